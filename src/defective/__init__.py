@@ -1,0 +1,34 @@
+"""Defective convolutional networks: CNNs in which a fixed random set of neurons is dead for ever."""
+
+from defective import attacks, evaluation
+from defective._version import __version__
+from defective.build import build
+from defective.errors import InputError
+from defective.layers import DefectMask
+from defective.masks import sample_mask
+from defective.models import Ensemble, create_model, list_models
+from defective.specs import AttackSpec, NetSpec, Recipe
+from defective.surgery import Defect, defect_, defects, restore_
+from defective.training.checkpoint import load, save
+
+__all__ = [
+    "AttackSpec",
+    "Defect",
+    "DefectMask",
+    "Ensemble",
+    "InputError",
+    "NetSpec",
+    "Recipe",
+    "__version__",
+    "attacks",
+    "build",
+    "create_model",
+    "defect_",
+    "defects",
+    "evaluation",
+    "list_models",
+    "load",
+    "restore_",
+    "sample_mask",
+    "save",
+]

@@ -1,0 +1,91 @@
+"""Turn a net spec into a net: architecture, masks, widths, ensemble."""
+
+import torch
+from torch import nn
+
+from defective.errors import InputError
+from defective.masks import live_count
+from defective.models import ZOO, Ensemble, channel_widths, construct
+from defective.specs import NetSpec
+from defective.surgery import defect_
+
+
+def build(
+    spec: NetSpec | str,
+    *,
+    seed: int = 0,
+    mask_seed: int | None = None,
+    num_classes: int = 10,
+    in_chans: int = 3,
+    image_size: int = 32,
+    width_mult: float = 1.0,
+) -> nn.Module:
+    """Build a net from its spec or name, the same net for the same seed; torch's global generator is left as it was.
+
+    Args:
+        spec: A :class:`NetSpec` or a name such as ``"resnet18/0.1-bottom"`` (grammar: :mod:`defective.specs`).
+        seed: Seed of weights and masks.
+        mask_seed: Seed of the masks alone, where weights and masks should vary apart (Table 9); default ``seed``.
+        num_classes, in_chans, image_size, width_mult: As in :func:`create_model`.
+
+    Returns:
+        A module from images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``, with the spec as ``.spec`` and the rest of what built
+        it as ``.build_options``. Member ``i`` of an ensemble of ``n`` is the net of seed ``seed * n + i``.
+
+    Raises:
+        InputError: If the name cannot be read or a number is out of range.
+
+    Source: paper Section 4.2 for the variants. ``-dc`` and ``-x2`` follow the placement: the released code builds a narrower
+    net without masks for DC, and both with an extra projection shortcut on ResNet-18; the text masks whole channels and only widens.
+
+    Example:
+        >>> from defective import defects
+        >>> net = build("resnet18/0.1-bottom", width_mult=0.25)
+        >>> [(d.site, d.live) for d in defects(net)][:2]
+        [('stem.norm', 1639), ('stages.1.0.norm1', 1639)]
+    """
+    spec = NetSpec.parse(spec) if isinstance(spec, str) else spec
+    if seed < 0 or (mask_seed is not None and mask_seed < 0):
+        raise InputError(f"seed {min(seed, mask_seed or 0)} is negative: seeds are whole numbers from 0")
+    mask_seed = seed if mask_seed is None else mask_seed
+    options = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size, "width_mult": width_mult}
+    if spec.members > 1:
+        n, member = spec.members, spec.member()
+        net: nn.Module = Ensemble(
+            build(member, seed=seed * n + i, mask_seed=mask_seed * n + i, **options)  # type: ignore[arg-type]
+            for i in range(n)
+        )
+        net.input_shape = net.members[0].input_shape  # type: ignore[union-attr, index]
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            net = _single(spec, mask_seed, num_classes, in_chans, image_size, width_mult)
+    net.spec = spec  # type: ignore[assignment]
+    net.build_options = {**options, "seed": seed, "mask_seed": mask_seed}  # type: ignore[assignment]
+    return net
+
+
+def _single(
+    spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, image_size: int, width_mult: float
+) -> nn.Module:
+    widths = channel_widths(spec.arch, width_mult)
+    narrow = spec.pattern == "channel" and spec.placement == "authors"
+    for defect in spec.defects if narrow or spec.widen else ():
+        for block in getattr(ZOO[spec.arch], defect.region):
+            widths[block] = 2 * widths[block] if spec.widen else max(1, live_count(widths[block], defect.keep_prob))
+    # The released DC and x2 nets are ResNet-18s with one projection shortcut more than the plain one.
+    project_first = spec.arch == "resnet18" and spec.placement == "authors" and (narrow or spec.widen)
+    shape = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
+    net = construct(spec.arch, widths, **shape, project_first=project_first)
+    if not narrow:
+        for defect in spec.defects:
+            defect_(
+                net,
+                defect.keep_prob,
+                blocks=defect.region,
+                pattern=spec.pattern,
+                sampling=spec.sampling,
+                placement=spec.placement,
+                seed=mask_seed,
+            )
+    return net

@@ -1,0 +1,90 @@
+"""Draw the fixed masks that make neurons dead."""
+
+import hashlib
+import math
+
+import torch
+from torch import Tensor
+
+from defective.errors import InputError
+from defective.specs import Pattern, Sampling
+
+
+def live_count(total: int, keep_prob: float) -> int:
+    """Neurons left alive when exactly ``floor(total * (1 - keep_prob))`` of ``total`` die.
+
+    Source: the released mask generators truncate the count of zeros, so the kept share is ``keep_prob`` rounded up.
+
+    Example:
+        >>> live_count(65536, 0.1), live_count(1024, 0.1), live_count(64, 0.3)
+        (6554, 103, 20)
+    """
+    # 1 - 0.9 is just under 0.1 in binary; the nudge keeps floor at the decimal answer.
+    return total - math.floor(total * (1 - keep_prob) + 1e-9)
+
+
+def sample_mask(
+    shape: tuple[int, int, int],
+    keep_prob: float,
+    *,
+    pattern: Pattern = "neuron",
+    sampling: Sampling = "exact",
+    generator: torch.Generator,
+) -> Tensor:
+    r"""Draw one fixed defect mask.
+
+    .. math:: M_{chw} \in \{0, 1\}, \qquad P(M_{chw} = 1) = p
+
+    Args:
+        shape: Activation shape ``(C, H, W)``, batch axis left out.
+        keep_prob: Chance ``p`` in ``[0, 1]`` that a neuron is kept; 1 is the standard layer.
+        pattern: ``"neuron"`` draws ``C*H*W`` values, ``"channel"`` draws ``C``, ``"shared"`` draws one ``(H, W)`` plane for all
+            channels.
+        sampling: ``"exact"`` kills ``floor(n * (1 - p))`` of the ``n`` values drawn (the released code); ``"bernoulli"`` draws
+            each on its own (the paper's text).
+        generator: Source of the draw, on the CPU. Required, because the mask is part of the model.
+
+    Returns:
+        Bool tensor ``(C, H, W)``, ``True`` where the neuron is kept.
+
+    Raises:
+        InputError: If ``keep_prob`` lies outside ``[0, 1]``, the pattern or sampling is unknown, or a size is below 1.
+
+    Source: paper Section 3.1; Table 4 for the patterns (DC is ``channel``, SM is ``shared``).
+
+    Example:
+        >>> g = torch.Generator().manual_seed(0)
+        >>> mask = sample_mask((64, 32, 32), 0.5, pattern="channel", generator=g)
+        >>> mask.shape, int(mask[:, 0, 0].sum()), mask.flatten(1).float().mean(1).unique()
+        (torch.Size([64, 32, 32]), 32, tensor([0., 1.]))
+    """
+    if not 0 <= keep_prob <= 1:
+        raise InputError(f"keep_prob {keep_prob} lies outside [0, 1]")
+    if len(shape) != 3 or min(shape) < 1:
+        raise InputError(f"mask shape {tuple(shape)} is not (C, H, W) with sizes of at least 1")
+    channels, height, width = shape
+    drawn_shapes = {"neuron": shape, "channel": (channels, 1, 1), "shared": (1, height, width)}
+    if pattern not in drawn_shapes:
+        raise InputError(f"no mask pattern {pattern!r}; there are {', '.join(drawn_shapes)}")
+    drawn_shape = drawn_shapes[pattern]
+    drawn = math.prod(drawn_shape)
+    if sampling == "exact":
+        kept = torch.zeros(drawn, dtype=torch.bool)
+        kept[torch.randperm(drawn, generator=generator)[: live_count(drawn, keep_prob)]] = True
+    elif sampling == "bernoulli":
+        kept = torch.rand(drawn, generator=generator, dtype=torch.float64) < keep_prob
+    else:
+        raise InputError(f"no mask sampling {sampling!r}; there are exact, bernoulli")
+    return kept.view(drawn_shape).expand(shape).contiguous()
+
+
+def stream(seed: int, name: str) -> torch.Generator:
+    """A CPU generator for one named draw, so that a draw does not depend on which others were made before it.
+
+    Example:
+        >>> a, b = stream(0, "stem.norm"), stream(0, "stem.norm")
+        >>> bool((torch.rand(3, generator=a) == torch.rand(3, generator=b)).all())
+        True
+    """
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)

@@ -1,0 +1,102 @@
+"""Plain CNNs that know nothing of masks.
+
+Each net takes images ``(N, C, H, W)`` in [0, 1] (normalisation is its first layer), returns logits ``(N, K)``, and carries as data:
+``input_shape``, the block numbers ``bottom`` and ``top``, and ``mask_sites[placement][block]``, the names of the modules whose
+output a defective layer masks.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from torch import nn
+
+from defective.errors import InputError
+from defective.models.densenet import DenseNet
+from defective.models.ensemble import Ensemble
+from defective.models.resnet import BasicBlock, Bottleneck, ResNet
+from defective.models.senet import SENet
+from defective.models.vgg import VGG
+from defective.models.wide_resnet import WideResNet
+
+__all__ = ["ZOO", "Ensemble", "channel_widths", "construct", "create_model", "list_models"]
+
+
+class Architecture(NamedTuple):
+    """How to build a net, the channels of each of its blocks at width_mult 1, and which blocks are its bottom and its top."""
+
+    construct: Callable[..., nn.Module]
+    widths: tuple[int, ...]
+    bottom: tuple[int, ...]
+    top: tuple[int, ...]
+
+
+# DenseNet's widths are the channels of the stem and each block's growth rate.
+ZOO: dict[str, Architecture] = {
+    "resnet18": Architecture(partial(ResNet, BasicBlock, (2, 2, 2, 2)), (64, 64, 128, 256, 512), (0, 1, 2), (3, 4)),
+    "resnet50": Architecture(partial(ResNet, Bottleneck, (3, 4, 6, 3)), (64, 64, 128, 256, 512), (0, 1, 2), (3, 4)),
+    "densenet121": Architecture(DenseNet, (64, 32, 32, 32, 32), (0, 1, 2), (3, 4)),
+    "senet18": Architecture(SENet, (64, 64, 128, 256, 512), (0, 1, 2), (3, 4)),
+    "vgg19": Architecture(VGG, (64, 128, 256, 512, 512), (0, 1), (3, 4)),
+    "wrn32_4": Architecture(WideResNet, (16, 64, 128, 256), (0, 1), (2, 3)),
+}
+
+
+def list_models() -> list[str]:
+    """Names of the architectures of the zoo.
+
+    Example:
+        >>> list_models()
+        ['resnet18', 'resnet50', 'densenet121', 'senet18', 'vgg19', 'wrn32_4']
+    """
+    return list(ZOO)
+
+
+def create_model(
+    name: str, *, num_classes: int = 10, in_chans: int = 3, image_size: int = 32, width_mult: float = 1.0
+) -> nn.Module:
+    """Build a plain net of the zoo with fresh weights from torch's global generator.
+
+    Args:
+        name: One of :func:`list_models`.
+        num_classes: Classes ``K``, at least 2.
+        in_chans: Image channels ``C``.
+        image_size: Height and width of the images, at least 16; from 128 on the stem takes its ImageNet form.
+        width_mult: Factor on every channel count; 1 is the paper's net.
+
+    Returns:
+        A module from images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``.
+
+    Raises:
+        InputError: If the name is unknown or a number is out of range.
+
+    Source: paper Appendix C; parameter counts as in the released code.
+
+    Example:
+        >>> sum(p.numel() for p in create_model("resnet18").parameters())
+        11173962
+    """
+    widths = channel_widths(name, width_mult)
+    return construct(name, widths, num_classes=num_classes, in_chans=in_chans, image_size=image_size)
+
+
+def channel_widths(name: str, width_mult: float) -> list[int]:
+    """Channels of each block of an architecture, scaled and rounded."""
+    if name not in ZOO:
+        raise InputError(f"no architecture {name!r}; there are {', '.join(ZOO)}")
+    if not 0 < width_mult <= 8:
+        raise InputError(f"width_mult {width_mult} lies outside (0, 8]")
+    return [max(1, round(width * width_mult)) for width in ZOO[name].widths]
+
+
+def construct(
+    name: str, widths: Sequence[int], *, num_classes: int, in_chans: int, image_size: int, project_first: bool = False
+) -> nn.Module:
+    """Build an architecture with the channels of each block given one by one."""
+    for label, value, least in (("num_classes", num_classes, 2), ("in_chans", in_chans, 1), ("image_size", image_size, 16)):
+        if value < least:
+            raise InputError(f"{label} {value} is too small: it must be at least {least}")
+    more = {"project_first": True} if project_first else {}
+    net = ZOO[name].construct(widths, num_classes=num_classes, in_chans=in_chans, image_size=image_size, **more)
+    net.bottom, net.top = ZOO[name].bottom, ZOO[name].top  # type: ignore[assignment]
+    return net

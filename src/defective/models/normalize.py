@@ -1,0 +1,38 @@
+"""Normalisation inside the net, so that images stay in [0, 1] everywhere outside."""
+
+import torch
+from torch import Tensor, nn
+
+# Per-channel mean and standard deviation of the training images (the released code's constants; ImageNet's usual ones).
+CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+MNIST = ((0.1307,), (0.3081,))
+
+
+class Normalize(nn.Module):
+    """Subtract a mean and divide by a standard deviation per channel: ``(N, C, H, W)`` in, the same out.
+
+    Example:
+        >>> Normalize.for_images(1, 28)(torch.full((1, 1, 1, 1), 0.1307))
+        tensor([[[[0.]]]])
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+
+    @classmethod
+    def for_images(cls, in_chans: int, image_size: int) -> "Normalize":
+        """The constants of the data set that has such images; mean and deviation 0.5 for any other channel count."""
+        if in_chans == 1:
+            return cls(*MNIST)
+        if in_chans == 3:
+            return cls(*(CIFAR10 if image_size <= 32 else IMAGENET))
+        return cls((0.5,) * in_chans, (0.5,) * in_chans)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std

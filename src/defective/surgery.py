@@ -1,0 +1,224 @@
+"""Make any CNN defective in place, say what was done, and undo it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from defective.errors import InputError
+from defective.layers import apply_mask
+from defective.masks import sample_mask, stream
+from defective.modes import evaluating
+from defective.specs import Pattern, Placement, Sampling
+
+Sites = Iterable[str] | Callable[[str, nn.Module], bool]
+Blocks = str | int | Iterable[int]
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One defective site: the module whose output is masked, and what its mask is like."""
+
+    site: str
+    shape: tuple[int, int, int]
+    keep_prob: float
+    pattern: Pattern
+    live: int
+    total: int
+
+
+def defect_(
+    model: nn.Module,
+    keep_prob: float,
+    *,
+    blocks: Blocks | None = None,
+    sites: Sites | None = None,
+    pattern: Pattern = "neuron",
+    sampling: Sampling = "exact",
+    placement: Placement = "authors",
+    example_inputs: Tensor | None = None,
+    seed: int = 0,
+) -> list[Defect]:
+    """Make ``model`` defective in place: mask the output of each chosen site with a fixed random mask.
+
+    Weights, parameter count and old state-dict keys stay; each site gains one bool buffer ``defect_mask``. Call it before
+    ``torch.compile``, ``torch.export`` and before the optimiser's first step. Mask bits depend only on ``seed``, the site's name and
+    the activation shape, so they are the same on every machine and device.
+
+    Args:
+        model: Any module whose sites output ``(N, C, H, W)``.
+        keep_prob: Chance in ``[0, 1]`` that a neuron is kept.
+        blocks: For nets of the zoo: ``"bottom"``, ``"top"``, a block number or several. Default ``"bottom"``.
+        sites: For any net: module names, or a predicate ``(name, module) -> bool``.
+        pattern: ``"neuron"``, ``"channel"`` (paper: DC) or ``"shared"`` (paper: SM).
+        sampling: ``"exact"`` (released code) or ``"bernoulli"`` (paper's text).
+        placement: For ``blocks``: ``"authors"`` (after norm, before activation) or ``"text"`` (Eq. 5, after the activation).
+        example_inputs: Images ``(N, C, H, W)`` for one dry forward in eval mode, which finds the mask shapes. Nets of the zoo know
+            their own.
+        seed: Root seed of the masks.
+
+    Returns:
+        What was done, one :class:`Defect` per site, in the order of the forward pass.
+
+    Raises:
+        InputError: If no site matches, a name does not exist, a site is defective already, runs twice or not at all in one forward
+            pass, outputs something other than ``(N, C, H, W)``, or ``keep_prob`` lies outside ``[0, 1]``. The model is then unchanged.
+
+    Source: paper Section 3.1 and Appendix C.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
+        >>> defect_(net, 0.25, sites=["1"], example_inputs=torch.zeros(1, 3, 16, 16))
+        [Defect(site='1', shape=(8, 16, 16), keep_prob=0.25, pattern='neuron', live=512, total=2048)]
+    """
+    _refuse_compiled(model)
+    names = _site_names(model, blocks, sites, placement)
+    if example_inputs is None:
+        example_inputs = _zoo_inputs(model)
+    shapes = _output_shapes(model, names, example_inputs)
+    masks = {
+        name: sample_mask(shape, keep_prob, pattern=pattern, sampling=sampling, generator=stream(seed, f"mask/{name}"))
+        for name, shape in shapes.items()
+    }
+    for name, mask in masks.items():
+        site = model.get_submodule(name)
+        device = next((tensor.device for tensor in [*model.parameters(), *model.buffers()]), None)
+        site.register_buffer("defect_mask", mask.unsqueeze(0).to(device))
+        site.defect_record = (name, keep_prob, pattern)  # type: ignore[assignment]
+        site.register_forward_hook(_mask_output)
+    return [defect for defect in defects(model) if defect.site in masks]
+
+
+def defects(model: nn.Module) -> list[Defect]:
+    """List the defective sites of ``model`` in module order; empty for a plain net.
+
+    Live and total neurons are counted on the masks as they are now, so loading a state dict is reflected.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3))
+        >>> _ = defect_(net, 0.5, sites=["0"], example_inputs=torch.zeros(1, 1, 4, 4))
+        >>> [(d.site, d.live, d.total) for d in defects(net)]
+        [('0', 8, 16)]
+    """
+    found = []
+    for name, module in model.named_modules():
+        mask = module._buffers.get("defect_mask")
+        if mask is not None:
+            live, total = int(mask.sum()), mask.numel()
+            _, keep_prob, pattern = getattr(module, "defect_record", (name, live / total, "neuron"))
+            channels, height, width = mask.shape[1:]
+            found.append(Defect(name, (channels, height, width), keep_prob, pattern, live, total))
+    return found
+
+
+def restore_(model: nn.Module) -> None:
+    """Take every mask that :func:`defect_` put in out again; weights stay as they are.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3))
+        >>> _ = defect_(net, 0.5, sites=["0"], example_inputs=torch.zeros(1, 1, 4, 4))
+        >>> restore_(net)
+        >>> defects(net), list(net.state_dict())
+        ([], ['0.weight', '0.bias'])
+    """
+    _refuse_compiled(model)
+    for module in model.modules():
+        for key, hook in list(module._forward_hooks.items()):
+            if hook is _mask_output:
+                del module._forward_hooks[key], module.defect_mask, module.defect_record
+
+
+def _mask_output(site: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+    # A module-level function that reads the mask from the module it is called with: it survives deepcopy, pickling and replication.
+    return apply_mask(output, site.defect_mask, site.defect_record[0])  # type: ignore[arg-type, index]
+
+
+def _refuse_compiled(model: nn.Module) -> None:
+    # torch.compile ignores hooks that come after its first call (pytorch#117758), so the masks would silently do nothing.
+    if isinstance(model, torch._dynamo.OptimizedModule) or model._compiled_call_impl is not None:
+        raise InputError("this model is compiled already, and torch.compile ignores later changes: defect_ first, compile second")
+
+
+def _site_names(model: nn.Module, blocks: Blocks | None, sites: Sites | None, placement: Placement) -> list[str]:
+    if sites is None:
+        return _block_sites(model, "bottom" if blocks is None else blocks, placement)
+    if blocks is not None:
+        raise InputError("give either blocks (nets of the zoo) or sites (any net), not both")
+    modules = dict(model.named_modules())
+    if callable(sites):
+        names = [name for name, module in modules.items() if sites(name, module)]
+        if not names:
+            raise InputError("no module matched the predicate of sites; list(model.named_modules()) shows what there is")
+        return names
+    names = [sites] if isinstance(sites, str) else list(sites)
+    if not names:
+        raise InputError("sites is empty: name at least one module")
+    for name in names:
+        if name not in modules:
+            raise InputError(f"no module {name!r} in this model; it has for example {', '.join(list(modules)[1:6])}")
+        if names.count(name) > 1:
+            raise InputError(f"site {name!r} is named twice")
+    return names
+
+
+def _block_sites(model: nn.Module, blocks: Blocks, placement: Placement) -> list[str]:
+    mask_sites = getattr(model, "mask_sites", None)
+    if mask_sites is None:
+        raise InputError(f"{type(model).__name__} is not a net of the zoo and has no numbered blocks: name its sites instead")
+    if placement not in mask_sites:
+        raise InputError(f"no placement {placement!r}; there are {', '.join(mask_sites)}")
+    if isinstance(blocks, str):
+        if blocks not in ("bottom", "top"):
+            raise InputError(f"no blocks {blocks!r}; there are 'bottom', 'top' and numbers")
+        numbers = getattr(model, blocks)
+    else:
+        numbers = [blocks] if isinstance(blocks, int) else list(blocks)
+    unknown = [number for number in numbers if number not in mask_sites[placement]]
+    if unknown:
+        raise InputError(f"no block {unknown[0]}; this net has blocks {', '.join(map(str, mask_sites[placement]))}")
+    names = [name for number in numbers for name in mask_sites[placement][number]]
+    if not names:
+        raise InputError(f"blocks {list(numbers)} of this net have no mask site in placement {placement!r}")
+    if len(set(names)) < len(names):
+        raise InputError(f"blocks {list(numbers)} name a block twice")
+    return names
+
+
+def _zoo_inputs(model: nn.Module) -> Tensor:
+    if not hasattr(model, "input_shape"):
+        raise InputError("example_inputs is needed to find the mask shapes: pass images of shape (N, C, H, W)")
+    tensor = next(model.parameters())
+    return torch.zeros(1, *model.input_shape, device=tensor.device, dtype=tensor.dtype)  # type: ignore[misc]
+
+
+def _output_shapes(model: nn.Module, names: list[str], example_inputs: Tensor) -> dict[str, tuple[int, int, int]]:
+    """Find each site's ``(C, H, W)`` by one dry forward in eval mode."""
+    seen: dict[str, tuple[int, ...]] = {}
+
+    def record(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+            if name in seen:
+                raise InputError(f"site {name!r} runs more than once in a forward pass and can hold only one mask: pick others")
+            if not isinstance(output, Tensor) or output.dim() != 4:
+                what = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+                raise InputError(f"site {name!r} outputs {what}, not (N, C, H, W): pick a site that outputs feature maps")
+            seen[name] = tuple(output.shape[1:])
+
+        return hook
+
+    for name in names:
+        if "defect_mask" in model.get_submodule(name)._buffers:
+            raise InputError(f"site {name!r} is defective already: restore_ the net first, or name other sites")
+    handles = [model.get_submodule(name).register_forward_hook(record(name)) for name in names]
+    try:
+        with evaluating(model), torch.no_grad():
+            model(example_inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for name in names:
+        if name not in seen:
+            raise InputError(f"site {name!r} did not run in the dry forward pass: pick a module that the net calls")
+    return {name: (c, h, w) for name, (c, h, w) in seen.items()}
