@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from defective.errors import InputError
 from defective.layers import apply_mask
 from defective.masks import sample_mask, stream
-from defective.modes import evaluating
+from defective.inference import evaluating
 from defective.specs import Pattern, Placement, Sampling
 
 Sites = Iterable[str] | Callable[[str, nn.Module], bool]

@@ -1,0 +1,107 @@
+"""Data sets by name: official files, class folders, and the made set `shapes`."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from defective.data import official
+from defective.data.archive import is_archive, stem, unpack
+from defective.data.cache import fingerprint, restore, store
+from defective.data.download import REMOTES, download
+from defective.data.folder import decode_all, decoded_bytes, list_folder
+from defective.data.sets import ImageSet, index_hash, pick
+from defective.data.shapes import shapes
+from defective.data.stream import ImageStream
+from defective.errors import InputError
+from defective.files import cache_folder
+
+__all__ = ["NAMES", "Data", "ImageSet", "ImageStream", "index_hash", "load_data", "pick", "shapes"]
+
+NAMES = ("cifar10", "mnist", "tiny-imagenet", "imagenet", "shapes", "folder")
+_READERS = {"cifar10": official.read_cifar10, "mnist": official.read_mnist, "tiny-imagenet": official.read_tiny_imagenet}
+
+# Decoded images above either bound are streamed from disk instead of held in memory.
+MEMORY_LIMIT = 4 << 30
+STREAMED_SIZE = 128
+
+Data = ImageSet | ImageStream
+
+
+def load_data(name: str, split: str = "train", *, image_size: int | None = None) -> Data:
+    """Load one split of a data set.
+
+    Args:
+        name: ``"cifar10"``, ``"mnist"`` and ``"tiny-imagenet"`` are downloaded on first use; ``"shapes"`` is made; ``"folder:PATH"``
+            and ``"imagenet:PATH"`` read ``train/CLASS/IMAGE`` and ``test/`` or ``val/`` below a folder or in an archive (.zip,
+            .tar, .tar.gz, .tar.xz). ``"cifar10:PATH"``, ``"mnist:PATH"`` and ``"tiny-imagenet:PATH"`` read the official files from
+            a folder or archive of yours; the data set is then called as the path.
+        split: ``"train"`` or ``"test"``; ``shapes`` has more.
+        image_size: For folders: scale and centre-crop every image to this size. ImageNet: 224 if not given.
+
+    Returns:
+        An :class:`ImageSet` in memory, or an :class:`ImageStream` for images of 128 pixels and more and for folders of over 4 GiB.
+
+    Raises:
+        InputError: If the name, path or split is unknown, or the files are damaged or incomplete.
+
+    Example:
+        >>> load_data("shapes", "test")
+        ImageSet(name='shapes', split='test', classes=('disc-rows', 'square-columns', 'triangle-rising', 'diamond-falling', \
+'cross-checks', 'ring-squares', 'star-dots', 'crescent-grid', 'bar-bands', 'hourglass-bricks'))
+    """
+    kind, _, path = name.partition(":")
+    if kind not in NAMES:
+        raise InputError(f"no data set {name!r}; there are {', '.join(NAMES[:-1])} and folder:PATH")
+    if kind == "shapes":
+        return shapes(split)
+    if split not in ("train", "test"):
+        raise InputError(f"{name} has no split {split!r}; there are train and test")
+    if kind in REMOTES and not path:
+        return _read(kind, download(kind), kind, image_size)[split]
+    if not path:
+        raise InputError(f"say where the images are: {kind}:PATH, a class-folder tree or an archive of one")
+    root = Path(path).expanduser()
+    if not root.exists():
+        raise InputError(f"{kind}:{path}: there is no such file or folder")
+    if root.is_file() and not is_archive(root):
+        raise InputError(f"{root} is neither a folder nor an archive (.zip, .tar, .tar.gz, .tar.xz)")
+    return _read(kind, root, stem(root.resolve()), image_size)[split]
+
+
+def _read(kind: str, root: Path, label: str, image_size: int | None) -> dict[str, Data]:
+    key = fingerprint(root, kind, image_size)
+    stored = restore(label, key)
+    if stored:
+        return dict(stored)
+    if root.is_dir():
+        return _decode(kind, root, label, key, image_size)
+    unpacked = cache_folder() / "unpacked" / f"{label}-{key}"
+    if not unpacked.is_dir():
+        unpacked.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=unpacked.parent))
+        unpack(root, temporary)
+        temporary.rename(unpacked)
+    streamed = False
+    try:
+        sets = _decode(kind, unpacked, label, key, image_size)
+        streamed = any(isinstance(each, ImageStream) for each in sets.values())
+        return sets
+    finally:
+        # Decoded images are kept instead; only a stream goes on reading the files.
+        if not streamed:
+            shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def _decode(kind: str, root: Path, label: str, key: str, image_size: int | None) -> dict[str, Data]:
+    if kind in _READERS:
+        sets = _READERS[kind](root, label)
+    else:
+        image_size = image_size or (224 if kind == "imagenet" else None)
+        listings = list_folder(root)
+        total, height = decoded_bytes(listings, image_size)
+        if total > MEMORY_LIMIT or (image_size or height) >= STREAMED_SIZE:
+            return {split: ImageStream(label, split, at, image_size or height) for split, at in listings.items()}
+        decoded = {split: decode_all(at.files, image_size=image_size) for split, at in listings.items()}
+        sets = {split: ImageSet(label, split, decoded[split], at.y, at.classes) for split, at in listings.items()}
+    store(label, key, sets)
+    return dict(sets)

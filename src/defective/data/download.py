@@ -1,0 +1,115 @@
+"""Fetch the official files with checksums; a broken download goes on where it stopped."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from defective.errors import InputError
+from defective.files import cache_folder
+from defective.progress import progress_bar
+
+
+class Remote(NamedTuple):
+    """One file to fetch: its name, where it may be had, and its checksum (``md5:...`` or ``sha256:...``)."""
+
+    name: str
+    urls: tuple[str, ...]
+    checksum: str
+
+
+_MNIST = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
+
+# MD5 sums as the data sets' authors or long-standing loaders publish them; CIFAR-10's SHA-256 is of the same file.
+REMOTES: dict[str, tuple[Remote, ...]] = {
+    "cifar10": (
+        Remote(
+            "cifar-10-binary.tar.gz",
+            ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+            "sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        ),
+    ),
+    "mnist": tuple(
+        Remote(name, tuple(base + name for base in _MNIST), f"md5:{md5}")
+        for name, md5 in (
+            ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+            ("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
+            ("t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
+            ("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
+        )
+    ),
+    "tiny-imagenet": (
+        Remote(
+            "tiny-imagenet-200.zip",
+            ("http://cs231n.stanford.edu/tiny-imagenet-200.zip",),
+            "md5:90528d7ca1a48142e341f4ef8d21d0de",
+        ),
+    ),
+}
+
+
+def download(name: str) -> Path:
+    """Fetch a data set's files into the cache, or verify those that are there.
+
+    Returns:
+        The file, or the folder if the data set has several.
+
+    Raises:
+        InputError: If a file cannot be fetched or its checksum is wrong.
+    """
+    folder = cache_folder() / "downloads" / name
+    for remote in REMOTES[name]:
+        fetch(remote, folder)
+    return folder / REMOTES[name][0].name if len(REMOTES[name]) == 1 else folder
+
+
+def verify(name: str) -> list[tuple[str, str]]:
+    """Say of each file of a data set whether it is ``"whole"``, ``"damaged"`` or ``"missing"`` in the cache."""
+    import pooch
+
+    folder = cache_folder() / "downloads" / name
+
+    def state(remote: Remote) -> str:
+        if not (folder / remote.name).exists():
+            return "missing"
+        return "whole" if pooch.hashes.hash_matches(str(folder / remote.name), remote.checksum) else "damaged"
+
+    return [(str(folder / remote.name), state(remote)) for remote in REMOTES[name]]
+
+
+def fetch(remote: Remote, folder: Path) -> Path:
+    """Fetch one file into ``folder`` unless it is there and whole; addresses are tried in turn."""
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel("WARNING")
+    # pooch downloads to a new temporary name each time; the part file's name stays, so an interrupted download is found again.
+    part = folder / f"{remote.name}.part"
+    problems = []
+    for url in remote.urls:
+        try:
+            return Path(pooch.retrieve(url, remote.checksum, remote.name, folder, downloader=partial(_resume, part)))
+        except requests.RequestException as error:
+            problems.append(f"{url}: {type(error).__name__}")
+        except ValueError:
+            part.unlink(missing_ok=True)
+            problems.append(f"{url}: the checksum is wrong, expected {remote.checksum}")
+    raise InputError(f"cannot fetch {remote.name} ({'; '.join(problems)}): try again later, or put the file at {folder}")
+
+
+def _resume(part: Path, url: str, output: str, _: Any) -> None:
+    import requests
+
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    with requests.get(url, headers=headers, stream=True, timeout=30) as response:
+        # 416: the part is complete already. 200 to a range request: the server starts over.
+        if response.status_code != 416:
+            response.raise_for_status()
+            have = have if response.status_code == 206 else 0
+            total = have + int(response.headers.get("Content-Length", 0))
+            with part.open("ab" if have else "wb") as file, progress_bar(part.stem, total, unit="B") as advance:
+                advance(have)
+                for chunk in response.iter_content(1 << 16):
+                    file.write(chunk)
+                    advance(len(chunk))
+    part.replace(output)

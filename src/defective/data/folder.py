@@ -1,0 +1,139 @@
+"""Class-folder trees: find and check the images, decode them into memory."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from defective.errors import InputError
+from defective.progress import progress_bar
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The image files of one split and their labels."""
+
+    files: tuple[Path, ...]
+    y: Tensor
+    classes: tuple[str, ...]
+
+
+def list_folder(root: Path) -> dict[str, Listing]:
+    """List ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE`` (or ``val/``) below ``root``; one enclosing folder is looked through.
+
+    Raises:
+        InputError: If a split is missing, a class is empty, or the two splits have different classes.
+    """
+    root = enclosed_root(root, ("train",))
+    test = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
+    if not (root / "train").is_dir() or test is None:
+        raise InputError(f"{root} is no class-folder tree: it needs train/CLASS/IMAGE and test/CLASS/IMAGE (or val/)")
+    folders = {"train": _class_folders(root / "train"), "test": _class_folders(test)}
+    classes = tuple(sorted(folders["train"]))
+    if len(classes) < 2:
+        raise InputError(f"{root / 'train'} holds {len(classes)} class folders; a classifier needs at least 2")
+    for here, there in (("train", "test"), ("test", "train")):
+        missing = sorted(set(folders[here]) - set(folders[there]))
+        if missing:
+            raise InputError(f"class {missing[0]!r} of {root} is in {here} but missing from {there}: both need the same classes")
+    return {split: _listing([folders[split][name] for name in classes], classes) for split in folders}
+
+
+def enclosed_root(root: Path, wanted: tuple[str, ...]) -> Path:
+    """``root``, or the one folder in it that holds an entry called as one of ``wanted``."""
+    if not any((root / name).exists() for name in wanted):
+        inside = [path for path in root.iterdir() if path.is_dir() and any((path / name).exists() for name in wanted)]
+        if len(inside) == 1:
+            return inside[0]
+    return root
+
+
+def _class_folders(split: Path) -> dict[str, Path]:
+    return {path.name: path for path in split.iterdir() if path.is_dir() and not path.name.startswith(".")}
+
+
+def _listing(folders: list[Path], classes: tuple[str, ...]) -> Listing:
+    files: list[Path] = []
+    labels: list[int] = []
+    for label, folder in enumerate(folders):
+        inside = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+        if not inside:
+            raise InputError(f"class folder {folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
+        files += inside
+        labels += [label] * len(inside)
+    return Listing(tuple(files), torch.tensor(labels), classes)
+
+
+def decode(file: Path, image_size: int | None = None) -> np.ndarray:
+    """Read one image as uint8: ``(H, W)`` if it is grayscale, else ``(H, W, 3)``.
+
+    With ``image_size`` the image is scaled until its shorter side is 8/7 of it (256 for 224) and the centre is cut out; an image that
+    has the size already is left alone.
+
+    Raises:
+        InputError: If the file is not a whole image.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(file) as opened:
+            image = opened if opened.mode in ("L", "RGB") else opened.convert("L" if opened.mode == "1" else "RGB")
+            if image_size and image.size != (image_size, image_size):
+                shorter = round(image_size * 8 / 7)
+                ratio = shorter / min(image.size)
+                size = (max(shorter, round(image.width * ratio)), max(shorter, round(image.height * ratio)))
+                left, top = (size[0] - image_size) // 2, (size[1] - image_size) // 2
+                box = (left, top, left + image_size, top + image_size)
+                image = image.resize(size, Image.Resampling.BILINEAR).crop(box)
+            return np.array(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise InputError(f"{file} is not a whole image: {error}") from None
+
+
+def decode_all(files: tuple[Path, ...], *, image_size: int | None = None, rgb: bool = False) -> Tensor:
+    """Decode equally large images to uint8 ``(N, C, H, W)``; ``C`` is 1 if every image is grayscale and ``rgb`` is false.
+
+    Raises:
+        InputError: If a file is damaged or differs in size from the first.
+    """
+    first = decode(files[0], image_size)
+    images = np.empty((len(files), *first.shape[:2], 3), np.uint8)
+
+    def place(index: int) -> bool:
+        image = decode(files[index], image_size)
+        if image.shape[:2] != first.shape[:2]:
+            (h, w), (height, width) = image.shape[:2], first.shape[:2]
+            raise InputError(
+                f"{files[index]} is {w}x{h} but {files[0]} is {width}x{height}: give an image size to scale all to one size"
+            )
+        images[index] = image if image.ndim == 3 else image[:, :, None]
+        return image.ndim == 2
+
+    gray = True
+    with progress_bar("decoding images", len(files), unit="images") as advance, ThreadPoolExecutor() as pool:
+        try:
+            for is_gray in pool.map(place, range(len(files)), chunksize=256):
+                gray = gray and is_gray
+                advance()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    if images.shape[1] != images.shape[2]:
+        raise InputError(f"images of {files[0].parent} are {images.shape[2]}x{images.shape[1]}, not square: give an image size")
+    if gray and not rgb:
+        images = images[:, :, :, :1]
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+
+
+def decoded_bytes(listings: dict[str, Listing], image_size: int | None) -> tuple[int, int]:
+    """Bytes all images would take in memory, and the height of one, judged by the first."""
+    first = decode(listings["train"].files[0], image_size)
+    return sum(len(listing.files) for listing in listings.values()) * math.prod(first.shape[:2]) * 3, first.shape[0]

@@ -1,0 +1,95 @@
+"""Ask a model for its logits, safely and without leaving a trace on it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from defective.errors import InputError
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[nn.Module]:
+    """Put ``model`` in eval mode inside the block; every submodule gets its own mode back afterwards.
+
+    Example:
+        >>> model = nn.Sequential(nn.BatchNorm2d(1), nn.Dropout()).train()
+        >>> _ = model[0].eval()
+        >>> with evaluating(model):
+        ...     model.training, model[1].training
+        (False, False)
+        >>> model.training, model[0].training, model[1].training
+        (True, False, True)
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield model
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def as_images(x: Tensor) -> Tensor:
+    """Images as float in [0, 1]: uint8 is divided by 255, anything else passes through."""
+    return x.float() / 255 if x.dtype == torch.uint8 else x
+
+
+def check_images(x: Tensor) -> None:
+    """Refuse what is not images ``(N, C, H, W)``, uint8 or finite floats in [0, 1]."""
+    if x.dim() != 4 or 0 in x.shape:
+        raise InputError(f"images have shape {tuple(x.shape)}, not (N, C, H, W) with at least one image")
+    if x.dtype == torch.uint8:
+        return
+    if not x.is_floating_point():
+        raise InputError(f"images are {x.dtype}: pass uint8, or floats in [0, 1]")
+    low, high = x.aminmax()
+    if not (torch.isfinite(low) and torch.isfinite(high)):
+        raise InputError("images hold nan or inf")
+    # Some pipelines end a rounding error outside; a real mistake (0-255, normalised images) is far outside.
+    if low < -1e-4 or high > 1 + 1e-4:
+        raise InputError(
+            f"images lie in [{low:.3g}, {high:.3g}], not in [0, 1]: divide by 255; normalisation belongs inside the model"
+        )
+
+
+def check_labels(x: Tensor, y: Tensor) -> None:
+    """Refuse labels that are not whole numbers ``(N,)``, one for each image."""
+    if y.shape != x.shape[:1] or y.is_floating_point() or y.dtype == torch.bool:
+        raise InputError(f"labels are {y.dtype} of shape {tuple(y.shape)}: pass one whole number for each of {len(x)} images")
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's first parameter or buffer lies; the CPU for a model without any."""
+    return next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
+
+
+def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
+    """Logits of ``model`` in eval mode.
+
+    Args:
+        model: Classifier on images in [0, 1].
+        x: Images ``(N, C, H, W)``, uint8 or floats in [0, 1], on any device.
+        batch_size: Images per forward pass; only time and memory depend on it.
+
+    Returns:
+        Float32 ``(N, K)`` on the CPU.
+
+    Raises:
+        InputError: If the images are not in [0, 1], or the model returns something other than finite ``(N, K)`` logits.
+    """
+    check_images(x)
+    device = device_of(model)
+    rows = []
+    with evaluating(model), torch.inference_mode():
+        for batch in x.split(batch_size):
+            z = model(as_images(batch.to(device)))
+            if not isinstance(z, Tensor) or z.dim() != 2 or len(z) != len(batch):
+                what = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
+                raise InputError(f"the model returned {what} for {len(batch)} images, not logits (N, K)")
+            rows.append(z.float().cpu())
+    result = torch.cat(rows).clone()
+    if not torch.isfinite(result).all():
+        raise InputError(f"the model returned nan or inf for {int((~result.isfinite()).any(1).sum())} of {len(x)} images")
+    return result

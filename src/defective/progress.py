@@ -1,0 +1,39 @@
+"""One progress bar for every long job: silent in library use, on standard error from the command line."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Advance = Callable[..., None]
+
+shown: ContextVar[bool] = ContextVar("progress_shown", default=False)
+
+
+@contextmanager
+def progress_bar(description: str, total: int, *, unit: str = "") -> Iterator[Advance]:
+    """Yield ``advance(n=1, note="")``: move the bar by ``n`` of ``total`` and replace the note beside it.
+
+    Example:
+        >>> with progress_bar("counting", 3) as advance:
+        ...     for _ in range(3):
+        ...         advance(1, note="fine")
+    """
+    if not shown.get():
+        yield lambda n=1, note="": None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.0f} {unit}/s" if task.speed and unit else "")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), Speed(), TextColumn("{task.fields[note]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(description, total=total, note="")
+
+        def advance(n: int = 1, note: str = "") -> None:
+            bar.update(task, advance=n, **({"note": note} if note else {}))
+
+        yield advance
