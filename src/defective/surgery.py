@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from defective.errors import InputError
 from defective.layers import apply_mask
 from defective.masks import sample_mask, stream
-from defective.inference import evaluating
+from defective.inference import device_of, evaluating
 from defective.specs import Pattern, Placement, Sampling
 
 Sites = Iterable[str] | Callable[[str, nn.Module], bool]
@@ -60,7 +60,7 @@ def defect_(
         seed: Root seed of the masks.
 
     Returns:
-        What was done, one :class:`Defect` per site, in the order of the forward pass.
+        What was done, one :class:`Defect` per site, in the order of ``model.named_modules()``.
 
     Raises:
         InputError: If no site matches, a name does not exist, a site is defective already, runs twice or not at all in one forward
@@ -83,12 +83,17 @@ def defect_(
         for name, shape in shapes.items()
     }
     for name, mask in masks.items():
-        site = model.get_submodule(name)
-        device = next((tensor.device for tensor in [*model.parameters(), *model.buffers()]), None)
-        site.register_buffer("defect_mask", mask.unsqueeze(0).to(device))
-        site.defect_record = (name, keep_prob, pattern)  # type: ignore[assignment]
-        site.register_forward_hook(_mask_output)
+        attach_(model, name, mask.to(device_of(model)), keep_prob, pattern)
     return [defect for defect in defects(model) if defect.site in masks]
+
+
+def attach_(model: nn.Module, name: str, mask: Tensor, keep_prob: float, pattern: Pattern) -> None:
+    """Put a ready bool mask ``(C, H, W)`` on the module called ``name``."""
+    site = model.get_submodule(name)
+    # Four axes, so that .to(memory_format=torch.channels_last) lays the mask out like the activations it meets.
+    site.register_buffer("defect_mask", mask.unsqueeze(0))
+    site.defect_record = (name, keep_prob, pattern)  # type: ignore[assignment]
+    site.register_forward_hook(_mask_output)
 
 
 def defects(model: nn.Module) -> list[Defect]:

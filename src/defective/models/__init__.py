@@ -7,7 +7,7 @@ output a defective layer masks.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -96,7 +96,10 @@ def construct(
     for label, value, least in (("num_classes", num_classes, 2), ("in_chans", in_chans, 1), ("image_size", image_size, 16)):
         if value < least:
             raise InputError(f"{label} {value} is too small: it must be at least {least}")
-    more = {"project_first": True} if project_first else {}
-    net = ZOO[name].construct(widths, num_classes=num_classes, in_chans=in_chans, image_size=image_size, **more)
+    shape: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
+    if project_first:
+        shape["project_first"] = True
+    net = ZOO[name].construct(widths, **shape)
     net.bottom, net.top = ZOO[name].bottom, ZOO[name].top  # type: ignore[assignment]
+    net.architecture = {"name": name, "widths": list(widths), **shape}  # type: ignore[assignment]
     return net

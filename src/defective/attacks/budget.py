@@ -1,0 +1,53 @@
+"""What every attack on images must respect: the ball, the range [0, 1], and 8 bits if the result is to be an image file."""
+
+import torch
+from torch import Tensor
+
+from defective.errors import InputError
+from defective.inference import check_images, check_labels
+
+
+def project(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
+    """Clip ``x_adv`` into the L-infinity ball of radius ``eps`` around ``x`` and into [0, 1].
+
+    Example:
+        >>> project(torch.tensor([0.9]), torch.tensor([0.5]), 0.25)
+        tensor([0.7500])
+    """
+    return torch.maximum(torch.minimum(x_adv, x + eps), x - eps).clamp(0, 1)
+
+
+def quantize(x_adv: Tensor, x: Tensor | None = None, eps: float | None = None) -> Tensor:
+    """Round to the nearest of 256 levels, then move levels that left the ball back to the last one inside.
+
+    Args:
+        x_adv: Images in [0, 1].
+        x, eps: The clean images and the radius, where there is a ball to stay in.
+
+    Returns:
+        Images whose values are whole multiples of 1/255.
+
+    Source: the released code stores adversarial images as 8-bit PNG and scores those.
+
+    Example:
+        >>> (quantize(torch.tensor([0.5]), torch.tensor([0.4]), 0.1) * 255).round()
+        tensor([127.])
+    """
+    levels = (x_adv * 255).round()
+    if x is not None and eps is not None:
+        # The nudge keeps a level that lies on the sphere up to rounding error, as for eps 16/255 around 8-bit images.
+        lowest, highest = ((x - eps) * 255 - 1e-3).ceil(), ((x + eps) * 255 + 1e-3).floor()
+        levels = torch.maximum(torch.minimum(levels, highest), lowest)
+    return levels.clamp(0, 255) / 255
+
+
+def check_inputs(x: Tensor, y: Tensor | None = None, **lengths: float) -> None:
+    """Refuse images outside [0, 1], labels that do not fit them, and lengths outside [0, 1]."""
+    check_images(x)
+    if x.dtype == torch.uint8:
+        raise InputError("attacks take float images in [0, 1]: divide by 255 first")
+    if y is not None:
+        check_labels(x, y)
+    for name, value in lengths.items():
+        if not 0 <= value <= 1:
+            raise InputError(f"{name} {value} lies outside [0, 1]: images are in [0, 1], write 16/255 for 16 levels")

@@ -1,0 +1,21 @@
+"""How robust is a model? Rates with counts and intervals, over named denominators."""
+
+from defective.evaluation.accuracy import accuracy, correct, defense_rate
+from defective.evaluation.noise import SIGMAS, noise_curve
+from defective.evaluation.rates import Rate
+from defective.evaluation.shape_bias import shape_bias
+from defective.evaluation.transfer import Crafted, Outcome, craft, score
+
+__all__ = [
+    "SIGMAS",
+    "Crafted",
+    "Outcome",
+    "Rate",
+    "accuracy",
+    "correct",
+    "craft",
+    "defense_rate",
+    "noise_curve",
+    "score",
+    "shape_bias",
+]

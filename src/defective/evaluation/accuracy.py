@@ -1,0 +1,89 @@
+"""How often a model is right, on clean and on attacked images."""
+
+import torch
+from torch import Tensor, nn
+
+from defective.errors import InputError
+from defective.evaluation.rates import Rate
+from defective.inference import check_labels, logits
+
+
+def correct(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -> Tensor:
+    """Bool ``(N,)``: whether the model's first choice is the label, image by image.
+
+    Raises:
+        InputError: If images, labels and logits do not fit together.
+    """
+    check_labels(x, y)
+    z = logits(model, x, batch_size=batch_size)
+    y = y.cpu()
+    if len(y) and not 0 <= int(y.min()) <= int(y.max()) < z.shape[1]:
+        raise InputError(f"labels lie in [{int(y.min())}, {int(y.max())}] but the model knows {z.shape[1]} classes")
+    return z.argmax(1) == y
+
+
+def accuracy(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -> Rate:
+    """Share of images that the model classifies right.
+
+    Args:
+        model: Classifier from images in [0, 1] to logits ``(N, K)``; it is left as it was found.
+        x: Images ``(N, C, H, W)``, uint8 or floats in [0, 1].
+        y: Labels ``(N,)``.
+        batch_size: Images per forward pass; the result does not depend on it.
+
+    Returns:
+        A float in [0, 1] with ``.hits``, ``.total`` and the 95 % ``.interval``.
+
+    Raises:
+        InputError: If images, labels and logits do not fit together, or a value is nan.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Identity())
+        >>> x = torch.tensor([[0.2, 0.8], [0.9, 0.1]]).view(2, 1, 1, 2)
+        >>> accuracy(model, x, torch.tensor([1, 1]))
+        0.5
+    """
+    right = correct(model, x, y, batch_size=batch_size)
+    return Rate.among(right, torch.ones_like(right))
+
+
+def defense_rate(
+    target: nn.Module, x: Tensor, y: Tensor, x_adv: Tensor, *, fooled: Tensor | None = None, batch_size: int = 500
+) -> Rate:
+    """The paper's success defence rate: attacked images still classified right, among those that count.
+
+    An image counts if the target classified its clean version right *and* its attacked version fooled the source.
+
+    Args:
+        target: Classifier that defends.
+        x: Clean images ``(N, C, H, W)``.
+        y: True labels ``(N,)``.
+        x_adv: Attacked images ``(N, C, H, W)``.
+        fooled: Bool ``(N,)``, whether the attacked image fooled the source it was made on; None: all did.
+
+    Returns:
+        A float in [0, 1] with ``.hits``, ``.total`` and the 95 % ``.interval``.
+
+    Raises:
+        InputError: If shapes do not fit or no image counts.
+
+    Source: paper Section 4.1.2 and Appendix A.8 (all tables but Table 2, which counts every image).
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Identity())
+        >>> x = torch.tensor([[0.2, 0.8], [0.9, 0.1], [0.6, 0.4]]).view(3, 1, 1, 2)
+        >>> y = torch.tensor([1, 0, 1])
+        >>> rate = defense_rate(model, x, y, x.flip(3), fooled=torch.tensor([True, False, True]))
+        >>> rate, rate.total
+        (0.0, 1)
+    """
+    if x_adv.shape != x.shape:
+        raise InputError(f"attacked images have shape {tuple(x_adv.shape)}, clean ones {tuple(x.shape)}")
+    if fooled is not None and (fooled.shape != y.shape or fooled.dtype != torch.bool):
+        raise InputError(f"fooled is {fooled.dtype} of shape {tuple(fooled.shape)}: pass one bool for each of {len(y)} images")
+    counted = correct(target, x, y, batch_size=batch_size)
+    if fooled is not None:
+        counted &= fooled.cpu()
+    if not counted.any():
+        raise InputError("no image counts: the target classified none right whose attacked version fooled the source")
+    return Rate.among(correct(target, x_adv, y, batch_size=batch_size), counted)

@@ -1,0 +1,37 @@
+"""Accuracy under Gaussian noise of rising strength."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from defective.attacks import gaussian_noise, quantize
+from defective.evaluation.accuracy import accuracy
+from defective.evaluation.rates import Rate
+from defective.inference import as_images
+
+# Paper Appendix A.5, in levels of 255.
+SIGMAS = (1, 2, 4, 8, 12, 16, 20, 24, 28, 32)
+
+
+def noise_curve(model: nn.Module, x: Tensor, y: Tensor, *, sigmas: Sequence[float] = SIGMAS, seed: int = 0) -> dict[float, Rate]:
+    """Accuracy on images with added noise, rounded to 8 bits, for each noise level.
+
+    Args:
+        model: Classifier from images in [0, 1] to logits.
+        x: Images ``(N, C, H, W)``, uint8 or floats in [0, 1]. The paper takes images that every compared net gets right.
+        y: Labels ``(N,)``.
+        sigmas: Standard deviations in levels of 255.
+        seed: Seed of the noise: the same noise for every model.
+
+    Returns:
+        Noise level to accuracy.
+
+    Source: paper Appendix A.5, Figure 5.
+    """
+    curve = {}
+    for sigma in sigmas:
+        generator = torch.Generator().manual_seed(seed)
+        noisy = quantize(gaussian_noise(as_images(x), sigma=sigma / 255, generator=generator))
+        curve[sigma] = accuracy(model, noisy, y)
+    return curve

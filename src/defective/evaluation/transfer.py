@@ -1,0 +1,162 @@
+"""Transfer attacks: images made on a source, scored on targets. Outcomes per image first, rates second."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from defective.attacks import Attack, quantize
+from defective.errors import InputError
+from defective.evaluation.accuracy import correct
+from defective.evaluation.rates import Rate
+from defective.inference import as_images, check_labels, device_of, logits
+from defective.progress import progress_bar
+
+
+@dataclass(frozen=True)
+class Crafted:
+    """Images attacked on one source.
+
+    Attributes:
+        x: Clean images, uint8 or float, ``(N, C, H, W)``.
+        y: True labels ``(N,)``.
+        x_adv: Attacked images: uint8 if rounded, else float in [0, 1].
+        predicted: The source's prediction on the attacked image before rounding, ``(N,)``.
+        index: Where the images lie in the test set, ``(N,)``.
+        source: Name of the source.
+        attack: The attack in words.
+    """
+
+    x: Tensor
+    y: Tensor
+    x_adv: Tensor
+    predicted: Tensor
+    index: Tensor
+    source: str
+    attack: str
+
+    @property
+    def fooled(self) -> Tensor:
+        """Bool ``(N,)``: whether the attack changed the source's prediction away from the label."""
+        return self.predicted != self.y
+
+
+def craft(
+    source: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    attack: Attack,
+    *,
+    eps: float | None = None,
+    rounded: bool = True,
+    batch_size: int = 250,
+    source_name: str = "source",
+    attack_name: str = "attack",
+    index: Tensor | None = None,
+) -> Crafted:
+    """Attack ``source`` on all images, batch by batch.
+
+    Args:
+        source: Classifier the attacker owns.
+        x: Images ``(N, C, H, W)``, uint8 or floats in [0, 1].
+        y: Labels ``(N,)``.
+        attack: Any callable ``(model, x, y) -> x_adv`` on float images in [0, 1].
+        eps: Radius of the L-infinity ball, where the attack has one: checked, and kept when rounding.
+        rounded: Round to 8 bits, as the released code does: what could be saved as an image is what is scored.
+        batch_size: Images attacked at once; only time and memory depend on it.
+        index: Where the images lie in the test set, to be kept with the result.
+
+    Raises:
+        InputError: If the attack returns another shape, nan, values outside [0, 1] or outside the ball.
+
+    Example:
+        >>> from defective import attacks
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+        >>> x, y = torch.rand(5, 3, 2, 2), torch.zeros(5, dtype=torch.long)
+        >>> made = craft(model, x, y, lambda m, x, y: attacks.fgsm(m, x, y, eps=8 / 255), eps=8 / 255)
+        >>> made.x_adv.dtype, made.fooled.shape
+        (torch.uint8, torch.Size([5]))
+    """
+    check_labels(x, y)
+    device = device_of(source)
+    images, predictions = [], []
+    with progress_bar(f"{attack_name} on {source_name}", len(x), unit="images") as advance:
+        for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
+            clean = as_images(x_batch.to(device))
+            made = attack(source, clean, y_batch.to(device)).detach()
+            _verify(made, clean, eps)
+            predictions.append(logits(source, made).argmax(1))
+            images.append((quantize(made, clean, eps) * 255).round().to(torch.uint8).cpu() if rounded else made.cpu())
+            advance(len(y_batch))
+    where = torch.arange(len(y)) if index is None else index
+    return Crafted(x, y.cpu(), torch.cat(images), torch.cat(predictions), where, source_name, attack_name)
+
+
+def _verify(made: Tensor, clean: Tensor, eps: float | None) -> None:
+    if made.shape != clean.shape:
+        raise InputError(f"the attack returned shape {tuple(made.shape)} for images {tuple(clean.shape)}")
+    if not torch.isfinite(made).all() or made.min() < -1e-6 or made.max() > 1 + 1e-6:
+        raise InputError("the attack returned images that are not in [0, 1]")
+    if eps is not None and (made - clean).abs().max() > eps + 1e-5:
+        raise InputError(f"the attack left the ball: it moved a pixel by {float((made - clean).abs().max()):.4g}, eps is {eps:.4g}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one crafted set on one target, image by image.
+
+    Attributes:
+        target: Name of the target.
+        crafted: The attacked images.
+        clean_correct: Bool ``(N,)``, the target was right before.
+        adv_correct: Bool ``(N,)``, the target is right after.
+    """
+
+    target: str
+    crafted: Crafted
+    clean_correct: Tensor
+    adv_correct: Tensor
+
+    def rate(self, denominator: str = "paper") -> Rate:
+        """Share of attacked images still classified right.
+
+        Args:
+            denominator: ``"paper"``: the target was right and the source was fooled; ``"target-correct"``: the target was right;
+                ``"all"``: every image (Table 2).
+        """
+        everything = torch.ones_like(self.clean_correct)
+        counted = {
+            "paper": self.clean_correct & self.crafted.fooled,
+            "target-correct": self.clean_correct,
+            "all": everything,
+        }
+        if denominator not in counted:
+            raise InputError(f"no denominator {denominator!r}; there are {', '.join(counted)}")
+        return Rate.among(self.adv_correct, counted[denominator])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: all three rates with their counts and intervals."""
+        return {
+            "target": self.target,
+            "source": self.crafted.source,
+            "attack": self.crafted.attack,
+            "images": len(self.crafted.y),
+            "source_fooled": int(self.crafted.fooled.sum()),
+            "defense": {name: self.rate(name).as_dict() for name in ("paper", "target-correct", "all")},
+        }
+
+
+def score(target: nn.Module, crafted: Crafted, *, name: str = "target", batch_size: int = 500) -> Outcome:
+    """Let a target classify a crafted set, clean and attacked.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+        >>> x, y = torch.rand(5, 3, 2, 2), torch.zeros(5, dtype=torch.long)
+        >>> outcome = score(model, craft(model, x, y, lambda model, x, y: x))
+        >>> outcome.rate("all").total
+        5
+    """
+    clean_correct = correct(target, crafted.x, crafted.y, batch_size=batch_size)
+    adv_correct = correct(target, crafted.x_adv, crafted.y, batch_size=batch_size)
+    return Outcome(name, crafted, clean_correct, adv_correct)

@@ -1,0 +1,83 @@
+"""What this machine is and which precision suits it."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from defective._version import __version__
+from defective.errors import InputError
+
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """The named device, or the accelerator if there is one, else the CPU.
+
+    Raises:
+        InputError: If there is no such device here.
+
+    Example:
+        >>> choose_device("cpu")
+        device(type='cpu')
+    """
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"no device {name!r} here ({str(error).splitlines()[0]}): try cpu") from None
+    return device
+
+
+def resolve_precision(device: torch.device, precision: str = "auto") -> str:
+    """``"bf16"`` where the hardware multiplies bfloat16 (AMX, AVX512-bf16, recent GPUs), else ``"fp32"``, unless told."""
+    if precision not in PRECISIONS:
+        raise InputError(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    flags = _cpu_flags() if device.type == "cpu" else frozenset()
+    return "bf16" if {"amx_bf16", "avx512_bf16"} & flags else "fp32"
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Autocast to bfloat16 if ``precision`` says so; weights stay float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def describe_machine(device: torch.device, precision: str) -> dict[str, Any]:
+    """What a measured number must carry: device, precision, versions."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    return {
+        "device": f"{name}, {torch.get_num_threads()} threads" if device.type == "cpu" else name,
+        "precision": precision,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "defective": __version__,
+    }
+
+
+def _cpu_info(key: str) -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "")
+
+
+def _cpu_flags() -> frozenset[str]:
+    return frozenset(_cpu_info("flags").split())
+
+
+def _cpu_name() -> str:
+    return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def world() -> tuple[int, int]:
+    """This process's rank and the number of processes that torchrun started; ``(0, 1)`` without it."""
+    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))

@@ -1,0 +1,73 @@
+"""Recipes as plain values, by scale and kind of image."""
+
+from defective.errors import InputError
+from defective.specs import Recipe
+
+SCALES = ("tiny", "fast", "paper")
+
+# paper: Appendix D with the released code's details (weight decay on all parameters, no Nesterov, norm scales drawn from U(0, 1) as
+# PyTorch 0.4.1 did, the checkpoint with the best test accuracy). fast and tiny: one-cycle schedules of our own.
+_PAPER = {"schedule": "steps", "selection": "best-on-test", "norm_scale_init": "uniform"}
+
+RECIPES: dict[str, dict[str, dict[str, object]]] = {
+    "cifar10": {
+        "tiny": {"width_mult": 0.25, "epochs": 5, "lr": 0.2},
+        "fast": {"epochs": 30, "lr": 0.2},
+        "paper": {"epochs": 350, "milestones": (150, 250), **_PAPER},
+    },
+    "mnist": {
+        "tiny": {"width_mult": 0.25, "epochs": 3, "augment": "flip"},
+        "fast": {"epochs": 10, "augment": "flip"},
+        "paper": {"epochs": 50, "milestones": (20, 40), "augment": "flip", **_PAPER},
+    },
+    "tiny-imagenet": {
+        "tiny": {"width_mult": 0.25, "epochs": 6, "lr": 0.2},
+        "fast": {"epochs": 30, "lr": 0.2},
+        "paper": {"epochs": 350, "milestones": (150, 250), **_PAPER},
+    },
+    "imagenet": {
+        "tiny": {"width_mult": 0.25, "epochs": 5, "lr": 0.1, "augment": "resized-crop-flip"},
+        "fast": {"epochs": 18, "lr": 0.2, "batch_size": 256, "augment": "resized-crop-flip"},
+        "paper": {
+            "epochs": 100,
+            "batch_size": 256,
+            "weight_decay": 1e-4,
+            "schedule": "steps",
+            "milestones": (30, 60, 90),
+            "augment": "resized-crop-flip",
+        },
+    },
+    # A mirror image would swap the textures "rising" and "falling", so shapes are not mirrored.
+    "shapes": {
+        "tiny": {"width_mult": 0.25, "epochs": 4, "augment": "none"},
+        "fast": {"epochs": 8, "augment": "none"},
+        "paper": {"epochs": 20, "milestones": (10, 15), "schedule": "steps", "augment": "none"},
+    },
+}
+
+
+def recipe_for(scale: str, data_name: str, image_shape: tuple[int, int, int]) -> Recipe:
+    """The recipe of a scale for a data set; folders take that of the official set with the same kind of image.
+
+    Args:
+        scale: ``"tiny"`` (two cores, minutes), ``"fast"`` (one GPU, an hour) or ``"paper"`` (Appendix D).
+        data_name: Name of the loaded data set.
+        image_shape: ``(C, H, W)`` of its images.
+
+    Raises:
+        InputError: If there is no such scale.
+
+    Example:
+        >>> recipe_for("paper", "cifar10", (3, 32, 32)).milestones
+        (150, 250)
+    """
+    if scale not in SCALES:
+        raise InputError(f"no recipe {scale!r}; there are {', '.join(SCALES)}")
+    channels, height, _ = image_shape
+    if data_name in RECIPES:
+        kind = data_name
+    elif channels == 1:
+        kind = "mnist"
+    else:
+        kind = "cifar10" if height < 48 else "tiny-imagenet" if height < 128 else "imagenet"
+    return Recipe.make(name=scale, **RECIPES[kind][scale])

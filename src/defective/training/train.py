@@ -1,0 +1,149 @@
+"""Train one net from its name to a folder with the checkpoint and the measured result."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed
+from torch import nn
+
+from defective.build import build
+from defective.data import Data
+from defective.errors import InputError
+from defective.files import write_whole
+from defective.machine import choose_device, describe_machine, resolve_precision, world
+from defective.models import Ensemble
+from defective.specs import NetSpec, Recipe
+from defective.training.checkpoint import load, save
+from defective.training.loop import fit, test_accuracy
+
+Result = dict[str, Any]
+
+
+def train(
+    spec: NetSpec | str,
+    data: Data,
+    test: Data,
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    seed: int = 0,
+    mask_seed: int | None = None,
+    device: str | None = None,
+    precision: str = "auto",
+) -> Result:
+    """Build and train a net; write ``model.safetensors`` and ``result.json`` into ``out``.
+
+    A finished run is not repeated: the stored result comes back. A killed one goes on after its last whole epoch. An ensemble trains
+    its members one after another in ``out/member-0`` and so on. Under torchrun each batch is shared among the processes.
+
+    Args:
+        spec: Net to train (see :func:`defective.build`).
+        data, test: Training and test images.
+        recipe: How to train; ``recipe.width_mult`` scales the net.
+        out: Folder of the run.
+        seed, mask_seed: Seeds of weights and order, and of the masks if they should differ.
+        device, precision: As in :func:`defective.training.loop.fit`.
+
+    Returns:
+        The content of ``result.json``: spec, seed, recipe, data, test accuracy, history, cost and machine.
+
+    Raises:
+        InputError: If ``out`` holds another run, or training cannot go on.
+    """
+    spec = NetSpec.parse(spec) if isinstance(spec, str) else spec
+    out = Path(out)
+    mask_seed = seed if mask_seed is None else mask_seed
+    identity = _identity(spec, data, recipe, seed, mask_seed)
+    done = _finished(out, identity)
+    if done:
+        return done
+    channels, image_size, _ = data.image_shape
+    shape = {"num_classes": len(data.classes), "in_chans": channels, "image_size": image_size}
+    net = build(spec, seed=seed, mask_seed=mask_seed, width_mult=recipe.width_mult, **shape)
+    place = choose_device(device)
+    precision = resolve_precision(place, precision)
+    if spec.members > 1:
+        assert isinstance(net, Ensemble)
+        results = [
+            train(
+                spec.member(),
+                data,
+                test,
+                recipe,
+                out / f"member-{i}",
+                seed=seed * spec.members + i,
+                mask_seed=mask_seed * spec.members + i,
+                device=device,
+                precision=precision,
+            )
+            for i in range(spec.members)
+        ]
+        net.members = nn.ModuleList(load(out / f"member-{i}") for i in range(spec.members))
+        history = [row for result in results for row in result["history"]]
+        return _conclude(net, test, out, identity, history, place, precision)
+    _join_processes(place)
+    history = fit(
+        net,
+        data,
+        recipe,
+        seed=seed,
+        test=test,
+        device=str(place),
+        precision=precision,
+        state_file=out / "state.safetensors",
+        state_key=json.dumps(identity, sort_keys=True),
+    )
+    return _conclude(net, test, out, identity, history, place, precision)
+
+
+def _identity(spec: NetSpec, data: Data, recipe: Recipe, seed: int, mask_seed: int) -> dict[str, Any]:
+    return {
+        "net": str(spec),
+        "spec": spec.model_dump(mode="json"),
+        "seed": seed,
+        "mask_seed": mask_seed,
+        "data": data.name,
+        "train_images": len(data),
+        "recipe": recipe.model_dump(mode="json"),
+    }
+
+
+def _finished(out: Path, identity: dict[str, Any]) -> Result | None:
+    file = out / "result.json"
+    if not file.exists():
+        return None
+    result: Result = json.loads(file.read_text())
+    stored = {key: result.get(key) for key in identity}
+    if stored != json.loads(json.dumps(identity)):
+        different = next(key for key in identity if stored[key] != json.loads(json.dumps(identity[key])))
+        raise InputError(f"{out} holds another training run (its {different} differs): choose another folder")
+    return result
+
+
+def _conclude(
+    net: nn.Module, test: Data, out: Path, identity: dict[str, Any], history: list[Any], place: torch.device, precision: str
+) -> Result:
+    started = time.perf_counter()
+    result = {
+        **identity,
+        "test_images": len(test),
+        "test_accuracy": test_accuracy(net, test),
+        "parameters": sum(parameter.numel() for parameter in net.parameters()),
+        "seconds": sum(row["seconds"] for row in history) + time.perf_counter() - started,
+        "machine": describe_machine(place, precision),
+        "history": history,
+    }
+    if world()[0] == 0:
+        notes = {key: result[key] for key in ("data", "recipe", "test_accuracy")} | {"classes": list(test.classes)}
+        save(net, out / "model.safetensors", notes=notes)
+        write_whole(out / "result.json", lambda temporary: temporary.write_text(json.dumps(result, indent=1)))
+        (out / "state.safetensors").unlink(missing_ok=True)
+    return result
+
+
+def _join_processes(place: torch.device) -> None:
+    if world()[1] > 1 and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
