@@ -1,9 +1,17 @@
-"""Write a file whole or not at all."""
+"""Read and write files: whole or not at all, tensors as safetensors, never pickle."""
 
+import json
 import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from defective.errors import InputError
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -33,3 +41,27 @@ def cache_folder() -> Path:
 
     chosen = os.environ.get("DEFECTIVE_CACHE")
     return Path(chosen).expanduser() if chosen else user_cache_path("defective")
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+    """Write tensors and a JSON document to one safetensors file, whole or not at all."""
+    metadata = {"defective": json.dumps(about, sort_keys=True)}
+    write_whole(path, lambda temporary: save_file(tensors, temporary, metadata))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`write_tensors` wrote.
+
+    Raises:
+        InputError: If the file is missing, damaged or not ours.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such checkpoint")
+    try:
+        with safe_open(path, "pt") as stored:
+            about = json.loads((stored.metadata() or {})["defective"])
+            return {name: stored.get_tensor(name) for name in stored.keys()}, about  # noqa: SIM118 - safe_open is no dict
+    except KeyError:
+        raise InputError(f"{path} was not written by defective") from None
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is damaged or no safetensors file: {error}") from None

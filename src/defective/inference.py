@@ -84,7 +84,7 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
     rows = []
     with evaluating(model), torch.inference_mode():
         for batch in x.split(batch_size):
-            z = model(as_images(batch.to(device)))
+            z = _forward(model, as_images(batch.to(device)))
             if not isinstance(z, Tensor) or z.dim() != 2 or len(z) != len(batch):
                 what = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
                 raise InputError(f"the model returned {what} for {len(batch)} images, not logits (N, K)")
@@ -93,3 +93,11 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
     if not torch.isfinite(result).all():
         raise InputError(f"the model returned nan or inf for {int((~result.isfinite()).any(1).sum())} of {len(x)} images")
     return result
+
+
+def _forward(model: nn.Module, x: Tensor) -> object:
+    try:
+        return model(x)
+    except (RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"the model cannot take images of shape {tuple(x.shape)}: {reason}") from error

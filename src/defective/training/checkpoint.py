@@ -1,17 +1,14 @@
 """Nets and training states as safetensors: weights, masks and what rebuilds them in one file, never pickle."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from defective._version import __version__
 from defective.errors import InputError
-from defective.files import write_whole
+from defective.files import read_tensors, write_tensors
 from defective.models import Ensemble, construct
 from defective.specs import NetSpec
 from defective.surgery import attach_, defects
@@ -99,27 +96,3 @@ def _construct(architecture: dict[str, Any]) -> nn.Module:
         ensemble.input_shape = ensemble.members[0].input_shape
         return ensemble
     return construct(**architecture)
-
-
-def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-    """Write tensors and a JSON document to one safetensors file, whole or not at all."""
-    metadata = {"defective": json.dumps(about, sort_keys=True)}
-    write_whole(path, lambda temporary: save_file(tensors, temporary, metadata))
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what :func:`write_tensors` wrote.
-
-    Raises:
-        InputError: If the file is missing, damaged or not ours.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such checkpoint")
-    try:
-        with safe_open(path, "pt") as stored:
-            about = json.loads((stored.metadata() or {})["defective"])
-            return {name: stored.get_tensor(name) for name in stored.keys()}, about  # noqa: SIM118 - safe_open is no dict
-    except KeyError:
-        raise InputError(f"{path} was not written by defective") from None
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is damaged or no safetensors file: {error}") from None

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from defective.errors import InputError
+from defective.files import read_tensors, write_tensors
 from defective.machine import world
-from defective.training.checkpoint import read_tensors, write_tensors
 
 
 class TrainingState:

@@ -1,0 +1,7 @@
+"""``python -m defective``."""
+
+import sys
+
+from defective.cli import main
+
+sys.exit(main())

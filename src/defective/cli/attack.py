@@ -1,0 +1,53 @@
+"""``defective attack``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from defective.cli.console import (
+    DataOption,
+    DeviceOption,
+    ImageSizeOption,
+    JsonOption,
+    SeedOption,
+    percent,
+    print_json,
+    print_table,
+)
+from defective.cli.references import open_models
+from defective.data import index_hash, load_data
+from defective.evaluation import Rate
+from defective.evaluation.protocol import check_fits, craft_on, write_crafted
+from defective.specs import AttackSpec
+
+
+def attack(
+    checkpoint: Annotated[str, typer.Argument(help="Net to attack: a checkpoint, a folder of train, or module:factory.")],
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="File for the attacked images (safetensors).")],
+    attack: Annotated[str, typer.Option(help='fgsm, pgd, mifgsm or noise with numbers, as in "pgd:eps=8/255,steps=10".')] = "pgd",
+    samples: Annotated[int, typer.Option(help="Images, drawn at random among those the net classifies right.")] = 1000,
+    keep_float: Annotated[bool, typer.Option("--float", help="Do not round to 8 bits.")] = False,
+    seed: SeedOption = 0,
+    image_size: ImageSizeOption = None,
+    device: DeviceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make adversarial images on one net and keep them.
+
+    Example: defective attack runs/plain --data shapes --attack "pgd:eps=8/255,steps=10" --out adversarial.safetensors
+    """
+    spec = AttackSpec.parse(attack)
+    ((name, model),) = open_models([checkpoint], device).items()
+    test = load_data(data, "test", image_size=image_size)
+    check_fits(model, test, name)
+    crafted = craft_on(model, name, test, spec, samples=samples, seed=seed, rounded=not keep_float)
+    write_crafted(crafted, test, out)
+    fooled = Rate.of(int(crafted.fooled.sum()), len(crafted.y))
+    if json:
+        document = {"source": name, "attack": str(spec), "data": test.name, "sample": index_hash(crafted.index), "out": str(out)}
+        print_json({**document, "fooled": fooled.as_dict()})
+        return
+    rows = [(name, str(spec), f"{len(crafted.y):,}", percent(fooled))]
+    print_table(f"Attacked images of {test.name}", ("net", "attack", "images", "fooled %"), rows, note=f"saved in {out}")

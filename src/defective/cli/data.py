@@ -1,0 +1,60 @@
+"""``defective data get`` and ``defective data check``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from defective.cli.console import ImageSizeOption, JsonOption, print_json, print_table
+from defective.data import load_data
+from defective.data.download import REMOTES, verify
+
+app = typer.Typer(help="Download and verify data sets.", no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As for --data.")]
+
+
+@app.command()
+def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption = False) -> None:
+    """Download a data set if it has to be, decode it, and say what it holds.
+
+    Example: defective data get cifar10
+    """
+    splits = [load_data(name, split, image_size=image_size) for split in ("train", "test")]
+    document: list[dict[str, Any]] = [
+        {
+            "name": data.name,
+            "split": data.split,
+            "images": len(data),
+            "image_shape": list(data.image_shape),
+            "classes": len(data.classes),
+            "smallest_class": int(data.y.bincount(minlength=len(data.classes)).min()),
+        }
+        for data in splits
+    ]
+    if json:
+        print_json(document)
+        return
+    rows = [
+        (row["split"], f"{row['images']:,}", " x ".join(map(str, row["image_shape"])), str(row["classes"]), f"{row['smallest_class']:,}")
+        for row in document
+    ]
+    print_table(splits[0].name, ("split", "images", "C x H x W", "classes", "smallest class"), rows)
+
+
+@app.command()
+def check(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption = False) -> None:
+    """Verify checksums of downloaded files, or decode a data set of yours; exit code 1 if a file is damaged or missing.
+
+    Example: defective data check mnist
+    """
+    if name not in REMOTES:
+        get(name, image_size, json)
+        return
+    states = verify(name)
+    if json:
+        print_json([{"file": file, "state": state} for file, state in states])
+    else:
+        note = "" if all(state == "whole" for _, state in states) else f"defective data get {name} fetches what is missing or damaged"
+        print_table(name, ("file", "state"), states, note=note)
+    if any(state != "whole" for _, state in states):
+        raise typer.Exit(1)

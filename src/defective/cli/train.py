@@ -1,0 +1,56 @@
+"""``defective train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from defective.cli.console import DataOption, DeviceOption, ImageSizeOption, JsonOption, SeedOption, print_json, print_table
+from defective.data import load_data
+from defective.training.recipes import recipe_for
+from defective.training.train import train as train_net
+
+
+def train(
+    net: Annotated[str, typer.Argument(help="A name such as resnet18/0.1-bottom (see defective models).")],
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the result.")],
+    recipe: Annotated[str, typer.Option(help="tiny (two cores, minutes), fast (one GPU), paper (Appendix D).")] = "tiny",
+    seed: SeedOption = 0,
+    mask_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the masks alone; default: the seed.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate, instead of the recipe's.")] = None,
+    width_mult: Annotated[float | None, typer.Option(help="Factor on all channel counts, instead of the recipe's.")] = None,
+    image_size: ImageSizeOption = None,
+    device: DeviceOption = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Train one net. A killed run goes on where it stopped; a finished one is not repeated.
+
+    Example: defective train resnet18/0.1-bottom --data shapes --recipe tiny --out runs/bottom01
+    """
+    training, test = (load_data(data, split, image_size=image_size) for split in ("train", "test"))
+    chosen = recipe_for(recipe, training.name, training.image_shape)
+    chosen = chosen.changed(epochs=epochs, batch_size=batch_size, lr=lr, width_mult=width_mult)
+    result = train_net(
+        net, training, test, chosen, out, seed=seed, mask_seed=mask_seed, device=device, precision=precision
+    )
+    if json:
+        print_json(result)
+        return
+    rows = [
+        (
+            str(row["epoch"]),
+            f"{row['lr']:.3g}",
+            f"{row['train_loss']:.3f}",
+            f"{100 * row['train_accuracy']:.1f}",
+            f"{100 * row['test_accuracy']:.1f}",
+            f"{row['images_per_second']:,.0f}",
+        )
+        for row in result["history"]
+    ]
+    title = f"{result['net']} on {result['data']}, recipe {chosen.name}, seed {seed}"
+    note = f"test accuracy {100 * result['test_accuracy']:.2f} %, {result['seconds']:.0f} s, saved in {out / 'model.safetensors'}"
+    print_table(title, ("epoch", "last lr", "loss", "train %", "test %", "images/s"), rows, note=note)
