@@ -86,7 +86,9 @@ class NetSpec(Spec):
         if len(set(regions)) < len(regions):
             raise ValueError(f"region {regions[-1]!r} is named twice")
         if not self.defects and (self.widen or self.pattern != "neuron"):
-            raise ValueError("-dc, -sm and -x2 act on defective layers, and the name has none: add for example 0.5-bottom")
+            raise ValueError(
+                "-dc, -sm and -x2 act on defective layers, and the name has none: add for example 0.5-bottom"
+            )
         if self.widen and self.pattern == "channel":
             raise ValueError("-dc and -x2 cannot be combined")
         return self
@@ -131,17 +133,16 @@ _SUFFIXES: dict[str, dict[str, object]] = {
 
 def _parse_variant(name: str, variant: str) -> dict[str, object]:
     values: dict[str, object] = {}
-    regions = re.match(r"(?:[^-+]+-[a-z]+\+)*[^-+]+-(?:bottom|top)", variant)
     suffixes = variant
-    if regions:
-        values["defects"] = tuple(_parse_defect(name, part) for part in regions[0].split("+"))
+    if variant.split("-")[0] not in _SUFFIXES:
+        regions = re.match(r"([^-+]+-[^-+]+\+)*[^-+]+-[^-+]+|", variant)
+        assert regions is not None
+        values["defects"] = tuple(_parse_defect(name, part) for part in (regions[0] or variant).split("+"))
         suffixes = variant[regions.end() :]
     for suffix in filter(None, suffixes.split("-")):
         if suffix not in _SUFFIXES:
-            hint = "a region is written like 0.1-bottom or 0.3-top, a suffix is -dc, -sm, -x2 or -en"
-            raise InputError(f"net {name!r}: cannot read {suffix!r}; {hint}")
-        clash = values.keys() & _SUFFIXES[suffix].keys()
-        if clash:
+            raise InputError(f"net {name!r}: no suffix {'-' + suffix!r}; there are -dc, -sm, -x2 and -en")
+        if values.keys() & _SUFFIXES[suffix].keys():
             raise InputError(f"net {name!r}: suffix -{suffix} repeats or contradicts another suffix")
         values.update(_SUFFIXES[suffix])
     return values
@@ -150,7 +151,7 @@ def _parse_variant(name: str, variant: str) -> dict[str, object]:
 def _parse_defect(name: str, part: str) -> DefectSpec:
     number, _, region = part.partition("-")
     if region not in ("bottom", "top"):
-        raise InputError(f"net {name!r}: no region {region!r}; there are bottom and top")
+        raise InputError(f"net {name!r}: cannot read {part!r}; write a region as 0.1-bottom or 0.3-top, joined by +")
     try:
         keep_prob = float(number)
     except ValueError:
@@ -218,7 +219,7 @@ def _parse_number(text: str, key: str, value: str) -> Number:
         if number.denominator != 1 or number < 1:
             raise InputError(f"attack {text!r}: steps={value} must be a whole number, at least 1")
         return int(number)
-    if not 0 <= number or (key in _LENGTHS and number > 1):
+    if not number >= 0 or (key in _LENGTHS and number > 1):
         bound = "[0, 1]: write 16/255, not 16" if key in _LENGTHS else "[0, inf)"
         raise InputError(f"attack {text!r}: {key}={value} lies outside {bound}")
     # Numerator over denominator in float equals what a person writes in Python: 16 / 255.
@@ -255,7 +256,7 @@ class Recipe(Spec):
 
     @model_validator(mode="after")
     def _milestones_inside(self) -> Self:
-        if any(not 0 < epoch for epoch in self.milestones) or list(self.milestones) != sorted(set(self.milestones)):
+        if any(not epoch > 0 for epoch in self.milestones) or list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"milestones {self.milestones} must rise and be at least 1")
         return self
 

@@ -35,7 +35,13 @@ def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption
         print_json(document)
         return
     rows = [
-        (row["split"], f"{row['images']:,}", " x ".join(map(str, row["image_shape"])), str(row["classes"]), f"{row['smallest_class']:,}")
+        (
+            row["split"],
+            f"{row['images']:,}",
+            " x ".join(map(str, row["image_shape"])),
+            str(row["classes"]),
+            f"{row['smallest_class']:,}",
+        )
         for row in document
     ]
     print_table(splits[0].name, ("split", "images", "C x H x W", "classes", "smallest class"), rows)
@@ -54,7 +60,11 @@ def check(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOpti
     if json:
         print_json([{"file": file, "state": state} for file, state in states])
     else:
-        note = "" if all(state == "whole" for _, state in states) else f"defective data get {name} fetches what is missing or damaged"
+        note = (
+            ""
+            if all(state == "whole" for _, state in states)
+            else f"defective data get {name} fetches what is missing or damaged"
+        )
         print_table(name, ("file", "state"), states, note=note)
     if any(state != "whole" for _, state in states):
         raise typer.Exit(1)

@@ -1,2 +1,32 @@
-def demo() -> None:
-    """x"""
+"""``defective demo``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from defective.cli.console import DeviceOption, JsonOption, SeedOption, percent, print_json, print_table
+from defective.demo import COLUMNS, run_demo
+from defective.evaluation import Rate
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for nets, result and page.")] = Path("demo-output"),
+    seed: SeedOption = 0,
+    device: DeviceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Run the main job in minutes: train, attack by transfer, add noise, measure shape against texture, write a page.
+
+    Example: defective demo --out demo-output
+    """
+    result = run_demo(out, seed=seed, device=device)
+    if json:
+        print_json(result)
+        return
+    rows = [
+        (label, *(percent(Rate.of(row[column]["hits"], row[column]["total"])) for column in COLUMNS))
+        for label, row in result["table"].items()
+    ]
+    title = f"plain resnet18 and {result['net']} on shapes, in % with 95 % interval"
+    print_table(title, ("net", *COLUMNS), rows, note=f"{result['seconds']:.0f} s; pictures and masks: {result['page']}")

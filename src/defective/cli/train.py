@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from defective.cli.console import DataOption, DeviceOption, ImageSizeOption, JsonOption, SeedOption, print_json, print_table
+from defective.cli.console import (
+    DataOption,
+    DeviceOption,
+    ImageSizeOption,
+    JsonOption,
+    SeedOption,
+    print_json,
+    print_table,
+)
 from defective.data import load_data
 from defective.training.recipes import recipe_for
 from defective.training.train import train as train_net
@@ -15,13 +23,17 @@ def train(
     net: Annotated[str, typer.Argument(help="A name such as resnet18/0.1-bottom (see defective models).")],
     data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the result.")],
-    recipe: Annotated[str, typer.Option(help="tiny (two cores, minutes), fast (one GPU), paper (Appendix D).")] = "tiny",
+    recipe: Annotated[
+        str, typer.Option(help="tiny (two cores, minutes), fast (one GPU), paper (Appendix D).")
+    ] = "tiny",
     seed: SeedOption = 0,
     mask_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the masks alone; default: the seed.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate, instead of the recipe's.")] = None,
-    width_mult: Annotated[float | None, typer.Option(help="Factor on all channel counts, instead of the recipe's.")] = None,
+    width_mult: Annotated[
+        float | None, typer.Option(help="Factor on all channel counts, instead of the recipe's.")
+    ] = None,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",

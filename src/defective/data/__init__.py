@@ -18,7 +18,11 @@ from defective.files import cache_folder
 __all__ = ["NAMES", "Data", "ImageSet", "ImageStream", "index_hash", "load_data", "pick", "shapes"]
 
 NAMES = ("cifar10", "mnist", "tiny-imagenet", "imagenet", "shapes", "folder")
-_READERS = {"cifar10": official.read_cifar10, "mnist": official.read_mnist, "tiny-imagenet": official.read_tiny_imagenet}
+_READERS = {
+    "cifar10": official.read_cifar10,
+    "mnist": official.read_mnist,
+    "tiny-imagenet": official.read_tiny_imagenet,
+}
 
 # Decoded images above either bound are streamed from disk instead of held in memory.
 MEMORY_LIMIT = 4 << 30

@@ -3,7 +3,6 @@
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from defective.errors import InputError
@@ -35,7 +34,14 @@ def unpack(path: Path, into: Path) -> None:
             _unpack_zip(path, into)
         else:
             _unpack_tar(path, into)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, *_decompress_errors()) as error:
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        *_decompress_errors(),
+    ) as error:
         shutil.rmtree(into, ignore_errors=True)
         raise InputError(f"{path} cannot be unpacked, it is damaged, cut off or encrypted: {error}") from None
     except BaseException:
@@ -82,5 +88,3 @@ def _place(path: Path, name: str, into: Path) -> Path:
     place = into / parts
     place.parent.mkdir(parents=True, exist_ok=True)
     return place
-
-

@@ -35,9 +35,7 @@ class Evaluation:
             "data": self.data,
             "test_images": self.test_images,
             "accuracy": {name: rate.as_dict() for name, rate in self.accuracies.items()},
-            "cells": [
-                {**outcome.as_dict(), "sample": index_hash(outcome.crafted.index)} for outcome in self.outcomes
-            ],
+            "cells": [{**outcome.as_dict(), "sample": index_hash(outcome.crafted.index)} for outcome in self.outcomes],
         }
 
     def as_tensors(self) -> dict[str, Tensor]:
@@ -83,7 +81,9 @@ def source_sample(source: nn.Module, data: Data, count: int, *, seed: int = 0) -
             break
     index = torch.cat(found)[:count]
     if len(index) == 0:
-        raise InputError(f"the source classifies no image of {data.name} right: train it, or check that its classes are in order")
+        raise InputError(
+            f"the source classifies no image of {data.name} right: train it, or check that its classes are in order"
+        )
     return index
 
 
@@ -95,9 +95,7 @@ def craft_on(
     x, y = data.take(index)
     eps = spec.parameters.get("eps")
     attack = from_spec(spec, seed=seed)
-    return craft(
-        source, x, y, attack, eps=eps, rounded=rounded, source_name=name, attack_name=str(spec), index=index
-    )
+    return craft(source, x, y, attack, eps=eps, rounded=rounded, source_name=name, attack_name=str(spec), index=index)
 
 
 def evaluate_transfer(
@@ -150,7 +148,12 @@ def evaluate_transfer(
 
 def write_crafted(crafted: Crafted, data: Data, path: Path) -> None:
     """Keep attacked images in one safetensors file: ``x_adv``, ``y``, ``predicted``, ``index``."""
-    tensors = {"x_adv": crafted.x_adv.contiguous(), "y": crafted.y, "predicted": crafted.predicted, "index": crafted.index}
+    tensors = {
+        "x_adv": crafted.x_adv.contiguous(),
+        "y": crafted.y,
+        "predicted": crafted.predicted,
+        "index": crafted.index,
+    }
     write_tensors(path, tensors, {"source": crafted.source, "attack": crafted.attack, "data": data.name})
 
 

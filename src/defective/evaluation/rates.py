@@ -42,4 +42,10 @@ class Rate(float):
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; the rate is None where nothing was counted."""
         low, high = self.interval
-        return {"rate": float(self) if self.total else None, "hits": self.hits, "total": self.total, "low": low, "high": high}
+        return {
+            "rate": float(self) if self.total else None,
+            "hits": self.hits,
+            "total": self.total,
+            "low": low,
+            "high": high,
+        }

@@ -93,7 +93,11 @@ def construct(
     name: str, widths: Sequence[int], *, num_classes: int, in_chans: int, image_size: int, project_first: bool = False
 ) -> nn.Module:
     """Build an architecture with the channels of each block given one by one."""
-    for label, value, least in (("num_classes", num_classes, 2), ("in_chans", in_chans, 1), ("image_size", image_size, 16)):
+    for label, value, least in (
+        ("num_classes", num_classes, 2),
+        ("in_chans", in_chans, 1),
+        ("image_size", image_size, 16),
+    ):
         if value < least:
             raise InputError(f"{label} {value} is too small: it must be at least {least}")
     shape: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}

@@ -65,7 +65,9 @@ def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
         raise InputError(f"{path} is not a net saved by defective")
     if model is None:
         if about["architecture"] is None:
-            raise InputError(f"{path} holds a net that is not of the zoo: pass a plain one to load into, load(path, model=net)")
+            raise InputError(
+                f"{path} holds a net that is not of the zoo: pass a plain one to load into, load(path, model=net)"
+            )
         with torch.random.fork_rng(devices=[]):
             model = _construct(about["architecture"])
     for site, (keep_prob, pattern) in about["defects"].items():

@@ -61,7 +61,9 @@ def fit(
     if recipe.selection == "best-on-test" and test is None:
         raise InputError("selection best-on-test needs test images")
     if recipe.augment == "resized-crop-flip" and not isinstance(data, ImageStream):
-        raise InputError("augment resized-crop-flip works on streamed folders (images of 128 pixels and more): use crop-flip")
+        raise InputError(
+            "augment resized-crop-flip works on streamed folders (images of 128 pixels and more): use crop-flip"
+        )
     place = choose_device(device)
     precision = resolve_precision(place, precision)
     model.to(place, memory_format=torch.channels_last)

@@ -124,7 +124,13 @@ def _finished(out: Path, identity: dict[str, Any]) -> Result | None:
 
 
 def _conclude(
-    net: nn.Module, test: Data, out: Path, identity: dict[str, Any], history: list[Any], place: torch.device, precision: str
+    net: nn.Module,
+    test: Data,
+    out: Path,
+    identity: dict[str, Any],
+    history: list[Any],
+    place: torch.device,
+    precision: str,
 ) -> Result:
     started = time.perf_counter()
     result = {

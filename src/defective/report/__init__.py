@@ -1,0 +1,1 @@
+"""Measured results as tables, figures and one self-contained page."""
