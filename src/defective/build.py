@@ -65,9 +65,7 @@ def build(
     return net
 
 
-def _single(
-    spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, image_size: int, width_mult: float
-) -> nn.Module:
+def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, image_size: int, width_mult: float) -> nn.Module:
     widths = channel_widths(spec.arch, width_mult)
     narrow = spec.pattern == "channel" and spec.placement == "authors"
     for defect in spec.defects if narrow or spec.widen else ():

@@ -54,10 +54,7 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
     targets = {label: nets[label] for label in ("plain", "defective")}
     specs = [AttackSpec.parse(text) for text in ATTACKS]
     evaluation = evaluate_transfer(targets, {"source": nets["source"]}, test, specs, samples=samples, seed=seed)
-    noise = {
-        label: noise_curve(net, test.x[:1000], test.y[:1000], sigmas=SIGMAS, seed=seed)
-        for label, net in targets.items()
-    }
+    noise = {label: noise_curve(net, test.x[:1000], test.y[:1000], sigmas=SIGMAS, seed=seed) for label, net in targets.items()}
     table = {label: _row(net, label, evaluation, noise[label]) for label, net in targets.items()}
     result = {
         "net": DEFECTIVE,
@@ -67,9 +64,7 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
         "recipe": recipe.model_dump(mode="json"),
         "attacks": list(ATTACKS),
         "table": {label: {column: rate.as_dict() for column, rate in row.items()} for label, row in table.items()},
-        "noise": {
-            label: {str(sigma): rate.as_dict() for sigma, rate in curve.items()} for label, curve in noise.items()
-        },
+        "noise": {label: {str(sigma): rate.as_dict() for sigma, rate in curve.items()} for label, curve in noise.items()},
         "seconds": time.perf_counter() - started,
         "machine": results["defective"]["machine"],
         "page": str(out / "index.html"),
@@ -136,7 +131,7 @@ def _page(
                 "site": defect.site,
                 "live": f"{defect.live:,}",
                 "total": f"{defect.total:,}",
-                "picture": mask_picture(targets["defective"].get_submodule(defect.site).defect_mask[0]),  # type: ignore[index, arg-type]
+                "picture": mask_picture(targets["defective"].get_submodule(defect.site).defect_mask[0]),  # type: ignore[index]
             }
             for defect in defects(targets["defective"])[:2]
         ],

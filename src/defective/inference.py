@@ -57,9 +57,7 @@ def check_images(x: Tensor) -> None:
 def check_labels(x: Tensor, y: Tensor) -> None:
     """Refuse labels that are not whole numbers ``(N,)``, one for each image."""
     if y.shape != x.shape[:1] or y.is_floating_point() or y.dtype == torch.bool:
-        raise InputError(
-            f"labels are {y.dtype} of shape {tuple(y.shape)}: pass one whole number for each of {len(x)} images"
-        )
+        raise InputError(f"labels are {y.dtype} of shape {tuple(y.shape)}: pass one whole number for each of {len(x)} images")
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -93,9 +91,7 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
             rows.append(z.float().cpu())
     result = torch.cat(rows).clone()
     if not torch.isfinite(result).all():
-        raise InputError(
-            f"the model returned nan or inf for {int((~result.isfinite()).any(1).sum())} of {len(x)} images"
-        )
+        raise InputError(f"the model returned nan or inf for {int((~result.isfinite()).any(1).sum())} of {len(x)} images")
     return result
 
 

@@ -34,6 +34,8 @@ def progress_bar(description: str, total: int, *, unit: str = "") -> Iterator[Ad
         task = bar.add_task(description, total=total, note="")
 
         def advance(n: int = 1, note: str = "") -> None:
-            bar.update(task, advance=n, **({"note": note} if note else {}))
+            if note:
+                bar.update(task, note=note)
+            bar.advance(task, n)
 
         yield advance

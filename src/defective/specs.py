@@ -86,9 +86,7 @@ class NetSpec(Spec):
         if len(set(regions)) < len(regions):
             raise ValueError(f"region {regions[-1]!r} is named twice")
         if not self.defects and (self.widen or self.pattern != "neuron"):
-            raise ValueError(
-                "-dc, -sm and -x2 act on defective layers, and the name has none: add for example 0.5-bottom"
-            )
+            raise ValueError("-dc, -sm and -x2 act on defective layers, and the name has none: add for example 0.5-bottom")
         if self.widen and self.pattern == "channel":
             raise ValueError("-dc and -x2 cannot be combined")
         return self

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -114,7 +114,7 @@ def defects(model: nn.Module) -> list[Defect]:
             live, total = int(mask.sum()), mask.numel()
             _, keep_prob, pattern = getattr(module, "defect_record", (name, live / total, "neuron"))
             channels, height, width = mask.shape[1:]
-            found.append(Defect(name, (channels, height, width), keep_prob, pattern, live, total))
+            found.append(Defect(name, (channels, height, width), keep_prob, cast("Pattern", pattern), live, total))
     return found
 
 
@@ -143,9 +143,7 @@ def _mask_output(site: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tens
 def _refuse_compiled(model: nn.Module) -> None:
     # torch.compile ignores hooks that come after its first call (pytorch#117758), so the masks would silently do nothing.
     if isinstance(model, torch._dynamo.OptimizedModule) or model._compiled_call_impl is not None:
-        raise InputError(
-            "this model is compiled already, and torch.compile ignores later changes: defect_ first, compile second"
-        )
+        raise InputError("this model is compiled already, and torch.compile ignores later changes: defect_ first, compile second")
 
 
 def _site_names(model: nn.Module, blocks: Blocks | None, sites: Sites | None, placement: Placement) -> list[str]:
@@ -157,9 +155,7 @@ def _site_names(model: nn.Module, blocks: Blocks | None, sites: Sites | None, pl
     if callable(sites):
         names = [name for name, module in modules.items() if sites(name, module)]
         if not names:
-            raise InputError(
-                "no module matched the predicate of sites; list(model.named_modules()) shows what there is"
-            )
+            raise InputError("no module matched the predicate of sites; list(model.named_modules()) shows what there is")
         return names
     names = [sites] if isinstance(sites, str) else list(sites)
     if not names:
@@ -175,9 +171,7 @@ def _site_names(model: nn.Module, blocks: Blocks | None, sites: Sites | None, pl
 def _block_sites(model: nn.Module, blocks: Blocks, placement: Placement) -> list[str]:
     mask_sites = getattr(model, "mask_sites", None)
     if mask_sites is None:
-        raise InputError(
-            f"{type(model).__name__} is not a net of the zoo and has no numbered blocks: name its sites instead"
-        )
+        raise InputError(f"{type(model).__name__} is not a net of the zoo and has no numbered blocks: name its sites instead")
     if placement not in mask_sites:
         raise InputError(f"no placement {placement!r}; there are {', '.join(mask_sites)}")
     if isinstance(blocks, str):
@@ -211,14 +205,10 @@ def _output_shapes(model: nn.Module, names: list[str], example_inputs: Tensor) -
     def record(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             if name in seen:
-                raise InputError(
-                    f"site {name!r} runs more than once in a forward pass and can hold only one mask: pick others"
-                )
+                raise InputError(f"site {name!r} runs more than once in a forward pass and can hold only one mask: pick others")
             if not isinstance(output, Tensor) or output.dim() != 4:
                 what = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-                raise InputError(
-                    f"site {name!r} outputs {what}, not (N, C, H, W): pick a site that outputs feature maps"
-                )
+                raise InputError(f"site {name!r} outputs {what}, not (N, C, H, W): pick a site that outputs feature maps")
             seen[name] = tuple(output.shape[1:])
 
         return hook

@@ -63,9 +63,7 @@ def pgd(
     return _climb(model, x, y, eps=eps, step_size=step_size, steps=steps, start=start)
 
 
-def mifgsm(
-    model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: float, steps: int, decay: float = 1.0
-) -> Tensor:
+def mifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: float, steps: int, decay: float = 1.0) -> Tensor:
     r"""Momentum iterative FGSM: the sign of a running sum of gradients, each divided by its L1 norm.
 
     .. math:: g_{k+1} = \mu g_k + \frac{\nabla_x J(x^k, y)}{\lVert \nabla_x J(x^k, y) \rVert_1}, \qquad

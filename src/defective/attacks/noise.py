@@ -30,8 +30,6 @@ def gaussian_noise(x: Tensor, *, sigma: float, generator: torch.Generator | None
     """
     check_inputs(x, sigma=sigma)
     if generator is not None and generator.device.type != "cpu":
-        raise InputError(
-            f"the generator is on {generator.device}: use one on the CPU, so that every device draws the same noise"
-        )
+        raise InputError(f"the generator is on {generator.device}: use one on the CPU, so that every device draws the same noise")
     noise = sigma * torch.randn(x.shape, generator=generator, dtype=torch.float32)
     return (x + noise.clamp(-2 * sigma, 2 * sigma).to(x)).clamp(0, 1)

@@ -45,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shown.set(True)
     command = typer.main.get_command(app)
     try:
-        result = command.main(
-            args=None if arguments is None else list(arguments), prog_name="defective", standalone_mode=False
-        )
+        result = command.main(args=None if arguments is None else list(arguments), prog_name="defective", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except InputError as error:

@@ -23,14 +23,10 @@ from defective.specs import AttackSpec
 
 
 def attack(
-    checkpoint: Annotated[
-        str, typer.Argument(help="Net to attack: a checkpoint, a folder of train, or module:factory.")
-    ],
+    checkpoint: Annotated[str, typer.Argument(help="Net to attack: a checkpoint, a folder of train, or module:factory.")],
     data: DataOption,
     out: Annotated[Path, typer.Option(help="File for the attacked images (safetensors).")],
-    attack: Annotated[
-        str, typer.Option(help='fgsm, pgd, mifgsm or noise with numbers, as in "pgd:eps=8/255,steps=10".')
-    ] = "pgd",
+    attack: Annotated[str, typer.Option(help='fgsm, pgd, mifgsm or noise with numbers, as in "pgd:eps=8/255,steps=10".')] = "pgd",
     samples: Annotated[int, typer.Option(help="Images, drawn at random among those the net classifies right.")] = 1000,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round to 8 bits.")] = False,
     seed: SeedOption = 0,
@@ -60,6 +56,4 @@ def attack(
         print_json({**document, "fooled": fooled.as_dict()})
         return
     rows = [(name, str(spec), f"{len(crafted.y):,}", percent(fooled))]
-    print_table(
-        f"Attacked images of {test.name}", ("net", "attack", "images", "fooled %"), rows, note=f"saved in {out}"
-    )
+    print_table(f"Attacked images of {test.name}", ("net", "attack", "images", "fooled %"), rows, note=f"saved in {out}")

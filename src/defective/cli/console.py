@@ -18,9 +18,7 @@ DataOption = Annotated[
     ),
 ]
 ImageSizeOption = Annotated[int | None, typer.Option(help="Scale and crop the images of a folder to this size.")]
-DeviceOption = Annotated[
-    str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the accelerator if there is one.")
-]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the accelerator if there is one.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed.")]
 
 

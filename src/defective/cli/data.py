@@ -61,9 +61,7 @@ def check(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOpti
         print_json([{"file": file, "state": state} for file, state in states])
     else:
         note = (
-            ""
-            if all(state == "whole" for _, state in states)
-            else f"defective data get {name} fetches what is missing or damaged"
+            "" if all(state == "whole" for _, state in states) else f"defective data get {name} fetches what is missing or damaged"
         )
         print_table(name, ("file", "state"), states, note=note)
     if any(state != "whole" for _, state in states):

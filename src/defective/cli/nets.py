@@ -22,7 +22,7 @@ def models(json: JsonOption = False) -> None:
 
     Example: defective models
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in list_models():
         net = create_model(name)
         sites = {
@@ -134,19 +134,13 @@ def _describe(model: nn.Module, name: str) -> dict[str, Any]:
 
 def _summary(model: nn.Module, parameters: int, multiply_adds: int) -> list[str]:
     spec = getattr(model, "spec", None)
-    lines = [
-        f"{parameters:,} parameters, {multiply_adds / 1e6:,.1f} million multiply-adds per image (masks not used to save any)"
-    ]
+    lines = [f"{parameters:,} parameters, {multiply_adds / 1e6:,.1f} million multiply-adds per image (masks not used to save any)"]
     if spec is None or not spec.defects:
         return lines
     if spec.placement == "text":
-        lines.append(
-            "Placement of the paper's text: after the activation; block outputs after the sum (Eq. 5, Appendix C)."
-        )
+        lines.append("Placement of the paper's text: after the activation; block outputs after the sum (Eq. 5, Appendix C).")
     elif spec.pattern != "channel":
-        lines.append(
-            "Placement of the released code: after the norm, before the activation, on the branch before the sum."
-        )
+        lines.append("Placement of the released code: after the norm, before the activation, on the branch before the sum.")
     if spec.pattern == "channel":
         text = "whole channels of the full net are masked (paper's text)"
         code = "the released code's DC net, narrower, with no mask at all" + _projection(spec.arch)

@@ -23,17 +23,13 @@ def train(
     net: Annotated[str, typer.Argument(help="A name such as resnet18/0.1-bottom (see defective models).")],
     data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the result.")],
-    recipe: Annotated[
-        str, typer.Option(help="tiny (two cores, minutes), fast (one GPU), paper (Appendix D).")
-    ] = "tiny",
+    recipe: Annotated[str, typer.Option(help="tiny (two cores, minutes), fast (one GPU), paper (Appendix D).")] = "tiny",
     seed: SeedOption = 0,
     mask_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the masks alone; default: the seed.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate, instead of the recipe's.")] = None,
-    width_mult: Annotated[
-        float | None, typer.Option(help="Factor on all channel counts, instead of the recipe's.")
-    ] = None,
+    width_mult: Annotated[float | None, typer.Option(help="Factor on all channel counts, instead of the recipe's.")] = None,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
@@ -46,9 +42,7 @@ def train(
     training, test = (load_data(data, split, image_size=image_size) for split in ("train", "test"))
     chosen = recipe_for(recipe, training.name, training.image_shape)
     chosen = chosen.changed(epochs=epochs, batch_size=batch_size, lr=lr, width_mult=width_mult)
-    result = train_net(
-        net, training, test, chosen, out, seed=seed, mask_seed=mask_seed, device=device, precision=precision
-    )
+    result = train_net(net, training, test, chosen, out, seed=seed, mask_seed=mask_seed, device=device, precision=precision)
     if json:
         print_json(result)
         return

@@ -1,13 +1,28 @@
 """Unpack an archive without trusting it."""
 
+import gzip
+import lzma
 import shutil
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from defective.errors import InputError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz")
+
+# RuntimeError and NotImplementedError: an encrypted zip file or one packed in a way that zipfile does not know.
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 def is_archive(path: Path) -> bool:
@@ -34,27 +49,12 @@ def unpack(path: Path, into: Path) -> None:
             _unpack_zip(path, into)
         else:
             _unpack_tar(path, into)
-    except (
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        *_decompress_errors(),
-    ) as error:
+    except _DAMAGED as error:
         shutil.rmtree(into, ignore_errors=True)
         raise InputError(f"{path} cannot be unpacked, it is damaged, cut off or encrypted: {error}") from None
     except BaseException:
         shutil.rmtree(into, ignore_errors=True)
         raise
-
-
-def _decompress_errors() -> tuple[type[Exception], ...]:
-    import gzip
-    import lzma
-    import zlib
-
-    return gzip.BadGzipFile, lzma.LZMAError, zlib.error
 
 
 def _unpack_tar(path: Path, into: Path) -> None:

@@ -93,9 +93,7 @@ def fetch(remote: Remote, folder: Path) -> Path:
         except ValueError:
             part.unlink(missing_ok=True)
             problems.append(f"{url}: the checksum is wrong, expected {remote.checksum}")
-    raise InputError(
-        f"cannot fetch {remote.name} ({'; '.join(problems)}): try again later, or put the file at {folder}"
-    )
+    raise InputError(f"cannot fetch {remote.name} ({'; '.join(problems)}): try again later, or put the file at {folder}")
 
 
 def _resume(part: Path, url: str, output: str, _: Any) -> None:

@@ -41,9 +41,7 @@ def list_folder(root: Path) -> dict[str, Listing]:
     for here, there in (("train", "test"), ("test", "train")):
         missing = sorted(set(folders[here]) - set(folders[there]))
         if missing:
-            raise InputError(
-                f"class {missing[0]!r} of {root} is in {here} but missing from {there}: both need the same classes"
-            )
+            raise InputError(f"class {missing[0]!r} of {root} is in {here} but missing from {there}: both need the same classes")
     return {split: _listing([folders[split][name] for name in classes], classes) for split in folders}
 
 
@@ -129,9 +127,7 @@ def decode_all(files: tuple[Path, ...], *, image_size: int | None = None, rgb: b
             pool.shutdown(cancel_futures=True)
             raise
     if images.shape[1] != images.shape[2]:
-        raise InputError(
-            f"images of {files[0].parent} are {images.shape[2]}x{images.shape[1]}, not square: give an image size"
-        )
+        raise InputError(f"images of {files[0].parent} are {images.shape[2]}x{images.shape[1]}, not square: give an image size")
     if gray and not rgb:
         images = images[:, :, :, :1]
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()

@@ -41,9 +41,7 @@ class ImageSet:
         """Images (uint8) and labels at ``index``."""
         return self.x[index], self.y[index]
 
-    def batches(
-        self, order: Tensor, batch_size: int, *, crop_seed: int | None = None
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, order: Tensor, batch_size: int, *, crop_seed: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches in the given order. ``crop_seed`` is for streamed sets and has no effect here."""
         for index in order.to(self.y.device).split(batch_size):
             yield self.take(index)

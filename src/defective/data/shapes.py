@@ -8,6 +8,7 @@ Splits: ``train``; ``test`` (both cues agree); ``conflict`` (shape of one class,
 """
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -16,11 +17,13 @@ from torch import Tensor
 from defective.data.sets import ImageSet
 from defective.errors import InputError
 
+_Rule = Callable[[Tensor, Tensor], Tensor]
+
 SIZE = 32
 SPLITS = {"train": 10_000, "test": 2_000, "conflict": 2_000, "shape-only": 2_000, "texture-only": 2_000}
 
 # Silhouettes on u, v in about [-1, 1], v downwards.
-_SHAPES = {
+_SHAPES: dict[str, _Rule] = {
     "disc": lambda u, v: u**2 + v**2 < 0.85,
     "square": lambda u, v: torch.maximum(u.abs(), v.abs()) < 0.8,
     "triangle": lambda u, v: (v < 0.7) & (v > 1.8 * u.abs() - 1.0),
@@ -34,7 +37,7 @@ _SHAPES = {
 }
 
 # Textures on pixel coordinates i (down) and j (right) shifted by a random phase; True is the lighter of two colours.
-_TEXTURES = {
+_TEXTURES: dict[str, _Rule] = {
     "rows": lambda i, j: i % 4 < 2,
     "columns": lambda i, j: j % 4 < 2,
     "rising": lambda i, j: (i + j) % 6 < 3,

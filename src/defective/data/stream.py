@@ -46,9 +46,7 @@ class ImageStream:
         batches = list(self.batches(index, 256))
         return torch.cat([x for x, _ in batches]), torch.cat([y for _, y in batches])
 
-    def batches(
-        self, order: Tensor, batch_size: int, *, crop_seed: int | None = None
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, order: Tensor, batch_size: int, *, crop_seed: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches in the given order; with ``crop_seed`` a random resized crop of each image instead of its centre.
 
         The crop of an image depends on the seed and its index alone, not on workers or batches.

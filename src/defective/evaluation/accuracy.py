@@ -80,9 +80,7 @@ def defense_rate(
     if x_adv.shape != x.shape:
         raise InputError(f"attacked images have shape {tuple(x_adv.shape)}, clean ones {tuple(x.shape)}")
     if fooled is not None and (fooled.shape != y.shape or fooled.dtype != torch.bool):
-        raise InputError(
-            f"fooled is {fooled.dtype} of shape {tuple(fooled.shape)}: pass one bool for each of {len(y)} images"
-        )
+        raise InputError(f"fooled is {fooled.dtype} of shape {tuple(fooled.shape)}: pass one bool for each of {len(y)} images")
     counted = correct(target, x, y, batch_size=batch_size)
     if fooled is not None:
         counted &= fooled.cpu()

@@ -14,9 +14,7 @@ from defective.inference import as_images
 SIGMAS = (1, 2, 4, 8, 12, 16, 20, 24, 28, 32)
 
 
-def noise_curve(
-    model: nn.Module, x: Tensor, y: Tensor, *, sigmas: Sequence[float] = SIGMAS, seed: int = 0
-) -> dict[float, Rate]:
+def noise_curve(model: nn.Module, x: Tensor, y: Tensor, *, sigmas: Sequence[float] = SIGMAS, seed: int = 0) -> dict[float, Rate]:
     """Accuracy on images with added noise, rounded to 8 bits, for each noise level.
 
     Args:

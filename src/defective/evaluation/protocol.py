@@ -81,9 +81,7 @@ def source_sample(source: nn.Module, data: Data, count: int, *, seed: int = 0) -
             break
     index = torch.cat(found)[:count]
     if len(index) == 0:
-        raise InputError(
-            f"the source classifies no image of {data.name} right: train it, or check that its classes are in order"
-        )
+        raise InputError(f"the source classifies no image of {data.name} right: train it, or check that its classes are in order")
     return index
 
 

@@ -26,9 +26,7 @@ def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) 
     Source: Geirhos et al. 2018, which the paper builds on (Section 2).
     """
     if (y_shape == y_texture).any():
-        raise InputError(
-            f"{int((y_shape == y_texture).sum())} images have the same class for shape and texture: leave them out"
-        )
+        raise InputError(f"{int((y_shape == y_texture).sum())} images have the same class for shape and texture: leave them out")
     predicted = logits(model, x).argmax(1)
     by_shape = predicted == y_shape.cpu()
     return Rate.among(by_shape, by_shape | (predicted == y_texture.cpu()))

@@ -99,9 +99,7 @@ def _verify(made: Tensor, clean: Tensor, eps: float | None) -> None:
     if not torch.isfinite(made).all() or made.min() < -1e-6 or made.max() > 1 + 1e-6:
         raise InputError("the attack returned images that are not in [0, 1]")
     if eps is not None and (made - clean).abs().max() > eps + 1e-5:
-        raise InputError(
-            f"the attack left the ball: it moved a pixel by {float((made - clean).abs().max()):.4g}, eps is {eps:.4g}"
-        )
+        raise InputError(f"the attack left the ball: it moved a pixel by {float((made - clean).abs().max()):.4g}, eps is {eps:.4g}")
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,7 @@ class DenseNet(nn.Module):
         self.head = nn.Linear(channels, num_classes)
         self.mask_sites = {
             # The released code masks what feeds each 1x1 convolution; C.3 of the text names the 3x3 convolutions.
-            "authors": {0: ()}
-            | {n: self._sites(n, "norm1", [f"transitions.{n}.norm"] * (n < 4)) for n in (1, 2, 3, 4)},
+            "authors": {0: ()} | {n: self._sites(n, "norm1", [f"transitions.{n}.norm"] * (n < 4)) for n in (1, 2, 3, 4)},
             "text": {0: ("stem.conv",)} | {n: self._sites(n, "conv2", []) for n in (1, 2, 3, 4)},
         }
 

@@ -3,7 +3,7 @@
 Blocks: 0 is the stem, 1-4 are the stages. ``bottom`` is 0-2, ``top`` is 3-4.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -119,7 +119,7 @@ class ResNet(nn.Module):
         return self.head(F.adaptive_avg_pool2d(z, 1).flatten(1))  # type: ignore[no-any-return]
 
     def _sites(self, number: int, inside: Callable[[nn.Module, int], list[str]]) -> tuple[str, ...]:
-        stage = enumerate(self.stages[str(number)])  # type: ignore[arg-type]
+        stage: Iterator[tuple[int, nn.Module]] = enumerate(self.stages[str(number)])  # type: ignore[arg-type]
         return tuple(f"stages.{number}.{index}.{site}" for index, block in stage for site in inside(block, number))
 
 

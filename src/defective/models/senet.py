@@ -63,9 +63,7 @@ class SENet(nn.Module):
             channels = width
         self.head = nn.Linear(channels, num_classes)
         pre_activations = {n: tuple(f"stages.{n}.{i}.norm{k}" for i in (0, 1) for k in (1, 2)) for n in (1, 2, 3, 4)}
-        activations = {
-            n: tuple(f"stages.{n}.{i}{site}" for i in (0, 1) for site in (".act2", "")) for n in (1, 2, 3, 4)
-        }
+        activations = {n: tuple(f"stages.{n}.{i}{site}" for i in (0, 1) for site in (".act2", "")) for n in (1, 2, 3, 4)}
         # Appendix C.4 names the first three SE-blocks, so of stage 2 only the first block belongs to the bottom.
         activations[2] = activations[2][:2]
         self.mask_sites = {"authors": {0: (), **pre_activations}, "text": {0: (), **activations}}

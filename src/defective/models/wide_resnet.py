@@ -15,9 +15,7 @@ class WideResNet(ResNet):
     """ResNet of three stages, its convolutions drawn from a normal distribution by fan-out."""
 
     def __init__(self, widths: Sequence[int], *, num_classes: int, in_chans: int, image_size: int) -> None:
-        super().__init__(
-            BasicBlock, (5, 5, 5), widths, num_classes=num_classes, in_chans=in_chans, image_size=image_size
-        )
+        super().__init__(BasicBlock, (5, 5, 5), widths, num_classes=num_classes, in_chans=in_chans, image_size=image_size)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels

@@ -33,10 +33,11 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         >>> len(defects(load(file)))
         4
     """
+    spec = getattr(model, "spec", None)
     about = {
         "version": __version__,
         "architecture": _architecture(model),
-        "spec": model.spec.model_dump(mode="json") if isinstance(getattr(model, "spec", None), NetSpec) else None,
+        "spec": spec.model_dump(mode="json") if isinstance(spec, NetSpec) else None,
         "build_options": getattr(model, "build_options", None),
         "defects": {defect.site: [defect.keep_prob, defect.pattern] for defect in defects(model)},
         "notes": notes or {},
@@ -65,9 +66,7 @@ def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
         raise InputError(f"{path} is not a net saved by defective")
     if model is None:
         if about["architecture"] is None:
-            raise InputError(
-                f"{path} holds a net that is not of the zoo: pass a plain one to load into, load(path, model=net)"
-            )
+            raise InputError(f"{path} holds a net that is not of the zoo: pass a plain one to load into, load(path, model=net)")
         with torch.random.fork_rng(devices=[]):
             model = _construct(about["architecture"])
     for site, (keep_prob, pattern) in about["defects"].items():

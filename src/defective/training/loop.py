@@ -61,18 +61,14 @@ def fit(
     if recipe.selection == "best-on-test" and test is None:
         raise InputError("selection best-on-test needs test images")
     if recipe.augment == "resized-crop-flip" and not isinstance(data, ImageStream):
-        raise InputError(
-            "augment resized-crop-flip works on streamed folders (images of 128 pixels and more): use crop-flip"
-        )
+        raise InputError("augment resized-crop-flip works on streamed folders (images of 128 pixels and more): use crop-flip")
     place = choose_device(device)
     precision = resolve_precision(place, precision)
-    model.to(place, memory_format=torch.channels_last)
+    model.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     data = data.to(place)
     if recipe.norm_scale_init == "uniform":
         _draw_norm_scales(model, stream(seed, "norm-scale"))
-    optimizer = torch.optim.SGD(
-        model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
-    )
+    optimizer = torch.optim.SGD(model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
     state = TrainingState(model, optimizer, state_file, state_key)
     state.resume()
     wrapped = _distribute(model)
@@ -189,8 +185,7 @@ def _check_finite(losses: list[Tensor], epoch: int, step: int, lr: float) -> Non
 def test_accuracy(model: nn.Module, test: Data) -> float:
     """Share of the test images that the model classifies right."""
     hits = sum(
-        int((logits(model, x, batch_size=len(x)).argmax(1) == y.cpu()).sum())
-        for x, y in test.batches(torch.arange(len(test)), 500)
+        int((logits(model, x, batch_size=len(x)).argmax(1) == y.cpu()).sum()) for x, y in test.batches(torch.arange(len(test)), 500)
     )
     return hits / len(test)
 

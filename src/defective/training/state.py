@@ -42,9 +42,7 @@ class TrainingState:
             parts[part][rest] = tensor
         self.model.load_state_dict(parts["model"])
         for index, parameter in enumerate(self.optimizer.param_groups[0]["params"]):
-            self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(
-                parts["momentum"][str(index)]
-            )
+            self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(parts["momentum"][str(index)])
         self.best, self.history = parts["best"], about["history"]
 
     def end_epoch(self, row: dict[str, Any], *, keep_best: bool) -> None:
