@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from defective.data import ImageSet, shapes
 from defective.evaluation import Crafted, Evaluation, Rate, accuracy, evaluate_transfer, noise_curve, shape_bias
-from defective.files import write_whole
+from defective.files import check_folder, write_whole
 from defective.inference import logits
 from defective.machine import choose_device
 from defective.report.figures import bars, curves
@@ -40,6 +40,7 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
         The content of ``result.json``.
     """
     started = time.perf_counter()
+    check_folder(out)
     training, test = shapes("train"), shapes("test")
     recipe = recipe_for("tiny", training.name, training.image_shape)
     place = choose_device(device)
@@ -99,9 +100,9 @@ def _page(
         title="A defective net and a plain one under attack",
         lead=(
             f"Images attacked on a third net by PGD (radius 16/255) fool the plain ResNet-18 so that it withstands "
-            f"{100 * plain['PGD 16/255']:.0f} % of them; the defective one, nine tenths of its bottom neurons dead, withstands "
-            f"{100 * defective['PGD 16/255']:.0f} %. Where shape and texture disagree, the plain net goes by shape in "
-            f"{100 * plain['goes by shape']:.0f} % of its decisions, the defective net in {100 * defective['goes by shape']:.0f} %."
+            f"{_share(plain['PGD 16/255'])} of them; the defective one, nine tenths of its bottom neurons dead, withstands "
+            f"{_share(defective['PGD 16/255'])}. Where shape and texture disagree, the plain net goes by shape in "
+            f"{_share(plain['goes by shape'])} of its decisions, the defective net in {_share(defective['goes by shape'])}."
         ),
         columns=("net", *(f"{column}, %" for column in COLUMNS)),
         rows=[{"name": label, "cells": [_cell(rate) for rate in row.values()]} for label, row in table.items()],
@@ -139,7 +140,13 @@ def _page(
     )
 
 
+def _share(rate: Rate) -> str:
+    return f"{100 * rate:.0f} %" if rate.total else "an unknown share"
+
+
 def _cell(rate: Rate) -> dict[str, str]:
+    if rate.total == 0:
+        return {"value": "–", "interval": "no images"}
     low, high = rate.interval
     return {"value": f"{100 * rate:.1f}", "interval": f"{100 * low:.1f}-{100 * high:.1f}, n = {rate.total:,}"}
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -31,8 +32,36 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    except SafetensorError as error:
+        # A full disk is an error of safetensors' own kind, with the system's number in its text.
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a place for results where no folder is and none can be made: better said before the work than after it.
+
+    Raises:
+        InputError: If the path or a part of it is a file, or must not be written.
+    """
+    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise InputError(f"{path} cannot hold results: {nearest} is a file, not a folder")
+    if not os.access(nearest, os.W_OK):
+        raise InputError(f"{path} cannot hold results: {nearest} must not be written")
+
+
+def check_file(path: Path) -> None:
+    """Refuse a place for one file as :func:`check_folder` does for a folder."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file")
+    check_folder(path.parent)
 
 
 def cache_folder() -> Path:
@@ -56,7 +85,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         InputError: If the file is missing, damaged or not ours.
     """
     if not path.is_file():
-        raise InputError(f"{path}: there is no such checkpoint")
+        raise InputError(f"{path}: there is no such file")
     try:
         with safe_open(path, "pt") as stored:
             about = json.loads((stored.metadata() or {})["defective"])

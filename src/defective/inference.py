@@ -98,6 +98,8 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
 def _forward(model: nn.Module, x: Tensor) -> object:
     try:
         return model(x)
-    except (RuntimeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(f"the model cannot take images of shape {tuple(x.shape)}: {reason}") from error

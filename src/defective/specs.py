@@ -13,8 +13,8 @@ with suffixes ``-dc`` (whole channels), ``-sm`` (one mask for all channels), ``-
 
 import hashlib
 import json
+import math
 import re
-from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -50,8 +50,9 @@ class Spec(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or cls.__name__
-            raise InputError(f"{field} = {first['input']!r}: {first['msg']}") from None
+            field = ".".join(str(part) for part in first["loc"])
+            reason = first["msg"].removeprefix("Value error, ")
+            raise InputError(f"{field} = {first['input']!r}: {reason}" if first["loc"] else reason) from None
 
 
 class DefectSpec(Spec):
@@ -107,7 +108,11 @@ class NetSpec(Spec):
         if "/" in text and not rest:
             raise InputError(f"net {name!r}: nothing follows the slash; write for example {arch}/0.5-bottom")
         values: dict[str, object] = {"arch": arch, "placement": placement or "authors"}
-        return cls.make(**values, **_parse_variant(name, rest))
+        values |= _parse_variant(name, rest)
+        try:
+            return cls.make(**values)
+        except InputError as error:
+            raise InputError(f"net {name!r}: {error}") from None
 
     def member(self) -> "NetSpec":
         """The spec of one net of the ensemble."""
@@ -132,7 +137,7 @@ _SUFFIXES: dict[str, dict[str, object]] = {
 def _parse_variant(name: str, variant: str) -> dict[str, object]:
     values: dict[str, object] = {}
     suffixes = variant
-    if variant.split("-")[0] not in _SUFFIXES:
+    if variant and variant.split("-")[0] not in _SUFFIXES:
         regions = re.match(r"([^-+]+-[^-+]+\+)*[^-+]+-[^-+]+|", variant)
         assert regions is not None
         values["defects"] = tuple(_parse_defect(name, part) for part in (regions[0] or variant).split("+"))
@@ -209,19 +214,22 @@ _LENGTHS = ("eps", "step_size", "sigma")
 
 
 def _parse_number(text: str, key: str, value: str) -> Number:
+    numerator, slash, denominator = value.partition("/")
     try:
-        number = Fraction(value)
+        # The same float as what a person writes in Python: 16 / 255.
+        number = float(numerator) / float(denominator) if slash else float(value)
     except (ValueError, ZeroDivisionError):
-        raise InputError(f"attack {text!r}: {key}={value!r} is not a number or fraction such as 16/255") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"attack {text!r}: {key}={value!r} is not a number or fraction such as 16/255")
     if key == "steps":
-        if number.denominator != 1 or number < 1:
+        if number < 1 or not number.is_integer():
             raise InputError(f"attack {text!r}: steps={value} must be a whole number, at least 1")
         return int(number)
-    if not number >= 0 or (key in _LENGTHS and number > 1):
+    if number < 0 or (key in _LENGTHS and number > 1):
         bound = "[0, 1]: write 16/255, not 16" if key in _LENGTHS else "[0, inf)"
         raise InputError(f"attack {text!r}: {key}={value} lies outside {bound}")
-    # Numerator over denominator in float equals what a person writes in Python: 16 / 255.
-    return number.numerator / number.denominator
+    return number
 
 
 def _format_number(key: str, value: Number) -> str:

@@ -3,11 +3,14 @@
 Exit code 0: done. 1: a check failed. 2: bad input, said in one line on standard error.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
+from pydantic import ValidationError
 
 from defective.cli import attack, data, demo, evaluate, nets, train
 from defective.cli.console import fail
@@ -16,7 +19,6 @@ from defective.progress import shown
 
 app = typer.Typer(
     help="Defective convolutional networks: build, train, attack, evaluate.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -32,17 +34,19 @@ app.command("evaluate")(evaluate.evaluate)
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+def _root(context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
     if version:
         from defective import __version__
 
         typer.echo(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    shown.set(True)
+    progress = shown.set(True)
     command = typer.main.get_command(app)
     try:
         result = command.main(args=None if arguments is None else list(arguments), prog_name="defective", standalone_mode=False)
@@ -56,12 +60,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        fail(f"{where}{error.strerror or error}; make room or choose another place, finished work is kept")
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        fail(f"{where}{error.strerror or error}{'; make room or choose another place, finished work is kept' if full else ''}")
     except (KeyboardInterrupt, typer.Abort):
         fail("interrupted; finished work is kept, the same command goes on from it")
         return 130
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
-        fail(f"{error.format_message()} (see defective --help)")
+        fail(_usage(error))
+    finally:
+        shown.reset(progress)
     return 2
+
+
+def _usage(error: Any) -> str:
+    """What is wrong with the arguments, the value named, and where to read on."""
+    cause = error.__cause__
+    value = f", not {cause.errors()[0]['input']!r}" if isinstance(cause, ValidationError) else ""
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "defective"
+    return f"{error.format_message().removesuffix('.')}{value} (see {command} --help)"

@@ -19,15 +19,16 @@ from defective.cli.references import open_models
 from defective.data import index_hash, load_data
 from defective.evaluation import Rate
 from defective.evaluation.protocol import check_fits, craft_on, write_crafted
+from defective.files import check_file
 from defective.specs import AttackSpec
 
 
 def attack(
-    checkpoint: Annotated[str, typer.Argument(help="Net to attack: a checkpoint, a folder of train, or module:factory.")],
+    checkpoint: Annotated[str, typer.Argument(metavar="NET", help="Net to attack: a checkpoint, a folder of train, or module:factory.")],
     data: DataOption,
     out: Annotated[Path, typer.Option(help="File for the attacked images (safetensors).")],
     attack: Annotated[str, typer.Option(help='fgsm, pgd, mifgsm or noise with numbers, as in "pgd:eps=8/255,steps=10".')] = "pgd",
-    samples: Annotated[int, typer.Option(help="Images, drawn at random among those the net classifies right.")] = 1000,
+    samples: Annotated[int, typer.Option(min=1, help="Images, drawn at random among those the net classifies right.")] = 1000,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round to 8 bits.")] = False,
     seed: SeedOption = 0,
     image_size: ImageSizeOption = None,
@@ -39,7 +40,8 @@ def attack(
     Example: defective attack runs/plain --data shapes --attack "pgd:eps=8/255,steps=10" --out adversarial.safetensors
     """
     spec = AttackSpec.parse(attack)
-    ((name, model),) = open_models([checkpoint], device).items()
+    check_file(out)
+    ((name, model),) = open_models([[checkpoint]], device)[0].items()
     test = load_data(data, "test", image_size=image_size)
     check_fits(model, test, name)
     crafted = craft_on(model, name, test, spec, samples=samples, seed=seed, rounded=not keep_float)

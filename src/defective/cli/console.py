@@ -1,6 +1,7 @@
 """What the command line prints: tables for people, one JSON document for programs, errors on one line."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
@@ -17,9 +18,11 @@ DataOption = Annotated[
         help="cifar10, mnist, tiny-imagenet, shapes, imagenet:PATH or folder:PATH (train/CLASS/IMAGE and test/CLASS/IMAGE, or an archive).",
     ),
 ]
-ImageSizeOption = Annotated[int | None, typer.Option(help="Scale and crop the images of a folder to this size.")]
+ImageSizeOption = Annotated[int | None, typer.Option(min=1, help="Scale and crop the images of a folder to this size.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the accelerator if there is one.")]
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed.")]
+# Room for the seeds made from it, such as those of an ensemble's members, within the 64 bits of a generator.
+MAX_SEED = 1 << 48
+SeedOption = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed.")]
 
 
 def print_json(document: Any) -> None:
@@ -28,18 +31,43 @@ def print_json(document: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, note: str = "") -> None:
-    """A table on standard output; numbers to the right."""
+    """A table on standard output; names to the left, numbers to the right and never broken: names fold before them.
+
+    Where the numbers of a row do not fit beside each other, each of them has a line of its own.
+    """
     from rich.console import Console
     from rich.table import Table
 
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # Piped output has no width of its own.
+        console = Console(width=200)
+    rows = list(rows)
     table = Table(title=title, title_justify="left", caption=note or None, caption_justify="left")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    widths = _widths(columns, rows, console.width)
+    if widths:
+        for column, width in zip(columns, widths, strict=True):
+            table.add_column(column, justify="right" if table.columns else "left", width=width, overflow="fold")
+    else:
+        for column in (columns[0], "measured"):
+            table.add_column(column, overflow="fold")
+        table.add_column("value", justify="right", no_wrap=True)
+        rows = [(row[0], column, cell) for row in rows for column, cell in zip(columns[1:], row[1:], strict=True) if cell]
     for row in rows:
         table.add_row(*row)
-    console = Console()
-    # Piped output has no width of its own; cutting cells off at 80 columns would lose numbers.
-    Console(width=None if console.is_terminal else 200).print(table)
+    console.print(table)
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], total: int) -> list[int] | None:
+    """Widths at which every number stays whole; None if there is no room for that."""
+    cells = [max((len(row[number]) for row in rows), default=0) for number in range(len(columns))]
+    room = total - 3 * len(columns) - 1
+    natural = [max(len(column), width) for column, width in zip(columns, cells, strict=True)]
+    if sum(natural) <= room:
+        return natural
+    least = [max(width, *map(len, column.split())) for column, width in zip(columns[1:], cells[1:], strict=True)]
+    first = room - sum(least)
+    return [first, *least] if first >= min(natural[0], 12) else None
 
 
 def percent(rate: Rate) -> str:

@@ -8,9 +8,15 @@ from defective.cli.console import ImageSizeOption, JsonOption, print_json, print
 from defective.data import load_data
 from defective.data.download import REMOTES, verify
 
-app = typer.Typer(help="Download and verify data sets.", no_args_is_help=True)
+app = typer.Typer(help="Download and verify data sets.")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As for --data.")]
+
+
+@app.callback(invoke_without_command=True)
+def _data(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()
@@ -49,7 +55,7 @@ def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption
 
 @app.command()
 def check(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption = False) -> None:
-    """Verify checksums of downloaded files, or decode a data set of yours; exit code 1 if a file is damaged or missing.
+    """Verify checksums of downloaded files, exit code 1 if one is damaged or missing; or decode a data set of yours.
 
     Example: defective data check mnist
     """

@@ -24,9 +24,10 @@ def demo(
     if json:
         print_json(result)
         return
+    measured = result["table"]
     rows = [
-        (label, *(percent(Rate.of(row[column]["hits"], row[column]["total"])) for column in COLUMNS))
-        for label, row in result["table"].items()
+        (column, *(percent(Rate.of(measured[net][column]["hits"], measured[net][column]["total"])) for net in measured))
+        for column in COLUMNS
     ]
     title = f"plain resnet18 and {result['net']} on shapes, in % with 95 % interval"
-    print_table(title, ("net", *COLUMNS), rows, note=f"{result['seconds']:.0f} s; pictures and masks: {result['page']}")
+    print_table(title, ("measured", *measured), rows, note=f"{result['seconds']:.0f} s; pictures and masks: {result['page']}")

@@ -1,6 +1,7 @@
 """``defective evaluate``."""
 
 import json as json_module
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from defective.cli.references import open_models
 from defective.data import load_data
 from defective.errors import InputError
 from defective.evaluation.protocol import Evaluation, evaluate_transfer, read_crafted
-from defective.files import write_tensors, write_whole
+from defective.files import check_folder, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine
 from defective.specs import AttackSpec
 
@@ -28,11 +29,11 @@ from defective.specs import AttackSpec
 def evaluate(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Checkpoints, folders of train, or module:factory.")],
     data: DataOption,
-    source: Annotated[list[str] | None, typer.Option(help="Net the attacker owns; repeatable. Default: every MODEL.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Net the attacker owns; repeatable. Default: every MODEL, or none with --crafted.")] = None,
     crafted: Annotated[list[Path] | None, typer.Option(help="File of defective attack to score too; repeatable.")] = None,
     attack: Annotated[list[str] | None, typer.Option(help="Attack; repeatable. Default: pgd and fgsm, eps 16/255.")] = None,
     white_box: Annotated[bool, typer.Option("--white-box", help="Also attack each MODEL on itself.")] = False,
-    samples: Annotated[int, typer.Option(help="Images per source and attack, among those the source classifies right.")] = 2000,
+    samples: Annotated[int, typer.Option(min=1, help="Images per source and attack, among those the source classifies right.")] = 2000,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round attacked images to 8 bits.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json and the outcome of every image.")] = None,
     seed: SeedOption = 0,
@@ -50,9 +51,10 @@ def evaluate(
     if not source and not crafted and len(models) < 2:
         raise InputError("one model alone has no source to be attacked from: name --source, --crafted, or further models")
     specs = [AttackSpec.parse(text) for text in attack or ["pgd", "fgsm"]]
+    if out is not None:
+        check_folder(out)
+    targets, sources = open_models([models, source or ([] if crafted else models)], device)
     test = load_data(data, "test", image_size=image_size)
-    targets = open_models(models, device)
-    sources = open_models(source, device) if source else {} if crafted else targets
     evaluation = evaluate_transfer(
         targets,
         sources,
@@ -71,7 +73,7 @@ def evaluate(
     if json:
         print_json(document)
     else:
-        _print(evaluation, samples)
+        _print(evaluation, samples, sources)
 
 
 def _document(evaluation: Evaluation, samples: int, seed: int, rounded: bool, device: str | None) -> dict[str, Any]:
@@ -79,17 +81,18 @@ def _document(evaluation: Evaluation, samples: int, seed: int, rounded: bool, de
     return {**evaluation.as_dict(), **settings, "machine": describe_machine(choose_device(device), "fp32")}
 
 
-def _print(evaluation: Evaluation, samples: int) -> None:
-    sets: list[tuple[str, str]] = []
+def _print(evaluation: Evaluation, samples: int, sources: Collection[str]) -> None:
+    cells: dict[str, dict[str, str]] = {}
     for outcome in evaluation.outcomes:
-        key = (outcome.crafted.source, outcome.crafted.attack)
-        if key not in sets:
-            sets.append(key)
-    cells = {(o.target, o.crafted.source, o.crafted.attack): percent(o.rate()) for o in evaluation.outcomes}
+        made = outcome.crafted
+        white_box = made.source == outcome.target and made.source not in sources
+        # The spaces let a narrow terminal break the heading.
+        heading = f"{made.attack.replace(',', ', ')} on {'itself' if white_box else made.source}"
+        cells.setdefault(heading, {})[outcome.target] = percent(outcome.rate())
     rows = [
-        (name, percent(accuracy), *(cells.get((name, *key), "") for key in sets))
+        (name, percent(accuracy), *(column.get(name, "") for column in cells.values()))
         for name, accuracy in evaluation.accuracies.items()
     ]
-    columns = ("model", "accuracy %", *(f"{attack} on {source}" for source, attack in sets))
+    columns = ("model", "accuracy %", *cells)
     note = f"defence rate in % with 95 % interval, up to {samples:,} images per source and attack"
     print_table(f"Transfer attacks on {evaluation.data}", columns, rows, note=note)

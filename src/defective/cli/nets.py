@@ -10,7 +10,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from defective.build import build
-from defective.cli.console import JsonOption, print_json, print_table
+from defective.cli.console import MAX_SEED, JsonOption, print_json, print_table
+from defective.errors import InputError
 from defective.inference import evaluating
 from defective.models import ZOO, create_model, list_models
 from defective.surgery import defects
@@ -60,23 +61,32 @@ def models(json: JsonOption = False) -> None:
 
 
 def describe(
-    net: Annotated[str, typer.Argument(help="A name such as resnet18/0.1-bottom, or a checkpoint.")],
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    num_classes: int = 10,
-    in_chans: int = 3,
-    image_size: int = 32,
-    width_mult: float = 1.0,
+    net: Annotated[str, typer.Argument(metavar="NET", help="A name such as resnet18/0.1-bottom, or a checkpoint.")],
+    seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Seed of weights and masks. Default: 0.")] = None,
+    num_classes: Annotated[int | None, typer.Option(help="Classes. Default: 10.")] = None,
+    in_chans: Annotated[int | None, typer.Option(help="Channels of an image. Default: 3.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Height and width of an image. Default: 32.")] = None,
+    width_mult: Annotated[float | None, typer.Option(help="Factor on all channel counts. Default: 1.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Show a net's blocks, defective sites, live and dead neurons, and cost.
 
     Example: defective describe resnet18/0.1-bottom
     """
-    if Path(net).exists():
+    options: dict[str, Any] = {
+        "seed": seed,
+        "num_classes": num_classes,
+        "in_chans": in_chans,
+        "image_size": image_size,
+        "width_mult": width_mult,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    if net and Path(net).exists():
+        if given:
+            raise InputError(f"{net} is a checkpoint, which knows its own {next(iter(given))}: leave the option out")
         model = load(net)
     else:
-        shape: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
-        model = build(net, seed=seed, width_mult=width_mult, **shape)
+        model = build(net, **given)
     document = _describe(model, net)
     if json:
         print_json(document)

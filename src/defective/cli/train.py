@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from defective.cli.console import (
+    MAX_SEED,
     DataOption,
     DeviceOption,
     ImageSizeOption,
@@ -15,17 +16,20 @@ from defective.cli.console import (
     print_table,
 )
 from defective.data import load_data
+from defective.files import check_folder
+from defective.machine import choose_device, resolve_precision
+from defective.specs import NetSpec
 from defective.training.recipes import recipe_for
 from defective.training.train import train as train_net
 
 
 def train(
-    net: Annotated[str, typer.Argument(help="A name such as resnet18/0.1-bottom (see defective models).")],
+    net: Annotated[str, typer.Argument(metavar="NET", help="A name such as resnet18/0.1-bottom (see defective models).")],
     data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the result.")],
     recipe: Annotated[str, typer.Option(help="tiny (two cores, minutes), fast (one GPU), paper (Appendix D).")] = "tiny",
     seed: SeedOption = 0,
-    mask_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the masks alone; default: the seed.")] = None,
+    mask_seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Seed of the masks alone; default: the seed.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate, instead of the recipe's.")] = None,
@@ -39,10 +43,15 @@ def train(
 
     Example: defective train resnet18/0.1-bottom --data shapes --recipe tiny --out runs/bottom01
     """
+    changes = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "width_mult": width_mult}
+    # Mistakes are said before a download, not after it; which data set the recipe is for matters to none of these checks.
+    spec = NetSpec.parse(net)
+    recipe_for(recipe, "cifar10", (3, 32, 32)).changed(**changes)
+    resolve_precision(choose_device(device), precision)
+    check_folder(out)
     training, test = (load_data(data, split, image_size=image_size) for split in ("train", "test"))
-    chosen = recipe_for(recipe, training.name, training.image_shape)
-    chosen = chosen.changed(epochs=epochs, batch_size=batch_size, lr=lr, width_mult=width_mult)
-    result = train_net(net, training, test, chosen, out, seed=seed, mask_seed=mask_seed, device=device, precision=precision)
+    chosen = recipe_for(recipe, training.name, training.image_shape).changed(**changes)
+    result = train_net(spec, training, test, chosen, out, seed=seed, mask_seed=mask_seed, device=device, precision=precision)
     if json:
         print_json(result)
         return

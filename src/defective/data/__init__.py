@@ -1,6 +1,6 @@
 """Data sets by name: official files, class folders, and the made set `shapes`."""
 
-import shutil
+import contextlib
 import tempfile
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from defective.data import official
 from defective.data.archive import is_archive, stem, unpack
 from defective.data.cache import fingerprint, restore, store
 from defective.data.download import REMOTES, download
-from defective.data.folder import decode_all, decoded_bytes, list_folder
+from defective.data.folder import decode_splits, decoded_bytes, list_folder
 from defective.data.sets import ImageSet, index_hash, pick
 from defective.data.shapes import shapes
 from defective.data.stream import ImageStream
@@ -56,15 +56,24 @@ def load_data(name: str, split: str = "train", *, image_size: int | None = None)
     kind, _, path = name.partition(":")
     if kind not in NAMES:
         raise InputError(f"no data set {name!r}; there are {', '.join(NAMES[:-1])} and folder:PATH")
-    if kind == "shapes":
+    if image_size is not None and kind not in ("folder", "imagenet"):
+        raise InputError(f"{name} has its own image size: an image size ({image_size}) is for folder:PATH and imagenet:PATH")
+    if image_size is not None and image_size < 1:
+        raise InputError(f"image size {image_size} for {name}: it is a number of pixels, at least 1")
+    if name == "shapes":
         return shapes(split)
+    if kind == "shapes":
+        raise InputError(f"{name}: shapes is made, not read from a path; write shapes")
     if split not in ("train", "test"):
         raise InputError(f"{name} has no split {split!r}; there are train and test")
     if kind in REMOTES and not path:
         return _read(kind, download(kind), kind, image_size)[split]
     if not path:
         raise InputError(f"say where the images are: {kind}:PATH, a class-folder tree or an archive of one")
-    root = Path(path).expanduser()
+    root = Path(path)
+    # The home of a user nobody knows stays as it is written, and is reported as missing.
+    with contextlib.suppress(RuntimeError):
+        root = root.expanduser()
     if not root.exists():
         raise InputError(f"{kind}:{path}: there is no such file or folder")
     if root.is_file() and not is_archive(root):
@@ -79,21 +88,28 @@ def _read(kind: str, root: Path, label: str, image_size: int | None) -> dict[str
         return dict(stored)
     if root.is_dir():
         return _decode(kind, root, label, key, image_size)
-    unpacked = cache_folder() / "unpacked" / f"{label}-{key}"
-    if not unpacked.is_dir():
-        unpacked.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=unpacked.parent))
-        unpack(root, temporary)
-        temporary.rename(unpacked)
-    streamed = False
+    kept = cache_folder() / "unpacked" / f"{label}-{key}"
+    if not kept.is_dir():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        # In a folder of its own, so that several processes can read one archive at a time.
+        with tempfile.TemporaryDirectory(dir=kept.parent) as temporary:
+            unpacked = Path(temporary) / label
+            unpack(root, unpacked)
+            sets = _decode(kind, unpacked, label, key, image_size)
+            if not any(isinstance(each, ImageStream) for each in sets.values()):
+                return sets
+            _keep(unpacked, kept)
+    return _decode(kind, kept, label, key, image_size)
+
+
+def _keep(unpacked: Path, kept: Path) -> None:
+    """Move the files of a stream, which goes on reading them, to where they stay."""
     try:
-        sets = _decode(kind, unpacked, label, key, image_size)
-        streamed = any(isinstance(each, ImageStream) for each in sets.values())
-        return sets
-    finally:
-        # Decoded images are kept instead; only a stream goes on reading the files.
-        if not streamed:
-            shutil.rmtree(unpacked, ignore_errors=True)
+        unpacked.rename(kept)
+    except OSError:
+        # Another process was first.
+        if not kept.is_dir():
+            raise
 
 
 def _decode(kind: str, root: Path, label: str, key: str, image_size: int | None) -> dict[str, Data]:
@@ -105,7 +121,7 @@ def _decode(kind: str, root: Path, label: str, key: str, image_size: int | None)
         total, height = decoded_bytes(listings, image_size)
         if total > MEMORY_LIMIT or (image_size or height) >= STREAMED_SIZE:
             return {split: ImageStream(label, split, at, image_size or height) for split, at in listings.items()}
-        decoded = {split: decode_all(at.files, image_size=image_size) for split, at in listings.items()}
-        sets = {split: ImageSet(label, split, decoded[split], at.y, at.classes) for split, at in listings.items()}
+        x = decode_splits(listings, image_size=image_size)
+        sets = {split: ImageSet(label, split, x[split], at.y, at.classes) for split, at in listings.items()}
     store(label, key, sets)
     return dict(sets)

@@ -1,27 +1,30 @@
 """Unpack an archive without trusting it."""
 
-import gzip
+import errno
 import lzma
 import shutil
+import stat
+import struct
 import tarfile
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
+from typing import IO
 
 from defective.errors import InputError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz")
 
-# RuntimeError and NotImplementedError: an encrypted zip file or one packed in a way that zipfile does not know.
+# RuntimeError: an encrypted zip file or one packed in a way that zipfile does not know. ValueError: a name that is no text.
 _DAMAGED = (
     tarfile.TarError,
     zipfile.BadZipFile,
-    gzip.BadGzipFile,
     lzma.LZMAError,
     zlib.error,
+    struct.error,
     EOFError,
-    NotImplementedError,
     RuntimeError,
+    ValueError,
 )
 
 
@@ -39,22 +42,30 @@ def stem(path: Path) -> str:
 
 
 def unpack(path: Path, into: Path) -> None:
-    """Unpack the regular files of ``path`` below the empty folder ``into``.
+    """Unpack the regular files of ``path`` below ``into``, a folder that is new or empty.
 
     Raises:
         InputError: If the archive is damaged, or holds a link, a device, or a name that leads outside; nothing stays behind then.
     """
     try:
+        into.mkdir(parents=True, exist_ok=True)
         if path.name.lower().endswith(".zip"):
             _unpack_zip(path, into)
         else:
             _unpack_tar(path, into)
-    except _DAMAGED as error:
+    except BaseException as error:
         shutil.rmtree(into, ignore_errors=True)
-        raise InputError(f"{path} cannot be unpacked, it is damaged, cut off or encrypted: {error}") from None
-    except BaseException:
-        shutil.rmtree(into, ignore_errors=True)
-        raise
+        if isinstance(error, InputError) or not _is_damage(error):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
+        raise InputError(f"{path} cannot be unpacked, it is damaged, cut off or encrypted: {reason}") from None
+
+
+def _is_damage(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        # gzip and bz2 report damage without a number; the numbers are an impossible offset, two entries of one name, and a long name.
+        return error.errno in (None, errno.EINVAL, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
+    return isinstance(error, _DAMAGED)
 
 
 def _unpack_tar(path: Path, into: Path) -> None:
@@ -66,8 +77,16 @@ def _unpack_tar(path: Path, into: Path) -> None:
                 raise InputError(f"{path}: {member.name!r} is a link or a device; only regular files are unpacked")
             source = archive.extractfile(member)
             assert source is not None
-            with source, _place(path, member.name, into).open("wb") as file:
-                shutil.copyfileobj(source, file)
+            _copy(source, _place(path, member.name, into))
+        _check_end(archive)
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """Demand the block of zeros after the last member: tarfile takes any other unreadable header for the end, too."""
+    assert archive.fileobj is not None
+    archive.fileobj.seek(archive.offset)
+    if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("no end mark after the last whole file")
 
 
 def _unpack_zip(path: Path, into: Path) -> None:
@@ -75,16 +94,21 @@ def _unpack_zip(path: Path, into: Path) -> None:
         for info in archive.infolist():
             if info.is_dir():
                 continue
-            if (info.external_attr >> 16) & 0o170000 == 0o120000:
-                raise InputError(f"{path}: {info.filename!r} is a link; only regular files are unpacked")
-            with archive.open(info) as source, _place(path, info.filename, into).open("wb") as file:
-                shutil.copyfileobj(source, file)
+            if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+                raise InputError(f"{path}: {info.filename!r} is a link or a device; only regular files are unpacked")
+            _copy(archive.open(info), _place(path, info.filename, into))
+
+
+def _copy(source: IO[bytes], place: Path) -> None:
+    with source, place.open("wb") as file:
+        shutil.copyfileobj(source, file)
 
 
 def _place(path: Path, name: str, into: Path) -> Path:
-    parts = PurePosixPath(name.replace("\\", "/"))
-    if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+    # Windows rules are the stricter ones: both slashes part folders, and C: leads elsewhere.
+    parts = PureWindowsPath(name)
+    if parts.anchor or ".." in parts.parts or not parts.parts:
         raise InputError(f"{path}: {name!r} leads outside the folder it is unpacked into; this archive is not safe")
-    place = into / parts
+    place = into.joinpath(*parts.parts)
     place.parent.mkdir(parents=True, exist_ok=True)
     return place

@@ -33,8 +33,8 @@ def restore(name: str, key: str) -> dict[str, ImageSet] | None:
                 split: ImageSet(name, split, stored.get_tensor(f"{split}.x"), stored.get_tensor(f"{split}.y"), classes)
                 for split in ("train", "test")
             }
-    except (SafetensorError, KeyError):
-        file.unlink()
+    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError):
+        file.unlink(missing_ok=True)
         return None
 
 

@@ -93,14 +93,17 @@ def fetch(remote: Remote, folder: Path) -> Path:
         except ValueError:
             part.unlink(missing_ok=True)
             problems.append(f"{url}: the checksum is wrong, expected {remote.checksum}")
-    raise InputError(f"cannot fetch {remote.name} ({'; '.join(problems)}): try again later, or put the file at {folder}")
+    raise InputError(
+        f"cannot fetch {remote.name} ({'; '.join(problems)}): try again later, or put the file at {folder / remote.name}"
+    )
 
 
 def _resume(part: Path, url: str, output: str, _: Any) -> None:
     import requests
 
     have = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    # Compressed on the way, the bytes would be others than those that are counted and summed.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with requests.get(url, headers=headers, stream=True, timeout=30) as response:
         # 416: the part is complete already. 200 to a range request: the server starts over.
         if response.status_code != 416:

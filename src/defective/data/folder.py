@@ -62,12 +62,17 @@ def _listing(folders: list[Path], classes: tuple[str, ...]) -> Listing:
     files: list[Path] = []
     labels: list[int] = []
     for label, folder in enumerate(folders):
-        inside = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+        inside = sorted(path for path in folder.iterdir() if _is_image(path))
         if not inside:
             raise InputError(f"class folder {folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
         files += inside
         labels += [label] * len(inside)
     return Listing(tuple(files), torch.tensor(labels), classes)
+
+
+def _is_image(path: Path) -> bool:
+    # Archives made on a Mac hold a hidden ._NAME.jpg, which is no image, beside NAME.jpg.
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def decode(file: Path, image_size: int | None = None) -> np.ndarray:
@@ -77,13 +82,15 @@ def decode(file: Path, image_size: int | None = None) -> np.ndarray:
     has the size already is left alone.
 
     Raises:
-        InputError: If the file is not a whole image.
+        InputError: If the file is not a whole image, or has more than 8 bits per channel.
     """
     from PIL import Image
 
     try:
         with Image.open(file) as opened:
-            image = opened if opened.mode in ("L", "RGB") else opened.convert("L" if opened.mode == "1" else "RGB")
+            if opened.mode.startswith(("I", "F")):
+                raise InputError(f"{file} has more than 8 bits per channel (mode {opened.mode}): save it with 8 bits")
+            image = opened if opened.mode in ("L", "RGB") else opened.convert("L" if opened.mode in ("1", "LA") else "RGB")
             if image_size and image.size != (image_size, image_size):
                 shorter = round(image_size * 8 / 7)
                 ratio = shorter / min(image.size)
@@ -93,9 +100,24 @@ def decode(file: Path, image_size: int | None = None) -> np.ndarray:
                 image = image.resize(size, Image.Resampling.BILINEAR).crop(box)
             return np.array(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
+        if isinstance(error, FileNotFoundError | PermissionError | InputError):
             raise
         raise InputError(f"{file} is not a whole image: {error}") from None
+
+
+def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None, rgb: bool = False) -> dict[str, Tensor]:
+    """Decode all splits, each as by :func:`decode_all`, to images of one size and one number of channels.
+
+    Raises:
+        InputError: If a file is damaged, or the images differ in size.
+    """
+    x = {split: decode_all(listing.files, image_size=image_size, rgb=rgb) for split, listing in listings.items()}
+    sizes = {split: each.shape[-1] for split, each in x.items()}
+    if len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{split} images are {size}x{size}" for split, size in sizes.items())
+        raise InputError(f"{listed}: give an image size to scale all to one size")
+    channels = max(each.shape[1] for each in x.values())
+    return {split: each.expand(-1, channels, -1, -1).contiguous() for split, each in x.items()}
 
 
 def decode_all(files: tuple[Path, ...], *, image_size: int | None = None, rgb: bool = False) -> Tensor:
@@ -105,12 +127,15 @@ def decode_all(files: tuple[Path, ...], *, image_size: int | None = None, rgb: b
         InputError: If a file is damaged or differs in size from the first.
     """
     first = decode(files[0], image_size)
-    images = np.empty((len(files), *first.shape[:2], 3), np.uint8)
+    height, width = first.shape[:2]
+    if height != width:
+        raise InputError(f"images of {files[0].parent} are {width}x{height}, not square: give an image size")
+    images = np.empty((len(files), height, width, 3), np.uint8)
 
     def place(index: int) -> bool:
         image = decode(files[index], image_size)
         if image.shape[:2] != first.shape[:2]:
-            (h, w), (height, width) = image.shape[:2], first.shape[:2]
+            h, w = image.shape[:2]
             raise InputError(
                 f"{files[index]} is {w}x{h} but {files[0]} is {width}x{height}: give an image size to scale all to one size"
             )
@@ -126,8 +151,6 @@ def decode_all(files: tuple[Path, ...], *, image_size: int | None = None, rgb: b
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    if images.shape[1] != images.shape[2]:
-        raise InputError(f"images of {files[0].parent} are {images.shape[2]}x{images.shape[1]}, not square: give an image size")
     if gray and not rgb:
         images = images[:, :, :, :1]
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from defective.data.folder import Listing, decode
+from defective.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class ImageStream:
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Images (uint8, resized and centre-cropped) and labels at ``index``."""
+        if not len(index):
+            return torch.empty(0, *self.image_shape, dtype=torch.uint8), self.y[index]
         batches = list(self.batches(index, 256))
         return torch.cat([x for x, _ in batches]), torch.cat([y for _, y in batches])
 
@@ -52,7 +55,11 @@ class ImageStream:
         The crop of an image depends on the seed and its index alone, not on workers or batches.
         """
         files = _Files(self.listing, order.tolist(), self.image_size, crop_seed)
-        yield from DataLoader(files, batch_size, num_workers=self.workers, generator=torch.Generator())
+        try:
+            yield from DataLoader(files, batch_size, num_workers=self.workers, generator=torch.Generator())
+        except InputError as error:
+            # From a worker process the message comes wrapped in that process's traceback.
+            raise InputError(str(error).rpartition("InputError: ")[2].strip()) from None
 
     def to(self, device: torch.device) -> "ImageStream":
         """The stream itself: its batches travel one by one."""

@@ -58,7 +58,10 @@ def check_fits(model: nn.Module, data: Data, name: str) -> None:
     expected = getattr(model, "input_shape", data.image_shape)
     if tuple(expected) != tuple(data.image_shape):
         raise InputError(f"{name} takes images of shape {tuple(expected)}, {data.name} has {tuple(data.image_shape)}")
-    known = logits(model, data.take(torch.zeros(1, dtype=torch.long))[0]).shape[1]
+    try:
+        known = logits(model, data.take(torch.zeros(1, dtype=torch.long))[0]).shape[1]
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
     if known != len(data.classes):
         raise InputError(f"{name} knows {known} classes, {data.name} has {len(data.classes)}")
 
@@ -116,7 +119,7 @@ def evaluate_transfer(
         data: Test images.
         attacks: What to craft with.
         crafted: Sets that were crafted before.
-        white_box: Also attack each target with images made on itself.
+        white_box: Also attack each target that is no source with images made on itself.
         samples: Images per source and attack; each source's sample holds only images it classifies right.
         seed: Seed of the sample and of random attacks.
         rounded: Score 8-bit images.
@@ -139,6 +142,8 @@ def evaluate_transfer(
     made = [*crafted, *(craft_on(s, name, data, spec, **settings) for name, s in sources.items() for spec in attacks)]
     outcomes = [score(model, each, name=name) for each in made for name, model in targets.items()]
     for name, model in targets.items() if white_box else ():
+        if sources.get(name) is model:
+            continue
         own = (craft_on(model, name, data, spec, **settings) for spec in attacks)
         outcomes += [score(model, each, name=name) for each in own]
     return Evaluation(data.name, len(data), accuracies, outcomes)
@@ -170,4 +175,7 @@ def read_crafted(path: Path, data: Data) -> Crafted:
     x, y = data.take(index)
     if not torch.equal(y.cpu(), tensors["y"]):
         raise InputError(f"{path} was made from other labels than those of {data.name} here")
+    if x.shape != tensors["x_adv"].shape:
+        here, there = tuple(x.shape[1:]), tuple(tensors["x_adv"].shape[1:])
+        raise InputError(f"{path} holds images of shape {there}, those of {data.name} here are {here}")
     return Crafted(x, y.cpu(), tensors["x_adv"], tensors["predicted"], index, about["source"], about["attack"])

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from itertools import cycle
 from typing import Any
 
 from defective.evaluation import Rate
@@ -14,7 +15,7 @@ _GRAY = "#808080"
 def curves(lines: Mapping[str, Mapping[float, Rate]], *, x_label: str, y_label: str) -> str:
     """One curve per name, in percent, with its 95 % intervals; returns SVG text."""
     figure, axes = _axes()
-    for colour, (name, points) in zip(COLOURS, lines.items(), strict=False):
+    for colour, (name, points) in zip(cycle(COLOURS), lines.items(), strict=False):
         xs = list(points)
         ys = [100 * rate for rate in points.values()]
         low = [100 * rate.interval[0] for rate in points.values()]
@@ -33,7 +34,7 @@ def bars(groups: Mapping[str, Mapping[str, Rate]], *, y_label: str) -> str:
     figure, axes = _axes()
     names = list(next(iter(groups.values())))
     width = 0.8 / len(names)
-    for number, (colour, name) in enumerate(zip(COLOURS, names, strict=False)):
+    for number, (colour, name) in enumerate(zip(cycle(COLOURS), names, strict=False)):
         rates = [rates[name] for rates in groups.values()]
         xs = [position + (number - (len(names) - 1) / 2) * width for position in range(len(groups))]
         errors = [
@@ -63,6 +64,11 @@ def _axes() -> tuple[Any, Any]:
 
 
 def _svg(figure: Any) -> str:
+    from matplotlib import rc_context
+
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    return buffer.getvalue().partition("<svg")[1] + buffer.getvalue().partition("<svg")[2]
+    # Text stays text, so that the page can colour it; the salt gives equal figures equal bytes.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "defective"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    _, start, rest = buffer.getvalue().partition("<svg")
+    return start + rest

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -78,9 +79,9 @@ def fit(
         for epoch in range(len(state.history), recipe.epochs):
             with _seeded(place, seed, epoch):
                 row = _epoch(wrapped, data, recipe, optimizer, epoch, seed, place, precision, advance)
+            _agree(model)
             if test is not None:
-                with autocast(place, precision):
-                    row["test_accuracy"] = test_accuracy(model, test)
+                row["test_accuracy"] = _scored(model, test, row, place, precision)
             state.end_epoch(row, keep_best=recipe.selection == "best-on-test")
     state.finish()
     model.eval()
@@ -182,6 +183,17 @@ def _check_finite(losses: list[Tensor], epoch: int, step: int, lr: float) -> Non
         )
 
 
+def _scored(model: nn.Module, test: Data, row: Row, device: torch.device, precision: str) -> float:
+    try:
+        with autocast(device, precision):
+            return test_accuracy(model, test)
+    except InputError as error:
+        # The last step of an epoch can break a net whose losses were all finite.
+        raise InputError(
+            f"after the last step of epoch {row['epoch']} (learning rate {row['lr']:.3g}) {error}: lower the learning rate"
+        ) from error
+
+
 def test_accuracy(model: nn.Module, test: Data) -> float:
     """Share of the test images that the model classifies right."""
     hits = sum(
@@ -212,3 +224,11 @@ def _distribute(model: nn.Module) -> nn.Module:
     masks = [name for name, _ in model.named_buffers() if name.endswith("defect_mask")]
     DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, masks)
     return DistributedDataParallel(model)
+
+
+def _agree(model: nn.Module) -> None:
+    """Give every process the first one's running statistics, so that all score the same net."""
+    if world()[1] > 1:
+        for name, buffer in model.named_buffers():
+            if not name.endswith("defect_mask"):
+                torch.distributed.broadcast(buffer, 0)

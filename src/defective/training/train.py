@@ -115,7 +115,10 @@ def _finished(out: Path, identity: dict[str, Any]) -> Result | None:
     file = out / "result.json"
     if not file.exists():
         return None
-    result: Result = json.loads(file.read_text())
+    try:
+        result: Result = json.loads(file.read_text())
+    except ValueError as error:
+        raise InputError(f"{file} is damaged ({error}): delete it, or choose another folder") from None
     stored = {key: result.get(key) for key in identity}
     if stored != json.loads(json.dumps(identity)):
         different = next(key for key in identity if stored[key] != json.loads(json.dumps(identity[key])))

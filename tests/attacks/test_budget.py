@@ -1,0 +1,63 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from defective import InputError
+from defective.attacks import from_spec, gaussian_noise, project, quantize
+from defective.specs import ATTACK_DEFAULTS, AttackSpec
+
+
+@given(st.integers(0, 2**20), st.floats(0, 0.3))
+@settings(deadline=None, max_examples=50)
+def test_rounding_stays_in_the_ball_and_on_the_levels(seed, eps):
+    generator = torch.Generator().manual_seed(seed)
+    x = (torch.rand(1, 1, 8, 8, generator=generator) * 255).round() / 255
+    x_adv = project(x + eps * (2 * torch.rand(x.shape, generator=generator) - 1), x, eps)
+    rounded = quantize(x_adv, x, eps)
+    assert torch.equal((rounded * 255).round() / 255, rounded)
+    assert (rounded - x).abs().max() <= eps + 1e-5
+    assert (rounded - x_adv).abs().max() <= 1 / 255 + 1e-6
+
+
+def test_a_whole_number_of_levels_is_reached_exactly():
+    x = torch.tensor([0, 10, 250, 255]).div(255)
+    assert (quantize(project(x + 16 / 255, x, 16 / 255), x, 16 / 255) * 255).round().tolist() == [16, 26, 255, 255]
+
+
+def test_noise_is_clipped_at_two_sigma_and_has_the_right_spread():
+    x = torch.full((4, 3, 64, 64), 0.5)
+    noise = gaussian_noise(x, sigma=0.05, generator=torch.Generator().manual_seed(0)) - x
+    assert noise.abs().max() <= 0.1 + 1e-6
+    # Variance of a standard normal clipped to [-2, 2]: 0.9205.
+    torch.testing.assert_close(noise.var() / 0.05**2, torch.tensor(0.9205), rtol=0.02, atol=0)
+    assert abs(noise.mean()) < 0.001
+    assert (noise.abs() > 0.0999).float().mean().item() == pytest.approx(0.0455, abs=0.003)
+
+
+def test_noise_is_the_same_for_the_same_generator_and_leaves_the_global_one_alone():
+    x = torch.full((1, 1, 8, 8), 0.5)
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    a, b = (gaussian_noise(x, sigma=0.1, generator=torch.Generator().manual_seed(5)) for _ in range(2))
+    assert torch.equal(a, b) and torch.equal(before, torch.get_rng_state())
+
+
+def test_no_noise_is_no_change():
+    x = torch.rand(1, 1, 8, 8)
+    assert torch.equal(gaussian_noise(x, sigma=0.0), x)
+
+
+def test_noise_in_levels_is_refused():
+    with pytest.raises(InputError, match="16/255"):
+        gaussian_noise(torch.rand(1, 1, 4, 4), sigma=16)
+
+
+@pytest.mark.parametrize("name", ATTACK_DEFAULTS)
+def test_every_named_attack_can_be_made(name, small_net):
+    spec = AttackSpec.parse(name)
+    x, y = torch.rand(2, 3, 8, 8, dtype=torch.float64), torch.tensor([0, 1])
+    x_adv = from_spec(spec)(small_net, x, y)
+    assert x_adv.shape == x.shape and x_adv.dtype == x.dtype
+    bound = 2 * spec.parameters["sigma"] if name == "noise" else spec.parameters["eps"]
+    assert 0 < (x_adv - x).abs().max() <= bound + 1e-6

@@ -1,0 +1,159 @@
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError, build
+from defective.attacks import fgsm, mifgsm, pgd
+from problems import best_linear_attack, linear_net
+
+EPS, STEP = 8 / 255, 2 / 255
+
+ATTACKS = {
+    "fgsm": lambda model, x, y: fgsm(model, x, y, eps=EPS),
+    "pgd": lambda model, x, y: pgd(model, x, y, eps=EPS, step_size=STEP, steps=7),
+    "pgd_random": lambda model, x, y: pgd(
+        model, x, y, eps=EPS, step_size=STEP, steps=9, random_start=True, generator=torch.Generator().manual_seed(3)
+    ),
+    "mifgsm": lambda model, x, y: mifgsm(model, x, y, eps=EPS, step_size=STEP, steps=7),
+}
+
+
+@pytest.fixture
+def images():
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(12, 3, 8, 8, generator=generator, dtype=torch.float64), torch.randint(0, 5, (12,), generator=generator)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_linear_nets_are_attacked_to_the_closed_form_optimum(name):
+    net = linear_net(classes=2)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(6, 2, 4, 4, generator=generator, dtype=torch.float64)
+    y = torch.tensor([0, 1, 0, 1, 1, 0])
+    torch.testing.assert_close(ATTACKS[name](net, x, y), best_linear_attack(net, x, y, EPS), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_the_budget_and_the_range_are_kept(name, dtype, small_net, images):
+    x, y = images[0].to(dtype), images[1]
+    x_adv = ATTACKS[name](small_net.to(dtype), x, y)
+    assert x_adv.shape == x.shape and x_adv.dtype == dtype and not x_adv.requires_grad
+    assert x_adv.min() >= 0 and x_adv.max() <= 1
+    slack = {torch.float64: 1e-12, torch.float32: 1e-6, torch.bfloat16: 4e-3}[dtype]
+    assert (x_adv - x).abs().max() <= EPS + slack
+    assert not torch.equal(x_adv, x)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_model_is_left_as_it_was_found(name, small_net, images):
+    small_net.train()
+    small_net[1].eval()
+    small_net[0].weight.requires_grad_(False)
+    small_net[3].weight.grad = torch.ones_like(small_net[3].weight)
+    running = small_net[1].running_mean.clone()
+    with torch.no_grad():
+        ATTACKS[name](small_net, *images)
+    assert small_net.training and not small_net[1].training
+    assert not small_net[0].weight.requires_grad and small_net[0].bias.requires_grad
+    assert small_net[0].bias.grad is None and (small_net[3].weight.grad == 1).all()
+    assert torch.equal(small_net[1].running_mean, running)
+
+
+@pytest.mark.parametrize("name", ["fgsm", "pgd", "mifgsm"])
+def test_an_image_does_not_feel_its_batch(name, small_net, images):
+    x, y = images
+    together = ATTACKS[name](small_net, x, y)
+    alone = torch.cat([ATTACKS[name](small_net, x[i : i + 1], y[i : i + 1]) for i in range(len(x))])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
+
+
+def test_no_gradient_passes_through_dead_neurons(images):
+    net = build("resnet18/0-bottom", num_classes=5, image_size=16, width_mult=0.125).double()
+    x, y = torch.rand(2, 3, 16, 16, dtype=torch.float64), images[1][:2]
+    # Every branch is dead and the identity path starts at the dead stem, so nothing can move the image.
+    assert torch.equal(fgsm(net, x, y, eps=EPS), x)
+
+
+def test_pgd_steps_follow_the_recursion(small_net, images):
+    x, y = images
+    expected = x.clone()
+    for _ in range(3):
+        expected.requires_grad_()
+        loss = nn.functional.cross_entropy(small_net(expected), y)
+        (gradient,) = torch.autograd.grad(loss, expected)
+        expected = (expected.detach() + STEP * gradient.sign()).clamp(x - EPS, x + EPS).clamp(0, 1)
+    torch.testing.assert_close(pgd(small_net, x, y, eps=EPS, step_size=STEP, steps=3), expected, rtol=0, atol=1e-12)
+
+
+def test_mifgsm_without_decay_is_pgd(small_net, images):
+    numbers = {"eps": EPS, "step_size": STEP, "steps": 5}
+    assert torch.equal(mifgsm(small_net, *images, decay=0.0, **numbers), pgd(small_net, *images, **numbers))
+
+
+@pytest.fixture
+def peers_net():
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3, stride=2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(72, 5),
+    )
+    return net.eval()
+
+
+def test_agreement_with_foolbox(peers_net, images):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        foolbox = pytest.importorskip("foolbox")
+        x, y = images[0].float(), images[1]
+        theirs = foolbox.PyTorchModel(peers_net, bounds=(0, 1), device="cpu")
+        _, one_step, _ = foolbox.attacks.LinfFastGradientAttack(random_start=False)(theirs, x, y, epsilons=EPS)
+        many = foolbox.attacks.LinfProjectedGradientDescentAttack(abs_stepsize=STEP, steps=10, random_start=False)
+        _, many_steps, _ = many(theirs, x, y, epsilons=EPS)
+    assert (fgsm(peers_net, x, y, eps=EPS) - one_step).abs().max() <= 1e-6
+    assert (pgd(peers_net, x, y, eps=EPS, step_size=STEP, steps=10) - many_steps).abs().max() <= 1e-6
+
+
+def test_agreement_with_art(peers_net, images):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip("art")
+        from art.attacks.evasion import MomentumIterativeMethod
+        from art.estimators.classification import PyTorchClassifier
+
+        x, y = images[0].float(), images[1]
+        theirs = PyTorchClassifier(peers_net, nn.CrossEntropyLoss(), (3, 8, 8), 5, clip_values=(0, 1), device_type="cpu")
+        attack = MomentumIterativeMethod(theirs, eps=EPS, eps_step=STEP, max_iter=10, decay=1.0, batch_size=12, verbose=False)
+        made = torch.from_numpy(attack.generate(x.numpy(), np.eye(5, dtype=np.float32)[y.numpy()]))
+    assert (mifgsm(peers_net, x, y, eps=EPS, step_size=STEP, steps=10) - made).abs().max() <= 1e-6
+
+
+BAD = {
+    "0-255 images": (lambda m, x, y: fgsm(m, x * 255, y, eps=EPS), "divide by 255"),
+    "uint8 images": (lambda m, x, y: fgsm(m, (x * 255).byte(), y, eps=EPS), "divide by 255"),
+    "nan": (lambda m, x, y: fgsm(m, x * float("nan"), y, eps=EPS), "nan"),
+    "one image": (lambda m, x, y: fgsm(m, x[0], y, eps=EPS), r"\(3, 8, 8\)"),
+    "labels too few": (lambda m, x, y: fgsm(m, x, y[:3], eps=EPS), r"\(3,\)"),
+    "float labels": (lambda m, x, y: fgsm(m, x, y.double(), eps=EPS), "float64"),
+    "eps in levels": (lambda m, x, y: fgsm(m, x, y, eps=8), "eps 8"),
+    "negative eps": (lambda m, x, y: fgsm(m, x, y, eps=-0.1), "-0.1"),
+    "no steps": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=STEP, steps=0), "steps 0"),
+    "step in levels": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=2, steps=1), "step_size 2"),
+    "no generator": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=STEP, steps=1, random_start=True), "generator"),
+    "negative decay": (lambda m, x, y: mifgsm(m, x, y, eps=EPS, step_size=STEP, steps=1, decay=-1), "decay -1"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments(case, small_net, images):
+    act, said = BAD[case]
+    with pytest.raises(InputError, match=said):
+        act(small_net, *images)

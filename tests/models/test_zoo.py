@@ -1,0 +1,163 @@
+"""The nets against the released code: parameter counts, mask sites, shapes and totals."""
+
+import pytest
+import torch
+
+from defective import InputError, build, create_model, defects, list_models
+
+PARAMETERS = {
+    "resnet18": (11_173_962, 11_172_810),
+    "resnet50": (23_520_842, 23_519_690),
+    "densenet121": (6_956_298, 6_955_146),
+    "senet18": (11_260_354, 11_259_202),
+    "vgg19": (20_040_522, 20_039_370),
+    "wrn32_4": (7_400_026, None),
+}
+
+C64, C128 = (64, 32, 32), (128, 16, 16)
+DENSE = [(c, 32, 32) for c in range(64, 225, 32)] + [(c, 16, 16) for c in range(128, 481, 32)] + [(256, 32, 32), (512, 16, 16)]
+BOTTOM = {
+    "resnet18": ([C64] * 5 + [C128] * 5, 491_520),
+    "resnet50": ([C64] * 4 + [C128] * 4, 393_216),
+    "densenet121": (DENSE, 2_211_840),
+    "senet18": ([C64] * 5 + [C128] * 3, 425_984),
+    "vgg19": ([C64] * 2 + [C128] * 2, 196_608),
+    "wrn32_4": ([(16, 32, 32)] + [C64] * 10, 671_744),
+}
+
+
+def count(net):
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameter_counts(name):
+    cifar, mnist = PARAMETERS[name]
+    assert count(create_model(name)) == cifar
+    if mnist:
+        assert count(create_model(name, in_chans=1, image_size=28)) == mnist
+    assert count(build(f"{name}/0.3-bottom")) == cifar
+
+
+VARIANTS = {
+    "resnet18/0.5-bottom-dc": 10_505_578,
+    "resnet18/0.1-bottom-dc": 10_211_859,
+    "resnet18/0.5-bottom-x2": 13_537_162,
+    "resnet18/0.1-bottom-sm": 11_173_962,
+    "resnet18/0.5-bottom-dc@text": 11_173_962,
+}
+
+
+@pytest.mark.parametrize(("name", "parameters"), VARIANTS.items())
+def test_parameter_counts_of_variants(name, parameters):
+    assert count(build(name)) == parameters
+
+
+def test_the_imagenet_form():
+    net = build("resnet18/0.1-bottom", num_classes=1000, image_size=224)
+    assert count(net) == 11_681_832
+    shapes = [defect.shape for defect in defects(net)]
+    assert shapes[0] == (64, 112, 112)
+    assert sorted(shapes[1:]) == sorted([(64, 56, 56)] * 4 + [(128, 28, 28)] * 5)
+
+
+@pytest.mark.parametrize("name", BOTTOM)
+def test_bottom_masks_of_the_released_code(name):
+    shapes, total = BOTTOM[name]
+    found = defects(build(f"{name}/0.5-bottom"))
+    assert sorted(defect.shape for defect in found) == sorted(shapes)
+    assert sum(defect.total for defect in found) == total
+
+
+def test_top_and_both_on_resnet18():
+    top = defects(build("resnet18/0.3-top"))
+    assert sorted(defect.shape for defect in top) == sorted([(256, 8, 8)] * 5 + [(512, 4, 4)] * 5)
+    both = defects(build("resnet18/0.7-bottom+0.3-top"))
+    assert (len(both), sum(defect.total for defect in both)) == (20, 614_400)
+    assert {defect.keep_prob for defect in both} == {0.7, 0.3}
+
+
+def test_mnist_masks_are_28_and_14_wide():
+    sizes = [defect.shape[1] for defect in defects(build("resnet18/0.5-bottom", in_chans=1, image_size=28))]
+    assert sizes == [28] * 5 + [14] * 5
+
+
+def test_x2_doubles_the_masked_channels_and_leaves_the_extra_shortcut_alone():
+    found = defects(build("resnet18/0.5-bottom-x2"))
+    assert sorted(defect.shape for defect in found) == sorted([(128, 32, 32)] * 5 + [(256, 16, 16)] * 5)
+
+
+@pytest.mark.parametrize(("keep_prob", "widths"), [(0.5, (32, 64)), (0.3, (20, 39)), (0.1, (7, 13))])
+def test_dc_narrows_the_bottom_and_masks_nothing(keep_prob, widths):
+    net = build(f"resnet18/{keep_prob}-bottom-dc")
+    assert defects(net) == []
+    assert [net.get_submodule(f"stages.{n}.0.conv1").out_channels for n in (1, 2, 3, 4)] == [*widths, 256, 512]
+
+
+def test_dc_of_the_text_masks_whole_channels():
+    net = build("resnet18/0.1-bottom-dc@text")
+    for defect in defects(net):
+        channels = net.get_submodule(defect.site).defect_mask[0].flatten(1)
+        assert set(channels.float().mean(1).tolist()) == {0.0, 1.0}
+        assert int(channels[:, 0].sum()) == {64: 7, 128: 13}[defect.shape[0]]
+
+
+TEXT = {"resnet18": 9, "resnet50": 8, "densenet121": 19, "senet18": 6, "vgg19": 4, "wrn32_4": 11}
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_placement_of_the_text_zeroes_what_the_next_layer_reads(name):
+    net = build(f"{name}/0.5-bottom@text", width_mult=0.125)
+    assert len(defects(net)) == TEXT[name]
+    if name.startswith(("resnet18", "wrn")):
+        seen = {}
+        block = net.get_submodule("stages.1.0")
+        block.register_forward_hook(lambda module, args, out: seen.update(out=out))
+        net.eval()(torch.rand(1, 3, 32, 32))
+        mask = block.get_submodule("act2").defect_mask
+        assert (seen["out"][~mask] == 0).all()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize(("chans", "size"), [(1, 28), (3, 32), (3, 64), (3, 224)])
+def test_every_image_size_and_width(name, chans, size):
+    net = build(f"{name}/0.3-bottom+0.7-top", num_classes=7, in_chans=chans, image_size=size, width_mult=0.125)
+    assert net.eval()(torch.rand(2, chans, size, size)).shape == (2, 7)
+
+
+def test_normalisation_is_inside():
+    net = create_model("resnet18", width_mult=0.125)
+    mean = torch.tensor([0.4914, 0.4822, 0.4465]).view(1, 3, 1, 1).expand(1, 3, 32, 32)
+    assert net.normalize(mean).abs().max() < 1e-6
+    white = net.normalize(torch.ones(1, 3, 1, 1)).flatten()
+    torch.testing.assert_close(white, (1 - mean[0, :, 0, 0]) / torch.tensor([0.2023, 0.1994, 0.2010]))
+
+
+def test_first_batch_logits_are_pinned():
+    x = torch.linspace(0, 1, 2 * 3 * 32 * 32).view(2, 3, 32, 32)
+    net = build("resnet18/0.3-bottom", seed=0, width_mult=0.125).eval()
+    torch.testing.assert_close(net(x)[0, :3].detach(), torch.tensor(GOLDEN), rtol=1e-4, atol=1e-5)
+
+
+GOLDEN = [-0.08567, 0.013389, 0.050669]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"name": "alexnet"}, "alexnet"),
+        ({"num_classes": 1}, "num_classes 1"),
+        ({"in_chans": 0}, "in_chans 0"),
+        ({"image_size": 8}, "image_size 8"),
+        ({"width_mult": 0}, "width_mult 0"),
+        ({"width_mult": float("nan")}, "width_mult nan"),
+    ],
+)
+def test_bad_arguments(options, said):
+    with pytest.raises(InputError, match=said):
+        create_model(**{"name": "resnet18", **options})
+
+
+def test_list_models_can_all_be_created():
+    for name in list_models():
+        assert create_model(name, width_mult=0.125).input_shape == (3, 32, 32)

@@ -1,0 +1,101 @@
+"""The house: imports go down only, files stay short, public names are documented."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import defective
+
+SOURCE = Path(defective.__file__).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+
+# Height of each part; a file may import lower parts and files of its own room, never a higher part or one beside it.
+LEVELS = {
+    "cli": 9,
+    "__main__": 10,
+    "demo": 8,
+    "report": 7,
+    "training": 6,
+    "evaluation": 6,
+    "build": 5,
+    "surgery": 4,
+    "layers": 3,
+    "masks": 2,
+    "models": 2,
+    "data": 2,
+    "attacks": 2,
+    "machine": 1,
+    "inference": 1,
+    "files": 1,
+    "progress": 1,
+    "specs": 1,
+    "errors": 0,
+    "_version": 0,
+}
+# Pictures and curves show rates; both rooms are drawn by the same hands.
+PLAIN = {"specs", "errors", "progress", "_version"}
+
+
+def part(file: Path) -> str:
+    return file.relative_to(SOURCE).with_suffix("").parts[0]
+
+
+def imported_parts(file: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "defective":
+            rest = node.module.split(".")[1:]
+            found |= {rest[0]} if rest else {alias.name for alias in node.names}
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("defective.")}
+    return found & LEVELS.keys()
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if f.name != "__init__.py" or f.parent != SOURCE], ids=str)
+def test_imports_go_down(file):
+    here = part(file)
+    for there in imported_parts(file) - {here}:
+        sibling_of_the_bottom = LEVELS[here] == LEVELS[there] == 1
+        assert LEVELS[there] < LEVELS[here] or sibling_of_the_bottom, f"{file} imports {there}"
+
+
+@pytest.mark.parametrize("name", sorted(PLAIN))
+def test_plain_files_know_no_torch(name):
+    tree = ast.parse((SOURCE / f"{name}.py").read_text())
+    modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not any(module.split(".")[0] == "torch" for module in modules)
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_no_file_is_longer_than_300_lines(file):
+    assert len(file.read_text().splitlines()) <= 300
+
+
+def test_the_median_file_is_near_120_lines():
+    lengths = sorted(len(file.read_text().splitlines()) for file in FILES)
+    assert lengths[len(lengths) // 2] <= 140
+
+
+@pytest.mark.parametrize("name", [name for name in defective.__all__ if not name.startswith("__")])
+def test_public_names_are_documented(name):
+    assert inspect.getdoc(getattr(defective, name))
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_torch_is_seeded_only_inside_a_fork(file):
+    source = file.read_text()
+    for number, line in enumerate(source.splitlines()):
+        if "torch.manual_seed(" in line and not line.strip().startswith((">>>", "#")):
+            assert "fork_rng" in "\n".join(source.splitlines()[number - 2 : number]), f"{file}:{number + 1}"
+
+
+def test_import_touches_few_packages():
+    import subprocess
+    import sys
+
+    code = "import defective, sys; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    assert not loaded & {"typer", "rich", "matplotlib", "jinja2", "pooch", "PIL", "requests", "foolbox", "art"}

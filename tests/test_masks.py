@@ -1,0 +1,99 @@
+import hashlib
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from defective import InputError, sample_mask
+from defective.masks import live_count, stream
+
+# Counts of dead neurons that the released generators wrote: total, keep probability, dead.
+RELEASED = [
+    (65536, 0.7, 19660),
+    (65536, 0.5, 32768),
+    (65536, 0.3, 45875),
+    (65536, 0.1, 58982),
+    (32768, 0.1, 29491),
+    (16384, 0.1, 14745),
+    (8192, 0.3, 5734),
+    (1024, 0.1, 1024 - 103),
+    (256, 0.1, 256 - 26),
+    (64, 0.5, 32),
+    (64, 0.1, 64 - 7),
+    (128, 0.1, 128 - 13),
+    (64, 0.3, 64 - 20),
+    (128, 0.3, 128 - 39),
+]
+
+
+@pytest.mark.parametrize(("total", "keep_prob", "dead"), RELEASED)
+def test_counts_are_those_of_the_released_masks(total, keep_prob, dead):
+    assert total - live_count(total, keep_prob) == dead
+
+
+@given(st.integers(1, 5000), st.integers(0, 1000))
+def test_the_count_truncates_dead_neurons_exactly(total, thousandths):
+    assert total - live_count(total, thousandths / 1000) == total * (1000 - thousandths) // 1000
+
+
+@pytest.mark.parametrize("keep_prob", [0, 0.05, 0.1, 0.3, 0.5, 0.7, 1])
+def test_patterns(keep_prob, generator):
+    shape = (64, 16, 16)
+    neuron = sample_mask(shape, keep_prob, generator=generator)
+    assert neuron.dtype == torch.bool
+    assert int(neuron.sum()) == live_count(64 * 256, keep_prob)
+    channel = sample_mask(shape, keep_prob, pattern="channel", generator=generator)
+    assert (channel == channel[:, :1, :1]).all()
+    assert int(channel[:, 0, 0].sum()) == live_count(64, keep_prob)
+    shared = sample_mask(shape, keep_prob, pattern="shared", generator=generator)
+    assert (shared == shared[:1]).all()
+    assert int(shared[0].sum()) == live_count(256, keep_prob)
+
+
+def test_bernoulli_counts_vary_within_binomial_bounds():
+    draws = [
+        int(sample_mask((8, 16, 16), 0.3, sampling="bernoulli", generator=torch.Generator().manual_seed(seed)).sum())
+        for seed in range(50)
+    ]
+    mean, deviation = 2048 * 0.3, (2048 * 0.3 * 0.7) ** 0.5
+    assert len(set(draws)) > 5
+    assert all(abs(draw - mean) < 5 * deviation for draw in draws)
+    assert abs(sum(draws) / 50 - mean) < 5 * deviation / 50**0.5
+
+
+def test_every_neuron_is_equally_likely_to_live():
+    kept = sum(sample_mask((2, 4, 4), 0.5, generator=torch.Generator().manual_seed(seed)).int() for seed in range(2000))
+    assert (kept - 1000).abs().max() < 5 * 500**0.5
+
+
+def test_bits_are_the_same_on_every_machine():
+    bits = sample_mask((64, 32, 32), 0.1, generator=stream(0, "mask/stem.norm"))
+    digest = hashlib.sha256(bits.numpy().tobytes()).hexdigest()[:16]
+    assert digest == "999bcd595cafd861"
+
+
+def test_streams_do_not_disturb_each_other():
+    a, b = stream(0, "a"), stream(0, "b")
+    first = torch.rand(4, generator=a)
+    torch.rand(100, generator=b)
+    again = stream(0, "a")
+    assert torch.equal(first, torch.rand(4, generator=again))
+    assert not torch.equal(first, torch.rand(4, generator=stream(1, "a")))
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "said"),
+    [
+        ((2, 2, 2), {"keep_prob": 1.5}, "1.5"),
+        ((2, 2, 2), {"keep_prob": -0.1}, "-0.1"),
+        ((2, 2, 2), {"keep_prob": float("nan")}, "nan"),
+        ((2, 2), {"keep_prob": 0.5}, r"\(2, 2\)"),
+        ((2, 0, 2), {"keep_prob": 0.5}, r"\(2, 0, 2\)"),
+        ((2, 2, 2), {"keep_prob": 0.5, "pattern": "pixel"}, "pixel"),
+        ((2, 2, 2), {"keep_prob": 0.5, "sampling": "poisson"}, "poisson"),
+    ],
+)
+def test_bad_arguments(shape, options, said, generator):
+    with pytest.raises(InputError, match=said):
+        sample_mask(shape, generator=generator, **options)

@@ -1,0 +1,148 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from defective import AttackSpec, InputError, NetSpec, Recipe, list_models
+from defective.specs import ARCHITECTURES, DefectSpec
+
+NAMES = [
+    "resnet18",
+    "resnet18/0.1-bottom",
+    "resnet18/0.3-top",
+    "resnet18/0.7-bottom+0.3-top",
+    "resnet18/0.5-bottom-dc",
+    "resnet18/0.5-bottom-sm",
+    "resnet18/0.5-bottom-x2",
+    "resnet18/en",
+    "resnet18/0.5-bottom-en",
+    "resnet18/0.5-bottom-x2-en",
+    "densenet121/0.3-bottom@text",
+    "vgg19/0.05-bottom-sm-en@text",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_survives_the_round_trip(name):
+    spec = NetSpec.parse(name)
+    assert str(spec) == name
+    assert NetSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_the_grammar_means_what_it_says():
+    spec = NetSpec.parse("wrn32_4/0.7-bottom+0.3-top-sm-en@text")
+    assert spec.arch == "wrn32_4"
+    assert spec.defects == (DefectSpec(keep_prob=0.7, region="bottom"), DefectSpec(keep_prob=0.3, region="top"))
+    assert (spec.pattern, spec.widen, spec.members, spec.placement) == ("shared", False, 5, "text")
+
+
+BAD_NAMES = {
+    "resnet19": "resnet19",
+    "resnet18/": "nothing follows",
+    "resnet18/0.1": "0.1",
+    "resnet18/0.1-left": "0.1-left",
+    "resnet18/1.1-bottom": "1.1",
+    "resnet18/-0.1-bottom": "-0.1",
+    "resnet18/half-bottom": "half",
+    "resnet18/nan-bottom": "nan",
+    "resnet18/0.1-bottom-xx": "xx",
+    "resnet18/0.1-bottom-dc-sm": "sm",
+    "resnet18/0.1-bottom-en-en": "en",
+    "resnet18/0.1-bottom-dc-x2": "cannot be combined",
+    "resnet18/x2": "0.5-bottom",
+    "resnet18/dc-en": "0.5-bottom",
+    "resnet18/0.1-bottom+0.2-bottom": "twice",
+    "resnet18/0.1-bottom@code": "@code",
+    "resnet18@": "@",
+    "": "''",
+}
+
+
+@pytest.mark.parametrize(("name", "said"), BAD_NAMES.items())
+def test_a_bad_name_is_said_in_one_line(name, said):
+    with pytest.raises(InputError) as caught:
+        NetSpec.parse(name)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.text(alphabet="resnt18/0.5-botmpx2cd+@", max_size=30))
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_a_net_or_an_input_error(text):
+    try:
+        spec = NetSpec.parse("resnet18/" + text)
+    except InputError:
+        return
+    assert NetSpec.parse(str(spec)) == spec
+
+
+def test_architectures_are_those_of_the_zoo():
+    assert list(ARCHITECTURES) == list_models()
+
+
+def test_keys_tell_specs_apart_and_are_stable():
+    keys = {NetSpec.parse(name).key for name in NAMES}
+    assert len(keys) == len(NAMES)
+    assert NetSpec.parse("resnet18/0.1-bottom").key == NetSpec.parse("resnet18/0.10-bottom").key == "c1b708108baaa541"
+
+
+ATTACKS = {
+    "fgsm": "fgsm:eps=16/255",
+    "pgd": "pgd:eps=16/255,step_size=1/255,steps=20",
+    "pgd:eps=8/255,step_size=0.01,steps=7": "pgd:eps=8/255,step_size=0.01,steps=7",
+    "mifgsm:decay=0.5": "mifgsm:eps=16/255,step_size=1/255,steps=20,decay=0.5",
+    "noise:sigma=0": "noise:sigma=0",
+}
+
+
+@pytest.mark.parametrize(("text", "canonical"), ATTACKS.items())
+def test_attack_text(text, canonical):
+    spec = AttackSpec.parse(text)
+    assert str(spec) == canonical
+    assert AttackSpec.parse(canonical) == spec
+
+
+def test_a_fraction_is_the_float_a_person_would_write():
+    assert AttackSpec.parse("fgsm:eps=16/255").parameters["eps"] == 16 / 255
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cw2",
+        "fgsm:eps=16",
+        "fgsm:eps=x",
+        "fgsm:eps=1/0",
+        "fgsm:steps=3",
+        "pgd:steps=0",
+        "pgd:steps=1.5",
+        "pgd:eps=-1/255",
+        "pgd:eps",
+    ],
+)
+def test_bad_attack_text(text):
+    with pytest.raises(InputError):
+        AttackSpec.parse(text)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"epochs": 0},
+        {"lr": 0},
+        {"lr": float("nan")},
+        {"batch_size": 1},
+        {"width_mult": 0},
+        {"milestones": (5, 2)},
+        {"nesterov": True},
+    ],
+)
+def test_bad_recipes(values):
+    with pytest.raises(InputError, match=next(iter(values))):
+        Recipe.make(**{"name": "r", "epochs": 3, **values})
+
+
+def test_a_changed_recipe_says_so():
+    recipe = Recipe.make(name="tiny", epochs=3)
+    assert recipe.changed(epochs=3, lr=None) is recipe
+    assert recipe.changed(epochs=4).name == "tiny*"
+    assert recipe.changed(epochs=4).changed(lr=0.5).name == "tiny*"

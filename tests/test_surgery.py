@@ -1,0 +1,238 @@
+import copy
+import io
+
+import pytest
+import torch
+from torch import nn
+
+from defective import Defect, InputError, build, create_model, defect_, defects, restore_
+from defective.surgery import attach_
+
+X = torch.rand(2, 3, 8, 8, dtype=torch.float64)
+
+
+def masked(net, sites=("1", "4"), keep_prob=0.3, **options):
+    defect_(net, keep_prob, sites=sites, example_inputs=X, **options)
+    return net
+
+
+def test_outputs_of_sites_are_masked_and_nothing_else_changes(small_net):
+    plain = copy.deepcopy(small_net)
+    found = defect_(small_net, 0.3, sites=["1", "4"], example_inputs=X)
+    assert found == defects(small_net)
+    assert found[0] == Defect("1", (4, 8, 8), 0.3, "neuron", 77, 256)
+    z = plain[0](X)
+    z = plain[1](z) * small_net[1].defect_mask
+    z = plain[4](plain[3](plain[2](z))) * small_net[4].defect_mask
+    assert torch.equal(small_net(X), plain[6](plain[5](z)))
+
+
+def test_old_keys_stay_and_restore_undoes(small_net):
+    before = {key: value.clone() for key, value in small_net.state_dict().items()}
+    out = small_net(X)
+    masked(small_net)
+    assert set(small_net.state_dict()) == set(before) | {"1.defect_mask", "4.defect_mask"}
+    restore_(small_net)
+    assert defects(small_net) == []
+    assert small_net.state_dict().keys() == before.keys()
+    assert torch.equal(small_net(X), out)
+    masked(small_net)
+
+
+def test_keep_prob_1_is_bitwise_the_plain_net(small_net):
+    out = small_net(X)
+    assert torch.equal(masked(small_net, keep_prob=1)(X), out)
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_derivatives_are_exactly_zero_at_dead_neurons(small_net, mode):
+    masked(small_net, sites=["0"], keep_prob=0.5)
+    getattr(small_net, mode)()
+    conv = small_net[0]
+    raw = conv._conv_forward(X, conv.weight, conv.bias).detach().requires_grad_()
+    # The hook is the only way from raw to the rest of the net.
+    conv.forward = lambda x: raw
+    small_net(X).sum().backward()
+    dead = ~conv.defect_mask.expand_as(raw)
+    assert (raw.grad[dead] == 0).all()
+    assert (raw.grad[~dead] != 0).any()
+
+
+@pytest.mark.parametrize("name", ["resnet18", "densenet121", "senet18"])
+@pytest.mark.parametrize("placement", ["authors", "text"])
+def test_dead_neurons_output_zero_in_zoo_nets(name, placement):
+    net = create_model(name, width_mult=0.125)
+    outputs = {}
+    defect_(net, 0.3, placement=placement)
+    for defect in defects(net):
+        module = net.get_submodule(defect.site)
+        module.register_forward_hook(lambda m, a, out, site=defect.site: outputs.__setitem__(site, out))
+    for mode in (net.train, net.eval):
+        mode()
+        net(torch.rand(2, 3, 32, 32))
+        for defect in defects(net):
+            mask = net.get_submodule(defect.site).defect_mask
+            assert (outputs[defect.site][~mask.expand_as(outputs[defect.site])] == 0).all()
+    assert outputs
+
+
+def test_seed_and_site_decide_the_mask(small_net):
+    twin, other = copy.deepcopy(small_net), copy.deepcopy(small_net)
+    masked(small_net), masked(twin, sites=lambda name, module: name in ("1", "4")), masked(other, seed=1)
+    assert torch.equal(small_net[1].defect_mask, twin[1].defect_mask)
+    assert not torch.equal(small_net[1].defect_mask, other[1].defect_mask)
+
+
+def test_union_of_regions_has_the_masks_of_each():
+    both, bottom = build("resnet18/0.5-bottom+0.3-top", width_mult=0.125), build("resnet18/0.5-bottom", width_mult=0.125)
+    for defect in defects(bottom):
+        assert torch.equal(both.get_submodule(defect.site).defect_mask, bottom.get_submodule(defect.site).defect_mask)
+
+
+def test_the_dry_run_leaves_no_trace(small_net):
+    small_net.train()
+    small_net[1].eval()
+    running = small_net[1].running_mean.clone()
+    masked(small_net)
+    assert small_net.training and not small_net[1].training
+    assert torch.equal(small_net[1].running_mean, running)
+    assert all(parameter.grad is None for parameter in small_net.parameters())
+
+
+def test_a_container_may_be_a_site():
+    class Dense(nn.ModuleDict):
+        def forward(self, x):
+            outs = [x]
+            for layer in self.values():
+                outs.append(layer(torch.cat(outs, 1)))
+            return torch.cat(outs, 1)
+
+    net = nn.Sequential(Dense({"a": nn.Conv2d(3, 2, 1), "b": nn.Conv2d(5, 2, 1)}), nn.Sequential(nn.ReLU(), nn.Conv2d(7, 2, 1)))
+    found = defect_(net, 0.5, sites=["0", "1"], example_inputs=torch.rand(1, 3, 4, 4))
+    assert [defect.shape for defect in found] == [(7, 4, 4), (2, 4, 4)]
+    assert (net(torch.rand(1, 3, 4, 4)) == 0).sum() >= 16
+
+
+SURVIVALS = {
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda net: torch.load(_pickled(net), weights_only=False),
+    "to_half_and_back": lambda net: net.half().double(),
+    "channels_last": lambda net: net.to(memory_format=torch.channels_last),
+    "replicate": lambda net: _replicate(net),
+    "compile": lambda net: torch.compile(net, backend="eager", fullgraph=True),
+    "export": lambda net: torch.export.export(net, (X,)).module(),
+}
+
+
+def _pickled(net):
+    buffer = io.BytesIO()
+    torch.save(net, buffer)
+    buffer.seek(0)
+    return buffer
+
+
+def _replicate(net):
+    """What DataParallel does to each module: a shallow copy with its own buffers and children."""
+    copies = {module: module._replicate_for_data_parallel() for module in net.modules()}
+    for module, replica in copies.items():
+        for name, child in module._modules.items():
+            replica._modules[name] = copies[child]
+        for name, parameter in module._parameters.items():
+            replica._parameters[name] = parameter
+        for name, buffer in module._buffers.items():
+            replica._buffers[name] = None if buffer is None else buffer.clone()
+    return copies[net]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("how", SURVIVALS)
+def test_masks_survive(small_net, how):
+    masked(small_net)
+    dead = (~small_net[1].defect_mask).sum()
+    expected = small_net(X)
+    survivor = SURVIVALS[how](small_net)
+    tolerance = 0.05 if how == "to_half_and_back" else 1e-12
+    torch.testing.assert_close(survivor(X), expected, rtol=tolerance, atol=tolerance)
+    assert dead == (~small_net[1].defect_mask).sum()
+
+
+def test_bf16_and_half_run_masked(small_net):
+    masked(small_net)
+    for dtype in (torch.bfloat16, torch.float16):
+        assert small_net.to(dtype)(X.to(dtype)).dtype == dtype
+
+
+def test_a_copy_is_independent(small_net):
+    masked(small_net)
+    twin = copy.deepcopy(small_net)
+    restore_(small_net)
+    assert len(defects(twin)) == 2 and defects(small_net) == []
+    twin[4].defect_mask.fill_(False)
+    assert torch.equal(twin(X), twin[6].bias.expand(2, 5))
+
+
+def test_a_plain_checkpoint_loads_and_masks_come_from_the_state_dict(small_net):
+    state = copy.deepcopy(small_net.state_dict())
+    masked(small_net)
+    missing = small_net.load_state_dict(state, strict=False)
+    assert missing.missing_keys == ["1.defect_mask", "4.defect_mask"] and not missing.unexpected_keys
+    other = copy.deepcopy(small_net)
+    other[1].defect_mask.logical_not_()
+    small_net.load_state_dict(other.state_dict())
+    assert defects(small_net)[0].live == 256 - 77
+
+
+def _twice(net):
+    shared = nn.ReLU()
+    return nn.Sequential(nn.Conv2d(3, 4, 1), shared, nn.Conv2d(4, 4, 1), shared)
+
+
+REFUSALS = {
+    "unknown name": (lambda net: masked(net, sites=["nope"]), "nope"),
+    "no match": (lambda net: masked(net, sites=lambda name, module: False), "no module matched"),
+    "empty": (lambda net: masked(net, sites=[]), "empty"),
+    "named twice": (lambda net: masked(net, sites=["1", "1"]), "twice"),
+    "runs twice": (lambda net: masked(_twice(net).double(), sites=["1"]), "more than once"),
+    "defective already": (lambda net: masked(masked(net)), "already"),
+    "keep_prob above 1": (lambda net: masked(net, keep_prob=1.01), "1.01"),
+    "keep_prob below 0": (lambda net: masked(net, keep_prob=-1), "-1"),
+    "flat output": (lambda net: masked(net, sites=["6"]), r"\(2, 5\)"),
+    "no example_inputs": (lambda net: defect_(net, 0.5, sites=["1"]), "example_inputs"),
+    "blocks on a foreign net": (lambda net: defect_(net, 0.5, blocks="bottom", example_inputs=X), "zoo"),
+    "blocks and sites": (lambda net: masked(net, blocks="top"), "not both"),
+    "unknown region": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks="middle"), "middle"),
+    "unknown block": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=7), "7"),
+    "block twice": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=[1, 1]), "twice"),
+    "block without sites": (lambda net: defect_(create_model("senet18", width_mult=0.1), 0.5, blocks=0), "no mask site"),
+    "unknown placement": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, placement="here"), "here"),
+    "compiled": (lambda net: masked(torch.compile(net, backend="eager")), "compile"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals_name_the_mistake_and_change_nothing(small_net, case):
+    act, said = REFUSALS[case]
+    with pytest.raises(InputError, match=said) as caught:
+        act(small_net)
+    assert "\n" not in str(caught.value)
+    if case != "defective already":
+        assert defects(small_net) == []
+
+
+def test_another_image_size_is_refused():
+    net = build("resnet18/0.5-bottom", width_mult=0.125)
+    with pytest.raises(InputError, match=r"stem\.norm.*\(8, 32, 32\).*\(8, 64, 64\)"):
+        net(torch.rand(1, 3, 64, 64))
+
+
+def test_a_site_that_does_not_run_is_refused(small_net):
+    small_net.add_module("unused", nn.Identity())
+    small_net.forward = lambda x: x
+    with pytest.raises(InputError, match="did not run"):
+        masked(small_net, sites=["1"])
+
+
+def test_attach_takes_a_ready_mask(small_net):
+    mask = torch.zeros(6, 4, 4, dtype=torch.bool)
+    attach_(small_net, "4", mask, 0.0, "neuron")
+    assert torch.equal(small_net(X), small_net[6].bias.expand(2, 5))

@@ -1,0 +1,32 @@
+"""A small training run in a process of its own, to be killed or shared by torchrun."""
+
+import hashlib
+import sys
+
+import torch
+
+from defective import load
+from defective.data import ImageSet, shapes
+from defective.machine import world
+from defective.specs import Recipe
+from defective.training.train import train
+
+
+def main(out: str, report: bool) -> None:
+    torch.set_num_threads(1)
+    made = shapes("test")
+    data = ImageSet("some-shapes", "train", made.x[:600], made.y[:600], made.classes)
+    recipe = Recipe(name="test", width_mult=0.125, epochs=8, batch_size=50, lr=0.05)
+    result = train("resnet18/0.3-bottom", data, data, recipe, out, device="cpu")
+    if report:
+        torch.distributed.barrier()
+        state = load(out).state_dict()
+        digest = hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(state))).hexdigest()
+        losses = [round(row["train_loss"], 1) for row in result["history"]]
+        assert losses[-1] < losses[0], losses
+        print("rank", world()[0], digest, result["test_accuracy"], flush=True)
+        torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], "--report" in sys.argv)

@@ -1,0 +1,192 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError, build, defects
+from defective.data import ImageSet, shapes
+from defective.specs import Recipe
+from defective.training.loop import fit, learning_rate
+
+RECIPE = Recipe(name="test", width_mult=0.125, epochs=3, batch_size=50, lr=0.05, augment="crop-flip")
+
+
+def some_shapes(count):
+    test = shapes("test")
+    return ImageSet("some-shapes", "train", test.x[:count], test.y[:count], test.classes)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return some_shapes(300)
+
+
+def net(name="vgg19/0.5-bottom"):
+    return build(name, seed=0, width_mult=0.125)
+
+
+def weights(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def equal(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_training_learns_and_keeps_the_masks(data):
+    model = net("resnet18/0.3-bottom")
+    masks = {key: value.clone() for key, value in model.state_dict().items() if key.endswith("defect_mask")}
+    history = fit(model, data, RECIPE.changed(epochs=6), precision="fp32", device="cpu")
+    assert history[-1]["train_loss"] < 0.8 * history[0]["train_loss"]
+    assert len(history) == 6 and history[-1]["train_accuracy"] > 0.3
+    assert all(torch.equal(model.state_dict()[key], mask) for key, mask in masks.items()) and len(defects(model)) == 10
+    assert not model.training
+
+
+def test_the_seed_decides_the_run_and_the_global_generator_is_left_alone(data):
+    torch.manual_seed(9)
+    before = torch.get_rng_state()
+    runs = []
+    for seed in (0, 0, 1):
+        model = net()
+        fit(model, data, RECIPE.changed(epochs=1), seed=seed, device="cpu")
+        runs.append(weights(model))
+    assert torch.equal(before, torch.get_rng_state())
+    assert equal(runs[0], runs[1]) and not equal(runs[0], runs[2])
+
+
+def test_a_run_goes_on_from_its_state_to_the_same_bytes(data, tmp_path):
+    whole = net()
+    fit(whole, data, RECIPE, test=data, device="cpu")
+    state = tmp_path / "state.safetensors"
+    cut = net()
+    calls = iter(range(2))
+
+    class Stop(Exception):
+        pass
+
+    def stopping(order, batch_size, **options):
+        if next(calls, None) is None:
+            raise Stop
+        return ImageSet.batches(data, order, batch_size)
+
+    interrupted = ImageSet(**data.__dict__)
+    object.__setattr__(interrupted, "batches", stopping)
+    object.__setattr__(interrupted, "to", lambda device: interrupted)
+    with pytest.raises(Stop):
+        fit(cut, interrupted, RECIPE, test=data, state_file=state, device="cpu")
+    again = net()
+    history = fit(again, data, RECIPE, test=data, state_file=state, device="cpu")
+    assert len(history) == 3
+    assert equal(weights(whole), weights(again))
+
+
+def test_the_state_of_another_run_is_refused(data, tmp_path):
+    state = tmp_path / "state.safetensors"
+    fit(net(), data, RECIPE.changed(epochs=1), state_file=state, state_key="a", device="cpu")
+    with pytest.raises(InputError, match="another training run"):
+        fit(net(), data, RECIPE, state_file=state, state_key="b", device="cpu")
+
+
+def test_best_on_test_keeps_the_best_epoch(data):
+    model = net()
+    recipe = RECIPE.changed(selection="best-on-test", epochs=4)
+    history = fit(model, data, recipe, test=data, device="cpu", precision="fp32")
+    from defective.training.loop import test_accuracy as accuracy_on
+
+    assert accuracy_on(model, data) == max(row["test_accuracy"] for row in history)
+
+
+def test_a_loss_that_is_not_finite_names_step_and_learning_rate(data):
+    with pytest.raises(InputError, match=r"step \d+ of epoch 1 \(learning rate 1e\+30\)|step \d+ of epoch"):
+        fit(net("resnet18"), data, RECIPE.changed(lr=1e30), device="cpu")
+
+
+def test_label_smoothing_spreads_over_the_wrong_classes():
+    z = torch.randn(4, 10, dtype=torch.float64)
+    y = torch.tensor([0, 3, 9, 3])
+    wanted = torch.full((4, 10), 0.1 / 9, dtype=torch.float64)
+    wanted[torch.arange(4), y] = 0.9
+    from defective.training.loop import _smoothing
+
+    ours = nn.functional.cross_entropy(z, y, label_smoothing=_smoothing(RECIPE.changed(label_smoothing=0.1), z))
+    torch.testing.assert_close(ours, -(wanted * z.log_softmax(1)).sum(1).mean())
+
+
+def test_one_cycle_rises_to_the_peak_and_falls_to_nothing():
+    recipe = Recipe(name="r", epochs=5, lr=0.4)
+    rates = [learning_rate(recipe, epoch, step, 100) for epoch in range(5) for step in range(100)]
+    assert max(rates) == pytest.approx(0.4)
+    assert rates.index(max(rates)) == pytest.approx(100, abs=1)
+    assert 0 < rates[0] < 0.01 and 0 < rates[-1] < 0.002
+
+
+def test_steps_divide_by_ten_from_the_milestone_on():
+    recipe = Recipe(name="r", epochs=350, lr=0.1, schedule="steps", milestones=(150, 250))
+    rates = [learning_rate(recipe, epoch, 0, 10) for epoch in (0, 149, 150, 249, 250, 349)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+
+
+def test_uniform_norm_scales_are_drawn_from_the_seed(data):
+    recipe = RECIPE.changed(norm_scale_init="uniform", lr=1e-12, epochs=1)
+    models = [net(), net()]
+    for model in models:
+        fit(model, data, recipe, seed=3, device="cpu")
+    scales = models[0].blocks[0].norm1.weight
+    assert torch.equal(scales, models[1].blocks[0].norm1.weight)
+    assert scales.min() >= 0 and scales.max() <= 1 and scales.std() > 0.1
+
+
+def test_a_last_batch_of_one_image_is_left_out():
+    fit(net(), some_shapes(101), RECIPE.changed(epochs=1), device="cpu")
+
+
+def test_a_streamed_augmentation_on_images_in_memory_is_refused(data):
+    with pytest.raises(InputError, match="resized-crop-flip"):
+        fit(net(), data, RECIPE.changed(augment="resized-crop-flip"), device="cpu")
+
+
+@pytest.mark.slow
+def test_killed_at_random_points_a_run_ends_with_the_same_bytes(tmp_path):
+    script = [sys.executable, os.path.join(os.path.dirname(__file__), "killed_run.py")]
+    subprocess.run([*script, str(tmp_path / "whole")], check=True)
+    generator = torch.Generator().manual_seed(time.time_ns() % 2**31)
+    kills = 0
+    for _ in range(40):
+        process = subprocess.Popen([*script, str(tmp_path / "killed")])
+        try:
+            process.wait(3.0 + 4 * float(torch.rand((), generator=generator)))
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    subprocess.run([*script, str(tmp_path / "killed")], check=True)
+    whole, killed = (tmp_path / name / "model.safetensors" for name in ("whole", "killed"))
+    assert kills > 0
+    assert whole.read_bytes() == killed.read_bytes()
+    assert not list((tmp_path / "killed").glob("state*"))
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_work_and_agree(tmp_path):
+    script = os.path.join(os.path.dirname(__file__), "killed_run.py")
+    arguments = [
+        "--nproc_per_node=2",
+        "--master_addr=127.0.0.1",
+        "--master_port=0",
+        "--rdzv_backend=c10d",
+        "--rdzv_endpoint=127.0.0.1:0",
+    ]
+    command = [sys.executable, "-m", "torch.distributed.run", *arguments, script, str(tmp_path / "pair"), "--report"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    reports = sorted(line for line in done.stdout.splitlines() if line.startswith("rank"))
+    assert [line.split()[:2] for line in reports] == [["rank", "0"], ["rank", "1"]]
+    assert reports[0].split()[2:] == reports[1].split()[2:]
+    assert (tmp_path / "pair" / "model.safetensors").exists()

@@ -1,0 +1,69 @@
+import json
+
+import pytest
+import torch
+
+from defective import Ensemble, InputError, build, load
+from defective.data import ImageSet, shapes
+from defective.specs import Recipe
+from defective.training.recipes import RECIPES, SCALES, recipe_for
+from defective.training.train import train
+
+RECIPE = Recipe(name="test", width_mult=0.0625, epochs=1, batch_size=50, lr=0.05)
+
+
+@pytest.fixture(scope="module")
+def data():
+    made = shapes("test")
+    return ImageSet("some-shapes", "train", made.x[:200], made.y[:200], made.classes)
+
+
+def test_a_run_is_kept_and_not_repeated(data, tmp_path):
+    first = train("vgg19/0.5-bottom", data, data, RECIPE, tmp_path, seed=3, device="cpu")
+    assert {file.name for file in tmp_path.iterdir()} == {"model.safetensors", "result.json"}
+    assert json.loads((tmp_path / "result.json").read_text()) == first
+    assert first["machine"]["torch"] == torch.__version__ and first["seed"] == 3
+    written = (tmp_path / "model.safetensors").stat().st_mtime_ns
+    assert train("vgg19/0.5-bottom", data, data, RECIPE, tmp_path, seed=3, device="cpu") == first
+    assert (tmp_path / "model.safetensors").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"mask_seed": 9}, {"recipe": RECIPE.changed(lr=0.1)}, {"spec": "vgg19"}])
+def test_another_run_in_the_same_folder_is_refused(data, tmp_path, change):
+    settings = {"spec": "vgg19/0.5-bottom", "recipe": RECIPE, "seed": 0}
+    train(data=data, test=data, out=tmp_path, device="cpu", **settings)
+    with pytest.raises(InputError, match="another training run"):
+        train(data=data, test=data, out=tmp_path, device="cpu", **{**settings, **change})
+
+
+def test_an_ensemble_trains_its_members_apart(data, tmp_path):
+    result = train("vgg19/0.5-bottom-en", data, data, RECIPE, tmp_path / "en", seed=1, device="cpu")
+    net = load(tmp_path / "en")
+    assert isinstance(net, Ensemble) and len(result["history"]) == 5
+    train("vgg19/0.5-bottom", data, data, RECIPE, tmp_path / "alone", seed=7, device="cpu")
+    alone = load(tmp_path / "alone")
+    assert torch.equal(alone.head.weight, net.members[2].head.weight)
+
+
+def test_recipes_follow_appendix_d():
+    cifar, mnist = recipe_for("paper", "cifar10", (3, 32, 32)), recipe_for("paper", "mnist", (1, 28, 28))
+    assert (cifar.epochs, cifar.batch_size, cifar.lr, cifar.momentum, cifar.weight_decay) == (350, 128, 0.1, 0.9, 5e-4)
+    assert (cifar.milestones, cifar.augment, cifar.selection) == ((150, 250), "crop-flip", "best-on-test")
+    assert (mnist.epochs, mnist.milestones, mnist.augment) == (50, (20, 40), "flip")
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_recipe_is_valid(kind, scale):
+    assert recipe_for(scale, kind, (3, 32, 32)).name == scale
+
+
+@pytest.mark.parametrize(("shape", "epochs"), [((1, 28, 28), 50), ((3, 32, 32), 350), ((3, 64, 64), 350), ((3, 224, 224), 100)])
+def test_folders_take_the_recipe_of_their_kind_of_image(shape, epochs):
+    assert recipe_for("paper", "holiday-pictures", shape).epochs == epochs
+
+
+def test_mask_seed_reaches_the_net(data, tmp_path):
+    train("vgg19/0.5-bottom", data, data, RECIPE, tmp_path, seed=0, mask_seed=4, device="cpu")
+    expected = build("vgg19/0.5-bottom", seed=9, mask_seed=4, width_mult=0.0625)
+    assert torch.equal(load(tmp_path).blocks[0].norm1.defect_mask, expected.blocks[0].norm1.defect_mask)
