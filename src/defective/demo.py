@@ -104,12 +104,12 @@ def _page(
             f"{_share(defective['PGD 16/255'])}. Where shape and texture disagree, the plain net goes by shape in "
             f"{_share(plain['goes by shape'])} of its decisions, the defective net in {_share(defective['goes by shape'])}."
         ),
-        columns=("net", *(f"{column}, %" for column in COLUMNS)),
-        rows=[{"name": label, "cells": [_cell(rate) for rate in row.values()]} for label, row in table.items()],
+        columns=("measured, %", *table),
+        rows=[{"name": column, "cells": [_cell(row[column]) for row in table.values()]} for column in COLUMNS],
         notes=[
             "FGSM and PGD: share of attacked images still classified right, among those that the net classified right before and that "
             "fooled the source. Goes by shape: shape decisions among the decisions for either cue, on images that wear another class's "
-            "texture. Small print: 95 % intervals."
+            "texture. Small print: 95 % intervals and the number of images."
         ],
         figures=[
             {
@@ -141,14 +141,17 @@ def _page(
 
 
 def _share(rate: Rate) -> str:
-    return f"{100 * rate:.0f} %" if rate.total else "an unknown share"
+    return f"{100 * rate:.0f}\N{NO-BREAK SPACE}%" if rate.total else "an unknown share"
 
 
 def _cell(rate: Rate) -> dict[str, str]:
     if rate.total == 0:
         return {"value": "–", "interval": "no images"}
     low, high = rate.interval
-    return {"value": f"{100 * rate:.1f}", "interval": f"{100 * low:.1f}-{100 * high:.1f}, n = {rate.total:,}"}
+    return {
+        "value": f"{100 * rate:.1f}",
+        "interval": f"{100 * low:.1f}-{100 * high:.1f}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{rate.total:,}",
+    }
 
 
 def _examples(targets: dict[str, nn.Module], crafted: Crafted, test: ImageSet) -> list[dict[str, Any]]:
@@ -172,10 +175,11 @@ def _examples(targets: dict[str, nn.Module], crafted: Crafted, test: ImageSet) -
 
 def _provenance(result: dict[str, Any]) -> list[str]:
     recipe, machine = result["recipe"], result["machine"]
+    attacks = "; ".join(result["attacks"]).replace(",", ", ")
     return [
         f"Data set shapes: made images, in training shape and texture predict the class equally well. Nets resnet18 and "
         f"{result['net']} at width {recipe['width_mult']}, {recipe['epochs']} epochs, seed {result['seed']}; the source is another "
-        f"resnet18, seed {result['seed'] + 1}. Attacks: {'; '.join(result['attacks'])}, on up to {result['samples']} images that the "
+        f"resnet18, seed {result['seed'] + 1}. Attacks: {attacks}, on up to {result['samples']} images that the "
         f"source classifies right, rounded to 8 bits.",
         f"{machine['device']}, {machine['precision']} training, torch {machine['torch']}, defective {machine['defective']}; "
         f"{result['seconds']:.0f} seconds. One run of one seed: the intervals cover the sample of images, not other seeds.",

@@ -23,14 +23,23 @@ def progress_bar(description: str, total: int, *, unit: str = "") -> Iterator[Ad
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.table import Column
     from rich.text import Text
 
     class Speed(ProgressColumn):
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed:,.0f} {unit}/s" if task.speed and unit else "")
 
-    columns = (TextColumn("{task.description}"), BarColumn(), Speed(), TextColumn("{task.fields[note]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+    # One line at any width: description and bar share what the numbers leave.
+    whole = Column(no_wrap=True)
+    columns = (
+        TextColumn("{task.description}", table_column=Column(ratio=2, no_wrap=True, overflow="ellipsis")),
+        BarColumn(None, table_column=Column(ratio=1)),
+        Speed(whole),
+        TextColumn("{task.fields[note]}", table_column=whole),
+        TimeRemainingColumn(table_column=whole),
+    )
+    with Progress(*columns, console=Console(stderr=True), expand=True) as bar:
         task = bar.add_task(description, total=total, note="")
 
         def advance(n: int = 1, note: str = "") -> None:

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from defective.data import ImageSet, shapes
 from defective.specs import Recipe
 from defective.training.loop import fit, learning_rate
 
+SCRIPT = Path(__file__).with_name("killed_run.py")
 RECIPE = Recipe(name="test", width_mult=0.125, epochs=3, batch_size=50, lr=0.05, augment="crop-flip")
 
 
@@ -67,18 +69,18 @@ def test_a_run_goes_on_from_its_state_to_the_same_bytes(data, tmp_path):
     cut = net()
     calls = iter(range(2))
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stopping(order, batch_size, **options):
         if next(calls, None) is None:
-            raise Stop
+            raise StopError
         return ImageSet.batches(data, order, batch_size)
 
     interrupted = ImageSet(**data.__dict__)
     object.__setattr__(interrupted, "batches", stopping)
     object.__setattr__(interrupted, "to", lambda device: interrupted)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         fit(cut, interrupted, RECIPE, test=data, state_file=state, device="cpu")
     again = net()
     history = fit(again, data, RECIPE, test=data, state_file=state, device="cpu")
@@ -153,7 +155,7 @@ def test_a_streamed_augmentation_on_images_in_memory_is_refused(data):
 
 @pytest.mark.slow
 def test_killed_at_random_points_a_run_ends_with_the_same_bytes(tmp_path):
-    script = [sys.executable, os.path.join(os.path.dirname(__file__), "killed_run.py")]
+    script = [sys.executable, str(SCRIPT)]
     subprocess.run([*script, str(tmp_path / "whole")], check=True)
     generator = torch.Generator().manual_seed(time.time_ns() % 2**31)
     kills = 0
@@ -175,7 +177,6 @@ def test_killed_at_random_points_a_run_ends_with_the_same_bytes(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_share_the_work_and_agree(tmp_path):
-    script = os.path.join(os.path.dirname(__file__), "killed_run.py")
     arguments = [
         "--nproc_per_node=2",
         "--master_addr=127.0.0.1",
@@ -183,7 +184,7 @@ def test_two_processes_share_the_work_and_agree(tmp_path):
         "--rdzv_backend=c10d",
         "--rdzv_endpoint=127.0.0.1:0",
     ]
-    command = [sys.executable, "-m", "torch.distributed.run", *arguments, script, str(tmp_path / "pair"), "--report"]
+    command = [sys.executable, "-m", "torch.distributed.run", *arguments, str(SCRIPT), str(tmp_path / "pair"), "--report"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     reports = sorted(line for line in done.stdout.splitlines() if line.startswith("rank"))

@@ -105,7 +105,9 @@ def _climb(
             # The sum, not the mean: an image's gradient must not depend on how many share its batch.
             loss = F.cross_entropy(model(x_adv), y.to(x.device), reduction="sum")
             if not loss.requires_grad:
-                raise InputError("the model's logits have no gradient (no_grad, detach, numpy?): only the attack noise does without")
+                raise InputError(
+                    "the model's logits have no gradient (no_grad, detach, numpy?): only the attack noise does without"
+                )
             (direction,) = torch.autograd.grad(loss, x_adv)
             if decay is not None:
                 norm = direction.abs().sum((1, 2, 3), keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)

@@ -24,7 +24,9 @@ from defective.specs import AttackSpec
 
 
 def attack(
-    checkpoint: Annotated[str, typer.Argument(metavar="NET", help="Net to attack: a checkpoint, a folder of train, or module:factory.")],
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="NET", help="Net to attack: a checkpoint, a folder of train, or module:factory.")
+    ],
     data: DataOption,
     out: Annotated[Path, typer.Option(help="File for the attacked images (safetensors).")],
     attack: Annotated[str, typer.Option(help='fgsm, pgd, mifgsm or noise with numbers, as in "pgd:eps=8/255,steps=10".')] = "pgd",

@@ -29,11 +29,15 @@ from defective.specs import AttackSpec
 def evaluate(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Checkpoints, folders of train, or module:factory.")],
     data: DataOption,
-    source: Annotated[list[str] | None, typer.Option(help="Net the attacker owns; repeatable. Default: every MODEL, or none with --crafted.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="Net the attacker owns; repeatable. Default: every MODEL, or none with --crafted.")
+    ] = None,
     crafted: Annotated[list[Path] | None, typer.Option(help="File of defective attack to score too; repeatable.")] = None,
     attack: Annotated[list[str] | None, typer.Option(help="Attack; repeatable. Default: pgd and fgsm, eps 16/255.")] = None,
     white_box: Annotated[bool, typer.Option("--white-box", help="Also attack each MODEL on itself.")] = False,
-    samples: Annotated[int, typer.Option(min=1, help="Images per source and attack, among those the source classifies right.")] = 2000,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Images per source and attack, among those the source classifies right.")
+    ] = 2000,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round attacked images to 8 bits.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json and the outcome of every image.")] = None,
     seed: SeedOption = 0,

@@ -22,10 +22,10 @@ def curves(lines: Mapping[str, Mapping[float, Rate]], *, x_label: str, y_label: 
         high = [100 * rate.interval[1] for rate in points.values()]
         axes.plot(xs, ys, marker="o", markersize=4, color=colour, label=name)
         axes.fill_between(xs, low, high, color=colour, alpha=0.2, linewidth=0)
+    axes.set_xticks(list(next(iter(lines.values()))))
     axes.set_xlabel(x_label, color=_GRAY)
     axes.set_ylabel(y_label, color=_GRAY)
     axes.set_ylim(0, 102)
-    axes.legend(frameon=False, labelcolor=_GRAY)
     return _svg(figure)
 
 
@@ -43,10 +43,9 @@ def bars(groups: Mapping[str, Mapping[str, Rate]], *, y_label: str) -> str:
         ]
         heights = [100 * rate for rate in rates]
         axes.bar(xs, heights, width * 0.92, yerr=errors, color=colour, label=name, ecolor=_GRAY, capsize=2)
-    axes.set_xticks(range(len(groups)), list(groups))
+    axes.set_xticks(range(len(groups)), [group.replace(" ", "\n", 1) for group in groups])
     axes.set_ylabel(y_label, color=_GRAY)
     axes.set_ylim(0, 102)
-    axes.legend(frameon=False, labelcolor=_GRAY)
     return _svg(figure)
 
 
@@ -54,7 +53,7 @@ def _axes() -> tuple[Any, Any]:
     # Not pyplot: a figure of its own needs no display and leaves no global state.
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    figure = Figure(figsize=(4.8, 3.0), layout="constrained")
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_GRAY)
@@ -66,6 +65,8 @@ def _axes() -> tuple[Any, Any]:
 def _svg(figure: Any) -> str:
     from matplotlib import rc_context
 
+    # Above the axes, where no bar or curve lies behind the names.
+    figure.legend(loc="outside upper left", ncols=3, frameon=False, labelcolor=_GRAY)
     buffer = io.StringIO()
     # Text stays text, so that the page can colour it; the salt gives equal figures equal bytes.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "defective"}):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed
@@ -64,7 +64,7 @@ def fit(
     if recipe.augment == "resized-crop-flip" and not isinstance(data, ImageStream):
         raise InputError("augment resized-crop-flip works on streamed folders (images of 128 pixels and more): use crop-flip")
     place = choose_device(device)
-    precision = resolve_precision(place, precision)
+    run = _Run(recipe, seed, place, resolve_precision(place, precision))
     model.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     data = data.to(place)
     if recipe.norm_scale_init == "uniform":
@@ -77,15 +77,23 @@ def fit(
     with progress_bar(f"train {description}", recipe.epochs * len(data), unit="images") as advance:
         advance(len(state.history) * len(data))
         for epoch in range(len(state.history), recipe.epochs):
-            with _seeded(place, seed, epoch):
-                row = _epoch(wrapped, data, recipe, optimizer, epoch, seed, place, precision, advance)
+            with _seeded(run, epoch):
+                row = _epoch(wrapped, data, optimizer, run, epoch, advance)
             _agree(model)
             if test is not None:
-                row["test_accuracy"] = _scored(model, test, row, place, precision)
+                with autocast(place, run.precision):
+                    row["test_accuracy"] = test_accuracy(model, test)
             state.end_epoch(row, keep_best=recipe.selection == "best-on-test")
     state.finish()
     model.eval()
     return state.history
+
+
+class _Run(NamedTuple):
+    recipe: Recipe
+    seed: int
+    device: torch.device
+    precision: str
 
 
 def learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
@@ -102,36 +110,22 @@ def learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
     return recipe.lr * min((done + 1 / (recipe.epochs * steps)) / 0.2, (1 - done) / 0.8, 1.0)
 
 
-def _epoch(
-    model: nn.Module,
-    data: Data,
-    recipe: Recipe,
-    optimizer: torch.optim.Optimizer,
-    epoch: int,
-    seed: int,
-    device: torch.device,
-    precision: str,
-    advance: Advance,
-) -> Row:
+def _epoch(model: nn.Module, data: Data, optimizer: torch.optim.Optimizer, run: _Run, epoch: int, advance: Advance) -> Row:
     started = time.perf_counter()
     rank, processes = world()
-    order = torch.randperm(len(data), generator=stream(seed, f"order/{epoch}"))
-    order, batch_size = _share(order, recipe.batch_size, rank, processes)
+    order, batch_size = _share(len(data), run, epoch)
     steps = -(-len(order) // batch_size)
-    draws = stream(seed, f"augment/{epoch}/{rank}")
-    crop_seed = None
-    if recipe.augment == "resized-crop-flip":
-        crop_seed = int(torch.randint(1 << 62, (), generator=stream(seed, f"crop/{epoch}")))
-    losses, hits, seen = [], torch.zeros((), device=device), 0
+    draws = stream(run.seed, f"augment/{epoch}/{rank}")
+    losses, hits, seen, lr = [], torch.zeros((), device=run.device), 0, 0.0
     model.train()
-    for step, (x, y) in enumerate(data.batches(order, batch_size, crop_seed=crop_seed)):
-        lr = learning_rate(recipe, epoch, step, steps)
+    for step, (x, y) in enumerate(data.batches(order, batch_size, crop_seed=_crop_seed(run, epoch))):
+        lr = learning_rate(run.recipe, epoch, step, steps)
         for group in optimizer.param_groups:
             group["lr"] = lr
-        x, y = _augment(x.to(device), recipe.augment, draws), y.to(device)
-        with autocast(device, precision):
+        x, y = _augment(x.to(run.device), run.recipe.augment, draws), y.to(run.device)
+        with autocast(run.device, run.precision):
             z = model(x)
-            loss = F.cross_entropy(z, y, label_smoothing=_smoothing(recipe, z))
+            loss = F.cross_entropy(z, y, label_smoothing=_smoothing(run.recipe, z))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -139,10 +133,10 @@ def _epoch(
         hits += (z.detach().argmax(1) == y).sum()
         seen += len(y)
         # Reading the loss waits for the device, so on an accelerator it is read now and then.
-        if device.type == "cpu" or step % 50 == 49 or step == steps - 1:
+        if run.device.type == "cpu" or step % 50 == 49 or step == steps - 1:
             _check_finite(losses, epoch, step, lr)
-            note = f"epoch {epoch + 1}/{recipe.epochs}  loss {float(losses[-1]):.3f}  accuracy {float(hits) / seen:.1%}"
-            advance(0, note=note)
+            accuracy = float(hits) / seen
+            advance(0, note=f"epoch {epoch + 1}/{run.recipe.epochs}  loss {float(losses[-1]):.3f}  accuracy {accuracy:.1%}")
         advance(len(y) * processes)
     seconds = time.perf_counter() - started
     return {
@@ -155,11 +149,19 @@ def _epoch(
     }
 
 
-def _share(order: Tensor, batch_size: int, rank: int, processes: int) -> tuple[Tensor, int]:
-    """This process's part of the order, equally long in every process; a last batch of one image is left out (batch norm)."""
-    order = order[: len(order) - len(order) % processes][rank::processes]
-    batch_size = max(1, batch_size // processes)
+def _share(images: int, run: _Run, epoch: int) -> tuple[Tensor, int]:
+    """This process's part of the epoch's order, equally long in every process; a last batch of one is left out (batch norm)."""
+    rank, processes = world()
+    order = torch.randperm(images, generator=stream(run.seed, f"order/{epoch}"))
+    order = order[: images - images % processes][rank::processes]
+    batch_size = max(1, run.recipe.batch_size // processes)
     return (order[:-1] if len(order) % batch_size == 1 and len(order) > 1 else order), batch_size
+
+
+def _crop_seed(run: _Run, epoch: int) -> int | None:
+    if run.recipe.augment != "resized-crop-flip":
+        return None
+    return int(torch.randint(1 << 62, (), generator=stream(run.seed, f"crop/{epoch}")))
 
 
 def _augment(x: Tensor, augment: str, generator: torch.Generator) -> Tensor:
@@ -210,10 +212,10 @@ def _draw_norm_scales(model: nn.Module, generator: torch.Generator) -> None:
 
 
 @contextmanager
-def _seeded(device: torch.device, seed: int, epoch: int) -> Iterator[None]:
+def _seeded(run: _Run, epoch: int) -> Iterator[None]:
     """Give dropout and the like an epoch's own random numbers and put torch's global generators back afterwards."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(stream(seed, f"layers/{epoch}").initial_seed())
+    with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
+        torch.manual_seed(stream(run.seed, f"layers/{epoch}").initial_seed())
         yield
 
 

@@ -60,43 +60,25 @@ def train(
     done = _finished(out, identity)
     if done:
         return done
-    channels, image_size, _ = data.image_shape
-    shape = {"num_classes": len(data.classes), "in_chans": channels, "image_size": image_size}
-    net = build(spec, seed=seed, mask_seed=mask_seed, width_mult=recipe.width_mult, **shape)
     place = choose_device(device)
     precision = resolve_precision(place, precision)
-    if spec.members > 1:
-        assert isinstance(net, Ensemble)
-        results = [
-            train(
-                spec.member(),
-                data,
-                test,
-                recipe,
-                out / f"member-{i}",
-                seed=seed * spec.members + i,
-                mask_seed=mask_seed * spec.members + i,
-                device=device,
-                precision=precision,
-            )
-            for i in range(spec.members)
-        ]
-        net.members = nn.ModuleList(load(out / f"member-{i}") for i in range(spec.members))
-        history = [row for result in results for row in result["history"]]
-        return _conclude(net, test, out, identity, history, place, precision)
-    _join_processes(place)
-    history = fit(
-        net,
-        data,
-        recipe,
-        seed=seed,
-        test=test,
-        device=str(place),
-        precision=precision,
-        state_file=out / "state.safetensors",
-        state_key=json.dumps(identity, sort_keys=True),
-    )
-    return _conclude(net, test, out, identity, history, place, precision)
+    channels, image_size, _ = data.image_shape
+    shape: dict[str, Any] = {"num_classes": len(data.classes), "in_chans": channels, "image_size": image_size}
+    net = build(spec, seed=seed, mask_seed=mask_seed, width_mult=recipe.width_mult, **shape)
+    history: list[Any] = []
+    if isinstance(net, Ensemble):
+        n = spec.members
+        for i in range(n):
+            seeds = {"seed": seed * n + i, "mask_seed": mask_seed * n + i}
+            place_of_member = out / f"member-{i}"
+            member = train(spec.member(), data, test, recipe, place_of_member, **seeds, device=device, precision=precision)
+            net.members[i] = load(place_of_member).to(place)
+            history += member["history"]
+    else:
+        _join_processes(place)
+        state = {"state_file": out / "state.safetensors", "state_key": json.dumps(identity, sort_keys=True)}
+        history = fit(net, data, recipe, seed=seed, test=test, device=str(place), precision=precision, **state)  # type: ignore[arg-type]
+    return _conclude(net, test, out, identity, history, describe_machine(place, precision))
 
 
 def _identity(spec: NetSpec, data: Data, recipe: Recipe, seed: int, mask_seed: int) -> dict[str, Any]:
@@ -132,8 +114,7 @@ def _conclude(
     out: Path,
     identity: dict[str, Any],
     history: list[Any],
-    place: torch.device,
-    precision: str,
+    machine: dict[str, Any],
 ) -> Result:
     started = time.perf_counter()
     result = {
@@ -142,7 +123,7 @@ def _conclude(
         "test_accuracy": test_accuracy(net, test),
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
         "seconds": sum(row["seconds"] for row in history) + time.perf_counter() - started,
-        "machine": describe_machine(place, precision),
+        "machine": machine,
         "history": history,
     }
     if world()[0] == 0:

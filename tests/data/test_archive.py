@@ -1,0 +1,180 @@
+import io
+import shutil
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from defective import InputError
+from defective.data.archive import is_archive, stem, unpack
+from image_files import pack
+
+SUFFIXES = [".zip", ".ZIP", ".tar", ".tar.gz", ".tgz", ".tar.xz"]
+CONTENTS = {
+    "first.bin": np.random.default_rng(0).bytes(3000),
+    "a/b/deep.bin": np.random.default_rng(1).bytes(100),
+    "a/empty.txt": b"",
+    "ünïcode.txt": b"text",
+}
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.fixture
+def whole(tmp_path, request) -> Path:
+    """An archive of CONTENTS with the suffix the test is parametrised by."""
+    for name, content in CONTENTS.items():
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(content)
+    archive = pack(tmp_path / "in", tmp_path / f"whole{request.param}")
+    shutil.rmtree(tmp_path / "in")
+    return archive
+
+
+def assert_refused(archive: Path, *says: str) -> None:
+    """Unpacking fails in one line that names the file, and nothing is new on the disk, inside or outside."""
+    before = sorted(archive.parent.rglob("*"))
+    with pytest.raises(InputError) as caught:
+        unpack(archive, archive.parent / "cache" / "into")
+    message = str(caught.value)
+    assert str(archive) in message
+    assert "\n" not in message
+    assert all(word in message for word in says), message
+    shutil.rmtree(archive.parent / "cache")
+    assert sorted(archive.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("whole", SUFFIXES, indirect=True)
+def test_every_file_comes_out_as_it_went_in(whole, tmp_path):
+    unpack(whole, tmp_path / "out")
+    assert files_below(tmp_path / "out") == CONTENTS
+
+
+@pytest.mark.parametrize("whole", SUFFIXES, indirect=True)
+def test_a_truncated_archive_is_refused_wherever_it_is_cut(whole):
+    content = whole.read_bytes()
+    # The zeros that end an uncompressed tar are no part of any file.
+    end = len(content.rstrip(b"\0")) + 512 if whole.suffix == ".tar" else len(content)
+    for cut in {*range(0, end, 331), *range(512, end, 512), end - 1}:
+        whole.write_bytes(content[:cut])
+        assert_refused(whole)
+
+
+@pytest.mark.parametrize("whole", [".zip", ".tar.gz", ".tar.xz"], indirect=True)
+def test_one_wrong_bit_is_noticed(whole):
+    content = bytearray(whole.read_bytes())
+    content[1500] ^= 1
+    whole.write_bytes(content)
+    assert_refused(whole, "damaged")
+
+
+OUTSIDE = ["../evil", "a/../../evil", "/tmp/evil", "C:/evil", "C:\\evil", "C:evil", "..\\evil", "\\evil", "//host/share/evil"]
+
+
+def write_tar(path: Path, *members: tarfile.TarInfo) -> None:
+    with tarfile.open(path, "w") as archive:
+        for member in members:
+            member.size = 4 if member.isreg() else 0
+            archive.addfile(member, io.BytesIO(b"evil"))
+
+
+def write_zip(path: Path, *members: zipfile.ZipInfo) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for member in members:
+            archive.writestr(member, b"evil")
+
+
+def test_a_damaged_header_is_not_taken_for_the_end(tmp_path):
+    write_tar(tmp_path / "t.tar", *map(tarfile.TarInfo, ("one", "two", "three")))
+    content = bytearray((tmp_path / "t.tar").read_bytes())
+    content[content.index(b"two")] ^= 1
+    (tmp_path / "t.tar").write_bytes(content)
+    assert_refused(tmp_path / "t.tar", "no end mark")
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_no_name_leads_outside(name, tmp_path):
+    write_tar(tmp_path / "t.tar", tarfile.TarInfo("good"), tarfile.TarInfo(name))
+    assert_refused(tmp_path / "t.tar", repr(name), "leads outside")
+    write_zip(tmp_path / "z.zip", zipfile.ZipInfo("good"), zipfile.ZipInfo(name))
+    assert_refused(tmp_path / "z.zip", repr(name), "leads outside")
+
+
+@pytest.mark.parametrize("name", ["a\\b", "./a/b", "a//b", "a/./b"])
+def test_other_ways_to_write_a_path_are_understood(name, tmp_path):
+    write_tar(tmp_path / "t.tar", tarfile.TarInfo(name))
+    write_zip(tmp_path / "z.zip", zipfile.ZipInfo(name))
+    for archive in ("t.tar", "z.zip"):
+        unpack(tmp_path / archive, tmp_path / archive[0])
+        assert files_below(tmp_path / archive[0]) == {"a/b": b"evil"}
+
+
+LINKS = {"symlink": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE, "pipe": tarfile.FIFOTYPE}
+DEVICES = {"character device": tarfile.CHRTYPE, "block device": tarfile.BLKTYPE}
+
+
+@pytest.mark.parametrize("kind", [*LINKS, *DEVICES])
+def test_a_tar_with_anything_but_files_is_refused(kind, tmp_path):
+    member = tarfile.TarInfo("odd")
+    member.type, member.linkname = (LINKS | DEVICES)[kind], "good"
+    write_tar(tmp_path / "t.tar", tarfile.TarInfo("good"), member)
+    assert_refused(tmp_path / "t.tar", "'odd'", "link or a device")
+
+
+@pytest.mark.parametrize("mode", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK], ids=hex)
+def test_a_zip_with_anything_but_files_is_refused(mode, tmp_path):
+    member = zipfile.ZipInfo("odd")
+    member.external_attr = (mode | 0o777) << 16
+    write_zip(tmp_path / "z.zip", zipfile.ZipInfo("good"), member)
+    assert_refused(tmp_path / "z.zip", "'odd'", "link or a device")
+
+
+# Places of the flags and of the method after the marks of a local and of a central entry.
+@pytest.mark.parametrize(("local", "central", "value"), [(6, 8, 1), (8, 10, 99)], ids=["encrypted", "unknown compression"])
+def test_a_zip_that_python_cannot_read_is_refused(local, central, value, tmp_path):
+    write_zip(tmp_path / "z.zip", zipfile.ZipInfo("good"))
+    content = bytearray((tmp_path / "z.zip").read_bytes())
+    content[local] = content[content.index(b"PK\1\2") + central] = value
+    (tmp_path / "z.zip").write_bytes(content)
+    assert_refused(tmp_path / "z.zip", "encrypted")
+
+
+@pytest.mark.parametrize(
+    "names", [("a", "a/b"), ("a/b", "a"), ("n" * 300,), (".",)], ids=["under file", "over folder", "long", "dot"]
+)
+def test_names_that_cannot_be_written_are_refused(names, tmp_path):
+    write_tar(tmp_path / "t.tar", *map(tarfile.TarInfo, names))
+    assert_refused(tmp_path / "t.tar")
+    write_zip(tmp_path / "z.zip", *map(zipfile.ZipInfo, names))
+    assert_refused(tmp_path / "z.zip")
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive at all", bytes(100)], ids=["empty", "text", "zeros"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_is_no_archive_is_refused(content, suffix, tmp_path):
+    (tmp_path / f"x{suffix}").write_bytes(content)
+    assert_refused(tmp_path / f"x{suffix}", "cannot be unpacked")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")], ids=["interrupt", "full disk"])
+@pytest.mark.parametrize("whole", [".zip", ".tar"], indirect=True)
+def test_what_is_not_the_archive_s_fault_passes_and_leaves_nothing(whole, error, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "copyfileobj", lambda *_: (_ for _ in ()).throw(error))
+    with pytest.raises(type(error)) as caught:
+        unpack(whole, tmp_path / "into")
+    assert caught.value is error
+    assert not (tmp_path / "into").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [("a.zip", "a"), ("a.TAR.GZ", "a"), ("a.b.tgz", "a.b"), ("a.tar.xz", "a"), ("a.tar", "a"), ("a.gz", None), ("zip", None)],
+)
+def test_archives_are_told_by_their_names(name, called):
+    assert is_archive(Path("x.zip") / name) == (called is not None)
+    assert stem(Path("x.zip") / name) == (called or name)

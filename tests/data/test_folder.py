@@ -1,0 +1,199 @@
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from defective import InputError
+from defective.data.folder import IMAGE_SUFFIXES, decode, decode_all, decode_splits, decoded_bytes, enclosed_root, list_folder
+from image_files import pixels, write_image, write_tree
+
+
+def as_tensor(images) -> torch.Tensor:
+    """Pixels as the library holds them: ``(N, C, H, W)``."""
+    stacked = torch.from_numpy(np.stack(list(images)))
+    return stacked.unsqueeze(1) if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("test", ["test", "val"])
+@pytest.mark.parametrize("enclosed", [False, True])
+def test_a_tree_is_listed_and_decoded_exactly(tmp_path, test, enclosed):
+    inside = tmp_path / "one" if enclosed else tmp_path
+    images = write_tree(inside, test=test)
+    listings = list_folder(tmp_path)
+    assert {split: at.y.tolist() for split, at in listings.items()} == {"train": [0, 0, 0, 1, 1, 1], "test": [0, 0, 1, 1]}
+    assert {at.classes for at in listings.values()} == {("cat", "dog")}
+    assert [str(file.relative_to(inside)) for at in listings.values() for file in at.files] == list(images)
+    x = decode_splits(listings)
+    assert torch.equal(torch.cat([x["train"], x["test"]]), as_tensor(images.values()))
+    assert all(each.is_contiguous() and each.dtype == torch.uint8 for each in x.values())
+
+
+def test_test_goes_before_val_and_order_does_not_depend_on_the_disk(tmp_path):
+    write_tree(tmp_path)
+    write_image(tmp_path / "val" / "bird" / "0.png", pixels(0))
+    for name in ("10.png", "b.PNG", "a.jpeg"):
+        write_image(tmp_path / "train" / "cat" / name, pixels(0))
+    listings = list_folder(tmp_path)
+    assert [file.name for file in listings["train"].files[:6]] == ["0.png", "1.png", "10.png", "2.png", "a.jpeg", "b.PNG"]
+    assert [file.parent.parent.name for file in listings["test"].files] == ["test"] * 4
+
+
+def test_hidden_and_other_files_are_left_out(tmp_path):
+    write_tree(tmp_path)
+    before = list_folder(tmp_path)
+    for name in (".DS_Store", "train/.DS_Store", "train/cat/._0.png", "train/cat/notes.txt", "test/Thumbs.db"):
+        (tmp_path / name).write_bytes(b"no image")
+    (tmp_path / "train" / "cat" / "folder.png").mkdir()
+    (tmp_path / "train" / ".hidden").mkdir()
+    after = list_folder(tmp_path)
+    assert [after[split].files for split in after] == [before[split].files for split in before]
+    assert after["train"].classes == ("cat", "dog")
+
+
+def test_only_a_single_enclosing_folder_is_looked_through(tmp_path):
+    for name in ("a", "b"):
+        write_tree(tmp_path / name)
+    assert enclosed_root(tmp_path, ("train",)) == tmp_path
+    (tmp_path / "__MACOSX").mkdir()
+    shutil.rmtree(tmp_path / "b")
+    assert enclosed_root(tmp_path, ("train",)) == tmp_path / "a"
+    assert enclosed_root(tmp_path / "a", ("train",)) == tmp_path / "a"
+
+
+def empty(folder):
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+BAD_TREES = {
+    "no train": (lambda t: shutil.rmtree(t / "train"), "is no class-folder tree: it needs train/CLASS/IMAGE"),
+    "no test": (lambda t: shutil.rmtree(t / "test"), "and test/CLASS/IMAGE (or val/)"),
+    "nothing": (empty, "is no class-folder tree"),
+    "empty train class": (lambda t: empty(t / "train" / "cat"), "train/cat holds no images (.jpg"),
+    "empty test class": (lambda t: empty(t / "test" / "dog"), "test/dog holds no images (.jpg"),
+    "class not in test": (lambda t: shutil.rmtree(t / "test" / "dog"), "class 'dog' of"),
+    "class only in test": (lambda t: (t / "test" / "eel").mkdir(), "is in test but missing from train"),
+    "one class": (
+        lambda t: [shutil.rmtree(t / s / "dog") for s in ("train", "test")],
+        "holds 1 class folders; a classifier needs at",
+    ),
+    "no class": (lambda t: empty(t / "train"), "holds 0 class folders"),
+}
+
+
+@pytest.mark.parametrize("problem", BAD_TREES)
+def test_a_bad_tree_is_refused_and_named(problem, tmp_path):
+    write_tree(tmp_path)
+    break_it, says = BAD_TREES[problem]
+    break_it(tmp_path)
+    with pytest.raises(InputError) as caught:
+        list_folder(tmp_path)
+    assert says in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_truncated_and_foreign_files_are_refused_by_name(tmp_path):
+    write_tree(tmp_path, size=32)
+    bad = tmp_path / "test" / "dog" / "1.png"
+    whole = bad.read_bytes()
+    for content in (b"", b"no image", whole[:20], whole[: len(whole) // 2], whole[:-40]):
+        bad.write_bytes(content)
+        with pytest.raises(InputError, match=r"test/dog/1\.png is not a whole image: [^\n]*$"):
+            decode_splits(list_folder(tmp_path))
+
+
+@pytest.mark.parametrize(("shape", "size"), [((8, 9), "9x8"), ((9, 8), "8x9"), ((16, 16), "16x16")])
+@pytest.mark.parametrize("place", ["train/dog/1.png", "test/cat/0.png"])
+def test_images_of_another_size_are_refused(tmp_path, shape, size, place):
+    write_tree(tmp_path)
+    write_image(tmp_path / place, pixels(9, *shape))
+    with pytest.raises(InputError, match=f"({size}|are 8x8).*give an image size"):
+        decode_splits(list_folder(tmp_path))
+    assert decode_splits(list_folder(tmp_path), image_size=6)["test"].shape == (4, 3, 6, 6)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_splits_of_different_sizes_are_refused(tmp_path, split):
+    write_tree(tmp_path / "small", size=8)
+    write_tree(tmp_path / "large", size=9)
+    shutil.rmtree(tmp_path / "small" / split)
+    shutil.move(tmp_path / "large" / split, tmp_path / "small" / split)
+    with pytest.raises(InputError, match=r"train images are (8x8|9x9), test images are (8x8|9x9): give an image size"):
+        decode_splits(list_folder(tmp_path / "small"))
+
+
+def test_images_that_are_not_square_are_refused(tmp_path):
+    files = tuple(write_image(tmp_path / f"{n}.png", pixels(n, 6, 9)) for n in range(3))
+    with pytest.raises(InputError, match="9x6, not square: give an image size"):
+        decode_all(files)
+
+
+@pytest.mark.parametrize(("gray", "channels"), [("", 1), ("bird", 3), ("train/cat/2", 3), ("test", 3), ("train", 3)])
+def test_one_channel_if_every_image_is_gray(tmp_path, gray, channels):
+    images = write_tree(tmp_path)
+    for name in images:
+        if name.startswith(gray):
+            images[name] = pixels(1, gray=True)
+            write_image(tmp_path / name, images[name])
+    x = decode_splits(list_folder(tmp_path))
+    assert {each.shape[1] for each in x.values()} == {channels}
+    for image, pixel in zip(torch.cat([x["train"], x["test"]]), images.values(), strict=True):
+        assert torch.equal(image, as_tensor([pixel])[0].expand(channels, -1, -1))
+    assert {each.shape[1] for each in decode_splits(list_folder(tmp_path), rgb=True).values()} == {3}
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_every_kind_of_pixel_of_8_bits_is_read(mode, tmp_path):
+    image = Image.new("RGB", (8, 8), (255, 255, 255)).convert(mode)
+    image.save(tmp_path / "a.tif")
+    read = decode(tmp_path / "a.tif")
+    assert read.shape == ((8, 8) if mode in ("1", "L", "LA") else (8, 8, 3))
+    assert (read == 255).all()
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
+def test_pixels_of_more_bits_are_refused_instead_of_cut_off(kind, tmp_path):
+    file = write_image(tmp_path / "a.tif", np.full((8, 8), 1000, kind))
+    with pytest.raises(InputError, match=r"a\.tif has more than 8 bits per channel"):
+        decode(file)
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (40, 40), (300, 20), (20, 300), (7, 7), (1, 50), (35, 36)])
+@pytest.mark.parametrize("size", [1, 7, 20, 32])
+def test_image_size_is_met_exactly(shape, size, tmp_path):
+    file = write_image(tmp_path / "a.png", np.full((*shape, 3), 77, np.uint8))
+    assert np.array_equal(decode(file, size), np.full((size, size, 3), 77))
+
+
+def test_the_centre_is_cut_out_of_a_scaled_image(tmp_path):
+    # Scaled from 32 x 64 to 16 x 32, of which the middle 14 x 14 stay: 14 of 32 columns, centred on the edge.
+    image = np.zeros((32, 64), np.uint8)
+    image[:, 32:] = 255
+    read = decode(write_image(tmp_path / "a.png", image), 14)
+    assert (read[:, :6] == 0).all()
+    assert (read[:, 8:] == 255).all()
+    assert (read[:, :7] < 128).all()
+    assert (read[:, 7:] > 127).all()
+
+
+def test_an_image_of_the_right_size_is_left_alone(tmp_path):
+    assert np.array_equal(decode(write_image(tmp_path / "a.png", pixels(0, 14)), 14), pixels(0, 14))
+
+
+def test_a_file_that_vanished_is_no_bad_image(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        decode(tmp_path / "gone.png")
+
+
+@pytest.mark.parametrize("suffix", [each for each in IMAGE_SUFFIXES if each not in (".jpg", ".jpeg", ".gif", ".pgm", ".webp")])
+def test_lossless_kinds_of_file_are_read_exactly(suffix, tmp_path):
+    assert np.array_equal(decode(write_image(tmp_path / f"a{suffix}", pixels(0))), pixels(0))
+
+
+def test_the_bytes_an_image_folder_takes_are_counted(tmp_path):
+    write_tree(tmp_path)
+    assert decoded_bytes(list_folder(tmp_path), None) == (10 * 8 * 8 * 3, 8)
+    assert decoded_bytes(list_folder(tmp_path), 20) == (10 * 20 * 20 * 3, 20)

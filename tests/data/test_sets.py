@@ -1,0 +1,72 @@
+import hashlib
+
+import pytest
+import torch
+
+from defective.data.sets import ImageSet, index_hash, pick
+
+
+@pytest.fixture
+def ten() -> ImageSet:
+    x = torch.arange(10 * 3 * 2 * 4, dtype=torch.uint8).view(10, 3, 2, 4)
+    return ImageSet("made", "test", x, torch.arange(10) % 3, ("a", "b", "c"), torch.arange(10) % 2)
+
+
+@pytest.mark.parametrize(
+    ("total", "count", "length"), [(10, 3, 3), (10, 10, 10), (10, 99, 10), (1000, 1000, 1000), (10, 0, 0), (0, 5, 0)]
+)
+def test_a_pick_has_no_index_twice(total, count, length):
+    picked = pick(total, count, seed=4).tolist()
+    assert len(set(picked)) == len(picked) == length
+    assert set(picked) <= set(range(total))
+
+
+def test_a_pick_is_random_and_the_same_for_the_same_seed():
+    assert pick(1000, 5).tolist() == pick(1000, 5, seed=0).tolist()
+    assert len({tuple(pick(1000, 5, seed=seed).tolist()) for seed in range(20)}) == 20
+    assert pick(1000, 5, seed=3).tolist() == pick(1000, 9, seed=3).tolist()[:5]
+    counts = torch.stack([pick(10, 3, seed=seed).bincount(minlength=10) for seed in range(1000)]).sum(0)
+    assert ((counts - 300).abs() < 75).all()
+
+
+def test_a_pick_leaves_the_global_generator_alone():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    pick(100, 10)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_hash_of_an_index_tells_its_numbers_and_their_order():
+    index = torch.tensor([3, 1, 2])
+    numbers = b"".join(number.to_bytes(8, "little") for number in (3, 1, 2))
+    assert index_hash(index) == index_hash(index.int()) == hashlib.sha256(numbers).hexdigest()[:16]
+    others = [torch.tensor(other) for other in ([1, 2, 3], [3, 2, 1], [3, 1], [3, 1, 2, 2], [3, 1, 4])]
+    assert len({index_hash(other) for other in (index, *others)}) == 6
+
+
+def test_a_set_describes_itself_without_its_pixels(ten):
+    assert (len(ten), ten.image_shape) == (10, (3, 2, 4))
+    assert str(ten) == "ImageSet(name='made', split='test', classes=('a', 'b', 'c'))"
+
+
+def test_images_are_taken_in_the_order_asked_for(ten):
+    x, y = ten.take(torch.tensor([7, 0, 7]))
+    assert torch.equal(x, torch.stack([ten.x[7], ten.x[0], ten.x[7]]))
+    assert y.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("crop_seed", [None, 1])
+def test_batches_follow_the_order(ten, crop_seed):
+    order = torch.tensor([9, 3, 5, 0, 1])
+    batches = list(ten.batches(order, 2, crop_seed=crop_seed))
+    assert [len(y) for _, y in batches] == [2, 2, 1]
+    assert torch.equal(torch.cat([x for x, _ in batches]), ten.x[order])
+    assert torch.equal(torch.cat([y for _, y in batches]), ten.y[order])
+
+
+def test_moving_a_set_moves_images_and_labels(ten):
+    moved = ten.to(torch.device("meta"))
+    assert {moved.x.device.type, moved.y.device.type} == {"meta"}
+    assert (moved.name, moved.split, moved.classes) == (ten.name, ten.split, ten.classes)
+    assert moved.y_texture is ten.y_texture

@@ -1,0 +1,46 @@
+"""Small images, class-folder trees and archives, written by hand."""
+
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def pixels(seed: int, height: int = 8, width: int | None = None, *, gray: bool = False) -> np.ndarray:
+    """A random image: uint8 ``(H, W, 3)``, or ``(H, W)`` in gray."""
+    shape = (height, width or height) if gray else (height, width or height, 3)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def write_image(file: Path, image: np.ndarray) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(file)
+    return file
+
+
+def write_tree(root: Path, *, test: str = "test", size: int = 8) -> dict[str, np.ndarray]:
+    """Classes cat and dog, with three training and two test images each; returns the pixels by path below ``root``, in order."""
+    names = [
+        f"{split}/{label}/{n}.png" for split, count in (("train", 3), (test, 2)) for label in ("cat", "dog") for n in range(count)
+    ]
+    images = {name: pixels(seed, size) for seed, name in enumerate(names)}
+    for name, image in images.items():
+        write_image(root / name, image)
+    return images
+
+
+def pack(folder: Path, archive: Path) -> Path:
+    """Put all files below ``folder`` into an archive of the kind its name says."""
+    files = {str(file.relative_to(folder)): file for file in sorted(folder.rglob("*")) if file.is_file()}
+    if archive.name.lower().endswith(".zip"):
+        with zipfile.ZipFile(archive, "w") as packed:
+            for name, file in files.items():
+                packed.write(file, name)
+        return archive
+    compression = {".gz": "gz", ".tgz": "gz", ".xz": "xz"}.get(archive.suffix.lower(), "")
+    with tarfile.open(archive, f"w:{compression}") as tar:
+        for name, file in files.items():
+            tar.add(file, name)
+    return archive
