@@ -236,3 +236,9 @@ def test_attach_takes_a_ready_mask(small_net):
     mask = torch.zeros(6, 4, 4, dtype=torch.bool)
     attach_(small_net, "4", mask, 0.0, "neuron")
     assert torch.equal(small_net(X), small_net[6].bias.expand(2, 5))
+
+
+def test_a_dry_forward_that_fails_says_why(small_net):
+    with pytest.raises(InputError, match=r"dry forward of example_inputs \(1, 1, 8, 8\)"):
+        defect_(small_net, 0.5, sites=["1"], example_inputs=torch.rand(1, 1, 8, 8, dtype=torch.float64))
+    assert defects(small_net) == []

@@ -142,7 +142,7 @@ def _parse_variant(name: str, variant: str) -> dict[str, object]:
         assert regions is not None
         values["defects"] = tuple(_parse_defect(name, part) for part in (regions[0] or variant).split("+"))
         suffixes = variant[regions.end() :]
-    for suffix in filter(None, suffixes.split("-")):
+    for suffix in suffixes.removeprefix("-").split("-") if suffixes else ():
         if suffix not in _SUFFIXES:
             raise InputError(f"net {name!r}: no suffix {'-' + suffix!r}; there are -dc, -sm, -x2 and -en")
         if values.keys() & _SUFFIXES[suffix].keys():

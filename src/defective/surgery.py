@@ -220,6 +220,9 @@ def _output_shapes(model: nn.Module, names: list[str], example_inputs: Tensor) -
     try:
         with evaluating(model), torch.no_grad():
             model(example_inputs)
+    except (RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"the dry forward of example_inputs {tuple(example_inputs.shape)} failed: {reason}") from error
     finally:
         for handle in handles:
             handle.remove()

@@ -43,6 +43,14 @@ def test_noise_is_the_same_for_the_same_generator_and_leaves_the_global_one_alon
     assert torch.equal(a, b) and torch.equal(before, torch.get_rng_state())
 
 
+def test_noise_does_not_depend_on_batches():
+    x = torch.rand(5, 3, 7, 7)
+    whole = gaussian_noise(x, sigma=0.1, generator=torch.Generator().manual_seed(5))
+    generator = torch.Generator().manual_seed(5)
+    parts = torch.cat([gaussian_noise(part, sigma=0.1, generator=generator) for part in x.split(2)])
+    assert torch.equal(whole, parts)
+
+
 def test_no_noise_is_no_change():
     x = torch.rand(1, 1, 8, 8)
     assert torch.equal(gaussian_noise(x, sigma=0.0), x)

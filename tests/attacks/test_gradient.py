@@ -147,7 +147,6 @@ BAD = {
     "negative eps": (lambda m, x, y: fgsm(m, x, y, eps=-0.1), "-0.1"),
     "no steps": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=STEP, steps=0), "steps 0"),
     "step in levels": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=2, steps=1), "step_size 2"),
-    "no generator": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=STEP, steps=1, random_start=True), "generator"),
     "negative decay": (lambda m, x, y: mifgsm(m, x, y, eps=EPS, step_size=STEP, steps=1, decay=-1), "decay -1"),
 }
 

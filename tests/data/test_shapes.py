@@ -32,7 +32,7 @@ def test_images_and_labels_are_what_is_promised(split):
     assert (made.y_texture is None) == (split != "conflict")
 
 
-@pytest.mark.parametrize("split", ["test", "conflict"])
+@pytest.mark.parametrize("split", ["conflict"])
 def test_the_same_images_are_made_every_time(split):
     first = shapes(split)
     assert shapes(split) is first
@@ -61,7 +61,7 @@ def test_cues_of_conflict_images_never_agree_and_every_pair_comes_up():
 
 def test_texture_only_has_texture_everywhere():
     # Noise alone deviates by 0.04 * 255 = 10, the faintest texture by more than 0.1 * 255 * 0.8.
-    assert blocks(shapes("texture-only").x).min() > 14
+    assert blocks(shapes("texture-only").x).min() > 20
     corners = [0, 3, 12, 15]
     for split in ("train", "test", "conflict", "shape-only"):
         assert blocks(shapes(split).x)[:, corners].median() < 12

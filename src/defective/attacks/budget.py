@@ -1,5 +1,7 @@
 """What every attack on images must respect: the ball, the range [0, 1], and 8 bits if the result is to be an image file."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -39,6 +41,17 @@ def quantize(x_adv: Tensor, x: Tensor | None = None, eps: float | None = None) -
         lowest, highest = ((x - eps) * 255 - 1e-3).ceil(), ((x + eps) * 255 + 1e-3).floor()
         levels = torch.maximum(torch.minimum(levels, highest), lowest)
     return levels.clamp(0, 255) / 255
+
+
+def draw_per_image(sampler: Callable[..., Tensor], x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Random numbers shaped like ``x``, drawn image after image on the CPU, so that splitting images into batches changes nothing.
+
+    Raises:
+        InputError: If the generator is not on the CPU.
+    """
+    if generator is not None and generator.device.type != "cpu":
+        raise InputError(f"the generator is on {generator.device}: use one on the CPU, so that every device draws the same numbers")
+    return torch.stack([sampler(x.shape[1:], generator=generator, dtype=torch.float32) for _ in range(len(x))]).to(x)
 
 
 def check_inputs(x: Tensor, y: Tensor | None = None, **lengths: float) -> None:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_inputs, project
+from defective.attacks.budget import check_inputs, draw_per_image, project
 from defective.errors import InputError
 from defective.inference import evaluating
 
@@ -48,18 +48,15 @@ def pgd(
         eps: Radius of the L-infinity ball in [0, 1] units.
         step_size: Length ``s`` of one step, same units.
         steps: Number of steps; the last iterate is returned.
-        random_start: Start at a uniform point of the ball instead of at ``x`` (Madry et al. 2017). The draw is one
-            per call, in the order of the images.
-        generator: Source of the random start, on the CPU; required with ``random_start``.
+        random_start: Start at a uniform point of the ball instead of at ``x`` (Madry et al. 2017), drawn image after image.
+        generator: Source of the random start, on the CPU; torch's global one if not given.
 
     Source: paper Appendix E; Kurakin et al. 2016.
     """
     start = None
     if random_start:
-        if generator is None:
-            raise InputError("random_start needs a generator: pass torch.Generator().manual_seed(0)")
-        noise = torch.rand(x.shape, generator=generator, dtype=torch.float64).to(x) * 2 - 1
-        start = project(x + eps * noise, x, eps)
+        check_inputs(x, y, eps=eps)
+        start = project(x + eps * (2 * draw_per_image(torch.rand, x, generator) - 1), x, eps)
     return _climb(model, x, y, eps=eps, step_size=step_size, steps=steps, start=start)
 
 

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from defective.attacks.budget import check_inputs
-from defective.errors import InputError
+from defective.attacks.budget import check_inputs, draw_per_image
 
 
 def gaussian_noise(x: Tensor, *, sigma: float, generator: torch.Generator | None = None) -> Tensor:
@@ -29,7 +28,5 @@ def gaussian_noise(x: Tensor, *, sigma: float, generator: torch.Generator | None
         True
     """
     check_inputs(x, sigma=sigma)
-    if generator is not None and generator.device.type != "cpu":
-        raise InputError(f"the generator is on {generator.device}: use one on the CPU, so that every device draws the same noise")
-    noise = sigma * torch.randn(x.shape, generator=generator, dtype=torch.float32)
-    return (x + noise.clamp(-2 * sigma, 2 * sigma).to(x)).clamp(0, 1)
+    noise = sigma * draw_per_image(torch.randn, x, generator)
+    return (x + noise.clamp(-2 * sigma, 2 * sigma)).clamp(0, 1)

@@ -81,8 +81,7 @@ def fit(
                 row = _epoch(wrapped, data, optimizer, run, epoch, advance)
             _agree(model)
             if test is not None:
-                with autocast(place, run.precision):
-                    row["test_accuracy"] = test_accuracy(model, test)
+                row["test_accuracy"] = _scored(model, test, row, run)
             state.end_epoch(row, keep_best=recipe.selection == "best-on-test")
     state.finish()
     model.eval()
@@ -185,9 +184,9 @@ def _check_finite(losses: list[Tensor], epoch: int, step: int, lr: float) -> Non
         )
 
 
-def _scored(model: nn.Module, test: Data, row: Row, device: torch.device, precision: str) -> float:
+def _scored(model: nn.Module, test: Data, row: Row, run: _Run) -> float:
     try:
-        with autocast(device, precision):
+        with autocast(run.device, run.precision):
             return test_accuracy(model, test)
     except InputError as error:
         # The last step of an epoch can break a net whose losses were all finite.

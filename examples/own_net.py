@@ -1,0 +1,45 @@
+"""Make a net of your own defective: any module, sites by name or by a predicate."""
+
+import torch
+from torch import nn
+
+from defective import defect_, defects, load, restore_, save
+
+
+def my_net() -> nn.Module:
+    """Any CNN on images in [0, 1]; nothing in it knows of masks."""
+    return nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3, stride=2, padding=1),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, 10),
+    )
+
+
+def main() -> None:
+    net = my_net()
+    images = torch.rand(8, 3, 32, 32)
+    # Mask the output of every norm, as the released code does; shapes are found by one dry forward.
+    defect_(net, keep_prob=0.3, sites=lambda name, module: isinstance(module, nn.BatchNorm2d), example_inputs=images[:1])
+    for defect in defects(net):
+        print(f"{defect.site}: {defect.live:,} of {defect.total:,} neurons live")
+
+    # Train it as you always do. Masks are buffers: they move with .to(), are saved with the weights and are never trained.
+    loss = nn.functional.cross_entropy(net(images), torch.randint(0, 10, (8,)))
+    loss.backward()
+
+    save(net, "own.safetensors")
+    again = load("own.safetensors", model=my_net())
+    print("the same net again:", torch.equal(net.eval()(images), again(images)))
+
+    restore_(net)
+    print("plain again:", defects(net) == [])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+import os
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from defective.data import cache as kept
+from defective.data.sets import ImageSet
+from image_files import pixels, write_image, write_tree
+
+
+@pytest.fixture
+def sets() -> dict[str, ImageSet]:
+    def make(split: str, n: int) -> ImageSet:
+        x = torch.randint(0, 256, (n, 3, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(n))
+        return ImageSet("made", split, x, torch.arange(n) % 2, ("kät", 'd"og'))
+
+    return {"train": make("train", 7), "test": make("test", 3)}
+
+
+def test_a_set_comes_back_as_it_was(cache, sets):
+    kept.store("made", "key", sets)
+    assert [file.name for file in (cache / "decoded").iterdir()] == ["made-key.safetensors"]
+    again = kept.restore("made", "key")
+    assert list(again) == ["train", "test"]
+    for split, expected in sets.items():
+        found = again[split]
+        assert (found.name, found.split, found.classes, found.y_texture) == ("made", split, expected.classes, None)
+        assert torch.equal(found.x, expected.x)
+        assert torch.equal(found.y, expected.y)
+        assert (found.x.dtype, found.y.dtype) == (torch.uint8, torch.int64)
+
+
+@pytest.mark.parametrize(("name", "key"), [("made", "other"), ("other", "key")])
+def test_nothing_is_found_under_another_name_or_key(cache, sets, name, key):
+    assert kept.restore(name, key) is None
+    kept.store("made", "key", sets)
+    assert kept.restore(name, key) is None
+    assert kept.restore("made", "key") is not None
+
+
+def shortened(file, sets):
+    file.write_bytes(file.read_bytes()[:-10])
+
+
+DAMAGE = {
+    "cut off": shortened,
+    "empty": lambda file, sets: file.write_bytes(b""),
+    "text": lambda file, sets: file.write_bytes(b"no safetensors file at all"),
+    "no metadata": lambda file, sets: save_file({"train.x": sets["train"].x}, file),
+    "other metadata": lambda file, sets: save_file({"train.x": sets["train"].x}, file, {"classes": "no list"}),
+    "split missing": lambda file, sets: save_file(
+        {"train.x": sets["train"].x, "train.y": sets["train"].y}, file, {"classes": "[]"}
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_counts_as_none_and_is_removed(cache, sets, damage):
+    kept.store("made", "key", sets)
+    file = cache / "decoded" / "made-key.safetensors"
+    DAMAGE[damage](file, sets)
+    assert kept.restore("made", "key") is None
+    assert not file.exists()
+    kept.store("made", "key", sets)
+    assert torch.equal(kept.restore("made", "key")["train"].x, sets["train"].x)
+
+
+def edit(folder):
+    write_image(folder / "train" / "cat" / "0.png", pixels(99))
+
+
+def touch(folder):
+    status = (folder / "train" / "cat" / "0.png").stat()
+    os.utime(folder / "train" / "cat" / "0.png", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+
+
+CHANGES = {
+    "other pixels": edit,
+    "later time": touch,
+    "new file": lambda folder: write_image(folder / "train" / "cat" / "new.png", pixels(0)),
+    "file gone": lambda folder: (folder / "train" / "cat" / "0.png").unlink(),
+    "file renamed": lambda folder: (folder / "train" / "cat" / "0.png").rename(folder / "train" / "cat" / "x.png"),
+    "file moved": lambda folder: (folder / "train" / "cat" / "0.png").rename(folder / "train" / "dog" / "x.png"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_fingerprint_of_a_folder_tells_every_change(tmp_path, change):
+    write_tree(tmp_path)
+    before = kept.fingerprint(tmp_path, "folder", None)
+    assert kept.fingerprint(tmp_path, "folder", None) == before
+    CHANGES[change](tmp_path)
+    assert kept.fingerprint(tmp_path, "folder", None) != before
+
+
+def test_the_fingerprint_tells_files_places_and_ways_of_reading_apart(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"one")
+    (tmp_path / "b.zip").write_bytes(b"one")
+    os.utime(tmp_path / "a.zip", ns=(5, 5))
+    os.utime(tmp_path / "b.zip", ns=(5, 5))
+    known = {
+        kept.fingerprint(tmp_path / "a.zip", "folder", None),
+        kept.fingerprint(tmp_path / "b.zip", "folder", None),
+        kept.fingerprint(tmp_path / "a.zip", "imagenet", None),
+        kept.fingerprint(tmp_path / "a.zip", "folder", 32),
+        kept.fingerprint(tmp_path, "folder", None),
+    }
+    assert len(known) == 5
+    assert all(len(each) == 16 and int(each, 16) >= 0 for each in known)
+    (tmp_path / "a.zip").write_bytes(b"other")
+    assert kept.fingerprint(tmp_path / "a.zip", "folder", None) not in known

@@ -1,0 +1,144 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from defective import InputError
+from defective.files import cache_folder, check_file, check_folder, read_tensors, write_tensors, write_whole
+
+TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor([True, False])}
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_new_file_and_its_folders_are_made(tmp_path):
+    write_whole(tmp_path / "x" / "y" / "a.txt", lambda temporary: temporary.write_text("done"))
+    assert (tmp_path / "x" / "y" / "a.txt").read_text() == "done"
+    assert names(tmp_path / "x" / "y") == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), ValueError("no"), OSError(errno.ENOSPC, "No space left on device")], ids=repr
+)
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, error, begun):
+    (tmp_path / "a.txt").write_text("old")
+
+    def fail(temporary: Path) -> None:
+        assert temporary.parent == tmp_path
+        if begun:
+            temporary.write_text("half")
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        write_whole(tmp_path / "a.txt", fail)
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+    if isinstance(error, OSError):
+        assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a.txt"))
+
+
+def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+
+    def write(temporary: Path) -> None:
+        temporary.write_text("new")
+        assert (tmp_path / "a.txt").read_text() == "old"
+
+    write_whole(tmp_path / "a.txt", write)
+    assert (tmp_path / "a.txt").read_text() == "new"
+
+
+def test_a_full_disk_is_an_error_of_the_system(tmp_path):
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    with pytest.raises(OSError) as caught:
+        write_whole(tmp_path / "a.bin", lambda _: Path("/dev/full").write_bytes(b"x"))
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a.bin"))
+
+
+def test_tensors_and_their_document_come_back(tmp_path):
+    about = {"kind": "ünicode", "list": [1, 2.5, None], "nested": {"b": True}}
+    write_tensors(tmp_path / "t.safetensors", TENSORS, about)
+    tensors, again = read_tensors(tmp_path / "t.safetensors")
+    assert again == about
+    assert set(tensors) == set(TENSORS)
+    assert all(torch.equal(tensors[name], TENSORS[name]) and tensors[name].dtype == TENSORS[name].dtype for name in TENSORS)
+
+
+def test_the_same_tensors_give_the_same_bytes(tmp_path):
+    write_tensors(tmp_path / "1", TENSORS, {"a": 1, "b": 2})
+    write_tensors(tmp_path / "2", dict(reversed(TENSORS.items())), {"b": 2, "a": 1})
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def cut(file: Path, end: int) -> None:
+    file.write_bytes(file.read_bytes()[:end])
+
+
+BAD_FILES = {
+    "missing": (lambda file: file.unlink(), "there is no such file"),
+    "folder": (lambda file: (file.unlink(), file.mkdir()), "there is no such file"),
+    "empty": (lambda file: cut(file, 0), "is damaged or no safetensors file"),
+    "text": (lambda file: file.write_text("no safetensors file"), "is damaged or no safetensors file"),
+    "header cut off": (lambda file: cut(file, 50), "is damaged or no safetensors file"),
+    "tensors cut off": (lambda file: cut(file, -1), "is damaged or no safetensors file"),
+    "no metadata": (lambda file: save_file(TENSORS, file), "was not written by defective"),
+    "other metadata": (lambda file: save_file(TENSORS, file, {"format": "pt"}), "was not written by defective"),
+    "damaged metadata": (lambda file: save_file(TENSORS, file, {"defective": "{"}), "is damaged or no safetensors file"),
+}
+
+
+@pytest.mark.parametrize("problem", BAD_FILES)
+def test_a_file_that_cannot_be_read_is_named_in_one_line(tmp_path, problem):
+    file = tmp_path / "t.safetensors"
+    write_tensors(file, TENSORS, {})
+    break_it, says = BAD_FILES[problem]
+    break_it(file)
+    with pytest.raises(InputError) as caught:
+        read_tensors(file)
+    assert str(caught.value).startswith(str(file))
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["new", "new/deeper", "."])
+def test_a_place_that_can_be_made_is_accepted_and_not_made(tmp_path, place):
+    check_folder(tmp_path / place)
+    check_file(tmp_path / place / "a.txt")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_file_cannot_hold_results(tmp_path, place):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot hold results: .*file is a file, not a folder"):
+        check_folder(tmp_path / place)
+    with pytest.raises(InputError, match="cannot hold results"):
+        check_file(tmp_path / place / "a.txt")
+
+
+def test_a_folder_is_no_place_for_a_file(tmp_path):
+    with pytest.raises(InputError, match="is a folder: name a file"):
+        check_file(tmp_path)
+
+
+def test_a_folder_that_must_not_be_written_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(InputError, match=f"cannot hold results: {tmp_path} must not be written"):
+        check_folder(tmp_path / "new")
+
+
+def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DEFECTIVE_CACHE", "~/somewhere")
+    assert cache_folder() == tmp_path / "somewhere"
+    monkeypatch.delenv("DEFECTIVE_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert cache_folder().name == "defective"
+    assert tmp_path in cache_folder().parents

@@ -1,0 +1,39 @@
+"""Training on images that are decoded on the way."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from defective import build
+from defective.data import ImageStream, load_data
+from defective.specs import Recipe
+from defective.training.loop import fit
+
+
+@pytest.fixture
+def folder(tmp_path, cache):
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for label in ("dark", "light"):
+            (tmp_path / "pictures" / split / label).mkdir(parents=True)
+            for number in range(4):
+                pixels = rng.integers(0, 120, (150, 140, 3)) + (120 if label == "light" else 0)
+                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "pictures" / split / label / f"{number}.png")
+    return f"folder:{tmp_path / 'pictures'}"
+
+
+@pytest.mark.parametrize("augment", ["resized-crop-flip", "crop-flip", "none"])
+def test_a_streamed_folder_trains_and_workers_change_nothing(folder, augment):
+    data = load_data(folder, "train", image_size=128)
+    assert isinstance(data, ImageStream) and data.image_shape == (3, 128, 128)
+    recipe = Recipe(name="test", epochs=2, batch_size=4, lr=0.01, augment=augment)
+    weights = []
+    for workers in (0, 2):
+        net = build("vgg19/0.5-bottom", num_classes=2, image_size=128, width_mult=0.0625)
+        history = fit(net, dataclasses.replace(data, workers=workers), recipe, test=data, device="cpu")
+        assert len(history) == 2
+        weights.append(torch.cat([parameter.flatten() for parameter in net.parameters()]))
+    assert torch.equal(*weights)
