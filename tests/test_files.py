@@ -117,7 +117,7 @@ def test_a_place_that_can_be_made_is_accepted_and_not_made(tmp_path, place):
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_a_file_cannot_hold_results(tmp_path, place):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot hold results: .*file is a file, not a folder"):
+    with pytest.raises(InputError, match=r"cannot hold results: .*file is a file, not a folder"):
         check_folder(tmp_path / place)
     with pytest.raises(InputError, match="cannot hold results"):
         check_file(tmp_path / place / "a.txt")

@@ -80,7 +80,7 @@ CHANGES = {
     "later time": touch,
     "new file": lambda folder: write_image(folder / "train" / "cat" / "new.png", pixels(0)),
     "file gone": lambda folder: (folder / "train" / "cat" / "0.png").unlink(),
-    "file renamed": lambda folder: (folder / "train" / "cat" / "0.png").rename(folder / "train" / "cat" / "x.png"),
+    "file renamed": lambda folder: (folder / "train" / "cat" / "0.png").rename(folder / "train" / "cat" / "00.png"),
     "file moved": lambda folder: (folder / "train" / "cat" / "0.png").rename(folder / "train" / "dog" / "x.png"),
 }
 

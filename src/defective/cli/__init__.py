@@ -49,9 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     progress = shown.set(True)
     command = typer.main.get_command(app)
     try:
-        result = command.main(args=None if arguments is None else list(arguments), prog_name="defective", standalone_mode=False)
+        # Not command.main(): it keeps an interrupt and a closed pipe to itself.
+        with command.make_context("defective", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            command.invoke(context)
         sys.stdout.flush()
-        return result if isinstance(result, int) else 0
+        return 0
+    except typer.Exit as error:
+        return error.exit_code
     except InputError as error:
         fail(error)
     except BrokenPipeError:
@@ -62,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         fail(f"{where}{error.strerror or error}{'; make room or choose another place, finished work is kept' if full else ''}")
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         fail("interrupted; finished work is kept, the same command goes on from it")
         return 130
     except Exception as error:

@@ -55,7 +55,10 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         rows = [(row[0], column, cell) for row in rows for column, cell in zip(columns[1:], row[1:], strict=True) if cell]
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    with console.capture() as printed:
+        console.print(table)
+    # Not by rich: it ends the program where the reader of the output is gone.
+    sys.stdout.write(printed.get())
 
 
 def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], total: int) -> list[int] | None:

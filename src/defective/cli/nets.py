@@ -103,9 +103,12 @@ def describe(
         )
         for site in sites
     ]
-    live, dead = (sum(site[kind] for site in sites) for kind in ("live", "dead"))
-    rows.append(("all", "", "", "", f"{live:,}", f"{dead:,}"))
-    print_table(document["name"], ("site", "C x H x W", "pattern", "keep_prob", "live", "dead"), rows)
+    if rows:
+        live, dead = (sum(site[kind] for site in sites) for kind in ("live", "dead"))
+        rows.append(("all", "", "", "", f"{live:,}", f"{dead:,}"))
+        print_table(document["name"], ("site", "C x H x W", "pattern", "keep_prob", "live", "dead"), rows)
+    else:
+        typer.echo(f"{document['name']}: no mask in it")
     for line in document["summary"]:
         typer.echo(line)
 

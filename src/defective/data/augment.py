@@ -20,7 +20,7 @@ def crop_flip(x: Tensor, *, padding: int = 4, generator: torch.Generator) -> Ten
     Example:
         >>> x = torch.arange(4.0).view(1, 1, 2, 2)
         >>> crop_flip(x, padding=0, generator=torch.Generator().manual_seed(1)).flatten().tolist()
-        [0.0, 1.0, 2.0, 3.0]
+        [1.0, 0.0, 3.0, 2.0]
     """
     n, _, height, width = x.shape
     shift = torch.randint(0, 2 * padding + 1, (2, n, 1), generator=generator)

@@ -91,7 +91,7 @@ def fetch(remote: Remote, folder: Path) -> Path:
         except requests.RequestException as error:
             problems.append(f"{url}: {type(error).__name__}")
         except ValueError:
-            part.unlink(missing_ok=True)
+            # pooch has deleted the file.
             problems.append(f"{url}: the checksum is wrong, expected {remote.checksum}")
     raise InputError(
         f"cannot fetch {remote.name} ({'; '.join(problems)}): try again later, or put the file at {folder / remote.name}"

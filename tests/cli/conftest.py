@@ -1,0 +1,113 @@
+"""A folder to run commands in: tiny image folders, broken archives, checkpoints of tiny nets, and a module of factories."""
+
+import shlex
+import shutil
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from defective import build, save
+from defective.cli import main
+from defective.files import write_tensors
+from image_files import pack, write_image
+
+TINY = {"num_classes": 2, "image_size": 16, "width_mult": 0.0625}
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def write_folder(root: Path, *, classes: tuple[str, ...] = ("dark", "light"), size: int = 16, count: int = 4) -> Path:
+    """Classes from dark to light, so that mean brightness tells them apart."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for label, name in enumerate(classes):
+            for number in range(count):
+                noise = rng.integers(0, 100, (size, size, 3))
+                write_image(root / split / name / f"{number}.png", (noise + 120 * label / (len(classes) - 1)).astype(np.uint8))
+    return root
+
+
+@pytest.fixture(scope="session")
+def _built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("command-line")
+    shutil.copy(Path(__file__).with_name("own_nets.py"), place)
+    _write_data(place)
+    _write_nets(place)
+    return place
+
+
+def _write_data(place: Path) -> None:
+    for name in ("data", "empty", "missing", "truncated", "mixed", "single"):
+        write_folder(place / name)
+    write_folder(place / "three", classes=("a", "b", "c"))
+    for split in ("train", "test"):
+        shutil.rmtree(place / "single" / split / "dark")
+    for image in (place / "empty/train/dark").iterdir():
+        image.unlink()
+    shutil.rmtree(place / "missing/test/dark")
+    broken = place / "truncated/train/dark/1.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    write_image(place / "mixed/train/light/2.png", np.zeros((20, 20, 3), np.uint8))
+    (place / "unsplit/dark").mkdir(parents=True)
+    (place / "notes.txt").write_text("no archive")
+    for name in ("cut.tar.gz", "cut.zip"):
+        whole = pack(place / "data", place / f"whole-{name}").read_bytes()
+        (place / name).write_bytes(whole[: len(whole) // 2])
+    with tarfile.open(place / "upward.tar", "w") as tar:
+        tar.add(place / "notes.txt", "../evil.txt")
+    with zipfile.ZipFile(place / "upward.zip", "w") as packed:
+        packed.writestr("../evil.txt", "")
+    with tarfile.open(place / "linked.tar", "w") as tar:
+        link = tarfile.TarInfo("train/dark/link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+        tar.addfile(link)
+
+
+def _write_nets(place: Path) -> None:
+    save(build("resnet18", **TINY), place / "plain.safetensors")
+    save(build("resnet18/0.5-bottom", seed=1, **TINY), place / "bottom.safetensors")
+    save(build("resnet18", **TINY | {"num_classes": 3}), place / "three-classes.safetensors")
+    save(build("resnet18", **TINY | {"image_size": 32}), place / "larger.safetensors")
+    save(build("resnet18", **TINY, in_chans=1), place / "gray.safetensors")
+    whole = (place / "plain.safetensors").read_bytes()
+    (place / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
+    save_file({"a": torch.zeros(2)}, place / "foreign.safetensors")
+    write_tensors(place / "of-birds.safetensors", {"x_adv": torch.zeros(1)}, {"data": "birds"})
+    (place / "syntax.py").write_text("def net(:\n")
+    for name in ("other-run", "damaged-run"):
+        (place / name).mkdir()
+    (place / "other-run/result.json").write_text('{"net": "vgg19"}')
+    (place / "damaged-run/result.json").write_text('{"net": ')
+    write_tensors(place / "begun-run" / "state.safetensors", {"a": torch.zeros(1)}, {"key": "another", "history": []})
+
+
+@pytest.fixture
+def place(_built: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder, now the current one."""
+    monkeypatch.chdir(_built)
+    return _built
+
+
+@pytest.fixture
+def run(cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Said]:
+    """Run a command line in this process."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def call(command: str) -> Said:
+        capsys.readouterr()
+        code = main(shlex.split(command))
+        return Said(code, *capsys.readouterr())
+
+    return call

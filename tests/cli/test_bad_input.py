@@ -1,0 +1,186 @@
+"""Each bad input: exit code 2, nothing on standard output, one line on standard error that names what is wrong."""
+
+import pytest
+
+TRAIN = "train resnet18 --data folder:data --width-mult 0.0625 --device cpu --out new"
+ATTACK = "attack own_nets:bright --data folder:data --out new.safetensors"
+CRAFT = "--data folder:data --out new.safetensors"
+EVALUATE = "evaluate own_nets:bright plain.safetensors --data folder:data --attack fgsm"
+
+NAMES = [
+    ("describe resnet19", "'resnet19'"),
+    ("describe ''", "''"),
+    ("describe densenet121/", "'densenet121/'"),
+    ("describe resnet18/0.1-middle", "'0.1-middle'"),
+    ("describe resnet18/0.1", "'0.1'"),
+    ("describe resnet18/0.1-bottom-zz", "'-zz'"),
+    ("describe resnet18/0.1-bottom--dc", "no suffix '-'"),
+    ("describe resnet18/0.1-bottom@code", "'@code'"),
+    ("describe resnet18/0.1-bottom@", "'@'"),
+    ("describe resnet18/1.5-bottom", "keep_prob 1.5"),
+    ("describe resnet18/nan-bottom", "keep_prob nan"),
+    ("describe resnet18/half-bottom", "'half'"),
+    ("describe resnet18/-0.5-bottom", "'-0.5-bottom'"),
+    ("describe resnet18/0.1-bottom-sm-sm", "-sm repeats"),
+    ("describe resnet18/0.1-bottom-dc-sm", "-sm repeats or contradicts"),
+    ("describe resnet18/0.1-bottom+0.2-bottom", "net 'resnet18/0.1-bottom+0.2-bottom': region 'bottom' is named twice"),
+    ("describe resnet18/0.1-bottom-dc-x2", "net 'resnet18/0.1-bottom-dc-x2': -dc and -x2"),
+    ("describe resnet18/x2", "net 'resnet18/x2': -dc, -sm and -x2 act on defective layers"),
+    ("describe resnet18 --num-classes 1", "num_classes 1"),
+    ("describe resnet18 --image-size 8", "image_size 8"),
+    ("describe resnet18 --width-mult 0", "width_mult 0.0"),
+    ("describe resnet18 --width-mult nan", "width_mult nan"),
+    ("describe resnet18 --in-chans 0", "in_chans 0"),
+    ("describe plain.safetensors --num-classes 5", "num_classes"),
+    ("describe cut.safetensors", "cut.safetensors"),
+    ("describe of-birds.safetensors", "of-birds.safetensors"),
+    ("train resnet20 --data nowhere --out new", "'resnet20'"),
+]
+
+ARGUMENTS = [
+    ("describe", "'NET'"),
+    ("describe resnet18 vgg19", "vgg19"),
+    ("destroy", "'destroy'"),
+    ("data fetch", "'fetch'"),
+    ("data get", "'NAME'"),
+    ("describe resnet18 --frobnicate", "--frobnicate"),
+    ("train resnet18 --out new", "'--data'"),
+    ("train resnet18 --data folder:data", "'--out'"),
+    ("train resnet18 --data", "'--data'"),
+    ("evaluate --data folder:data", "'MODEL...'"),
+    ("attack plain.safetensors --data folder:data", "'--out'"),
+    ("describe resnet18 --num-classes ten", "'--num-classes': Input should be a valid integer"),
+    ("describe resnet18 --num-classes ten", "'ten'"),
+    ("describe resnet18 --seed -1", "'-1'"),
+    ("describe resnet18 --seed 99999999999999999999", "'99999999999999999999'"),
+    (f"{TRAIN} --mask-seed 1.5", "'1.5'"),
+    (f"{ATTACK} --seed -3", "'-3'"),
+    (f"{ATTACK} --samples 0", "'--samples'"),
+    (f"{EVALUATE} --samples -5", "'-5'"),
+]
+
+DATA = [
+    ("data get cifar100", "'cifar100'"),
+    ("data check cifar100", "'cifar100'"),
+    ("data get folder:", "folder:PATH"),
+    ("data get folder:nowhere", "folder:nowhere"),
+    ("data get imagenet", "imagenet:PATH"),
+    ("data get shapes:more", "shapes:more"),
+    ("data get shapes --image-size 16", "(16)"),
+    ("data get folder:data --image-size 0", "'0'"),
+    ("data get folder:notes.txt", "notes.txt is neither a folder nor an archive"),
+    ("data get folder:unsplit", "unsplit"),
+    ("data get folder:single", "1 class"),
+    ("data get folder:empty", "empty/train/dark"),
+    ("data get folder:missing", "'dark'"),
+    ("data check folder:missing", "'dark'"),
+    ("data get folder:truncated", "truncated/train/dark/1.png"),
+    ("data get folder:mixed", "mixed/train/light/2.png"),
+    ("data get folder:cut.tar.gz", "cut.tar.gz"),
+    ("data get folder:cut.zip", "cut.zip"),
+    ("data get folder:upward.tar", "'../evil.txt'"),
+    ("data get folder:upward.zip", "'../evil.txt'"),
+    ("data get folder:linked.tar", "'train/dark/link.png'"),
+]
+
+TRAINING = [
+    (f"{TRAIN} --recipe huge", "'huge'"),
+    (f"{TRAIN} --epochs 0", "epochs = 0"),
+    (f"{TRAIN} --lr 0", "lr = 0"),
+    (f"{TRAIN} --lr -0.1", "lr = -0.1"),
+    (f"{TRAIN} --lr nan", "lr = nan"),
+    (f"{TRAIN} --batch-size 1", "batch_size = 1"),
+    (f"{TRAIN} --width-mult 0", "width_mult = 0"),
+    (f"{TRAIN} --image-size 8", "image_size 8"),
+    (f"{TRAIN} --device warp", "'warp'"),
+    (f"{TRAIN} --precision fp8", "'fp8'"),
+    (f"{TRAIN} --out notes.txt", "notes.txt is a file"),
+    (f"{TRAIN} --out notes.txt/deeper", "notes.txt is a file"),
+    (f"{TRAIN} --out other-run", "other-run holds another training run (its net differs)"),
+    (f"{TRAIN} --out damaged-run", "damaged-run/result.json is damaged"),
+    (f"{TRAIN} --out begun-run", "begun-run/state.safetensors"),
+    # One step an epoch: the loss before it is finite, the net after it is not.
+    (f"{TRAIN} --epochs 1 --lr 1e30", "step of epoch 1 (learning rate 1e+30)"),
+    (f"{TRAIN} --epochs 1 --lr 1e30 --batch-size 4", "nan at step 2 of epoch 1 (learning rate"),
+]
+
+ATTACKS = [
+    (f"{ATTACK} --attack cw", "'cw'"),
+    (f"{ATTACK} --attack ''", "''"),
+    (f"{ATTACK} --attack pgd:alpha=1", "'alpha'"),
+    (f"{ATTACK} --attack pgd:eps=16", "eps=16 lies outside [0, 1]: write 16/255, not 16"),
+    (f"{ATTACK} --attack pgd:eps=-1/255", "eps=-1/255"),
+    (f"{ATTACK} --attack pgd:eps=1/0", "'1/0'"),
+    (f"{ATTACK} --attack pgd:eps=", "eps=''"),
+    (f"{ATTACK} --attack pgd:eps=nan", "'nan'"),
+    (f"{ATTACK} --attack mifgsm:decay=1e400", "'1e400'"),
+    (f"{ATTACK} --attack pgd:steps=0", "steps=0"),
+    (f"{ATTACK} --attack pgd:steps=1.5", "steps=1.5"),
+    (f"{ATTACK} --out data", "data is a folder"),
+    (f"{ATTACK} --out notes.txt/new", "notes.txt is a file"),
+    (f"attack nowhere.safetensors {CRAFT}", "'nowhere.safetensors'"),
+    (f"attack data {CRAFT}", "data/model.safetensors"),
+    (f"attack cut.safetensors {CRAFT}", "cut.safetensors is damaged"),
+    (f"attack foreign.safetensors {CRAFT}", "foreign.safetensors was not written by defective"),
+    (f"attack notes.txt {CRAFT}", "notes.txt"),
+    (f"attack of-birds.safetensors {CRAFT}", "of-birds.safetensors"),
+    (f"attack no_module:net {CRAFT}", "'no_module'"),
+    (f"attack :net {CRAFT}", "':net'"),
+    (f"attack ..own_nets:bright {CRAFT}", "'..own_nets'"),
+    (f"attack syntax:net {CRAFT}", "syntax.py, line 1"),
+    (f"attack own_nets:missing {CRAFT}", "'missing'"),
+    (f"attack own_nets:value {CRAFT}", "no function 'value'"),
+    (f"attack own_nets:number {CRAFT}", "own_nets:number() returned int"),
+    (f"attack own_nets:raises {CRAFT}", "own_nets:raises() failed: KeyError"),
+    (f"attack own_nets:leaves {CRAFT}", "own_nets:leaves() failed: SystemExit: bye (own_nets.py, line"),
+    (f"attack own_nets:asks {CRAFT}", "argument: 'path'"),
+    (f"attack own_nets:flat {CRAFT}", "own_nets:flat: the model returned (1,)"),
+    (f"attack own_nets:several {CRAFT}", "own_nets:several: the model returned tuple"),
+    (f"attack own_nets:nan {CRAFT}", "own_nets:nan: the model returned nan"),
+    (f"attack own_nets:fails_inside {CRAFT}", "KeyError: 'weights'"),
+    (f"attack own_nets:always_wrong {CRAFT}", "no image of data right"),
+    (f"attack own_nets:detached {CRAFT}", "no gradient"),
+    (f"attack three-classes.safetensors {CRAFT}", "three-classes.safetensors knows 3 classes, data has 2"),
+    (f"attack larger.safetensors {CRAFT}", "larger.safetensors takes images of shape (3, 32, 32)"),
+    (f"attack gray.safetensors {CRAFT}", "gray.safetensors takes images of shape (1, 16, 16)"),
+]
+
+EVALUATION = [
+    ("evaluate own_nets:bright --data folder:data", "one model alone"),
+    ("evaluate own_nets:bright own_nets:bright --data folder:data", "own_nets:bright is named twice"),
+    ("evaluate plain.safetensors ./plain.safetensors --data folder:data", "./plain.safetensors is named twice"),
+    (f"{EVALUATE} --source bottom.safetensors --source bottom.safetensors", "bottom.safetensors is named twice"),
+    (f"{EVALUATE} --source nowhere", "'nowhere'"),
+    (f"{EVALUATE} --source three-classes.safetensors", "three-classes.safetensors knows 3 classes"),
+    (f"{EVALUATE} --data folder:three", "own_nets:bright knows 2 classes, three has 3"),
+    (f"{EVALUATE} --attack nope", "'nope'"),
+    (f"{EVALUATE} --device warp", "'warp'"),
+    (f"{EVALUATE} --out notes.txt", "notes.txt is a file"),
+    (f"{EVALUATE} --crafted nowhere.safetensors", "nowhere.safetensors: there is no such file"),
+    (f"{EVALUATE} --crafted notes.txt", "notes.txt"),
+    (f"{EVALUATE} --crafted of-birds.safetensors", "of-birds.safetensors holds no images attacked from data (it says 'birds')"),
+    (f"{EVALUATE} --crafted plain.safetensors", "plain.safetensors"),
+    ("demo --out notes.txt", "notes.txt is a file"),
+    ("demo --device warp", "'warp'"),
+]
+
+CASES = NAMES + ARGUMENTS + DATA + TRAINING + ATTACKS + EVALUATION
+
+
+@pytest.mark.parametrize(("command", "named"), CASES, ids=[command for command, _ in CASES])
+def test_one_line_names_what_is_wrong(place, run, command, named):
+    code, out, err = run(command)
+    assert code == 2
+    assert out == ""
+    # Work that had begun leaves the line of its progress; everything else is the error.
+    lines = [line for line in err.splitlines() if "━" not in line and "-:--:--" not in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert named in lines[0]
+    assert "Traceback" not in err
+    assert not (place / "new.safetensors").exists()
+    assert not (place / "new" / "result.json").exists()
+
+
+def test_one_line_even_if_the_message_has_several(place, run):
+    assert run(f"attack own_nets:raises {CRAFT}").err.count("\n") == 1

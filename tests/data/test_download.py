@@ -1,0 +1,194 @@
+import hashlib
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import numpy as np
+import pytest
+
+from defective import InputError
+from defective.data.download import REMOTES, Remote, download, fetch, verify
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+OTHER = CONTENT[:-1] + b"?"
+
+
+class Server(HTTPServer):
+    """Serves CONTENT at /good; what else it does is said by the first part of the path. ``seen`` holds (path, Range) of each request."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.seen: list[tuple[str, str | None]] = []
+        self.encodings: set[str | None] = set()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{path}/file.bin"
+
+    def handle_error(self, *_: object) -> None:
+        """The client may hang up."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        asked, behaviour = self.headers.get("Range"), self.path.split("/")[1]
+        self.server.seen.append((behaviour, asked))
+        self.server.encodings.add(self.headers.get("Accept-Encoding"))
+        content = OTHER if behaviour == "wrong" else CONTENT
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and behaviour != "no-range" else 0
+        if behaviour == "error":
+            return self.send_error(503)
+        if start >= len(content):
+            return self.send_error(416)
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        stop = 200_000 if behaviour == "broken" and start < 100_000 else len(content)
+        self.wfile.write(content[start:stop])
+        return None
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on standard error."""
+
+
+@pytest.fixture
+def server(monkeypatch) -> Iterator[Server]:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def remote(*urls: str, content: bytes = CONTENT) -> Remote:
+    return Remote("file.bin", urls, f"sha256:{hashlib.sha256(content).hexdigest()}")
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_a_file_is_fetched_whole_and_only_once(server, tmp_path, algorithm):
+    wanted = Remote("file.bin", (server.url("good"),), f"{algorithm}:{hashlib.new(algorithm, CONTENT).hexdigest()}")
+    for _ in range(2):
+        assert fetch(wanted, tmp_path / "new") == tmp_path / "new" / "file.bin"
+        assert (tmp_path / "new" / "file.bin").read_bytes() == CONTENT
+        assert names(tmp_path / "new") == ["file.bin"]
+    assert server.seen == [("good", None)]
+    # Bytes packed on the way would break both the sum and the count.
+    assert server.encodings == {"identity"}
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(server, tmp_path):
+    wanted = remote(server.url("broken"))
+    with pytest.raises(InputError, match=rf"cannot fetch file\.bin .*try again later, or put the file at {tmp_path}/file\.bin"):
+        fetch(wanted, tmp_path)
+    assert names(tmp_path) == ["file.bin.part"]
+    part = (tmp_path / "file.bin.part").read_bytes()
+    assert 100_000 < len(part) <= 200_000
+    assert CONTENT.startswith(part)
+    assert fetch(wanted, tmp_path).read_bytes() == CONTENT
+    assert names(tmp_path) == ["file.bin"]
+    assert server.seen == [("broken", None), ("broken", f"bytes={len(part)}-")]
+
+
+def test_the_next_address_goes_on_where_the_first_stopped(server, tmp_path):
+    fetched = fetch(remote(server.url("broken"), server.url("good")), tmp_path)
+    assert fetched.read_bytes() == CONTENT
+    (first, nothing), (second, asked) = server.seen
+    assert (first, nothing, second) == ("broken", None, "good")
+    assert 100_000 < int(asked.removeprefix("bytes=").removesuffix("-")) <= 200_000
+
+
+def test_a_server_that_cannot_go_on_starts_over(server, tmp_path):
+    (tmp_path / "file.bin.part").write_bytes(CONTENT[:1000])
+    assert fetch(remote(server.url("no-range")), tmp_path).read_bytes() == CONTENT
+    assert server.seen == [("no-range", "bytes=1000-")]
+    assert names(tmp_path) == ["file.bin"]
+
+
+def test_a_part_that_is_complete_already_is_taken(server, tmp_path):
+    (tmp_path / "file.bin.part").write_bytes(CONTENT)
+    assert fetch(remote(server.url("good")), tmp_path).read_bytes() == CONTENT
+    assert server.seen == [("good", "bytes=300000-")]
+    assert names(tmp_path) == ["file.bin"]
+
+
+def test_a_wrong_checksum_is_named_and_nothing_stays(server, tmp_path):
+    wanted = remote(server.url("wrong"))
+    with pytest.raises(InputError, match=f"the checksum is wrong, expected {wanted.checksum}"):
+        fetch(wanted, tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_part_of_another_file_spoils_one_try_only(server, tmp_path):
+    (tmp_path / "file.bin.part").write_bytes(OTHER[::-1][:1000])
+    with pytest.raises(InputError, match="the checksum is wrong"):
+        fetch(remote(server.url("good")), tmp_path)
+    assert fetch(remote(server.url("good")), tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("first", ["error", "wrong"])
+def test_the_second_address_is_used_when_the_first_fails(server, tmp_path, first):
+    assert fetch(remote(server.url(first), server.url("good")), tmp_path).read_bytes() == CONTENT
+    assert [path for path, _ in server.seen] == [first, "good"]
+    assert names(tmp_path) == ["file.bin"]
+
+
+def test_a_damaged_file_is_fetched_again(server, tmp_path):
+    (tmp_path / "file.bin").write_bytes(OTHER)
+    assert fetch(remote(server.url("good")), tmp_path).read_bytes() == CONTENT
+
+
+def test_an_unreachable_server_is_said_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed = f"http://127.0.0.1:{free.getsockname()[1]}/file.bin"
+    with pytest.raises(InputError) as caught:
+        fetch(remote(closed, closed), tmp_path)
+    message = str(caught.value)
+    assert message.count(f"{closed}: ConnectionError") == 2
+    assert message.endswith(f"or put the file at {tmp_path / 'file.bin'}")
+    assert "\n" not in message
+    assert names(tmp_path) == []
+
+
+def test_a_data_set_of_one_file_is_a_file_and_of_several_a_folder(server, cache, monkeypatch):
+    one = remote(server.url("good"))
+    monkeypatch.setitem(REMOTES, "cifar10", (one,))
+    monkeypatch.setitem(REMOTES, "mnist", (one, one._replace(name="second.bin")))
+    assert download("cifar10") == cache / "downloads" / "cifar10" / "file.bin"
+    assert download("mnist") == cache / "downloads" / "mnist"
+    assert names(cache / "downloads" / "mnist") == ["file.bin", "second.bin"]
+
+
+def test_files_are_whole_damaged_or_missing(cache, monkeypatch):
+    monkeypatch.setitem(REMOTES, "mnist", tuple(remote()._replace(name=name) for name in ("a", "b", "c")))
+    folder = cache / "downloads" / "mnist"
+    assert verify("mnist") == [(str(folder / name), "missing") for name in "abc"]
+    folder.mkdir(parents=True)
+    (folder / "a").write_bytes(CONTENT)
+    (folder / "b").write_bytes(OTHER)
+    assert verify("mnist") == [(str(folder / "a"), "whole"), (str(folder / "b"), "damaged"), (str(folder / "c"), "missing")]
+
+
+def test_a_file_put_there_by_hand_needs_no_network(cache, monkeypatch):
+    monkeypatch.setitem(REMOTES, "cifar10", (remote("http://127.0.0.1:9/never"),))
+    (cache / "downloads" / "cifar10").mkdir(parents=True)
+    (cache / "downloads" / "cifar10" / "file.bin").write_bytes(CONTENT)
+    assert download("cifar10").read_bytes() == CONTENT
+
+
+def test_every_remote_file_has_an_address_and_a_checksum():
+    for each in (each for remotes in REMOTES.values() for each in remotes):
+        algorithm, _, digits = each.checksum.partition(":")
+        assert len(bytes.fromhex(digits)) == hashlib.new(algorithm).digest_size
+        assert each.urls
+        assert all(url.endswith(f"/{each.name}") for url in each.urls)

@@ -1,0 +1,199 @@
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from defective import InputError
+from defective import data as rooms
+from defective.data import ImageSet, ImageStream, load_data, shapes
+from defective.data.download import REMOTES
+from image_files import pack, pixels, write_image, write_tree
+from official_files import NAMES as CIFAR10
+from official_files import write_cifar10
+
+SUFFIXES = [".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz"]
+
+
+def below(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def as_tensor(images, split: str) -> torch.Tensor:
+    return torch.from_numpy(np.stack([image for name, image in images.items() if name.startswith(split)])).permute(0, 3, 1, 2)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    write_tree(tmp_path / "pets")
+    return tmp_path / "pets"
+
+
+@pytest.mark.parametrize("suffix", ["", *SUFFIXES])
+def test_a_folder_and_an_archive_of_it_give_the_same_images(tmp_path, cache, suffix):
+    images = write_tree(tmp_path / "pets")
+    path = pack(tmp_path / "pets", tmp_path / f"my-pets{suffix}") if suffix else tmp_path / "pets"
+    for split in ("train", "test"):
+        data = load_data(f"folder:{path}", split)
+        assert isinstance(data, ImageSet)
+        assert (data.name, data.split, data.classes) == ("my-pets" if suffix else "pets", split, ("cat", "dog"))
+        assert torch.equal(data.x, as_tensor(images, split))
+    # One decoding served both splits, and the unpacked files are gone.
+    assert len(below(cache / "decoded")) == 1
+    assert below(cache / "unpacked") == []
+
+
+def test_the_second_load_does_not_decode(tree, cache, monkeypatch):
+    first = load_data(f"folder:{tree}")
+    monkeypatch.setattr(rooms, "_decode", lambda *_: pytest.fail("decoded again"))
+    again = load_data(f"folder:{tree}")
+    assert torch.equal(again.x, first.x)
+    assert torch.equal(again.y, first.y)
+    assert (again.name, again.split, again.classes) == (first.name, first.split, first.classes)
+
+
+def test_a_changed_image_and_a_damaged_cache_are_decoded_anew(tree, cache):
+    load_data(f"folder:{tree}")
+    write_image(tree / "train" / "cat" / "0.png", pixels(99))
+    changed = load_data(f"folder:{tree}")
+    assert np.array_equal(changed.x[0].permute(1, 2, 0), pixels(99))
+    for file in (cache / "decoded").iterdir():
+        file.write_bytes(file.read_bytes()[:-7])
+    assert torch.equal(load_data(f"folder:{tree}").x, changed.x)
+
+
+@pytest.mark.parametrize("kind", ["folder", "imagenet"])
+def test_large_images_in_an_archive_are_streamed_from_the_cache(tmp_path, cache, kind):
+    write_tree(tmp_path / "large", size=130)
+    archive = pack(tmp_path / "large", tmp_path / "large.tar")
+    streams = [load_data(f"{kind}:{archive}", split) for split in ("train", "test", "train")]
+    size = 130 if kind == "folder" else 224
+    assert all(isinstance(stream, ImageStream) for stream in streams)
+    assert [(s.name, s.split, len(s)) for s in streams[:2]] == [("large", "train", 6), ("large", "test", 4)]
+    assert {s.image_shape for s in streams} == {(3, size, size)}
+    assert streams[0].listing.files == streams[2].listing.files
+    # Unpacked once, and read although the archive and the folder are gone.
+    assert len(below(cache / "unpacked")) == 1
+    assert below(cache / "decoded") == []
+    shutil.rmtree(tmp_path / "large")
+    x, y = streams[1].take(torch.arange(4))
+    assert (x.shape, y.tolist()) == ((4, 3, size, size), [0, 0, 1, 1])
+    if kind == "folder":
+        assert np.array_equal(x[0].permute(1, 2, 0), pixels(6, 130))
+
+
+def test_the_bounds_of_memory(tree, cache, monkeypatch):
+    assert isinstance(load_data(f"folder:{tree}", image_size=127), ImageSet)
+    assert isinstance(load_data(f"folder:{tree}", image_size=128), ImageStream)
+    assert load_data(f"folder:{tree}", image_size=5).x.shape == (6, 3, 5, 5)
+    assert isinstance(load_data(f"imagenet:{tree}", image_size=20), ImageSet)
+    monkeypatch.setattr(rooms, "MEMORY_LIMIT", 10 * 8 * 8 * 3 - 1)
+    assert isinstance(load_data(f"folder:{tree}", image_size=8), ImageStream)
+    monkeypatch.setattr(rooms, "MEMORY_LIMIT", 10 * 7 * 7 * 3)
+    assert isinstance(load_data(f"folder:{tree}", image_size=7), ImageSet)
+
+
+def test_two_processes_may_unpack_one_archive_at_a_time(tmp_path, cache, monkeypatch):
+    write_tree(tmp_path / "large", size=130)
+    archive = pack(tmp_path / "large", tmp_path / "large.zip")
+    unpack = rooms.unpack
+
+    def overtaken(path, into):
+        unpack(path, into)
+        monkeypatch.setattr(rooms, "unpack", unpack)
+        overtaken.other = load_data(f"folder:{path}")
+
+    monkeypatch.setattr(rooms, "unpack", overtaken)
+    mine = load_data(f"folder:{archive}")
+    assert mine.listing.files == overtaken.other.listing.files
+    assert all(file.exists() for file in mine.listing.files)
+    assert len(below(cache / "unpacked")) == 1
+
+
+@pytest.mark.parametrize("problem", ["bad tree", "bad archive"])
+def test_an_archive_that_cannot_be_used_leaves_nothing(tmp_path, cache, problem):
+    write_tree(tmp_path / "pets")
+    if problem == "bad tree":
+        shutil.rmtree(tmp_path / "pets" / "test")
+    archive = pack(tmp_path / "pets", tmp_path / "my-pets.zip")
+    if problem == "bad archive":
+        archive.write_bytes(archive.read_bytes()[:-30])
+    with pytest.raises(InputError, match="my-pets"):
+        load_data(f"folder:{archive}")
+    assert [path for path in cache.rglob("*") if path.is_file()] == []
+    assert below(cache / "unpacked") == []
+
+
+def test_downloaded_files_are_called_by_the_name_of_the_set(tmp_path, cache, monkeypatch):
+    write_cifar10(tmp_path / "cifar-10-batches-bin")
+    (cache / "downloads").mkdir(parents=True)
+    packed = pack(tmp_path, cache / "downloads" / "cifar-10-binary.tar.gz")
+    asked = []
+    monkeypatch.setattr(rooms, "download", lambda name: asked.append(name) or packed)
+    data = load_data("cifar10", "test")
+    assert (asked, data.name, len(data), data.classes) == (["cifar10"], "cifar10", 3, tuple(CIFAR10))
+
+
+def test_shapes_and_its_splits_need_no_file(cache):
+    assert load_data("shapes", "conflict") is shapes("conflict")
+    assert load_data("shapes", "test") is shapes("test")
+    assert not cache.exists()
+
+
+BAD_CALLS = {
+    "unknown": ("imagenette", "train", None, "no data set 'imagenette'; there are cifar10, mnist, tiny-imagenet, imagenet"),
+    "empty": ("", "train", None, "no data set ''"),
+    "other case": ("Shapes", "train", None, "no data set 'Shapes'"),
+    "no folder named": ("folder", "train", None, "say where the images are: folder:PATH"),
+    "no path": ("folder:", "train", None, "say where the images are: folder:PATH"),
+    "no imagenet": ("imagenet", "train", None, "say where the images are: imagenet:PATH"),
+    "missing": ("folder:{tree}/gone", "train", None, "{tree}/gone: there is no such file or folder"),
+    "missing official": ("cifar10:{tree}/gone", "train", None, "cifar10:{tree}/gone: there is no such file or folder"),
+    "unknown user": ("folder:~nobody-of-this-name/x", "train", None, "~nobody-of-this-name/x: there is no such file or folder"),
+    "no archive": ("folder:{tree}/train/cat/0.png", "train", None, "0.png is neither a folder nor an archive (.zip, .tar"),
+    "split": ("folder:{tree}", "val", None, "has no split 'val'; there are train and test"),
+    "official split": ("cifar10", "conflict", None, "cifar10 has no split 'conflict'; there are train and test"),
+    "split of shapes": ("shapes", "val", None, "shapes has no split 'val'"),
+    "shapes with a path": ("shapes:{tree}", "train", None, "shapes"),
+    "size of shapes": ("shapes", "train", 64, "image size"),
+    "size of official": ("mnist:{tree}", "train", 64, "image size"),
+    "size zero": ("folder:{tree}", "train", 0, "image size 0"),
+    "size below zero": ("folder:{tree}", "train", -8, "image size -8"),
+    "other layout": ("mnist:{tree}", "train", None, "train-images-idx3-ubyte is missing: this is not the official layout"),
+    "folder above": ("folder:{tree}/train", "train", None, "{tree}/train is no class-folder tree"),
+}
+
+
+@pytest.mark.parametrize("call", BAD_CALLS)
+def test_a_bad_name_path_split_or_size_is_said_in_one_line(tree, cache, call, monkeypatch):
+    for kind in REMOTES:
+        monkeypatch.setitem(REMOTES, kind, ())
+    name, split, image_size, says = BAD_CALLS[call]
+    with pytest.raises(InputError) as caught:
+        load_data(name.format(tree=tree), split, image_size=image_size)
+    assert says.format(tree=tree) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not cache.exists()
+
+
+@pytest.mark.slow
+def test_real_cifar10_jpeg_is_kept_decoded(real_data):
+    first = {split: load_data(f"folder:{real_data / 'cifar10-jpeg.tar.xz'}", split) for split in ("train", "test")}
+    for split, count in (("train", 5000), ("test", 1000)):
+        data = first[split]
+        assert (data.name, data.classes, data.image_shape) == ("cifar10-jpeg", tuple(CIFAR10), (3, 32, 32))
+        assert data.y.bincount().tolist() == [count] * 10
+    assert list((rooms.cache_folder() / "decoded").glob("cifar10-jpeg-*.safetensors"))
+    again = load_data(f"folder:{real_data / 'cifar10-jpeg.tar.xz'}", "test")
+    assert torch.equal(again.x, first["test"].x)
+    assert torch.equal(again.y, first["test"].y)
+
+
+@pytest.mark.slow
+def test_real_tiny_imagenet_is_read(real_data):
+    train, test = (load_data(f"tiny-imagenet:{real_data / 'tiny-imagenet-50.tar.xz'}", split) for split in ("train", "test"))
+    assert (train.name, len(train.classes), train.image_shape) == ("tiny-imagenet-50", 50, (3, 64, 64))
+    assert train.y.bincount().tolist() == [500] * 50
+    assert (len(test), test.y.bincount().tolist()) == (2500, [50] * 50)
+    assert train.classes == test.classes
+    assert train.classes[0] == "goldfish"

@@ -1,0 +1,168 @@
+import gzip
+import hashlib
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from defective import InputError
+from defective.data import load_data
+from defective.data.download import REMOTES
+from defective.data.official import read_cifar10, read_mnist, read_tiny_imagenet
+from image_files import pack
+from official_files import NAMES, idx, write_cifar10, write_mnist, write_tiny_imagenet
+
+
+@pytest.mark.parametrize("suffix", ["", ".tar.gz", ".zip"])
+def test_cifar10_is_read_byte_by_byte(tmp_path, cache, suffix):
+    made = write_cifar10(tmp_path / "mine" / "cifar-10-batches-bin")
+    path = pack(tmp_path / "mine", tmp_path / f"mine{suffix}") if suffix else tmp_path / "mine"
+    train, test = (load_data(f"cifar10:{path}", split) for split in ("train", "test"))
+    assert (train.name, train.split, test.split) == ("mine", "train", "test")
+    assert train.classes == test.classes == tuple(NAMES)
+    batches = [made[f"data_batch_{number}"] for number in range(1, 6)]
+    assert np.array_equal(train.x, np.concatenate([x for x, _ in batches]))
+    assert train.y.tolist() == np.concatenate([y for _, y in batches]).tolist()
+    assert np.array_equal(test.x, made["test_batch"][0])
+    assert test.y.tolist() == made["test_batch"][1].tolist()
+    assert (train.x.dtype, train.y.dtype) == (torch.uint8, torch.int64)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_mnist_is_read_byte_by_byte(tmp_path, packed):
+    made = write_mnist(tmp_path / "inside", packed=packed)
+    for split, prefix in (("train", "train"), ("test", "t10k")):
+        found = read_mnist(tmp_path, "mine")[split]
+        assert np.array_equal(found.x.squeeze(1), made[f"{prefix}-images-idx3-ubyte"])
+        assert found.y.tolist() == made[f"{prefix}-labels-idx1-ubyte"].tolist()
+        assert found.image_shape == (1, 28, 28)
+        assert (found.x.dtype, found.y.dtype, found.classes) == (torch.uint8, torch.int64, tuple("0123456789"))
+
+
+def test_tiny_imagenet_is_read_with_its_classes_in_order_of_their_numbers(tmp_path):
+    write_tiny_imagenet(tmp_path / "tiny-imagenet-200")
+    sets = read_tiny_imagenet(tmp_path, "mine")
+    assert sets["train"].classes == sets["test"].classes == ("goldfish", "cat")
+    assert sets["train"].y.tolist() == [0, 0, 1, 1]
+    assert sets["test"].y.tolist() == [1, 0]
+    assert sets["train"].x.shape == (4, 3, 64, 64)
+    for n, image in enumerate(sets["test"].x):
+        file = tmp_path / "tiny-imagenet-200" / "val" / "images" / f"val_{n}.JPEG"
+        assert np.array_equal(image.permute(1, 2, 0), np.array(Image.open(file)))
+    gray = sets["train"].x[3]
+    assert torch.equal(gray[0], gray[1])
+
+
+def change(name: str, edit):
+    """Rewrite one file below the data set's folder."""
+    return lambda root: (root / name).write_bytes(edit((root / name).read_bytes()))
+
+
+def gz(edit):
+    return change("t10k-images-idx3-ubyte.gz", edit)
+
+
+def gz_labels(values: list[int]):
+    return change("t10k-labels-idx1-ubyte.gz", lambda _: gzip.compress(idx(np.array(values))))
+
+
+PROBLEMS = {
+    ("cifar10", "half a record"): (change("data_batch_3.bin", lambda b: b[:-1000]), "data_batch_3.bin is cut off: 8219 bytes"),
+    ("cifar10", "empty"): (change("test_batch.bin", lambda b: b""), "test_batch.bin is cut off: 0 bytes"),
+    ("cifar10", "label 10"): (
+        change("data_batch_5.bin", lambda b: b"\n" + b[1:]),
+        "data_batch_5.bin is not CIFAR-10: it holds label 10",
+    ),
+    ("cifar10", "no batch"): (lambda root: (root / "data_batch_2.bin").unlink(), "data_batch_2.bin is missing"),
+    ("cifar10", "no test"): (lambda root: (root / "test_batch.bin").unlink(), "test_batch.bin is missing"),
+    ("cifar10", "no names"): (lambda root: (root / "batches.meta.txt").unlink(), "batches.meta.txt is missing"),
+    ("cifar10", "nine names"): (change("batches.meta.txt", lambda b: b[9:]), "batches.meta.txt names 9 classes; CIFAR-10 has 10"),
+    ("cifar10", "no text"): (change("batches.meta.txt", lambda b: b"\xff" * 9), "batches.meta.txt is damaged: it is no text"),
+    ("mnist", "bad magic"): (
+        gz(lambda b: gzip.compress(b"\0\0\x0d\3" + gzip.decompress(b)[4:])),
+        "is not an IDX file of bytes with 3 axes",
+    ),
+    ("mnist", "wrong axes"): (
+        gz(lambda b: gzip.compress(idx(np.zeros((3, 784))))),
+        "ubyte.gz is not an IDX file of bytes with 3 axes",
+    ),
+    ("mnist", "short header"): (
+        gz(lambda b: gzip.compress(bytes([0, 0, 8, 3, 0]))),
+        "ubyte.gz is not an IDX file of bytes with 3 axes",
+    ),
+    ("mnist", "short"): (gz(lambda b: gzip.compress(gzip.decompress(b)[:-1])), "its header promises 2352 bytes, 2351 follow"),
+    ("mnist", "long"): (gz(lambda b: gzip.compress(gzip.decompress(b) + b"x")), "its header promises 2352 bytes, 2353 follow"),
+    ("mnist", "cut off"): (gz(lambda b: b[:-100]), "t10k-images-idx3-ubyte.gz is damaged or cut off"),
+    ("mnist", "wrong bit"): (
+        gz(lambda b: b[:1000] + bytes([b[1000] ^ 1]) + b[1001:]),
+        "t10k-images-idx3-ubyte.gz is damaged or cut off",
+    ),
+    ("mnist", "no gzip"): (gz(lambda b: b"text"), "t10k-images-idx3-ubyte.gz is damaged or cut off"),
+    ("mnist", "fewer labels"): (gz_labels([1, 2]), "t10k has 3 images but 2 labels"),
+    ("mnist", "label 10"): (gz_labels([1, 2, 10]), "is not MNIST: t10k holds label 10"),
+    ("mnist", "no images"): (
+        lambda root: (gz(lambda _: gzip.compress(idx(np.zeros((0, 28, 28)))))(root), gz_labels([])(root)),
+        "t10k has 0 images but 0 labels",
+    ),
+    ("mnist", "no labels"): (lambda root: (root / "train-labels-idx1-ubyte.gz").unlink(), "train-labels-idx1-ubyte is missing"),
+    ("tiny-imagenet", "no wnids"): (lambda root: (root / "wnids.txt").unlink(), "wnids.txt is missing"),
+    ("tiny-imagenet", "no words"): (lambda root: (root / "words.txt").unlink(), "words.txt is missing"),
+    ("tiny-imagenet", "no class folder"): (lambda root: shutil.rmtree(root / "train" / "n02"), "train/n02/images is missing"),
+    ("tiny-imagenet", "empty class"): (
+        lambda root: [f.unlink() for f in root.glob("train/n01/images/*")],
+        "n01/images holds no .JPEG",
+    ),
+    ("tiny-imagenet", "no annotations"): (
+        lambda root: (root / "val" / "val_annotations.txt").unlink(),
+        "val_annotations.txt is missing",
+    ),
+    ("tiny-imagenet", "no val images"): (
+        change("val/val_annotations.txt", lambda b: b""),
+        "val_annotations.txt names no image of n01",
+    ),
+    ("tiny-imagenet", "odd lines"): (
+        change("val/val_annotations.txt", lambda b: b"\n\nx\n"),
+        "val_annotations.txt names no image of n01",
+    ),
+    ("tiny-imagenet", "class not in val"): (
+        change("val/val_annotations.txt", lambda b: b[b.index(b"val_1") :]),
+        "names no image of n02",
+    ),
+    ("tiny-imagenet", "no class"): (change("wnids.txt", lambda b: b""), "names no image of the classes in wnids.txt"),
+    ("tiny-imagenet", "val image missing"): (
+        lambda root: (root / "val/images/val_1.JPEG").unlink(),
+        "val/images/val_1.JPEG is missing",
+    ),
+    ("tiny-imagenet", "damaged image"): (
+        change("train/n01/images/n01_1.JPEG", lambda b: b[:700]),
+        "n01_1.JPEG is not a whole image",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "problem"), PROBLEMS)
+def test_damaged_and_incomplete_files_are_named(tmp_path, kind, problem):
+    write, read = {
+        "cifar10": (write_cifar10, read_cifar10),
+        "mnist": (lambda root: write_mnist(root, packed=True), read_mnist),
+        "tiny-imagenet": (write_tiny_imagenet, read_tiny_imagenet),
+    }[kind]
+    write(tmp_path / "mine")
+    break_it, says = PROBLEMS[kind, problem]
+    break_it(tmp_path / "mine")
+    with pytest.raises(InputError) as caught:
+        read(tmp_path / "mine", "mine")
+    assert says in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_real_mnist_is_read_and_its_test_files_are_the_official_ones(real_data, cache):
+    train, test = (load_data(f"mnist:{real_data / 'mnist-17k'}", split) for split in ("train", "test"))
+    assert (train.name, len(train), len(test), test.image_shape) == ("mnist-17k", 17_000, 10_000, (1, 28, 28))
+    # The published counts of the ten digits among the test images.
+    assert test.y.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    for remote in REMOTES["mnist"][2:]:
+        assert f"md5:{hashlib.md5((real_data / 'mnist-17k' / remote.name).read_bytes()).hexdigest()}" == remote.checksum
