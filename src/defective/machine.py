@@ -56,12 +56,17 @@ def describe_machine(device: torch.device, precision: str) -> dict[str, Any]:
     """What a measured number must carry: device, precision, versions."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
     return {
-        "device": f"{name}, {torch.get_num_threads()} threads" if device.type == "cpu" else name,
+        "device": f"{name}, {_threads()}" if device.type == "cpu" else name,
         "precision": precision,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "defective": __version__,
     }
+
+
+def _threads() -> str:
+    count = torch.get_num_threads()
+    return f"{count} thread{'s' * (count != 1)}"
 
 
 def _cpu_info(key: str) -> str:

@@ -104,6 +104,8 @@ def place(_built: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Said]:
     """Run a command line in this process."""
     monkeypatch.setattr(sys, "path", list(sys.path))
+    # pytest-xdist sets it in its workers.
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def call(command: str) -> Said:
         capsys.readouterr()

@@ -79,6 +79,7 @@ def test_data_get_and_check_say_what_is_there(place, run):
     document = parse(run("data get folder:data --json"))
     assert [(row["split"], row["images"], row["classes"]) for row in document] == [("train", 8, 2), ("test", 8, 2)]
     assert document[0]["image_shape"] == [3, 16, 16] and document[0]["smallest_class"] == 4
+    assert document[0]["location"] == "data"
     assert table(run("data check folder:data")) == [["train", "8", "3 x 16 x 16", "2", "4"], ["test", "8", "3 x 16 x 16", "2", "4"]]
     assert parse(run("data get folder:whole-cut.zip --image-size 8 --json"))[0]["image_shape"] == [3, 8, 8]
 

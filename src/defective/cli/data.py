@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from defective.cli.console import ImageSizeOption, JsonOption, print_json, print_table
-from defective.data import load_data
+from defective.data import load_data, location
 from defective.data.download import REMOTES, verify
 
 app = typer.Typer(help="Download and verify data sets.")
@@ -21,7 +21,7 @@ def _data(context: typer.Context) -> None:
 
 @app.command()
 def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption = False) -> None:
-    """Download a data set if it has to be, decode it, and say what it holds.
+    """Download a data set if it has to be, decode it, and say what it holds and where it lies.
 
     Example: defective data get cifar10
     """
@@ -34,6 +34,7 @@ def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption
             "image_shape": list(data.image_shape),
             "classes": len(data.classes),
             "smallest_class": int(data.y.bincount(minlength=len(data.classes)).min()),
+            "location": location(name),
         }
         for data in splits
     ]
@@ -50,7 +51,7 @@ def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption
         )
         for row in document
     ]
-    print_table(splits[0].name, ("split", "images", "C x H x W", "classes", "smallest class"), rows)
+    print_table(splits[0].name, ("split", "images", "C x H x W", "classes", "smallest class"), rows, note=location(name))
 
 
 @app.command()

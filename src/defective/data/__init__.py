@@ -15,7 +15,7 @@ from defective.data.stream import ImageStream
 from defective.errors import InputError
 from defective.files import cache_folder
 
-__all__ = ["NAMES", "Data", "ImageSet", "ImageStream", "index_hash", "load_data", "pick", "shapes"]
+__all__ = ["NAMES", "Data", "ImageSet", "ImageStream", "index_hash", "load_data", "location", "pick", "shapes"]
 
 NAMES = ("cifar10", "mnist", "tiny-imagenet", "imagenet", "shapes", "folder")
 _READERS = {
@@ -79,6 +79,19 @@ def load_data(name: str, split: str = "train", *, image_size: int | None = None)
     if root.is_file() and not is_archive(root):
         raise InputError(f"{root} is neither a folder nor an archive (.zip, .tar, .tar.gz, .tar.xz)")
     return _read(kind, root, stem(root.resolve()), image_size)[split]
+
+
+def location(name: str) -> str:
+    """Say where the files of a data set lie: the folder of downloads, the path in the name, or nowhere.
+
+    Example:
+        >>> location("folder:pictures.zip"), location("shapes")
+        ('pictures.zip', 'made, no files')
+    """
+    kind, _, path = name.partition(":")
+    if kind in REMOTES and not path:
+        return str(cache_folder() / "downloads" / kind)
+    return path or "made, no files"
 
 
 def _read(kind: str, root: Path, label: str, image_size: int | None) -> dict[str, Data]:
