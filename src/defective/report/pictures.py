@@ -29,7 +29,7 @@ def perturbation_picture(x: Tensor, x_adv: Tensor, eps: float) -> str:
     return picture(((difference / eps).clamp(-1, 1) * 127 + 128).round().to(torch.uint8))
 
 
-def mask_picture(mask: Tensor, *, columns: int = 16, count: int = 32) -> str:
+def mask_picture(mask: Tensor, *, columns: int = 8, count: int = 16) -> str:
     """The first channels of a bool mask ``(C, H, W)`` side by side: black neurons are dead (paper Figure 2)."""
     chosen = mask[:count].cpu().to(torch.uint8)
     channels, height, width = chosen.shape
