@@ -165,8 +165,10 @@ def test_evaluate_white_box_attacks_each_model_on_itself_once(place, run):
     common = f"evaluate plain.safetensors own_nets:bright --data folder:data --attack {FGSM} --white-box"
     pairs = [(cell["target"], cell["source"]) for cell in parse(run(f"{common} --json"))["cells"]]
     assert len(set(pairs)) == len(pairs) == 4
+    own = parse(run(f"{common} --source bottom.safetensors --json"))["cells"][2:]
     said = run(f"{common} --source bottom.safetensors")
     assert "on itself" in said.out
+    assert [row[3] for row in table(said)] == [shown(cell["defense"]["target-correct"]) for cell in own]
     assert all(all(row) for row in table(said)) and len(table(said)[0]) == 4
 
 

@@ -70,6 +70,12 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert file.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
 
 
+def test_others_may_read_what_the_umask_lets_them(tmp_path):
+    save(build("vgg19", width_mult=0.0625), tmp_path / "net.safetensors")
+    (tmp_path / "usual").touch()
+    assert (tmp_path / "net.safetensors").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
 def damaged(path):
     path.write_bytes(path.read_bytes()[:-100])
 

@@ -1,0 +1,76 @@
+"""The tables of the README say what was measured."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results" / "cifar10-jpeg" / "tiny"
+NETS = ("plain", "bottom-0.5", "bottom-0.3", "bottom-0.1")
+
+
+def percent(rate):
+    return f"{100 * rate['rate']:.1f} ({100 * rate['low']:.1f}-{100 * rate['high']:.1f})"
+
+
+def readme_rows(first_column):
+    lines = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| ")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: row[1:] for row in rows if row[0] in first_column}
+
+
+def evaluation(suffix=""):
+    return json.loads((RESULTS / f"evaluation{suffix}.json").read_text())
+
+
+def defense(document, net, source, attack, denominator="paper"):
+    (cell,) = (
+        cell
+        for cell in document["cells"]
+        if (cell["target"], cell["source"]) == (net, source) and cell["attack"].startswith(attack)
+    )
+    return cell["defense"][denominator]
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_the_table_of_the_readme_is_the_measured_one(net):
+    document = evaluation()
+    cells = [
+        percent(document["accuracy"][net]),
+        percent(defense(document, net, "source", "pgd")),
+        percent(defense(document, net, "source", "fgsm")),
+        percent(defense(document, net, net, "pgd", "target-correct")),
+        percent(defense(document, net, net, "fgsm", "target-correct")),
+    ]
+    assert readme_rows([f"`{net}`"])[f"`{net}`"] == cells
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_the_spread_over_seeds_is_the_measured_one(net):
+    cells = []
+    for attack in ("", "pgd", "fgsm"):
+        values = []
+        for suffix in ("", "-2", "-3"):
+            document, name = evaluation(suffix), net + suffix
+            rate = defense(document, name, "source", attack) if attack else document["accuracy"][name]
+            values.append(100 * rate["rate"])
+        mean = sum(values) / 3
+        deviation = (sum((value - mean) ** 2 for value in values) / 2) ** 0.5
+        cells.append(f"{mean:.1f} ± {deviation:.1f}")
+    assert readme_rows([f"`{net}`, 3 seeds"])[f"`{net}`, 3 seeds"] == cells
+
+
+def test_every_result_carries_what_a_number_needs():
+    for file in RESULTS.glob("*.json"):
+        document = json.loads(file.read_text())
+        assert {"device", "precision", "torch", "python", "defective"} <= document["machine"].keys(), file
+        assert document["data"] == "cifar10-jpeg"
+        if not file.name.startswith("evaluation"):
+            assert {"seed", "recipe", "seconds", "history"} <= document.keys(), file
+
+
+def test_no_result_names_a_place_on_a_machine():
+    for file in RESULTS.glob("*.json"):
+        assert not re.search(r'"/|\\\\', file.read_text()), file
