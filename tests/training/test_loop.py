@@ -144,6 +144,31 @@ def test_uniform_norm_scales_are_drawn_from_the_seed(data):
     assert scales.min() >= 0 and scales.max() <= 1 and scales.std() > 0.1
 
 
+def test_the_released_wide_net_keeps_its_norm_scales_at_one(data):
+    model = net("wrn32_4")
+    fit(model, data, RECIPE.changed(norm_scale_init="uniform", lr=1e-12, epochs=1), seed=3, device="cpu")
+    torch.testing.assert_close(model.stem.norm.weight, torch.ones_like(model.stem.norm.weight))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_run_goes_on_with_frozen_weights_and_without_momentum(data, tmp_path, momentum):
+    ends = []
+    for pieces in ([2], [1, 2]):
+        state = tmp_path / f"{len(pieces)}.safetensors"
+        for epochs in pieces:
+            model = net()
+            model.head.weight.requires_grad_(False)
+            recipe = RECIPE.changed(momentum=momentum, epochs=epochs, schedule="steps")
+            fit(model, data, recipe, state_file=state, device="cpu")
+        ends.append(weights(model))
+    assert equal(*ends)
+
+
+def test_one_image_is_too_few():
+    with pytest.raises(InputError, match="1 training image"):
+        fit(net(), some_shapes(1), RECIPE, device="cpu")
+
+
 def test_a_last_batch_of_one_image_is_left_out():
     fit(net(), some_shapes(101), RECIPE.changed(epochs=1), device="cpu")
 

@@ -18,6 +18,7 @@ from defective.errors import InputError
 from defective.inference import as_images, logits
 from defective.machine import autocast, choose_device, resolve_precision, world
 from defective.masks import stream
+from defective.models.wide_resnet import WideResNet
 from defective.progress import Advance, progress_bar
 from defective.specs import Recipe
 from defective.training.state import TrainingState
@@ -63,11 +64,14 @@ def fit(
         raise InputError("selection best-on-test needs test images")
     if recipe.augment == "resized-crop-flip" and not isinstance(data, ImageStream):
         raise InputError("augment resized-crop-flip works on streamed folders (images of 128 pixels and more): use crop-flip")
+    if len(data) < 2:
+        raise InputError(f"{data.name} has {len(data)} training image: batch norm needs at least 2")
     place = choose_device(device)
     run = _Run(recipe, seed, place, resolve_precision(place, precision))
     model.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     data = data.to(place)
-    if recipe.norm_scale_init == "uniform":
+    # The released WRN sets its norm scales to 1 itself; only the other nets kept the old default.
+    if recipe.norm_scale_init == "uniform" and not isinstance(model, WideResNet):
         _draw_norm_scales(model, stream(seed, "norm-scale"))
     optimizer = torch.optim.SGD(model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
     state = TrainingState(model, optimizer, state_file, state_key)

@@ -1,5 +1,6 @@
 """The state of a training run on disk, so that a killed run goes on."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,10 @@ class TrainingState:
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
         self.model.load_state_dict(parts["model"])
-        for index, parameter in enumerate(self.optimizer.param_groups[0]["params"]):
-            self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(parts["momentum"][str(index)])
+        for index, parameter in self._parameters():
+            if str(index) in parts["momentum"]:
+                buffer = torch.empty_like(parameter).copy_(parts["momentum"][str(index)])
+                self.optimizer.state[parameter]["momentum_buffer"] = buffer
         self.best, self.history = parts["best"], about["history"]
 
     def end_epoch(self, row: dict[str, Any], *, keep_best: bool) -> None:
@@ -53,11 +56,17 @@ class TrainingState:
         if self.file is None or world()[0] > 0:
             return
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        for index, parameter in enumerate(self.optimizer.param_groups[0]["params"]):
-            tensors[f"momentum.{index}"] = self.optimizer.state[parameter]["momentum_buffer"]
+        for index, parameter in self._parameters():
+            buffer = self.optimizer.state[parameter].get("momentum_buffer")
+            # None without momentum, and absent for a frozen parameter.
+            if buffer is not None:
+                tensors[f"momentum.{index}"] = buffer
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         write_tensors(self.file, whole, {"key": self.key, "history": self.history})
+
+    def _parameters(self) -> Iterator[tuple[int, Tensor]]:
+        yield from enumerate(self.optimizer.param_groups[0]["params"])
 
     def finish(self) -> None:
         """Put the best weights in, if they were kept."""
