@@ -91,6 +91,8 @@ ATTACKS = {
     "pgd:eps=8/255,step_size=0.01,steps=7": "pgd:eps=8/255,step_size=0.01,steps=7",
     "mifgsm:decay=0.5": "mifgsm:eps=16/255,step_size=1/255,steps=20,decay=0.5",
     "noise:sigma=0": "noise:sigma=0",
+    "cw:confidence=20,search_steps=30": "cw:confidence=20,steps=1000,search_steps=30,lr=0.01,initial_const=0.001",
+    "boundary:steps=500": "boundary:steps=500",
 }
 
 

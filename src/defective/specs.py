@@ -169,6 +169,8 @@ ATTACK_DEFAULTS: dict[str, dict[str, Number]] = {
     "fgsm": {"eps": 16 / 255},
     "pgd": {"eps": 16 / 255, "step_size": 1 / 255, "steps": 20},
     "mifgsm": {"eps": 16 / 255, "step_size": 1 / 255, "steps": 20, "decay": 1.0},
+    "cw": {"confidence": 0.0, "steps": 1000, "search_steps": 9, "lr": 0.01, "initial_const": 1e-3},
+    "boundary": {"steps": 5000},
     "noise": {"sigma": 16 / 255},
 }
 
@@ -211,6 +213,7 @@ class AttackSpec(Spec):
 
 
 _LENGTHS = ("eps", "step_size", "sigma")
+_COUNTS = ("steps", "search_steps")
 
 
 def _parse_number(text: str, key: str, value: str) -> Number:
@@ -222,9 +225,9 @@ def _parse_number(text: str, key: str, value: str) -> Number:
         number = math.nan
     if not math.isfinite(number):
         raise InputError(f"attack {text!r}: {key}={value!r} is not a number or fraction such as 16/255")
-    if key == "steps":
+    if key in _COUNTS:
         if number < 1 or not number.is_integer():
-            raise InputError(f"attack {text!r}: steps={value} must be a whole number, at least 1")
+            raise InputError(f"attack {text!r}: {key}={value} must be a whole number, at least 1")
         return int(number)
     if number < 0 or (key in _LENGTHS and number > 1):
         bound = "[0, 1]: write 16/255, not 16" if key in _LENGTHS else "[0, inf)"

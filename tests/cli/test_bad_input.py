@@ -105,7 +105,7 @@ TRAINING = [
 ]
 
 ATTACKS = [
-    (f"{ATTACK} --attack cw", "'cw'"),
+    (f"{ATTACK} --attack cw2", "'cw2'"),
     (f"{ATTACK} --attack ''", "''"),
     (f"{ATTACK} --attack pgd:alpha=1", "'alpha'"),
     (f"{ATTACK} --attack pgd:eps=16", "eps=16 lies outside [0, 1]: write 16/255, not 16"),

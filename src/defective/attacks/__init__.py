@@ -11,13 +11,29 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from defective.attacks.boundary import BoundaryResult, boundary, boundary_details, boundary_score
 from defective.attacks.budget import project, quantize
+from defective.attacks.carlini_wagner import cw
 from defective.attacks.gradient import fgsm, mifgsm, pgd
 from defective.attacks.noise import gaussian_noise
 from defective.errors import InputError
 from defective.specs import AttackSpec
 
-__all__ = ["Attack", "fgsm", "from_spec", "gaussian_noise", "mifgsm", "pgd", "project", "quantize"]
+__all__ = [
+    "Attack",
+    "BoundaryResult",
+    "boundary",
+    "boundary_details",
+    "boundary_score",
+    "cw",
+    "fgsm",
+    "from_spec",
+    "gaussian_noise",
+    "mifgsm",
+    "pgd",
+    "project",
+    "quantize",
+]
 
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
@@ -32,10 +48,12 @@ def from_spec(spec: AttackSpec, *, seed: int = 0) -> Attack:
         torch.Size([3, 1, 2, 2])
     """
     numbers = spec.parameters
-    gradient: dict[str, Callable[..., Tensor]] = {"fgsm": fgsm, "pgd": pgd, "mifgsm": mifgsm}
+    gradient: dict[str, Callable[..., Tensor]] = {"fgsm": fgsm, "pgd": pgd, "mifgsm": mifgsm, "cw": cw}
     if spec.name in gradient:
         return lambda model, x, y: gradient[spec.name](model, x, y, **numbers)
+    generator = torch.Generator().manual_seed(seed)
+    if spec.name == "boundary":
+        return lambda model, x, y: boundary(model, x, y, steps=int(numbers["steps"]), generator=generator)
     if spec.name == "noise":
-        generator = torch.Generator().manual_seed(seed)
         return lambda model, x, y: gaussian_noise(x, sigma=numbers["sigma"], generator=generator)
     raise InputError(f"no attack {spec.name!r}")

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from defective.errors import InputError
-from defective.inference import check_images, check_labels
+from defective.inference import check_images, check_labels, logits
 
 
 def project(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
@@ -64,3 +64,12 @@ def check_inputs(x: Tensor, y: Tensor | None = None, **lengths: float) -> None:
     for name, value in lengths.items():
         if not 0 <= value <= 1:
             raise InputError(f"{name} {value} lies outside [0, 1]: images are in [0, 1], write 16/255 for 16 levels")
+
+
+def check_classes(model: nn.Module, x: Tensor, y: Tensor) -> None:
+    """Refuse a model that returns no logits, and labels that are none of its classes."""
+    classes = logits(model, x[:1]).shape[1]
+    if classes < 2:
+        raise InputError(f"the model has {classes} class: there is no wrong one to attack towards")
+    if y.min() < 0 or y.max() >= classes:
+        raise InputError(f"labels lie in [{int(y.min())}, {int(y.max())}], but the model has classes 0 to {classes - 1}")

@@ -29,7 +29,9 @@ def attack(
     ],
     data: DataOption,
     out: Annotated[Path, typer.Option(help="File for the attacked images (safetensors).")],
-    attack: Annotated[str, typer.Option(help='fgsm, pgd, mifgsm or noise with numbers, as in "pgd:eps=8/255,steps=10".')] = "pgd",
+    attack: Annotated[
+        str, typer.Option(help='fgsm, pgd, mifgsm, cw, boundary or noise with numbers, as in "pgd:eps=8/255,steps=10".')
+    ] = "pgd",
     samples: Annotated[int, typer.Option(min=1, help="Images, drawn at random among those the net classifies right.")] = 1000,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round to 8 bits.")] = False,
     seed: SeedOption = 0,

@@ -1,0 +1,235 @@
+"""The boundary attack: a random walk along the decision boundary that asks a model for nothing but its decisions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from defective.attacks.budget import check_classes, check_inputs
+from defective.errors import InputError
+from defective.inference import evaluating
+
+START_DRAWS, BLEND_LEVELS = 1000, 1000
+CHECK_EVERY, ADAPTATION, CONVERGED = 10, 1.5, 1e-7
+FORWARD_BATCH, BLOCK_NUMBERS = 500, 8192
+
+Draw = Callable[[Tensor], Tensor]  # rows -> normal numbers for each
+Ask = Callable[[Tensor, Tensor], Tensor]  # (rows, an image for each) -> bool for each: is it misclassified?
+
+
+@dataclass(frozen=True)
+class BoundaryResult:
+    """For each image: what became of it (misclassified if ``started``, else unchanged), decisions asked, was there a start."""
+
+    x_adv: Tensor
+    queries: Tensor
+    started: Tensor
+
+
+# Directions tried in a step; whether one is dropped when its step on the sphere is asked about and fails; and the success rates of
+# the step towards the image between which its length stays.
+SCHEDULES = {"foolbox3": (1, False, 0.1, 0.25), "foolbox1": (25, True, 0.2, 0.5)}
+
+
+def boundary(
+    model: nn.Module, x: Tensor, y: Tensor, *, steps: int = 5000, generator: torch.Generator | None = None, **options: Any
+) -> Tensor:
+    """The images of :func:`boundary_details`, which names the options.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> x = torch.rand(3, 1, 2, 2)
+        >>> boundary(model, x, model(x).argmax(1), steps=10).shape
+        torch.Size([3, 1, 2, 2])
+    """
+    return boundary_details(model, x, y, steps=steps, generator=generator, **options).x_adv
+
+
+def boundary_details(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    steps: int = 5000,
+    generator: torch.Generator | None = None,
+    schedule: str = "foolbox3",
+    spherical_step: float = 0.01,
+    source_step: float = 0.01,
+) -> BoundaryResult:
+    r"""Walk along the decision boundary towards each image, from noise blended in until the image is misclassified.
+
+    .. math:: s = x + \frac{\delta d \, \eta - (x - x^k)}{\sqrt{1 + \delta^2}}, \qquad
+        x^{k+1} = s + \epsilon d \, \frac{x - s}{\lVert x - s \rVert_2}, \qquad d = \lVert x - x^k \rVert_2
+
+    with a random unit vector ``eta`` orthogonal to ``x - x^k``. A proposal is kept if it is misclassified and closer. An image that
+    is misclassified from the start is returned as it is. All images walk at once, each with its own random numbers and step sizes.
+
+    Args:
+        steps: Steps of the walk; an image stops earlier once its step towards the original is below 1e-7.
+        generator: On the CPU; torch's global one if not given. It gives one seed to each image in turn, so that splitting images
+            into batches changes nothing.
+        schedule: ``"foolbox3"`` tries one direction a step; ``"foolbox1"``, the paper's, up to 25. Their scores do not compare.
+        spherical_step: First length ``delta`` of the step on the sphere around the image, in units of the distance ``d``.
+        source_step: First length ``epsilon`` of the step towards the image, in units of ``d``.
+
+    Raises:
+        InputError: If a number is out of range, the schedule is unknown, or a label is no class of the model.
+
+    Source: paper Appendix A.4; Brendel et al. 2017. Foolbox 1's second walk after convergence is left out.
+    """
+    _check_options(steps, generator, schedule, spherical_step=spherical_step, source_step=source_step)
+    check_inputs(x, y)
+    check_classes(model, x, y)
+    x, y = x.detach().clamp(0, 1), y.to(x.device)
+    generators = [torch.Generator().manual_seed(int(torch.randint(2**63 - 1, (), generator=generator))) for _ in x]
+    queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
+
+    def ask(rows: Tensor, images: Tensor) -> Tensor:
+        if not len(rows):
+            return rows.bool()
+        queries[rows] += 1
+        z = torch.cat([model(part) for part in images.split(FORWARD_BATCH)])
+        return (z.argmax(1) != y[rows]) & ~z.isnan().any(1)
+
+    with evaluating(model), torch.no_grad():
+        everyone = torch.arange(len(x), device=x.device)
+        wrong = ask(everyone, x)
+        best, walking = _blend(ask, x, everyone[~wrong], generators)
+        _walk(ask, x, best, walking, _normal_numbers(x, generators), steps, schedule, spherical_step, source_step)
+    return BoundaryResult(best, queries, wrong.index_fill(0, walking, True))
+
+
+def boundary_score(x: Tensor, x_adv: Tensor) -> float:
+    r"""Score of a model under the boundary attack; larger is more robust.
+
+    .. math:: S(M) = \mathrm{Median}_i \left( \frac{1}{N} \lVert P_i^M \rVert_2^2 \right)
+
+    Args:
+        x, x_adv: Images in [0, 1] and what became of them. Leave out those that found no start and those misclassified from the
+            start, whose distance is 0.
+
+    Source: paper Eq. 10.
+
+    Example:
+        >>> round(boundary_score(torch.zeros(3, 1, 1, 1), torch.tensor([0.1, 0.2, 0.9]).view(3, 1, 1, 1)), 3)
+        0.04
+    """
+    check_inputs(x)
+    if x.shape != x_adv.shape:
+        raise InputError(f"images have shape {tuple(x.shape)}, attacked images {tuple(x_adv.shape)}")
+    return float((x_adv.cpu().double() - x.cpu().double()).square().flatten(1).mean(1).quantile(0.5))
+
+
+def _blend(ask: Ask, x: Tensor, rows: Tensor, generators: list[torch.Generator]) -> tuple[Tensor, Tensor]:
+    """Images with just enough uniform noise to be misclassified, and the rows that have any."""
+    best, noise, searching = x.clone(), torch.empty_like(x), rows
+    for _ in range(START_DRAWS):
+        if not len(searching):
+            break
+        noise[searching] = torch.stack([torch.rand(x.shape[1:], generator=generators[row]) for row in searching.tolist()]).to(x)
+        searching = searching[~ask(searching, noise[searching])]
+    rows = searching = rows[~torch.isin(rows, searching)]
+    for level in range(1, BLEND_LEVELS + 1):
+        if not len(searching):
+            break
+        share = level / BLEND_LEVELS
+        best[searching] = ((1 - share) * x[searching] + share * noise[searching]).clamp(0, 1)
+        searching = searching[~ask(searching, best[searching])]
+    return best, rows
+
+
+def _walk(ask: Ask, x: Tensor, best: Tensor, rows: Tensor, draw: Draw, steps: int, schedule: str, *lengths: float) -> None:
+    """Move ``best[rows]`` towards ``x[rows]`` in place."""
+    directions, conditional, low, high = SCHEDULES[schedule]
+    spherical, source = (x.new_full((len(x),), length, dtype=torch.promote_types(x.dtype, torch.float32)) for length in lengths)
+    on_sphere, towards = (_Recent(rows.new_zeros(len(x), size, dtype=torch.bool), rows.new_zeros(len(x))) for size in (100, 30))
+    for step in range(1, steps + 1):
+        checking, trying = step % CHECK_EVERY == 0, rows
+        for _ in range(directions if len(rows) else 0):
+            sphere, nearer, closer = _propose(x[trying], best[trying], draw(trying), spherical[trying], source[trying])
+            allowed = torch.ones_like(closer)
+            if checking:
+                held = ask(trying, sphere)
+                on_sphere.add(trying, held)
+                allowed = held if conditional else allowed
+            success = allowed.clone()
+            success[allowed] = ask(trying[allowed], nearer[allowed])
+            if checking:
+                towards.add(trying[allowed], success[allowed])
+            best[trying[success & closer]] = nearer[success & closer]
+            trying = trying[~success]
+            if not len(trying):
+                break
+        if checking:
+            factor = on_sphere.factor(0.2, 0.5)
+            spherical *= factor
+            source *= factor * towards.factor(low, high)
+            rows = rows[source[rows] >= CONVERGED]
+
+
+def _propose(x: Tensor, best: Tensor, noise: Tensor, spherical: Tensor, source: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """For each image a point on the sphere around it, a point nearer to it, and whether that one is nearer in spite of rounding."""
+    spherical, source = spherical[:, None], source[:, None]
+    flat, noise = x.flatten(1).to(spherical), noise.to(spherical)
+    towards = flat - best.flatten(1).to(spherical)
+    distance = towards.norm(dim=1, keepdim=True)
+    noise = noise - (noise * towards).sum(1, keepdim=True) / distance.square() * towards
+    noise *= spherical * distance / noise.norm(dim=1, keepdim=True)
+    sphere = (flat + (noise - towards) / (1 + spherical.square()).sqrt()).clamp(0, 1)
+    left = flat - sphere
+    reach = left.norm(dim=1, keepdim=True)
+    # Clipping leaves the sphere; the step makes up for that.
+    nearer = sphere + left * ((source * distance + reach - distance) / reach).clamp(0, 1)
+    sphere, nearer = (images.to(x.dtype).view_as(x) for images in (sphere, nearer))
+    return sphere, nearer, ((flat - nearer.flatten(1).to(flat)).norm(dim=1, keepdim=True) < distance).squeeze(1)
+
+
+@dataclass
+class _Recent:
+    """The last outcomes of each image, and how many there were since its step last changed."""
+
+    outcomes: Tensor
+    seen: Tensor
+
+    def add(self, rows: Tensor, outcomes: Tensor) -> None:
+        self.outcomes[rows, self.seen[rows] % self.outcomes.shape[1]] = outcomes
+        self.seen[rows] += 1
+
+    def factor(self, low: float, high: float) -> Tensor:
+        """What each image's step is to be multiplied by, if enough outcomes are in; those of a step that changes are forgotten."""
+        size, successes = self.outcomes.shape[1], self.outcomes.sum(1)
+        longer, shorter = ((self.seen >= size) & far for far in (successes > high * size, successes < low * size))
+        self.seen[longer | shorter] = 0
+        return ADAPTATION ** (longer.float() - shorter.float())
+
+
+def _normal_numbers(x: Tensor, generators: list[torch.Generator]) -> Draw:
+    """A function from rows to numbers for each; it draws blocks, because for small images a call costs more than its numbers."""
+    size = x[0].numel()
+    block = max(1, BLOCK_NUMBERS // size)
+    stock, used = torch.empty(len(x), block, size), torch.full((len(x),), block)
+
+    def draw(rows: Tensor) -> Tensor:
+        rows = rows.cpu()
+        for row in rows[used[rows] == block].tolist():
+            torch.randn(block, size, generator=generators[row], out=stock[row])
+            used[row] = 0
+        numbers = stock[rows, used[rows]]
+        used[rows] += 1
+        return numbers.to(x.device)
+
+    return draw
+
+
+def _check_options(steps: int, generator: torch.Generator | None, schedule: str, **lengths: float) -> None:
+    if steps < 1:
+        raise InputError(f"steps {steps} must be at least 1")
+    if schedule not in SCHEDULES:
+        raise InputError(f"no schedule {schedule!r}; there are {', '.join(SCHEDULES)}")
+    if generator is not None and generator.device.type != "cpu":
+        raise InputError(f"the generator is on {generator.device}: use one on the CPU, so that every device draws the same numbers")
+    for name, length in lengths.items():
+        if not 0 < length <= 1:
+            raise InputError(f"{name} {length} lies outside (0, 1]: it is a share of the distance to the image")

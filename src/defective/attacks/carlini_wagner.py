@@ -1,0 +1,141 @@
+"""The L2 attack of Carlini and Wagner: the closest image whose wrong class leads by a given margin."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from defective.attacks.budget import check_classes, check_inputs
+from defective.errors import InputError
+from defective.inference import evaluating
+
+# Where tanh is cut off. Nearer to 1 a pixel at exactly 0 or 1 would need hundreds of Adam's steps before it moves at all.
+EDGE = 1 - 1e-3
+LARGEST_CONST = 1e10
+
+
+def cw(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    confidence: float = 0.0,
+    steps: int = 1000,
+    search_steps: int = 9,
+    lr: float = 0.01,
+    initial_const: float = 1e-3,
+) -> Tensor:
+    r"""Carlini and Wagner's L2 attack, untargeted: Adam over a tanh change of variable, binary search on the constant ``c``.
+
+    .. math:: \min_w \; \lVert x' - x \rVert_2^2 + c \max\big(Z_y(x') - \max_{i \ne y} Z_i(x') + \kappa, 0\big), \qquad
+        x' = \tfrac{1}{2} (\tanh w + 1)
+
+    Every image has its own ``c``: ten times larger until it succeeds, then halved between the largest that failed and the smallest
+    that succeeded. It leaves the batch when its loss stops falling, and for good when it has nothing left to search.
+
+    Args:
+        confidence: Margin ``kappa`` in logits, at least 0, by which a wrong class leads the true one in every image returned.
+        steps: Most steps of Adam for one value of ``c``; the loss is checked each tenth of them.
+        search_steps: Values of ``c`` tried.
+        lr: Learning rate of Adam on ``w``.
+        initial_const: First ``c``; distances are in [0, 1] pixel units.
+
+    Returns:
+        For each image the closest one found that has the margin; the image itself where none was found.
+
+    Raises:
+        InputError: If a number is out of range, a label is no class of the model, or the logits have no gradient.
+
+    Source: paper Appendix E, whose formula has the targeted sign; Carlini and Wagner 2016.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
+        >>> x = torch.full((1, 1, 2, 2), 0.5)
+        >>> y = model(x).argmax(1)
+        >>> bool(model(cw(model, x, y, steps=200)).argmax(1) == y)
+        False
+    """
+    _check_numbers(confidence, steps, search_steps, lr, initial_const)
+    check_inputs(x, y)
+    check_classes(model, x, y)
+    x, y = x.detach().clamp(0, 1), y.to(x.device)
+    # Half-precision images move in float32: Adam's steps are below their rounding.
+    nearest, squared = x.clone(), x.new_full((len(x),), math.inf, dtype=torch.promote_types(x.dtype, torch.float32))
+    const, lower, upper = (torch.full_like(squared, value) for value in (initial_const, 0, math.inf))
+    with evaluating(model), torch.no_grad():
+        # An image that has its margin from the start is its own closest.
+        searching = _shortfall(model, x, y, confidence) > 0
+        for search_step in range(search_steps):
+            if not searching.any():
+                break
+            if search_step == search_steps - 1 >= 9:
+                # Like the original's last step, but only where nothing worked yet: repeating a search that did would change nothing.
+                const = const.where(upper.isfinite(), LARGEST_CONST)
+            rows = searching.nonzero().squeeze(1)
+            candidate, distance = _descend(model, x[rows], y[rows], const[rows], confidence=confidence, steps=steps, lr=lr)
+            closer = distance < squared[rows]
+            nearest[rows[closer]], squared[rows[closer]] = candidate[closer], distance[closer]
+            found = distance.isfinite()
+            upper[rows[found]], lower[rows[~found]] = const[rows[found]], const[rows[~found]]
+            searching &= (lower < LARGEST_CONST) | upper.isfinite()
+            const = torch.where(upper.isfinite(), (lower + upper) / 2, (const * 10).clamp_max(LARGEST_CONST))
+    return nearest
+
+
+@torch.enable_grad()
+def _descend(
+    model: nn.Module, x: Tensor, y: Tensor, const: Tensor, *, confidence: float, steps: int, lr: float
+) -> tuple[Tensor, Tensor]:
+    """The closest successful images on Adam's path, one constant for each, and their squared distances, inf where none was."""
+    nearest, squared = x.clone(), torch.full_like(const, math.inf)
+    rows = torch.arange(len(x), device=x.device)
+    w = (2 * x.to(const.dtype) - 1).clamp(-EDGE, EDGE).atanh()
+    mean, variance = torch.zeros_like(w), torch.zeros_like(w)
+    lowest = before = torch.full_like(const, math.inf)
+    for step in range(steps):
+        w.requires_grad_()
+        images = ((w.tanh() + 1) / 2).to(x.dtype)
+        short = _shortfall(model, images, y, confidence)
+        if not short.requires_grad:
+            raise InputError("the model's logits have no gradient (no_grad, detach, numpy?): only boundary and noise do without")
+        distance = (images.to(w.dtype) - x.to(w.dtype)).square().flatten(1).sum(1)
+        loss = distance + const * short.to(w.dtype)
+        (gradient,) = torch.autograd.grad(loss.sum(), w)
+        w, images, distance, loss = w.detach(), images.detach(), distance.detach(), loss.detach()
+        better = (short.detach() == 0) & (distance < squared[rows])
+        nearest[rows[better]], squared[rows[better]] = images[better], distance[better]
+        mean, variance = mean.lerp(gradient, 0.1), variance.lerp(gradient.square(), 0.001)
+        spread = (variance / (1 - 0.999 ** (step + 1))).sqrt() + 1e-8
+        w = w - lr / (1 - 0.9 ** (step + 1)) * mean / spread
+        # The lowest loss so far, not the present one: Adam swings about the hinge, and a swing is no sign of being done.
+        lowest = torch.minimum(lowest, loss)
+        if step % math.ceil(steps / 10) == 0:
+            falling = lowest < 0.999 * before
+            if not falling.any():
+                break
+            state = (rows, x, y, const, w, mean, variance, lowest)
+            rows, x, y, const, w, mean, variance, lowest = (part[falling] for part in state)
+            before = lowest
+    return nearest, squared
+
+
+def _shortfall(model: nn.Module, images: Tensor, y: Tensor, confidence: float) -> Tensor:
+    """How much each image's margin falls short of ``confidence``; 0 once it does not."""
+    z: Tensor = model(images)
+    # A model's rounding differs with the batch it sees; the margin must hold in any.
+    slack = 8 * torch.finfo(z.dtype).eps * z.detach().abs().amax(1)
+    true = z.gather(1, y[:, None]).squeeze(1)
+    wrong = z.scatter(1, y[:, None], -math.inf).amax(1)
+    return (true - wrong + confidence + slack).clamp_min(0)
+
+
+def _check_numbers(confidence: float, steps: int, search_steps: int, lr: float, initial_const: float) -> None:
+    if not 0 <= confidence < math.inf:
+        raise InputError(f"confidence {confidence} must be a number of logits, at least 0")
+    for name, count in {"steps": steps, "search_steps": search_steps}.items():
+        if count < 1:
+            raise InputError(f"{name} {count} must be at least 1")
+    if not 0 < lr < math.inf:
+        raise InputError(f"lr {lr} must be above 0")
+    if not 0 < initial_const <= LARGEST_CONST:
+        raise InputError(f"initial_const {initial_const} lies outside (0, {LARGEST_CONST:g}]")

@@ -1,0 +1,213 @@
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError
+from defective.attacks.boundary import boundary, boundary_details, boundary_score
+from problems import linear_net
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def distances(x, x_adv):
+    return (x_adv - x).flatten(1).norm(dim=1)
+
+
+class Brightness(nn.Module):
+    """Class 1 where the mean pixel is above a threshold, else class 0; noise, whose mean is a half, is always class 0."""
+
+    def __init__(self, threshold=0.7):
+        super().__init__()
+        self.threshold = threshold
+
+    def forward(self, x):
+        mean = x.flatten(1).mean(1)
+        return torch.stack([self.threshold - mean, mean - self.threshold], 1)
+
+
+@pytest.fixture
+def plane():
+    """A two-class linear net, images well inside the box, their labels and their exact distances to the decision boundary."""
+    net = linear_net(classes=2)
+    x = 0.4 + 0.2 * torch.rand(6, 2, 4, 4, generator=seeded(), dtype=torch.float64)
+    z = net(x).detach()
+    return net, x, z.argmax(1), (z[:, 0] - z[:, 1]).abs() / (net[1].weight[0] - net[1].weight[1]).norm().item()
+
+
+@pytest.fixture
+def colours():
+    """A small net trained for a moment to tell four coloured patterns apart, and images that it gets right."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(), nn.Flatten())
+    net.append(nn.Linear(72, 4))
+    patterns = torch.rand(4, 3, 2, 2).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    optimizer = torch.optim.Adam(net.parameters(), 5e-3)
+    for _ in range(80):
+        y = torch.randint(4, (64,))
+        x = (0.3 + 0.4 * patterns[y] + 0.15 * torch.randn(64, 3, 8, 8)).clamp(0, 1)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    right = net(x).argmax(1) == y
+    assert right.sum() >= 40
+    return net.eval(), x[right][:40], y[right][:40]
+
+
+@pytest.mark.parametrize(("schedule", "steps"), [("foolbox3", 4000), ("foolbox1", 400)])
+def test_linear_nets_are_attacked_nearly_to_the_optimum(schedule, steps, plane):
+    net, x, y, best = plane
+    x_adv = boundary(net, x, y, steps=steps, generator=seeded(), schedule=schedule)
+    assert (net(x_adv).argmax(1) != y).all()
+    assert (distances(x, x_adv) >= best * (1 - 1e-9)).all()
+    assert (distances(x, x_adv) <= 1.25 * best).all()
+
+
+@pytest.mark.parametrize("schedule", ["foolbox3", "foolbox1"])
+def test_an_image_does_not_feel_its_batch(schedule, plane):
+    net, x, y, _ = plane
+    together = boundary_details(net, x, y, steps=150, generator=seeded(), schedule=schedule)
+    for sizes in ([1] * 6, [2, 4]):
+        generator = seeded()
+        pieces = zip(x.split(sizes), y.split(sizes), strict=True)
+        parts = [boundary_details(net, a, b, steps=150, generator=generator, schedule=schedule) for a, b in pieces]
+        assert torch.equal(together.x_adv, torch.cat([part.x_adv for part in parts]))
+        assert torch.equal(together.queries, torch.cat([part.queries for part in parts]))
+
+
+def test_the_walk_belongs_to_the_generator(plane):
+    net, x, y, _ = plane
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    one, same, other = (boundary(net, x, y, steps=20, generator=seeded(seed)) for seed in (5, 5, 6))
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(one, same) and not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("schedule", ["foolbox3", "foolbox1"])
+def test_every_query_is_counted(schedule, plane):
+    net, x, y, _ = plane
+    asked = []
+    net.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
+    result = boundary_details(net, x, y, steps=50, generator=seeded(), schedule=schedule)
+    # One more than the attack's: the net is asked once how many classes it has.
+    assert int(result.queries.sum()) == sum(asked) - 1
+    if schedule == "foolbox3":
+        start = boundary_details(net, x, y, steps=1, generator=seeded()).queries
+        assert (result.queries - start == 49 + 5).all()
+
+
+@pytest.mark.parametrize("low", [0.4, 0.0])
+def test_proposals_are_on_the_sphere_and_one_step_nearer(low, plane):
+    net = plane[0]
+    # From 0 the box cuts the sphere, and the step towards the image has to make up for what it cuts off.
+    x = low + 0.02 * torch.rand(1, 2, 4, 4, generator=seeded(1), dtype=torch.float64)
+    y = net(x).argmax(1)
+    start = boundary(net, x, y, steps=1, generator=seeded(), spherical_step=1e-9, source_step=1e-9)
+    seen = []
+    net.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output.argmax(1) != y)))
+    boundary(net, x, y, steps=10, generator=seeded(), spherical_step=0.6, source_step=0.3)
+    distance = distances(x, start).item()
+    for step, (proposal, success) in enumerate(seen[-11:], 1):
+        assert proposal.min() >= 0 and proposal.max() <= 1
+        if step < 10 or step == 11:
+            assert distances(x, proposal).item() == pytest.approx(0.7 * distance, rel=1e-6)
+            distance *= 0.7 if success else 1
+        elif low:
+            assert distances(x, proposal).item() == pytest.approx(distance, rel=1e-6)
+
+
+def test_the_start_is_the_first_level_of_the_blend_that_is_misclassified():
+    net, x = Brightness().double(), torch.full((3, 1, 8, 8), 0.9, dtype=torch.float64)
+    x_adv = boundary(net, x, torch.ones(3, dtype=torch.long), steps=1, generator=seeded(), source_step=1e-6, spherical_step=1e-6)
+    # A blend with noise of mean m has the mean 0.9 + share (m - 0.9); shares are thousandths.
+    assert ((x_adv.flatten(1).mean(1) < 0.7) & (x_adv.flatten(1).mean(1) > 0.7 - 0.6e-3)).all()
+
+
+def test_images_without_a_start_are_reported_and_the_others_go_on():
+    x = torch.tensor([0.2, 0.9, 0.3, 0.6])[:, None, None, None].expand(4, 1, 8, 8)
+    y = torch.tensor([0, 1, 0, 1])
+    result = boundary_details(Brightness(), x, y, steps=200, generator=seeded())
+    assert result.started.tolist() == [False, True, False, True]
+    assert torch.equal(result.x_adv[[0, 2, 3]], x[[0, 2, 3]])
+    assert result.queries[3] == 1 and (result.queries[[0, 2]] == 1001).all()
+    assert result.x_adv[1].mean() < 0.7
+    assert 0 < distances(x, result.x_adv)[1] < 4
+
+
+def test_steps_are_adapted(plane):
+    net, x, y, best = plane
+    lengths = [distances(x, boundary(net, x, y, steps=2000, generator=seeded(), source_step=first)) for first in (1e-2, 0.5)]
+    # With half the distance as its first step no proposal succeeds until the step has shrunk.
+    assert (lengths[0] < 2 * best).all() and (lengths[1] < 5 * best).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_shape_type_and_range_are_kept(dtype, colours):
+    net, x, y = colours
+    net, x = net.to(dtype), x.to(dtype)
+    y = net(x).argmax(1)
+    result = boundary_details(net, x, y, steps=60, generator=seeded())
+    assert result.x_adv.shape == x.shape and result.x_adv.dtype == dtype
+    assert result.x_adv.min() >= 0 and result.x_adv.max() <= 1
+    assert result.started.any() and (net(result.x_adv).argmax(1) != y)[result.started].all()
+
+
+def test_the_model_is_left_as_it_was_found(small_net):
+    x, y = torch.rand(4, 3, 8, 8, generator=seeded(), dtype=torch.float64), torch.tensor([0, 1, 2, 3])
+    small_net.train()
+    small_net[1].eval()
+    small_net[0].weight.requires_grad_(False)
+    running = small_net[1].running_mean.clone()
+    boundary(small_net, x, y, steps=3, generator=seeded())
+    assert small_net.training and not small_net[1].training
+    assert not small_net[0].weight.requires_grad and small_net[0].bias.requires_grad
+    assert all(weight.grad is None for weight in small_net.parameters())
+    assert torch.equal(small_net[1].running_mean, running)
+
+
+def test_the_score_is_the_median_of_mean_squares():
+    x = torch.zeros(4, 3, 2, 2)
+    x_adv = torch.tensor([0.4, 0.1, 0.2, 0.3])[:, None, None, None].expand(4, 3, 2, 2)
+    assert boundary_score(x, x_adv) == pytest.approx((0.04 + 0.09) / 2)
+    assert boundary_score(x[:3], x_adv[:3]) == pytest.approx(0.04)
+    assert boundary_score(x[:1].half(), x_adv[1:2].half()) == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_as_close_as_foolbox(colours):
+    net, x, y = colours
+    ours, theirs = [], []
+    for seed in range(3):
+        with warnings.catch_warnings(), torch.random.fork_rng():
+            warnings.simplefilter("ignore")
+            foolbox = pytest.importorskip("foolbox")
+            torch.manual_seed(seed)
+            attack = foolbox.attacks.BoundaryAttack(steps=5000)
+            theirs.append(attack(foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu"), x, y, epsilons=None)[0])
+        ours.append(boundary(net, x, y, steps=5000, generator=seeded(seed)))
+        assert (net(ours[-1]).argmax(1) != y).all()
+    medians = [torch.cat([distances(x, x_adv) for x_adv in made]).median() for made in (ours, theirs)]
+    assert medians[0] <= 1.1 * medians[1]
+
+
+BAD = {
+    "0-255 images": (lambda m, x, y: boundary(m, x * 255, y), "divide by 255"),
+    "labels too few": (lambda m, x, y: boundary(m, x, y[:3]), r"\(3,\)"),
+    "label too large": (lambda m, x, y: boundary(m, x, y + 2), "classes 0 to 1"),
+    "no steps": (lambda m, x, y: boundary(m, x, y, steps=0), "steps 0"),
+    "schedule": (lambda m, x, y: boundary(m, x, y, schedule="foolbox2"), "foolbox2.*foolbox3, foolbox1"),
+    "no step": (lambda m, x, y: boundary(m, x, y, spherical_step=0), "spherical_step 0"),
+    "past the image": (lambda m, x, y: boundary(m, x, y, source_step=1.5), "source_step 1.5"),
+    "score of other images": (lambda m, x, y: boundary_score(x, x[:2]), r"\(2, 2, 4, 4\)"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments(case, plane):
+    act, said = BAD[case]
+    with pytest.raises(InputError, match=said):
+        act(*plane[:3])

@@ -1,0 +1,198 @@
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError
+from defective.attacks.carlini_wagner import cw
+from problems import linear_net
+
+
+def margins(net, x, y):
+    z = net(x).detach()
+    others = z.scatter(1, y[:, None], -torch.inf).amax(1)
+    return others - z.gather(1, y[:, None]).squeeze(1)
+
+
+def distances(x, x_adv):
+    return (x_adv - x).flatten(1).norm(dim=1)
+
+
+@pytest.fixture
+def images():
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(8, 3, 8, 8, generator=generator, dtype=torch.float64), torch.randint(0, 5, (8,), generator=generator)
+
+
+@pytest.fixture
+def steep_net():
+    """A conv net whose margins are tens of logits, as those of trained nets are."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(), nn.Flatten())
+    net.append(nn.Linear(72, 5))
+    with torch.no_grad():
+        net[5].weight.mul_(300)
+    return net.eval()
+
+
+@pytest.mark.parametrize("confidence", [0.0, 3.0])
+def test_linear_nets_are_attacked_to_the_closed_form_optimum(confidence):
+    net = linear_net(classes=2)
+    x = 0.4 + 0.2 * torch.rand(6, 2, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = net(x).argmax(1)
+    across = net[1].weight[1 - y] - net[1].weight[y]
+    best = (confidence - margins(net, x, y)) / across.norm(dim=1)
+    there = x + (best / across.norm(dim=1))[:, None, None, None] * across.view_as(x)
+    assert there.min() > 0.01 and there.max() < 0.99, "the box binds: no closed form"
+    x_adv = cw(net, x, y, confidence=confidence, steps=400)
+    assert (margins(net, x_adv, y) >= confidence).all()
+    assert (distances(x, x_adv) >= best * (1 - 1e-9)).all()
+    assert (distances(x, x_adv) <= best * 1.02).all()
+
+
+@pytest.mark.parametrize("confidence", [0.0, 20.0])
+def test_the_confidence_holds_for_every_image_returned(confidence, steep_net, images):
+    x = images[0].float()
+    y = steep_net(x).argmax(1)
+    x_adv = cw(steep_net, x, y, confidence=confidence, steps=150)
+    assert (distances(x, x_adv) > 0).all()
+    for batch_size in (1, 3, 8):
+        margin = torch.cat([margins(steep_net, a, b) for a, b in zip(x_adv.split(batch_size), y.split(batch_size), strict=True)])
+        assert (margin >= confidence).all() and (margin > 0).all()
+
+
+def test_images_of_pixels_at_exactly_0_and_1_can_be_attacked(steep_net, images):
+    x = images[0].float().round()
+    y = steep_net(x).argmax(1)
+    x_adv = cw(steep_net, x, y, steps=300, search_steps=6)
+    assert (margins(steep_net, x_adv, y) > 0).all()
+    moved = (x_adv - x).abs() > 0.01
+    assert moved[x == 0].any() and moved[x == 1].any()
+    assert x_adv.min() >= 0 and x_adv.max() <= 1
+
+
+def test_where_nothing_succeeds_the_image_comes_back(images):
+    x, y = images[0], torch.tensor([0, 1] * 4)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).double()
+    nn.init.zeros_(net[1].weight)
+    nn.init.zeros_(net[1].bias)
+    # A tie is no success, whichever class argmax happens to pick.
+    assert torch.equal(cw(net, x, y, steps=20), x)
+    net[1].bias.data[1] = 1
+    assert torch.equal(cw(net, x, y, steps=20), x)
+    assert torch.equal(cw(net, x, y, steps=20, confidence=2, search_steps=40), x)
+
+
+def test_an_image_with_the_margin_is_its_own_closest(small_net, images):
+    x = images[0]
+    y = small_net(x).argmin(1)
+    kept = margins(small_net, x, y).median().item()
+    x_adv = cw(small_net, x, y, confidence=kept, steps=100)
+    own = margins(small_net, x, y) > kept + 1e-9
+    assert own.any() and not own.all()
+    assert torch.equal(x_adv[own], x[own])
+
+
+def test_the_last_of_many_constants_is_the_largest(images):
+    net = linear_net(classes=2, shape=(3, 8, 8))
+    with torch.no_grad():
+        net[1].weight.mul_(1e-8)
+    x = images[0]
+    y = net(x).argmax(1)
+    assert torch.equal(cw(net, x, y, steps=200, search_steps=9), x)
+    assert (margins(net, cw(net, x, y, steps=200, search_steps=10), y) > 0).all()
+
+
+def test_the_closest_success_ever_seen_is_returned(small_net, images):
+    x = images[0][:1]
+    y = small_net(x).argmax(1)
+    seen = []
+    hook = small_net.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].detach()))
+    x_adv = cw(small_net, x, y, confidence=0.1, steps=60, search_steps=7, lr=0.2)
+    hook.remove()
+    path = torch.cat(seen)
+    success = margins(small_net, path, y.expand(len(path))) > 0.1 + 1e-12
+    assert success.sum() > 10
+    assert distances(x, x_adv).item() == pytest.approx(distances(x, path)[success].min().item(), rel=1e-12)
+
+
+def test_an_image_does_not_feel_its_batch(small_net, images):
+    x = images[0]
+    y = small_net(x).argmax(1)
+    together = cw(small_net, x, y, steps=100, search_steps=4)
+    alone = torch.cat([cw(small_net, x[i : i + 1], y[i : i + 1], steps=100, search_steps=4) for i in range(len(x))])
+    turned = cw(small_net, x.flip(0), y.flip(0), steps=100, search_steps=4).flip(0)
+    assert not torch.equal(together, x)
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-9)
+    torch.testing.assert_close(together, turned, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_shape_type_and_range_are_kept(dtype, small_net, images):
+    net, x = small_net.to(dtype), images[0].to(dtype)
+    y = net(x).argmax(1)
+    x_adv = cw(net, x, y, steps=60, search_steps=5)
+    assert x_adv.shape == x.shape and x_adv.dtype == dtype and not x_adv.requires_grad
+    assert x_adv.min() >= 0 and x_adv.max() <= 1
+    changed = distances(x, x_adv) > 0
+    assert changed.any() and (margins(net, x_adv, y)[changed] > 0).all()
+
+
+def test_the_model_is_left_as_it_was_found(small_net, images):
+    small_net.train()
+    small_net[1].eval()
+    small_net[0].weight.requires_grad_(False)
+    small_net[3].weight.grad = torch.ones_like(small_net[3].weight)
+    running = small_net[1].running_mean.clone()
+    with torch.no_grad():
+        cw(small_net, *images, steps=5, search_steps=2)
+    assert small_net.training and not small_net[1].training
+    assert not small_net[0].weight.requires_grad and small_net[0].bias.requires_grad
+    assert small_net[0].bias.grad is None and (small_net[3].weight.grad == 1).all()
+    assert torch.equal(small_net[1].running_mean, running)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("confidence", [0, 20])
+def test_as_close_as_foolbox(confidence, steep_net, images):
+    x = images[0].float()
+    y = steep_net(x).argmax(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        foolbox = pytest.importorskip("foolbox")
+        attack = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=9, steps=300, stepsize=0.01, confidence=confidence)
+        theirs, _, _ = attack(foolbox.PyTorchModel(steep_net, bounds=(0, 1), device="cpu"), x, y, epsilons=None)
+    ours = cw(steep_net, x, y, confidence=confidence, steps=300)
+    assert (margins(steep_net, theirs, y) >= confidence - 1e-3).all() and (margins(steep_net, ours, y) >= confidence).all()
+    assert distances(x, ours).mean() <= 1.02 * distances(x, theirs).mean()
+
+
+class Plain(nn.Module):
+    """A model whose logits have lost their gradient."""
+
+    def forward(self, x):
+        return torch.stack([x.detach().flatten(1).sum(1), x.detach().flatten(1).amax(1)], 1)
+
+
+BAD = {
+    "0-255 images": (lambda m, x, y: cw(m, x * 255, y), "divide by 255"),
+    "labels too few": (lambda m, x, y: cw(m, x, y[:3]), r"\(3,\)"),
+    "label too large": (lambda m, x, y: cw(m, x, y + 3), r"classes 0 to 4"),
+    "negative label": (lambda m, x, y: cw(m, x, y - 5), r"classes 0 to 4"),
+    "one class": (lambda m, x, y: cw(nn.Sequential(nn.Flatten(), nn.Linear(192, 1).double()), x, y), "1 class"),
+    "negative confidence": (lambda m, x, y: cw(m, x, y, confidence=-1), "confidence -1"),
+    "no confidence": (lambda m, x, y: cw(m, x, y, confidence=float("nan")), "confidence nan"),
+    "no steps": (lambda m, x, y: cw(m, x, y, steps=0), "steps 0"),
+    "no search": (lambda m, x, y: cw(m, x, y, search_steps=0), "search_steps 0"),
+    "no learning": (lambda m, x, y: cw(m, x, y, lr=0), "lr 0"),
+    "no constant": (lambda m, x, y: cw(m, x, y, initial_const=0.0), "initial_const 0.0"),
+    "no gradient": (lambda m, x, y: cw(Plain(), x, torch.zeros_like(y)), "no gradient"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments(case, small_net, images):
+    act, said = BAD[case]
+    with pytest.raises(InputError, match=said):
+        act(small_net, *images)
