@@ -34,7 +34,7 @@ LEVELS = {
     "errors": 0,
     "_version": 0,
 }
-# Pictures and curves show rates; both rooms are drawn by the same hands.
+# What plans and specs may be read with, on a machine that has no torch.
 PLAIN = {"specs", "errors", "progress", "_version"}
 
 

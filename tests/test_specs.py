@@ -8,6 +8,8 @@ from defective.specs import ARCHITECTURES, DefectSpec
 NAMES = [
     "resnet18",
     "resnet18/0.1-bottom",
+    "resnet18/0.1234567-bottom",
+    "resnet18/0.00001-bottom",
     "resnet18/0.3-top",
     "resnet18/0.7-bottom+0.3-top",
     "resnet18/0.5-bottom-dc",

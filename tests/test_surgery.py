@@ -205,6 +205,7 @@ REFUSALS = {
     "block twice": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=[1, 1]), "twice"),
     "block without sites": (lambda net: defect_(create_model("senet18", width_mult=0.1), 0.5, blocks=0), "no mask site"),
     "unknown placement": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, placement="here"), "here"),
+    "compiled inside": (lambda net: masked(nn.Sequential(torch.compile(net, backend="eager")), sites=["0"]), "compile"),
     "compiled": (lambda net: masked(torch.compile(net, backend="eager")), "compile"),
 }
 

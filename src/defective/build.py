@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from defective.errors import InputError
-from defective.masks import live_count
+from defective.masks import live_count, stream
 from defective.models import ZOO, Ensemble, channel_widths, construct
 from defective.specs import NetSpec
 from defective.surgery import defect_
@@ -30,7 +30,7 @@ def build(
 
     Returns:
         A module from images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``, with the spec as ``.spec`` and the rest of what built
-        it as ``.build_options``. Member ``i`` of an ensemble of ``n`` is the net of seed ``seed * n + i``.
+        it as ``.build_options``. Member ``i`` of an ensemble is the net of seed ``member_seed(seed, i)``.
 
     Raises:
         InputError: If the name cannot be read or a number is out of range.
@@ -50,10 +50,9 @@ def build(
     mask_seed = seed if mask_seed is None else mask_seed
     options = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size, "width_mult": width_mult}
     if spec.members > 1:
-        n, member = spec.members, spec.member()
         net: nn.Module = Ensemble(
-            build(member, seed=seed * n + i, mask_seed=mask_seed * n + i, **options)  # type: ignore[arg-type]
-            for i in range(n)
+            build(spec.member(), seed=member_seed(seed, i), mask_seed=member_seed(mask_seed, i), **options)  # type: ignore[arg-type]
+            for i in range(spec.members)
         )
         net.input_shape = net.members[0].input_shape  # type: ignore[union-attr, index]
     else:
@@ -63,6 +62,16 @@ def build(
     net.spec = spec  # type: ignore[assignment]
     net.build_options = {**options, "seed": seed, "mask_seed": mask_seed}  # type: ignore[assignment]
     return net
+
+
+def member_seed(seed: int, index: int) -> int:
+    """Seed of one member of an ensemble, far from the small seeds that nets are given by hand: no member is a net of another run.
+
+    Example:
+        >>> member_seed(0, 1) == member_seed(0, 1) != member_seed(1, 0)
+        True
+    """
+    return stream(seed, f"member/{index}").initial_seed() % (1 << 48)
 
 
 def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, image_size: int, width_mult: float) -> nn.Module:

@@ -81,10 +81,11 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
     """
     check_images(x)
     device = device_of(model)
+    dtype = next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), None)
     rows = []
     with evaluating(model), torch.inference_mode():
         for batch in x.split(batch_size):
-            z = _forward(model, as_images(batch.to(device)))
+            z = _forward(model, as_images(batch.to(device)).to(dtype))
             if not isinstance(z, Tensor) or z.dim() != 2 or len(z) != len(batch):
                 what = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
                 raise InputError(f"the model returned {what} for {len(batch)} images, not logits (N, K)")

@@ -15,6 +15,7 @@ import hashlib
 import json
 import math
 import re
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -119,7 +120,7 @@ class NetSpec(Spec):
         return self.model_copy(update={"members": 1})
 
     def __str__(self) -> str:
-        parts = ["+".join(f"{defect.keep_prob:g}-{defect.region}" for defect in self.defects)]
+        parts = ["+".join(f"{_decimal(defect.keep_prob)}-{defect.region}" for defect in self.defects)]
         parts += {"neuron": [], "channel": ["dc"], "shared": ["sm"]}[self.pattern]
         parts += ["x2"] * self.widen + ["en"] * (self.members > 1)
         variant = "-".join(part for part in parts if part)
@@ -239,7 +240,12 @@ def _format_number(key: str, value: Number) -> str:
     pixels = value * 255
     if key in _LENGTHS and value and abs(pixels - round(pixels)) < 1e-9:
         return f"{round(pixels)}/255"
-    return f"{value:g}"
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def _decimal(value: float) -> str:
+    """The shortest decimal that reads back as the same number, without an exponent."""
+    return f"{Decimal(repr(value)).normalize():f}"
 
 
 class Recipe(Spec):

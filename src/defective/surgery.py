@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, cast
 
 import torch
@@ -142,7 +143,7 @@ def _mask_output(site: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tens
 
 def _refuse_compiled(model: nn.Module) -> None:
     # torch.compile ignores hooks that come after its first call (pytorch#117758), so the masks would silently do nothing.
-    if isinstance(model, torch._dynamo.OptimizedModule) or model._compiled_call_impl is not None:
+    if any(isinstance(m, torch._dynamo.OptimizedModule) or m._compiled_call_impl is not None for m in model.modules()):
         raise InputError("this model is compiled already, and torch.compile ignores later changes: defect_ first, compile second")
 
 
@@ -179,7 +180,7 @@ def _block_sites(model: nn.Module, blocks: Blocks, placement: Placement) -> list
             raise InputError(f"no blocks {blocks!r}; there are 'bottom', 'top' and numbers")
         numbers = getattr(model, blocks)
     else:
-        numbers = [blocks] if isinstance(blocks, int) else list(blocks)
+        numbers = [int(blocks)] if isinstance(blocks, Integral) else [int(number) for number in blocks]  # type: ignore[union-attr]
     unknown = [number for number in numbers if number not in mask_sites[placement]]
     if unknown:
         raise InputError(f"no block {unknown[0]}; this net has blocks {', '.join(map(str, mask_sites[placement]))}")

@@ -118,6 +118,20 @@ def test_placement_of_the_text_zeroes_what_the_next_layer_reads(name):
         assert (seen["out"][~mask] == 0).all()
 
 
+TEXT_SITES = {
+    "resnet50": {"stages.1.0.act2", "stages.2.3.act2", "stem.act"},
+    "densenet121": {"stem.conv", "blocks.1.0.conv2", "blocks.2.11.conv2"},
+    "senet18": {"stages.1.0", "stages.1.0.act2", "stages.1.1", "stages.1.1.act2", "stages.2.0", "stages.2.0.act2"},
+}
+
+
+@pytest.mark.parametrize("name", TEXT_SITES)
+def test_sites_of_the_text(name):
+    sites = {defect.site for defect in defects(build(f"{name}/0.5-bottom@text", width_mult=0.125))}
+    assert sites >= TEXT_SITES[name]
+    assert name != "senet18" or sites == TEXT_SITES[name]
+
+
 @pytest.mark.parametrize("name", PARAMETERS)
 @pytest.mark.parametrize(("chans", "size"), [(1, 28), (3, 32), (3, 64), (3, 224)])
 def test_every_image_size_and_width(name, chans, size):

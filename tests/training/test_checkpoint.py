@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from defective import Ensemble, InputError, build, create_model, defect_, defects, load, save
+from defective import Ensemble, InputError, build, create_model, defect_, defects, load, restore_, save
 
 X = torch.rand(2, 3, 32, 32)
 
@@ -49,6 +49,22 @@ def test_a_foreign_net_is_loaded_into_a_plain_one(small_net, tmp_path):
         load(tmp_path / "own.safetensors")
     again = load(tmp_path / "own.safetensors", model=plain)
     assert torch.equal(again(x), small_net(x)) and defects(again) == defects(small_net)
+
+
+def test_wrapped_nets_are_saved_as_what_they_wrap(tmp_path):
+    net = build("vgg19/0.5-bottom", width_mult=0.0625).eval()
+    for wrapped in (torch.compile(net, backend="eager"), nn.DataParallel(net)):
+        save(wrapped, tmp_path / "net.safetensors")
+        assert torch.equal(load(tmp_path / "net.safetensors")(X), net(X))
+
+
+def test_a_defective_net_takes_the_masks_of_the_file(tmp_path):
+    net, other = (build("vgg19/0.5-bottom", seed=seed, width_mult=0.0625).eval() for seed in (1, 2))
+    save(net, tmp_path / "net.safetensors")
+    load(tmp_path / "net.safetensors", model=other)
+    assert torch.equal(other(X), net(X))
+    restore_(other)
+    assert defects(other) == []
 
 
 def test_a_folder_of_train_may_be_named(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from defective import Ensemble, InputError, build, load
+from defective.build import member_seed
 from defective.data import ImageSet, shapes
 from defective.specs import Recipe
 from defective.training.recipes import RECIPES, SCALES, recipe_for
@@ -36,11 +37,18 @@ def test_another_run_in_the_same_folder_is_refused(data, tmp_path, change):
         train(data=data, test=data, out=tmp_path, device="cpu", **{**settings, **change})
 
 
+def test_another_set_of_the_same_name_is_another_run(data, tmp_path):
+    train("vgg19", data, data, RECIPE, tmp_path, device="cpu")
+    other = ImageSet(data.name, "train", data.x, data.y, tuple(f"class {i}" for i in range(10)))
+    with pytest.raises(InputError, match="classes differs"):
+        train("vgg19", other, other, RECIPE, tmp_path, device="cpu")
+
+
 def test_an_ensemble_trains_its_members_apart(data, tmp_path):
     result = train("vgg19/0.5-bottom-en", data, data, RECIPE, tmp_path / "en", seed=1, device="cpu")
     net = load(tmp_path / "en")
     assert isinstance(net, Ensemble) and len(result["history"]) == 5
-    train("vgg19/0.5-bottom", data, data, RECIPE, tmp_path / "alone", seed=7, device="cpu")
+    train("vgg19/0.5-bottom", data, data, RECIPE, tmp_path / "alone", seed=member_seed(1, 2), device="cpu")
     alone = load(tmp_path / "alone")
     assert torch.equal(alone.head.weight, net.members[2].head.weight)
 

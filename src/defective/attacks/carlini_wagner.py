@@ -97,7 +97,9 @@ def _descend(
         images = ((w.tanh() + 1) / 2).to(x.dtype)
         short = _shortfall(model, images, y, confidence)
         if not short.requires_grad:
-            raise InputError("the model's logits have no gradient (no_grad, detach, numpy?): only boundary and noise do without")
+            raise InputError(
+                "the model's logits have no gradient (no_grad, detach, numpy, inference_mode?): boundary and noise do without"
+            )
         distance = (images.to(w.dtype) - x.to(w.dtype)).square().flatten(1).sum(1)
         loss = distance + const * short.to(w.dtype)
         (gradient,) = torch.autograd.grad(loss.sum(), w)

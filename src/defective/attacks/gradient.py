@@ -93,17 +93,17 @@ def _climb(
     check_inputs(x, y, eps=eps, step_size=step_size)
     if steps < 1:
         raise InputError(f"steps {steps} must be at least 1")
-    x = x.detach()
+    x, y = x.detach(), y.to(x.device).long()
     x_adv = x.clone() if start is None else start
     momentum = torch.zeros_like(x)
     with evaluating(model), torch.enable_grad():
         for _ in range(steps):
             x_adv.requires_grad_()
             # The sum, not the mean: an image's gradient must not depend on how many share its batch.
-            loss = F.cross_entropy(model(x_adv), y.to(x.device), reduction="sum")
+            loss = F.cross_entropy(model(x_adv), y, reduction="sum")
             if not loss.requires_grad:
                 raise InputError(
-                    "the model's logits have no gradient (no_grad, detach, numpy?): only the attack noise does without"
+                    "the model's logits have no gradient (no_grad, detach, numpy, inference_mode?): boundary and noise do without"
                 )
             (direction,) = torch.autograd.grad(loss, x_adv)
             if decay is not None:

@@ -1,11 +1,11 @@
 """``defective evaluate``."""
 
 import json as json_module
-from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from torch import nn
 
 from defective.cli.console import (
     DataOption,
@@ -72,13 +72,14 @@ def evaluate(
         rounded=not keep_float,
     )
     document = _document(evaluation, samples, seed, not keep_float, device)
+    document["models"] = {name: _provenance(model) for name, model in {**sources, **targets}.items()}
     if out is not None:
         write_tensors(out / "outcomes.safetensors", evaluation.as_tensors(), {"cells": document["cells"]})
         write_whole(out / "evaluation.json", lambda file: file.write_text(json_module.dumps(document, indent=1)))
     if json:
         print_json(document)
     else:
-        _print(evaluation, samples, sources)
+        _print(evaluation, samples)
 
 
 def _document(evaluation: Evaluation, samples: int, seed: int, rounded: bool, device: str | None) -> dict[str, Any]:
@@ -86,15 +87,24 @@ def _document(evaluation: Evaluation, samples: int, seed: int, rounded: bool, de
     return {**evaluation.as_dict(), **settings, "machine": describe_machine(choose_device(device), "fp32")}
 
 
-def _print(evaluation: Evaluation, samples: int, sources: Collection[str]) -> None:
+def _provenance(model: nn.Module) -> dict[str, Any]:
+    """What is known of a net: its name in the grammar, what built it, what it was trained on; nothing for a net of the user's own."""
+    spec = getattr(model, "spec", None)
+    return {
+        "net": None if spec is None else str(spec),
+        "built": getattr(model, "build_options", None),
+        "trained": getattr(model, "notes", None),
+    }
+
+
+def _print(evaluation: Evaluation, samples: int) -> None:
     cells: dict[str, dict[str, str]] = {}
     for outcome in evaluation.outcomes:
         made = outcome.crafted
-        own = made.source == outcome.target
         # The spaces let a narrow terminal break the heading.
-        heading = f"{made.attack.replace(',', ', ')} on {'itself' if own and made.source not in sources else made.source}"
+        heading = f"{made.attack.replace(',', ', ')} on {'itself' if outcome.white_box else made.source}"
         # Among images that fooled the net itself none is withstood, so its own attack is counted over all it had right.
-        cells.setdefault(heading, {})[outcome.target] = percent(outcome.rate("target-correct" if own else "paper"))
+        cells.setdefault(heading, {})[outcome.target] = percent(outcome.rate("target-correct" if outcome.white_box else "paper"))
     rows = [
         (name, percent(accuracy), *(column.get(name, "") for column in cells.values()))
         for name, accuracy in evaluation.accuracies.items()

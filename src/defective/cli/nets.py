@@ -151,12 +151,12 @@ def _summary(model: nn.Module, parameters: int, multiply_adds: int) -> list[str]
     if spec is None or not spec.defects:
         return lines
     if spec.placement == "text":
-        lines.append("Placement of the paper's text: after the activation; block outputs after the sum (Eq. 5, Appendix C).")
+        lines.append("Placement of the paper's text (Eq. 5, Appendix C), not of its released code.")
     elif spec.pattern != "channel":
         lines.append("Placement of the released code: after the norm, before the activation, on the branch before the sum.")
     if spec.pattern == "channel":
         text = "whole channels of the full net are masked (paper's text)"
-        code = "the released code's DC net, narrower, with no mask at all" + _projection(spec.arch)
+        code = f"narrower, with no mask at all{_projection(spec.arch)}: what the released code builds for ResNet-18"
         lines.append("-dc: " + (text if spec.placement == "text" else code))
     if spec.widen:
         text = "defective blocks have twice the channels"

@@ -17,7 +17,7 @@ from defective.cli.console import (
 )
 from defective.data import load_data
 from defective.files import check_folder
-from defective.machine import choose_device, resolve_precision
+from defective.machine import choose_device, resolve_precision, world
 from defective.specs import NetSpec
 from defective.training.recipes import recipe_for
 from defective.training.train import train as train_net
@@ -52,6 +52,8 @@ def train(
     training, test = (load_data(data, split, image_size=image_size) for split in ("train", "test"))
     chosen = recipe_for(recipe, training.name, training.image_shape).changed(**changes)
     result = train_net(spec, training, test, chosen, out, seed=seed, mask_seed=mask_seed, device=device, precision=precision)
+    if world()[0] > 0:
+        return
     if json:
         print_json(result)
         return

@@ -139,13 +139,16 @@ def evaluate_transfer(
                 advance(len(y))
             accuracies[name] = Rate.of(hits, len(data))
     settings: dict[str, Any] = {"samples": samples, "seed": seed, "rounded": rounded}
-    made = [*crafted, *(craft_on(s, name, data, spec, **settings) for name, s in sources.items() for spec in attacks)]
-    outcomes = [score(model, each, name=name) for each in made for name, model in targets.items()]
+    outcomes = [score(model, each, name=name) for each in crafted for name, model in targets.items()]
+    for source_name, source in sources.items():
+        for spec in attacks:
+            made = craft_on(source, source_name, data, spec, **settings)
+            outcomes += [score(model, made, name=name, white_box=model is source) for name, model in targets.items()]
     for name, model in targets.items() if white_box else ():
         if sources.get(name) is model:
             continue
         own = (craft_on(model, name, data, spec, **settings) for spec in attacks)
-        outcomes += [score(model, each, name=name) for each in own]
+        outcomes += [score(model, each, name=name, white_box=True) for each in own]
     return Evaluation(data.name, len(data), accuracies, outcomes)
 
 

@@ -111,12 +111,14 @@ class Outcome:
         crafted: The attacked images.
         clean_correct: Bool ``(N,)``, the target was right before.
         adv_correct: Bool ``(N,)``, the target is right after.
+        white_box: Whether the images were made on the target itself.
     """
 
     target: str
     crafted: Crafted
     clean_correct: Tensor
     adv_correct: Tensor
+    white_box: bool = False
 
     def rate(self, denominator: str = "paper") -> Rate:
         """Share of attacked images still classified right.
@@ -141,13 +143,14 @@ class Outcome:
             "target": self.target,
             "source": self.crafted.source,
             "attack": self.crafted.attack,
+            "white_box": self.white_box,
             "images": len(self.crafted.y),
             "source_fooled": int(self.crafted.fooled.sum()),
             "defense": {name: self.rate(name).as_dict() for name in ("paper", "target-correct", "all")},
         }
 
 
-def score(target: nn.Module, crafted: Crafted, *, name: str = "target", batch_size: int = 500) -> Outcome:
+def score(target: nn.Module, crafted: Crafted, *, name: str = "target", white_box: bool = False, batch_size: int = 500) -> Outcome:
     """Let a target classify a crafted set, clean and attacked.
 
     Example:
@@ -159,4 +162,4 @@ def score(target: nn.Module, crafted: Crafted, *, name: str = "target", batch_si
     """
     clean_correct = correct(target, crafted.x, crafted.y, batch_size=batch_size)
     adv_correct = correct(target, crafted.x_adv, crafted.y, batch_size=batch_size)
-    return Outcome(name, crafted, clean_correct, adv_correct)
+    return Outcome(name, crafted, clean_correct, adv_correct, white_box)

@@ -11,7 +11,7 @@ from defective.errors import InputError
 from defective.files import read_tensors, write_tensors
 from defective.models import Ensemble, construct
 from defective.specs import NetSpec
-from defective.surgery import attach_, defects
+from defective.surgery import attach_, defects, restore_
 
 
 def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = None) -> None:
@@ -33,6 +33,9 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         >>> len(defects(load(file)))
         4
     """
+    # What torch.compile, DataParallel and DDP wrap is the net.
+    model = getattr(model, "_orig_mod", model)
+    model = model.module if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel) else model
     spec = getattr(model, "spec", None)
     about = {
         "version": __version__,
@@ -69,6 +72,7 @@ def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
             raise InputError(f"{path} holds a net that is not of the zoo: pass a plain one to load into, load(path, model=net)")
         with torch.random.fork_rng(devices=[]):
             model = _construct(about["architecture"])
+    restore_(model)
     for site, (keep_prob, pattern) in about["defects"].items():
         name = f"{site}.defect_mask" if site else "defect_mask"
         if site not in dict(model.named_modules()) or name not in tensors:

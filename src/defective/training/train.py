@@ -9,7 +9,7 @@ import torch
 import torch.distributed
 from torch import nn
 
-from defective.build import build
+from defective.build import build, member_seed
 from defective.data import Data
 from defective.errors import InputError
 from defective.files import write_whole
@@ -67,9 +67,8 @@ def train(
     net = build(spec, seed=seed, mask_seed=mask_seed, width_mult=recipe.width_mult, **shape)
     history: list[Any] = []
     if isinstance(net, Ensemble):
-        n = spec.members
-        for i in range(n):
-            seeds = {"seed": seed * n + i, "mask_seed": mask_seed * n + i}
+        for i in range(spec.members):
+            seeds = {"seed": member_seed(seed, i), "mask_seed": member_seed(mask_seed, i)}
             place_of_member = out / f"member-{i}"
             member = train(spec.member(), data, test, recipe, place_of_member, **seeds, device=device, precision=precision)
             net.members[i] = load(place_of_member).to(place)
@@ -89,6 +88,8 @@ def _identity(spec: NetSpec, data: Data, recipe: Recipe, seed: int, mask_seed: i
         "mask_seed": mask_seed,
         "data": data.name,
         "train_images": len(data),
+        "image_shape": list(data.image_shape),
+        "classes": list(data.classes),
         "recipe": recipe.model_dump(mode="json"),
     }
 
@@ -127,10 +128,13 @@ def _conclude(
         "history": history,
     }
     if world()[0] == 0:
-        notes = {key: result[key] for key in ("data", "recipe", "test_accuracy")} | {"classes": list(test.classes)}
+        notes = {key: result[key] for key in ("data", "classes", "recipe", "test_accuracy")}
         save(net, out / "model.safetensors", notes=notes)
         write_whole(out / "result.json", lambda temporary: temporary.write_text(json.dumps(result, indent=1)))
         (out / "state.safetensors").unlink(missing_ok=True)
+    if torch.distributed.is_initialized():
+        # The others may go on to read what the first has written.
+        torch.distributed.barrier()
     return result
 
 
