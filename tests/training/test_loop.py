@@ -105,7 +105,7 @@ def test_best_on_test_keeps_the_best_epoch(data):
 
 
 def test_a_loss_that_is_not_finite_names_step_and_learning_rate(data):
-    with pytest.raises(InputError, match=r"step \d+ of epoch 1 \(learning rate 1e\+30\)|step \d+ of epoch"):
+    with pytest.raises(InputError, match=r"of epoch 1 \(learning rate [\d.e+]+\)"):
         fit(net("resnet18"), data, RECIPE.changed(lr=1e30), device="cpu")
 
 
