@@ -18,6 +18,10 @@ NAMES = [
     "resnet18/en",
     "resnet18/0.5-bottom-en",
     "resnet18/0.5-bottom-x2-en",
+    "resnet18/0.9-dropblock",
+    "resnet18/0.5-dropout+0.9-spatial",
+    "resnet18/0.1-bottom+0.9-dropblock-x2-therm16-en",
+    "resnet18/therm32",
     "densenet121/0.3-bottom@text",
     "vgg19/0.05-bottom-sm-en@text",
 ]
@@ -28,6 +32,14 @@ def test_a_name_survives_the_round_trip(name):
     spec = NetSpec.parse(name)
     assert str(spec) == name
     assert NetSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_equal_nets_have_one_name_and_one_key():
+    names = ("resnet18/0.3-top+0.7-bottom+0.9-dropblock", "resnet18/0.9-dropblock+0.7-bottom+0.3-top")
+    first, second = map(NetSpec.parse, names)
+    assert first == second
+    assert first.key == second.key
+    assert str(first) == str(second) == "resnet18/0.7-bottom+0.3-top+0.9-dropblock"
 
 
 def test_the_grammar_means_what_it_says():
@@ -53,6 +65,13 @@ BAD_NAMES = {
     "resnet18/x2": "0.5-bottom",
     "resnet18/dc-en": "0.5-bottom",
     "resnet18/0.1-bottom+0.2-bottom": "twice",
+    "resnet18/0.9-dropblock+0.8-dropblock": "twice",
+    "resnet18/0-dropout": "nothing to train",
+    "resnet18/0.9-dropblok": "0.9-dropblock",
+    "resnet18/therm1": "1 level",
+    "resnet18/therm300": "thermometer",
+    "resnet18/therm16-therm32": "repeats",
+    "resnet18/0.9-dropblock-dc": "0.5-bottom",
     "resnet18/0.1-bottom@code": "@code",
     "resnet18@": "@",
     "": "''",
@@ -84,7 +103,7 @@ def test_architectures_are_those_of_the_zoo():
 def test_keys_tell_specs_apart_and_are_stable():
     keys = {NetSpec.parse(name).key for name in NAMES}
     assert len(keys) == len(NAMES)
-    assert NetSpec.parse("resnet18/0.1-bottom").key == NetSpec.parse("resnet18/0.10-bottom").key == "c1b708108baaa541"
+    assert NetSpec.parse("resnet18/0.1-bottom").key == NetSpec.parse("resnet18/0.10-bottom").key == "aa8a81b88d12ea70"
 
 
 ATTACKS = {

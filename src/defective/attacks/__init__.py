@@ -48,10 +48,12 @@ def from_spec(spec: AttackSpec, *, seed: int = 0) -> Attack:
         torch.Size([3, 1, 2, 2])
     """
     numbers = spec.parameters
-    gradient: dict[str, Callable[..., Tensor]] = {"fgsm": fgsm, "pgd": pgd, "mifgsm": mifgsm, "cw": cw}
+    gradient: dict[str, Callable[..., Tensor]] = {"fgsm": fgsm, "mifgsm": mifgsm, "cw": cw}
     if spec.name in gradient:
         return lambda model, x, y: gradient[spec.name](model, x, y, **numbers)
     generator = torch.Generator().manual_seed(seed)
+    if spec.name == "pgd":
+        return lambda model, x, y: pgd(model, x, y, **numbers, generator=generator)  # type: ignore[arg-type]
     if spec.name == "boundary":
         return lambda model, x, y: boundary(model, x, y, steps=int(numbers["steps"]), generator=generator)
     if spec.name == "noise":

@@ -1,7 +1,7 @@
 """``defective train``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from defective.data import load_data
 from defective.files import check_folder
 from defective.machine import choose_device, resolve_precision, world
 from defective.specs import NetSpec
-from defective.training.recipes import recipe_for
+from defective.training.recipes import adversary, recipe_for
 from defective.training.train import train as train_net
 
 
@@ -34,6 +34,11 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate, instead of the recipe's.")] = None,
     width_mult: Annotated[float | None, typer.Option(help="Factor on all channel counts, instead of the recipe's.")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="Share of the target given to the wrong classes, as 0.1.")] = None,
+    adversarial: Annotated[
+        str | None,
+        typer.Option(help="Train on attacked images: madry, buckman (thermometer nets), or an attack such as pgd:eps=4/255."),
+    ] = None,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
@@ -41,9 +46,19 @@ def train(
 ) -> None:
     """Train one net. A killed run goes on where it stopped; a finished one is not repeated.
 
+    Baselines train by the same command: dropout and thermometer nets by name (resnet18/0.9-dropblock, resnet18/therm16), label
+    smoothing and adversarial training by option; each goes with a defective net too (resnet18/0.1-bottom --adversarial madry).
+
     Example: defective train resnet18/0.1-bottom --data shapes --recipe tiny --out runs/bottom01
     """
-    changes = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "width_mult": width_mult}
+    changes: dict[str, Any] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "width_mult": width_mult,
+        "label_smoothing": label_smoothing,
+    }
+    changes["adversarial"] = None if adversarial is None else adversary(adversarial)
     # Mistakes are said before a download, not after it; which data set the recipe is for matters to none of these checks.
     spec = NetSpec.parse(net)
     recipe_for(recipe, "cifar10", (3, 32, 32)).changed(**changes)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from defective.attacks import Attack, from_spec
 from defective.data import Data, ImageStream
 from defective.data.augment import crop_flip
 from defective.errors import InputError
@@ -119,6 +120,7 @@ def _epoch(model: nn.Module, data: Data, optimizer: torch.optim.Optimizer, run: 
     order, batch_size = _share(len(data), run, epoch)
     steps = -(-len(order) // batch_size)
     draws = stream(run.seed, f"augment/{epoch}/{rank}")
+    adversary = _adversary(run, epoch, rank)
     losses, hits, seen, lr = [], torch.zeros((), device=run.device), 0, 0.0
     model.train()
     for step, (x, y) in enumerate(data.batches(order, batch_size, crop_seed=_crop_seed(run, epoch))):
@@ -127,6 +129,9 @@ def _epoch(model: nn.Module, data: Data, optimizer: torch.optim.Optimizer, run: 
             group["lr"] = lr
         x, y = _augment(x.to(run.device), run.recipe.augment, draws), y.to(run.device)
         with autocast(run.device, run.precision):
+            if adversary is not None:
+                # Not through DDP, which knows no gradients with respect to images.
+                x = adversary(getattr(model, "module", model), x, y).contiguous(memory_format=torch.channels_last)
             z = model(x)
             loss = F.cross_entropy(z, y, label_smoothing=_smoothing(run.recipe, z))
         optimizer.zero_grad(set_to_none=True)
@@ -171,6 +176,12 @@ def _augment(x: Tensor, augment: str, generator: torch.Generator) -> Tensor:
     if augment != "none":
         x = crop_flip(x, padding=4 if augment == "crop-flip" else 0, generator=generator)
     return as_images(x).contiguous(memory_format=torch.channels_last)
+
+
+def _adversary(run: _Run, epoch: int, rank: int) -> Attack | None:
+    if run.recipe.adversarial is None:
+        return None
+    return from_spec(run.recipe.adversarial, seed=stream(run.seed, f"adversary/{epoch}/{rank}").initial_seed())
 
 
 def _smoothing(recipe: Recipe, z: Tensor) -> float:

@@ -1,7 +1,7 @@
 """Recipes as plain values, by scale and kind of image."""
 
 from defective.errors import InputError
-from defective.specs import Recipe
+from defective.specs import AttackSpec, Recipe
 
 SCALES = ("tiny", "fast", "paper")
 
@@ -44,6 +44,23 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
         "paper": {"epochs": 20, "milestones": (10, 15), "schedule": "steps", "augment": "none"},
     },
 }
+
+
+# Madry et al. 2017 and Buckman et al. 2018, CIFAR-10: the rows that the paper's Table 2 quotes.
+ADVERSARIES = {
+    "madry": "pgd:eps=8/255,step_size=2/255,steps=7,random_start=1",
+    "buckman": "lspga:eps=8/255,steps=7",
+}
+
+
+def adversary(name: str) -> AttackSpec:
+    """The attack of a known kind of adversarial training, or any attack by its own name.
+
+    Example:
+        >>> str(adversary("madry"))
+        'pgd:eps=8/255,step_size=2/255,steps=7,random_start=1'
+    """
+    return AttackSpec.parse(ADVERSARIES.get(name, name))
 
 
 def recipe_for(scale: str, data_name: str, image_shape: tuple[int, int, int]) -> Recipe:

@@ -1,0 +1,47 @@
+"""Plain frozen values that say what to build, attack and train. No torch here.
+
+Every spec turns into one canonical JSON document and back, and ``spec.key`` is a hash of that document, so equal specs have
+equal keys on every machine. Net names follow one grammar::
+
+    ARCH                                  resnet18
+    ARCH/P-REGION[+P-REGION][-SUFFIX...]  resnet18/0.1-bottom, resnet18/0.7-bottom+0.3-top, resnet18/0.5-bottom-x2-en
+    ARCH/SUFFIX[-SUFFIX]                  resnet18/en (five plain nets, logits averaged), resnet18/therm16
+
+``P`` is the probability that a neuron is kept. Beside the regions ``bottom`` and ``top`` the dropout baselines may stand, which act
+in training and on the top blocks: ``0.9-dropout``, ``0.9-spatial``, ``0.9-dropblock``. Suffixes: ``-dc`` (whole channels), ``-sm``
+(one mask for all channels), ``-x2`` (twice the channels at defective layers), ``-therm16`` (thermometer-encoded input of 16 levels),
+``-en`` (ensemble of five). A final ``@text`` picks the placement of the paper's text (Eq. 5, Appendix C).
+"""
+
+from defective.specs.attacks import ATTACK_DEFAULTS, AttackSpec
+from defective.specs.nets import (
+    ARCHITECTURES,
+    ENSEMBLE_SIZE,
+    DefectSpec,
+    DropSpec,
+    Kind,
+    NetSpec,
+    Pattern,
+    Placement,
+    Region,
+    Sampling,
+)
+from defective.specs.recipe import Recipe
+from defective.specs.spec import Spec
+
+__all__ = [
+    "ARCHITECTURES",
+    "ATTACK_DEFAULTS",
+    "ENSEMBLE_SIZE",
+    "AttackSpec",
+    "DefectSpec",
+    "DropSpec",
+    "Kind",
+    "NetSpec",
+    "Pattern",
+    "Placement",
+    "Recipe",
+    "Region",
+    "Sampling",
+    "Spec",
+]

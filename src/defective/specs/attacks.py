@@ -1,0 +1,128 @@
+"""Attacks by name, with all their numbers."""
+
+import math
+from typing import Self
+
+from pydantic import model_validator
+
+from defective.errors import InputError
+from defective.specs.spec import Spec
+
+Number = int | float
+
+_MIFGSM = {"eps": 16 / 255, "step_size": 1 / 255, "steps": 20, "decay": 1.0}
+
+# Defaults are the paper's settings (Section 4.1, Table 4) where it has the attack; lengths in [0, 1] units.
+ATTACK_DEFAULTS: dict[str, dict[str, Number]] = {
+    "fgsm": {"eps": 16 / 255},
+    "pgd": {"eps": 16 / 255, "step_size": 1 / 255, "steps": 20},
+    "mifgsm": _MIFGSM,
+    "difgsm": {**_MIFGSM, "resize_rate": 0.9, "diversity_prob": 0.5},
+    "tifgsm": {**_MIFGSM, "kernel_size": 7},
+    "sifgsm": {**_MIFGSM, "scales": 5},
+    "nifgsm": _MIFGSM,
+    "vmifgsm": {**_MIFGSM, "neighbors": 20, "beta": 1.5},
+    "lspga": {"eps": 8 / 255, "logit_step": 1.0, "steps": 7, "anneal": 1.2},
+    "cw": {"confidence": 0.0, "steps": 1000, "search_steps": 9, "lr": 0.01, "initial_const": 1e-3},
+    "boundary": {"steps": 5000},
+    "noise": {"sigma": 16 / 255},
+    "autoattack": {"eps": 8 / 255},
+}
+# Parameters that a spec holds only where they differ from this.
+ATTACK_OPTIONS: dict[str, dict[str, Number]] = {
+    "pgd": {"random_start": 0},
+    "boundary": {"directions": 1},
+}
+
+_LENGTHS = ("eps", "step_size", "sigma")
+_COUNTS = ("steps", "search_steps", "kernel_size", "scales", "neighbors")
+_SHARES = ("resize_rate", "diversity_prob")
+
+
+class AttackSpec(Spec):
+    """An attack by name with all its numbers, lengths in [0, 1] units.
+
+    Example:
+        >>> spec = AttackSpec.parse("pgd:eps=8/255,steps=7,step_size=2/255")
+        >>> str(spec)
+        'pgd:eps=8/255,step_size=2/255,steps=7'
+        >>> AttackSpec.parse(str(spec)) == spec
+        True
+    """
+
+    name: str
+    parameters: dict[str, int | float]
+
+    @model_validator(mode="after")
+    def _known_and_in_range(self) -> Self:
+        if self.name not in ATTACK_DEFAULTS:
+            raise ValueError(f"no attack {self.name!r}; there are {', '.join(ATTACK_DEFAULTS)}")
+        options = ATTACK_OPTIONS.get(self.name, {})
+        missing = ATTACK_DEFAULTS[self.name].keys() - self.parameters.keys()
+        if missing:
+            raise ValueError(f"{self.name} needs {', '.join(sorted(missing))}")
+        for key, value in self.parameters.items():
+            if key not in ATTACK_DEFAULTS[self.name] and key not in options:
+                known = ", ".join([*ATTACK_DEFAULTS[self.name], *options])
+                raise ValueError(f"{self.name} has no parameter {key!r}; it has {known}")
+            _check_range(key, value)
+        return self
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``NAME`` or ``NAME:PARAMETER=NUMBER,...``; a number may be a fraction such as ``16/255``.
+
+        Raises:
+            InputError: If the attack or a parameter is unknown or a number is out of range.
+        """
+        name, _, rest = text.partition(":")
+        options = ATTACK_OPTIONS.get(name, {})
+        parameters = ATTACK_DEFAULTS.get(name, {}) | options
+        for assignment in filter(None, rest.split(",")):
+            key, _, value = assignment.partition("=")
+            parameters[key] = _parse_number(text, key, value)
+        chosen = {key: value for key, value in parameters.items() if key not in options or value != options[key]}
+        try:
+            return cls.make(name=name, parameters=chosen)
+        except InputError as error:
+            raise InputError(f"attack {text!r}: {error}") from None
+
+    def __str__(self) -> str:
+        numbers = (f"{key}={_format_number(key, value)}" for key, value in self.parameters.items())
+        return f"{self.name}:{','.join(numbers)}"
+
+
+def _parse_number(text: str, key: str, value: str) -> Number:
+    numerator, slash, denominator = value.partition("/")
+    try:
+        # The same float as what a person writes in Python: 16 / 255.
+        number = float(numerator) / float(denominator) if slash else float(value)
+    except (ValueError, ZeroDivisionError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"attack {text!r}: {key}={value!r} is not a number or fraction such as 16/255")
+    return int(number) if key in (*_COUNTS, "random_start", "directions") and number.is_integer() else number
+
+
+def _check_range(key: str, value: Number) -> None:
+    if key in _COUNTS and (value < 1 or value != int(value)):
+        raise ValueError(f"{key}={value:g} must be a whole number, at least 1")
+    if key == "kernel_size" and value % 2 == 0:
+        raise ValueError(f"kernel_size={value:g} must be odd")
+    if key == "random_start" and value not in (0, 1):
+        raise ValueError(f"random_start={value:g} must be 0 or 1")
+    if key == "directions" and value not in (1, 25):
+        raise ValueError(f"directions={value:g} must be 1 (Foolbox 3) or 25 (Foolbox 1, the paper's)")
+    if key in _LENGTHS and not 0 <= value <= 1:
+        raise ValueError(f"{key}={value:g} lies outside [0, 1]: write 16/255, not 16")
+    if key in _SHARES and not 0 <= value <= 1:
+        raise ValueError(f"{key}={value:g} lies outside [0, 1]")
+    if value < 0:
+        raise ValueError(f"{key}={value:g} lies outside [0, inf)")
+
+
+def _format_number(key: str, value: Number) -> str:
+    pixels = value * 255
+    if key in _LENGTHS and value and abs(pixels - round(pixels)) < 1e-9:
+        return f"{round(pixels)}/255"
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)

@@ -1,0 +1,176 @@
+"""Nets by name: architecture, defects, baselines."""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from defective.errors import InputError
+from defective.specs.spec import Spec
+
+Pattern = Literal["neuron", "channel", "shared"]
+Sampling = Literal["exact", "bernoulli"]
+Placement = Literal["authors", "text"]
+Region = Literal["bottom", "top"]
+Kind = Literal["dropout", "spatial", "dropblock"]
+
+ARCHITECTURES = ("resnet18", "resnet50", "densenet121", "senet18", "vgg19", "wrn32_4")
+ENSEMBLE_SIZE = 5
+
+
+class DefectSpec(Spec):
+    """One region of a net whose neurons are kept with probability ``keep_prob``."""
+
+    keep_prob: Annotated[float, Field(ge=0, le=1)]
+    region: Region
+
+
+class DropSpec(Spec):
+    """A dropout baseline in the top blocks: activations, channels or 3 x 3 blocks are kept with probability ``keep_prob``."""
+
+    keep_prob: Annotated[float, Field(gt=0, le=1)]
+    kind: Kind
+
+
+class NetSpec(Spec):
+    """A net of the zoo and what is done to it; ``str(spec)`` is its name.
+
+    Example:
+        >>> spec = NetSpec.parse("resnet18/0.5-bottom-x2-en")
+        >>> spec.defects[0].keep_prob, spec.widen, spec.members
+        (0.5, True, 5)
+        >>> str(spec)
+        'resnet18/0.5-bottom-x2-en'
+    """
+
+    arch: str
+    defects: tuple[DefectSpec, ...] = ()
+    drops: tuple[DropSpec, ...] = ()
+    thermometer: Annotated[int, Field(ge=0, le=256)] = 0
+    pattern: Pattern = "neuron"
+    widen: bool = False
+    members: Annotated[int, Field(ge=1)] = 1
+    placement: Placement = "authors"
+    sampling: Sampling = "exact"
+
+    @field_validator("defects")
+    @classmethod
+    def _bottom_first(cls, defects: tuple[DefectSpec, ...]) -> tuple[DefectSpec, ...]:
+        # Equal nets have equal keys, however their name was written.
+        return tuple(sorted(defects, key=lambda defect: defect.region))
+
+    @field_validator("drops")
+    @classmethod
+    def _drops_in_order(cls, drops: tuple[DropSpec, ...]) -> tuple[DropSpec, ...]:
+        return tuple(sorted(drops, key=lambda drop: drop.kind))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        regions = [defect.region for defect in self.defects]
+        if len(set(regions)) < len(regions):
+            raise ValueError(f"region {regions[-1]!r} is named twice")
+        if not self.defects and (self.widen or self.pattern != "neuron"):
+            raise ValueError("-dc, -sm and -x2 act on defective layers, and the name has none: add for example 0.5-bottom")
+        if self.widen and self.pattern == "channel":
+            raise ValueError("-dc and -x2 cannot be combined")
+        kinds = [drop.kind for drop in self.drops]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(f"{kinds[-1]!r} is named twice")
+        if self.thermometer == 1:
+            raise ValueError("a thermometer of 1 level tells no two images apart: use at least 2, as -therm16")
+        return self
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """Read a name of the grammar above.
+
+        Raises:
+            InputError: If the architecture, a region, a suffix or a number is unknown; the message names it.
+        """
+        text, _, placement = name.partition("@")
+        arch, _, rest = text.partition("/")
+        if arch not in ARCHITECTURES:
+            raise InputError(f"net {name!r}: no architecture {arch!r}; there are {', '.join(ARCHITECTURES)}")
+        if "@" in name and placement != "text":
+            raise InputError(f"net {name!r}: unknown placement {'@' + placement!r}; only '@text' may end a name")
+        if "/" in text and not rest:
+            raise InputError(f"net {name!r}: nothing follows the slash; write for example {arch}/0.5-bottom")
+        values: dict[str, object] = {"arch": arch, "placement": placement or "authors"}
+        values |= _parse_variant(name, rest)
+        try:
+            return cls.make(**values)
+        except InputError as error:
+            raise InputError(f"net {name!r}: {error}") from None
+
+    def member(self) -> "NetSpec":
+        """The spec of one net of the ensemble."""
+        return self.model_copy(update={"members": 1})
+
+    def __str__(self) -> str:
+        regions = [f"{_decimal(defect.keep_prob)}-{defect.region}" for defect in self.defects]
+        regions += [f"{_decimal(drop.keep_prob)}-{drop.kind}" for drop in self.drops]
+        parts = ["+".join(regions)]
+        parts += {"neuron": [], "channel": ["dc"], "shared": ["sm"]}[self.pattern]
+        parts += ["x2"] * self.widen + [f"therm{self.thermometer}"] * (self.thermometer > 0) + ["en"] * (self.members > 1)
+        variant = "-".join(part for part in parts if part)
+        return self.arch + ("/" + variant if variant else "") + ("@text" if self.placement == "text" else "")
+
+
+_SUFFIXES: dict[str, dict[str, object]] = {
+    "dc": {"pattern": "channel"},
+    "sm": {"pattern": "shared"},
+    "x2": {"widen": True},
+    "en": {"members": ENSEMBLE_SIZE},
+}
+
+
+def _suffix(text: str) -> dict[str, object] | None:
+    """What a suffix sets; None if it is none."""
+    levels = re.fullmatch(r"therm(\d+)", text)
+    return {"thermometer": int(levels[1])} if levels else _SUFFIXES.get(text)
+
+
+def _parse_variant(name: str, variant: str) -> dict[str, object]:
+    values: dict[str, object] = {}
+    suffixes = variant
+    if variant and _suffix(variant.split("-")[0]) is None:
+        regions = re.match(r"([^-+]+-[^-+]+\+)*[^-+]+-[^-+]+|", variant)
+        assert regions is not None
+        parts = [_parse_region(name, part) for part in (regions[0] or variant).split("+")]
+        values["defects"] = tuple(part for part in parts if isinstance(part, DefectSpec))
+        values["drops"] = tuple(part for part in parts if isinstance(part, DropSpec))
+        suffixes = variant[regions.end() :]
+    for suffix in suffixes.removeprefix("-").split("-") if suffixes else ():
+        setting = _suffix(suffix)
+        if setting is None:
+            raise InputError(f"net {name!r}: no suffix {'-' + suffix!r}; there are -dc, -sm, -x2, -therm16 and -en")
+        if values.keys() & setting.keys():
+            raise InputError(f"net {name!r}: suffix -{suffix} repeats or contradicts another suffix")
+        values.update(setting)
+    return values
+
+
+def _parse_region(name: str, part: str) -> DefectSpec | DropSpec:
+    number, _, where = part.partition("-")
+    if where not in ("bottom", "top", "dropout", "spatial", "dropblock"):
+        raise InputError(
+            f"net {name!r}: cannot read {part!r}; write a region as 0.1-bottom or 0.3-top, a dropout baseline as 0.9-dropout, "
+            "0.9-spatial or 0.9-dropblock, joined by +"
+        )
+    try:
+        keep_prob = float(number)
+    except ValueError:
+        raise InputError(f"net {name!r}: {number!r} is not a keep probability") from None
+    if not 0 <= keep_prob <= 1:
+        raise InputError(f"net {name!r}: keep_prob {number} lies outside [0, 1]")
+    if where in ("bottom", "top"):
+        return DefectSpec(keep_prob=keep_prob, region=where)  # type: ignore[arg-type]
+    if keep_prob == 0:
+        raise InputError(f"net {name!r}: {where} with keep_prob 0 leaves nothing to train")
+    return DropSpec(keep_prob=keep_prob, kind=where)  # type: ignore[arg-type]
+
+
+def _decimal(value: float) -> str:
+    """The shortest decimal that reads back as the same number, without an exponent."""
+    return f"{Decimal(repr(value)).normalize():f}"

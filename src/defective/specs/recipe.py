@@ -1,0 +1,45 @@
+"""How a net is trained."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from defective.specs.attacks import AttackSpec
+from defective.specs.spec import Spec
+
+
+class Recipe(Spec):
+    """How a net is trained: plain SGD with momentum on cross-entropy, one schedule, one augmentation.
+
+    ``schedule="one-cycle"`` warms up linearly over the first fifth and falls linearly to 0; ``"steps"`` divides the learning rate
+    by 10 at each epoch of ``milestones``. ``adversarial`` is an attack on the net itself whose images take the place of each batch
+    (Madry et al. 2017). ``selection="best-on-test"`` is the released code's choice and peeks at the test set.
+    """
+
+    name: str
+    width_mult: Annotated[float, Field(gt=0, le=8)] = 1.0
+    epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    lr: Annotated[float, Field(gt=0)] = 0.1
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    schedule: Literal["one-cycle", "steps"] = "one-cycle"
+    milestones: tuple[int, ...] = ()
+    augment: Literal["crop-flip", "flip", "resized-crop-flip", "none"] = "crop-flip"
+    adversarial: AttackSpec | None = None
+    selection: Literal["last", "best-on-test"] = "last"
+    norm_scale_init: Literal["one", "uniform"] = "one"
+
+    @model_validator(mode="after")
+    def _milestones_inside(self) -> Self:
+        if any(not epoch > 0 for epoch in self.milestones) or list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"milestones {self.milestones} must rise and be at least 1")
+        return self
+
+    def changed(self, **values: Any) -> "Recipe":
+        """The same recipe with the values that are not None put in, renamed if anything changed."""
+        given: dict[str, Any] = {key: value for key, value in values.items() if value is not None and value != getattr(self, key)}
+        if not given:
+            return self
+        return Recipe.make(**{**self.model_dump(), **given, "name": f"{self.name.removesuffix('*')}*"})
