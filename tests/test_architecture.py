@@ -31,6 +31,7 @@ LEVELS = {
     "inference": 1,
     "files": 1,
     "progress": 1,
+    "sites": 1,
     "specs": 1,
     "errors": 0,
     "_version": 0,

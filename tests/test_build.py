@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from defective import Ensemble, InputError, build, defects
+from defective import Ensemble, InputError, build, create_model, defects
+from defective.baselines import Drop, Thermometer, drops
 from defective.build import member_seed
 
 X = torch.rand(2, 3, 32, 32)
@@ -58,6 +59,56 @@ def test_sm_has_one_plane_per_layer_and_layers_differ():
     planes = [net.get_submodule(defect.site).defect_mask[0] for defect in defects(net)]
     assert all((plane == plane[:1]).all() for plane in planes)
     assert not torch.equal(planes[0][0], planes[1][0])
+
+
+BASELINES = {
+    "resnet18/0.9-dropout": ("dropout", "stages.3.0.norm1"),
+    "resnet18/0.9-spatial@text": ("spatial", "stages.3.0.act1"),
+    "wrn32_4/0.9-dropblock": ("dropblock", "stages.2.0.norm1"),
+}
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_dropout_baselines_are_plain_nets_that_drop_in_training(name):
+    kind, first = BASELINES[name]
+    net, plain = build(name, seed=2, width_mult=0.0625), build(name.split("/")[0], seed=2, width_mult=0.0625)
+    assert drops(net)[0] == Drop(first, 0.9, kind) and {drop.kind for drop in drops(net)} == {kind}
+    assert net.state_dict().keys() == plain.state_dict().keys() and same(net, plain)
+    assert torch.equal(net.eval()(X), plain.eval()(X))
+    assert not torch.equal(net.train()(X), plain.train()(X))
+
+
+JOINED = {
+    "resnet18/0.5-bottom+0.9-dropblock-x2-therm4": (10, 8),
+    "resnet18/0.5-bottom+0.9-spatial-dc-therm4": (0, 8),
+    "resnet18/0.5-bottom+0.9-dropout-dc-therm4@text": (9, 8),
+    "vgg19/0.5-bottom+0.3-top+0.9-dropout-sm-therm4": (12, 8),
+    "vgg19/0.5-bottom+0.9-dropblock+0.8-dropout-therm4-en": (20, 80),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_baselines_go_with_every_variant_and_leave_masks_and_weights_alone(name):
+    net = build(name, seed=3, width_mult=0.0625)
+    assert (len(defects(net)), len(drops(net))) == JOINED[name]
+    assert str(net.spec) == name and net.input_shape == (3, 32, 32)
+    first = next(key for key, _ in net.named_parameters() if key.endswith(("conv.weight", "conv1.weight")))
+    if name.endswith("-en"):
+        assert all(isinstance(member.normalize, Thermometer) for member in net.members)
+    else:
+        assert net.normalize.levels == 4 and net.get_parameter(first).shape[1] == 12
+        without = build(name.replace("-therm4", ""), seed=3, width_mult=0.0625).state_dict()
+        coded = net.state_dict()
+        assert all(torch.equal(coded[key], without[key]) for key in coded if not key.startswith(first.removesuffix("weight")))
+    assert net.train()(X).shape == (2, 10)
+
+
+def test_a_plain_net_is_that_of_its_seed_alone():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        plain = create_model("vgg19", width_mult=0.0625)
+    assert same(build("vgg19", seed=5, width_mult=0.0625), plain)
+    assert same(build("vgg19/0.9-dropout", seed=5, width_mult=0.0625), plain)
 
 
 def test_a_negative_seed_is_refused():

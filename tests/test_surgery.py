@@ -233,6 +233,31 @@ def test_a_site_that_does_not_run_is_refused(small_net):
         masked(small_net, sites=["1"])
 
 
+@pytest.mark.parametrize("change", [restore_, lambda net: defect_(net, 0.5, blocks="top")])
+def test_a_changed_net_loses_its_spec(change):
+    net = build("vgg19/0.5-bottom", width_mult=0.0625)
+    change(net)
+    assert net.spec is None and net.build_options is None
+
+
+def test_an_unchanged_net_and_a_spec_of_another_kind_stay(small_net):
+    plain = build("vgg19", width_mult=0.0625)
+    restore_(plain)
+    with pytest.raises(InputError):
+        defect_(plain, 2.0)
+    assert str(plain.spec) == "vgg19"
+    small_net.spec = "mine"
+    masked(small_net)
+    restore_(small_net)
+    assert small_net.spec == "mine"
+
+
+def test_restoring_an_ensemble_clears_its_members():
+    net = build("vgg19/0.5-bottom-en", width_mult=0.0625)
+    restore_(net)
+    assert net.spec is None and all(member.spec is None for member in net.members)
+
+
 def test_attach_takes_a_ready_mask(small_net):
     mask = torch.zeros(6, 4, 4, dtype=torch.bool)
     attach_(small_net, "4", mask, 0.0, "neuron")

@@ -1,8 +1,9 @@
-"""Turn a net spec into a net: architecture, masks, widths, ensemble."""
+"""Turn a net spec into a net: architecture, widths, masks, baselines, ensemble."""
 
 import torch
 from torch import nn
 
+from defective.baselines import drop_, thermometer_
 from defective.errors import InputError
 from defective.masks import live_count, stream
 from defective.models import ZOO, Ensemble, channel_widths, construct
@@ -37,6 +38,8 @@ def build(
 
     Source: paper Section 4.2 for the variants. ``-dc`` and ``-x2`` follow the placement: the released code builds a narrower
     net without masks for DC, and both with an extra projection shortcut on ResNet-18; the text masks whole channels and only widens.
+    Section 4.1 for the baselines: dropout in the top blocks (:func:`defective.baselines.drop_`) and the thermometer code of the input
+    (:func:`defective.baselines.thermometer_`), which leave masks and all other weights as they are.
 
     Example:
         >>> from defective import defects
@@ -84,6 +87,8 @@ def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, imag
     project_first = spec.arch == "resnet18" and spec.placement == "authors" and (narrow or spec.widen)
     shape = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
     net = construct(spec.arch, widths, **shape, project_first=project_first)
+    if spec.thermometer:
+        thermometer_(net, spec.thermometer)
     if not narrow:
         for defect in spec.defects:
             defect_(
@@ -95,4 +100,6 @@ def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, imag
                 placement=spec.placement,
                 seed=mask_seed,
             )
+    for drop in spec.drops:
+        drop_(net, drop.keep_prob, kind=drop.kind, blocks="top", placement=spec.placement)
     return net

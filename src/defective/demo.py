@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from defective.data import ImageSet, shapes
-from defective.evaluation import Crafted, Evaluation, Rate, accuracy, evaluate_transfer, noise_curve, shape_bias
+from defective.evaluation import Crafted, Evaluation, Rate, accuracy, evaluate, noise_curve, shape_bias
 from defective.files import check_folder, write_whole
 from defective.inference import logits
 from defective.machine import choose_device
@@ -54,7 +54,9 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
     started = time.perf_counter()
     targets = {label: nets[label] for label in ("plain", "defective")}
     specs = [AttackSpec.parse(text) for text in ATTACKS]
-    evaluation = evaluate_transfer(targets, {"source": nets["source"]}, test, specs, samples=samples, seed=seed)
+    evaluation = evaluate(
+        targets, test, sources={"source": nets["source"]}, attacks=specs, parts=("transfer",), samples=samples, seed=seed
+    )
     noise = {label: noise_curve(net, test.x[:1000], test.y[:1000], sigmas=SIGMAS, seed=seed) for label, net in targets.items()}
     table = {label: _row(net, label, evaluation, noise[label]) for label, net in targets.items()}
     result = {

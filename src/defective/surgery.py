@@ -1,8 +1,7 @@
 """Make any CNN defective in place, say what was done, and undo it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, cast
 
 import torch
@@ -12,10 +11,8 @@ from defective.errors import InputError
 from defective.inference import device_of, evaluating
 from defective.layers import apply_mask
 from defective.masks import sample_mask, stream
+from defective.sites import Blocks, Sites, block_sites, forget_spec, named_sites, refuse_both, refuse_compiled
 from defective.specs import Pattern, Placement, Sampling
-
-Sites = Iterable[str] | Callable[[str, nn.Module], bool]
-Blocks = str | int | Iterable[int]
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,8 @@ def defect_(
 
     Weights, parameter count and old state-dict keys stay; each site gains one bool buffer ``defect_mask``. Call it before
     ``torch.compile``, ``torch.export`` and before the optimiser's first step. Mask bits depend only on ``seed``, the site's name and
-    the activation shape, so they are the same on every machine and device.
+    the activation shape, so they are the same on every machine and device. A ``.spec`` that :func:`defective.build` gave the net no
+    longer says what it is and becomes None.
 
     Args:
         model: Any module whose sites output ``(N, C, H, W)``.
@@ -74,8 +72,9 @@ def defect_(
         >>> defect_(net, 0.25, sites=["1"], example_inputs=torch.zeros(1, 3, 16, 16))
         [Defect(site='1', shape=(8, 16, 16), keep_prob=0.25, pattern='neuron', live=512, total=2048)]
     """
-    _refuse_compiled(model)
-    names = _site_names(model, blocks, sites, placement)
+    refuse_compiled(model)
+    refuse_both(blocks, sites)
+    names = block_sites(model, "bottom" if blocks is None else blocks, placement) if sites is None else named_sites(model, sites)
     if example_inputs is None:
         example_inputs = _zoo_inputs(model)
     shapes = _output_shapes(model, names, example_inputs)
@@ -85,6 +84,7 @@ def defect_(
     }
     for name, mask in masks.items():
         attach_(model, name, mask.to(device_of(model)), keep_prob, pattern)
+    forget_spec(model)
     return [defect for defect in defects(model) if defect.site in masks]
 
 
@@ -120,7 +120,7 @@ def defects(model: nn.Module) -> list[Defect]:
 
 
 def restore_(model: nn.Module) -> None:
-    """Take every mask that :func:`defect_` put in out again; weights stay as they are.
+    """Take every mask that :func:`defect_` put in out again; weights stay as they are, ``.spec`` becomes None.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(1, 4, 3))
@@ -129,7 +129,9 @@ def restore_(model: nn.Module) -> None:
         >>> defects(net), list(net.state_dict())
         ([], ['0.weight', '0.bias'])
     """
-    _refuse_compiled(model)
+    refuse_compiled(model)
+    if defects(model):
+        forget_spec(model)
     for module in model.modules():
         for key, hook in list(module._forward_hooks.items()):
             if hook is _mask_output:
@@ -139,57 +141,6 @@ def restore_(model: nn.Module) -> None:
 def _mask_output(site: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
     # A module-level function that reads the mask from the module it is called with: it survives deepcopy, pickling and replication.
     return apply_mask(output, site.defect_mask, site.defect_record[0])  # type: ignore[arg-type, index]
-
-
-def _refuse_compiled(model: nn.Module) -> None:
-    # torch.compile ignores hooks that come after its first call (pytorch#117758), so the masks would silently do nothing.
-    if any(isinstance(m, torch._dynamo.OptimizedModule) or m._compiled_call_impl is not None for m in model.modules()):
-        raise InputError("this model is compiled already, and torch.compile ignores later changes: defect_ first, compile second")
-
-
-def _site_names(model: nn.Module, blocks: Blocks | None, sites: Sites | None, placement: Placement) -> list[str]:
-    if sites is None:
-        return _block_sites(model, "bottom" if blocks is None else blocks, placement)
-    if blocks is not None:
-        raise InputError("give either blocks (nets of the zoo) or sites (any net), not both")
-    modules = dict(model.named_modules())
-    if callable(sites):
-        names = [name for name, module in modules.items() if sites(name, module)]
-        if not names:
-            raise InputError("no module matched the predicate of sites; list(model.named_modules()) shows what there is")
-        return names
-    names = [sites] if isinstance(sites, str) else list(sites)
-    if not names:
-        raise InputError("sites is empty: name at least one module")
-    for name in names:
-        if name not in modules:
-            raise InputError(f"no module {name!r} in this model; it has for example {', '.join(list(modules)[1:6])}")
-        if names.count(name) > 1:
-            raise InputError(f"site {name!r} is named twice")
-    return names
-
-
-def _block_sites(model: nn.Module, blocks: Blocks, placement: Placement) -> list[str]:
-    mask_sites = getattr(model, "mask_sites", None)
-    if mask_sites is None:
-        raise InputError(f"{type(model).__name__} is not a net of the zoo and has no numbered blocks: name its sites instead")
-    if placement not in mask_sites:
-        raise InputError(f"no placement {placement!r}; there are {', '.join(mask_sites)}")
-    if isinstance(blocks, str):
-        if blocks not in ("bottom", "top"):
-            raise InputError(f"no blocks {blocks!r}; there are 'bottom', 'top' and numbers")
-        numbers = getattr(model, blocks)
-    else:
-        numbers = [int(blocks)] if isinstance(blocks, Integral) else [int(number) for number in blocks]  # type: ignore[union-attr]
-    unknown = [number for number in numbers if number not in mask_sites[placement]]
-    if unknown:
-        raise InputError(f"no block {unknown[0]}; this net has blocks {', '.join(map(str, mask_sites[placement]))}")
-    names = [name for number in numbers for name in mask_sites[placement][number]]
-    if not names:
-        raise InputError(f"blocks {list(numbers)} of this net have no mask site in placement {placement!r}")
-    if len(set(names)) < len(names):
-        raise InputError(f"blocks {list(numbers)} name a block twice")
-    return names
 
 
 def _zoo_inputs(model: nn.Module) -> Tensor:

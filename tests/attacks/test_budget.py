@@ -1,10 +1,15 @@
+import importlib
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from defective import InputError
-from defective.attacks import from_spec, gaussian_noise, project, quantize
+from defective.attacks import boundary, from_spec, gaussian_noise, pgd, project, quantize
+from defective.attacks.budget import settle
+from defective.baselines import Thermometer
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
 
 
@@ -23,6 +28,37 @@ def test_rounding_stays_in_the_ball_and_on_the_levels(seed, eps):
 def test_a_whole_number_of_levels_is_reached_exactly():
     x = torch.tensor([0, 10, 250, 255]).div(255)
     assert (quantize(project(x + 16 / 255, x, 16 / 255), x, 16 / 255) * 255).round().tolist() == [16, 26, 255, 255]
+
+
+def test_balls_without_a_level_give_what_saving_the_clean_image_would():
+    x = torch.tensor([100.3, 100.3, 100.6, 100.6]) / 255
+    x_adv = x + torch.tensor([0.2, -0.2, 0.2, -0.2]) / 255
+    assert (quantize(x_adv, x, 0.25 / 255) * 255).round().tolist() == [100, 100, 101, 101]
+    # With a level in the ball, that one.
+    assert (quantize(x_adv, x, 0.35 / 255) * 255).round().tolist() == [100, 100, 101, 101]
+    assert (quantize(x_adv, x, 0.65 / 255) * 255).round().tolist() == [100, 100, 101, 100]
+    assert (quantize(x + 0.7 / 255, x, 0.7 / 255) * 255).round().tolist() == [101, 101, 101, 101]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_images_are_rounded_to_exact_levels(dtype):
+    x = (torch.arange(256) / 255).to(dtype)
+    assert torch.equal(quantize(x) * 255, torch.arange(256.0)) and quantize(x).dtype == torch.float32
+
+
+@given(st.integers(0, 2**20), st.floats(1e-5, 0.3), st.sampled_from([torch.float16, torch.bfloat16]))
+@settings(deadline=None, max_examples=50)
+def test_half_precision_is_rounded_inwards(seed, eps, dtype):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(1, 1, 16, 16, generator=generator).to(dtype)
+    x_adv = project(x + eps * (3 * torch.rand(x.shape, generator=generator) - 1.5), x.float(), eps)
+    settled = settle(x_adv, x, eps)
+    assert settled.dtype == dtype and settled.min() >= 0 and settled.max() <= 1
+    assert (settled.float() - x.float()).abs().max() <= eps + 1e-7
+    spacing = torch.finfo(dtype).eps
+    assert (settled.float() - x_adv).abs().max() <= spacing
+    inner = (x_adv - x.float()).abs() <= eps - spacing
+    assert torch.equal(settled[inner], x_adv.to(dtype)[inner])
 
 
 def test_noise_is_clipped_at_two_sigma_and_has_the_right_spread():
@@ -63,10 +99,35 @@ def test_noise_in_levels_is_refused():
 
 @pytest.mark.parametrize("name", ATTACK_DEFAULTS)
 def test_every_named_attack_can_be_made(name, small_net):
-    spec = AttackSpec.parse(f"{name}:steps=50" if "steps" in ATTACK_DEFAULTS[name] else name)
+    if name == "autoattack" and not any(importlib.util.find_spec(package) for package in ("pyautoattack", "autoattack")):
+        pytest.skip("AutoAttack is not installed")
+    net = small_net
+    if name == "lspga":
+        net = nn.Sequential(Thermometer(16), nn.Conv2d(48, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).double()
+    # So large a ball that AutoAttack is done soon.
+    text = "autoattack:eps=32/255" if name == "autoattack" else name
+    spec = AttackSpec.parse(f"{name}:steps=50" if "steps" in ATTACK_DEFAULTS[name] else text)
     x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    y = small_net(x).argmax(1)
-    x_adv = from_spec(spec)(small_net, x, y)
+    y = net(x).argmax(1)
+    x_adv = from_spec(spec)(net, x, y)
     assert x_adv.shape == x.shape and x_adv.dtype == x.dtype
     bound = {"noise": 2 * 16 / 255, "cw": 1, "boundary": 1}.get(name, spec.parameters.get("eps"))
     assert 0 < (x_adv - x).abs().max() <= bound + 1e-6
+
+
+def test_options_of_a_spec_reach_the_attack(small_net):
+    x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = small_net(x).argmax(1)
+    generators = [torch.Generator().manual_seed(7) for _ in range(2)]
+    made = from_spec(AttackSpec.parse("pgd:eps=8/255,steps=3,random_start=1"), seed=7)(small_net, x, y)
+    numbers = {"eps": 8 / 255, "step_size": 1 / 255, "steps": 3}
+    assert torch.equal(made, pgd(small_net, x, y, **numbers, random_start=True, generator=generators[0]))
+    made = from_spec(AttackSpec.parse("boundary:steps=20,directions=25"), seed=7)(small_net, x, y)
+    assert torch.equal(made, boundary(small_net, x, y, steps=20, generator=generators[1], schedule="foolbox1"))
+
+
+def test_counts_may_come_from_json_as_floats(small_net):
+    x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    text = '{"name": "sifgsm", "parameters": {"eps": 0.1, "step_size": 0.01, "steps": 2.0, "decay": 1.0, "scales": 2.0}}'
+    attack = from_spec(AttackSpec.model_validate_json(text))
+    assert attack(small_net, x, small_net(x).argmax(1)).shape == x.shape

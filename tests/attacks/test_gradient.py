@@ -6,18 +6,27 @@ import torch
 from torch import nn
 
 from defective import InputError, build
-from defective.attacks import fgsm, mifgsm, pgd
+from defective.attacks import difgsm, fgsm, mifgsm, nifgsm, pgd, sifgsm, tifgsm, vmifgsm
 from problems import best_linear_attack, linear_net
 
 EPS, STEP = 8 / 255, 2 / 255
+NUMBERS = {"eps": EPS, "step_size": STEP, "steps": 7}
+
+
+def seeded(seed=3):
+    return torch.Generator().manual_seed(seed)
+
 
 ATTACKS = {
     "fgsm": lambda model, x, y: fgsm(model, x, y, eps=EPS),
-    "pgd": lambda model, x, y: pgd(model, x, y, eps=EPS, step_size=STEP, steps=7),
-    "pgd_random": lambda model, x, y: pgd(
-        model, x, y, eps=EPS, step_size=STEP, steps=9, random_start=True, generator=torch.Generator().manual_seed(3)
-    ),
-    "mifgsm": lambda model, x, y: mifgsm(model, x, y, eps=EPS, step_size=STEP, steps=7),
+    "pgd": lambda model, x, y: pgd(model, x, y, **NUMBERS),
+    "pgd_random": lambda model, x, y: pgd(model, x, y, eps=EPS, step_size=STEP, steps=9, random_start=True, generator=seeded()),
+    "mifgsm": lambda model, x, y: mifgsm(model, x, y, **NUMBERS),
+    "difgsm": lambda model, x, y: difgsm(model, x, y, **NUMBERS, resize_rate=0.6, generator=seeded()),
+    "tifgsm": lambda model, x, y: tifgsm(model, x, y, **NUMBERS, kernel_size=3),
+    "sifgsm": lambda model, x, y: sifgsm(model, x, y, **NUMBERS, scales=3),
+    "nifgsm": lambda model, x, y: nifgsm(model, x, y, **NUMBERS),
+    "vmifgsm": lambda model, x, y: vmifgsm(model, x, y, **NUMBERS, neighbors=3, generator=seeded()),
 }
 
 
@@ -27,7 +36,8 @@ def images():
     return torch.rand(12, 3, 8, 8, generator=generator, dtype=torch.float64), torch.randint(0, 5, (12,), generator=generator)
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+# The others do not follow the gradient at the image alone: they smooth it or see the image shrunk.
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name not in ("difgsm", "tifgsm")])
 def test_linear_nets_are_attacked_to_the_closed_form_optimum(name):
     net = linear_net(classes=2)
     generator = torch.Generator().manual_seed(0)
@@ -37,15 +47,14 @@ def test_linear_nets_are_attacked_to_the_closed_form_optimum(name):
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 def test_the_budget_and_the_range_are_kept(name, dtype, small_net, images):
     x, y = images[0].to(dtype), images[1]
     x_adv = ATTACKS[name](small_net.to(dtype), x, y)
     assert x_adv.shape == x.shape and x_adv.dtype == dtype and not x_adv.requires_grad
     assert x_adv.min() >= 0 and x_adv.max() <= 1
-    slack = {torch.float64: 1e-12, torch.float32: 1e-6, torch.bfloat16: 4e-3}[dtype]
-    assert (x_adv - x).abs().max() <= EPS + slack
-    assert not torch.equal(x_adv, x)
+    assert (x_adv.double() - x.double()).abs().max() <= EPS + (1e-12 if dtype == torch.float64 else 1e-7)
+    assert (x_adv.double() - x.double()).abs().max() > 0.8 * EPS
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -69,6 +78,27 @@ def test_an_image_does_not_feel_its_batch(name, small_net, images):
     together = ATTACKS[name](small_net, x, y)
     alone = torch.cat([ATTACKS[name](small_net, x[i : i + 1], y[i : i + 1]) for i in range(len(x))])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["fgsm", "mifgsm", "vmifgsm"])
+def test_images_of_another_dtype_are_attacked_as_the_model_sees_them(name, dtype, small_net, images):
+    x, y = images[0].to(dtype), images[1]
+    x_adv, exact = ATTACKS[name](small_net, x, y), ATTACKS[name](small_net, x.double(), y)
+    assert x_adv.dtype == dtype
+    assert (x_adv.double() - x.double()).abs().max() <= EPS + 1e-7
+    # Halves below 1 are 1/256 (bfloat16) apart at most; rounding inwards costs no more than one such step.
+    assert (x_adv.double() - exact).abs().mean() <= {torch.float32: 1e-6, torch.float16: 1e-3, torch.bfloat16: 4e-3}[dtype]
+    assert ATTACKS[name](small_net.float(), images[0], y).dtype == torch.float64
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_inference_mode_is_no_obstacle(name, small_net, images):
+    expected = ATTACKS[name](small_net, *images)
+    with torch.inference_mode():
+        x, y = images[0].clone(), images[1].clone()
+        assert x.is_inference()
+        assert torch.equal(ATTACKS[name](small_net, x, y), expected)
 
 
 def test_no_gradient_passes_through_dead_neurons(images):
@@ -136,6 +166,12 @@ def test_agreement_with_art(peers_net, images):
     assert (mifgsm(peers_net, x, y, eps=EPS, step_size=STEP, steps=10) - made).abs().max() <= 1e-6
 
 
+def lambda_module(forward):
+    module = nn.Module()
+    module.forward = forward
+    return module
+
+
 BAD = {
     "0-255 images": (lambda m, x, y: fgsm(m, x * 255, y, eps=EPS), "divide by 255"),
     "uint8 images": (lambda m, x, y: fgsm(m, (x * 255).byte(), y, eps=EPS), "divide by 255"),
@@ -147,6 +183,11 @@ BAD = {
     "negative eps": (lambda m, x, y: fgsm(m, x, y, eps=-0.1), "-0.1"),
     "no steps": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=STEP, steps=0), "steps 0"),
     "step in levels": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=2, steps=1), "step_size 2"),
+    "label too large": (lambda m, x, y: fgsm(m, x, y + 3, eps=EPS), "classes 0 to 4"),
+    "negative label": (lambda m, x, y: fgsm(m, x, y - 5, eps=EPS), "classes 0 to 4"),
+    "no logits": (lambda m, x, y: fgsm(m[:5], x, y, eps=EPS), r"\(12, 6, 4, 4\), not logits"),
+    "no gradient": (lambda m, x, y: fgsm(lambda_module(lambda x: m(x).detach()), x, y, eps=EPS), "no gradient"),
+    "gradient elsewhere": (lambda m, x, y: fgsm(lambda_module(lambda x: m(x.round().detach())), x, y, eps=EPS), "no gradient"),
     "negative decay": (lambda m, x, y: mifgsm(m, x, y, eps=EPS, step_size=STEP, steps=1, decay=-1), "decay -1"),
 }
 

@@ -2,10 +2,13 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 
 from defective import Ensemble, InputError, build, create_model, defect_, defects, load, restore_, save
+from defective.baselines import drop_, drops, undrop_
+from defective.files import read_tensors, write_tensors
 
 X = torch.rand(2, 3, 32, 32)
 
@@ -25,6 +28,10 @@ NETS = {
     "ensemble": lambda: build("vgg19/0.5-bottom-en", width_mult=0.0625),
     "ensemble of sources": lambda: Ensemble([create_model("resnet18", width_mult=0.125), create_model("vgg19", width_mult=0.125)]),
     "by hand": handmade,
+    "dropblock": lambda: build("resnet18/0.9-dropblock", width_mult=0.125),
+    "thermometer": lambda: build("wrn32_4/therm16", width_mult=0.125),
+    "all at once": lambda: build("resnet18/0.5-bottom+0.9-spatial+0.8-dropout-x2-therm4@text", width_mult=0.125),
+    "ensemble of all": lambda: build("vgg19/0.5-bottom+0.9-dropblock-therm4-en", width_mult=0.0625),
 }
 
 
@@ -34,7 +41,7 @@ def test_a_net_comes_back_whole(kind, tmp_path):
     save(net, tmp_path / "net.safetensors", notes={"accuracy": 0.5})
     again = load(tmp_path / "net.safetensors")
     assert torch.equal(net(X), again(X))
-    assert defects(again) == defects(net)
+    assert defects(again) == defects(net) and drops(again) == drops(net)
     assert getattr(net, "spec", None) == again.spec
     assert again.notes == {"accuracy": 0.5} and not again.training
 
@@ -114,6 +121,117 @@ def test_bad_files(case, tmp_path):
     with pytest.raises(InputError, match=said) as caught:
         load(file)
     assert "net.safetensors" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def one_step(net):
+    """Logits after one training step with the same random numbers."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        optimizer = torch.optim.SGD(net.train().parameters(), 0.1)
+        F.cross_entropy(net(X), torch.tensor([1, 2])).backward()
+        optimizer.step()
+        return net(X)
+
+
+@pytest.mark.parametrize("kind", ["dropblock", "all at once", "ensemble of all"])
+def test_training_goes_on_the_same(kind, tmp_path):
+    net = NETS[kind]()
+    save(net, tmp_path / "net.safetensors")
+    assert torch.equal(one_step(load(tmp_path / "net.safetensors")), one_step(net))
+
+
+def test_drops_of_a_foreign_net_come_from_the_file(small_net, tmp_path):
+    other, plain = copy.deepcopy(small_net), copy.deepcopy(small_net)
+    drop_(small_net, 0.7, kind="spatial", sites=["2"])
+    drop_(other, 0.5, kind="dropout", sites=["0"])
+    save(small_net, tmp_path / "own.safetensors")
+    save(plain, tmp_path / "plain.safetensors")
+    assert drops(load(tmp_path / "own.safetensors", model=plain)) == drops(small_net)
+    assert drops(load(tmp_path / "own.safetensors", model=other)) == drops(small_net)
+    assert drops(load(tmp_path / "plain.safetensors", model=other)) == []
+    with pytest.raises(InputError, match="spatial for '2', which this net does not have"):
+        load(tmp_path / "own.safetensors", model=nn.Sequential(nn.Flatten()))
+
+
+def test_files_from_before_there_was_dropout_load(tmp_path):
+    net = build("vgg19/0.5-bottom", width_mult=0.0625).eval()
+    save(net, tmp_path / "net.safetensors")
+    tensors, about = read_tensors(tmp_path / "net.safetensors")
+    for spec in ("drops", "thermometer"):
+        del about["spec"][spec]
+    del about["drops"]
+    write_tensors(tmp_path / "old.safetensors", tensors, about)
+    again = load(tmp_path / "old.safetensors")
+    assert torch.equal(again(X), net(X)) and again.spec == net.spec and drops(again) == []
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("name", ["resnet18/0.5-bottom", "vgg19/0.5-bottom+0.9-dropout-therm4-en"])
+def test_the_dtype_is_kept(dtype, name, tmp_path):
+    net = build(name, width_mult=0.0625).to(dtype).eval()
+    save(net, tmp_path / "net.safetensors")
+    for model in (None, build(name, seed=1, width_mult=0.0625)):
+        again = load(tmp_path / "net.safetensors", model=model)
+        assert {key: value.dtype for key, value in again.state_dict().items()} == {k: v.dtype for k, v in net.state_dict().items()}
+        assert torch.equal(again(X.to(dtype)), net(X.to(dtype)))
+
+
+def test_mixed_dtypes_are_kept_one_by_one(small_net, tmp_path):
+    plain = copy.deepcopy(small_net)
+    small_net[0].float()
+    save(small_net, tmp_path / "net.safetensors")
+    again = load(tmp_path / "net.safetensors", model=plain)
+    assert (again[0].weight.dtype, again[6].weight.dtype) == (torch.float32, torch.float64)
+    assert again[0].weight.requires_grad and again[1].num_batches_tracked.dtype == torch.int64
+
+
+class Tied(nn.Module):
+    """One convolution under two names, and a buffer that is a part of another."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = (nn.Conv2d(3, 3, 3, padding=1, bias=False) for _ in range(2))
+        self.second.weight = self.first.weight
+        whole = torch.arange(6.0)
+        self.register_buffer("whole", whole)
+        self.register_buffer("part", whole[3:])
+
+    def forward(self, x):
+        return self.second(self.first(x)).mean((2, 3)) + self.part
+
+
+def test_tied_weights_are_saved_and_stay_tied(tmp_path):
+    net = Tied().eval()
+    save(net, tmp_path / "net.safetensors")
+    again = load(tmp_path / "net.safetensors", model=Tied())
+    assert torch.equal(again(X), net(X)) and again.first.weight is again.second.weight
+    assert torch.equal(again.part, net.part)
+    save(net.double(), tmp_path / "net.safetensors")
+    again = load(tmp_path / "net.safetensors", model=again)
+    assert again.second.weight.dtype == torch.float64 and again.first.weight is again.second.weight
+
+
+CHANGES = {
+    "restore_": restore_,
+    "undrop_": undrop_,
+    "defect_": lambda net: defect_(net.members[1], 0.5, blocks="top"),
+    "restore_ of a member": lambda net: restore_(net.members[0]),
+    "drop_ on a member": lambda net: drop_(net.members[4], 0.5, kind="dropout"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+@pytest.mark.parametrize("loaded", [False, True])
+def test_the_spec_does_not_outlive_a_change_by_hand(case, loaded, tmp_path):
+    net = build("vgg19/0.5-bottom+0.9-spatial-en", width_mult=0.0625).eval()
+    file = tmp_path / "net.safetensors"
+    save(net, file)
+    net = load(file) if loaded else net
+    CHANGES[case](net)
+    save(net, file)
+    again = load(file)
+    assert again.spec is None and again.build_options is None
+    assert torch.equal(again(X), net(X)) and drops(again) == drops(net) and defects(again) == defects(net)
 
 
 def test_a_net_of_another_kind_is_refused(tmp_path):

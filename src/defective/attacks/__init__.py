@@ -7,39 +7,79 @@ alone. A bad range, shape or length raises :class:`defective.InputError`.
 """
 
 from collections.abc import Callable
+from functools import partial
+from inspect import signature
 
 import torch
 from torch import Tensor, nn
 
+from defective.attacks.auto import autoattack
 from defective.attacks.boundary import BoundaryResult, boundary, boundary_details, boundary_score
 from defective.attacks.budget import project, quantize
 from defective.attacks.carlini_wagner import cw
 from defective.attacks.gradient import fgsm, mifgsm, pgd
+from defective.attacks.logit_space import lspga
 from defective.attacks.noise import gaussian_noise
-from defective.errors import InputError
+from defective.attacks.transferable import difgsm, nifgsm, sifgsm, tifgsm, vmifgsm
 from defective.specs import AttackSpec
 
 __all__ = [
     "Attack",
     "BoundaryResult",
+    "autoattack",
     "boundary",
     "boundary_details",
     "boundary_score",
     "cw",
+    "difgsm",
     "fgsm",
     "from_spec",
     "gaussian_noise",
+    "lspga",
     "mifgsm",
+    "nifgsm",
     "pgd",
     "project",
     "quantize",
+    "sifgsm",
+    "tifgsm",
+    "vmifgsm",
 ]
 
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
+def _boundary(model: nn.Module, x: Tensor, y: Tensor, *, steps: int, generator: torch.Generator, directions: int = 1) -> Tensor:
+    return boundary(model, x, y, steps=steps, generator=generator, schedule={1: "foolbox3", 25: "foolbox1"}[directions])
+
+
+def _noise(model: nn.Module, x: Tensor, y: Tensor, *, sigma: float, generator: torch.Generator) -> Tensor:
+    return gaussian_noise(x, sigma=sigma, generator=generator)
+
+
+def _autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, generator: torch.Generator) -> Tensor:
+    return autoattack(model, x, y, eps=eps, seed=generator.initial_seed())
+
+
+ATTACKS: dict[str, Callable[..., Tensor]] = {
+    "fgsm": fgsm,
+    "pgd": pgd,
+    "mifgsm": mifgsm,
+    "difgsm": difgsm,
+    "tifgsm": tifgsm,
+    "sifgsm": sifgsm,
+    "nifgsm": nifgsm,
+    "vmifgsm": vmifgsm,
+    "lspga": lspga,
+    "cw": cw,
+    "boundary": _boundary,
+    "noise": _noise,
+    "autoattack": _autoattack,
+}
+
+
 def from_spec(spec: AttackSpec, *, seed: int = 0) -> Attack:
-    """The attack a spec describes, as a function of model, images and labels.
+    """The attack a spec describes, as a function of model, images and labels; each call of a random one goes on drawing.
 
     Example:
         >>> attack = from_spec(AttackSpec.parse("fgsm:eps=8/255"))
@@ -47,15 +87,9 @@ def from_spec(spec: AttackSpec, *, seed: int = 0) -> Attack:
         >>> attack(model, torch.rand(3, 1, 2, 2), torch.zeros(3, dtype=torch.long)).shape
         torch.Size([3, 1, 2, 2])
     """
-    numbers = spec.parameters
-    gradient: dict[str, Callable[..., Tensor]] = {"fgsm": fgsm, "mifgsm": mifgsm, "cw": cw}
-    if spec.name in gradient:
-        return lambda model, x, y: gradient[spec.name](model, x, y, **numbers)
-    generator = torch.Generator().manual_seed(seed)
-    if spec.name == "pgd":
-        return lambda model, x, y: pgd(model, x, y, **numbers, generator=generator)  # type: ignore[arg-type]
-    if spec.name == "boundary":
-        return lambda model, x, y: boundary(model, x, y, steps=int(numbers["steps"]), generator=generator)
-    if spec.name == "noise":
-        return lambda model, x, y: gaussian_noise(x, sigma=numbers["sigma"], generator=generator)
-    raise InputError(f"no attack {spec.name!r}")
+    # A spec read from JSON may hold a count as 20.0.
+    numbers = {key: int(value) if value == int(value) else value for key, value in spec.parameters.items()}
+    attack = ATTACKS[spec.name]
+    if "generator" not in signature(attack).parameters:
+        return partial(attack, **numbers)
+    return partial(attack, **numbers, generator=torch.Generator().manual_seed(seed))

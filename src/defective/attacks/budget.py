@@ -24,23 +24,54 @@ def quantize(x_adv: Tensor, x: Tensor | None = None, eps: float | None = None) -
 
     Args:
         x_adv: Images in [0, 1].
-        x, eps: The clean images and the radius, where there is a ball to stay in.
+        x, eps: The clean images and the radius, where there is a ball to stay in. A ball around a pixel that is itself no level may
+            hold none; such a pixel becomes the level nearest to the clean one, as if the clean image had been saved.
 
     Returns:
-        Images whose values are whole multiples of 1/255.
+        Images whose values are whole multiples of 1/255; float32 at least, because half precision cannot hold those.
 
     Source: the released code stores adversarial images as 8-bit PNG and scores those.
 
     Example:
         >>> (quantize(torch.tensor([0.5]), torch.tensor([0.4]), 0.1) * 255).round()
         tensor([127.])
+        >>> (quantize(torch.tensor([0.502]), torch.tensor([0.5015]), 0.0005) * 255).round()
+        tensor([128.])
     """
-    levels = (x_adv * 255).round()
+    levels = (_at_least_float32(x_adv) * 255).round()
     if x is not None and eps is not None:
+        x = _at_least_float32(x)
         # The nudge keeps a level that lies on the sphere up to rounding error, as for eps 16/255 around 8-bit images.
         lowest, highest = ((x - eps) * 255 - 1e-3).ceil(), ((x + eps) * 255 + 1e-3).floor()
-        levels = torch.maximum(torch.minimum(levels, highest), lowest)
+        inside = torch.maximum(torch.minimum(levels, highest), lowest)
+        levels = torch.where(lowest <= highest, inside, (x * 255).round())
     return levels.clamp(0, 255) / 255
+
+
+def widened(x: Tensor) -> Tensor:
+    """A copy to iterate on, in float32 at least: a step of 1/255 is near half precision's rounding."""
+    return x.detach().to(torch.promote_types(x.dtype, torch.float32), copy=True)
+
+
+def settle(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
+    """``x_adv`` in the dtype of ``x``, rounded towards ``x`` where rounding to nearest would leave the ball.
+
+    Example:
+        >>> x, eps = torch.tensor([1.0], dtype=torch.bfloat16), 0.0029
+        >>> (x.float() - eps).to(torch.bfloat16), settle(x.float() - eps, x, eps)
+        (tensor([0.9961], dtype=torch.bfloat16), tensor([1.], dtype=torch.bfloat16))
+    """
+    rounded = x_adv.to(x.dtype)
+    if rounded.dtype == x_adv.dtype:
+        return x_adv
+    outside = (rounded.to(x_adv.dtype) - x.to(x_adv.dtype)).abs() > eps
+    # Numbers in [0, 1] are ordered as their bits are; nextafter does not know half precision on every device.
+    nearer = rounded.view(torch.int16) + (x.clamp(0, 1) - rounded).sign().to(torch.int16)
+    return torch.where(outside, nearer.view(x.dtype), rounded)
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def draw_per_image(sampler: Callable[..., Tensor], x: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -49,9 +80,23 @@ def draw_per_image(sampler: Callable[..., Tensor], x: Tensor, generator: torch.G
     Raises:
         InputError: If the generator is not on the CPU.
     """
+    _check_generator(generator)
+    return torch.stack([sampler(x.shape[1:], generator=generator, dtype=torch.float32) for _ in range(len(x))]).to(x)
+
+
+def image_generators(x: Tensor, generator: torch.Generator | None) -> list[torch.Generator]:
+    """A generator for each image, seeded by ``generator`` in turn: for attacks that draw again and again.
+
+    Raises:
+        InputError: If the generator is not on the CPU.
+    """
+    _check_generator(generator)
+    return [torch.Generator().manual_seed(int(torch.randint(2**63 - 1, (), generator=generator))) for _ in range(len(x))]
+
+
+def _check_generator(generator: torch.Generator | None) -> None:
     if generator is not None and generator.device.type != "cpu":
         raise InputError(f"the generator is on {generator.device}: use one on the CPU, so that every device draws the same numbers")
-    return torch.stack([sampler(x.shape[1:], generator=generator, dtype=torch.float32) for _ in range(len(x))]).to(x)
 
 
 def check_inputs(x: Tensor, y: Tensor | None = None, **lengths: float) -> None:
@@ -66,10 +111,16 @@ def check_inputs(x: Tensor, y: Tensor | None = None, **lengths: float) -> None:
             raise InputError(f"{name} {value} lies outside [0, 1]: images are in [0, 1], write 16/255 for 16 levels")
 
 
-def check_classes(model: nn.Module, x: Tensor, y: Tensor) -> None:
-    """Refuse a model that returns no logits, and labels that are none of its classes."""
+def check_classes(model: nn.Module, x: Tensor, y: Tensor) -> int:
+    """Refuse a model that returns no logits, and labels that are none of its classes; return how many classes it has."""
     classes = logits(model, x[:1]).shape[1]
+    check_label_range(classes, int(y.min()), int(y.max()))
+    return classes
+
+
+def check_label_range(classes: int, lowest: int, highest: int) -> None:
+    """Refuse labels that are none of the model's classes."""
     if classes < 2:
         raise InputError(f"the model has {classes} class: there is no wrong one to attack towards")
-    if y.min() < 0 or y.max() >= classes:
-        raise InputError(f"labels lie in [{int(y.min())}, {int(y.max())}], but the model has classes 0 to {classes - 1}")
+    if lowest < 0 or highest >= classes:
+        raise InputError(f"labels lie in [{lowest}, {highest}], but the model has classes 0 to {classes - 1}")

@@ -1,12 +1,19 @@
 """Gradient-sign attacks: rows of constants over one loop."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_inputs, draw_per_image, project
+from defective.attacks.budget import check_inputs, check_label_range, draw_per_image, project, settle, widened
 from defective.errors import InputError
 from defective.inference import evaluating
+
+View = Callable[[Tensor], Tensor]  # a point -> the images the model is to see
+Gradient = Callable[..., Tensor]  # (point, view=identity) -> gradient of each image's loss with respect to its point
+Slope = Callable[[Gradient, Tensor, Tensor], Tensor]  # (gradient, x_adv, momentum) -> what the next step follows
 
 
 def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float) -> Tensor:
@@ -26,7 +33,7 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float) -> Tensor:
         >>> torch.allclose((x_adv - x).abs().amax(), torch.tensor(8 / 255))
         True
     """
-    return _climb(model, x, y, eps=eps, step_size=eps, steps=1)
+    return climb(model, x, y, eps=eps, step_size=eps, steps=1)
 
 
 def pgd(
@@ -52,12 +59,18 @@ def pgd(
         generator: Source of the random start, on the CPU; torch's global one if not given.
 
     Source: paper Appendix E; Kurakin et al. 2016.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
+        >>> x, y = torch.full((1, 1, 2, 2), 0.5), torch.tensor([0])
+        >>> torch.equal(pgd(model, x, y, eps=0.1, step_size=0.1, steps=1), fgsm(model, x, y, eps=0.1))
+        True
     """
-    start = None
-    if random_start:
-        check_inputs(x, y, eps=eps)
-        start = project(x + eps * (2 * draw_per_image(torch.rand, x, generator) - 1), x, eps)
-    return _climb(model, x, y, eps=eps, step_size=step_size, steps=steps, start=start)
+
+    def anywhere(clean: Tensor) -> Tensor:
+        return project(clean + eps * (2 * draw_per_image(torch.rand, clean, generator) - 1), clean, eps)
+
+    return climb(model, x, y, eps=eps, step_size=step_size, steps=steps, start=anywhere if random_start else None)
 
 
 def mifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: float, steps: int, decay: float = 1.0) -> Tensor:
@@ -73,13 +86,17 @@ def mifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: flo
         decay: Weight ``mu`` of the past, at least 0.
 
     Source: paper Appendix E; Dong et al. 2017. The norm is each image's own.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
+        >>> x, y = torch.full((1, 1, 2, 2), 0.5), torch.tensor([0])
+        >>> torch.equal(mifgsm(model, x, y, eps=0.1, step_size=0.1, steps=1), fgsm(model, x, y, eps=0.1))
+        True
     """
-    if decay < 0:
-        raise InputError(f"decay {decay} is negative")
-    return _climb(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay)
+    return climb(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay)
 
 
-def _climb(
+def climb(
     model: nn.Module,
     x: Tensor,
     y: Tensor,
@@ -88,27 +105,67 @@ def _climb(
     step_size: float,
     steps: int,
     decay: float | None = None,
-    start: Tensor | None = None,
+    start: View | None = None,
+    slope: Slope | None = None,
 ) -> Tensor:
+    """The loop of every gradient-sign attack: follow a slope, by default the gradient at ``x_adv``, and stay in the ball.
+
+    Args:
+        decay: Weight of the past; without it there is no momentum and the slope is not divided by its norm.
+        start: Clean images -> where to start; at the images themselves if not given.
+        slope: What to follow, given the gradient as a function, the images so far and the momentum so far.
+
+    Raises:
+        InputError: If a number is out of range, a label is no class of the model, or the logits have no gradient.
+    """
     check_inputs(x, y, eps=eps, step_size=step_size)
     if steps < 1:
         raise InputError(f"steps {steps} must be at least 1")
-    x, y = x.detach(), y.to(x.device).long()
-    x_adv = x.clone() if start is None else start
-    momentum = torch.zeros_like(x)
-    with evaluating(model), torch.enable_grad():
+    if decay is not None and not decay >= 0:
+        raise InputError(f"decay {decay} must be at least 0")
+    with differentiating(model):
+        clean, gradient = widened(x), cross_entropy_gradient(model, y.to(x.device))
+        x_adv = clean if start is None else start(clean)
+        momentum = torch.zeros_like(clean)
         for _ in range(steps):
-            x_adv.requires_grad_()
-            # The sum, not the mean: an image's gradient must not depend on how many share its batch.
-            loss = F.cross_entropy(model(x_adv), y, reduction="sum")
-            if not loss.requires_grad:
-                raise InputError(
-                    "the model's logits have no gradient (no_grad, detach, numpy, inference_mode?): boundary and noise do without"
-                )
-            (direction,) = torch.autograd.grad(loss, x_adv)
+            direction = gradient(x_adv) if slope is None else slope(gradient, x_adv, momentum)
             if decay is not None:
-                norm = direction.abs().sum((1, 2, 3), keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
+                norm = direction.abs().sum((1, 2, 3), keepdim=True).clamp_min(torch.finfo(clean.dtype).tiny)
                 momentum = decay * momentum + direction / norm
                 direction = momentum
-            x_adv = project(x_adv.detach() + step_size * direction.sign(), x, eps)
-    return x_adv
+            x_adv = project(x_adv + step_size * direction.sign(), clean, eps)
+        return settle(x_adv, x.detach(), eps)
+
+
+@contextmanager
+def differentiating(model: nn.Module) -> Iterator[None]:
+    """The model in eval mode and gradients on, also inside ``no_grad`` and ``inference_mode``."""
+    with evaluating(model), torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+def cross_entropy_gradient(model: nn.Module, y: Tensor) -> Gradient:
+    """The gradient of each image's cross-entropy as a function of a point, and of how the model sees that point.
+
+    The model is given its own dtype, so that images of another one can be attacked too.
+    """
+    y = y.long().clone()
+    lowest, highest = (int(label) for label in y.aminmax())
+    dtype = next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), None)
+
+    def gradient(point: Tensor, view: View = lambda point: point) -> Tensor:
+        point = point.detach().requires_grad_()
+        z = model(view(point).to(dtype))
+        if not isinstance(z, Tensor) or z.dim() != 2:
+            raise InputError(f"the model returned {tuple(getattr(z, 'shape', ())) or type(z).__name__}, not logits (N, K)")
+        check_label_range(z.shape[1], lowest, highest)
+        # The sum, not the mean: an image's gradient must not depend on how many share its batch.
+        loss = F.cross_entropy(z, y, reduction="sum")
+        (found,) = torch.autograd.grad(loss, point, allow_unused=True) if loss.requires_grad else (None,)
+        if found is None:
+            raise InputError(
+                "the model's logits have no gradient (detach, numpy, torch.no_grad inside?): boundary and noise do without"
+            )
+        return found
+
+    return gradient

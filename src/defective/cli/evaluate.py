@@ -13,14 +13,17 @@ from defective.cli.console import (
     ImageSizeOption,
     JsonOption,
     SeedOption,
-    percent,
     print_json,
     print_table,
 )
-from defective.cli.references import open_models
-from defective.data import load_data
+from defective.cli.references import open_attack, open_models
+from defective.data import Data, load_data
+from defective.data.stimuli import Stimuli, load_stimuli
 from defective.errors import InputError
-from defective.evaluation.protocol import Evaluation, evaluate_transfer, read_crafted
+from defective.evaluation import ATTACKS, PARTS, Crafted, Evaluation, Settings, Work
+from defective.evaluation import evaluate as evaluate_models
+from defective.evaluation.crafted import read_crafted
+from defective.evaluation.table import markdown, table_rows
 from defective.files import check_folder, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine
 from defective.specs import AttackSpec
@@ -30,61 +33,106 @@ def evaluate(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Checkpoints, folders of train, or module:factory.")],
     data: DataOption,
     source: Annotated[
-        list[str] | None, typer.Option(help="Net the attacker owns; repeatable. Default: every MODEL, or none with --crafted.")
+        list[str] | None,
+        typer.Option(
+            help="Net the attacker owns, or several joined by +; repeatable. Default: every MODEL, or none with --crafted."
+        ),
     ] = None,
     crafted: Annotated[list[Path] | None, typer.Option(help="File of defective attack to score too; repeatable.")] = None,
-    attack: Annotated[list[str] | None, typer.Option(help="Attack; repeatable. Default: pgd and fgsm, eps 16/255.")] = None,
-    white_box: Annotated[bool, typer.Option("--white-box", help="Also attack each MODEL on itself.")] = False,
-    samples: Annotated[
-        int, typer.Option(min=1, help="Images per source and attack, among those the source classifies right.")
-    ] = 2000,
+    attack: Annotated[
+        list[str] | None, typer.Option(help="Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.")
+    ] = None,
+    parts: Annotated[str, typer.Option(help=f"Of {', '.join(PARTS)}, those to run.")] = ",".join(PARTS),
+    samples: Annotated[int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")] = 2000,
+    decision: Annotated[str, typer.Option(help="Decision-based attack; the paper's has directions=25.")] = "boundary:steps=5000",
+    decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = 100,
+    confidence: Annotated[float, typer.Option(help="Least confidence of every model in the images to shuffle.")] = 0.99,
+    check_samples: Annotated[int, typer.Option(help="Images of the honesty checks.")] = 200,
+    mask_draws: Annotated[int, typer.Option(help="Masks to average a defective source over, as one more source; 0: none.")] = 8,
+    stimuli: Annotated[Path | None, typer.Option(help="Archive of cue-conflict images, silhouettes and edges.")] = None,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round attacked images to 8 bits.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json and the outcome of every image.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Images attacked at once: lower it if memory runs out.")] = 250,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for evaluation.json, evaluation.md and the outcome of every image.")
+    ] = None,
     seed: SeedOption = 0,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure how many transferred attacks each model withstands.
+    """Measure what each model withstands: the paper's whole black-box protocol, with honesty checks.
 
-    A cell is the paper's success defence rate: attacked images still classified right, among those that the model classified right
-    before and that fooled the source; in brackets the 95 % interval. Where a model is attacked on itself, all images count that it
-    classified right before (Table 8).
+    Transfer cells are the paper's success defence rate: attacked images still classified right, among those that the model
+    classified right before and that fooled the source; in brackets the 95 % interval. Where a source and a MODEL are the same net
+    with other weights or masks, the cell is called gray-box. Where a model is attacked on itself, all images count that it
+    classified right before (Table 8). Every further MODEL is compared with the first on the same images.
 
-    Example: defective evaluate runs/plain runs/bottom01 --source runs/source --data shapes
+    Finished pieces are kept in the cache folder: a killed command goes on where it stopped. Exit code 1: an honesty check failed.
+
+    Example: defective evaluate runs/plain runs/bottom01 --source runs/source --data shapes --out runs/evaluation
     """
-    if not source and not crafted and len(models) < 2:
-        raise InputError("one model alone has no source to be attacked from: name --source, --crafted, or further models")
-    specs = [AttackSpec.parse(text) for text in attack or ["pgd", "fgsm"]]
+    attacks = [open_attack(text) for text in attack] if attack else list(ATTACKS)
+    settings = Settings.make(
+        parts=tuple(part.strip() for part in parts.split(",") if part.strip()),
+        samples=samples,
+        decision=AttackSpec.parse(decision),
+        decision_samples=decision_samples,
+        confidence=confidence,
+        check_samples=check_samples,
+        mask_draws=mask_draws,
+        rounded=not keep_float,
+        seed=seed,
+        batch_size=batch_size,
+    )
+    if "transfer" in settings.parts and not source and not crafted and len(models) < 2:
+        raise InputError(
+            "one model alone has no source to be attacked from: name --source, --crafted, or further models, or leave transfer out "
+            "of --parts"
+        )
     if out is not None:
         check_folder(out)
     targets, sources = open_models([models, source or ([] if crafted else models)], device)
     test = load_data(data, "test", image_size=image_size)
-    evaluation = evaluate_transfer(
+    evaluation = evaluate_models(
         targets,
-        sources,
         test,
-        specs,
-        crafted=[read_crafted(file, test) for file in crafted or ()],
-        white_box=white_box,
-        samples=samples,
-        seed=seed,
-        rounded=not keep_float,
+        sources=sources,
+        attacks=attacks,
+        crafted=_read(crafted or [], test),
+        stimuli=_stimuli(stimuli, test),
+        work=Work.in_cache(choose_device(device)),
+        settings=settings,
     )
-    document = _document(evaluation, samples, seed, not keep_float, device)
+    document = evaluation.as_dict() | {"machine": describe_machine(choose_device(device), "fp32")}
     document["models"] = {name: _provenance(model) for name, model in {**sources, **targets}.items()}
     if out is not None:
-        write_tensors(out / "outcomes.safetensors", evaluation.as_tensors(), {"cells": document["cells"]})
-        write_whole(out / "evaluation.json", lambda file: file.write_text(json_module.dumps(document, indent=1)))
+        _write(evaluation, document, out)
     if json:
         print_json(document)
     else:
-        _print(evaluation, samples)
+        _print(document)
+    if evaluation.failed():
+        raise typer.Exit(1)
 
 
-def _document(evaluation: Evaluation, samples: int, seed: int, rounded: bool, device: str | None) -> dict[str, Any]:
-    settings = {"samples": samples, "seed": seed, "rounded_to_8_bits": rounded}
-    return {**evaluation.as_dict(), **settings, "machine": describe_machine(choose_device(device), "fp32")}
+def _read(files: list[Path], test: Data) -> list[Crafted]:
+    """Crafted sets, those with equal sources and attacks told apart by their files."""
+    sets = [read_crafted(file, test) for file in files]
+    labels = [(each.source, each.attack) for each in sets]
+    return [
+        each if labels.count(label) == 1 else each.renamed(f"{each.source} ({file.name})")
+        for each, label, file in zip(sets, labels, files, strict=True)
+    ]
+
+
+def _stimuli(path: Path | None, test: Data) -> Stimuli | None:
+    return None if path is None else load_stimuli(path, test.classes, image_shape=test.image_shape)
+
+
+def _write(evaluation: Evaluation, document: dict[str, Any], out: Path) -> None:
+    write_tensors(out / "outcomes.safetensors", evaluation.as_tensors(), {"cells": document["cells"]})
+    write_whole(out / "evaluation.md", lambda file: file.write_text(markdown(document)))
+    write_whole(out / "evaluation.json", lambda file: file.write_text(json_module.dumps(document, indent=1)))
 
 
 def _provenance(model: nn.Module) -> dict[str, Any]:
@@ -97,18 +145,14 @@ def _provenance(model: nn.Module) -> dict[str, Any]:
     }
 
 
-def _print(evaluation: Evaluation, samples: int) -> None:
-    cells: dict[str, dict[str, str]] = {}
-    for outcome in evaluation.outcomes:
-        made = outcome.crafted
-        # The spaces let a narrow terminal break the heading.
-        heading = f"{made.attack.replace(',', ', ')} on {'itself' if outcome.white_box else made.source}"
-        # Among images that fooled the net itself none is withstood, so its own attack is counted over all it had right.
-        cells.setdefault(heading, {})[outcome.target] = percent(outcome.rate("target-correct" if outcome.white_box else "paper"))
-    rows = [
-        (name, percent(accuracy), *(column.get(name, "") for column in cells.values()))
-        for name, accuracy in evaluation.accuracies.items()
+def _print(document: dict[str, Any]) -> None:
+    models = list(document["accuracy"])
+    rows = [(f"{row.part}: {row.label}", *(row.cells.get(name, "") for name in models)) for row in table_rows(document)]
+    failed = [
+        f"{name} fails the check that {each['asks']}: {each['measured']}"
+        for name, checks in document["checks"].items()
+        for each in checks
+        if each["verdict"] == "failed"
     ]
-    columns = ("model", "accuracy %", *cells)
-    note = f"defence rate in % with 95 % interval, up to {samples:,} images per source and attack"
-    print_table(f"Transfer attacks on {evaluation.data}", columns, rows, note=note)
+    note = "\n".join([f"in % with 95 % intervals, up to {document['settings']['samples']:,} images per source and attack", *failed])
+    print_table(f"Black-box evaluation on {document['data']}", ("measured", *models), rows, note=note)

@@ -9,17 +9,19 @@ import typer
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from defective.baselines import Drop, Thermometer, drops
 from defective.build import build
 from defective.cli.console import MAX_SEED, JsonOption, print_json, print_table
 from defective.errors import InputError
 from defective.inference import evaluating
 from defective.models import ZOO, create_model, list_models
+from defective.specs import NetSpec
 from defective.surgery import defects
 from defective.training.checkpoint import load
 
 
 def models(json: JsonOption = False) -> None:
-    """List the architectures, their blocks and mask sites.
+    """List the architectures, their blocks and mask sites, and how the names of variants and baselines are made.
 
     Example: defective models
     """
@@ -56,7 +58,11 @@ def models(json: JsonOption = False) -> None:
         )
         for row in rows
     ]
-    note = "Variants: NET/P-bottom, NET/P-top, NET/P-bottom+Q-top, then -dc, -sm, -x2, -en; a final @text: placement of the paper's text"
+    note = (
+        "Variants: NET/P-bottom, NET/P-top, NET/P-bottom+Q-top, then -dc, -sm, -x2, -en; a final @text: placement of the paper's text.\n"
+        "Baselines: NET/P-dropout, NET/P-spatial, NET/P-dropblock (top blocks, in training), NET/therm16 (thermometer code of the input); "
+        "all may be joined, as in NET/0.5-bottom+0.9-dropblock-therm16-en"
+    )
     print_table("Nets", columns, table, note=note)
 
 
@@ -69,7 +75,7 @@ def describe(
     width_mult: Annotated[float | None, typer.Option(help="Factor on all channel counts. Default: 1.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show a net's blocks, defective sites, live and dead neurons, and cost.
+    """Show a net's blocks, defective sites, live and dead neurons, dropout, input code, and cost.
 
     Example: defective describe resnet18/0.1-bottom
     """
@@ -117,7 +123,7 @@ def _describe(model: nn.Module, name: str) -> dict[str, Any]:
     found = defects(model)
     input_shape = getattr(model, "input_shape", (3, 32, 32))
     with evaluating(model), torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, *input_shape))
+        model(torch.zeros(1, *input_shape, dtype=next(model.parameters()).dtype))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     multiply_adds = counter.get_total_flops() // 2
     spec = getattr(model, "spec", None)
@@ -141,6 +147,8 @@ def _describe(model: nn.Module, name: str) -> dict[str, Any]:
             }
             for defect in found
         ],
+        "drops": [{"site": drop.site, "kind": drop.kind, "keep_prob": drop.keep_prob} for drop in drops(model)],
+        "thermometer": _levels(model),
         "summary": _summary(model, parameters, multiply_adds),
     }
 
@@ -148,11 +156,14 @@ def _describe(model: nn.Module, name: str) -> dict[str, Any]:
 def _summary(model: nn.Module, parameters: int, multiply_adds: int) -> list[str]:
     spec = getattr(model, "spec", None)
     lines = [f"{parameters:,} parameters, {multiply_adds / 1e6:,.1f} million multiply-adds per image (masks not used to save any)"]
-    if spec is None or not spec.defects:
-        return lines
-    if spec.placement == "text":
+    return lines + ([] if spec is None else _variant(spec)) + _baselines(model)
+
+
+def _variant(spec: NetSpec) -> list[str]:
+    lines = []
+    if spec.placement == "text" and (spec.defects or spec.drops):
         lines.append("Placement of the paper's text (Eq. 5, Appendix C), not of its released code.")
-    elif spec.pattern != "channel":
+    elif spec.defects and spec.pattern != "channel":
         lines.append("Placement of the released code: after the norm, before the activation, on the branch before the sum.")
     if spec.pattern == "channel":
         text = "whole channels of the full net are masked (paper's text)"
@@ -162,6 +173,32 @@ def _summary(model: nn.Module, parameters: int, multiply_adds: int) -> list[str]
         text = "defective blocks have twice the channels"
         lines.append("-x2: " + text + ("" if spec.placement == "text" else _projection(spec.arch)))
     return lines
+
+
+_KINDS = {
+    "dropout": "Dropout (single activations)",
+    "spatial": "Spatial dropout (whole channels)",
+    "dropblock": "DropBlock (3 x 3)",
+}
+
+
+def _baselines(model: nn.Module) -> list[str]:
+    lines = []
+    groups: dict[tuple[str, float], list[Drop]] = {}
+    for drop in drops(model):
+        groups.setdefault((drop.kind, drop.keep_prob), []).append(drop)
+    for (kind, keep_prob), group in groups.items():
+        sites = ", ".join(drop.site for drop in group[:2]) + (", ... (--json lists all)" if len(group) > 2 else "")
+        lines.append(f"{_KINDS[kind]}, keep_prob {keep_prob:g}, in training only, after {len(group)} modules: {sites}")
+    levels = _levels(model)
+    if levels:
+        lines.append(f"Input: thermometer code of {levels} levels, {levels} channels of 0 and 1 for each channel of the image")
+    return lines
+
+
+def _levels(model: nn.Module) -> int | None:
+    """Levels of the net's thermometer; None without one."""
+    return next((module.levels for module in model.modules() if isinstance(module, Thermometer)), None)
 
 
 def _projection(arch: str) -> str:

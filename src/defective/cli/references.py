@@ -1,15 +1,20 @@
-"""Turn what a user names on the command line into models."""
+"""Turn what a user names on the command line into models and attacks."""
 
+import hashlib
 import importlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from defective.errors import InputError
+from defective.evaluation import OwnAttack
 from defective.machine import choose_device
+from defective.models import Ensemble
+from defective.specs import ATTACK_DEFAULTS, AttackSpec
 from defective.training.checkpoint import load
 
 
@@ -43,33 +48,64 @@ def open_models(groups: Sequence[Sequence[str]], device: str | None) -> list[dic
 
 
 def open_model(reference: str) -> nn.Module:
-    """Open one checkpoint, or call ``module:factory`` (also looked for in the current folder).
+    """Open one checkpoint, call ``module:factory`` (also looked for in the current folder), or fuse several joined by ``+``.
 
     Raises:
         InputError: If there is no such file, module or factory, the factory fails, or it returns no module.
     """
     if Path(reference).exists():
         return load(reference)
-    module_name, colon, factory_name = reference.partition(":")
-    if not colon:
+    if "+" in reference:
+        members = [open_model(member) for member in reference.split("+")]
+        shapes = {getattr(member, "input_shape", None) for member in members}
+        ensemble = Ensemble(members)
+        if len(shapes) == 1 and None not in shapes:
+            ensemble.input_shape = shapes.pop()  # type: ignore[assignment]
+        return ensemble.eval()
+    if ":" not in reference:
         raise InputError(f"{reference!r} is neither a checkpoint nor module:factory")
+    model = _call(reference, _find(reference, "factory"))
+    if not isinstance(model, nn.Module):
+        raise InputError(f"{reference}() returned {type(model).__name__}, not a torch.nn.Module")
+    return model.eval()
+
+
+def open_attack(text: str) -> AttackSpec | OwnAttack:
+    """An attack by name with its numbers, or ``module:function``, any callable ``(model, x, y) -> x_adv`` of the user's own.
+
+    Raises:
+        InputError: If there is neither such an attack nor such a function.
+    """
+    name, colon, function = text.partition(":")
+    if name in ATTACK_DEFAULTS or not colon or "=" in function:
+        return AttackSpec.parse(text)
+    attack = _find(text, "attack")
+    file = getattr(sys.modules[name], "__file__", None)
+    version = hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else ""
+    return OwnAttack(text, attack, getattr(attack, "eps", None), version)
+
+
+def _find(reference: str, what: str) -> Callable[..., Any]:
+    """The function that ``module:name`` names."""
+    module_name, _, name = reference.partition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
-        raise InputError(f"{reference!r} is no file, and as module:factory it cannot be imported: {_reason(error)}") from error
-    factory = getattr(module, factory_name, None)
-    if not callable(factory):
-        what = "has no" if factory is None else "has no function"
-        raise InputError(f"module {module_name!r} {what} {factory_name!r}")
+        raise InputError(f"{reference!r} is no file, and as module:{what} it cannot be imported: {_reason(error)}") from error
+    found = getattr(module, name, None)
+    if not callable(found):
+        lacks = "has no" if found is None else "has no function"
+        raise InputError(f"module {module_name!r} {lacks} {name!r}")
+    return found  # type: ignore[no-any-return]
+
+
+def _call(reference: str, factory: Callable[..., Any]) -> Any:
     try:
-        model = factory()
+        return factory()
     except (Exception, SystemExit) as error:
         raise InputError(f"{reference}() failed: {_reason(error)}") from error
-    if not isinstance(model, nn.Module):
-        raise InputError(f"{reference}() returned {type(model).__name__}, not a torch.nn.Module")
-    return model.eval()
 
 
 def _reason(error: BaseException) -> str:
@@ -83,10 +119,12 @@ def _reason(error: BaseException) -> str:
 def _identity(reference: str) -> Path | str:
     path = Path(reference)
     if not path.exists():
-        return reference
+        return "+".join(str(_identity(part)) for part in reference.split("+")) if "+" in reference else reference
     return (path / "model.safetensors" if path.is_dir() else path).resolve()
 
 
 def _short(reference: str, references: Sequence[str]) -> str:
+    if "+" in reference and not Path(reference).exists():
+        return "+".join(Path(part).name for part in reference.split("+"))
     name = Path(reference).name
     return name if sum(Path(other).name == name for other in references) == 1 else reference

@@ -29,9 +29,9 @@ def noise_curve(model: nn.Module, x: Tensor, y: Tensor, *, sigmas: Sequence[floa
 
     Source: paper Appendix A.5, Figure 5.
     """
-    curve = {}
-    for sigma in sigmas:
-        generator = torch.Generator().manual_seed(seed)
-        noisy = quantize(gaussian_noise(as_images(x), sigma=sigma / 255, generator=generator))
-        curve[sigma] = accuracy(model, noisy, y)
-    return curve
+    return {sigma: accuracy(model, noisy(x, sigma, seed=seed), y) for sigma in sigmas}
+
+
+def noisy(x: Tensor, sigma: float, *, seed: int = 0) -> Tensor:
+    """Images with noise of ``sigma`` levels of 255 added and rounded to 8 bits, the same for the same seed."""
+    return quantize(gaussian_noise(as_images(x), sigma=sigma / 255, generator=torch.Generator().manual_seed(seed)))

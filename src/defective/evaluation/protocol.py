@@ -1,184 +1,175 @@
-"""The transfer part of the black-box protocol: every target against every source and attack."""
+"""The whole black-box protocol of the paper, for any models, with honesty checks."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from defective.attacks import from_spec
-from defective.data import Data, index_hash, pick
+from defective.data import Data
+from defective.data.stimuli import Stimuli
 from defective.errors import InputError
-from defective.evaluation.accuracy import correct
+from defective.evaluation.checks import run_checks
+from defective.evaluation.crafted import OwnAttack, craft_on, score_on
+from defective.evaluation.decision import decide
+from defective.evaluation.noise import SIGMAS, noise_curve
 from defective.evaluation.rates import Rate
-from defective.evaluation.transfer import Crafted, Outcome, craft, score
-from defective.files import read_tensors, write_tensors
-from defective.inference import logits
+from defective.evaluation.relations import mask_average, relation
+from defective.evaluation.result import Curves, Evaluation
+from defective.evaluation.settings import ATTACKS, WHITE_BOX, Settings
+from defective.evaluation.shape_bias import shape_report
+from defective.evaluation.shuffle import GRIDS, shuffle_curve
+from defective.evaluation.subject import Subject, common_sample
+from defective.evaluation.transfer import Crafted, Outcome
+from defective.evaluation.work import Work
 from defective.progress import progress_bar
 from defective.specs import AttackSpec
+from defective.surgery import defects
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """Accuracies over the whole test set, and the outcome of every crafted set on every target."""
-
-    data: str
-    test_images: int
-    accuracies: dict[str, Rate]
-    outcomes: list[Outcome]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "data": self.data,
-            "test_images": self.test_images,
-            "accuracy": {name: rate.as_dict() for name, rate in self.accuracies.items()},
-            "cells": [{**outcome.as_dict(), "sample": index_hash(outcome.crafted.index)} for outcome in self.outcomes],
-        }
-
-    def as_tensors(self) -> dict[str, Tensor]:
-        """What became of each image: for each cell its place in the test set, and whether the target was right before and after."""
-        tensors = {}
-        for number, outcome in enumerate(self.outcomes):
-            tensors[f"{number}.index"] = outcome.crafted.index.clone()
-            tensors[f"{number}.fooled"] = outcome.crafted.fooled
-            tensors[f"{number}.clean_correct"] = outcome.clean_correct
-            tensors[f"{number}.adv_correct"] = outcome.adv_correct
-        return tensors
-
-
-def check_fits(model: nn.Module, data: Data, name: str) -> None:
-    """Refuse a model that takes other images or knows another number of classes than the data set.
-
-    Raises:
-        InputError: Naming the model and both sides.
-    """
-    expected = getattr(model, "input_shape", data.image_shape)
-    if tuple(expected) != tuple(data.image_shape):
-        raise InputError(f"{name} takes images of shape {tuple(expected)}, {data.name} has {tuple(data.image_shape)}")
-    try:
-        known = logits(model, data.take(torch.zeros(1, dtype=torch.long))[0]).shape[1]
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
-    if known != len(data.classes):
-        raise InputError(f"{name} knows {known} classes, {data.name} has {len(data.classes)}")
-
-
-def source_sample(source: nn.Module, data: Data, count: int, *, seed: int = 0) -> Tensor:
-    """The first ``count`` test images, in a seeded random order, that the source classifies right.
-
-    Raises:
-        InputError: If the source classifies none right.
-
-    Source: paper Appendix A.8 (5,000 for FGSM and PGD, 1,000 for CW).
-    """
-    if count < 1:
-        raise InputError(f"samples {count} must be at least 1")
-    found: list[Tensor] = []
-    for index in pick(len(data), len(data), seed=seed).split(max(500, count)):
-        x, y = data.take(index)
-        found.append(index[correct(source, x, y)])
-        if sum(map(len, found)) >= count:
-            break
-    index = torch.cat(found)[:count]
-    if len(index) == 0:
-        raise InputError(f"the source classifies no image of {data.name} right: train it, or check that its classes are in order")
-    return index
-
-
-def craft_on(
-    source: nn.Module, name: str, data: Data, spec: AttackSpec, *, samples: int, seed: int = 0, rounded: bool = True
-) -> Crafted:
-    """Attack a source on its sample of a test set."""
-    index = source_sample(source, data, samples, seed=seed)
-    x, y = data.take(index)
-    eps = spec.parameters.get("eps")
-    attack = from_spec(spec, seed=seed)
-    return craft(source, x, y, attack, eps=eps, rounded=rounded, source_name=name, attack_name=str(spec), index=index)
-
-
-def evaluate_transfer(
+def evaluate(
     targets: Mapping[str, nn.Module],
-    sources: Mapping[str, nn.Module],
     data: Data,
-    attacks: Sequence[AttackSpec],
     *,
+    sources: Mapping[str, nn.Module] | None = None,
+    attacks: Sequence[AttackSpec | OwnAttack] = ATTACKS,
     crafted: Sequence[Crafted] = (),
-    white_box: bool = False,
-    samples: int = 2000,
-    seed: int = 0,
-    rounded: bool = True,
+    stimuli: Stimuli | None = None,
+    work: Work | None = None,
+    settings: Settings | None = None,
+    **changes: Any,
 ) -> Evaluation:
-    """Measure every target's accuracy and its defence rate against images made on every source.
+    """Run the paper's black-box protocol on any models.
 
     Args:
-        targets: Name to classifier.
-        sources: Name to classifier the attacker owns.
+        targets: Name to classifier from images in [0, 1] to logits; the first is what differences are taken from.
         data: Test images.
-        attacks: What to craft with.
+        sources: Name to classifier the attacker owns; an :class:`defective.Ensemble` fuses the logits of several. Where a source and
+            a target are the same net with other weights or masks, the cell is marked gray-box; a defective source against a
+            defective target is marked adaptive.
+        attacks: What to craft with: specs, or attacks of your own.
         crafted: Sets that were crafted before.
-        white_box: Also attack each target that is no source with images made on itself.
-        samples: Images per source and attack; each source's sample holds only images it classifies right.
-        seed: Seed of the sample and of random attacks.
-        rounded: Score 8-bit images.
+        stimuli: Cue-conflict images, silhouettes and edges (:func:`defective.data.stimuli.load_stimuli`).
+        work: Where finished pieces are kept; the same call goes on from them.
+        settings: What to do, on how many images; default :class:`Settings`.
+        changes: Fields of it to change, as ``samples=500``.
 
     Raises:
-        InputError: If a net does not fit the data.
+        InputError: If a net does not fit the data or a setting is out of range.
+
+    Source: paper Section 4 and Appendix A; checks after Carlini et al. 2019.
+
+    Example:
+        >>> from defective import build
+        >>> from defective.data import ImageSet, shapes
+        >>> made = shapes("test")
+        >>> few = ImageSet("few", "test", made.x[:40], made.y[:40], made.classes)
+        >>> nets = {name: build(name, width_mult=0.0625).eval() for name in ("vgg19", "vgg19/0.5-bottom")}
+        >>> source = build("vgg19", seed=1, width_mult=0.0625).eval()
+        >>> found = evaluate(nets, few, sources={"source": source}, parts=("transfer",), samples=5)
+        >>> [(outcome.target, outcome.relation) for outcome in found.outcomes[:2]]
+        [('vgg19', 'same structure'), ('vgg19/0.5-bottom', 'black-box')]
     """
-    for name, model in {**targets, **sources}.items():
-        check_fits(model, data, name)
-    order = torch.arange(len(data))
-    accuracies = {}
-    with progress_bar("test accuracy", len(targets) * len(data), unit="images") as advance:
-        for name, model in targets.items():
-            hits = 0
-            for x, y in data.batches(order, 1000):
-                hits += int(correct(model, x, y).sum())
-                advance(len(y))
-            accuracies[name] = Rate.of(hits, len(data))
-    settings: dict[str, Any] = {"samples": samples, "seed": seed, "rounded": rounded}
-    outcomes = [score(model, each, name=name) for each in crafted for name, model in targets.items()]
-    for source_name, source in sources.items():
-        for spec in attacks:
-            made = craft_on(source, source_name, data, spec, **settings)
-            outcomes += [score(model, made, name=name, white_box=model is source) for name, model in targets.items()]
-    for name, model in targets.items() if white_box else ():
-        if sources.get(name) is model:
-            continue
-        own = (craft_on(model, name, data, spec, **settings) for spec in attacks)
-        outcomes += [score(model, each, name=name, white_box=True) for each in own]
-    return Evaluation(data.name, len(data), accuracies, outcomes)
+    chosen = Settings.make(**((settings or Settings()).model_dump() | changes))
+    work = work or Work()
+    known: dict[int, Subject] = {}
+
+    def subject(name: str, model: nn.Module) -> Subject:
+        # A net that is source and target is one subject, its pieces are made once.
+        return known.setdefault(id(model), Subject.of(name, model, data, work))
+
+    judged = {name: subject(name, model) for name, model in targets.items()}
+    owned = {name: subject(name, model) for name, model in (sources or {}).items()}
+    if not judged:
+        raise InputError("there is no model to evaluate")
+    accuracies = {name: each.accuracy() for name, each in judged.items()}
+    outcomes = _transfer(judged, owned, attacks, crafted, chosen)
+    subjects = list(judged.values())
+    noise = _curves(subjects, chosen, "noise") if "noise" in chosen.parts else None
+    shuffled = _curves(subjects, chosen, "shuffle") if "shuffle" in chosen.parts else None
+    decisions, reports, checks = {}, {}, {}
+    for name, each in judged.items():
+        if "decision" in chosen.parts:
+            decisions[name] = decide(each, chosen.decision, samples=chosen.decision_samples, seed=chosen.seed)
+        if "stimuli" in chosen.parts and stimuli is not None:
+            reports[name] = shape_report(each.model, stimuli)
+        if "checks" in chosen.parts:
+            checks[name] = run_checks(each, outcomes, samples=chosen.check_samples, seed=chosen.seed)
+    return Evaluation(data.name, len(data), chosen, accuracies, outcomes, decisions, noise, shuffled, reports, checks)
 
 
-def write_crafted(crafted: Crafted, data: Data, path: Path) -> None:
-    """Keep attacked images in one safetensors file: ``x_adv``, ``y``, ``predicted``, ``index``."""
-    tensors = {
-        "x_adv": crafted.x_adv.contiguous(),
-        "y": crafted.y,
-        "predicted": crafted.predicted,
-        "index": crafted.index,
+def _transfer(
+    targets: Mapping[str, Subject],
+    sources: Mapping[str, Subject],
+    attacks: Sequence[AttackSpec | OwnAttack],
+    crafted: Sequence[Crafted],
+    settings: Settings,
+) -> list[Outcome]:
+    options: dict[str, Any] = {
+        "samples": settings.samples,
+        "seed": settings.seed,
+        "rounded": settings.rounded,
+        "batch_size": settings.batch_size,
     }
-    write_tensors(path, tensors, {"source": crafted.source, "attack": crafted.attack, "data": data.name})
+    outcomes = [score_on(target, each) for each in crafted for target in targets.values()]
+    for source in [*sources.values(), *_averaged(sources.values(), settings)] if "transfer" in settings.parts else ():
+        for attack in attacks:
+            made = craft_on(source, attack, **options)
+            outcomes += [score_on(target, made, relation(source.model, target.model)) for target in targets.values()]
+    if "white-box" not in settings.parts:
+        return outcomes
+    for target in targets.values():
+        done = {each.crafted.attack for each in outcomes if each.target == target.name and each.white_box}
+        for attack in [*WHITE_BOX, *attacks]:
+            blind = isinstance(attack, AttackSpec) and attack.name in ("boundary", "noise")
+            if str(attack) not in done and (blind or target.differentiable()):
+                outcomes.append(score_on(target, craft_on(target, attack, **options), "white-box"))
+    return outcomes
 
 
-def read_crafted(path: Path, data: Data) -> Crafted:
-    """Read attacked images again, with their clean versions from the test set.
+def _averaged(sources: Iterable[Subject], settings: Settings) -> list[Subject]:
+    """Defective sources, averaged over masks they were not trained with."""
+    if not settings.mask_draws:
+        return []
+    return [
+        Subject.of(
+            f"{source.name} over {settings.mask_draws} masks",
+            mask_average(source.model, draws=settings.mask_draws, seed=settings.seed).eval(),
+            source.data,
+            source.work,
+        )
+        for source in sources
+        if defects(source.model)
+    ]
 
-    Raises:
-        InputError: If the file is damaged, of another kind, or was made from another data set.
-    """
-    tensors, about = read_tensors(path)
-    if about.get("data") != data.name or "x_adv" not in tensors:
-        raise InputError(f"{path} holds no images attacked from {data.name} (it says {about.get('data')!r})")
-    index = tensors["index"]
-    if len(index) and int(index.max()) >= len(data):
-        raise InputError(f"{path} names test image {int(index.max())}, {data.name} has {len(data)}")
-    x, y = data.take(index)
-    if not torch.equal(y.cpu(), tensors["y"]):
-        raise InputError(f"{path} was made from other labels than those of {data.name} here")
-    if x.shape != tensors["x_adv"].shape:
-        here, there = tuple(x.shape[1:]), tuple(tensors["x_adv"].shape[1:])
-        raise InputError(f"{path} holds images of shape {there}, those of {data.name} here are {here}")
-    return Crafted(x, y.cpu(), tensors["x_adv"], tensors["predicted"], index, about["source"], about["attack"])
+
+def _curves(subjects: list[Subject], settings: Settings, part: Literal["noise", "shuffle"]) -> Curves:
+    """Every model on the same noisy or shuffled images, which all of them get right when they are whole."""
+    confidence = settings.confidence if part == "shuffle" else 0.0
+    index = common_sample(subjects, settings.samples, confidence=confidence, seed=settings.seed)
+    size = subjects[0].data.image_shape[1]
+    strengths = SIGMAS if part == "noise" else tuple(k for k in GRIDS if size % k == 0)
+    rates: dict[str, dict[float, Rate]] = {}
+    with progress_bar(part, len(subjects) * len(strengths), unit="sets") as advance:
+        for subject in subjects:
+            rates[subject.name] = {}
+            for strength in strengths:
+                rates[subject.name][strength] = _on_changed(subject, index, part, strength, settings.seed)
+                advance(1)
+    return Curves(index, rates)
+
+
+def _on_changed(subject: Subject, index: Tensor, part: str, strength: int, seed: int) -> Rate:
+    if len(index) == 0:
+        return Rate.of(0, 0)
+
+    def make() -> dict[str, Tensor]:
+        x, y = subject.data.take(index)
+        if part == "noise":
+            rate = noise_curve(subject.model, x, y, sigmas=[strength], seed=seed)[strength]
+        else:
+            rate = shuffle_curve(subject.model, x, y, grids=[strength], seed=seed)[strength]
+        return {"counts": torch.tensor([rate.hits, rate.total])}
+
+    hits, total = subject.work.piece(subject.identity(part, index, strength=strength, seed=seed), make)["counts"].tolist()
+    return Rate.of(hits, total)

@@ -1,16 +1,44 @@
 """Does a model go by shape or by texture?"""
 
+from dataclasses import dataclass
+from typing import Any
+
 from torch import Tensor, nn
 
+from defective.data.stimuli import Stimuli
 from defective.errors import InputError
+from defective.evaluation.accuracy import accuracy
 from defective.evaluation.rates import Rate
-from defective.inference import logits
+from defective.inference import check_labels, logits
+
+
+@dataclass(frozen=True)
+class ShapeReport:
+    """What a model made of stimuli that part shape from texture; nan where there was no image.
+
+    Attributes:
+        bias: Share of shape decisions among the decisions for either cue.
+        cue_accuracy: Share of all cue-conflict images decided by either cue. Where it is low, the bias rests on few images.
+        silhouettes: Accuracy on filled silhouettes, which have no texture.
+        edges: Accuracy on edge drawings, which have nothing but contours.
+    """
+
+    bias: Rate
+    cue_accuracy: Rate
+    silhouettes: Rate
+    edges: Rate
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {name: getattr(self, name).as_dict() for name in ("bias", "cue_accuracy", "silhouettes", "edges")}
 
 
 def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) -> Rate:
     r"""Share of shape decisions among the decisions for either cue, on images whose two cues disagree.
 
     .. math:: \frac{\#\{\hat y = y_\mathrm{shape}\}}{\#\{\hat y = y_\mathrm{shape}\} + \#\{\hat y = y_\mathrm{texture}\}}
+
+    The decision is the largest logit of all classes the model knows; a decision for neither cue does not count.
 
     Args:
         model: Classifier from images in [0, 1] to logits.
@@ -21,12 +49,66 @@ def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) 
         A float in [0, 1]: 1 goes by shape alone. ``.total`` counts the decisions for either cue.
 
     Raises:
-        InputError: If an image's cues agree.
+        InputError: If an image's cues agree, or images, labels and logits do not fit together.
 
     Source: Geirhos et al. 2018, which the paper builds on (Section 2).
+
+    Example:
+        >>> import torch
+        >>> model = nn.Sequential(nn.Flatten(), nn.Identity())
+        >>> x = torch.eye(3).view(3, 1, 1, 3)
+        >>> shape_bias(model, x, torch.tensor([0, 0, 0]), torch.tensor([1, 1, 1]))
+        0.5
     """
+    by_shape, by_texture = _decisions(model, x, y_shape, y_texture)
+    return Rate.among(by_shape, by_shape | by_texture)
+
+
+def shape_report(model: nn.Module, stimuli: Stimuli) -> ShapeReport:
+    """Shape bias of a model, how much it rests on, and accuracy where there is only shape.
+
+    The decision is always the largest logit of all classes of the data set, also of those no stimulus shows; Geirhos et al. choose
+    among the classes shown, so that their numbers for the same images can be higher.
+
+    Args:
+        model: Classifier from images in [0, 1] to logits, one for each class the stimuli were loaded for.
+        stimuli: As :func:`defective.data.stimuli.load_stimuli` reads them.
+
+    Raises:
+        InputError: If the stimuli do not fit the model.
+
+    Source: Geirhos et al. 2018, which the paper builds on (Section 2).
+
+    Example:
+        >>> import torch
+        >>> model = nn.Sequential(nn.Flatten(), nn.Identity())
+        >>> x, y = torch.eye(3).view(3, 1, 1, 3), torch.tensor([0, 0, 0])
+        >>> report = shape_report(model, Stimuli((x, y, y + 1), (x[:1], y[:1]), (x[:0], y[:0]), 0, 0))
+        >>> report.bias, report.cue_accuracy.hits, report.silhouettes, report.edges.total
+        (0.5, 2, 1.0, 0)
+    """
+    bias = cue_accuracy = Rate.of(0, 0)
+    if len(stimuli.conflict[0]):
+        by_shape, by_texture = _decisions(model, *stimuli.conflict)
+        decided = by_shape | by_texture
+        bias, cue_accuracy = Rate.among(by_shape, decided), Rate.of(int(decided.sum()), len(decided))
+    return ShapeReport(bias, cue_accuracy, _accuracy(model, *stimuli.silhouettes), _accuracy(model, *stimuli.edges))
+
+
+def _decisions(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) -> tuple[Tensor, Tensor]:
+    """Bool ``(N,)`` twice: whether the model decided for the shape, and whether for the texture."""
+    for y in (y_shape, y_texture):
+        check_labels(x, y)
+    y_shape, y_texture = y_shape.cpu(), y_texture.cpu()
     if (y_shape == y_texture).any():
         raise InputError(f"{int((y_shape == y_texture).sum())} images have the same class for shape and texture: leave them out")
-    predicted = logits(model, x).argmax(1)
-    by_shape = predicted == y_shape.cpu()
-    return Rate.among(by_shape, by_shape | (predicted == y_texture.cpu()))
+    z = logits(model, x)
+    low, high = min(int(y_shape.min()), int(y_texture.min())), max(int(y_shape.max()), int(y_texture.max()))
+    if low < 0 or high >= z.shape[1]:
+        raise InputError(f"classes of the cues lie in [{low}, {high}] but the model knows {z.shape[1]} classes")
+    predicted = z.argmax(1)
+    return predicted == y_shape, predicted == y_texture
+
+
+def _accuracy(model: nn.Module, x: Tensor, y: Tensor) -> Rate:
+    return accuracy(model, x, y) if len(x) else Rate.of(0, 0)

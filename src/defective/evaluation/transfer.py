@@ -1,6 +1,7 @@
 """Transfer attacks: images made on a source, scored on targets. Outcomes per image first, rates second."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from defective.attacks import Attack, quantize
 from defective.errors import InputError
 from defective.evaluation.accuracy import correct
 from defective.evaluation.rates import Rate
+from defective.evaluation.relations import Relation
 from defective.inference import as_images, check_labels, device_of, logits
 from defective.progress import progress_bar
 
@@ -26,6 +28,7 @@ class Crafted:
         index: Where the images lie in the test set, ``(N,)``.
         source: Name of the source.
         attack: The attack in words.
+        settings: How it was made: seed, samples asked for, rounded to 8 bits or not.
     """
 
     x: Tensor
@@ -35,11 +38,25 @@ class Crafted:
     index: Tensor
     source: str
     attack: str
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def fooled(self) -> Tensor:
         """Bool ``(N,)``: whether the attack changed the source's prediction away from the label."""
         return self.predicted != self.y
+
+    def renamed(self, source: str) -> "Crafted":
+        """The same images under another name of their source."""
+        return replace(self, source=source)
+
+    def changes(self) -> dict[str, float]:
+        """How far the images were moved, in [0, 1] units: the largest change of a pixel, and the mean L2 length over the images."""
+        if len(self.y) == 0:
+            return {"linf_max": 0.0, "l2_mean": 0.0}
+        parts = zip(self.x.split(500), self.x_adv.split(500), strict=True)
+        moved = [(as_images(x_adv.cpu()) - as_images(x.cpu())).flatten(1) for x, x_adv in parts]
+        largest = max(float(part.abs().max()) for part in moved)
+        return {"linf_max": largest, "l2_mean": float(torch.cat([part.norm(dim=1) for part in moved]).mean())}
 
 
 def craft(
@@ -79,18 +96,39 @@ def craft(
         (torch.uint8, torch.Size([5]))
     """
     check_labels(x, y)
+    with progress_bar(f"{attack_name} on {source_name}", len(x), unit="images") as advance:
+        x_adv, predicted = attack_batches(source, x, y, attack, eps=eps, rounded=rounded, batch_size=batch_size, advance=advance)
+    where = torch.arange(len(y)) if index is None else index
+    return Crafted(x, y.cpu(), x_adv, predicted, where, source_name, attack_name, {"rounded": rounded})
+
+
+def attack_batches(
+    source: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    attack: Attack,
+    *,
+    eps: float | None,
+    rounded: bool,
+    batch_size: int,
+    advance: Callable[[int], object],
+) -> tuple[Tensor, Tensor]:
+    """Attacked images, and what the source takes them for before they are rounded."""
     device = device_of(source)
     images, predictions = [], []
-    with progress_bar(f"{attack_name} on {source_name}", len(x), unit="images") as advance:
-        for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
-            clean = as_images(x_batch.to(device))
-            made = attack(source, clean, y_batch.to(device)).detach()
-            _verify(made, clean, eps)
-            predictions.append(logits(source, made).argmax(1))
-            images.append((quantize(made, clean, eps) * 255).round().to(torch.uint8).cpu() if rounded else made.cpu())
-            advance(len(y_batch))
-    where = torch.arange(len(y)) if index is None else index
-    return Crafted(x, y.cpu(), torch.cat(images), torch.cat(predictions), where, source_name, attack_name)
+    for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
+        clean = as_images(x_batch.to(device))
+        made = attack(source, clean, y_batch.to(device))
+        if not isinstance(made, Tensor):
+            raise InputError(
+                f"the attack returned {type(made).__name__}, not images: take them out of it, as attack(...)[1] of Foolbox"
+            )
+        made = made.detach().to(clean)
+        _verify(made, clean, eps)
+        predictions.append(logits(source, made).argmax(1))
+        images.append((quantize(made, clean, eps) * 255).round().to(torch.uint8).cpu() if rounded else made.cpu())
+        advance(len(y_batch))
+    return torch.cat(images), torch.cat(predictions)
 
 
 def _verify(made: Tensor, clean: Tensor, eps: float | None) -> None:
@@ -98,8 +136,9 @@ def _verify(made: Tensor, clean: Tensor, eps: float | None) -> None:
         raise InputError(f"the attack returned shape {tuple(made.shape)} for images {tuple(clean.shape)}")
     if not torch.isfinite(made).all() or made.min() < -1e-6 or made.max() > 1 + 1e-6:
         raise InputError("the attack returned images that are not in [0, 1]")
-    if eps is not None and (made - clean).abs().max() > eps + 1e-5:
-        raise InputError(f"the attack left the ball: it moved a pixel by {float((made - clean).abs().max()):.4g}, eps is {eps:.4g}")
+    moved = float((made.double() - clean.double()).abs().max())
+    if eps is not None and moved > eps + 1e-5:
+        raise InputError(f"the attack left the ball: it moved a pixel by {moved:.4g}, eps is {eps:.4g}")
 
 
 @dataclass(frozen=True)
@@ -111,14 +150,30 @@ class Outcome:
         crafted: The attacked images.
         clean_correct: Bool ``(N,)``, the target was right before.
         adv_correct: Bool ``(N,)``, the target is right after.
-        white_box: Whether the images were made on the target itself.
+        relation: What the attacker, who owns the source, knows of the target.
     """
 
     target: str
     crafted: Crafted
     clean_correct: Tensor
     adv_correct: Tensor
-    white_box: bool = False
+    relation: Relation = "black-box"
+
+    @property
+    def white_box(self) -> bool:
+        """Whether the images were made on the target itself."""
+        return self.relation == "white-box"
+
+    def counted(self, denominator: str) -> Tensor:
+        """Bool ``(N,)``: the images that count, see :meth:`rate`."""
+        choices = {
+            "paper": self.clean_correct & self.crafted.fooled,
+            "target-correct": self.clean_correct,
+            "all": torch.ones_like(self.clean_correct),
+        }
+        if denominator not in choices:
+            raise InputError(f"no denominator {denominator!r}; there are {', '.join(choices)}")
+        return choices[denominator]
 
     def rate(self, denominator: str = "paper") -> Rate:
         """Share of attacked images still classified right.
@@ -127,15 +182,7 @@ class Outcome:
             denominator: ``"paper"``: the target was right and the source was fooled; ``"target-correct"``: the target was right;
                 ``"all"``: every image (Table 2).
         """
-        everything = torch.ones_like(self.clean_correct)
-        counted = {
-            "paper": self.clean_correct & self.crafted.fooled,
-            "target-correct": self.clean_correct,
-            "all": everything,
-        }
-        if denominator not in counted:
-            raise InputError(f"no denominator {denominator!r}; there are {', '.join(counted)}")
-        return Rate.among(self.adv_correct, counted[denominator])
+        return Rate.among(self.adv_correct, self.counted(denominator))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: all three rates with their counts and intervals."""
@@ -143,14 +190,15 @@ class Outcome:
             "target": self.target,
             "source": self.crafted.source,
             "attack": self.crafted.attack,
-            "white_box": self.white_box,
+            "relation": self.relation,
             "images": len(self.crafted.y),
             "source_fooled": int(self.crafted.fooled.sum()),
+            **self.crafted.settings,
             "defense": {name: self.rate(name).as_dict() for name in ("paper", "target-correct", "all")},
         }
 
 
-def score(target: nn.Module, crafted: Crafted, *, name: str = "target", white_box: bool = False, batch_size: int = 500) -> Outcome:
+def score(target: nn.Module, crafted: Crafted, *, name: str = "target", relation: Relation = "black-box") -> Outcome:
     """Let a target classify a crafted set, clean and attacked.
 
     Example:
@@ -160,6 +208,4 @@ def score(target: nn.Module, crafted: Crafted, *, name: str = "target", white_bo
         >>> outcome.rate("all").total
         5
     """
-    clean_correct = correct(target, crafted.x, crafted.y, batch_size=batch_size)
-    adv_correct = correct(target, crafted.x_adv, crafted.y, batch_size=batch_size)
-    return Outcome(name, crafted, clean_correct, adv_correct, white_box)
+    return Outcome(name, crafted, correct(target, crafted.x, crafted.y), correct(target, crafted.x_adv, crafted.y), relation)

@@ -1,12 +1,14 @@
 """Nets and training states as safetensors: weights, masks and what rebuilds them in one file, never pickle."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from defective._version import __version__
+from defective.baselines import Drop, attach_drop_, drops, thermometer_, undrop_
 from defective.errors import InputError
 from defective.files import read_tensors, write_tensors
 from defective.models import Ensemble, construct
@@ -15,10 +17,10 @@ from defective.surgery import attach_, defects, restore_
 
 
 def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = None) -> None:
-    """Write a net to one safetensors file: weights, masks, architecture, spec.
+    """Write a net to one safetensors file: weights, masks, dropout, architecture, spec.
 
     Nets of the zoo and ensembles of them come back by :func:`load` alone. Any other net can be saved too; loading it needs a plain
-    net of the same kind to load into.
+    net of the same kind to load into. Weights that a net uses under two names are written under both.
 
     Args:
         model: The net, plain or defective.
@@ -36,25 +38,25 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
     # What torch.compile, DataParallel and DDP wrap is the net.
     model = getattr(model, "_orig_mod", model)
     model = model.module if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel) else model
-    spec = getattr(model, "spec", None)
+    spec = _spec(model)
     about = {
         "version": __version__,
         "architecture": _architecture(model),
-        "spec": spec.model_dump(mode="json") if isinstance(spec, NetSpec) else None,
-        "build_options": getattr(model, "build_options", None),
+        "spec": spec.model_dump(mode="json") if spec else None,
+        "build_options": getattr(model, "build_options", None) if spec else None,
         "defects": {defect.site: [defect.keep_prob, defect.pattern] for defect in defects(model)},
+        "drops": [[drop.site, drop.keep_prob, drop.kind] for drop in drops(model)],
         "notes": notes or {},
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_tensors(Path(path), tensors, about)
+    write_tensors(Path(path), _apart(model.state_dict()), about)
 
 
 def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
-    """Read a net written by :func:`save`, masks included, onto the CPU, in eval mode.
+    """Read a net written by :func:`save`, masks and dropout included, onto the CPU, in eval mode, each tensor in its dtype as saved.
 
     Args:
         path: The file, or the folder that ``defective train`` wrote.
-        model: Plain net to load into, for nets that are not of the zoo.
+        model: Plain net to load into, for nets that are not of the zoo. Masks and dropout that it has make way for those of the file.
 
     Returns:
         The net, with ``.spec``, ``.build_options`` and ``.notes`` as saved.
@@ -72,19 +74,62 @@ def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
             raise InputError(f"{path} holds a net that is not of the zoo: pass a plain one to load into, load(path, model=net)")
         with torch.random.fork_rng(devices=[]):
             model = _construct(about["architecture"])
-    restore_(model)
-    for site, (keep_prob, pattern) in about["defects"].items():
-        name = f"{site}.defect_mask" if site else "defect_mask"
-        if site not in dict(model.named_modules()) or name not in tensors:
-            raise InputError(f"{path} has a mask for {site!r}, which this net does not have")
-        attach_(model, site, tensors[name][0], keep_prob, pattern)
+    _attach(model, tensors, about, path)
+    _take_dtypes(model, tensors)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
         raise InputError(f"{path} does not fit this net: {' '.join(str(error).split())}") from None
-    model.spec = NetSpec.model_validate(about["spec"]) if about["spec"] else None  # type: ignore[assignment]
-    model.build_options, model.notes = about["build_options"], about["notes"]
+    spec = NetSpec.model_validate(about["spec"]) if about["spec"] else None
+    model.spec, model.build_options, model.notes = spec, about["build_options"], about["notes"]  # type: ignore[assignment]
+    if spec and isinstance(model, Ensemble):
+        for member in model.members:
+            member.spec = spec.member()  # type: ignore[assignment]
     return model.eval()
+
+
+def _attach(model: nn.Module, tensors: dict[str, Tensor], about: dict[str, Any], path: Path) -> None:
+    """Give the net the masks and the dropout of the file in place of its own."""
+    restore_(model)
+    undrop_(model)
+    modules = dict(model.named_modules())
+    for site, (keep_prob, pattern) in about["defects"].items():
+        name = f"{site}.defect_mask" if site else "defect_mask"
+        if site not in modules or name not in tensors:
+            raise InputError(f"{path} has a mask for {site!r}, which this net does not have")
+        attach_(model, site, tensors[name][0], keep_prob, pattern)
+    # Files of versions before dropout was there have no such entry.
+    for site, keep_prob, kind in about.get("drops", ()):
+        if site not in modules:
+            raise InputError(f"{path} has {kind} for {site!r}, which this net does not have")
+        attach_drop_(model, Drop(site, keep_prob, kind))
+
+
+def _take_dtypes(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    for name, own in chain(model.named_parameters(), model.named_buffers()):
+        if name in tensors and own.is_floating_point() and tensors[name].is_floating_point():
+            own.data = own.data.to(tensors[name].dtype)
+
+
+def _apart(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, none of them sharing memory with another, which safetensors refuses."""
+    tensors: dict[str, Tensor] = {}
+    seen = set()
+    for name, tensor in state.items():
+        tensor = tensor.detach().cpu().contiguous()
+        place = tensor.untyped_storage().data_ptr()
+        tensors[name] = tensor.clone() if place in seen else tensor
+        seen.add(place)
+    return tensors
+
+
+def _spec(model: nn.Module) -> NetSpec | None:
+    """The spec, unless a member of the ensemble was changed since."""
+    spec = getattr(model, "spec", None)
+    if not isinstance(spec, NetSpec):
+        return None
+    members = model.members if isinstance(model, Ensemble) else ()
+    return spec if all(getattr(member, "spec", None) == spec.member() for member in members) else None
 
 
 def _architecture(model: nn.Module) -> Any:
@@ -100,4 +145,7 @@ def _construct(architecture: dict[str, Any]) -> nn.Module:
         ensemble = Ensemble(_construct(member) for member in architecture["members"])
         ensemble.input_shape = ensemble.members[0].input_shape
         return ensemble
-    return construct(**architecture)
+    net = construct(**{key: value for key, value in architecture.items() if key != "thermometer"})
+    if "thermometer" in architecture:
+        thermometer_(net, architecture["thermometer"])
+    return net

@@ -1,0 +1,89 @@
+"""AutoAttack, if it is installed: the strongest white-box attack on offer, to check what weaker ones say."""
+
+import importlib
+import io
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from defective.attacks.budget import check_classes, check_inputs, project, settle, widened
+from defective.attacks.gradient import differentiating
+from defective.errors import InputError
+
+
+def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int = 0) -> Tensor:
+    """AutoAttack's standard version: APGD, targeted APGD, targeted FAB and Square, each on the images that withstood the last.
+
+    Args:
+        eps: Radius of the L-infinity ball in [0, 1] units.
+        seed: Of all its random numbers, which it draws for the batch as a whole: another batch gets others.
+
+    Returns:
+        For each image the first that is misclassified; the image itself where none was found. With fewer than 10 classes all wrong
+        ones are targets, instead of 9.
+
+    Raises:
+        InputError: If it is not installed, the model has fewer than 4 classes, or a label is none of them.
+
+    Source: Croce and Hein 2020; package ``pyautoattack`` or the original ``autoattack``. It works in float32.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> autoattack(model, torch.rand(1, 1, 2, 2), torch.tensor([0]), eps=8 / 255)
+        Traceback (most recent call last):
+        defective.errors.InputError: AutoAttack needs 4 classes, the model has 2: use pgd or cw
+    """
+    check_inputs(x, y, eps=eps)
+    classes = check_classes(model, x, y)
+    if classes < 4:
+        raise InputError(f"AutoAttack needs 4 classes, the model has {classes}: use pgd or cw")
+    dtype = next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), None)
+
+    def forward(images: Tensor) -> Tensor:
+        # By way of a flat copy, so that gradients come back contiguous: AutoAttack takes views of them.
+        z: Tensor = model(images.flatten(1).unflatten(1, x.shape[1:]).to(dtype))
+        return z.float()
+
+    with _contained(model, x.device), differentiating(model):
+        attack = _package().AutoAttack(forward, norm="Linf", eps=eps, seed=seed, version="standard", device=str(x.device))
+        attack.apgd_targeted.n_target_classes = attack.fab.n_target_classes = min(9, classes - 1)
+        clean = widened(x)
+        made = attack.run_standard_evaluation(clean.float().contiguous(), y.to(x.device).long().clone())
+        images: Tensor = made[0] if isinstance(made, tuple) else made
+        # What it left alone comes back as it was, not as float32.
+        x_adv = project(torch.where(images == clean.float(), clean, images.to(clean.dtype)), clean, eps)
+        return settle(x_adv, x.detach(), eps)
+
+
+def _package() -> Any:
+    for name in ("pyautoattack", "autoattack"):
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    raise InputError("AutoAttack is not installed: pip install defective[autoattack]")
+
+
+@contextmanager
+def _contained(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Keep what AutoAttack does to the world inside: seeds, prints, warnings, gradients of weights, the trace function."""
+    trainable, tracer = [weight for weight in model.parameters() if weight.requires_grad], sys.gettrace()
+    with (
+        torch.random.fork_rng([device] if device.type == "cuda" else []),
+        warnings.catch_warnings(),
+        redirect_stdout(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        try:
+            for weight in trainable:
+                weight.requires_grad_(False)
+            yield
+        finally:
+            for weight in trainable:
+                weight.requires_grad_(True)
+            sys.settrace(tracer)

@@ -1,0 +1,125 @@
+"""The attack on nets that see levels instead of pixels: gradient ascent on the logits of a distribution over levels."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from defective.attacks.budget import check_inputs, draw_per_image, project, settle, widened
+from defective.attacks.gradient import cross_entropy_gradient, differentiating
+from defective.errors import InputError
+
+# A point this far inside its level is still in it after rounding to 8 bits; a little over half a step, lest the rounding be a tie.
+INSIDE = 0.501 / 255
+
+
+def lspga(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    logit_step: float = 1.0,
+    steps: int = 7,
+    anneal: float = 1.2,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    r"""Logit-space projected gradient ascent on a net behind a thermometer encoding.
+
+    .. math:: p^k = \mathrm{softmax}\big(\delta^k u^k\big), \qquad
+        u^{k+1} = u^k + \xi \, \mathrm{sign} \nabla_{u} J\big(\mathrm{cumulate}(p^k), y\big)
+
+    with one logit ``u`` for every level that a point of the ball has at a pixel. In the end each pixel takes its most likely level.
+
+    Args:
+        eps: Radius of the L-infinity ball in [0, 1] units.
+        logit_step: Length ``xi`` of one step of the logits, which start standard normal.
+        steps: Number of steps.
+        anneal: What the inverse temperature ``delta``, 1 at first, is multiplied by at each step.
+        generator: Source of the first logits, on the CPU, drawn image after image; torch's global one if not given.
+
+    Returns:
+        For each pixel a point of the ball that has the chosen level: the nearest to ``x`` that keeps it when rounded to 8 bits,
+        where the ball holds one.
+
+    Raises:
+        InputError: If the model has no encoder, a number is out of range, or a label is no class of the model. An encoder is a
+            module with ``levels``, ``level_of(x)`` (the level of each pixel) and ``cumulate(p)`` (the encoding of probabilities
+            ``(N, C, levels, H, W)``).
+
+    Source: Buckman et al. 2018.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> lspga(model, torch.rand(1, 1, 2, 2), torch.tensor([0]), eps=8 / 255)
+        Traceback (most recent call last):
+        defective.errors.InputError: lspga is for thermometer nets (such as resnet18/therm16), this one has no encoder: use pgd
+    """
+    check_inputs(x, y, eps=eps)
+    if steps < 1:
+        raise InputError(f"steps {steps} must be at least 1")
+    for name, value in {"logit_step": logit_step, "anneal": anneal}.items():
+        if not 0 < value < torch.inf:
+            raise InputError(f"{name} {value} must be a number above 0")
+    encoders = _encoders(model)
+    with differentiating(model), _replaced(encoders) as probabilities:
+        clean, gradient = widened(x), cross_entropy_gradient(model, y.to(x.device))
+        allowed = _allowed(encoders[0], clean, eps)
+        u = draw_per_image(torch.randn, clean[:, :, None].expand_as(allowed), generator)
+
+        def encoded(u: Tensor, sharpness: float) -> Tensor:
+            probabilities[:] = [(sharpness * u).masked_fill(~allowed, -torch.inf).softmax(2)]
+            return clean
+
+        for step in range(steps):
+            u = u + logit_step * gradient(u, partial(encoded, sharpness=anneal**step)).sign()
+        level = u.masked_fill(~allowed, -torch.inf).argmax(2)
+        x_adv = _nearest(clean, level, encoders[0].levels, eps)
+        return settle(x_adv, x.detach(), eps)
+
+
+def _encoders(model: nn.Module) -> list[Any]:
+    found: list[Any] = [
+        module for module in model.modules() if all(hasattr(module, name) for name in ("levels", "level_of", "cumulate"))
+    ]
+    if not found:
+        raise InputError("lspga is for thermometer nets (such as resnet18/therm16), this one has no encoder: use pgd")
+    levels = sorted({module.levels for module in found})
+    if len(levels) > 1:
+        raise InputError(f"the model's encoders have {levels} levels: lspga needs the same for all")
+    return found
+
+
+@contextmanager
+def _replaced(encoders: list[Any]) -> Iterator[list[Tensor]]:
+    """Inside the block each encoder encodes the one tensor of level probabilities in the list instead of its input."""
+    probabilities: list[Tensor] = []
+
+    def relaxed(encoder: Any, inputs: Any, output: Tensor) -> Tensor:
+        encoding: Tensor = encoder.cumulate(probabilities[0])
+        return encoding.to(output.dtype)
+
+    hooks = [encoder.register_forward_hook(relaxed) for encoder in encoders]
+    try:
+        yield probabilities
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _allowed(encoder: Any, x: Tensor, eps: float) -> Tensor:
+    """Bool ``(N, C, levels, H, W)``: the levels that points of the ball have."""
+    lowest, highest = (encoder.level_of((x + side).clamp(0, 1))[:, :, None] for side in (-eps, eps))
+    level = torch.arange(encoder.levels, device=x.device)[:, None, None]
+    allowed: Tensor = (lowest <= level) & (level <= highest)
+    return allowed
+
+
+def _nearest(x: Tensor, level: Tensor, levels: int, eps: float) -> Tensor:
+    """The point of the ball nearest to ``x`` that lies well inside the level; black and white are inside theirs."""
+    inside, level = min(INSIDE, 0.5 / levels), level.to(x)
+    low, high = level / levels + inside * (level > 0), (level + 1) / levels - inside * (level < levels - 1)
+    return project(x.clamp(low, high), x, eps)

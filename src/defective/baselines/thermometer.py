@@ -1,0 +1,146 @@
+"""A thermometer code of the input, in place of the net's normalisation."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from defective.errors import InputError
+from defective.sites import forget_spec, refuse_compiled
+
+
+class Thermometer(nn.Module):
+    r"""Turn each pixel into as many zeros and ones as there are levels, ones up to the pixel's level.
+
+    .. math:: \tau_l(x) = [\mathrm{level}(x) \ge l], \qquad \mathrm{level}(x) = \min(\lfloor L x \rfloor, L - 1)
+
+    The derivative of the steps is zero or infinite. Backward takes that of the smooth stand-in
+    :math:`\hat\tau_l(x) = \mathrm{clip}(x - l / L, 0, 1)`, which is 1 where ``l / L < x`` and else 0, so that gradient attacks reach
+    the image and do not mistake the step for robustness.
+
+    Args:
+        levels: Levels ``L`` of a pixel, 2 to 256; the paper's nets have 16 and 32.
+
+    Shape:
+        Images ``(N, C, H, W)`` in [0, 1] to ``(N, C * L, H, W)`` of the same dtype; channel ``c * L + l`` is entry ``l`` of channel
+        ``c``.
+
+    Raises:
+        InputError: If ``levels`` is out of range, or, when called, if the input is not ``(N, C, H, W)`` floats.
+
+    Source: Buckman et al. 2018; backward as Athalye et al. 2018, Section 5.1.
+
+    Example:
+        >>> Thermometer(4)(torch.tensor([[[[0.0, 0.3, 1.0]]]]))[0, :, 0].T
+        tensor([[1., 0., 0., 0.],
+                [1., 1., 0., 0.],
+                [1., 1., 1., 1.]])
+    """
+
+    def __init__(self, levels: int) -> None:
+        super().__init__()
+        if not 2 <= levels <= 256 or levels != int(levels):
+            raise InputError(f"a thermometer of {levels} levels cannot be: use a whole number from 2 to 256, as 16")
+        self.levels = int(levels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 4 or not x.is_floating_point():
+            raise InputError(f"a thermometer reads float images (N, C, H, W) in [0, 1], not {x.dtype} of shape {tuple(x.shape)}")
+        code: Tensor = _Code.apply(x, self.levels)  # type: ignore[no-untyped-call]
+        return code.flatten(1, 2)
+
+    def level_of(self, x: Tensor) -> Tensor:
+        """The level of each pixel of images ``(N, C, H, W)`` in [0, 1], a whole number from 0 to ``levels - 1``.
+
+        Example:
+            >>> Thermometer(16).level_of(torch.tensor([[[[0.0, 0.5, 1.0]]]]))
+            tensor([[[[ 0,  8, 15]]]])
+        """
+        return _level(x, self.levels)
+
+    def cumulate(self, p: Tensor) -> Tensor:
+        """The code of pixels whose level is only known with weights: entry ``l`` is the weight of all levels from ``l`` on.
+
+        Args:
+            p: Weights ``(N, C, levels, H, W)``, which sum to 1 over the levels.
+
+        Returns:
+            ``(N, C * levels, H, W)``; for weights of one level alone what the module makes of a pixel of that level.
+
+        Example:
+            >>> Thermometer(4).cumulate(torch.tensor([0.5, 0.25, 0.25, 0]).view(1, 1, 4, 1, 1)).flatten()
+            tensor([1.0000, 0.5000, 0.2500, 0.0000])
+        """
+        if p.dim() != 5 or p.shape[2] != self.levels:
+            raise InputError(f"weights of levels have shape (N, C, {self.levels}, H, W), not {tuple(p.shape)}")
+        return p.flip(2).cumsum(2).flip(2).flatten(1, 2)
+
+    def extra_repr(self) -> str:
+        return f"levels={self.levels}"
+
+
+def thermometer_(net: nn.Module, levels: int) -> None:
+    """Let a net of the zoo read thermometer-coded images, in place of its normalisation.
+
+    ``net.normalize`` becomes a :class:`Thermometer` and the first convolution, with fresh weights from torch's global generator, reads
+    its channels; all else stays, masks included. Images and ``net.input_shape`` stay what they were. Call it before the optimiser is
+    made. A ``.spec`` that :func:`defective.build` gave the net becomes None.
+
+    Args:
+        net: A net of the zoo.
+        levels: Levels of a pixel, 2 to 256.
+
+    Raises:
+        InputError: If the net is not of the zoo, has a thermometer already, or ``levels`` is out of range. The net is then unchanged.
+
+    Source: Buckman et al. 2018.
+
+    Example:
+        >>> from defective import create_model
+        >>> net = create_model("vgg19", width_mult=0.125)
+        >>> thermometer_(net, 16)
+        >>> net.blocks[0].conv1.in_channels, net(torch.rand(2, 3, 32, 32)).shape
+        (48, torch.Size([2, 10]))
+    """
+    encoder = Thermometer(levels)
+    refuse_compiled(net)
+    architecture: Any = getattr(net, "architecture", None)
+    if architecture is None or not isinstance(getattr(net, "normalize", None), nn.Module):
+        raise InputError(
+            f"{type(net).__name__} is not a net of the zoo: put the code in front by hand, nn.Sequential(Thermometer({levels}), net) "
+            f"with a first convolution of {levels} times the channels and no normalisation"
+        )
+    if isinstance(net.normalize, Thermometer):
+        raise InputError(f"this net has a thermometer of {net.normalize.levels} levels already: start from a plain net")
+    stem = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
+    # Changed rather than replaced: a mask or a drop on it stays.
+    stem.in_channels = architecture["in_chans"] * encoder.levels
+    stem.weight = nn.Parameter(stem.weight.new_empty(stem.out_channels, stem.in_channels, *stem.kernel_size))
+    stem.reset_parameters()
+    net.normalize = encoder
+    net.architecture = {**architecture, "thermometer": encoder.levels}  # type: ignore[assignment]
+    forget_spec(net)
+
+
+def _level(x: Tensor, levels: int) -> Tensor:
+    return (x * levels).floor().long().clamp(0, levels - 1)
+
+
+class _Code(torch.autograd.Function):
+    """Images ``(N, C, H, W)`` to ``(N, C, levels, H, W)``."""
+
+    @staticmethod
+    def forward(x: Tensor, levels: int) -> Tensor:
+        rungs = torch.arange(levels, device=x.device).view(-1, 1, 1)
+        return (_level(x, levels).unsqueeze(2) >= rungs).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, ctx.levels = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        rungs = torch.arange(ctx.levels, device=x.device, dtype=x.dtype).view(-1, 1, 1) / ctx.levels
+        return torch.where(rungs < x.unsqueeze(2), grads[0], 0).sum(2), None

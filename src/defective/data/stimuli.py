@@ -1,0 +1,174 @@
+"""Stimuli that part shape from texture: cue-conflict images, filled silhouettes and edge drawings."""
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from defective.data.archive import is_archive, stem, unpack
+from defective.data.folder import IMAGE_SUFFIXES, decode
+from defective.errors import InputError
+
+# The release of 2018 calls the cue-conflict images by how they were made.
+_FOLDERS = {
+    "cue-conflict": "conflict",
+    "style-transfer-preprocessed-512": "conflict",
+    "filled-silhouettes": "silhouettes",
+    "edges": "edges",
+}
+_ALIASES = (("boat", "ship"), ("car", "automobile"), ("airplane", "aeroplane", "plane"))
+_CUE = re.compile(r"([a-z_ ]*[a-z])\d+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Stimuli:
+    """Stimuli whose classes a data set has, scaled to the images of a model.
+
+    Attributes:
+        conflict: Images whose two cues disagree, uint8 ``(N, C, H, W)``, the classes of their shapes and those of their textures,
+            int64 ``(N,)``.
+        silhouettes: Filled silhouettes and their classes.
+        edges: Edge drawings and their classes.
+        other_class: How many images were left out because the data set lacks their class, or that of one of their cues.
+        same_cues: How many cue-conflict images were left out because both cues are of one class.
+    """
+
+    conflict: tuple[Tensor, Tensor, Tensor]
+    silhouettes: tuple[Tensor, Tensor]
+    edges: tuple[Tensor, Tensor]
+    other_class: int
+    same_cues: int
+
+    @property
+    def left_out(self) -> int:
+        """How many images were left out, for either reason."""
+        return self.other_class + self.same_cues
+
+
+def load_stimuli(path: str | Path, classes: Sequence[str], *, image_shape: tuple[int, int, int]) -> Stimuli:
+    """Read the stimuli of Geirhos et al. and label them by the classes of a data set.
+
+    Images lie at any depth, and in any size, in folders called ``cue-conflict`` (or ``style-transfer-preprocessed-512``, as released)
+    with names like ``cat7-truck3.png`` (shape, then texture), and ``filled-silhouettes`` and ``edges`` with names like ``cat7.png``.
+    A kind of which there is no image is empty in the result.
+
+    Args:
+        path: Folder or archive (.zip, .tar, .tar.gz, .tar.xz).
+        classes: Class names of the data set; labels are indices into them. Case does not matter, and boat is ship, car is automobile,
+            airplane is aeroplane and plane.
+        image_shape: ``(C, H, W)`` to scale to; ``C`` is 3, or 1 for grayscale.
+
+    Raises:
+        InputError: If there are no stimuli, a file is damaged or misnamed, or the data set has none of the classes shown.
+
+    Source: Geirhos et al. 2018, which the paper builds on (Section 2).
+
+    Example:
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "edges").mkdir()
+        ...     Image.new("L", (64, 64)).save(Path(folder) / "edges" / "boat1.png")
+        ...     stimuli = load_stimuli(folder, ("cat", "ship"), image_shape=(3, 32, 32))
+        >>> stimuli.edges[0].shape, stimuli.edges[1], len(stimuli.conflict[0])
+        (torch.Size([1, 3, 32, 32]), tensor([1]), 0)
+    """
+    if image_shape[0] not in (1, 3) or min(image_shape) < 1:
+        raise InputError(f"image shape {tuple(image_shape)} is not (C, H, W) with 1 or 3 channels and at least 1 pixel")
+    root = Path(path)
+    if not root.exists():
+        raise InputError(f"{root}: there is no such file or folder; name the folder or archive of shape and texture stimuli")
+    if root.is_dir():
+        return _read(root, root, classes, image_shape)
+    if not is_archive(root):
+        raise InputError(f"{root} is neither a folder nor an archive (.zip, .tar, .tar.gz, .tar.xz)")
+    with tempfile.TemporaryDirectory() as temporary:
+        unpacked = Path(temporary) / stem(root)
+        unpack(root, unpacked)
+        return _read(unpacked, root, classes, image_shape)
+
+
+def _read(root: Path, path: Path, classes: Sequence[str], image_shape: tuple[int, int, int]) -> Stimuli:
+    labels = _labels(classes)
+    kept: dict[str, list[tuple[Path, list[int]]]] = {kind: [] for kind in _FOLDERS.values()}
+    shown: set[str] = set()
+    other_class = same_cues = 0
+    for file in sorted(root.rglob("*")):
+        kind = _kind(file, root)
+        if kind is None:
+            continue
+        cues = _cues(file, kind)
+        shown.update(cues)
+        known = [labels[cue] for cue in cues if cue in labels]
+        if len(known) < len(cues):
+            other_class += 1
+        elif len(set(known)) < len(known):
+            same_cues += 1
+        else:
+            kept[kind].append((file, known))
+    if not shown:
+        raise InputError(f"{path} holds no stimuli: it needs images in folders called {', '.join(_FOLDERS)}")
+    if not any(kept.values()):
+        raise InputError(f"{path} shows {_listed(sorted(shown))}; the data set has {_listed(classes)}: no image of it can be used")
+    x = {kind: _images([file for file, _ in pairs], image_shape) for kind, pairs in kept.items()}
+    y = {kind: torch.tensor([known for _, known in pairs], dtype=torch.int64) for kind, pairs in kept.items()}
+    y_shape, y_texture = y["conflict"].view(-1, 2).t().contiguous()
+    return Stimuli(
+        (x["conflict"], y_shape, y_texture),
+        (x["silhouettes"], y["silhouettes"].flatten()),
+        (x["edges"], y["edges"].flatten()),
+        other_class,
+        same_cues,
+    )
+
+
+def _labels(classes: Sequence[str]) -> dict[str, int]:
+    """Index of the class for each name it goes by, in lower case; a name that is itself a class stays with that class."""
+    labels = {name.lower(): index for index, name in enumerate(classes)}
+    for names in _ALIASES:
+        known = [labels[name] for name in names if name in labels]
+        if known:
+            labels = dict.fromkeys(names, known[0]) | labels
+    return labels
+
+
+def _kind(file: Path, root: Path) -> str | None:
+    """The kind of stimulus a file is by the innermost folder that says so; None for other files."""
+    # Archives made on a Mac hold a hidden ._NAME.png, which is no image, beside NAME.png.
+    if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith(".") or not file.is_file():
+        return None
+    folders = (root.resolve().name, *file.relative_to(root).parts[:-1])
+    return next((_FOLDERS[folder.lower()] for folder in reversed(folders) if folder.lower() in _FOLDERS), None)
+
+
+def _cues(file: Path, kind: str) -> list[str]:
+    matches = [_CUE.fullmatch(part) for part in file.stem.split("-")]
+    cues = [match[1].lower() for match in matches if match]
+    wanted = 2 if kind == "conflict" else 1
+    if len(cues) != len(matches) or len(cues) != wanted:
+        example = "cat7-truck3.png (shape, then texture)" if wanted == 2 else "cat7.png"
+        raise InputError(f"{file} is misnamed: call it by class and number like {example}")
+    return cues
+
+
+def _images(files: list[Path], image_shape: tuple[int, int, int]) -> Tensor:
+    """Uint8 ``(N, C, H, W)``."""
+    from PIL import Image
+
+    channels, height, width = image_shape
+    images = np.empty((len(files), height, width, channels), np.uint8)
+    for index, file in enumerate(files):
+        image = Image.fromarray(decode(file)).convert("L" if channels == 1 else "RGB")
+        # Pillow's filters widen when they shrink an image, so that lines thinner than a pixel fade instead of breaking up.
+        scaled = image.resize((width, height), Image.Resampling.BILINEAR)
+        images[index] = np.asarray(scaled).reshape(height, width, channels)
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return ", ".join(names[:20]) + more

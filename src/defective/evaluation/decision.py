@@ -1,0 +1,94 @@
+"""The decision-based part of the protocol: how far must an image go before a model's decision changes?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from defective.attacks import boundary_details, boundary_score
+from defective.evaluation.subject import Subject
+from defective.evaluation.work import Tensors
+from defective.inference import as_images, device_of
+from defective.masks import stream
+from defective.progress import progress_bar
+from defective.specs import AttackSpec
+
+# Images that walk together; what a kill can cost.
+CHUNK = 50
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the boundary attack found on one model, image by image.
+
+    Attributes:
+        index: Where the images lie in the test set ``(N,)``.
+        squared: Mean squared change of a pixel ``(N,)``, in [0, 1] units squared.
+        queries: Decisions asked for ``(N,)``.
+        started: Bool ``(N,)``: whether a start was found; images without one do not count.
+    """
+
+    index: Tensor
+    squared: Tensor
+    queries: Tensor
+    started: Tensor
+
+    @property
+    def score(self) -> float:
+        """S(M) of Eq. 10: the median over the images that had a start; larger is more robust, nan if none had one."""
+        return float(self.squared[self.started].double().quantile(0.5)) if self.started.any() else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the median from order statistics; ``(0, inf)`` with fewer than six images."""
+        from scipy.stats import binom
+
+        found = self.squared[self.started].double().sort().values
+        rank = int(binom.ppf(0.025, len(found), 0.5)) if len(found) else 0
+        if rank < 1 or len(found) < 6:
+            return 0.0, float("inf")
+        return float(found[rank - 1]), float(found[len(found) - rank])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; the score is None where no image had a start."""
+        low, high = self.interval
+        return {
+            "score": self.score if self.started.any() else None,
+            "low": low,
+            "high": None if high == float("inf") else high,
+            "images": len(self.index),
+            "without_start": int((~self.started).sum()),
+            "median_queries": float(self.queries.double().quantile(0.5)),
+        }
+
+
+def decide(subject: Subject, spec: AttackSpec, *, samples: int, seed: int = 0) -> Decision:
+    """Attack a model by its decisions alone, on the first ``samples`` images it classifies right.
+
+    Source: paper Appendix A.4 (500 images, Foolbox 1: ``boundary:steps=5000,directions=25``). The images differ between models, as
+    each is attacked on those it gets right.
+    """
+    index = subject.sample(samples, seed=seed)
+    parts = []
+    with progress_bar(f"{spec} on {subject.name}", len(index), unit="images") as advance:
+        for number, chunk in enumerate(index.split(CHUNK)):
+            what = subject.identity("decision", chunk, attack=str(spec), seed=seed, chunk=number)
+
+            def make(chunk: Tensor = chunk, number: int = number) -> Tensors:
+                return _walk(subject, chunk, spec, stream(seed, f"decision/{number}"))
+
+            parts.append(subject.work.piece(what, make))
+            advance(len(chunk))
+    squared, queries, started = (torch.cat([part[name] for part in parts]) for name in ("squared", "queries", "started"))
+    return Decision(index, squared, queries, started)
+
+
+def _walk(subject: Subject, index: Tensor, spec: AttackSpec, generator: torch.Generator) -> Tensors:
+    x, y = subject.data.take(index)
+    x = as_images(x.to(device_of(subject.model)))
+    schedule = {1: "foolbox3", 25: "foolbox1"}[int(spec.parameters.get("directions", 1))]
+    steps = int(spec.parameters["steps"])
+    found = boundary_details(subject.model, x, y, steps=steps, generator=generator, schedule=schedule)
+    squared = torch.tensor([boundary_score(a[None], b[None]) for a, b in zip(x.cpu(), found.x_adv.cpu(), strict=True)])
+    return {"squared": squared, "queries": found.queries, "started": found.started}

@@ -1,0 +1,89 @@
+"""What an attacker who owns the source knows of the target."""
+
+import copy
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from defective.errors import InputError
+from defective.masks import sample_mask, stream
+from defective.models import Ensemble
+from defective.specs import NetSpec
+from defective.surgery import defects
+
+Relation = Literal["black-box", "same structure", "same masks", "other masks", "adaptive", "white-box"]
+
+# In the order in which a table shows them.
+RELATIONS: dict[Relation, str] = {
+    "black-box": "transfer",
+    "same structure": "gray-box, other weights",
+    "same masks": "gray-box, same masks and other weights",
+    "other masks": "gray-box, other masks",
+    "adaptive": "adaptive transfer, defective source",
+    "white-box": "white-box",
+}
+
+
+def relation(source: nn.Module, target: nn.Module) -> Relation:
+    """How much the source tells of the target.
+
+    ``"white-box"``: it is the target. Gray-box (Tables 9 and 10): both are the same net by name, plain (``"same structure"``) or
+    defective with equal masks (``"same masks"``) or different ones (``"other masks"``). ``"adaptive"``: the attacker answers a
+    defective target with a defective source, an ensemble or average of such among them. Else ``"black-box"``.
+
+    Example:
+        >>> from defective import build
+        >>> first, second = (build("vgg19/0.5-bottom", seed=seed, width_mult=0.0625) for seed in (0, 1))
+        >>> relation(first, second), relation(build("vgg19", width_mult=0.0625), second)
+        ('other masks', 'black-box')
+    """
+    if source is target:
+        return "white-box"
+    of_source, of_target = _masks(source), _masks(target)
+    if _structure(source) is not None and _structure(source) == _structure(target):
+        if not of_target:
+            return "same structure"
+        same = of_source.keys() == of_target.keys() and all(torch.equal(of_source[site], of_target[site]) for site in of_source)
+        return "same masks" if same else "other masks"
+    return "adaptive" if of_source and of_target else "black-box"
+
+
+def mask_average(net: nn.Module, *, draws: int = 8, seed: int = 0) -> Ensemble:
+    """A source whose logits are averaged over fresh draws of its masks: what an attacker does who knows the method but not the masks.
+
+    The draws share the net's weights, so they cost memory only for the masks.
+
+    Args:
+        net: A defective net, or an ensemble of such.
+        draws: Sets of masks, at least 1.
+        seed: Seed of the draws.
+
+    Raises:
+        InputError: If the net is not defective.
+    """
+    if not defects(net):
+        raise InputError("a plain net has no masks to average over")
+    if draws < 1:
+        raise InputError(f"draws {draws} must be at least 1")
+    shared = {id(parameter): parameter for parameter in net.parameters()}
+    return Ensemble(_with_fresh_masks(copy.deepcopy(net, dict(shared)), f"draw/{draw}", seed) for draw in range(draws))
+
+
+def _with_fresh_masks(net: nn.Module, name: str, seed: int) -> nn.Module:
+    for defect in defects(net):
+        mask = net.get_submodule(defect.site)._buffers["defect_mask"]
+        assert mask is not None
+        generator = stream(seed, f"{name}/{defect.site}")
+        mask.copy_(sample_mask(defect.shape, defect.live / defect.total, pattern=defect.pattern, generator=generator))
+    return net
+
+
+def _masks(net: nn.Module) -> dict[str, Tensor]:
+    masks = {defect.site: net.get_submodule(defect.site)._buffers["defect_mask"] for defect in defects(net)}
+    return {site: mask.cpu() for site, mask in masks.items() if mask is not None}
+
+
+def _structure(net: nn.Module) -> tuple[str, object] | None:
+    spec = getattr(net, "spec", None)
+    return (str(spec), getattr(net, "architecture", None)) if isinstance(spec, NetSpec) else None

@@ -1,0 +1,97 @@
+"""What an evaluation measured: outcomes of every image, and plain values made from them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from defective.data import index_hash
+from defective.evaluation.checks import Check
+from defective.evaluation.decision import Decision
+from defective.evaluation.differences import Difference, difference
+from defective.evaluation.rates import Rate
+from defective.evaluation.settings import Settings
+from defective.evaluation.shape_bias import ShapeReport
+from defective.evaluation.transfer import Outcome
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Accuracies of every model on one set of changed images, by strength of the change."""
+
+    index: Tensor
+    rates: dict[str, dict[float, Rate]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        by_model = {name: {str(strength): rate.as_dict() for strength, rate in curve.items()} for name, curve in self.rates.items()}
+        return {"images": len(self.index), "sample": index_hash(self.index), "accuracy": by_model}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that :func:`defective.evaluation.evaluate` measured; a part that was not asked for is empty."""
+
+    data: str
+    test_images: int
+    settings: Settings
+    accuracies: dict[str, Rate]
+    outcomes: list[Outcome] = field(default_factory=list)
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    noise: Curves | None = None
+    shuffled: Curves | None = None
+    stimuli: dict[str, ShapeReport] = field(default_factory=dict)
+    checks: dict[str, list[Check]] = field(default_factory=dict)
+
+    def differences(self) -> list[tuple[Outcome, Outcome, Difference]]:
+        """How much more than the first model every other one withstands of each crafted set, with a paired 95 % interval."""
+        first = next(iter(self.accuracies))
+        pairs = []
+        for outcome in self.outcomes:
+            for other in self.outcomes:
+                if outcome.target == first != other.target and other.crafted is outcome.crafted:
+                    both = [(each.adv_correct, each.counted("paper")) for each in (outcome, other)]
+                    pairs.append((outcome, other, difference(both[0], both[1], seed=self.settings.seed)))
+        return pairs
+
+    def failed(self) -> list[str]:
+        """The honesty checks that failed, as ``"model: check"``."""
+        return [f"{name}: {each.name}" for name, checks in self.checks.items() for each in checks if each.verdict == "failed"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "data": self.data,
+            "test_images": self.test_images,
+            "settings": self.settings.model_dump(mode="json") | {"decision": str(self.settings.decision)},
+            "accuracy": {name: rate.as_dict() for name, rate in self.accuracies.items()},
+            "cells": [
+                {**each.as_dict(), "sample": index_hash(each.crafted.index), "change": each.crafted.changes()}
+                for each in self.outcomes
+            ],
+            "differences": [
+                {
+                    "source": first.crafted.source,
+                    "attack": first.crafted.attack,
+                    "model": second.target,
+                    "against": first.target,
+                    **found.as_dict(),
+                }
+                for first, second, found in self.differences()
+            ],
+            "decision": {name: {**each.as_dict(), "sample": index_hash(each.index)} for name, each in self.decisions.items()},
+            "noise": self.noise and self.noise.as_dict(),
+            "shuffle": self.shuffled and self.shuffled.as_dict(),
+            "stimuli": {name: report.as_dict() for name, report in self.stimuli.items()},
+            "checks": {name: [each.as_dict() for each in checks] for name, checks in self.checks.items()},
+        }
+
+    def as_tensors(self) -> dict[str, Tensor]:
+        """What became of each image: for each cell its place in the test set, and whether the target was right before and after."""
+        tensors = {}
+        for number, outcome in enumerate(self.outcomes):
+            tensors[f"{number}.index"] = outcome.crafted.index.clone()
+            tensors[f"{number}.fooled"] = outcome.crafted.fooled
+            tensors[f"{number}.clean_correct"] = outcome.clean_correct
+            tensors[f"{number}.adv_correct"] = outcome.adv_correct
+        return tensors

@@ -1,0 +1,52 @@
+"""What an evaluation does, as plain values."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from defective.specs import AttackSpec, Spec
+
+Part = Literal["transfer", "white-box", "decision", "noise", "shuffle", "stimuli", "checks"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+# The paper's transfer attacks (Table 3, Table 4) and its white-box ones (Table 8).
+ATTACKS = tuple(map(AttackSpec.parse, ("pgd:eps=16/255", "fgsm:eps=16/255")))
+WHITE_BOX = tuple(
+    AttackSpec.parse(text)
+    for text in (
+        "fgsm:eps=1/255",
+        "fgsm:eps=2/255",
+        "fgsm:eps=4/255",
+        "pgd:eps=2/255,steps=4",
+        "pgd:eps=4/255,steps=6",
+        "pgd:eps=8/255,steps=10",
+    )
+)
+
+
+class Settings(Spec):
+    """What an evaluation does and on how many images; the paper's numbers in brackets.
+
+    Attributes:
+        parts: Parts of the protocol.
+        samples: Images per source and attack, and for noise and shuffled patches (5,000; CW 1,000).
+        decision: The decision-based attack (``boundary:steps=5000,directions=25``).
+        decision_samples: Images it walks to (500).
+        confidence: Least confidence of every model in the images to shuffle (0.99).
+        check_samples: Images for the honesty checks.
+        mask_draws: Sets of masks over which a defective source is averaged as one source more; 0 leaves it out (not in the paper).
+        rounded: Score 8-bit images.
+        seed: Seed of samples and random attacks.
+        batch_size: Images attacked at once; only time and memory depend on it.
+    """
+
+    parts: tuple[Part, ...] = PARTS
+    samples: Annotated[int, Field(ge=1)] = 2000
+    decision: AttackSpec = AttackSpec.parse("boundary:steps=5000")
+    decision_samples: Annotated[int, Field(ge=1)] = 100
+    confidence: Annotated[float, Field(ge=0, le=1)] = 0.99
+    check_samples: Annotated[int, Field(ge=1)] = 200
+    mask_draws: Annotated[int, Field(ge=0)] = 8
+    rounded: bool = True
+    seed: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(ge=1)] = 250

@@ -1,0 +1,132 @@
+"""A model under evaluation and what it answers on the test set."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from defective.data import Data, index_hash, pick
+from defective.errors import InputError
+from defective.evaluation.rates import Rate
+from defective.evaluation.work import Work
+from defective.inference import as_images, device_of, evaluating, logits
+from defective.progress import progress_bar
+
+CHUNK = 2000
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model with its name, the test images it is judged on, and where its finished pieces are kept.
+
+    Attributes:
+        name: What it is called in tables.
+        model: Classifier from images in [0, 1] to logits.
+        data: Test images.
+        work: Finished pieces.
+        fingerprint: Hash of its weights and of its logits on the first images: equal for the same function, kept with every piece.
+    """
+
+    name: str
+    model: nn.Module
+    data: Data
+    work: Work = field(default_factory=Work)
+    fingerprint: str = ""
+
+    @classmethod
+    def of(cls, name: str, model: nn.Module, data: Data, work: Work | None = None) -> "Subject":
+        """Check that the model fits the data and take its fingerprint.
+
+        Raises:
+            InputError: Naming the model, if it takes other images or knows another number of classes.
+        """
+        expected = getattr(model, "input_shape", data.image_shape)
+        if tuple(expected) != tuple(data.image_shape):
+            raise InputError(f"{name} takes images of shape {tuple(expected)}, {data.name} has {tuple(data.image_shape)}")
+        try:
+            z = logits(model, data.take(torch.arange(min(8, len(data))))[0])
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
+        if z.shape[1] != len(data.classes):
+            raise InputError(f"{name} knows {z.shape[1]} classes, {data.name} has {len(data.classes)}")
+        digest = hashlib.sha256(z.numpy().tobytes())
+        for key, tensor in sorted(model.state_dict().items()):
+            digest.update(key.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        return cls(name, model, data, work or Work(), digest.hexdigest()[:32])
+
+    def differentiable(self) -> bool:
+        """Whether the logits have a gradient with respect to the image."""
+        x = as_images(self.data.take(torch.arange(1))[0].to(device_of(self.model)))
+        with evaluating(self.model), torch.enable_grad():
+            try:
+                return bool(self.model(x.requires_grad_()).requires_grad)
+            except RuntimeError:
+                # As of numpy() inside the model.
+                return False
+
+    def identity(self, part: str, index: Tensor, **more: object) -> dict[str, object]:
+        """What says which piece this is: part, model, data set, images."""
+        return {"part": part, "model": self.fingerprint, "data": self.data.name, "index": index_hash(index), **more}
+
+    def answers(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Bool ``(N,)`` and float ``(N,)``: is the model right on these test images, and how confident is it (softmax of its choice)?"""
+
+        def ask() -> dict[str, Tensor]:
+            x, y = self.data.take(index)
+            confidence, predicted = logits(self.model, x).softmax(1).max(1)
+            return {"right": predicted == y.cpu(), "confidence": confidence}
+
+        made = self.work.piece(self.identity("answers", index), ask)
+        return made["right"], made["confidence"]
+
+    def all_answers(self) -> tuple[Tensor, Tensor]:
+        """:meth:`answers` on the whole test set."""
+        rights, confidences = [], []
+        with progress_bar(f"test set on {self.name}", len(self.data), unit="images") as advance:
+            for index in torch.arange(len(self.data)).split(CHUNK):
+                right, confidence = self.answers(index)
+                rights.append(right)
+                confidences.append(confidence)
+                advance(len(index))
+        return torch.cat(rights), torch.cat(confidences)
+
+    def accuracy(self) -> Rate:
+        """Share of the test set that the model classifies right."""
+        right, _ = self.all_answers()
+        return Rate.among(right, torch.ones_like(right))
+
+    def sample(self, count: int, *, seed: int = 0) -> Tensor:
+        """The first ``count`` test images, in a seeded random order, that the model classifies right.
+
+        Raises:
+            InputError: If the model classifies none right.
+
+        Source: paper Appendix A.8 (5,000 for FGSM and PGD, 1,000 for CW).
+        """
+        if count < 1:
+            raise InputError(f"samples {count} must be at least 1")
+        found: list[Tensor] = []
+        for index in pick(len(self.data), len(self.data), seed=seed).split(CHUNK):
+            found.append(index[self.answers(index)[0]])
+            if sum(map(len, found)) >= count:
+                break
+        index = torch.cat(found)[:count]
+        if len(index) == 0:
+            raise InputError(
+                f"{self.name} classifies no image of {self.data.name} right: train it, or check that its classes are in order"
+            )
+        return index
+
+
+def common_sample(subjects: list[Subject], count: int, *, confidence: float = 0.0, seed: int = 0) -> Tensor:
+    """The first ``count`` test images, in a seeded random order, that every subject classifies right and is so confident about.
+
+    Source: paper Section 3.2 (99 % for the shuffled images) and Appendix A.5.
+    """
+    kept = torch.ones(len(subjects[0].data), dtype=torch.bool)
+    for subject in subjects:
+        right, confidences = subject.all_answers()
+        kept &= right & (confidences >= confidence)
+    order = pick(len(kept), len(kept), seed=seed)
+    return order[kept[order]][:count]

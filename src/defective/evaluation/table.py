@@ -1,0 +1,117 @@
+"""The one table of an evaluation, from its JSON document: rows are measurements, columns are models."""
+
+from typing import Any, NamedTuple
+
+from defective.evaluation.relations import RELATIONS
+
+Document = dict[str, Any]
+
+
+class Row(NamedTuple):
+    """One measurement: the part of the protocol, what was measured, and what it gave for each model."""
+
+    part: str
+    label: str
+    cells: dict[str, str]
+
+
+def table_rows(document: Document) -> list[Row]:
+    """All rows of an evaluation's document, in the order of the protocol. Rates are in %, with their 95 % intervals."""
+    models = list(document["accuracy"])
+    rows = [Row("clean", "accuracy", {name: percent(document["accuracy"][name]) for name in models})]
+    rows += _cells(document)
+    rows += _differences(document)
+    if document["decision"]:
+        attack = document["settings"]["decision"]
+        rows.append(Row("decision-based", f"S(M) x 1e5, {attack}", {name: _score(document["decision"][name]) for name in models}))
+    for part, label in (("noise", "sigma {}"), ("shuffle", "{0} x {0} patches")):
+        if document[part]:
+            rows += _curves(document[part], part, label, models)
+    rows += _stimuli(document["stimuli"])
+    for check in next(iter(document["checks"].values()), ()):
+        cells = {name: _verdict(checks, check["check"]) for name, checks in document["checks"].items()}
+        rows.append(Row("honesty check", check["asks"], cells))
+    return rows
+
+
+def markdown(document: Document) -> str:
+    """The table as Markdown."""
+    models = list(document["accuracy"])
+    lines = [f"| | {' | '.join(models)} |", "| --- |" + " ---: |" * len(models)]
+    part = ""
+    for row in table_rows(document):
+        if row.part != part:
+            part = row.part
+            lines.append(f"| **{part}** |" + " |" * len(models))
+        lines.append(f"| {row.label} | {' | '.join(row.cells.get(name, '') for name in models)} |")
+    return "\n".join(lines) + "\n"
+
+
+def percent(rate: dict[str, Any]) -> str:
+    """A rate as people read it: percent with its 95 % interval."""
+    if not rate["total"]:
+        return "no images"
+    return f"{100 * rate['rate']:.1f} ({100 * rate['low']:.1f}-{100 * rate['high']:.1f})"
+
+
+def _cells(document: Document) -> list[Row]:
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for relation, part in RELATIONS.items():
+        for cell in document["cells"]:
+            if cell["relation"] == relation:
+                # Among images that fooled the net itself none is withstood, so its own attack counts all it had right (Table 8).
+                rate = cell["defense"]["target-correct" if relation == "white-box" else "paper"]
+                source = "" if relation == "white-box" else f" on {cell['source']}"
+                rows.setdefault((part, f"{_spaced(cell['attack'])}{source}"), {})[cell["target"]] = percent(rate)
+    return [Row(part, label, cells) for (part, label), cells in rows.items()]
+
+
+def _differences(document: Document) -> list[Row]:
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for each in document["differences"]:
+        if each["difference"] is None:
+            continue
+        part = f"withstood more than {each['against']}"
+        text = f"{100 * each['difference']:+.1f} ({100 * each['low']:+.1f} to {100 * each['high']:+.1f})"
+        rows.setdefault((part, f"{_spaced(each['attack'])} on {each['source']}"), {})[each["model"]] = text
+    return [Row(part, label, cells) for (part, label), cells in rows.items()]
+
+
+def _curves(document: Document, part: str, label: str, models: list[str]) -> list[Row]:
+    curves = document["accuracy"]
+    heading = f"{part}, {document['images']:,} images that all get right"
+    strengths = list(curves[models[0]])
+    return [
+        Row(heading, label.format(strength), {name: percent(curves[name][strength]) for name in models}) for strength in strengths
+    ]
+
+
+def _stimuli(document: Document) -> list[Row]:
+    labels = {
+        "bias": "shape decisions among decisions for either cue",
+        "cue_accuracy": "cue-conflict images decided for either cue",
+        "silhouettes": "silhouettes right",
+        "edges": "edge drawings right",
+    }
+    if not document:
+        return []
+    return [
+        Row("shape and texture", label, {name: percent(report[key]) for name, report in document.items()})
+        for key, label in labels.items()
+    ]
+
+
+def _score(decision: dict[str, Any]) -> str:
+    if decision["score"] is None:
+        return "no start found"
+    high = "inf" if decision["high"] is None else f"{1e5 * decision['high']:.2f}"
+    return f"{1e5 * decision['score']:.2f} ({1e5 * decision['low']:.2f}-{high})"
+
+
+def _verdict(checks: list[dict[str, Any]], name: str) -> str:
+    return "".join(each["verdict"] for each in checks if each["check"] == name)
+
+
+def _spaced(attack: str) -> str:
+    # The spaces let a narrow terminal break the text.
+    return attack.replace(",", ", ")

@@ -1,0 +1,67 @@
+"""Finished pieces of an evaluation on disk: what was done once is never done again."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from defective._version import __version__
+from defective.errors import InputError
+from defective.files import cache_folder, read_tensors, write_tensors
+
+Tensors = dict[str, Tensor]
+
+
+class Work:
+    """A folder of pieces, each a few tensors under the hash of the plain values that say what they are.
+
+    Args:
+        folder: Where to keep them; None keeps nothing.
+        context: What every piece depends on besides (versions, device).
+
+    Example:
+        >>> import tempfile, torch
+        >>> work = Work(Path(tempfile.mkdtemp()))
+        >>> made = work.piece({"part": "sum", "of": 3}, lambda: {"sum": torch.tensor(6)})
+        >>> work.piece({"part": "sum", "of": 3}, lambda: {"sum": torch.tensor(7)})["sum"]
+        tensor(6)
+    """
+
+    def __init__(self, folder: Path | None = None, **context: Any) -> None:
+        self.folder, self.context = folder, context
+
+    @classmethod
+    def in_cache(cls, device: torch.device) -> "Work":
+        """Pieces in the cache folder; those made by other code, another torch or on another kind of device are not used."""
+        return cls(cache_folder() / "pieces", code=_code(), torch=torch.__version__, device=device.type)
+
+    def piece(self, what: dict[str, Any], make: Callable[[], Tensors]) -> Tensors:
+        """The stored tensors of ``what``, or those that ``make`` returns, which are stored."""
+        if self.folder is None:
+            return make()
+        about = {**self.context, **what}
+        key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
+        file = self.folder / key[:2] / f"{key}.safetensors"
+        if file.exists():
+            try:
+                return read_tensors(file)[0]
+            except InputError:
+                # Damaged by something else than us, who write whole or not at all: make it again.
+                pass
+        made = {name: tensor.detach().cpu().contiguous() for name, tensor in make().items()}
+        write_tensors(file, made, about)
+        return made
+
+
+@cache
+def _code() -> str:
+    """The version and a hash of the package's source."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(file.read_bytes())
+    return f"{__version__}+{digest.hexdigest()[:16]}"

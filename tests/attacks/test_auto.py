@@ -1,0 +1,99 @@
+import importlib
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError
+from defective.attacks import autoattack, pgd
+
+EPS = 24 / 255
+
+
+@pytest.fixture
+def installed():
+    if not any(importlib.util.find_spec(name) for name in ("pyautoattack", "autoattack")):
+        pytest.skip("AutoAttack is not installed")
+
+
+@pytest.fixture
+def images(small_net):
+    x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return x, small_net(x).argmax(1)
+
+
+@pytest.fixture
+def steep_net(small_net):
+    """As those of trained nets, its decisions change within a small ball."""
+    with torch.no_grad():
+        small_net[0].weight *= 10
+    return small_net
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_it_succeeds_inside_the_ball_and_leaves_no_trace(dtype, steep_net, images, capsys):
+    net = steep_net.to(dtype).to(memory_format=torch.channels_last)
+    x, y = images[0].to(dtype), net(images[0].to(dtype)).argmax(1)
+    net.train()
+    net[1].eval()
+    net[0].weight.requires_grad_(False)
+    state, tracer = torch.get_rng_state(), sys.gettrace()
+    with torch.inference_mode():
+        x_adv = autoattack(net, x, y, eps=EPS)
+    assert x_adv.shape == x.shape and x_adv.dtype == dtype
+    assert x_adv.min() >= 0 and x_adv.max() <= 1
+    assert 0 < (x_adv.double() - x.double()).abs().max() <= EPS + 1e-7
+    assert (net.eval()(x_adv).argmax(1) != y).sum() >= (
+        net(pgd(net, x, y, eps=EPS, step_size=EPS / 4, steps=10)).argmax(1) != y
+    ).sum()
+    assert capsys.readouterr().out == ""
+    assert torch.equal(torch.get_rng_state(), state) and sys.gettrace() is tracer
+    assert not net[0].weight.requires_grad and net[0].bias.requires_grad
+    assert all(weight.grad is None for weight in net.parameters())
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_seed_decides(steep_net, images):
+    x, y = images
+    torch.manual_seed(1)
+    first = autoattack(steep_net, x, y, eps=EPS, seed=1)
+    torch.manual_seed(2)
+    assert torch.equal(autoattack(steep_net, x, y, eps=EPS, seed=1), first)
+    assert not torch.equal(autoattack(steep_net, x, y, eps=EPS, seed=2), first)
+
+
+@pytest.mark.usefixtures("installed")
+def test_misclassified_images_are_left_alone(small_net, images):
+    x, y = images
+    assert torch.equal(autoattack(small_net, x, (y + 1) % 5, eps=EPS), x)
+
+
+def test_without_it_the_way_out_is_named(small_net, images, monkeypatch):
+    def refuse(name, *rest, found=importlib.import_module, **options):
+        if name in ("pyautoattack", "autoattack"):
+            raise ImportError(name)
+        return found(name, *rest, **options)
+
+    monkeypatch.setattr(importlib, "import_module", refuse)
+    with pytest.raises(InputError, match=r"pip install defective\[autoattack\]"):
+        autoattack(small_net, *images, eps=EPS)
+    assert small_net[0].weight.requires_grad
+
+
+BAD = {
+    "few classes": (
+        lambda m, x, y: autoattack(nn.Sequential(nn.Flatten(), nn.Linear(192, 3)).double(), x, y * 0, eps=EPS),
+        "has 3",
+    ),
+    "label": (lambda m, x, y: autoattack(m, x, y + 5, eps=EPS), "classes 0 to 4"),
+    "eps in levels": (lambda m, x, y: autoattack(m, x, y, eps=8), "eps 8"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments(case, small_net, images):
+    act, said = BAD[case]
+    with pytest.raises(InputError, match=said):
+        act(small_net, *images)

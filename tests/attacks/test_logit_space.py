@@ -1,0 +1,175 @@
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError
+from defective.attacks import lspga, quantize
+
+EPS = 24 / 255
+
+
+def seeded(seed=3):
+    return torch.Generator().manual_seed(seed)
+
+
+class Encoder(nn.Module):
+    """A thermometer without a gradient of its own."""
+
+    def __init__(self, levels=16):
+        super().__init__()
+        self.levels = levels
+
+    def level_of(self, x):
+        return (x * self.levels).floor().long().clamp_max(self.levels - 1)
+
+    def cumulate(self, p):
+        return p.flip(2).cumsum(2).flip(2).flatten(1, 2)
+
+    def forward(self, x):
+        return self.cumulate(nn.functional.one_hot(self.level_of(x), self.levels).movedim(4, 2).to(x.dtype))
+
+
+class Mean(nn.Module):
+    def __init__(self, *nets):
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+
+    def forward(self, x):
+        return sum(net(x) for net in self.nets) / len(self.nets)
+
+
+def linear(levels=16, seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(Encoder(levels), nn.Flatten(), nn.Linear(2 * levels * 36, 2)).double()
+
+
+def convolutional(levels=16, seed=0):
+    torch.manual_seed(seed)
+    net = nn.Sequential(Encoder(levels), nn.Conv2d(2 * levels, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 4))
+    return net.double().eval()
+
+
+@pytest.fixture
+def images():
+    # Whole 8-bit levels, black and white among them.
+    x = torch.randint(0, 256, (6, 2, 6, 6), generator=seeded(1)).double() / 255
+    x[0, 0, 0, :2] = torch.tensor([0, 1])
+    return x, torch.tensor([0, 1, 1, 0, 1, 0])
+
+
+def levels_in_the_ball(net, x, eps):
+    """Bool (N, C, L, H, W), found by looking at every 8-bit point."""
+    points = torch.arange(256).double() / 255
+    near = (points[:, None, None, None, None] - x).abs() <= eps + 1e-9
+    level = net[0].level_of(points)
+    return torch.stack([near[level == wanted].any(0) for wanted in range(net[0].levels)], 2)
+
+
+@pytest.mark.parametrize("levels", [2, 16, 32, 51])
+def test_linear_nets_are_attacked_to_the_best_level_of_every_pixel(levels, images):
+    x, y = images
+    net = linear(levels)
+    # Entry l of the code is on from level l on, so a level's worth is the sum of the weights up to it.
+    weight = net[2].weight.detach().view(2, 2, levels, 6, 6).cumsum(2)
+    worth = torch.stack([weight[1 - label] - weight[label] for label in y])
+    best = worth.masked_fill(~levels_in_the_ball(net, x, EPS), -torch.inf).argmax(2)
+    x_adv = lspga(net, x, y, eps=EPS, steps=200, anneal=1.02, generator=seeded())
+    assert torch.equal(net[0].level_of(x_adv), best)
+    assert torch.equal(net[0].level_of(quantize(x_adv, x, EPS)), best)
+    assert (best != net[0].level_of(x)).double().mean() > 0.05
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_the_budget_and_the_range_are_kept(dtype, images):
+    x, y = images[0].to(dtype), images[1]
+    net = convolutional().to(dtype)
+    x_adv = lspga(net, x, y, eps=EPS, generator=seeded())
+    assert x_adv.shape == x.shape and x_adv.dtype == dtype and not x_adv.requires_grad
+    assert x_adv.min() >= 0 and x_adv.max() <= 1
+    assert 0.8 * EPS < (x_adv.double() - x.double()).abs().max() <= EPS + (1e-12 if dtype == torch.float64 else 1e-7)
+
+
+@pytest.mark.parametrize("eps", [0.0, 0.3 / 255, 1 / 255, 0.05, 1.0])
+def test_rounding_to_8_bits_keeps_the_level_where_the_ball_allows(eps, images):
+    x, y = images
+    net = convolutional()
+    x_adv = lspga(net, x, y, eps=eps, generator=seeded())
+    level, own = net[0].level_of(x_adv), net[0].level_of(x)
+    assert (x_adv - x).abs().max() <= eps + 1e-12
+    points = torch.arange(256).double() / 255
+    gaps = (points[:, None, None, None, None] - x).abs()
+    gaps[net[0].level_of(points)[:, None, None, None, None] != level] = torch.inf
+    # The 8-bit point of that level nearest to the image; the ball need not hold it.
+    gap = gaps.amin(0)
+    kept = net[0].level_of(quantize(x_adv, x, eps)) == level
+    assert torch.equal(kept, gap <= eps + 1e-9) and kept.double().mean() > 0.8
+    assert ((x_adv - x).abs() <= gap + 1 / 255).all()
+    assert torch.equal(x_adv[0, 0, 0, :2], x[0, 0, 0, :2]) or eps > 0.05
+    assert eps < 0.05 or (level != own).any()
+
+
+def test_the_loss_rises(images):
+    x, net = images[0], convolutional()
+    y = net(x).argmax(1)
+    x_adv = lspga(net, x, y, eps=EPS, generator=seeded())
+    before, after = (nn.functional.cross_entropy(net(part), y, reduction="none").detach() for part in (x, x_adv))
+    assert (after > before).all()
+
+
+def test_an_ensemble_is_attacked_through_every_encoder(images):
+    x, y = images
+    nets = [linear(seed=seed) for seed in range(2)]
+    once = linear(seed=0)
+    with torch.no_grad():
+        once[2].weight.copy_((nets[0][2].weight + nets[1][2].weight) / 2)
+        once[2].bias.copy_((nets[0][2].bias + nets[1][2].bias) / 2)
+    made, expected = (lspga(net, x, y, eps=EPS, generator=seeded()) for net in (Mean(*nets), once))
+    torch.testing.assert_close(made, expected, rtol=0, atol=1e-12)
+
+
+def test_an_image_does_not_feel_its_batch(images):
+    x, y = images
+    net = convolutional()
+    together = lspga(net, x, y, eps=EPS, generator=seeded())
+    generator = seeded()
+    parts = [lspga(net, a, b, eps=EPS, generator=generator) for a, b in zip(x.split([1, 2, 3]), y.split([1, 2, 3]), strict=True)]
+    torch.testing.assert_close(together, torch.cat(parts), rtol=0, atol=1e-12)
+    assert not torch.equal(together, lspga(net, x, y, eps=EPS, generator=seeded(4)))
+
+
+def test_the_model_is_left_as_it_was_found(images):
+    x, y = images
+    net = convolutional().train()
+    net[3].eval()
+    net[1].weight.requires_grad_(False)
+    before, running = net(x), net[2].running_mean.clone()
+    with torch.inference_mode():
+        lspga(net, x, y, eps=EPS, generator=seeded())
+    assert net.training and not net[3].training and not net[1].weight.requires_grad
+    assert all(weight.grad is None for weight in net.parameters())
+    assert torch.equal(net[2].running_mean, running) and not net[0]._forward_hooks
+    assert torch.equal(net(x), before)
+    with pytest.raises(InputError, match="classes 0 to 3"):
+        lspga(net, x, y + 4, eps=EPS)
+    assert not net[0]._forward_hooks
+
+
+BAD = {
+    "no encoder": (
+        lambda m, x, y: lspga(nn.Sequential(nn.Flatten(), nn.Linear(72, 2).double()), x, y, eps=EPS),
+        "therm16.*use pgd",
+    ),
+    "unequal encoders": (lambda m, x, y: lspga(Mean(linear(16), linear(32)), x, y, eps=EPS), r"\[16, 32\] levels"),
+    "no steps": (lambda m, x, y: lspga(m, x, y, eps=EPS, steps=0), "steps 0"),
+    "no step": (lambda m, x, y: lspga(m, x, y, eps=EPS, logit_step=0.0), "logit_step 0.0"),
+    "no temperature": (lambda m, x, y: lspga(m, x, y, eps=EPS, anneal=-1), "anneal -1"),
+    "eps in levels": (lambda m, x, y: lspga(m, x, y, eps=8), "eps 8"),
+    "0-255 images": (lambda m, x, y: lspga(m, x * 255, y, eps=EPS), "divide by 255"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments(case, images):
+    act, said = BAD[case]
+    with pytest.raises(InputError, match=said):
+        act(linear(), *images)

@@ -1,0 +1,248 @@
+import copy
+import io
+
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError, build, create_model, defect_, restore_
+from defective.baselines import Drop, drop_, drops, undrop_
+
+X = torch.rand(4, 3, 8, 8, dtype=torch.float64)
+KINDS = ["dropout", "spatial", "dropblock"]
+
+
+def site_output(kind, keep_prob=0.75, x=None):
+    """What leaves a site that outputs ones, in training mode."""
+    net = nn.Sequential(nn.Identity())
+    drop_(net, keep_prob, kind=kind, sites=["0"])
+    return net(torch.ones(200, 8, 4, 4) if x is None else x)
+
+
+def test_dropout_drops_single_activations_and_scales_the_rest():
+    z = site_output("dropout")
+    torch.testing.assert_close(z.unique(), torch.tensor([0, 1 / 0.75]))
+    assert abs((z != 0).double().mean() - 0.75) < 4.5 * (0.1875 / z.numel()) ** 0.5
+    assert site_output("dropout", x=torch.ones(7, 5)).shape == (7, 5)
+
+
+def test_spatial_dropout_drops_whole_channels_and_scales_the_rest():
+    z = site_output("spatial").flatten(2)
+    assert torch.equal(z.amin(2), z.amax(2))
+    torch.testing.assert_close(z.unique(), torch.tensor([0, 1 / 0.75]))
+    assert abs((z[:, :, 0] != 0).double().mean() - 0.75) < 4.5 * (0.1875 / 1600) ** 0.5
+
+
+def test_dropblock_drops_blocks_and_keeps_the_sum_of_a_constant():
+    z = site_output("dropblock")
+    assert z.sum().item() == pytest.approx(z.numel(), rel=1e-5)
+    # A map of 4 x 4 holds four places for a 3 x 3 block, and each of them covers the middle.
+    dropped = z == 0
+    assert torch.equal(dropped.flatten(2).any(2), dropped[:, :, 1:3, 1:3].flatten(2).all(2)) and dropped.any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_eval_mode_the_net_is_the_plain_one_and_the_tensor_the_same(small_net, kind):
+    out = small_net(X)
+    drop_(small_net, 0.5, kind=kind, sites=["0", "4"])
+    before = torch.get_rng_state()
+    assert torch.equal(small_net(X), out)
+    assert torch.equal(torch.get_rng_state(), before)
+    same = nn.Sequential(nn.Identity()).eval()
+    drop_(same, 0.5, kind=kind, sites=["0"])
+    assert same(X) is X
+    assert not torch.equal(small_net.train()(X), small_net(X))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_state_dict_keys_stay_and_undrop_undoes(small_net, kind):
+    keys = list(small_net.state_dict())
+    state = copy.deepcopy(small_net.state_dict())
+    assert drop_(small_net, 0.5, kind=kind, sites=["1", "4"]) == drops(small_net) == [Drop("1", 0.5, kind), Drop("4", 0.5, kind)]
+    assert list(small_net.state_dict()) == keys
+    small_net.load_state_dict(state)
+    undrop_(small_net)
+    assert drops(small_net) == [] and not small_net[1]._forward_hooks
+    out = small_net.train()(X)
+    assert torch.equal(small_net(X), out)
+    drop_(small_net, 0.5, kind=kind, sites=["1"])
+
+
+def test_the_global_generator_decides(small_net):
+    drop_(small_net, 0.5, kind="dropblock", sites=["0"])
+    drop_(small_net, 0.5, kind="dropout", sites=["2"])
+    small_net.train()
+    outs = []
+    with torch.random.fork_rng(devices=[]):
+        for seed in (1, 1, 2):
+            torch.manual_seed(seed)
+            outs.append(small_net(X))
+    assert torch.equal(outs[0], outs[1]) and not torch.equal(outs[0], outs[2])
+
+
+@pytest.mark.parametrize("mask_first", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_site_may_carry_a_mask_and_a_drop(small_net, kind, mask_first):
+    outputs = []
+    acts = [
+        lambda: defect_(small_net, 0.5, sites=["0"], example_inputs=X),
+        lambda: drop_(small_net, 0.75, kind=kind, sites=["0"]),
+    ]
+    for act in acts if mask_first else acts[::-1]:
+        act()
+    small_net[0].register_forward_hook(lambda module, args, out: outputs.append(out))
+    small_net.train()(X)
+    mask = small_net[0].defect_mask
+    assert (outputs[0][~mask.expand_as(outputs[0])] == 0).all()
+    assert (outputs[0][mask.expand_as(outputs[0])] == 0).any()
+    restore_(small_net)
+    assert len(drops(small_net)) == 1
+    undrop_(small_net)
+    assert len(small_net[0]._forward_hooks) == 1
+
+
+def test_a_site_may_carry_several_kinds(small_net):
+    drop_(small_net, 0.9, kind="spatial", sites=["0"])
+    drop_(small_net, 0.8, kind="dropout", sites=["0"])
+    assert drops(small_net) == [Drop("0", 0.9, "spatial"), Drop("0", 0.8, "dropout")]
+    assert len(small_net[0]._forward_hooks) == 1
+
+
+TOP = {
+    "resnet18": [f"stages.{s}.{b}.{site}" for s in (3, 4) for b in (0, 1) for site in ("norm1", "conv2")],
+    "wrn32_4": [f"stages.{s}.{b}.{site}" for s in (2, 3) for b in range(5) for site in ("norm1", "conv2")],
+    "resnet50": [f"stages.{s}.{b}.norm2" for s, depth in ((3, 6), (4, 3)) for b in range(depth)],
+    "senet18": [f"stages.{s}.{b}.{site}" for s in (3, 4) for b in (0, 1) for site in ("norm1", "norm2")],
+    "vgg19": [f"blocks.{b}.norm{i}" for b in (3, 4) for i in (1, 2, 3, 4)],
+    "densenet121": [f"blocks.3.{i}.norm1" for i in range(24)] + ["transitions.3.norm"] + [f"blocks.4.{i}.norm1" for i in range(16)],
+}
+
+
+@pytest.mark.parametrize("name", TOP)
+def test_sites_of_the_zoo(name):
+    net = create_model(name, width_mult=0.0625)
+    assert [drop.site for drop in drop_(net, 0.9, kind="dropblock")] == TOP[name]
+    with torch.no_grad():
+        assert net.train()(torch.rand(2, 3, 32, 32)).isfinite().all()
+    undrop_(net)
+    text = [drop.site for drop in drop_(net, 0.9, kind="spatial", placement="text")]
+    assert text == [site for number in net.top for site in net.mask_sites["text"][number]]
+
+
+def test_blocks_may_be_named_and_shortcuts_are_left_out():
+    net = create_model("resnet18", width_mult=0.0625)
+    assert [drop.site for drop in drop_(net, 0.9, kind="dropout", blocks=[0, 2])] == [
+        "stem.norm",
+        *(f"stages.2.{b}.{site}" for b in (0, 1) for site in ("norm1", "conv2")),
+    ]
+
+
+def test_the_released_code_drops_between_convolution_and_norm():
+    net = create_model("resnet18", width_mult=0.0625)
+    drop_(net, 0.5, kind="spatial")
+    seen = {}
+    block = net.get_submodule("stages.4.1")
+    block.norm2.register_forward_pre_hook(lambda module, args: seen.update(norm2=args[0]))
+    block.act1.register_forward_pre_hook(lambda module, args: seen.update(act1=args[0]))
+    net.train()(torch.rand(4, 3, 32, 32))
+    for z in seen.values():
+        fallen = (z == 0).flatten(2).all(2)
+        assert fallen.any() and not fallen.all()
+
+
+def _pickled(net):
+    buffer = io.BytesIO()
+    torch.save(net, buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=False)
+
+
+SURVIVALS = {
+    "deepcopy": copy.deepcopy,
+    "pickle": _pickled,
+    "channels_last": lambda net: net.to(memory_format=torch.channels_last),
+    "replicate": lambda net: _replicate(net),
+    "compile": lambda net: torch.compile(net, backend="eager", fullgraph=True),
+}
+
+
+def _replicate(net):
+    """What DataParallel does to each module: a shallow copy with its own children."""
+    copies = {module: module._replicate_for_data_parallel() for module in net.modules()}
+    for module, replica in copies.items():
+        for name, child in module._modules.items():
+            replica._modules[name] = copies[child]
+        for name, parameter in module._parameters.items():
+            replica._parameters[name] = parameter
+    return copies[net]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", SURVIVALS)
+def test_drops_survive(small_net, kind, how):
+    drop_(small_net, 0.5, kind=kind, sites=["0"])
+    survivor = SURVIVALS[how](small_net.train())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        expected = small_net(X)
+        torch.manual_seed(0)
+        torch.testing.assert_close(survivor(X), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_copy_is_independent(small_net):
+    drop_(small_net, 0.5, kind="dropout", sites=["0"])
+    twin = copy.deepcopy(small_net)
+    undrop_(small_net)
+    assert len(drops(twin)) == 1 and drops(small_net) == []
+
+
+def test_half_precision_trains(small_net):
+    for kind in KINDS:
+        drop_(small_net, 0.5, kind=kind, sites=["0"])
+    net = small_net.float().train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = net(X.float()).float().square().sum()
+    loss.backward()
+    assert all(parameter.grad.isfinite().all() for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("change", [lambda net: drop_(net, 0.9, kind="spatial"), undrop_])
+def test_a_changed_net_loses_its_spec(change):
+    net = build("resnet18/0.9-dropblock", width_mult=0.0625)
+    change(net)
+    assert net.spec is None and net.build_options is None
+
+
+REFUSALS = {
+    "unknown kind": (lambda net: drop_(net, 0.9, kind="blocks", sites=["0"]), "blocks"),
+    "keep_prob 0": (lambda net: drop_(net, 0, kind="dropout", sites=["0"]), "keep_prob 0 "),
+    "keep_prob above 1": (lambda net: drop_(net, 1.5, kind="dropout", sites=["0"]), "1.5"),
+    "unknown name": (lambda net: drop_(net, 0.9, kind="dropout", sites=["nope"]), "nope"),
+    "no match": (lambda net: drop_(net, 0.9, kind="dropout", sites=lambda name, module: False), "no module matched"),
+    "blocks and sites": (lambda net: drop_(net, 0.9, kind="dropout", sites=["0"], blocks="top"), "not both"),
+    "no zoo net": (lambda net: drop_(net, 0.9, kind="dropout"), "zoo"),
+    "compiled": (lambda net: drop_(torch.compile(net, backend="eager"), 0.9, kind="dropout", sites=["0"]), "compile"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals_name_the_mistake_and_change_nothing(small_net, case):
+    act, said = REFUSALS[case]
+    with pytest.raises(InputError, match=said) as caught:
+        act(small_net)
+    assert "\n" not in str(caught.value) and drops(small_net) == []
+
+
+def test_the_same_kind_twice_is_refused(small_net):
+    drop_(small_net, 0.9, kind="dropout", sites=["2"])
+    with pytest.raises(InputError, match="'2' has dropout already"):
+        drop_(small_net, 0.8, kind="dropout", sites=["0", "2"])
+    assert drops(small_net) == [Drop("2", 0.9, "dropout")]
+
+
+@pytest.mark.parametrize("kind", ["spatial", "dropblock"])
+def test_a_flat_site_is_named_when_it_runs(small_net, kind):
+    drop_(small_net, 0.9, kind=kind, sites=["6"])
+    with pytest.raises(InputError, match=r"'6' outputs \(4, 5\)"):
+        small_net.train()(X)

@@ -1,0 +1,158 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from defective import InputError, build, create_model, defect_, defects, list_models
+from defective.baselines import Thermometer, drop_, drops, thermometer_
+
+LEVELS = (2, 3, 16, 256)
+
+
+def reference(x, levels):
+    """The definition, entry by entry."""
+    rows = []
+    for c in range(x.shape[1]):
+        level = (x[:, c] * levels).floor().clamp(max=levels - 1)
+        rows += [(level >= entry).to(x.dtype) for entry in range(levels)]
+    return torch.stack(rows, 1)
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+def test_the_code_is_the_definition(levels, generator):
+    x = torch.rand(2, 3, 5, 4, generator=generator, dtype=torch.float64)
+    x[0, 0, 0] = torch.tensor([0.0, 1.0, 0.5, 1 / levels])
+    code = Thermometer(levels)(x)
+    assert code.shape == (2, 3 * levels, 5, 4) and code.dtype == torch.float64
+    assert torch.equal(code, reference(x, levels))
+
+
+def test_by_hand():
+    code = Thermometer(4)(torch.tensor([0.0, 0.24, 0.25, 0.75, 1.0]).view(1, 1, 1, 5))[0, :, 0].T
+    assert code.tolist() == [[1, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1]]
+
+
+def test_levels_of_pixels_a_rounding_error_outside_are_the_outermost():
+    assert Thermometer(8).level_of(torch.tensor([-1e-5, 1 + 1e-5]).view(1, 1, 1, 2)).flatten().tolist() == [0, 7]
+
+
+def test_all_8_bit_pixels_at_256_levels_have_their_own_value_as_level():
+    x = torch.arange(256).view(1, 1, 16, 16)
+    assert torch.equal(Thermometer(256).level_of(x / 255), x)
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+def test_cumulate_of_one_level_is_the_code(levels, generator):
+    code = Thermometer(levels)
+    x = torch.rand(2, 3, 5, 4, generator=generator)
+    p = F.one_hot(code.level_of(x), levels).movedim(-1, 2).float()
+    assert torch.equal(code.cumulate(p), code(x))
+
+
+def test_cumulate_sums_from_a_level_on_and_has_a_gradient(generator):
+    p = torch.rand(2, 3, 4, 5, 6, generator=generator, dtype=torch.float64).softmax(2).requires_grad_()
+    code = Thermometer(4).cumulate(p)
+    for c in range(3):
+        for entry in range(4):
+            torch.testing.assert_close(code[:, c * 4 + entry], p[:, c, entry:].sum(1))
+    assert torch.autograd.gradcheck(Thermometer(4).cumulate, (p,))
+
+
+@pytest.mark.parametrize("levels", LEVELS)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_backward_is_that_of_the_smooth_stand_in(levels, layout, generator):
+    x = torch.rand(2, 3, 5, 4, generator=generator, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    weight = torch.randn(2, 3 * levels, 5, 4, generator=generator, dtype=torch.float64)
+    soft = (x.unsqueeze(2) - torch.arange(levels).view(-1, 1, 1) / levels).clamp(0, 1).flatten(1, 2)
+    (expected,) = torch.autograd.grad((soft * weight).sum(), x)
+    (found,) = torch.autograd.grad((Thermometer(levels)(x) * weight).sum(), x)
+    torch.testing.assert_close(found, expected)
+    (ones,) = torch.autograd.grad(Thermometer(levels)(x).sum(), x)
+    assert torch.equal(ones, (x * levels).ceil())
+
+
+def test_no_gradient_where_a_pixel_does_not_reach_the_rung():
+    x = torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3).requires_grad_()
+    Thermometer(2)(x).sum().backward()
+    assert x.grad.flatten().tolist() == [0, 1, 2]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("how", ["autocast", "compile", "bfloat16", "channels_last"])
+def test_it_works_under(how, generator):
+    torch.manual_seed(0)
+    net = nn.Sequential(Thermometer(4), nn.Conv2d(12, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    x = torch.rand(4, 3, 8, 8, generator=generator).bfloat16().float().requires_grad_()
+    (expected,) = torch.autograd.grad(net(x)[:, 0].sum(), x)
+    if how == "compile":
+        net = torch.compile(net, backend="aot_eager")
+    if how == "bfloat16":
+        net = net.bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=how == "autocast"):
+        fed = x.bfloat16() if how == "bfloat16" else x
+        fed = fed.contiguous(memory_format=torch.channels_last) if how == "channels_last" else fed
+        (found,) = torch.autograd.grad(net(fed)[:, 0].float().sum(), x)
+    # The levels of numbers that bfloat16 can hold are the same there; only the sums are coarser.
+    tolerance = 0.02 * expected.abs().max() if how in ("autocast", "bfloat16") else 1e-6
+    assert found.dtype == torch.float32 and (found - expected).abs().max() <= tolerance
+
+
+@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("chans", [1, 3])
+def test_every_net_of_the_zoo_takes_it(name, chans):
+    torch.manual_seed(0)
+    net = create_model(name, in_chans=chans, image_size=28, width_mult=0.0625)
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    thermometer_(net, 16)
+    after = net.state_dict()
+    changed = [key for key in after if after[key].shape != before[key].shape]
+    assert len(changed) == 1 and changed[0].endswith((".conv.weight", "conv1.weight"))
+    assert after[changed[0]].shape[1] == 16 * chans
+    assert set(before) - set(after) == {"normalize.mean", "normalize.std"}
+    rest = set(after) - {changed[0], changed[0].replace("weight", "bias")}
+    assert all(torch.equal(after[key], before[key]) for key in rest)
+    # The default of a convolution: uniform within one over the square root of what an output reads.
+    bound = (16 * chans * 9) ** -0.5
+    assert 0.5 * bound < after[changed[0]].abs().max() <= bound
+    assert net.input_shape == (chans, 28, 28) and net.architecture["thermometer"] == 16
+    x = torch.rand(2, chans, 28, 28, requires_grad=True)
+    net(x).sum().backward()
+    assert (x.grad != 0).any() and all(parameter.grad is not None for parameter in net.parameters())
+
+
+def test_masks_and_drops_on_the_first_convolution_stay():
+    net = create_model("densenet121", width_mult=0.125)
+    defect_(net, 0.5, blocks=[0], placement="text")
+    drop_(net, 0.9, kind="dropout", sites=["stem.conv"])
+    mask = net.stem.conv.defect_mask
+    thermometer_(net, 8)
+    assert net.stem.conv.defect_mask is mask and len(defects(net)) == len(drops(net)) == 1
+    assert (net.stem(net.normalize(torch.rand(1, 3, 32, 32)))[~mask] == 0).all()
+
+
+def test_a_changed_net_loses_its_spec():
+    net = build("vgg19", width_mult=0.0625)
+    thermometer_(net, 4)
+    assert net.spec is None
+
+
+REFUSALS = {
+    "no zoo net": (lambda: thermometer_(nn.Conv2d(3, 2, 1), 16), "put the code in front by hand"),
+    "ensemble": (lambda: thermometer_(build("vgg19/en", width_mult=0.0625), 16), "Ensemble is not a net of the zoo"),
+    "twice": (lambda: thermometer_(build("vgg19/therm4", width_mult=0.0625), 8), "thermometer of 4 levels already"),
+    "compiled": (lambda: thermometer_(torch.compile(create_model("vgg19", width_mult=0.0625), backend="eager"), 8), "compile"),
+    "one level": (lambda: thermometer_(create_model("vgg19", width_mult=0.0625), 1), "1 levels"),
+    "too many": (lambda: Thermometer(257), "257"),
+    "half a level": (lambda: Thermometer(2.5), "2.5"),
+    "no batch": (lambda: Thermometer(4)(torch.rand(3, 8, 8)), r"\(3, 8, 8\)"),
+    "uint8": (lambda: Thermometer(4)(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)), "uint8"),
+    "weights of other levels": (lambda: Thermometer(4).cumulate(torch.rand(1, 3, 5, 2, 2)), r"\(N, C, 4, H, W\)"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals(case):
+    act, said = REFUSALS[case]
+    with pytest.raises(InputError, match=said) as caught:
+        act()
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,90 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError
+from defective.data.stimuli import Stimuli, load_stimuli
+from defective.evaluation.shape_bias import shape_bias, shape_report
+
+
+class Answers(nn.Module):
+    """Says the class whose number is the first pixel in levels of 255; counts the images it is asked about."""
+
+    asked = 0
+
+    def forward(self, x):
+        self.asked += len(x)
+        return nn.functional.one_hot((x[:, 0, 0, 0] * 255).round().long(), 10).float()
+
+
+def images(*answers):
+    x = torch.zeros(len(answers), 1, 2, 2, dtype=torch.uint8)
+    x[:, 0, 0, 0] = torch.tensor(answers, dtype=torch.uint8)
+    return x
+
+
+def labels(*y):
+    return torch.tensor(y, dtype=torch.int64)
+
+
+NOTHING = (images(), labels())
+# Shape, shape, texture, neither, neither.
+CONFLICT = (images(0, 1, 2, 7, 3), labels(0, 1, 5, 6, 4), labels(9, 9, 2, 8, 5))
+
+
+def test_every_rate_has_its_own_denominator():
+    stimuli = Stimuli(CONFLICT, (images(1, 2, 3), labels(1, 2, 0)), (images(4, 4), labels(4, 5)), 3, 2)
+    report = shape_report(Answers(), stimuli)
+    counts = {name: (rate["hits"], rate["total"]) for name, rate in report.as_dict().items()}
+    assert counts == {"bias": (2, 3), "cue_accuracy": (3, 5), "silhouettes": (2, 3), "edges": (1, 2)}
+    assert report.bias == shape_bias(Answers(), *CONFLICT) == 2 / 3
+    assert report.as_dict()["bias"] == report.bias.as_dict()
+
+
+def test_the_model_decides_once_for_each_image():
+    model = Answers()
+    shape_report(model, Stimuli(CONFLICT, (images(1), labels(1)), NOTHING, 0, 0))
+    assert model.asked == 6
+
+
+def test_kinds_without_images_have_no_rate():
+    report = shape_report(Answers(), Stimuli((images(), labels(), labels()), NOTHING, (images(4), labels(4)), 0, 0))
+    assert report.edges == 1
+    for name in ("bias", "cue_accuracy", "silhouettes"):
+        assert math.isnan(getattr(report, name)) and report.as_dict()[name]["rate"] is None
+
+
+def test_no_decision_for_either_cue_is_no_bias_but_counts():
+    report = shape_report(Answers(), Stimuli((images(3, 3), labels(0, 1), labels(1, 2)), NOTHING, NOTHING, 0, 0))
+    assert math.isnan(report.bias) and report.bias.total == 0
+    assert (report.cue_accuracy.hits, report.cue_accuracy.total) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("conflict", "said"),
+    [
+        ((images(0), labels(1), labels(1)), "leave them out"),
+        ((images(0), labels(1), labels(10)), r"\[1, 10\] but the model knows 10 classes"),
+        ((images(0), labels(-1), labels(2)), r"\[-1, 2\]"),
+        ((images(0), labels(1, 2), labels(2, 1)), "labels are"),
+        ((images(0), labels(1), labels(2).float()), "labels are torch.float32"),
+    ],
+)
+def test_cues_that_do_not_fit_are_refused(conflict, said):
+    for ask in (
+        lambda: shape_bias(Answers(), *conflict),
+        lambda: shape_report(Answers(), Stimuli(conflict, NOTHING, NOTHING, 0, 0)),
+    ):
+        with pytest.raises(InputError, match=said):
+            ask()
+
+
+def test_a_net_on_the_real_stimuli(real_data):
+    names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    stimuli = load_stimuli(real_data / "shape-texture-stimuli.tar.xz", names, image_shape=(3, 32, 32))
+    torch.manual_seed(0)
+    report = shape_report(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10)), stimuli)
+    assert (report.cue_accuracy.total, report.silhouettes.total, report.edges.total) == (210, 70, 70)
+    assert report.bias.total == report.cue_accuracy.hits
