@@ -22,7 +22,7 @@ class Thermometer(nn.Module):
         levels: Levels ``L`` of a pixel, 2 to 256; the paper's nets have 16 and 32.
 
     Shape:
-        Images ``(N, C, H, W)`` in [0, 1] to ``(N, C * L, H, W)`` of the same dtype; channel ``c * L + l`` is entry ``l`` of channel
+        Images ``(N, C, H, W)`` in [0, 1] to ``(N, C * L, H, W)`` of the same dtype, or that of autocast; channel ``c * L + l`` is entry ``l`` of channel
         ``c``.
 
     Raises:
@@ -46,8 +46,11 @@ class Thermometer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() != 4 or not x.is_floating_point():
             raise InputError(f"a thermometer reads float images (N, C, H, W) in [0, 1], not {x.dtype} of shape {tuple(x.shape)}")
-        code: Tensor = _Code.apply(x, self.levels)  # type: ignore[no-untyped-call]
-        return code.flatten(1, 2)
+        # Zeros and ones are exact in any precision: the one that the convolution will want anyway saves a copy.
+        kind = x.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+        code: Tensor = _Code.apply(x, self.levels, dtype)  # type: ignore[no-untyped-call]
+        return code
 
     def level_of(self, x: Tensor) -> Tensor:
         """The level of each pixel of images ``(N, C, H, W)`` in [0, 1], a whole number from 0 to ``levels - 1``.
@@ -127,20 +130,24 @@ def _level(x: Tensor, levels: int) -> Tensor:
 
 
 class _Code(torch.autograd.Function):
-    """Images ``(N, C, H, W)`` to ``(N, C, levels, H, W)``."""
+    """Images ``(N, C, H, W)`` to ``(N, C * levels, H, W)``, laid out channels-last: each pixel's code is one run of memory."""
 
     @staticmethod
-    def forward(x: Tensor, levels: int) -> Tensor:
-        rungs = torch.arange(levels, device=x.device).view(-1, 1, 1)
-        return (_level(x, levels).unsqueeze(2) >= rungs).to(x.dtype)
+    def forward(x: Tensor, levels: int, dtype: torch.dtype) -> Tensor:
+        rungs = torch.arange(levels, device=x.device, dtype=x.dtype)
+        # floor(L x) >= l exactly where L x >= l.
+        return ((x * levels).permute(0, 2, 3, 1).unsqueeze(4) >= rungs).to(dtype).flatten(3).permute(0, 3, 1, 2)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, ctx.levels = inputs
+        x, ctx.levels, _ = inputs
         ctx.save_for_backward(x)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (x,) = ctx.saved_tensors
-        rungs = torch.arange(ctx.levels, device=x.device, dtype=x.dtype).view(-1, 1, 1) / ctx.levels
-        return torch.where(rungs < x.unsqueeze(2), grads[0], 0).sum(2), None
+        rungs = torch.arange(ctx.levels, device=x.device, dtype=x.dtype) / ctx.levels
+        slopes = grads[0].permute(0, 2, 3, 1).unflatten(3, (x.shape[1], ctx.levels))
+        # Summed in the image's precision: dozens of slopes in bfloat16 would cancel into noise.
+        summed = torch.where(rungs < x.permute(0, 2, 3, 1).unsqueeze(4), slopes, 0).sum(4, dtype=x.dtype)
+        return summed.permute(0, 3, 1, 2), None, None

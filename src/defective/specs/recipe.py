@@ -38,8 +38,17 @@ class Recipe(Spec):
         return self
 
     def changed(self, **values: Any) -> "Recipe":
-        """The same recipe with the values that are not None put in, renamed if anything changed."""
+        """The same recipe with the values that are not None put in, renamed if anything changed; milestones keep their place in it.
+
+        Example:
+            >>> paper = Recipe(name="paper", epochs=350, schedule="steps", milestones=(150, 250))
+            >>> paper.changed(epochs=35).milestones
+            (15, 25)
+        """
         given: dict[str, Any] = {key: value for key, value in values.items() if value is not None and value != getattr(self, key)}
         if not given:
             return self
+        if "epochs" in given and "milestones" not in given:
+            scaled = {max(1, round(epoch * given["epochs"] / self.epochs)) for epoch in self.milestones}
+            given["milestones"] = tuple(sorted(scaled))
         return Recipe.make(**{**self.model_dump(), **given, "name": f"{self.name.removesuffix('*')}*"})

@@ -60,6 +60,8 @@ def train(
     done = _finished(out, identity)
     if done:
         return done
+    if recipe.adversarial is not None and recipe.adversarial.name == "lspga" and not spec.thermometer:
+        raise InputError(f"{spec} has no thermometer, and lspga attacks its levels: train {spec.arch}/therm16, or use madry")
     place = choose_device(device)
     precision = resolve_precision(place, precision)
     channels, image_size, _ = data.image_shape

@@ -1,0 +1,61 @@
+"""Measure a model of your own beside a defective net: the black-box protocol and its honesty checks in plain Python."""
+
+import torch
+from torch import nn
+
+from defective import Recipe, build
+from defective.data import ImageSet, shapes
+from defective.evaluation import evaluate
+from defective.evaluation.table import markdown
+from defective.training.loop import fit
+
+
+def my_model() -> nn.Module:
+    """Any module from images in [0, 1] to logits; normalisation is inside it."""
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, stride=2, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, stride=2, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(128, 10),
+    )
+
+
+def some(split: str, count: int) -> ImageSet:
+    """The first images of a split, so that the example ends within a minute."""
+    made = shapes(split)
+    return ImageSet(made.name, split, made.x[:count], made.y[:count], made.classes)
+
+
+def main() -> None:
+    training, test = some("train", 3000), some("test", 200)
+    torch.manual_seed(0)
+    nets = {
+        "mine": my_model(),
+        "defective": build("resnet18/0.1-bottom", width_mult=0.125),
+        "source": build("resnet18", seed=1, width_mult=0.125),
+    }
+    for net in nets.values():
+        fit(net, training, Recipe(name="example", epochs=3, lr=0.1, augment="none"))
+
+    targets = {name: nets[name] for name in ("mine", "defective")}
+    found = evaluate(
+        targets,
+        test,
+        sources={"source": nets["source"]},
+        parts=("transfer", "white-box", "noise", "shuffle", "checks"),
+        samples=100,
+        check_samples=40,
+    )
+    print(markdown(found.as_dict()))
+    for name, checks in found.checks.items():
+        for check in checks:
+            print(f"{name}: {check.name} {check.verdict} ({check.measured})")
+
+
+if __name__ == "__main__":
+    main()

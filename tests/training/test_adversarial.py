@@ -1,0 +1,123 @@
+"""Adversarial training sees attacked images and nothing else changes."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from defective import AttackSpec, InputError, Recipe, build
+from defective.data import ImageSet
+from defective.specs import ATTACK_DEFAULTS
+from defective.training.loop import fit
+from defective.training.recipes import adversary
+from defective.training.train import train
+from problems import best_linear_attack
+
+EPS = 8 / 255
+RECIPE = Recipe(name="test", epochs=1, batch_size=20, lr=1e-9, momentum=0, weight_decay=0, schedule="steps", augment="none")
+
+
+class Recorder(nn.Module):
+    """A two-class linear net that remembers what it was shown in training mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16, 2))
+        self.shown: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.shown.append(x.detach().clone())
+        return self.linear(x)
+
+
+@pytest.fixture
+def data() -> ImageSet:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (40, 3, 4, 4), dtype=torch.uint8, generator=generator)
+    return ImageSet("made", "train", x, torch.arange(40) % 2, ("a", "b"))
+
+
+def shown(data: ImageSet, recipe: Recipe, *, seed: int = 0) -> Tensor:
+    torch.manual_seed(1)
+    net = Recorder()
+    fit(net, data, recipe, seed=seed, device="cpu", precision="fp32")
+    return torch.cat(net.shown)
+
+
+def test_every_batch_is_replaced_by_the_worst_images_of_the_ball(data):
+    torch.manual_seed(1)
+    net = Recorder().double()
+    clean = shown(data, RECIPE)
+    attacked = shown(data, RECIPE.changed(adversarial=AttackSpec.parse("fgsm:eps=8/255")))
+    rows = {tuple(image.flatten().tolist()): int(label) for image, label in zip(data.x.float() / 255, data.y, strict=True)}
+    y = torch.tensor([rows[tuple(image.flatten().tolist())] for image in clean])
+    assert torch.allclose(attacked.double(), best_linear_attack(net.linear, clean.double(), y, EPS), atol=1e-6)
+
+
+def test_a_random_start_is_new_in_each_epoch_and_follows_the_seed(data):
+    recipe = RECIPE.changed(adversarial=adversary("madry"), epochs=2)
+    first = shown(data, recipe)
+    assert torch.equal(first, shown(data, recipe))
+    assert not torch.equal(first, shown(data, recipe, seed=1))
+    clean = shown(data, RECIPE.changed(epochs=2))
+    assert (first - clean).abs().max() <= EPS + 1e-6
+    one_step = recipe.changed(adversarial=AttackSpec.parse("pgd:eps=8/255,step_size=0/255,steps=1,random_start=1"))
+    starts = shown(data, one_step) - clean
+    inside = (clean > EPS) & (clean < 1 - EPS)
+    assert not torch.equal(starts[:40].sort(0).values, starts[40:].sort(0).values)
+    assert abs(float(starts[inside].mean())) < 2e-3 and 0.5 < float(starts[inside].abs().mean() / (EPS / 2)) < 1.5
+
+
+def test_a_killed_adversarial_run_ends_with_the_same_bytes(data, tmp_path):
+    recipe = RECIPE.changed(adversarial=adversary("madry"), lr=0.1, epochs=3)
+
+    def run(file, stop_at=None):
+        torch.manual_seed(1)
+        net = Recorder()
+        if stop_at is not None:
+            forward, seen = net.linear.forward, 0
+
+            def breaking(x):
+                nonlocal seen
+                seen += net.training
+                if seen > stop_at:
+                    raise KeyboardInterrupt
+                return forward(x)
+
+            net.linear.forward = breaking
+        fit(net, data, recipe, device="cpu", precision="fp32", state_file=file, state_key="run")
+        return net.linear[1].weight
+
+    whole = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed", stop_at=3)
+    assert torch.equal(run(tmp_path / "killed"), whole)
+
+
+def test_thermometer_nets_train_on_images_attacked_through_their_levels(data, tmp_path):
+    x = data.x.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    larger = ImageSet("made", "train", x, data.y, data.classes)
+    recipe = RECIPE.changed(adversarial=adversary("buckman"), width_mult=0.0625, lr=0.05, epochs=1)
+    result = train("vgg19/0.5-bottom-therm16", larger, larger, recipe, tmp_path / "run", device="cpu", precision="fp32")
+    assert result["recipe"]["adversarial"]["name"] == "lspga"
+    with pytest.raises(InputError, match="vgg19/therm16"):
+        train("vgg19/0.5-bottom", larger, larger, recipe, tmp_path / "other", device="cpu")
+
+
+def test_the_known_adversaries_have_the_published_numbers():
+    assert adversary("madry").parameters == {"eps": EPS, "step_size": 2 / 255, "steps": 7, "random_start": 1}
+    assert adversary("buckman").parameters == ATTACK_DEFAULTS["lspga"] == {"eps": EPS, "logit_step": 1.0, "steps": 7, "anneal": 1.2}
+    assert adversary("fgsm:eps=4/255") == AttackSpec.parse("fgsm:eps=4/255")
+    with pytest.raises(InputError, match="mardy"):
+        adversary("mardy")
+
+
+def test_a_defective_net_trains_adversarially_with_its_masks_untouched(data):
+    net = build("vgg19/0.5-bottom", width_mult=0.0625, num_classes=2, image_size=16)
+    x = data.x.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    masks = {key: value.clone() for key, value in net.state_dict().items() if key.endswith("defect_mask")}
+    before = {key: value.clone() for key, value in net.named_parameters()}
+    recipe = RECIPE.changed(adversarial=adversary("madry"), lr=0.05)
+    fit(net, ImageSet("made", "train", x, data.y, data.classes), recipe, device="cpu", precision="fp32")
+    assert all(torch.equal(net.state_dict()[key], mask) for key, mask in masks.items())
+    assert any(not torch.equal(value, before[key]) for key, value in net.named_parameters())
