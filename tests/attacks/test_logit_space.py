@@ -22,11 +22,15 @@ class Encoder(nn.Module):
     def level_of(self, x):
         return (x * self.levels).floor().long().clamp_max(self.levels - 1)
 
-    def cumulate(self, p):
-        return p.flip(2).cumsum(2).flip(2).flatten(1, 2)
+    def relaxed(self, lowest, tails):
+        code = torch.stack([(lowest >= level).to(tails) for level in range(self.levels)], 2)
+        for k in range(tails.shape[2]):
+            entry = nn.functional.one_hot((lowest + k + 1).clamp_max(self.levels - 1), self.levels).movedim(4, 2)
+            code = code + entry * tails[:, :, k, None]
+        return code.flatten(1, 2)
 
     def forward(self, x):
-        return self.cumulate(nn.functional.one_hot(self.level_of(x), self.levels).movedim(4, 2).to(x.dtype))
+        return torch.stack([(self.level_of(x) >= level).to(x) for level in range(self.levels)], 2).flatten(1, 2)
 
 
 class Mean(nn.Module):

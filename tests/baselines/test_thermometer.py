@@ -1,6 +1,5 @@
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from defective import InputError, build, create_model, defect_, defects, list_models
@@ -42,20 +41,42 @@ def test_all_8_bit_pixels_at_256_levels_have_their_own_value_as_level():
 
 
 @pytest.mark.parametrize("levels", LEVELS)
-def test_cumulate_of_one_level_is_the_code(levels, generator):
+def test_relaxed_certain_levels_are_the_code(levels, generator):
     code = Thermometer(levels)
     x = torch.rand(2, 3, 5, 4, generator=generator)
-    p = F.one_hot(code.level_of(x), levels).movedim(-1, 2).float()
-    assert torch.equal(code.cumulate(p), code(x))
+    lowest = (code.level_of(x) - 2).clamp_min(0)
+    higher = torch.arange(1, 4).view(-1, 1, 1)
+    tails = (code.level_of(x)[:, :, None] >= lowest[:, :, None] + higher).float()
+    assert torch.equal(code.relaxed(lowest, tails), code(x))
+    assert torch.equal(code.relaxed(code.level_of(x), tails[:, :, :0]), code(x))
 
 
-def test_cumulate_sums_from_a_level_on_and_has_a_gradient(generator):
-    p = torch.rand(2, 3, 4, 5, 6, generator=generator, dtype=torch.float64).softmax(2).requires_grad_()
-    code = Thermometer(4).cumulate(p)
-    for c in range(3):
-        for entry in range(4):
-            torch.testing.assert_close(code[:, c * 4 + entry], p[:, c, entry:].sum(1))
-    assert torch.autograd.gradcheck(Thermometer(4).cumulate, (p,))
+def test_relaxed_holds_the_chance_of_each_level_or_more_and_has_a_gradient(generator):
+    lowest = torch.randint(0, 5, (2, 3, 5, 6), generator=generator)
+    p = torch.rand(2, 3, 3, 5, 6, generator=generator, dtype=torch.float64)
+    beyond = lowest[:, :, None] + torch.arange(3).view(-1, 1, 1) > 4
+    p = p.masked_fill(beyond, 0)
+    p = (p / p.sum(2, keepdim=True)).requires_grad_()
+
+    def relaxed(p):
+        return Thermometer(5).relaxed(lowest, torch.stack([p[:, :, k:].sum(2) for k in (1, 2)], 2))
+
+    every_level = torch.arange(5).view(-1, 1, 1)
+    chance = sum(((lowest + k)[:, :, None] >= every_level) * p[:, :, k, None] for k in range(3))
+    torch.testing.assert_close(relaxed(p), chance.flatten(1, 2))
+    assert torch.autograd.gradcheck(relaxed, (p,))
+
+
+def test_under_autocast_the_code_has_its_dtype_and_the_same_bits(generator):
+    x = torch.rand(2, 3, 4, 4, generator=generator, requires_grad=True)
+    plain = Thermometer(16)(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = Thermometer(16)(x)
+    assert cast.dtype == torch.bfloat16 and torch.equal(cast.float(), plain)
+    weights = torch.randint(-4, 5, plain.shape, generator=generator)
+    (expected,) = torch.autograd.grad((plain * weights).sum(), x)
+    (found,) = torch.autograd.grad((cast * weights.bfloat16()).sum(), x)
+    assert found.dtype == torch.float32 and torch.equal(found, expected)
 
 
 @pytest.mark.parametrize("levels", LEVELS)
@@ -146,7 +167,10 @@ REFUSALS = {
     "half a level": (lambda: Thermometer(2.5), "2.5"),
     "no batch": (lambda: Thermometer(4)(torch.rand(3, 8, 8)), r"\(3, 8, 8\)"),
     "uint8": (lambda: Thermometer(4)(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)), "uint8"),
-    "weights of other levels": (lambda: Thermometer(4).cumulate(torch.rand(1, 3, 5, 2, 2)), r"\(N, C, 4, H, W\)"),
+    "tails of other pixels": (
+        lambda: Thermometer(4).relaxed(torch.zeros(1, 3, 2, 2, dtype=torch.long), torch.rand(1, 3, 5, 2, 3)),
+        r"\(N, C, K, H, W\)",
+    ),
 }
 
 

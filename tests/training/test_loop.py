@@ -164,6 +164,16 @@ def test_a_run_goes_on_with_frozen_weights_and_without_momentum(data, tmp_path, 
     assert equal(*ends)
 
 
+def test_tied_weights_have_a_state_too(data, tmp_path):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 3, 3, padding=1), nn.Flatten(), nn.Linear(3072, 10)
+    )
+    model[2].weight = model[0].weight
+    fit(model, data, RECIPE.changed(epochs=1), state_file=tmp_path / "state.safetensors", device="cpu")
+    assert model[2].weight is model[0].weight
+
+
 def test_one_image_is_too_few():
     with pytest.raises(InputError, match="1 training image"):
         fit(net(), some_shapes(1), RECIPE, device="cpu")

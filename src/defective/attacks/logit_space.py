@@ -30,9 +30,10 @@ def lspga(
     r"""Logit-space projected gradient ascent on a net behind a thermometer encoding.
 
     .. math:: p^k = \mathrm{softmax}\big(\delta^k u^k\big), \qquad
-        u^{k+1} = u^k + \xi \, \mathrm{sign} \nabla_{u} J\big(\mathrm{cumulate}(p^k), y\big)
+        u^{k+1} = u^k + \xi \, \mathrm{sign} \nabla_{u} J\big(\tau(p^k), y\big)
 
-    with one logit ``u`` for every level that a point of the ball has at a pixel. In the end each pixel takes its most likely level.
+    with the encoding ``tau`` of the tails of ``p`` and one logit ``u`` for every level that a point of the ball has at a pixel. In the
+    end each pixel takes its most likely level.
 
     Args:
         eps: Radius of the L-infinity ball in [0, 1] units.
@@ -47,8 +48,8 @@ def lspga(
 
     Raises:
         InputError: If the model has no encoder, a number is out of range, or a label is no class of the model. An encoder is a
-            module with ``levels``, ``level_of(x)`` (the level of each pixel) and ``cumulate(p)`` (the encoding of probabilities
-            ``(N, C, levels, H, W)``).
+            module with ``levels``, ``level_of(x)`` (the level of each pixel) and ``relaxed(lowest, tails)`` (the encoding of levels
+            known with probabilities, see :class:`defective.baselines.Thermometer`).
 
     Source: Buckman et al. 2018.
 
@@ -65,25 +66,26 @@ def lspga(
         if not 0 < value < torch.inf:
             raise InputError(f"{name} {value} must be a number above 0")
     encoders = _encoders(model)
-    with differentiating(model), _replaced(encoders) as probabilities:
+    with differentiating(model), _replaced(encoders) as levels:
         clean, gradient = widened(x), cross_entropy_gradient(model, y.to(x.device))
-        allowed = _allowed(encoders[0], clean, eps)
+        lowest, allowed = _allowed(encoders[0], clean, eps)
         u = draw_per_image(torch.randn, clean[:, :, None].expand_as(allowed), generator)
 
         def encoded(u: Tensor, sharpness: float) -> Tensor:
-            probabilities[:] = [(sharpness * u).masked_fill(~allowed, -torch.inf).softmax(2)]
+            p = (sharpness * u).masked_fill(~allowed, -torch.inf).softmax(2)
+            levels[:] = [lowest, p.flip(2).cumsum(2).flip(2)[:, :, 1:]]
             return clean
 
-        for step in range(steps):
+        for step in range(steps if allowed.shape[2] > 1 else 0):
             u = u + logit_step * gradient(u, partial(encoded, sharpness=anneal**step)).sign()
-        level = u.masked_fill(~allowed, -torch.inf).argmax(2)
+        level = lowest + u.masked_fill(~allowed, -torch.inf).argmax(2)
         x_adv = _nearest(clean, level, encoders[0].levels, eps)
         return settle(x_adv, x.detach(), eps)
 
 
 def _encoders(model: nn.Module) -> list[Any]:
     found: list[Any] = [
-        module for module in model.modules() if all(hasattr(module, name) for name in ("levels", "level_of", "cumulate"))
+        module for module in model.modules() if all(hasattr(module, name) for name in ("levels", "level_of", "relaxed"))
     ]
     if not found:
         raise InputError("lspga is for thermometer nets (such as resnet18/therm16), this one has no encoder: use pgd")
@@ -95,27 +97,26 @@ def _encoders(model: nn.Module) -> list[Any]:
 
 @contextmanager
 def _replaced(encoders: list[Any]) -> Iterator[list[Tensor]]:
-    """Inside the block each encoder encodes the one tensor of level probabilities in the list instead of its input."""
-    probabilities: list[Tensor] = []
+    """Inside the block each encoder encodes the lowest levels and the tails in the list instead of its input."""
+    levels: list[Tensor] = []
 
     def relaxed(encoder: Any, inputs: Any, output: Tensor) -> Tensor:
-        encoding: Tensor = encoder.cumulate(probabilities[0])
+        encoding: Tensor = encoder.relaxed(*levels)
         return encoding.to(output.dtype)
 
     hooks = [encoder.register_forward_hook(relaxed) for encoder in encoders]
     try:
-        yield probabilities
+        yield levels
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def _allowed(encoder: Any, x: Tensor, eps: float) -> Tensor:
-    """Bool ``(N, C, levels, H, W)``: the levels that points of the ball have."""
-    lowest, highest = (encoder.level_of((x + side).clamp(0, 1))[:, :, None] for side in (-eps, eps))
-    level = torch.arange(encoder.levels, device=x.device)[:, None, None]
-    allowed: Tensor = (lowest <= level) & (level <= highest)
-    return allowed
+def _allowed(encoder: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """The lowest level that points of the ball have, ``(N, C, H, W)``, and which of the next ones they have, bool ``(N, C, K, H, W)``."""
+    lowest, highest = (encoder.level_of((x + side).clamp(0, 1)) for side in (-eps, eps))
+    above = torch.arange(int((highest - lowest).max()) + 1, device=x.device)[:, None, None]
+    return lowest, above <= (highest - lowest)[:, :, None]
 
 
 def _nearest(x: Tensor, level: Tensor, levels: int, eps: float) -> Tensor:

@@ -22,8 +22,8 @@ class Thermometer(nn.Module):
         levels: Levels ``L`` of a pixel, 2 to 256; the paper's nets have 16 and 32.
 
     Shape:
-        Images ``(N, C, H, W)`` in [0, 1] to ``(N, C * L, H, W)`` of the same dtype, or that of autocast; channel ``c * L + l`` is entry ``l`` of channel
-        ``c``.
+        Images ``(N, C, H, W)`` in [0, 1] to ``(N, C * L, H, W)`` of the same dtype, or that of autocast; channel ``c * L + l`` is
+        entry ``l`` of channel ``c``.
 
     Raises:
         InputError: If ``levels`` is out of range, or, when called, if the input is not ``(N, C, H, W)`` floats.
@@ -46,10 +46,7 @@ class Thermometer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() != 4 or not x.is_floating_point():
             raise InputError(f"a thermometer reads float images (N, C, H, W) in [0, 1], not {x.dtype} of shape {tuple(x.shape)}")
-        # Zeros and ones are exact in any precision: the one that the convolution will want anyway saves a copy.
-        kind = x.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
-        code: Tensor = _Code.apply(x, self.levels, dtype)  # type: ignore[no-untyped-call]
+        code: Tensor = _Code.apply(x, self.levels, _code_dtype(x))  # type: ignore[no-untyped-call]
         return code
 
     def level_of(self, x: Tensor) -> Tensor:
@@ -61,22 +58,29 @@ class Thermometer(nn.Module):
         """
         return _level(x, self.levels)
 
-    def cumulate(self, p: Tensor) -> Tensor:
-        """The code of pixels whose level is only known with weights: entry ``l`` is the weight of all levels from ``l`` on.
+    def relaxed(self, lowest: Tensor, tails: Tensor) -> Tensor:
+        """The code of pixels whose level is only known with probabilities: entry ``l`` is the probability of level ``l`` or more.
 
         Args:
-            p: Weights ``(N, C, levels, H, W)``, which sum to 1 over the levels.
+            lowest: Lowest level each pixel can have, whole numbers ``(N, C, H, W)``.
+            tails: Probability ``(N, C, K, H, W)`` that it is 1, 2, ..., ``K`` levels higher or more; 0 beyond the last level.
 
         Returns:
-            ``(N, C * levels, H, W)``; for weights of one level alone what the module makes of a pixel of that level.
+            ``(N, C * levels, H, W)``; with ``tails`` of 0 and 1 what the module makes of a pixel of that level.
 
         Example:
-            >>> Thermometer(4).cumulate(torch.tensor([0.5, 0.25, 0.25, 0]).view(1, 1, 4, 1, 1)).flatten()
-            tensor([1.0000, 0.5000, 0.2500, 0.0000])
+            >>> lowest, tails = torch.tensor([[[[1]]]]), torch.tensor([0.75, 0.25]).view(1, 1, 2, 1, 1)
+            >>> Thermometer(5).relaxed(lowest, tails).flatten()
+            tensor([1.0000, 1.0000, 0.7500, 0.2500, 0.0000])
         """
-        if p.dim() != 5 or p.shape[2] != self.levels:
-            raise InputError(f"weights of levels have shape (N, C, {self.levels}, H, W), not {tuple(p.shape)}")
-        return p.flip(2).cumsum(2).flip(2).flatten(1, 2)
+        if tails.dim() != 5 or lowest.shape != tails.shape[:2] + tails.shape[3:]:
+            raise InputError(f"tails of levels {tuple(lowest.shape)} have shape (N, C, K, H, W), not {tuple(tails.shape)}")
+        dtype = _code_dtype(tails)
+        rungs = torch.arange(self.levels, device=lowest.device)
+        certain = (lowest.permute(0, 2, 3, 1).unsqueeze(4) >= rungs).to(dtype)
+        higher = torch.arange(1, tails.shape[2] + 1, device=lowest.device)
+        entries = (lowest.permute(0, 2, 3, 1).unsqueeze(4) + higher).clamp_max(self.levels - 1)
+        return certain.scatter_add(4, entries, tails.permute(0, 3, 4, 1, 2).to(dtype)).flatten(3).permute(0, 3, 1, 2)
 
     def extra_repr(self) -> str:
         return f"levels={self.levels}"
@@ -125,6 +129,12 @@ def thermometer_(net: nn.Module, levels: int) -> None:
     forget_spec(net)
 
 
+def _code_dtype(x: Tensor) -> torch.dtype:
+    # Zeros and ones are exact in any precision: the one that the convolution will want anyway saves a copy.
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+
+
 def _level(x: Tensor, levels: int) -> Tensor:
     return (x * levels).floor().long().clamp(0, levels - 1)
 
@@ -136,7 +146,7 @@ class _Code(torch.autograd.Function):
     def forward(x: Tensor, levels: int, dtype: torch.dtype) -> Tensor:
         rungs = torch.arange(levels, device=x.device, dtype=x.dtype)
         # floor(L x) >= l exactly where L x >= l.
-        return ((x * levels).permute(0, 2, 3, 1).unsqueeze(4) >= rungs).to(dtype).flatten(3).permute(0, 3, 1, 2)
+        return ((x * levels).clamp_min(0).permute(0, 2, 3, 1).unsqueeze(4) >= rungs).to(dtype).flatten(3).permute(0, 3, 1, 2)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

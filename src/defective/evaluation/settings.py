@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from defective.specs import AttackSpec, Spec
 
@@ -28,7 +28,7 @@ class Settings(Spec):
     """What an evaluation does and on how many images; the paper's numbers in brackets.
 
     Attributes:
-        parts: Parts of the protocol.
+        parts: Parts of the protocol, at least one.
         samples: Images per source and attack, and for noise and shuffled patches (5,000; CW 1,000).
         decision: The decision-based attack (``boundary:steps=5000,directions=25``).
         decision_samples: Images it walks to (500).
@@ -40,7 +40,7 @@ class Settings(Spec):
         batch_size: Images attacked at once; only time and memory depend on it.
     """
 
-    parts: tuple[Part, ...] = PARTS
+    parts: Annotated[tuple[Part, ...], Field(min_length=1)] = PARTS
     samples: Annotated[int, Field(ge=1)] = 2000
     decision: AttackSpec = AttackSpec.parse("boundary:steps=5000")
     decision_samples: Annotated[int, Field(ge=1)] = 100
@@ -50,3 +50,10 @@ class Settings(Spec):
     rounded: bool = True
     seed: Annotated[int, Field(ge=0)] = 0
     batch_size: Annotated[int, Field(ge=1)] = 250
+
+    @field_validator("decision")
+    @classmethod
+    def _asks_for_decisions(cls, decision: AttackSpec) -> AttackSpec:
+        if decision.name != "boundary":
+            raise ValueError(f"{decision} asks for more than decisions: use boundary, as boundary:steps=5000,directions=25")
+        return decision

@@ -43,7 +43,7 @@ class Work:
     def piece(self, what: dict[str, Any], make: Callable[[], Tensors]) -> Tensors:
         """The stored tensors of ``what``, or those that ``make`` returns, which are stored."""
         if self.folder is None:
-            return make()
+            return _plain(make())
         about = {**self.context, **what}
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
         file = self.folder / key[:2] / f"{key}.safetensors"
@@ -53,9 +53,13 @@ class Work:
             except InputError:
                 # Damaged by something else than us, who write whole or not at all: make it again.
                 pass
-        made = {name: tensor.detach().cpu().contiguous() for name, tensor in make().items()}
+        made = _plain(make())
         write_tensors(file, made, about)
         return made
+
+
+def _plain(made: Tensors) -> Tensors:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in made.items()}
 
 
 @cache

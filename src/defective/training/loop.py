@@ -229,7 +229,7 @@ def _draw_norm_scales(model: nn.Module, generator: torch.Generator) -> None:
 def _seeded(run: _Run, epoch: int) -> Iterator[None]:
     """Give dropout and the like an epoch's own random numbers and put torch's global generators back afterwards."""
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
-        torch.manual_seed(stream(run.seed, f"layers/{epoch}").initial_seed())
+        torch.manual_seed(stream(run.seed, f"layers/{epoch}/{world()[0]}").initial_seed())
         yield
 
 
