@@ -174,6 +174,35 @@ def test_tied_weights_have_a_state_too(data, tmp_path):
     assert model[2].weight is model[0].weight
 
 
+def test_weight_decay_acts_where_there_is_no_gradient():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(48, 2), nn.BatchNorm1d(2))
+    nn.init.constant_(model[1].weight, 0.5)
+    # A norm of scale 0 lets no gradient through.
+    nn.init.zeros_(model[2].weight)
+    recipe = Recipe(name="test", epochs=1, batch_size=8, lr=0.1, momentum=0, weight_decay=0.01, schedule="steps", augment="none")
+    black = ImageSet("made", "train", torch.zeros(8, 3, 4, 4, dtype=torch.uint8), torch.arange(8) % 2, ("a", "b"))
+    fit(model, black, recipe, device="cpu", precision="fp32")
+    torch.testing.assert_close(model[1].weight, torch.full((2, 48), 0.5 * (1 - 0.1 * 0.01)))
+
+
+def test_crop_and_flip_pads_four_pixels(data):
+    seen = []
+
+    class Recorder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10))
+
+        def forward(self, x):
+            seen.append(x.detach())
+            return self.net(x)
+
+    white = ImageSet("white", "train", torch.full_like(data.x, 255), data.y, data.classes)
+    fit(Recorder(), white, RECIPE.changed(epochs=1, augment="crop-flip"), device="cpu", precision="fp32")
+    black_rows = (torch.cat(seen)[:, 0] == 0).all(2).sum(1)
+    assert black_rows.min() == 0 and black_rows.max() == 4
+
+
 def test_one_image_is_too_few():
     with pytest.raises(InputError, match="1 training image"):
         fit(net(), some_shapes(1), RECIPE, device="cpu")

@@ -14,8 +14,8 @@ from defective.masks import stream
 from defective.progress import progress_bar
 from defective.specs import AttackSpec
 
-# Images that walk together; what a kill can cost.
-CHUNK = 50
+# Images that walk together, by kind of device; what a kill can cost. Each has its own random numbers, so results are the same.
+CHUNK, CHUNK_ON_ACCELERATOR = 50, 500
 
 
 @dataclass(frozen=True)
@@ -70,18 +70,28 @@ def decide(subject: Subject, spec: AttackSpec, *, samples: int, seed: int = 0) -
     each is attacked on those it gets right.
     """
     index = subject.sample(samples, seed=seed)
+    size = CHUNK if device_of(subject.model).type == "cpu" else CHUNK_ON_ACCELERATOR
     parts = []
     with progress_bar(f"{spec} on {subject.name}", len(index), unit="images") as advance:
-        for number, chunk in enumerate(index.split(CHUNK)):
-            what = subject.identity("decision", chunk, attack=str(spec), seed=seed, chunk=number)
+        for first in range(0, len(index), size):
+            chunk = index[first : first + size]
+            what = subject.identity("decision", chunk, attack=str(spec), seed=seed, first=first)
 
-            def make(chunk: Tensor = chunk, number: int = number) -> Tensors:
-                return _walk(subject, chunk, spec, stream(seed, f"decision/{number}"))
+            def make(chunk: Tensor = chunk, first: int = first) -> Tensors:
+                return _walk(subject, chunk, spec, _generator(seed, first))
 
             parts.append(subject.work.piece(what, make))
             advance(len(chunk))
     squared, queries, started = (torch.cat([part[name] for part in parts]) for name in ("squared", "queries", "started"))
     return Decision(index, squared, queries, started)
+
+
+def _generator(seed: int, first: int) -> torch.Generator:
+    """The generator as it is when the images before ``first`` have taken their seeds from it."""
+    generator = stream(seed, "decision")
+    for _ in range(first):
+        torch.randint(2**63 - 1, (), generator=generator)
+    return generator
 
 
 def _walk(subject: Subject, index: Tensor, spec: AttackSpec, generator: torch.Generator) -> Tensors:
