@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from defective import Ensemble, InputError, build, load
 from defective.build import member_seed
 from defective.data import ImageSet, shapes
 from defective.specs import Recipe
-from defective.training.recipes import RECIPES, SCALES, recipe_for
+from defective.training.recipes import RECIPES, SCALES, adversary, recipe_for
 from defective.training.train import train
 
 RECIPE = Recipe(name="test", width_mult=0.0625, epochs=1, batch_size=50, lr=0.05)
@@ -51,6 +52,27 @@ def test_an_ensemble_trains_its_members_apart(data, tmp_path):
     train("vgg19/0.5-bottom", data, data, RECIPE, tmp_path / "alone", seed=member_seed(1, 2), device="cpu")
     alone = load(tmp_path / "alone")
     assert torch.equal(alone.head.weight, net.members[2].head.weight)
+
+
+BASELINES = {
+    "vgg19/0.9-dropout": {},
+    "vgg19/0.9-spatial": {"label_smoothing": 0.1},
+    "resnet18/0.9-dropblock": {"epochs": 2},
+    "vgg19/therm16": {"adversarial": adversary("buckman")},
+    "vgg19/0.5-bottom": {"adversarial": adversary("madry")},
+    "vgg19/0.5-bottom+0.9-dropblock-x2-therm4-en": {"label_smoothing": 0.1, "adversarial": adversary("fgsm:eps=4/255")},
+}
+
+
+@pytest.mark.parametrize(("name", "changes"), BASELINES.items())
+def test_every_baseline_trains_by_the_same_call_and_goes_with_defects(data, tmp_path, name, changes):
+    few = ImageSet(data.name, "train", data.x[:60], data.y[:60], data.classes)
+    runs = [train(name, few, few, RECIPE.changed(**changes), tmp_path / folder, seed=2, device="cpu") for folder in "ab"]
+    assert runs[0]["net"] == name and all(math.isfinite(row["train_loss"]) for row in runs[0]["history"])
+    first, second = (load(tmp_path / folder) for folder in "ab")
+    x = few.x[:4].float() / 255
+    assert torch.equal(first(x), second(x))
+    assert str(first.spec) == name
 
 
 def test_recipes_follow_appendix_d():
