@@ -1,4 +1,4 @@
-"""The tables of the README say what was measured."""
+"""The tables of README and docs say what was measured."""
 
 import json
 import re
@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from defective.evaluation.table import markdown, percent
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "cifar10-jpeg" / "tiny"
+PGD, FGSM = "pgd:eps=16/255,step_size=1/255,steps=20", "fgsm:eps=16/255"
 NETS = ("plain", "bottom-0.5", "bottom-0.3", "bottom-0.1")
-
-
-def percent(rate):
-    return f"{100 * rate['rate']:.1f} ({100 * rate['low']:.1f}-{100 * rate['high']:.1f})"
 
 
 def readme_rows(first_column):
@@ -26,11 +25,7 @@ def evaluation(suffix=""):
 
 
 def defense(document, net, source, attack, denominator="paper"):
-    (cell,) = (
-        cell
-        for cell in document["cells"]
-        if (cell["target"], cell["source"]) == (net, source) and cell["attack"].startswith(attack)
-    )
+    (cell,) = (cell for cell in document["cells"] if (cell["target"], cell["source"], cell["attack"]) == (net, source, attack))
     return cell["defense"][denominator]
 
 
@@ -39,10 +34,10 @@ def test_the_table_of_the_readme_is_the_measured_one(net):
     document = evaluation()
     cells = [
         percent(document["accuracy"][net]),
-        percent(defense(document, net, "source", "pgd")),
-        percent(defense(document, net, "source", "fgsm")),
-        percent(defense(document, net, net, "pgd", "target-correct")),
-        percent(defense(document, net, net, "fgsm", "target-correct")),
+        percent(defense(document, net, "source", PGD)),
+        percent(defense(document, net, "source", FGSM)),
+        percent(defense(document, net, net, PGD, "target-correct")),
+        percent(defense(document, net, net, FGSM, "target-correct")),
     ]
     assert readme_rows([f"`{net}`"])[f"`{net}`"] == cells
 
@@ -51,7 +46,7 @@ def test_the_table_of_the_readme_is_the_measured_one(net):
 def test_what_each_seed_gave_is_what_was_measured(net):
     suffixes = sorted(file.stem.removeprefix("evaluation") for file in RESULTS.glob("evaluation*.json"))
     cells = []
-    for attack in ("", "pgd", "fgsm"):
+    for attack in ("", PGD, FGSM):
         rates = [
             defense(evaluation(suffix), net + suffix, "source", attack) if attack else evaluation(suffix)["accuracy"][net + suffix]
             for suffix in suffixes
@@ -60,12 +55,20 @@ def test_what_each_seed_gave_is_what_was_measured(net):
     assert readme_rows([f"`{net}`, each seed"])[f"`{net}`, each seed"] == cells
 
 
+@pytest.mark.parametrize("name", ["protocol", "modern"])
+def test_the_tables_of_the_docs_are_the_measured_ones(name):
+    document = json.loads((RESULTS / f"{name}.json").read_text())
+    assert markdown(document) in (ROOT / "docs" / "evaluate.md").read_text()
+
+
 def test_every_result_carries_what_a_number_needs():
     for file in RESULTS.glob("*.json"):
         document = json.loads(file.read_text())
         assert {"device", "precision", "torch", "python", "defective"} <= document["machine"].keys(), file
         assert document["data"] == "cifar10-jpeg"
-        if not file.name.startswith("evaluation"):
+        if "history" not in document and "cells" not in document:
+            raise AssertionError(f"{file} is neither a training run nor an evaluation")
+        if "history" in document:
             assert {"seed", "recipe", "seconds", "history"} <= document.keys(), file
 
 

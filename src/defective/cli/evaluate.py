@@ -93,17 +93,18 @@ def evaluate(
         check_folder(out)
     targets, sources = open_models([models, source or ([] if crafted else models)], device)
     test = load_data(data, "test", image_size=image_size)
+    work = Work.in_cache(choose_device(device))
     evaluation = evaluate_models(
         targets,
         test,
         sources=sources,
         attacks=attacks,
-        crafted=_read(crafted or [], test),
+        crafted=_read(crafted or [], test, {(name, str(each)) for name in sources for each in attacks}),
         stimuli=_stimuli(stimuli, test),
-        work=Work.in_cache(choose_device(device)),
+        work=work,
         settings=settings,
     )
-    document = evaluation.as_dict() | {"machine": describe_machine(choose_device(device), "fp32")}
+    document = evaluation.as_dict() | {"seconds": work.seconds, "machine": describe_machine(choose_device(device), "fp32")}
     document["models"] = {name: _provenance(model) for name, model in {**sources, **targets}.items()}
     if out is not None:
         _write(evaluation, document, out)
@@ -115,12 +116,18 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _read(files: list[Path], test: Data) -> list[Crafted]:
-    """Crafted sets, those with equal sources and attacks told apart by their files."""
+def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[Crafted]:
+    """Crafted sets; those whose source and attack are also another set's, or among those to be ``made`` here, are told apart by file."""
+    for number, file in enumerate(files):
+        if file.resolve() in [other.resolve() for other in files[:number]]:
+            raise InputError(f"{file} is named twice")
     sets = [read_crafted(file, test) for file in files]
     labels = [(each.source, each.attack) for each in sets]
+    names = [file.name for file in files]
     return [
-        each if labels.count(label) == 1 else each.renamed(f"{each.source} ({file.name})")
+        each.renamed(f"{each.source} ({file.name if names.count(file.name) == 1 else file})")
+        if label in made or labels.count(label) > 1
+        else each
         for each, label, file in zip(sets, labels, files, strict=True)
     ]
 
@@ -154,5 +161,11 @@ def _print(document: dict[str, Any]) -> None:
         for each in checks
         if each["verdict"] == "failed"
     ]
-    note = "\n".join([f"in % with 95 % intervals, up to {document['settings']['samples']:,} images per source and attack", *failed])
+    note = "\n".join(
+        [
+            f"in % with 95 % intervals, up to {document['settings']['samples']:,} images per source and attack",
+            *(f"{name} {reason}" for name, reason in document["left_out"].items()),
+            *failed,
+        ]
+    )
     print_table(f"Black-box evaluation on {document['data']}", ("measured", *models), rows, note=note)

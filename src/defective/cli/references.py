@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from defective.errors import InputError
 from defective.evaluation import OwnAttack
@@ -79,10 +79,14 @@ def open_attack(text: str) -> AttackSpec | OwnAttack:
     name, colon, function = text.partition(":")
     if name in ATTACK_DEFAULTS or not colon or "=" in function:
         return AttackSpec.parse(text)
-    attack = _find(text, "attack")
+    found = _find(text, "attack")
     file = getattr(sys.modules[name], "__file__", None)
     version = hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else ""
-    return OwnAttack(text, attack, getattr(attack, "eps", None), version)
+
+    def attack(model: nn.Module, x: Tensor, y: Tensor) -> Any:
+        return _call(text, lambda: found(model, x, y))
+
+    return OwnAttack(text, attack, getattr(found, "eps", None), version)
 
 
 def _find(reference: str, what: str) -> Callable[..., Any]:

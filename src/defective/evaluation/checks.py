@@ -10,7 +10,7 @@ from torch import Tensor
 from defective.attacks import Attack, pgd
 from defective.evaluation.differences import difference
 from defective.evaluation.rates import Rate
-from defective.evaluation.subject import Subject
+from defective.evaluation.subject import Subject, in_dtype_of, said_of
 from defective.evaluation.transfer import Outcome
 from defective.evaluation.work import Tensors
 from defective.inference import as_images, device_of, evaluating, logits
@@ -89,9 +89,9 @@ def run_checks(subject: Subject, outcomes: Sequence[Outcome] = (), *, samples: i
 
 def _deterministic(subject: Subject, index: Tensor) -> Check:
     x, _ = subject.data.take(index[:100])
-    first, second = logits(subject.model, x), logits(subject.model, x)
-    alone = logits(subject.model, x[:1])[0]
-    apart, company = float((first - second).abs().max()), float((alone - first[0]).abs().max())
+    with said_of(subject.name):
+        first, second, alone = (logits(subject.model, images) for images in (x, x, x[:1]))
+    apart, company = float((first - second).abs().max()), float((alone[0] - first[0]).abs().max())
     # Sums are ordered otherwise in other batches; that much difference is rounding.
     allowed = 1e-3 * max(1.0, float(first.abs().max()))
     verdict: Verdict = "passed" if apart == 0 and company <= allowed else "failed"
@@ -108,13 +108,13 @@ def _probe(subject: Subject, index: Tensor) -> Tensors:
             images, true = as_images(part.to(device_of(subject.model))), labels.to(device_of(subject.model))
             with evaluating(subject.model), torch.enable_grad():
                 images.requires_grad_()
-                z = subject.model(images)
+                z = in_dtype_of(subject.model, images)
                 loss = torch.nn.functional.cross_entropy(z, true, reduction="sum")
                 norms.append(torch.autograd.grad(loss, images, retain_graph=True)[0].flatten(1).norm(dim=1).cpu())
                 (slope,) = torch.autograd.grad(_margin(z, true).sum(), images)
             moved = (images.detach() - 0.5 / 255 * slope.sign()).clamp(0, 1)
             with evaluating(subject.model), torch.no_grad():
-                falls.append((_margin(subject.model(moved), true) < _margin(z.detach(), true)).cpu())
+                falls.append((_margin(in_dtype_of(subject.model, moved), true) < _margin(z.detach(), true)).cpu())
         return {"norm": torch.cat(norms), "falls": torch.cat(falls)}
 
     return subject.work.piece(subject.identity("probe", index), make)
@@ -137,7 +137,12 @@ def _surface(probe: Tensors) -> Check:
 
 
 def _attack(eps: float, step_size: float, steps: int) -> Attack:
-    return lambda model, x, y: pgd(model, x, y, eps=eps, step_size=step_size, steps=steps)
+    def attack(model: torch.nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        made = pgd(model, x, y, eps=eps, step_size=step_size, steps=steps)
+        # A gradient of nan, which fails a check of its own, leads nowhere.
+        return torch.where(made.isnan(), x, made)
+
+    return attack
 
 
 def _corner(seed: int) -> Attack:
@@ -155,7 +160,8 @@ def _withstood(subject: Subject, index: Tensor, attack: Attack, what: str) -> Te
         x, y = subject.data.take(index)
         images = as_images(x.to(device_of(subject.model)))
         parts = zip(images.split(250), y.split(250), strict=True)
-        made = [logits(subject.model, attack(subject.model, part, labels.to(part.device))) for part, labels in parts]
+        with said_of(subject.name):
+            made = [logits(subject.model, attack(subject.model, part, labels.to(part.device))) for part, labels in parts]
         return {"right": torch.cat(made).argmax(1) == y.cpu()}
 
     return subject.work.piece(subject.identity("check", index, what=what), make)["right"]
@@ -187,9 +193,13 @@ def _white_box(name: str, outcomes: Sequence[Outcome]) -> Check:
     found: list[str] = []
     failed = False
     for outcome in own:
-        if outcome.relation != "white-box":
+        if not outcome.white_box:
             continue
-        others = [each for each in own if each.relation != "white-box" and each.crafted.attack == outcome.crafted.attack]
+        others = [
+            each
+            for each in own
+            if not each.white_box and each.crafted.attack == outcome.crafted.attack and each.clean_correct.any()
+        ]
         if not others:
             continue
         strongest = min(others, key=lambda each: each.rate("target-correct"))

@@ -12,7 +12,7 @@ from defective.attacks import Attack, from_spec
 from defective.data import Data
 from defective.errors import InputError
 from defective.evaluation.relations import Relation
-from defective.evaluation.subject import Subject
+from defective.evaluation.subject import Subject, said_of
 from defective.evaluation.transfer import Crafted, Outcome, attack_batches, score
 from defective.evaluation.work import Tensors
 from defective.files import read_tensors, write_tensors
@@ -70,8 +70,10 @@ def craft_on(
     parts: list[Tensors] = []
     with progress_bar(f"{attack} on {source.name}", len(index), unit="images") as advance:
         for number, chunk in enumerate(index.split(CHUNK)):
-            what = source.identity("craft", chunk, attack=str(attack), version=getattr(attack, "version", ""))
+            function, eps = _function(attack, stream(seed, f"craft/{number}").initial_seed())
+            what = source.identity("craft", chunk, attack=str(attack), eps=eps, version=getattr(attack, "version", ""))
             what |= {"seed": seed, "chunk": number, "rounded": rounded}
+            settings: dict[str, Any] = {"eps": eps, "rounded": rounded, "batch_size": batch_size}
             done = 0
 
             def step(n: int) -> None:
@@ -79,19 +81,18 @@ def craft_on(
                 done += n
                 advance(n)
 
-            def make(chunk: Tensor = chunk, number: int = number) -> Tensors:
+            def make(chunk: Tensor = chunk, function: Attack = function, settings: dict[str, Any] = settings) -> Tensors:
                 x, y = source.data.take(chunk)
-                function, eps = _function(attack, stream(seed, f"craft/{number}").initial_seed())
-                settings: dict[str, Any] = {"eps": eps, "rounded": rounded, "batch_size": batch_size, "advance": step}
-                x_adv, predicted = attack_batches(source.model, x, y, function, **settings)
+                with said_of(f"{attack} on {source.name}"):
+                    x_adv, predicted = attack_batches(source.model, x, y, function, **settings, advance=step)
                 return {"x_adv": x_adv, "predicted": predicted}
 
             parts.append(source.work.piece(what, make))
             advance(len(chunk) - done)
     x, y = source.data.take(index)
     x_adv, predicted = (torch.cat([part[name] for part in parts]) for name in ("x_adv", "predicted"))
-    settings = {"seed": seed, "samples": samples, "rounded": rounded}
-    return Crafted(x, y.cpu(), x_adv, predicted, index, source.name, str(attack), settings)
+    how = {"seed": seed, "samples": samples, "rounded": rounded}
+    return Crafted(x, y.cpu(), x_adv, predicted, index, source.name, str(attack), how)
 
 
 def _function(attack: AttackSpec | OwnAttack, seed: int) -> tuple[Attack, float | None]:
@@ -105,7 +106,8 @@ def score_on(target: Subject, crafted: Crafted, relation: Relation = "black-box"
     what = target.identity("score", crafted.index, images=_digest(crafted.x_adv))
 
     def make() -> Tensors:
-        outcome = score(target.model, crafted)
+        with said_of(target.name):
+            outcome = score(target.model, crafted)
         return {"clean": outcome.clean_correct, "adv": outcome.adv_correct}
 
     made = target.work.piece(what, make)
@@ -135,7 +137,7 @@ def read_crafted(path: Path, data: Data) -> Crafted:
         InputError: If the file is damaged, of another kind, or was made from another data set.
     """
     tensors, about = read_tensors(path)
-    if about.get("data") != data.name or "x_adv" not in tensors:
+    if about.get("data") != data.name or not {"x_adv", "y", "predicted", "index"} <= tensors.keys():
         raise InputError(f"{path} holds no images attacked from {data.name} (it says {about.get('data')!r})")
     index = tensors["index"]
     if len(index) and int(index.max()) >= len(data):

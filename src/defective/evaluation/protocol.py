@@ -1,11 +1,12 @@
 """The whole black-box protocol of the paper, for any models, with honesty checks."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from defective.baselines import Thermometer
 from defective.data import Data
 from defective.data.stimuli import Stimuli
 from defective.errors import InputError
@@ -19,7 +20,7 @@ from defective.evaluation.result import Curves, Evaluation
 from defective.evaluation.settings import ATTACKS, WHITE_BOX, Settings
 from defective.evaluation.shape_bias import shape_report
 from defective.evaluation.shuffle import GRIDS, shuffle_curve
-from defective.evaluation.subject import Subject, common_sample
+from defective.evaluation.subject import Subject, common_sample, said_of
 from defective.evaluation.transfer import Crafted, Outcome
 from defective.evaluation.work import Work
 from defective.progress import progress_bar
@@ -55,7 +56,7 @@ def evaluate(
         changes: Fields of it to change, as ``samples=500``.
 
     Raises:
-        InputError: If a net does not fit the data or a setting is out of range.
+        InputError: If a net does not fit the data, a net named as a source alone cannot be attacked, or a setting is out of range.
 
     Source: paper Section 4 and Appendix A; checks after Carlini et al. 2019.
 
@@ -72,35 +73,37 @@ def evaluate(
     """
     chosen = Settings.make(**((settings or Settings()).model_dump() | changes))
     work = work or Work()
-    known: dict[int, Subject] = {}
-
-    def subject(name: str, model: nn.Module) -> Subject:
-        # A net that is source and target is one subject, its pieces are made once.
-        return known.setdefault(id(model), Subject.of(name, model, data, work))
-
-    judged = {name: subject(name, model) for name, model in targets.items()}
-    owned = {name: subject(name, model) for name, model in (sources or {}).items()}
-    if not judged:
+    if not targets:
         raise InputError("there is no model to evaluate")
-    accuracies = {name: each.accuracy() for name, each in judged.items()}
-    outcomes = _transfer(judged, owned, attacks, crafted, chosen)
-    subjects = list(judged.values())
-    noise = _curves(subjects, chosen, "noise") if "noise" in chosen.parts else None
-    shuffled = _curves(subjects, chosen, "shuffle") if "shuffle" in chosen.parts else None
+    judged = [Subject.of(name, model, data, work) for name, model in targets.items()]
+    owned = [Subject.of(name, model, data, work) for name, model in (sources or {}).items()]
+    accuracies = {each.name: each.accuracy() for each in judged}
+    able = [each for each in judged if accuracies[each.name].hits]
+    outcomes = _transfer(judged, owned, list({str(attack): attack for attack in attacks}.values()), crafted, chosen)
+    noise = _curves(able, chosen, "noise") if "noise" in chosen.parts and able else None
+    shuffled = _curves(able, chosen, "shuffle") if "shuffle" in chosen.parts and able else None
     decisions, reports, checks = {}, {}, {}
-    for name, each in judged.items():
+    for each in able:
         if "decision" in chosen.parts:
-            decisions[name] = decide(each, chosen.decision, samples=chosen.decision_samples, seed=chosen.seed)
-        if "stimuli" in chosen.parts and stimuli is not None:
-            reports[name] = shape_report(each.model, stimuli)
+            decisions[each.name] = decide(each, chosen.decision, samples=chosen.decision_samples, seed=chosen.seed)
         if "checks" in chosen.parts:
-            checks[name] = run_checks(each, outcomes, samples=chosen.check_samples, seed=chosen.seed)
-    return Evaluation(data.name, len(data), chosen, accuracies, outcomes, decisions, noise, shuffled, reports, checks)
+            checks[each.name] = run_checks(each, outcomes, samples=chosen.check_samples, seed=chosen.seed)
+    if "stimuli" in chosen.parts and stimuli is not None:
+        reports = {each.name: shape_report(each.model, stimuli) for each in judged}
+    left_out = {each.name: reason for each in judged if (reason := _hindrance(each, accuracies[each.name]))}
+    return Evaluation(data.name, len(data), chosen, accuracies, outcomes, decisions, noise, shuffled, reports, checks, left_out)
+
+
+def _hindrance(subject: Subject, accuracy: Rate) -> str:
+    """Why a model was not attacked, or not by every attack; empty for one that was."""
+    if not accuracy.hits:
+        return f"classifies no image of {subject.data.name} right, so that there is none to attack"
+    return "" if subject.differentiable() else "has no gradient, so that it is attacked by its decisions alone"
 
 
 def _transfer(
-    targets: Mapping[str, Subject],
-    sources: Mapping[str, Subject],
+    targets: Sequence[Subject],
+    sources: Sequence[Subject],
     attacks: Sequence[AttackSpec | OwnAttack],
     crafted: Sequence[Crafted],
     settings: Settings,
@@ -111,23 +114,35 @@ def _transfer(
         "rounded": settings.rounded,
         "batch_size": settings.batch_size,
     }
-    outcomes = [score_on(target, each) for each in crafted for target in targets.values()]
-    for source in [*sources.values(), *_averaged(sources.values(), settings)] if "transfer" in settings.parts else ():
+    outcomes = [score_on(target, each) for each in crafted for target in targets]
+    for source, required in _wanted(sources, targets, settings) if "transfer" in settings.parts else ():
         for attack in attacks:
-            made = craft_on(source, attack, **options)
-            outcomes += [score_on(target, made, relation(source.model, target.model)) for target in targets.values()]
+            if required or _attackable(source, attack):
+                made = craft_on(source, attack, **options)
+                outcomes += [score_on(target, made, relation(source.model, target.model)) for target in targets]
     if "white-box" not in settings.parts:
         return outcomes
-    for target in targets.values():
+    for target in targets:
         done = {each.crafted.attack for each in outcomes if each.target == target.name and each.white_box}
-        for attack in [*WHITE_BOX, *attacks]:
-            blind = isinstance(attack, AttackSpec) and attack.name in ("boundary", "noise")
-            if str(attack) not in done and (blind or target.differentiable()):
+        for attack in {str(each): each for each in (*WHITE_BOX, *attacks)}.values():
+            if str(attack) not in done and _attackable(target, attack):
                 outcomes.append(score_on(target, craft_on(target, attack, **options), "white-box"))
     return outcomes
 
 
-def _averaged(sources: Iterable[Subject], settings: Settings) -> list[Subject]:
+def _attackable(subject: Subject, attack: AttackSpec | OwnAttack) -> bool:
+    name = attack.name if isinstance(attack, AttackSpec) else ""
+    fits = name != "lspga" or any(isinstance(module, Thermometer) for module in subject.model.modules())
+    return fits and (name in ("boundary", "noise") or subject.differentiable()) and subject.knows_any()
+
+
+def _wanted(sources: Sequence[Subject], targets: Sequence[Subject], settings: Settings) -> list[tuple[Subject, bool]]:
+    """What to craft on. One that cannot be attacked is a mistake if it is a source alone (true); a model or average is left out."""
+    alone = [(source, not any(source.model is target.model for target in targets)) for source in sources]
+    return alone + [(average, False) for average in _averaged(sources, settings)]
+
+
+def _averaged(sources: Sequence[Subject], settings: Settings) -> list[Subject]:
     """Defective sources, averaged over masks they were not trained with."""
     if not settings.mask_draws:
         return []
@@ -147,8 +162,8 @@ def _curves(subjects: list[Subject], settings: Settings, part: Literal["noise", 
     """Every model on the same noisy or shuffled images, which all of them get right when they are whole."""
     confidence = settings.confidence if part == "shuffle" else 0.0
     index = common_sample(subjects, settings.samples, confidence=confidence, seed=settings.seed)
-    size = subjects[0].data.image_shape[1]
-    strengths = SIGMAS if part == "noise" else tuple(k for k in GRIDS if size % k == 0)
+    sides = subjects[0].data.image_shape[1:]
+    strengths = SIGMAS if part == "noise" else tuple(k for k in GRIDS if not any(side % k for side in sides))
     rates: dict[str, dict[float, Rate]] = {}
     with progress_bar(part, len(subjects) * len(strengths), unit="sets") as advance:
         for subject in subjects:
@@ -165,10 +180,11 @@ def _on_changed(subject: Subject, index: Tensor, part: str, strength: int, seed:
 
     def make() -> dict[str, Tensor]:
         x, y = subject.data.take(index)
-        if part == "noise":
-            rate = noise_curve(subject.model, x, y, sigmas=[strength], seed=seed)[strength]
-        else:
-            rate = shuffle_curve(subject.model, x, y, grids=[strength], seed=seed)[strength]
+        with said_of(subject.name):
+            if part == "noise":
+                rate = noise_curve(subject.model, x, y, sigmas=[strength], seed=seed)[strength]
+            else:
+                rate = shuffle_curve(subject.model, x, y, grids=[strength], seed=seed)[strength]
         return {"counts": torch.tensor([rate.hits, rate.total])}
 
     hits, total = subject.work.piece(subject.identity(part, index, strength=strength, seed=seed), make)["counts"].tolist()

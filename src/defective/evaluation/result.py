@@ -30,7 +30,10 @@ class Curves:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that :func:`defective.evaluation.evaluate` measured; a part that was not asked for is empty."""
+    """Everything that :func:`defective.evaluation.evaluate` measured; a part that was not asked for is empty.
+
+    ``left_out`` says of a model that could not be attacked, or not by every attack, why.
+    """
 
     data: str
     test_images: int
@@ -42,14 +45,19 @@ class Evaluation:
     shuffled: Curves | None = None
     stimuli: dict[str, ShapeReport] = field(default_factory=dict)
     checks: dict[str, list[Check]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def differences(self) -> list[tuple[Outcome, Outcome, Difference]]:
-        """How much more than the first model every other one withstands of each crafted set, with a paired 95 % interval."""
+        """How much more than the first model every other one withstands of each crafted set, with a paired 95 % interval.
+
+        Sets that were made on one of the two themselves say nothing about which of them withstands transfer better.
+        """
         first = next(iter(self.accuracies))
         pairs = []
         for outcome in self.outcomes:
             for other in self.outcomes:
-                if outcome.target == first != other.target and other.crafted is outcome.crafted:
+                transferred = not outcome.white_box and not other.white_box
+                if outcome.target == first != other.target and other.crafted is outcome.crafted and transferred:
                     both = [(each.adv_correct, each.counted("paper")) for each in (outcome, other)]
                     pairs.append((outcome, other, difference(both[0], both[1], seed=self.settings.seed)))
         return pairs
@@ -84,6 +92,7 @@ class Evaluation:
             "shuffle": self.shuffled and self.shuffled.as_dict(),
             "stimuli": {name: report.as_dict() for name, report in self.stimuli.items()},
             "checks": {name: [each.as_dict() for each in checks] for name, checks in self.checks.items()},
+            "left_out": self.left_out,
         }
 
     def as_tensors(self) -> dict[str, Tensor]:

@@ -1,12 +1,14 @@
 """A model under evaluation and what it answers on the test set."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from defective.data import Data, index_hash, pick
+from defective.data import Data, ImageSet, ImageStream, index_hash, pick
 from defective.errors import InputError
 from defective.evaluation.rates import Rate
 from defective.evaluation.work import Work
@@ -25,7 +27,7 @@ class Subject:
         model: Classifier from images in [0, 1] to logits.
         data: Test images.
         work: Finished pieces.
-        fingerprint: Hash of its weights and of its logits on the first images: equal for the same function, kept with every piece.
+        fingerprint: Hash of its weights, its logits on the first images, and the test set: what every piece depends on.
     """
 
     name: str
@@ -44,26 +46,26 @@ class Subject:
         expected = getattr(model, "input_shape", data.image_shape)
         if tuple(expected) != tuple(data.image_shape):
             raise InputError(f"{name} takes images of shape {tuple(expected)}, {data.name} has {tuple(data.image_shape)}")
-        try:
+        with said_of(name):
             z = logits(model, data.take(torch.arange(min(8, len(data))))[0])
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from error
         if z.shape[1] != len(data.classes):
             raise InputError(f"{name} knows {z.shape[1]} classes, {data.name} has {len(data.classes)}")
-        digest = hashlib.sha256(z.numpy().tobytes())
-        for key, tensor in sorted(model.state_dict().items()):
-            digest.update(key.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-        return cls(name, model, data, work or Work(), digest.hexdigest()[:32])
+        parts: list[object] = [z, data.y, data.x if isinstance(data, ImageSet) else _stamps(data)]
+        for key, value in sorted(model.state_dict().items()):
+            parts += [key, value]
+        return cls(name, model, data, work or Work(), _digest(parts))
 
     def differentiable(self) -> bool:
         """Whether the logits have a gradient with respect to the image."""
         x = as_images(self.data.take(torch.arange(1))[0].to(device_of(self.model)))
-        with evaluating(self.model), torch.enable_grad():
-            try:
-                return bool(self.model(x.requires_grad_()).requires_grad)
-            except RuntimeError:
-                # As of numpy() inside the model.
-                return False
+        try:
+            with evaluating(self.model), torch.enable_grad():
+                z = in_dtype_of(self.model, x.requires_grad_())
+                # A trainable weight behind a detached image requires a gradient too, but not the image's.
+                return z.requires_grad and torch.autograd.grad(z.sum(), x, allow_unused=True)[0] is not None
+        except Exception:
+            # It answers images, so that this is because of the gradient, as by numpy() inside the model.
+            return False
 
     def identity(self, part: str, index: Tensor, **more: object) -> dict[str, object]:
         """What says which piece this is: part, model, data set, images."""
@@ -74,7 +76,8 @@ class Subject:
 
         def ask() -> dict[str, Tensor]:
             x, y = self.data.take(index)
-            confidence, predicted = logits(self.model, x).softmax(1).max(1)
+            with said_of(self.name):
+                confidence, predicted = logits(self.model, x).softmax(1).max(1)
             return {"right": predicted == y.cpu(), "confidence": confidence}
 
         made = self.work.piece(self.identity("answers", index), ask)
@@ -106,17 +109,55 @@ class Subject:
         """
         if count < 1:
             raise InputError(f"samples {count} must be at least 1")
-        found: list[Tensor] = []
-        for index in pick(len(self.data), len(self.data), seed=seed).split(CHUNK):
-            found.append(index[self.answers(index)[0]])
-            if sum(map(len, found)) >= count:
-                break
-        index = torch.cat(found)[:count]
+        index = self._right(count, seed)
         if len(index) == 0:
             raise InputError(
                 f"{self.name} classifies no image of {self.data.name} right: train it, or check that its classes are in order"
             )
         return index
+
+    def knows_any(self, *, seed: int = 0) -> bool:
+        """Whether the model classifies any test image right: else there is none to attack."""
+        return len(self._right(1, seed)) > 0
+
+    def _right(self, count: int, seed: int) -> Tensor:
+        found: list[Tensor] = []
+        for index in pick(len(self.data), len(self.data), seed=seed).split(CHUNK):
+            found.append(index[self.answers(index)[0]])
+            if sum(map(len, found)) >= count:
+                break
+        return torch.cat(found)[:count]
+
+
+@contextmanager
+def said_of(name: str) -> Iterator[None]:
+    """Put a name before what is wrong."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def in_dtype_of(model: nn.Module, x: Tensor) -> Tensor:
+    """Logits for images given in the model's own dtype, gradients kept."""
+    dtype = next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), x.dtype)
+    z: Tensor = model(x.to(dtype))
+    return z
+
+
+def _digest(parts: list[object]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Tensor):
+            digest.update(part.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        else:
+            digest.update(repr(part).encode())
+    return digest.hexdigest()[:32]
+
+
+def _stamps(data: ImageStream) -> list[tuple[int, int]]:
+    """Files too large to be read for it go by size and time of change."""
+    return [(stat.st_size, stat.st_mtime_ns) for stat in (file.stat() for file in data.listing.files)]
 
 
 def common_sample(subjects: list[Subject], count: int, *, confidence: float = 0.0, seed: int = 0) -> Tensor:

@@ -23,10 +23,12 @@ def table_rows(document: Document) -> list[Row]:
     rows += _differences(document)
     if document["decision"]:
         attack = document["settings"]["decision"]
-        rows.append(Row("decision-based", f"S(M) x 1e5, {attack}", {name: _score(document["decision"][name]) for name in models}))
+        rows.append(
+            Row("decision-based", f"S(M) x 1e5, {attack}", {name: _score(found) for name, found in document["decision"].items()})
+        )
     for part, label in (("noise", "sigma {}"), ("shuffle", "{0} x {0} patches")):
         if document[part]:
-            rows += _curves(document[part], part, label, models)
+            rows += _curves(document[part], part, label)
     rows += _stimuli(document["stimuli"])
     for check in next(iter(document["checks"].values()), ()):
         cells = {name: _verdict(checks, check["check"]) for name, checks in document["checks"].items()}
@@ -77,12 +79,12 @@ def _differences(document: Document) -> list[Row]:
     return [Row(part, label, cells) for (part, label), cells in rows.items()]
 
 
-def _curves(document: Document, part: str, label: str, models: list[str]) -> list[Row]:
+def _curves(document: Document, part: str, label: str) -> list[Row]:
     curves = document["accuracy"]
     heading = f"{part}, {document['images']:,} images that all get right"
-    strengths = list(curves[models[0]])
     return [
-        Row(heading, label.format(strength), {name: percent(curves[name][strength]) for name in models}) for strength in strengths
+        Row(heading, label.format(strength), {name: percent(curve[strength]) for name, curve in curves.items()})
+        for strength in next(iter(curves.values()))
     ]
 
 
@@ -105,7 +107,8 @@ def _score(decision: dict[str, Any]) -> str:
     if decision["score"] is None:
         return "no start found"
     high = "inf" if decision["high"] is None else f"{1e5 * decision['high']:.2f}"
-    return f"{1e5 * decision['score']:.2f} ({1e5 * decision['low']:.2f}-{high})"
+    without = f", {decision['without_start']} without start" if decision["without_start"] else ""
+    return f"{1e5 * decision['score']:.2f} ({1e5 * decision['low']:.2f}-{high}{without})"
 
 
 def _verdict(checks: list[dict[str, Any]], name: str) -> str:

@@ -118,7 +118,8 @@ def attack_batches(
     images, predictions = [], []
     for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
         clean = as_images(x_batch.to(device))
-        made = attack(source, clean, y_batch.to(device))
+        # A copy: what an attack does to its images in place must not pass for clean.
+        made = attack(source, clean.clone(), y_batch.to(device))
         if not isinstance(made, Tensor):
             raise InputError(
                 f"the attack returned {type(made).__name__}, not images: take them out of it, as attack(...)[1] of Foolbox"

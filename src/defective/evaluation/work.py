@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,9 @@ class Work:
         folder: Where to keep them; None keeps nothing.
         context: What every piece depends on besides (versions, device).
 
+    Attributes:
+        seconds: What the pieces asked for so far took to make, whenever that was.
+
     Example:
         >>> import tempfile, torch
         >>> work = Work(Path(tempfile.mkdtemp()))
@@ -34,6 +38,7 @@ class Work:
 
     def __init__(self, folder: Path | None = None, **context: Any) -> None:
         self.folder, self.context = folder, context
+        self.seconds = 0.0
 
     @classmethod
     def in_cache(cls, device: torch.device) -> "Work":
@@ -42,19 +47,23 @@ class Work:
 
     def piece(self, what: dict[str, Any], make: Callable[[], Tensors]) -> Tensors:
         """The stored tensors of ``what``, or those that ``make`` returns, which are stored."""
-        if self.folder is None:
-            return _plain(make())
         about = {**self.context, **what}
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
-        file = self.folder / key[:2] / f"{key}.safetensors"
-        if file.exists():
+        file = self.folder / key[:2] / f"{key}.safetensors" if self.folder else None
+        if file is not None and file.exists():
             try:
-                return read_tensors(file)[0]
+                tensors, known = read_tensors(file)
+                self.seconds += known["seconds"]
+                return tensors
             except InputError:
                 # Damaged by something else than us, who write whole or not at all: make it again.
                 pass
+        started = time.perf_counter()
         made = _plain(make())
-        write_tensors(file, made, about)
+        seconds = time.perf_counter() - started
+        self.seconds += seconds
+        if file is not None:
+            write_tensors(file, made, {**about, "seconds": seconds})
         return made
 
 

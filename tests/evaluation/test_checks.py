@@ -1,0 +1,286 @@
+import pytest
+import torch
+from torch import nn
+
+from defective import AttackSpec
+from defective.data import ImageSet
+from defective.evaluation import CHECKS, Crafted, Outcome, Subject, Work, checks, evaluate, run_checks
+from problems import level_set, plane
+
+PASSED = dict.fromkeys(CHECKS, "passed") | {"white-box": "undecided"}
+
+
+def verdicts(model, data, outcomes=(), **options):
+    return {check.name: check.verdict for check in run_checks(Subject.of("mine", model, data), outcomes, **options)}
+
+
+class Around(nn.Module):
+    """A net behind a change of its images, before a change of its logits."""
+
+    def __init__(self, net, before=lambda x: x, after=lambda z, x: z):
+        super().__init__()
+        self.net, self.before, self.after = net, before, after
+
+    def forward(self, x):
+        return self.after(self.net(self.before(x)), x)
+
+
+def patterns():
+    """A small net trained for a moment to tell four coloured patterns apart, and 8-bit images that it is to classify."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(), nn.Flatten())
+        net.append(nn.Linear(72, 4))
+        colours = torch.rand(4, 3, 2, 2).repeat_interleave(4, 2).repeat_interleave(4, 3)
+        optimizer = torch.optim.Adam(net.parameters(), 5e-3)
+        for _ in range(80):
+            y = torch.randint(4, (64,))
+            x = (0.3 + 0.4 * colours[y] + 0.15 * torch.randn(64, 3, 8, 8)).clamp(0, 1)
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(x), y).backward()
+            optimizer.step()
+    return net.eval(), ImageSet("patterns", "test", (255 * x).round().to(torch.uint8), y, tuple("abcd"))
+
+
+class Staircase(nn.Module):
+    """PGD pushes one pixel after the other up; the net is right or wrong by how many it has pushed, as a list says.
+
+    Its gradient is its own, true gradient: each pixel in turn lowers the margin a little until it is 7 levels up. Within 8 levels five
+    steps push 1 pixel, then 2, 5 and 10; twenty steps within 2, 4, 8, 16 and 32 levels 0, 0, 5, 10 and 20; random noise of 8 levels some
+    32 of the 64; fifty steps without bounds 50.
+    """
+
+    def __init__(self, wrong):
+        super().__init__()
+        self.register_buffer("wrong", torch.tensor([float(count in wrong) for count in range(65)]))
+
+    def forward(self, x):
+        levels = 255 * x.flatten(1) - 128
+        pushed = levels > 7
+        pixel = (~pushed).float().argmax(1, keepdim=True)
+        margin = 1 - 2 * self.wrong[pushed.sum(1)] - 0.01 * levels.gather(1, pixel).squeeze(1)
+        return torch.stack([margin, -margin], 1)
+
+
+FLAT = ImageSet("flat", "test", torch.full((60, 1, 8, 8), 128, dtype=torch.uint8), torch.zeros(60, dtype=torch.long), ("a", "b"))
+
+# --- honest nets pass, dishonest ones fail in just what is wrong with them ---
+
+
+@pytest.mark.parametrize("made", [lambda: (plane(), level_set(plane(), 100)), patterns], ids=["linear", "trained"])
+def test_an_honest_net_passes(made):
+    assert verdicts(*made()) == PASSED
+
+
+def in_steps(x):
+    """Images rounded to even levels, with the gradient of images that are not."""
+    return x + (2 * ((255 * x + 1) / 2).floor() / 255 - x).detach()
+
+
+def sqrt_of_nothing(z, x):
+    return z + (x - x.detach()).abs().sqrt().flatten(1).sum(1, keepdim=True)
+
+
+DISHONEST = {
+    "noise on the logits": ({"after": lambda z, x: z + 1e-3 * torch.randn_like(z)}, {"deterministic"}),
+    "one image alone answered otherwise": ({"after": lambda z, x: z + 0.3 * (len(x) == 1) * z}, {"deterministic"}),
+    "images rounded": ({"before": in_steps}, {"surface"}),
+    "logits rounded": ({"after": lambda z, x: z.round(decimals=1)}, {"gradient", "surface", "unbounded"}),
+    "logits so large that the loss is 0": ({"after": lambda z, x: 1e6 * z}, {"gradient", "unbounded"}),
+    "a gradient that points the other way": ({"before": lambda x: 2 * x.detach() - x}, {"surface", "unbounded"}),
+    "a gradient that is nan": ({"after": sqrt_of_nothing}, {"gradient", "surface", "unbounded"}),
+}
+
+
+@pytest.mark.parametrize("case", DISHONEST)
+def test_a_dishonest_net_fails(case):
+    changes, failed = DISHONEST[case]
+    data = level_set(plane(), 200)
+    data.x.bitwise_and_(254)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        found = verdicts(Around(plane(), **changes), data)
+    assert found == PASSED | dict.fromkeys(failed, "failed")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "failed"),
+    [
+        (range(1, 65), None),
+        ({1, 2, 50}, "steps"),
+        ({5, 10, 50}, "radius"),
+        ({*range(21, 45), 50}, "noise"),
+        (range(1, 45), "unbounded"),
+    ],
+)
+def test_each_check_of_strength_fails_alone(wrong, failed):
+    assert verdicts(Staircase(wrong), FLAT) == PASSED | ({failed: "failed"} if failed else {})
+
+
+def test_the_numbers_are_those_of_the_staircase():
+    found = {check.name: check.measured for check in run_checks(Subject.of("stairs", Staircase({1, 2, 20, 50}), FLAT), samples=30)}
+    assert found["deterministic"] == "logits differ by 0 from call to call, by 0 in another batch"
+    assert found["gradient"].startswith("30 of 30 images have one")
+    assert found["surface"] == "30 of 30 images"
+    assert found["noise"] == "noise leaves 100.0 % right, PGD 100.0 %"
+    assert found["steps"] == "withstood at 5: 0.0 %, 10: 0.0 %, 20: 100.0 %, 40: 100.0 %"
+    assert found["radius"] == "withstood at 2: 100.0 %, 4: 100.0 %, 8: 100.0 %, 16: 100.0 %, 32: 0.0 %"
+    assert found["unbounded"] == "0 of 30 images withstood"
+
+
+@pytest.mark.parametrize("how", ["detached", "numpy"])
+def test_without_a_gradient_only_determinism_can_be_asked(how):
+    changes = {
+        "detached": {"after": lambda z, x: z.detach()},
+        "numpy": {"before": lambda x: torch.from_numpy(x.detach().numpy())},
+    }
+    found = run_checks(Subject.of("mine", Around(plane(), **changes[how]), level_set(plane())))
+    expected = dict.fromkeys(CHECKS, "undecided") | {"deterministic": "passed", "gradient": "failed"}
+    assert {check.name: check.verdict for check in found} == expected
+    assert [check.name for check in found] == list(CHECKS)
+    assert "decision-based" in found[1].measured
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_nets_of_other_precision_can_be_asked(dtype):
+    assert verdicts(plane().to(dtype), level_set(plane(), 50)) == PASSED
+
+
+# --- white-box against transfer ---
+
+PGD = AttackSpec.parse("pgd:eps=64/255,step_size=16/255,steps=10")
+
+
+def test_a_net_that_hides_from_its_own_attacker_fails_white_box():
+    targets = {"honest": plane(), "hiding": Around(plane(), after=lambda z, x: 1e6 * z)}
+    parts = ("transfer", "white-box", "checks")
+    found = evaluate(targets, level_set(plane(), 100), sources={"twin": plane()}, attacks=[PGD], parts=parts, check_samples=20)
+    said = {name: {check.name: check for check in each} for name, each in found.checks.items()}
+    assert said["honest"]["white-box"].verdict == "passed"
+    assert said["hiding"]["white-box"].verdict == "failed"
+    # What fools the twin fools its equal; the equal's own attacker finds no gradient.
+    assert said["hiding"]["white-box"].measured == "pgd 100.0 % withstood, from twin 0.0 %"
+    assert found.failed() == [f"hiding: {name}" for name in ("gradient", "unbounded", "white-box")]
+
+
+def outcome(relation, right, attack="pgd:steps=1", *, target="mine", clean=True, source="other"):
+    """100 images, of which the target withstands so many."""
+    n = 100
+    x = torch.zeros(n, 1, 1, 1)
+    made = Crafted(x, torch.zeros(n, dtype=torch.long), x, torch.ones(n, dtype=torch.long), torch.arange(n), source, attack)
+    return Outcome(target, made, torch.full((n,), clean), torch.arange(n) < right, relation)
+
+
+OUTCOMES = {
+    "weaker in itself": ("failed", [outcome("white-box", 60), outcome("black-box", 20)]),
+    "as strong": ("passed", [outcome("white-box", 20), outcome("black-box", 20)]),
+    "stronger": ("passed", [outcome("white-box", 0), outcome("black-box", 20)]),
+    "weaker by chance": ("passed", [outcome("white-box", 25), outcome("black-box", 20)]),
+    "the strongest of several counts": (
+        "failed",
+        [outcome("black-box", 90), outcome("adaptive", 20), outcome("white-box", 60), outcome("other masks", 80)],
+    ),
+    "one attack of two": (
+        "failed",
+        [outcome("white-box", 0), outcome("black-box", 20), outcome("white-box", 60, "fgsm:"), outcome("black-box", 20, "fgsm:")],
+    ),
+    "no white-box attack": ("undecided", [outcome("black-box", 20)]),
+    "no transfer": ("undecided", [outcome("white-box", 60)]),
+    "another attack": ("undecided", [outcome("white-box", 60), outcome("black-box", 20, "fgsm:")]),
+    "another attack's numbers": ("undecided", [outcome("white-box", 60), outcome("black-box", 20, "pgd:steps=2")]),
+    "another model": ("undecided", [outcome("white-box", 60), outcome("black-box", 20, target="other")]),
+    "no image to compare with": ("undecided", [outcome("white-box", 60), outcome("black-box", 20, clean=False)]),
+    "one source without images": (
+        "failed",
+        [outcome("black-box", 20, clean=False), outcome("white-box", 60), outcome("black-box", 20)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OUTCOMES)
+def test_white_box_attacks_must_not_be_weaker_than_transferred_ones(case):
+    verdict, outcomes = OUTCOMES[case]
+    found = run_checks(Subject.of("mine", Staircase({1}), FLAT), outcomes, samples=2)[-1]
+    assert (found.name, found.verdict) == ("white-box", verdict)
+
+
+def test_the_white_box_numbers_are_said():
+    found = run_checks(Subject.of("mine", Staircase({1}), FLAT), OUTCOMES["the strongest of several counts"][1], samples=2)[-1]
+    assert found.measured == "pgd 60.0 % withstood, from other 20.0 %"
+
+
+# --- chance ---
+
+
+def right(count, n=100):
+    return torch.arange(n) < count
+
+
+@pytest.mark.parametrize(
+    ("rungs", "verdict"),
+    [
+        ((50, 50, 50), "passed"),
+        ((50, 30, 10), "passed"),
+        ((50, 51, 50), "passed"),
+        ((50, 80, 0), "failed"),
+        ((50, 0, 30), "failed"),
+    ],
+)
+def test_a_ladder_fails_beyond_chance_at_any_rung(rungs, verdict):
+    found = checks._ladder("steps", dict(enumerate(map(right, rungs))))
+    assert (found.name, found.verdict) == ("steps", verdict)
+
+
+@pytest.mark.parametrize(
+    ("noise", "attacked", "verdict"), [(50, 60, "failed"), (50, 51, "passed"), (50, 50, "passed"), (60, 0, "passed")]
+)
+def test_noise_wins_beyond_chance(noise, attacked, verdict):
+    assert checks._noise(right(noise), right(attacked)).verdict == verdict
+
+
+@pytest.mark.parametrize(("usable", "verdict"), [(200, "passed"), (198, "passed"), (197, "failed"), (0, "failed")])
+def test_a_gradient_for_99_of_100_is_enough(usable, verdict):
+    norm = torch.ones(200)
+    norm[usable:] = torch.tensor([0.0, torch.nan, torch.inf])[torch.arange(200 - usable) % 3]
+    assert checks._gradient({"norm": norm}).verdict == verdict
+
+
+@pytest.mark.parametrize(("falls", "verdict"), [(100, "passed"), (86, "passed"), (80, "failed")])
+def test_nine_of_ten_must_fall_up_to_chance(falls, verdict):
+    assert checks._surface({"falls": right(falls)}).verdict == verdict
+
+
+# --- pieces ---
+
+
+def test_a_check_that_was_made_is_not_made_again(tmp_path, monkeypatch):
+    subject = Subject.of("stairs", Staircase({1, 2, 50}), FLAT, Work(tmp_path))
+    asked = []
+
+    def counted(model, x, y, *, eps, step_size, steps):
+        asked.append((round(255 * eps), steps))
+        if len(asked) == 6:
+            raise KeyboardInterrupt
+        return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps)
+
+    pgd = checks.pgd
+    monkeypatch.setattr(checks, "pgd", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run_checks(subject, samples=20)
+    found = run_checks(subject, samples=20)
+    ladder = [(8, steps) for steps in checks.STEPS] + [(radius, 20) for radius in checks.RADII] + [(255, 50)]
+    assert asked == [*ladder[:6], *ladder[5:]]
+    assert [check.as_dict() for check in run_checks(subject, samples=20)] == [check.as_dict() for check in found]
+    assert len(asked) == 11
+    fresh = Subject.of("stairs", subject.model, FLAT)
+    assert [check.as_dict() for check in run_checks(fresh, samples=20)] == [check.as_dict() for check in found]
+
+
+def test_every_check_says_what_it_asks():
+    for check in run_checks(Subject.of("stairs", Staircase({1}), FLAT), samples=2):
+        assert check.as_dict() == {
+            "check": check.name,
+            "asks": CHECKS[check.name],
+            "verdict": check.verdict,
+            "measured": check.measured,
+        }

@@ -1,0 +1,302 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from defective import AttackSpec, InputError
+from defective.attacks import fgsm
+from defective.data import ImageSet
+from defective.evaluation import OwnAttack, Subject, Work, craft_on, crafted
+from defective.evaluation.crafted import read_crafted, score_on, write_crafted
+from defective.files import read_tensors, write_tensors
+from problems import best_linear_attack, level_set, plane
+
+EPS = 8 / 255
+FGSM = AttackSpec.parse("fgsm:eps=8/255")
+
+
+@pytest.fixture
+def net():
+    return plane()
+
+
+@pytest.fixture
+def source(net):
+    return Subject.of("source", net, level_set(net))
+
+
+class Counted:
+    """FGSM that counts the images of each call and breaks off at one of them."""
+
+    def __init__(self, stop_at=0, error=KeyboardInterrupt):
+        self.stop_at, self.error, self.calls = stop_at, error, []
+
+    def __call__(self, model, x, y):
+        self.calls.append(len(x))
+        if len(self.calls) == self.stop_at:
+            raise self.error
+        return fgsm(model, x, y, eps=EPS)
+
+
+def own(attack, **options):
+    return OwnAttack("mine", attack, **options)
+
+
+def assert_equal(one, other):
+    for name in ("x", "y", "x_adv", "predicted", "index"):
+        assert torch.equal(getattr(one, name), getattr(other, name)), name
+    assert (one.source, one.attack, one.settings) == (other.source, other.attack, other.settings)
+
+
+def test_a_linear_net_is_attacked_exactly(source):
+    made = craft_on(source, FGSM, samples=20, seed=3)
+    assert torch.equal(made.index, source.sample(20, seed=3))
+    x, y = source.data.take(made.index)
+    assert torch.equal(made.x, x) and torch.equal(made.y, y)
+    best = best_linear_attack(source.model, x / 255, y, EPS)
+    assert torch.equal(made.x_adv, (255 * best).round().to(torch.uint8))
+    assert torch.equal(made.predicted, source.model(best).argmax(1))
+    assert (made.source, made.attack, made.settings) == ("source", str(FGSM), {"seed": 3, "samples": 20, "rounded": True})
+    # Every pixel moved by 8 levels, in each of 32 pixels.
+    assert made.changes() == pytest.approx({"linf_max": EPS, "l2_mean": EPS * math.sqrt(32)}, rel=1e-5)
+    kept = craft_on(source, FGSM, samples=20, seed=3, rounded=False)
+    torch.testing.assert_close(kept.x_adv, best, rtol=0, atol=1e-6)
+
+
+def test_asking_for_more_than_there_are_is_recorded(source):
+    made = craft_on(source, FGSM, samples=500)
+    assert len(made.y) == 60 and made.settings["samples"] == 500
+
+
+# --- pieces and batches ---
+
+RANDOM = (
+    "noise:sigma=16/255",
+    "pgd:eps=16/255,step_size=2/255,steps=3,random_start=1",
+    "difgsm:eps=16/255,step_size=4/255,steps=3,resize_rate=0.5",
+    "vmifgsm:eps=16/255,step_size=4/255,steps=3,neighbors=2",
+    "boundary:steps=8",
+)
+
+
+class Wavy(nn.Module):
+    """A net whose gradient turns from place to place."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return self.net((20 * x).sin())
+
+
+@pytest.mark.parametrize("text", RANDOM)
+def test_random_attacks_do_not_feel_the_batch_size_but_the_seed(net, monkeypatch, text):
+    monkeypatch.setattr(crafted, "CHUNK", 16)
+    source = Subject.of("source", Wavy(net), level_set(Wavy(net)))
+    whole, *others = (craft_on(source, AttackSpec.parse(text), samples=20, batch_size=size) for size in (250, 16, 5, 1))
+    for other in others:
+        assert_equal(whole, other)
+    again = craft_on(source, AttackSpec.parse(text), samples=40, seed=1)
+    first = {int(place): number for number, place in enumerate(again.index)}
+    both = [(number, first[int(place)]) for number, place in enumerate(whole.index) if int(place) in first]
+    assert both and any(not torch.equal(whole.x_adv[one], again.x_adv[other]) for one, other in both)
+
+
+def test_each_piece_draws_numbers_of_its_own(net, monkeypatch):
+    monkeypatch.setattr(crafted, "CHUNK", 1)
+    data = level_set(net, 1)
+    twice = ImageSet("twice", "test", data.x.repeat(2, 1, 1, 1), data.y.repeat(2), data.classes)
+    x_adv = craft_on(Subject.of("source", net, twice), AttackSpec.parse("noise"), samples=2).x_adv
+    assert not torch.equal(x_adv[0], x_adv[1])
+
+
+def test_images_come_in_pieces_and_batches(source, monkeypatch):
+    monkeypatch.setattr(crafted, "CHUNK", 10)
+    attack = Counted()
+    made = craft_on(source, own(attack), samples=25, batch_size=4)
+    assert attack.calls == [4, 4, 2, 4, 4, 2, 4, 1]
+    assert torch.equal(made.x_adv, craft_on(source, FGSM, samples=25).x_adv)
+
+
+def test_fewer_images_are_the_first_of_more(net, tmp_path, monkeypatch):
+    monkeypatch.setattr(crafted, "CHUNK", 5)
+    source, attack = Subject.of("source", net, level_set(net), Work(tmp_path)), Counted()
+    few, more, none = (craft_on(source, own(attack), samples=count) for count in (5, 12, 10))
+    assert attack.calls == [5, 5, 2]
+    for name in ("x_adv", "predicted", "index"):
+        assert torch.equal(getattr(more, name)[:5], getattr(few, name))
+        assert torch.equal(getattr(more, name)[:10], getattr(none, name))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+@pytest.mark.parametrize("stop_at", [1, 2, 3, 4])
+def test_crafting_goes_on_where_it_stopped(net, tmp_path, monkeypatch, stop_at, error):
+    monkeypatch.setattr(crafted, "CHUNK", 10)
+    undisturbed = craft_on(Subject.of("source", net, level_set(net)), own(Counted()), samples=35, rounded=False)
+    source, broken, attack = Subject.of("source", net, level_set(net), Work(tmp_path)), Counted(stop_at, error), Counted()
+    with pytest.raises(error):
+        craft_on(source, own(broken), samples=35, rounded=False)
+    made = craft_on(source, own(attack), samples=35, rounded=False)
+    assert broken.calls == [10, 10, 10, 5][:stop_at]
+    assert attack.calls == [10, 10, 10, 5][stop_at - 1 :]
+    assert_equal(made, undisturbed)
+
+
+CHANGES = {
+    "seed": {"seed": 1},
+    "rounded": {"rounded": False},
+    "version": {"attack": {"version": "2"}},
+    "radius": {"attack": {"eps": 0.5}},
+    "net": {"source": plane(1)},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_changes_the_images_makes_them_anew(net, tmp_path, change):
+    changes = dict(CHANGES[change])
+    attack, of_attack, model = Counted(), changes.pop("attack", {}), changes.pop("source", net)
+    data = level_set(net)
+    craft_on(Subject.of("source", net, data, Work(tmp_path)), own(attack), samples=5)
+    craft_on(Subject.of("source", model, data, Work(tmp_path)), own(attack, **of_attack), samples=5, **changes)
+    assert len(attack.calls) == 2
+    # Its name and the size of its batches do not.
+    craft_on(Subject.of("other", net, data, Work(tmp_path)), own(attack), samples=5, batch_size=2)
+    assert len(attack.calls) == 2
+
+
+# --- attacks that break their word ---
+
+
+def in_place(model, x, y):
+    return x.add_(0.1)
+
+
+BROKEN = {
+    "tuple": (lambda m, x, y: (x, x), r"the attack returned tuple, not images: take them out of it, as attack\(...\)\[1\]"),
+    "shape": (lambda m, x, y: x[:1], r"the attack returned shape \(1, 2, 4, 4\) for images \(6, 2, 4, 4\)"),
+    "nan": (lambda m, x, y: x * torch.nan, r"the attack returned images that are not in \[0, 1\]"),
+    "range": (lambda m, x, y: x + 1, r"the attack returned images that are not in \[0, 1\]"),
+    "ball": (lambda m, x, y: x + 0.1, r"the attack left the ball: it moved a pixel by 0\.1, eps is 0\.03137"),
+    "in place": (in_place, r"the attack left the ball: it moved a pixel by 0\.1, eps is 0\.03137"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_an_attack_that_breaks_its_word_is_refused_by_name(source, case):
+    attack, said = BROKEN[case]
+    with pytest.raises(InputError, match=f"^mine on source: {said}"):
+        craft_on(source, own(attack, eps=EPS), samples=6)
+
+
+def test_an_attack_cannot_change_the_images_it_is_given(net):
+    x = torch.full((4, 2, 4, 4), 0.5)
+    data = ImageSet("floats", "test", x, net(x).argmax(1), ("a", "b"))
+    source = Subject.of("source", net, data)
+    made = craft_on(source, own(in_place, eps=0.2), samples=4, rounded=False)
+    assert (data.x == 0.5).all() and (made.x == 0.5).all()
+    assert made.changes()["linf_max"] == pytest.approx(0.1)
+
+
+def test_its_own_errors_are_not_hidden(source):
+    with pytest.raises(ZeroDivisionError):
+        craft_on(source, own(Counted(1, ZeroDivisionError)), samples=5)
+
+
+class Detached(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return self.net(x).detach()
+
+
+def test_a_source_without_a_gradient_is_named(net):
+    source = Subject.of("numb", Detached(net), level_set(net))
+    with pytest.raises(InputError, match=r"^fgsm:eps=8/255 on numb: the model's logits have no gradient"):
+        craft_on(source, FGSM, samples=5)
+    assert len(craft_on(source, AttackSpec.parse("noise"), samples=5).y) == 5
+
+
+# --- scores ---
+
+
+def test_a_set_is_scored_once_on_each_target(net, tmp_path):
+    work, data = Work(tmp_path), level_set(net)
+    source = Subject.of("source", net, data)
+    other = nn.Sequential(plane(1))
+    asked = []
+    other.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
+    target = Subject.of("target", other, data, work)
+    made, further = craft_on(source, FGSM, samples=20), craft_on(source, AttackSpec.parse("noise"), samples=20)
+    asked.clear()
+    first, second = score_on(target, made, "adaptive"), score_on(target, made)
+    assert asked == [20, 20]
+    right = [other(images / 255).argmax(1) == made.y for images in (made.x, made.x_adv)]
+    for outcome, relation in ((first, "adaptive"), (second, "black-box")):
+        assert (outcome.target, outcome.relation, outcome.crafted) == ("target", relation, made)
+        assert torch.equal(outcome.clean_correct, right[0]) and torch.equal(outcome.adv_correct, right[1])
+    asked.clear()
+    score_on(target, further)
+    score_on(Subject.of("source", net, data, work), made)
+    assert asked == [20, 20]
+
+
+def test_a_target_that_breaks_down_is_named(net):
+    class Brittle(nn.Module):
+        def forward(self, x):
+            return x.flatten(1)[:, :2] / (x.amax((1, 2, 3)) < 1)[:, None]
+
+    target, source = (Subject.of(name, model, level_set(net)) for name, model in (("brittle", Brittle()), ("source", net)))
+    white = craft_on(source, own(lambda m, x, y: torch.ones_like(x)), samples=5)
+    with pytest.raises(InputError, match=r"^brittle: the model returned nan or inf for 5 of 5 images"):
+        score_on(target, white)
+
+
+# --- files ---
+
+
+def test_crafted_images_survive_the_file(source, tmp_path):
+    for rounded in (True, False):
+        made = craft_on(source, FGSM, samples=20, rounded=rounded)
+        write_crafted(made, source.data, tmp_path / "made.safetensors")
+        again = read_crafted(tmp_path / "made.safetensors", source.data)
+        assert_equal(again, made)
+        assert again.x_adv.dtype == (torch.uint8 if rounded else torch.float32)
+
+
+def spoil(tensors, about, how):
+    if how == "data":
+        about["data"] = "elsewhere"
+    if how == "labels":
+        tensors["y"] = 1 - tensors["y"]
+    if how == "index":
+        tensors["index"] = tensors["index"] + 1000
+    if how == "shape":
+        tensors["x_adv"] = tensors["x_adv"][:, :, :3].contiguous()
+    if how in tensors and how not in ("labels", "index"):
+        del tensors[how]
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("data", r"holds no images attacked from levels \(it says 'elsewhere'\)"),
+        ("labels", "was made from other labels than those of levels here"),
+        ("index", r"names test image 10\d\d, levels has 60"),
+        ("shape", r"holds images of shape \(2, 3, 4\), those of levels here are \(2, 4, 4\)"),
+        ("x_adv", "holds no images attacked from levels"),
+        ("y", "holds no images attacked from levels"),
+        ("predicted", "holds no images attacked from levels"),
+    ],
+)
+def test_files_that_do_not_fit_the_data_are_refused(source, tmp_path, how, said):
+    file = tmp_path / "made.safetensors"
+    write_crafted(craft_on(source, FGSM, samples=5), source.data, file)
+    tensors, about = read_tensors(file)
+    spoil(tensors, about, how)
+    write_tensors(file, tensors, about)
+    with pytest.raises(InputError, match=rf"made\.safetensors {said}"):
+        read_crafted(file, source.data)

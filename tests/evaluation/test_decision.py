@@ -1,0 +1,180 @@
+import math
+
+import pytest
+import torch
+from scipy.stats import binom
+from torch import nn
+
+from defective import AttackSpec, InputError
+from defective.attacks import boundary_details, boundary_score
+from defective.data import ImageSet
+from defective.evaluation import Decision, Settings, Subject, Work, decide, decision
+from defective.masks import stream
+from problems import level_set, plane
+
+
+def spec(steps, directions=1):
+    return AttackSpec.parse(f"boundary:steps={steps},directions={directions}")
+
+
+@pytest.fixture
+def plane():
+    """A two-class linear net, 8-bit images it is right about, and the squared distance of each to the decision boundary per pixel."""
+    net = plane()
+    data = level_set(net, 8)
+    z, weight = net(data.x / 255).detach(), net[1].weight.detach()
+    squared = (z[:, 0] - z[:, 1]).square() / (weight[0] - weight[1]).square().sum() / weight.shape[1]
+    return Subject.of("plane", net, data), squared
+
+
+class Brightness(nn.Module):
+    """Class 1 where the mean pixel is above 0.7, else class 0, which noise always is."""
+
+    def forward(self, x):
+        mean = x.flatten(1).mean(1)
+        return torch.stack([0.7 - mean, mean - 0.7], 1)
+
+
+def grey(*levels, labels):
+    x = torch.tensor(levels, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8).contiguous()
+    return ImageSet("grey", "test", x, torch.tensor(labels), ("dark", "bright"))
+
+
+@pytest.mark.parametrize("attack", [spec(4000), spec(400, 25)], ids=str)
+def test_linear_nets_score_nearly_the_closed_form(plane, attack):
+    subject, squared = plane
+    found = decide(subject, attack, samples=8)
+    best = squared[found.index]
+    assert found.started.all()
+    assert (found.squared >= best * (1 - 1e-4)).all()
+    # Within 1.25 times the least distance, as the attack alone.
+    assert (found.squared <= 1.25**2 * best).all()
+    assert best.double().quantile(0.5) <= found.score <= 1.25**2 * best.double().quantile(0.5)
+
+
+@pytest.mark.parametrize(("directions", "schedule"), [(1, "foolbox3"), (25, "foolbox1")])
+def test_the_score_is_that_of_the_attack_on_the_same_images(plane, directions, schedule):
+    subject, _ = plane
+    found = decide(subject, spec(40, directions), samples=5, seed=6)
+    assert torch.equal(found.index, subject.sample(5, seed=6))
+    x, y = subject.data.take(found.index)
+    walk = boundary_details(subject.model, x / 255, y, steps=40, generator=stream(6, "decision"), schedule=schedule)
+    assert found.score == pytest.approx(boundary_score(x / 255, walk.x_adv), rel=1e-6)
+    assert found.queries.tolist() == walk.queries.tolist() and found.started.all()
+    document = found.as_dict()
+    assert (document["score"], document["images"], document["without_start"]) == (found.score, 5, 0)
+    assert document["median_queries"] == walk.queries.sort().values[2]
+
+
+def test_images_without_a_start_are_left_out_and_counted():
+    data = grey(50, 250, 60, 240, 245, labels=(0, 1, 0, 1, 1))
+    found = decide(Subject.of("brightness", Brightness(), data), spec(30), samples=5)
+    started = found.started.nonzero().flatten()
+    assert sorted(found.index[started].tolist()) == [1, 3, 4]
+    assert (found.squared[~found.started] == 0).all()
+    assert found.score == pytest.approx(found.squared[started].double().median().item())
+    # No image is nearer than the boundary: all its pixels moved by what its mean must.
+    for place in started.tolist():
+        least = (data.x[found.index[place], 0, 0, 0].item() / 255 - 0.7) ** 2
+        assert found.squared[place] >= least * (1 - 1e-4)
+    assert (found.as_dict()["without_start"], found.as_dict()["images"]) == (2, 5)
+
+
+def test_a_model_that_noise_never_fools_has_no_score():
+    data = grey(50, 60, labels=(0, 0))
+    found = decide(Subject.of("brightness", Brightness(), data), spec(5), samples=2)
+    assert math.isnan(found.score) and found.interval == (0, math.inf)
+    assert found.as_dict() | {"median_queries": 0} == {
+        "score": None,
+        "low": 0.0,
+        "high": None,
+        "images": 2,
+        "without_start": 2,
+        "median_queries": 0,
+    }
+
+
+def of_squares(*squares, started=None):
+    squared = torch.tensor(squares, dtype=torch.float32)
+    started = torch.ones(len(squares), dtype=torch.bool) if started is None else torch.tensor(started)
+    return Decision(torch.arange(len(squares)), squared, torch.ones(len(squares), dtype=torch.long), started)
+
+
+# The ranks that textbooks print for the 95 % interval of a median.
+@pytest.mark.parametrize(("n", "ranks"), [(6, (1, 6)), (10, (2, 9)), (20, (6, 15)), (50, (18, 33)), (100, (40, 61))])
+def test_the_interval_is_that_of_the_order_statistics(n, ranks):
+    values = [float(number) for number in range(1, n + 1)]
+    found = of_squares(*values[::2], *values[1::2])
+    assert found.interval == ranks
+    assert found.score == (n + 1) / 2
+
+
+def test_the_interval_covers_the_median_95_times_in_100_and_not_more_than_it_must():
+    for n in range(6, 120):
+        low, high = of_squares(*map(float, range(1, n + 1))).interval
+        assert low + high == n + 1
+
+        def covered(rank, n=n):
+            return 1 - 2 * binom.cdf(rank - 1, n, 0.5)
+
+        assert covered(low) >= 0.95 > covered(low + 1)
+
+
+@pytest.mark.parametrize("n", range(1, 6))
+def test_few_images_leave_the_interval_open(n):
+    found = of_squares(*map(float, range(1, n + 1)))
+    assert found.interval == (0, math.inf) and found.as_dict()["high"] is None
+    assert found.score == (n + 1) / 2
+
+
+def test_score_and_interval_are_those_of_the_images_that_started():
+    started = [number % 3 > 0 for number in range(30)]
+    found = of_squares(*(float(number + 1) if there else 0.0 for number, there in enumerate(started)), started=started)
+    alone = of_squares(*(float(number + 1) for number, there in enumerate(started) if there))
+    assert (found.score, found.interval) == (alone.score, alone.interval)
+    assert found.interval[0] <= found.score <= found.interval[1]
+
+
+def test_a_more_robust_model_scores_higher(generator):
+    squares = torch.rand(40, generator=generator).tolist()
+    one, other = of_squares(*squares), of_squares(*(1.5 * value for value in squares))
+    assert one.score < other.score
+    assert one.interval[0] < other.interval[0] and one.interval[1] < other.interval[1]
+
+
+def test_a_walk_goes_on_where_it_stopped(plane, tmp_path, monkeypatch):
+    # As many images in a piece as there are: the size of a piece changes nothing.
+    whole = decide(plane[0], spec(20), samples=8)
+    monkeypatch.setattr(decision, "CHUNK", 3)
+    subject = Subject.of("plane", plane[0].model, plane[0].data, Work(tmp_path))
+    walks = []
+
+    def counted(model, x, y, **options):
+        walks.append(len(x))
+        if len(walks) == 2:
+            raise KeyboardInterrupt
+        return boundary_details(model, x, y, **options)
+
+    monkeypatch.setattr(decision, "boundary_details", counted)
+    with pytest.raises(KeyboardInterrupt):
+        decide(subject, spec(20), samples=8)
+    found = decide(subject, spec(20), samples=8)
+    assert walks == [3, 3, 3, 2]
+    assert torch.equal(found.squared, whole.squared) and torch.equal(found.queries, whole.queries)
+    # Fewer images of the same order: those walks are done too. Other numbers are other walks.
+    decide(subject, spec(20), samples=6)
+    assert len(walks) == 4
+    decide(subject, spec(21), samples=3)
+    decide(subject, spec(20), samples=3, seed=1)
+    assert walks[4:] == [3, 3]
+
+
+@pytest.mark.parametrize("attack", ["pgd", "noise", "cw"])
+def test_an_attack_that_asks_for_more_than_decisions_is_refused(attack):
+    with pytest.raises(InputError, match=rf"decision = .*{attack}:.* asks for more than decisions: use boundary"):
+        Settings.make(decision=AttackSpec.parse(attack))
+
+
+def test_a_model_that_is_never_right_is_refused():
+    with pytest.raises(InputError, match=r"^brightness classifies no image of grey right"):
+        decide(Subject.of("brightness", Brightness(), grey(50, labels=(1,))), spec(5), samples=2)

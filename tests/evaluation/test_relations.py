@@ -1,0 +1,195 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError, build, defect_, load, restore_, save
+from defective.evaluation import mask_average, relation
+from defective.models import Ensemble
+from defective.surgery import defects
+
+SIZES = {"width_mult": 0.0625}
+
+
+def net(name, seed=0, **options):
+    return build(name, seed=seed, **SIZES | options).eval()
+
+
+def own(seed=0, keep_prob=0.5, pattern="neuron", sampling="exact"):
+    torch.manual_seed(seed)
+    made = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.Flatten(), nn.Linear(16 * 64, 4)).eval()
+    made[1].running_mean += 0.1
+    if keep_prob < 1:
+        inputs = torch.zeros(1, 3, 8, 8)
+        defect_(made, keep_prob, sites=["0", "2"], pattern=pattern, sampling=sampling, example_inputs=inputs, seed=seed)
+    return made
+
+
+def changed_afterwards():
+    made = net("vgg19")
+    defect_(made, 0.5, blocks="bottom")
+    return made
+
+
+def plain_again():
+    made = net("vgg19/0.5-bottom")
+    restore_(made)
+    return made
+
+
+TABLE = {
+    "two plain nets of one kind": ("same structure", net("vgg19"), net("vgg19", 1)),
+    "two plain ensembles of one kind": ("same structure", net("vgg19/en"), net("vgg19/en", 1)),
+    "narrower nets without masks": ("same structure", net("resnet18/0.5-bottom-dc"), net("resnet18/0.5-bottom-dc", 1)),
+    "one seed of masks, two of weights": (
+        "same masks",
+        net("vgg19/0.5-bottom", 0, mask_seed=7),
+        net("vgg19/0.5-bottom", 1, mask_seed=7),
+    ),
+    "ensembles with one seed of masks": (
+        "same masks",
+        net("vgg19/0.5-bottom-en", 0, mask_seed=7),
+        net("vgg19/0.5-bottom-en", 1, mask_seed=7),
+    ),
+    "two seeds of masks": ("other masks", net("vgg19/0.5-bottom"), net("vgg19/0.5-bottom", 1)),
+    "one seed of weights, two of masks": (
+        "other masks",
+        net("vgg19/0.5-bottom", 0, mask_seed=7),
+        net("vgg19/0.5-bottom", 0, mask_seed=8),
+    ),
+    "ensembles with two seeds": ("other masks", net("vgg19/0.5-bottom-en"), net("vgg19/0.5-bottom-en", 1)),
+    "other share of neurons": ("adaptive", net("vgg19/0.5-bottom"), net("vgg19/0.3-bottom")),
+    "other region": ("adaptive", net("vgg19/0.5-bottom"), net("vgg19/0.5-top")),
+    "other placement": ("adaptive", net("vgg19/0.5-bottom"), net("vgg19/0.5-bottom@text")),
+    "other width": ("adaptive", net("vgg19/0.5-bottom"), net("vgg19/0.5-bottom", width_mult=0.125)),
+    "other architecture": ("adaptive", net("resnet18/0.5-bottom"), net("vgg19/0.5-bottom")),
+    "an ensemble of such nets": ("adaptive", net("vgg19/0.5-bottom-en"), net("vgg19/0.5-bottom")),
+    "a fused source, one of it defective": ("adaptive", Ensemble([net("vgg19"), net("vgg19/0.5-bottom")]), net("vgg19/0.3-bottom")),
+    "an average over masks": ("adaptive", mask_average(net("vgg19/0.5-bottom"), draws=2), net("vgg19/0.5-bottom", 1)),
+    "own defective nets": ("adaptive", own(), own(1)),
+    "a net made defective by hand": ("adaptive", changed_afterwards(), net("vgg19/0.5-bottom")),
+    "plain against defective": ("black-box", net("vgg19"), net("vgg19/0.5-bottom")),
+    "defective against plain": ("black-box", net("vgg19/0.5-bottom"), net("vgg19")),
+    "two plain nets": ("black-box", net("resnet18"), net("vgg19")),
+    "two widths": ("black-box", net("vgg19"), net("vgg19", width_mult=0.125)),
+    "a plain ensemble": ("black-box", net("vgg19/en"), net("vgg19")),
+    "a fused plain source": ("black-box", Ensemble([net("vgg19"), net("resnet18")]), net("vgg19/0.5-bottom")),
+    "own plain nets": ("black-box", own(0, 1.0), own(1, 1.0)),
+    "own against defective": ("black-box", own(0, 1.0), net("vgg19/0.5-bottom")),
+    "restored by hand": ("black-box", plain_again(), net("vgg19")),
+}
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_what_the_source_tells_of_the_target(case):
+    expected, source, target = TABLE[case]
+    assert relation(source, target) == expected
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_a_net_attacked_on_itself_is_no_transfer(case):
+    for each in TABLE[case][1:]:
+        assert relation(each, each) == "white-box"
+
+
+@pytest.mark.parametrize(
+    "case", ["two plain nets of one kind", "one seed of masks, two of weights", "two seeds of masks", "two widths", "other width"]
+)
+def test_checkpoints_are_told_apart_as_their_nets_are(tmp_path, case):
+    expected, *nets = TABLE[case]
+    for number, each in enumerate(nets):
+        save(each, tmp_path / f"{number}.safetensors")
+    assert relation(*(load(tmp_path / f"{number}.safetensors") for number in (0, 1))) == expected
+
+
+def test_one_mask_bit_makes_other_masks():
+    first, second = net("vgg19/0.5-bottom", 0, mask_seed=7), net("vgg19/0.5-bottom", 1, mask_seed=7)
+    site = defects(second)[-1].site
+    second.get_submodule(site).defect_mask[0, 0, 0, 0] ^= True
+    assert relation(first, second) == "other masks"
+
+
+# --- averages over masks ---
+
+
+def masks(model):
+    return {defect.site: model.get_submodule(defect.site).defect_mask.clone() for defect in defects(model)}
+
+
+AVERAGED = {
+    "own": own(),
+    "bernoulli": own(sampling="bernoulli"),
+    "channels": own(pattern="channel"),
+    "shared": own(pattern="shared"),
+    "zoo": net("resnet18/0.5-bottom", image_size=16),
+    "ensemble": Ensemble([own(), own(3)]).eval(),
+}
+
+
+@pytest.mark.parametrize("case", AVERAGED)
+def test_the_draws_share_the_weights_and_have_masks_of_their_own(case):
+    source = AVERAGED[case]
+    average = mask_average(source, draws=3, seed=2)
+    assert isinstance(average, Ensemble) and len(average.members) == 3
+    for draw in average.members:
+        for one, other in zip(draw.parameters(), source.parameters(), strict=True):
+            assert one is other
+    own_masks, drawn = masks(source), [masks(draw) for draw in average.members]
+    for site in own_masks:
+        seen = [own_masks[site], *(each[site] for each in drawn)]
+        assert len({mask.data_ptr() for mask in seen}) == 4
+        assert len({mask.numpy().tobytes() for mask in seen}) == 4
+        assert len({(mask.shape, mask.dtype, int(mask.sum())) for mask in seen}) == 1
+    patterns = {defect.pattern for draw in average.members for defect in defects(draw)}
+    assert patterns == {defect.pattern for defect in defects(source)}
+
+
+def test_masks_keep_their_pattern():
+    for draw in mask_average(AVERAGED["channels"], draws=2).members:
+        assert all(mask.flatten(2).float().mean(2).unique().tolist() == [0, 1] for mask in masks(draw).values())
+    for draw in mask_average(AVERAGED["shared"], draws=2).members:
+        assert all((mask == mask[:, :1]).all() for mask in masks(draw).values())
+
+
+@pytest.mark.parametrize("case", ["own", "zoo", "ensemble"])
+def test_the_logits_are_the_mean_over_the_draws(case, generator):
+    source = AVERAGED[case]
+    x = torch.rand(4, *getattr(source, "input_shape", (3, 8, 8)), generator=generator)
+    with torch.no_grad():
+        before, average = source(x), mask_average(source, draws=3).eval()
+        each = [draw(x) for draw in average.members]
+        torch.testing.assert_close(average(x), torch.stack(each).mean(0))
+        assert not torch.allclose(each[0], each[1]) and not torch.allclose(each[0], before)
+        # The net itself is as it was.
+        assert torch.equal(source(x), before)
+
+
+def test_the_net_is_left_as_it_was():
+    source = own()
+    state = copy.deepcopy(source.state_dict())
+    average = mask_average(source, draws=2)
+    average.train()(torch.rand(4, 3, 8, 8)).sum().backward()
+    assert not source.training
+    for name, tensor in source.state_dict().items():
+        assert torch.equal(tensor, state[name]), name
+
+
+def test_the_seed_alone_decides():
+    source = own()
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    one, same, other, more = (mask_average(source, draws=n, seed=s).members for n, s in ((2, 0), (2, 0), (2, 1), (4, 0)))
+    assert torch.equal(before, torch.get_rng_state())
+    for draw in range(2):
+        for site, mask in masks(one[draw]).items():
+            assert torch.equal(mask, masks(same[draw])[site]) and torch.equal(mask, masks(more[draw])[site])
+            assert not torch.equal(mask, masks(other[draw])[site])
+
+
+@pytest.mark.parametrize(
+    ("source", "draws", "said"), [(own(0, 1.0), 2, "a plain net has no masks"), (own(), 0, "draws 0"), (own(), -1, "draws -1")]
+)
+def test_what_cannot_be_averaged(source, draws, said):
+    with pytest.raises(InputError, match=said):
+        mask_average(source, draws=draws)

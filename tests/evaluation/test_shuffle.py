@@ -1,0 +1,56 @@
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError
+from defective.data.patches import shuffle_patches
+from defective.evaluation import GRIDS, accuracy, shuffle_curve
+
+
+class Corner(nn.Module):
+    """Class 1 where the upper left quarter is the bright one."""
+
+    def forward(self, x):
+        bright = x[:, 0, :4, :4].mean((1, 2)) - 0.5
+        return torch.stack([-bright, bright], 1)
+
+
+class Texture(nn.Module):
+    """Class 1 where the image is bright on the whole."""
+
+    def forward(self, x):
+        bright = x.mean((1, 2, 3)) - 0.2
+        return torch.stack([-bright, bright], 1)
+
+
+@pytest.fixture
+def corners():
+    """400 images, one quarter of each white: the upper left one."""
+    x = torch.zeros(400, 1, 8, 8, dtype=torch.uint8)
+    x[:, :, :4, :4] = 255
+    return x, torch.ones(400, dtype=torch.long)
+
+
+def test_a_net_of_shapes_loses_what_chance_leaves_and_a_net_of_textures_nothing(corners):
+    curve = shuffle_curve(Corner(), *corners, seed=3)
+    assert list(curve) == list(GRIDS) and curve[1] == 1
+    # Of four quarters one is white, and comes to the upper left in one of four orders.
+    assert curve[2] == pytest.approx(0.25, abs=0.06)
+    assert shuffle_curve(Texture(), *corners) == dict.fromkeys(GRIDS, 1.0)
+
+
+def test_every_model_sees_the_same_images(corners):
+    x, y = corners
+    curve = shuffle_curve(Corner(), x, y, grids=(2, 4), seed=3)
+    for k in (2, 4):
+        images = shuffle_patches(x, k, generator=torch.Generator().manual_seed(3))
+        expected = accuracy(Corner(), images, y)
+        assert (curve[k].hits, curve[k].total) == (expected.hits, 400)
+    assert shuffle_curve(Corner(), x, y, grids=(4,), seed=3)[4] == curve[4]
+    assert shuffle_curve(Corner(), x / 255, y, grids=(2, 4), seed=3) == curve
+    assert shuffle_curve(Corner(), x, y, grids=(2, 4), seed=4) != curve
+
+
+def test_a_grid_that_does_not_divide_the_images_is_refused(corners):
+    with pytest.raises(InputError, match="k = 3"):
+        shuffle_curve(Corner(), *corners, grids=(2, 3))
