@@ -67,6 +67,13 @@ def _write_data(place: Path) -> None:
         (place / name).write_bytes(whole[: len(whole) // 2])
     with tarfile.open(place / "upward.tar", "w") as tar:
         tar.add(place / "notes.txt", "../evil.txt")
+    for name, kinds in {
+        "cues": ("cue-conflict/light1-dark2", "edges/light1"),
+        "pets": ("edges/cat1",),
+        "misnamed": ("edges/dark",),
+    }.items():
+        for kind in kinds:
+            write_image(place / name / f"{kind}.png", np.full((16, 16, 3), 200, np.uint8))
     with zipfile.ZipFile(place / "upward.zip", "w") as packed:
         packed.writestr("../evil.txt", "")
     with tarfile.open(place / "linked.tar", "w") as tar:

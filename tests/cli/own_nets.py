@@ -1,4 +1,4 @@
-"""Factories a person might name on the command line, good and bad."""
+"""Factories and attacks a person might name on the command line, good and bad."""
 
 import torch
 from torch import Tensor, nn
@@ -71,3 +71,57 @@ def always_wrong():
 def detached():
     net = Bright()
     return Returns(lambda x: net(x).detach())
+
+
+def cautious():
+    """Another one that goes by brightness, with a level of its own."""
+    net = Bright()
+    return Returns(lambda x: net((x - 0.02).clamp(0, 1)))
+
+
+def blunt():
+    """Its logits have no slope."""
+    net = Bright()
+    return Returns(lambda x: net(x).round())
+
+
+def step(model, x, y):
+    """FGSM of radius 16/255, written anew."""
+    x = x.detach().requires_grad_()
+    with torch.enable_grad():
+        (slope,) = torch.autograd.grad(torch.nn.functional.cross_entropy(model(x), y, reduction="sum"), x)
+    return (x.detach() + 16 / 255 * slope.sign()).clamp(0, 1)
+
+
+step.eps = 16 / 255
+
+
+def too_far(model, x, y):
+    return (x + 0.5).clamp(0, 1)
+
+
+too_far.eps = 0.1
+
+
+def one_of_them(model, x, y):
+    return x[:1]
+
+
+def pair(model, x, y):
+    return x, y
+
+
+def not_a_number(model, x, y):
+    return x * float("nan")
+
+
+def stumbles(model, x, y):
+    raise KeyError("no plan\nhere")
+
+
+def walks_out(model, x, y):
+    raise SystemExit("bye")
+
+
+def wants_more(model, x, y, target):
+    return x

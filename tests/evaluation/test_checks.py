@@ -85,10 +85,10 @@ DISHONEST = {
     "noise on the logits": ({"after": lambda z, x: z + 1e-3 * torch.randn_like(z)}, {"deterministic"}),
     "one image alone answered otherwise": ({"after": lambda z, x: z + 0.3 * (len(x) == 1) * z}, {"deterministic"}),
     "images rounded": ({"before": in_steps}, {"surface"}),
-    "logits rounded": ({"after": lambda z, x: z.round(decimals=1)}, {"gradient", "surface", "unbounded"}),
-    "logits so large that the loss is 0": ({"after": lambda z, x: 1e6 * z}, {"gradient", "unbounded"}),
-    "a gradient that points the other way": ({"before": lambda x: 2 * x.detach() - x}, {"surface", "unbounded"}),
-    "a gradient that is nan": ({"after": sqrt_of_nothing}, {"gradient", "surface", "unbounded"}),
+    "logits rounded": ({"after": lambda z, x: z.round(decimals=1)}, {"gradient", "surface", "noise", "unbounded"}),
+    "logits so large that the loss is 0": ({"after": lambda z, x: 1e6 * z}, {"gradient", "noise", "unbounded"}),
+    "a gradient that points the other way": ({"before": lambda x: 2 * x.detach() - x}, {"surface", "noise", "unbounded"}),
+    "a gradient that is nan": ({"after": sqrt_of_nothing}, {"gradient", "surface", "noise", "unbounded"}),
 }
 
 

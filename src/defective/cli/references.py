@@ -57,9 +57,11 @@ def open_model(reference: str) -> nn.Module:
         return load(reference)
     if "+" in reference:
         members = [open_model(member) for member in reference.split("+")]
-        shapes = {getattr(member, "input_shape", None) for member in members}
+        shapes = {tuple(member.input_shape) for member in members if hasattr(member, "input_shape")}  # type: ignore[arg-type]
+        if len(shapes) > 1:
+            raise InputError(f"{reference} joins nets for images of shapes {' and '.join(map(str, sorted(shapes)))}")
         ensemble = Ensemble(members)
-        if len(shapes) == 1 and None not in shapes:
+        if shapes:
             ensemble.input_shape = shapes.pop()  # type: ignore[assignment]
         return ensemble.eval()
     if ":" not in reference:

@@ -26,7 +26,7 @@ class Work:
         context: What every piece depends on besides (versions, device).
 
     Attributes:
-        seconds: What the pieces asked for so far took to make, whenever that was.
+        seconds: What the pieces asked for so far took to make, whenever that was, each of them once.
 
     Example:
         >>> import tempfile, torch
@@ -39,6 +39,7 @@ class Work:
     def __init__(self, folder: Path | None = None, **context: Any) -> None:
         self.folder, self.context = folder, context
         self.seconds = 0.0
+        self._counted: set[str] = set()
 
     @classmethod
     def in_cache(cls, device: torch.device) -> "Work":
@@ -53,7 +54,8 @@ class Work:
         if file is not None and file.exists():
             try:
                 tensors, known = read_tensors(file)
-                self.seconds += known["seconds"]
+                self.seconds += 0.0 if key in self._counted else known.get("seconds", 0.0)
+                self._counted.add(key)
                 return tensors
             except InputError:
                 # Damaged by something else than us, who write whole or not at all: make it again.
@@ -62,6 +64,7 @@ class Work:
         made = _plain(make())
         seconds = time.perf_counter() - started
         self.seconds += seconds
+        self._counted.add(key)
         if file is not None:
             write_tensors(file, made, {**about, "seconds": seconds})
         return made
