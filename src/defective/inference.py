@@ -65,6 +65,11 @@ def device_of(model: nn.Module) -> torch.device:
     return next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
 
 
+def dtype_of(model: nn.Module) -> torch.dtype | None:
+    """What the model's weights are, and so what it wants its images to be; None for a model without any."""
+    return next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), None)
+
+
 def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
     """Logits of ``model`` in eval mode.
 
@@ -81,7 +86,7 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
     """
     check_images(x)
     device = device_of(model)
-    dtype = next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), None)
+    dtype = dtype_of(model)
     rows = []
     with evaluating(model), torch.inference_mode():
         for batch in x.split(batch_size):
@@ -99,7 +104,7 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
 def _forward(model: nn.Module, x: Tensor) -> object:
     try:
         return model(x)
-    except InputError:
+    except (InputError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]

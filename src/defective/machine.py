@@ -47,6 +47,11 @@ def resolve_precision(device: torch.device, precision: str = "auto") -> str:
     return "bf16" if {"amx_bf16", "avx512_bf16"} & flags else "fp32"
 
 
+def inference_precision(device: torch.device) -> str:
+    """What multiplies in a float32 net: ``"tf32"`` where a GPU's convolutions may round to it, else ``"fp32"``."""
+    return "tf32" if device.type == "cuda" and torch.backends.cudnn.allow_tf32 else "fp32"
+
+
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Autocast to bfloat16 if ``precision`` says so; weights stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

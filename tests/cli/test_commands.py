@@ -240,10 +240,11 @@ def test_a_net_that_is_never_right_is_said_and_left_out(place, run):
 
 
 def test_several_nets_joined_are_one_source(place, run, tmp_path):
+    # Of these the target's own weights are a part.
     joined = "plain.safetensors+bottom.safetensors+own_nets:bright"
     options = f"--data folder:data --attack {FGSM} --samples 4"
     (cell,) = parse(run(f"evaluate bottom.safetensors --source {joined} {options} --parts transfer --mask-draws 0 --json"))["cells"]
-    assert (cell["source"], cell["relation"]) == (joined, "adaptive")
+    assert (cell["source"], cell["relation"]) == (joined, "own weights")
     made = tmp_path / "made.safetensors"
     said = parse(run(f"attack {joined} {options} --out {made} --json"))
     assert (said["source"], said["sample"]) == (joined, cell["sample"])

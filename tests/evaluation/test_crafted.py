@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -40,7 +41,7 @@ class Counted:
 
 
 def own(attack, **options):
-    return OwnAttack("mine", attack, **options)
+    return OwnAttack("mine", attack, **{"version": "1", **options})
 
 
 def assert_equal(one, other):
@@ -58,6 +59,7 @@ def test_a_linear_net_is_attacked_exactly(source):
     assert torch.equal(made.x_adv, (255 * best).round().to(torch.uint8))
     assert torch.equal(made.predicted, source.model(best).argmax(1))
     assert (made.source, made.attack, made.settings) == ("source", str(FGSM), {"seed": 3, "samples": 20, "rounded": True})
+    assert made.fingerprint == source.fingerprint
     # Every pixel moved by 8 levels, in each of 32 pixels.
     assert made.changes() == pytest.approx({"linf_max": EPS, "l2_mean": EPS * math.sqrt(32)}, rel=1e-5)
     kept = craft_on(source, FGSM, samples=20, seed=3, rounded=False)
@@ -161,9 +163,82 @@ def test_whatever_changes_the_images_makes_them_anew(net, tmp_path, change):
     craft_on(Subject.of("source", net, data, Work(tmp_path)), own(attack), samples=5)
     craft_on(Subject.of("source", model, data, Work(tmp_path)), own(attack, **of_attack), samples=5, **changes)
     assert len(attack.calls) == 2
-    # Its name and the size of its batches do not.
-    craft_on(Subject.of("other", net, data, Work(tmp_path)), own(attack), samples=5, batch_size=2)
+    # Its name does not.
+    craft_on(Subject.of("other", net, data, Work(tmp_path)), own(attack), samples=5)
     assert len(attack.calls) == 2
+
+
+def test_the_size_of_the_batches_counts_for_an_attack_that_may_depend_on_it_alone(net, tmp_path):
+    attack, data = Counted(), level_set(net)
+    source = Subject.of("source", net, data, Work(tmp_path))
+    for size in (5, 2, 5, 2):
+        craft_on(source, own(attack), samples=5, batch_size=size)
+    assert attack.calls == [5, 2, 2, 1]
+    known = len(list(tmp_path.rglob("*.safetensors")))
+    for size in (5, 2):
+        craft_on(source, FGSM, samples=5, batch_size=size)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == known + 1
+
+
+def test_an_attack_without_a_version_is_never_taken_for_another(net, tmp_path):
+    source, attack = Subject.of("source", net, level_set(net), Work(tmp_path)), Counted()
+    for _ in range(2):
+        craft_on(source, own(attack, version=""), samples=5)
+    assert attack.calls == [5, 5]
+
+
+def test_a_random_attack_of_the_users_own_follows_the_seed(net):
+    def scatter(model, x, y):
+        return (x + 0.1 * torch.rand_like(x)).clamp(0, 1)
+
+    source = Subject.of("source", net, level_set(net))
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first, again, other = (craft_on(source, own(scatter), samples=20, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first.x_adv, again.x_adv) and not torch.equal(first.x_adv, other.x_adv)
+
+
+class Norm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.net = nn.BatchNorm2d(2), plane()
+
+    def forward(self, x):
+        return self.net(self.norm(x))
+
+
+def trains(model, x, y):
+    model.train()
+    model(x)
+    return x
+
+
+def writes(model, x, y):
+    with torch.no_grad():
+        next(model.parameters()).add_(1)
+    return x
+
+
+@pytest.mark.parametrize("attack", [trains, writes])
+def test_an_attack_that_changes_the_model_is_refused(attack):
+    net = Norm().eval()
+    with pytest.raises(InputError, match=r"mine on net.*changed the model's weights|changed the model's weights"):
+        craft_on(Subject.of("net", net, level_set(plane())), own(attack), samples=5)
+    assert not net.training
+
+
+@pytest.mark.parametrize(("eps", "kept"), [(np.float32(0.5), 0.5), (0, 0.0), (torch.tensor(0.25), 0.25)])
+def test_any_number_is_a_radius(net, tmp_path, eps, kept):
+    attack = own(lambda model, x, y: x, eps=eps)
+    assert type(attack.eps) is float and attack.eps == kept
+    craft_on(Subject.of("source", net, level_set(net), Work(tmp_path)), attack, samples=5)
+
+
+@pytest.mark.parametrize("eps", [16, -0.1, float("nan")])
+def test_a_radius_in_levels_is_refused(eps):
+    with pytest.raises(InputError, match="16/255, not 16"):
+        own(fgsm, eps=eps)
 
 
 # --- attacks that break their word ---

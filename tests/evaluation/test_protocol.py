@@ -109,7 +109,7 @@ def test_every_target_meets_every_source_and_attack(drawn, zoo):
         for source, told_of in (
             ("twin", ("same structure", "black-box")),
             ("bottom again", ("black-box", "white-box")),
-            ("bottom again over 2 masks", ("black-box", "adaptive")),
+            ("bottom again over 2 masks", ("black-box", "own weights")),
         )
         for attack in (FGSM, PGD)
         for target, told in zip(targets, told_of, strict=True)
@@ -324,7 +324,7 @@ def test_models_of_which_none_is_ever_right_are_said_and_nothing_else(data):
 
 def test_a_model_without_a_gradient_is_attacked_by_its_decisions_alone(data):
     nets = {"numb": numb(), "a": plane(1)}
-    attacks = [FGSM, AttackSpec.parse("noise"), OwnAttack("mine", lambda m, x, y: fgsm(m, x, y, eps=0.1))]
+    attacks = [FGSM, AttackSpec.parse("noise"), OwnAttack("mine", lambda m, x, y: fgsm(m, x, y, eps=0.1), version="1")]
     found = evaluate(nets, data, sources=nets, attacks=attacks, **SMALL)
     assert found.left_out == {"numb": "has no gradient, so that it is attacked by its decisions alone"}
     assert {attack for _, source, attack, _ in cells(found) if source == "numb"} == {"noise:sigma=16/255"}
@@ -414,7 +414,7 @@ NETS = {"a": plane(), "b": plane(2)}
 
 def run(data, attack, work=None, nets=NETS):
     """All parts; the attack on one source, and on both models, of which one is a source too: 3 sets of 12 images, 3 pieces each."""
-    own = OwnAttack("mine", attack, eps=8 / 255)
+    own = OwnAttack("mine", attack, eps=8 / 255, version="1")
     return evaluate(nets, data, sources={"s": plane(1), "b": nets["b"]}, attacks=[own], work=work, mask_draws=0, **SMALL)
 
 
@@ -482,8 +482,9 @@ def test_a_stop_in_any_part_costs_no_more_than_its_piece(data, expected, tmp_pat
 def test_a_model_added_later_costs_its_own_cells_alone(data, tmp_path):
     first, second = Stopping(), Stopping()
     options = {"parts": TRANSFER, "samples": 12, "work": Work(tmp_path)}
-    one = evaluate({"a": plane()}, data, sources={"s": plane(1)}, attacks=[OwnAttack("mine", first)], **options)
-    two = evaluate({"a": plane(), "b": plane(2)}, data, sources={"s": plane(1)}, attacks=[OwnAttack("mine", second)], **options)
+    one = evaluate({"a": plane()}, data, sources={"s": plane(1)}, attacks=[OwnAttack("mine", first, version="1")], **options)
+    mine = OwnAttack("mine", second, version="1")
+    two = evaluate({"a": plane(), "b": plane(2)}, data, sources={"s": plane(1)}, attacks=[mine], **options)
     assert first.calls == [12] and second.calls == []
     assert two.as_dict()["cells"][0] == one.as_dict()["cells"][0]
 

@@ -156,7 +156,7 @@ def test_a_piece_says_in_plain_values_what_it_is(tmp_path):
     what = each.identity("answers", torch.tensor([3, 1]))
     assert json.loads(json.dumps(what)) == what
     about = read_tensors(file)[1]
-    assert about.pop("seconds") >= 0 and about == what | {"device": "cpu"}
+    assert about.pop("seconds") >= 0 and about == what | each.work.context and each.work.context["device"] == "cpu"
     others = [each.identity("answers", torch.tensor([1, 3])), each.identity("score", torch.tensor([3, 1]))]
     assert what not in others and each.identity("answers", torch.tensor([3, 1]), seed=1) != what
 
@@ -246,10 +246,34 @@ GRADIENTS = {
 def test_a_gradient_is_there_or_not(case):
     model, there = GRADIENTS[case]
     model.train()
-    each = Subject.of("mine", model, pictures())
     with torch.no_grad():
-        assert each.differentiable() is there
+        each = Subject.of("mine", model, pictures())
+    assert each.differentiable is there
     assert model.training and all(weight.grad is None for weight in model.parameters())
+
+
+class Rounding(torch.autograd.Function):
+    """Rounds; passes no gradient on, or one as if it had not rounded."""
+
+    @staticmethod
+    def forward(ctx, x, passes):
+        ctx.passes = passes
+        return x.round()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return (grad if ctx.passes else torch.zeros_like(grad)), None
+
+
+def test_a_gradient_mended_is_another_model():
+    def rounding(passes):
+        layer = nn.Linear(192, 5)
+        nn.init.constant_(layer.weight, 0.25)
+        nn.init.zeros_(layer.bias)
+        return nn.Sequential(Lambda(lambda x: Rounding.apply(x, passes).flatten(1)), layer)
+
+    hidden, mended, again = (Subject.of("mine", rounding(passes), pictures()).fingerprint for passes in (False, True, True))
+    assert hidden != mended == again
 
 
 # --- answers and samples ---

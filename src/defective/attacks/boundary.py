@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from defective.attacks.budget import check_classes, check_inputs
 from defective.errors import InputError
-from defective.inference import evaluating
+from defective.inference import dtype_of, evaluating
 
 START_DRAWS, BLEND_LEVELS = 1000, 1000
 CHECK_EVERY, ADAPTATION, CONVERGED = 10, 1.5, 1e-7
@@ -84,13 +84,14 @@ def boundary_details(
     check_classes(model, x, y)
     x, y = x.detach().clamp(0, 1), y.to(x.device)
     generators = [torch.Generator().manual_seed(int(torch.randint(2**63 - 1, (), generator=generator))) for _ in x]
+    dtype = dtype_of(model)
     queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
 
     def ask(rows: Tensor, images: Tensor) -> Tensor:
         if not len(rows):
             return rows.bool()
         queries[rows] += 1
-        z = torch.cat([model(part) for part in images.split(FORWARD_BATCH)])
+        z = torch.cat([model(part.to(dtype)) for part in images.split(FORWARD_BATCH)])
         return (z.argmax(1) != y[rows]) & ~z.isnan().any(1)
 
     with evaluating(model), torch.no_grad():

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from defective.attacks.budget import check_classes, check_inputs
 from defective.errors import InputError
-from defective.inference import evaluating
+from defective.inference import dtype_of, evaluating
 
 # Where tanh is cut off. Nearer to 1 a pixel at exactly 0 or 1 would need hundreds of Adam's steps before it moves at all.
 EDGE = 1 - 1e-3
@@ -123,7 +123,7 @@ def _descend(
 
 def _shortfall(model: nn.Module, images: Tensor, y: Tensor, confidence: float) -> Tensor:
     """How much each image's margin falls short of ``confidence``; 0 once it does not."""
-    z: Tensor = model(images)
+    z: Tensor = model(images.to(dtype_of(model)))
     # A model's rounding differs with the batch it sees; the margin must hold in any.
     slack = 8 * torch.finfo(z.dtype).eps * z.detach().abs().amax(1)
     true = z.gather(1, y[:, None]).squeeze(1)

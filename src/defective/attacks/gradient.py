@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from defective.attacks.budget import check_inputs, check_label_range, draw_per_image, project, settle, widened
 from defective.errors import InputError
-from defective.inference import evaluating
+from defective.inference import dtype_of, evaluating
 
 View = Callable[[Tensor], Tensor]  # a point -> the images the model is to see
 Gradient = Callable[..., Tensor]  # (point, view=identity) -> gradient of each image's loss with respect to its point
@@ -151,7 +151,7 @@ def cross_entropy_gradient(model: nn.Module, y: Tensor) -> Gradient:
     """
     y = y.long().clone()
     lowest, highest = (int(label) for label in y.aminmax())
-    dtype = next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), None)
+    dtype = dtype_of(model)
 
     def gradient(point: Tensor, view: View = lambda point: point) -> Tensor:
         point = point.detach().requires_grad_()

@@ -1,5 +1,6 @@
 """The attack on nets that see levels instead of pixels: gradient ascent on the logits of a distribution over levels."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -65,10 +66,10 @@ def lspga(
     for name, value in {"logit_step": logit_step, "anneal": anneal}.items():
         if not 0 < value < torch.inf:
             raise InputError(f"{name} {value} must be a number above 0")
-    encoders = _encoders(model)
-    with differentiating(model), _replaced(encoders) as levels:
+    found = _encoders(model)
+    with differentiating(model), _replaced(found) as levels:
         clean, gradient = widened(x), cross_entropy_gradient(model, y.to(x.device))
-        lowest, allowed = _allowed(encoders[0], clean, eps)
+        lowest, allowed = _allowed(found[0], clean, eps)
         u = draw_per_image(torch.randn, clean[:, :, None].expand_as(allowed), generator)
 
         def encoded(u: Tensor, sharpness: float) -> Tensor:
@@ -76,17 +77,20 @@ def lspga(
             levels[:] = [lowest, p.flip(2).cumsum(2).flip(2)[:, :, 1:]]
             return clean
 
-        for step in range(steps if allowed.shape[2] > 1 else 0):
+        for step in range(steps):
             u = u + logit_step * gradient(u, partial(encoded, sharpness=anneal**step)).sign()
         level = lowest + u.masked_fill(~allowed, -torch.inf).argmax(2)
-        x_adv = _nearest(clean, level, encoders[0].levels, eps)
+        x_adv = _nearest(clean, level, found[0].levels, eps)
         return settle(x_adv, x.detach(), eps)
 
 
+def encoders(model: nn.Module) -> list[Any]:
+    """The thermometers of a model: modules with ``levels``, ``level_of`` and ``relaxed``."""
+    return [module for module in model.modules() if all(hasattr(module, name) for name in ("levels", "level_of", "relaxed"))]
+
+
 def _encoders(model: nn.Module) -> list[Any]:
-    found: list[Any] = [
-        module for module in model.modules() if all(hasattr(module, name) for name in ("levels", "level_of", "relaxed"))
-    ]
+    found = encoders(model)
     if not found:
         raise InputError("lspga is for thermometer nets (such as resnet18/therm16), this one has no encoder: use pgd")
     levels = sorted({module.levels for module in found})
@@ -96,7 +100,7 @@ def _encoders(model: nn.Module) -> list[Any]:
 
 
 @contextmanager
-def _replaced(encoders: list[Any]) -> Iterator[list[Tensor]]:
+def _replaced(found: list[Any]) -> Iterator[list[Tensor]]:
     """Inside the block each encoder encodes the lowest levels and the tails in the list instead of its input."""
     levels: list[Tensor] = []
 
@@ -104,7 +108,7 @@ def _replaced(encoders: list[Any]) -> Iterator[list[Tensor]]:
         encoding: Tensor = encoder.relaxed(*levels)
         return encoding.to(output.dtype)
 
-    hooks = [encoder.register_forward_hook(relaxed) for encoder in encoders]
+    hooks = [encoder.register_forward_hook(relaxed) for encoder in found]
     try:
         yield levels
     finally:
@@ -115,7 +119,9 @@ def _replaced(encoders: list[Any]) -> Iterator[list[Tensor]]:
 def _allowed(encoder: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """The lowest level that points of the ball have, ``(N, C, H, W)``, and which of the next ones they have, bool ``(N, C, K, H, W)``."""
     lowest, highest = (encoder.level_of((x + side).clamp(0, 1)) for side in (-eps, eps))
-    above = torch.arange(int((highest - lowest).max()) + 1, device=x.device)[:, None, None]
+    # As many as any pixel can have, whatever the batch holds: an image's random numbers must not depend on the others.
+    most = min(encoder.levels, math.floor(2 * eps * encoder.levels) + 2)
+    above = torch.arange(most, device=x.device)[:, None, None]
     return lowest, above <= (highest - lowest)[:, :, None]
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import typer
 from pydantic import ValidationError
 
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except InputError as error:
         fail(error)
+    except torch.OutOfMemoryError:
+        fail("out of memory on the device: lower --batch-size, or choose --device cpu; finished work is kept")
     except BrokenPipeError:
         # The reader of our output is gone; leave nothing for the interpreter to flush into the closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

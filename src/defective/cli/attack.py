@@ -38,6 +38,7 @@ def attack(
     ] = "pgd",
     samples: Annotated[int, typer.Option(min=1, help="Images, drawn at random among those the net classifies right.")] = 1000,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round to 8 bits.")] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images attacked at once: lower it if memory runs out.")] = 250,
     seed: SeedOption = 0,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
@@ -55,7 +56,7 @@ def attack(
     ((name, model),) = open_models([[checkpoint]], device)[0].items()
     test = load_data(data, "test", image_size=image_size)
     source = Subject.of(name, model, test, Work.in_cache(choose_device(device)))
-    crafted = craft_on(source, chosen, samples=samples, seed=seed, rounded=not keep_float)
+    crafted = craft_on(source, chosen, samples=samples, seed=seed, rounded=not keep_float, batch_size=batch_size)
     write_crafted(crafted, test, out)
     fooled = Rate.of(int(crafted.fooled.sum()), len(crafted.y))
     if json:

@@ -18,14 +18,14 @@ from defective.cli.console import (
 )
 from defective.cli.references import open_attack, open_models
 from defective.data import Data, load_data
-from defective.data.stimuli import Stimuli, load_stimuli
+from defective.data.stimuli import load_stimuli
 from defective.errors import InputError
 from defective.evaluation import ATTACKS, PARTS, Crafted, Evaluation, Settings, Work
 from defective.evaluation import evaluate as evaluate_models
 from defective.evaluation.crafted import read_crafted
-from defective.evaluation.table import markdown, table_rows
+from defective.evaluation.table import markdown, notes, table_rows
 from defective.files import check_folder, write_tensors, write_whole
-from defective.machine import choose_device, describe_machine
+from defective.machine import choose_device, describe_machine, inference_precision
 from defective.specs import AttackSpec
 
 
@@ -42,13 +42,15 @@ def evaluate(
     attack: Annotated[
         list[str] | None, typer.Option(help="Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.")
     ] = None,
-    parts: Annotated[str, typer.Option(help=f"Of {', '.join(PARTS)}, those to run.")] = ",".join(PARTS),
+    parts: Annotated[str | None, typer.Option(help=f"Those to run of {', '.join(PARTS)}. Default: all.")] = None,
     samples: Annotated[int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")] = 2000,
     decision: Annotated[str, typer.Option(help="Decision-based attack; the paper's has directions=25.")] = "boundary:steps=5000",
     decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = 100,
     confidence: Annotated[float, typer.Option(help="Least confidence of every model in the images to shuffle.")] = 0.99,
     check_samples: Annotated[int, typer.Option(help="Images of the honesty checks.")] = 200,
-    mask_draws: Annotated[int, typer.Option(help="Masks to average a defective source over, as one more source; 0: none.")] = 8,
+    mask_draws: Annotated[
+        int, typer.Option(help="Fresh masks to average a defective source over, as one more source; 0: none.")
+    ] = 0,
     stimuli: Annotated[Path | None, typer.Option(help="Archive of cue-conflict images, silhouettes and edges.")] = None,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round attacked images to 8 bits.")] = False,
     batch_size: Annotated[int, typer.Option(help="Images attacked at once: lower it if memory runs out.")] = 250,
@@ -73,7 +75,7 @@ def evaluate(
     """
     attacks = [open_attack(text) for text in attack] if attack else list(ATTACKS)
     settings = Settings.make(
-        parts=tuple(part.strip() for part in parts.split(",") if part.strip()),
+        parts=PARTS if parts is None else tuple(part.strip() for part in parts.split(",") if part.strip()),
         samples=samples,
         decision=AttackSpec.parse(decision),
         decision_samples=decision_samples,
@@ -89,23 +91,29 @@ def evaluate(
             "one model alone has no source to be attacked from: name --source, --crafted, or further models, or leave transfer out "
             "of --parts"
         )
+    if parts is not None and ("stimuli" in settings.parts) != (stimuli is not None):
+        raise InputError("the part stimuli and the option --stimuli ARCHIVE go together: name both, or neither")
     if out is not None:
         check_folder(out)
     targets, sources = open_models([models, source or ([] if crafted else models)], device)
     test = load_data(data, "test", image_size=image_size)
-    work = Work.in_cache(choose_device(device))
+    shapes = None if stimuli is None else load_stimuli(stimuli, test.classes, image_shape=test.image_shape)
+    place = choose_device(device)
+    work = Work.in_cache(place)
     evaluation = evaluate_models(
         targets,
         test,
         sources=sources,
         attacks=attacks,
         crafted=_read(crafted or [], test, {(name, str(each)) for name in sources for each in attacks}),
-        stimuli=_stimuli(stimuli, test),
+        stimuli=shapes,
         work=work,
         settings=settings,
     )
-    document = evaluation.as_dict() | {"seconds": work.seconds, "machine": describe_machine(choose_device(device), "fp32")}
+    document = evaluation.as_dict() | {"seconds": work.seconds, "machine": describe_machine(place, inference_precision(place))}
     document["models"] = {name: _provenance(model) for name, model in {**sources, **targets}.items()}
+    if shapes is not None:
+        document["stimuli_left_out"] = {"other_class": shapes.other_class, "same_cues": shapes.same_cues}
     if out is not None:
         _write(evaluation, document, out)
     if json:
@@ -132,10 +140,6 @@ def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[Cra
     ]
 
 
-def _stimuli(path: Path | None, test: Data) -> Stimuli | None:
-    return None if path is None else load_stimuli(path, test.classes, image_shape=test.image_shape)
-
-
 def _write(evaluation: Evaluation, document: dict[str, Any], out: Path) -> None:
     write_tensors(out / "outcomes.safetensors", evaluation.as_tensors(), {"cells": document["cells"]})
     write_whole(out / "evaluation.md", lambda file: file.write_text(markdown(document)))
@@ -155,17 +159,4 @@ def _provenance(model: nn.Module) -> dict[str, Any]:
 def _print(document: dict[str, Any]) -> None:
     models = list(document["accuracy"])
     rows = [(f"{row.part}: {row.label}", *(row.cells.get(name, "") for name in models)) for row in table_rows(document)]
-    failed = [
-        f"{name} fails the check that {each['asks']}: {each['measured']}"
-        for name, checks in document["checks"].items()
-        for each in checks
-        if each["verdict"] == "failed"
-    ]
-    note = "\n".join(
-        [
-            f"in % with 95 % intervals, up to {document['settings']['samples']:,} images per source and attack",
-            *(f"{name} {reason}" for name, reason in document["left_out"].items()),
-            *failed,
-        ]
-    )
-    print_table(f"Black-box evaluation on {document['data']}", ("measured", *models), rows, note=note)
+    print_table(f"Black-box evaluation on {document['data']}", ("measured", *models), rows, note="\n".join(notes(document)))

@@ -82,13 +82,20 @@ def open_attack(text: str) -> AttackSpec | OwnAttack:
     if name in ATTACK_DEFAULTS or not colon or "=" in function:
         return AttackSpec.parse(text)
     found = _find(text, "attack")
-    file = getattr(sys.modules[name], "__file__", None)
-    version = hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else ""
+    # The folder's other modules too: what the attack does may stand in one that it imports.
+    here = {file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None)) and _local(file)}
+    here |= {file} if (file := getattr(sys.modules[name], "__file__", None)) else set()
+    digest = hashlib.sha256(b"".join(Path(file).read_bytes() for file in sorted(here)))
 
     def attack(model: nn.Module, x: Tensor, y: Tensor) -> Any:
         return _call(text, lambda: found(model, x, y))
 
-    return OwnAttack(text, attack, getattr(found, "eps", None), version)
+    return OwnAttack(text, attack, getattr(found, "eps", None), digest.hexdigest()[:16])
+
+
+def _local(file: str) -> bool:
+    path = Path(file).resolve()
+    return path.is_file() and path.is_relative_to(Path.cwd()) and "site-packages" not in path.parts
 
 
 def _find(reference: str, what: str) -> Callable[..., Any]:
@@ -130,7 +137,10 @@ def _identity(reference: str) -> Path | str:
 
 
 def _short(reference: str, references: Sequence[str]) -> str:
-    if "+" in reference and not Path(reference).exists():
-        return "+".join(Path(part).name for part in reference.split("+"))
-    name = Path(reference).name
-    return name if sum(Path(other).name == name for other in references) == 1 else reference
+    name = _last(reference)
+    return name if sum(_last(other) == name for other in references) == 1 else reference
+
+
+def _last(reference: str) -> str:
+    parts = [reference] if Path(reference).exists() else reference.split("+")
+    return "+".join(Path(part).name for part in parts)

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from defective.attacks import Attack, pgd
+from defective.attacks.budget import draw_per_image
 from defective.evaluation.differences import difference
 from defective.evaluation.rates import Rate
-from defective.evaluation.subject import Subject, in_dtype_of, said_of
+from defective.evaluation.subject import Subject, said_of
 from defective.evaluation.transfer import Outcome
 from defective.evaluation.work import Tensors
-from defective.inference import as_images, device_of, evaluating, logits
+from defective.inference import as_images, device_of, dtype_of, evaluating, logits
 from defective.masks import stream
 from defective.progress import progress_bar
 
@@ -55,7 +56,9 @@ class Check:
         return {"check": self.name, "asks": CHECKS[self.name], "verdict": self.verdict, "measured": self.measured}
 
 
-def run_checks(subject: Subject, outcomes: Sequence[Outcome] = (), *, samples: int = 200, seed: int = 0) -> list[Check]:
+def run_checks(
+    subject: Subject, outcomes: Sequence[Outcome] = (), *, samples: int = 200, seed: int = 0, batch_size: int = 250
+) -> list[Check]:
     """Ask all checks of one model, on the first ``samples`` test images that it classifies right.
 
     Args:
@@ -63,16 +66,17 @@ def run_checks(subject: Subject, outcomes: Sequence[Outcome] = (), *, samples: i
         outcomes: Transfer and white-box outcomes of the evaluation; the last check compares them.
         samples: Images.
         seed: Seed of the sample and the noise.
+        batch_size: Images attacked at once; only time and memory depend on it.
 
     Source: Carlini et al. 2019, Section 5 and its checklist.
     """
     index = subject.sample(samples, seed=seed)
     checks = [_deterministic(subject, index)]
-    if not subject.differentiable():
+    if not subject.differentiable:
         checks.append(Check("gradient", "failed", "the logits have no gradient: only decision-based numbers mean anything"))
         missing = [name for name in CHECKS if name not in ("deterministic", "gradient")]
         return checks + [Check(name, "undecided", "needs a gradient") for name in missing]
-    probe = _probe(subject, index)
+    probe = _probe(subject, index, batch_size)
     checks += [_gradient(probe), _surface(probe)]
     rungs: dict[tuple[str, int], Attack] = {("steps", count): _attack(EPS, STEP, count) for count in STEPS}
     rungs |= {("radius", radius): _attack(radius / 255, radius / 255 / 4, 20) for radius in RADII}
@@ -80,7 +84,7 @@ def run_checks(subject: Subject, outcomes: Sequence[Outcome] = (), *, samples: i
     right: dict[str, dict[int, Tensor]] = {}
     with progress_bar(f"honesty checks of {subject.name}", len(rungs), unit="attacks") as advance:
         for (name, strength), attack in rungs.items():
-            right.setdefault(name, {})[strength] = _withstood(subject, index, attack, f"{name}/{strength}")
+            right.setdefault(name, {})[strength] = _withstood(subject, index, attack, f"{name}/{strength}", batch_size)
             advance(1)
     checks += [_noise(right["noise"][seed], right["steps"][STEPS[-1]])]
     checks += [_ladder(name, right[name]) for name in ("steps", "radius")]
@@ -98,23 +102,23 @@ def _deterministic(subject: Subject, index: Tensor) -> Check:
     return Check("deterministic", verdict, f"logits differ by {apart:.2g} from call to call, by {company:.2g} in another batch")
 
 
-def _probe(subject: Subject, index: Tensor) -> Tensors:
+def _probe(subject: Subject, index: Tensor, batch_size: int) -> Tensors:
     """For each image the length of the loss's gradient, and whether the margin falls half a level along its own gradient."""
 
     def make() -> Tensors:
         x, y = subject.data.take(index)
         norms, falls = [], []
-        for part, labels in zip(x.split(250), y.split(250), strict=True):
+        for part, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
             images, true = as_images(part.to(device_of(subject.model))), labels.to(device_of(subject.model))
             with evaluating(subject.model), torch.enable_grad():
                 images.requires_grad_()
-                z = in_dtype_of(subject.model, images)
+                z = subject.model(images.to(dtype_of(subject.model)))
                 loss = torch.nn.functional.cross_entropy(z, true, reduction="sum")
                 norms.append(torch.autograd.grad(loss, images, retain_graph=True)[0].flatten(1).norm(dim=1).cpu())
                 (slope,) = torch.autograd.grad(_margin(z, true).sum(), images)
             moved = (images.detach() - 0.5 / 255 * slope.sign()).clamp(0, 1)
             with evaluating(subject.model), torch.no_grad():
-                falls.append((_margin(in_dtype_of(subject.model, moved), true) < _margin(z.detach(), true)).cpu())
+                falls.append((_margin(subject.model(moved.to(dtype_of(subject.model))), true) < _margin(z.detach(), true)).cpu())
         return {"norm": torch.cat(norms), "falls": torch.cat(falls)}
 
     return subject.work.piece(subject.identity("probe", index), make)
@@ -146,20 +150,21 @@ def _attack(eps: float, step_size: float, steps: int) -> Attack:
 
 
 def _corner(seed: int) -> Attack:
+    generator = stream(seed, "checks/noise")
+
     def attack(model: torch.nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        signs = torch.rand(x.shape, generator=stream(seed, "checks/noise")).to(x) < 0.5
-        return (x + EPS * (1 - 2 * signs.to(x))).clamp(0, 1)
+        return (x + EPS * (draw_per_image(torch.rand, x, generator) - 0.5).sign()).clamp(0, 1)
 
     return attack
 
 
-def _withstood(subject: Subject, index: Tensor, attack: Attack, what: str) -> Tensor:
+def _withstood(subject: Subject, index: Tensor, attack: Attack, what: str, batch_size: int) -> Tensor:
     """Bool ``(N,)``: the model is still right."""
 
     def make() -> Tensors:
         x, y = subject.data.take(index)
         images = as_images(x.to(device_of(subject.model)))
-        parts = zip(images.split(250), y.split(250), strict=True)
+        parts = zip(images.split(batch_size), y.split(batch_size), strict=True)
         with said_of(subject.name):
             made = [logits(subject.model, attack(subject.model, part, labels.to(part.device))) for part, labels in parts]
         return {"right": torch.cat(made).argmax(1) == y.cpu()}
@@ -196,9 +201,7 @@ def _white_box(name: str, outcomes: Sequence[Outcome]) -> Check:
         if not outcome.white_box:
             continue
         others = [
-            each
-            for each in own
-            if not each.white_box and each.crafted.attack == outcome.crafted.attack and each.clean_correct.any()
+            each for each in own if each.transferred and each.crafted.attack == outcome.crafted.attack and each.clean_correct.any()
         ]
         if not others:
             continue

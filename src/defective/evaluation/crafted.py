@@ -1,12 +1,14 @@
 """Attack a source on its sample of the test set, piece by piece, and keep the images."""
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from defective.attacks import Attack, from_spec
 from defective.data import Data
@@ -14,8 +16,9 @@ from defective.errors import InputError
 from defective.evaluation.relations import Relation
 from defective.evaluation.subject import Subject, said_of
 from defective.evaluation.transfer import Crafted, Outcome, attack_batches, score
-from defective.evaluation.work import Tensors
+from defective.evaluation.work import Tensors, Work
 from defective.files import read_tensors, write_tensors
+from defective.inference import device_of, evaluating
 from defective.masks import stream
 from defective.progress import progress_bar
 from defective.specs import AttackSpec
@@ -31,14 +34,24 @@ class OwnAttack:
     Attributes:
         name: What it is called in tables.
         attack: Any callable ``(model, x, y) -> x_adv`` on float images in [0, 1].
-        eps: Radius of its L-infinity ball, if it promises one: checked, and kept when rounding.
-        version: Tells one state of its code from the next; pieces made by another are not used.
+        eps: Radius of its L-infinity ball in [0, 1] units, if it promises one: checked, and kept when rounding.
+        version: Tells one state of its code from the next; pieces made by another are not used. Without one no piece is kept.
+
+    Raises:
+        InputError: If ``eps`` lies outside [0, 1].
     """
 
     name: str
     attack: Attack
     eps: float | None = None
     version: str = ""
+
+    def __post_init__(self) -> None:
+        if self.eps is not None:
+            if not 0 <= float(self.eps) <= 1:
+                raise InputError(f"attack {self.name}: eps {self.eps} lies outside [0, 1]: write 16/255, not 16")
+            # A plain number, whatever kind of number it was.
+            object.__setattr__(self, "eps", float(self.eps))
 
     def __str__(self) -> str:
         return self.name
@@ -61,44 +74,87 @@ def craft_on(
         samples: Images, among those that the source classifies right.
         seed: Seed of the sample and of random attacks.
         rounded: Round to 8 bits.
-        batch_size: Images attacked at once, at most 250; only time and memory depend on it.
+        batch_size: Images attacked at once, at most 250. For the attacks of this library only time and memory depend on it;
+            AutoAttack and attacks of your own may draw other numbers for another size.
 
     Raises:
-        InputError: If the attack returns something other than images in [0, 1] and its ball.
+        InputError: If the attack returns something other than images in [0, 1] and its ball, or changes the source.
     """
     index = source.sample(samples, seed=seed)
+    own = isinstance(attack, OwnAttack)
+    how = {"seed": seed, "rounded": rounded, "eps": attack.eps if isinstance(attack, OwnAttack) else attack.parameters.get("eps")}
+    if own or str(attack).startswith("autoattack"):
+        how["batch_size"] = batch_size
+    work = Work() if isinstance(attack, OwnAttack) and not attack.version else source.work
     parts: list[Tensors] = []
     with progress_bar(f"{attack} on {source.name}", len(index), unit="images") as advance:
         for number, chunk in enumerate(index.split(CHUNK)):
-            function, eps = _function(attack, stream(seed, f"craft/{number}").initial_seed())
-            what = source.identity("craft", chunk, attack=str(attack), eps=eps, version=getattr(attack, "version", ""))
-            what |= {"seed": seed, "chunk": number, "rounded": rounded}
-            settings: dict[str, Any] = {"eps": eps, "rounded": rounded, "batch_size": batch_size}
-            done = 0
+            what = source.identity("craft", chunk, attack=str(attack), version=getattr(attack, "version", ""), chunk=number, **how)
+            count = _Count(advance)
 
-            def step(n: int) -> None:
-                nonlocal done
-                done += n
-                advance(n)
+            def make(chunk: Tensor = chunk, number: int = number, count: _Count = count) -> Tensors:
+                chunk_seed = stream(seed, f"craft/{number}").initial_seed()
+                with said_of(f"{attack} on {source.name}"), unchanged(source.model):
+                    return _attacked(source, chunk, attack, chunk_seed, how["eps"], rounded, batch_size, count)
 
-            def make(chunk: Tensor = chunk, function: Attack = function, settings: dict[str, Any] = settings) -> Tensors:
-                x, y = source.data.take(chunk)
-                with said_of(f"{attack} on {source.name}"):
-                    x_adv, predicted = attack_batches(source.model, x, y, function, **settings, advance=step)
-                return {"x_adv": x_adv, "predicted": predicted}
-
-            parts.append(source.work.piece(what, make))
-            advance(len(chunk) - done)
+            parts.append(work.piece(what, make))
+            count.to(len(chunk))
     x, y = source.data.take(index)
     x_adv, predicted = (torch.cat([part[name] for part in parts]) for name in ("x_adv", "predicted"))
-    how = {"seed": seed, "samples": samples, "rounded": rounded}
-    return Crafted(x, y.cpu(), x_adv, predicted, index, source.name, str(attack), how)
+    settings = {"seed": seed, "samples": samples, "rounded": rounded}
+    return Crafted(x, y.cpu(), x_adv, predicted, index, source.name, str(attack), settings, source.fingerprint)
 
 
-def _function(attack: AttackSpec | OwnAttack, seed: int) -> tuple[Attack, float | None]:
-    if isinstance(attack, OwnAttack):
-        return attack.attack, attack.eps
-    return from_spec(attack, seed=seed), attack.parameters.get("eps")
+def _attacked(
+    source: Subject,
+    index: Tensor,
+    attack: AttackSpec | OwnAttack,
+    seed: int,
+    eps: float | None,
+    rounded: bool,
+    batch_size: int,
+    advance: Callable[[int], object],
+) -> Tensors:
+    x, y = source.data.take(index)
+    settings: dict[str, Any] = {"eps": eps, "rounded": rounded, "batch_size": batch_size, "advance": advance}
+    if isinstance(attack, AttackSpec):
+        x_adv, predicted = attack_batches(source.model, x, y, from_spec(attack, seed=seed), **settings)
+    else:
+        # An attack of the user's own draws from torch's global generator, if it draws.
+        device = device_of(source.model)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            x_adv, predicted = attack_batches(source.model, x, y, attack.attack, **settings)
+    return {"x_adv": x_adv, "predicted": predicted}
+
+
+class _Count:
+    """Moves a bar by what is done, and to the end of a piece that was there already."""
+
+    def __init__(self, advance: Callable[[int], object]) -> None:
+        self.advance, self.done = advance, 0
+
+    def __call__(self, n: int) -> None:
+        self.done += n
+        self.advance(n)
+
+    def to(self, n: int) -> None:
+        self(n - self.done)
+
+
+@contextmanager
+def unchanged(model: nn.Module) -> Iterator[None]:
+    """Refuse an attack that changes the model: everything after it would be measured on another one.
+
+    Raises:
+        InputError: If a weight or buffer is written inside the block.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    before = [tensor._version for tensor in tensors]
+    with evaluating(model):
+        yield
+    if [tensor._version for tensor in tensors] != before:
+        raise InputError("the attack changed the model's weights or running statistics: attack a copy, in eval mode")
 
 
 def score_on(target: Subject, crafted: Crafted, relation: Relation = "black-box") -> Outcome:
@@ -111,6 +167,9 @@ def score_on(target: Subject, crafted: Crafted, relation: Relation = "black-box"
         return {"clean": outcome.clean_correct, "adv": outcome.adv_correct}
 
     made = target.work.piece(what, make)
+    if crafted.fingerprint == target.fingerprint:
+        # Also where the images come from a file and their source is not at hand.
+        relation = "white-box"
     return Outcome(target.name, crafted, made["clean"], made["adv"], relation)
 
 
@@ -126,7 +185,7 @@ def write_crafted(crafted: Crafted, data: Data, path: Path) -> None:
         "predicted": crafted.predicted,
         "index": crafted.index,
     }
-    about = {"source": crafted.source, "attack": crafted.attack, "data": data.name, "settings": crafted.settings}
+    about = {name: getattr(crafted, name) for name in ("source", "attack", "settings", "fingerprint")} | {"data": data.name}
     write_tensors(path, tensors, about)
 
 
@@ -148,5 +207,6 @@ def read_crafted(path: Path, data: Data) -> Crafted:
     if x.shape != tensors["x_adv"].shape:
         here, there = tuple(x.shape[1:]), tuple(tensors["x_adv"].shape[1:])
         raise InputError(f"{path} holds images of shape {there}, those of {data.name} here are {here}")
-    settings = about.get("settings", {})
-    return Crafted(x, y.cpu(), tensors["x_adv"], tensors["predicted"], index, about["source"], about["attack"], settings)
+    made: dict[str, Any] = {name: tensors[name] for name in ("x_adv", "predicted")}
+    made |= {name: about[name] for name in ("source", "attack", "settings", "fingerprint") if name in about}
+    return Crafted(x=x, y=y.cpu(), index=index, **made)

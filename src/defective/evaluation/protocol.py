@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from defective.baselines import Thermometer
+from defective.attacks.logit_space import encoders
 from defective.data import Data
 from defective.data.stimuli import Stimuli
 from defective.errors import InputError
@@ -79,7 +79,8 @@ def evaluate(
     owned = [Subject.of(name, model, data, work) for name, model in (sources or {}).items()]
     accuracies = {each.name: each.accuracy() for each in judged}
     able = [each for each in judged if accuracies[each.name].hits]
-    outcomes = _transfer(judged, owned, list({str(attack): attack for attack in attacks}.values()), crafted, chosen)
+    attackers = _attackers(owned, judged, chosen) if "transfer" in chosen.parts else []
+    outcomes = _transfer(judged, attackers, list({str(attack): attack for attack in attacks}.values()), crafted, chosen)
     noise = _curves(able, chosen, "noise") if "noise" in chosen.parts and able else None
     shuffled = _curves(able, chosen, "shuffle") if "shuffle" in chosen.parts and able else None
     decisions, reports, checks = {}, {}, {}
@@ -87,23 +88,28 @@ def evaluate(
         if "decision" in chosen.parts:
             decisions[each.name] = decide(each, chosen.decision, samples=chosen.decision_samples, seed=chosen.seed)
         if "checks" in chosen.parts:
-            checks[each.name] = run_checks(each, outcomes, samples=chosen.check_samples, seed=chosen.seed)
+            checks[each.name] = run_checks(
+                each, outcomes, samples=chosen.check_samples, seed=chosen.seed, batch_size=chosen.batch_size
+            )
     if "stimuli" in chosen.parts and stimuli is not None:
         reports = {each.name: shape_report(each.model, stimuli) for each in judged}
+    known = {attacker.name: attacker.accuracy() for attacker, _ in attackers}
     left_out = {each.name: reason for each in judged if (reason := _hindrance(each, accuracies[each.name]))}
-    return Evaluation(data.name, len(data), chosen, accuracies, outcomes, decisions, noise, shuffled, reports, checks, left_out)
+    return Evaluation(
+        data.name, len(data), chosen, accuracies, outcomes, decisions, noise, shuffled, reports, checks, left_out, known
+    )
 
 
 def _hindrance(subject: Subject, accuracy: Rate) -> str:
     """Why a model was not attacked, or not by every attack; empty for one that was."""
     if not accuracy.hits:
         return f"classifies no image of {subject.data.name} right, so that there is none to attack"
-    return "" if subject.differentiable() else "has no gradient, so that it is attacked by its decisions alone"
+    return "" if subject.differentiable else "has no gradient, so that it is attacked by its decisions alone"
 
 
 def _transfer(
     targets: Sequence[Subject],
-    sources: Sequence[Subject],
+    attackers: Sequence[tuple[Subject, bool]],
     attacks: Sequence[AttackSpec | OwnAttack],
     crafted: Sequence[Crafted],
     settings: Settings,
@@ -115,7 +121,7 @@ def _transfer(
         "batch_size": settings.batch_size,
     }
     outcomes = [score_on(target, each) for each in crafted for target in targets]
-    for source, required in _wanted(sources, targets, settings) if "transfer" in settings.parts else ():
+    for source, required in attackers:
         for attack in attacks:
             if required or _attackable(source, attack):
                 made = craft_on(source, attack, **options)
@@ -132,11 +138,11 @@ def _transfer(
 
 def _attackable(subject: Subject, attack: AttackSpec | OwnAttack) -> bool:
     name = attack.name if isinstance(attack, AttackSpec) else ""
-    fits = name != "lspga" or any(isinstance(module, Thermometer) for module in subject.model.modules())
-    return fits and (name in ("boundary", "noise") or subject.differentiable()) and subject.knows_any()
+    fits = name != "lspga" or bool(encoders(subject.model))
+    return fits and (name in ("boundary", "noise") or subject.differentiable) and subject.knows_any()
 
 
-def _wanted(sources: Sequence[Subject], targets: Sequence[Subject], settings: Settings) -> list[tuple[Subject, bool]]:
+def _attackers(sources: Sequence[Subject], targets: Sequence[Subject], settings: Settings) -> list[tuple[Subject, bool]]:
     """What to craft on. One that cannot be attacked is a mistake if it is a source alone (true); a model or average is left out."""
     alone = [(source, not any(source.model is target.model for target in targets)) for source in sources]
     return alone + [(average, False) for average in _averaged(sources, settings)]

@@ -12,7 +12,7 @@ from defective.models import Ensemble
 from defective.specs import NetSpec
 from defective.surgery import defects
 
-Relation = Literal["black-box", "same structure", "same masks", "other masks", "adaptive", "white-box"]
+Relation = Literal["black-box", "same structure", "same masks", "other masks", "adaptive", "own weights", "white-box"]
 
 # In the order in which a table shows them.
 RELATIONS: dict[Relation, str] = {
@@ -21,6 +21,7 @@ RELATIONS: dict[Relation, str] = {
     "same masks": "gray-box, same masks and other weights",
     "other masks": "gray-box, other masks",
     "adaptive": "adaptive transfer, defective source",
+    "own weights": "own weights in the source",
     "white-box": "white-box",
 }
 
@@ -28,9 +29,11 @@ RELATIONS: dict[Relation, str] = {
 def relation(source: nn.Module, target: nn.Module) -> Relation:
     """How much the source tells of the target.
 
-    ``"white-box"``: it is the target. Gray-box (Tables 9 and 10): both are the same net by name, plain (``"same structure"``) or
-    defective with equal masks (``"same masks"``) or different ones (``"other masks"``). ``"adaptive"``: the attacker answers a
-    defective target with a defective source, an ensemble or average of such among them. Else ``"black-box"``.
+    ``"white-box"``: it is the target, or has all of its weights and masks. ``"own weights"``: it has the target's weights under other
+    masks or among those of other nets; like white-box, that is no transfer. Gray-box (Tables 9 and 10): both are the same net by
+    name, plain (``"same structure"``) or defective with equal masks (``"same masks"``) or different ones (``"other masks"``).
+    ``"adaptive"``: the attacker answers a defective target with a defective source, an ensemble or average of such among them. Else
+    ``"black-box"``.
 
     Example:
         >>> from defective import build
@@ -38,8 +41,11 @@ def relation(source: nn.Module, target: nn.Module) -> Relation:
         >>> relation(first, second), relation(build("vgg19", width_mult=0.0625), second)
         ('other masks', 'black-box')
     """
-    if source is target:
+    if source is target or _equal(source.state_dict(), target.state_dict()):
         return "white-box"
+    members = [source, *(member for module in source.modules() if isinstance(module, Ensemble) for member in module.members)]
+    if any(_equal(dict(member.named_parameters()), dict(target.named_parameters())) for member in members):
+        return "own weights"
     of_source, of_target = _masks(source), _masks(target)
     if _structure(source) is not None and _structure(source) == _structure(target):
         if not of_target:
@@ -50,9 +56,12 @@ def relation(source: nn.Module, target: nn.Module) -> Relation:
 
 
 def mask_average(net: nn.Module, *, draws: int = 8, seed: int = 0) -> Ensemble:
-    """A source whose logits are averaged over fresh draws of its masks: what an attacker does who knows the method but not the masks.
+    """A source whose logits are averaged over fresh draws of its masks: what an attacker may try who knows the method, not the masks.
 
-    The draws share the net's weights, so they cost memory only for the masks.
+    Weights suit the masks they were trained with: under fresh ones a net is right far less often (its accuracy is a part of every
+    evaluation), and a source that is right by chance attacks nothing. Nets trained with different masks and fused, as
+    :class:`defective.Ensemble` does, are the stronger attacker. The draws share the net's weights, so they cost memory only for the
+    masks.
 
     Args:
         net: A defective net, or an ensemble of such.
@@ -77,6 +86,13 @@ def _with_fresh_masks(net: nn.Module, name: str, seed: int) -> nn.Module:
         generator = stream(seed, f"{name}/{defect.site}")
         mask.copy_(sample_mask(defect.shape, defect.live / defect.total, pattern=defect.pattern, generator=generator))
     return net
+
+
+def _equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    """Whether both hold the same tensors, and any at all."""
+    if not first or first.keys() != second.keys():
+        return False
+    return all(first[name].shape == second[name].shape and torch.equal(first[name].cpu(), second[name].cpu()) for name in first)
 
 
 def _masks(net: nn.Module) -> dict[str, Tensor]:

@@ -32,7 +32,8 @@ class Curves:
 class Evaluation:
     """Everything that :func:`defective.evaluation.evaluate` measured; a part that was not asked for is empty.
 
-    ``left_out`` says of a model that could not be attacked, or not by every attack, why.
+    ``left_out`` says of a model that could not be attacked, or not by every attack, why; ``sources`` how often each source is right:
+    one that seldom is makes no strong attacks.
     """
 
     data: str
@@ -46,6 +47,7 @@ class Evaluation:
     stimuli: dict[str, ShapeReport] = field(default_factory=dict)
     checks: dict[str, list[Check]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, Rate] = field(default_factory=dict)
 
     def differences(self) -> list[tuple[Outcome, Outcome, Difference]]:
         """How much more than the first model every other one withstands of each crafted set, with a paired 95 % interval.
@@ -56,7 +58,7 @@ class Evaluation:
         pairs = []
         for outcome in self.outcomes:
             for other in self.outcomes:
-                transferred = not outcome.white_box and not other.white_box
+                transferred = outcome.transferred and other.transferred
                 if outcome.target == first != other.target and other.crafted is outcome.crafted and transferred:
                     both = [(each.adv_correct, each.counted("paper")) for each in (outcome, other)]
                     pairs.append((outcome, other, difference(both[0], both[1], seed=self.settings.seed)))
@@ -93,6 +95,7 @@ class Evaluation:
             "stimuli": {name: report.as_dict() for name, report in self.stimuli.items()},
             "checks": {name: [each.as_dict() for each in checks] for name, checks in self.checks.items()},
             "left_out": self.left_out,
+            "sources": {name: rate.as_dict() for name, rate in self.sources.items()},
         }
 
     def as_tensors(self) -> dict[str, Tensor]:

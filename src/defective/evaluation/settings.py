@@ -37,7 +37,7 @@ class Settings(Spec):
         mask_draws: Sets of masks over which a defective source is averaged as one source more; 0 leaves it out (not in the paper).
         rounded: Score 8-bit images.
         seed: Seed of samples and random attacks.
-        batch_size: Images attacked at once; only time and memory depend on it.
+        batch_size: Images attacked at once; lower it where memory runs out.
     """
 
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = PARTS
@@ -46,7 +46,7 @@ class Settings(Spec):
     decision_samples: Annotated[int, Field(ge=1)] = 100
     confidence: Annotated[float, Field(ge=0, le=1)] = 0.99
     check_samples: Annotated[int, Field(ge=1)] = 200
-    mask_draws: Annotated[int, Field(ge=0)] = 8
+    mask_draws: Annotated[int, Field(ge=0)] = 0
     rounded: bool = True
     seed: Annotated[int, Field(ge=0)] = 0
     batch_size: Annotated[int, Field(ge=1)] = 250

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from defective.data import Data, ImageSet, ImageStream, index_hash, pick
 from defective.errors import InputError
 from defective.evaluation.rates import Rate
 from defective.evaluation.work import Work
-from defective.inference import as_images, device_of, evaluating, logits
+from defective.inference import as_images, device_of, dtype_of, evaluating, logits
 from defective.progress import progress_bar
 
 CHUNK = 2000
@@ -27,7 +28,9 @@ class Subject:
         model: Classifier from images in [0, 1] to logits.
         data: Test images.
         work: Finished pieces.
-        fingerprint: Hash of its weights, its logits on the first images, and the test set: what every piece depends on.
+        fingerprint: Hash of its weights, its logits and their gradient on the first images, and the test set: what every piece
+            depends on.
+        differentiable: Whether the logits have a gradient with respect to the image.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Subject:
     data: Data
     work: Work = field(default_factory=Work)
     fingerprint: str = ""
+    differentiable: bool = True
 
     @classmethod
     def of(cls, name: str, model: nn.Module, data: Data, work: Work | None = None) -> "Subject":
@@ -46,26 +50,17 @@ class Subject:
         expected = getattr(model, "input_shape", data.image_shape)
         if tuple(expected) != tuple(data.image_shape):
             raise InputError(f"{name} takes images of shape {tuple(expected)}, {data.name} has {tuple(data.image_shape)}")
+        x, y = data.take(torch.arange(min(8, len(data))))
         with said_of(name):
-            z = logits(model, data.take(torch.arange(min(8, len(data))))[0])
+            z = logits(model, x)
         if z.shape[1] != len(data.classes):
             raise InputError(f"{name} knows {z.shape[1]} classes, {data.name} has {len(data.classes)}")
-        parts: list[object] = [z, data.y, data.x if isinstance(data, ImageSet) else _stamps(data)]
+        # The gradient too: a model of the user's own may learn to pass one on with the same weights and logits.
+        slope = _gradient(model, x, y)
+        parts: list[object] = [z, slope, data.y, data.x if isinstance(data, ImageSet) else _stamps(data)]
         for key, value in sorted(model.state_dict().items()):
             parts += [key, value]
-        return cls(name, model, data, work or Work(), _digest(parts))
-
-    def differentiable(self) -> bool:
-        """Whether the logits have a gradient with respect to the image."""
-        x = as_images(self.data.take(torch.arange(1))[0].to(device_of(self.model)))
-        try:
-            with evaluating(self.model), torch.enable_grad():
-                z = in_dtype_of(self.model, x.requires_grad_())
-                # A trainable weight behind a detached image requires a gradient too, but not the image's.
-                return z.requires_grad and torch.autograd.grad(z.sum(), x, allow_unused=True)[0] is not None
-        except Exception:
-            # It answers images, so that this is because of the gradient, as by numpy() inside the model.
-            return False
+        return cls(name, model, data, work or Work(), _digest(parts), slope is not None)
 
     def identity(self, part: str, index: Tensor, **more: object) -> dict[str, object]:
         """What says which piece this is: part, model, data set, images."""
@@ -138,11 +133,18 @@ def said_of(name: str) -> Iterator[None]:
         raise InputError(f"{name}: {error}") from error
 
 
-def in_dtype_of(model: nn.Module, x: Tensor) -> Tensor:
-    """Logits for images given in the model's own dtype, gradients kept."""
-    dtype = next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), x.dtype)
-    z: Tensor = model(x.to(dtype))
-    return z
+def _gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor | None:
+    """Gradient of the loss with respect to the images; None if there is none."""
+    images = as_images(x.to(device_of(model)))
+    try:
+        with evaluating(model), torch.enable_grad():
+            z = model(images.requires_grad_().to(dtype_of(model)))
+            loss = cross_entropy(z, y.to(z.device))
+            # A trainable weight behind a detached image requires a gradient too, but not the image's.
+            return torch.autograd.grad(loss, images, allow_unused=True)[0]
+    except Exception:
+        # It answers images, so that this is because of the gradient, as by numpy() inside the model.
+        return None
 
 
 def _digest(parts: list[object]) -> str:

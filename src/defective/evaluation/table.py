@@ -36,8 +36,23 @@ def table_rows(document: Document) -> list[Row]:
     return rows
 
 
+def notes(document: Document) -> list[str]:
+    """What belongs under the table: how many images, how good the sources are, what was left out, which check failed and by how much."""
+    lines = [f"In % with 95 % intervals, up to {document['settings']['samples']:,} images per source and attack."]
+    if document["sources"]:
+        known = (f"{name} {100 * rate['rate']:.1f}" for name, rate in document["sources"].items())
+        lines.append(f"Accuracy of the sources: {', '.join(known)}.")
+    lines += [f"{name} {reason}." for name, reason in document["left_out"].items()]
+    return lines + [
+        f"{name} fails the check that {each['asks']}: {each['measured']}."
+        for name, checks in document["checks"].items()
+        for each in checks
+        if each["verdict"] == "failed"
+    ]
+
+
 def markdown(document: Document) -> str:
-    """The table as Markdown."""
+    """The table as Markdown, with its notes."""
     models = list(document["accuracy"])
     lines = [f"| | {' | '.join(models)} |", "| --- |" + " ---: |" * len(models)]
     part = ""
@@ -46,7 +61,7 @@ def markdown(document: Document) -> str:
             part = row.part
             lines.append(f"| **{part}** |" + " |" * len(models))
         lines.append(f"| {row.label} | {' | '.join(row.cells.get(name, '') for name in models)} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes(document))]) + "\n"
 
 
 def percent(rate: dict[str, Any]) -> str:

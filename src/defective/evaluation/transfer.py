@@ -29,6 +29,7 @@ class Crafted:
         source: Name of the source.
         attack: The attack in words.
         settings: How it was made: seed, samples asked for, rounded to 8 bits or not.
+        fingerprint: Hash of the source, to know it again where it is a target too; empty if unknown.
     """
 
     x: Tensor
@@ -39,6 +40,7 @@ class Crafted:
     source: str
     attack: str
     settings: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
 
     @property
     def fooled(self) -> Tensor:
@@ -164,6 +166,11 @@ class Outcome:
     def white_box(self) -> bool:
         """Whether the images were made on the target itself."""
         return self.relation == "white-box"
+
+    @property
+    def transferred(self) -> bool:
+        """Whether the attacker had to do without the target's weights."""
+        return self.relation not in ("white-box", "own weights")
 
     def counted(self, denominator: str) -> Tensor:
         """Bool ``(N,)``: the images that count, see :meth:`rate`."""

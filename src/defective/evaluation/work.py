@@ -23,7 +23,7 @@ class Work:
 
     Args:
         folder: Where to keep them; None keeps nothing.
-        context: What every piece depends on besides (versions, device).
+        context: What every piece depends on besides the package's code and torch's version, as the kind of device.
 
     Attributes:
         seconds: What the pieces asked for so far took to make, whenever that was, each of them once.
@@ -37,14 +37,15 @@ class Work:
     """
 
     def __init__(self, folder: Path | None = None, **context: Any) -> None:
-        self.folder, self.context = folder, context
+        self.folder = folder
+        self.context = {"code": _code(), "torch": torch.__version__, **context}
         self.seconds = 0.0
         self._counted: set[str] = set()
 
     @classmethod
     def in_cache(cls, device: torch.device) -> "Work":
         """Pieces in the cache folder; those made by other code, another torch or on another kind of device are not used."""
-        return cls(cache_folder() / "pieces", code=_code(), torch=torch.__version__, device=device.type)
+        return cls(cache_folder() / "pieces", device=device.type)
 
     def piece(self, what: dict[str, Any], make: Callable[[], Tensors]) -> Tensors:
         """The stored tensors of ``what``, or those that ``make`` returns, which are stored."""

@@ -186,7 +186,12 @@ def _adversary(run: _Run, epoch: int, rank: int) -> Attack | None:
 
 def _smoothing(recipe: Recipe, z: Tensor) -> float:
     # torch spreads the smoothed mass over all K classes, the paper's baseline (and its eps) over the K - 1 wrong ones.
-    return recipe.label_smoothing * z.shape[1] / (z.shape[1] - 1)
+    classes = z.shape[1]
+    if recipe.label_smoothing > 1 - 1 / classes:
+        raise InputError(
+            f"label_smoothing {recipe.label_smoothing} leaves the right one of {classes} classes the least likely: lower it"
+        )
+    return recipe.label_smoothing * classes / (classes - 1)
 
 
 def _check_finite(losses: list[Tensor], epoch: int, step: int, lr: float) -> None:
