@@ -260,6 +260,12 @@ def test_nine_of_ten_must_fall_up_to_chance(falls, verdict):
     assert checks._surface({"falls": right(falls)}).verdict == verdict
 
 
+@pytest.mark.parametrize(("withstood", "verdict"), [(0, "passed"), (1, "failed"), (100, "failed")])
+def test_no_image_may_withstand_an_attack_without_bounds(withstood, verdict):
+    found = checks._unbounded(right(withstood))
+    assert (found.verdict, found.measured) == (verdict, f"{withstood} of 100 images withstood")
+
+
 # --- pieces ---
 
 
