@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks.auto import autoattack
-from defective.attacks.boundary import BoundaryResult, boundary, boundary_details, boundary_score
+from defective.attacks.boundary import SCHEDULE_OF, BoundaryResult, boundary, boundary_details, boundary_score
 from defective.attacks.budget import project, quantize
 from defective.attacks.carlini_wagner import cw
 from defective.attacks.gradient import fgsm, mifgsm, pgd
@@ -50,7 +50,7 @@ Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
 def _boundary(model: nn.Module, x: Tensor, y: Tensor, *, steps: int, generator: torch.Generator, directions: int = 1) -> Tensor:
-    return boundary(model, x, y, steps=steps, generator=generator, schedule={1: "foolbox3", 25: "foolbox1"}[directions])
+    return boundary(model, x, y, steps=steps, generator=generator, schedule=SCHEDULE_OF[directions])
 
 
 def _noise(model: nn.Module, x: Tensor, y: Tensor, *, sigma: float, generator: torch.Generator) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_classes, check_inputs
+from defective.attacks.budget import check_classes, check_inputs, image_generators
 from defective.errors import InputError
 from defective.inference import dtype_of, evaluating
 
@@ -30,6 +30,7 @@ class BoundaryResult:
 
 # Directions tried in a step; whether one is dropped when its step on the sphere is asked about and fails; and the success rates of
 # the step towards the image between which its length stays.
+SCHEDULE_OF = {1: "foolbox3", 25: "foolbox1"}
 SCHEDULES = {"foolbox3": (1, False, 0.1, 0.25), "foolbox1": (25, True, 0.2, 0.5)}
 
 
@@ -79,11 +80,11 @@ def boundary_details(
 
     Source: paper Appendix A.4; Brendel et al. 2017. Foolbox 1's second walk after convergence is left out.
     """
-    _check_options(steps, generator, schedule, spherical_step=spherical_step, source_step=source_step)
+    _check_options(steps, schedule, spherical_step=spherical_step, source_step=source_step)
     check_inputs(x, y)
     check_classes(model, x, y)
     x, y = x.detach().clamp(0, 1), y.to(x.device)
-    generators = [torch.Generator().manual_seed(int(torch.randint(2**63 - 1, (), generator=generator))) for _ in x]
+    generators = image_generators(x, generator)
     dtype = dtype_of(model)
     queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
 
@@ -224,13 +225,11 @@ def _normal_numbers(x: Tensor, generators: list[torch.Generator]) -> Draw:
     return draw
 
 
-def _check_options(steps: int, generator: torch.Generator | None, schedule: str, **lengths: float) -> None:
+def _check_options(steps: int, schedule: str, **lengths: float) -> None:
     if steps < 1:
         raise InputError(f"steps {steps} must be at least 1")
     if schedule not in SCHEDULES:
         raise InputError(f"no schedule {schedule!r}; there are {', '.join(SCHEDULES)}")
-    if generator is not None and generator.device.type != "cpu":
-        raise InputError(f"the generator is on {generator.device}: use one on the CPU, so that every device draws the same numbers")
     for name, length in lengths.items():
         if not 0 < length <= 1:
             raise InputError(f"{name} {length} lies outside (0, 1]: it is a share of the distance to the image")

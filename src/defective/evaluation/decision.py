@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from defective.attacks import boundary_details, boundary_score
+from defective.attacks.boundary import SCHEDULE_OF
 from defective.evaluation.subject import Subject
 from defective.evaluation.work import Tensors
 from defective.inference import as_images, device_of
@@ -97,7 +98,7 @@ def _generator(seed: int, first: int) -> torch.Generator:
 def _walk(subject: Subject, index: Tensor, spec: AttackSpec, generator: torch.Generator) -> Tensors:
     x, y = subject.data.take(index)
     x = as_images(x.to(device_of(subject.model)))
-    schedule = {1: "foolbox3", 25: "foolbox1"}[int(spec.parameters.get("directions", 1))]
+    schedule = SCHEDULE_OF[int(spec.parameters.get("directions", 1))]
     steps = int(spec.parameters["steps"])
     found = boundary_details(subject.model, x, y, steps=steps, generator=generator, schedule=schedule)
     squared = torch.tensor([boundary_score(a[None], b[None]) for a, b in zip(x.cpu(), found.x_adv.cpu(), strict=True)])
