@@ -1,0 +1,217 @@
+"""What `attack` and `evaluate` print and write on a tiny folder."""
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from defective import AttackSpec, Ensemble, evaluation, load
+from defective.cli.references import open_attack, open_models
+from defective.data import load_data
+from defective.evaluation.table import markdown, table_rows
+from printed import parse, shown, table
+
+QUICK = "--width-mult 0.0625 --epochs 1 --device cpu"
+FGSM = "fgsm:eps=16/255"
+
+
+def test_attack_keeps_images_inside_the_ball(place, run, tmp_path):
+    made = tmp_path / "made.safetensors"
+    document = parse(run(f"attack own_nets:bright --data folder:data --attack {FGSM} --samples 6 --out {made} --json"))
+    assert (document["source"], document["attack"], document["data"]) == ("own_nets:bright", FGSM, "data")
+    data = load_data("folder:data", "test")
+    with safe_open(made, "pt") as stored:
+        x_adv, index = stored.get_tensor("x_adv"), stored.get_tensor("index")
+        fooled = stored.get_tensor("predicted") != stored.get_tensor("y")
+    assert x_adv.dtype == torch.uint8 and len(x_adv) == document["fooled"]["total"] == 6
+    assert (x_adv.int() - data.x[index].int()).abs().max() == 16
+    assert document["fooled"]["hits"] == int(fooled.sum())
+    cells = table(run(f"attack own_nets:bright --data folder:data --attack {FGSM} --samples 6 --out {made}"))
+    assert cells == [["own_nets:bright", FGSM, "6", shown(document["fooled"])]]
+
+
+ALL_PARTS = "--decision boundary:steps=5 --decision-samples 3 --check-samples 6 --samples 6 --confidence 0.5 --stimuli cues"
+
+
+def test_evaluate_says_the_same_in_table_json_and_files(place, run, tmp_path):
+    command = f"evaluate own_nets:bright own_nets:cautious --data folder:data --attack {FGSM} {ALL_PARTS}"
+    document = parse(run(f"{command} --out {tmp_path / 'out'} --json"))
+    assert document == json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert markdown(document) == (tmp_path / "out" / "evaluation.md").read_text()
+    names = ["own_nets:bright", "own_nets:cautious"]
+    assert list(document["accuracy"]) == names == list(document["models"])
+    expected = [[f"{row.part}: {row.label}", *(row.cells.get(name, "") for name in names)] for row in table_rows(document)]
+    assert table(run(command)) == expected
+    # Every part is in it, and the numbers of the table are those of the document.
+    for part in ("cells", "decision", "noise", "shuffle", "stimuli", "checks"):
+        assert document[part]
+    assert expected[0][1:] == [shown(document["accuracy"][name]) for name in names]
+    cell = document["cells"][0]
+    assert (cell["target"], cell["source"], cell["relation"]) == (names[0], names[0], "white-box")
+    assert [f"white-box: {FGSM}", shown(cell["defense"]["target-correct"])] in [row[:2] for row in expected]
+    with safe_open(tmp_path / "out" / "outcomes.safetensors", "pt") as stored:
+        for number, cell in enumerate(document["cells"]):
+            right = [stored.get_tensor(f"{number}.{part}") for part in ("adv_correct", "clean_correct", "fooled")]
+            assert cell["defense"]["paper"]["hits"] == int((right[0] & right[1] & right[2]).sum())
+
+
+def test_evaluate_scores_crafted_images_as_if_it_had_made_them(place, run, tmp_path):
+    made = tmp_path / "made.safetensors"
+    parse(run(f"attack own_nets:bright --data folder:data --attack {FGSM} --samples 6 --out {made} --json"))
+    common = f"evaluate plain.safetensors --data folder:data --attack {FGSM} --parts transfer --samples 6 --json"
+    assert parse(run(f"{common} --crafted {made}"))["cells"] == parse(run(f"{common} --source own_nets:bright"))["cells"]
+
+
+def test_crafted_sets_of_one_label_have_rows_of_their_own(place, run, tmp_path):
+    files = [tmp_path / name for name in ("a/made.safetensors", "b/made.safetensors", "b/more.safetensors")]
+    for number, file in enumerate(files):
+        assert run(f"attack own_nets:bright --data folder:data --attack {FGSM} --samples {number + 1} --out {file}").code == 0
+    base = "evaluate plain.safetensors --data folder:data --parts transfer"
+
+    def sources(*chosen, more=""):
+        crafted = " ".join(f"--crafted {file}" for file in chosen)
+        document = parse(run(f"{base} {crafted} {more} --json"))
+        rows = table(run(f"{base} {crafted} {more}"))
+        assert len(rows) == 1 + len(document["cells"])
+        return [(cell["source"], cell["images"]) for cell in document["cells"]]
+
+    assert sources(files[0]) == [("own_nets:bright", 1)]
+    assert sources(*files[1:]) == [("own_nets:bright (made.safetensors)", 2), ("own_nets:bright (more.safetensors)", 3)]
+    assert sources(*files) == [
+        (f"own_nets:bright ({files[0]})", 1),
+        (f"own_nets:bright ({files[1]})", 2),
+        ("own_nets:bright (more.safetensors)", 3),
+    ]
+    again = f"--source own_nets:bright --attack {FGSM} --samples 4"
+    assert sources(files[2], more=again) == [("own_nets:bright (more.safetensors)", 3), ("own_nets:bright", 4)]
+
+
+def test_evaluate_attacks_each_model_on_itself_once(place, run):
+    common = f"evaluate plain.safetensors own_nets:bright --data folder:data --attack {FGSM} --parts transfer,white-box"
+    cells = parse(run(f"{common} --json"))["cells"]
+    own = [cell for cell in cells if cell["relation"] == "white-box"]
+    assert all((cell["target"] == cell["source"]) for cell in own)
+    attacks = [cell["attack"] for cell in own if cell["target"] == "own_nets:bright"]
+    assert sorted(attacks) == sorted([FGSM, *map(str, evaluation.WHITE_BOX)]) and len(own) == 2 * len(attacks)
+    rows = {row[0]: row[1:] for row in table(run(common))}
+    for cell in own:
+        column = ["plain.safetensors", "own_nets:bright"].index(cell["target"])
+        assert rows[f"white-box: {cell['attack'].replace(',', ', ')}"][column] == shown(cell["defense"]["target-correct"])
+
+
+@pytest.mark.parametrize(("net", "code"), [("bright", 0), ("blunt", 1), ("detached", 1)])
+def test_a_failed_check_is_named_and_is_1(place, run, tmp_path, net, code):
+    command = f"evaluate own_nets:{net} --data folder:data --parts checks --check-samples 6 --out {tmp_path}"
+    said = run(f"{command} --json")
+    assert said.code == code
+    document = json.loads(said.out, parse_constant=pytest.fail)
+    assert document == json.loads((tmp_path / "evaluation.json").read_text())
+    failed = [each for each in document["checks"][f"own_nets:{net}"] if each["verdict"] == "failed"]
+    expected = {"bright": [], "blunt": ["gradient", "surface", "unbounded"], "detached": ["gradient"]}
+    assert [each["check"] for each in failed] == expected[net]
+    said = run(command)
+    assert said.code == code
+    out = " ".join(said.out.split())
+    assert out.count("fails the check") == len(failed)
+    for each in failed:
+        assert f"own_nets:{net} fails the check that {each['asks']}: {each['measured']}" in out
+
+
+def test_a_net_that_is_never_right_is_said_and_left_out(place, run):
+    options = f"--source own_nets:cautious --data folder:data --attack {FGSM} {ALL_PARTS}"
+    said = run(f"evaluate own_nets:bright own_nets:always_wrong {options}")
+    assert said.code == 0
+    reason = "classifies no image of data right, so that there is none to attack"
+    assert f"own_nets:always_wrong {reason}" in " ".join(said.out.split())
+    document = parse(run(f"evaluate own_nets:bright own_nets:always_wrong {options} --json"))
+    assert document["left_out"] == {"own_nets:always_wrong": reason}
+    alone = parse(run(f"evaluate own_nets:bright {options} --json"))
+    assert [cell for cell in document["cells"] if cell["target"] == "own_nets:bright"] == alone["cells"]
+    for part in ("decision", "noise", "shuffle", "checks"):
+        assert document[part] == alone[part]
+
+
+def test_several_nets_joined_are_one_source(place, run, tmp_path):
+    # Of these the target's own weights are a part.
+    joined = "plain.safetensors+bottom.safetensors+own_nets:bright"
+    options = f"--data folder:data --attack {FGSM} --samples 4"
+    (cell,) = parse(run(f"evaluate bottom.safetensors --source {joined} {options} --parts transfer --mask-draws 0 --json"))["cells"]
+    assert (cell["source"], cell["relation"]) == (joined, "own weights")
+    made = tmp_path / "made.safetensors"
+    said = parse(run(f"attack {joined} {options} --out {made} --json"))
+    assert (said["source"], said["sample"]) == (joined, cell["sample"])
+    members = [
+        load("plain.safetensors"),
+        load("bottom.safetensors"),
+        open_models([["own_nets:bright"]], "cpu")[0]["own_nets:bright"],
+    ]
+    data = load_data("folder:data", "test")
+    source = evaluation.Subject.of("source", Ensemble(members).eval(), data)
+    expected = evaluation.craft_on(source, AttackSpec.parse(FGSM), samples=4)
+    with safe_open(made, "pt") as stored:
+        assert torch.equal(stored.get_tensor("x_adv"), expected.x_adv)
+    outcome = evaluation.score(load("bottom.safetensors"), expected)
+    assert cell["defense"]["all"] == outcome.rate("all").as_dict()
+
+
+def test_an_attack_of_ones_own_is_used_like_one_of_ours(place, run, tmp_path):
+    common = "evaluate plain.safetensors --source own_nets:bright --data folder:data --parts transfer,white-box --samples 6 --json"
+    ours, own = (parse(run(f"{common} --attack {attack}"))["cells"] for attack in (FGSM, "own_nets:step"))
+    assert [cell["attack"] for cell in own].count("own_nets:step") == 2
+    assert [cell | {"attack": FGSM} if cell["attack"] == "own_nets:step" else cell for cell in own] == ours
+    images = []
+    for attack in (FGSM, "own_nets:step"):
+        said = run(f"attack own_nets:bright --data folder:data --attack {attack} --samples 6 --out {tmp_path / 'made'}")
+        assert table(said)[0][1] == attack
+        with safe_open(tmp_path / "made", "pt") as stored:
+            images.append(stored.get_tensor("x_adv"))
+    assert torch.equal(*images)
+
+
+def test_an_attack_of_ones_own_that_was_changed_is_another_one(tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "changing_attack.py"
+    file.write_text("def step(model, x, y):\n    return x\n")
+    first, same = open_attack("changing_attack:step"), open_attack("changing_attack:step")
+    file.write_text("def step(model, x, y):\n    return 1 - x\n")
+    changed = open_attack("changing_attack:step")
+    assert first.version == same.version != changed.version
+    assert (str(first), first.eps) == ("changing_attack:step", None)
+
+
+def test_evaluate_does_nothing_twice(place, run, cache, monkeypatch):
+    command = f"evaluate own_nets:bright own_nets:cautious --data folder:data --attack {FGSM} {ALL_PARTS} --json"
+    document = parse(run(command))
+    written = {file: file.stat().st_mtime_ns for file in (cache / "pieces").rglob("*") if file.is_file()}
+    monkeypatch.setattr("defective.evaluation.crafted.attack_batches", lambda *_, **__: pytest.fail("attacked again"))
+    assert parse(run(command)) == document
+    assert {file: file.stat().st_mtime_ns for file in (cache / "pieces").rglob("*") if file.is_file()} == written
+
+
+def test_a_mistake_leaves_the_finished_work_alone(place, run, cache, tmp_path):
+    command = f"evaluate own_nets:bright plain.safetensors --data folder:data --parts transfer --attack {FGSM} --out {tmp_path}"
+    assert run(command).code == 0
+    before = {file: file.read_bytes() for file in [*tmp_path.glob("*.*"), *(cache / "pieces").rglob("*.safetensors")]}
+    assert len(before) > 3
+    assert run(f"{command} --attack own_nets:stumbles").code == 2
+    assert {file: file.read_bytes() for file in before} == before
+
+
+def test_a_net_of_the_current_folder_needs_no_installation(tmp_path, place, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net_of_mine.py").write_text(
+        "from torch import nn\n\ndef net():\n    return nn.Sequential(nn.Flatten(), nn.Linear(768, 2))\n"
+    )
+    document = parse(run(f"evaluate net_of_mine:net {place}/plain.safetensors --data folder:{place}/data --parts noise --json"))
+    assert set(document["accuracy"]) == {"net_of_mine:net", "plain.safetensors"}
+
+
+def test_names_tell_models_apart_over_all_options(tmp_path, place, run):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "net.safetensors").write_bytes((place / "plain.safetensors").read_bytes())
+    first, second = (str(tmp_path / folder / "net.safetensors") for folder in ("a", "b"))
+    targets, sources = open_models([[first, "plain.safetensors"], [second, "plain.safetensors"]], "cpu")
+    assert list(targets) == [first, "plain.safetensors"] and list(sources) == [second, "plain.safetensors"]
+    assert targets["plain.safetensors"] is sources["plain.safetensors"]

@@ -1,0 +1,124 @@
+"""Crafted sets are scored once and survive their files."""
+
+import pytest
+import torch
+from torch import nn
+
+from defective import AttackSpec, InputError
+from defective.attacks import fgsm
+from defective.evaluation import OwnAttack, Subject, Work, craft_on
+from defective.evaluation.crafted import read_crafted, score_on, write_crafted
+from defective.files import read_tensors, write_tensors
+from problems import level_set, plane
+
+EPS = 8 / 255
+FGSM = AttackSpec.parse("fgsm:eps=8/255")
+
+
+@pytest.fixture
+def net():
+    return plane()
+
+
+@pytest.fixture
+def source(net):
+    return Subject.of("source", net, level_set(net))
+
+
+class Counted:
+    """FGSM that counts the images of each call and breaks off at one of them."""
+
+    def __init__(self, stop_at=0, error=KeyboardInterrupt):
+        self.stop_at, self.error, self.calls = stop_at, error, []
+
+    def __call__(self, model, x, y):
+        self.calls.append(len(x))
+        if len(self.calls) == self.stop_at:
+            raise self.error
+        return fgsm(model, x, y, eps=EPS)
+
+
+def own(attack, **options):
+    return OwnAttack("mine", attack, **{"version": "1", **options})
+
+
+def assert_equal(one, other):
+    for name in ("x", "y", "x_adv", "predicted", "index"):
+        assert torch.equal(getattr(one, name), getattr(other, name)), name
+    assert (one.source, one.attack, one.settings) == (other.source, other.attack, other.settings)
+
+
+def test_a_set_is_scored_once_on_each_target(net, tmp_path):
+    work, data = Work(tmp_path), level_set(net)
+    source = Subject.of("source", net, data)
+    other = nn.Sequential(plane(1))
+    asked = []
+    other.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
+    target = Subject.of("target", other, data, work)
+    made, further = craft_on(source, FGSM, samples=20), craft_on(source, AttackSpec.parse("noise"), samples=20)
+    asked.clear()
+    first, second = score_on(target, made, "adaptive"), score_on(target, made)
+    assert asked == [20, 20]
+    right = [other(images / 255).argmax(1) == made.y for images in (made.x, made.x_adv)]
+    for outcome, relation in ((first, "adaptive"), (second, "black-box")):
+        assert (outcome.target, outcome.relation, outcome.crafted) == ("target", relation, made)
+        assert torch.equal(outcome.clean_correct, right[0]) and torch.equal(outcome.adv_correct, right[1])
+    asked.clear()
+    score_on(target, further)
+    score_on(Subject.of("source", net, data, work), made)
+    assert asked == [20, 20]
+
+
+def test_a_target_that_breaks_down_is_named(net):
+    class Brittle(nn.Module):
+        def forward(self, x):
+            return x.flatten(1)[:, :2] / (x.amax((1, 2, 3)) < 1)[:, None]
+
+    target, source = (Subject.of(name, model, level_set(net)) for name, model in (("brittle", Brittle()), ("source", net)))
+    white = craft_on(source, own(lambda m, x, y: torch.ones_like(x)), samples=5)
+    with pytest.raises(InputError, match=r"^brittle: the model returned nan or inf for 5 of 5 images"):
+        score_on(target, white)
+
+
+def test_crafted_images_survive_the_file(source, tmp_path):
+    for rounded in (True, False):
+        made = craft_on(source, FGSM, samples=20, rounded=rounded)
+        write_crafted(made, source.data, tmp_path / "made.safetensors")
+        again = read_crafted(tmp_path / "made.safetensors", source.data)
+        assert_equal(again, made)
+        assert again.x_adv.dtype == (torch.uint8 if rounded else torch.float32)
+
+
+def spoil(tensors, about, how):
+    if how == "data":
+        about["data"] = "elsewhere"
+    if how == "labels":
+        tensors["y"] = 1 - tensors["y"]
+    if how == "index":
+        tensors["index"] = tensors["index"] + 1000
+    if how == "shape":
+        tensors["x_adv"] = tensors["x_adv"][:, :, :3].contiguous()
+    if how in tensors and how not in ("labels", "index"):
+        del tensors[how]
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("data", r"holds no images attacked from levels \(it says 'elsewhere'\)"),
+        ("labels", "was made from other labels than those of levels here"),
+        ("index", r"names test image 10\d\d, levels has 60"),
+        ("shape", r"holds images of shape \(2, 3, 4\), those of levels here are \(2, 4, 4\)"),
+        ("x_adv", "holds no images attacked from levels"),
+        ("y", "holds no images attacked from levels"),
+        ("predicted", "holds no images attacked from levels"),
+    ],
+)
+def test_files_that_do_not_fit_the_data_are_refused(source, tmp_path, how, said):
+    file = tmp_path / "made.safetensors"
+    write_crafted(craft_on(source, FGSM, samples=5), source.data, file)
+    tensors, about = read_tensors(file)
+    spoil(tensors, about, how)
+    write_tensors(file, tensors, about)
+    with pytest.raises(InputError, match=rf"made\.safetensors {said}"):
+        read_crafted(file, source.data)

@@ -1,0 +1,196 @@
+"""Pieces are those of one function: what tells models apart, and whether they have a gradient."""
+
+import copy
+import json
+import os
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from defective.data import ImageSet, ImageStream
+from defective.data.folder import Listing
+from defective.evaluation import Subject, Work
+from defective.files import read_tensors
+from evaluations import (
+    Lambda,
+    pictures,
+    small_net,
+)
+from image_files import write_image
+
+
+def bump_weight(net):
+    with torch.no_grad():
+        net[4].weight[0, 0] += 1e-3
+
+
+def flip_mask(net):
+    net[2].defect_mask[0, 0, 0, 0] ^= True
+
+
+def move_mean(net):
+    net[1].running_mean[0] += 1e-3
+
+
+def count_batch(net):
+    net[1].num_batches_tracked += 1
+
+
+CHANGES = [bump_weight, flip_mask, move_mean, count_batch]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_changed_net_has_another_fingerprint(change):
+    net = small_net()
+    before = Subject.of("net", net, pictures()).fingerprint
+    change(net)
+    assert Subject.of("net", net, pictures()).fingerprint != before
+
+
+def test_a_copy_has_the_same_fingerprint_by_any_name_and_in_any_mode():
+    net = small_net()
+    other = copy.deepcopy(net).train().requires_grad_(False)
+    assert Subject.of("one", net, pictures()).fingerprint == Subject.of("other", other, pictures()).fingerprint
+    assert other.training and not net.training
+
+
+def test_models_without_weights_are_told_apart_by_what_they_say():
+    data = pictures()
+    sums = [Subject.of("net", Lambda(lambda x, k=k: k * x.flatten(1)[:, :5]), data).fingerprint for k in (1, 2, 1)]
+    assert sums[0] == sums[2] != sums[1]
+
+
+def test_state_that_is_no_tensor_counts_too():
+    class Keeps(nn.Flatten):
+        state: ClassVar = {"scale": 1}
+
+        def get_extra_state(self):
+            return self.state
+
+        def set_extra_state(self, state):
+            self.state = state
+
+    model, data = nn.Sequential(Keeps(), nn.Linear(192, 5)), pictures()
+    before = Subject.of("net", model, data).fingerprint
+    assert Subject.of("net", model, data).fingerprint == before
+    model[0].state = {"scale": 2}
+    assert Subject.of("net", model, data).fingerprint != before
+
+
+def test_pieces_of_another_test_set_of_the_same_name_are_not_used(tmp_path):
+    """What a user corrected in a folder counts, also behind the first images."""
+    net, data = small_net(), pictures()
+    before = Subject.of("net", net, data, Work(tmp_path))
+    assert before.accuracy() < 1
+    corrected = ImageSet(data.name, data.split, data.x, before.model(data.x / 255).argmax(1), data.classes)
+    assert Subject.of("net", net, corrected, Work(tmp_path)).accuracy() == 1
+    x = data.x.clone()
+    x[-1, 0, 0, 0] += 1
+    other = ImageSet(data.name, data.split, x, data.y, data.classes)
+    assert Subject.of("net", net, other).fingerprint != before.fingerprint
+
+
+def test_streamed_images_go_by_their_files(tmp_path):
+    files = []
+    for number in range(3):
+        files.append(tmp_path / f"{number}.png")
+        write_image(files[-1], np.full((8, 8, 3), 50 * number, np.uint8))
+    data = ImageStream("stream", "test", Listing(tuple(files), torch.arange(3), tuple("abcde")), 8, workers=0)
+    sums = [Subject.of("net", small_net(), data).fingerprint for _ in range(2)]
+    stat = files[2].stat()
+    os.utime(files[2], ns=(stat.st_atime_ns, stat.st_mtime_ns + 1000))
+    sums.append(Subject.of("net", small_net(), data).fingerprint)
+    assert sums[0] == sums[1] != sums[2]
+
+
+def test_a_piece_says_in_plain_values_what_it_is(tmp_path):
+    each = Subject.of("net", small_net(), pictures(), Work(tmp_path, device="cpu"))
+    each.answers(torch.tensor([3, 1]))
+    (file,) = tmp_path.rglob("*.safetensors")
+    what = each.identity("answers", torch.tensor([3, 1]))
+    assert json.loads(json.dumps(what)) == what
+    about = read_tensors(file)[1]
+    assert about.pop("seconds") >= 0 and about == what | each.work.context and each.work.context["device"] == "cpu"
+    others = [each.identity("answers", torch.tensor([1, 3])), each.identity("score", torch.tensor([3, 1]))]
+    assert what not in others and each.identity("answers", torch.tensor([3, 1]), seed=1) != what
+
+
+class Detaching(nn.Module):
+    """A trainable layer behind something that has no gradient."""
+
+    def __init__(self, before):
+        super().__init__()
+        self.before, self.layer = before, nn.Linear(192, 5)
+
+    def forward(self, x):
+        return self.layer(self.before(x.flatten(1)))
+
+
+def without_gradients(x):
+    with torch.no_grad():
+        return x.flatten(1)[:, :5] * 2
+
+
+def in_inference_mode(x):
+    with torch.inference_mode():
+        return (x.flatten(1)[:, :5] * 2).clone()
+
+
+def refuses_gradients(x):
+    if x.requires_grad:
+        raise TypeError("no gradients here")
+    return x.flatten(1)[:, :5]
+
+
+GRADIENTS = {
+    "linear": (nn.Sequential(nn.Flatten(), nn.Linear(192, 5)), True),
+    "no weights": (Lambda(lambda x: x.flatten(1)[:, :5]), True),
+    "frozen": (nn.Sequential(nn.Flatten(), nn.Linear(192, 5)).requires_grad_(False), True),
+    "double": (nn.Sequential(nn.Flatten(), nn.Linear(192, 5)).double(), True),
+    "bfloat16": (nn.Sequential(nn.Flatten(), nn.Linear(192, 5)).bfloat16(), True),
+    "rounded: zero, but there": (Lambda(lambda x: x.flatten(1)[:, :5].round()), True),
+    "detached": (Lambda(lambda x: x.flatten(1)[:, :5].detach()), False),
+    "detached before the weights": (Detaching(lambda x: x.detach()), False),
+    "numpy": (Lambda(lambda x: torch.from_numpy(x.numpy().reshape(len(x), -1)[:, :5].copy())), False),
+    "numpy before the weights": (Detaching(lambda x: torch.from_numpy(x.detach().numpy().round())), False),
+    "no_grad": (Lambda(without_gradients), False),
+    "inference_mode": (Lambda(in_inference_mode), False),
+    "refused": (Lambda(refuses_gradients), False),
+}
+
+
+@pytest.mark.parametrize("case", GRADIENTS)
+def test_a_gradient_is_there_or_not(case):
+    model, there = GRADIENTS[case]
+    model.train()
+    with torch.no_grad():
+        each = Subject.of("mine", model, pictures())
+    assert each.differentiable is there
+    assert model.training and all(weight.grad is None for weight in model.parameters())
+
+
+class Rounding(torch.autograd.Function):
+    """Rounds; passes no gradient on, or one as if it had not rounded."""
+
+    @staticmethod
+    def forward(ctx, x, passes):
+        ctx.passes = passes
+        return x.round()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return (grad if ctx.passes else torch.zeros_like(grad)), None
+
+
+def test_a_gradient_mended_is_another_model():
+    def rounding(passes):
+        layer = nn.Linear(192, 5)
+        nn.init.constant_(layer.weight, 0.25)
+        nn.init.zeros_(layer.bias)
+        return nn.Sequential(Lambda(lambda x: Rounding.apply(x, passes).flatten(1)), layer)
+
+    hidden, mended, again = (Subject.of("mine", rounding(passes), pictures()).fingerprint for passes in (False, True, True))
+    assert hidden != mended == again

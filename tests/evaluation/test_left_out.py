@@ -1,0 +1,89 @@
+"""Sources averaged over masks, and models that cannot be attacked."""
+
+import pytest
+
+from defective import AttackSpec, InputError
+from defective.attacks import fgsm
+from defective.data import ImageSet
+from defective.data.stimuli import Stimuli
+from defective.evaluation import (
+    OwnAttack,
+    evaluate,
+    mask_average,
+)
+from evaluations import FGSM, SMALL, TRANSFER, cells, masked, numb, plain, wrong
+from problems import plane
+
+
+@pytest.mark.parametrize("draws", [0, 3])
+def test_a_defective_source_is_averaged_over_masks_too(data, draws):
+    targets = {"plain": plane(), "masked": masked(5)}
+    sources = {"plain": plane(1), "masked": masked(1)}
+    found = evaluate(targets, data, sources=sources, attacks=[FGSM], parts=TRANSFER, samples=5, mask_draws=draws)
+    names = ["plain", "masked"] + ["masked over 3 masks"] * (draws > 0)
+    assert list(dict.fromkeys(source for _, source, _, _ in cells(found))) == names
+    assert {told for target, source, _, told in cells(found) if "masks" in source and target == "masked"} == (
+        {"adaptive"} if draws else set()
+    )
+
+
+def test_an_average_that_is_never_right_is_left_out(data):
+    source = masked(1)
+    answers = [net(data.x / 255).argmax(1) for net in (source, mask_average(source, draws=1))]
+    apart = answers[0] != answers[1]
+    options = {"attacks": [FGSM], "parts": TRANSFER, "mask_draws": 1, "samples": 60}
+    for right, sources in ((0, ["s"]), (1, ["s over 1 masks"])):
+        few = ImageSet("few", "test", data.x[apart], answers[right][apart], data.classes)
+        found = evaluate({"a": plane(), "s": source}, few, sources={"s": source}, **options)
+        assert list(dict.fromkeys(source for _, source, _, _ in cells(found))) == sources
+        assert list(found.left_out) == ([] if right == 0 else ["s"])
+
+
+def test_a_model_that_is_never_right_does_not_keep_the_others_from_being_measured(data):
+    nets = {"a": plane(), "never": wrong(), "b": plane(1)}
+    options = {"attacks": [FGSM], **SMALL}
+    stimuli = Stimuli((data.x[:9], data.y[:9], 1 - data.y[:9]), (data.x[:7], data.y[:7]), (data.x[:0], data.y[:0]), 0, 0)
+    found = evaluate(nets, data, sources=nets, stimuli=stimuli, **options)
+    without = {name: net for name, net in nets.items() if name != "never"}
+    alone = evaluate(without, data, sources=without, stimuli=stimuli, **options)
+    one, other = plain(found), plain(alone)
+    assert one["left_out"] == {"never": "classifies no image of levels right, so that there is none to attack"}
+    assert one["accuracy"]["never"]["hits"] == 0
+    for part in ("decision", "noise", "shuffle", "checks"):
+        assert one[part] == other[part]
+    assert {name: one["stimuli"][name] for name in without} == other["stimuli"] and "never" in one["stimuli"]
+    assert [cell for cell in one["cells"] if "never" not in (cell["target"], cell["source"])] == other["cells"]
+    # It is still a target, of which no image counts.
+    theirs = [cell for cell in one["cells"] if "never" in (cell["target"], cell["source"])]
+    assert [(cell["target"], cell["source"]) for cell in theirs] == [("never", "a"), ("never", "b")]
+    assert all(cell["defense"]["paper"]["total"] == 0 for cell in theirs)
+
+
+def test_models_of_which_none_is_ever_right_are_said_and_nothing_else(data):
+    found = evaluate({"never": wrong()}, data, **SMALL)
+    document = plain(found)
+    assert list(document["left_out"]) == ["never"]
+    assert not any(document[part] for part in ("cells", "decision", "noise", "shuffle", "checks"))
+
+
+def test_a_model_without_a_gradient_is_attacked_by_its_decisions_alone(data):
+    nets = {"numb": numb(), "a": plane(1)}
+    attacks = [FGSM, AttackSpec.parse("noise"), OwnAttack("mine", lambda m, x, y: fgsm(m, x, y, eps=0.1), version="1")]
+    found = evaluate(nets, data, sources=nets, attacks=attacks, **SMALL)
+    assert found.left_out == {"numb": "has no gradient, so that it is attacked by its decisions alone"}
+    assert {attack for _, source, attack, _ in cells(found) if source == "numb"} == {"noise:sigma=16/255"}
+    assert {attack for target, source, attack, _ in cells(found) if (target, source) == ("numb", "a")} == {*map(str, attacks)}
+    assert found.failed() == ["numb: gradient"] and found.decisions["numb"].started.any()
+    assert found.noise.rates.keys() == nets.keys()
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (wrong(), "^alone classifies no image of levels right: train it"),
+        (numb(), r"^fgsm:eps=8/255 on alone: the model's logits have no gradient"),
+    ],
+)
+def test_a_source_that_was_named_for_it_and_cannot_be_attacked_is_a_mistake(data, source, said):
+    with pytest.raises(InputError, match=said):
+        evaluate({"a": plane()}, data, sources={"alone": source}, attacks=[FGSM], parts=TRANSFER)

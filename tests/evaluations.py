@@ -1,0 +1,106 @@
+"""What the tests of evaluations share: attacks, small settings, nets with a flaw, images and nets that say what they are told."""
+
+import json
+
+import torch
+from torch import nn
+
+from defective import AttackSpec, defect_
+from defective.data import ImageSet
+from defective.evaluation import (
+    WHITE_BOX,
+)
+from problems import plane
+
+FGSM, PGD = AttackSpec.parse("fgsm:eps=8/255"), AttackSpec.parse("pgd:eps=8/255,step_size=4/255,steps=2")
+OWN = WHITE_BOX[::3]
+TRANSFER = ("transfer",)
+SMALL = {
+    "samples": 12,
+    "decision": AttackSpec.parse("boundary:steps=5"),
+    "decision_samples": 5,
+    "check_samples": 8,
+    "confidence": 0.6,
+}
+
+
+class Around(nn.Module):
+    def __init__(self, net, after):
+        super().__init__()
+        self.net, self.after = net, after
+
+    def forward(self, x):
+        return self.after(self.net(x))
+
+
+def wrong(seed=0):
+    """Always the other class."""
+    return Around(plane(seed), lambda z: -z)
+
+
+def numb(seed=0):
+    """Without a gradient."""
+    return Around(plane(seed), lambda z: z.detach())
+
+
+def masked(seed=0):
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Conv2d(2, 8, 1), nn.ReLU(), nn.Flatten(), nn.Linear(128, 2)).eval()
+    defect_(net, 0.5, sites=["1"], example_inputs=torch.zeros(1, 2, 4, 4), seed=seed)
+    return net
+
+
+def plain(found):
+    """The JSON document, read again: it holds nothing but JSON, no nan among it."""
+    document = found.as_dict()
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    return document
+
+
+def small_net():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 8 * 8, 5))
+    defect_(net, 0.5, sites=["2"], example_inputs=torch.zeros(1, 3, 8, 8))
+    return net.eval()
+
+
+def pictures(count=20, seed=0):
+    x = torch.randint(256, (count, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+    return ImageSet("pictures", "test", x, torch.arange(count) % 5, tuple("abcde"))
+
+
+class Lambda(nn.Module):
+    """A model without parameters."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+class Says(nn.Module):
+    """Class ``k`` with a margin for the first pixel ``2 k`` or ``2 k + 1``: odd ones are sure of themselves."""
+
+    asked = 0
+
+    def forward(self, x):
+        self.asked += len(x)
+        pixel = (x[:, 0, 0, 0] * 255).round().long()
+        return nn.functional.one_hot(pixel // 2, 3) * (1.0 + 99 * (pixel % 2))[:, None]
+
+
+def saying(*pixels, labels):
+    x = torch.zeros(len(pixels), 1, 2, 2, dtype=torch.uint8)
+    x[:, 0, 0, 0] = torch.tensor(pixels, dtype=torch.uint8)
+    return ImageSet("pixels", "test", x, torch.tensor(labels), tuple("abc"))
+
+
+# A class 0 at 0, 1, a class 1 at 2, 3: right, right and sure, wrong, right, right and sure, wrong, wrong, right and sure.
+MIXED = saying(0, 1, 2, 2, 3, 4, 1, 5, labels=(0, 0, 0, 1, 1, 1, 1, 2))
+RIGHT, SURE = [0, 1, 3, 4, 7], [1, 4, 7]
+
+
+def cells(found):
+    return [(each.target, each.crafted.source, each.crafted.attack, each.relation) for each in found.outcomes]

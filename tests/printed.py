@@ -1,0 +1,24 @@
+"""Read what a command printed."""
+
+import json
+
+import pytest
+
+
+def parse(said) -> object:
+    """The one JSON document of a command; nothing but progress is beside it."""
+    code, out, err = said
+    assert code == 0
+    assert all("━" in line for line in err.splitlines())
+    return json.loads(out, parse_constant=pytest.fail)
+
+
+def table(said) -> list[list[str]]:
+    """The cells of a printed table, heading left out."""
+    assert said.code == 0
+    rows = [line for line in said.out.splitlines() if line.startswith("│")]
+    return [[cell.strip() for cell in row.strip("│").split("│")] for row in rows]
+
+
+def shown(rate: dict) -> str:
+    return f"{100 * rate['rate']:.1f} ({100 * rate['low']:.1f}-{100 * rate['high']:.1f})" if rate["total"] else "no images"
