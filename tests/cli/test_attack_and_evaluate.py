@@ -9,7 +9,7 @@ from safetensors import safe_open
 from defective import AttackSpec, Ensemble, evaluation, load
 from defective.cli.references import open_attack, open_models
 from defective.data import load_data
-from defective.evaluation.table import markdown, table_rows
+from defective.evaluation.table import markdown, notes, table_rows
 from printed import parse, shown, table
 
 QUICK = "--width-mult 0.0625 --epochs 1 --device cpu"
@@ -44,8 +44,11 @@ def test_evaluate_says_the_same_in_table_json_and_files(place, run, tmp_path):
     expected = [[f"{row.part}: {row.label}", *(row.cells.get(name, "") for name in names)] for row in table_rows(document)]
     assert table(run(command)) == expected
     # Every part is in it, and the numbers of the table are those of the document.
-    for part in ("cells", "decision", "noise", "shuffle", "stimuli", "checks"):
+    for part in ("cells", "decision", "noise", "shuffle", "stimuli", "checks", "sources"):
         assert document[part]
+    assert document["stimuli_left_out"] == {"other_class": 0, "same_cues": 0}
+    said = " ".join(run(command).out.split())
+    assert all(" ".join(note.split()) in said for note in notes(document))
     assert expected[0][1:] == [shown(document["accuracy"][name]) for name in names]
     cell = document["cells"][0]
     assert (cell["target"], cell["source"], cell["relation"]) == (names[0], names[0], "white-box")
@@ -180,6 +183,26 @@ def test_an_attack_of_ones_own_that_was_changed_is_another_one(tmp_path, monkeyp
     assert (str(first), first.eps) == ("changing_attack:step", None)
 
 
+def test_so_is_one_whose_helper_was_changed(tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "attack_with_helper.py").write_text("from its_helper import far\n\ndef step(model, x, y):\n    return x + far\n")
+    helper = tmp_path / "its_helper.py"
+    helper.write_text("far = 0\n")
+    first = open_attack("attack_with_helper:step")
+    helper.write_text("far = 0.1\n")
+    assert open_attack("attack_with_helper:step").version != first.version
+
+
+def test_images_made_on_a_model_are_no_transfer_to_it(place, run, tmp_path):
+    made = tmp_path / "made.safetensors"
+    assert run(f"attack plain.safetensors --data folder:data --attack {FGSM} --samples 3 --out {made}").code == 0
+    command = f"evaluate plain.safetensors bottom.safetensors --data folder:data --parts transfer --crafted {made} --json"
+    assert [(cell["target"], cell["relation"]) for cell in parse(run(command))["cells"]] == [
+        ("plain.safetensors", "white-box"),
+        ("bottom.safetensors", "black-box"),
+    ]
+
+
 def test_evaluate_does_nothing_twice(place, run, cache, monkeypatch):
     command = f"evaluate own_nets:bright own_nets:cautious --data folder:data --attack {FGSM} {ALL_PARTS} --json"
     document = parse(run(command))
@@ -215,3 +238,6 @@ def test_names_tell_models_apart_over_all_options(tmp_path, place, run):
     targets, sources = open_models([[first, "plain.safetensors"], [second, "plain.safetensors"]], "cpu")
     assert list(targets) == [first, "plain.safetensors"] and list(sources) == [second, "plain.safetensors"]
     assert targets["plain.safetensors"] is sources["plain.safetensors"]
+    joined = [f"{each}+{place}/plain.safetensors" for each in (first, second)]
+    assert list(open_models([joined], "cpu")[0]) == joined
+    assert list(open_models([joined[:1]], "cpu")[0]) == ["net.safetensors+plain.safetensors"]

@@ -154,6 +154,17 @@ def test_a_full_disk_ends_training_in_one_line(place, tmp_path, run, monkeypatch
     assert run(command).code == 0
 
 
+def test_too_little_memory_is_one_line_that_says_what_helps(place, run, monkeypatch):
+    def run_out(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nSee documentation")
+
+    monkeypatch.setattr("defective.evaluation.crafted.attack_batches", run_out)
+    code, out, err = run("evaluate own_nets:bright own_nets:cautious --data folder:data --parts transfer")
+    assert (code, out) == (2, "")
+    line = err.splitlines()[-1]
+    assert line.startswith("error: out of memory") and "lower --batch-size" in line and err.count("error: ") == 1
+
+
 def test_a_stop_by_the_user_is_one_line_and_130(run, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt

@@ -86,7 +86,26 @@ def test_crafted_images_survive_the_file(source, tmp_path):
         write_crafted(made, source.data, tmp_path / "made.safetensors")
         again = read_crafted(tmp_path / "made.safetensors", source.data)
         assert_equal(again, made)
+        assert again.fingerprint == made.fingerprint == source.fingerprint
         assert again.x_adv.dtype == (torch.uint8 if rounded else torch.float32)
+
+
+def test_images_from_a_file_are_known_again_on_the_net_they_were_made_on(source, tmp_path):
+    write_crafted(craft_on(source, FGSM, samples=5), source.data, tmp_path / "made.safetensors")
+    made = read_crafted(tmp_path / "made.safetensors", source.data)
+    twin, other = (score_on(Subject.of("target", net, source.data), made) for net in (plane(), plane(1)))
+    assert (twin.relation, twin.transferred) == ("white-box", False)
+    assert (other.relation, other.transferred) == ("black-box", True)
+
+
+def test_files_without_a_fingerprint_are_read(source, tmp_path):
+    file = tmp_path / "made.safetensors"
+    write_crafted(craft_on(source, FGSM, samples=5), source.data, file)
+    tensors, about = read_tensors(file)
+    del about["fingerprint"]
+    write_tensors(file, tensors, about)
+    assert read_crafted(file, source.data).fingerprint == ""
+    assert score_on(source, read_crafted(file, source.data)).relation == "black-box"
 
 
 def spoil(tensors, about, how):

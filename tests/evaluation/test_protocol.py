@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from defective import AttackSpec, InputError, build
+from defective import AttackSpec, Ensemble, InputError, build
 from defective.data import ImageSet, index_hash
 from defective.data.stimuli import Stimuli
 from defective.evaluation import (
@@ -17,16 +17,18 @@ from defective.evaluation import (
     Rate,
     Settings,
     Subject,
+    accuracy,
     craft_on,
     difference,
     evaluate,
+    mask_average,
     noise_curve,
     relation,
     shape_report,
     shuffle_curve,
 )
 from defective.evaluation.subject import common_sample
-from evaluations import FGSM, OWN, PGD, SMALL, TRANSFER, cells, plain, wrong
+from evaluations import FGSM, OWN, PGD, SMALL, TRANSFER, cells, masked, plain, wrong
 from problems import linear_net, plane
 
 
@@ -125,6 +127,24 @@ def test_a_model_is_not_compared_on_images_that_were_made_on_it(data):
     found = evaluate(targets, data, sources=targets, attacks=[FGSM], parts=("transfer", "white-box"), samples=20)
     pairs = [(row["source"], row["model"]) for row in found.as_dict()["differences"]]
     assert pairs == [("second", "third"), ("third", "second")]
+
+
+@pytest.mark.parametrize("source", ["over masks", "fused"])
+def test_nor_where_its_weights_are_in_the_source(data, source):
+    targets = {"first": plane(), "second": masked()}
+    sources = {"over masks": mask_average(targets["second"], draws=2), "fused": Ensemble([targets["second"], plane(3)])}
+    found = evaluate(targets, data, sources={"s": sources[source].eval()}, attacks=[FGSM], parts=TRANSFER, samples=20)
+    assert [told for *_, told in cells(found)] == ["black-box", "own weights"]
+    assert found.differences() == []
+
+
+def test_sources_are_said_to_be_as_right_as_they_are(data):
+    sources = {"s": plane(1), "m": masked(1)}
+    averaged = mask_average(sources["m"], draws=2).eval()
+    found = evaluate({"a": plane()}, data, sources=sources, attacks=[FGSM], parts=TRANSFER, samples=5, mask_draws=2)
+    expected = {name: accuracy(net, data.x, data.y) for name, net in {**sources, "m over 2 masks": averaged}.items()}
+    assert plain(found)["sources"] == {name: rate.as_dict() for name, rate in expected.items()}
+    assert evaluate({"a": plane()}, data, sources=sources, parts=("noise",)).sources == {}
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -49,9 +49,8 @@ def cw(
     Source: paper Appendix E, whose formula has the targeted sign; Carlini and Wagner 2016.
 
     Example:
-        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
-        >>> x = torch.full((1, 1, 2, 2), 0.5)
-        >>> y = model(x).argmax(1)
+        >>> model = nn.Flatten()
+        >>> x, y = torch.tensor([[[[0.4, 0.6]]]]), torch.tensor([1])
         >>> bool(model(cw(model, x, y, steps=200)).argmax(1) == y)
         False
     """
