@@ -48,3 +48,27 @@ def progress_bar(description: str, total: int, *, unit: str = "") -> Iterator[Ad
             bar.advance(task, n)
 
         yield advance
+
+
+class Count:
+    """Moves a bar by what is done, and to the end of a piece of work that was there already or ended early.
+
+    Example:
+        >>> moved = []
+        >>> count = Count(moved.append)
+        >>> count(3)
+        >>> count.to(10)
+        >>> moved
+        [3, 7]
+    """
+
+    def __init__(self, advance: Advance) -> None:
+        self.advance, self.done = advance, 0
+
+    def __call__(self, n: int) -> None:
+        self.done += n
+        self.advance(n)
+
+    def to(self, n: int) -> None:
+        """Go on to ``n``."""
+        self(n - self.done)

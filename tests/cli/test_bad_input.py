@@ -178,6 +178,9 @@ ATTACKS = [
 
 EVALUATION = [
     ("evaluate own_nets:bright --data folder:data", "one model alone"),
+    ("evaluate own_nets:nothing --data folder:data", "'nothing'"),
+    ("evaluate own_nets:bright --source plain.safetensors+ --data folder:data", "an empty name"),
+    ("evaluate own_nets:bright --source '' --data folder:data", "an empty name"),
     ("evaluate own_nets:bright own_nets:bright --data folder:data", "own_nets:bright is named twice"),
     ("evaluate plain.safetensors ./plain.safetensors --data folder:data", "./plain.safetensors is named twice"),
     (f"{EVALUATE} --source bottom.safetensors --source bottom.safetensors", "bottom.safetensors is named twice"),

@@ -58,6 +58,7 @@ def boundary_details(
     schedule: str = "foolbox3",
     spherical_step: float = 0.01,
     source_step: float = 0.01,
+    on_step: Callable[[], object] = lambda: None,
 ) -> BoundaryResult:
     r"""Walk along the decision boundary towards each image, from noise blended in until the image is misclassified.
 
@@ -74,6 +75,7 @@ def boundary_details(
         schedule: ``"foolbox3"`` tries one direction a step; ``"foolbox1"``, the paper's, up to 25. Their scores do not compare.
         spherical_step: First length ``delta`` of the step on the sphere around the image, in units of the distance ``d``.
         source_step: First length ``epsilon`` of the step towards the image, in units of ``d``.
+        on_step: Called after each step, to show progress.
 
     Raises:
         InputError: If a number is out of range, the schedule is unknown, or a label is no class of the model.
@@ -99,7 +101,7 @@ def boundary_details(
         everyone = torch.arange(len(x), device=x.device)
         wrong = ask(everyone, x)
         best, walking = _blend(ask, x, everyone[~wrong], generators)
-        _walk(ask, x, best, walking, _normal_numbers(x, generators), steps, schedule, spherical_step, source_step)
+        _walk(ask, x, best, walking, _normal_numbers(x, generators), steps, schedule, on_step, spherical_step, source_step)
     return BoundaryResult(best, queries, wrong.index_fill(0, walking, True))
 
 
@@ -142,7 +144,17 @@ def _blend(ask: Ask, x: Tensor, rows: Tensor, generators: list[torch.Generator])
     return best, rows
 
 
-def _walk(ask: Ask, x: Tensor, best: Tensor, rows: Tensor, draw: Draw, steps: int, schedule: str, *lengths: float) -> None:
+def _walk(
+    ask: Ask,
+    x: Tensor,
+    best: Tensor,
+    rows: Tensor,
+    draw: Draw,
+    steps: int,
+    schedule: str,
+    on_step: Callable[[], object],
+    *lengths: float,
+) -> None:
     """Move ``best[rows]`` towards ``x[rows]`` in place."""
     directions, conditional, low, high = SCHEDULES[schedule]
     spherical, source = (x.new_full((len(x),), length, dtype=torch.promote_types(x.dtype, torch.float32)) for length in lengths)
@@ -169,6 +181,7 @@ def _walk(ask: Ask, x: Tensor, best: Tensor, rows: Tensor, draw: Draw, steps: in
             spherical *= factor
             source *= factor * towards.factor(low, high)
             rows = rows[source[rows] >= CONVERGED]
+        on_step()
 
 
 def _propose(x: Tensor, best: Tensor, noise: Tensor, spherical: Tensor, source: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -30,10 +30,12 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=1) + "\n")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, note: str = "") -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, note: str = "", heading: str = "measured"
+) -> None:
     """A table on standard output; names to the left, numbers to the right and never broken: names fold before them.
 
-    Where the numbers of a row do not fit beside each other, each of them has a line of its own.
+    Where the numbers of a row do not fit beside each other, each of them has a line of its own, its column named under ``heading``.
     """
     from rich.console import Console
     from rich.table import Table
@@ -49,7 +51,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         for column, width in zip(columns, widths, strict=True):
             table.add_column(column, justify="right" if table.columns else "left", width=width, overflow="fold")
     else:
-        for column in (columns[0], "measured"):
+        for column in (columns[0], heading):
             table.add_column(column, overflow="fold")
         table.add_column("value", justify="right", no_wrap=True)
         rows = [(row[0], column, cell) for row in rows for column, cell in zip(columns[1:], row[1:], strict=True) if cell]

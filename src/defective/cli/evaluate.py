@@ -42,7 +42,9 @@ def evaluate(
     attack: Annotated[
         list[str] | None, typer.Option(help="Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.")
     ] = None,
-    parts: Annotated[str | None, typer.Option(help=f"Those to run of {', '.join(PARTS)}. Default: all.")] = None,
+    parts: Annotated[
+        str | None, typer.Option(help=f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli.")
+    ] = None,
     samples: Annotated[int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")] = 2000,
     decision: Annotated[str, typer.Option(help="Decision-based attack; the paper's has directions=25.")] = "boundary:steps=5000",
     decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = 100,
@@ -75,7 +77,9 @@ def evaluate(
     """
     attacks = [open_attack(text) for text in attack] if attack else list(ATTACKS)
     settings = Settings.make(
-        parts=PARTS if parts is None else tuple(part.strip() for part in parts.split(",") if part.strip()),
+        parts=tuple(part for part in PARTS if part != "stimuli" or stimuli)
+        if parts is None
+        else tuple(part.strip() for part in parts.split(",") if part.strip()),
         samples=samples,
         decision=AttackSpec.parse(decision),
         decision_samples=decision_samples,
@@ -86,16 +90,16 @@ def evaluate(
         seed=seed,
         batch_size=batch_size,
     )
-    if "transfer" in settings.parts and not source and not crafted and len(models) < 2:
-        raise InputError(
-            "one model alone has no source to be attacked from: name --source, --crafted, or further models, or leave transfer out "
-            "of --parts"
-        )
     if parts is not None and ("stimuli" in settings.parts) != (stimuli is not None):
         raise InputError("the part stimuli and the option --stimuli ARCHIVE go together: name both, or neither")
     if out is not None:
         check_folder(out)
     targets, sources = open_models([models, source or ([] if crafted else models)], device)
+    if "transfer" in settings.parts and not source and not crafted and len(models) < 2:
+        raise InputError(
+            "one model alone has no source to be attacked from: name --source, --crafted, or further models, or leave transfer out "
+            "of --parts"
+        )
     test = load_data(data, "test", image_size=image_size)
     shapes = None if stimuli is None else load_stimuli(stimuli, test.classes, image_shape=test.image_shape)
     place = choose_device(device)
@@ -159,4 +163,6 @@ def _provenance(model: nn.Module) -> dict[str, Any]:
 def _print(document: dict[str, Any]) -> None:
     models = list(document["accuracy"])
     rows = [(f"{row.part}: {row.label}", *(row.cells.get(name, "") for name in models)) for row in table_rows(document)]
-    print_table(f"Black-box evaluation on {document['data']}", ("measured", *models), rows, note="\n".join(notes(document)))
+    print_table(
+        f"Black-box evaluation on {document['data']}", ("measured", *models), rows, note="\n".join(notes(document)), heading="model"
+    )

@@ -53,6 +53,8 @@ def open_model(reference: str) -> nn.Module:
     Raises:
         InputError: If there is no such file, module or factory, the factory fails, or it returns no module.
     """
+    if not reference.strip():
+        raise InputError("an empty name: name a checkpoint, a folder of train or module:factory, on each side of a +")
     if Path(reference).exists():
         return load(reference)
     if "+" in reference:

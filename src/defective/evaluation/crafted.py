@@ -20,7 +20,7 @@ from defective.evaluation.work import Tensors, Work
 from defective.files import read_tensors, write_tensors
 from defective.inference import device_of, evaluating
 from defective.masks import stream
-from defective.progress import progress_bar
+from defective.progress import Count, progress_bar
 from defective.specs import AttackSpec
 
 # Images in one piece: what a kill can cost. Random attacks are seeded anew for each, so it is a constant.
@@ -90,9 +90,9 @@ def craft_on(
     with progress_bar(f"{attack} on {source.name}", len(index), unit="images") as advance:
         for number, chunk in enumerate(index.split(CHUNK)):
             what = source.identity("craft", chunk, attack=str(attack), version=getattr(attack, "version", ""), chunk=number, **how)
-            count = _Count(advance)
+            count = Count(advance)
 
-            def make(chunk: Tensor = chunk, number: int = number, count: _Count = count) -> Tensors:
+            def make(chunk: Tensor = chunk, number: int = number, count: Count = count) -> Tensors:
                 chunk_seed = stream(seed, f"craft/{number}").initial_seed()
                 with said_of(f"{attack} on {source.name}"), unchanged(source.model):
                     return _attacked(source, chunk, attack, chunk_seed, how["eps"], rounded, batch_size, count)
@@ -126,20 +126,6 @@ def _attacked(
             torch.manual_seed(seed)
             x_adv, predicted = attack_batches(source.model, x, y, attack.attack, **settings)
     return {"x_adv": x_adv, "predicted": predicted}
-
-
-class _Count:
-    """Moves a bar by what is done, and to the end of a piece that was there already."""
-
-    def __init__(self, advance: Callable[[int], object]) -> None:
-        self.advance, self.done = advance, 0
-
-    def __call__(self, n: int) -> None:
-        self.done += n
-        self.advance(n)
-
-    def to(self, n: int) -> None:
-        self(n - self.done)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The decision-based part of the protocol: how far must an image go before a model's decision changes?"""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from defective.evaluation.subject import Subject
 from defective.evaluation.work import Tensors
 from defective.inference import as_images, device_of
 from defective.masks import stream
-from defective.progress import progress_bar
+from defective.progress import Count, progress_bar
 from defective.specs import AttackSpec
 
 # Images that walk together, by kind of device; what a kill can cost. Each has its own random numbers, so results are the same.
@@ -73,16 +74,19 @@ def decide(subject: Subject, spec: AttackSpec, *, samples: int, seed: int = 0) -
     index = subject.sample(samples, seed=seed)
     size = CHUNK if device_of(subject.model).type == "cpu" else CHUNK_ON_ACCELERATOR
     parts = []
-    with progress_bar(f"{spec} on {subject.name}", len(index), unit="images") as advance:
+    steps = int(spec.parameters["steps"])
+    with progress_bar(f"{spec} on {subject.name}", len(index) * steps, unit="steps") as advance:
         for first in range(0, len(index), size):
             chunk = index[first : first + size]
             what = subject.identity("decision", chunk, attack=str(spec), seed=seed, first=first)
 
-            def make(chunk: Tensor = chunk, first: int = first) -> Tensors:
-                return _walk(subject, chunk, spec, _generator(seed, first))
+            count = Count(advance)
+
+            def make(chunk: Tensor = chunk, first: int = first, count: Count = count) -> Tensors:
+                return _walk(subject, chunk, spec, _generator(seed, first), lambda: count(len(chunk)))
 
             parts.append(subject.work.piece(what, make))
-            advance(len(chunk))
+            count.to(len(chunk) * steps)
     squared, queries, started = (torch.cat([part[name] for part in parts]) for name in ("squared", "queries", "started"))
     return Decision(index, squared, queries, started)
 
@@ -95,11 +99,11 @@ def _generator(seed: int, first: int) -> torch.Generator:
     return generator
 
 
-def _walk(subject: Subject, index: Tensor, spec: AttackSpec, generator: torch.Generator) -> Tensors:
+def _walk(subject: Subject, index: Tensor, spec: AttackSpec, generator: torch.Generator, on_step: Callable[[], object]) -> Tensors:
     x, y = subject.data.take(index)
     x = as_images(x.to(device_of(subject.model)))
     schedule = SCHEDULE_OF[int(spec.parameters.get("directions", 1))]
     steps = int(spec.parameters["steps"])
-    found = boundary_details(subject.model, x, y, steps=steps, generator=generator, schedule=schedule)
+    found = boundary_details(subject.model, x, y, steps=steps, generator=generator, schedule=schedule, on_step=on_step)
     squared = torch.tensor([boundary_score(a[None], b[None]) for a, b in zip(x.cpu(), found.x_adv.cpu(), strict=True)])
     return {"squared": squared, "queries": found.queries, "started": found.started}

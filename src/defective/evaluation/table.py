@@ -43,6 +43,11 @@ def notes(document: Document) -> list[str]:
         known = (f"{name} {100 * rate['rate']:.1f}" for name, rate in document["sources"].items())
         lines.append(f"Accuracy of the sources: {', '.join(known)}.")
     lines += [f"{name} {reason}." for name, reason in document["left_out"].items()]
+    if document["shuffle"] and not document["shuffle"]["images"]:
+        sure = document["settings"]["confidence"]
+        lines.append(f"No image to shuffle: on none are all models right with a confidence of {sure} or more (--confidence).")
+    if any(cell["defense"]["paper"]["total"] == 0 for cell in document["cells"]):
+        lines.append("no images: of those that the model had right before, none fooled the source when attacked.")
     return lines + [
         f"{name} fails the check that {each['asks']}: {each['measured']}."
         for name, checks in document["checks"].items()
