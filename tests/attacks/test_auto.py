@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from defective import InputError
-from defective.attacks import autoattack, pgd
+from defective import AttackSpec, InputError
+from defective.attacks import autoattack, from_spec, pgd
 
 EPS = 24 / 255
 
@@ -77,8 +77,10 @@ def test_without_it_the_way_out_is_named(small_net, images, monkeypatch):
         return found(name, *rest, **options)
 
     monkeypatch.setattr(importlib, "import_module", refuse)
-    with pytest.raises(InputError, match=r"pip install defective\[autoattack\]"):
+    with pytest.raises(InputError, match=r"pip install 'defective\[autoattack\]'"):
         autoattack(small_net, *images, eps=EPS)
+    with pytest.raises(InputError, match="not installed"):
+        from_spec(AttackSpec.parse("autoattack"))
     assert small_net[0].weight.requires_grad
 
 

@@ -13,7 +13,7 @@ from inspect import signature
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.auto import autoattack
+from defective.attacks.auto import autoattack, package
 from defective.attacks.boundary import SCHEDULE_OF, BoundaryResult, boundary, boundary_details, boundary_score
 from defective.attacks.budget import project, quantize
 from defective.attacks.carlini_wagner import cw
@@ -81,6 +81,9 @@ ATTACKS: dict[str, Callable[..., Tensor]] = {
 def from_spec(spec: AttackSpec, *, seed: int = 0) -> Attack:
     """The attack a spec describes, as a function of model, images and labels; each call of a random one goes on drawing.
 
+    Raises:
+        InputError: If it is AutoAttack, which is not installed.
+
     Example:
         >>> attack = from_spec(AttackSpec.parse("fgsm:eps=8/255"))
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
@@ -90,6 +93,8 @@ def from_spec(spec: AttackSpec, *, seed: int = 0) -> Attack:
     # A spec read from JSON may hold a count as 20.0.
     numbers = {key: int(value) if value == int(value) else value for key, value in spec.parameters.items()}
     attack = ATTACKS[spec.name]
+    if attack is _autoattack:
+        package()
     if "generator" not in signature(attack).parameters:
         return partial(attack, **numbers)
     return partial(attack, **numbers, generator=torch.Generator().manual_seed(seed))

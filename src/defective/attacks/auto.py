@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from defective.attacks.budget import check_classes, check_inputs, project, settle, widened
 from defective.attacks.gradient import differentiating
 from defective.errors import InputError
+from defective.inference import dtype_of
 
 
 def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int = 0) -> Tensor:
@@ -42,7 +43,7 @@ def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int 
     classes = check_classes(model, x, y)
     if classes < 4:
         raise InputError(f"AutoAttack needs 4 classes, the model has {classes}: use pgd or cw")
-    dtype = next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), None)
+    dtype = dtype_of(model)
 
     def forward(images: Tensor) -> Tensor:
         # By way of a flat copy, so that gradients come back contiguous: AutoAttack takes views of them.
@@ -50,7 +51,7 @@ def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int 
         return z.float()
 
     with _contained(model, x.device), differentiating(model):
-        attack = _package().AutoAttack(forward, norm="Linf", eps=eps, seed=seed, version="standard", device=str(x.device))
+        attack = package().AutoAttack(forward, norm="Linf", eps=eps, seed=seed, version="standard", device=str(x.device))
         attack.apgd_targeted.n_target_classes = attack.fab.n_target_classes = min(9, classes - 1)
         clean = widened(x)
         made = attack.run_standard_evaluation(clean.float().contiguous(), y.to(x.device).long().clone())
@@ -60,13 +61,18 @@ def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int 
         return settle(x_adv, x.detach(), eps)
 
 
-def _package() -> Any:
+def package() -> Any:
+    """AutoAttack's module, its fork first.
+
+    Raises:
+        InputError: If neither is installed.
+    """
     for name in ("pyautoattack", "autoattack"):
         try:
             return importlib.import_module(name)
         except ImportError:
             continue
-    raise InputError("AutoAttack is not installed: pip install defective[autoattack]")
+    raise InputError("AutoAttack is not installed: pip install 'defective[autoattack]'")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from defective.attacks import from_spec
 from defective.attacks.logit_space import encoders
 from defective.data import Data
 from defective.data.stimuli import Stimuli
@@ -75,6 +76,10 @@ def evaluate(
     work = work or Work()
     if not targets:
         raise InputError("there is no model to evaluate")
+    for attack in attacks:
+        if isinstance(attack, AttackSpec):
+            # A package that is missing is said now, not after the other attacks.
+            from_spec(attack)
     judged = [Subject.of(name, model, data, work) for name, model in targets.items()]
     owned = [Subject.of(name, model, data, work) for name, model in (sources or {}).items()]
     accuracies = {each.name: each.accuracy() for each in judged}
