@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from defective import AttackSpec, defect_
+from defective.attacks import fgsm
 from defective.data import ImageSet
-from defective.evaluation import (
-    WHITE_BOX,
-)
+from defective.evaluation import WHITE_BOX, OwnAttack
 from problems import plane
 
+EPS = 8 / 255
 FGSM, PGD = AttackSpec.parse("fgsm:eps=8/255"), AttackSpec.parse("pgd:eps=8/255,step_size=4/255,steps=2")
 OWN = WHITE_BOX[::3]
 TRANSFER = ("transfer",)
@@ -104,3 +104,26 @@ RIGHT, SURE = [0, 1, 3, 4, 7], [1, 4, 7]
 
 def cells(found):
     return [(each.target, each.crafted.source, each.crafted.attack, each.relation) for each in found.outcomes]
+
+
+class Counted:
+    """FGSM that counts the images of each call and breaks off at one of them."""
+
+    def __init__(self, stop_at=0, error=KeyboardInterrupt):
+        self.stop_at, self.error, self.calls = stop_at, error, []
+
+    def __call__(self, model, x, y):
+        self.calls.append(len(x))
+        if len(self.calls) == self.stop_at:
+            raise self.error
+        return fgsm(model, x, y, eps=EPS)
+
+
+def own(attack, **options):
+    return OwnAttack("mine", attack, **{"version": "1", **options})
+
+
+def assert_equal(one, other):
+    for name in ("x", "y", "x_adv", "predicted", "index"):
+        assert torch.equal(getattr(one, name), getattr(other, name)), name
+    assert (one.source, one.attack, one.settings) == (other.source, other.attack, other.settings)

@@ -37,3 +37,20 @@ def level_set(net: nn.Module, count: int = 60, *, shape: tuple[int, int, int] = 
     """8-bit images of two classes, well inside the box, labelled by what the net says of them: it is right on every one."""
     x = torch.randint(90, 166, (count, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
     return ImageSet("levels", "test", x, logits(net, x).argmax(1), ("a", "b"))
+
+
+def trained_on_patterns() -> tuple[nn.Module, Tensor, Tensor]:
+    """A small net trained for a moment to tell four coloured patterns apart, and the last images and labels it saw."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(), nn.Flatten())
+        net.append(nn.Linear(72, 4))
+        colours = torch.rand(4, 3, 2, 2).repeat_interleave(4, 2).repeat_interleave(4, 3)
+        optimizer = torch.optim.Adam(net.parameters(), 5e-3)
+        for _ in range(80):
+            y = torch.randint(4, (64,))
+            x = (0.3 + 0.4 * colours[y] + 0.15 * torch.randn(64, 3, 8, 8)).clamp(0, 1)
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(x), y).backward()
+            optimizer.step()
+    return net.eval(), x, y

@@ -77,9 +77,22 @@ def cache_folder() -> Path:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-    """Write tensors and a JSON document to one safetensors file, whole or not at all."""
+    """Write tensors, of any device and layout, and a JSON document to one safetensors file, whole or not at all."""
     metadata = {"defective": json.dumps(about, sort_keys=True)}
-    write_whole(path, lambda temporary: save_file(tensors, temporary, metadata))
+    plain = _apart(tensors)
+    write_whole(path, lambda temporary: save_file(plain, temporary, metadata))
+
+
+def _apart(shared: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, none of them sharing memory with another, which safetensors refuses."""
+    tensors: dict[str, Tensor] = {}
+    seen = set()
+    for name, tensor in shared.items():
+        tensor = tensor.detach().cpu().contiguous()
+        place = tensor.untyped_storage().data_ptr()
+        tensors[name] = tensor.clone() if place in seen else tensor
+        seen.add(place)
+    return tensors
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -6,7 +6,7 @@ from torch import nn
 
 from defective import InputError
 from defective.attacks.boundary import boundary, boundary_details, boundary_score
-from problems import linear_net
+from problems import linear_net, trained_on_patterns
 
 
 def seeded(seed=0):
@@ -41,20 +41,10 @@ def plane():
 @pytest.fixture
 def colours():
     """A small net trained for a moment to tell four coloured patterns apart, and images that it gets right."""
-    torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(), nn.Flatten())
-    net.append(nn.Linear(72, 4))
-    patterns = torch.rand(4, 3, 2, 2).repeat_interleave(4, 2).repeat_interleave(4, 3)
-    optimizer = torch.optim.Adam(net.parameters(), 5e-3)
-    for _ in range(80):
-        y = torch.randint(4, (64,))
-        x = (0.3 + 0.4 * patterns[y] + 0.15 * torch.randn(64, 3, 8, 8)).clamp(0, 1)
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(net(x), y).backward()
-        optimizer.step()
+    net, x, y = trained_on_patterns()
     right = net(x).argmax(1) == y
     assert right.sum() >= 40
-    return net.eval(), x[right][:40], y[right][:40]
+    return net, x[right][:40], y[right][:40]
 
 
 @pytest.mark.parametrize(("schedule", "steps"), [("foolbox3", 4000), ("foolbox1", 400)])

@@ -6,6 +6,7 @@ import pytest
 
 from defective import build
 from defective.data import ImageSet, shapes
+from defective.evaluation import Subject
 from evaluations import OWN
 from problems import level_set, plane
 
@@ -33,3 +34,13 @@ def quick(monkeypatch):
     """A crash of the machine is not part of these tests, the paper's six white-box attacks need not be all of them."""
     monkeypatch.setattr(os, "fsync", lambda file: None)
     monkeypatch.setattr("defective.evaluation.protocol.WHITE_BOX", OWN)
+
+
+@pytest.fixture
+def net():
+    return plane()
+
+
+@pytest.fixture
+def source(net):
+    return Subject.of("source", net, level_set(net))

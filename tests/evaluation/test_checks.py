@@ -5,7 +5,7 @@ from torch import nn
 from defective import AttackSpec
 from defective.data import ImageSet
 from defective.evaluation import CHECKS, Crafted, Outcome, Subject, Work, checks, evaluate, run_checks
-from problems import level_set, plane
+from problems import level_set, plane, trained_on_patterns
 
 PASSED = dict.fromkeys(CHECKS, "passed") | {"white-box": "undecided"}
 
@@ -27,19 +27,8 @@ class Around(nn.Module):
 
 def patterns():
     """A small net trained for a moment to tell four coloured patterns apart, and 8-bit images that it is to classify."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(), nn.Flatten())
-        net.append(nn.Linear(72, 4))
-        colours = torch.rand(4, 3, 2, 2).repeat_interleave(4, 2).repeat_interleave(4, 3)
-        optimizer = torch.optim.Adam(net.parameters(), 5e-3)
-        for _ in range(80):
-            y = torch.randint(4, (64,))
-            x = (0.3 + 0.4 * colours[y] + 0.15 * torch.randn(64, 3, 8, 8)).clamp(0, 1)
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(net(x), y).backward()
-            optimizer.step()
-    return net.eval(), ImageSet("patterns", "test", (255 * x).round().to(torch.uint8), y, tuple("abcd"))
+    net, x, y = trained_on_patterns()
+    return net, ImageSet("patterns", "test", (255 * x).round().to(torch.uint8), y, tuple("abcd"))
 
 
 class Staircase(nn.Module):

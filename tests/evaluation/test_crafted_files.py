@@ -5,47 +5,11 @@ import torch
 from torch import nn
 
 from defective import AttackSpec, InputError
-from defective.attacks import fgsm
-from defective.evaluation import OwnAttack, Subject, Work, craft_on
+from defective.evaluation import Subject, Work, craft_on
 from defective.evaluation.crafted import read_crafted, score_on, write_crafted
 from defective.files import read_tensors, write_tensors
+from evaluations import FGSM, assert_equal, own
 from problems import level_set, plane
-
-EPS = 8 / 255
-FGSM = AttackSpec.parse("fgsm:eps=8/255")
-
-
-@pytest.fixture
-def net():
-    return plane()
-
-
-@pytest.fixture
-def source(net):
-    return Subject.of("source", net, level_set(net))
-
-
-class Counted:
-    """FGSM that counts the images of each call and breaks off at one of them."""
-
-    def __init__(self, stop_at=0, error=KeyboardInterrupt):
-        self.stop_at, self.error, self.calls = stop_at, error, []
-
-    def __call__(self, model, x, y):
-        self.calls.append(len(x))
-        if len(self.calls) == self.stop_at:
-            raise self.error
-        return fgsm(model, x, y, eps=EPS)
-
-
-def own(attack, **options):
-    return OwnAttack("mine", attack, **{"version": "1", **options})
-
-
-def assert_equal(one, other):
-    for name in ("x", "y", "x_adv", "predicted", "index"):
-        assert torch.equal(getattr(one, name), getattr(other, name)), name
-    assert (one.source, one.attack, one.settings) == (other.source, other.attack, other.settings)
 
 
 def test_a_set_is_scored_once_on_each_target(net, tmp_path):

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from defective import AttackSpec
-from defective.attacks import fgsm
 from defective.evaluation import (
     OwnAttack,
     Settings,
@@ -16,7 +15,7 @@ from defective.evaluation import (
     evaluate,
     subject,
 )
-from evaluations import FGSM, OWN, SMALL, TRANSFER, masked, plain
+from evaluations import EPS, FGSM, OWN, SMALL, TRANSFER, Counted, masked, own, plain
 from problems import level_set, plane
 
 
@@ -54,19 +53,6 @@ def test_the_models_are_left_as_they_were(data):
     assert all(torch.equal(tensor, state[name]) for name, tensor in net.state_dict().items())
 
 
-class Stopping:
-    """FGSM that counts its calls and breaks off at one of them."""
-
-    def __init__(self, at=0, error=KeyboardInterrupt):
-        self.at, self.error, self.calls = at, error, []
-
-    def __call__(self, model, x, y):
-        self.calls.append(len(x))
-        if len(self.calls) == self.at:
-            raise self.error
-        return fgsm(model, x, y, eps=8 / 255)
-
-
 @pytest.fixture
 def small_pieces(monkeypatch):
     monkeypatch.setattr(crafted, "CHUNK", 5)
@@ -79,8 +65,8 @@ NETS = {"a": plane(), "b": plane(2)}
 
 def run(data, attack, work=None, nets=NETS):
     """All parts; the attack on one source, and on both models, of which one is a source too: 3 sets of 12 images, 3 pieces each."""
-    own = OwnAttack("mine", attack, eps=8 / 255, version="1")
-    return evaluate(nets, data, sources={"s": plane(1), "b": nets["b"]}, attacks=[own], work=work, mask_draws=0, **SMALL)
+    attacks = [own(attack, eps=EPS)]
+    return evaluate(nets, data, sources={"s": plane(1), "b": nets["b"]}, attacks=attacks, work=work, mask_draws=0, **SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +75,7 @@ def expected():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("defective.evaluation.protocol.WHITE_BOX", OWN)
         patch.setattr(crafted, "CHUNK", 5)
-        return plain(run(level_set(plane()), Stopping()))
+        return plain(run(level_set(plane()), Counted()))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +83,7 @@ def expected():
     [(1, KeyboardInterrupt), (2, KeyboardInterrupt), (4, ZeroDivisionError), (6, KeyboardInterrupt), (9, KeyboardInterrupt)],
 )
 def test_an_evaluation_goes_on_where_it_stopped(data, expected, tmp_path, small_pieces, stop, error):
-    broken, rest, nothing = Stopping(stop, error), Stopping(), Stopping()
+    broken, rest, nothing = Counted(stop, error), Counted(), Counted()
     pieces = [5, 5, 2] * 3
     with pytest.raises(error):
         run(data, broken, Work(tmp_path))
@@ -109,13 +95,13 @@ def test_an_evaluation_goes_on_where_it_stopped(data, expected, tmp_path, small_
 
 
 def test_a_finished_evaluation_asks_nothing_more(data, expected, tmp_path, small_pieces, monkeypatch):
-    assert plain(run(data, Stopping(), Work(tmp_path))) == expected
+    assert plain(run(data, Counted(), Work(tmp_path))) == expected
     written = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")}
     for module, name in ((crafted, "attack_batches"), (crafted, "score"), (decision, "boundary_details"), (checks, "pgd")):
         monkeypatch.setattr(module, name, lambda *_, name=name, **__: pytest.fail(name))
     for name in ("noise_curve", "shuffle_curve"):
         monkeypatch.setattr(f"defective.evaluation.protocol.{name}", lambda *_, name=name, **__: pytest.fail(name))
-    assert plain(run(data, Stopping(), Work(tmp_path))) == expected
+    assert plain(run(data, Counted(), Work(tmp_path))) == expected
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")} == written
 
 
@@ -137,15 +123,15 @@ class Fragile(nn.Module):
 def test_a_stop_in_any_part_costs_no_more_than_its_piece(data, expected, tmp_path, small_pieces, at):
     model = Fragile(NETS["a"], at)
     with pytest.raises(KeyboardInterrupt):
-        run(data, Stopping(), Work(tmp_path), {"a": model, "b": NETS["b"]})
+        run(data, Counted(), Work(tmp_path), {"a": model, "b": NETS["b"]})
     kept = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")}
     assert kept or at < 3
-    assert plain(run(data, Stopping(), Work(tmp_path), {"a": model, "b": NETS["b"]})) == expected
+    assert plain(run(data, Counted(), Work(tmp_path), {"a": model, "b": NETS["b"]})) == expected
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
 
 
 def test_a_model_added_later_costs_its_own_cells_alone(data, tmp_path):
-    first, second = Stopping(), Stopping()
+    first, second = Counted(), Counted()
     options = {"parts": TRANSFER, "samples": 12, "work": Work(tmp_path)}
     one = evaluate({"a": plane()}, data, sources={"s": plane(1)}, attacks=[OwnAttack("mine", first, version="1")], **options)
     mine = OwnAttack("mine", second, version="1")

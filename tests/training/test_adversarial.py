@@ -54,6 +54,19 @@ def test_every_batch_is_replaced_by_the_worst_images_of_the_ball(data):
     assert torch.allclose(attacked.double(), best_linear_attack(net.linear, clean.double(), y, EPS), atol=1e-6)
 
 
+def test_a_net_with_a_part_called_module_is_attacked_as_a_whole(data):
+    class Wrapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.module, self.head = nn.Flatten(), nn.Linear(3 * 16, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.module(x))
+
+    adversarial = AttackSpec.parse("fgsm:eps=8/255")
+    fit(Wrapped(), data, RECIPE.changed(adversarial=adversarial), device="cpu", precision="fp32")
+
+
 def test_a_random_start_is_new_in_each_epoch_and_follows_the_seed(data):
     recipe = RECIPE.changed(adversarial=adversary("madry"), epochs=2)
     first = shown(data, recipe)

@@ -56,7 +56,7 @@ class Thermometer(nn.Module):
             >>> Thermometer(16).level_of(torch.tensor([[[[0.0, 0.5, 1.0]]]]))
             tensor([[[[ 0,  8, 15]]]])
         """
-        return _level(x, self.levels)
+        return (x * self.levels).floor().long().clamp(0, self.levels - 1)
 
     def relaxed(self, lowest: Tensor, tails: Tensor) -> Tensor:
         """The code of pixels whose level is only known with probabilities: entry ``l`` is the probability of level ``l`` or more.
@@ -133,10 +133,6 @@ def _code_dtype(x: Tensor) -> torch.dtype:
     # Zeros and ones are exact in any precision: the one that the convolution will want anyway saves a copy.
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
-
-
-def _level(x: Tensor, levels: int) -> Tensor:
-    return (x * levels).floor().long().clamp(0, levels - 1)
 
 
 class _Code(torch.autograd.Function):

@@ -1,6 +1,5 @@
 """Attack a source on its sample of the test set, piece by piece, and keep the images."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from defective.attacks import Attack, from_spec
 from defective.data import Data
 from defective.errors import InputError
 from defective.evaluation.relations import Relation
-from defective.evaluation.subject import Subject, said_of
+from defective.evaluation.subject import Subject, digest_of, said_of
 from defective.evaluation.transfer import Crafted, Outcome, attack_batches, score
 from defective.evaluation.work import Tensors, Work
 from defective.files import read_tensors, write_tensors
@@ -145,7 +144,7 @@ def unchanged(model: nn.Module) -> Iterator[None]:
 
 def score_on(target: Subject, crafted: Crafted, relation: Relation = "black-box") -> Outcome:
     """Let a target classify a crafted set, clean and attacked, unless that was done before."""
-    what = target.identity("score", crafted.index, images=_digest(crafted.x_adv))
+    what = target.identity("score", crafted.index, images=digest_of([crafted.x_adv]))
 
     def make() -> Tensors:
         with said_of(target.name):
@@ -159,14 +158,10 @@ def score_on(target: Subject, crafted: Crafted, relation: Relation = "black-box"
     return Outcome(target.name, crafted, made["clean"], made["adv"], relation)
 
 
-def _digest(images: Tensor) -> str:
-    return hashlib.sha256(images.contiguous().view(-1).view(torch.uint8).numpy().tobytes()).hexdigest()[:32]
-
-
 def write_crafted(crafted: Crafted, data: Data, path: Path) -> None:
     """Keep attacked images in one safetensors file: ``x_adv``, ``y``, ``predicted``, ``index``."""
     tensors = {
-        "x_adv": crafted.x_adv.contiguous(),
+        "x_adv": crafted.x_adv,
         "y": crafted.y,
         "predicted": crafted.predicted,
         "index": crafted.index,

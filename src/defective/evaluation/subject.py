@@ -60,7 +60,7 @@ class Subject:
         parts: list[object] = [z, slope, data.y, data.x if isinstance(data, ImageSet) else _stamps(data)]
         for key, value in sorted(model.state_dict().items()):
             parts += [key, value]
-        return cls(name, model, data, work or Work(), _digest(parts), slope is not None)
+        return cls(name, model, data, work or Work(), digest_of(parts), slope is not None)
 
     def identity(self, part: str, index: Tensor, **more: object) -> dict[str, object]:
         """What says which piece this is: part, model, data set, images."""
@@ -147,7 +147,8 @@ def _gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor | None:
         return None
 
 
-def _digest(parts: list[object]) -> str:
+def digest_of(parts: list[object]) -> str:
+    """32 hex digits that tell lists of tensors and plain values apart."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, Tensor):

@@ -48,7 +48,7 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         "drops": [[drop.site, drop.keep_prob, drop.kind] for drop in drops(model)],
         "notes": notes or {},
     }
-    write_tensors(Path(path), _apart(model.state_dict()), about)
+    write_tensors(Path(path), model.state_dict(), about)
 
 
 def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
@@ -109,18 +109,6 @@ def _take_dtypes(model: nn.Module, tensors: dict[str, Tensor]) -> None:
     for name, own in chain(model.named_parameters(), model.named_buffers()):
         if name in tensors and own.is_floating_point() and tensors[name].is_floating_point():
             own.data = own.data.to(tensors[name].dtype)
-
-
-def _apart(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors on the CPU, none of them sharing memory with another, which safetensors refuses."""
-    tensors: dict[str, Tensor] = {}
-    seen = set()
-    for name, tensor in state.items():
-        tensor = tensor.detach().cpu().contiguous()
-        place = tensor.untyped_storage().data_ptr()
-        tensors[name] = tensor.clone() if place in seen else tensor
-        seen.add(place)
-    return tensors
 
 
 def _spec(model: nn.Module) -> NetSpec | None:

@@ -131,7 +131,8 @@ def _epoch(model: nn.Module, data: Data, optimizer: torch.optim.Optimizer, run: 
         with autocast(run.device, run.precision):
             if adversary is not None:
                 # Not through DDP, which knows no gradients with respect to images.
-                x = adversary(getattr(model, "module", model), x, y).contiguous(memory_format=torch.channels_last)
+                attacked = model.module if isinstance(model, DistributedDataParallel) else model
+                x = adversary(attacked, x, y).contiguous(memory_format=torch.channels_last)
             z = model(x)
             loss = F.cross_entropy(z, y, label_smoothing=_smoothing(run.recipe, z))
         optimizer.zero_grad(set_to_none=True)

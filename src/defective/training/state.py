@@ -62,9 +62,7 @@ class TrainingState:
             if buffer is not None:
                 tensors[f"momentum.{index}"] = buffer
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        # A copy of each: the file cannot hold tensors that share memory, as tied weights do.
-        whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-        write_tensors(self.file, whole, {"key": self.key, "history": self.history})
+        write_tensors(self.file, tensors, {"key": self.key, "history": self.history})
 
     def _parameters(self) -> Iterator[tuple[int, Tensor]]:
         yield from enumerate(self.optimizer.param_groups[0]["params"])
