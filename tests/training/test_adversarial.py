@@ -58,10 +58,10 @@ def test_a_net_with_a_part_called_module_is_attacked_as_a_whole(data):
     class Wrapped(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.module, self.head = nn.Flatten(), nn.Linear(3 * 16, 2)
+            self.module, self.head = nn.Identity(), nn.Linear(3 * 16, 2)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.head(self.module(x))
+            return self.head(self.module(x).flatten(1))
 
     adversarial = AttackSpec.parse("fgsm:eps=8/255")
     fit(Wrapped(), data, RECIPE.changed(adversarial=adversarial), device="cpu", precision="fp32")
