@@ -81,7 +81,7 @@ def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, imag
     widths = channel_widths(spec.arch, width_mult)
     narrow = spec.pattern == "channel" and spec.placement == "authors"
     for defect in spec.defects if narrow or spec.widen else ():
-        for block in getattr(ZOO[spec.arch], defect.region):
+        for block in getattr(ZOO[spec.arch], defect.blocks) if isinstance(defect.blocks, str) else defect.blocks:
             widths[block] = 2 * widths[block] if spec.widen else max(1, live_count(widths[block], defect.keep_prob))
     # The released DC and x2 nets are ResNet-18s with one projection shortcut more than the plain one.
     project_first = spec.arch == "resnet18" and spec.placement == "authors" and (narrow or spec.widen)
@@ -94,7 +94,7 @@ def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, imag
             defect_(
                 net,
                 defect.keep_prob,
-                blocks=defect.region,
+                blocks=defect.blocks,
                 pattern=spec.pattern,
                 sampling=spec.sampling,
                 placement=spec.placement,

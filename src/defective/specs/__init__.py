@@ -7,13 +7,26 @@ equal keys on every machine. Net names follow one grammar::
     ARCH/P-REGION[+P-REGION][-SUFFIX...]  resnet18/0.1-bottom, resnet18/0.7-bottom+0.3-top, resnet18/0.5-bottom-x2-en
     ARCH/SUFFIX[-SUFFIX]                  resnet18/en (five plain nets, logits averaged), resnet18/therm16
 
-``P`` is the probability that a neuron is kept. Beside the regions ``bottom`` and ``top`` the dropout baselines may stand, which act
+``P`` is the probability that a neuron is kept. A REGION is ``bottom``, ``top`` or blocks by number as ``blocks12``. Beside
+regions the dropout baselines may stand, which act
 in training and on the top blocks: ``0.9-dropout``, ``0.9-spatial``, ``0.9-dropblock``. Suffixes: ``-dc`` (whole channels), ``-sm``
 (one mask for all channels), ``-x2`` (twice the channels at defective layers), ``-therm16`` (thermometer-encoded input of 16 levels),
 ``-en`` (ensemble of five). A final ``@text`` picks the placement of the paper's text (Eq. 5, Appendix C).
 """
 
 from defective.specs.attacks import ATTACK_DEFAULTS, AttackSpec
+from defective.specs.jobs import (
+    CraftJob,
+    DecisionJob,
+    Job,
+    NoiseJob,
+    ScoreJob,
+    ShuffleJob,
+    TrainJob,
+    needs,
+    nets_of,
+    read_job,
+)
 from defective.specs.nets import (
     ARCHITECTURES,
     ENSEMBLE_SIZE,
@@ -34,14 +47,24 @@ __all__ = [
     "ATTACK_DEFAULTS",
     "ENSEMBLE_SIZE",
     "AttackSpec",
+    "CraftJob",
+    "DecisionJob",
     "DefectSpec",
     "DropSpec",
+    "Job",
     "Kind",
     "NetSpec",
+    "NoiseJob",
     "Pattern",
     "Placement",
     "Recipe",
     "Region",
     "Sampling",
+    "ScoreJob",
+    "ShuffleJob",
     "Spec",
+    "TrainJob",
+    "needs",
+    "nets_of",
+    "read_job",
 ]

@@ -12,7 +12,9 @@ from defective.specs.spec import Spec
 Pattern = Literal["neuron", "channel", "shared"]
 Sampling = Literal["exact", "bernoulli"]
 Placement = Literal["authors", "text"]
-Region = Literal["bottom", "top"]
+# bottom, top, or blocks by number in rising order, 0 being the stem: blocks12.
+_REGION = r"bottom|top|blocks(?:01?2?3?4?|12?3?4?|23?4?|34?|4)"
+Region = Annotated[str, Field(pattern=rf"^({_REGION})$")]
 Kind = Literal["dropout", "spatial", "dropblock"]
 
 ARCHITECTURES = ("resnet18", "resnet50", "densenet121", "senet18", "vgg19", "wrn32_4")
@@ -24,6 +26,13 @@ class DefectSpec(Spec):
 
     keep_prob: Annotated[float, Field(ge=0, le=1)]
     region: Region
+
+    @property
+    def blocks(self) -> str | tuple[int, ...]:
+        """The region as :func:`defective.defect_` takes it."""
+        if self.region in ("bottom", "top"):
+            return self.region
+        return tuple(int(digit) for digit in self.region.removeprefix("blocks"))
 
 
 class DropSpec(Spec):
@@ -153,10 +162,11 @@ def _parse_variant(name: str, variant: str) -> dict[str, object]:
 
 def _parse_region(name: str, part: str) -> DefectSpec | DropSpec:
     number, _, where = part.partition("-")
-    if where not in ("bottom", "top", "dropout", "spatial", "dropblock"):
+    region = re.fullmatch(_REGION, where)
+    if not region and where not in ("dropout", "spatial", "dropblock"):
         raise InputError(
-            f"net {name!r}: cannot read {part!r}; write a region as 0.1-bottom or 0.3-top, a dropout baseline as 0.9-dropout, "
-            "0.9-spatial or 0.9-dropblock, joined by +"
+            f"net {name!r}: cannot read {part!r}; write a region as 0.1-bottom, 0.3-top or 0.1-blocks12, a dropout baseline as "
+            "0.9-dropout, 0.9-spatial or 0.9-dropblock, joined by +"
         )
     try:
         keep_prob = float(number)
@@ -164,8 +174,8 @@ def _parse_region(name: str, part: str) -> DefectSpec | DropSpec:
         raise InputError(f"net {name!r}: {number!r} is not a keep probability") from None
     if not 0 <= keep_prob <= 1:
         raise InputError(f"net {name!r}: keep_prob {number} lies outside [0, 1]")
-    if where in ("bottom", "top"):
-        return DefectSpec(keep_prob=keep_prob, region=where)  # type: ignore[arg-type]
+    if region:
+        return DefectSpec(keep_prob=keep_prob, region=where)
     if keep_prob == 0:
         raise InputError(f"net {name!r}: {where} with keep_prob 0 leaves nothing to train")
     return DropSpec(keep_prob=keep_prob, kind=where)  # type: ignore[arg-type]

@@ -1,0 +1,141 @@
+"""Claims as predicates over cells, and their verdicts."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+# (row, column) of the same exhibit, or (exhibit, row, column).
+Ref = tuple[str, str] | tuple[str, str, str]
+Verdict = Literal["holds", "fails", "undecided", "not measured"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``left`` lies above ``right``; or, with ``within``, the two differ by at most that much. Numbers are in the cells' unit."""
+
+    left: Ref
+    right: Ref | float
+    within: float | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper: it holds if all its comparisons do."""
+
+    text: str
+    where: str
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number measured once for each seed.
+
+    Attributes:
+        values: One for each seed.
+        intervals: 95 % interval of each, which covers the sample of images alone.
+    """
+
+    values: tuple[float, ...]
+    intervals: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def exact(cls, value: float) -> "Estimate":
+        """A number that is taken as it stands, as the published ones."""
+        return cls((value,), ((value, value),))
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return math.fsum(self.values) / len(self.values)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval: of the images for one seed, of the mean over seeds (Student's t) for several."""
+        return self.intervals[0] if len(self.values) == 1 else student(self.values)
+
+
+def student(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of a mean from a few independent values.
+
+    Example:
+        >>> [round(bound, 2) for bound in student([1.0, 2.0, 3.0])]
+        [-0.48, 4.48]
+    """
+    from scipy.stats import t
+
+    count = len(values)
+    mean = math.fsum(values) / count
+    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
+    half = float(t.ppf(0.975, count - 1)) * spread / math.sqrt(count)
+    return mean - half, mean + half
+
+
+def difference(left: Estimate, right: Estimate) -> tuple[float, float, float]:
+    """``left - right`` with its 95 % interval.
+
+    One seed: from the two intervals as if they were independent (MOVER: Newcombe 1998 for two proportions, Zou and Donner 2008
+    for any). Several seeds: Student's interval of the differences seed by seed.
+
+    Example:
+        >>> low = Estimate((50.0,), ((45.0, 55.0),))
+        >>> high = Estimate((60.0,), ((57.0, 63.0),))
+        >>> [round(bound, 2) for bound in difference(high, low)]
+        [10.0, 4.17, 15.83]
+    """
+    pairs = list(zip(left.values, right.values, strict=False))
+    if len(pairs) > 1:
+        low, high = student([a - b for a, b in pairs])
+        return math.fsum(a - b for a, b in pairs) / len(pairs), low, high
+    (a, b), (a_low, a_high), (b_low, b_high) = pairs[0], left.intervals[0], right.intervals[0]
+    return a - b, a - b - math.hypot(a - a_low, b_high - b), a - b + math.hypot(a_high - a, b - b_low)
+
+
+def compare(comparison: Comparison, left: Estimate | None, right: Estimate | None) -> Verdict:
+    """Does the comparison hold, given both cells?"""
+    if left is None or right is None:
+        return "not measured"
+    _, low, high = difference(left, right)
+    if comparison.within is None:
+        return "holds" if low > 0 else "fails" if high <= 0 else "undecided"
+    bound = comparison.within
+    return "holds" if -bound <= low and high <= bound else "fails" if low > bound or high < -bound else "undecided"
+
+
+def judge(claim: Claim, cells: Callable[[Ref], Estimate | None]) -> tuple[Verdict, list[Verdict]]:
+    """Verdict of a claim and of each of its comparisons: it fails if one fails, holds if all hold.
+
+    Args:
+        claim: The claim.
+        cells: Looks a cell up; None if it was not measured.
+
+    Example:
+        >>> claim = Claim("b beats a", "Section 4", (Comparison(("b", "PGD"), ("a", "PGD")),))
+        >>> judge(claim, {("a", "PGD"): Estimate.exact(1.0), ("b", "PGD"): Estimate.exact(2.0)}.get)
+        ('holds', ['holds'])
+    """
+    found: list[Verdict] = []
+    for comparison in claim.comparisons:
+        right = Estimate.exact(comparison.right) if isinstance(comparison.right, float | int) else cells(comparison.right)
+        found.append(compare(comparison, cells(comparison.left), right))
+    for verdict in ("fails", "not measured", "undecided"):
+        if verdict in found:
+            return verdict, found
+    return "holds", found
+
+
+def rising(column: str, rows: Sequence[str]) -> tuple[Comparison, ...]:
+    """The numbers of a column rise from each of the rows to the next.
+
+    Example:
+        >>> rising("PGD", ["a", "b", "c"])[1]
+        Comparison(left=('c', 'PGD'), right=('b', 'PGD'), within=None)
+    """
+    return tuple(Comparison((higher, column), (lower, column)) for lower, higher in pairwise(rows))
+
+
+def above(columns: Sequence[str], pairs: Sequence[tuple[str, str]]) -> tuple[Comparison, ...]:
+    """In each column the first row of each pair lies above the second."""
+    return tuple(Comparison((high, column), (low, column)) for high, low in pairs for column in columns)

@@ -1,0 +1,79 @@
+"""What an exhibit of the paper is: published numbers, what measures each of them, and the claims they must bear out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from defective.paper.claims import Claim
+from defective.paper.setup import Setup
+from defective.specs import Job
+
+# How the numbers are also shown, beside the table.
+View = Literal["table", "scatter", "curves", "training", "gallery", "drawing"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row as printed.
+
+    Attributes:
+        name: What tells it from the other rows, such as the name of its net.
+        label: What the paper prints.
+        published: One number for each column, None where the paper has none; empty if it prints no numbers at all.
+    """
+
+    name: str
+    label: str
+    published: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Where a measured number comes from: one value of one job's result."""
+
+    job: Job
+    value: str
+
+
+Cells = Mapping[tuple[str, str], Cell]
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A table or figure.
+
+    Attributes:
+        name: ``"table4"``, ``"figure5"``.
+        title: What it shows, in a few words.
+        where: Section of the paper.
+        data: Kind of data set it is about: a key of :attr:`Setup.data`. Empty: it needs none.
+        columns: Column names as printed.
+        rows: Rows in printed order.
+        cells: Turns a setup into the cell of each (row name, column); cells that cannot be measured are left out.
+        claims: Sentences of the paper about these numbers.
+        unit: ``"%"`` for shares, ``"S(M)"`` for the score of Eq. 10.
+        view: Picture beside the table.
+        notes: Named choices a reader must know to compare: what the code does otherwise than the text, what stands in for what.
+    """
+
+    name: str
+    title: str
+    where: str
+    data: str = ""
+    columns: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
+    cells: Callable[[Setup], Cells] = field(default=lambda setup: {})
+    claims: tuple[Claim, ...] = ()
+    unit: Literal["%", "S(M)"] = "%"
+    view: View = "table"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """What measures it."""
+        return f"defective reproduce {self.name}"
+
+    def published(self, row: str, column: str) -> float | None:
+        """The printed number of a cell, in the unit as printed; None if there is none."""
+        numbers = next(each for each in self.rows if each.name == row).published
+        return numbers[self.columns.index(column)] if numbers else None

@@ -1,0 +1,111 @@
+"""What turns an exhibit into jobs: a scale, data sets, recipes, seeds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from defective.specs import AttackSpec, CraftJob, NetSpec, Recipe, ScoreJob, TrainJob
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much to do. Sample sizes at ``paper`` are those of Appendix A.
+
+    Attributes:
+        name: ``"tiny"``, ``"fast"`` or ``"paper"``.
+        crafted: Images for FGSM and PGD (5,000; Table 2 takes the whole test set).
+        cw: Images for CW (1,000).
+        cw_steps, cw_search: Steps of CW for each constant, and constants tried (1,000 and 30).
+        decision: Images for the boundary attack (500).
+        noise: Images for Gaussian noise (5,000).
+        shuffle: Images to shuffle (4,000).
+        confidence: Least confidence of every net in them (0.99).
+        gallery: Images shown.
+        slow_epochs: Epochs of ResNet-50 and DenseNet-121 instead of the recipe's; 0: as the recipe.
+        adversarial_epochs: Epochs of adversarial training, each of which costs eight; 0: as the recipe.
+    """
+
+    name: str
+    crafted: int = 5000
+    cw: int = 1000
+    cw_steps: int = 1000
+    cw_search: int = 30
+    decision: int = 500
+    noise: int = 5000
+    shuffle: int = 4000
+    confidence: float = 0.99
+    gallery: int = 10
+    slow_epochs: int = 0
+    adversarial_epochs: int = 0
+
+
+SCALES = {
+    "tiny": Scale(
+        "tiny",
+        crafted=1000,
+        cw=50,
+        cw_steps=100,
+        cw_search=6,
+        decision=100,
+        noise=1000,
+        shuffle=1000,
+        confidence=0.9,
+        slow_epochs=3,
+        adversarial_epochs=2,
+    ),
+    "fast": Scale("fast", cw=500, cw_search=9),
+    "paper": Scale("paper"),
+}
+_SLOW = ("resnet50", "densenet121")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One way to measure exhibits: makes the jobs that their cells name.
+
+    Attributes:
+        scale: How much to do.
+        data: Kind of data set (``cifar10``, ``mnist``, ``tiny-imagenet``, ``imagenet``) to the name of the set that stands for it.
+        recipes: Kind of data set to the recipe of this scale.
+        replicate: Which of several repetitions with other seeds: targets take seed ``2 r``, sources ``2 r + 1``.
+    """
+
+    scale: Scale
+    data: Mapping[str, str]
+    recipes: Mapping[str, Recipe]
+    replicate: int = 0
+
+    def target(
+        self, net: str, *, data: str = "cifar10", seed: int | None = None, mask_seed: int | None = None, **recipe: object
+    ) -> TrainJob:
+        """A net under attack; ``recipe`` changes fields of the scale's recipe."""
+        spec = NetSpec.parse(net)
+        seed = 2 * self.replicate if seed is None else seed
+        if self.scale.slow_epochs and spec.arch in _SLOW:
+            recipe = {"epochs": min(self.scale.slow_epochs, self.recipes[data].epochs)} | recipe
+        if self.scale.adversarial_epochs and recipe.get("adversarial"):
+            recipe = {"epochs": self.scale.adversarial_epochs} | recipe
+        return TrainJob(
+            net=spec,
+            data=self.data[data],
+            recipe=self.recipes[data].changed(**recipe),
+            seed=seed,
+            mask_seed=seed if mask_seed is None else mask_seed,
+        )
+
+    def source(self, net: str, *, data: str = "cifar10", mask_seed: int | None = None) -> TrainJob:
+        """A net the attacker owns."""
+        return self.target(net, data=data, seed=2 * self.replicate + 1, mask_seed=mask_seed)
+
+    def craft(self, *sources: TrainJob, attack: str, samples: int | None = None, among: tuple[TrainJob, ...] = ()) -> CraftJob:
+        """An attacked sample; several sources are fused."""
+        spec = AttackSpec.parse(attack)
+        count = samples or (self.scale.cw if spec.name == "cw" else self.scale.crafted)
+        return CraftJob(sources=sources, attack=spec, samples=count, among=among, seed=self.replicate)
+
+    def cw(self, confidence: int) -> str:
+        """The CW attack of Appendix A.8 at this scale."""
+        return f"cw:confidence={confidence},steps={self.scale.cw_steps},search_steps={self.scale.cw_search}"
+
+    def score(self, target: TrainJob, crafted: CraftJob) -> ScoreJob:
+        """A target on a crafted set."""
+        return ScoreJob(target=target, crafted=crafted)

@@ -1,0 +1,125 @@
+"""Jobs: the pieces of work that exhibits are measured by. Equal jobs of different exhibits have equal keys and are done once."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from defective.specs.attacks import AttackSpec
+from defective.specs.nets import NetSpec
+from defective.specs.recipe import Recipe
+from defective.specs.spec import Spec
+
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+class TrainJob(Spec):
+    """Train one net. Value: ``test_accuracy``.
+
+    ``data`` is the name of a data set as results show it, such as ``cifar10-jpeg``.
+    """
+
+    kind: Literal["train"] = "train"
+    net: NetSpec
+    data: str
+    recipe: Recipe
+    seed: Seed
+    mask_seed: Seed
+
+
+class CraftJob(Spec):
+    """Attack the first ``samples`` test images, in a seeded order, that the sources and the nets of ``among`` classify right.
+
+    Several sources are fused: their logits are averaged. Value: ``fooled``, the share of the images that fooled the source.
+    """
+
+    kind: Literal["craft"] = "craft"
+    sources: Annotated[tuple[TrainJob, ...], Field(min_length=1)]
+    attack: AttackSpec
+    samples: Count
+    among: tuple[TrainJob, ...] = ()
+    seed: Seed = 0
+
+
+class ScoreJob(Spec):
+    """Let a target classify a crafted set. Values: ``paper``, ``target-correct`` and ``all``, the rate by its denominator."""
+
+    kind: Literal["score"] = "score"
+    target: TrainJob
+    crafted: CraftJob
+
+
+class DecisionJob(Spec):
+    """Attack a net by its decisions alone. Value: ``score``, S(M) of Eq. 10."""
+
+    kind: Literal["decision"] = "decision"
+    target: TrainJob
+    attack: AttackSpec
+    samples: Count
+    seed: Seed = 0
+
+
+class NoiseJob(Spec):
+    """Noise of rising strength on images that every target classifies right. Values: ``{number of the target}/{sigma}``."""
+
+    kind: Literal["noise"] = "noise"
+    targets: Annotated[tuple[TrainJob, ...], Field(min_length=1)]
+    sigmas: tuple[int, ...]
+    samples: Count
+    seed: Seed = 0
+
+
+class ShuffleJob(Spec):
+    """Shuffled patches of images that every target classifies right with ``confidence``. Values: ``{number of the target}/{grid}``."""
+
+    kind: Literal["shuffle"] = "shuffle"
+    targets: Annotated[tuple[TrainJob, ...], Field(min_length=1)]
+    grids: tuple[int, ...]
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    samples: Count
+    seed: Seed = 0
+
+
+Job = TrainJob | CraftJob | ScoreJob | DecisionJob | NoiseJob | ShuffleJob
+_ANY: TypeAdapter[Job] = TypeAdapter(Annotated[Job, Field(discriminator="kind")])
+
+
+def read_job(document: object) -> Job:
+    """A job from its JSON values.
+
+    Example:
+        >>> from defective.specs import NetSpec, Recipe
+        >>> job = TrainJob(net=NetSpec.parse("vgg19"), data="shapes", recipe=Recipe(name="r", epochs=1), seed=0, mask_seed=0)
+        >>> read_job(job.model_dump(mode="json")) == job
+        True
+    """
+    return _ANY.validate_python(document)
+
+
+def needs(job: Job) -> tuple[Job, ...]:
+    """The jobs whose results a job starts from.
+
+    Example:
+        >>> from defective.specs import AttackSpec, NetSpec, Recipe
+        >>> net = TrainJob(net=NetSpec.parse("vgg19"), data="shapes", recipe=Recipe(name="r", epochs=1), seed=0, mask_seed=0)
+        >>> crafted = CraftJob(sources=(net,), attack=AttackSpec.parse("fgsm"), samples=5)
+        >>> needs(ScoreJob(target=net, crafted=crafted)) == (net, crafted)
+        True
+    """
+    match job:
+        case TrainJob():
+            return ()
+        case CraftJob():
+            return (*job.sources, *job.among)
+        case ScoreJob():
+            return (job.target, job.crafted)
+        case DecisionJob():
+            return (job.target,)
+        case NoiseJob() | ShuffleJob():
+            return job.targets
+
+
+def nets_of(job: Job) -> tuple[TrainJob, ...]:
+    """Every net that a job has to do with, itself included, each once and in order."""
+    found = (job,) if isinstance(job, TrainJob) else tuple(net for needed in needs(job) for net in nets_of(needed))
+    return tuple(dict.fromkeys(found))
