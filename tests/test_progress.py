@@ -2,7 +2,9 @@ from contextvars import Context
 
 import pytest
 
-from defective.progress import progress_bar, shown
+from defective import progress
+from defective.errors import InputError, OutOfTime
+from defective.progress import check_deadline, deadline, progress_bar, shown, until
 
 
 @pytest.fixture
@@ -42,3 +44,58 @@ def test_it_is_silent_unless_asked_for():
 def test_an_error_in_the_work_passes_through(visible, capsys):
     with pytest.raises(ZeroDivisionError), progress_bar("dividing", 1):
         1 / 0  # noqa: B018
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that is set by hand."""
+    hands = [100.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: hands[0])
+    return hands
+
+
+@pytest.mark.parametrize(("now", "late"), [(100, False), (159, False), (160, True), (1000, True)])
+def test_new_work_is_refused_from_the_deadline_on(clock, now, late):
+    with until(60):
+        clock[0] = now
+        if late:
+            with pytest.raises(OutOfTime, match="finished work is kept"):
+                check_deadline()
+        else:
+            check_deadline()
+    check_deadline()
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "end"), [(60, 5, 105), (5, 60, 105), (60, None, 160), (None, 5, 105), (None, None, None)]
+)
+def test_the_earlier_of_two_deadlines_holds(clock, outer, inner, end):
+    with until(outer):
+        before = deadline.get()
+        with until(inner):
+            assert deadline.get() == end
+        assert deadline.get() == before
+    assert deadline.get() is None
+
+
+def test_a_block_that_runs_out_of_time_leaves_no_deadline_behind(clock):
+    with pytest.raises(OutOfTime), until(0):
+        check_deadline()
+    check_deadline()
+
+
+def test_without_a_deadline_nobody_looks_at_the_clock(monkeypatch):
+    monkeypatch.setattr(progress, "monotonic", pytest.fail)
+    check_deadline()
+    with until(None):
+        check_deadline()
+
+
+def test_it_is_no_mistake_of_the_user():
+    assert not issubclass(OutOfTime, InputError | ValueError | OSError | RuntimeError)
+
+
+@pytest.mark.parametrize("visible", [False, True], indirect=True)
+def test_a_bar_may_move_after_the_deadline(visible, clock, capsys):
+    with until(0):
+        count_to_three()

@@ -1,12 +1,61 @@
-"""One progress bar for every long job: silent in library use, on standard error from the command line."""
+"""What every long job shares: a progress bar, silent in library use, and a deadline after which it begins nothing more."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import monotonic
+
+from defective.errors import OutOfTime
 
 Advance = Callable[..., None]
 
 shown: ContextVar[bool] = ContextVar("progress_shown", default=False)
+# In seconds of the monotonic clock.
+deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def until(seconds: float | None) -> Iterator[None]:
+    """Let work inside the block stop after so many seconds, at a place where all that is finished is kept.
+
+    Training stops between two steps. Of an evaluation, a piece that has begun is finished first, however long it takes, and pieces
+    that are there already are still read. What is kept nowhere is not stopped, as it could only begin anew.
+
+    Args:
+        seconds: From now on; None changes nothing. A block around this one may end earlier.
+
+    Raises:
+        OutOfTime: From the work inside, if some of it is left.
+
+    Example:
+        >>> with until(0):
+        ...     check_deadline()
+        Traceback (most recent call last):
+        defective.errors.OutOfTime: the time is up: finished work is kept, the same call goes on from it
+    """
+    outer = deadline.get()
+    ends = [each for each in (outer, None if seconds is None else monotonic() + seconds) if each is not None]
+    token = deadline.set(min(ends, default=None))
+    try:
+        yield
+    finally:
+        deadline.reset(token)
+
+
+def time_is_up() -> bool:
+    """Whether there is a deadline and it has passed."""
+    end = deadline.get()
+    return end is not None and monotonic() >= end
+
+
+def check_deadline() -> None:
+    """Stop here if the time is up: to be called before new work, where all that is finished is kept.
+
+    Raises:
+        OutOfTime: If the deadline has passed.
+    """
+    if time_is_up():
+        raise OutOfTime
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from torch import nn
 from defective import InputError, build, defects
 from defective.data import ImageSet, shapes
 from defective.specs import Recipe
-from defective.training.loop import fit, learning_rate
+from defective.training.epoch import learning_rate
+from defective.training.loop import fit
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
 RECIPE = Recipe(name="test", width_mult=0.125, epochs=3, batch_size=50, lr=0.05, augment="crop-flip")
@@ -114,7 +115,7 @@ def test_label_smoothing_spreads_over_the_wrong_classes():
     y = torch.tensor([0, 3, 9, 3])
     wanted = torch.full((4, 10), 0.1 / 9, dtype=torch.float64)
     wanted[torch.arange(4), y] = 0.9
-    from defective.training.loop import _smoothing
+    from defective.training.epoch import _smoothing
 
     ours = nn.functional.cross_entropy(z, y, label_smoothing=_smoothing(RECIPE.changed(label_smoothing=0.1), z))
     torch.testing.assert_close(ours, -(wanted * z.log_softmax(1)).sum(1).mean())

@@ -13,13 +13,13 @@ import torch
 import typer
 from pydantic import ValidationError
 
-from defective.cli import attack, data, demo, evaluate, nets, train
+from defective.cli import attack, data, demo, evaluate, nets, report, reproduce, store, train
 from defective.cli.console import fail
 from defective.errors import InputError
 from defective.progress import shown
 
 app = typer.Typer(
-    help="Defective convolutional networks: build, train, attack, evaluate.",
+    help="Defective convolutional networks: build, train, attack, evaluate, rerun the paper.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -32,6 +32,9 @@ app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("attack")(attack.attack)
 app.command("evaluate")(evaluate.evaluate)
+app.command("reproduce")(reproduce.reproduce)
+app.command("report")(report.report)
+app.add_typer(store.app, name="store")
 
 
 @app.callback(invoke_without_command=True)

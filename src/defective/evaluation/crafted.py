@@ -64,8 +64,9 @@ def craft_on(
     seed: int = 0,
     rounded: bool = True,
     batch_size: int = CHUNK,
+    index: Tensor | None = None,
 ) -> Crafted:
-    """Attack a source on its sample of the test set.
+    """Attack a source on its sample of the test set, or on the test images at ``index``.
 
     Args:
         source: Net the attacker owns.
@@ -79,7 +80,7 @@ def craft_on(
     Raises:
         InputError: If the attack returns something other than images in [0, 1] and its ball, or changes the source.
     """
-    index = source.sample(samples, seed=seed)
+    index = source.sample(samples, seed=seed) if index is None else index
     own = isinstance(attack, OwnAttack)
     how = {"seed": seed, "rounded": rounded, "eps": attack.eps if isinstance(attack, OwnAttack) else attack.parameters.get("eps")}
     if own or str(attack).startswith("autoattack"):

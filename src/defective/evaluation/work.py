@@ -14,6 +14,7 @@ from torch import Tensor
 from defective._version import __version__
 from defective.errors import InputError
 from defective.files import cache_folder, read_tensors, write_tensors
+from defective.progress import check_deadline
 
 Tensors = dict[str, Tensor]
 
@@ -48,7 +49,11 @@ class Work:
         return cls(cache_folder() / "pieces", device=device.type)
 
     def piece(self, what: dict[str, Any], make: Callable[[], Tensors]) -> Tensors:
-        """The stored tensors of ``what``, or those that ``make`` returns, which are stored."""
+        """The stored tensors of ``what``, or those that ``make`` returns, which are stored.
+
+        Raises:
+            OutOfTime: If there are none, they are to be stored, and the deadline has passed.
+        """
         about = {**self.context, **what}
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
         file = self.folder / key[:2] / f"{key}.safetensors" if self.folder else None
@@ -61,6 +66,8 @@ class Work:
             except InputError:
                 # Damaged by something else than us, who write whole or not at all: make it again.
                 pass
+        if file is not None:
+            check_deadline()
         started = time.perf_counter()
         made = _plain(make())
         seconds = time.perf_counter() - started

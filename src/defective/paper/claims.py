@@ -47,6 +47,11 @@ class Estimate:
         return cls((value,), ((value, value),))
 
     @property
+    def is_exact(self) -> bool:
+        """Whether it is one number without an interval."""
+        return len(self.values) == 1 and self.intervals[0] == (self.values[0], self.values[0])
+
+    @property
     def mean(self) -> float:
         """Mean over the seeds."""
         return math.fsum(self.values) / len(self.values)
@@ -85,7 +90,8 @@ def difference(left: Estimate, right: Estimate) -> tuple[float, float, float]:
         >>> [round(bound, 2) for bound in difference(high, low)]
         [10.0, 4.17, 15.83]
     """
-    pairs = list(zip(left.values, right.values, strict=False))
+    seeds = min(len(each.values) for each in (left, right) if not each.is_exact) if not (left.is_exact and right.is_exact) else 1
+    pairs = list(zip(left.values * (seeds if left.is_exact else 1), right.values * (seeds if right.is_exact else 1), strict=False))
     if len(pairs) > 1:
         low, high = student([a - b for a, b in pairs])
         return math.fsum(a - b for a, b in pairs) / len(pairs), low, high

@@ -1,32 +1,42 @@
-"""Curves and bars as SVG that suits a light and a dark page."""
+"""Curves and bars, and how every figure is dressed: as SVG for a light and a dark page, and as files for a paper."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from defective.evaluation import Rate
+from defective.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Distinguishable in every common kind of colour blindness (Okabe and Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
-_GRAY = "#808080"
+GRAY = "#808080"
+# No dates and versions in files: equal figures have equal bytes.
+_BARE: dict[str, dict[str, None]] = {
+    "svg": dict.fromkeys(("Creator", "Date", "Format", "Type")),
+    "pdf": dict.fromkeys(("Creator", "Producer", "CreationDate")),
+    "png": {"Software": None},
+}
+# Text stays text, so that a page can colour it and a reader search it; the salt gives equal figures equal bytes.
+_FORMS: Any = {"svg.fonttype": "none", "svg.hashsalt": "defective", "pdf.fonttype": 42}
 
 
 def curves(lines: Mapping[str, Mapping[float, Rate]], *, x_label: str, y_label: str) -> str:
     """One curve per name, in percent, with its 95 % intervals; returns SVG text."""
     figure, axes = _axes()
     for colour, (name, points) in zip(cycle(COLOURS), lines.items(), strict=False):
-        xs = list(points)
-        ys = [100 * rate for rate in points.values()]
-        low = [100 * rate.interval[0] for rate in points.values()]
-        high = [100 * rate.interval[1] for rate in points.values()]
-        axes.plot(xs, ys, marker="o", markersize=4, color=colour, label=name)
-        axes.fill_between(xs, low, high, color=colour, alpha=0.2, linewidth=0)
+        banded(axes, [(at, 100 * rate, *(100 * end for end in rate.interval)) for at, rate in points.items()], colour, name)
     axes.set_xticks(list(next(iter(lines.values()))))
-    axes.set_xlabel(x_label, color=_GRAY)
-    axes.set_ylabel(y_label, color=_GRAY)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
     axes.set_ylim(0, 102)
-    return _svg(figure)
+    legend(figure)
+    return svg(figure)
 
 
 def bars(groups: Mapping[str, Mapping[str, Rate]], *, y_label: str) -> str:
@@ -42,34 +52,75 @@ def bars(groups: Mapping[str, Mapping[str, Rate]], *, y_label: str) -> str:
             [100 * (rate.interval[1] - rate) for rate in rates],
         ]
         heights = [100 * rate for rate in rates]
-        axes.bar(xs, heights, width * 0.92, yerr=errors, color=colour, label=name, ecolor=_GRAY, capsize=2)
+        axes.bar(xs, heights, width * 0.92, yerr=errors, color=colour, label=name, ecolor=GRAY, capsize=2)
     axes.set_xticks(range(len(groups)), [group.replace(" ", "\n", 1) for group in groups])
-    axes.set_ylabel(y_label, color=_GRAY)
+    axes.set_ylabel(y_label)
     axes.set_ylim(0, 102)
-    return _svg(figure)
+    legend(figure)
+    return svg(figure)
 
 
-def _axes() -> tuple[Any, Any]:
+def banded(axes: "Axes", points: Sequence[Sequence[float]], colour: str, name: str) -> None:
+    """A curve through (x, y, low, high) with the band of its intervals."""
+    xs, ys, low, high = zip(*points, strict=True)
+    axes.plot(xs, ys, marker="o", markersize=4, color=colour, label=name)
+    axes.fill_between(xs, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
+def dress(axes: "Axes") -> None:
+    """Two spines and no background."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.patch.set_alpha(0)
+
+
+def legend(figure: "Figure", *, columns: int = 3, **what: Any) -> None:
+    """Names above the axes, where no bar or curve lies behind them."""
+    figure.legend(loc="outside upper left", ncols=columns, frameon=False, **what)
+
+
+def svg(figure: "Figure") -> str:
+    """A figure as SVG text that suits a light and a dark page: no background, text and axes in gray."""
+    from matplotlib import rc_context
+
+    _ink(figure, GRAY)
+    buffer = io.StringIO()
+    with rc_context(_FORMS):
+        figure.savefig(buffer, format="svg", transparent=True, metadata=_BARE["svg"])
+    _, start, rest = buffer.getvalue().partition("<svg")
+    return start + rest
+
+
+def save(figure: "Figure", path: Path) -> list[Path]:
+    """Write a figure for a paper, black on white, as SVG, PDF and PNG; ``path`` has no suffix. Returns the files."""
+    from matplotlib import rc_context
+
+    _ink(figure, "black")
+    files = [path.with_name(f"{path.name}.{form}") for form in _BARE]
+    for file, (form, about) in zip(files, _BARE.items(), strict=True):
+        with rc_context(_FORMS):
+            write_whole(file, lambda to, form=form, about=about: figure.savefig(  # type: ignore[misc]
+                to, format=form, dpi=300, facecolor="white", metadata=about
+            ))
+    return files
+
+
+def _ink(figure: "Figure", colour: str) -> None:
+    """Colour all text and axes."""
+    from matplotlib.text import Text
+
+    for axes in figure.axes:
+        # Ticks are made when the figure is drawn, so their colour has to be known to the axes.
+        axes.tick_params(colors=colour)
+        axes.spines[:].set_color(colour)
+    for text in figure.findobj(Text):
+        text.set_color(colour)
+
+
+def _axes() -> "tuple[Figure, Axes]":
     # Not pyplot: a figure of its own needs no display and leaves no global state.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.8, 3.0), layout="constrained")
     axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_GRAY)
-    axes.tick_params(colors=_GRAY)
-    axes.patch.set_alpha(0)
+    dress(axes)
     return figure, axes
-
-
-def _svg(figure: Any) -> str:
-    from matplotlib import rc_context
-
-    # Above the axes, where no bar or curve lies behind the names.
-    figure.legend(loc="outside upper left", ncols=3, frameon=False, labelcolor=_GRAY)
-    buffer = io.StringIO()
-    # Text stays text, so that the page can colour it; the salt gives equal figures equal bytes.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "defective"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    _, start, rest = buffer.getvalue().partition("<svg")
-    return start + rest

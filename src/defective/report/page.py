@@ -6,12 +6,13 @@ from typing import Any
 from defective.files import write_whole
 
 
-def write_page(path: Path, **content: Any) -> None:
-    """Render ``page.html.j2`` with ``content`` and write it whole.
+def write_page(path: Path, *, template: str = "page.html.j2", **content: Any) -> None:
+    """Render a template with ``content`` and write it whole.
 
     Args:
         path: The HTML file.
-        content: ``title``, ``lead``, ``columns``, ``rows``, ``notes``, ``figures``, ``examples``, ``masks``, ``provenance``.
+        template: Its name.
+        content: For ``page.html.j2``: ``title``, ``lead``, ``columns``, ``rows``, ``notes``, ``figures``, ``examples``, ``masks``, ``provenance``.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -22,5 +23,5 @@ def write_page(path: Path, **content: Any) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    html = templates.get_template("page.html.j2").render(**content)
+    html = templates.get_template(template).render(**content)
     write_whole(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))

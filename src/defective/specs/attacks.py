@@ -87,6 +87,9 @@ class AttackSpec(Spec):
         except InputError as error:
             raise InputError(f"attack {text!r}: {error}") from None
 
+    def __hash__(self) -> int:
+        return hash((self.name, frozenset(self.parameters.items())))
+
     def __str__(self) -> str:
         numbers = (f"{key}={_format_number(key, value)}" for key, value in self.parameters.items())
         return f"{self.name}:{','.join(numbers)}"

@@ -13,46 +13,61 @@ from defective.machine import world
 
 
 class TrainingState:
-    """Weights, momentum, history and, if asked for, the best weights so far; written whole after each epoch.
+    """Weights, momentum, history and, if asked for, the best weights so far; written whole after each epoch and at a deadline.
 
     Args:
         model, optimizer: What is trained.
         file: Where to keep the state; None keeps it in memory only.
         key: Identity of the run.
+
+    Attributes:
+        begun: What an epoch that was broken off needs to go on; empty between epochs.
     """
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, file: Path | None, key: str) -> None:
         self.model, self.optimizer, self.file, self.key = model, optimizer, file, key
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}
+        self.begun: dict[str, Tensor] = {}
 
     def resume(self) -> None:
         """Go on from the file if there is one.
 
         Raises:
-            InputError: If the file is of another run.
+            InputError: If the file is of another run, or several processes are to go on within an epoch that one of them began.
         """
         if self.file is None or not self.file.exists():
             return
         tensors, about = read_tensors(self.file)
         if about.get("key") != self.key:
             raise InputError(f"{self.file} is the state of another training run: choose another folder, or delete it")
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "momentum": {}, "best": {}}
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "momentum": {}, "best": {}, "begun": {}}
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
+        if parts["begun"] and world()[1] > 1:
+            raise InputError(f"{self.file} stops within an epoch, which one process must finish: go on without torchrun first")
         self.model.load_state_dict(parts["model"])
         for index, parameter in self._parameters():
             if str(index) in parts["momentum"]:
                 buffer = torch.empty_like(parameter).copy_(parts["momentum"][str(index)])
                 self.optimizer.state[parameter]["momentum_buffer"] = buffer
-        self.best, self.history = parts["best"], about["history"]
+        self.best, self.begun, self.history = parts["best"], parts["begun"], about["history"]
 
     def end_epoch(self, row: dict[str, Any], *, keep_best: bool) -> None:
         """Record an epoch and write the state."""
         if keep_best and row["test_accuracy"] > max((past["test_accuracy"] for past in self.history), default=-1.0):
             self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
         self.history.append(row)
+        self.begun = {}
+        self._write()
+
+    def break_off(self, begun: dict[str, Tensor]) -> None:
+        """Write the state within an epoch, with what that needs to go on."""
+        self.begun = begun
+        self._write()
+
+    def _write(self) -> None:
         if self.file is None or world()[0] > 0:
             return
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
@@ -61,7 +76,8 @@ class TrainingState:
             # None without momentum, and absent for a frozen parameter.
             if buffer is not None:
                 tensors[f"momentum.{index}"] = buffer
-        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        for part, held in (("best", self.best), ("begun", self.begun)):
+            tensors |= {f"{part}.{name}": tensor for name, tensor in held.items()}
         write_tensors(self.file, tensors, {"key": self.key, "history": self.history})
 
     def _parameters(self) -> Iterator[tuple[int, Tensor]]:

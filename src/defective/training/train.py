@@ -2,11 +2,13 @@
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed
+from pydantic import ValidationError
 from torch import nn
 
 from defective.build import build, member_seed
@@ -36,8 +38,9 @@ def train(
 ) -> Result:
     """Build and train a net; write ``model.safetensors`` and ``result.json`` into ``out``.
 
-    A finished run is not repeated: the stored result comes back. A killed one goes on after its last whole epoch. An ensemble trains
-    its members one after another in ``out/member-0`` and so on. Under torchrun each batch is shared among the processes.
+    A finished run is not repeated: the stored result comes back. A killed one goes on after its last whole epoch, one that a deadline
+    stopped (:func:`defective.progress.until`) at its next step. An ensemble trains its members one after another in ``out/member-0``
+    and so on. Under torchrun each batch is shared among the processes, and a deadline waits for the end of the epoch.
 
     Args:
         spec: Net to train (see :func:`defective.build`).
@@ -52,6 +55,7 @@ def train(
 
     Raises:
         InputError: If ``out`` holds another run, or training cannot go on.
+        OutOfTime: If the deadline has passed before the last step.
     """
     spec = NetSpec.parse(spec) if isinstance(spec, str) else spec
     out = Path(out)
@@ -105,6 +109,10 @@ def _finished(out: Path, identity: dict[str, Any]) -> Result | None:
     except ValueError as error:
         raise InputError(f"{file} is damaged ({error}): delete it, or choose another folder") from None
     stored = {key: result.get(key) for key in identity}
+    # A result of an earlier version has fewer fields: what it did not know was at its default.
+    for key, kind in (("spec", NetSpec), ("recipe", Recipe)):
+        with suppress(ValidationError):
+            stored[key] = kind.model_validate(stored[key]).model_dump(mode="json")
     if stored != json.loads(json.dumps(identity)):
         different = next(key for key in identity if stored[key] != json.loads(json.dumps(identity[key])))
         raise InputError(f"{out} holds another training run (its {different} differs): choose another folder")

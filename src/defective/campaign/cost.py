@@ -1,0 +1,84 @@
+"""What jobs will cost in time and disk: measured rates of a small machine, corrected by what like jobs in the store took."""
+
+from collections.abc import Iterable, Mapping
+from math import prod
+from statistics import median
+
+from defective.campaign.store import Store
+from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob, nets_of
+
+# Cost of one training image, in those of a ResNet-18 at a quarter of its width on 32 x 32 pixels; measured on two cores.
+_RELATIVE = {"resnet18": 1.0, "resnet50": 2.9, "densenet121": 3.6, "senet18": 1.1, "vgg19": 0.6, "wrn32_4": 1.7}
+_MILLION_PARAMETERS = {"resnet18": 11.2, "resnet50": 23.5, "densenet121": 7.0, "senet18": 11.3, "vgg19": 20.0, "wrn32_4": 7.4}
+# Of these a second: measured on two cores; a guess for a GPU until a store has jobs done on one.
+RATES = {"cpu": 1600.0, "cuda": 200_000.0}
+# Training and test images of CIFAR-10, Tiny-ImageNet and ImageNet.
+_SIZES = ((50_000, 10_000), (100_000, 10_000), (1_281_167, 50_000))
+
+Shapes = Mapping[str, tuple[int, int, int]]
+
+
+def work(job: Job, shapes: Shapes) -> float:
+    """Amount of work in a job, in training images of a quarter-width ResNet-18.
+
+    Args:
+        job: The job.
+        shapes: Name of a data set to ``(C, H, W)`` of its images.
+    """
+    match job:
+        case TrainJob():
+            images, tested, _ = _size(job, shapes)
+            passes = 1.0 if job.recipe.adversarial is None else 1 + float(job.recipe.adversarial.parameters.get("steps", 1))
+            return job.recipe.epochs * (images * passes + tested / 3) * _weight(job, shapes)
+        case CraftJob():
+            numbers = job.attack.parameters
+            passes = float(numbers.get("steps", 1)) * float(numbers.get("search_steps", 1))
+            return job.samples * (passes + 1) * sum(_weight(net, shapes) for net in job.sources)
+        case ScoreJob():
+            return job.crafted.samples * _weight(job.target, shapes)
+        case DecisionJob():
+            return job.samples * float(job.attack.parameters["steps"]) * _weight(job.target, shapes) / 2
+        case NoiseJob() | ShuffleJob():
+            levels = len(job.sigmas if isinstance(job, NoiseJob) else job.grids)
+            return sum((_size(net, shapes)[1] + levels * job.samples) * _weight(net, shapes) / 3 for net in job.targets)
+
+
+def seconds(jobs: Iterable[Job], store: Store | None, shapes: Shapes, device: str) -> dict[Job, float]:
+    """Estimated seconds of each job."""
+    took: dict[str, list[float]] = {}
+    for name in () if store is None else store.finished():
+        assert store is not None
+        result, job = store.result(name), store.spec(name)
+        if result and all(net.data in shapes for net in nets_of(job)) and result["kind_of_device"] == device:
+            took.setdefault(job.kind, []).append(result["seconds"] / work(job, shapes))
+    return {
+        job: work(job, shapes) * (median(took[job.kind]) if job.kind in took else 1 / RATES.get(device, RATES["cpu"]))
+        for job in jobs
+    }
+
+
+def disk(job: Job, shapes: Shapes) -> float:
+    """Estimated bytes that a job leaves."""
+    match job:
+        case TrainJob():
+            size = 4e6 * _MILLION_PARAMETERS[job.net.arch] * job.recipe.width_mult**2
+            return size * (1 if job.net.members == 1 else job.net.members * 2)
+        case CraftJob():
+            return float(job.samples * prod(shapes[job.sources[0].data]))
+        case _:
+            return 4e3
+
+
+def _size(job: TrainJob, shapes: Shapes) -> tuple[int, int, int]:
+    """Training images, test images, pixels of one: as in the official set of this image size."""
+    channels, height, width = shapes[job.data]
+    images, tested = (60_000, 10_000) if channels == 1 else _SIZES[0 if height < 48 else 1 if height < 128 else 2]
+    return images, tested, height * width
+
+
+def _weight(job: TrainJob, shapes: Shapes) -> float:
+    pixels = _size(job, shapes)[2] / 1024
+    # ImageNet nets begin with a stride and a max-pool.
+    pixels = pixels / 16 if pixels > 16 else pixels
+    width = float((job.recipe.width_mult / 0.25) ** 1.5)
+    return _RELATIVE[job.net.arch] * pixels * width * (2.5 if job.net.widen else 1.0) * job.net.members

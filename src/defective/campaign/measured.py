@@ -1,0 +1,144 @@
+"""What was measured of an exhibit, beside what was published, as one JSON document."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from defective.campaign.describe import describe
+from defective.campaign.plan import Plan
+from defective.campaign.store import Store, name_of
+from defective.evaluation import Rate
+from defective.paper import EXHIBITS, Cell, Claim, Comparison, Estimate, Exhibit, exhibits, judge
+from defective.paper.claims import Ref, difference
+from defective.specs import Job, nets_of
+
+Document = dict[str, Any]
+
+
+def documents(plan: Plan, store: Store) -> list[Document]:
+    """One document for each exhibit of a plan, see :func:`document`."""
+    return [document(exhibit, plan, store) for exhibit in exhibits(list(plan.exhibits))]
+
+
+def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
+    """All that is known of one exhibit at one scale.
+
+    Returns:
+        ``exhibit``, ``title``, ``where``, ``unit``, ``view``, ``columns``, ``notes``; ``scale``, ``data``, ``seeds``; ``rows``: name
+        and label; ``cells``: row, column, ``published``, ``measured`` (None if not yet, else values of each seed with intervals and
+        counts, their mean and interval), ``difference`` with its interval and the names of the jobs; ``claims`` with verdicts;
+        ``jobs``: what each of those jobs was, how long it took and where.
+    """
+    cells = plan.of(exhibit)
+    found = {place: _cell(exhibit, place, cells.get(place, []), store) for place in _places(exhibit)}
+    jobs = {name_of(cell.job): cell.job for each in cells.values() for cell in each}
+    return {
+        "exhibit": exhibit.name,
+        "title": exhibit.title,
+        "where": exhibit.where,
+        "unit": exhibit.unit,
+        "view": exhibit.view,
+        "columns": list(exhibit.columns),
+        "rows": [{"name": row.name, "label": row.label} for row in exhibit.rows],
+        "notes": list(exhibit.notes),
+        "scale": plan.scale,
+        "data": {kind: name for kind, name in plan.data.items() if kind in _kinds(exhibit, jobs, plan)},
+        "seeds": plan.seeds,
+        "cells": list(found.values()),
+        "claims": [_claim(claim, exhibit, plan, store) for claim in exhibit.claims],
+        "jobs": {name: _job(job, store) for name, job in jobs.items() if store.result(job) is not None},
+    }
+
+
+def _places(exhibit: Exhibit) -> list[tuple[str, str]]:
+    return [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
+
+
+def _kinds(exhibit: Exhibit, jobs: Mapping[str, Job], plan: Plan) -> set[str]:
+    used = {net.data for job in jobs.values() for net in nets_of(job)}
+    return {kind for kind, name in plan.data.items() if name in used} or {exhibit.data}
+
+
+def _cell(exhibit: Exhibit, place: tuple[str, str], cells: list[Cell], store: Store) -> Document:
+    published = exhibit.published(*place)
+    values = [value for cell in cells if (value := _value(cell, store, exhibit.unit)) is not None]
+    measured = estimate(values)
+    return {
+        "row": place[0],
+        "column": place[1],
+        "published": published,
+        "measured": None
+        if measured is None
+        else {
+            "mean": measured.mean,
+            "low": measured.interval[0],
+            "high": measured.interval[1],
+            "values": list(measured.values),
+            "intervals": [list(interval) for interval in measured.intervals],
+            "counts": [value["counts"] for value in values],
+        },
+        "difference": None
+        if measured is None or published is None
+        else dict(zip(("mean", "low", "high"), difference(measured, Estimate.exact(published)), strict=True)),
+        "jobs": [name_of(cell.job) for cell in cells if store.result(cell.job) is not None],
+    }
+
+
+def _value(cell: Cell, store: Store, unit: str) -> Document | None:
+    """The measured value of one seed in the exhibit's unit; None if it was not measured or nothing could be counted."""
+    result = store.result(cell.job)
+    if result is None:
+        return None
+    counts = result["values"][cell.value]
+    if unit == "%":
+        rate = Rate.of(counts["hits"], counts["total"])
+        low, high = rate.interval
+        return {"value": 100 * rate, "low": 100 * low, "high": 100 * high, "counts": counts} if rate.total else None
+    if counts["score"] is None:
+        return None
+    high = counts["high"] if counts["high"] is not None else float("inf")
+    return {"value": counts["score"], "low": counts["low"], "high": high, "counts": {"images": counts["images"]}}
+
+
+def estimate(values: list[Document]) -> Estimate | None:
+    """The values of several seeds as one estimate; None if there is none."""
+    if not values:
+        return None
+    return Estimate(tuple(value["value"] for value in values), tuple((value["low"], value["high"]) for value in values))
+
+
+def _claim(claim: Claim, exhibit: Exhibit, plan: Plan, store: Store) -> Document:
+    def measured(ref: Ref) -> Estimate | None:
+        other, row, column = ref if len(ref) == 3 else (exhibit.name, *ref)
+        if EXHIBITS[other].data not in plan.data:
+            return None
+        cells = plan.of(EXHIBITS[other]).get((row, column), [])
+        return estimate([value for cell in cells if (value := _value(cell, store, EXHIBITS[other].unit)) is not None])
+
+    def published(ref: Ref) -> Estimate | None:
+        other, row, column = ref if len(ref) == 3 else (exhibit.name, *ref)
+        number = EXHIBITS[other].published(row, column)
+        return None if number is None else Estimate.exact(number)
+
+    verdict, verdicts = judge(claim, measured)
+    of_paper, of_numbers = judge(claim, published)
+    return {
+        "text": claim.text,
+        "where": claim.where,
+        "verdict": verdict,
+        "counts": {each: verdicts.count(each) for each in dict.fromkeys(verdicts)},
+        "published": {"verdict": of_paper, "counts": {each: of_numbers.count(each) for each in dict.fromkeys(of_numbers)}},
+        "comparisons": [
+            _comparison(comparison, here, there)
+            for comparison, here, there in zip(claim.comparisons, verdicts, of_numbers, strict=True)
+        ],
+    }
+
+
+def _comparison(comparison: Comparison, verdict: str, published: str) -> Document:
+    right = list(comparison.right) if isinstance(comparison.right, tuple) else comparison.right
+    return {"left": list(comparison.left), "right": right, "within": comparison.within, "verdict": verdict, "published": published}
+
+
+def _job(job: Job, store: Store) -> Document:
+    result = store.result(job) or {}
+    return {"about": describe(job), **{key: result.get(key) for key in ("seconds", "machine", "finished")}}

@@ -1,0 +1,123 @@
+"""From exhibits to jobs: what has to be done, each thing once, in an order in which it can be done."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from defective.errors import InputError
+from defective.paper import SCALES, Cell, Exhibit, Setup, exhibits
+from defective.specs import Job, needs
+from defective.training.recipes import recipe_for
+
+# Kind of data set to the shape of its images: what the recipe depends on.
+KINDS = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28), "tiny-imagenet": (3, 64, 64), "imagenet": (3, 224, 224)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Some exhibits at one scale, on data sets by kind, for some seeds.
+
+    Attributes:
+        exhibits: Their names.
+        scale: ``"tiny"``, ``"fast"`` or ``"paper"``.
+        data: Kind of data set to the name of the set that stands for it, such as ``{"cifar10": "cifar10-jpeg"}``.
+        shapes: Kind of data set to ``(C, H, W)`` of that set's images.
+        seeds: Times that every net is trained, each time with other seeds.
+
+    Raises:
+        InputError: If an exhibit or scale is unknown, or an exhibit's kind of data is not in ``data``.
+
+    Example:
+        >>> plan = Plan(("table4",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)})
+        >>> len(plan.jobs), plan.jobs[0].kind
+        (95, 'train')
+    """
+
+    exhibits: tuple[str, ...]
+    scale: str
+    data: dict[str, str]
+    shapes: dict[str, tuple[int, int, int]]
+    seeds: int = 1
+    _cells: dict[str, dict[tuple[str, str], list[Cell]]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise InputError(f"no scale {self.scale!r}; there are {', '.join(SCALES)}")
+        if self.seeds < 1:
+            raise InputError(f"seeds {self.seeds} must be at least 1")
+        for exhibit in exhibits(list(self.exhibits)):
+            if exhibit.data and exhibit.data not in self.data:
+                raise InputError(f"{exhibit.name} needs a data set that stands for {exhibit.data}")
+
+    @cached_property
+    def setups(self) -> list[Setup]:
+        """One for each seed."""
+        recipes = {kind: recipe_for(self.scale, self.data[kind], self.shapes[kind]) for kind in self.data}
+        return [Setup(SCALES[self.scale], self.data, recipes, replicate) for replicate in range(self.seeds)]
+
+    def of(self, exhibit: Exhibit) -> dict[tuple[str, str], list[Cell]]:
+        """(row, column) of an exhibit to the cells that measure it, one for each seed."""
+        if exhibit.name not in self._cells:
+            found: dict[tuple[str, str], list[Cell]] = {}
+            for setup in self.setups:
+                for place, cell in exhibit.cells(setup).items():
+                    found.setdefault(place, []).append(cell)
+            self._cells[exhibit.name] = found
+        return self._cells[exhibit.name]
+
+    @cached_property
+    def jobs(self) -> list[Job]:
+        """Every job once, what it needs before it."""
+        return in_order(job for exhibit in exhibits(list(self.exhibits)) for job in self.jobs_of(exhibit))
+
+    def jobs_of(self, exhibit: Exhibit) -> list[Job]:
+        """The jobs of one exhibit, what they need included."""
+        return in_order(cell.job for cells in self.of(exhibit).values() for cell in cells)
+
+    @property
+    def images(self) -> dict[str, tuple[int, int, int]]:
+        """Name of each data set to ``(C, H, W)`` of its images."""
+        return {self.data[kind]: self.shapes[kind] for kind in self.data}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "exhibits": list(self.exhibits),
+            "scale": self.scale,
+            "data": self.data,
+            "shapes": {kind: list(shape) for kind, shape in self.shapes.items()},
+            "seeds": self.seeds,
+        }
+
+
+def read_plan(document: dict[str, Any]) -> Plan:
+    """The plan that :meth:`Plan.as_dict` wrote down.
+
+    Example:
+        >>> plan = Plan(("table4",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)})
+        >>> read_plan(plan.as_dict()) == plan
+        True
+    """
+    shapes = {kind: tuple(shape) for kind, shape in document["shapes"].items()}
+    return Plan(tuple(document["exhibits"]), document["scale"], document["data"], shapes, document["seeds"])
+
+
+def in_order(wanted: Iterable[Job]) -> list[Job]:
+    """Jobs and what they need, each once, what is needed first.
+
+    Example:
+        >>> in_order([])
+        []
+    """
+    found: dict[Job, None] = {}
+
+    def add(job: Job) -> None:
+        if job not in found:
+            for needed in needs(job):
+                add(needed)
+            found[job] = None
+
+    for job in wanted:
+        add(job)
+    return list(found)

@@ -1,0 +1,69 @@
+"""Which data set stands for which kind in the exhibits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from defective.campaign.plan import KINDS
+from defective.data.archive import stem
+from defective.errors import InputError
+from defective.paper import Exhibit
+
+
+def data_sets(given: Sequence[str], wanted: Sequence[Exhibit]) -> dict[str, str]:
+    """Kind of data set to where it is read from.
+
+    Args:
+        given: ``D`` or ``KIND=D`` each, ``D`` as :func:`defective.data.load_data` takes it. ``mnist:PATH`` and the like stand for
+            their kind; ``folder:PATH`` and ``shapes`` for the kind of the exhibits, if that is one.
+        wanted: The exhibits; kinds of theirs that are not given are the official sets, where these can be downloaded.
+
+    Raises:
+        InputError: If a kind is unknown or named twice, cannot be told, or is ImageNet and nowhere given.
+
+    Example:
+        >>> from defective.paper import EXHIBITS
+        >>> data_sets(["folder:pictures"], [EXHIBITS["table4"]])
+        {'cifar10': 'folder:pictures'}
+    """
+    kinds = list(dict.fromkeys(exhibit.data for exhibit in wanted if exhibit.data))
+    found: dict[str, str] = {}
+    for text in given:
+        kind, where = _kind(text, kinds)
+        if kind in found:
+            raise InputError(f"--data {text}: {kind} is already {found[kind]}")
+        found[kind] = where
+    for kind in kinds:
+        if kind not in found:
+            if kind == "imagenet":
+                names = ", ".join(exhibit.name for exhibit in wanted if exhibit.data == kind)
+                raise InputError(
+                    f"{names}: say where ImageNet is, --data imagenet:PATH, or what stands for it, --data imagenet=tiny-imagenet"
+                )
+            found[kind] = kind
+    return found
+
+
+def _kind(text: str, kinds: list[str]) -> tuple[str, str]:
+    kind, sign, where = text.partition("=")
+    # A path may hold the sign too.
+    if sign and kind in KINDS:
+        return kind, where
+    name = text.partition(":")[0]
+    if name in KINDS:
+        return name, text
+    if sign and ":" not in kind:
+        raise InputError(f"--data {text}: no kind {kind!r}; there are {', '.join(KINDS)}")
+    if len(kinds) != 1:
+        raise InputError(f"--data {text}: say which set it stands for, as {kinds[0] if kinds else 'cifar10'}={text}")
+    return kinds[0], text
+
+
+def name_of(where: str) -> str:
+    """Name of a data set in results, before it is read.
+
+    Example:
+        >>> name_of("cifar10"), name_of("folder:pictures/cifar10-jpeg.tar.xz")
+        ('cifar10', 'cifar10-jpeg')
+    """
+    kind, _, path = where.partition(":")
+    return stem(Path(path).expanduser().resolve()) if path else kind

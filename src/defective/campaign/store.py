@@ -1,0 +1,176 @@
+"""The store: a folder with one directory for each finished job, written whole or not at all."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from defective.errors import InputError
+from defective.files import check_folder, write_whole
+from defective.specs import Job, read_job
+
+Document = dict[str, Any]
+
+
+class Store:
+    """Finished, running and failed jobs by the key of their spec.
+
+    ``jobs/KIND-KEY`` holds ``spec.json``, ``result.json`` and what else a finished job left; ``running/KIND-KEY`` what an unfinished one
+    has so far; ``failed/KIND-KEY.json`` the error of one that failed; ``plans`` what was asked for; ``pieces`` parts of attacks.
+    Several processes, also of several machines on a shared folder, may work on one store: a job is locked while it runs, and the
+    lock goes with its process.
+
+    Args:
+        folder: Where it lies; made if missing.
+
+    Raises:
+        InputError: If it cannot be made or written, or is another kind of folder.
+
+    Example:
+        >>> import tempfile
+        >>> store = Store(Path(tempfile.mkdtemp()))
+        >>> list(store.finished())
+        []
+    """
+
+    def __init__(self, folder: Path) -> None:
+        check_folder(folder)
+        self.folder = folder
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / "jobs").is_dir():
+            raise InputError(f"{folder} is no store and not empty: choose another folder")
+        for part in ("jobs", "running", "failed", "plans", "locks"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Store":
+        """A store that must be there already.
+
+        Raises:
+            InputError: If it is not.
+        """
+        if not (folder / "jobs").is_dir():
+            raise InputError(f"{folder}: there is no store; defective reproduce --store {folder} makes one")
+        return cls(folder)
+
+    def at(self, job: Job | str) -> Path:
+        """Directory of a finished job."""
+        return self.folder / "jobs" / name_of(job)
+
+    def result(self, job: Job | str) -> Document | None:
+        """What a finished job measured; None if it is not finished.
+
+        Raises:
+            InputError: If the file is damaged.
+        """
+        return _read(self.at(job) / "result.json")
+
+    def failure(self, job: Job | str) -> Document | None:
+        """How a job failed the last time it ran; None if it did not."""
+        return _read(self.folder / "failed" / f"{name_of(job)}.json")
+
+    def finished(self) -> Iterator[str]:
+        """Names of the finished jobs."""
+        yield from sorted(place.name for place in (self.folder / "jobs").iterdir() if (place / "result.json").exists())
+
+    def spec(self, name: str) -> Job:
+        """The job of a finished directory.
+
+        Raises:
+            InputError: If there is none of this name.
+        """
+        document = _read(self.folder / "jobs" / name / "spec.json")
+        if document is None:
+            raise InputError(f"{self.folder} has no finished job {name!r}; defective store ls lists them")
+        return read_job(document)
+
+    @contextmanager
+    def working(self, job: Job) -> Iterator[Path | None]:
+        """The directory in which to do a job, locked; None if another process is doing it or has done it.
+
+        Where the block writes ``result.json`` into it, the job is finished when the block ends; else what is there is kept.
+        """
+        name = name_of(job)
+        lock = FileLock(self.folder / "locks" / f"{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield None
+            return
+        try:
+            if self.result(job) is not None:
+                # Another process has finished it since the caller looked.
+                yield None
+                return
+            place = self.folder / "running" / name
+            place.mkdir(exist_ok=True)
+            yield place
+            if (place / "result.json").exists():
+                self._finish(job, place)
+        finally:
+            lock.release()
+
+    def _finish(self, job: Job, place: Path) -> None:
+        write_json(place / "spec.json", job.model_dump(mode="json"))
+        if self.at(job).exists():
+            # Left over of a job whose result was lost or taken away.
+            shutil.rmtree(self.at(job))
+        place.rename(self.at(job))
+        (self.folder / "failed" / f"{name_of(job)}.json").unlink(missing_ok=True)
+
+    def fail(self, job: Job, error: BaseException) -> None:
+        """Record that a job failed."""
+        text = " ".join(str(error).split()) or type(error).__name__
+        document = {"job": name_of(job), "error": text, "type": type(error).__name__, "spec": job.model_dump(mode="json")}
+        write_json(self.folder / "failed" / f"{name_of(job)}.json", document)
+
+    def note_plan(self, plan: Document) -> None:
+        """Remember what was asked for: it is what a report shows."""
+        import hashlib
+
+        key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
+        write_json(self.folder / "plans" / f"{key}.json", plan)
+
+    def plans(self) -> list[Document]:
+        """What was asked for so far."""
+        return [document for file in sorted((self.folder / "plans").glob("*.json")) if (document := _read(file))]
+
+    def check_data(self, name: str, digest: str) -> None:
+        """Refuse another data set under the name of one that results in this store were measured on.
+
+        Raises:
+            InputError: If the images differ from those first used under this name.
+        """
+        file = self.folder / "data" / f"{name}.json"
+        known = _read(file)
+        if known is None:
+            write_json(file, {"digest": digest})
+        elif known["digest"] != digest:
+            raise InputError(
+                f"{name}: other images than those that the results in {self.folder} are of: use another store, or rename it"
+            )
+
+
+@lru_cache(1 << 14)
+def name_of(job: Job | str) -> str:
+    """``KIND-KEY``: what a job is called in a store."""
+    return job if isinstance(job, str) else f"{job.kind}-{job.key}"
+
+
+def write_json(path: Path, document: Document) -> None:
+    """Write a JSON document, whole or not at all."""
+    write_whole(path, lambda temporary: temporary.write_text(json.dumps(document, indent=1)))
+
+
+def _read(file: Path) -> Document | None:
+    try:
+        document: Document = json.loads(file.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise InputError(f"{file} is damaged ({error}): delete it, it will be made again") from None
+    return document

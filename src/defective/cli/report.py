@@ -1,0 +1,30 @@
+"""``defective report``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from defective.campaign.store import Store
+from defective.cli.console import JsonOption, print_json
+from defective.files import check_folder
+
+
+def report(
+    store: Annotated[Path, typer.Option(help="Folder of results that defective reproduce made.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page, the tables and the figures.")],
+    json: JsonOption = False,
+) -> None:
+    """Show what was measured: one page (claims, tables, figures, images), tables as Markdown and LaTeX, figures as SVG, PDF and PNG.
+
+    Example: defective report --store runs/store --out runs/report
+    """
+    from defective.report.campaign import write_report
+
+    kept = Store.open(store)
+    check_folder(out)
+    files = write_report(kept, out)
+    if json:
+        print_json({"page": str(out / "index.html"), "files": [str(file) for file in files]})
+    else:
+        typer.echo(f"{out / 'index.html'} and {len(files) - 1} files beside it")

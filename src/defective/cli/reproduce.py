@@ -1,0 +1,183 @@
+"""``defective reproduce``."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from defective.campaign.cost import disk, seconds
+from defective.campaign.job import Bench
+from defective.campaign.measured import documents
+from defective.campaign.plan import KINDS, Plan
+from defective.campaign.run import Tally, run, todo
+from defective.campaign.sources import data_sets, name_of
+from defective.campaign.store import Store
+from defective.cli.console import DeviceOption, JsonOption, print_json, print_table
+from defective.data import load_data
+from defective.errors import InputError
+from defective.machine import choose_device
+from defective.paper import exhibits
+from defective.progress import until
+
+# Share of the time budget that is kept for writing down what is there.
+RESERVE = 0.03
+
+
+def reproduce(
+    names: Annotated[list[str], typer.Argument(metavar="EXHIBIT...", help="table1 to table15, figure1 to figure15, or all.")],
+    store: Annotated[Path, typer.Option(help="Folder of results: nets, attacked images, measured numbers.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Data set, or KIND=DATA where it stands for another (imagenet=tiny-imagenet); repeatable. Default: the paper's."
+        ),
+    ] = None,
+    scale: Annotated[str, typer.Option(help="tiny (two cores), fast (one GPU, short schedule), paper (Appendix D).")] = "tiny",
+    seeds: Annotated[int, typer.Option(min=1, help="Train every net so many times, each with other seeds.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, what is stored, and the estimated cost.")] = False,
+    time_budget: Annotated[
+        str | None, typer.Option(help="Stop before this is out, as 90s, 9m or 2h; the same command goes on.")
+    ] = None,
+    ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run the jobs on a Ray cluster (auto: the one here).")] = None,
+    device: DeviceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Rerun tables and figures of the paper and show published beside measured.
+
+    Jobs that exhibits share are done once; finished jobs are never done again; a killed command goes on where it stopped. Several
+    commands may work on one store at a time. Exit code 1: a job failed, or a claim of the paper does not hold.
+
+    Example: defective reproduce table4 --data cifar10 --scale tiny --store runs/store
+    """
+    wanted = exhibits(names)
+    budget = None if time_budget is None else _seconds(time_budget)
+    choose_device(device)
+    sets = data_sets(data or [], wanted)
+    plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, look=not dry_run)
+    if dry_run:
+        _dry(plan, Store(store) if store.exists() else None, store, choose_device(device).type, json)
+        return
+    kept = Store(store)
+    bench = Bench(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
+    for name in dict.fromkeys(plan.data.values()):
+        bench.check_data(name)
+    kept.note_plan(plan.as_dict())
+    with until(None if budget is None else budget * (1 - RESERVE)):
+        tally = _run(plan, bench, ray)
+    found = documents(plan, kept)
+    if json:
+        print_json({"jobs": _counts(tally), "failed": _failures(tally, kept), "exhibits": found})
+    else:
+        _print(found, tally, kept)
+    if tally.count("failed") or any(claim["verdict"] == "fails" for document in found for claim in document["claims"]):
+        raise typer.Exit(1)
+
+
+def _run(plan: Plan, bench: Bench, ray: str | None) -> Tally:
+    def say(line: str) -> None:
+        sys.stderr.write(line + "\n")
+
+    if ray is None:
+        return run(plan.jobs, bench, say)
+    from defective.campaign.cluster import run_on_ray
+
+    return run_on_ray(plan.jobs, bench, ray, say)
+
+
+def _plan(names: list[str], scale: str, sets: dict[str, str], seeds: int, *, look: bool) -> Plan:
+    shapes = {}
+    for kind, where in sets.items():
+        # Planning alone downloads nothing: of the official sets the shape is known.
+        known = where in KINDS and not look
+        shapes[kind] = KINDS[where] if known else load_data(where, "test").image_shape
+    return Plan(tuple(names), scale, {kind: name_of(where) for kind, where in sets.items()}, shapes, seeds)
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if not found or float(found[1]) == 0:
+        raise InputError(f"time budget {text!r} is no length of time: write 90s, 9m or 2h")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def _dry(plan: Plan, store: Store | None, folder: Path, device: str, json: bool) -> None:
+    """What a run would do, exhibit by exhibit; a job that several share counts for the first of them."""
+    costs = seconds(plan.jobs, store, plan.images, device)
+    missing = set(plan.jobs if store is None else todo(plan.jobs, store))
+    seen: set[Any] = set()
+    rows: list[dict[str, Any]] = []
+    for exhibit in exhibits(list(plan.exhibits)):
+        jobs = [job for job in plan.jobs_of(exhibit) if job not in seen]
+        seen |= set(jobs)
+        new = [job for job in jobs if job in missing]
+        rows.append(
+            {
+                "exhibit": exhibit.name,
+                "title": exhibit.title,
+                **{kind: sum(job.kind == kind for job in jobs) for kind in ("train", "craft")},
+                "score": sum(job.kind not in ("train", "craft") for job in jobs),
+                "stored": len(jobs) - len(new),
+                "seconds": sum(costs[job] for job in new),
+                "bytes": sum(disk(job, plan.images) for job in new),
+            }
+        )
+    if json:
+        print_json({"plan": plan.as_dict(), "exhibits": rows, "jobs": [f"{job.kind}-{job.key}" for job in plan.jobs]})
+        return
+    total: dict[str, Any] = {
+        key: sum(row[key] for row in rows) for key in ("train", "craft", "score", "stored", "seconds", "bytes")
+    }
+    columns = ("exhibit", "train", "craft", "score", "stored", "estimated time", "disk")
+    table = [_line(row["exhibit"], row) for row in rows] + [_line("all", total)]
+    note = f"Jobs that an earlier exhibit needs too are counted there. Estimated for {device}; store {folder}. Nothing was run."
+    print_table(f"Plan at scale {plan.scale}, {plan.seeds} seed{'s' * (plan.seeds > 1)}", columns, table, note=note)
+
+
+def _line(name: str, row: dict[str, Any]) -> tuple[str, ...]:
+    counts = (str(row[key]) for key in ("train", "craft", "score", "stored"))
+    minutes = row["seconds"] / 60
+    return (name, *counts, f"{minutes / 60:,.1f} h" if minutes > 90 else f"{minutes:,.1f} min", f"{row['bytes'] / 1e6:,.1f} MB")
+
+
+def _rows(document: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Published and measured of each cell, beside the label of its row."""
+    cells = {(cell["row"], cell["column"]): cell for cell in document["cells"]}
+    return [
+        (row["label"], *(_both(cells[row["name"], column], document["unit"]) for column in document["columns"]))
+        for row in document["rows"]
+        if document["cells"]
+    ]
+
+
+def _both(cell: dict[str, Any], unit: str) -> str:
+    form = "{:.1f}" if unit == "%" else "{:.1e}"
+    published, measured = cell["published"], cell["measured"]
+    return f"{'–' if published is None else form.format(published)} | {'–' if measured is None else form.format(measured['mean'])}"
+
+
+def _counts(tally: Tally) -> dict[str, int]:
+    return {state: tally.count(state) for state in ("finished", "failed", "blocked", "left")} | {"done now": tally.done}
+
+
+def _failures(tally: Tally, store: Store) -> list[dict[str, Any]]:
+    return [store.failure(job) or {} for job, state in tally.states.items() if state == "failed"]
+
+
+def _print(found: list[dict[str, Any]], tally: Tally, store: Store) -> None:
+    for document in found:
+        rows = _rows(document)
+        if rows:
+            title = f"{document['exhibit']}: {document['title']} ({document['scale']}, {', '.join(document['data'].values())})"
+            print_table(title, ("published | measured", *document["columns"]), rows)
+        for claim in document["claims"]:
+            counts = ", ".join(f"{count} {verdict}" for verdict, count in claim["counts"].items())
+            typer.echo(f"  {claim['verdict']}: {claim['text']} ({counts})")
+    for failure in _failures(tally, store):
+        typer.echo(f"failed: {failure.get('job')}: {failure.get('error')}")
+    left = tally.count("left")
+    typer.echo(
+        f"{tally.count('finished')} jobs finished, {tally.done} of them now; {tally.count('failed')} failed, {tally.count('blocked')} "
+        f"blocked, {left} left{': the same command goes on' if left else ''}. Page: defective report --store {store.folder}"
+    )

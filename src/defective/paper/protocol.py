@@ -1,0 +1,37 @@
+"""What several exhibits share: attacks by the paper's names, the cells of a transfer table, notes."""
+
+from collections.abc import Mapping
+
+from defective.paper.exhibit import Cell
+from defective.specs import CraftJob, ScoreJob, TrainJob
+
+PGD8 = "pgd:eps=8/255,step_size=2/255,steps=7"
+FGSM16 = "fgsm:eps=16/255"
+PGD16 = "pgd:eps=16/255,step_size=1/255,steps=20"
+PGD32 = "pgd:eps=32/255,step_size=1/255,steps=40"
+ACCURACY = "Test Accuracy"
+
+PLACEMENT = "Masks lie where the released code has them; where the paper's text puts them is another net, its name ending in @text."
+SELECTION = (
+    "The released code keeps the epoch that does best on the test set, and the paper prints one run of each net; "
+    "of our recipes only that of scale paper selects so."
+)
+ROUNDED = "Attacked images are rounded to 8 bits before a target sees them, as the released code saves them."
+DENOMINATOR = "A rate counts the images that the target gets right before the attack and that fool the source."
+
+NETS = (PLACEMENT, SELECTION)
+TRANSFER = (*NETS, ROUNDED, DENOMINATOR)
+
+
+def scored(targets: Mapping[str, TrainJob], crafted: Mapping[str, CraftJob], value: str = "paper") -> dict[tuple[str, str], Cell]:
+    """Every target, by row, on every crafted set, by column."""
+    return {
+        (row, column): Cell(ScoreJob(target=target, crafted=images), value)
+        for row, target in targets.items()
+        for column, images in crafted.items()
+    }
+
+
+def accuracies(targets: Mapping[str, TrainJob], column: str = ACCURACY) -> dict[tuple[str, str], Cell]:
+    """The last column: every target, by row, on the whole test set."""
+    return {(row, column): Cell(target, "test_accuracy") for row, target in targets.items()}

@@ -1,0 +1,165 @@
+"""The report of a store: every table and figure as one page, as Markdown and LaTeX tables, and as figures."""
+
+import re
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from defective._version import __version__
+from defective.campaign.plan import KINDS, Plan
+from defective.campaign.store import Store
+from defective.errors import InputError
+from defective.files import check_folder, write_whole
+from defective.paper import EXHIBITS
+from defective.report import drawings, galleries, plots
+from defective.report.cells import rows_of
+from defective.report.departures import departures, seed_notes
+from defective.report.numbers import counted, heading, kinds, setting
+from defective.report.page import write_page
+from defective.report.parts import Part, Shelf, parts, plans
+from defective.report.provenance import how_measured, job_notes
+from defective.report.tables import latex, markdown
+from defective.report.verdicts import claims, summary
+
+_WORDS = {"holds": "hold", "fails": "fail", "undecided": "are undecided", "not measured": "are not measured"}
+_GENERAL = (
+    "The images of each measurement are drawn in a seeded order from those that qualify. The paper's own samples are not known.",
+    "Where text and released code part, the code is followed, as the printed numbers came from it; what else had to be chosen stands "
+    "above each table.",
+    "Defects are placed by chance before training: other masks of the same kind give a somewhat different net.",
+)
+
+
+def write_report(store: Store, out: Path) -> list[Path]:
+    """Write the report of all that a store was asked for, as far as it is measured.
+
+    Args:
+        store: Plans and results.
+        out: Folder for ``index.html``, which needs no other file, ``tables/`` and ``figures/``.
+
+    Returns:
+        The files written, the page first.
+
+    Raises:
+        InputError: If nothing was asked for yet, or ``out`` cannot be written.
+    """
+    check_folder(out)
+    planned = plans(store)
+    if not planned:
+        raise InputError(f"{store.folder} holds no plan: there is nothing to report; defective reproduce makes one")
+    shelf = Shelf(store)
+    shown = parts(planned, shelf)
+    sections, files = [], []
+    for part in shown:
+        section, written = _section(part, store, out)
+        section["several"] = sum(other.document["exhibit"] == section["exhibit"] for other in shown) > 1
+        sections.append(section)
+        files += written
+    page = out / "index.html"
+    write_page(page, template="campaign.html.j2", sections=sections, **_about(planned, shown, shelf))
+    return [page, *files]
+
+
+def _about(planned: list[Plan], shown: list[Part], shelf: Shelf) -> dict[str, Any]:
+    """All that the page tells beside the exhibits."""
+    found = claims(shown, shelf)
+    exhibits = {part.document["exhibit"] for part in shown}
+    return {
+        "title": "Defective convolutional layers, measured again",
+        "lead": (
+            f"{_how_many(exhibits)} of the paper Defective Convolutional Layers Learn Robust CNNs, run again with the Python package "
+            "defective. What was measured stands beside what was printed, and each claim that the paper makes about its numbers is put to "
+            "the test."
+        ),
+        "claims": found,
+        "verdicts": [each | {"words": _WORDS[each["verdict"]]} for each in summary(found)],
+        "masks": _masks(shown, shelf.store),
+        "how": how_measured(planned, shelf.store),
+        "general": [*_GENERAL, *seed_notes(shown)],
+        "departures": departures(shown),
+        "commands": list(dict.fromkeys(command(part) for part in shown)),
+        "data_note": "A data set named in capitals stands for the path of the one that was used here.",
+        "others": [f"{heading(name)} ({exhibit.title})" for name, exhibit in EXHIBITS.items() if name not in exhibits],
+        "jobs": job_notes(part.document for part in shown),
+        "footer": f"Made by defective {__version__} from its store; every number above is also in tables/ and in the store's JSON files.",
+    }
+
+
+def _how_many(exhibits: set[str]) -> str:
+    counts = {kind: sum(name.startswith(kind) for name in exhibits) for kind in ("table", "figure")}
+    return " and ".join(counted(count, kind) for kind, count in counts.items() if count).capitalize()
+
+
+def command(part: Part) -> str:
+    """What measures a part again.
+
+    Example:
+        >>> plan = Plan(("table4",), "tiny", {"cifar10": "cifar10-jpeg"}, {"cifar10": (3, 32, 32)})
+        >>> command(Part("table4", plan, {"exhibit": "table4", "data": plan.data}))
+        'defective reproduce table4 --scale tiny --data cifar10=folder:CIFAR10-JPEG'
+    """
+    words = [EXHIBITS[part.document["exhibit"]].command, "--scale", part.plan.scale]
+    for kind, name in part.document["data"].items():
+        if kind != name:
+            # Where another set lies is not in the store: its results must not depend on it.
+            words += ["--data", f"{kind}={name if name in (*KINDS, 'shapes') else f'folder:{name.upper()}'}"]
+    return " ".join(words + (["--seeds", str(part.plan.seeds)] if part.plan.seeds > 1 else []))
+
+
+def _section(part: Part, store: Store, out: Path) -> tuple[dict[str, Any], list[Path]]:
+    """What the page shows of an exhibit, and its files."""
+    document = part.document
+    files = []
+    for suffix, text in (("md", markdown(document)), ("tex", latex(document))) if document["rows"] else ():
+        file = out / "tables" / f"{part.name}.{suffix}"
+        write_whole(file, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))  # type: ignore[misc]
+        files.append(file)
+    figure = _figure(part, store)
+    if figure is not None:
+        files += plots.save(figure, out / "figures" / part.name)
+    numbers = [cell["measured"] for cell in document["cells"]]
+    pictures = galleries.gallery(document, part.plan, store) if document["view"] == "gallery" else []
+    section = {
+        **{key: document[key] for key in ("exhibit", "title", "where", "view", "unit", "columns", "notes")},
+        "name": part.name,
+        "heading": heading(document["exhibit"]),
+        "setting": setting(document) if document["rows"] else "",
+        "measured": sum(number is not None for number in numbers),
+        "total": len(numbers),
+        "claims": counted(len(document["claims"]), "claim") if document["claims"] else "",
+        "kinds": kinds(document),
+        "rows": rows_of(document),
+        "picture": inline(plots.svg(figure), part.name) if figure is not None else "",
+        "galleries": [
+            {"caption": caption, "pictures": list(group)} for caption, group in groupby(pictures, lambda picture: picture["caption"])
+        ],
+        "files": [{"href": file.relative_to(out).as_posix(), "words": file.name} for file in files],
+    }
+    return section, files
+
+
+def _figure(part: Part, store: Store) -> Any:
+    if part.document["view"] == "drawing":
+        return drawings.drawing(part.document["exhibit"], store, part.plan)
+    return plots.plot(part.document, store)
+
+
+def inline(svg: str, name: str) -> str:
+    """SVG text whose marks are named after ``name``: many figures on one page must not share them.
+
+    Example:
+        >>> inline('<clipPath id="p1"/><path clip-path="url(#p1)"/><use xlink:href="#p1"/>', "table4")
+        '<clipPath id="table4.p1"/><path clip-path="url(#table4.p1)"/><use xlink:href="#table4.p1"/>'
+    """
+    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}.", svg)
+
+
+def _masks(shown: list[Part], store: Store) -> list[dict[str, Any]]:
+    """Pictures of masks, for each scale and data that parts are of."""
+    found: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = {}
+    for part in shown:
+        key = (part.plan.scale, tuple(part.plan.data.values()))
+        if key not in found:
+            about = f"{part.plan.scale} scale, {', '.join(dict.fromkeys(part.plan.data.values()))}"
+            found[key] = {"setting": about, "masks": galleries.masks(part.plan, store)}
+    return [group for group in found.values() if group["masks"]]

@@ -1,0 +1,108 @@
+"""Numbers as text: how pages, Markdown and LaTeX print what documents hold in full precision."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Document = dict[str, Any]
+DASH = "–"
+_MINUS = "−"
+
+
+def shown(value: float, unit: str, kind: str = "measured") -> str:
+    """One number: percent with the two decimals that the paper prints, one where measured; scores with two digits.
+
+    Args:
+        value: The number, in the unit.
+        unit: ``"%"`` or ``"S(M)"``.
+        kind: ``"published"``, ``"measured"`` or ``"difference"``, which carries its sign.
+
+    Example:
+        >>> shown(51.294, "%", "published"), shown(51.294, "%"), shown(-3.96, "%", "difference"), shown(3.512e-05, "S(M)")
+        ('51.29', '51.3', '−4.0', '3.5e-05')
+    """
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{_MINUS}∞"
+    sign = "+" if kind == "difference" else ""
+    text = f"{value:{sign}.1e}" if unit != "%" else f"{value:{sign}.{2 if kind == 'published' else 1}f}"
+    if float(text) == 0:
+        # A sign before nothing would tell of a difference that is not shown.
+        text = text.lstrip("+-")
+    # The minus of an exponent stays as it is: such text is read by programs too.
+    return re.sub(r"^-", _MINUS, text)
+
+
+def bounds(number: Mapping[str, float], unit: str, kind: str = "measured") -> str:
+    """The interval of a number.
+
+    Example:
+        >>> bounds({"low": 40.24, "high": 50}, "%"), bounds({"low": -1, "high": 2.5}, "%", "difference")
+        ('40.2–50.0', '−1.0 to +2.5')
+    """
+    low, high = (shown(number[end], unit, kind) for end in ("low", "high"))
+    return f"{low} to {high}" if kind == "difference" else f"{low}{DASH}{high}"
+
+
+def kinds(document: Document) -> list[str]:
+    """What stands beside each other in a document's table: no published numbers where the paper prints none.
+
+    Example:
+        >>> kinds({"cells": [{"published": None}]})
+        ['measured']
+    """
+    printed = any(cell["published"] is not None for cell in document["cells"])
+    return ["published", "measured", "difference"] if printed else ["measured"]
+
+
+def cells_by_place(document: Document) -> dict[tuple[str, str], Document]:
+    """(row name, column) to the document's cell."""
+    return {(cell["row"], cell["column"]): cell for cell in document["cells"]}
+
+
+def heading(exhibit: str) -> str:
+    """What the paper calls an exhibit.
+
+    Example:
+        >>> heading("table4"), heading("figure11")
+        ('Table 4', 'Figure 11')
+    """
+    return re.sub(r"^([a-z]+)(\d+)$", r"\1 \2", exhibit).capitalize()
+
+
+def setting(document: Document) -> str:
+    """Scale, data and seeds of a document in words.
+
+    Example:
+        >>> setting({"scale": "tiny", "data": {"cifar10": "cifar10-jpeg"}, "seeds": 3})
+        'tiny scale, cifar10-jpeg in place of cifar10, 3 seeds'
+    """
+    sets = [name if name == kind else f"{name} in place of {kind}" for kind, name in document["data"].items()]
+    return ", ".join([f"{document['scale']} scale", *sets, counted(document["seeds"], "seed")])
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things.
+
+    Example:
+        >>> counted(1, "seed"), counted(1200, "job")
+        ('1 seed', '1,200 jobs')
+    """
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    Example:
+        >>> duration(4.21), duration(75), duration(7380), duration(200_000)
+        ('4.2 s', '1 min 15 s', '2 h 3 min', '2 d 8 h')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for size, name, next_size, next_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // next_size
+            return f"{whole // size} {name}" + (f" {rest} {next_name}" if rest else "")
+    return f"{whole} s"

@@ -1,0 +1,222 @@
+"""Measured against published numbers, exhibit by exhibit, as figures."""
+
+import math
+import textwrap
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+from defective.campaign.measured import Document
+from defective.campaign.store import Store
+from defective.report.figures import COLOURS, GRAY, banded, dress, legend, save, svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot", "save", "svg"]
+
+WIDTH = 7.2
+SMALL = 7.0
+# Panels beside each other; more columns go on below.
+PANELS = 8
+_MEASURED, _PUBLISHED = COLOURS[0], GRAY
+
+
+def plot(document: Document, store: Store) -> "Figure | None":
+    """The figure of an exhibit, from its document; None if nothing was measured or its view is no plot.
+
+    Args:
+        document: What :func:`defective.campaign.measured.document` says of it.
+        store: Where the training histories lie.
+    """
+    views = {"table": _table, "scatter": _scatter, "curves": _curves}
+    if not any(cell["measured"] for cell in document["cells"]):
+        return None
+    if document["view"] == "training":
+        return _training(document, store)
+    return views[document["view"]](document) if document["view"] in views else None
+
+
+def _table(document: Document) -> "Figure":
+    """A panel a column, rows downwards: published hollow, measured filled with its interval."""
+    columns, count = document["columns"], len(document["rows"])
+    lines = math.ceil(len(columns) / PANELS)
+    across = math.ceil(len(columns) / lines)
+    figure = _figure(lines * (0.75 + 0.165 * count) + 0.3)
+    grid = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False)
+    for axes, column in zip(grid.flat, columns, strict=False):
+        _panel(axes, document, column)
+    for axes in grid.flat[len(columns) :]:
+        axes.set_visible(False)
+    for axes in grid[:, 0]:
+        axes.set_yticks(range(count), [row["label"] for row in document["rows"]])
+        axes.set_ylim(count - 0.5, -0.5)
+    for above, below in zip(grid[:-1].flat, grid[1:].flat, strict=True):
+        above.tick_params(labelbottom=not below.get_visible())
+    _scale(grid[0, 0], document, wide=across <= 4)
+    figure.supxlabel("%" if document["unit"] == "%" else f"{document['unit']}, log scale", fontsize=SMALL)
+    seeds = ", small: each seed" if document["seeds"] > 1 else ""
+    marks = {"published": _PUBLISHED, f"measured, 95\N{NO-BREAK SPACE}% interval{seeds}": _MEASURED}
+    legend(figure, handles=[_mark(name, colour) for name, colour in marks.items()], fontsize=SMALL)
+    return figure
+
+
+def _panel(axes: "Axes", document: Document, column: str) -> None:
+    cells = dict(enumerate(cell for cell in document["cells"] if cell["column"] == column))
+    published = {y: cell["published"] for y, cell in cells.items() if cell["published"] is not None}
+    measured = {y: cell["measured"] for y, cell in cells.items() if cell["measured"] is not None}
+    bound = _bounds(document)
+    both = published.keys() & measured.keys()
+    axes.hlines([*both], [published[y] for y in both], [measured[y]["mean"] for y in both], color=GRAY, linewidth=0.6, alpha=0.5)
+    axes.plot([*published.values()], [*published], **_style(_PUBLISHED), label="published")
+    lows, highs = ([min(max(each[end], bound[0]), bound[1]) for each in measured.values()] for end in ("low", "high"))
+    axes.hlines([*measured], lows, highs, color=_MEASURED, linewidth=1.6, alpha=0.6, label="intervals")
+    if document["seeds"] > 1:
+        dots = [(value, y) for y, each in measured.items() for value in each["values"]]
+        axes.plot(*zip(*dots, strict=True), ".", markersize=2, color=_MEASURED, label="seeds") if dots else None
+    axes.plot([each["mean"] for each in measured.values()], [*measured], **_style(_MEASURED), label="measured")
+    axes.set_title("\n".join(textwrap.wrap(column, 12)), fontsize=SMALL)
+    axes.grid(color=GRAY, alpha=0.18, linewidth=0.5)
+    axes.set_axisbelow(True)
+    dress(axes)
+    axes.tick_params(labelsize=SMALL)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def _bounds(document: Document) -> tuple[float, float]:
+    """Ends of the axis: 0 and 100 for shares, beyond all finite numbers for scores."""
+    if document["unit"] == "%":
+        return 0.0, 100.0
+    numbers = [cell["published"] for cell in document["cells"]]
+    numbers += [cell["measured"][key] for cell in document["cells"] if cell["measured"] for key in ("mean", "low", "high")]
+    finite = [number for number in numbers if number is not None and 0 < number < math.inf]
+    return (min(finite) / 2, max(finite) * 2) if finite else (0.1, 10.0)
+
+
+def _scale(axes: "Axes", document: Document, *, wide: bool) -> None:
+    low, high = _bounds(document)
+    if document["unit"] == "%":
+        axes.set_xticks(range(0, 101, 25 if wide else 50))
+        axes.set_xlim(low - 4, high + 4)
+    else:
+        axes.set_xscale("log")
+        axes.set_xlim(low, high)
+
+
+def _scatter(document: Document) -> "Figure":
+    """The second column against the first, each point with its row's label."""
+    figure, axes = _single(width=5.0)
+    across, up = document["columns"]
+    cells = {(cell["row"], cell["column"]): cell for cell in document["cells"]}
+    pairs = {row["label"]: (cells[row["name"], across], cells[row["name"], up]) for row in document["rows"]}
+    published = [(x["published"], y["published"]) for x, y in pairs.values() if None not in (x["published"], y["published"])]
+    measured = {label: (x["measured"], y["measured"]) for label, (x, y) in pairs.items() if x["measured"] and y["measured"]}
+    if published:
+        axes.plot(*zip(*published, strict=True), **_style(_PUBLISHED, "--"), label="published")
+    for label, (x, y) in measured.items():
+        axes.errorbar(x["mean"], y["mean"], xerr=_error(x), yerr=_error(y), color=_MEASURED, alpha=0.6)
+        _name(axes, label, x["mean"], y["mean"], "left")
+    points = [(x["mean"], y["mean"]) for x, y in measured.values()]
+    if points:
+        axes.plot(*zip(*points, strict=True), **_style(_MEASURED, "-"), label="measured, 95\N{NO-BREAK SPACE}% intervals")
+    for label, (x, y) in pairs.items():
+        if None not in (x["published"], y["published"]):
+            _name(axes, label, x["published"], y["published"], "right")
+    axes.set_xlabel(f"{across}, {document['unit']}", fontsize=SMALL + 1)
+    axes.set_ylabel(f"{up}, {document['unit']}", fontsize=SMALL + 1)
+    axes.margins(0.1)
+    legend(figure, fontsize=SMALL)
+    return figure
+
+
+def _curves(document: Document) -> "Figure":
+    """One line a row over the columns, whose names are numbers."""
+    figure, axes = _single(width=5.4)
+    for colour, row in zip(cycle(COLOURS), document["rows"], strict=False):
+        cells = {float(cell["column"]): cell for cell in document["cells"] if cell["row"] == row["name"]}
+        measured = {x: cell["measured"] for x, cell in cells.items() if cell["measured"]}
+        if measured:
+            banded(axes, [(x, at["mean"], at["low"], at["high"]) for x, at in measured.items()], colour, row["label"])
+        published = [(x, cell["published"]) for x, cell in cells.items() if cell["published"] is not None]
+        if published:
+            axes.plot(*zip(*published, strict=True), **_style(colour, "--"), label=f"{row['label']}, published")
+    axes.set_xticks([float(column) for column in document["columns"]])
+    axes.set_xlabel("σ, in levels of 255", fontsize=SMALL + 1)
+    axes.set_ylabel(document["unit"], fontsize=SMALL + 1)
+    axes.set_ylim(0, 102)
+    legend(figure, fontsize=SMALL, columns=4)
+    return figure
+
+
+def _training(document: Document, store: Store) -> "Figure":
+    """A panel a column: accuracy in training (dashed) and test (solid) by epoch, each seed a line."""
+    from matplotlib.ticker import MaxNLocator
+
+    columns = [column for column in document["columns"] if any(_histories(document, store, column))]
+    figure = _figure(3.2, width=min(WIDTH, 3.6 * len(columns) + 1.2))
+    handles: dict[str, Any] = {}
+    for axes, column in zip(figure.subplots(1, len(columns), sharey=True, squeeze=False).flat, columns, strict=True):
+        dress(axes)
+        axes.tick_params(labelsize=SMALL)
+        for colour, label, history in _histories(document, store, column):
+            epochs = [row["epoch"] for row in history]
+            for part, line in (("train", "--"), ("test", "-")):
+                shares = [100 * row[f"{part}_accuracy"] for row in history]
+                name = f"{label}, {part}"
+                (handles[name],) = axes.plot(epochs, shares, line, color=colour, linewidth=1.3, label=name)
+        axes.set_title(column, fontsize=SMALL + 1)
+        axes.set_xlabel("epoch", fontsize=SMALL + 1)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.grid(color=GRAY, alpha=0.18, linewidth=0.5)
+    figure.axes[0].set_ylabel("accuracy, %", fontsize=SMALL + 1)
+    legend(figure, handles=[*handles.values()], fontsize=SMALL, columns=4)
+    return figure
+
+
+def _histories(document: Document, store: Store, column: str) -> Iterator[tuple[str, str, list[dict[str, float]]]]:
+    """Colour, label and epochs of each trained net of a column."""
+    colours = dict(zip((row["name"] for row in document["rows"]), cycle(COLOURS), strict=False))
+    labels = {row["name"]: row["label"] for row in document["rows"]}
+    for cell in document["cells"]:
+        for job in cell["jobs"] if cell["column"] == column else ():
+            history = (store.result(job) or {}).get("history")
+            if history:
+                yield colours[cell["row"]], labels[cell["row"]], history
+
+
+def _figure(height: float, *, width: float = WIDTH) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _single(*, width: float) -> "tuple[Figure, Axes]":
+    figure = _figure(3.6, width=width)
+    axes = figure.subplots()
+    dress(axes)
+    axes.tick_params(labelsize=SMALL)
+    return figure, axes
+
+
+def _style(colour: str, line: str = "") -> dict[str, Any]:
+    face = "none" if colour == _PUBLISHED or line == "--" else colour
+    width = {"linewidth": 0.9} if line else {}
+    return {"linestyle": line or "none", "marker": "o", "markersize": 3.8, "color": colour, "markerfacecolor": face, **width}
+
+
+def _mark(name: str, colour: str) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], **_style(colour), label=name)
+
+
+def _error(measured: dict[str, Any]) -> list[list[float]]:
+    return [[max(0.0, measured["mean"] - measured["low"])], [max(0.0, measured["high"] - measured["mean"])]]
+
+
+def _name(axes: "Axes", label: str, x: float, y: float, side: str) -> None:
+    # Published names stand left below their points, measured ones right above: where both lie close they stay apart.
+    offset = (4, 3) if side == "left" else (-4, -7)
+    axes.annotate(label, (x, y), offset, textcoords="offset points", fontsize=SMALL - 0.5, ha=side)

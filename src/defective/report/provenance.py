@@ -1,0 +1,99 @@
+"""How it was measured: machines, cost, nets, and what failed or is still to do."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from defective.campaign.describe import describe, title
+from defective.campaign.plan import Plan
+from defective.campaign.store import Store, name_of
+from defective.report.numbers import Document, duration, shown
+from defective.specs import Job, TrainJob
+
+_MACHINE = ("device", "precision", "torch", "python", "defective")
+# Corners of the little curves, in their own units.
+_WIDTH, _HEIGHT = 96, 24
+
+
+def how_measured(planned: Iterable[Plan], store: Store) -> dict[str, Any]:
+    """What the end of the page tells: machines with their cost, trained nets, failed and open jobs."""
+    jobs = list(dict.fromkeys(job for plan in planned for job in plan.jobs))
+    results = {job: result for job in jobs if (result := store.result(job)) is not None}
+    return {
+        "jobs": len(jobs),
+        "finished": len(results),
+        "cost": duration(sum(result["seconds"] for result in results.values())),
+        "machines": _machines(results.values()),
+        "nets": [_net(job, result) for job, result in results.items() if isinstance(job, TrainJob)],
+        "failed": _failed([job for job in jobs if job not in results], store),
+    }
+
+
+def job_notes(documents: Iterable[Document]) -> dict[str, Any]:
+    """What the page tells of each job behind a number: jobs by name, their machines each once."""
+    machines: list[str] = []
+    jobs: dict[str, list[Any]] = {}
+    for document in documents:
+        for name, job in document["jobs"].items():
+            machine = machine_line(job["machine"] or {})
+            if machine not in machines:
+                machines.append(machine)
+            seconds = None if job["seconds"] is None else duration(job["seconds"])
+            jobs[name] = [job["about"], seconds, machines.index(machine), job["finished"]]
+    return {"machines": machines, "jobs": jobs}
+
+
+def machine_line(machine: Document) -> str:
+    """A machine on one line.
+
+    Example:
+        >>> machine_line({"device": "NVIDIA H200", "precision": "tf32", "torch": "2.9.0", "python": "3.11.7", "defective": "0.2"})
+        'NVIDIA H200, tf32, torch 2.9.0, python 3.11.7, defective 0.2'
+    """
+    known = [(key, machine[key]) for key in _MACHINE if machine.get(key)]
+    return ", ".join(value if key in ("device", "precision") else f"{key} {value}" for key, value in known) or "machine not noted"
+
+
+def _machines(results: Iterable[Document]) -> list[dict[str, Any]]:
+    found: dict[str, list[Document]] = {}
+    for result in results:
+        found.setdefault(machine_line(result["machine"]), []).append(result)
+    return [
+        {
+            "about": about,
+            "jobs": len(done),
+            "cost": duration(sum(result["seconds"] for result in done)),
+            "from": min(result["finished"] for result in done),
+            "to": max(result["finished"] for result in done),
+        }
+        for about, done in sorted(found.items(), key=lambda item: -len(item[1]))
+    ]
+
+
+def _net(job: TrainJob, result: Document) -> dict[str, Any]:
+    accuracy = result["values"]["test_accuracy"]
+    percent = 100 * accuracy["hits"] / accuracy["total"]
+    return {
+        "job": name_of(job),
+        "title": title(job),
+        "data": job.data,
+        "epochs": job.recipe.epochs,
+        "width": f"{job.recipe.width_mult:g}",
+        "parameters": result.get("parameters"),
+        "value": repr(percent),
+        "accuracy": shown(percent, "%"),
+        "cost": duration(result["seconds"]),
+        "curve": _curve([row["test_accuracy"] for row in result.get("history", []) if "test_accuracy" in row]),
+    }
+
+
+def _curve(accuracies: list[float]) -> str:
+    """Points of a polyline from the first epoch to the last, 0 % at the bottom; empty for fewer than two epochs."""
+    if len(accuracies) < 2:
+        return ""
+    steps = len(accuracies) - 1
+    return " ".join(f"{_WIDTH * i / steps:.1f},{_HEIGHT * (1 - rate):.1f}" for i, rate in enumerate(accuracies))
+
+
+def _failed(jobs: Iterable[Job], store: Store) -> list[dict[str, str]]:
+    failures = [(job, failure) for job in jobs if (failure := store.failure(job)) is not None]
+    return [{"about": describe(job), "error": failure["error"]} for job, failure in failures]

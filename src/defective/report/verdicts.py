@@ -1,0 +1,102 @@
+"""The claims of the paper with their verdicts, as the page says them."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from defective.report.numbers import Document, cells_by_place, heading, setting, shown
+from defective.report.parts import Part, Shelf
+
+VERDICTS = ("holds", "fails", "undecided", "not measured")
+_VERBS = {
+    "holds": ("holds", "hold"),
+    "fails": ("fails", "fail"),
+    "undecided": ("is undecided", "are undecided"),
+    "not measured": ("is not measured", "are not measured"),
+}
+
+
+def claims(shown_parts: Iterable[Part], shelf: Shelf) -> list[dict[str, Any]]:
+    """Every claim of every part, in order, with its comparisons spelled out."""
+    found = []
+    for part in shown_parts:
+        for claim in part.document["claims"]:
+            found.append(
+                {
+                    **claim,
+                    "part": part.name,
+                    "exhibit": heading(part.document["exhibit"]),
+                    "setting": setting(part.document),
+                    "measured": in_words(claim["counts"]),
+                    "of_paper": paper_in_words(claim["published"]),
+                    "comparisons": [_spelled(each, part, shelf) for each in claim["comparisons"]],
+                }
+            )
+    return found
+
+
+def in_words(counts: dict[str, int]) -> str:
+    """Verdicts of comparisons, counted.
+
+    Example:
+        >>> in_words({"fails": 1, "holds": 17, "undecided": 2})
+        '17 of 20 comparisons hold, 1 fails, 2 are undecided'
+        >>> in_words({"not measured": 1})
+        'the comparison is not measured'
+    """
+    total = sum(counts.values())
+    present = [(verdict, counts[verdict]) for verdict in VERDICTS if counts.get(verdict)]
+    if total == 1:
+        return f"the comparison {_VERBS[present[0][0]][0]}"
+    (verdict, count), *rest = present
+    first = f"{'all' if count == total else f'{count} of'} {total} comparisons {_VERBS[verdict][count == total or count > 1]}"
+    return ", ".join([first, *(f"{count} {_VERBS[verdict][count > 1]}" for verdict, count in rest)])
+
+
+def paper_in_words(published: dict[str, Any]) -> str:
+    """Do the printed numbers, taken as they stand, bear a claim out?
+
+    Example:
+        >>> paper_in_words({"verdict": "fails", "counts": {"holds": 19, "fails": 1}})
+        'contradict it in 1 of 20 comparisons'
+    """
+    counts = published["counts"]
+    total, missing, failing = sum(counts.values()), counts.get("not measured", 0), counts.get("fails", 0)
+    if missing == total:
+        return "are not printed"
+    if failing:
+        return f"contradict it in {failing} of {total} comparisons" if total > 1 else "contradict it"
+    return f"bear it out where they are printed, in {total - missing} of {total} comparisons" if missing else "bear it out"
+
+
+def summary(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Number of claims of each verdict, and its share of all in percent."""
+    counts = Counter(claim["verdict"] for claim in found)
+    return [{"verdict": each, "count": counts[each], "share": 100 * counts[each] / max(1, len(found))} for each in VERDICTS]
+
+
+def _spelled(comparison: Document, part: Part, shelf: Shelf) -> dict[str, Any]:
+    right = comparison["right"]
+    constant = not isinstance(right, list)
+    unit = part.document["unit"]
+    return {
+        **comparison,
+        "left": _side(comparison["left"], part, shelf),
+        "right": {"words": shown(right, unit)} if constant else _side(right, part, shelf),
+        "relation": "above" if comparison["within"] is None else f"within {shown(comparison['within'], unit)} of",
+    }
+
+
+def _side(ref: list[str], part: Part, shelf: Shelf) -> dict[str, Any]:
+    exhibit, row, column = ref if len(ref) == 3 else (part.document["exhibit"], *ref)
+    words = f"{row}, {column}"
+    document = shelf.document(exhibit, part.plan)
+    if document is None:
+        return {"words": words}
+    label = next(each["label"] for each in document["rows"] if each["name"] == row)
+    other = f"{heading(exhibit)}: " if exhibit != part.document["exhibit"] else ""
+    found: dict[str, Any] = {"words": f"{other}{label}, {column}", "exhibit": exhibit, "row": row, "column": column}
+    measured = cells_by_place(document)[row, column]["measured"]
+    if measured is not None:
+        found |= {"value": repr(measured["mean"]), "text": shown(measured["mean"], document["unit"])}
+    return found

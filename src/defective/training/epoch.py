@@ -1,0 +1,224 @@
+"""One epoch of training, which can be broken off before any step and goes on as if nothing had been."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from defective.attacks import Attack, from_spec
+from defective.data import Data
+from defective.data.augment import crop_flip
+from defective.errors import InputError, OutOfTime
+from defective.inference import as_images
+from defective.machine import autocast, world
+from defective.masks import stream
+from defective.progress import Advance, deadline, time_is_up
+from defective.specs import Recipe
+from defective.training.state import TrainingState
+
+Row = dict[str, Any]
+
+
+class Run(NamedTuple):
+    """What stays the same from epoch to epoch."""
+
+    recipe: Recipe
+    seed: int
+    device: torch.device
+    precision: str
+
+
+def learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
+    """Learning rate of one step.
+
+    Example:
+        >>> recipe = Recipe(name="r", epochs=10, lr=0.5)
+        >>> learning_rate(recipe, 2, 0, 100), learning_rate(recipe, 6, 0, 100)
+        (0.5, 0.25)
+    """
+    if recipe.schedule == "steps":
+        return recipe.lr * 0.1 ** sum(epoch >= milestone for milestone in recipe.milestones)
+    done = (epoch + step / steps) / recipe.epochs
+    return recipe.lr * min((done + 1 / (recipe.epochs * steps)) / 0.2, (1 - done) / 0.8, 1.0)
+
+
+class _Begun:
+    """What the steps of an epoch have left so far: losses, hits, and the generators that go on from step to step."""
+
+    def __init__(self, run: Run, epoch: int, kept: dict[str, Tensor]) -> None:
+        rank, _ = world()
+        self.device = run.device
+        self.draws = stream(run.seed, f"augment/{epoch}/{rank}")
+        self.adversary = _adversary(run, epoch, rank)
+        self.losses: list[Tensor] = []
+        self.hits, self.seen, self.started = torch.zeros((), device=run.device), 0, time.perf_counter()
+        if kept:
+            self.losses = list(kept["losses"].to(run.device))
+            self.hits, self.seen = kept["hits"].to(run.device), int(kept["seen"])
+            self.started -= float(kept["seconds"])
+            for name, generator in self._generators().items():
+                # Missing where the run goes on on another kind of device.
+                if name in kept:
+                    generator.set_state(kept[name])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it, to be kept."""
+        states = {name: generator.get_state() for name, generator in self._generators().items()}
+        seconds = torch.tensor(time.perf_counter() - self.started, dtype=torch.float64)
+        return {
+            "losses": torch.stack(self.losses),
+            "hits": self.hits,
+            "seen": torch.tensor(self.seen),
+            "seconds": seconds,
+            **states,
+        }
+
+    def row(self, epoch: int, lr: float) -> Row:
+        """The epoch's row of the history."""
+        seconds = time.perf_counter() - self.started
+        return {
+            "epoch": epoch + 1,
+            "lr": lr,
+            "train_loss": float(torch.stack(self.losses).mean()),
+            "train_accuracy": float(self.hits) / self.seen,
+            "seconds": seconds,
+            "images_per_second": self.seen * world()[1] / seconds,
+        }
+
+    def _generators(self) -> dict[str, torch.Generator]:
+        found = {"draws": self.draws, "layers": torch.default_generator}
+        if self.device.type == "cuda":
+            index = torch.cuda.current_device() if self.device.index is None else self.device.index
+            found["layers on cuda"] = torch.cuda.default_generators[index]
+        generator = getattr(self.adversary, "keywords", {}).get("generator")
+        return found if generator is None else found | {"adversary": generator}
+
+
+def run_epoch(
+    model: nn.Module, data: Data, optimizer: torch.optim.Optimizer, run: Run, epoch: int, state: TrainingState, advance: Advance
+) -> Row:
+    """Train for one epoch, from where ``state`` says it was broken off; return its row of the history.
+
+    Raises:
+        InputError: If a loss is not finite.
+        OutOfTime: If the deadline has passed; the steps so far are then in the state's file.
+    """
+    _, processes = world()
+    order, batch_size = _share(len(data), run, epoch)
+    steps = -(-len(order) // batch_size)
+    with _seeded(run, epoch):
+        begun = _Begun(run, epoch, state.begun)
+        first = len(begun.losses)
+        batches = data.batches(order[first * batch_size :], batch_size, crop_seed=_crop_seed(run, epoch))
+        advance(begun.seen * processes)
+        model.train()
+        lr = 0.0
+        for step in range(first, steps):
+            if _must_stop(run, state, step):
+                if step > first:
+                    _check_finite(begun.losses, epoch, step - 1, lr)
+                    state.break_off(begun.tensors())
+                raise OutOfTime
+            lr = learning_rate(run.recipe, epoch, step, steps)
+            x, y = next(batches)
+            _step(model, x, y.to(run.device), optimizer, lr, run, begun)
+            # Reading the loss waits for the device, so on an accelerator it is read now and then.
+            if run.device.type == "cpu" or step % 50 == 49 or step == steps - 1:
+                _check_finite(begun.losses, epoch, step, lr)
+                loss, accuracy = float(begun.losses[-1]), float(begun.hits) / begun.seen
+                advance(0, note=f"epoch {epoch + 1}/{run.recipe.epochs}  loss {loss:.3f}  accuracy {accuracy:.1%}")
+            advance(len(y) * processes)
+        return begun.row(epoch, lr)
+
+
+def _must_stop(run: Run, state: TrainingState, step: int) -> bool:
+    """Whether the deadline has passed for one of the processes; several stop between epochs alone, whose state all of them share."""
+    if deadline.get() is None or state.file is None:
+        return False
+    if world()[1] == 1:
+        return time_is_up()
+    if step > 0:
+        return False
+    late = torch.tensor(float(time_is_up()), device=run.device)
+    torch.distributed.all_reduce(late, torch.distributed.ReduceOp.MAX)
+    return bool(late)
+
+
+def _step(model: nn.Module, x: Tensor, y: Tensor, optimizer: torch.optim.Optimizer, lr: float, run: Run, begun: _Begun) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    x = _augment(x.to(run.device), run.recipe.augment, begun.draws)
+    with autocast(run.device, run.precision):
+        if begun.adversary is not None:
+            # Not through DDP, which knows no gradients with respect to images.
+            attacked = model.module if isinstance(model, DistributedDataParallel) else model
+            x = begun.adversary(attacked, x, y).contiguous(memory_format=torch.channels_last)
+        z = model(x)
+        loss = F.cross_entropy(z, y, label_smoothing=_smoothing(run.recipe, z))
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    begun.losses.append(loss.detach())
+    begun.hits += (z.detach().argmax(1) == y).sum()
+    begun.seen += len(y)
+
+
+def _share(images: int, run: Run, epoch: int) -> tuple[Tensor, int]:
+    """This process's part of the epoch's order, equally long in every process; a last batch of one is left out (batch norm)."""
+    rank, processes = world()
+    order = torch.randperm(images, generator=stream(run.seed, f"order/{epoch}"))
+    order = order[: images - images % processes][rank::processes]
+    batch_size = max(1, run.recipe.batch_size // processes)
+    return (order[:-1] if len(order) % batch_size == 1 and len(order) > 1 else order), batch_size
+
+
+def _crop_seed(run: Run, epoch: int) -> int | None:
+    if run.recipe.augment != "resized-crop-flip":
+        return None
+    return int(torch.randint(1 << 62, (), generator=stream(run.seed, f"crop/{epoch}")))
+
+
+def _augment(x: Tensor, augment: str, generator: torch.Generator) -> Tensor:
+    if augment != "none":
+        x = crop_flip(x, padding=4 if augment == "crop-flip" else 0, generator=generator)
+    return as_images(x).contiguous(memory_format=torch.channels_last)
+
+
+def _adversary(run: Run, epoch: int, rank: int) -> Attack | None:
+    if run.recipe.adversarial is None:
+        return None
+    return from_spec(run.recipe.adversarial, seed=stream(run.seed, f"adversary/{epoch}/{rank}").initial_seed())
+
+
+def _smoothing(recipe: Recipe, z: Tensor) -> float:
+    # torch spreads the smoothed mass over all K classes, the paper's baseline (and its eps) over the K - 1 wrong ones.
+    classes = z.shape[1]
+    if recipe.label_smoothing > 1 - 1 / classes:
+        raise InputError(
+            f"label_smoothing {recipe.label_smoothing} leaves the right one of {classes} classes the least likely: lower it"
+        )
+    return recipe.label_smoothing * classes / (classes - 1)
+
+
+def _check_finite(losses: list[Tensor], epoch: int, step: int, lr: float) -> None:
+    bad = ~torch.isfinite(torch.stack(losses[-50:]))
+    if bad.any():
+        first = step - len(bad) + 1 + int(bad.int().argmax())
+        raise InputError(
+            f"the loss is {float(losses[first]):g} at step {first + 1} of epoch {epoch + 1} (learning rate {lr:.3g}): "
+            "lower the learning rate; the last state written is kept"
+        )
+
+
+@contextmanager
+def _seeded(run: Run, epoch: int) -> Iterator[None]:
+    """Give dropout and the like an epoch's own random numbers and put torch's global generators back afterwards."""
+    with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
+        torch.manual_seed(stream(run.seed, f"layers/{epoch}/{world()[0]}").initial_seed())
+        yield

@@ -1,0 +1,168 @@
+import pytest
+
+from defective.paper import EXHIBITS, judge
+from defective.paper.ablations import PGD_SETTINGS
+from defective.specs import AttackSpec, CraftJob, NetSpec, ScoreJob
+from exhibits import jobs, nets, published, setup_of
+
+TABLE4 = EXHIBITS["table4"]
+TABLES = TABLE11, TABLE12, TABLE13, TABLE14, TABLE15 = [EXHIBITS[f"table{number}"] for number in range(11, 16)]
+# Sums of the columns as added up from the paper's text.
+SUMS = {
+    "table11": [1943.61, 1141.35, 458.30, 1936.92, 1763.26, 1648.02, 1602.10, 2850.73],
+    "table12": [1833.55, 1106.83, 467.77, 1663.84, 1496.87, 1400.92, 1648.71, 2850.73],
+    "table13": [1769.82, 1044.58, 456.34, 1308.66, 1280.03, 978.00, 684.05, 2850.73],
+    "table14": [1774.22, 1149.71, 520.60, 1682.39, 1576.14, 1385.83, 768.90, 2850.73],
+    "table15": [1873.04, 1162.49, 500.47, 1859.38, 1694.74, 1515.93, 2850.73],
+}
+# Claims that the printed numbers themselves do not bear out, in order, by what tells them apart.
+FAILING = {
+    "table11": [
+        "FGSM: defects defend better in the bottom",
+        "FGSM: bottom layers alone",
+        "FGSM: the fewer",
+        "FGSM: single neurons",
+        "FGSM: with twice",
+        "FGSM: five",
+        "Of two PGD",
+    ],
+    "table12": ["FGSM: the fewer", "FGSM: five", "Of two PGD"],
+    "table13": ["PGD and CW: five", "FGSM: the fewer", "FGSM: five", "Of two PGD"],
+    "table14": [
+        "PGD and CW: bottom layers alone",
+        "PGD and CW: five",
+        "FGSM: bottom layers alone",
+        "FGSM: the fewer",
+        "FGSM: five",
+        "Of two PGD",
+    ],
+    "table15": ["PGD: the fewer", "FGSM: defects defend better in the bottom", "FGSM: five", "Of two PGD"],
+}
+
+
+@pytest.fixture(scope="module")
+def setup():
+    return setup_of("tiny")
+
+
+@pytest.fixture(scope="module")
+def cells(setup):
+    return {table.name: table.cells(setup) for table in TABLES}
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_numbers_add_up_to_the_printed(table):
+    sums = [sum(row.published[place] for row in table.rows) for place in range(len(table.columns))]
+    assert sums == pytest.approx(SUMS[table.name], abs=1e-6)
+    assert len(table.rows) == 31
+
+
+def test_columns_are_the_printed():
+    fixed = ("FGSM8", "FGSM16", "FGSM32", "PGD16", "PGD2,16", "PGD32")
+    assert [table.columns for table in TABLES] == [
+        (*fixed, "CW40", "Acc"),
+        (*fixed, "CW20", "Acc"),
+        (*fixed, "CW40", "Acc"),
+        (*fixed, "CW40", "Acc"),
+        (*fixed, "Acc"),
+    ]
+
+
+def test_some_numbers_where_the_paper_has_them():
+    assert TABLE11.published("resnet18/0.1-bottom", "PGD16") == 96.70
+    assert TABLE12.published("resnet18/0.5-bottom-x2-en", "CW20") == 42.59
+    assert TABLE13.published("resnet18/0.3-bottom+0.7-top", "FGSM16") == 36.31
+    assert TABLE14.published("resnet18/0.1-bottom-dc", "PGD2,16") == 34.10
+    assert TABLE15.published("resnet18/0.3-bottom-sm", "PGD32") == 76.01
+
+
+def test_row_names_are_names_of_nets():
+    assert all(str(NetSpec.parse(row.name)) == row.name for row in TABLE11.rows)
+
+
+def test_table_11_repeats_the_numbers_of_table_4():
+    columns = {"FGSM16": "FGSM16", "PGD16": "PGD16", "PGD32": "PGD32", "CW40": "CW40", "Test Accuracy": "Acc"}
+    for row in TABLE4.rows:
+        assert row.published == tuple(TABLE11.published(row.name.removesuffix(" again"), there) for there in columns.values())
+
+
+def test_table_11_shares_the_jobs_of_table_4(setup, cells):
+    columns = {"FGSM16": "FGSM16", "PGD16": "PGD16", "PGD32": "PGD32", "CW40": "CW40", "Test Accuracy": "Acc"}
+    for (row, column), cell in TABLE4.cells(setup).items():
+        assert cells["table11"][row.removesuffix(" again"), columns[column]] == cell
+
+
+def test_every_cell_has_a_job(cells):
+    for table in TABLES:
+        assert set(cells[table.name]) == {(row.name, column) for row in table.rows for column in table.columns}
+
+
+def test_the_five_tables_share_their_nets(setup):
+    names = [table.name for table in TABLES]
+    assert len(nets(setup, *names)) == 31 + 5
+    found = list(jobs(setup, *names).values())
+    assert sum(isinstance(job, CraftJob) for job in found) == 4 * 7 + 6
+    assert sum(isinstance(job, ScoreJob) for job in found) == 31 * (4 * 7 + 6)
+
+
+def test_sources_are_not_the_targets(cells):
+    for each in cells.values():
+        assert not any(cell.job.target in cell.job.crafted.sources for cell in each.values() if isinstance(cell.job, ScoreJob))
+
+
+def test_attacks_have_the_numbers_of_the_appendix(cells):
+    def attack(table: str, column: str) -> AttackSpec:
+        crafted = cells[table]["resnet18", column].job.crafted
+        assert isinstance(crafted, CraftJob)
+        return crafted.attack
+
+    assert str(attack("table13", "FGSM8")) == "fgsm:eps=8/255"
+    assert str(attack("table13", "FGSM32")) == "fgsm:eps=32/255"
+    assert str(attack("table13", "PGD16")) == "pgd:eps=16/255,step_size=1/255,steps=20"
+    assert str(attack("table13", "PGD2,16")) == "pgd:eps=16/255,step_size=2/255,steps=10"
+    assert str(attack("table13", "PGD32")) == "pgd:eps=32/255,step_size=1/255,steps=40"
+    assert attack("table12", "CW20").parameters["confidence"] == 20
+    assert attack("table14", "CW40").parameters["confidence"] == 40
+
+
+def test_sample_sizes_are_those_of_the_scale(cells):
+    samples = {column: cells["table12"]["resnet18", column].job.crafted.samples for column in ("FGSM8", "PGD32", "CW20")}
+    assert samples == {"FGSM8": 1000, "PGD32": 1000, "CW20": 50}
+
+
+def test_all_pgd_settings_the_paper_tried_are_kept():
+    assert PGD_SETTINGS == (
+        "pgd:eps=4/255,step_size=1/255,steps=8",
+        "pgd:eps=4/255,step_size=2/255,steps=4",
+        "pgd:eps=4/255,step_size=4/255,steps=2",
+        "pgd:eps=8/255,step_size=1/255,steps=12",
+        "pgd:eps=8/255,step_size=2/255,steps=6",
+        "pgd:eps=8/255,step_size=4/255,steps=3",
+        "pgd:eps=16/255,step_size=1/255,steps=20",
+        "pgd:eps=16/255,step_size=2/255,steps=10",
+        "pgd:eps=16/255,step_size=4/255,steps=5",
+        "pgd:eps=32/255,step_size=1/255,steps=40",
+        "pgd:eps=32/255,step_size=2/255,steps=20",
+        "pgd:eps=32/255,step_size=4/255,steps=10",
+    )
+    assert [str(AttackSpec.parse(text)) for text in PGD_SETTINGS] == list(PGD_SETTINGS)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_claims_that_fail_in_the_printed_numbers(table):
+    verdicts = {claim.text: judge(claim, lambda ref: published(table, ref))[0] for claim in table.claims}
+    failing = [text for text, verdict in verdicts.items() if verdict == "fails"]
+    assert len(verdicts) == 19
+    assert set(verdicts.values()) == {"holds", "fails"}
+    assert len(failing) == len(FAILING[table.name])
+    assert all(text.startswith(start) for text, start in zip(failing, FAILING[table.name], strict=True))
+
+
+def test_notes_give_the_accuracy_of_each_source():
+    found = [table.notes[0] for table in TABLES]
+    assert all(f"{number} %" in note for note, number in zip(found, ("95.62", "95.27", "95.69", "95.15", "94.04"), strict=True))
+
+
+def test_the_count_in_the_note_on_step_sizes_is_right():
+    lower = sum(t.published(row.name, "PGD2,16") < t.published(row.name, "PGD16") for t in TABLES for row in t.rows)
+    assert any(f"{lower} of {31 * len(TABLES)} rows" in note for note in TABLE11.notes)

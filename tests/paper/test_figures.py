@@ -1,0 +1,140 @@
+from dataclasses import replace
+
+import pytest
+
+from defective.paper import EXHIBITS, SCALES, Estimate, judge
+from defective.specs import NoiseJob, ScoreJob, TrainJob
+from exhibits import jobs, published, setup_of
+
+FIGURES = {number: EXHIBITS[f"figure{number}"] for number in range(1, 16)}
+GALLERIES = {1: (4, 2), 6: (6, 3), 7: (4, 2), 15: (2, 2)}
+DRAWINGS = (2, 3, *range(8, 14))
+
+
+@pytest.fixture(scope="module")
+def setup():
+    return setup_of("tiny")
+
+
+def crafted(figure, setup):
+    return [cell.job.crafted for cell in FIGURES[figure].cells(setup).values()]
+
+
+@pytest.mark.parametrize("number", FIGURES)
+def test_figures_say_what_they_are(number):
+    figure = FIGURES[number]
+    assert figure.name == f"figure{number}"
+    assert figure.where.endswith(f"Figure {number}")
+    assert figure.title and figure.notes
+
+
+def test_views():
+    views = {number: figure.view for number, figure in FIGURES.items()}
+    expected = dict.fromkeys(GALLERIES, "gallery") | dict.fromkeys(DRAWINGS, "drawing")
+    assert views == expected | {4: "scatter", 5: "curves", 14: "training"}
+
+
+def test_every_cell_and_every_reference_of_a_claim_is_in_its_figure(setup):
+    for figure in FIGURES.values():
+        places = {(row.name, column) for row in figure.rows for column in figure.columns}
+        assert set(figure.cells(setup)) == places
+        refs = {ref for claim in figure.claims for each in claim.comparisons for ref in (each.left, each.right)}
+        assert {ref for ref in refs if isinstance(ref, tuple)} <= places
+
+
+@pytest.mark.parametrize("number", DRAWINGS)
+def test_drawings_have_nothing_to_measure(number, setup):
+    assert not FIGURES[number].cells(setup)
+    assert not FIGURES[number].rows
+
+
+@pytest.mark.parametrize(("number", "size"), GALLERIES.items())
+def test_a_gallery_shows_the_same_originals_throughout(number, size, setup):
+    figure = FIGURES[number]
+    assert (len(figure.rows), len(figure.columns)) == size
+    assert all(cell.value == "all" and isinstance(cell.job, ScoreJob) for cell in figure.cells(setup).values())
+    sets = crafted(number, setup)
+    assert len({(each.among, each.samples, each.seed) for each in sets}) == 1
+    assert sets[0].samples == SCALES["tiny"].gallery
+    assert all(set(each.sources) <= set(each.among) for each in sets)
+
+
+def test_galleries_of_one_data_set_show_the_same_originals(setup):
+    for first, second in ((1, 6), (7, 15)):
+        assert crafted(first, setup)[0].among == crafted(second, setup)[0].among
+
+
+def test_figure_1_costs_nothing_beside_figure_6(setup):
+    assert set(jobs(setup, "figure1")) < set(jobs(setup, "figure6"))
+
+
+def test_attacks_of_the_galleries(setup):
+    assert [sorted({str(each.attack) for each in crafted(number, setup)}) for number in (6, 7, 15)] == [
+        ["mifgsm:eps=16/255,step_size=1/255,steps=20,decay=1", "mifgsm:eps=32/255,step_size=1/255,steps=40,decay=1"],
+        ["mifgsm:eps=32/255,step_size=1/255,steps=80,decay=1", "mifgsm:eps=64/255,step_size=1/255,steps=40,decay=1"],
+        ["mifgsm:eps=64/255,step_size=1/255,steps=80,decay=1"],
+    ]
+
+
+def test_a_gallery_pairs_each_row_with_its_attacked_net(setup):
+    cell = FIGURES[6].cells(setup)["resnet18/0.1-blocks12 MIFGSM32", "0.2-Bottom"]
+    (attacked,) = cell.job.crafted.sources
+    assert (str(attacked.net), str(cell.job.target.net)) == ("resnet18/0.1-blocks12", "resnet18/0.2-bottom")
+    assert attacked.data == "cifar10"
+    assert {each.sources[0].data for each in crafted(7, setup)} == {"tiny-imagenet"}
+
+
+def test_the_scatter_is_of_table_11(setup):
+    figure = FIGURES[4]
+    assert [row.label for row in figure.rows] == ["0.7", "0.5", "0.3", "0.25", "0.2", "0.15", "0.1", "0.05"]
+    assert figure.rows[0].published == (94.03, 51.29)
+    assert figure.rows[-1].published == (84.53, 97.43)
+    assert set(jobs(setup, "figure4")) < set(jobs(setup, "table11"))
+    verdict, _ = judge(figure.claims[0], lambda ref: published(figure, ref))
+    assert verdict == "holds"
+
+
+def test_the_noise_curves_are_one_job(setup):
+    cells = FIGURES[5].cells(setup)
+    job = cells["resnet18", "1"].job
+    assert all(cell.job == job for cell in cells.values())
+    assert isinstance(job, NoiseJob)
+    assert [str(target.net) for target in job.targets] == [
+        "resnet18",
+        "resnet18/0.5-bottom",
+        "resnet18/0.3-bottom",
+        "resnet18/0.1-bottom",
+    ]
+    assert job.sigmas == (1, 2, 4, 8, 12, 16, 20, 24, 28, 32)
+    assert cells["resnet18/0.3-bottom", "24"].value == "2/24"
+
+
+@pytest.mark.parametrize(
+    ("plain", "tenth", "expected"),
+    [
+        ([99, 98, 95, 88, 75, 60, 48, 38, 30, 25], [99, 99, 98, 96, 94, 90, 85, 80, 74, 68], ["holds"] * 4),
+        ([99, 98, 95, 70, 75, 60, 48, 38, 30, 25], [99, 99, 98, 96, 94, 50, 45, 40, 34, 28], ["fails"] * 4),
+    ],
+)
+def test_claims_about_noise(plain, tenth, expected):
+    figure = FIGURES[5]
+    curves = {row.name: tenth for row in figure.rows} | {"resnet18": plain}
+
+    def look(ref):
+        return Estimate.exact(curves[ref[0]][figure.columns.index(ref[1])])
+
+    assert [judge(claim, look)[0] for claim in figure.claims] == expected
+
+
+def test_training_curves_are_of_both_data_sets(setup):
+    cells = FIGURES[14].cells(setup)
+    assert {(cell.job.data, str(cell.job.net)) for cell in cells.values() if isinstance(cell.job, TrainJob)} == {
+        ("cifar10", "resnet18"),
+        ("cifar10", "resnet18/0.5-bottom"),
+        ("mnist", "resnet18"),
+        ("mnist", "resnet18/0.5-bottom"),
+    }
+
+
+def test_training_curves_leave_out_a_data_set_that_is_not_there(setup):
+    assert {column for _, column in FIGURES[14].cells(replace(setup, data={"cifar10": "cifar10"}))} == {"CIFAR-10"}

@@ -1,0 +1,207 @@
+"""A training that a deadline stops, again and again, ends as one that was never disturbed."""
+
+import dataclasses
+import math
+import os
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from defective import InputError, build, progress
+from defective.data import ImageSet, load_data, shapes
+from defective.errors import OutOfTime
+from defective.files import read_tensors
+from defective.specs import Recipe
+from defective.training import epoch
+from defective.training.loop import fit
+from defective.training.recipes import adversary
+from defective.training.state import TrainingState
+from defective.training.train import train
+from turns import in_turns, ticking
+
+SCRIPT = Path(__file__).with_name("killed_run.py")
+RECIPE = Recipe(name="test", width_mult=0.0625, epochs=2, batch_size=20, lr=0.05)
+# 70 images in batches of 20.
+STEPS = 4 * RECIPE.epochs
+
+RUNS = {
+    "plain": ("vgg19/0.5-bottom", {}),
+    "without momentum": ("vgg19", {"momentum": 0.0, "norm_scale_init": "uniform", "schedule": "steps"}),
+    "dropout": ("vgg19/0.9-dropout", {}),
+    "dropblock": ("vgg19/0.3-bottom+0.9-dropblock", {"label_smoothing": 0.1}),
+    "adversarial": ("vgg19/0.9-spatial", {"adversarial": adversary("madry")}),
+    "best on test": ("vgg19/0.9-dropout", {"selection": "best-on-test", "epochs": 3, "batch_size": 25}),
+    "ensemble": ("vgg19/0.9-dropout-en", {"epochs": 1, "batch_size": 35}),
+}
+
+
+@pytest.fixture(scope="module")
+def data():
+    made = shapes("test")
+    return ImageSet("some-shapes", "train", made.x[:70], made.y[:70], made.classes)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+    ticking(monkeypatch)
+
+
+def run(data, out, name="vgg19/0.9-dropout", **changes):
+    return train(name, data, data, RECIPE.changed(**changes), out, seed=2, device="cpu", precision="fp32")
+
+
+def timeless(history):
+    return [{key: value for key, value in row.items() if key not in ("seconds", "images_per_second")} for row in history]
+
+
+def assert_same(one, other):
+    (result, folder), (other_result, other_folder) = one, other
+    assert (folder / "model.safetensors").read_bytes() == (other_folder / "model.safetensors").read_bytes()
+    assert timeless(result["history"]) == timeless(other_result["history"])
+    assert not list(other_folder.rglob("state*"))
+
+
+@pytest.mark.parametrize("kind", RUNS)
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_run_in_turns_ends_with_the_same_bytes(data, tmp_path, kind, steps):
+    name, changes = RUNS[kind]
+    whole = run(data, tmp_path / "whole", name, **changes)
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    result, stops = in_turns(lambda: run(data, tmp_path / "turns", name, **changes), steps)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert stops == math.ceil(len(whole["history"]) * math.ceil(70 / changes.get("batch_size", 20)) / steps) - 1
+    assert_same((whole, tmp_path / "whole"), (result, tmp_path / "turns"))
+
+
+@pytest.mark.parametrize("first", range(1, STEPS))
+def test_it_may_stop_at_any_step(data, tmp_path, first):
+    whole = run(data, tmp_path / "whole")
+    with pytest.raises(OutOfTime), progress.until(first + 1):
+        run(data, tmp_path / "cut")
+    assert_same((whole, tmp_path / "whole"), (run(data, tmp_path / "cut"), tmp_path / "cut"))
+
+
+def test_a_turn_goes_on_at_the_very_step(data, tmp_path, monkeypatch):
+    taken = []
+    monkeypatch.setattr(torch.optim.SGD, "step", lambda *_, original=torch.optim.SGD.step: taken.append(1) or original(*_))
+    for stops in range(1, 4):
+        with pytest.raises(OutOfTime), progress.until(3):
+            run(data, tmp_path)
+        assert len(taken) == 2 * stops
+    state = tmp_path / "state.safetensors"
+    written = state.stat().st_mtime_ns
+    with pytest.raises(OutOfTime), progress.until(1):
+        run(data, tmp_path)
+    assert len(taken) == 6 and state.stat().st_mtime_ns == written
+    run(data, tmp_path)
+    assert len(taken) == STEPS
+
+
+def test_the_seconds_of_all_turns_are_counted(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(epoch, "time", SimpleNamespace(perf_counter=count().__next__))
+    history, _ = in_turns(lambda: fit(net(), data, RECIPE, device="cpu", state_file=tmp_path / "state"), 1)
+    # One from the first to the last look of each turn.
+    assert sum(row["seconds"] for row in history) == STEPS
+
+
+def net(name="vgg19/0.9-dropout"):
+    return build(name, seed=0, width_mult=0.0625)
+
+
+@pytest.fixture
+def pictures(tmp_path, cache):
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for label in ("dark", "light"):
+            (tmp_path / "pictures" / split / label).mkdir(parents=True)
+            for number in range(4):
+                pixels = rng.integers(0, 120, (140, 130, 3)) + (120 if label == "light" else 0)
+                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "pictures" / split / label / f"{number}.png")
+    return dataclasses.replace(load_data(f"folder:{tmp_path / 'pictures'}", "train", image_size=128), workers=1)
+
+
+def test_a_streamed_run_in_turns_ends_with_the_same_weights(pictures, tmp_path):
+    recipe = RECIPE.changed(batch_size=3, augment="resized-crop-flip")
+
+    def trained(file):
+        model = build("vgg19/0.9-dropout", num_classes=2, image_size=128, width_mult=0.0625)
+        history = fit(model, pictures, recipe, device="cpu", precision="fp32", state_file=tmp_path / file)
+        return torch.cat([parameter.flatten() for parameter in model.parameters()]), timeless(history)
+
+    weights, history = trained("whole")
+    (again, later), stops = in_turns(lambda: trained("turns"), 1)
+    assert stops == 5 and torch.equal(again, weights) and later == history
+
+
+def test_what_is_kept_nowhere_is_not_stopped(data):
+    with progress.until(0):
+        assert len(fit(net(), data, RECIPE, device="cpu")) == RECIPE.epochs
+
+
+def test_a_finished_run_comes_back_after_the_deadline(data, tmp_path):
+    with progress.until(STEPS + 1):
+        result = run(data, tmp_path)
+        assert run(data, tmp_path) == result
+
+
+def test_between_epochs_the_state_is_what_it_always_was(data, tmp_path):
+    parts = []
+    for _ in range(2):
+        with pytest.raises(OutOfTime), progress.until(3):
+            run(data, tmp_path)
+        tensors, about = read_tensors(tmp_path / "state.safetensors")
+        parts.append({name.partition(".")[0] for name in tensors})
+        assert about.keys() == {"key", "history"}
+    assert parts == [{"model", "momentum", "begun"}, {"model", "momentum"}]
+
+
+def test_an_epoch_that_one_process_began_is_not_shared(data, tmp_path, monkeypatch):
+    state = tmp_path / "state"
+    with pytest.raises(OutOfTime), progress.until(2):
+        fit(net(), data, RECIPE, device="cpu", state_file=state)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    model = net()
+    again = TrainingState(model, torch.optim.SGD(model.parameters(), 0.1), state, "")
+    with pytest.raises(InputError, match="go on without torchrun first"):
+        again.resume()
+
+
+def test_a_broken_net_is_not_kept(data, tmp_path, monkeypatch):
+    looks = []
+
+    def seldom(*args):
+        # As on an accelerator, where losses are read now and then.
+        looks.append(args)
+        if len(looks) > 3:
+            check(*args)
+
+    check = epoch._check_finite
+    monkeypatch.setattr(epoch, "_check_finite", seldom)
+    with pytest.raises(InputError, match=r"the loss is .* of epoch 1"), progress.until(4):
+        fit(net("vgg19"), data, RECIPE.changed(lr=1e30), device="cpu", state_file=tmp_path / "state")
+    assert len(looks) == 4 and not (tmp_path / "state").exists()
+
+
+@pytest.mark.slow
+def test_processes_stop_together_between_epochs(tmp_path):
+    def digests(out, *options):
+        processes = ["--nproc_per_node=2", "--master_addr=127.0.0.1", "--master_port=0"]
+        rendezvous = ["--rdzv_backend=c10d", "--rdzv_endpoint=127.0.0.1:0"]
+        command = [sys.executable, "-m", "torch.distributed.run", *processes, *rendezvous, str(SCRIPT), str(tmp_path / out)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [*command, "--report", *options], check=True, capture_output=True, text=True, env=environment
+        ).stdout.splitlines()
+        assert sum("stopped 7 times" in line for line in done) == (2 if options else 0)
+        return sorted(line for line in done if line.startswith("rank"))
+
+    assert digests("whole") == digests("turns", "--turns")
