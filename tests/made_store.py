@@ -1,81 +1,33 @@
-"""Stores with made results: nothing is trained."""
+"""Stores filled by hand, for tests of what is shown of them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from defective.campaign.measured import Document, document
 from defective.campaign.plan import Plan
 from defective.campaign.store import Store, write_json
-from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
-
-MACHINE = {"device": "A made <machine>, 1 thread", "precision": "fp32", "torch": "2.9.0", "python": "3.11.7", "defective": "0.0.0"}
-
-
-def fill(store: Store, plan: Plan, *, every: int = 1, first: int | None = None) -> list[Job]:
-    """Note a plan and finish jobs of it with values that its keys decide.
-
-    Args:
-        store: The store.
-        plan: What to note.
-        every: One of so many jobs is left open; 1 leaves none.
-        first: Only so many jobs.
-
-    Returns:
-        The jobs finished.
-    """
-    store.note_plan(plan.as_dict())
-    chosen = [job for i, job in enumerate(plan.jobs[:first]) if every == 1 or i % every != every - 1]
-    for job in chosen:
-        finish(store, job)
-    return chosen
+from defective.paper import Exhibit
+from defective.specs import Job
 
 
-def finish(store: Store, job: Job, **values: dict[str, Any]) -> None:
-    """Put a job's result into a store: made, but for the values that are given."""
-    with store.working(job) as place:
-        if place is not None:
-            write_json(place / "result.json", result(job) | ({"values": values} if values else {}))
+def plan(seeds: int = 1) -> Plan:
+    return Plan(("table4",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)}, seeds)
 
 
-def result(job: Job) -> dict[str, Any]:
-    """A made result."""
-    about = {"seconds": _draw(job, "seconds") % 10_000 / 7, "machine": MACHINE, "finished": "2025-01-31"}
-    history = [{"epoch": i + 1, "test_accuracy": 1 - 0.7 / (i + 1), "train_accuracy": 1 - 0.8 / (i + 1)} for i in range(5)]
-    extra = {"history": history, "parameters": 700_000} if isinstance(job, TrainJob) else {}
-    return {"values": _values(job), **about, **extra}
+def finish(store: Store, job: Job, **result: Any) -> Path:
+    """Make a job look finished."""
+    write_json(store.at(job) / "spec.json", job.model_dump(mode="json"))
+    write_json(store.at(job) / "result.json", {"values": {}, "seconds": 1.0, "machine": {}, "finished": "2026-01-01", **result})
+    return store.at(job)
 
 
-def _values(job: Job) -> dict[str, dict[str, Any]]:
-    match job:
-        case TrainJob():
-            names = ["test_accuracy"]
-        case CraftJob():
-            names = ["fooled"]
-        case ScoreJob():
-            names = ["paper", "target-correct", "all"]
-        case NoiseJob():
-            names = [f"{number}/{sigma}" for number in range(len(job.targets)) for sigma in job.sigmas]
-        case ShuffleJob():
-            names = [f"{number}/{grid}" for number in range(len(job.targets)) for grid in job.grids]
-        case DecisionJob():
-            score = 1e-6 + _draw(job, "score") % 1000 / 3e7
-            return {"score": {"score": score, "low": score / 2, "high": None, "images": 100}}
-    return {name: _rate(job, name) for name in names}
-
-
-def _rate(job: Job, name: str) -> dict[str, int]:
-    total = 1 + _draw(job, "total") % 999
-    return {"hits": _draw(job, name) % (total + 1), "total": total}
-
-
-def _draw(job: Job, name: str) -> int:
-    import hashlib
-
-    return int(hashlib.sha256(f"{job.key} {name}".encode()).hexdigest()[:8], 16)
-
-
-def made_store(folder: Path, *plans: Plan, every: int = 1) -> Store:
-    """A store where plans are done, or one of ``every`` of their jobs is not."""
-    store = Store(folder)
-    for plan in plans:
-        fill(store, plan, every=every)
-    return store
+def measured(exhibit: Exhibit, store: Store, value: Callable[[str, str, int], Any], *, seeds: int = 1, **result: Any) -> Document:
+    """The document of an exhibit whose cells hold ``value(row, column, seed)``; None is not measured. Cells must not share a job."""
+    asked = plan(seeds)
+    for (row, column), cells in asked.of(exhibit).items():
+        for seed, cell in enumerate(cells):
+            found = value(row, column, seed)
+            if found is not None:
+                finish(store, cell.job, values={cell.value: found}, **result)
+    return document(exhibit, asked, store)

@@ -49,7 +49,7 @@ def run(jobs: Sequence[Job], bench: Bench, say: Callable[[str], object] = lambda
         while pending:
             before = len(pending)
             for job in pending:
-                state = _attempt(job, bench, tally, lambda line: say(f"[{len(tally.states) + 1}/{len(jobs)}] {line}"))
+                state = attempt(job, bench, tally, lambda line: say(f"[{len(tally.states) + 1}/{len(jobs)}] {line}"))
                 if state is not None:
                     tally.states[job] = state
             pending = [job for job in pending if job not in tally.states]
@@ -62,7 +62,7 @@ def run(jobs: Sequence[Job], bench: Bench, say: Callable[[str], object] = lambda
     return tally
 
 
-def _attempt(job: Job, bench: Bench, tally: Tally, say: Callable[[str], object]) -> State | None:
+def attempt(job: Job, bench: Bench, tally: Tally, say: Callable[[str], object]) -> State | None:
     """Do a job if it can be done now; None if it has to wait for another process."""
     if bench.store.result(job) is not None:
         return "finished"

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Placement to its colour and its name in the legend.
-SITES = {"authors": (COLOURS[1], "released code"), "text": (COLOURS[0], "paper's text")}
+SITES = {"authors": (COLOURS[1], "masked by the released code"), "text": (COLOURS[0], "masked by the paper's text")}
+_NOTE = "full box: masked if the bottom is defective; empty box of that colour: if another block is"
 FONT = 7.0
 # All lengths are inches: the axes' unit.
-WIDTH, LEFT, RIGHT, TOP = 6.2, 0.95, 5.0, 0.5
+WIDTH, LEFT, RIGHT, TOP = 5.9, 0.85, 4.75, 0.55
 LINE, BOX, GAP, PAD = 0.235, 0.17, 0.07, 0.06
 INDENT = 0.28
 _WIDTHS = {"conv": 1.12, "norm": 0.46, "act": 0.46, "gate": 0.32, "linear": 1.0, "pool": 1.5}
@@ -52,7 +53,7 @@ def _height(block: Block) -> float:
 
 
 def _tall(unit: Unit) -> float:
-    below = 0.0 if unit.around is None else LINE if unit.around else 0.12
+    below = 0.0 if unit.around is None else LINE if unit.around else 0.07
     return LINE * len(unit.lines) + below + (0.06 if unit.around is not None else 0)
 
 
@@ -76,15 +77,15 @@ class Pen:
 
     def line(self, *points: tuple[float, float]) -> None:
         """A way of the data."""
-        self.axes.plot(*zip(*points, strict=True), color=GRAY, linewidth=0.8, solid_joinstyle="round")
+        self.axes.plot(*zip(*points, strict=True), color=GRAY, linewidth=0.8, solid_capstyle="butt")
 
     def box(self, x: float, y: float, width: float, text: str, **look: Any) -> None:
         """A step, its middle at y."""
         from matplotlib.patches import FancyBboxPatch
 
-        look = {"edgecolor": GRAY, "facecolor": "none", "linewidth": 0.7} | look
+        style: dict[str, Any] = {"edgecolor": GRAY, "facecolor": "none", "linewidth": 0.7} | look
         shape = "round,pad=0,rounding_size=0.035"
-        self.axes.add_patch(FancyBboxPatch((x, y - BOX / 2), width, BOX, boxstyle=shape, **look))
+        self.axes.add_patch(FancyBboxPatch((x, y - BOX / 2), width, BOX, boxstyle=shape, **style))
         self.words(x + width / 2, y, text, ha="center")
 
     def legend(self, placements: set[str]) -> None:
@@ -93,10 +94,10 @@ class Pen:
         for placement, (colour, name) in SITES.items():
             if placement in placements:
                 self.box(x, 0.14, 0.3, "", **_look(colour, full=True))
-                self.words(x + 0.37, 0.14, f"masked if the bottom is defective, {name}")
-                self.box(x, 0.36, 0.3, "", **_look(colour, full=False))
-                self.words(x + 0.37, 0.36, "masked only in other nets")
-                x += 2.75
+                self.box(x + 0.36, 0.14, 0.3, "", **_look(colour, full=False))
+                self.words(x + 0.73, 0.14, name)
+                x += 2.5
+        self.words(LEFT, 0.35, _NOTE)
 
     def block(self, block: Block, y: float, height: float) -> None:
         """A block with its name and the sizes of what its units give."""
@@ -113,7 +114,9 @@ class Pen:
             last = y + LINE * (len(unit.lines) - 0.5)
             self.words(RIGHT + 0.12, last, _size(unit.shape))
             if unit.count > 1:
-                self.words(RIGHT - 0.1, y + LINE * len(unit.lines) / 2, f"× {unit.count}", ha="right", size=FONT + 1.5, weight="bold")
+                self.words(
+                    RIGHT - 0.1, y + LINE * len(unit.lines) / 2, f"× {unit.count}", ha="right", size=FONT + 1.5, weight="bold"
+                )
             y += _tall(unit)
 
     def unit(self, unit: Unit, y: float, *, full: bool) -> None:

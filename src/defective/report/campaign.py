@@ -21,7 +21,6 @@ from defective.report.provenance import how_measured, job_notes
 from defective.report.tables import latex, markdown
 from defective.report.verdicts import claims, summary
 
-_WORDS = {"holds": "hold", "fails": "fail", "undecided": "are undecided", "not measured": "are not measured"}
 _GENERAL = (
     "The images of each measurement are drawn in a seeded order from those that qualify. The paper's own samples are not known.",
     "Where text and released code part, the code is followed, as the printed numbers came from it; what else had to be chosen stands "
@@ -72,7 +71,7 @@ def _about(planned: list[Plan], shown: list[Part], shelf: Shelf) -> dict[str, An
             "the test."
         ),
         "claims": found,
-        "verdicts": [each | {"words": _WORDS[each["verdict"]]} for each in summary(found)],
+        "verdicts": summary(found),
         "masks": _masks(shown, shelf.store),
         "how": how_measured(planned, shelf.store),
         "general": [*_GENERAL, *seed_notes(shown)],

@@ -7,7 +7,7 @@ from defective.report.numbers import Document, bounds, cells_by_place, shown
 
 # Differences this large have the full tint: points of percent, or shares of the published score.
 _FULL = {"%": 50.0, "S(M)": 1.0}
-_STRONGEST = 45
+_STRONGEST = 36
 
 
 def rows_of(document: Document) -> list[dict[str, Any]]:

@@ -98,9 +98,12 @@ def save(figure: "Figure", path: Path) -> list[Path]:
     files = [path.with_name(f"{path.name}.{form}") for form in _BARE]
     for file, (form, about) in zip(files, _BARE.items(), strict=True):
         with rc_context(_FORMS):
-            write_whole(file, lambda to, form=form, about=about: figure.savefig(  # type: ignore[misc]
-                to, format=form, dpi=300, facecolor="white", metadata=about
-            ))
+            write_whole(
+                file,
+                lambda to, form=form, about=about: figure.savefig(  # type: ignore[misc]
+                    to, format=form, dpi=300, facecolor="white", metadata=about
+                ),
+            )
     return files
 
 

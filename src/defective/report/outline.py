@@ -148,7 +148,9 @@ def _shapes(net: nn.Module, graph: fx.Graph) -> None:
 def _kind(node: fx.Node, net: nn.Module) -> str | None:
     """What a node of the trace is drawn as; None if it is not drawn."""
     if node.op == "call_function":
-        return "join" if node.target in _JOINS else "act" if node.target is F.relu else "pool" if node.target in _FUNCTIONS else None
+        return (
+            "join" if node.target in _JOINS else "act" if node.target is F.relu else "pool" if node.target in _FUNCTIONS else None
+        )
     if node.op != "call_module":
         return None
     kinds: tuple[tuple[str, Any], ...] = (

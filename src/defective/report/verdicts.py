@@ -19,11 +19,14 @@ _VERBS = {
 def claims(shown_parts: Iterable[Part], shelf: Shelf) -> list[dict[str, Any]]:
     """Every claim of every part, in order, with its comparisons spelled out."""
     found = []
-    for part in shown_parts:
+    for place, part in enumerate(shown_parts):
         for claim in part.document["claims"]:
             found.append(
                 {
                     **claim,
+                    "counts": {verdict: claim["counts"].get(verdict, 0) for verdict in VERDICTS},
+                    # What groups them on the page, in this order.
+                    "place": place,
                     "part": part.name,
                     "exhibit": heading(part.document["exhibit"]),
                     "setting": setting(part.document),
@@ -70,9 +73,9 @@ def paper_in_words(published: dict[str, Any]) -> str:
 
 
 def summary(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Number of claims of each verdict, and its share of all in percent."""
+    """Number of claims of each verdict, and the verb that goes with it."""
     counts = Counter(claim["verdict"] for claim in found)
-    return [{"verdict": each, "count": counts[each], "share": 100 * counts[each] / max(1, len(found))} for each in VERDICTS]
+    return [{"verdict": each, "count": counts[each], "words": _VERBS[each][counts[each] != 1]} for each in VERDICTS]
 
 
 def _spelled(comparison: Document, part: Part, shelf: Shelf) -> dict[str, Any]:

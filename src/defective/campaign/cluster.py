@@ -1,0 +1,106 @@
+"""Run the jobs of a plan on a Ray cluster: the same jobs, the same store on a folder that all its machines see."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from defective.campaign.describe import describe
+from defective.campaign.job import Bench
+from defective.campaign.run import PATIENCE, State, Tally, attempt
+from defective.campaign.store import Store
+from defective.errors import InputError, OutOfTime
+from defective.progress import check_deadline, deadline, until
+from defective.specs import Job, needs, read_job
+
+# State of a job, and whether the task did it itself.
+Outcome = tuple[State, bool]
+_benches: dict[str, Bench] = {}
+
+
+def run_on_ray(jobs: Sequence[Job], bench: Bench, address: str, say: Callable[[str], object] = lambda line: None) -> Tally:
+    """Do what is not finished yet, each job as one task on one core, or on one GPU where the cluster has any.
+
+    A task whose worker dies is begun again elsewhere and goes on from what the dead one left.
+
+    Args:
+        jobs: In an order in which they can be done.
+        bench: Store and data sets, on paths that hold on every machine of the cluster.
+        address: Of the cluster as ``ray.init`` takes it: ``auto``, ``local``, ``HOST:PORT`` or ``ray://HOST:PORT``.
+        say: Is told of each job that ended, in one line.
+
+    Raises:
+        InputError: If Ray is not installed or no cluster answers there.
+    """
+    ray = _connect(address)
+    try:
+        task = ray.remote(max_retries=-1, num_gpus=1 if ray.cluster_resources().get("GPU") else 0)(_do)
+        refs: dict[Job, Any] = {}
+        where = {name: _absolute(text) for name, text in bench.data.items()}
+        end = None if deadline.get() is None else time.time() + (deadline.get() or 0.0) - time.monotonic()
+        settings = (str(bench.store.folder.absolute()), where, bench.device, end)
+        for job in jobs:
+            refs[job] = task.remote(job.model_dump(mode="json"), *settings, *(refs[needed] for needed in needs(job)))
+        return _collect(ray, refs, say)
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str) -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise InputError("Ray is not installed: pip install 'defective[ray]', or leave --ray out") from None
+    # Where decoded images are kept.
+    kept = {name: os.environ[name] for name in ("DEFECTIVE_CACHE",) if name in os.environ}
+    try:
+        ray.init(address=address, log_to_driver=False, include_dashboard=None, runtime_env={"env_vars": kept})
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"no Ray cluster answers at {address!r} ({str(error).splitlines()[0]}): start one with ray start --head"
+        ) from None
+    return ray
+
+
+def _absolute(where: str) -> str:
+    kind, _, path = where.partition(":")
+    return f"{kind}:{Path(path).expanduser().resolve()}" if path else where
+
+
+def _collect(ray: Any, refs: dict[Job, Any], say: Callable[[str], object]) -> Tally:
+    tally = Tally()
+    jobs = {ref: job for job, ref in refs.items()}
+    waiting = list(refs.values())
+    while waiting:
+        ended, waiting = ray.wait(waiting)
+        for ref in ended:
+            state, did = ray.get(ref)
+            tally.states[jobs[ref]] = state
+            tally.done += did
+            if did or state != "finished":
+                say(f"[{len(tally.states)}/{len(refs)}] {state}: {describe(jobs[ref])}")
+    return tally
+
+
+def _do(
+    document: dict[str, Any], folder: str, data: dict[str, str], device: str | None, end: float | None, *needed: Outcome
+) -> Outcome:
+    """One task: a job whose needs have ended."""
+    states = {state for state, _ in needed}
+    if states & {"failed", "blocked"}:
+        return "blocked", False
+    if "left" in states:
+        return "left", False
+    job = read_job(document)
+    # Nets and images stay in the memory of the worker between its tasks.
+    bench = _benches.setdefault(folder, Bench(Store(Path(folder)), data, device))
+    tally = Tally(states=dict.fromkeys(needs(job), "finished"))
+    try:
+        with until(None if end is None else max(0.0, end - time.time())):
+            while (state := attempt(job, bench, tally, lambda line: None)) is None:
+                time.sleep(PATIENCE)
+                check_deadline()
+    except OutOfTime:
+        return "left", False
+    return state, tally.done > 0

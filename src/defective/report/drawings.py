@@ -1,0 +1,128 @@
+"""Figures that show no measured numbers: masks, shuffled patches, architectures; each from the library's own nets and functions."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from defective.build import build
+from defective.campaign.plan import Plan
+from defective.data import Data, shapes
+from defective.data.patches import shuffle_patches
+from defective.data.sets import pick
+from defective.models import create_model
+from defective.report.architecture import picture_of
+from defective.report.figures import GRAY
+from defective.report.outline import outline
+from defective.surgery import defects, restore_
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ARCHITECTURES = {
+    "figure8": "resnet18",
+    "figure9": "resnet50",
+    "figure10": "densenet121",
+    "figure11": "senet18",
+    "figure12": "vgg19",
+    "figure13": "wrn32_4",
+}
+# The net of Figure 2, of the text's placement: after the activation, as Eq. 5.
+MASKED = "resnet18/0.5-bottom@text"
+GRIDS = (1, 2, 4, 8)
+FONT = 8.0
+
+
+def drawing(name: str, plan: Plan, test_sets: Mapping[str, Data]) -> "Figure | None":
+    """The figure of an exhibit of view ``"drawing"``; None if there is none of that name.
+
+    Args:
+        name: Of the exhibit, such as ``"figure8"``.
+        plan: Says which data sets are at hand.
+        test_sets: Test splits by the name of the data set; Figure 3 takes an image of one.
+    """
+    if name in ARCHITECTURES:
+        return architecture(ARCHITECTURES[name])
+    if name == "figure2":
+        return channels()
+    return patches(_image(plan, test_sets)) if name == "figure3" else None
+
+
+def architecture(name: str) -> "Figure":
+    """A net of the zoo, at its full width, on images of 32 x 32 pixels."""
+    # Sizes and names are all that is drawn, so no weight is ever made.
+    with torch.device("meta"):
+        net = create_model(name)
+    return picture_of(outline(net), (3, 32, 32))
+
+
+def channels(count: int = 3) -> "Figure":
+    """The first channels of a first layer, standard and defective, on a made image: dead neurons are black."""
+    from matplotlib.figure import Figure
+
+    image = shapes("test").x[0]
+    net = build(MASKED)
+    site = defects(net)[0].site
+    mask: Tensor = net.get_submodule(site).defect_mask[0]  # type: ignore[index]
+    restore_(net)
+    active = _activation(net, site, image)[:count]
+    # Neurons that are off for this image stay apart from dead ones, which are black.
+    live = 0.4 + 0.6 * active / active.amax((1, 2), keepdim=True).clamp_min(1e-9)
+    figure = Figure(figsize=(6.2, 3.35), layout="constrained")
+    grid = figure.subplots(2, count + 1, squeeze=False)
+    for row, (label, shown) in enumerate({"standard": live, "defective": live * mask[:count]}.items()):
+        _show(grid[row, 0], image.permute(1, 2, 0) / 255, "image" if row == 0 else "")
+        grid[row, 0].set_ylabel(label, fontsize=FONT, color=GRAY)
+        for number in range(count):
+            _show(grid[row, number + 1], shown[number], f"channel {number}" if row == 0 else "")
+            dead = int((~mask[number]).sum()) if row else 0
+            grid[row, number + 1].set_xlabel(f"{dead} of {mask[number].numel():,} neurons dead", fontsize=FONT - 1, color=GRAY)
+    return figure
+
+
+def patches(image: Tensor) -> "Figure":
+    """An image, uint8 ``(C, H, W)``, cut into 1, 4, 16 and 64 patches that change places."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.2, 1.85), layout="constrained")
+    generator = torch.Generator().manual_seed(0)
+    for axes, grid in zip(figure.subplots(1, len(GRIDS)), GRIDS, strict=True):
+        shuffled = shuffle_patches(image.unsqueeze(0), grid, generator=generator)[0]
+        _show(axes, shuffled.permute(1, 2, 0) / 255, f"{grid} × {grid}")
+    return figure
+
+
+def _image(plan: Plan, test_sets: Mapping[str, Data]) -> Tensor:
+    """An image of the data set nearest to the paper's, else of the made one."""
+    wanted = [plan.data[kind] for kind in ("imagenet", "tiny-imagenet", "cifar10") if kind in plan.data]
+    for name in wanted:
+        data = test_sets.get(name)
+        if data is not None and not any(side % GRIDS[-1] for side in data.image_shape[1:]):
+            image: Tensor = data.take(pick(len(data), 1))[0][0]
+            return image.cpu()
+    return shapes("test").x[0]
+
+
+def _activation(net: nn.Module, site: str, image: Tensor) -> Tensor:
+    """What a site gives for an image, uint8 ``(C, H, W)``."""
+    found: list[Tensor] = []
+    handle = net.get_submodule(site).register_forward_hook(partial(_keep, found))
+    with torch.no_grad():
+        net.eval()(image.unsqueeze(0).float() / 255)
+    handle.remove()
+    return found[0][0]
+
+
+def _keep(found: list[Tensor], module: nn.Module, args: object, output: Tensor) -> None:
+    found.append(output)
+
+
+def _show(axes: "Axes", pixels: Tensor, title: str) -> None:
+    # Not smoothed: each neuron and each pixel is a square.
+    axes.imshow(pixels.squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="none")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_title(title, fontsize=FONT, color=GRAY)

@@ -1,0 +1,88 @@
+"""Two workers of a local Ray cluster, one of them killed midway: nothing is lost, and the results are those of one process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from image_files import pixels, write_image
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'defective[ray]'")
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """Two classes that a net learns at once: dark images and bright ones."""
+    root = tmp_path_factory.mktemp("few")
+    for split, count in (("train", 20), ("test", 10)):
+        for shade, label in ((0, "dark"), (1, "bright")):
+            for n in range(count):
+                write_image(root / split / label / f"{n}.png", pixels(n + 100 * shade, 32) // 4 + 150 * shade)
+    return root
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    made.add_node(num_cpus=1)
+    yield made
+    made.shutdown()
+
+
+def reproduce(few, store, *options):
+    command = [sys.executable, "-m", "defective", "reproduce", "table10", "--data", f"folder:{few}", "--store", str(store), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def workers():
+    """Processes of Ray that are at a job."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if (place / "cmdline").read_bytes().startswith(b"ray::_do"):
+                found.append(int(place.name))
+        except OSError:
+            continue
+    return found
+
+
+def kept(store):
+    """What a store holds of every job: the values, and the bytes of what is not JSON."""
+    found = {}
+    for place in sorted((store / "jobs").iterdir()):
+        values = json.loads((place / "result.json").read_text())["values"]
+        files = {file.relative_to(place): file.read_bytes() for file in sorted(place.rglob("*.safetensors"))}
+        found[place.name] = (values, files)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for the worker to kill in /proc")
+def test_a_worker_killed_midway_loses_nothing(cluster, few, tmp_path):
+    alone = reproduce(few, tmp_path / "alone")
+    alone.communicate(timeout=300)
+    on_ray = reproduce(few, tmp_path / "ray", "--ray", cluster.address, "--json")
+    running = tmp_path / "ray" / "running"
+    while on_ray.poll() is None and not (workers() and any(running.glob("train-*/net/state.safetensors"))):
+        time.sleep(0.05)
+    victims = workers()
+    assert victims
+    os.kill(victims[0], signal.SIGKILL)
+    printed, _ = on_ray.communicate(timeout=300)
+    document = json.loads(printed)
+    assert document["jobs"] == {"finished": 10, "failed": 0, "blocked": 0, "left": 0, "done now": 10}
+    assert kept(tmp_path / "ray") == kept(tmp_path / "alone")
+
+
+def test_no_cluster_there_is_said_in_one_line(few, tmp_path, capfd):
+    from defective.cli import main
+
+    arguments = ["reproduce", "table10", "--data", f"folder:{few}", "--store", str(tmp_path / "store"), "--ray", "127.0.0.1:1"]
+    assert main(arguments) == 2
+    assert "no Ray cluster answers at '127.0.0.1:1'" in capfd.readouterr().err.splitlines()[-1]

@@ -1,0 +1,198 @@
+import math
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from made_store import measured
+from matplotlib.colors import to_hex
+from matplotlib.text import Text
+from PIL import Image
+
+import defective.report
+from defective.campaign.store import Store
+from defective.paper import Cell, Exhibit, Row
+from defective.report.figures import GRAY
+from defective.report.plots import plot, save, svg
+
+COLUMNS = ("FGSM16", "Test Accuracy")
+ROWS = (
+    Row("resnet18", "plain", (20.0, 95.0)),
+    Row("resnet18/0.5-bottom", "half", (30.0, None)),
+    Row("resnet18/0.1-bottom", "tenth", (80.0, 85.0)),
+)
+
+
+def cells(setup):
+    """A job of its own for every cell."""
+    return {
+        (row.name, column): Cell(setup.target(row.name, label_smoothing=place / 10), "value")
+        for row in ROWS
+        for place, column in enumerate(("FGSM16", "Test Accuracy", "8", "16"))
+    }
+
+
+def exhibit(**changes) -> Exhibit:
+    about = {"name": "made", "title": "t", "where": "w", "data": "cifar10", "columns": COLUMNS, "rows": ROWS, "cells": cells}
+    return Exhibit(**about | changes)
+
+
+def rate(row: str, column: str, seed: int) -> dict[str, int]:
+    return {"hits": 10 * [each.name for each in ROWS].index(row) + len(column) + 3 * seed, "total": 50}
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def line(axes, label: str) -> list[tuple[float, float]]:
+    (found,) = [each for each in axes.lines if each.get_label() == label]
+    return [(float(x), float(y)) for x, y in zip(*found.get_data(), strict=True)]
+
+
+def of(document, row: str, column: str):
+    return next(cell for cell in document["cells"] if (cell["row"], cell["column"]) == (row, column))
+
+
+def test_a_table_shows_every_number_of_its_document(store):
+    document = measured(exhibit(), store, lambda row, column, seed: None if "0.5" in row else rate(row, column, seed))
+    figure = plot(document, store)
+    assert [axes.get_title().replace("\n", " ") for axes in figure.axes] == list(COLUMNS)
+    for axes, column in zip(figure.axes, COLUMNS, strict=True):
+        found = {y: of(document, row.name, column) for y, row in enumerate(ROWS)}
+        assert line(axes, "published") == [(cell["published"], y) for y, cell in found.items() if cell["published"] is not None]
+        assert line(axes, "measured") == [(found[y]["measured"]["mean"], y) for y in (0, 2)]
+        (intervals,) = [each for each in axes.collections if each.get_label() == "intervals"]
+        ends = [[(found[y]["measured"][end], y) for end in ("low", "high")] for y in (0, 2)]
+        assert np.allclose(intervals.get_segments(), ends)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["plain", "half", "tenth"]
+
+
+def test_rows_run_downwards_and_shares_from_0_to_100(store):
+    axes = plot(measured(exhibit(), store, rate), store).axes[0]
+    bottom, top = axes.get_ylim()
+    assert bottom > len(ROWS) - 1 > 0 > top
+    assert axes.get_xlim()[0] < 0 and axes.get_xlim()[1] > 100
+
+
+def test_each_seed_is_shown(store):
+    document = measured(exhibit(), store, rate, seeds=3)
+    axes = plot(document, store).axes[0]
+    values = [(value, y) for y, row in enumerate(ROWS) for value in of(document, row.name, "FGSM16")["measured"]["values"]]
+    assert len(values) == 9 and line(axes, "seeds") == values
+
+
+@pytest.mark.parametrize("view", ["table", "scatter", "curves", "training"])
+def test_without_a_measured_number_there_is_no_figure(store, view):
+    assert plot(measured(exhibit(view=view), store, lambda *place: None), store) is None
+
+
+def test_other_views_are_no_plots(store):
+    assert plot(measured(exhibit(view="gallery"), store, rate), store) is None
+
+
+def test_scores_have_a_logarithmic_axis_that_holds_endless_intervals(store):
+    scores = {"resnet18": (1e-6, None), "resnet18/0.5-bottom": (1e-4, 2e-4), "resnet18/0.1-bottom": (1e-3, 1e-2)}
+
+    def score(row, column, seed):
+        middle, high = scores[row]
+        return {"score": middle, "low": middle / 2, "high": high, "images": 10}
+
+    figure = plot(measured(exhibit(unit="S(M)", rows=tuple(Row(row.name, row.label) for row in ROWS)), store, score), store)
+    axes = figure.axes[0]
+    assert axes.get_xscale() == "log"
+    assert line(axes, "measured") == [(middle, y) for y, (middle, _) in enumerate(scores.values())]
+    (intervals,) = [each for each in axes.collections if each.get_label() == "intervals"]
+    assert intervals.get_segments()[0][1][0] == axes.get_xlim()[1] < math.inf
+    svg(figure)
+
+
+def test_many_columns_go_on_below(store):
+    columns = tuple(f"PGD{number}" for number in range(11))
+    rows = tuple(Row(row.name, row.label, tuple(range(11))) for row in ROWS)
+
+    def each(setup):
+        return {
+            (row.name, column): Cell(setup.target(row.name, label_smoothing=place / 20), "value")
+            for row in rows
+            for place, column in enumerate(columns)
+        }
+
+    figure = plot(measured(exhibit(columns=columns, rows=rows, cells=each), store, rate), store)
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title() for axes in shown] == list(columns)
+    assert len({axes.get_position().y0 for axes in shown}) == 2
+
+
+def test_a_scatter_names_each_point(store):
+    document = measured(exhibit(view="scatter"), store, rate)
+    (axes,) = plot(document, store).axes
+    pairs = [tuple(of(document, row.name, column)["measured"]["mean"] for column in COLUMNS) for row in ROWS]
+    assert line(axes, "measured, 95\N{NO-BREAK SPACE}% intervals") == pairs
+    assert line(axes, "published") == [(20.0, 95.0), (80.0, 85.0)]
+    assert sorted(text.get_text() for text in axes.texts) == sorted(["plain", "half", "tenth", "plain", "tenth"])
+    assert {tuple(text.xy) for text in axes.texts} == {*pairs, (20.0, 95.0), (80.0, 85.0)}
+
+
+def test_curves_run_over_the_columns(store):
+    rows = tuple(Row(row.name, row.label) for row in ROWS)
+    document = measured(exhibit(view="curves", columns=("8", "16"), rows=rows), store, rate)
+    (axes,) = plot(document, store).axes
+    for row, band in zip(ROWS, axes.collections, strict=True):
+        numbers = {float(column): of(document, row.name, column)["measured"] for column in ("8", "16")}
+        assert line(axes, row.label) == [(x, each["mean"]) for x, each in numbers.items()]
+        ends = {(x, each[end]) for x, each in numbers.items() for end in ("low", "high")}
+        assert ends <= {tuple(vertex) for vertex in band.get_paths()[0].vertices.tolist()}
+
+
+def test_training_shows_the_history(store):
+    history = [
+        {"epoch": number + 1, "train_loss": 1.0, "train_accuracy": 0.5 + number / 8, "test_accuracy": 0.25 + number / 8}
+        for number in range(3)
+    ]
+    document = measured(exhibit(view="training"), store, rate, history=history)
+    figure = plot(document, store)
+    assert [axes.get_title() for axes in figure.axes] == list(COLUMNS)
+    for axes in figure.axes:
+        for row in ROWS:
+            assert line(axes, f"{row.label}, train") == [(1, 50), (2, 62.5), (3, 75)]
+            assert line(axes, f"{row.label}, test") == [(1, 25), (2, 37.5), (3, 50)]
+
+
+@pytest.fixture
+def figure(store):
+    return plot(measured(exhibit(), store, rate), store)
+
+
+def test_text_of_the_svg_is_text_in_gray_on_nothing(figure):
+    root = ElementTree.fromstring(svg(figure))
+    words = " ".join(text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text"))
+    assert all(label in words for label in ("plain", "half", "tenth", "FGSM16", "published", "measured"))
+    assert "#ffffff" not in svg(figure)
+    assert {to_hex(text.get_color()) for text in figure.findobj(Text)} == {GRAY}
+
+
+def test_files_are_written_in_three_formats(figure, tmp_path):
+    before = svg(figure)
+    files = save(figure, tmp_path / "figures" / "table4")
+    assert [file.name for file in files] == ["table4.svg", "table4.pdf", "table4.png"]
+    assert {to_hex(text.get_color()) for text in figure.findobj(Text)} == {"#000000"}
+    image = Image.open(files[2])
+    width, height = figure.get_size_inches()
+    assert image.size == (int(300 * width), int(300 * height))
+    assert image.convert("RGBA").getpixel((0, 0)) == (255, 255, 255, 255)
+    pdf = files[1].read_bytes()
+    assert b"/Type3" not in pdf and b"/TrueType" in pdf or b"/CIDFontType2" in pdf
+    assert svg(figure) == before
+
+
+def test_equal_figures_have_equal_bytes(store, tmp_path):
+    made = [plot(measured(exhibit(), store, rate), store) for _ in range(2)]
+    assert svg(made[0]) == svg(made[1])
+    written = [save(figure, tmp_path / str(number)) for number, figure in enumerate(made)]
+    assert all(one.read_bytes() == other.read_bytes() for one, other in zip(*written, strict=True))
+
+
+def test_no_global_state_of_pyplot_is_used():
+    assert not any("pyplot as" in file.read_text() for file in Path(defective.report.__file__).parent.glob("*.py"))
