@@ -40,7 +40,16 @@ class Browser:
         theirs, self._to = os.pipe()
         self._from, ours = os.pipe()
         # Chromium reads from descriptor 3 and writes to descriptor 4, whatever numbers the pipes have here.
-        command = ["sh", "-c", f'exec "$@" 3<&{theirs} 4>&{ours}', "sh", program, *FLAGS, f"--user-data-dir={folder}", "about:blank"]
+        command = [
+            "sh",
+            "-c",
+            f'exec "$@" 3<&{theirs} 4>&{ours}',
+            "sh",
+            program,
+            *FLAGS,
+            f"--user-data-dir={folder}",
+            "about:blank",
+        ]
         silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self._process = subprocess.Popen(command, pass_fds=(theirs, ours), **silent)
         os.close(theirs)
@@ -64,9 +73,7 @@ class Browser:
     def call(self, method: str, **params: Any) -> Any:
         """One command of the protocol; returns its result."""
         self._number += 1
-        message = {"id": self._number, "method": method, "params": params} | (
-            {"sessionId": self._session} if self._session else {}
-        )
+        message = {"id": self._number, "method": method, "params": params} | ({"sessionId": self._session} if self._session else {})
         os.write(self._to, json.dumps(message).encode() + b"\0")
         while True:
             answer = self._next()

@@ -1,8 +1,12 @@
 """Run the jobs of a plan on a Ray cluster: the same jobs, the same store on a folder that all its machines see."""
 
+import logging
 import os
+import socket
+import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +37,12 @@ def run_on_ray(jobs: Sequence[Job], bench: Bench, address: str, say: Callable[[s
     Raises:
         InputError: If Ray is not installed or no cluster answers there.
     """
-    ray = _connect(address)
+    # Ray tells of dead workers on standard output, which is for results.
+    with redirect_stdout(sys.stderr):
+        return _run(_connect(address), jobs, bench, say)
+
+
+def _run(ray: Any, jobs: Sequence[Job], bench: Bench, say: Callable[[str], object]) -> Tally:
     try:
         task = ray.remote(max_retries=-1, num_gpus=1 if ray.cluster_resources().get("GPU") else 0)(_do)
         refs: dict[Job, Any] = {}
@@ -52,15 +61,26 @@ def _connect(address: str) -> Any:
         import ray
     except ImportError:
         raise InputError("Ray is not installed: pip install 'defective[ray]', or leave --ray out") from None
+    _reach(address)
     # Where decoded images are kept.
     kept = {name: os.environ[name] for name in ("DEFECTIVE_CACHE",) if name in os.environ}
     try:
-        ray.init(address=address, log_to_driver=False, include_dashboard=None, runtime_env={"env_vars": kept})
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, runtime_env={"env_vars": kept})
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(
             f"no Ray cluster answers at {address!r} ({str(error).splitlines()[0]}): start one with ray start --head"
         ) from None
     return ray
+
+
+def _reach(address: str) -> None:
+    """Refuse an address where nothing listens: Ray itself would try for minutes."""
+    host, sign, port = address.rpartition(":")
+    if sign and host and "/" not in host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except (OSError, OverflowError) as error:
+            raise InputError(f"no Ray cluster answers at {address!r} ({error}): start one with ray start --head") from None
 
 
 def _absolute(where: str) -> str:

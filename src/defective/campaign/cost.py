@@ -3,8 +3,12 @@
 from collections.abc import Iterable, Mapping
 from math import prod
 from statistics import median
+from typing import Any
 
+from defective.campaign.plan import Plan
+from defective.campaign.run import todo
 from defective.campaign.store import Store
+from defective.paper import exhibits
 from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob, nets_of
 
 # Cost of one training image, in those of a ResNet-18 at a quarter of its width on 32 x 32 pixels; measured on two cores.
@@ -43,13 +47,46 @@ def work(job: Job, shapes: Shapes) -> float:
             return sum((_size(net, shapes)[1] + levels * job.samples) * _weight(net, shapes) / 3 for net in job.targets)
 
 
-def seconds(jobs: Iterable[Job], store: Store | None, shapes: Shapes, device: str) -> dict[Job, float]:
+def outline(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
+    """What a run would do, exhibit by exhibit; a job that several share counts for the first of them.
+
+    Args:
+        plan: What is asked for.
+        store: What is there.
+        device: Kind of device, as ``"cpu"``.
+
+    Returns:
+        For each exhibit: ``exhibit``, ``title``; how many jobs ``train``, ``craft`` and ``score``; how many are ``stored``; estimated
+        ``seconds`` and ``bytes`` of the others.
+    """
+    costs = seconds(plan.jobs, store, plan.images, device)
+    missing = set(todo(plan.jobs, store))
+    seen: set[Job] = set()
+    rows: list[dict[str, Any]] = []
+    for exhibit in exhibits(list(plan.exhibits)):
+        jobs = [job for job in plan.jobs_of(exhibit) if job not in seen]
+        seen |= set(jobs)
+        new = [job for job in jobs if job in missing]
+        rows.append(
+            {
+                "exhibit": exhibit.name,
+                "title": exhibit.title,
+                **{kind: sum(job.kind == kind for job in jobs) for kind in ("train", "craft")},
+                "score": sum(job.kind not in ("train", "craft") for job in jobs),
+                "stored": len(jobs) - len(new),
+                "seconds": sum(costs[job] for job in new),
+                "bytes": sum(disk(job, plan.images) for job in new),
+            }
+        )
+    return rows
+
+
+def seconds(jobs: Iterable[Job], store: Store, shapes: Shapes, device: str) -> dict[Job, float]:
     """Estimated seconds of each job."""
     took: dict[str, list[float]] = {}
-    for name in () if store is None else store.finished():
-        assert store is not None
+    for name in store.finished():
         result, job = store.result(name), store.spec(name)
-        if result and all(net.data in shapes for net in nets_of(job)) and result["kind_of_device"] == device:
+        if result and all(net.data in shapes for net in nets_of(job)) and result.get("kind_of_device") == device:
             took.setdefault(job.kind, []).append(result["seconds"] / work(job, shapes))
     return {
         job: work(job, shapes) * (median(took[job.kind]) if job.kind in took else 1 / RATES.get(device, RATES["cpu"]))

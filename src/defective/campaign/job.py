@@ -73,9 +73,13 @@ class Bench:
 
     def check_data(self, name: str) -> None:
         """Refuse a data set other than that which results of this name in the store are of."""
-        test = self.split(name, "test")
-        x, y = test.take(torch.arange(min(100, len(test))))
-        self.store.check_data(name, digest_of([x, y, len(test), test.classes]))
+        parts: list[object] = []
+        for split in ("train", "test"):
+            data = self.split(name, split)
+            # Spread over all classes, which lie one after another in a folder.
+            x, _ = data.take(torch.arange(len(data))[:: max(1, len(data) // 100)])
+            parts += [x, data.y, data.classes]
+        self.store.check_data(name, digest_of(parts))
 
     def _net(self, job: TrainJob) -> nn.Module:
         return load(self.store.at(job) / "net").to(self.place)
@@ -112,12 +116,8 @@ class Bench:
 
     def _craft(self, job: CraftJob, place: Path) -> dict[str, Any]:
         source = self.subject(*job.sources)
-        index = None
-        if job.among:
-            index = common_sample([source, *(self.subject(each) for each in job.among)], job.samples, seed=job.seed)
+        index = _common([source, *(self.subject(each) for each in job.among)], job) if job.among else None
         made = craft_on(source, job.attack, samples=job.samples, seed=job.seed, index=index)
-        if not len(made.y):
-            raise InputError(f"{source.name}: there is no test image that all the nets of this sample classify right")
         write_crafted(made, source.data, place / "images.safetensors")
         # What a report shows; it needs no data set for it.
         shown = {"x": made.x, "x_adv": made.x_adv, "y": made.y, "predicted": made.predicted}
@@ -158,7 +158,7 @@ class Bench:
 
     def _curves(self, job: NoiseJob | ShuffleJob, confidence: float, curve: Callable[..., Mapping[int, Rate]]) -> dict[str, Any]:
         subjects = [self.subject(target) for target in job.targets]
-        index = common_sample(subjects, job.samples, confidence=confidence, seed=job.seed)
+        index = _common(subjects, job, confidence)
         x, y = subjects[0].data.take(index)
         values: Values = {}
         for number, subject in enumerate(subjects):
@@ -173,6 +173,14 @@ class Bench:
         "noise": _noise,
         "shuffle": _shuffle,
     }
+
+
+def _common(subjects: list[Subject], job: CraftJob | NoiseJob | ShuffleJob, confidence: float = 0.0) -> torch.Tensor:
+    index = common_sample(subjects, job.samples, confidence=confidence, seed=job.seed)
+    if not len(index):
+        sure = f" and is {100 * confidence:g} % sure of" * (confidence > 0)
+        raise InputError(f"there is no test image that each of {', '.join(each.name for each in subjects)} classifies right{sure}")
+    return index
 
 
 def _rate(rate: Rate) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """What was measured of an exhibit, beside what was published, as one JSON document."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from defective.campaign.describe import describe
-from defective.campaign.plan import Plan
+from defective.campaign.plan import Plan, read_plan
 from defective.campaign.store import Store, name_of
 from defective.evaluation import Rate
 from defective.paper import EXHIBITS, Cell, Claim, Comparison, Estimate, Exhibit, exhibits, judge
@@ -26,7 +27,7 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
         ``exhibit``, ``title``, ``where``, ``unit``, ``view``, ``columns``, ``notes``; ``scale``, ``data``, ``seeds``; ``rows``: name
         and label; ``cells``: row, column, ``published``, ``measured`` (None if not yet, else values of each seed with intervals and
         counts, their mean and interval), ``difference`` with its interval and the names of the jobs; ``claims`` with verdicts;
-        ``jobs``: what each of those jobs was, how long it took and where.
+        ``jobs``: what each of those jobs was, how long it took and where. A bound may be infinite.
     """
     cells = plan.of(exhibit)
     found = {place: _cell(exhibit, place, cells.get(place, []), store) for place in _places(exhibit)}
@@ -49,13 +50,42 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
     }
 
 
+def best_documents(store: Store) -> list[Document]:
+    """A document for each exhibit, scale and data sets of which anything is there, of the plan with the most seeds."""
+    best: dict[tuple[Any, ...], Document] = {}
+    for plan in store.plans():
+        for made in documents(read_plan(plan), store):
+            key = (made["exhibit"], made["scale"], tuple(made["data"].values()))
+            if made["jobs"] and made["seeds"] > best.get(key, {"seeds": 0})["seeds"]:
+                best[key] = made
+    return list(best.values())
+
+
+def plain(value: Any) -> Any:
+    """The same for JSON, which knows no infinity: None is a bound that lies nowhere.
+
+    Example:
+        >>> plain({"low": 0.5, "high": float("inf"), "intervals": [[0.5, float("inf")]]})
+        {'low': 0.5, 'high': None, 'intervals': [[0.5, None]]}
+    """
+    match value:
+        case dict():
+            return {key: plain(each) for key, each in value.items()}
+        case list():
+            return [plain(each) for each in value]
+        case float() if not math.isfinite(value):
+            return None
+    return value
+
+
 def _places(exhibit: Exhibit) -> list[tuple[str, str]]:
     return [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
 
 
 def _kinds(exhibit: Exhibit, jobs: Mapping[str, Job], plan: Plan) -> set[str]:
-    used = {net.data for job in jobs.values() for net in nets_of(job)}
-    return {kind for kind, name in plan.data.items() if name in used} or {exhibit.data}
+    """Its own kind, and what else it was measured on."""
+    used = {net.data for job in jobs.values() for net in nets_of(job)} - {plan.data.get(exhibit.data)}
+    return {exhibit.data, *(kind for kind, name in plan.data.items() if name in used)}
 
 
 def _cell(exhibit: Exhibit, place: tuple[str, str], cells: list[Cell], store: Store) -> Document:

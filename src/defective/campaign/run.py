@@ -14,6 +14,8 @@ from defective.progress import check_deadline
 from defective.specs import Job, needs
 
 State = Literal["finished", "failed", "blocked", "left"]
+# No fault of the job: nothing more can be kept, not even that it failed, or nobody reads our lines any more.
+_NO_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EPIPE)
 # Seconds between two looks at what other processes have finished.
 PATIENCE = 1.0
 
@@ -58,7 +60,10 @@ def run(jobs: Sequence[Job], bench: Bench, say: Callable[[str], object] = lambda
                 check_deadline()
     except OutOfTime:
         for job in pending:
-            tally.states.setdefault(job, "finished" if bench.store.result(job) is not None else "left")
+            if job not in tally.states:
+                tally.states[job] = (
+                    "finished" if bench.store.result(job) is not None else "blocked" if _blocked(job, tally) else "left"
+                )
     return tally
 
 
@@ -66,29 +71,32 @@ def attempt(job: Job, bench: Bench, tally: Tally, say: Callable[[str], object]) 
     """Do a job if it can be done now; None if it has to wait for another process."""
     if bench.store.result(job) is not None:
         return "finished"
-    states = {tally.states.get(needed) for needed in needs(job)}
-    if states & {"failed", "blocked"}:
+    if _blocked(job, tally):
         return "blocked"
-    if states - {"finished"}:
+    if any(tally.states.get(needed) != "finished" for needed in needs(job)):
         return None
-    try:
-        with bench.store.working(job) as place:
-            if place is None:
-                return None
-            check_deadline()
-            say(describe(job))
+    check_deadline()
+    with bench.store.working(job) as place:
+        if place is None:
+            # Another process is at it, or has just finished it.
+            return "finished" if bench.store.result(job) is not None else None
+        say(describe(job))
+        try:
             bench.do(job, place)
-    except OutOfTime:
-        raise
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            # Nothing more can be kept, not even that it failed.
+        except OutOfTime:
             raise
-        bench.store.fail(job, error)
-        say(f"failed: {describe(job)}: {error}")
-        return "failed"
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _NO_FAULT:
+                raise
+            bench.store.fail(job, error)
+            say(f"failed: {describe(job)}: {error}")
+            return "failed"
     tally.done += 1
     return "finished"
+
+
+def _blocked(job: Job, tally: Tally) -> bool:
+    return any(tally.states.get(needed) in ("failed", "blocked") for needed in needs(job))
 
 
 def todo(jobs: Sequence[Job], store: Store) -> list[Job]:

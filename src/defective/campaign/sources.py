@@ -1,6 +1,7 @@
 """Which data set stands for which kind in the exhibits."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from defective.campaign.plan import KINDS
@@ -18,7 +19,7 @@ def data_sets(given: Sequence[str], wanted: Sequence[Exhibit]) -> dict[str, str]
         wanted: The exhibits; kinds of theirs that are not given are the official sets, where these can be downloaded.
 
     Raises:
-        InputError: If a kind is unknown or named twice, cannot be told, or is ImageNet and nowhere given.
+        InputError: If a kind is unknown or named twice, cannot be told, or is ImageNet and nowhere given; if two sets have one name.
 
     Example:
         >>> from defective.paper import EXHIBITS
@@ -40,6 +41,11 @@ def data_sets(given: Sequence[str], wanted: Sequence[Exhibit]) -> dict[str, str]
                     f"{names}: say where ImageNet is, --data imagenet:PATH, or what stands for it, --data imagenet=tiny-imagenet"
                 )
             found[kind] = kind
+    places: dict[str, str] = {}
+    for where in found.values():
+        other = places.setdefault(name_of(where), where)
+        if _read_as(other) != _read_as(where):
+            raise InputError(f"{other} and {where} would both be called {name_of(where)}: rename one of them")
     return found
 
 
@@ -65,5 +71,15 @@ def name_of(where: str) -> str:
         >>> name_of("cifar10"), name_of("folder:pictures/cifar10-jpeg.tar.xz")
         ('cifar10', 'cifar10-jpeg')
     """
+    kind, place = _read_as(where)
+    return stem(place) if place else kind
+
+
+def _read_as(where: str) -> tuple[str, Path | None]:
+    """How a data set is read, and its path if it has one."""
     kind, _, path = where.partition(":")
-    return stem(Path(path).expanduser().resolve()) if path else kind
+    place = Path(path)
+    # The home of a user nobody knows stays as it is written.
+    with suppress(RuntimeError):
+        place = place.expanduser()
+    return kind, place.resolve() if path else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from defective.errors import InputError
 from defective.files import check_folder, write_whole
@@ -26,7 +27,8 @@ class Store:
     lock goes with its process.
 
     Args:
-        folder: Where it lies; made if missing.
+        folder: Where it lies.
+        make: Make it if it is missing, and refuse one that must not be written. Without, a missing store is an empty one.
 
     Raises:
         InputError: If it cannot be made or written, or is another kind of folder.
@@ -38,24 +40,27 @@ class Store:
         []
     """
 
-    def __init__(self, folder: Path) -> None:
-        check_folder(folder)
+    def __init__(self, folder: Path, *, make: bool = True) -> None:
         self.folder = folder
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / "jobs").is_dir():
+        if make or not folder.is_dir():
+            check_folder(folder)
+        if folder.is_dir() and not (folder / "jobs").is_dir() and any(folder.iterdir()):
             raise InputError(f"{folder} is no store and not empty: choose another folder")
-        for part in ("jobs", "running", "failed", "plans", "locks"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
+        if make:
+            # What tells a store from another folder comes first.
+            for part in ("jobs", "running", "failed", "plans", "locks"):
+                (folder / part).mkdir(parents=True, exist_ok=True)
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
-        """A store that must be there already.
+        """A store that must be there already; it may be one that can only be read.
 
         Raises:
             InputError: If it is not.
         """
         if not (folder / "jobs").is_dir():
             raise InputError(f"{folder}: there is no store; defective reproduce --store {folder} makes one")
-        return cls(folder)
+        return cls(folder, make=False)
 
     def at(self, job: Job | str) -> Path:
         """Directory of a finished job."""
@@ -75,18 +80,44 @@ class Store:
 
     def finished(self) -> Iterator[str]:
         """Names of the finished jobs."""
-        yield from sorted(place.name for place in (self.folder / "jobs").iterdir() if (place / "result.json").exists())
+        yield from sorted(place.parent.name for place in (self.folder / "jobs").glob("*/result.json"))
+
+    def unfinished(self) -> list[str]:
+        """Names of the jobs that have begun and not ended: some process is at them, or was when it was killed."""
+        return sorted(place.name for place in (self.folder / "running").glob("*"))
+
+    def failures(self) -> list[Document]:
+        """How jobs failed that have not been finished since."""
+        return [document for file in sorted((self.folder / "failed").glob("*.json")) if (document := _read(file))]
 
     def spec(self, name: str) -> Job:
         """The job of a finished directory.
 
         Raises:
-            InputError: If there is none of this name.
+            InputError: If there is none of this name, or the file is damaged or of another version.
         """
-        document = _read(self.folder / "jobs" / name / "spec.json")
+        file = self.folder / "jobs" / name / "spec.json"
+        document = _read(file)
         if document is None:
             raise InputError(f"{self.folder} has no finished job {name!r}; defective store ls lists them")
-        return read_job(document)
+        try:
+            return read_job(document)
+        except ValidationError:
+            raise InputError(f"{file} is no job of this version: delete {file.parent}") from None
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[bool]:
+        """Keep other processes from a job inside the block; False if one of them has it. The lock goes with its process."""
+        lock = FileLock(self.folder / "locks" / f"{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
 
     @contextmanager
     def working(self, job: Job) -> Iterator[Path | None]:
@@ -94,28 +125,23 @@ class Store:
 
         Where the block writes ``result.json`` into it, the job is finished when the block ends; else what is there is kept.
         """
-        name = name_of(job)
-        lock = FileLock(self.folder / "locks" / f"{name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield None
-            return
-        try:
-            if self.result(job) is not None:
-                # Another process has finished it since the caller looked.
+        with self.locked(name_of(job)) as mine:
+            if not mine or self.result(job) is not None:
                 yield None
                 return
-            place = self.folder / "running" / name
+            place = self.folder / "running" / name_of(job)
             place.mkdir(exist_ok=True)
-            yield place
+            # If it is there already, its process was killed in between.
+            done = (place / "result.json").exists()
+            yield None if done else place
             if (place / "result.json").exists():
                 self._finish(job, place)
-        finally:
-            lock.release()
 
     def _finish(self, job: Job, place: Path) -> None:
         write_json(place / "spec.json", job.model_dump(mode="json"))
+        for temporary in place.rglob(".*"):
+            # What a process was writing when it was killed.
+            temporary.unlink()
         if self.at(job).exists():
             # Left over of a job whose result was lost or taken away.
             shutil.rmtree(self.at(job))
@@ -168,7 +194,9 @@ def write_json(path: Path, document: Document) -> None:
 
 def _read(file: Path) -> Document | None:
     try:
-        document: Document = json.loads(file.read_text())
+        document = json.loads(file.read_text())
+        if not isinstance(document, dict):
+            raise ValueError("no JSON object")
     except FileNotFoundError:
         return None
     except ValueError as error:

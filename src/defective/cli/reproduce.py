@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from defective.campaign.cost import disk, seconds
+from defective.campaign.cost import outline
 from defective.campaign.job import Bench
-from defective.campaign.measured import documents
+from defective.campaign.measured import documents, plain
 from defective.campaign.plan import KINDS, Plan
-from defective.campaign.run import Tally, run, todo
+from defective.campaign.run import Tally, run
 from defective.campaign.sources import data_sets, name_of
 from defective.campaign.store import Store
 from defective.cli.console import DeviceOption, JsonOption, print_json, print_table
@@ -55,20 +55,22 @@ def reproduce(
     budget = None if time_budget is None else _seconds(time_budget)
     choose_device(device)
     sets = data_sets(data or [], wanted)
-    plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, look=not dry_run)
-    if dry_run:
-        _dry(plan, Store(store) if store.exists() else None, store, choose_device(device).type, json)
-        return
-    kept = Store(store)
-    bench = Bench(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
-    for name in dict.fromkeys(plan.data.values()):
-        bench.check_data(name)
-    kept.note_plan(plan.as_dict())
+    # Said before any data set is read: what must not hold results.
+    kept = Store(store, make=False)
     with until(None if budget is None else budget * (1 - RESERVE)):
+        plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, look=not dry_run)
+        if dry_run:
+            _dry(plan, kept, choose_device(device).type, json)
+            return
+        kept = Store(store)
+        bench = Bench(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
+        for name in dict.fromkeys(plan.data.values()):
+            bench.check_data(name)
+        kept.note_plan(plan.as_dict())
         tally = _run(plan, bench, ray)
     found = documents(plan, kept)
     if json:
-        print_json({"jobs": _counts(tally), "failed": _failures(tally, kept), "exhibits": found})
+        print_json({"jobs": _counts(tally), "failed": _failures(tally, kept), "exhibits": plain(found)})
     else:
         _print(found, tally, kept)
     if tally.count("failed") or any(claim["verdict"] == "fails" for document in found for claim in document["claims"]):
@@ -102,27 +104,8 @@ def _seconds(text: str) -> float:
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def _dry(plan: Plan, store: Store | None, folder: Path, device: str, json: bool) -> None:
-    """What a run would do, exhibit by exhibit; a job that several share counts for the first of them."""
-    costs = seconds(plan.jobs, store, plan.images, device)
-    missing = set(plan.jobs if store is None else todo(plan.jobs, store))
-    seen: set[Any] = set()
-    rows: list[dict[str, Any]] = []
-    for exhibit in exhibits(list(plan.exhibits)):
-        jobs = [job for job in plan.jobs_of(exhibit) if job not in seen]
-        seen |= set(jobs)
-        new = [job for job in jobs if job in missing]
-        rows.append(
-            {
-                "exhibit": exhibit.name,
-                "title": exhibit.title,
-                **{kind: sum(job.kind == kind for job in jobs) for kind in ("train", "craft")},
-                "score": sum(job.kind not in ("train", "craft") for job in jobs),
-                "stored": len(jobs) - len(new),
-                "seconds": sum(costs[job] for job in new),
-                "bytes": sum(disk(job, plan.images) for job in new),
-            }
-        )
+def _dry(plan: Plan, store: Store, device: str, json: bool) -> None:
+    rows = outline(plan, store, device)
     if json:
         print_json({"plan": plan.as_dict(), "exhibits": rows, "jobs": [f"{job.kind}-{job.key}" for job in plan.jobs]})
         return
@@ -131,7 +114,9 @@ def _dry(plan: Plan, store: Store | None, folder: Path, device: str, json: bool)
     }
     columns = ("exhibit", "train", "craft", "score", "stored", "estimated time", "disk")
     table = [_line(row["exhibit"], row) for row in rows] + [_line("all", total)]
-    note = f"Jobs that an earlier exhibit needs too are counted there. Estimated for {device}; store {folder}. Nothing was run."
+    note = (
+        f"Jobs that an earlier exhibit needs too are counted there. Estimated for {device}; store {store.folder}. Nothing was run."
+    )
     print_table(f"Plan at scale {plan.scale}, {plan.seeds} seed{'s' * (plan.seeds > 1)}", columns, table, note=note)
 
 

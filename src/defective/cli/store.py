@@ -1,17 +1,17 @@
 """``defective store``."""
 
-import shutil
-import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from defective.campaign.clean import clean
 from defective.campaign.describe import describe
-from defective.campaign.measured import documents
-from defective.campaign.plan import read_plan
+from defective.campaign.measured import best_documents, plain
 from defective.campaign.store import Store, write_json
 from defective.cli.console import JsonOption, print_json, print_table
+from defective.errors import InputError
+from defective.files import check_folder
 
 app = typer.Typer(help="Look into a store of results, take them out, clean up.", no_args_is_help=True)
 StoreOption = Annotated[Path, typer.Option(help="Folder of results that defective reproduce made.")]
@@ -19,37 +19,51 @@ StoreOption = Annotated[Path, typer.Option(help="Folder of results that defectiv
 
 @app.command("ls")
 def ls(store: StoreOption, json: JsonOption = False) -> None:
-    """List finished, running and failed jobs.
+    """List finished, unfinished and failed jobs.
 
     Example: defective store ls --store runs/store
     """
     kept = Store.open(store)
     rows = [{"job": name, "about": describe(kept.spec(name)), **(kept.result(name) or {})} for name in kept.finished()]
-    unfinished = sorted(place.name for place in (store / "running").iterdir() if place.is_dir())
-    failures = [kept.failure(file.stem) or {} for file in sorted((store / "failed").glob("*.json"))]
     if json:
-        print_json({"finished": rows, "unfinished": unfinished, "failed": failures})
+        print_json({"finished": rows, "unfinished": kept.unfinished(), "failed": kept.failures()})
         return
     lines = [(row["job"], row["about"], f"{row['seconds']:,.1f} s", row["finished"]) for row in rows]
-    lines += [(name, "unfinished", "", "") for name in unfinished]
-    lines += [(row["job"], f"failed: {row['error']}", "", "") for row in failures]
+    lines += [(name, "unfinished", "", "") for name in kept.unfinished()]
+    lines += [(row["job"], f"failed: {row['error']}", "", "") for row in kept.failures()]
     print_table(f"Jobs in {store}", ("job", "what", "took", "on"), lines)
 
 
 @app.command("show")
-def show(job: Annotated[str, typer.Argument(help="Name as ls prints it, or its beginning.")], store: StoreOption) -> None:
-    """Print one finished job: its spec and its result, as JSON.
+def show(
+    job: Annotated[str, typer.Argument(help="Name as ls prints it, or its beginning.")],
+    store: StoreOption,
+    json: JsonOption = False,
+) -> None:
+    """Show one finished job: what it was and what it measured; as JSON its whole spec and result.
 
     Example: defective store show train-0123456789abcdef --store runs/store
     """
     kept = Store.open(store)
     found = [name for name in kept.finished() if name.startswith(job)]
+    if len(found) > 1 and job not in found:
+        raise InputError(f"{len(found)} jobs begin with {job!r}, {found[0]} and {found[1]} among them: write more of the name")
     name = found[0] if len(found) == 1 else job
-    print_json({"job": name, "spec": kept.spec(name).model_dump(mode="json"), "result": kept.result(name)})
+    spec, result = kept.spec(name), kept.result(name) or {}
+    if json:
+        print_json({"job": name, "spec": spec.model_dump(mode="json"), "result": result})
+        return
+    rows: list[tuple[str, str]] = [("what", describe(spec)), ("where", str(kept.at(name)))]
+    rows += [(value, ", ".join(f"{key} {number}" for key, number in each.items())) for value, each in result["values"].items()]
+    rows += [("took", f"{result['seconds']:,.1f} s"), ("on", result["finished"])]
+    rows += [(key, str(value)) for key, value in result["machine"].items()]
+    print_table(name, ("", ""), rows)
 
 
 @app.command("export")
-def export(store: StoreOption, out: Annotated[Path, typer.Option(help="Folder for the JSON documents.")]) -> None:
+def export(
+    store: StoreOption, out: Annotated[Path, typer.Option(help="Folder for the JSON documents.")], json: JsonOption = False
+) -> None:
     """Write what was measured of each exhibit beside what was published, one small JSON document each, without images and nets.
 
     Files: OUT/DATA/SCALE/EXHIBIT.json.
@@ -57,21 +71,16 @@ def export(store: StoreOption, out: Annotated[Path, typer.Option(help="Folder fo
     Example: defective store export --store runs/store --out results
     """
     kept = Store.open(store)
-    for document in _measured(kept):
-        place = out / "-".join(document["data"].values()) / document["scale"] / f"{document['exhibit']}.json"
-        write_json(place, document)
-        typer.echo(str(place))
-
-
-def _measured(store: Store) -> list[dict[str, Any]]:
-    """A document for each exhibit, scale and data sets of which anything is there, with the most seeds that were asked for."""
-    best: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for plan in store.plans():
-        for document in documents(read_plan(plan), store):
-            key = (document["exhibit"], document["scale"], tuple(document["data"].values()))
-            if document["jobs"] and document["seeds"] > best.get(key, {"seeds": 0})["seeds"]:
-                best[key] = document
-    return list(best.values())
+    check_folder(out)
+    files = []
+    for document in best_documents(kept):
+        files.append(out / "-".join(document["data"].values()) / document["scale"] / f"{document['exhibit']}.json")
+        write_json(files[-1], plain(document))
+    if json:
+        print_json({"files": [str(file) for file in files]})
+        return
+    for file in files:
+        typer.echo(str(file))
 
 
 @app.command("gc")
@@ -79,27 +88,16 @@ def gc(
     store: StoreOption,
     days: Annotated[float, typer.Option(min=0, help="Leave what was touched within so many days.")] = 1.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    json: JsonOption = False,
 ) -> None:
-    """Remove what no report needs: parts of finished attacks, leftovers of killed jobs, old locks.
+    """Remove what no report needs: parts of attacks, and leftovers of killed jobs.
 
-    Finished jobs stay. An unfinished training run that is removed begins anew.
+    Finished jobs stay, and so does what a running process is at. An unfinished job that is removed begins anew.
 
     Example: defective store gc --store runs/store --days 7
     """
-    Store.open(store)
-    before = time.time() - 86_400 * days
-    found = [
-        place for part in ("pieces", "running", "locks", "failed") for place in (store / part).glob("*") if _touched(place) < before
-    ]
-    freed = sum(
-        file.stat().st_size for place in found for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file()
-    )
-    if not dry_run:
-        for place in found:
-            shutil.rmtree(place, ignore_errors=True) if place.is_dir() else place.unlink(missing_ok=True)
-    typer.echo(f"{'would free' if dry_run else 'freed'} {freed / 1e6:,.1f} MB in {len(found)} places")
-
-
-def _touched(place: Path) -> float:
-    files = [place, *place.rglob("*")] if place.is_dir() else [place]
-    return max(file.stat().st_mtime for file in files)
+    freed, places = clean(Store.open(store), days=days, dry_run=dry_run)
+    if json:
+        print_json({"bytes": freed, "places": places, "removed": not dry_run})
+    else:
+        typer.echo(f"{'would free' if dry_run else 'freed'} {freed / 1e6:,.1f} MB in {places} places")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from defective.paper.claims import Claim, Comparison, above, rising
 from defective.paper.exhibit import Cells, Exhibit, Row
-from defective.paper.protocol import TRANSFER, accuracies, scored
+from defective.paper.protocol import CW, TRANSFER, accuracies, scored
 from defective.paper.setup import Setup
 
 ACCURACY = "Acc"
@@ -109,7 +109,13 @@ def ablation(
         rows=tuple(Row(net, printed, numbers[net]) for net, printed in NETS.items()),
         cells=cells,
         claims=(*_defence(strong, "PGD and CW" if confidence else "PGD"), *_defence(tuple(FGSM), "FGSM"), *_ACCURACY, *_ATTACKS),
-        notes=(f"The attacked {label} of the paper has a test accuracy of {accuracy} %.", *notes, *_NOTES, *TRANSFER),
+        notes=(
+            f"The attacked {label} of the paper has a test accuracy of {accuracy} %.",
+            *notes,
+            *_NOTES,
+            *((CW,) if confidence else ()),
+            *TRANSFER,
+        ),
     )
 
 

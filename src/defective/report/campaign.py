@@ -1,6 +1,7 @@
 """The report of a store: every table and figure as one page, as Markdown and LaTeX tables, and as figures."""
 
 import re
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from defective._version import __version__
 from defective.campaign.plan import KINDS, Plan
 from defective.campaign.store import Store
+from defective.data import Data
 from defective.errors import InputError
 from defective.files import check_folder, write_whole
 from defective.paper import EXHIBITS
@@ -29,12 +31,13 @@ _GENERAL = (
 )
 
 
-def write_report(store: Store, out: Path) -> list[Path]:
+def write_report(store: Store, out: Path, test_sets: Mapping[str, Data] | None = None) -> list[Path]:
     """Write the report of all that a store was asked for, as far as it is measured.
 
     Args:
         store: Plans and results.
         out: Folder for ``index.html``, which needs no other file, ``tables/`` and ``figures/``.
+        test_sets: Test splits by the name that results give the data set; images of others are not shown.
 
     Returns:
         The files written, the page first.
@@ -46,11 +49,11 @@ def write_report(store: Store, out: Path) -> list[Path]:
     planned = plans(store)
     if not planned:
         raise InputError(f"{store.folder} holds no plan: there is nothing to report; defective reproduce makes one")
-    shelf = Shelf(store)
+    shelf, sets = Shelf(store), test_sets or {}
     shown = parts(planned, shelf)
     sections, files = [], []
     for part in shown:
-        section, written = _section(part, store, out)
+        section, written = _section(part, store, out, sets)
         section["several"] = sum(other.document["exhibit"] == section["exhibit"] for other in shown) > 1
         sections.append(section)
         files += written
@@ -99,13 +102,15 @@ def command(part: Part) -> str:
     """
     words = [EXHIBITS[part.document["exhibit"]].command, "--scale", part.plan.scale]
     for kind, name in part.document["data"].items():
-        if kind != name:
-            # Where another set lies is not in the store: its results must not depend on it.
+        # Where a set lies is not in the store, as no result may depend on it.
+        if kind == name == "imagenet":
+            words += ["--data", "imagenet:IMAGENET"]
+        elif kind != name:
             words += ["--data", f"{kind}={name if name in (*KINDS, 'shapes') else f'folder:{name.upper()}'}"]
     return " ".join(words + (["--seeds", str(part.plan.seeds)] if part.plan.seeds > 1 else []))
 
 
-def _section(part: Part, store: Store, out: Path) -> tuple[dict[str, Any], list[Path]]:
+def _section(part: Part, store: Store, out: Path, sets: Mapping[str, Data]) -> tuple[dict[str, Any], list[Path]]:
     """What the page shows of an exhibit, and its files."""
     document = part.document
     files = []
@@ -113,11 +118,11 @@ def _section(part: Part, store: Store, out: Path) -> tuple[dict[str, Any], list[
         file = out / "tables" / f"{part.name}.{suffix}"
         write_whole(file, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))  # type: ignore[misc]
         files.append(file)
-    figure = _figure(part, store)
+    drawn = document["view"] == "drawing"
+    figure = drawings.drawing(document["exhibit"], part.plan, sets) if drawn else plots.plot(document, store)
     if figure is not None:
         files += plots.save(figure, out / "figures" / part.name)
     numbers = [cell["measured"] for cell in document["cells"]]
-    pictures = galleries.gallery(document, part.plan, store) if document["view"] == "gallery" else []
     section = {
         **{key: document[key] for key in ("exhibit", "title", "where", "view", "unit", "columns", "notes")},
         "name": part.name,
@@ -129,18 +134,18 @@ def _section(part: Part, store: Store, out: Path) -> tuple[dict[str, Any], list[
         "kinds": kinds(document),
         "rows": rows_of(document),
         "picture": inline(plots.svg(figure), part.name) if figure is not None else "",
-        "galleries": [
-            {"caption": caption, "pictures": list(group)} for caption, group in groupby(pictures, lambda picture: picture["caption"])
-        ],
+        "galleries": _galleries(part, store, sets),
         "files": [{"href": file.relative_to(out).as_posix(), "words": file.name} for file in files],
     }
     return section, files
 
 
-def _figure(part: Part, store: Store) -> Any:
-    if part.document["view"] == "drawing":
-        return drawings.drawing(part.document["exhibit"], store, part.plan)
-    return plots.plot(part.document, store)
+def _galleries(part: Part, store: Store, sets: Mapping[str, Data]) -> list[dict[str, Any]]:
+    """Attacked images: all of a gallery, and some that other exhibits count."""
+    whole = part.document["view"] == "gallery"
+    pictures = galleries.gallery(part.document, part.plan, store, sets) if whole else galleries.examples(part.document, store, sets)
+    grouped = groupby(pictures, lambda picture: picture["caption"])
+    return [{"caption": caption, "pictures": list(group)} for caption, group in grouped]
 
 
 def inline(svg: str, name: str) -> str:
@@ -160,5 +165,5 @@ def _masks(shown: list[Part], store: Store) -> list[dict[str, Any]]:
         key = (part.plan.scale, tuple(part.plan.data.values()))
         if key not in found:
             about = f"{part.plan.scale} scale, {', '.join(dict.fromkeys(part.plan.data.values()))}"
-            found[key] = {"setting": about, "masks": galleries.masks(part.plan, store)}
+            found[key] = {"setting": about, "masks": galleries.masks(store, part.plan)}
     return [group for group in found.values() if group["masks"]]

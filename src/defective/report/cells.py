@@ -18,7 +18,8 @@ def rows_of(document: Document) -> list[dict[str, Any]]:
             "name": row["name"],
             "label": row["label"],
             "cells": [
-                {"column": column, "numbers": _numbers(cells[row["name"], column], document["unit"])} for column in document["columns"]
+                {"column": column, "numbers": _numbers(cells[row["name"], column], document["unit"])}
+                for column in document["columns"]
             ],
         }
         for row in document["rows"]
@@ -46,7 +47,9 @@ def _measured(cell: Document, unit: str) -> dict[str, Any]:
         "high": exact(measured["high"]),
         "values": " ".join(exact(value) for value in measured["values"]),
         "intervals": " ".join(":".join(exact(bound) for bound in interval) for interval in measured["intervals"]),
-        "counts": " ".join(f"{each['hits']}/{each['total']}" if "hits" in each else f"{each['images']}" for each in measured["counts"]),
+        "counts": " ".join(
+            f"{each['hits']}/{each['total']}" if "hits" in each else f"{each['images']}" for each in measured["counts"]
+        ),
         "jobs": " ".join(cell["jobs"]),
     }
     return number | {"interval": bounds(measured, unit), "data": number["data"] | data}

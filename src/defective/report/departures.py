@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from defective.campaign.plan import Plan
+from defective.campaign.plan import KINDS, Plan
 from defective.paper import SCALES
 from defective.report.numbers import counted
 from defective.report.parts import Part
@@ -39,38 +39,37 @@ _RECIPE = {
 
 
 def departures(shown_parts: Iterable[Part]) -> list[dict[str, Any]]:
-    """For each scale and data: sentences, and rows (what, in the paper, here)."""
-    found: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, Any]] = {}
+    """For each scale, and data as far as no two sets stand for one kind: sentences, and rows (what, in the paper, here)."""
+    found: list[tuple[Plan, dict[str, str]]] = []
     for part in shown_parts:
         data = part.document["data"]
-        # Drawings depend on no setting; a set on its own tells nothing that it does not tell beside others.
-        key = (part.plan.scale, tuple(data.items()))
-        if data and key not in found:
-            found[key] = {"scale": part.plan.scale, "data": data, "notes": _notes(part), "rows": _rows(part.plan, data)}
-    return _widest(found.values())
-
-
-def _widest(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    every = list(found)
+        known = next((each for plan, each in found if plan.scale == part.plan.scale and _agree(each, data)), None)
+        if known is not None:
+            known |= data
+        elif data:
+            found.append((part.plan, dict(data)))
     return [
-        one
-        for one in every
-        if not any(
-            other is not one and other["scale"] == one["scale"] and one["data"].items() < other["data"].items() for other in every
-        )
+        {"scale": plan.scale, "sets": list(dict.fromkeys(data.values())), "notes": _notes(data), "rows": _rows(plan, data)}
+        for plan, data in found
     ]
 
 
-def _notes(part: Part) -> list[str]:
+def _agree(one: dict[str, str], other: dict[str, str]) -> bool:
+    return all(one.get(kind, name) == name for kind, name in other.items())
+
+
+def _notes(data: dict[str, str]) -> list[str]:
     notes = []
-    for kind, name in part.document["data"].items():
+    for kind, name in data.items():
         if name == f"{kind}-jpeg":
             notes.append(
                 f"{name} is {kind} after JPEG compression, which changes the fine texture that these experiments are about. "
                 "Training and test images are both compressed."
             )
         elif name != kind:
-            notes.append(f"{name} stands in for {kind}: other images, so its numbers can agree with the printed ones in tendency only.")
+            notes.append(
+                f"{name} stands in for {kind}: other images, so its numbers can agree with the printed ones in tendency only."
+            )
     return notes
 
 
@@ -98,7 +97,8 @@ def _rows(plan: Plan, data: dict[str, str]) -> list[tuple[str, str, str]]:
         if field.name != "name" and getattr(paper, field.name) != getattr(here, field.name)
     ]
     for kind in data:
-        theirs, ours = (recipe_for(scale, kind, plan.shapes[kind]) for scale in ("paper", plan.scale))
+        shape = plan.shapes.get(kind, KINDS[kind])
+        theirs, ours = (recipe_for(scale, kind, shape) for scale in ("paper", plan.scale))
         # One set needs no name beside each row.
         where = f" ({kind})" if len(data) > 1 else ""
         rows += [

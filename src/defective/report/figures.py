@@ -113,7 +113,7 @@ def _ink(figure: "Figure", colour: str) -> None:
 
     for axes in figure.axes:
         # Ticks are made when the figure is drawn, so their colour has to be known to the axes.
-        axes.tick_params(colors=colour)
+        axes.tick_params(which="both", colors=colour)
         axes.spines[:].set_color(colour)
     for text in figure.findobj(Text):
         text.set_color(colour)

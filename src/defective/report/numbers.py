@@ -96,7 +96,7 @@ def duration(seconds: float) -> str:
 
     Example:
         >>> duration(4.21), duration(75), duration(7380), duration(200_000)
-        ('4.2 s', '1 min 15 s', '2 h 3 min', '2 d 8 h')
+        ('4.2 s', '1 min 15 s', '2 h 3 min', '2 d 7 h')
     """
     if seconds < 10:
         return f"{seconds:.1f} s"

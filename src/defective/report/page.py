@@ -12,7 +12,8 @@ def write_page(path: Path, *, template: str = "page.html.j2", **content: Any) ->
     Args:
         path: The HTML file.
         template: Its name.
-        content: For ``page.html.j2``: ``title``, ``lead``, ``columns``, ``rows``, ``notes``, ``figures``, ``examples``, ``masks``, ``provenance``.
+        content: For ``page.html.j2``: ``title``, ``lead``, ``columns``, ``rows``, ``notes``, ``figures``, ``examples_note``,
+            ``examples``, ``masks_note``, ``masks``, ``provenance``.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 

@@ -1,0 +1,15 @@
+import pytest
+
+from campaigns import bench, few
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    """The folder of the small data set."""
+    return few(tmp_path_factory.mktemp("campaign") / "few")
+
+
+@pytest.fixture
+def place(images, cache, tmp_path):
+    """A bench with an empty store."""
+    return bench(tmp_path / "store", images)

@@ -1,0 +1,63 @@
+import pytest
+
+from defective.campaign.sources import data_sets, name_of
+from defective.errors import InputError
+from defective.paper import EXHIBITS, exhibits
+
+CIFAR, IMAGENET, MNIST = EXHIBITS["table4"], EXHIBITS["table1"], EXHIBITS["table6"]
+ALL = list(EXHIBITS.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "found"),
+    [
+        ([], [CIFAR], {"cifar10": "cifar10"}),
+        ([], [EXHIBITS["figure2"]], {}),
+        ([], [CIFAR, MNIST], {"cifar10": "cifar10", "mnist": "mnist"}),
+        (["shapes"], [CIFAR], {"cifar10": "shapes"}),
+        (["folder:a"], [IMAGENET], {"imagenet": "folder:a"}),
+        (["cifar10:a"], [CIFAR], {"cifar10": "cifar10:a"}),
+        (["imagenet:a=b"], [IMAGENET], {"imagenet": "imagenet:a=b"}),
+        (["folder:a=b"], [CIFAR], {"cifar10": "folder:a=b"}),
+        (["imagenet=tiny-imagenet"], [IMAGENET], {"imagenet": "tiny-imagenet"}),
+        (["cifar10=folder:a", "mnist=shapes"], [MNIST, CIFAR], {"cifar10": "folder:a", "mnist": "shapes"}),
+        (["imagenet=folder:a", "cifar10=folder:a"], [IMAGENET, CIFAR], {"imagenet": "folder:a", "cifar10": "folder:a"}),
+        # Figure 14 shows MNIST where there is one.
+        (["mnist"], [EXHIBITS["figure14"]], {"mnist": "mnist", "cifar10": "cifar10"}),
+    ],
+)
+def test_kinds_and_what_stands_for_them(given, wanted, found):
+    assert data_sets(given, wanted) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "named"),
+    [
+        ([], ALL, r"table1, figure3: say where ImageNet is, --data imagenet:PATH"),
+        (["shapes"], ALL, "--data shapes: say which set it stands for, as imagenet=shapes"),
+        (["folder:a"], [CIFAR, MNIST], "say which set it stands for"),
+        (["folder:a"], [EXHIBITS["figure2"]], "say which set it stands for"),
+        (["shapes", "cifar10"], [CIFAR], "--data cifar10: cifar10 is already shapes"),
+        (["cifar=shapes"], [CIFAR], "no kind 'cifar'; there are cifar10, mnist"),
+        (["=shapes"], [CIFAR], "no kind ''"),
+        (["cifar10=folder:a/set", "mnist=folder:b/set.zip"], [CIFAR, MNIST], "folder:a/set and folder:b/set.zip would both be called set"),
+        (["cifar10=folder:set", "imagenet:set"], [CIFAR, IMAGENET], "would both be called set"),
+        (["cifar10=folder:mnist"], [CIFAR, MNIST], "folder:mnist and mnist would both be called mnist"),
+    ],
+)
+def test_what_cannot_be_told_is_said(given, wanted, named):
+    with pytest.raises(InputError, match=named):
+        data_sets(given, wanted)
+
+
+def test_everything_can_be_given():
+    found = data_sets(["imagenet=tiny-imagenet"], exhibits(["all"]))
+    assert found == {"imagenet": "tiny-imagenet", "cifar10": "cifar10", "mnist": "mnist", "tiny-imagenet": "tiny-imagenet"}
+
+
+def test_a_name_is_the_one_that_the_set_has_when_it_is_read(images, cache, monkeypatch):
+    from defective.data import load_data
+
+    monkeypatch.chdir(images)
+    for where in (f"folder:{images}", "folder:.", "folder:../few", "shapes"):
+        assert load_data(where, "test").name == name_of(where)

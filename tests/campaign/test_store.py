@@ -1,0 +1,239 @@
+import errno
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from campaigns import net
+from defective import files
+from defective.campaign.store import Store, name_of, write_json
+from defective.errors import InputError
+
+JOB, OTHER = net(), net(seed=1)
+SPAWN = multiprocessing.get_context("spawn")
+DONE = {"values": {"test_accuracy": {"hits": 1, "total": 2}}}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def finish(store, job=JOB, result=None):
+    with store.working(job) as place:
+        (place / "net").mkdir(exist_ok=True)
+        (place / "net" / "weights").write_bytes(b"some")
+        write_json(place / "result.json", result or DONE)
+
+
+def listing(folder):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_job_is_finished_when_its_result_is_written(store):
+    with store.working(JOB) as place:
+        (place / "half").write_text("so far")
+        assert (store.result(JOB), list(store.finished()), store.unfinished()) == (None, [], [name_of(JOB)])
+    # No result: what is there stays for the next one.
+    with store.working(JOB) as place:
+        assert (place / "half").read_text() == "so far"
+        write_json(place / "result.json", DONE)
+        assert store.result(JOB) is None
+    assert (store.result(JOB), list(store.finished()), store.unfinished()) == (DONE, [name_of(JOB)], [])
+    assert (store.at(JOB) / "half").read_text() == "so far"
+    assert store.spec(name_of(JOB)) == JOB
+
+
+def test_an_error_leaves_what_is_there(store):
+    with pytest.raises(ZeroDivisionError), store.working(JOB) as place:
+        (place / "half").write_text("so far")
+        raise ZeroDivisionError
+    assert store.result(JOB) is None
+    with store.working(JOB) as place:
+        assert (place / "half").exists()
+
+
+def test_a_finished_job_is_never_done_again(store):
+    finish(store)
+    before = listing(store.folder)
+    with store.working(JOB) as place:
+        assert place is None
+    assert listing(store.folder) == before
+
+
+def test_a_job_killed_after_its_result_is_finished_as_it_is(store):
+    place = store.folder / "running" / name_of(JOB)
+    write_json(place / "result.json", DONE)
+    with store.working(JOB) as given:
+        assert given is None
+    assert store.result(JOB) == DONE and store.spec(name_of(JOB)) == JOB and store.unfinished() == []
+
+
+def test_what_a_killed_process_was_writing_is_not_kept(store):
+    half = store.folder / "running" / name_of(JOB) / "net" / ".model.safetensors.123-abcdef"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half of it")
+    finish(store)
+    assert sorted(listing(store.at(JOB))) == ["net/weights", "result.json", "spec.json"]
+
+
+def test_a_job_whose_result_was_taken_away_is_done_again(store):
+    finish(store)
+    (store.at(JOB) / "result.json").unlink()
+    (store.at(JOB) / "old").write_text("stale")
+    assert store.result(JOB) is None and list(store.finished()) == []
+    finish(store)
+    assert "old" not in listing(store.at(JOB)) and store.result(JOB) == DONE
+
+
+def test_one_process_at_a_time(store):
+    with store.working(JOB) as first, Store(store.folder).working(JOB) as second, store.working(OTHER) as other:
+        assert second is None and None not in (first, other)
+    with store.working(JOB) as place:
+        assert place is not None
+
+
+def attempt(folder, gate, results):
+    """One of several processes that begin at once; a job lasts until each of them has tried."""
+    store = Store(folder)
+    gate.wait()
+    with store.working(JOB) as place:
+        gate.wait()
+        results.put(place is not None)
+        if place is not None:
+            write_json(place / "result.json", DONE)
+
+
+@pytest.mark.slow
+def test_of_several_processes_one_gets_the_job(store):
+    gate, results = SPAWN.Barrier(3), SPAWN.Queue()
+    processes = [SPAWN.Process(target=attempt, args=(store.folder, gate, results)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    assert sorted(results.get(timeout=60) for _ in processes) == [False, False, True]
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    assert store.result(JOB) == DONE
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from defective.campaign.store import Store
+from defective.specs import read_job
+import json
+with Store(Path(sys.argv[1])).working(read_job(json.loads(sys.argv[2]))) as place:
+    (place / "half").write_text("so far")
+    print(place, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_the_lock_goes_with_a_killed_process(store):
+    command = [sys.executable, "-c", HOLD, str(store.folder), JOB.model_dump_json()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline().strip() == str(store.folder / "running" / name_of(JOB))
+        with store.working(JOB) as place:
+            assert place is None
+        os.kill(holder.pid, signal.SIGKILL)
+    with store.working(JOB) as place:
+        assert (place / "half").read_text() == "so far"
+
+
+def test_a_failure_is_recorded_until_the_job_succeeds(store):
+    store.fail(JOB, ValueError("two\nlines"))
+    store.fail(OTHER, KeyError())
+    about = store.failure(JOB)
+    assert (about["job"], about["error"], about["type"]) == (name_of(JOB), "two lines", "ValueError")
+    assert about["spec"] == JOB.model_dump(mode="json")
+    assert sorted(each["error"] for each in store.failures()) == ["KeyError", "two lines"]
+    finish(store)
+    assert store.failure(JOB) is None and [each["job"] for each in store.failures()] == [name_of(OTHER)]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"values": \x00}'])
+def test_a_damaged_result_is_named(store, text):
+    finish(store)
+    (store.at(JOB) / "result.json").write_text(text)
+    with pytest.raises(InputError, match=rf"{name_of(JOB)}/result.json is damaged .*: delete it, it will be made again"):
+        store.result(JOB)
+    with pytest.raises(InputError, match="is damaged"), store.working(JOB):
+        pass
+    (store.at(JOB) / "result.json").unlink()
+    finish(store)
+    assert store.result(JOB) == DONE
+
+
+def test_a_spec_of_another_version_is_named(store):
+    finish(store)
+    write_json(store.at(JOB) / "spec.json", {"kind": "train", "colour": "red"})
+    with pytest.raises(InputError, match=f"spec.json is no job of this version: delete .*{name_of(JOB)}"):
+        store.spec(name_of(JOB))
+
+
+def test_another_kind_of_folder_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for make in (True, False):
+        with pytest.raises(InputError, match="is no store and not empty"):
+            Store(tmp_path, make=make)
+        with pytest.raises(InputError, match="notes.txt is a file"):
+            Store(tmp_path / "notes.txt", make=make)
+        with pytest.raises(InputError, match="notes.txt is a file"):
+            Store(tmp_path / "notes.txt" / "deeper", make=make)
+    assert listing(tmp_path) == {"notes.txt": b"mine"} and len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_empty_folder_becomes_a_store_and_a_look_does_not_make_one(tmp_path):
+    for folder in (tmp_path / "empty", tmp_path / "new"):
+        with pytest.raises(InputError, match="there is no store; defective reproduce --store"):
+            Store.open(folder)
+        looked = Store(folder, make=False)
+        assert not folder.exists()
+        assert (list(looked.finished()), looked.unfinished(), looked.failures(), looked.plans(), looked.result(JOB)) == ([], [], [], [], None)
+        folder.mkdir()
+        Store(folder, make=False)
+        assert list(folder.iterdir()) == []
+        Store(folder)
+        assert Store.open(folder).folder == folder
+
+
+def test_plans_are_remembered_once(store):
+    store.note_plan({"scale": "tiny", "seeds": 1})
+    store.note_plan({"seeds": 1, "scale": "tiny"})
+    store.note_plan({"scale": "tiny", "seeds": 2})
+    assert sorted(plan["seeds"] for plan in store.plans()) == [1, 2]
+
+
+def test_results_of_one_name_are_of_one_data_set(store):
+    for _ in range(2):
+        store.check_data("few", "abc")
+    store.check_data("other", "def")
+    with pytest.raises(InputError, match=r"few: other images than those that the results in .*store are of: use another store"):
+        Store(store.folder).check_data("few", "def")
+
+
+def test_a_full_disk_leaves_the_store_as_it_was(store, monkeypatch):
+    finish(store)
+    store.note_plan({"seeds": 1})
+    before = listing(store.folder)
+
+    def full(document, *_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"), store.working(OTHER) as place:
+        (place / "half").write_text("so far")
+        monkeypatch.setattr(files.os, "fsync", full)
+        write_json(place / "result.json", DONE)
+    for write in (lambda: store.fail(OTHER, ValueError("no")), lambda: store.note_plan({"seeds": 2})):
+        with pytest.raises(OSError, match="No space left"):
+            write()
+    after = listing(store.folder)
+    assert {name: each for name, each in after.items() if "half" not in name and not name.endswith(".lock")}.items() <= before.items()
+    monkeypatch.undo()
+    finish(store, OTHER)
+    assert (store.at(OTHER) / "half").read_text() == "so far" and json.loads(json.dumps(store.result(OTHER))) == DONE

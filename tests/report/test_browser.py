@@ -1,0 +1,218 @@
+"""The page in a real browser: nothing to complain of, room on a phone, every part of it usable by mouse and by keyboard."""
+
+import pytest
+from browser import Browser, find
+from filled_store import filled_store
+
+from defective.campaign.plan import Plan
+from defective.data import shapes
+from defective.report import campaign
+from defective.report.pictures import picture
+
+ASKED = Plan(("table4", "table7", "figure5"), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)})
+# The first measured number of Table 4, and its row and column.
+NUMBER = "#table4-table td.measured .number"
+TIP = "#tip:popover-open"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    image = picture(shapes("test").x[0])
+    shown = {
+        **dict.fromkeys(("original", "perturbation", "adversarial"), image),
+        "caption": "PGD16",
+        "label": "disc",
+        "verdicts": [{"net": "plain", "says": "ring", "right": False}],
+        "spec": "pgd:eps=16/255,step_size=1/255,steps=20 on densenet121",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(campaign.galleries, "examples", lambda *given: [shown])
+        patch.setattr(campaign.galleries, "masks", lambda *given: [])
+        drawn = campaign.plots.plot
+        patch.setattr(
+            campaign.plots, "plot", lambda document, store: drawn(document, store) if document["exhibit"] == "figure5" else None
+        )
+        campaign.write_report(filled_store(folder / "store", ASKED, every=9), folder / "out")
+    return folder / "out" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    program = find()
+    if program is None:
+        pytest.skip("no Chromium on this machine")
+    opened = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def tab(browser, page):
+    """The page, just loaded; a test that it has nothing to complain of comes with each."""
+    browser.complaints.clear()
+    browser.show(page)
+    yield browser
+    assert browser.complaints == []
+
+
+def there(tab, selector: str) -> bool:
+    return tab.value(f"document.querySelector({selector!r}) !== null")
+
+
+def text(tab, selector: str) -> str:
+    return tab.value(f"document.querySelector({selector!r}).textContent")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_it_fits_any_screen_and_asks_for_nothing(tab, page, width, dark):
+    tab.show(page, width=width, dark=dark)
+    assert tab.value("document.documentElement.dataset.ready") == ""
+    # Open, as what is folded has no width.
+    tab.value("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    assert tab.value("document.documentElement.scrollWidth") <= tab.value("innerWidth") == width
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_light_and_dark_differ_and_can_be_read(tab, page, dark):
+    tab.show(page, dark=dark)
+    colours = tab.value(
+        "[...document.querySelectorAll('body, .claim .badge, .fine, td.published, td small, a, .choices, summary')].map("
+        "each => getComputedStyle(each).color.match(/[\\d.]+/g).slice(0, 3).map(Number))"
+    )
+    ground = tab.value("getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).slice(0, 3).map(Number)")
+    assert (luminance(ground) < 0.5) == dark
+    for colour in colours:
+        light, low = sorted((luminance(colour), luminance(ground)), reverse=True)
+        assert (light + 0.05) / (low + 0.05) >= 4.5, colour
+
+
+def luminance(colour: list[float]) -> float:
+    """As the Web Content Accessibility Guidelines define it."""
+    linear = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+    return sum(weight * each for weight, each in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_pointing_at_a_number_tells_where_it_comes_from(tab):
+    tab.point(NUMBER)
+    about = tab.value(f"({{...document.querySelector('{NUMBER}').closest('td').dataset}})")
+    assert there(tab, TIP)
+    told = text(tab, TIP)
+    assert f"{about['counts'].replace('/', ' of ')} images" in told
+    assert "ResNet-18, FGSM16" in told and about["jobs"] in told and "A made <machine>" in told and "2025-01-31" in told
+    tab.press("Escape")
+    assert not there(tab, TIP)
+
+
+def test_a_click_keeps_the_story_until_the_next(tab):
+    tab.point(NUMBER, click=True)
+    tab.point("h1")
+    tab.value("new Promise(done => setTimeout(done, 400))")
+    # Scrolling back to the heading puts it away, a mouse that leaves does not.
+    tab.point(NUMBER, click=True)
+    assert there(tab, TIP)
+    tab.point(NUMBER, click=True)
+    assert not there(tab, TIP)
+
+
+def test_arrow_keys_go_from_number_to_number(tab):
+    tab.value("document.querySelector('#table4 .scroll').focus()")
+    assert tab.value(f"[...document.querySelectorAll('{NUMBER}')].filter(each => each.tabIndex === 0).length") == 1
+    tab.value(f"document.querySelector('{NUMBER}').focus()")
+    tab.press("ArrowRight")
+    assert tab.value("document.activeElement.closest('td').dataset.column") == "PGD16"
+    assert "ResNet-18, PGD16" in text(tab, TIP)
+    tab.press("ArrowDown")
+    assert tab.value("document.activeElement.closest('td').dataset.row") == "resnet18/0.7-bottom"
+    assert "0.7-Bottom, PGD16" in text(tab, TIP)
+    assert tab.value("document.activeElement.tabIndex") == 0
+    assert tab.value(f"[...document.querySelectorAll('{NUMBER}')].filter(each => each.tabIndex === 0).length") == 1
+
+
+def test_headings_sort_and_bring_back_the_papers_order(tab):
+    def values():
+        return tab.value(
+            "[...document.querySelectorAll('#table4-table tbody tr')].map(row => parseFloat(row.cells[2].dataset.value))"
+            ".filter(value => !Number.isNaN(value))"
+        )
+
+    heading = "#table4-table thead tr:nth-child(2) th:nth-child(2)"
+    printed = values()
+    for direction, expected in (("descending", sorted(printed)[::-1]), ("ascending", sorted(printed)), ("none", printed)):
+        tab.value(f"document.querySelector('{heading} button').focus()")
+        tab.press("Enter")
+        assert tab.value(f"document.querySelector('{heading}').ariaSort") == direction
+        assert values() == expected
+
+
+def test_what_is_not_measured_stays_below_whatever_the_order(tab):
+    missing = "[...document.querySelectorAll('#table4-table tbody tr')].map(row => !('value' in row.cells[2].dataset))"
+    count = sum(tab.value(missing))
+    assert count
+    for _ in range(2):
+        tab.point("#table4-table thead tr:nth-child(2) th:nth-child(2) button", click=True)
+        assert tab.value(missing)[-count:] == [True] * count
+
+
+def test_names_sort_too(tab):
+    tab.point("#table4-table thead th:first-child button", click=True)
+    names = tab.value("[...document.querySelectorAll('#table4-table tbody th')].map(each => each.textContent)")
+    assert names[0] == "ResNet-18" and names[-1].startswith("0.1-Bottom")
+
+
+@pytest.mark.parametrize(
+    ("view", "kinds"),
+    [
+        ("all", ["published", "measured", "difference"]),
+        ("pair", ["published", "measured"]),
+        ("published", ["published"]),
+        ("measured", ["measured"]),
+        ("difference", ["difference"]),
+    ],
+)
+def test_a_table_shows_what_is_chosen(tab, view, kinds):
+    tab.value(f"document.querySelector('input[name=view-table4][value={view}]').click()")
+    visible = "[...document.querySelectorAll('#table4-table tbody tr:first-child td')].filter(e => e.offsetWidth)"
+    assert tab.value(f"{visible}.map(cell => cell.dataset.kind)") == kinds * 5
+    assert tab.value(
+        "[...document.querySelectorAll('#table4-table [scope=colgroup]')].every(e => e.colSpan === " + f"{len(kinds)})"
+    )
+
+
+def test_the_first_column_stays_in_sight(tab, page):
+    tab.show(page, width=390)
+    tab.value("document.querySelector('#table4 .scroll').scrollLeft = 500")
+    left = "document.querySelector('#table4-table tbody th').getBoundingClientRect().left"
+    assert tab.value(f"{left} - document.querySelector('#table4 .scroll').getBoundingClientRect().left") <= 2
+
+
+def test_claims_are_filtered_by_verdict(tab):
+    verdicts = tab.value("[...document.querySelectorAll('.claim')].map(each => each.dataset.verdict)")
+    for verdict in dict.fromkeys(verdicts):
+        tab.point(f"[data-filter='{verdict}']", click=True)
+        shown = "[...document.querySelectorAll('.claim')].filter(e => e.offsetWidth).map(e => e.dataset.verdict)"
+        assert tab.value(shown) == [verdict] * verdicts.count(verdict)
+        assert tab.value("document.querySelectorAll('[aria-pressed=true]').length") == 1
+    tab.point("[data-filter='']", click=True)
+    assert tab.value("[...document.querySelectorAll('.claim')].filter(e => e.offsetWidth).length") == len(verdicts)
+
+
+def test_an_image_opens_large_by_keyboard_and_closes_by_escape(tab):
+    tab.value("document.querySelector('#table4 details:has(.large)').open = true")
+    tab.value("document.querySelector('#table4 .large').focus()")
+    tab.press("Enter")
+    assert there(tab, "dialog[open]")
+    told = text(tab, "dialog")
+    assert "disc" in told and "steps=20 on densenet121" in told and "✗ ring" in told
+    assert tab.value("document.querySelectorAll('dialog img').length") == 3
+    tab.press("Escape")
+    assert not there(tab, "dialog[open]")
+    assert tab.value("document.activeElement.className") == "large"
+
+
+def test_the_first_stop_leads_past_the_head(tab):
+    tab.press("Tab")
+    assert tab.value("document.activeElement.className") == "skip"
+    assert tab.value("document.activeElement.getBoundingClientRect().left") >= 0
+    assert tab.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"

@@ -1,0 +1,267 @@
+"""Every number and every claim of the page, read back from its HTML and compared with the store."""
+
+import json
+import math
+import re
+from html.parser import HTMLParser
+
+import pytest
+from filled_store import filled_store
+from matplotlib.figure import Figure
+
+from defective.campaign.measured import document
+from defective.campaign.plan import Plan
+from defective.campaign.store import Store
+from defective.errors import InputError
+from defective.paper import EXHIBITS
+from defective.report import campaign
+from defective.report.numbers import heading
+from defective.report.verdicts import VERDICTS, in_words
+
+SHAPES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28)}
+# A table of all kinds of cells, one of scores, one without printed numbers, a drawing, and one of two data sets.
+ASKED = Plan(("table4", "table7", "figure5", "figure8", "figure14"), "tiny", {"cifar10": "cifar10", "mnist": "mnist"}, SHAPES)
+SEEDS = Plan(("table7",), "fast", {"cifar10": "cifar10-jpeg"}, SHAPES, seeds=3)
+SHOWN = {
+    "table4": ("table4", ASKED),
+    "table7-fast-cifar10-jpeg": ("table7", SEEDS),
+    "table7-tiny-cifar10": ("table7", ASKED),
+    "figure5": ("figure5", ASKED),
+    "figure8": ("figure8", ASKED),
+    "figure14": ("figure14", ASKED),
+}
+PICTURE = {
+    "caption": "PGD <b>",
+    "label": "frog & toad",
+    "original": "data:image/png;base64,AA==",
+    "perturbation": "data:image/png;base64,AB==",
+    "adversarial": "data:image/png;base64,AC==",
+    "verdicts": [{"net": "plain <i>", "says": "cat", "right": False}],
+    "spec": "pgd of <source>",
+}
+MASK = {"net": "a net", "site": "stem <u>", "live": "10", "total": "100", "picture": "data:image/png;base64,AD=="}
+
+
+class Page(HTMLParser):
+    """Number cells with their texts and small print, claims, links, and what follows which heading."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.cells: list[dict] = []
+        self.compared: list[dict] = []
+        self.claims: list[dict] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.words: list[str] = []
+        self.ids: list[str] = []
+        self._table, self._into, self._skip, self._small = None, None, 0, False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        about = dict(attrs)
+        classes = (about.get("class") or "").split()
+        self.links += [about["href"]] if "href" in about else []
+        self.sources += [about["src"]] if "src" in about else []
+        self.ids += [about["id"]] if "id" in about else []
+        if tag == "table":
+            self._table = about.get("data-name")
+        if tag in ("td", "data") and "data-exhibit" in about:
+            self._into = about | {"name": self._table, "text": "", "small": ""}
+            (self.cells if tag == "td" else self.compared).append(self._into)
+        if tag == "li" and "claim" in classes:
+            self.claims.append(about | {"text": ""})
+        if tag == "small":
+            self._small = True
+        if tag in ("style", "script") or (tag == "span" and "sr" in classes):
+            self._skip += 1
+
+    def handle_endtag(self, tag):
+        self._skip = max(0, self._skip - (tag in ("style", "script", "span")))
+        self._small = self._small and tag != "small"
+        if tag in ("td", "data"):
+            self._into = None
+
+    def handle_data(self, text):
+        if self._skip:
+            return
+        self.words.append(text)
+        if self._into is not None:
+            self._into["small" if self._small else "text"] += text
+        if self.claims:
+            self.claims[-1]["text"] += text
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The store, the folder of the report, the files written, the page."""
+    folder = tmp_path_factory.mktemp("report")
+    store = filled_store(folder / "store", ASKED, SEEDS, every=7)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(campaign.galleries, "examples", lambda document, *rest: [PICTURE] if document["exhibit"] == "table4" else [])
+        patch.setattr(campaign.galleries, "masks", lambda *given: [MASK])
+        # One figure of each kind is enough here; tests/report/test_plots.py looks at them.
+        drawn = campaign.plots.plot
+        patch.setattr(campaign.drawings, "drawing", lambda *given: Figure(figsize=(1, 1)))
+        patch.setattr(
+            campaign.plots, "plot", lambda document, store: drawn(document, store) if document["exhibit"] == "figure5" else None
+        )
+        files = campaign.write_report(store, folder / "out")
+    html = (folder / "out" / "index.html").read_text(encoding="utf-8")
+    return store, folder / "out", files, html
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return Page(made[3])
+
+
+@pytest.fixture(scope="module")
+def documents(made):
+    return {name: document(EXHIBITS[exhibit], plan, made[0]) for name, (exhibit, plan) in SHOWN.items()}
+
+
+def number(text: str) -> float:
+    return float(text.replace("−", "-").replace("∞", "inf"))
+
+
+def rounds(text: str, value: float) -> bool:
+    """Is the text that value, rounded to the digits that it has?"""
+    if "e" in text:
+        return text.removeprefix("+") == f"{value:.1e}"
+    decimals = len(text.partition(".")[2])
+    return math.isinf(value) or abs(number(text) - value) <= 0.5 * 10**-decimals + 1e-9
+
+
+def test_every_number_of_every_document_is_on_the_page_and_no_other(page, documents):
+    found = {(c["name"], c["data-exhibit"], c["data-row"], c["data-column"], c["data-kind"]): c for c in page.cells}
+    assert len(found) == len(page.cells)
+    expected = {}
+    for name, one in documents.items():
+        printed = any(cell["published"] is not None for cell in one["cells"])
+        for cell in one["cells"]:
+            for kind in ("published", "measured", "difference") if printed else ("measured",):
+                value = cell[kind]["mean"] if isinstance(cell[kind], dict) else cell[kind]
+                expected[name, one["exhibit"], cell["row"], cell["column"], kind] = value
+    assert {place: float(c["data-value"]) if "data-value" in c else None for place, c in found.items()} == expected
+    assert len(expected) > 300 and sum(value is None for value in expected.values()) > 20
+
+
+def test_what_is_visible_is_the_value_rounded_and_a_dash_where_there_is_none(page):
+    for cell in page.cells:
+        assert rounds(cell["text"], float(cell["data-value"])) if "data-value" in cell else cell["text"] == "–", cell
+    kinds = {cell["data-kind"]: cell["text"] for cell in page.cells if cell["name"] == "table4" and "data-value" in cell}
+    assert [len(kinds[kind].partition(".")[2]) for kind in ("published", "measured", "difference")] == [2, 1, 1]
+
+
+def test_intervals_are_those_of_the_documents_full_and_rounded(page, documents):
+    cells = {(name, cell["row"], cell["column"]): cell for name, one in documents.items() for cell in one["cells"]}
+    for shown in page.cells:
+        expected = cells[shown["name"], shown["data-row"], shown["data-column"]][shown["data-kind"]]
+        if isinstance(expected, dict):
+            assert (float(shown["data-low"]), float(shown["data-high"])) == (expected["low"], expected["high"])
+            low, high = re.split(r" to |–", shown["small"])
+            assert rounds(low, expected["low"]) and rounds(high, expected["high"])
+        else:
+            assert shown["small"] == "" and "data-low" not in shown
+
+
+def test_a_measured_number_says_where_it_comes_from(page, documents, made):
+    jobs = json.loads(re.search(r'<script type="application/json" id="jobs">(.*?)</script>', made[3], re.S)[1])
+    cells = {(name, cell["row"], cell["column"]): cell for name, one in documents.items() for cell in one["cells"]}
+    for shown in page.cells:
+        if shown["data-kind"] != "measured" or "data-value" not in shown:
+            continue
+        cell = cells[shown["name"], shown["data-row"], shown["data-column"]]
+        counts = [f"{c['hits']}/{c['total']}" if "hits" in c else str(c["images"]) for c in cell["measured"]["counts"]]
+        assert shown["data-counts"].split() == counts
+        assert [float(value) for value in shown["data-values"].split()] == cell["measured"]["values"]
+        assert shown["data-jobs"].split() == cell["jobs"]
+        for name in cell["jobs"]:
+            about, seconds, machine, finished = jobs["jobs"][name]
+            assert about and seconds.endswith(("s", "min")) and finished == "2025-01-31"
+            assert jobs["machines"][machine].startswith("A made <machine>")
+
+
+def test_every_claim_appears_with_its_verdict(page, documents):
+    expected = [(name, claim) for name, one in documents.items() for claim in one["claims"]]
+    assert [(claim["data-part"], claim["data-verdict"]) for claim in page.claims] == [(name, c["verdict"]) for name, c in expected]
+    for shown, (name, claim) in zip(page.claims, expected, strict=True):
+        text = " ".join(shown["text"].split())
+        assert claim["text"] in text and claim["verdict"] in text
+        assert in_words(claim["counts"]).capitalize() in text
+        printed = {"holds": "bear it out", "fails": "contradict it"}.get(claim["published"]["verdict"])
+        assert printed is None or f"The paper's own numbers {printed}" in text
+        assert f"#{name}" in page.links
+
+
+def test_claims_are_counted(page, made):
+    counts = dict(re.findall(r'data-verdict-count="([^"]+)">(\d+)<', made[3]))
+    verdicts = [claim["data-verdict"] for claim in page.claims]
+    assert {verdict: int(counts[verdict]) for verdict in VERDICTS} == {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+
+
+def test_numbers_in_comparisons_are_those_of_the_tables(page, documents):
+    known = {
+        (one["exhibit"], cell["row"], cell["column"], cell["measured"]["mean"])
+        for one in documents.values()
+        for cell in one["cells"]
+        if cell["measured"]
+    }
+    assert len(page.compared) > 50
+    for shown in page.compared:
+        value = float(shown["data-value"])
+        # Claims of Table 4 reach into tables that are not on the page.
+        on_page = any(shown["data-exhibit"] == exhibit for exhibit, _ in SHOWN.values())
+        assert not on_page or (shown["data-exhibit"], shown["data-row"], shown["data-column"], value) in known
+        assert rounds(shown["text"], value)
+
+
+def test_each_exhibit_says_scale_data_and_seeds_and_its_notes(page, documents):
+    words = " ".join(" ".join(page.words).split())
+    assert "Measured at tiny scale, cifar10, 1 seed" in words
+    assert "Measured at fast scale, cifar10-jpeg in place of cifar10, 3 seeds" in words
+    for one in documents.values():
+        assert f"{heading(one['exhibit'])} {one['title']}" in words
+        assert all(note in words for note in one["notes"])
+
+
+def test_the_page_needs_nothing_else_and_its_links_lead_somewhere(page, made):
+    _, out, files, html = made
+    assert not re.search(r"""(src|href)=["'](https?:)?//|@import""", html)
+    assert all(source.startswith("data:") for source in page.sources)
+    for link in set(page.links) - {"data:,"}:
+        assert link[1:] in page.ids if link.startswith("#") else out / link in files
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_files_are_named_after_exhibits_and_where_needed_scale_and_data(made):
+    _, out, files, _ = made
+    assert files[0] == out / "index.html"
+    assert all(file.is_file() for file in files)
+    assert sorted(path.name for path in (out / "tables").glob("*.tex")) == sorted(
+        f"{name}.tex" for name in SHOWN if name != "figure8"
+    )
+    expected = {f"{name}.{form}" for name in ("figure5", "figure8") for form in ("svg", "pdf", "png")}
+    assert {path.name for path in (out / "figures").iterdir()} == expected
+
+
+def test_names_cannot_become_markup(made):
+    html = made[3]
+    for name in ("<machine>", "PGD <b>", "plain <i>", "<source>", "stem <u>"):
+        assert name not in html
+    assert "frog &amp; toad" in html and "stem &lt;u&gt;" in html
+
+
+def test_pictures_and_masks_are_shown(page):
+    assert {PICTURE["original"], PICTURE["perturbation"], PICTURE["adversarial"], MASK["picture"]} <= set(page.sources)
+
+
+def test_commands_say_scale_and_data(made):
+    assert "defective reproduce table7 --scale fast --data cifar10=folder:CIFAR10-JPEG --seeds 3\n" in made[3]
+    assert "defective reproduce table4 --scale tiny\n" in made[3]
+
+
+def test_nothing_asked_for_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="holds no plan"):
+        campaign.write_report(Store(tmp_path / "store"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

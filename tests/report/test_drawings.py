@@ -1,0 +1,193 @@
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_hex
+from matplotlib.patches import FancyBboxPatch
+from torch import nn
+
+from defective import build, defects
+from defective.campaign.plan import Plan
+from defective.data import ImageSet, shapes
+from defective.models import create_model, list_models
+from defective.models.senet import SqueezeExcite
+from defective.report.architecture import SITES, picture_of
+from defective.report.drawings import ARCHITECTURES, GRIDS, MASKED, drawing, patches
+from defective.report.figures import svg
+from defective.report.outline import outline
+from made_store import plan
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(params=list_models())
+def net(request) -> nn.Module:
+    return create_model(request.param, width_mult=0.0625)
+
+
+def steps(blocks):
+    return [step for block in blocks for unit in block.units for step in unit.steps]
+
+
+def words(figure) -> str:
+    return " ".join(text.get_text() for text in figure.axes[0].texts)
+
+
+def test_every_layer_is_in_the_outline_once(net):
+    gates = [name for name, module in net.named_modules() if isinstance(module, SqueezeExcite)]
+    kinds = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Linear, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
+    layers = [name for name, module in net.named_modules() if isinstance(module, kinds) and name.rpartition(".")[0] not in gates]
+    drawn = [name for step in steps(outline(net)) if step.kind != "join" for name in step.modules if name]
+    assert sorted(drawn) == sorted(layers + gates)
+
+
+@pytest.mark.parametrize("placement", list(SITES))
+def test_every_mask_site_is_in_the_outline_once_and_in_its_block(net, placement):
+    for block in outline(net):
+        drawn = [site for step in steps([block]) for site in step.sites.get(placement, ())]
+        expected = () if block.number is None else net.mask_sites[placement][block.number]
+        assert sorted(drawn) == sorted(expected)
+
+
+def test_sizes_are_those_of_a_forward_pass(net):
+    blocks = outline(net)
+    sizes: dict[str, tuple[int, ...]] = {}
+
+    def note(name):
+        def hook(module, args, output):
+            sizes[name] = tuple(output.shape[1:])
+
+        return hook
+
+    for name, module in net.named_modules():
+        module.register_forward_hook(note(name))
+    with torch.no_grad():
+        net.eval()(torch.zeros(1, *net.input_shape))
+    for block in blocks:
+        for step in steps([block]):
+            if step.kind != "join" and step.modules != ("",):
+                # Channels of what goes into a dense layer grow from layer to layer.
+                assert sizes[step.modules[0]] == step.shape
+                assert {sizes[name][1:] for name in step.modules} == {step.shape[1:]}
+        for unit in block.units:
+            last = [step for line in unit.lines for step in line][-1]
+            if last.modules != ("",):
+                assert unit.shape == sizes[last.modules[-1]]
+
+
+def test_blocks_are_those_of_the_paper():
+    blocks = outline(create_model("resnet50", width_mult=0.0625))
+    assert [(block.number, block.place) for block in blocks] == [
+        (0, "bottom"),
+        (1, "bottom"),
+        (2, "bottom"),
+        (3, "top"),
+        (4, "top"),
+        (None, ""),
+    ]
+    assert [[unit.count for unit in block.units] for block in blocks] == [[1], [1, 2], [1, 3], [1, 5], [1, 2], [1, 1]]
+    assert [step.text for step in blocks[2].units[0].around] == ["1×1 conv, 32, /2", "norm"]
+    assert blocks[2].units[1].around == () and blocks[0].units[0].around is None
+
+
+def test_a_preactivated_projection_leaves_after_the_activation():
+    (first, second) = outline(create_model("senet18", width_mult=0.0625))[2].units
+    row, column = first.leaves
+    assert first.lines[row][column].modules == ("stages.2.0.act1",)
+    assert second.leaves is None
+
+
+def test_the_net_is_left_as_it_was(net):
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    net.train()
+    outline(net)
+    assert net.training and all(module.training for module in net.modules())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+
+
+def test_a_box_for_each_step_and_a_colour_for_each_site(net):
+    blocks = outline(net)
+    figure = picture_of(blocks, net.input_shape)
+    boxes = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)]
+    used = {placement for step in steps(blocks) for placement in step.sites}
+    # Two more of each colour are in the legend.
+    assert len(boxes) == len(steps(blocks)) + 2 * len(used)
+    for placement in used:
+        coloured = [box for box in boxes if to_hex(box.get_edgecolor()) == SITES[placement][0]]
+        assert len(coloured) == sum(placement in step.sites for step in steps(blocks)) + 2
+        full = [box for box in coloured if box.get_facecolor()[3] > 0]
+        bottom = [block for block in blocks if block.place == "bottom"]
+        assert len(full) == sum(placement in step.sites for step in steps(bottom)) + 1
+    assert all(f"block {number}" in words(figure) for number in range(len(blocks) - 1))
+    counts = [unit.count for block in blocks for unit in block.units if unit.count > 1]
+    assert all(f"× {count}" in words(figure) for count in counts)
+
+
+def test_all_that_is_drawn_lies_inside_the_figure(net):
+    figure = picture_of(outline(net), net.input_shape)
+    (axes,) = figure.axes
+    svg(figure)
+    outer = axes.get_window_extent()
+    for artist in (*axes.texts, *axes.patches):
+        inner = artist.get_window_extent()
+        assert outer.x0 <= inner.x0 and inner.x1 <= outer.x1 and outer.y0 <= inner.y0 and inner.y1 <= outer.y1
+
+
+@pytest.mark.parametrize("name", ["figure2", "figure3", *ARCHITECTURES])
+def test_every_drawing_is_svg_with_equal_bytes(name):
+    texts = [svg(drawing(name, plan(), {})) for _ in range(2)]
+    assert texts[0] == texts[1]
+    assert ElementTree.fromstring(texts[0]).tag == f"{SVG}svg"
+
+
+def test_architectures_are_drawn_at_full_width():
+    assert "3×3 conv, 512" in words(drawing("figure8", plan(), {})) and "512 × 4 × 4" in words(drawing("figure8", plan(), {}))
+    assert "2048 × 4 × 4" in words(drawing("figure9", plan(), {}))
+
+
+def test_other_exhibits_are_no_drawings():
+    assert drawing("table4", plan(), {}) is None
+
+
+def test_dead_neurons_are_black_and_the_others_as_they_were():
+    axes = drawing("figure2", plan(), {}).axes
+    pixels = [np.asarray(each.images[0].get_array()) for each in axes]
+    net = build(MASKED)
+    mask = net.get_submodule(defects(net)[0].site).defect_mask[0].numpy()
+    for number in range(3):
+        standard, defective = pixels[number + 1], pixels[number + 5]
+        assert (standard > 0).all()
+        assert np.array_equal(defective == 0, ~mask[number])
+        assert np.array_equal(defective[mask[number]], standard[mask[number]])
+        assert axes[number + 5].get_xlabel() == f"{(~mask[number]).sum()} of 1,024 neurons dead"
+
+
+def shown(figure) -> list[np.ndarray]:
+    return [np.rint(np.asarray(axes.images[0].get_array()) * 255).astype(np.uint8) for axes in figure.axes]
+
+
+def test_shuffled_images_are_made_of_the_same_patches(generator):
+    image = torch.randint(0, 256, (3, 16, 16), generator=generator, dtype=torch.uint8)
+    pictures = shown(patches(image))
+    assert np.array_equal(pictures[0], image.permute(1, 2, 0).numpy())
+
+    def tiles(picture, grid):
+        side = 16 // grid
+        return sorted(
+            picture[top : top + side, left : left + side].tobytes() for top in range(0, 16, side) for left in range(0, 16, side)
+        )
+
+    for picture, grid in zip(pictures, GRIDS, strict=True):
+        assert tiles(picture, grid) == tiles(pictures[0], grid)
+    assert len({picture.tobytes() for picture in pictures}) == len(GRIDS)
+
+
+@pytest.mark.parametrize(("size", "taken"), [(32, True), (28, False)])
+def test_the_image_is_of_a_data_set_whose_images_can_be_cut(size, taken):
+    x = torch.full((4, 3, size, size), 200, dtype=torch.uint8)
+    data = ImageSet("mine", "test", x, torch.zeros(4, dtype=torch.int64), ("a", "b"))
+    asked = Plan(("table4",), "tiny", {"cifar10": "mine"}, {"cifar10": (3, size, size)})
+    first = shown(drawing("figure3", asked, {"mine": data}))[0]
+    expected = x[0] if taken else shapes("test").x[0]
+    assert np.array_equal(first, expected.permute(1, 2, 0).numpy())

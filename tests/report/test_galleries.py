@@ -1,0 +1,195 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from defective import build, defects
+from defective.campaign.measured import document
+from defective.campaign.store import Store
+from defective.data import ImageSet
+from defective.evaluation import Crafted
+from defective.evaluation.crafted import write_crafted
+from defective.files import write_tensors
+from defective.paper import EXHIBITS, Cell, Exhibit, Row
+from defective.report.galleries import examples, gallery, masks
+from defective.training.checkpoint import save
+from made_store import finish, plan
+
+NETS = {"resnet18": "ResNet-18", "resnet18/0.1-bottom": "0.1-Bottom"}
+FGSM, CW = "fgsm:eps=16/255", "cw:confidence=0"
+COUNT = 12
+
+
+def cells(setup):
+    crafted = {(net, attack): setup.craft(setup.source(net), attack=attack, samples=COUNT) for net in NETS for attack in (FGSM, CW)}
+    return {
+        (f"{net} {attack}", label): Cell(setup.score(setup.target(judge), crafted[net, attack]), "all")
+        for net, attack in crafted
+        for judge, label in NETS.items()
+    }
+
+
+GALLERY = Exhibit(
+    name="made gallery",
+    title="t",
+    where="w",
+    data="cifar10",
+    columns=tuple(NETS.values()),
+    rows=tuple(Row(f"{net} {attack}", f"{label}, {attack[:2]}") for attack in (FGSM, CW) for net, label in NETS.items()),
+    cells=cells,
+    view="gallery",
+)
+
+
+@pytest.fixture
+def data(generator) -> ImageSet:
+    x = torch.randint(0, 256, (30, 3, 8, 8), generator=generator, dtype=torch.uint8)
+    return ImageSet("cifar10", "test", x, torch.arange(30) % 10, tuple("abcdefghij"))
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def crafted_of(job, data: ImageSet, generator) -> Crafted:
+    index = torch.randperm(30, generator=generator)[: job.samples]
+    x, y = data.take(index)
+    x_adv = (x.int() + torch.randint(-16, 17, x.shape, generator=generator)).clamp(0, 255).to(torch.uint8)
+    return Crafted(x, y, x_adv, (y + 1) % 10, index, "source", str(job.attack))
+
+
+@pytest.fixture
+def made(store, data, generator):
+    """Every job of the gallery as if it was done; crafted sets and predictions by job."""
+
+    def make(exhibit=GALLERY, seeds=1, skip=()):
+        sets, answers = {}, {}
+        for place, each in plan(seeds).of(exhibit).items():
+            for cell in each:
+                job = cell.job
+                if job.kind != "score" or place in skip:
+                    continue
+                if job.crafted not in sets:
+                    sets[job.crafted] = crafted_of(job.crafted.model_copy(update={"samples": COUNT}), data, generator)
+                    write_crafted(sets[job.crafted], data, finish(store, job.crafted) / "images.safetensors")
+                answers[job] = torch.randint(0, 10, (COUNT,), generator=generator)
+                at = finish(store, job, values={cell.value: {"hits": 1, "total": COUNT}})
+                kept = {"clean": sets[job.crafted].y, "attacked": answers[job], "index": sets[job.crafted].index}
+                write_tensors(at / "outcome.safetensors", kept, {})
+        return sets, answers
+
+    return make
+
+
+def pixels(address: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+
+
+def test_pictures_and_verdicts_are_those_of_the_store(store, data, made):
+    sets, answers = made()
+    asked = plan()
+    pictures = gallery(document(GALLERY, asked, store), asked, store, {"cifar10": data})
+    count = asked.setups[0].scale.gallery
+    assert [each["caption"] for each in pictures] == [row.label for row in GALLERY.rows for _ in range(count)]
+    for place, each in enumerate(pictures):
+        row, number = GALLERY.rows[place // count], place % count
+        jobs = {column: asked.of(GALLERY)[row.name, column][0].job for column in GALLERY.columns}
+        crafted = sets[next(iter(jobs.values())).crafted]
+        assert each["label"] == data.classes[crafted.y[number]]
+        assert np.array_equal(pixels(each["original"]), crafted.x[number].permute(1, 2, 0))
+        assert np.array_equal(pixels(each["adversarial"]), crafted.x_adv[number].permute(1, 2, 0))
+        assert each["verdicts"] == [
+            {
+                "net": net,
+                "says": data.classes[answers[job][number]],
+                "right": bool(answers[job][number] == crafted.y[number]),
+            }
+            for net, job in jobs.items()
+        ]
+        assert row.name.split()[1].partition(":")[0] in each["spec"]
+
+
+def test_a_perturbation_is_shown_against_the_radius_or_else_the_largest_change(store, data, made):
+    sets, _ = made()
+    asked = plan()
+    pictures = gallery(document(GALLERY, asked, store), asked, store, {"cifar10": data})
+    count = asked.setups[0].scale.gallery
+    for place in (0, 2 * count):
+        job = asked.of(GALLERY)[GALLERY.rows[place // count].name, "ResNet-18"][0].job.crafted
+        change = sets[job].x_adv[0].float() - sets[job].x[0].float()
+        radius = 16 if "fgsm" in str(job.attack) else (sets[job].x_adv.float() - sets[job].x.float()).abs().max()
+        expected = (change / radius * 127 + 128).permute(1, 2, 0).numpy()
+        assert np.abs(pixels(pictures[place]["perturbation"]) - expected).max() <= 0.51
+
+
+def test_what_is_not_measured_is_left_out(store, data, made):
+    row = GALLERY.rows[0].name
+    made(skip=[(row, "0.1-Bottom"), *((GALLERY.rows[1].name, column) for column in GALLERY.columns)])
+    asked = plan()
+    pictures = gallery(document(GALLERY, asked, store), asked, store, {"cifar10": data})
+    assert {each["caption"] for each in pictures} == {GALLERY.rows[place].label for place in (0, 2, 3)}
+    assert [verdict["net"] for verdict in pictures[0]["verdicts"]] == ["ResNet-18"]
+
+
+def test_of_several_seeds_the_first_is_shown(store, data, made):
+    sets, _ = made(seeds=2)
+    asked = plan(2)
+    pictures = gallery(document(GALLERY, asked, store), asked, store, {"cifar10": data})
+    first = asked.of(GALLERY)[GALLERY.rows[0].name, "ResNet-18"][0].job.crafted
+    assert first.seed == 0 and len(pictures) == len(GALLERY.rows) * asked.setups[0].scale.gallery
+    assert np.array_equal(pixels(pictures[0]["adversarial"]), sets[first].x_adv[0].permute(1, 2, 0))
+
+
+def test_without_data_or_results_there_are_no_pictures(store, data, made):
+    asked = plan()
+    assert gallery(document(GALLERY, asked, store), asked, store, {"cifar10": data}) == []
+    assert examples(document(GALLERY, asked, store), store, {"cifar10": data}) == []
+    made()
+    assert gallery(document(GALLERY, asked, store), asked, store, {}) == []
+
+
+def test_a_table_shows_the_set_that_most_nets_have_judged(store, data, made):
+    table = EXHIBITS["table4"]
+    rows = [row.name for row in table.rows]
+    # Only the second attack is judged by all nets.
+    sets, answers = made(table, skip=[(row, column) for row in rows[1:] for column in ("FGSM16", "PGD32", "CW40")])
+    asked = plan()
+    job = asked.of(table)["resnet18", "PGD16"][0].job.crafted
+    pictures = examples(document(table, asked, store), store, {"cifar10": data})
+    assert len(pictures) == 6 and {each["caption"] for each in pictures} == {str(job.attack)}
+    assert np.array_equal(pixels(pictures[2]["adversarial"]), sets[job].x_adv[2].permute(1, 2, 0))
+    judges = [judge for judge in answers if judge.crafted == job]
+    assert [verdict["says"] for verdict in pictures[2]["verdicts"]] == [data.classes[answers[judge][2]] for judge in judges]
+    assert len({verdict["net"] for verdict in pictures[2]["verdicts"]}) == len(judges) == len(set(rows)) - 1
+
+
+def train(store: Store, name: str, **options):
+    job = plan().setups[0].target(name)
+    net = build(name, width_mult=0.0625, **options)
+    save(net, finish(store, job) / "net" / "model.safetensors")
+    return net
+
+
+def test_masks_are_those_of_the_preferred_net(store):
+    for name in ("resnet18", "resnet18/0.3-bottom", "resnet18/0.5-bottom-dc"):
+        train(store, name)
+    net = train(store, "resnet18/0.1-bottom", seed=3)
+    shown = masks(store)
+    assert [(each["net"], each["site"]) for each in shown] == [("resnet18/0.1-bottom", each.site) for each in defects(net)[:2]]
+    first = defects(net)[0]
+    mask = net.get_submodule(first.site).defect_mask[0]
+    assert (shown[0]["live"], shown[0]["total"]) == (f"{first.live:,}", f"{first.total:,}")
+    assert np.array_equal(pixels(shown[0]["picture"])[1:33, 1:33] > 128, mask[0].numpy())
+    assert masks(store, plan()) == shown
+
+
+def test_any_defective_net_will_do_but_one_is_needed(store):
+    train(store, "resnet18")
+    train(store, "resnet18/0.5-bottom-dc")
+    assert masks(store) == [] == masks(store, plan())
+    train(store, "resnet18/0.3-bottom")
+    assert [each["net"] for each in masks(store, count=3)] == ["resnet18/0.3-bottom"] * 3
