@@ -1,10 +1,11 @@
 # make demo: the main job in minutes. make test: all tests. Both set up .venv by themselves; Python 3.11 or newer is all they need.
+# make check: lint, types, fast tests. make tables: write the tables of README and docs anew from results/.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check clean
+.PHONY: demo test check tables clean
 
 demo: $(STAMP)
 	$(BIN)/defective demo --out demo-output
@@ -21,11 +22,15 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
+tables: $(STAMP)
+	$(BIN)/python docs/fill.py
+
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt ray || echo 'Ray is not to be had here: its tests are left out'
 	touch $(STAMP)
 
 clean:

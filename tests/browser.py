@@ -1,10 +1,10 @@
 """A headless Chromium, driven through a pipe: real clicks and keys, and what the page has to say about itself."""
 
 import base64
+import fcntl
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +39,14 @@ class Browser:
     def __init__(self, program: str, folder: Path) -> None:
         theirs, self._to = os.pipe()
         self._from, ours = os.pipe()
-        # Chromium reads from descriptor 3 and writes to descriptor 4, whatever numbers the pipes have here.
-        command = [
-            "sh",
-            "-c",
-            f'exec "$@" 3<&{theirs} 4>&{ours}',
-            "sh",
-            program,
-            *FLAGS,
-            f"--user-data-dir={folder}",
-            "about:blank",
-        ]
-        silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._process = subprocess.Popen(command, pass_fds=(theirs, ours), **silent)
-        os.close(theirs)
-        os.close(ours)
+        # Chromium reads from descriptor 3 and writes to 4; out of the way first, as a pipe may have these numbers here.
+        far = [fcntl.fcntl(each, fcntl.F_DUPFD, 10) for each in (theirs, ours)]
+        silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+        placed = [(os.POSIX_SPAWN_DUP2, each, number) for number, each in enumerate(far, start=3)]
+        arguments = [program, *FLAGS, f"--user-data-dir={folder}", "about:blank"]
+        self._process = os.posix_spawn(program, arguments, os.environ, file_actions=[*silent, *placed])
+        for each in (theirs, ours, *far):
+            os.close(each)
         self._number, self._rest, self._events = 0, b"", []
         self._session: str | None = None
         self.complaints: list[str] = []
@@ -66,7 +59,7 @@ class Browser:
         """End it."""
         self._session = None
         self.call("Browser.close")
-        self._process.wait(timeout=30)
+        os.waitpid(self._process, 0)
         os.close(self._to)
         os.close(self._from)
 

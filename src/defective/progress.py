@@ -18,8 +18,9 @@ deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 def until(seconds: float | None) -> Iterator[None]:
     """Let work inside the block stop after so many seconds, at a place where all that is finished is kept.
 
-    Training stops between two steps. Of an evaluation, a piece that has begun is finished first, however long it takes, and pieces
-    that are there already are still read. What is kept nowhere is not stopped, as it could only begin anew.
+    Training stops between two steps. Of an evaluation, a piece that has begun is finished first, however long it takes, unless
+    one like it took longer than the time that is left; pieces that are there already are still read. What is kept nowhere is not
+    stopped, as it could only begin anew.
 
     Args:
         seconds: From now on; None changes nothing. A block around this one may end earlier.
@@ -42,19 +43,19 @@ def until(seconds: float | None) -> Iterator[None]:
         deadline.reset(token)
 
 
-def time_is_up() -> bool:
-    """Whether there is a deadline and it has passed."""
+def time_is_up(ahead: float = 0.0) -> bool:
+    """Whether there is a deadline and it has passed, or will have in so many seconds."""
     end = deadline.get()
-    return end is not None and monotonic() >= end
+    return end is not None and monotonic() + ahead >= end
 
 
-def check_deadline() -> None:
-    """Stop here if the time is up: to be called before new work, where all that is finished is kept.
+def check_deadline(ahead: float = 0.0) -> None:
+    """Stop here if the time is up, or will be before ``ahead`` seconds of work are done: to be called where all that is finished is kept.
 
     Raises:
         OutOfTime: If the deadline has passed.
     """
-    if time_is_up():
+    if time_is_up(ahead):
         raise OutOfTime
 
 

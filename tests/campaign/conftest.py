@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from campaigns import bench, few
@@ -7,6 +9,12 @@ from campaigns import bench, few
 def images(tmp_path_factory):
     """The folder of the small data set."""
     return few(tmp_path_factory.mktemp("campaign") / "few")
+
+
+@pytest.fixture(autouse=True)
+def no_power_cuts(monkeypatch):
+    """Nothing waits for the disk."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)
 
 
 @pytest.fixture

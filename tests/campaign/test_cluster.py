@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from image_files import pixels, write_image
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -37,7 +38,18 @@ def cluster():
 
 
 def reproduce(few, store, *options):
-    command = [sys.executable, "-m", "defective", "reproduce", "table10", "--data", f"folder:{few}", "--store", str(store), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "defective",
+        "reproduce",
+        "table10",
+        "--data",
+        f"folder:{few}",
+        "--store",
+        str(store),
+        *options,
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 

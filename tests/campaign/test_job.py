@@ -1,8 +1,9 @@
 """Each kind of job measures what a direct call measures."""
 
-import torch
+from importlib import import_module
 
 import pytest
+import torch
 
 from campaigns import QUICK, bench, few, net
 from defective import load
@@ -22,14 +23,14 @@ from defective.specs import AttackSpec, CraftJob, DecisionJob, NoiseJob, ScoreJo
 from defective.training.train import train
 
 FGSM, PGD = AttackSpec.parse("fgsm:eps=8/255"), AttackSpec.parse("pgd:eps=8/255,step_size=4/255,steps=2,random_start=1")
-TARGET, SOURCE = net("resnet18/0.5-bottom", 1, epochs=4), net("resnet18", 2, epochs=3)
+TARGET, SOURCE = net("resnet18", 3, epochs=4), net("resnet18/0.5-bottom", 1, epochs=4)
 CRAFT = CraftJob(sources=(SOURCE,), attack=FGSM, samples=10, seed=3)
 FUSED = CraftJob(sources=(SOURCE, TARGET), attack=PGD, samples=7)
 GALLERY = [CraftJob(sources=(each,), attack=FGSM, samples=5, among=(TARGET, SOURCE)) for each in (TARGET, SOURCE)]
 SCORES = [ScoreJob(target=TARGET, crafted=crafted) for crafted in (CRAFT, FUSED)]
 WALK = DecisionJob(target=TARGET, attack=AttackSpec.parse("boundary:steps=5"), samples=7, seed=1)
 NOISE = NoiseJob(targets=(TARGET, SOURCE), sigmas=(8, 100), samples=6, seed=2)
-SHUFFLE = ShuffleJob(targets=(SOURCE, TARGET), grids=(2, 4), confidence=0.55, samples=6, seed=2)
+SHUFFLE = ShuffleJob(targets=(SOURCE, TARGET), grids=(2, 4), confidence=0.99, samples=6, seed=2)
 JOBS = in_order([*SCORES, *GALLERY, WALK, NOISE, SHUFFLE])
 
 
@@ -38,6 +39,8 @@ def done(images, tmp_path_factory):
     """All jobs, done."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEFECTIVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        # Few nets take noise for both of two classes: do not search long for a start that is not there.
+        patch.setattr(import_module("defective.attacks.boundary"), "START_DRAWS", 3)
         made = bench(tmp_path_factory.mktemp("jobs") / "store", images)
         assert run(JOBS, made).done == len(JOBS), made.store.failures()
         yield made
@@ -64,16 +67,16 @@ def counts(rate):
 def test_training(done, data, images, tmp_path):
     training = load_data(f"folder:{images}", "train")
     made = train("resnet18/0.5-bottom", training, data, QUICK.changed(epochs=4), tmp_path / "net", seed=1, device="cpu")
-    assert values(done, TARGET) == {"test_accuracy": {"hits": round(24 * made["test_accuracy"]), "total": 24}}
-    stored = done.store.at(TARGET) / "net" / "model.safetensors"
+    assert values(done, SOURCE) == {"test_accuracy": {"hits": round(24 * made["test_accuracy"]), "total": 24}}
+    stored = done.store.at(SOURCE) / "net" / "model.safetensors"
     assert stored.read_bytes() == (tmp_path / "net" / "model.safetensors").read_bytes()
-    result = done.store.result(TARGET)
+    result = done.store.result(SOURCE)
     assert [row["train_loss"] for row in result["history"]] == [row["train_loss"] for row in made["history"]]
     assert (result["parameters"], result["train_images"], result["kind_of_device"]) == (made["parameters"], 64, "cpu")
 
 
 def test_masks_have_their_own_seed(place, images):
-    job = TARGET.model_copy(update={"mask_seed": 7, "recipe": QUICK.changed(epochs=1)})
+    job = SOURCE.model_copy(update={"mask_seed": 7, "recipe": QUICK.changed(epochs=1)})
     other = job.model_copy(update={"mask_seed": 1})
     assert run([job, other], place).done == 2
     masks = [
@@ -91,7 +94,7 @@ def test_crafting(done, data, subjects):
         assert torch.equal(getattr(made, name), getattr(stored, name)), name
     assert values(done, CRAFT) == {"fooled": {"hits": int(made.fooled.sum()), "total": 10}}
     assert done.store.result(CRAFT)["changes"] == made.changes()
-    assert made.changes()["linf_max"] == pytest.approx(8 / 255)
+    assert made.changes()["linf_max"] == pytest.approx(8 / 255) and made.fooled.sum() > 0
 
 
 def test_fused_sources_are_attacked_as_one(done, data, subjects):
@@ -110,7 +113,7 @@ def test_scoring(done, data, subjects, job):
     assert torch.equal(stored["clean"] == crafted.y, outcome.clean_correct)
     assert torch.equal(stored["attacked"] == crafted.y, outcome.adv_correct)
     assert torch.equal(stored["index"], crafted.index)
-    assert 0 < outcome.rate("target-correct").total
+    assert outcome.rate("target-correct").total > 0
 
 
 def test_the_relation_of_source_and_target_is_kept(done):
@@ -137,8 +140,8 @@ def test_noise_on_images_that_all_nets_get_right(done, data, subjects):
 
 
 def test_shuffled_patches_of_images_that_all_nets_are_sure_of(done, data, subjects):
-    index = common_sample([subjects[SOURCE], subjects[TARGET]], 6, confidence=0.55, seed=2)
-    assert index.tolist() != common_sample([subjects[SOURCE], subjects[TARGET]], 6, seed=2).tolist()
+    index = common_sample([subjects[SOURCE], subjects[TARGET]], 6, confidence=0.99, seed=2)
+    assert all(subject.answers(index)[1].min() >= 0.99 for subject in subjects.values())
     x, y = data.take(index)
     expected = {}
     for number, job in enumerate(SHUFFLE.targets):
@@ -186,7 +189,7 @@ def test_nets_and_images_are_read_once(done, monkeypatch, tmp_path):
 def test_without_an_image_that_all_get_right_there_is_nothing_to_measure(done, kind, monkeypatch, tmp_path):
     monkeypatch.setattr("defective.campaign.job.common_sample", lambda *_, **__: torch.arange(0))
     job = {"craft": GALLERY[0], "noise": NOISE, "shuffle": SHUFFLE}[kind]
-    sure = " and is 55 % sure of" if kind == "shuffle" else ""
+    sure = " and is 99 % sure of" if kind == "shuffle" else ""
     with pytest.raises(InputError, match=rf"there is no test image that each of .*resnet18 .* classifies right{sure}$"):
         done.do(job, tmp_path)
 

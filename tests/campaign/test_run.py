@@ -52,7 +52,9 @@ def test_each_job_is_done_once_and_in_order(place, made):
     assert todo(JOBS, place.store) == []
 
 
-@pytest.mark.parametrize("error", [InputError("no image\nis right"), RuntimeError("shapes differ"), OSError(errno.EIO, "bad disk"), MemoryError()])
+@pytest.mark.parametrize(
+    "error", [InputError("no image\nis right"), RuntimeError("shapes differ"), OSError(errno.EIO, "bad disk"), MemoryError()]
+)
 def test_a_failure_is_recorded_and_the_rest_goes_on(place, monkeypatch, error):
     broken = Made(monkeypatch, craft=error)
     said = []

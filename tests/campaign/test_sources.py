@@ -40,7 +40,11 @@ def test_kinds_and_what_stands_for_them(given, wanted, found):
         (["shapes", "cifar10"], [CIFAR], "--data cifar10: cifar10 is already shapes"),
         (["cifar=shapes"], [CIFAR], "no kind 'cifar'; there are cifar10, mnist"),
         (["=shapes"], [CIFAR], "no kind ''"),
-        (["cifar10=folder:a/set", "mnist=folder:b/set.zip"], [CIFAR, MNIST], "folder:a/set and folder:b/set.zip would both be called set"),
+        (
+            ["cifar10=folder:a/set", "mnist=folder:b/set.zip"],
+            [CIFAR, MNIST],
+            "folder:a/set and folder:b/set.zip would both be called set",
+        ),
         (["cifar10=folder:set", "imagenet:set"], [CIFAR, IMAGENET], "would both be called set"),
         (["cifar10=folder:mnist"], [CIFAR, MNIST], "folder:mnist and mnist would both be called mnist"),
     ],

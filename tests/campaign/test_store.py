@@ -181,9 +181,9 @@ def test_another_kind_of_folder_is_refused_and_left_alone(tmp_path):
     for make in (True, False):
         with pytest.raises(InputError, match="is no store and not empty"):
             Store(tmp_path, make=make)
-        with pytest.raises(InputError, match="notes.txt is a file"):
+        with pytest.raises(InputError, match="is a file, not a folder"):
             Store(tmp_path / "notes.txt", make=make)
-        with pytest.raises(InputError, match="notes.txt is a file"):
+        with pytest.raises(InputError, match="is a file, not a folder"):
             Store(tmp_path / "notes.txt" / "deeper", make=make)
     assert listing(tmp_path) == {"notes.txt": b"mine"} and len(list(tmp_path.iterdir())) == 1
 
@@ -194,7 +194,8 @@ def test_an_empty_folder_becomes_a_store_and_a_look_does_not_make_one(tmp_path):
             Store.open(folder)
         looked = Store(folder, make=False)
         assert not folder.exists()
-        assert (list(looked.finished()), looked.unfinished(), looked.failures(), looked.plans(), looked.result(JOB)) == ([], [], [], [], None)
+        assert [*looked.finished(), *looked.unfinished(), *looked.failures(), *looked.plans()] == []
+        assert looked.result(JOB) is None
         folder.mkdir()
         Store(folder, make=False)
         assert list(folder.iterdir()) == []
@@ -233,7 +234,9 @@ def test_a_full_disk_leaves_the_store_as_it_was(store, monkeypatch):
         with pytest.raises(OSError, match="No space left"):
             write()
     after = listing(store.folder)
-    assert {name: each for name, each in after.items() if "half" not in name and not name.endswith(".lock")}.items() <= before.items()
+    assert {
+        name: each for name, each in after.items() if "half" not in name and not name.endswith(".lock")
+    }.items() <= before.items()
     monkeypatch.undo()
     finish(store, OTHER)
     assert (store.at(OTHER) / "half").read_text() == "so far" and json.loads(json.dumps(store.result(OTHER))) == DONE

@@ -1,5 +1,7 @@
 """A deadline stops an evaluation between two pieces: none is lost, none is made twice."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -16,6 +18,8 @@ WALK = AttackSpec.parse("boundary:steps=20")
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
     ticking(monkeypatch)
+    # How long a piece took is real time, which has no place beside a made clock.
+    monkeypatch.setattr("defective.evaluation.work.time", SimpleNamespace(perf_counter=lambda: 0.0))
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +108,16 @@ def test_a_whole_evaluation_in_turns_says_the_same(data, tmp_path):
     assert found == expected and turns.calls == whole.calls
     assert stops == -(-pieces(tmp_path / "whole") // 7) - 1
     assert pieces(tmp_path / "turns") == pieces(tmp_path / "whole")
+
+
+def test_a_piece_is_not_begun_when_one_like_it_took_longer_than_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "monotonic", lambda: 0.0)
+    work = Work(tmp_path)
+    work.piece({"part": "walk", "first": 0}, lambda: {"x": torch.zeros(1)})
+    work._took[("walk", None, None)] = 30.0
+    with progress.until(20.0):
+        work.piece({"part": "other"}, lambda: {"x": torch.zeros(1)})
+        with pytest.raises(OutOfTime):
+            work.piece({"part": "walk", "first": 1}, lambda: {"x": torch.zeros(1)})
+    with progress.until(40.0):
+        work.piece({"part": "walk", "first": 1}, lambda: {"x": torch.zeros(1)})

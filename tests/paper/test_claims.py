@@ -147,3 +147,15 @@ def test_above_compares_every_pair_in_every_column():
     expected = {(column, *pair) for column in ("PGD", "CW") for pair in (("a", "b"), ("c", "d"))}
     assert {(each.left[1], each.left[0], each.right[0]) for each in made} == expected
     assert all(each.left[1] == each.right[1] and each.within is None for each in made)
+
+
+def test_seeds_are_paired_by_number_not_by_place():
+    left = Estimate((5.0, 9.0), ((4.0, 6.0), (8.0, 10.0)), (1, 2))
+    right = Estimate((1.0, 4.0), ((0.0, 2.0), (3.0, 5.0)), (0, 1))
+    # Only seed 1 is on both sides.
+    assert difference(left, right) == pytest.approx((1.0, 1 - 2**0.5, 1 + 2**0.5))
+    assert difference(Estimate((1.0,), ((0.0, 2.0),), (0,)), Estimate((1.0,), ((0.0, 2.0),), (3,))) is None
+    assert (
+        compare(Comparison(("a", "x"), ("b", "x")), Estimate((1.0,), ((0, 2),), (0,)), Estimate((0.0,), ((0, 1),), (3,)))
+        == "not measured"
+    )

@@ -6,7 +6,6 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from filled_store import filled_store
 from matplotlib.figure import Figure
 
 from defective.campaign.measured import document
@@ -17,6 +16,7 @@ from defective.paper import EXHIBITS
 from defective.report import campaign
 from defective.report.numbers import heading
 from defective.report.verdicts import VERDICTS, in_words
+from filled_store import filled_store
 
 SHAPES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28)}
 # A table of all kinds of cells, one of scores, one without printed numbers, a drawing, and one of two data sets.
@@ -127,7 +127,7 @@ def number(text: str) -> float:
 def rounds(text: str, value: float) -> bool:
     """Is the text that value, rounded to the digits that it has?"""
     if "e" in text:
-        return text.removeprefix("+") == f"{value:.1e}"
+        return text.removeprefix("+").replace("−", "-") == f"{value:.1e}"
     decimals = len(text.partition(".")[2])
     return math.isinf(value) or abs(number(text) - value) <= 0.5 * 10**-decimals + 1e-9
 

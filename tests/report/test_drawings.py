@@ -8,15 +8,16 @@ from matplotlib.patches import FancyBboxPatch
 from torch import nn
 
 from defective import build, defects
-from defective.campaign.plan import Plan
-from defective.data import ImageSet, shapes
+from defective.campaign.store import Store
+from defective.data import shapes
+from defective.files import write_tensors
 from defective.models import create_model, list_models
 from defective.models.senet import SqueezeExcite
 from defective.report.architecture import SITES, picture_of
 from defective.report.drawings import ARCHITECTURES, GRIDS, MASKED, drawing, patches
 from defective.report.figures import svg
 from defective.report.outline import outline
-from made_store import plan
+from made_store import finish, plan
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -24,6 +25,11 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.fixture(params=list_models())
 def net(request) -> nn.Module:
     return create_model(request.param, width_mult=0.0625)
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "store")
 
 
 def steps(blocks):
@@ -135,23 +141,23 @@ def test_all_that_is_drawn_lies_inside_the_figure(net):
 
 
 @pytest.mark.parametrize("name", ["figure2", "figure3", *ARCHITECTURES])
-def test_every_drawing_is_svg_with_equal_bytes(name):
-    texts = [svg(drawing(name, plan(), {})) for _ in range(2)]
+def test_every_drawing_is_svg_with_equal_bytes(name, store):
+    texts = [svg(drawing(name, plan(), store)) for _ in range(2)]
     assert texts[0] == texts[1]
     assert ElementTree.fromstring(texts[0]).tag == f"{SVG}svg"
 
 
-def test_architectures_are_drawn_at_full_width():
-    assert "3×3 conv, 512" in words(drawing("figure8", plan(), {})) and "512 × 4 × 4" in words(drawing("figure8", plan(), {}))
-    assert "2048 × 4 × 4" in words(drawing("figure9", plan(), {}))
+def test_architectures_are_drawn_at_full_width(store):
+    assert "3×3 conv, 512" in words(drawing("figure8", plan(), store)) and "512 × 4 × 4" in words(drawing("figure8", plan(), store))
+    assert "2048 × 4 × 4" in words(drawing("figure9", plan(), store))
 
 
-def test_other_exhibits_are_no_drawings():
-    assert drawing("table4", plan(), {}) is None
+def test_other_exhibits_are_no_drawings(store):
+    assert drawing("table4", plan(), store) is None
 
 
-def test_dead_neurons_are_black_and_the_others_as_they_were():
-    axes = drawing("figure2", plan(), {}).axes
+def test_dead_neurons_are_black_and_the_others_as_they_were(store):
+    axes = drawing("figure2", plan(), store).axes
     pixels = [np.asarray(each.images[0].get_array()) for each in axes]
     net = build(MASKED)
     mask = net.get_submodule(defects(net)[0].site).defect_mask[0].numpy()
@@ -184,10 +190,10 @@ def test_shuffled_images_are_made_of_the_same_patches(generator):
 
 
 @pytest.mark.parametrize(("size", "taken"), [(32, True), (28, False)])
-def test_the_image_is_of_a_data_set_whose_images_can_be_cut(size, taken):
+def test_the_image_is_one_that_an_attack_began_with_and_that_can_be_cut(size, taken, store):
     x = torch.full((4, 3, size, size), 200, dtype=torch.uint8)
-    data = ImageSet("mine", "test", x, torch.zeros(4, dtype=torch.int64), ("a", "b"))
-    asked = Plan(("table4",), "tiny", {"cifar10": "mine"}, {"cifar10": (3, size, size)})
-    first = shown(drawing("figure3", asked, {"mine": data}))[0]
+    crafted = next(job for job in plan().jobs if job.kind == "craft")
+    write_tensors(finish(store, crafted) / "pictures.safetensors", {"x": x}, {})
+    first = shown(drawing("figure3", plan(), store))[0]
     expected = x[0] if taken else shapes("test").x[0]
     assert np.array_equal(first, expected.permute(1, 2, 0).numpy())

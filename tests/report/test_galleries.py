@@ -11,7 +11,6 @@ from defective.campaign.measured import document
 from defective.campaign.store import Store
 from defective.data import ImageSet
 from defective.evaluation import Crafted
-from defective.evaluation.crafted import write_crafted
 from defective.files import write_tensors
 from defective.paper import EXHIBITS, Cell, Exhibit, Row
 from defective.report.galleries import examples, gallery, masks
@@ -75,7 +74,10 @@ def made(store, data, generator):
                     continue
                 if job.crafted not in sets:
                     sets[job.crafted] = crafted_of(job.crafted.model_copy(update={"samples": COUNT}), data, generator)
-                    write_crafted(sets[job.crafted], data, finish(store, job.crafted) / "images.safetensors")
+                    made = sets[job.crafted]
+                    at = finish(store, job.crafted, changes=made.changes())
+                    kept = {"x": made.x, "x_adv": made.x_adv, "y": made.y}
+                    write_tensors(at / "pictures.safetensors", kept, {"classes": list(data.classes)})
                 answers[job] = torch.randint(0, 10, (COUNT,), generator=generator)
                 at = finish(store, job, values={cell.value: {"hits": 1, "total": COUNT}})
                 kept = {"clean": sets[job.crafted].y, "attacked": answers[job], "index": sets[job.crafted].index}
@@ -92,7 +94,7 @@ def pixels(address: str) -> np.ndarray:
 def test_pictures_and_verdicts_are_those_of_the_store(store, data, made):
     sets, answers = made()
     asked = plan()
-    pictures = gallery(document(GALLERY, asked, store), asked, store, {"cifar10": data})
+    pictures = gallery(document(GALLERY, asked, store), asked, store)
     count = asked.setups[0].scale.gallery
     assert [each["caption"] for each in pictures] == [row.label for row in GALLERY.rows for _ in range(count)]
     for place, each in enumerate(pictures):
@@ -116,7 +118,7 @@ def test_pictures_and_verdicts_are_those_of_the_store(store, data, made):
 def test_a_perturbation_is_shown_against_the_radius_or_else_the_largest_change(store, data, made):
     sets, _ = made()
     asked = plan()
-    pictures = gallery(document(GALLERY, asked, store), asked, store, {"cifar10": data})
+    pictures = gallery(document(GALLERY, asked, store), asked, store)
     count = asked.setups[0].scale.gallery
     for place in (0, 2 * count):
         job = asked.of(GALLERY)[GALLERY.rows[place // count].name, "ResNet-18"][0].job.crafted
@@ -130,7 +132,7 @@ def test_what_is_not_measured_is_left_out(store, data, made):
     row = GALLERY.rows[0].name
     made(skip=[(row, "0.1-Bottom"), *((GALLERY.rows[1].name, column) for column in GALLERY.columns)])
     asked = plan()
-    pictures = gallery(document(GALLERY, asked, store), asked, store, {"cifar10": data})
+    pictures = gallery(document(GALLERY, asked, store), asked, store)
     assert {each["caption"] for each in pictures} == {GALLERY.rows[place].label for place in (0, 2, 3)}
     assert [verdict["net"] for verdict in pictures[0]["verdicts"]] == ["ResNet-18"]
 
@@ -138,18 +140,16 @@ def test_what_is_not_measured_is_left_out(store, data, made):
 def test_of_several_seeds_the_first_is_shown(store, data, made):
     sets, _ = made(seeds=2)
     asked = plan(2)
-    pictures = gallery(document(GALLERY, asked, store), asked, store, {"cifar10": data})
+    pictures = gallery(document(GALLERY, asked, store), asked, store)
     first = asked.of(GALLERY)[GALLERY.rows[0].name, "ResNet-18"][0].job.crafted
     assert first.seed == 0 and len(pictures) == len(GALLERY.rows) * asked.setups[0].scale.gallery
     assert np.array_equal(pixels(pictures[0]["adversarial"]), sets[first].x_adv[0].permute(1, 2, 0))
 
 
-def test_without_data_or_results_there_are_no_pictures(store, data, made):
+def test_without_results_there_are_no_pictures(store):
     asked = plan()
-    assert gallery(document(GALLERY, asked, store), asked, store, {"cifar10": data}) == []
-    assert examples(document(GALLERY, asked, store), store, {"cifar10": data}) == []
-    made()
-    assert gallery(document(GALLERY, asked, store), asked, store, {}) == []
+    assert gallery(document(GALLERY, asked, store), asked, store) == []
+    assert examples(document(GALLERY, asked, store), store) == []
 
 
 def test_a_table_shows_the_set_that_most_nets_have_judged(store, data, made):
@@ -159,7 +159,7 @@ def test_a_table_shows_the_set_that_most_nets_have_judged(store, data, made):
     sets, answers = made(table, skip=[(row, column) for row in rows[1:] for column in ("FGSM16", "PGD32", "CW40")])
     asked = plan()
     job = asked.of(table)["resnet18", "PGD16"][0].job.crafted
-    pictures = examples(document(table, asked, store), store, {"cifar10": data})
+    pictures = examples(document(table, asked, store), store)
     assert len(pictures) == 6 and {each["caption"] for each in pictures} == {str(job.attack)}
     assert np.array_equal(pixels(pictures[2]["adversarial"]), sets[job].x_adv[2].permute(1, 2, 0))
     judges = [judge for judge in answers if judge.crafted == job]

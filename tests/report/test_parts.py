@@ -1,10 +1,10 @@
 import pytest
-from filled_store import filled_store
 
 from defective.campaign.plan import Plan
 from defective.report.departures import departures, seed_notes
 from defective.report.parts import Shelf, parts, plans
 from defective.report.provenance import how_measured
+from filled_store import filled_store
 
 SHAPES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28), "imagenet": (3, 224, 224)}
 OFFICIAL = {kind: kind for kind in SHAPES}

@@ -41,7 +41,8 @@ def work(job: Job, shapes: Shapes) -> float:
         case ScoreJob():
             return job.crafted.samples * _weight(job.target, shapes)
         case DecisionJob():
-            return job.samples * float(job.attack.parameters["steps"]) * _weight(job.target, shapes) / 2
+            numbers = job.attack.parameters
+            return job.samples * float(numbers["steps"]) * float(numbers.get("directions", 1)) * _weight(job.target, shapes) / 2
         case NoiseJob() | ShuffleJob():
             levels = len(job.sigmas if isinstance(job, NoiseJob) else job.grids)
             return sum((_size(net, shapes)[1] + levels * job.samples) * _weight(net, shapes) / 3 for net in job.targets)

@@ -90,8 +90,9 @@ def _kinds(exhibit: Exhibit, jobs: Mapping[str, Job], plan: Plan) -> set[str]:
 
 def _cell(exhibit: Exhibit, place: tuple[str, str], cells: list[Cell], store: Store) -> Document:
     published = exhibit.published(*place)
-    values = [value for cell in cells if (value := _value(cell, store, exhibit.unit)) is not None]
+    values = _values(cells, store, exhibit.unit)
     measured = estimate(values)
+    moved = None if measured is None or published is None else difference(measured, Estimate.exact(published))
     return {
         "row": place[0],
         "column": place[1],
@@ -104,11 +105,9 @@ def _cell(exhibit: Exhibit, place: tuple[str, str], cells: list[Cell], store: St
             "high": measured.interval[1],
             "values": list(measured.values),
             "intervals": [list(interval) for interval in measured.intervals],
-            "counts": [value["counts"] for value in values],
+            "counts": [value["counts"] for value in values.values()],
         },
-        "difference": None
-        if measured is None or published is None
-        else dict(zip(("mean", "low", "high"), difference(measured, Estimate.exact(published)), strict=True)),
+        "difference": None if moved is None else dict(zip(("mean", "low", "high"), moved, strict=True)),
         "jobs": [name_of(cell.job) for cell in cells if store.result(cell.job) is not None],
     }
 
@@ -129,11 +128,17 @@ def _value(cell: Cell, store: Store, unit: str) -> Document | None:
     return {"value": counts["score"], "low": counts["low"], "high": high, "counts": {"images": counts["images"]}}
 
 
-def estimate(values: list[Document]) -> Estimate | None:
+def _values(cells: list[Cell], store: Store, unit: str) -> dict[int, Document]:
+    """Seed to value, of the seeds that were measured."""
+    return {seed: value for seed, cell in enumerate(cells) if (value := _value(cell, store, unit)) is not None}
+
+
+def estimate(values: dict[int, Document]) -> Estimate | None:
     """The values of several seeds as one estimate; None if there is none."""
     if not values:
         return None
-    return Estimate(tuple(value["value"] for value in values), tuple((value["low"], value["high"]) for value in values))
+    each = values.values()
+    return Estimate(tuple(value["value"] for value in each), tuple((value["low"], value["high"]) for value in each), tuple(values))
 
 
 def _claim(claim: Claim, exhibit: Exhibit, plan: Plan, store: Store) -> Document:
@@ -142,7 +147,7 @@ def _claim(claim: Claim, exhibit: Exhibit, plan: Plan, store: Store) -> Document
         if EXHIBITS[other].data not in plan.data:
             return None
         cells = plan.of(EXHIBITS[other]).get((row, column), [])
-        return estimate([value for cell in cells if (value := _value(cell, store, EXHIBITS[other].unit)) is not None])
+        return estimate(_values(cells, store, EXHIBITS[other].unit))
 
     def published(ref: Ref) -> Estimate | None:
         other, row, column = ref if len(ref) == 3 else (exhibit.name, *ref)
@@ -171,4 +176,4 @@ def _comparison(comparison: Comparison, verdict: str, published: str) -> Documen
 
 def _job(job: Job, store: Store) -> Document:
     result = store.result(job) or {}
-    return {"about": describe(job), **{key: result.get(key) for key in ("seconds", "machine", "finished")}}
+    return {"about": describe(job), **{key: result.get(key) for key in ("seconds", "machine", "kind_of_device", "finished")}}

@@ -2,12 +2,13 @@
 
 import errno
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from defective.campaign.describe import describe
 from defective.campaign.job import Bench
+from defective.campaign.plan import in_order
 from defective.campaign.store import Store
 from defective.errors import OutOfTime
 from defective.progress import check_deadline
@@ -37,15 +38,16 @@ class Tally:
         return sum(each == state for each in self.states.values())
 
 
-def run(jobs: Sequence[Job], bench: Bench, say: Callable[[str], object] = lambda line: None) -> Tally:
+def run(jobs: Iterable[Job], bench: Bench, say: Callable[[str], object] = lambda line: None) -> Tally:
     """Do what is not finished yet; a job that fails is recorded and the rest goes on.
 
     Args:
-        jobs: In an order in which they can be done (:func:`defective.campaign.plan.in_order`).
+        jobs: What to do; what they need is done before them.
         bench: Where to do them.
         say: Is told of each job that is begun and of each that failed, in one line.
     """
     tally = Tally()
+    jobs = in_order(jobs)
     pending = list(jobs)
     try:
         while pending:
@@ -99,6 +101,6 @@ def _blocked(job: Job, tally: Tally) -> bool:
     return any(tally.states.get(needed) in ("failed", "blocked") for needed in needs(job))
 
 
-def todo(jobs: Sequence[Job], store: Store) -> list[Job]:
+def todo(jobs: Iterable[Job], store: Store) -> list[Job]:
     """The jobs that are not finished."""
     return [job for job in jobs if store.result(job) is None]

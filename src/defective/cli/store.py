@@ -66,7 +66,7 @@ def export(
 ) -> None:
     """Write what was measured of each exhibit beside what was published, one small JSON document each, without images and nets.
 
-    Files: OUT/DATA/SCALE/EXHIBIT.json.
+    Files: OUT/DATA/SCALE/DEVICE/EXHIBIT.json, DEVICE being cpu, cuda or both.
 
     Example: defective store export --store runs/store --out results
     """
@@ -74,7 +74,9 @@ def export(
     check_folder(out)
     files = []
     for document in best_documents(kept):
-        files.append(out / "-".join(document["data"].values()) / document["scale"] / f"{document['exhibit']}.json")
+        devices = sorted({job["kind_of_device"] for job in document["jobs"].values()})
+        place = out / "-".join(document["data"].values()) / document["scale"] / "-".join(devices)
+        files.append(place / f"{document['exhibit']}.json")
         write_json(files[-1], plain(document))
     if json:
         print_json({"files": [str(file) for file in files]})

@@ -36,10 +36,16 @@ class Estimate:
     Attributes:
         values: One for each seed.
         intervals: 95 % interval of each, which covers the sample of images alone.
+        seeds: Which seeds they are of; default the first ones.
     """
 
     values: tuple[float, ...]
     intervals: tuple[tuple[float, float], ...]
+    seeds: tuple[int, ...] = ()
+
+    def of_seed(self) -> dict[int, tuple[float, tuple[float, float]]]:
+        """Seed to value and interval."""
+        return dict(zip(self.seeds or range(len(self.values)), zip(self.values, self.intervals, strict=True), strict=True))
 
     @classmethod
     def exact(cls, value: float) -> "Estimate":
@@ -78,8 +84,8 @@ def student(values: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def difference(left: Estimate, right: Estimate) -> tuple[float, float, float]:
-    """``left - right`` with its 95 % interval.
+def difference(left: Estimate, right: Estimate) -> tuple[float, float, float] | None:
+    """``left - right`` with its 95 % interval, over the seeds that both have; None if there is none.
 
     One seed: from the two intervals as if they were independent (MOVER: Newcombe 1998 for two proportions, Zou and Donner 2008
     for any). Several seeds: Student's interval of the differences seed by seed.
@@ -90,12 +96,18 @@ def difference(left: Estimate, right: Estimate) -> tuple[float, float, float]:
         >>> [round(bound, 2) for bound in difference(high, low)]
         [10.0, 4.17, 15.83]
     """
-    seeds = min(len(each.values) for each in (left, right) if not each.is_exact) if not (left.is_exact and right.is_exact) else 1
-    pairs = list(zip(left.values * (seeds if left.is_exact else 1), right.values * (seeds if right.is_exact else 1), strict=False))
+    ours, theirs = left.of_seed(), right.of_seed()
+    if left.is_exact and not right.is_exact:
+        ours = dict.fromkeys(theirs, ours[0])
+    elif right.is_exact and not left.is_exact:
+        theirs = dict.fromkeys(ours, theirs[0])
+    pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
+    if not pairs:
+        return None
     if len(pairs) > 1:
-        low, high = student([a - b for a, b in pairs])
-        return math.fsum(a - b for a, b in pairs) / len(pairs), low, high
-    (a, b), (a_low, a_high), (b_low, b_high) = pairs[0], left.intervals[0], right.intervals[0]
+        steps = [a - b for (a, _), (b, _) in pairs]
+        return math.fsum(steps) / len(steps), *student(steps)
+    ((a, (a_low, a_high)), (b, (b_low, b_high))) = pairs[0]
     return a - b, a - b - math.hypot(a - a_low, b_high - b), a - b + math.hypot(a_high - a, b - b_low)
 
 
@@ -103,7 +115,10 @@ def compare(comparison: Comparison, left: Estimate | None, right: Estimate | Non
     """Does the comparison hold, given both cells?"""
     if left is None or right is None:
         return "not measured"
-    _, low, high = difference(left, right)
+    found = difference(left, right)
+    if found is None:
+        return "not measured"
+    _, low, high = found
     if comparison.within is None:
         return "holds" if low > 0 else "fails" if high <= 0 else "undecided"
     bound = comparison.within

@@ -18,6 +18,8 @@ class Scale:
         cw_confidence: Share of the paper's confidence that CW asks for: logits of small nets that are trained for a few epochs lie a
             fraction as far apart, and none of their images reaches 40.
         decision: Images for the boundary attack (500).
+        directions: Directions it tries at each of its 5,000 steps at most: 25 as Foolbox 1, the paper's, or 1 as Foolbox 3, which asks
+            for a tenth of the decisions.
         noise: Images for Gaussian noise (5,000).
         shuffle: Images to shuffle (4,000).
         confidence: Least confidence of every net in them (0.99).
@@ -33,6 +35,7 @@ class Scale:
     cw_search: int = 30
     cw_confidence: float = 1.0
     decision: int = 500
+    directions: int = 25
     noise: int = 5000
     shuffle: int = 4000
     confidence: float = 0.99
@@ -49,7 +52,8 @@ SCALES = {
         cw_steps=100,
         cw_search=6,
         cw_confidence=0.25,
-        decision=100,
+        decision=50,
+        directions=1,
         noise=1000,
         shuffle=1000,
         confidence=0.9,
@@ -109,6 +113,10 @@ class Setup:
     def cw(self, confidence: int) -> str:
         """The CW attack of Appendix A.8 at this scale."""
         return f"cw:confidence={confidence * self.scale.cw_confidence:g},steps={self.scale.cw_steps},search_steps={self.scale.cw_search}"
+
+    def boundary(self) -> str:
+        """The boundary attack of Appendix A.4 at this scale."""
+        return f"boundary:steps=5000,directions={self.scale.directions}"
 
     def score(self, target: TrainJob, crafted: CraftJob) -> ScoreJob:
         """A target on a crafted set."""

@@ -1,7 +1,6 @@
 """The report of a store: every table and figure as one page, as Markdown and LaTeX tables, and as figures."""
 
 import re
-from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,10 @@ from typing import Any
 from defective._version import __version__
 from defective.campaign.plan import KINDS, Plan
 from defective.campaign.store import Store
-from defective.data import Data
 from defective.errors import InputError
 from defective.files import check_folder, write_whole
 from defective.paper import EXHIBITS
+from defective.progress import progress_bar
 from defective.report import drawings, galleries, plots
 from defective.report.cells import rows_of
 from defective.report.departures import departures, seed_notes
@@ -31,13 +30,12 @@ _GENERAL = (
 )
 
 
-def write_report(store: Store, out: Path, test_sets: Mapping[str, Data] | None = None) -> list[Path]:
+def write_report(store: Store, out: Path) -> list[Path]:
     """Write the report of all that a store was asked for, as far as it is measured.
 
     Args:
         store: Plans and results.
         out: Folder for ``index.html``, which needs no other file, ``tables/`` and ``figures/``.
-        test_sets: Test splits by the name that results give the data set; images of others are not shown.
 
     Returns:
         The files written, the page first.
@@ -49,14 +47,16 @@ def write_report(store: Store, out: Path, test_sets: Mapping[str, Data] | None =
     planned = plans(store)
     if not planned:
         raise InputError(f"{store.folder} holds no plan: there is nothing to report; defective reproduce makes one")
-    shelf, sets = Shelf(store), test_sets or {}
+    shelf = Shelf(store)
     shown = parts(planned, shelf)
     sections, files = [], []
-    for part in shown:
-        section, written = _section(part, store, out, sets)
-        section["several"] = sum(other.document["exhibit"] == section["exhibit"] for other in shown) > 1
-        sections.append(section)
-        files += written
+    with progress_bar("report", len(shown), unit="exhibits") as advance:
+        for part in shown:
+            section, written = _section(part, store, out)
+            section["several"] = sum(other.document["exhibit"] == section["exhibit"] for other in shown) > 1
+            sections.append(section)
+            files += written
+            advance(note=part.name)
     page = out / "index.html"
     write_page(page, template="campaign.html.j2", sections=sections, **_about(planned, shown, shelf))
     return [page, *files]
@@ -81,7 +81,7 @@ def _about(planned: list[Plan], shown: list[Part], shelf: Shelf) -> dict[str, An
         "departures": departures(shown),
         "commands": list(dict.fromkeys(command(part) for part in shown)),
         "data_note": "A data set named in capitals stands for the path of the one that was used here.",
-        "others": [f"{heading(name)} ({exhibit.title})" for name, exhibit in EXHIBITS.items() if name not in exhibits],
+        "others": [heading(name) for name in EXHIBITS if name not in exhibits],
         "jobs": job_notes(part.document for part in shown),
         "footer": f"Made by defective {__version__} from its store; every number above is also in tables/ and in the store's JSON files.",
     }
@@ -110,7 +110,7 @@ def command(part: Part) -> str:
     return " ".join(words + (["--seeds", str(part.plan.seeds)] if part.plan.seeds > 1 else []))
 
 
-def _section(part: Part, store: Store, out: Path, sets: Mapping[str, Data]) -> tuple[dict[str, Any], list[Path]]:
+def _section(part: Part, store: Store, out: Path) -> tuple[dict[str, Any], list[Path]]:
     """What the page shows of an exhibit, and its files."""
     document = part.document
     files = []
@@ -119,7 +119,7 @@ def _section(part: Part, store: Store, out: Path, sets: Mapping[str, Data]) -> t
         write_whole(file, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))  # type: ignore[misc]
         files.append(file)
     drawn = document["view"] == "drawing"
-    figure = drawings.drawing(document["exhibit"], part.plan, sets) if drawn else plots.plot(document, store)
+    figure = drawings.drawing(document["exhibit"], part.plan, store) if drawn else plots.plot(document, store)
     if figure is not None:
         files += plots.save(figure, out / "figures" / part.name)
     numbers = [cell["measured"] for cell in document["cells"]]
@@ -134,16 +134,16 @@ def _section(part: Part, store: Store, out: Path, sets: Mapping[str, Data]) -> t
         "kinds": kinds(document),
         "rows": rows_of(document),
         "picture": inline(plots.svg(figure), part.name) if figure is not None else "",
-        "galleries": _galleries(part, store, sets),
+        "galleries": _galleries(part, store),
         "files": [{"href": file.relative_to(out).as_posix(), "words": file.name} for file in files],
     }
     return section, files
 
 
-def _galleries(part: Part, store: Store, sets: Mapping[str, Data]) -> list[dict[str, Any]]:
+def _galleries(part: Part, store: Store) -> list[dict[str, Any]]:
     """Attacked images: all of a gallery, and some that other exhibits count."""
     whole = part.document["view"] == "gallery"
-    pictures = galleries.gallery(part.document, part.plan, store, sets) if whole else galleries.examples(part.document, store, sets)
+    pictures = galleries.gallery(part.document, part.plan, store) if whole else galleries.examples(part.document, store)
     grouped = groupby(pictures, lambda picture: picture["caption"])
     return [{"caption": caption, "pictures": list(group)} for caption, group in grouped]
 

@@ -1,6 +1,5 @@
 """Figures that show no measured numbers: masks, shuffled patches, architectures; each from the library's own nets and functions."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,13 +8,15 @@ from torch import Tensor, nn
 
 from defective.build import build
 from defective.campaign.plan import Plan
-from defective.data import Data, shapes
+from defective.campaign.store import Store
+from defective.data import shapes
 from defective.data.patches import shuffle_patches
-from defective.data.sets import pick
+from defective.files import read_tensors
 from defective.models import create_model
 from defective.report.architecture import picture_of
 from defective.report.figures import GRAY
 from defective.report.outline import outline
+from defective.specs import CraftJob
 from defective.surgery import defects, restore_
 
 if TYPE_CHECKING:
@@ -36,19 +37,18 @@ GRIDS = (1, 2, 4, 8)
 FONT = 8.0
 
 
-def drawing(name: str, plan: Plan, test_sets: Mapping[str, Data]) -> "Figure | None":
+def drawing(name: str, plan: Plan, store: Store) -> "Figure | None":
     """The figure of an exhibit of view ``"drawing"``; None if there is none of that name.
 
     Args:
         name: Of the exhibit, such as ``"figure8"``.
-        plan: Says which data sets are at hand.
-        test_sets: Test splits by the name of the data set; Figure 3 takes an image of one.
+        plan, store: Where Figure 3 finds an image.
     """
     if name in ARCHITECTURES:
         return architecture(ARCHITECTURES[name])
     if name == "figure2":
         return channels()
-    return patches(_image(plan, test_sets)) if name == "figure3" else None
+    return patches(_image(plan, store)) if name == "figure3" else None
 
 
 def architecture(name: str) -> "Figure":
@@ -95,15 +95,12 @@ def patches(image: Tensor) -> "Figure":
     return figure
 
 
-def _image(plan: Plan, test_sets: Mapping[str, Data]) -> Tensor:
-    """An image of the data set nearest to the paper's, else of the made one."""
-    wanted = [plan.data[kind] for kind in ("imagenet", "tiny-imagenet", "cifar10") if kind in plan.data]
-    for name in wanted:
-        data = test_sets.get(name)
-        if data is not None and not any(side % GRIDS[-1] for side in data.image_shape[1:]):
-            image: Tensor = data.take(pick(len(data), 1))[0][0]
-            return image.cpu()
-    return shapes("test").x[0]
+def _image(plan: Plan, store: Store) -> Tensor:
+    """A real image that an attack of the plan began with, the largest first, else a made one."""
+    kept = [store.at(job) / "pictures.safetensors" for job in plan.jobs if isinstance(job, CraftJob) and store.result(job)]
+    images = [read_tensors(file)[0]["x"][0] for file in kept]
+    fitting = [image for image in images if len(image) == 3 and not any(side % GRIDS[-1] for side in image.shape[1:])]
+    return max(fitting, key=torch.numel, default=shapes("test").x[0])
 
 
 def _activation(net: nn.Module, site: str, image: Tensor) -> Tensor:

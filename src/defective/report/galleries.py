@@ -1,6 +1,6 @@
 """Attacked images with what each net says of them, and pictures of masks, from a store."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import Tensor
@@ -9,9 +9,6 @@ from defective.campaign.describe import describe, title
 from defective.campaign.measured import Document
 from defective.campaign.plan import Plan
 from defective.campaign.store import Store
-from defective.data import Data
-from defective.evaluation import Crafted
-from defective.evaluation.crafted import read_crafted
 from defective.files import read_tensors
 from defective.report.pictures import mask_picture, perturbation_picture, picture
 from defective.specs import CraftJob, ScoreJob, TrainJob
@@ -23,14 +20,13 @@ Picture = dict[str, Any]
 _SHOWN = ("resnet18/0.1-bottom", "resnet18/0.5-bottom")
 
 
-def gallery(document: Document, plan: Plan, store: Store, test_sets: Mapping[str, Data]) -> list[Picture]:
+def gallery(document: Document, plan: Plan, store: Store) -> list[Picture]:
     """The images of a gallery exhibit: row by row the set attacked first, every image of it, the verdicts of all its columns.
 
     Args:
         document: What :func:`defective.campaign.measured.document` says of it.
         plan: How many images it shows.
         store: Where the images and the nets' answers lie.
-        test_sets: Test splits by the name of the data set; rows of others are left out.
 
     Returns:
         For each image ``caption`` (of the row), ``label`` (true class), ``original``, ``perturbation``, ``adversarial`` (PNG data
@@ -44,17 +40,17 @@ def gallery(document: Document, plan: Plan, store: Store, test_sets: Mapping[str
         if judged:
             # Of several seeds the first.
             crafted = min(judged, key=lambda job: job.seed)
-            found += _pictures(row["label"], crafted, judged[crafted], count, store, test_sets)
+            found += _pictures(row["label"], crafted, judged[crafted], count, store)
     return found
 
 
-def examples(document: Document, store: Store, test_sets: Mapping[str, Data], count: int = 6) -> list[Picture]:
+def examples(document: Document, store: Store, count: int = 6) -> list[Picture]:
     """The first images of one attacked set of a table, the one that most of its nets have judged; as :func:`gallery`."""
     judged = _by_set([("", name) for name in document["jobs"]], store)
     if not judged:
         return []
     crafted = max(judged, key=lambda job: len(judged[job]))
-    return _pictures(str(crafted.attack), crafted, judged[crafted], count, store, test_sets)
+    return _pictures(str(crafted.attack), crafted, judged[crafted], count, store)
 
 
 def masks(store: Store, plan: Plan | None = None, *, count: int = 2) -> list[dict[str, str]]:
@@ -109,38 +105,24 @@ def _by_set(scores: Iterable[tuple[str, str]], store: Store) -> dict[CraftJob, d
     return found
 
 
-def _pictures(
-    caption: str, job: CraftJob, nets: dict[str, str], count: int, store: Store, test_sets: Mapping[str, Data]
-) -> list[Picture]:
-    data = test_sets.get(job.sources[0].data)
-    if data is None:
-        return []
-    crafted = read_crafted(store.at(job) / "images.safetensors", data)
+def _pictures(caption: str, job: CraftJob, nets: dict[str, str], count: int, store: Store) -> list[Picture]:
+    images, about = read_tensors(store.at(job) / "pictures.safetensors")
     answers = {net: read_tensors(store.at(name) / "outcome.safetensors")[0]["attacked"] for net, name in nets.items()}
-    largest = float(job.attack.parameters.get("eps") or crafted.changes()["linf_max"]) or 1.0
+    result = store.result(job) or {}
+    largest = float(job.attack.parameters.get("eps") or result["changes"]["linf_max"]) or 1.0
+    classes, labels = about["classes"], images["y"].tolist()
     return [
         {
             "caption": caption,
-            "label": data.classes[int(crafted.y[number])],
-            **_triple(crafted, number, largest),
+            "label": classes[label],
+            "original": picture(x),
+            "perturbation": perturbation_picture(x, x_adv, largest),
+            "adversarial": picture(x_adv),
             "verdicts": [
-                {
-                    "net": net,
-                    "says": data.classes[int(answer[number])],
-                    "right": bool(answer[number] == crafted.y[number]),
-                }
+                {"net": net, "says": classes[int(answer[number])], "right": int(answer[number]) == label}
                 for net, answer in answers.items()
             ],
             "spec": describe(job),
         }
-        for number in range(min(count, len(crafted.y)))
+        for number, (x, x_adv, label) in enumerate(zip(images["x"][:count], images["x_adv"][:count], labels[:count], strict=True))
     ]
-
-
-def _triple(crafted: Crafted, number: int, largest: float) -> dict[str, str]:
-    x, x_adv = crafted.x[number].cpu(), crafted.x_adv[number]
-    return {
-        "original": picture(x),
-        "perturbation": perturbation_picture(x, x_adv, largest),
-        "adversarial": picture(x_adv),
-    }

@@ -49,6 +49,8 @@ def in_words(counts: dict[str, int]) -> str:
     """
     total = sum(counts.values())
     present = [(verdict, counts[verdict]) for verdict in VERDICTS if counts.get(verdict)]
+    if counts.get("not measured") == total > 1:
+        return f"none of the {total} comparisons is measured"
     if total == 1:
         return f"the comparison {_VERBS[present[0][0]][0]}"
     (verdict, count), *rest = present
@@ -79,26 +81,40 @@ def summary(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _spelled(comparison: Document, part: Part, shelf: Shelf) -> dict[str, Any]:
-    right = comparison["right"]
-    constant = not isinstance(right, list)
-    unit = part.document["unit"]
+    """A comparison with what both sides share said once, in front."""
+    unit, right = part.document["unit"], comparison["right"]
+    left = _side(comparison["left"], part, shelf)
+    other = _side(right, part, shelf) if isinstance(right, list) else {"words": [shown(right, unit)]}
+    both = _shared(left, other)
     return {
         **comparison,
-        "left": _side(comparison["left"], part, shelf),
-        "right": {"words": shown(right, unit)} if constant else _side(right, part, shelf),
+        "both": both,
+        "left": left,
+        "right": other,
         "relation": "above" if comparison["within"] is None else f"within {shown(comparison['within'], unit)} of",
     }
 
 
+def _shared(left: dict[str, Any], right: dict[str, Any]) -> str:
+    """Take out of both sides what they share, such as the attack that two nets are under, and put their words together."""
+    words = left["words"], right["words"]
+    alike = {i for i, (one, other) in enumerate(zip(*words, strict=False)) if one == other and len(words[0]) == len(words[1])}
+    if len(alike) == len(words[0]):
+        # Rows may be labelled alike; of those nothing can be left out.
+        alike = set()
+    for side in (left, right):
+        side["words"] = ", ".join(word for i, word in enumerate(side["words"]) if i not in alike)
+    return ", ".join(words[0][i] for i in sorted(alike))
+
+
 def _side(ref: list[str], part: Part, shelf: Shelf) -> dict[str, Any]:
     exhibit, row, column = ref if len(ref) == 3 else (part.document["exhibit"], *ref)
-    words = f"{row}, {column}"
     document = shelf.document(exhibit, part.plan)
     if document is None:
-        return {"words": words}
+        return {"words": [heading(exhibit), row, column]}
     label = next(each["label"] for each in document["rows"] if each["name"] == row)
-    other = f"{heading(exhibit)}: " if exhibit != part.document["exhibit"] else ""
-    found: dict[str, Any] = {"words": f"{other}{label}, {column}", "exhibit": exhibit, "row": row, "column": column}
+    other = [heading(exhibit)] if exhibit != part.document["exhibit"] else []
+    found: dict[str, Any] = {"words": [*other, label, column], "exhibit": exhibit, "row": row, "column": column}
     measured = cells_by_place(document)[row, column]["measured"]
     if measured is not None:
         found |= {"value": repr(measured["mean"]), "text": shown(measured["mean"], document["unit"])}
