@@ -13,6 +13,15 @@ def parse(said) -> object:
     return json.loads(out, parse_constant=pytest.fail)
 
 
+def one_line(said) -> str:
+    """What a command says that was given something bad: one line, and exit code 2."""
+    assert (said.code, said.out) == (2, "")
+    # Work that had begun leaves the line of its progress; everything else is the error.
+    lines = [line for line in said.err.splitlines() if "━" not in line and "-:--:--" not in line]
+    assert len(lines) == 1 and lines[0].startswith("error: ") and "Traceback" not in said.err
+    return lines[0]
+
+
 def table(said) -> list[list[str]]:
     """The cells of a printed table, heading left out."""
     assert said.code == 0

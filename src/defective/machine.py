@@ -2,6 +2,7 @@
 
 import os
 import platform
+import time
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,15 @@ def _cpu_flags() -> frozenset[str]:
 
 def _cpu_name() -> str:
     return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def age() -> float:
+    """Seconds since this process began, its imports included; 0 where the system does not say."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError):
+        return 0.0
 
 
 def world() -> tuple[int, int]:

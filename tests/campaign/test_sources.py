@@ -16,6 +16,9 @@ ALL = list(EXHIBITS.values())
         ([], [CIFAR, MNIST], {"cifar10": "cifar10", "mnist": "mnist"}),
         (["shapes"], [CIFAR], {"cifar10": "shapes"}),
         (["folder:a"], [IMAGENET], {"imagenet": "folder:a"}),
+        (["folder:a"], [CIFAR, MNIST], {"cifar10": "folder:a", "mnist": "folder:a"}),
+        (["mnist=shapes", "folder:a"], [CIFAR, MNIST], {"cifar10": "folder:a", "mnist": "shapes"}),
+        (["folder:a"], [EXHIBITS["figure2"]], {}),
         (["cifar10:a"], [CIFAR], {"cifar10": "cifar10:a"}),
         (["imagenet:a=b"], [IMAGENET], {"imagenet": "imagenet:a=b"}),
         (["folder:a=b"], [CIFAR], {"cifar10": "folder:a=b"}),
@@ -33,11 +36,9 @@ def test_kinds_and_what_stands_for_them(given, wanted, found):
 @pytest.mark.parametrize(
     ("given", "wanted", "named"),
     [
-        ([], ALL, r"table1, figure3: say where ImageNet is, --data imagenet:PATH"),
-        (["shapes"], ALL, "--data shapes: say which set it stands for, as imagenet=shapes"),
-        (["folder:a"], [CIFAR, MNIST], "say which set it stands for"),
-        (["folder:a"], [EXHIBITS["figure2"]], "say which set it stands for"),
-        (["shapes", "cifar10"], [CIFAR], "--data cifar10: cifar10 is already shapes"),
+        ([], ALL, r"table1: say where ImageNet is, --data imagenet:PATH"),
+        (["shapes", "folder:a"], [CIFAR], "--data folder:a: what is not named is already shapes"),
+        (["cifar10", "cifar10=shapes"], [CIFAR], "--data cifar10=shapes: cifar10 is already cifar10"),
         (["cifar=shapes"], [CIFAR], "no kind 'cifar'; there are cifar10, mnist"),
         (["=shapes"], [CIFAR], "no kind ''"),
         (
@@ -52,6 +53,10 @@ def test_kinds_and_what_stands_for_them(given, wanted, found):
 def test_what_cannot_be_told_is_said(given, wanted, named):
     with pytest.raises(InputError, match=named):
         data_sets(given, wanted)
+
+
+def test_a_plan_needs_no_imagenet():
+    assert data_sets([], ALL, planned=True)["imagenet"] == "imagenet"
 
 
 def test_everything_can_be_given():

@@ -134,6 +134,7 @@ with Store(Path(sys.argv[1])).working(read_job(json.loads(sys.argv[2]))) as plac
 """
 
 
+@pytest.mark.slow
 def test_the_lock_goes_with_a_killed_process(store):
     command = [sys.executable, "-c", HOLD, str(store.folder), JOB.model_dump_json()]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:

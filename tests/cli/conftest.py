@@ -14,7 +14,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from campaigns import net
 from defective import build, save
+from defective.campaign.store import Store
 from defective.cli import main
 from defective.files import write_tensors
 from image_files import pack, write_image
@@ -45,6 +47,7 @@ def _built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(Path(__file__).with_name("own_nets.py"), place)
     _write_data(place)
     _write_nets(place)
+    _write_stores(place)
     return place
 
 
@@ -80,6 +83,18 @@ def _write_data(place: Path) -> None:
         link = tarfile.TarInfo("train/dark/link.png")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
         tar.addfile(link)
+
+
+def _write_stores(place: Path) -> None:
+    Store(place / "nothing-done")
+    for name, spec, result in (
+        ("damaged-store", net().model_dump_json(), '{"values": '),
+        ("other-version", '{"kind": "train"}', "{}"),
+    ):
+        job = Store(place / name).at("train-0")
+        job.mkdir()
+        (job / "spec.json").write_text(spec)
+        (job / "result.json").write_text(result)
 
 
 def _write_nets(place: Path) -> None:

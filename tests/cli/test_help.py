@@ -5,6 +5,7 @@ import pytest
 from defective import __version__
 
 COMMANDS = ["demo", "models", "describe", "data get", "data check", "train", "attack", "evaluate"]
+COMMANDS += ["reproduce", "report", "store ls", "store show", "store export", "store gc"]
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
@@ -24,10 +25,12 @@ def test_without_a_command_all_of_them_are_shown(run, command):
         assert re.search(rf"\b{name}  ", out)
 
 
-def test_data_alone_shows_its_commands(run):
-    code, out, err = run("data")
+@pytest.mark.parametrize(("group", "commands"), [("data", ["get", "check"]), ("store", ["ls", "show", "export", "gc"])])
+def test_a_group_alone_shows_its_commands(run, group, commands):
+    code, out, err = run(group)
     assert (code, err) == (0, "")
-    assert "get" in out and "check" in out
+    for name in commands:
+        assert re.search(rf"\b{name}  ", out)
 
 
 def test_the_examples_can_be_parsed(run):

@@ -33,7 +33,7 @@ def clean(store: Store, *, days: float, dry_run: bool = False) -> tuple[int, int
     before = now - 86_400 * days
     found = [file for part in _KEPT for file in (store.folder / part).rglob("*") if file.is_file()]
     hidden = {file for file in found if file.name.startswith(".")}
-    pieces = {file for file in found if file.parents[1].name == "pieces"} - hidden
+    pieces = {file for file in found if file.is_relative_to(store.folder / "pieces")} - hidden
     places = [file for file in hidden if _touched(file) < min(before, now - _WRITING)]
     places += [file for file in pieces if _touched(file) < before]
     freed = sum(map(_size, places))

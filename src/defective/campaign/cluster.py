@@ -21,6 +21,8 @@ from defective.specs import Job, needs, read_job
 # State of a job, and whether the task did it itself.
 Outcome = tuple[State, bool]
 _benches: dict[str, Bench] = {}
+# Times that a job is begun again whose worker died, before it counts as failed.
+RETRIES = 5
 
 
 def run_on_ray(jobs: Sequence[Job], bench: Bench, address: str, say: Callable[[str], object] = lambda line: None) -> Tally:
@@ -44,14 +46,14 @@ def run_on_ray(jobs: Sequence[Job], bench: Bench, address: str, say: Callable[[s
 
 def _run(ray: Any, jobs: Sequence[Job], bench: Bench, say: Callable[[str], object]) -> Tally:
     try:
-        task = ray.remote(max_retries=-1, num_gpus=1 if ray.cluster_resources().get("GPU") else 0)(_do)
+        task = ray.remote(max_retries=RETRIES, num_gpus=1 if ray.cluster_resources().get("GPU") else 0)(_do)
         refs: dict[Job, Any] = {}
         where = {name: _absolute(text) for name, text in bench.data.items()}
         end = None if deadline.get() is None else time.time() + (deadline.get() or 0.0) - time.monotonic()
         settings = (str(bench.store.folder.absolute()), where, bench.device, end)
         for job in jobs:
             refs[job] = task.remote(job.model_dump(mode="json"), *settings, *(refs[needed] for needed in needs(job)))
-        return _collect(ray, refs, say)
+        return _collect(ray, refs, bench.store, say)
     finally:
         ray.shutdown()
 
@@ -68,7 +70,7 @@ def _connect(address: str) -> Any:
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, runtime_env={"env_vars": kept})
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"no Ray cluster answers at {address!r} ({str(error).splitlines()[0]}): start one with ray start --head"
+            f"no Ray cluster answers at {address!r} ({' '.join(str(error).split())[:200]}): start one with ray start --head"
         ) from None
     return ray
 
@@ -88,19 +90,35 @@ def _absolute(where: str) -> str:
     return f"{kind}:{Path(path).expanduser().resolve()}" if path else where
 
 
-def _collect(ray: Any, refs: dict[Job, Any], say: Callable[[str], object]) -> Tally:
+def _collect(ray: Any, refs: dict[Job, Any], store: Store, say: Callable[[str], object]) -> Tally:
     tally = Tally()
     jobs = {ref: job for job, ref in refs.items()}
     waiting = list(refs.values())
     while waiting:
         ended, waiting = ray.wait(waiting)
         for ref in ended:
-            state, did = ray.get(ref)
+            state, did = _outcome(ray, ref, jobs[ref], store, tally)
             tally.states[jobs[ref]] = state
             tally.done += did
             if did or state != "finished":
                 say(f"[{len(tally.states)}/{len(refs)}] {state}: {describe(jobs[ref])}")
     return tally
+
+
+def _outcome(ray: Any, ref: Any, job: Job, store: Store, tally: Tally) -> Outcome:
+    """What a task came to; the error of one that could not even record its own."""
+    try:
+        outcome: Outcome = ray.get(ref)
+        return outcome
+    except ray.exceptions.RayTaskError as error:
+        if {tally.states.get(needed) for needed in needs(job)} & {"failed", "blocked"}:
+            return "blocked", False
+        if isinstance(error.cause, OSError):
+            raise OSError(error.cause.errno, error.cause.strerror, error.cause.filename) from None
+        store.fail(job, RuntimeError(str(error.cause)))
+    except ray.exceptions.RayError as error:
+        store.fail(job, RuntimeError(f"its worker died {RETRIES + 1} times: {type(error).__name__}"))
+    return "failed", False
 
 
 def _do(
@@ -114,7 +132,11 @@ def _do(
         return "left", False
     job = read_job(document)
     # Nets and images stay in the memory of the worker between its tasks.
-    bench = _benches.setdefault(folder, Bench(Store(Path(folder)), data, device))
+    if folder not in _benches:
+        _benches[folder] = Bench(Store(Path(folder)), data, device)
+        for name in data:
+            _benches[folder].check_data(name)
+    bench = _benches[folder]
     tally = Tally(states=dict.fromkeys(needs(job), "finished"))
     try:
         with until(None if end is None else max(0.0, end - time.time())):

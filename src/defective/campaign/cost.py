@@ -5,9 +5,10 @@ from math import prod
 from statistics import median
 from typing import Any
 
+from defective.campaign.describe import describe
 from defective.campaign.plan import Plan
 from defective.campaign.run import todo
-from defective.campaign.store import Store
+from defective.campaign.store import Store, name_of
 from defective.paper import exhibits
 from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob, nets_of
 
@@ -82,6 +83,22 @@ def outline(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
     return rows
 
 
+def each_job(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
+    """Every job of a plan: its name as ``job``, what it is ``about``, whether it is ``stored``, estimated ``seconds`` and ``bytes``."""
+    costs = seconds(plan.jobs, store, plan.images, device)
+    missing = set(todo(plan.jobs, store))
+    return [
+        {
+            "job": name_of(job),
+            "about": describe(job),
+            "stored": job not in missing,
+            "seconds": costs[job],
+            "bytes": disk(job, plan.images),
+        }
+        for job in plan.jobs
+    ]
+
+
 def seconds(jobs: Iterable[Job], store: Store, shapes: Shapes, device: str) -> dict[Job, float]:
     """Estimated seconds of each job."""
     took: dict[str, list[float]] = {}
@@ -102,7 +119,8 @@ def disk(job: Job, shapes: Shapes) -> float:
             size = 4e6 * _MILLION_PARAMETERS[job.net.arch] * job.recipe.width_mult**2
             return size * (1 if job.net.members == 1 else job.net.members * 2)
         case CraftJob():
-            return float(job.samples * prod(shapes[job.sources[0].data]))
+            # Its pieces stay beside it until they are cleaned up.
+            return float(2 * job.samples * prod(shapes[job.sources[0].data]))
         case _:
             return 4e3
 

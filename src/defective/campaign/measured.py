@@ -1,7 +1,7 @@
 """What was measured of an exhibit, beside what was published, as one JSON document."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from defective.campaign.describe import describe
@@ -10,7 +10,7 @@ from defective.campaign.store import Store, name_of
 from defective.evaluation import Rate
 from defective.paper import EXHIBITS, Cell, Claim, Comparison, Estimate, Exhibit, exhibits, judge
 from defective.paper.claims import Ref, difference
-from defective.specs import Job, nets_of
+from defective.specs import Job
 
 Document = dict[str, Any]
 
@@ -24,10 +24,10 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
     """All that is known of one exhibit at one scale.
 
     Returns:
-        ``exhibit``, ``title``, ``where``, ``unit``, ``view``, ``columns``, ``notes``; ``scale``, ``data``, ``seeds``; ``rows``: name
-        and label; ``cells``: row, column, ``published``, ``measured`` (None if not yet, else values of each seed with intervals and
-        counts, their mean and interval), ``difference`` with its interval and the names of the jobs; ``claims`` with verdicts;
-        ``jobs``: what each of those jobs was, how long it took and where. A bound may be infinite.
+        ``exhibit``, ``title``, ``where``, ``unit``, ``view``, ``columns``, ``notes``; ``scale``, ``seeds``; by kind, the name of the
+        ``data`` and its ``readers``; ``rows``: name and label; ``cells``: row, column, ``published``, ``measured`` (None if not yet,
+        else values of each seed with intervals and counts, their mean and interval), ``difference`` with its interval and the names of
+        the jobs; ``claims`` with verdicts; ``jobs``: what each of those jobs was, how long it took and where. A bound may be infinite.
     """
     cells = plan.of(exhibit)
     found = {place: _cell(exhibit, place, cells.get(place, []), store) for place in _places(exhibit)}
@@ -42,7 +42,8 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
         "rows": [{"name": row.name, "label": row.label} for row in exhibit.rows],
         "notes": list(exhibit.notes),
         "scale": plan.scale,
-        "data": {kind: name for kind, name in plan.data.items() if kind in _kinds(exhibit, jobs, plan)},
+        "data": {kind: plan.data[kind] for kind in plan.kinds(exhibit)},
+        "readers": {kind: plan.readers[kind] for kind in plan.kinds(exhibit) if kind in plan.readers},
         "seeds": plan.seeds,
         "cells": list(found.values()),
         "claims": [_claim(claim, exhibit, plan, store) for claim in exhibit.claims],
@@ -51,14 +52,21 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
 
 
 def best_documents(store: Store) -> list[Document]:
-    """A document for each exhibit, scale and data sets of which anything is there, of the plan with the most seeds."""
-    best: dict[tuple[Any, ...], Document] = {}
-    for plan in store.plans():
-        for made in documents(read_plan(plan), store):
-            key = (made["exhibit"], made["scale"], tuple(made["data"].values()))
-            if made["jobs"] and made["seeds"] > best.get(key, {"seeds": 0})["seeds"]:
-                best[key] = made
-    return list(best.values())
+    """A document for each exhibit, scale and data set of which anything is there."""
+    found = (document(EXHIBITS[name], plan, store) for (name, _, _), plan in best_plans(map(read_plan, store.plans())).items())
+    return [made for made in found if made["jobs"]]
+
+
+def best_plans(plans: Iterable[Plan]) -> dict[tuple[str, str, str], Plan]:
+    """(exhibit, scale, data set) to the plan with the most seeds, of several alike to the one with the most data sets."""
+    best: dict[tuple[str, str, str], Plan] = {}
+    for plan in plans:
+        for exhibit in exhibits(list(plan.exhibits)):
+            key = (exhibit.name, plan.scale, plan.data.get(exhibit.data, ""))
+            known = best.get(key)
+            if known is None or (plan.seeds, len(plan.data)) > (known.seeds, len(known.data)):
+                best[key] = plan
+    return best
 
 
 def plain(value: Any) -> Any:
@@ -80,12 +88,6 @@ def plain(value: Any) -> Any:
 
 def _places(exhibit: Exhibit) -> list[tuple[str, str]]:
     return [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
-
-
-def _kinds(exhibit: Exhibit, jobs: Mapping[str, Job], plan: Plan) -> set[str]:
-    """Its own kind, and what else it was measured on."""
-    used = {net.data for job in jobs.values() for net in nets_of(job)} - {plan.data.get(exhibit.data)}
-    return {exhibit.data, *(kind for kind, name in plan.data.items() if name in used)}
 
 
 def _cell(exhibit: Exhibit, place: tuple[str, str], cells: list[Cell], store: Store) -> Document:

@@ -1,7 +1,7 @@
 """From exhibits to jobs: what has to be done, each thing once, in an order in which it can be done."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ class Plan:
         scale: ``"tiny"``, ``"fast"`` or ``"paper"``.
         data: Kind of data set to the name of the set that stands for it, such as ``{"cifar10": "cifar10-jpeg"}``.
         shapes: Kind of data set to ``(C, H, W)`` of that set's images.
+        readers: Kind of data set to the kind as which its files are read: another than itself where a set stands in for it.
         seeds: Times that every net is trained, each time with other seeds.
 
     Raises:
@@ -39,6 +40,7 @@ class Plan:
     data: dict[str, str]
     shapes: dict[str, tuple[int, int, int]]
     seeds: int = 1
+    readers: dict[str, str] = field(default_factory=dict)
     _cells: dict[str, dict[tuple[str, str], list[Cell]]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -66,6 +68,16 @@ class Plan:
             self._cells[exhibit.name] = found
         return self._cells[exhibit.name]
 
+    def kinds(self, exhibit: Exhibit) -> list[str]:
+        """The kinds of data set that an exhibit is measured on, its own first."""
+        asked = _Asked(self.data)
+        exhibit.cells(replace(self.setups[0], data=asked))
+        return list(dict.fromkeys([*([exhibit.data] if exhibit.data else []), *asked.kinds]))
+
+    def official(self, kind: str) -> bool:
+        """Whether the set is read as the official files of its kind; else it stands in for them."""
+        return self.readers.get(kind, kind if self.data[kind] == kind else "folder") == kind
+
     @cached_property
     def jobs(self) -> list[Job]:
         """Every job once, what it needs before it."""
@@ -88,7 +100,20 @@ class Plan:
             "data": self.data,
             "shapes": {kind: list(shape) for kind, shape in self.shapes.items()},
             "seeds": self.seeds,
+            "readers": self.readers,
         }
+
+
+class _Asked(dict[str, str]):
+    """Data sets by kind; remembers which kinds were asked for."""
+
+    def __init__(self, data: dict[str, str]) -> None:
+        super().__init__(data)
+        self.kinds: list[str] = []
+
+    def __getitem__(self, kind: str) -> str:
+        self.kinds.append(kind)
+        return super().__getitem__(kind)
 
 
 def read_plan(document: dict[str, Any]) -> Plan:
@@ -100,7 +125,9 @@ def read_plan(document: dict[str, Any]) -> Plan:
         True
     """
     shapes = {kind: tuple(shape) for kind, shape in document["shapes"].items()}
-    return Plan(tuple(document["exhibits"]), document["scale"], document["data"], shapes, document["seeds"])
+    return Plan(
+        tuple(document["exhibits"]), document["scale"], document["data"], shapes, document["seeds"], document.get("readers", {})
+    )
 
 
 def in_order(wanted: Iterable[Job]) -> list[Job]:

@@ -10,16 +10,17 @@ from defective.errors import InputError
 from defective.paper import Exhibit
 
 
-def data_sets(given: Sequence[str], wanted: Sequence[Exhibit]) -> dict[str, str]:
+def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool = False) -> dict[str, str]:
     """Kind of data set to where it is read from.
 
     Args:
         given: ``D`` or ``KIND=D`` each, ``D`` as :func:`defective.data.load_data` takes it. ``mnist:PATH`` and the like stand for
-            their kind; ``folder:PATH`` and ``shapes`` for the kind of the exhibits, if that is one.
-        wanted: The exhibits; kinds of theirs that are not given are the official sets, where these can be downloaded.
+            their kind; ``folder:PATH`` and ``shapes`` for every kind that the exhibits need and nothing else stands for.
+        wanted: The exhibits; kinds of theirs that are not given are the official sets.
+        planned: Nothing is to be read, so that ImageNet, which cannot be downloaded, may be nowhere.
 
     Raises:
-        InputError: If a kind is unknown or named twice, cannot be told, or is ImageNet and nowhere given; if two sets have one name.
+        InputError: If a kind is unknown or named twice, or is ImageNet and nowhere given; if two sets have one name.
 
     Example:
         >>> from defective.paper import EXHIBITS
@@ -28,19 +29,23 @@ def data_sets(given: Sequence[str], wanted: Sequence[Exhibit]) -> dict[str, str]
     """
     kinds = list(dict.fromkeys(exhibit.data for exhibit in wanted if exhibit.data))
     found: dict[str, str] = {}
+    rest = ""
     for text in given:
-        kind, where = _kind(text, kinds)
-        if kind in found:
-            raise InputError(f"--data {text}: {kind} is already {found[kind]}")
-        found[kind] = where
+        kind, where = _kind(text)
+        if kind in found or (not kind and rest):
+            raise InputError(f"--data {text}: {kind or 'what is not named'} is already {found.get(kind, rest)}")
+        if kind:
+            found[kind] = where
+        else:
+            rest = where
     for kind in kinds:
         if kind not in found:
-            if kind == "imagenet":
+            if kind == "imagenet" and not rest and not planned:
                 names = ", ".join(exhibit.name for exhibit in wanted if exhibit.data == kind)
                 raise InputError(
                     f"{names}: say where ImageNet is, --data imagenet:PATH, or what stands for it, --data imagenet=tiny-imagenet"
                 )
-            found[kind] = kind
+            found[kind] = rest or kind
     places: dict[str, str] = {}
     for where in found.values():
         other = places.setdefault(name_of(where), where)
@@ -49,7 +54,8 @@ def data_sets(given: Sequence[str], wanted: Sequence[Exhibit]) -> dict[str, str]
     return found
 
 
-def _kind(text: str, kinds: list[str]) -> tuple[str, str]:
+def _kind(text: str) -> tuple[str, str]:
+    """The kind that a set stands for, empty if none is named, and where it is."""
     kind, sign, where = text.partition("=")
     # A path may hold the sign too.
     if sign and kind in KINDS:
@@ -59,9 +65,7 @@ def _kind(text: str, kinds: list[str]) -> tuple[str, str]:
         return name, text
     if sign and ":" not in kind:
         raise InputError(f"--data {text}: no kind {kind!r}; there are {', '.join(KINDS)}")
-    if len(kinds) != 1:
-        raise InputError(f"--data {text}: say which set it stands for, as {kinds[0] if kinds else 'cifar10'}={text}")
-    return kinds[0], text
+    return "", text
 
 
 def name_of(where: str) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +21,8 @@ DataOption = Annotated[
 ]
 ImageSizeOption = Annotated[int | None, typer.Option(min=1, help="Scale and crop the images of a folder to this size.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the accelerator if there is one.")]
+StoreOption = Annotated[Path, typer.Option(help="Folder of results: nets, attacked images, measured numbers.")]
+STORE = Path("runs/store")
 # Room for the seeds made from it, such as those of an ensemble's members, within the 64 bits of a generator.
 MAX_SEED = 1 << 48
 SeedOption = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed.")]

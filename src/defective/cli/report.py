@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from defective.campaign.store import Store
-from defective.cli.console import JsonOption, print_json
+from defective.cli.console import STORE, JsonOption, StoreOption, print_json
 from defective.files import check_folder
 
 
 def report(
-    store: Annotated[Path, typer.Option(help="Folder of results that defective reproduce made.")],
-    out: Annotated[Path, typer.Option(help="Folder for the page, the tables and the figures.")],
+    store: StoreOption = STORE,
+    out: Annotated[Path, typer.Option(help="Folder for the page, the tables and the figures.")] = Path("runs/report"),
     json: JsonOption = False,
 ) -> None:
     """Show what was measured: one page (claims, tables, figures, images), tables as Markdown and LaTeX, figures as SVG, PDF and PNG.

@@ -2,43 +2,43 @@
 
 import re
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from defective.campaign.cost import outline
+from defective.campaign.cost import each_job, outline
 from defective.campaign.job import Bench
 from defective.campaign.measured import documents, plain
 from defective.campaign.plan import KINDS, Plan
 from defective.campaign.run import Tally, run
 from defective.campaign.sources import data_sets, name_of
 from defective.campaign.store import Store
-from defective.cli.console import DeviceOption, JsonOption, print_json, print_table
+from defective.cli.console import STORE, DeviceOption, JsonOption, StoreOption, print_json, print_table
 from defective.data import load_data
 from defective.errors import InputError
-from defective.machine import choose_device
+from defective.machine import age, choose_device
 from defective.paper import exhibits
 from defective.progress import until
 
-# Share of the time budget that is kept for writing down what is there.
-RESERVE = 0.03
+# Share of the time budget, and least number of seconds, kept for writing down what is there.
+RESERVE, LEAST = 0.03, 2.0
 
 
 def reproduce(
     names: Annotated[list[str], typer.Argument(metavar="EXHIBIT...", help="table1 to table15, figure1 to figure15, or all.")],
-    store: Annotated[Path, typer.Option(help="Folder of results: nets, attacked images, measured numbers.")],
+    store: StoreOption = STORE,
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="Data set, or KIND=DATA where it stands for another (imagenet=tiny-imagenet); repeatable. Default: the paper's."
+            help="Data set, or KIND=DATA where it stands for another (imagenet=tiny-imagenet); repeatable. A folder: without a kind "
+            "stands for all that nothing else stands for. Default: the paper's."
         ),
     ] = None,
     scale: Annotated[str, typer.Option(help="tiny (two cores), fast (one GPU, short schedule), paper (Appendix D).")] = "tiny",
     seeds: Annotated[int, typer.Option(min=1, help="Train every net so many times, each with other seeds.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, what is stored, and the estimated cost.")] = False,
     time_budget: Annotated[
-        str | None, typer.Option(help="Stop before this is out, as 90s, 9m or 2h; the same command goes on.")
+        str | None, typer.Option(help="Stop before so much time from the start is out, as 90s, 9m or 2h; the same command goes on.")
     ] = None,
     ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run the jobs on a Ray cluster (auto: the one here).")] = None,
     device: DeviceOption = None,
@@ -47,17 +47,18 @@ def reproduce(
     """Rerun tables and figures of the paper and show published beside measured.
 
     Jobs that exhibits share are done once; finished jobs are never done again; a killed command goes on where it stopped. Several
-    commands may work on one store at a time. Exit code 1: a job failed, or a claim of the paper does not hold.
+    commands may work on one store at a time. Exit code 1: a job failed, or a claim of the paper fails. A run that a time
+    budget stopped ends with 0 or 1 too; how many jobs are left is printed, and is jobs.left of --json.
 
     Example: defective reproduce table4 --data cifar10 --scale tiny --store runs/store
     """
     wanted = exhibits(names)
     budget = None if time_budget is None else _seconds(time_budget)
     choose_device(device)
-    sets = data_sets(data or [], wanted)
+    sets = data_sets(data or [], wanted, planned=dry_run)
     # Said before any data set is read: what must not hold results.
     kept = Store(store, make=False)
-    with until(None if budget is None else budget * (1 - RESERVE)):
+    with until(None if budget is None else max(0.0, budget - max(RESERVE * budget, LEAST) - age())):
         plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, look=not dry_run)
         if dry_run:
             _dry(plan, kept, choose_device(device).type, json)
@@ -94,7 +95,8 @@ def _plan(names: list[str], scale: str, sets: dict[str, str], seeds: int, *, loo
         # Planning alone downloads nothing: of the official sets the shape is known.
         known = where in KINDS and not look
         shapes[kind] = KINDS[where] if known else load_data(where, "test").image_shape
-    return Plan(tuple(names), scale, {kind: name_of(where) for kind, where in sets.items()}, shapes, seeds)
+    named = {kind: name_of(where) for kind, where in sets.items()}
+    return Plan(tuple(names), scale, named, shapes, seeds, {kind: where.partition(":")[0] for kind, where in sets.items()})
 
 
 def _seconds(text: str) -> float:
@@ -105,25 +107,36 @@ def _seconds(text: str) -> float:
 
 
 def _dry(plan: Plan, store: Store, device: str, json: bool) -> None:
-    rows = outline(plan, store, device)
+    rows, jobs = outline(plan, store, device), each_job(plan, store, device)
     if json:
-        print_json({"plan": plan.as_dict(), "exhibits": rows, "jobs": [f"{job.kind}-{job.key}" for job in plan.jobs]})
+        print_json({"plan": plan.as_dict(), "exhibits": rows, "jobs": jobs})
         return
+    # Scores take no time, and are many: they are counted below.
+    listed = [job for job in jobs if not job["job"].startswith("score-")]
+    times = ("stored" if job["stored"] else _time(job["seconds"]) for job in listed)
+    print_table(
+        "Jobs but for scores", ("job", "estimated"), [(job["about"], time) for job, time in zip(listed, times, strict=True)]
+    )
     total: dict[str, Any] = {
         key: sum(row[key] for row in rows) for key in ("train", "craft", "score", "stored", "seconds", "bytes")
     }
     columns = ("exhibit", "train", "craft", "score", "stored", "estimated time", "disk")
     table = [_line(row["exhibit"], row) for row in rows] + [_line("all", total)]
+    stands = [f"{name} stands for {kind}" for kind, name in plan.data.items() if not plan.official(kind)]
     note = (
-        f"Jobs that an earlier exhibit needs too are counted there. Estimated for {device}; store {store.folder}. Nothing was run."
+        f"Jobs that an earlier exhibit needs too are counted there. Estimated for {device}; store {store.folder}. Nothing was run. "
+        + "; ".join(stands)
     )
     print_table(f"Plan at scale {plan.scale}, {plan.seeds} seed{'s' * (plan.seeds > 1)}", columns, table, note=note)
 
 
 def _line(name: str, row: dict[str, Any]) -> tuple[str, ...]:
     counts = (str(row[key]) for key in ("train", "craft", "score", "stored"))
-    minutes = row["seconds"] / 60
-    return (name, *counts, f"{minutes / 60:,.1f} h" if minutes > 90 else f"{minutes:,.1f} min", f"{row['bytes'] / 1e6:,.1f} MB")
+    return (name, *counts, _time(row["seconds"]), f"{row['bytes'] / 1e6:,.1f} MB")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} h" if seconds > 5400 else f"{seconds / 60:,.1f} min"
 
 
 def _rows(document: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -9,16 +9,21 @@ from defective.campaign.clean import clean
 from defective.campaign.describe import describe
 from defective.campaign.measured import best_documents, plain
 from defective.campaign.store import Store, write_json
-from defective.cli.console import JsonOption, print_json, print_table
+from defective.cli.console import STORE, JsonOption, StoreOption, print_json, print_table
 from defective.errors import InputError
 from defective.files import check_folder
 
-app = typer.Typer(help="Look into a store of results, take them out, clean up.", no_args_is_help=True)
-StoreOption = Annotated[Path, typer.Option(help="Folder of results that defective reproduce made.")]
+app = typer.Typer(help="Look into a store of results, take them out, clean up.")
+
+
+@app.callback(invoke_without_command=True)
+def _store(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command("ls")
-def ls(store: StoreOption, json: JsonOption = False) -> None:
+def ls(store: StoreOption = STORE, json: JsonOption = False) -> None:
     """List finished, unfinished and failed jobs.
 
     Example: defective store ls --store runs/store
@@ -37,7 +42,7 @@ def ls(store: StoreOption, json: JsonOption = False) -> None:
 @app.command("show")
 def show(
     job: Annotated[str, typer.Argument(help="Name as ls prints it, or its beginning.")],
-    store: StoreOption,
+    store: StoreOption = STORE,
     json: JsonOption = False,
 ) -> None:
     """Show one finished job: what it was and what it measured; as JSON its whole spec and result.
@@ -62,7 +67,7 @@ def show(
 
 @app.command("export")
 def export(
-    store: StoreOption, out: Annotated[Path, typer.Option(help="Folder for the JSON documents.")], json: JsonOption = False
+    out: Annotated[Path, typer.Option(help="Folder for the JSON documents.")], store: StoreOption = STORE, json: JsonOption = False
 ) -> None:
     """Write what was measured of each exhibit beside what was published, one small JSON document each, without images and nets.
 
@@ -87,8 +92,8 @@ def export(
 
 @app.command("gc")
 def gc(
-    store: StoreOption,
-    days: Annotated[float, typer.Option(min=0, help="Leave what was touched within so many days.")] = 1.0,
+    store: StoreOption = STORE,
+    days: Annotated[float, typer.Option(min=0, help="Leave what was touched within so many days.")] = 30.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     json: JsonOption = False,
 ) -> None:

@@ -57,17 +57,18 @@ class Work:
         """
         about = {**self.context, **what}
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
+        like = (what.get("part"), what.get("model"), what.get("attack"))
         file = self.folder / key[:2] / f"{key}.safetensors" if self.folder else None
         if file is not None and file.exists():
             try:
                 tensors, known = read_tensors(file)
                 self.seconds += 0.0 if key in self._counted else known.get("seconds", 0.0)
                 self._counted.add(key)
+                self._took.setdefault(like, known.get("seconds", 0.0))
                 return tensors
             except InputError:
                 # Damaged by something else than us, who write whole or not at all: make it again.
                 pass
-        like = (what.get("part"), what.get("model"), what.get("attack"))
         if file is not None:
             check_deadline(self._took.get(like, 0.0))
         started = time.perf_counter()

@@ -1,0 +1,59 @@
+"""Each bad input to the commands of a campaign: one line that names what is wrong, and nothing is made."""
+
+import pytest
+
+from printed import one_line
+
+STORE = ("store ls", "store show train-0", "store export --out new", "store gc", "report --out new")
+REPRODUCE = "reproduce figure14 --data folder:data --device cpu --store new"
+
+CASES = [
+    ("reproduce --store new", "'EXHIBIT...'"),
+    ("reproduce figure14", "'--store'"),
+    ("reproduce table16 --store new", "no exhibit 'table16'; there are all, table1"),
+    (f"{REPRODUCE} --scale huge", "no scale 'huge'; there are tiny, fast, paper"),
+    (f"{REPRODUCE} --seeds 0", "'--seeds'"),
+    (f"{REPRODUCE} --seeds -1", "'-1'"),
+    (f"{REPRODUCE} --device warp", "'warp'"),
+    *(
+        (f"{REPRODUCE} --time-budget '{budget}'", f"time budget '{budget}'")
+        for budget in ("0", "-1m", "9 m", "soon", "1d", "nan", "")
+    ),
+    ("reproduce figure14 --store new --data folder:nowhere", "folder:nowhere"),
+    ("reproduce figure14 --store new --data folder:~nobody-at-all/data", "no such file"),
+    ("reproduce figure14 --store new --data cifar100", "no data set 'cifar100'"),
+    ("reproduce figure14 --store new --data cifar=shapes", "no kind 'cifar'"),
+    ("reproduce figure14 --store new --data cifar10=", "no data set ''"),
+    ("reproduce figure14 --store new --data imagenet --dry-run --data folder:nowhere", "folder:nowhere"),
+    ("reproduce table1 --store new --data imagenet", "say where the images are"),
+    ("reproduce table1 --store new", "say where ImageNet is, --data imagenet:PATH"),
+    ("reproduce figure14 --store new --data shapes --data folder:data", "is already shapes"),
+    ("reproduce figure14 --store new --data cifar10=shapes --data cifar10", "cifar10 is already shapes"),
+    ("reproduce figure14 --store new --data folder:truncated", "truncated/train/dark/1.png"),
+    (REPRODUCE.replace("new", "notes.txt"), "notes.txt is a file"),
+    (REPRODUCE.replace("new", "notes.txt/deeper"), "notes.txt is a file"),
+    (REPRODUCE.replace("new", "cues"), "cues is no store and not empty"),
+    (f"{REPRODUCE.replace('new', 'cues')} --dry-run", "cues is no store and not empty"),
+    (f"{REPRODUCE.replace('new', 'notes.txt')} --dry-run", "notes.txt is a file"),
+    *((f"{command} --store nowhere", "nowhere: there is no store") for command in STORE),
+    *((f"{command} --store cues", "cues: there is no store") for command in STORE),
+    ("store show train-0 --store nothing-done", "nothing-done has no finished job 'train-0'; defective store ls"),
+    ("store show '' --store nothing-done", "no finished job ''"),
+    ("store show .. --store nothing-done", "no finished job '..'"),
+    ("store gc --store nothing-done --days -1", "'--days'"),
+    ("store export --store nothing-done --out notes.txt", "notes.txt is a file"),
+    ("store ls", "'--store'"),
+    ("store throw --store nothing-done", "'throw'"),
+    ("report --store nothing-done --out new", "nothing-done holds no plan"),
+    ("report --store nothing-done --out notes.txt", "notes.txt is a file"),
+    ("store show train-0 --store damaged-store", "damaged-store/jobs/train-0/result.json is damaged"),
+    ("store ls --store other-version", "other-version/jobs/train-0/spec.json is no job of this version"),
+    ("store ls --store damaged-store", "damaged-store/jobs/train-0/result.json is damaged"),
+]
+
+
+@pytest.mark.parametrize(("command", "named"), CASES, ids=[command for command, _ in CASES])
+def test_one_line_names_what_is_wrong(place, run, command, named):
+    before = sorted(place.rglob("*"))
+    assert named in one_line(run(command))
+    assert sorted(place.rglob("*")) == before

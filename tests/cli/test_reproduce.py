@@ -1,0 +1,195 @@
+"""Plan, run what is missing, print published beside measured."""
+
+import errno
+import json
+
+import pytest
+
+from campaigns import few, finish, plan_of
+from defective import files
+from defective.campaign import job as jobs
+from defective.campaign.store import Store, name_of
+from defective.errors import InputError
+from defective.paper import EXHIBITS
+from printed import parse, table
+
+DATA = "--data folder:data --device cpu"
+QUICK = f"reproduce figure14 {DATA}"
+
+
+def listing(folder):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def filled(folder, name, hits):
+    """A store where an exhibit is measured: ``hits(net)`` of 1000 for each target."""
+    store = Store(folder)
+    for job in plan_of(name, data="data").jobs:
+        net = job.net if job.kind == "train" else job.target.net if job.kind == "score" else ""
+        values = {"hits": hits(str(net)), "total": 1000}
+        finish(store, job, dict.fromkeys(("test_accuracy", "fooled", "paper", "target-correct", "all"), values))
+    return store
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Training of the defective net fails."""
+
+    def train(spec, *rest, **options):
+        if str(spec) != "resnet18":
+            raise InputError("the loss is nan\nat step 1")
+        return original(spec, *rest, **options)
+
+    original = jobs.train
+    monkeypatch.setattr(jobs, "train", train)
+
+
+def test_a_dry_run_of_all_lists_every_exhibit_and_writes_nothing(tmp_path, cache, run):
+    command = f"reproduce all --data imagenet=tiny-imagenet --store {tmp_path / 'store'} --dry-run --device cpu"
+    document = parse(run(f"{command} --json"))
+    assert [row["exhibit"] for row in document["exhibits"]] == list(EXHIBITS)
+    assert (
+        len(set(document["jobs"]))
+        == len(document["jobs"])
+        == sum(row[key] for row in document["exhibits"] for key in ("train", "craft", "score"))
+    )
+    assert document["plan"]["data"]["imagenet"] == "tiny-imagenet"
+    said = run(command)
+    rows = table(said)
+    assert [row[0] for row in rows] == [*EXHIBITS, "all"] and rows[-1][4] == "0"
+    assert int(rows[-1][1]) == sum(row["train"] for row in document["exhibits"])
+    assert "Nothing was run" in said.out and said.err == ""
+    assert not (tmp_path / "store").exists() and not (cache / "downloads").exists()
+
+
+def test_a_dry_run_knows_what_is_stored(place, tmp_path, run):
+    store = Store(tmp_path / "store")
+    for job in plan_of("table8", data="data").jobs[:5]:
+        finish(store, job)
+    before = listing(store.folder)
+    [row] = parse(run(f"reproduce table8 {DATA} --store {store.folder} --dry-run --json"))["exhibits"]
+    assert (row["train"], row["craft"], row["score"], row["stored"]) == (3, 18, 18, 5)
+    assert row["seconds"] > 0 and row["bytes"] > 0 and listing(store.folder) == before
+
+
+def test_it_runs_what_is_missing_and_shows_what_it_measured(place, tmp_path, run):
+    command = f"{QUICK} --store {tmp_path / 'store'}"
+    code, out, err = run(f"{command} --json")
+    first = json.loads(out, parse_constant=pytest.fail)
+    assert code == 0 and "[1/2] train resnet18 (tiny, seed 0) on data" in err
+    assert first["jobs"] == {"finished": 2, "failed": 0, "blocked": 0, "left": 0, "done now": 2} and first["failed"] == []
+    [made] = first["exhibits"]
+    store = Store.open(tmp_path / "store")
+    stored = {job.net: store.result(job)["values"]["test_accuracy"] for job in plan_of("figure14", data="data").jobs}
+    measured = [cell["measured"] for cell in made["cells"] if cell["measured"]]
+    assert [each["counts"] for each in measured] == [[counts] for counts in stored.values()]
+    assert made["data"] == {"cifar10": "data"} and made["scale"] == "tiny"
+    before = listing(store.folder)
+    again = parse(run(f"{command} --json"))
+    assert again["jobs"] | {"done now": 2} == first["jobs"] and again["jobs"]["done now"] == 0
+    assert again["exhibits"] == first["exhibits"] and listing(store.folder) == before
+    said = run(command)
+    shown = [f"– | {each['mean']:.1f}" for each in measured]
+    assert table(said) == [["ResNet-18", shown[0], "– | –"], ["0.5-Bottom", shown[1], "– | –"]]
+    assert "2 jobs finished, 0 of them now; 0 failed, 0 blocked, 0 left. Page: defective report --store" in said.out
+
+
+@pytest.mark.parametrize(("defective", "code", "verdict"), [(900, 0, "holds"), (505, 0, "undecided"), (100, 1, "fails")])
+def test_a_claim_that_does_not_hold_is_1(place, tmp_path, run, defective, code, verdict):
+    filled(tmp_path / "store", "table8", lambda net: 500 if net == "resnet18" else defective)
+    command = f"reproduce table8 {DATA} --store {tmp_path / 'store'}"
+    said = run(command)
+    assert said.code == code and "train" not in said.err
+    assert f"  {verdict}: Defective layers help against white-box attacks too. (12 {verdict})" in said.out
+    assert table(said._replace(code=0))[0] == [
+        "ResNet-18",
+        *(f"{number} | 50.0" for number in (81.2, 65.8, 51.2, 23.8, 3.2, 0.0, 95.3)),
+    ]
+    document = json.loads(run(f"{command} --json").out)
+    assert document["exhibits"][0]["claims"][0]["verdict"] == verdict
+
+
+def test_scores_without_an_upper_bound_are_json_too(place, tmp_path, run):
+    store = Store(tmp_path / "store")
+    for job in plan_of("table7", data="data").jobs:
+        finish(store, job)
+    said = run(f"reproduce table7 {DATA} --store {tmp_path / 'store'} --json")
+    [made] = json.loads(said.out, parse_constant=pytest.fail)["exhibits"]
+    assert [cell["measured"]["high"] for cell in made["cells"]] == [None] * 3
+
+
+def test_a_job_that_fails_is_1_and_the_rest_is_done(place, tmp_path, run, broken, monkeypatch):
+    command = f"{QUICK} --store {tmp_path / 'store'}"
+    code, out, err = run(command)
+    [_, failing] = plan_of("figure14", data="data").jobs
+    assert code == 1 and "failed: train resnet18/0.5-bottom (tiny, seed 0) on data: the loss is nan" in err
+    assert f"failed: {name_of(failing)}: the loss is nan at step 1" in out and "1 jobs finished, 1 of them now; 1 failed" in out
+    code, out, _ = run(f"{command} --json")
+    document = json.loads(out)
+    assert code == 1 and document["jobs"] == {"finished": 1, "failed": 1, "blocked": 0, "left": 0, "done now": 0}
+    assert [(each["job"], each["error"]) for each in document["failed"]] == [(name_of(failing), "the loss is nan at step 1")]
+    monkeypatch.undo()
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("DEFECTIVE_CACHE", str(tmp_path / "cache"))
+    assert parse_jobs(run(f"{command} --json")) == {"finished": 2, "failed": 0, "blocked": 0, "left": 0, "done now": 1}
+
+
+def parse_jobs(said):
+    assert said.code == 0
+    return json.loads(said.out)["jobs"]
+
+
+def test_a_time_budget_leaves_the_rest_for_the_same_command(place, tmp_path, run):
+    command = f"{QUICK} --store {tmp_path / 'store'}"
+    code, out, err = run(f"{command} --time-budget 0.001s")
+    assert code == 0 and "train" not in err
+    assert "0 jobs finished, 0 of them now; 0 failed, 0 blocked, 2 left: the same command goes on." in out
+    store = Store.open(tmp_path / "store")
+    assert (list(store.finished()), store.unfinished()) == ([], [])
+    assert parse_jobs(run(f"{command} --time-budget 2h --json"))["done now"] == 2
+
+
+def test_a_drawing_needs_neither_data_nor_jobs(tmp_path, run):
+    document = parse(run(f"reproduce figure2 figure8 --store {tmp_path / 'store'} --json --device cpu"))
+    assert [made["exhibit"] for made in document["exhibits"]] == ["figure2", "figure8"]
+    assert all(made["cells"] == made["claims"] == [] and made["data"] == made["jobs"] == {} for made in document["exhibits"])
+    said = run(f"reproduce figure2 --store {tmp_path / 'store'} --device cpu")
+    assert said.code == 0 and said.out.startswith("0 jobs finished")
+    assert run(f"store export --store {tmp_path / 'store'} --out {tmp_path / 'out'}") == (0, "", "")
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(place, tmp_path, run, monkeypatch):
+    written = files.save_file
+    count = []
+
+    def save_file(tensors, path, metadata):
+        count.append(path)
+        if "0.5-bottom" in str(metadata):
+            path.write_bytes(b"half of it")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written(tensors, path, metadata)
+
+    monkeypatch.setattr(files, "save_file", save_file)
+    command = f"{QUICK} --store {tmp_path / 'store'} --json"
+    code, out, err = run(command)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].startswith(f"error: {tmp_path / 'store' / 'running'}") and err.count("error: ") == 1
+    assert "No space left on device; make room or choose another place, finished work is kept" in err
+    store = Store.open(tmp_path / "store")
+    assert len(list(store.finished())) == 1 and store.failures() == []
+    assert not [name for name in listing(store.folder) if "half" in name or "/." in name]
+    before = listing(store.folder / "jobs")
+    monkeypatch.setattr(files, "save_file", written)
+    assert parse_jobs(run(command))["done now"] == 1
+    assert before.items() <= listing(store.folder / "jobs").items()
+
+
+def test_other_images_of_the_same_name_are_refused(place, tmp_path, run):
+    few(tmp_path / "data", train=4, test=4)
+    assert run(f"{QUICK} --store {tmp_path / 'store'} --time-budget 0.001s").code == 0
+    code, out, err = run(f"{QUICK.replace(':data', f':{tmp_path}/data')} --store {tmp_path / 'store'}")
+    assert (code, out) == (2, "") and err.splitlines()[-1].startswith("error: data: other images than those")
+
+
+def test_three_seeds_train_each_net_thrice(place, tmp_path, run):
+    assert parse_jobs(run(f"{QUICK} --store {tmp_path / 'store'} --seeds 3 --time-budget 0.001s --json"))["left"] == 6

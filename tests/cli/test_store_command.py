@@ -1,0 +1,157 @@
+"""Look into a store, take results out, clean up."""
+
+import json
+import os
+import time
+
+import pytest
+
+from campaigns import finish, plan_of
+from defective.campaign.describe import describe
+from defective.campaign.measured import document
+from defective.campaign.store import Store, name_of, write_json
+from defective.paper import EXHIBITS
+from printed import parse, table
+
+PLAN = plan_of("table7", "table10", "figure2")
+NET = PLAN.jobs[0]
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """Three plans; one job failed, one is begun, the others are done."""
+    made = Store(tmp_path / "store")
+    for seeds in (1, 2):
+        made.note_plan(plan_of("table7", "table10", "figure2", seeds=seeds).as_dict())
+    *done, begun, failed = PLAN.jobs
+    for job in done:
+        finish(made, job)
+    made.fail(failed, ValueError("it broke"))
+    write_json(made.folder / "running" / name_of(begun) / "half.json", {})
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+def age(folder, days):
+    for file in (folder, *folder.rglob("*")):
+        os.utime(file, (time.time() - 86_400 * days,) * 2)
+
+
+def listing(folder):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_ls_lists_finished_unfinished_and_failed(store, run):
+    *done, begun, failed = PLAN.jobs
+    before = listing(store.folder)
+    document = parse(run("store ls --store store --json"))
+    assert [row["job"] for row in document["finished"]] == sorted(name_of(job) for job in done)
+    assert {row["job"]: row["about"] for row in document["finished"]} == {name_of(job): describe(job) for job in done}
+    assert document["finished"][0]["values"] == store.result(document["finished"][0]["job"])["values"]
+    assert document["unfinished"] == [name_of(begun)]
+    assert [(row["job"], row["error"]) for row in document["failed"]] == [(name_of(failed), "it broke")]
+    rows = table(run("store ls --store store"))
+    names = [row[0] for row in rows if row[0]]
+    assert len(names) >= len(PLAN.jobs) and "1.5 s" in rows[0] and "2026-01-31" in rows[0]
+    assert listing(store.folder) == before
+
+
+def test_ls_of_an_empty_store_is_empty(tmp_path, run):
+    Store(tmp_path / "store")
+    assert parse(run(f"store ls --store {tmp_path / 'store'} --json")) == {"finished": [], "unfinished": [], "failed": []}
+
+
+def test_a_store_that_can_only_be_read_is_read(store, run, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda place, mode: mode != os.W_OK)
+    assert run("store ls --store store").code == run("reproduce figure2 --store store --dry-run --device cpu").code == 0
+    assert (
+        run("reproduce figure2 --store store --device cpu").err == "error: store cannot hold results: store must not be written\n"
+    )
+
+
+def test_show_prints_spec_and_result(store, run):
+    name = name_of(NET)
+    document = parse(run(f"store show {name} --store store --json"))
+    assert document == {"job": name, "spec": NET.model_dump(mode="json"), "result": store.result(NET)}
+    assert parse(run(f"store show {name[:14]} --store store --json")) == document
+    said = run(f"store show {name} --store store").out
+    hits = store.result(NET)["values"]["test_accuracy"]["hits"]
+    assert describe(NET) in said and f"hits {hits}, total 1000" in said and "1.5 s" in said
+
+
+def test_show_needs_one_job(store, run):
+    code, out, err = run("store show train --store store")
+    assert (code, out) == (2, "") and err.startswith("error: ") and "jobs begin with 'train', train-" in err
+
+
+def test_export_writes_a_document_for_each_exhibit_that_has_anything(store, run, tmp_path):
+    before = listing(store.folder)
+    files = parse(run("store export --store store --out out --json"))["files"]
+    assert sorted(file.rsplit("/", 1)[1] for file in files) == ["table10.json", "table7.json"]
+    assert all(file.startswith("out/few/tiny/") for file in files)
+    assert sorted(run("store export --store store --out out").out.split()) == sorted(files)
+    assert sorted(f"out/{name}" for name in listing(tmp_path / "out")) == sorted(files)
+    for file in files:
+        made = json.loads((tmp_path / file).read_text(), parse_constant=pytest.fail)
+        own = document(EXHIBITS[made["exhibit"]], plan_of(made["exhibit"], seeds=2), store)
+        assert made["seeds"] == 2 and made["jobs"].keys() == own["jobs"].keys()
+        for cell, expected in zip(made["cells"], own["cells"], strict=True):
+            assert (cell["measured"] or {}).get("values") == (expected["measured"] or {}).get("values")
+    assert listing(store.folder) == before
+
+
+def test_what_was_taken_out_is_the_same_from_a_copy(store, run, tmp_path):
+    """Without its empty folders, as git keeps it."""
+    for name, content in listing(store.folder).items():
+        (tmp_path / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "copy" / name).write_bytes(content)
+    for name in ("store", "copy"):
+        assert run(f"store export --store {name} --out out-{name}").code == 0
+    assert listing(tmp_path / "out-store") == listing(tmp_path / "out-copy") != {}
+    assert parse(run("store ls --store copy --json")) == parse(run("store ls --store store --json"))
+
+
+@pytest.fixture
+def litter(store):
+    """Parts of attacks, half-written files and an unfinished job, all of them ten days old, and some new ones."""
+    old = ["pieces/ab/1.safetensors", "pieces/cd/2.safetensors", "plans/.x.json.1-ab", "pieces/ab/.3.safetensors.1-ab"]
+    for name in old:
+        (store.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (store.folder / name).write_bytes(b"0123456789")
+    age(store.folder, 10)
+    new = ["pieces/ab/4.safetensors", "pieces/ab/.5.safetensors.1-ab"]
+    for name in new:
+        (store.folder / name).write_bytes(b"0123456789")
+    return old, new
+
+
+def test_gc_removes_what_is_old_and_needed_by_nothing(store, run, litter):
+    old, new = litter
+    begun = f"running/{name_of(PLAN.jobs[-2])}/half.json"
+    before = listing(store.folder)
+    freed = 40 + len(before[begun])
+    assert parse(run("store gc --store store --dry-run --json")) == {"bytes": freed, "places": 5, "removed": False}
+    assert {name: each for name, each in listing(store.folder).items() if "locks" not in name} == before
+    assert parse(run("store gc --store store --days 20 --json"))["places"] == 0
+    assert parse(run("store gc --store store --json")) == {"bytes": freed, "places": 5, "removed": True}
+    after = {name: each for name, each in listing(store.folder).items() if "locks" not in name}
+    assert after == {name: each for name, each in before.items() if name not in (*old, begun)}
+    assert set(new) <= after.keys() and store.unfinished() == []
+
+
+def test_gc_of_today_leaves_what_is_being_written(store, run, litter):
+    assert "in 6 places" in run("store gc --store store --days 0").out
+    assert [name for name in listing(store.folder) if "pieces" in name] == ["pieces/ab/.5.safetensors.1-ab"]
+
+
+def test_gc_leaves_the_job_that_a_process_is_at(store, run):
+    job = PLAN.jobs[-2]
+    with store.working(job) as place:
+        age(store.folder, 10)
+        assert parse(run("store gc --store store --json"))["places"] == 0
+        assert (place / "half.json").exists()
+        # Its lock is the same one as before.
+        with Store(store.folder).working(job) as second:
+            assert second is None
+        write_json(place / "result.json", {"values": {}})
+    assert store.result(job) == {"values": {}}
