@@ -1,55 +1,131 @@
 """Write the tables of README and docs anew from results/: ``python docs/fill.py`` (``make tables``).
 
 A table stands between ``<!-- results/DATA/SCALE/DEVICE/EXHIBIT.json -->`` and ``<!-- end -->``; the claims of all exhibits of a folder
-between ``<!-- claims results/DATA/SCALE/DEVICE -->`` and ``<!-- end -->``.
+between ``<!-- claims results/DATA/SCALE/DEVICE -->`` and ``<!-- end -->``; what each exhibit is estimated to cost between
+``<!-- costs -->`` and ``<!-- end -->``.
 """
 
 import json
+import math
 import re
 import sys
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from defective.paper import EXHIBITS
+from defective.campaign.cost import outline
+from defective.campaign.plan import KINDS, Plan
+from defective.campaign.store import Store
+from defective.paper import EXHIBITS, SCALES
+from defective.report.largest import largest_difference
+from defective.report.numbers import heading
 from defective.report.tables import markdown
 
 ROOT = Path(__file__).parents[1]
-_BLOCK = re.compile(r"(<!-- (claims )?(results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (?:(costs)|(claims )?(results/\S+)) -->\n).*?(<!-- end -->)", re.DOTALL)
+# Scale to the kind of machine that it is meant for.
+_MACHINES = {"tiny": ("cpu", "two CPU cores"), "fast": ("cuda", "one GPU"), "paper": ("cuda", "one GPU")}
 
 
 def filled(text: str) -> str:
     """The text with every block as the results have it now."""
 
     def block(found: re.Match[str]) -> str:
-        made = claims(ROOT / found[3]) if found[2] else table(ROOT / found[3])
-        return f"{found[1]}\n{made}\n{found[4]}"
+        made = costs() if found[2] else claims(ROOT / found[4]) if found[3] else table(ROOT / found[4])
+        return f"{found[1]}\n{made}\n{found[5]}"
 
     return _BLOCK.sub(block, text)
 
 
 def table(file: Path) -> str:
-    """One exhibit, published and measured."""
-    return markdown(json.loads(file.read_text()))
+    """One exhibit, published and measured, and where the two lie furthest apart."""
+    document = _read(file)
+    furthest = largest_difference(document)
+    return markdown(document) + (f"\n{furthest}\n" if furthest else "")
 
 
 def claims(folder: Path) -> str:
     """Every claim that was put to the test, with its verdict."""
-    lines = ["| Claim | Exhibit | Measured | Comparisons that hold | In the printed numbers |", "| :-- | :-- | :-- | --: | --: |"]
+    lines = _head(
+        [":--", ":--", ":--", "--:", "--:"], "Claim", "Exhibit", "Verdict", "Comparisons that hold", "In the printed numbers"
+    )
     files = {file.stem: file for file in folder.glob("*.json")}
     for name in (name for name in EXHIBITS if name in files):
-        document = json.loads(files[name].read_text())
-        for claim in document["claims"]:
+        for claim in _read(files[name])["claims"]:
             if claim["verdict"] == "not measured":
                 continue
-            total = len(claim["comparisons"])
-            held, printed = (counts.get("holds", 0) for counts in (claim["counts"], claim["published"]["counts"]))
-            cells = (claim["text"].replace("|", "\\|"), name, f"**{claim['verdict']}**", f"{held} of {total}", f"{printed} of {total}")
-            lines.append(f"| {' | '.join(cells)} |")
+            held = _held(claim["counts"], "not measured"), _held(claim["published"]["counts"], "not printed")
+            lines.append(_line(claim["text"].replace("|", "\\|"), name, f"**{claim['verdict']}**", *held))
+    return "\n".join(lines) + "\n"
+
+
+def costs() -> str:
+    """Jobs, estimated time and command of every exhibit, each by itself, from an empty store, on the official data sets."""
+    scales = [f"{scale}, {_MACHINES[scale][1]}" for scale in SCALES]
+    lines = _head([":--", "--:", *["--:"] * len(scales), ":--"], "Exhibit", "Jobs", *scales, "Command: `defective reproduce ...`")
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "empty", make=False)
+        for name in (*EXHIBITS, "all"):
+            kinds = {EXHIBITS[name].data} - {""} if name in EXHIBITS else KINDS
+            data = " --data imagenet:PATH" * ("imagenet" in kinds)
+            outlines = [_outline(name, scale, kinds, store) for scale in SCALES]
+            jobs = dict.fromkeys(str(count) for count, _ in outlines)
+            times = [_time(seconds) if count else "–" for count, seconds in outlines]
+            lines.append(_line(heading(name), ", ".join(jobs), *times, f"`{name}{data}`"))
     return "\n".join(lines) + "\n"
 
 
 def pages() -> list[Path]:
     """The files that hold such blocks."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def _outline(name: str, scale: str, kinds: Iterable[str], store: Store) -> tuple[int, float]:
+    """Jobs of an exhibit and their estimated seconds."""
+    plan = Plan((name,), scale, {kind: kind for kind in kinds}, KINDS)
+    rows = outline(plan, store, _MACHINES[scale][0])
+    return len(plan.jobs), sum(row["seconds"] for row in rows)
+
+
+def _time(seconds: float) -> str:
+    """Two digits at most: an estimate has no more.
+
+    Example:
+        >>> _time(20), _time(3000), _time(50_000), _time(2e6)
+        ('< 1 min', '50 min', '14 h', '23 d')
+    """
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size or (unit == "min" and seconds >= size):
+            number = seconds / size
+            rounded = round(number, 1 - math.floor(math.log10(number)))
+            return f"{rounded:.1f} {unit}" if rounded < 10 and unit != "min" else f"{rounded:,.0f} {unit}"
+    return "< 1 min"
+
+
+def _held(counts: dict[str, int], none: str) -> str:
+    """How many of the comparisons that could be made hold."""
+    made = sum(counts.values()) - counts.get("not measured", 0)
+    return f"{counts.get('holds', 0)} of {made}" if made else none
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A document of the store; JSON has no infinity, so that a bound which lies nowhere is null there."""
+
+    def restored(found: dict[str, Any]) -> dict[str, Any]:
+        ends = {"low": -math.inf, "high": math.inf}
+        return {key: ends[key] if value is None and key in ends else value for key, value in found.items()}
+
+    document: dict[str, Any] = json.loads(file.read_text(), object_hook=restored)
+    return document
+
+
+def _head(marks: list[str], *cells: str) -> list[str]:
+    return [_line(*cells), _line(*marks)]
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -31,6 +31,46 @@ def test_every_document_is_shown_in_the_docs():
     assert sorted(shown) == [str(file.relative_to(ROOT)) for file in FILES]
 
 
+def test_claims_count_only_what_is_measured_and_printed(tmp_path):
+    def claim(verdict, counts, published):
+        return {"text": "A | b", "verdict": verdict, "counts": counts, "published": {"verdict": "holds", "counts": published}}
+
+    found = [
+        claim("fails", {"holds": 2, "fails": 1, "not measured": 4}, {"not measured": 7}),
+        claim("holds", {"holds": 3}, {"holds": 1, "fails": 1, "not measured": 1}),
+        claim("not measured", {"not measured": 1}, {"holds": 1}),
+    ]
+    (tmp_path / "table4.json").write_text(json.dumps({"claims": found}))
+    lines = fill().claims(tmp_path).splitlines()
+    assert lines[2:] == [
+        "| A \\| b | table4 | **fails** | 2 of 3 | not printed |",
+        "| A \\| b | table4 | **holds** | 3 of 3 | 1 of 2 |",
+    ]
+
+
+def test_a_bound_that_lies_nowhere_is_shown_as_such(tmp_path):
+    cell = {
+        "row": "a",
+        "column": "S(M)",
+        "published": 1e-6,
+        "measured": {"mean": 1e-3, "low": 1e-4, "high": None, "values": [1e-3]},
+    }
+    cell["difference"] = {"mean": 1e-3, "low": 1e-4, "high": None}
+    about = {"exhibit": "table7", "title": "t", "unit": "S(M)", "scale": "tiny", "data": {}, "seeds": 1, "notes": []}
+    file = tmp_path / "table7.json"
+    file.write_text(json.dumps(about | {"columns": ["S(M)"], "rows": [{"name": "a", "label": "Plain"}], "cells": [cell]}))
+    text = fill().table(file)
+    assert "| Plain | 1.0e-06 | 1.0e-03 (1.0e-04–∞) |" in text and "95 % interval +1.0e-04 to ∞)" in text
+
+
+def test_the_cost_of_every_exhibit_is_in_the_docs_once():
+    text = (ROOT / "docs" / "paper.md").read_text()
+    block = text.partition("<!-- costs -->")[2].partition("<!-- end -->")[0]
+    names = re.findall(r"\| `(\w+)(?: --data imagenet:PATH)?` \|", block)
+    assert names == [*EXHIBITS, "all"]
+    assert [name for name in EXHIBITS if EXHIBITS[name].data == "imagenet"] == re.findall(r"`(\w+) --data", block)[:-1]
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: "-".join(file.with_suffix("").parts[-4:]))
 def test_a_document_is_whole(file):
     document = json.loads(file.read_text())

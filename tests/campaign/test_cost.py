@@ -43,9 +43,9 @@ def test_cost_grows_with_what_is_asked_for():
     assert work(nets["resnet18/0.5-bottom-x2-en"], KINDS) == pytest.approx(5 * work(nets["resnet18/0.5-bottom-x2"], KINDS))
 
 
-def test_a_kilobyte_of_pixels_costs_as_much_to_keep():
+def test_attacked_images_are_kept_as_bytes_and_so_are_their_pieces():
     crafted = next(job for job in whole("table8").jobs if job.kind == "craft")
-    assert disk(crafted, KINDS) == 1000 * 3 * 32 * 32
+    assert disk(crafted, KINDS) == 2 * 1000 * 3 * 32 * 32
 
 
 def test_without_a_store_the_rates_of_the_machine_hold(store):

@@ -3,10 +3,12 @@
 import json
 import os
 import random
+import secrets
 import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -36,7 +38,7 @@ def begin(store, images, *options):
 def end(process):
     out, err = process.communicate(timeout=300)
     # 1: a claim of the paper may fail on these few images.
-    assert process.returncode in (0, 1), err
+    assert process.returncode in (0, 1) and out, err
     return json.loads(out)
 
 
@@ -64,8 +66,10 @@ def test_two_processes_share_the_work(images, tmp_path, undisturbed):
     assert not list((tmp_path / "store" / "running").iterdir())
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_killed_again_and_again_it_ends_as_if_undisturbed(images, tmp_path, undisturbed, seed):
+def test_killed_again_and_again_it_ends_as_if_undisturbed(images, tmp_path, undisturbed):
+    # Another moment in each run of the tests; the seed says which.
+    seed = secrets.randbelow(1000)
+    print("seed", seed)
     store, chance = tmp_path / "store", random.Random(seed)
     done = []
     for _ in range(3):
@@ -79,7 +83,7 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(images, tmp_path, undi
         process.stdout.close()
         process.stderr.close()
         done.append(sorted(place.name for place in (store / "jobs").iterdir()) if (store / "jobs").is_dir() else [])
-    assert all(set(one) <= set(other) for one, other in zip(done, done[1:], strict=False))
+    assert all(set(one) <= set(other) for one, other in pairwise(done))
     made = end(begin(store, images))
     assert made["jobs"] == {"finished": 16, "failed": 0, "blocked": 0, "left": 0, "done now": 16 - len(done[-1])}
     assert numbers(made) == undisturbed[1]
@@ -89,8 +93,8 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(images, tmp_path, undi
 
 def test_in_pieces_of_a_time_budget_it_ends_as_if_undisturbed(images, tmp_path, undisturbed):
     store, left = tmp_path / "store", []
-    while not left or left[-1]:
-        made = end(begin(store, images, *(["--time-budget", "3s"] if len(left) < 3 else [])))
+    for budget in (["--time-budget", "3s"], []):
+        made = end(begin(store, images, *budget))
         left.append(made["jobs"]["left"])
-    assert left == sorted(left, reverse=True)
+    assert left[0] >= left[1] == 0
     assert numbers(made) == undisturbed[1] and held(store) == undisturbed[0]

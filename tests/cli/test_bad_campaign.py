@@ -9,7 +9,6 @@ REPRODUCE = "reproduce figure14 --data folder:data --device cpu --store new"
 
 CASES = [
     ("reproduce --store new", "'EXHIBIT...'"),
-    ("reproduce figure14", "'--store'"),
     ("reproduce table16 --store new", "no exhibit 'table16'; there are all, table1"),
     (f"{REPRODUCE} --scale huge", "no scale 'huge'; there are tiny, fast, paper"),
     (f"{REPRODUCE} --seeds 0", "'--seeds'"),
@@ -42,7 +41,7 @@ CASES = [
     ("store show .. --store nothing-done", "no finished job '..'"),
     ("store gc --store nothing-done --days -1", "'--days'"),
     ("store export --store nothing-done --out notes.txt", "notes.txt is a file"),
-    ("store ls", "'--store'"),
+    ("store ls", "runs/store: there is no store"),
     ("store throw --store nothing-done", "'throw'"),
     ("report --store nothing-done --out new", "nothing-done holds no plan"),
     ("report --store nothing-done --out notes.txt", "notes.txt is a file"),

@@ -48,17 +48,19 @@ def test_a_dry_run_of_all_lists_every_exhibit_and_writes_nothing(tmp_path, cache
     command = f"reproduce all --data imagenet=tiny-imagenet --store {tmp_path / 'store'} --dry-run --device cpu"
     document = parse(run(f"{command} --json"))
     assert [row["exhibit"] for row in document["exhibits"]] == list(EXHIBITS)
-    assert (
-        len(set(document["jobs"]))
-        == len(document["jobs"])
-        == sum(row[key] for row in document["exhibits"] for key in ("train", "craft", "score"))
-    )
+    names = [job["job"] for job in document["jobs"]]
+    assert len(set(names)) == len(names) == sum(row[key] for row in document["exhibits"] for key in ("train", "craft", "score"))
+    assert not any(job["stored"] for job in document["jobs"])
+    for key in ("seconds", "bytes"):
+        assert sum(job[key] for job in document["jobs"]) == pytest.approx(sum(row[key] for row in document["exhibits"]))
     assert document["plan"]["data"]["imagenet"] == "tiny-imagenet"
     said = run(command)
-    rows = table(said)
+    rows = [row for row in table(said) if len(row) == 7]
     assert [row[0] for row in rows] == [*EXHIBITS, "all"] and rows[-1][4] == "0"
     assert int(rows[-1][1]) == sum(row["train"] for row in document["exhibits"])
-    assert "Nothing was run" in said.out and said.err == ""
+    listed = [row[0] for row in table(said) if len(row) == 2]
+    assert " ".join(listed).count("train ") == int(rows[-1][1])
+    assert "Nothing was run" in said.out and "tiny-imagenet stands for imagenet" in said.out and said.err == ""
     assert not (tmp_path / "store").exists() and not (cache / "downloads").exists()
 
 

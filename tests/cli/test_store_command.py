@@ -130,10 +130,10 @@ def test_gc_removes_what_is_old_and_needed_by_nothing(store, run, litter):
     begun = f"running/{name_of(PLAN.jobs[-2])}/half.json"
     before = listing(store.folder)
     freed = 40 + len(before[begun])
-    assert parse(run("store gc --store store --dry-run --json")) == {"bytes": freed, "places": 5, "removed": False}
+    assert parse(run("store gc --store store --days 1 --dry-run --json")) == {"bytes": freed, "places": 5, "removed": False}
     assert {name: each for name, each in listing(store.folder).items() if "locks" not in name} == before
     assert parse(run("store gc --store store --days 20 --json"))["places"] == 0
-    assert parse(run("store gc --store store --json")) == {"bytes": freed, "places": 5, "removed": True}
+    assert parse(run("store gc --store store --days 1 --json")) == {"bytes": freed, "places": 5, "removed": True}
     after = {name: each for name, each in listing(store.folder).items() if "locks" not in name}
     assert after == {name: each for name, each in before.items() if name not in (*old, begun)}
     assert set(new) <= after.keys() and store.unfinished() == []
@@ -148,7 +148,7 @@ def test_gc_leaves_the_job_that_a_process_is_at(store, run):
     job = PLAN.jobs[-2]
     with store.working(job) as place:
         age(store.folder, 10)
-        assert parse(run("store gc --store store --json"))["places"] == 0
+        assert parse(run("store gc --store store --days 1 --json"))["places"] == 0
         assert (place / "half.json").exists()
         # Its lock is the same one as before.
         with Store(store.folder).working(job) as second:

@@ -14,6 +14,7 @@ from defective.campaign.store import Store
 from defective.errors import InputError
 from defective.paper import EXHIBITS
 from defective.report import campaign
+from defective.report.largest import largest_difference
 from defective.report.numbers import heading
 from defective.report.verdicts import VERDICTS, in_words
 from filled_store import filled_store
@@ -54,7 +55,7 @@ class Page(HTMLParser):
         self.sources: list[str] = []
         self.words: list[str] = []
         self.ids: list[str] = []
-        self._table, self._into, self._skip, self._small = None, None, 0, False
+        self._table, self._into, self._skip, self._small = None, None, 0, ""
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
@@ -66,18 +67,18 @@ class Page(HTMLParser):
         if tag == "table":
             self._table = about.get("data-name")
         if tag in ("td", "data") and "data-exhibit" in about:
-            self._into = about | {"name": self._table, "text": "", "small": ""}
+            self._into = about | {"name": self._table, "text": "", "small": "", "seeds": ""}
             (self.cells if tag == "td" else self.compared).append(self._into)
         if tag == "li" and "claim" in classes:
             self.claims.append(about | {"text": ""})
         if tag == "small":
-            self._small = True
+            self._small = "seeds" if "seeds" in classes else "small"
         if tag in ("style", "script") or (tag == "span" and "sr" in classes):
             self._skip += 1
 
     def handle_endtag(self, tag):
         self._skip = max(0, self._skip - (tag in ("style", "script", "span")))
-        self._small = self._small and tag != "small"
+        self._small = "" if tag == "small" else self._small
         if tag in ("td", "data"):
             self._into = None
 
@@ -86,7 +87,7 @@ class Page(HTMLParser):
             return
         self.words.append(text)
         if self._into is not None:
-            self._into["small" if self._small else "text"] += text
+            self._into[self._small or "text"] += text
         if self.claims:
             self.claims[-1]["text"] += text
 
@@ -163,6 +164,18 @@ def test_intervals_are_those_of_the_documents_full_and_rounded(page, documents):
             assert rounds(low, expected["low"]) and rounds(high, expected["high"])
         else:
             assert shown["small"] == "" and "data-low" not in shown
+
+
+def test_where_only_some_seeds_are_measured_their_number_stands_beside(page, documents):
+    cells = {(name, cell["row"], cell["column"]): cell for name, one in documents.items() for cell in one["cells"]}
+    told = set()
+    for shown in page.cells:
+        measured = cells[shown["name"], shown["data-row"], shown["data-column"]]["measured"]
+        seeds = documents[shown["name"]]["seeds"]
+        some = shown["data-kind"] == "measured" and measured is not None and len(measured["values"]) < seeds
+        assert shown["seeds"] == (f"{len(measured['values'])} of {seeds} seeds" if some else "")
+        told.add(shown["seeds"])
+    assert "2 of 3 seeds" in told
 
 
 def test_a_measured_number_says_where_it_comes_from(page, documents, made):
@@ -257,8 +270,15 @@ def test_pictures_and_masks_are_shown(page):
 
 
 def test_commands_say_scale_and_data(made):
-    assert "defective reproduce table7 --scale fast --data cifar10=folder:CIFAR10-JPEG --seeds 3\n" in made[3]
-    assert "defective reproduce table4 --scale tiny\n" in made[3]
+    assert "defective reproduce table7 --scale fast --data cifar10=folder:CIFAR10-JPEG --seeds 3 --store runs/store\n" in made[3]
+    assert "defective reproduce table4 --scale tiny --store runs/store\n" in made[3]
+
+
+def test_each_exhibit_says_where_it_lies_furthest_from_the_paper(page, documents):
+    words = " ".join(" ".join(page.words).split())
+    said = {name: largest_difference(one) for name, one in documents.items()}
+    assert {name for name, sentence in said.items() if sentence} == {"table4", "table7-fast-cifar10-jpeg", "table7-tiny-cifar10"}
+    assert all(sentence in words for sentence in said.values())
 
 
 def test_nothing_asked_for_is_an_error(tmp_path):

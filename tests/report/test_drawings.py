@@ -197,3 +197,9 @@ def test_the_image_is_one_that_an_attack_began_with_and_that_can_be_cut(size, ta
     first = shown(drawing("figure3", plan(), store))[0]
     expected = x[0] if taken else shapes("test").x[0]
     assert np.array_equal(first, expected.permute(1, 2, 0).numpy())
+
+
+def test_without_the_images_of_an_attack_a_made_one_is_shown(store):
+    finish(store, next(job for job in plan().jobs if job.kind == "craft"))
+    first = shown(drawing("figure3", plan(), store))[0]
+    assert np.array_equal(first, shapes("test").x[0].permute(1, 2, 0).numpy())

@@ -152,6 +152,14 @@ def test_without_results_there_are_no_pictures(store):
     assert examples(document(GALLERY, asked, store), store) == []
 
 
+def test_a_store_copied_without_its_images_shows_none(store, data, made):
+    sets, _ = made()
+    for job in sets:
+        (store.at(job) / "pictures.safetensors").unlink()
+    asked = plan()
+    assert gallery(document(GALLERY, asked, store), asked, store) == [] == examples(document(GALLERY, asked, store), store)
+
+
 def test_a_table_shows_the_set_that_most_nets_have_judged(store, data, made):
     table = EXHIBITS["table4"]
     rows = [row.name for row in table.rows]

@@ -1,17 +1,28 @@
+from dataclasses import fields
+
 import pytest
 
-from defective.campaign.plan import Plan
+from defective.campaign.plan import KINDS, Plan, read_plan
+from defective.campaign.store import Store
+from defective.paper import Scale
+from defective.report import departures as module
 from defective.report.departures import departures, seed_notes
-from defective.report.parts import Shelf, parts, plans
+from defective.report.numbers import setting
+from defective.report.parts import Shelf, parts
 from defective.report.provenance import how_measured
-from filled_store import filled_store
+from defective.specs import Recipe
+from filled_store import filled_store, finish
 
 SHAPES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28), "imagenet": (3, 224, 224)}
 OFFICIAL = {kind: kind for kind in SHAPES}
 
 
-def plan(*exhibits: str, scale: str = "tiny", seeds: int = 1, **data: str) -> Plan:
-    return Plan(exhibits, scale, data or {"cifar10": "cifar10"}, SHAPES, seeds)
+def plan(*exhibits: str, scale: str = "tiny", seeds: int = 1, readers: dict[str, str] | None = None, **data: str) -> Plan:
+    return Plan(exhibits, scale, data or {"cifar10": "cifar10"}, SHAPES, seeds, readers or {})
+
+
+def plans(store: Store) -> list[Plan]:
+    return [read_plan(each) for each in store.plans()]
 
 
 @pytest.fixture
@@ -51,26 +62,91 @@ def test_all_is_every_exhibit(shown):
     assert len(shown(everything)) == 30
 
 
-def test_a_scale_other_than_the_papers_says_what_it_does_otherwise(shown):
-    (found,) = departures(shown(plan("table7"), plan("table6", mnist="mnist")))
+@pytest.fixture
+def told(tmp_path, shown):
+    """What is said to be done otherwise under plans."""
+    return lambda *asked: departures(shown(*asked), Store(tmp_path / "store"))
+
+
+def test_a_scale_other_than_the_papers_says_what_it_does_otherwise(told):
+    (found,) = told(plan("table7"), plan("table6", mnist="mnist"))
     assert found["sets"] == ["mnist", "cifar10"] and found["notes"] == []
     rows = {what: (paper, here) for what, paper, here in found["rows"]}
-    assert rows["images for the boundary attack"] == ("500", "100")
+    assert rows["images for the boundary attack"] == ("500", "50")
     assert rows["epochs (cifar10)"] == ("350", "5")
     assert rows["epochs (mnist)"] == ("50", "3")
     assert rows["width of the nets (mnist)"] == ("1", "0.25")
 
 
-def test_at_the_papers_scale_nothing_is_done_otherwise(shown):
-    (found,) = departures(shown(plan("table7", scale="paper")))
+def test_every_amount_and_number_of_a_recipe_has_words():
+    assert module._AMOUNTS.keys() == {field.name for field in fields(Scale)} - {"name"}
+    assert module._RECIPE.keys() == Recipe.model_fields.keys() - {"name", "adversarial"}
+    assert module._TRAINING_IMAGES.keys() == KINDS.keys()
+
+
+def test_at_the_papers_scale_nothing_is_done_otherwise(told):
+    (found,) = told(plan("table7", scale="paper"))
     assert found["rows"] == []
 
 
-def test_a_data_set_that_stands_in_is_named(shown):
-    asked = [plan("table7", cifar10="cifar10-jpeg"), plan("table7", cifar10="shapes")]
-    jpeg, shapes = sorted(departures(shown(*asked)), key=lambda one: one["sets"])
-    assert "JPEG" in jpeg["notes"][0] and jpeg["notes"][0].startswith("cifar10-jpeg")
-    assert shapes["notes"][0].startswith("shapes stands in for cifar10")
+def test_the_recipe_shown_is_the_one_that_was_used(told):
+    asked = Plan(("table1",), "paper", {"imagenet": "few"}, {"imagenet": (3, 64, 64)}, readers={"imagenet": "tiny-imagenet"})
+    (found,) = told(asked)
+    assert asked.setups[0].recipes["imagenet"].epochs == 350
+    rows = {what: (paper, here) for what, paper, here in found["rows"]}
+    assert rows["epochs"] == ("100", "350") and rows["augmentation"] == ("resized-crop-flip", "crop-flip")
+    assert rows["images in a batch"] == ("256", "128")
+
+
+def test_learning_rate_is_shown_where_it_differs(told):
+    (found,) = told(plan("table7"))
+    assert ("learning rate", "0.1", "0.2") in found["rows"]
+
+
+def test_a_data_set_that_stands_in_is_named(told):
+    asked = [plan("table7", cifar10="cifar10-jpeg"), plan("table7", cifar10="shapes", readers={"cifar10": "shapes"})]
+    jpeg, shapes = sorted(told(*asked), key=lambda one: one["sets"])
+    assert jpeg["notes"][0].startswith("cifar10-jpeg in place of cifar10: its name says")
+    assert shapes["notes"][0].startswith("shapes in place of cifar10: other images")
+
+
+def trained_on(count: int, store: Store, asked: Plan) -> None:
+    for job in asked.jobs:
+        if job.kind == "train":
+            finish(store, job, train_images=count)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "note"),
+    [
+        ("mnist", 60_000, []),
+        ("mnist", 17_000, ["The official files of mnist (17,000 training images; the official set has 60,000)."]),
+        ("mnist-17k", 60_000, ["The official files of mnist, called mnist-17k (60,000 training images)."]),
+        ("mnist-17k", None, ["The official files of mnist, called mnist-17k."]),
+    ],
+)
+def test_official_files_of_another_name_are_no_stand_in(tmp_path, name, count, note):
+    asked = plan("table6", mnist=name, readers={"mnist": "mnist"})
+    store = Store(tmp_path / "store")
+    trained_on(count, store, asked) if count else None
+    (part,) = parts([asked], Shelf(store))
+    (found,) = departures([part], store)
+    assert found["notes"] == note
+    assert "in place of" not in setting(part.document)
+
+
+def test_a_stand_in_says_on_how_many_images_nets_were_trained(tmp_path):
+    asked = Plan(("table1",), "tiny", {"imagenet": "few"}, {"imagenet": (3, 64, 64)}, readers={"imagenet": "tiny-imagenet"})
+    store = Store(tmp_path / "store")
+    trained_on(5000, store, asked)
+    (found,) = departures(parts([asked], Shelf(store)), store)
+    assert found["notes"][0].startswith("few (5,000 training images) in place of imagenet: other images")
+
+
+def test_a_plan_without_readers_takes_them_from_one_with(told):
+    asked = [plan("table6", mnist="mnist-17k"), plan("figure14", mnist="mnist-17k", cifar10="cifar10", readers={"mnist": "mnist"})]
+    (found,) = told(*asked)
+    assert found["notes"] == ["The official files of mnist, called mnist-17k."]
 
 
 def test_what_intervals_cover_is_said_for_each_number_of_seeds(shown):

@@ -11,8 +11,8 @@ from PIL import Image
 import defective.report
 from defective.campaign.store import Store
 from defective.paper import Cell, Exhibit, Row
-from defective.report.figures import GRAY
-from defective.report.plots import plot, save, svg
+from defective.report.figures import GRAY, save, svg
+from defective.report.plots import plot
 from made_store import measured
 
 COLUMNS = ("FGSM16", "Test Accuracy")

@@ -12,9 +12,19 @@ DOCUMENT = {
     "columns": ["PGD16", "Test Accuracy"],
     "rows": [{"name": "plain", "label": "ResNet-18"}, {"name": "dc", "label": "0.5-Bottom_DC & 50 %"}],
     "cells": [
-        {"row": "plain", "column": "PGD16", "published": 14.14, "measured": {"mean": 20.04, "low": 15.06, "high": 26.25}},
+        {
+            "row": "plain",
+            "column": "PGD16",
+            "published": 14.14,
+            "measured": {"mean": 20.04, "low": 15.06, "high": 26.25, "values": [20.04]},
+        },
         {"row": "plain", "column": "Test Accuracy", "published": 95.3, "measured": None},
-        {"row": "dc", "column": "PGD16", "published": None, "measured": {"mean": 100.0, "low": 99.0, "high": 100.0}},
+        {
+            "row": "dc",
+            "column": "PGD16",
+            "published": None,
+            "measured": {"mean": 100.0, "low": 99.0, "high": 100.0, "values": [100.0]},
+        },
         {"row": "dc", "column": "Test Accuracy", "published": None, "measured": None},
     ],
 }
@@ -31,10 +41,18 @@ SCORES = DOCUMENT | {
             "row": "plain",
             "column": "S(M)",
             "published": 7.3e-06,
-            "measured": {"mean": 3.512e-05, "low": 1e-06, "high": float("inf")},
+            "measured": {"mean": 3.512e-05, "low": 1e-06, "high": float("inf"), "values": [3.512e-05] * 3},
         }
     ],
 }
+
+
+def changed(document: dict, values: list[float]) -> dict:
+    """The document with other values of seeds in its first cell."""
+    first = document["cells"][0]
+    return document | {"cells": [first | {"measured": first["measured"] | {"values": values}}, *document["cells"][1:]]}
+
+
 UNPUBLISHED = DOCUMENT | {
     "cells": [cell | {"published": None} for cell in DOCUMENT["cells"]],
 }
@@ -79,6 +97,11 @@ def test_scores_have_two_digits_and_say_how_many_seeds():
     assert "| Standard CNN | 7.3e-06 | 3.5e-05 (1.0e-06–∞) |" in markdown(SCORES)
     assert r"Standard CNN & 7.3e-06 & 3.5e-05 (1.0e-06--$\infty$) \\" in latex(SCORES)
     assert "cifar10, 3 seeds" in markdown(SCORES)
+
+
+def test_where_only_some_seeds_are_measured_their_number_is_shown():
+    assert "| Standard CNN | 7.3e-06 | 3.5e-05 (1.0e-06–∞; 2 of 3 seeds) |" in markdown(changed(SCORES, [3.0, 4.0]))
+    assert "(1.0e-06–∞)" in markdown(changed(SCORES, [3.0, 4.0, 5.0]))
 
 
 def test_where_nothing_was_printed_only_the_measured_is_shown():

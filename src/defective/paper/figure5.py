@@ -60,7 +60,7 @@ FIGURE5 = Exhibit(
     view="curves",
     notes=(
         "The figure is a drawing without numbers, so none are published beside the measured.",
-        "Which p-Bottom nets it shows is not in the text; 0.5, 0.3 and 0.1 are those of the released code.",
+        "Of the p-Bottom nets that it shows, the text names p = 0.1 alone; 0.5 and 0.3 are others of the released code.",
         "The bound of 80 % is ours: the paper puts no number on robust or on high accuracy.",
         "Standard deviations are in pixel values of 0 to 255. Images are some that all four nets classify right without noise.",
         PLACEMENT,

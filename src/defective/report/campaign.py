@@ -1,13 +1,15 @@
 """The report of a store: every table and figure as one page, as Markdown and LaTeX tables, and as figures."""
 
 import re
+import shlex
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from defective._version import __version__
-from defective.campaign.plan import KINDS, Plan
+from defective.campaign.plan import KINDS, Plan, read_plan
 from defective.campaign.store import Store
+from defective.data.download import REMOTES
 from defective.errors import InputError
 from defective.files import check_folder, write_whole
 from defective.paper import EXHIBITS
@@ -15,9 +17,11 @@ from defective.progress import progress_bar
 from defective.report import drawings, galleries, plots
 from defective.report.cells import rows_of
 from defective.report.departures import departures, seed_notes
+from defective.report.figures import save, svg
+from defective.report.largest import largest_difference
 from defective.report.numbers import counted, heading, kinds, setting
 from defective.report.page import write_page
-from defective.report.parts import Part, Shelf, parts, plans
+from defective.report.parts import Part, Shelf, parts
 from defective.report.provenance import how_measured, job_notes
 from defective.report.tables import latex, markdown
 from defective.report.verdicts import claims, summary
@@ -44,7 +48,7 @@ def write_report(store: Store, out: Path) -> list[Path]:
         InputError: If nothing was asked for yet, or ``out`` cannot be written.
     """
     check_folder(out)
-    planned = plans(store)
+    planned = [read_plan(plan) for plan in store.plans()]
     if not planned:
         raise InputError(f"{store.folder} holds no plan: there is nothing to report; defective reproduce makes one")
     shelf = Shelf(store)
@@ -78,9 +82,9 @@ def _about(planned: list[Plan], shown: list[Part], shelf: Shelf) -> dict[str, An
         "masks": _masks(shown, shelf.store),
         "how": how_measured(planned, shelf.store),
         "general": [*_GENERAL, *seed_notes(shown)],
-        "departures": departures(shown),
+        "departures": departures(shown, shelf.store),
         "commands": list(dict.fromkeys(command(part) for part in shown)),
-        "data_note": "A data set named in capitals stands for the path of the one that was used here.",
+        "data_note": "What is written in capitals stands for the path of the data set that was used here.",
         "others": [heading(name) for name in EXHIBITS if name not in exhibits],
         "jobs": job_notes(part.document for part in shown),
         "footer": f"Made by defective {__version__} from its store; every number above is also in tables/ and in the store's JSON files.",
@@ -98,16 +102,23 @@ def command(part: Part) -> str:
     Example:
         >>> plan = Plan(("table4",), "tiny", {"cifar10": "cifar10-jpeg"}, {"cifar10": (3, 32, 32)})
         >>> command(Part("table4", plan, {"exhibit": "table4", "data": plan.data}))
-        'defective reproduce table4 --scale tiny --data cifar10=folder:CIFAR10-JPEG'
+        'defective reproduce table4 --scale tiny --data cifar10=folder:CIFAR10-JPEG --store runs/store'
     """
-    words = [EXHIBITS[part.document["exhibit"]].command, "--scale", part.plan.scale]
-    for kind, name in part.document["data"].items():
-        # Where a set lies is not in the store, as no result may depend on it.
-        if kind == name == "imagenet":
-            words += ["--data", "imagenet:IMAGENET"]
-        elif kind != name:
-            words += ["--data", f"{kind}={name if name in (*KINDS, 'shapes') else f'folder:{name.upper()}'}"]
-    return " ".join(words + (["--seeds", str(part.plan.seeds)] if part.plan.seeds > 1 else []))
+    exhibit, plan = EXHIBITS[part.document["exhibit"]], part.plan
+    words = [*exhibit.command.split(), "--scale", plan.scale]
+    for kind in part.document["data"]:
+        where = _where(kind, plan)
+        # The official set is what an exhibit takes for its own kind if nothing is said.
+        words += ["--data", where] if where != kind or kind != exhibit.data else []
+    return shlex.join([*words, *(["--seeds", str(plan.seeds)] if plan.seeds > 1 else []), "--store", "runs/store"])
+
+
+def _where(kind: str, plan: Plan) -> str:
+    """The value of ``--data``; where a set lies is not in the store, as no result may depend on it."""
+    name = plan.data[kind]
+    reader = plan.readers.get(kind, name if name in (*KINDS, "shapes") else "folder")
+    path = "" if reader == name and name in (*REMOTES, "shapes") else f":{name.upper()}"
+    return f"{reader}{path}" if reader == kind else f"{kind}={reader}{path}"
 
 
 def _section(part: Part, store: Store, out: Path) -> tuple[dict[str, Any], list[Path]]:
@@ -121,7 +132,7 @@ def _section(part: Part, store: Store, out: Path) -> tuple[dict[str, Any], list[
     drawn = document["view"] == "drawing"
     figure = drawings.drawing(document["exhibit"], part.plan, store) if drawn else plots.plot(document, store)
     if figure is not None:
-        files += plots.save(figure, out / "figures" / part.name)
+        files += save(figure, out / "figures" / part.name)
     numbers = [cell["measured"] for cell in document["cells"]]
     section = {
         **{key: document[key] for key in ("exhibit", "title", "where", "view", "unit", "columns", "notes")},
@@ -132,8 +143,9 @@ def _section(part: Part, store: Store, out: Path) -> tuple[dict[str, Any], list[
         "total": len(numbers),
         "claims": counted(len(document["claims"]), "claim") if document["claims"] else "",
         "kinds": kinds(document),
+        "largest": largest_difference(document),
         "rows": rows_of(document),
-        "picture": inline(plots.svg(figure), part.name) if figure is not None else "",
+        "picture": inline(svg(figure), part.name) if figure is not None else "",
         "galleries": _galleries(part, store),
         "files": [{"href": file.relative_to(out).as_posix(), "words": file.name} for file in files],
     }

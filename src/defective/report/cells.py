@@ -3,7 +3,8 @@
 import math
 from typing import Any
 
-from defective.report.numbers import Document, bounds, cells_by_place, shown
+from defective.campaign.measured import Document
+from defective.report.numbers import bounds, cells_by_place, shown, some_seeds
 
 # Differences this large have the full tint: points of percent, or shares of the published score.
 _FULL = {"%": 50.0, "S(M)": 1.0}
@@ -18,19 +19,19 @@ def rows_of(document: Document) -> list[dict[str, Any]]:
             "name": row["name"],
             "label": row["label"],
             "cells": [
-                {"column": column, "numbers": _numbers(cells[row["name"], column], document["unit"])}
-                for column in document["columns"]
+                {"column": column, "numbers": _numbers(cells[row["name"], column], document)} for column in document["columns"]
             ],
         }
         for row in document["rows"]
     ]
 
 
-def _numbers(cell: Document, unit: str) -> dict[str, Any]:
+def _numbers(cell: Document, document: Document) -> dict[str, Any]:
+    unit = document["unit"]
     published, measured, difference = cell["published"], cell["measured"], cell["difference"]
     return {
         "published": None if published is None else _number(published, unit, "published"),
-        "measured": None if measured is None else _measured(cell, unit),
+        "measured": None if measured is None else _measured(cell, unit) | {"seeds": some_seeds(cell, document)},
         "difference": None if difference is None else _difference(difference, published, unit),
     }
 

@@ -5,18 +5,22 @@ from dataclasses import fields
 from typing import Any
 
 from defective.campaign.plan import KINDS, Plan
+from defective.campaign.store import Store
 from defective.paper import SCALES
 from defective.report.numbers import counted
 from defective.report.parts import Part
+from defective.specs import TrainJob
 from defective.training.recipes import recipe_for
 
-# How much is done, in words.
+# Every field of a scale in words: a field that is added must be named here before a page can show it.
 _AMOUNTS = {
     "crafted": "images attacked by FGSM, PGD and their like",
     "cw": "images attacked by CW",
     "cw_steps": "steps of CW for each constant",
     "cw_search": "constants that CW tries",
+    "cw_confidence": "share of the paper's confidence that CW asks for",
     "decision": "images for the boundary attack",
+    "directions": "directions that the boundary attack tries at each step",
     "noise": "images under Gaussian noise",
     "shuffle": "images with shuffled patches",
     "confidence": "least confidence of the nets in shuffled images",
@@ -24,53 +28,77 @@ _AMOUNTS = {
     "slow_epochs": "at most so many epochs of ResNet-50 and DenseNet-121",
     "adversarial_epochs": "epochs of adversarial training",
 }
+# Of a recipe all but its name, and the attack of adversarial training, which is the exhibit's and not the scale's.
 _RECIPE = {
     "width_mult": "width of the nets",
     "epochs": "epochs",
     "batch_size": "images in a batch",
     "lr": "learning rate",
+    "momentum": "momentum",
     "weight_decay": "weight decay",
+    "label_smoothing": "label smoothing",
     "schedule": "schedule of the learning rate",
     "milestones": "epochs after which it falls",
     "augment": "augmentation",
     "selection": "which epoch's net is kept",
     "norm_scale_init": "start of the norm scales",
 }
+_TRAINING_IMAGES = {"cifar10": 50_000, "mnist": 60_000, "tiny-imagenet": 100_000, "imagenet": 1_281_167}
 
 
-def departures(shown_parts: Iterable[Part]) -> list[dict[str, Any]]:
+def departures(shown_parts: Iterable[Part], store: Store) -> list[dict[str, Any]]:
     """For each scale, and data as far as no two sets stand for one kind: sentences, and rows (what, in the paper, here)."""
-    found: list[tuple[Plan, dict[str, str]]] = []
+    # Kind to the plan that says which set is meant; all plans of one entry are of one scale.
+    found: list[dict[str, Plan]] = []
     for part in shown_parts:
-        data = part.document["data"]
-        known = next((each for plan, each in found if plan.scale == part.plan.scale and _agree(each, data)), None)
-        if known is not None:
-            known |= data
-        elif data:
-            found.append((part.plan, dict(data)))
+        plan, kinds = part.plan, list(part.document["data"])
+        known = next((each for each in found if _agree(each, plan, kinds)), None)
+        if known is None and kinds:
+            found.append(known := {})
+        for kind in kinds:
+            # A plan noted before readers were does not know that its set is the official one.
+            if known is not None and (kind not in known or plan.official(kind)):
+                known[kind] = plan
     return [
-        {"scale": plan.scale, "sets": list(dict.fromkeys(data.values())), "notes": _notes(data), "rows": _rows(plan, data)}
-        for plan, data in found
+        {
+            "scale": next(iter(plans.values())).scale,
+            "sets": list(dict.fromkeys(plan.data[kind] for kind, plan in plans.items())),
+            "notes": [note for kind, plan in plans.items() if (note := _note(kind, plan, store))],
+            "rows": _rows(plans),
+        }
+        for plans in found
     ]
 
 
-def _agree(one: dict[str, str], other: dict[str, str]) -> bool:
-    return all(one.get(kind, name) == name for kind, name in other.items())
+def _agree(known: dict[str, Plan], plan: Plan, kinds: list[str]) -> bool:
+    same_scale = next(iter(known.values())).scale == plan.scale
+    return same_scale and all(known[kind].data[kind] == plan.data[kind] for kind in kinds if kind in known)
 
 
-def _notes(data: dict[str, str]) -> list[str]:
-    notes = []
-    for kind, name in data.items():
-        if name == f"{kind}-jpeg":
-            notes.append(
-                f"{name} is {kind} after JPEG compression, which changes the fine texture that these experiments are about. "
-                "Training and test images are both compressed."
-            )
-        elif name != kind:
-            notes.append(
-                f"{name} stands in for {kind}: other images, so its numbers can agree with the printed ones in tendency only."
-            )
-    return notes
+def _note(kind: str, plan: Plan, store: Store) -> str:
+    """What a reader must know of the set that was used for a kind; empty if it is the official one."""
+    name, count = plan.data[kind], _training_images(plan, kind, store)
+    images = "" if count is None else f" ({counted(count, 'training image')})"
+    if plan.official(kind):
+        whole = _TRAINING_IMAGES[kind]
+        if count not in (None, whole):
+            images = f" ({counted(count, 'training image')}; the official set has {whole:,})"
+        elif name == kind:
+            return ""
+        return f"The official files of {kind}{f', called {name}' if name != kind else ''}{images}."
+    if name == f"{kind}-jpeg":
+        return (
+            f"{name}{images} in place of {kind}: its name says that the images are re-encoded as JPEG. That changes fine texture, which "
+            "these experiments are about, so expect agreement in tendency only."
+        )
+    return f"{name}{images} in place of {kind}: other images, so its numbers can agree with the printed ones in tendency only."
+
+
+def _training_images(plan: Plan, kind: str, store: Store) -> int | None:
+    """How many images the nets were trained on; None while none is trained."""
+    jobs = (job for job in plan.jobs if isinstance(job, TrainJob) and job.data == plan.data[kind])
+    counts = ((store.result(job) or {}).get("train_images") for job in jobs)
+    return next((int(count) for count in counts if count), None)
 
 
 def seed_notes(shown_parts: Iterable[Part]) -> list[str]:
@@ -83,24 +111,25 @@ def seed_notes(shown_parts: Iterable[Part]) -> list[str]:
                 "numbers, often further off than the interval reaches."
             )
         else:
-            notes.append(f"{counted(seeds, 'seed')}: an interval is that of the mean over as many training runs.")
+            notes.append(
+                f"{counted(seeds, 'seed')}: an interval is that of the mean over as many training runs; where only some of them are "
+                "measured, their number stands beside it."
+            )
     return notes
 
 
-def _rows(plan: Plan, data: dict[str, str]) -> list[tuple[str, str, str]]:
-    if plan.scale == "paper":
-        return []
-    paper, here = SCALES["paper"], SCALES[plan.scale]
+def _rows(plans: dict[str, Plan]) -> list[tuple[str, str, str]]:
+    paper, here = SCALES["paper"], SCALES[next(iter(plans.values())).scale]
     rows = [
-        (_AMOUNTS.get(field.name, field.name), _text(getattr(paper, field.name)), _text(getattr(here, field.name)))
+        (_AMOUNTS[field.name], _amount(getattr(paper, field.name)), _amount(getattr(here, field.name)))
         for field in fields(here)
         if field.name != "name" and getattr(paper, field.name) != getattr(here, field.name)
     ]
-    for kind in data:
-        shape = plan.shapes.get(kind, KINDS[kind])
-        theirs, ours = (recipe_for(scale, kind, shape) for scale in ("paper", plan.scale))
+    for kind, plan in plans.items():
+        # A set that stands in is trained by the recipe for its own kind of images, at the paper's scale too.
+        theirs, ours = recipe_for("paper", kind, KINDS[kind]), plan.setups[0].recipes[kind]
         # One set needs no name beside each row.
-        where = f" ({kind})" if len(data) > 1 else ""
+        where = f" ({kind})" if len(plans) > 1 else ""
         rows += [
             (f"{words}{where}", _text(getattr(theirs, key)), _text(getattr(ours, key)))
             for key, words in _RECIPE.items()
@@ -109,9 +138,11 @@ def _rows(plan: Plan, data: dict[str, str]) -> list[tuple[str, str, str]]:
     return rows
 
 
+def _amount(value: float) -> str:
+    return _text(value) if value else "as the recipe"
+
+
 def _text(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "none"
-    if value == 0:
-        return "as the recipe"
     return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -98,7 +98,8 @@ def patches(image: Tensor) -> "Figure":
 def _image(plan: Plan, store: Store) -> Tensor:
     """A real image that an attack of the plan began with, the largest first, else a made one."""
     kept = [store.at(job) / "pictures.safetensors" for job in plan.jobs if isinstance(job, CraftJob) and store.result(job)]
-    images = [read_tensors(file)[0]["x"][0] for file in kept]
+    # What a clean-up or a copy of a store left out is no reason to fail.
+    images = [read_tensors(file)[0]["x"][0] for file in kept if file.is_file()]
     fitting = [image for image in images if len(image) == 3 and not any(side % GRIDS[-1] for side in image.shape[1:])]
     return max(fitting, key=torch.numel, default=shapes("test").x[0])
 

@@ -106,7 +106,11 @@ def _by_set(scores: Iterable[tuple[str, str]], store: Store) -> dict[CraftJob, d
 
 
 def _pictures(caption: str, job: CraftJob, nets: dict[str, str], count: int, store: Store) -> list[Picture]:
-    images, about = read_tensors(store.at(job) / "pictures.safetensors")
+    kept = store.at(job) / "pictures.safetensors"
+    # A store may have been copied without its images.
+    if not kept.is_file():
+        return []
+    images, about = read_tensors(kept)
     answers = {net: read_tensors(store.at(name) / "outcome.safetensors")[0]["attacked"] for net, name in nets.items()}
     result = store.result(job) or {}
     largest = float(job.attack.parameters.get("eps") or result["changes"]["linf_max"]) or 1.0

@@ -3,9 +3,10 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
-Document = dict[str, Any]
+from defective.campaign.measured import Document
+
 DASH = "–"
 _MINUS = "−"
 
@@ -77,8 +78,44 @@ def setting(document: Document) -> str:
         >>> setting({"scale": "tiny", "data": {"cifar10": "cifar10-jpeg"}, "seeds": 3})
         'tiny scale, cifar10-jpeg in place of cifar10, 3 seeds'
     """
-    sets = [name if name == kind else f"{name} in place of {kind}" for kind, name in document["data"].items()]
-    return ", ".join([f"{document['scale']} scale", *sets, counted(document["seeds"], "seed")])
+    return ", ".join(
+        [f"{document['scale']} scale", *map(partial(_set, document), document["data"]), counted(document["seeds"], "seed")]
+    )
+
+
+def stand_ins(document: Document) -> list[str]:
+    """The sets of a document that stand for others, in words.
+
+    Example:
+        >>> data = {"cifar10": "cifar10-jpeg", "mnist": "mnist-17k"}
+        >>> stand_ins({"data": data, "readers": {"mnist": "mnist"}})
+        ['cifar10-jpeg in place of cifar10']
+    """
+    return [_set(document, kind) for kind in document["data"] if not _official(document, kind)]
+
+
+def _set(document: Document, kind: str) -> str:
+    """One data set of a document."""
+    name = document["data"][kind]
+    if _official(document, kind):
+        return name if name == kind else f"{kind} called {name}"
+    return f"{name if name != kind else f'a folder {name}'} in place of {kind}"
+
+
+def _official(document: Document, kind: str) -> bool:
+    """As :meth:`defective.campaign.plan.Plan.official`."""
+    return bool(document.get("readers", {}).get(kind, kind if document["data"][kind] == kind else "folder") == kind)
+
+
+def some_seeds(cell: Document, document: Document) -> str:
+    """How many seeds a measured number is of, where it is not all of them; else empty.
+
+    Example:
+        >>> some_seeds({"measured": {"values": [50.0]}}, {"seeds": 3}), some_seeds({"measured": {"values": [50.0]}}, {"seeds": 1})
+        ('1 of 3 seeds', '')
+    """
+    count = len(cell["measured"]["values"])
+    return f"{count} of {counted(document['seeds'], 'seed')}" if count != document["seeds"] else ""
 
 
 def counted(count: int, thing: str) -> str:

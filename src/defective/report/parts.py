@@ -5,11 +5,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from defective.campaign.measured import document
+from defective.campaign.measured import Document, best_plans, document
 from defective.campaign.plan import Plan
 from defective.campaign.store import Store
-from defective.paper import EXHIBITS, SCALES, exhibits
-from defective.report.numbers import Document
+from defective.paper import EXHIBITS, SCALES
 
 
 @dataclass(frozen=True)
@@ -44,30 +43,9 @@ class Shelf:
         return self._made[key]
 
 
-def plans(store: Store) -> list[Plan]:
-    """The plans that a store remembers."""
-    return [
-        Plan(
-            tuple(plan["exhibits"]),
-            plan["scale"],
-            plan["data"],
-            {kind: tuple(shape) for kind, shape in plan["shapes"].items()},
-            plan["seeds"],
-        )
-        for plan in store.plans()
-    ]
-
-
 def parts(planned: list[Plan], shelf: Shelf) -> list[Part]:
-    """In the paper's order, the largest scale first; of several plans alike the one with the most seeds, then with the most data."""
-    found: dict[tuple[str, str, str], Plan] = {}
-    for plan in planned:
-        for exhibit in exhibits(list(plan.exhibits)):
-            key = (exhibit.name, plan.scale, plan.data.get(exhibit.data, ""))
-            known = found.get(key)
-            if known is None or (plan.seeds, len(plan.data)) > (known.seeds, len(known.data)):
-                found[key] = plan
-    return list(_named(found, shelf))
+    """In the paper's order, the largest scale first; of several plans alike the best, see :func:`best_plans`."""
+    return list(_named(best_plans(planned), shelf))
 
 
 def _named(found: dict[tuple[str, str, str], Plan], shelf: Shelf) -> Iterator[Part]:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from defective.campaign.measured import Document
 from defective.campaign.store import Store
-from defective.report.figures import COLOURS, GRAY, banded, dress, legend, save, svg
+from defective.report.figures import COLOURS, GRAY, banded, dress, legend
+from defective.report.numbers import cells_by_place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["plot", "save", "svg"]
 
 WIDTH = 7.2
 SMALL = 7.0
@@ -109,7 +108,7 @@ def _scatter(document: Document) -> "Figure":
     """The second column against the first, each point with its row's label."""
     figure, axes = _single(width=5.0)
     across, up = document["columns"]
-    cells = {(cell["row"], cell["column"]): cell for cell in document["cells"]}
+    cells = cells_by_place(document)
     pairs = {row["label"]: (cells[row["name"], across], cells[row["name"], up]) for row in document["rows"]}
     published = [(x["published"], y["published"]) for x, y in pairs.values() if None not in (x["published"], y["published"])]
     measured = {label: (x["measured"], y["measured"]) for label, (x, y) in pairs.items() if x["measured"] and y["measured"]}

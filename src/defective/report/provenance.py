@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from defective.campaign.describe import describe, title
+from defective.campaign.measured import Document
 from defective.campaign.plan import Plan
 from defective.campaign.store import Store, name_of
-from defective.report.numbers import Document, duration, shown
+from defective.report.numbers import duration, shown
 from defective.specs import Job, TrainJob
 
 _MACHINE = ("device", "precision", "torch", "python", "defective")

@@ -2,7 +2,8 @@
 
 import re
 
-from defective.report.numbers import DASH, Document, bounds, cells_by_place, heading, kinds, setting, shown
+from defective.campaign.measured import Document
+from defective.report.numbers import DASH, bounds, cells_by_place, heading, kinds, setting, shown, some_seeds
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -102,11 +103,16 @@ def _lines(document: Document) -> list[list[str]]:
             printed, measured = cell["published"], cell["measured"]
             texts = {
                 "published": DASH if printed is None else shown(printed, unit, "published"),
-                "measured": DASH if measured is None else f"{shown(measured['mean'], unit)} ({bounds(measured, unit)})",
+                "measured": DASH if measured is None else f"{shown(measured['mean'], unit)} ({'; '.join(_beside(cell, document))})",
             }
             line += [texts[kind] for kind in _pair(document)]
         lines.append(line)
     return lines
+
+
+def _beside(cell: Document, document: Document) -> list[str]:
+    seeds = some_seeds(cell, document)
+    return [bounds(cell["measured"], document["unit"]), *([seeds] if seeds else [])]
 
 
 def _escaped(text: str) -> str:

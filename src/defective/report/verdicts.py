@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from defective.report.numbers import Document, cells_by_place, heading, setting, shown
+from defective.campaign.measured import Document
+from defective.report.numbers import cells_by_place, heading, setting, shown
 from defective.report.parts import Part, Shelf
 
 VERDICTS = ("holds", "fails", "undecided", "not measured")

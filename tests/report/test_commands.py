@@ -1,0 +1,70 @@
+"""Every command that the page prints is one that the command line takes, and asks for what the page shows."""
+
+import shlex
+
+import pytest
+import typer
+
+from defective.campaign.plan import KINDS, Plan
+from defective.campaign.sources import data_sets, name_of
+from defective.campaign.store import Store
+from defective.cli import app
+from defective.paper import EXHIBITS, exhibits
+from defective.report.campaign import command
+from defective.report.parts import Shelf, parts
+
+OFFICIAL = {kind: kind for kind in KINDS}
+
+
+def printed(tmp_path, plan: Plan) -> dict[str, str]:
+    """Exhibit to its command."""
+    return {part.document["exhibit"]: command(part) for part in parts([plan], Shelf(Store(tmp_path / "store")))}
+
+
+def parsed(text: str) -> dict:
+    """What the command line makes of a command."""
+    program, name, *arguments = shlex.split(text)
+    assert program == "defective"
+    return typer.main.get_command(app).commands[name].make_context(name, arguments).params
+
+
+@pytest.mark.parametrize(
+    ("data", "readers", "expected"),
+    [
+        (OFFICIAL, {}, {"imagenet": "imagenet:IMAGENET"}),
+        (OFFICIAL, OFFICIAL, {"imagenet": "imagenet:IMAGENET"}),
+        (OFFICIAL | {"mnist": "mnist-17k"}, OFFICIAL, {"mnist": "mnist:MNIST-17K", "imagenet": "imagenet:IMAGENET"}),
+        (OFFICIAL | {"imagenet": "ILSVRC2012"}, OFFICIAL, {"imagenet": "imagenet:ILSVRC2012"}),
+        (
+            OFFICIAL | {"imagenet": "tiny-50", "tiny-imagenet": "tiny-50"},
+            OFFICIAL | {"imagenet": "tiny-imagenet"},
+            {"imagenet": "tiny-imagenet:TINY-50", "tiny-imagenet": "tiny-imagenet:TINY-50"},
+        ),
+        (OFFICIAL | {"imagenet": "tiny-imagenet"}, {}, {"imagenet": "tiny-imagenet"}),
+        (
+            OFFICIAL | {"cifar10": "cifar10-jpeg", "imagenet": "shapes"},
+            {},
+            {"cifar10": "folder:CIFAR10-JPEG", "imagenet": "shapes"},
+        ),
+        (dict.fromkeys(KINDS, "my set"), {}, dict.fromkeys(KINDS, "folder:MY SET")),
+        (
+            OFFICIAL | {"cifar10": "cifar10", "imagenet": "folder"},
+            OFFICIAL | {"cifar10": "folder", "imagenet": "folder"},
+            {"cifar10": "folder:CIFAR10", "imagenet": "folder:FOLDER"},
+        ),
+    ],
+)
+def test_every_command_asks_for_the_exhibit_on_the_data_that_the_page_shows(tmp_path, data, readers, expected):
+    plan = Plan(("all",), "tiny", data, KINDS, 2, readers)
+    commands = printed(tmp_path, plan)
+    assert list(commands) == list(EXHIBITS)
+    for exhibit, text in commands.items():
+        found = parsed(text)
+        assert found["names"] == [exhibit] and found["scale"] == "tiny" and found["seeds"] == 2
+        assert str(found["store"]) == "runs/store"
+        sets = data_sets(found["data"] or [], exhibits(found["names"]))
+        # Capitals stand for a path: read as it was here.
+        assert sets == {kind: expected.get(kind, kind) for kind in plan.kinds(EXHIBITS[exhibit])}
+        for kind, where in sets.items():
+            assert name_of(where).lower() == data[kind].lower()
+            assert kind not in readers or where.partition(":")[0] == readers[kind]
