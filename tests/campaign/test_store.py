@@ -1,6 +1,5 @@
 import errno
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -14,7 +13,6 @@ from defective.campaign.store import Store, name_of, write_json
 from defective.errors import InputError
 
 JOB, OTHER = net(), net(seed=1)
-SPAWN = multiprocessing.get_context("spawn")
 DONE = {"values": {"test_accuracy": {"hits": 1, "total": 2}}}
 
 
@@ -97,27 +95,33 @@ def test_one_process_at_a_time(store):
         assert place is not None
 
 
-def attempt(folder, gate, results):
-    """One of several processes that begin at once; a job lasts until each of them has tried."""
-    store = Store(folder)
-    gate.wait()
-    with store.working(JOB) as place:
-        gate.wait()
-        results.put(place is not None)
-        if place is not None:
-            write_json(place / "result.json", DONE)
+TRY = """
+import json, sys, time
+from pathlib import Path
+from defective.campaign.store import Store, write_json
+from defective.specs import read_job
+store, job = Store(Path(sys.argv[1])), read_job(json.loads(sys.argv[2]))
+print("ready", flush=True)
+sys.stdin.readline()
+with store.working(job) as place:
+    if place is not None:
+        time.sleep(0.5)
+        write_json(place / "result.json", json.loads(sys.argv[3]))
+print(place is not None)
+"""
 
 
 @pytest.mark.slow
 def test_of_several_processes_one_gets_the_job(store):
-    gate, results = SPAWN.Barrier(3), SPAWN.Queue()
-    processes = [SPAWN.Process(target=attempt, args=(store.folder, gate, results)) for _ in range(3)]
+    command = [sys.executable, "-c", TRY, str(store.folder), json.dumps(JOB.model_dump(mode="json")), json.dumps(DONE)]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     for process in processes:
-        process.start()
-    assert sorted(results.get(timeout=60) for _ in processes) == [False, False, True]
+        assert process.stdout.readline() == "ready\n"
     for process in processes:
-        process.join()
-        assert process.exitcode == 0
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=60)[0].strip() for process in processes]
+    assert sorted(said) == ["False", "False", "True"] and not any(process.returncode for process in processes)
     assert store.result(JOB) == DONE
 
 

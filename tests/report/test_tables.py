@@ -131,3 +131,14 @@ def test_an_exhibit_without_rows_has_a_caption_and_no_table():
     empty = DOCUMENT | {"exhibit": "figure8", "columns": [], "rows": [], "cells": []}
     assert markdown(empty).startswith("**Figure 8.") and "|" not in markdown(empty)
     assert latex(empty).startswith("%") and "tabular" not in latex(empty)
+
+
+def test_a_cell_whose_images_all_fell_out_is_told_from_one_that_is_not_measured():
+    cells = [
+        {"row": "a", "column": "PGD", "published": 1.5, "measured": None, "jobs": ["score-0123456789abcdef"]},
+        {"row": "b", "column": "PGD", "published": 2.5, "measured": None, "jobs": []},
+    ]
+    about = {"exhibit": "table4", "title": "Nets", "scale": "tiny", "data": {}, "seeds": 1, "unit": "%", "columns": ["PGD"]}
+    rows = [{"name": name, "label": name} for name in "ab"]
+    lines = markdown(about | {"rows": rows, "cells": cells}).splitlines()
+    assert lines[-2:] == ["| a | 1.50 | no images |", "| b | 2.50 | – |"]

@@ -22,21 +22,21 @@ def describe(job: Job) -> str:
         >>> from defective.specs import AttackSpec, NetSpec, Recipe
         >>> net = TrainJob(net=NetSpec.parse("vgg19"), data="d", recipe=Recipe(name="tiny", epochs=1), seed=1, mask_seed=1)
         >>> describe(CraftJob(sources=(net,), attack=AttackSpec.parse("fgsm"), samples=5))
-        'fgsm:eps=16/255 on vgg19 (tiny, seed 1), 5 images of d'
+        'fgsm:eps=16/255 on vgg19 (tiny, seed 1), up to 5 images of d'
     """
     match job:
         case TrainJob():
             return f"train {title(job)} on {job.data}"
         case CraftJob():
-            return f"{job.attack} on {_fused(job.sources)}, {job.samples} images of {job.sources[0].data}"
+            return f"{job.attack} on {_fused(job.sources)}, up to {job.samples} images of {job.sources[0].data}"
         case ScoreJob():
             return f"{title(job.target)} against {describe(job.crafted)}"
         case DecisionJob():
-            return f"{job.attack} on {title(job.target)}, {job.samples} images of {job.target.data}"
+            return f"{job.attack} on {title(job.target)}, up to {job.samples} images of {job.target.data}"
         case NoiseJob():
-            return f"noise on {_each(job.targets)}, {job.samples} images of {job.targets[0].data}"
+            return f"noise on {_each(job.targets)}, up to {job.samples} images of {job.targets[0].data}"
         case ShuffleJob():
-            return f"shuffled patches on {_each(job.targets)}, {job.samples} images of {job.targets[0].data}"
+            return f"shuffled patches on {_each(job.targets)}, up to {job.samples} images of {job.targets[0].data}"
 
 
 def _fused(nets: tuple[TrainJob, ...]) -> str:

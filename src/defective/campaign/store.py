@@ -58,6 +58,8 @@ class Store:
         Raises:
             InputError: If it is not.
         """
+        if folder.is_file():
+            raise InputError(f"{folder} is a file, not a store: name the folder that defective reproduce made")
         if not (folder / "jobs").is_dir():
             raise InputError(f"{folder}: there is no store; defective reproduce --store {folder} makes one")
         return cls(folder, make=False)

@@ -19,6 +19,7 @@ from defective.errors import InputError
 from defective.machine import age, choose_device
 from defective.paper import exhibits
 from defective.progress import until
+from defective.report.numbers import missing
 
 # Share of the time budget, and least number of seconds, kept for writing down what is there.
 RESERVE, LEAST = 0.03, 2.0
@@ -150,9 +151,11 @@ def _rows(document: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _both(cell: dict[str, Any], unit: str) -> str:
+    """Published and measured; what the paper does not print has no place."""
     form = "{:.1f}" if unit == "%" else "{:.1e}"
     published, measured = cell["published"], cell["measured"]
-    return f"{'–' if published is None else form.format(published)} | {'–' if measured is None else form.format(measured['mean'])}"
+    found = missing(cell) if measured is None else form.format(measured["mean"])
+    return found if published is None else f"{form.format(published)} | {found}"
 
 
 def _counts(tally: Tally) -> dict[str, int]:
@@ -168,7 +171,10 @@ def _print(found: list[dict[str, Any]], tally: Tally, store: Store) -> None:
         rows = _rows(document)
         if rows:
             title = f"{document['exhibit']}: {document['title']} ({document['scale']}, {', '.join(document['data'].values())})"
-            print_table(title, ("published | measured", *document["columns"]), rows)
+            printed = any(cell["published"] is not None for cell in document["cells"])
+            print_table(title, ("published | measured" if printed else "measured", *document["columns"]), rows)
+        else:
+            typer.echo(f"{document['exhibit']}: {document['title']}, drawn by defective report")
         for claim in document["claims"]:
             counts = ", ".join(f"{count} {verdict}" for verdict, count in claim["counts"].items())
             typer.echo(f"  {claim['verdict']}: {claim['text']} ({counts})")

@@ -133,14 +133,14 @@ def _section(part: Part, store: Store, out: Path) -> tuple[dict[str, Any], list[
     figure = drawings.drawing(document["exhibit"], part.plan, store) if drawn else plots.plot(document, store)
     if figure is not None:
         files += save(figure, out / "figures" / part.name)
-    numbers = [cell["measured"] for cell in document["cells"]]
+    done = [cell for cell in document["cells"] if cell["measured"] is not None or cell["jobs"]]
     section = {
         **{key: document[key] for key in ("exhibit", "title", "where", "view", "unit", "columns", "notes")},
         "name": part.name,
         "heading": heading(document["exhibit"]),
         "setting": setting(document) if document["rows"] else "",
-        "measured": sum(number is not None for number in numbers),
-        "total": len(numbers),
+        "measured": len(done),
+        "total": len(document["cells"]),
         "claims": counted(len(document["claims"]), "claim") if document["claims"] else "",
         "kinds": kinds(document),
         "largest": largest_difference(document),

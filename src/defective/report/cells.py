@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from defective.campaign.measured import Document
-from defective.report.numbers import bounds, cells_by_place, shown, some_seeds
+from defective.report.numbers import bounds, cells_by_place, missing, shown, some_seeds
 
 # Differences this large have the full tint: points of percent, or shares of the published score.
 _FULL = {"%": 50.0, "S(M)": 1.0}
@@ -31,6 +31,7 @@ def _numbers(cell: Document, document: Document) -> dict[str, Any]:
     published, measured, difference = cell["published"], cell["measured"], cell["difference"]
     return {
         "published": None if published is None else _number(published, unit, "published"),
+        "missing": missing(cell),
         "measured": None if measured is None else _measured(cell, unit) | {"seeds": some_seeds(cell, document)},
         "difference": None if difference is None else _difference(difference, published, unit),
     }

@@ -8,7 +8,19 @@ from functools import partial
 from defective.campaign.measured import Document
 
 DASH = "–"
+# All is done, and no image qualified: none fooled the source, or the net was right on none.
+NOTHING = "no images"
 _MINUS = "−"
+
+
+def missing(cell: Document) -> str:
+    """What stands where a cell has no measured number: a dash before it is measured, words where no image could be counted.
+
+    Example:
+        >>> missing({"jobs": []}), missing({"jobs": ["score-0123456789abcdef"]})
+        ('–', 'no images')
+    """
+    return NOTHING if cell.get("jobs") else DASH
 
 
 def shown(value: float, unit: str, kind: str = "measured") -> str:

@@ -3,7 +3,7 @@
 import re
 
 from defective.campaign.measured import Document
-from defective.report.numbers import DASH, bounds, cells_by_place, heading, kinds, setting, shown, some_seeds
+from defective.report.numbers import DASH, bounds, cells_by_place, heading, kinds, missing, setting, shown, some_seeds
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -103,7 +103,9 @@ def _lines(document: Document) -> list[list[str]]:
             printed, measured = cell["published"], cell["measured"]
             texts = {
                 "published": DASH if printed is None else shown(printed, unit, "published"),
-                "measured": DASH if measured is None else f"{shown(measured['mean'], unit)} ({'; '.join(_beside(cell, document))})",
+                "measured": missing(cell)
+                if measured is None
+                else f"{shown(measured['mean'], unit)} ({'; '.join(_beside(cell, document))})",
             }
             line += [texts[kind] for kind in _pair(document)]
         lines.append(line)
