@@ -1,6 +1,7 @@
 """A small training run in a process of its own, to be killed or shared by torchrun."""
 
 import hashlib
+import os
 import sys
 from itertools import count
 
@@ -14,6 +15,11 @@ from defective.specs import Recipe
 from defective.training.train import train
 
 
+def say(line: str) -> None:
+    """One line at once: two processes share the output."""
+    os.write(1, f"{line}\n".encode())
+
+
 def in_turns(work):
     """Stop after each epoch; the first process alone sees the time pass."""
     progress.monotonic = count().__next__ if world()[0] == 0 else lambda: 0
@@ -21,7 +27,7 @@ def in_turns(work):
         try:
             with progress.until(2):
                 result = work()
-            print(f"stopped {stops} times", flush=True)
+            say(f"stopped {stops} times")
             return result
         except OutOfTime:
             pass
@@ -44,7 +50,7 @@ def main(out: str, report: bool, turns: bool) -> None:
         digest = hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(state))).hexdigest()
         losses = [round(row["train_loss"], 1) for row in result["history"]]
         assert losses[-1] < losses[0], losses
-        print("rank", world()[0], digest, result["test_accuracy"], flush=True)
+        say(f"rank {world()[0]} {digest} {result['test_accuracy']}")
         torch.distributed.destroy_process_group()
 
 
