@@ -12,7 +12,7 @@ from defective.campaign.store import Store, name_of
 from defective.paper import exhibits
 from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob, nets_of
 
-# Cost of one training image, in those of a ResNet-18 at a quarter of its width on 32 x 32 pixels; measured on two cores.
+# Cost of one training image, in those of a ResNet-18 at a quarter of its width on 32 x 32 pixels; measured on one core of a small machine.
 _RELATIVE = {"resnet18": 1.0, "resnet50": 2.9, "densenet121": 3.6, "senet18": 1.1, "vgg19": 0.6, "wrn32_4": 1.7}
 _MILLION_PARAMETERS = {"resnet18": 11.2, "resnet50": 23.5, "densenet121": 7.0, "senet18": 11.3, "vgg19": 20.0, "wrn32_4": 7.4}
 # Of these a second: measured on two cores; a guess for a GPU until a store has jobs done on one.

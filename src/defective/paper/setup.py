@@ -15,11 +15,11 @@ class Scale:
         crafted: Images for FGSM and PGD (5,000; Table 2 takes the whole test set).
         cw: Images for CW (1,000).
         cw_steps, cw_search: Steps of CW for each constant, and constants tried (1,000 and 30).
-        cw_confidence: Share of the paper's confidence that CW asks for: logits of small nets that are trained for a few epochs lie a
-            fraction as far apart, and none of their images reaches 40.
+        cw_confidence: Share of the paper's confidence that CW asks for: logits of small nets that are trained for a few epochs lie
+            closer together.
         decision: Images for the boundary attack (500).
         directions: Directions it tries at each of its 5,000 steps at most: 25 as Foolbox 1, the paper's, or 1 as Foolbox 3, which asks
-            for a tenth of the decisions.
+            for far fewer decisions.
         noise: Images for Gaussian noise (5,000).
         shuffle: Images to shuffle (4,000).
         confidence: Least confidence of every net in them (0.99).
