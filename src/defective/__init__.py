@@ -7,6 +7,7 @@ from defective.errors import InputError
 from defective.layers import DefectMask
 from defective.masks import sample_mask
 from defective.models import Ensemble, create_model, list_models
+from defective.sparse import sparsify
 from defective.specs import AttackSpec, NetSpec, Recipe
 from defective.surgery import Defect, defect_, defects, restore_
 from defective.training.checkpoint import load, save
@@ -31,4 +32,5 @@ __all__ = [
     "restore_",
     "sample_mask",
     "save",
+    "sparsify",
 ]

@@ -1,0 +1,176 @@
+"""Layers on live neurons alone: a feature map is a matrix ``(live neurons, N)``, a convolution a sparse matrix."""
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from defective.sparse.pattern import Pattern
+
+
+class Gather(nn.Module):
+    """Dense feature maps ``(N, C, H, W)`` to their live rows ``(L, N)``, float32 at least."""
+
+    rows: Tensor
+
+    def __init__(self, rows: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("rows", rows)
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = x.permute(0, 2, 3, 1).flatten(1)
+        if len(self.rows) < flat.shape[1]:
+            flat = flat.index_select(1, self.rows)
+        return flat.to(torch.promote_types(x.dtype, torch.float32)).t().contiguous()
+
+
+class Scatter(nn.Module):
+    """Live rows ``(L, N)`` back to dense feature maps ``(N, C, H, W)``, exactly 0 at all other neurons."""
+
+    rows: Tensor
+
+    def __init__(self, rows: Tensor, shape: tuple[int, int, int], dtype: torch.dtype | None) -> None:
+        super().__init__()
+        self.register_buffer("rows", rows)
+        self.shape, self.dtype = shape, dtype
+
+    def forward(self, live: Tensor) -> Tensor:
+        channels, height, width = self.shape
+        live = live.to(self.dtype or live.dtype)
+        size = channels * height * width
+        flat = live if len(live) == size else live.new_zeros(size, live.shape[1]).index_copy_(0, self.rows, live)
+        return flat.t().contiguous().view(-1, height, width, channels).permute(0, 3, 1, 2)
+
+
+class Place(nn.Module):
+    """Sum of several sets of live rows, each put where it belongs: a residual sum, a concatenation, a selection.
+
+    Args:
+        taken: For each operand, which of its rows are used.
+        placed: For each operand, the row of the result that each of them is added to.
+        size: Rows of the result.
+
+    Attributes:
+        whole: The operand that has all rows of the result in its order, if one does.
+        inplace: Whether the others may be added onto that one.
+    """
+
+    def __init__(self, taken: list[Tensor], placed: list[Tensor], size: int) -> None:
+        super().__init__()
+        for index, (taken_rows, placed_rows) in enumerate(zip(taken, placed, strict=True)):
+            self.register_buffer(f"taken{index}", taken_rows)
+            self.register_buffer(f"placed{index}", placed_rows)
+        self.size, self.inplace = size, False
+        self.whole = next((i for i, rows in enumerate(placed) if len(rows) == size and torch.equal(taken[i], rows)), None)
+
+    def forward(self, *operands: Tensor) -> Tensor:
+        if self.whole is None:
+            total = operands[0].new_zeros(self.size, operands[0].shape[1])
+        else:
+            total = operands[self.whole] if self.inplace else operands[self.whole].clone()
+        for index, live in enumerate(operands):
+            if index == self.whole:
+                continue
+            taken, placed = self.get_buffer(f"taken{index}"), self.get_buffer(f"placed{index}")
+            total.index_add_(0, placed, live if len(taken) == len(live) else live.index_select(0, taken))
+        return total
+
+
+class Scale(nn.Module):
+    """A frozen batch norm on live rows: each row times its channel's factor plus its channel's shift."""
+
+    factor: Tensor
+    shift: Tensor
+
+    def __init__(self, factor: Tensor, shift: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("factor", factor[:, None].clone())
+        self.register_buffer("shift", shift[:, None].clone())
+
+    def forward(self, live: Tensor) -> Tensor:
+        return torch.addcmul(self.shift, live, self.factor)
+
+
+class LiveProduct(nn.Module):
+    """The products of a convolution between live neurons: ``(columns, N)`` to ``(rows, N)``."""
+
+    crow: Tensor
+    col: Tensor
+    turned_crow: Tensor
+    turned_col: Tensor
+    order: Tensor
+
+    def __init__(self, pattern: Pattern) -> None:
+        super().__init__()
+        turned, order = pattern.transposed()
+        for name, tensor in {
+            "crow": pattern.crow,
+            "col": pattern.col,
+            "turned_crow": turned.crow,
+            "turned_col": turned.col,
+            "order": order,
+        }.items():
+            self.register_buffer(name, tensor)
+
+    def forward(self, live: Tensor, values: Tensor) -> Tensor:
+        product: Tensor = _Product.apply(live, values, self.crow, self.col, self.turned_crow, self.turned_col, self.order)  # type: ignore[no-untyped-call]
+        return product
+
+
+class LiveConv(nn.Module):
+    """A frozen convolution between live neurons; batch norm may be folded into its weights.
+
+    Args:
+        pattern: Products between live neurons.
+        weight: Dense weight ``(O, C/groups, kh, kw)`` the products take their factors from.
+        bias: One number for each row.
+    """
+
+    values: Tensor
+    bias: Tensor
+
+    def __init__(self, pattern: Pattern, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.product = LiveProduct(pattern)
+        self.register_buffer("values", weight.detach().flatten()[pattern.source.long()])
+        self.register_buffer("bias", bias.detach()[:, None].clone())
+
+    def forward(self, live: Tensor) -> Tensor:
+        found: Tensor = self.product(live, self.values)
+        return found.add_(self.bias)
+
+
+class _Product(torch.autograd.Function):
+    """A sparse matrix times a dense one; derivatives with respect to both."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, live: Tensor, values: Tensor, crow: Tensor, col: Tensor, turned_crow: Tensor, turned_col: Tensor, order: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(live if ctx.needs_input_grad[1] else None, values, crow, col, turned_crow, turned_col, order)
+        # Autocast would turn the sparse matrix into bfloat16, for which there is no product.
+        with torch.autocast(live.device.type, enabled=False):
+            return _csr(crow, col, values, len(live)) @ live
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        live, values, crow, col, turned_crow, turned_col, order = ctx.saved_tensors
+        to_live = to_values = None
+        gradient = gradient.contiguous()
+        with torch.autocast(gradient.device.type, enabled=False):
+            if ctx.needs_input_grad[0]:
+                to_live = _csr(turned_crow, turned_col, values[order], len(gradient)) @ gradient
+            if ctx.needs_input_grad[1]:
+                sampled = _csr(crow, col, torch.empty_like(values), len(live))
+                to_values = torch.sparse.sampled_addmm(sampled, gradient, live.t(), beta=0.0).values()
+        return to_live, to_values, None, None, None, None, None
+
+
+def _csr(crow: Tensor, col: Tensor, values: Tensor, columns: int) -> Tensor:
+    with warnings.catch_warnings():
+        # torch calls its compressed sparse rows a beta once in every process.
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
+        return torch.sparse_csr_tensor(crow, col, values, (len(crow) - 1, columns), check_invariants=False)
