@@ -2,7 +2,8 @@
 
 A table stands between ``<!-- results/DATA/SCALE/DEVICE/EXHIBIT.json -->`` and ``<!-- end -->``; the claims of all exhibits of a folder
 between ``<!-- claims results/DATA/SCALE/DEVICE -->`` and ``<!-- end -->``; what each exhibit is estimated to cost between
-``<!-- costs -->`` and ``<!-- end -->``.
+``<!-- costs -->`` and ``<!-- end -->``; a row of the bench between ``<!-- bench ROW -->`` and ``<!-- end -->``, a summary of all rows
+between ``<!-- bench -->`` and ``<!-- end -->``.
 """
 
 import json
@@ -14,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from defective.bench.page import details, summary
 from defective.campaign.cost import outline
 from defective.campaign.plan import KINDS, Plan
 from defective.campaign.store import Store
@@ -23,7 +25,7 @@ from defective.report.numbers import heading
 from defective.report.tables import markdown
 
 ROOT = Path(__file__).parents[1]
-_BLOCK = re.compile(r"(<!-- (?:(costs)|(claims )?(results/\S+)) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (costs|bench(?: \w+)?|(?:claims )?results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # Scale to the kind of machine that it is meant for.
 _MACHINES = {"tiny": ("cpu", "two CPU cores"), "fast": ("cuda", "one GPU"), "paper": ("cuda", "one GPU")}
 
@@ -32,8 +34,17 @@ def filled(text: str) -> str:
     """The text with every block as the results have it now."""
 
     def block(found: re.Match[str]) -> str:
-        made = costs() if found[2] else claims(ROOT / found[4]) if found[3] else table(ROOT / found[4])
-        return f"{found[1]}\n{made}\n{found[5]}"
+        what, _, rest = found[2].partition(" ")
+        match what:
+            case "costs":
+                made = costs()
+            case "claims":
+                made = claims(ROOT / rest)
+            case "bench":
+                made = bench(rest, ROOT / "results" / "bench")
+            case _:
+                made = table(ROOT / what)
+        return f"{found[1]}\n{made}\n{found[3]}"
 
     return _BLOCK.sub(block, text)
 
@@ -58,6 +69,12 @@ def claims(folder: Path) -> str:
             held = _held(claim["counts"], "not measured"), _held(claim["published"]["counts"], "not printed")
             lines.append(_line(claim["text"].replace("|", "\\|"), name, f"**{claim['verdict']}**", *held))
     return "\n".join(lines) + "\n"
+
+
+def bench(name: str, folder: Path) -> str:
+    """A row of the bench as each machine of ``results/bench/`` measured it; without a name the summary of all rows."""
+    documents = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
+    return details(documents, name) if name else summary(documents)
 
 
 def costs() -> str:

@@ -13,7 +13,7 @@ import torch
 import typer
 from pydantic import ValidationError
 
-from defective.cli import attack, data, demo, evaluate, nets, report, reproduce, store, train
+from defective.cli import attack, bench, data, demo, evaluate, nets, report, reproduce, store, train
 from defective.cli.console import fail
 from defective.errors import InputError
 from defective.progress import shown
@@ -35,6 +35,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("reproduce")(reproduce.reproduce)
 app.command("report")(report.report)
 app.add_typer(store.app, name="store")
+app.command("bench")(bench.bench)
 
 
 @app.callback(invoke_without_command=True)

@@ -39,6 +39,9 @@ def train(
         str | None,
         typer.Option(help="Train on attacked images: madry, buckman (thermometer nets), or an attack such as pgd:eps=4/255."),
     ] = None,
+    neurons: Annotated[
+        str | None, typer.Option(help="live: compute defective layers through their live neurons only (faster; batch norm counts them).")
+    ] = None,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
@@ -57,6 +60,7 @@ def train(
         "lr": lr,
         "width_mult": width_mult,
         "label_smoothing": label_smoothing,
+        "neurons": neurons,
     }
     changes["adversarial"] = None if adversarial is None else adversary(adversarial)
     # Mistakes are said before a download, not after it; which data set the recipe is for matters to none of these checks.

@@ -2,5 +2,6 @@
 
 from defective.sparse.liveness import LayerChoice
 from defective.sparse.sparsify import SparseNet, sparsify
+from defective.sparse.training import LiveTraining, train_live
 
-__all__ = ["LayerChoice", "SparseNet", "sparsify"]
+__all__ = ["LayerChoice", "LiveTraining", "SparseNet", "sparsify", "train_live"]

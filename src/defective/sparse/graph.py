@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from defective.errors import InputError
-from defective.layers import DefectMask
+from defective.inference import evaluating
+from defective.layers import DefectMask, apply_mask
 
 Kind = Literal["mask", "conv", "norm", "elementwise", "add", "cat", "other"]
 
@@ -58,10 +59,9 @@ class Traced:
             graph = tracer.trace(net)
             self.nodes = list(graph.nodes)
             self.masks = {node: masks[name].bool().cpu()[0] for node, name in tracer.masked.items()}
-            self._refuse_overwriting()
-            shapes = _Shapes(fx.GraphModule(net, graph))
-            with torch.no_grad():
-                shapes.run(example_inputs)
+            shapes = _Shapes(fx.GraphModule(net, graph), self.masks)
+            with evaluating(net), torch.no_grad():
+                self.output = shapes.run(example_inputs)
         except InputError:
             raise
         except Exception as error:
@@ -76,30 +76,15 @@ class Traced:
         """The module a node calls, if it calls one."""
         return self.modules[str(node.target)] if node.op == "call_module" else None
 
-    def _refuse_overwriting(self) -> None:
-        """Two forms of one feature map cannot both be overwritten."""
-        for node in self.nodes:
-            module = self.module(node)
-            inplace = getattr(module, "inplace", False) is True or True in (node.kwargs.get("inplace"), *node.args[1:])
-            inplace |= (node.op == "call_method" and str(node.target).endswith("_")) or node.target in (
-                operator.iadd,
-                operator.imul,
-            )
-            first = next(iter(node.all_input_nodes), None)
-            if inplace and first is not None and len(first.users) > 1:
-                raise InputError(
-                    f"{first.name} is overwritten in place by {node.name} and read again: let {node.name} work out of place"
-                )
-
     def _kind(self, node: fx.Node) -> Kind:
         module, shape = self.module(node), self.shapes.get(node)
         if shape is None or any(source not in self.shapes for source in node.all_input_nodes):
             return "other"
         if node in self.masks:
             return "mask"
-        if isinstance(module, nn.Conv2d) and module.padding_mode == "zeros" and not _has_hooks(module):
+        if isinstance(module, nn.Conv2d) and module.padding_mode == "zeros" and not has_hooks(module):
             return "conv"
-        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and not _has_hooks(module):
+        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and not has_hooks(module):
             return "norm"
         if _keeps_zero(node, module):
             return "elementwise"
@@ -115,7 +100,7 @@ class Traced:
 def _keeps_zero(node: fx.Node, module: nn.Module | None) -> bool:
     if module is not None:
         silent = isinstance(module, SILENT) and not module.training
-        return (isinstance(module, ZERO_KEEPING) or silent) and not _has_hooks(module)
+        return (isinstance(module, ZERO_KEEPING) or silent) and not has_hooks(module)
     return _calls(node, *ZERO_KEEPING_CALLS, "relu", "relu_", "tanh") and len(node.all_input_nodes) == 1
 
 
@@ -123,7 +108,8 @@ def _calls(node: fx.Node, *targets: Callable[..., Any] | str) -> bool:
     return node.op in ("call_function", "call_method") and node.target in targets
 
 
-def _has_hooks(module: nn.Module) -> bool:
+def has_hooks(module: nn.Module) -> bool:
+    """Whether a module does more than its class says."""
     return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
@@ -135,7 +121,8 @@ class _Tracer(fx.Tracer):
         self.masks, self.masked = masks, dict[fx.Node, str]()
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, DefectMask) or super().is_leaf_module(m, module_qualified_name)
+        inside = any(site.startswith(f"{module_qualified_name}.") for site in self.masks)
+        return isinstance(m, DefectMask) or (not inside and super().is_leaf_module(m, module_qualified_name))
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         name = self.path_of_module(m)
@@ -157,14 +144,36 @@ class _Tracer(fx.Tracer):
 
 
 class _Shapes(fx.Interpreter):
-    """Notes the shape ``(C, H, W)`` of every feature map."""
+    """Notes the shape ``(C, H, W)`` of every feature map, and refuses one that is read again after it was overwritten in place."""
 
-    def __init__(self, module: fx.GraphModule) -> None:
+    def __init__(self, module: fx.GraphModule, masks: dict[fx.Node, Tensor]) -> None:
         super().__init__(module)
+        self.extra_traceback = False
+        self.masks = masks
         self.found: dict[fx.Node, tuple[int, int, int]] = {}
+        self.versions: dict[fx.Node, int] = {}
+        self.writers: dict[int, fx.Node] = {}
 
     def run_node(self, n: fx.Node) -> Any:
+        sources = {source: self.env[source] for source in n.all_input_nodes}
+        for source, value in sources.items():
+            # Views of one tensor count its changes together, so no other name of it goes unnoticed.
+            if _version(value) != self.versions[source]:
+                writer = self.writers.get(value.untyped_storage().data_ptr(), n)
+                raise InputError(
+                    f"{source.name} is overwritten in place by {writer.name} and read again: let {writer.name} work out of place"
+                )
         output = super().run_node(n)
+        if n in self.masks:
+            output = apply_mask(output, self.masks[n][None].to(output.device), str(n.args[0]))
+        for source, value in sources.items():
+            if _version(value) != self.versions[source]:
+                self.writers[value.untyped_storage().data_ptr()] = n
+        self.versions[n] = _version(output)
         if isinstance(output, Tensor) and output.dim() == 4 and n.op != "get_attr":
             self.found[n] = (output.shape[1], output.shape[2], output.shape[3])
         return output
+
+
+def _version(value: object) -> int:
+    return value._version if isinstance(value, Tensor) and not value.is_inference() else 0

@@ -44,7 +44,11 @@ class Scatter(nn.Module):
         return flat.t().contiguous().view(-1, height, width, channels).permute(0, 3, 1, 2)
 
 
-class Place(nn.Module):
+class LiveLayer(nn.Module):
+    """A layer whose output is its own and not needed for its derivative: what follows may overwrite it."""
+
+
+class Place(LiveLayer):
     """Sum of several sets of live rows, each put where it belongs: a residual sum, a concatenation, a selection.
 
     Args:
@@ -78,7 +82,7 @@ class Place(nn.Module):
         return total
 
 
-class Scale(nn.Module):
+class Scale(LiveLayer):
     """A frozen batch norm on live rows: each row times its channel's factor plus its channel's shift."""
 
     factor: Tensor
@@ -119,7 +123,7 @@ class LiveProduct(nn.Module):
         return product
 
 
-class LiveConv(nn.Module):
+class LiveConv(LiveLayer):
     """A frozen convolution between live neurons; batch norm may be folded into its weights.
 
     Args:
@@ -164,7 +168,8 @@ class _Product(torch.autograd.Function):
             if ctx.needs_input_grad[0]:
                 to_live = _csr(turned_crow, turned_col, values[order], len(gradient)) @ gradient
             if ctx.needs_input_grad[1]:
-                sampled = _csr(crow, col, torch.empty_like(values), len(live))
+                # Zeros, not empty: 0 times what an empty tensor may hold is not always 0.
+                sampled = _csr(crow, col, torch.zeros_like(values), len(live))
                 to_values = torch.sparse.sampled_addmm(sampled, gradient, live.t(), beta=0.0).values()
         return to_live, to_values, None, None, None, None, None
 

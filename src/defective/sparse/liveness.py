@@ -11,8 +11,8 @@ from defective.sparse.graph import Traced
 
 # Time of a layer in units of one product of a sparse layer on one image, measured on x86 with AVX512: a dense product, a neuron of a
 # dense feature map passing through norm and activation, a neuron passing between dense and live form.
-DENSE_PRODUCT = {"fp32": 0.1, "bf16": 0.05}
-DENSE_NEURON, CONVERSION = 25.0, 20.0
+DENSE_PRODUCT, DENSE_NEURON = {"fp32": 0.1, "bf16": 0.045}, {"fp32": 15.0, "bf16": 8.0}
+CONVERSION = 20.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def choose_layers(traced: Traced, live: dict[fx.Node, Tensor], precision: str) -
     convs = [node for node in traced.nodes if traced.kinds[node] == "conv"]
     needed = {conv: _products(traced, conv, live) for conv in convs}
     dense = {conv: _dense_products(traced, conv) for conv in convs}
-    dense_cost = {c: dense[c] * DENSE_PRODUCT[precision] + live[c].numel() * DENSE_NEURON for c in convs}
+    dense_cost = {c: dense[c] * DENSE_PRODUCT[precision] + live[c].numel() * DENSE_NEURON[precision] for c in convs}
     chosen = {conv for conv in convs if needed[conv] < min(dense_cost[conv], dense[conv] / 2)}
     whole = _shift_nothing_dead(traced, live)
 
@@ -126,11 +126,17 @@ def _needed(traced: Traced) -> dict[fx.Node, Tensor]:
                 continue
             if kind == "mask":
                 needed[source] |= needed[node] & traced.masks[node]
-            elif kind in ("elementwise", "add", "norm"):
+            elif kind in ("elementwise", "add") or (kind == "norm" and _passes_need(traced, node)):
                 needed[source] |= needed[node]
             else:
                 needed[source] |= True
     return needed
+
+
+def _passes_need(traced: Traced, norm: fx.Node) -> bool:
+    """In train mode a dense norm reads all there is for its statistics; only a convolution before it can give less, if both are live."""
+    module = cast("nn.BatchNorm2d", traced.module(norm))
+    return not module.training or traced.kinds[norm.all_input_nodes[0]] == "conv"
 
 
 def _products(traced: Traced, conv: fx.Node, live: dict[fx.Node, Tensor]) -> int:

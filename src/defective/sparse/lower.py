@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils import skip_init
 
-from defective.layers import apply_mask
-from defective.sparse.graph import Traced
-from defective.sparse.layers import Gather, LiveConv, Place, Scale, Scatter
-from defective.sparse.pattern import conv_pattern, positions
+from defective.layers import DefectMask
+from defective.sparse.graph import Traced, has_hooks
+from defective.sparse.layers import Gather, LiveConv, LiveLayer, Place, Scale, Scatter
+from defective.sparse.pattern import Pattern, conv_pattern, positions
 
 
 class Lowering:
@@ -63,24 +64,68 @@ class Lowering:
             self.sparse[node] = self._call(Gather(self._rows(node)), self.as_dense(node))
         return self.sparse[node]
 
+    # What a frozen net makes of its layers.
+
+    def end_of(self, conv: fx.Node) -> fx.Node:
+        """The norm that alone follows a convolution and is folded into it; else the convolution."""
+        user = next(iter(conv.users), conv)
+        if len(conv.users) > 1 or self.traced.kinds[user] != "norm":
+            return conv
+        self.folded.add(user)
+        return user
+
+    def live_conv(self, node: fx.Node, pattern: Pattern, channel: Tensor) -> nn.Module:
+        """A convolution between live neurons; ``channel``: that of each row."""
+        weight, bias = self._weights(node)
+        return LiveConv(pattern, weight, bias[channel])
+
+    def live_norm(self, norm: nn.BatchNorm2d, channel: Tensor) -> nn.Module:
+        """A norm that is not folded, on live rows."""
+        factor, shift = _affine(norm)
+        return Scale(factor[channel], shift[channel])
+
+    def dense_conv(self, node: fx.Node) -> nn.Module:
+        """A dense convolution."""
+        like = cast("nn.Conv2d", self.traced.module(node))
+        # Made anew: the weight of a parametrised one cannot be set.
+        size = (like.in_channels, like.out_channels, like.kernel_size, like.stride, like.padding, like.dilation, like.groups)
+        conv: nn.Conv2d = skip_init(nn.Conv2d, *size)
+        conv.weight, conv.bias = (nn.Parameter(tensor.to(self.dtype or tensor.dtype)) for tensor in self._weights(node))
+        return conv
+
+    def module_of(self, module: nn.Module) -> nn.Module:
+        """Any other layer."""
+        module = copy.deepcopy(module)
+        return module.to(self.dtype) if isinstance(module, nn.Linear) and self.dtype is not None else module
+
+    def _weights(self, node: fx.Node) -> tuple[Tensor, Tensor]:
+        conv, end = cast("nn.Conv2d", self.traced.module(node)), self.end_of(node)
+        weight, bias = conv.weight.detach(), conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
+        if end is node:
+            return weight, bias
+        factor, shift = _affine(cast("nn.BatchNorm2d", self.traced.module(end)))
+        return weight * factor.view(-1, 1, 1, 1), bias * factor + shift
+
     # Live form.
 
     def _write_live(self, node: fx.Node) -> None:
         kind = self.traced.kinds[node]
-        sources = [source for source in node.all_input_nodes if source in self.live]
+        # A concatenation may name one part twice.
+        named = cast("list[fx.Node]", node.args[0]) if kind == "cat" else node.all_input_nodes
+        sources = [source for source in named if source in self.live]
         operands = [self.as_live(source) for source in sources]
         if kind == "conv":
-            end, weight, bias = self._folded(node)
+            end = self.end_of(node)
             conv = cast("nn.Conv2d", self.traced.module(node))
             pattern = conv_pattern(conv, self.live[sources[0]], self.live[end])
-            channel = self._rows(end) % conv.out_channels
-            self.sparse[end] = self._call(LiveConv(pattern, weight, bias[channel]), operands[0])
+            self.sparse[end] = self._call(self.live_conv(node, pattern, self._rows(end) % conv.out_channels), operands[0])
         elif kind == "norm":
-            factor, shift = _affine(cast("nn.BatchNorm2d", self.traced.module(node)))
-            channel = self._rows(node) % len(factor)
-            self.sparse[node] = self._call(Scale(factor[channel], shift[channel]), self._placed(node, sources, operands))
+            norm = cast("nn.BatchNorm2d", self.traced.module(node))
+            layer = self.live_norm(norm, self._rows(node) % norm.num_features)
+            self.sparse[node] = self._call(layer, self._placed(node, sources, operands))
         elif kind == "elementwise":
-            self.sparse[node] = self._copied(node, dict(zip(sources, operands, strict=True)).__getitem__)
+            placed = self._placed(node, sources, operands)
+            self.sparse[node] = self._copied(node, lambda _: placed)
         else:
             self.sparse[node] = self._placed(node, sources, operands)
 
@@ -106,31 +151,18 @@ class Lowering:
 
     def _write_dense(self, node: fx.Node) -> None:
         if self.traced.kinds[node] == "conv":
-            end, weight, bias = self._folded(node)
-            conv = copy.deepcopy(cast("nn.Conv2d", self.traced.module(node)))
-            conv.weight, conv.bias = (nn.Parameter(tensor.to(self.dtype or tensor.dtype)) for tensor in (weight, bias))
-            self.dense[end] = self._call(conv, self.as_dense(node.all_input_nodes[0]))
+            end = self.end_of(node)
+            self.dense[end] = self._call(self.dense_conv(node), self.as_dense(node.all_input_nodes[0]))
         elif node in self.traced.masks:
-            mask = self._buffer(self.traced.masks[node][None])
-            self.dense[node] = self.graph.call_function(apply_mask, (self.as_dense(node.all_input_nodes[0]), mask, str(node)))
+            self.dense[node] = self._call(DefectMask(self.traced.masks[node]), self.as_dense(node.all_input_nodes[0]))
         else:
             self.dense[node] = self._copied(node, self.as_dense)
+            self.dense[node].meta["sum"] = self.traced.kinds[node] == "add"
 
     # Pieces.
 
     def _rows(self, node: fx.Node) -> Tensor:
         return positions(self.live[node])
-
-    def _folded(self, node: fx.Node) -> tuple[fx.Node, Tensor, Tensor]:
-        """A convolution's weight and bias, those of the norm that alone follows it folded in, and the node that ends the two."""
-        conv = cast("nn.Conv2d", self.traced.module(node))
-        bias = conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias
-        user = next(iter(node.users))
-        if len(node.users) > 1 or self.traced.kinds[user] != "norm":
-            return node, conv.weight.detach(), bias.detach()
-        self.folded.add(user)
-        factor, shift = _affine(cast("nn.BatchNorm2d", self.traced.module(user)))
-        return user, conv.weight.detach() * factor.view(-1, 1, 1, 1), bias.detach() * factor + shift
 
     def _copied(self, node: fx.Node, form: Callable[[fx.Node], fx.Node]) -> fx.Node:
         """The node as it is, on operands in one of the forms; never in place, for an operand may serve others too."""
@@ -138,12 +170,11 @@ class Lowering:
         if module is None:
             copied = self.graph.node_copy(node, form)
             copied.kwargs = {key: False if key == "inplace" else value for key, value in copied.kwargs.items()}
+            copied.target = "relu" if copied.target == "relu_" else copied.target
             return copied
-        module = copy.deepcopy(module)
+        module = self.module_of(module)
         if isinstance(getattr(module, "inplace", None), bool):
             module.inplace = False  # type: ignore[assignment]
-        if isinstance(module, nn.Linear) and self.dtype is not None:
-            module.to(self.dtype)
         return self._call(module, *fx.node.map_arg(node.args, form), **fx.node.map_arg(node.kwargs, form))
 
     def _call(self, module: nn.Module, *args: Any, **kwargs: Any) -> fx.Node:
@@ -176,11 +207,11 @@ def run_in_place(module: fx.GraphModule) -> None:
     """Let ReLUs and sums overwrite an operand that nothing else reads and whose maker needs it no more for its derivative."""
     for node in module.graph.nodes:
         called = module.get_submodule(node.target) if node.op == "call_module" else None
-        if isinstance(called, nn.ReLU) and _overwritable(module, node.args[0]):
+        if isinstance(called, nn.ReLU) and _overwritable(module, node.all_input_nodes[0]):
             called.inplace = True
         elif isinstance(called, Place) and called.whole is not None:
             called.inplace = _overwritable(module, node.args[called.whole])
-        elif node.target is operator.add and _overwritable(module, node.args[0]) and isinstance(node.args[1], fx.Node):
+        elif node.target is operator.add and node.meta.get("sum") and _overwritable(module, node.args[0]):
             node.target = operator.iadd
     module.recompile()
 
@@ -189,5 +220,6 @@ def _overwritable(module: fx.GraphModule, node: object) -> bool:
     if not isinstance(node, fx.Node) or len(node.users) > 1:
         return False
     if node.op == "call_module":
-        return isinstance(module.get_submodule(str(node.target)), nn.Conv2d | nn.BatchNorm2d | LiveConv | Scale | Place)
-    return node.target in (apply_mask, operator.add, operator.iadd)
+        maker = module.get_submodule(str(node.target))
+        return isinstance(maker, nn.Conv2d | nn.BatchNorm2d | DefectMask | LiveLayer) and not has_hooks(maker)
+    return node.target in (operator.add, operator.iadd) and bool(node.meta.get("sum"))

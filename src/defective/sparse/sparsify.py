@@ -6,7 +6,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from defective.baselines import undrop_
 from defective.errors import InputError
 from defective.inference import as_images, check_images, device_of, dtype_of
 from defective.sparse.graph import Traced
@@ -42,6 +44,7 @@ class SparseNet(nn.Module):
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
+        x = as_images(x)
         if tuple(x.shape[1:]) != self.image_shape:
             raise InputError(
                 f"images have shape {tuple(x.shape)}; this net was sparsified for (N, {', '.join(map(str, self.image_shape))})"
@@ -100,10 +103,18 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
     net = copy.deepcopy(model).eval()
     dtype = torch.promote_types(dtype_of(net) or torch.float32, torch.float32)
     net.to(dtype)
+    device = device_of(net)
+    images = as_images(example_inputs[:1]).to(device, dtype)
+    wanted = _logits(net, images)
     masks = {defect.site: net.get_submodule(defect.site).get_buffer("defect_mask") for defect in defects(net)}
     restore_(net)
-    device = device_of(net)
-    traced = Traced(net, masks, as_images(example_inputs[:1]).to(device, dtype))
+    undrop_(net)
+    traced = Traced(net, masks, images)
+    if not (isinstance(traced.output, Tensor) and torch.allclose(traced.output, wanted, 1e-4, 1e-6, equal_nan=True)):
+        raise InputError(
+            f"what torch.fx followed is not what {type(model).__name__} computes: look for a hook on the net or after a mask, and for "
+            "a sum in place (x += y) whose operand is read again under another name"
+        )
     live = live_neurons(traced)
     nodes, choices = choose_layers(traced, live, precision)
     body = Lowering(traced, live, nodes, torch.bfloat16 if precision == "bf16" else None).run()
@@ -111,7 +122,25 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
     _freeze(body)
     body.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     rows = max((int(live[node].sum()) for node in nodes), default=0)
+    if any(isinstance(module, _BatchNorm) and module.running_mean is None for module in net.modules()):
+        # It takes the statistics of the whole batch, which then may not fall into parts.
+        rows = 0
     return SparseNet(body, choices, precision, dtype, tuple(example_inputs.shape[1:]), rows)
+
+
+def _logits(net: nn.Module, images: Tensor) -> Tensor:
+    """What the dense net makes of the images, before anything of it is taken apart."""
+    try:
+        with torch.no_grad():
+            z = net(images)
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"the model cannot take example_inputs of shape {tuple(images.shape)}: {reason}") from error
+    if not isinstance(z, Tensor):
+        raise InputError(f"the model returned {type(z).__name__}, not logits (N, K)")
+    return z
 
 
 def _freeze(net: nn.Module) -> None:

@@ -13,7 +13,9 @@ class Recipe(Spec):
 
     ``schedule="one-cycle"`` warms up linearly over the first fifth and falls linearly to 0; ``"steps"`` divides the learning rate
     by 10 at each epoch of ``milestones``. ``adversarial`` is an attack on the net itself whose images take the place of each batch
-    (Madry et al. 2017). ``selection="best-on-test"`` is the released code's choice and peeks at the test set.
+    (Madry et al. 2017). ``selection="best-on-test"`` is the released code's choice and peeks at the test set. ``neurons="live"``
+    computes defective layers through their live neurons only, where batch norm then takes its statistics
+    (:func:`defective.sparse.train_live`); ``"all"`` is what paper and released code do.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Recipe(Spec):
     adversarial: AttackSpec | None = None
     selection: Literal["last", "best-on-test"] = "last"
     norm_scale_init: Literal["one", "uniform"] = "one"
+    neurons: Literal["all", "live"] = "all"
 
     @model_validator(mode="after")
     def _milestones_inside(self) -> Self:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from defective.data import Data, ImageStream
@@ -14,6 +14,7 @@ from defective.machine import autocast, choose_device, resolve_precision, world
 from defective.masks import stream
 from defective.models.wide_resnet import WideResNet
 from defective.progress import progress_bar
+from defective.sparse import train_live
 from defective.specs import Recipe
 from defective.training.epoch import Row, Run, run_epoch
 from defective.training.state import TrainingState
@@ -57,6 +58,8 @@ def fit(
     """
     if recipe.selection == "best-on-test" and test is None:
         raise InputError("selection best-on-test needs test images")
+    if recipe.neurons == "live" and world()[1] > 1:
+        raise InputError("neurons live trains in one process: start it without torchrun, or train all neurons")
     if recipe.augment == "resized-crop-flip" and not isinstance(data, ImageStream):
         raise InputError("augment resized-crop-flip works on streamed folders (images of 128 pixels and more): use crop-flip")
     if len(data) < 2:
@@ -71,7 +74,7 @@ def fit(
     optimizer = torch.optim.SGD(model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
     state = TrainingState(model, optimizer, state_file, state_key)
     state.resume()
-    wrapped = _distribute(model)
+    wrapped = _distribute(model) if recipe.neurons == "all" else train_live(model, _example(data), precision=run.precision)
     description = str(getattr(model, "spec", None) or type(model).__name__)
     with progress_bar(f"train {description}", recipe.epochs * len(data), unit="images") as advance:
         advance(len(state.history) * len(data))
@@ -110,6 +113,10 @@ def _draw_norm_scales(model: nn.Module, generator: torch.Generator) -> None:
         if isinstance(module, nn.BatchNorm2d):
             with torch.no_grad():
                 module.weight.copy_(torch.rand(module.weight.shape, generator=generator))
+
+
+def _example(data: Data) -> Tensor:
+    return torch.zeros(1, *data.image_shape)
 
 
 def _distribute(model: nn.Module) -> nn.Module:

@@ -1,0 +1,106 @@
+"""Row 7: what a campaign saves by doing every job once, and what its bookkeeping costs."""
+
+import json
+import tempfile
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from defective.bench.paired import ratios
+from defective.bench.settings import Found, Settings, measured, wrong
+from defective.campaign.cost import disk, work
+from defective.campaign.job import Bench
+from defective.campaign.plan import KINDS, Plan, read_plan
+from defective.campaign.run import run
+from defective.campaign.store import Store, name_of, write_json
+from defective.errors import InputError
+from defective.files import write_tensors
+from defective.specs import Job, ScoreJob, needs
+
+EXHIBIT = "table3"
+# What the paper's Table 3 asks for.
+NETS, SOURCES, CELLS = 20, 5, 75
+
+
+class ReadyMade(Bench):
+    """A place where jobs take no time but for their files, which are as large as real ones."""
+
+    shapes: dict[str, tuple[int, int, int]]
+
+    def do(self, job: Job, place: Path) -> dict[str, Any]:
+        size = int(disk(job, self.shapes))
+        write_tensors(place / "made.safetensors", {"made": torch.zeros(size, dtype=torch.uint8)}, {})
+        result = {"seconds": 1.0, "values": {}, "kind_of_device": "cpu"}
+        write_json(place / "result.json", result)
+        return result
+
+
+def measure(settings: Settings) -> Found:
+    """Row 7."""
+    plan, known = _plan_and_costs(settings.store)
+    counts: Counter[str] = Counter(job.kind for job in plan.jobs)
+    nets = {needed.sources for job in plan.jobs for needed in needs(job) if needed.kind == "craft"}
+    cells = [job for job in plan.jobs if isinstance(job, ScoreJob)]
+    expected = {"train": NETS, "craft": SOURCES, "score": CELLS}
+    check = ", ".join(f"{counts[kind]} of {kind} jobs, {count} expected" for kind, count in expected.items())
+    if dict(counts) != expected or len(nets) != SOURCES:
+        return {"lines": dict.fromkeys(("once", "bookkeeping"), wrong(check))}
+    unknown = sum(name_of(job) not in known for job in plan.jobs)
+    costs = _filled(plan, known)
+    together = sum(costs.values())
+    alone = sum(_alone(job, costs) for job in cells)
+    seconds = settings.in_turn({"bookkeeping": partial(_keep_books, plan)})
+    note = f"jobs as measured at scale {plan.scale}: {together:,.0f} s together, {alone:,.0f} s alone"
+    note += f"; {unknown} of {len(plan.jobs)} costs estimated from like jobs" * (unknown > 0)
+    return {
+        "lines": {
+            "once": measured(check, ratios([alone], [together]), note=note),
+            "bookkeeping": measured(check, ratios(seconds["bookkeeping"], [together] * settings.repeats), seconds=seconds),
+        }
+    }
+
+
+def _alone(cell: ScoreJob, costs: dict[Job, float]) -> float:
+    """Seconds of a cell done by itself: its target, its source, the attack, the score."""
+    parts: set[Job] = {cell, cell.target, cell.crafted, *cell.crafted.sources}
+    return sum(costs[job] for job in parts)
+
+
+def _keep_books(plan: Plan) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        bench = ReadyMade(Store(Path(folder) / "store"), {}, "cpu")
+        bench.shapes = plan.images
+        again = Plan(plan.exhibits, plan.scale, plan.data, plan.shapes, plan.seeds, plan.readers)
+        tally = run(again.jobs, bench)
+        assert tally.done == len(again.jobs)
+
+
+def _plan_and_costs(where: Path) -> tuple[Plan, dict[str, float]]:
+    """The plan of Table 3, and seconds by job: of an exported document, of a folder with such documents, or of a store."""
+    file = where / f"{EXHIBIT}.json" if where.is_dir() else where
+    if file.is_file():
+        document = json.loads(file.read_text())
+        shapes = {kind: KINDS[kind] for kind in document["data"]}
+        costs = {name: float(job["seconds"]) for name, job in document["jobs"].items()}
+        return Plan((EXHIBIT,), document["scale"], document["data"], shapes), costs
+    if (where / "jobs").is_dir():
+        store = Store.open(where)
+        about = next((plan for plan in store.plans() if EXHIBIT in plan["exhibits"]), None)
+        if about is not None:
+            costs = {name: float((store.result(name) or {})["seconds"]) for name in store.finished()}
+            plan = read_plan({**about, "exhibits": [EXHIBIT], "seeds": 1})
+            return plan, costs
+    raise InputError(f"{where} holds no costs of {EXHIBIT}'s jobs: pass --store, a store in which it was measured")
+
+
+def _filled(plan: Plan, known: dict[str, float]) -> dict[Job, float]:
+    """Seconds of every job; of those that are not known as many as like jobs of the plan took for each unit of work."""
+    took: dict[str, list[float]] = {}
+    for job in plan.jobs:
+        if name_of(job) in known:
+            took.setdefault(job.kind, []).append(known[name_of(job)] / work(job, plan.images))
+    return {job: known.get(name_of(job), work(job, plan.images) * median(took.get(job.kind, took["train"]))) for job in plan.jobs}

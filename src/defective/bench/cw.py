@@ -1,0 +1,71 @@
+"""Row 4: CW-L2 with the same search and the same steps as the peers."""
+
+from typing import Any
+
+from torch import Tensor
+
+from defective.attacks import cw
+from defective.bench import peers
+from defective.bench.nets import Attacked, attacked, ours
+from defective.bench.paired import fastest, ratios
+from defective.bench.settings import Found, Settings, absent, measured, wrong
+from defective.inference import logits
+
+# The share by which our mean distance may be above a peer's and still be no worse.
+SLACK = 0.01
+# A peer whose first run is so many times slower than the fastest's is not run again.
+SLOW = 4.0
+
+
+def measure(settings: Settings) -> Found:
+    """Row 4."""
+    here = attacked(settings, settings.count(16, 4))
+    numbers = {"confidence": 0.0, "steps": settings.amount(50, 5), "lr": 0.01}
+    cases = {
+        "search": {**numbers, "search_steps": settings.amount(5, 2), "initial_const": 0.1},
+        "one-constant": {**numbers, "search_steps": 1, "initial_const": 1.0},
+    }
+    lines = {key: _case(settings, here, each) for key, each in cases.items()}
+    return {"lines": lines, "net": here.about, "images": len(here.x), "numbers": cases, "missing": peers.missing()}
+
+
+def _case(settings: Settings, here: Attacked, numbers: dict[str, Any]) -> Found:
+    theirs = {name: found for name in peers.PEERS if (found := peers.carlini_wagner(name, here.net, here.x, here.y, **numbers))}
+    if not theirs:
+        return absent("no peer is installed")
+    made: dict[str, Tensor] = {}
+
+    def first(name: str) -> None:
+        made[name] = theirs[name]()
+
+    once = {name: settings.once(lambda name=name: first(name)) for name in theirs}  # type: ignore[misc]
+    best = min(once, key=lambda name: once[name])
+    net = ours(here.net, here.x, "fp32")
+    own = cw(net, here.x, here.y, **numbers)
+    passed, check = no_worse(here, own, best, made[best])
+    others = {name: no_worse(here, own, name, made[name])[1] for name in theirs if name != best}
+    if not passed:
+        return wrong(check, others=others)
+    again = {name: act for name, act in theirs.items() if once[name] <= SLOW * once[best]}
+    seconds = settings.in_turn({"ours": lambda: cw(net, here.x, here.y, **numbers), **again}, warm=False)
+    best = fastest(seconds, list(again))
+    slower = "".join(f"; {name} took {once[name] / once[best]:.0f} x as long" for name in theirs if name not in again)
+    return measured(
+        check,
+        ratios(seconds[best], seconds["ours"]),
+        seconds=seconds,
+        note=f"the fastest is {best}{slower}",
+        once=once,
+        others=others,
+    )
+
+
+def no_worse(here: Attacked, own: Tensor, name: str, theirs: Tensor) -> tuple[bool, str]:
+    """Whether we fool the net on no fewer images, and lie no farther from those that both fool it on."""
+    fooled = [logits(here.net, images).argmax(1) != here.y.cpu() for images in (own, theirs)]
+    lengths = [(images - here.x).flatten(1).norm(dim=1).cpu() for images in (own, theirs)]
+    both = fooled[0] & fooled[1]
+    means = [float(length[both].mean()) if both.any() else 0.0 for length in lengths]
+    counts = [int(each.sum()) for each in fooled]
+    text = f"{counts[0]} images of {len(here.x)} fooled and {counts[1]} by {name}, mean L2 {means[0]:.4f} and {means[1]:.4f}"
+    return bool(both.any()) and counts[0] >= counts[1] and means[0] <= (1 + SLACK) * means[1], text

@@ -1,0 +1,99 @@
+"""Time contestants in turn, so that a machine whose speed drifts is as slow for one as for the other."""
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+import torch
+
+Clock = Callable[[], float]
+Seconds = dict[str, list[float]]
+
+
+def in_turn(
+    contestants: Mapping[str, Callable[[], object]],
+    repeats: int,
+    *,
+    warm: bool = True,
+    device: torch.device | None = None,
+    clock: Clock = time.perf_counter,
+) -> Seconds:
+    """Seconds that each contestant takes, A B A B ... so many times, after one turn of each that does not count.
+
+    Args:
+        contestants: Name to what is to be timed.
+        repeats: Turns of each that count.
+        warm: Whether to take the turn that does not count; without it the caller has taken one.
+        device: Is waited for before the clock is read, if it is a GPU.
+        clock: Wall clock in seconds.
+
+    Example:
+        >>> ticks = iter([0, 3, 3, 5, 5, 8, 8, 10])
+        >>> in_turn({"a": int, "b": int}, 2, clock=lambda: float(next(ticks)))
+        {'a': [3.0, 3.0], 'b': [2.0, 2.0]}
+    """
+
+    def now() -> float:
+        if device is not None and device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return clock()
+
+    for act in contestants.values() if warm else ():
+        act()
+    taken: Seconds = {name: [] for name in contestants}
+    for _ in range(repeats):
+        for name, act in contestants.items():
+            with _no_garbage_collection():
+                started = now()
+                act()
+                taken[name].append(now() - started)
+    return taken
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def ratios(upper: Sequence[float], lower: Sequence[float]) -> dict[str, Any]:
+    """Quotients pair by pair: their median, the lowest and the highest of them, and all.
+
+    Example:
+        >>> ratios([2.0, 9.0, 4.0], [1.0, 3.0, 2.0])
+        {'median': 2.0, 'low': 2.0, 'high': 3.0, 'values': [2.0, 3.0, 2.0]}
+    """
+    values = [a / b for a, b in zip(upper, lower, strict=True)]
+    return {"median": median(values), "low": min(values), "high": max(values), "values": values}
+
+
+def fastest(seconds: Seconds, names: Sequence[str]) -> str:
+    """The one of ``names`` with the lowest median.
+
+    Example:
+        >>> fastest({"a": [3.0, 1.0, 3.0], "b": [2.0, 2.0, 2.0]}, ["a", "b"])
+        'b'
+    """
+    return min(names, key=lambda name: median(seconds[name]))
+
+
+def matmuls(device: torch.device, size: int) -> dict[str, Callable[[], object]]:
+    """Contestants that multiply two square matrices in float32 and in bfloat16: what the machine can do at best, at this moment."""
+    pairs = {
+        f"matmul {name}": [torch.rand(size, size, device=device).to(dtype) for _ in range(2)]
+        for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+    }
+
+    def multiply(a: torch.Tensor, b: torch.Tensor) -> Callable[[], object]:
+        return lambda: torch.mm(a, b)
+
+    return {name: multiply(*pair) for name, pair in pairs.items()}

@@ -1,0 +1,88 @@
+"""Row 1: what masks add to the time of a training step. Row 9: what training through live neurons only takes away from it."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from defective.bench.nets import batch, fresh
+from defective.bench.paired import ratios
+from defective.bench.settings import Found, Settings, absent, first_failure, measured, wrong
+from defective.machine import autocast
+from defective.surgery import defect_, defects
+
+BATCH = 128
+PLAIN, DEFECTIVE = "resnet18", "resnet18/0.1-bottom"
+
+
+def measure(settings: Settings) -> Found:
+    """Row 1."""
+    x, y = batch(settings, settings.amount(BATCH, 8))
+    passed, check = first_failure([_dead_are_zero(settings, x, y), _kept_is_plain(settings, x, y)])
+    lines = {}
+    for precision in ("fp32", "bf16") if passed else ():
+        nets = {"ours": fresh(DEFECTIVE, settings, x), "theirs": fresh(PLAIN, settings, x)}
+        seconds = settings.in_turn({name: step(net, x, y, precision) for name, net in nets.items()})
+        lines[precision] = measured(check, ratios(seconds["ours"], seconds["theirs"]), seconds=seconds)
+    return {"lines": lines or dict.fromkeys(("fp32", "bf16"), wrong(check)), "batch": len(x)}
+
+
+def measure_live(settings: Settings) -> Found:
+    """Row 9."""
+    return {"lines": dict.fromkeys(("fp32", "bf16"), absent("not built"))}
+
+
+def step(net: nn.Module, x: Tensor, y: Tensor, precision: str) -> Callable[[], object]:
+    """One training step on a batch, as the training loop takes it: forward, loss, backward, SGD with momentum."""
+    net = net.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    x = x.contiguous(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, weight_decay=5e-4)
+
+    def act() -> None:
+        with autocast(x.device, precision):
+            loss = F.cross_entropy(net(x), y)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    return act
+
+
+def _dead_are_zero(settings: Settings, x: Tensor, y: Tensor) -> tuple[bool, str]:
+    """Whether dead neurons are exactly zero in a training step, forward and backward."""
+    net = fresh(DEFECTIVE, settings, x)
+    bad: list[str] = []
+
+    def look(name: str, dead: Tensor, module: nn.Module, args: object, output: Tensor) -> None:
+        def backward(gradient: Tensor) -> None:
+            # What reaches the layer below through a dead neuron; its own gradient is of no consequence.
+            if gradient.shape[1:] == dead.shape[1:] and gradient.masked_select(dead).any():
+                bad.append(name)
+
+        if output.masked_select(dead).any():
+            bad.append(name)
+        inside = output.grad_fn.next_functions if output.grad_fn is not None else ()
+        for function, _ in inside:
+            if function is not None:
+                function.register_prehook(lambda gradients: backward(gradients[0]))
+
+    for defect in defects(net):
+        module = net.get_submodule(defect.site)
+        dead = ~module.defect_mask  # type: ignore[operator]
+        module.register_forward_hook(partial(look, defect.site, dead))
+    step(net, x, y, "fp32")()
+    text = "dead neurons are exactly 0, forward and backward"
+    return not bad, text if not bad else f"dead neurons of {bad[0]} are not 0"
+
+
+def _kept_is_plain(settings: Settings, x: Tensor, y: Tensor) -> tuple[bool, str]:
+    """Whether a net all of whose neurons are kept ends a step with the bits of the plain net."""
+    plain, kept = (fresh(PLAIN, settings, x) for _ in range(2))
+    defect_(kept, 1.0, blocks="bottom")
+    for net in (plain, kept):
+        step(net, x, y, "fp32")()
+    weights = dict(kept.named_parameters())
+    same = all(torch.equal(weight, weights[name]) for name, weight in plain.named_parameters())
+    return same, "with all neurons kept a step ends with the plain net's bits" + " (it does not)" * (not same)

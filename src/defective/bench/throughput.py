@@ -1,0 +1,109 @@
+"""Row 2: training images a second, ours against the usual loop, and the share of what multiplying matrices reaches."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
+
+from defective.bench.nets import fresh, image_set
+from defective.bench.paired import matmuls, ratios
+from defective.bench.settings import Found, Settings, measured, wrong
+from defective.data import ImageSet
+from defective.inference import as_images
+from defective.machine import resolve_precision
+from defective.specs import Recipe
+from defective.training.loop import fit
+
+NET, BATCH, LR = "resnet18", 128, 0.02
+
+
+def measure(settings: Settings) -> Found:
+    """Row 2."""
+    data = image_set(settings, "train")
+    # Spread over all classes, which may lie one after another.
+    index = torch.linspace(0, len(data) - 1, settings.count(2048, 64)).long()
+    data = replace(data, x=data.x[index], y=data.y[index])
+    size, precision = settings.amount(2048, 128), resolve_precision(settings.device)
+    x = as_images(data.x[:32]).to(settings.device)
+    ours, theirs = (_loop(fresh(NET, settings, x), data, settings) for _loop in (_our_loop, _usual_loop))
+    first = [ours(), theirs()]
+    check = f"mean loss of the first epoch {first[0]:.3f} (ours) and {first[1]:.3f} (the usual loop), at most 15 % apart"
+    if not abs(first[0] - first[1]) <= 0.15 * first[1]:
+        return {"lines": dict.fromkeys(("loop", "peak"), wrong(check))}
+    multiplying = matmuls(settings.device, size)
+    for act in multiplying.values():
+        act()
+    seconds = settings.in_turn({"ours": ours, "theirs": theirs, **multiplying}, warm=False)
+    flops = 3 * _flops(fresh(NET, settings, x), x) * len(data)
+    share = [
+        flops / ours * best / (2 * size**3) for ours, best in zip(seconds["ours"], seconds[f"matmul {precision}"], strict=True)
+    ]
+    return {
+        "lines": {
+            "loop": measured(check, ratios(seconds["theirs"], seconds["ours"]), seconds=seconds, note=f"ours in {precision}"),
+            "peak": measured(check, ratios(share, [1.0] * len(share)), note=f"of {size} x {size} matrices in {precision}"),
+        },
+        "images": len(data),
+        "flops": flops,
+        "matmul": 2 * size**3,
+    }
+
+
+def _flops(net: nn.Module, x: Tensor) -> float:
+    """Of the forward pass of one image; the backward pass takes twice as many."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(x)
+    return float(counter.get_total_flops()) / len(x)
+
+
+def _our_loop(net: nn.Module, data: ImageSet, settings: Settings) -> Callable[[], float]:
+    recipe = Recipe(name="bench", epochs=1, batch_size=BATCH, lr=LR, schedule="steps")
+    return lambda: float(fit(net, data, recipe, device=str(settings.device))[0]["train_loss"])
+
+
+def _usual_loop(net: nn.Module, data: ImageSet, settings: Settings) -> Callable[[], float]:
+    workers = settings.amount(2, 0)
+    images = _Transformed(data)
+    loader = DataLoader(images, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
+    optimizer = torch.optim.SGD(net.parameters(), LR, momentum=0.9, weight_decay=5e-4)
+
+    def epoch() -> float:
+        net.train()
+        losses = []
+        for x, y in loader:
+            z, y = net(x.to(settings.device)), y.to(settings.device)
+            loss = F.cross_entropy(z, y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return float(np.mean(losses))
+
+    return epoch
+
+
+class _Transformed(Dataset[tuple[Tensor, int]]):
+    """Images as most training scripts read them: one by one, padded, cropped, mirrored, made a tensor, normalised."""
+
+    def __init__(self, data: ImageSet) -> None:
+        self.arrays, self.labels = data.x.permute(0, 2, 3, 1).contiguous().numpy(), data.y.tolist()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        from PIL import Image, ImageOps
+
+        array = self.arrays[index]
+        image = Image.fromarray(array.squeeze(2) if array.shape[2] == 1 else array)
+        left, top = torch.randint(0, 9, (2,)).tolist()
+        image = ImageOps.expand(image, 4).crop((left, top, left + array.shape[1], top + array.shape[0]))
+        if torch.rand(()) < 0.5:
+            image = ImageOps.mirror(image)
+        pixels = np.asarray(image, np.float32).reshape(array.shape) / 255
+        return (torch.from_numpy(pixels).permute(2, 0, 1).contiguous() - 0.5) / 0.25, self.labels[index]

@@ -1,0 +1,179 @@
+"""Rows with made-up peers, whose right answers are known, and the peers themselves on a small net."""
+
+import pytest
+import torch
+from torch import nn
+
+from defective import attacks, build, save
+from defective.bench import boundary, campaign, cw, gradient, memory, peers, sparse, step, throughput
+from defective.bench.nets import Attacked, attacked, fresh
+from defective.bench.settings import Settings
+from defective.bench.step import DEFECTIVE, PLAIN
+
+NUMBERS = {"eps": 16 / 255, "step_size": 1 / 255, "steps": 5}
+
+
+@pytest.fixture
+def settings(tmp_path):
+    save(build("resnet18", width_mult=0.0625), tmp_path / "net.safetensors")
+    return Settings(
+        torch.device("cpu"), tmp_path, repeats=1, width=0.0625, images=2, quick=True, checkpoint=tmp_path / "net.safetensors"
+    )
+
+
+@pytest.fixture
+def made_peer(monkeypatch):
+    """One peer, who attacks as we do."""
+
+    def theirs(name, attack, net, x, y, **numbers):
+        act, own = gradient.ATTACKS[attack]
+        return (lambda: act(net, x, y, **own)) if name == "Foolbox" else None
+
+    monkeypatch.setattr(peers, "gradient", theirs)
+    monkeypatch.setattr(peers, "versions", lambda: {"Foolbox": "3.3.4"})
+
+
+def states(found):
+    return {key: line["state"] for key, line in found["lines"].items()}
+
+
+def test_equal_images_are_timed(settings, made_peer):
+    found = gradient.measure(settings)
+    assert set(states(found).values()) == {"measured"} and len(found["lines"]) == 6
+    assert found["missing"] == ["torchattacks is not installed", "ART is not installed"]
+    line = found["lines"]["pgd-fp32"]
+    assert line["note"] == "the fastest is Foolbox" and "100.00 % of the pixels equal to Foolbox's" in line["check"]
+    assert {"ours fp32", "ours bf16", "Foolbox", "matmul fp32", "matmul bf16"} == line["seconds"].keys()
+    assert line["ratio"]["median"] == line["seconds"]["Foolbox"][0] / line["seconds"]["ours fp32"][0]
+
+
+def test_another_net_in_place_of_ours_is_found_out_and_no_time_is_taken(settings, made_peer, monkeypatch):
+    class Opposite(nn.Module):
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x):
+            return -self.net(x)
+
+    monkeypatch.setattr(gradient, "ours", lambda net, x, precision: Opposite(net) if precision == "fp32" else net)
+    found = gradient.measure(settings)
+    assert {key: state for key, state in states(found).items() if "fp32" in key} == {
+        "fgsm-fp32": "check failed",
+        "pgd-fp32": "check failed",
+        "mifgsm-fp32": "check failed",
+    }
+    assert not any("seconds" in line for key, line in found["lines"].items() if "fp32" in key)
+
+
+def test_without_any_peer_nothing_is_compared(settings, monkeypatch):
+    monkeypatch.setattr(peers, "gradient", lambda *args, **numbers: None)
+    monkeypatch.setattr(peers, "versions", dict)
+    found = gradient.measure(settings)
+    assert set(states(found).values()) == {"no peer is installed"}
+    assert found["missing"] == ["Foolbox is not installed", "torchattacks is not installed", "ART is not installed"]
+
+
+@pytest.mark.parametrize("name", list(peers.PEERS))
+def test_the_peers_attack_as_they_are_told(name, small_net, generator):
+    if name not in peers.versions():
+        pytest.skip(f"{name} is not installed")
+    x, net = torch.rand(3, 3, 8, 8, generator=generator), small_net.float()
+    y = net(x).argmax(1)
+    for attack, act in (("fgsm", attacks.fgsm), ("pgd", attacks.pgd), ("mifgsm", attacks.mifgsm)):
+        theirs = peers.gradient(name, attack, net, x, y, **NUMBERS)
+        if theirs is None:
+            assert (name, attack) == ("Foolbox", "mifgsm")
+            continue
+        own = act(net, x, y, **(NUMBERS if attack != "fgsm" else {"eps": NUMBERS["eps"]}))
+        assert (theirs() - own).abs().max() <= 1e-6
+    numbers = {"confidence": 0.0, "steps": 20, "lr": 0.01, "initial_const": 1.0}
+    assert (peers.carlini_wagner(name, net, x, y, search_steps=2, **numbers) is None) == (name == "torchattacks")
+    assert peers.carlini_wagner(name, net, x, y, search_steps=1, **numbers)().shape == x.shape
+
+
+def test_a_distance_counts_where_both_fool_the_net():
+    net, y = nn.Flatten(), torch.tensor([1, 1, 1])
+    x = torch.tensor([[0.4, 0.6]] * 3)[:, :, None, None]
+    near, far, unmoved = (torch.tensor(each)[:, None, None] for each in ([0.6, 0.6 - 1e-3], [0.9, 0.6], [0.4, 0.6]))
+    here = Attacked(net, "two pixels", x, y)
+    own, their = torch.stack([near, near, unmoved]), torch.stack([far, unmoved, unmoved])
+    assert cw.no_worse(here, own, "P", their) == (True, "2 images of 3 fooled and 1 by P, mean L2 0.2000 and 0.5000")
+    assert not cw.no_worse(here, their, "P", own)[0]
+    assert not cw.no_worse(here, torch.stack([far, far, unmoved]), "P", own)[0]
+    assert not cw.no_worse(here, x, "P", x)[0]
+
+
+@pytest.mark.parametrize(("distance", "queries", "passed"), [(1.0, 50, True), (1.02, 50, False), (0.5, 52, False), (0.5, 40, True)])
+def test_a_walk_is_no_worse_at_no_more_queries(distance, queries, passed):
+    own = [boundary.Turn(torch.tensor([distance, 0.1, 9.0]), queries)]
+    assert boundary.no_worse(own, [boundary.Turn(torch.tensor([1.0, 0.2, 8.0]), 50)], "P")[0] == passed
+
+
+def test_every_image_that_a_net_is_asked_about_counts(small_net):
+    counting = boundary.Counting(small_net)
+    counting(torch.rand(3, 3, 8, 8))
+    counting(torch.rand(2, 3, 8, 8, dtype=torch.float32))
+    assert counting.asked == 5
+
+
+def test_the_images_to_attack_are_those_that_the_net_gets_right(settings):
+    here = attacked(settings, 5)
+    assert len(here.x) == 5 and torch.equal(here.net(here.x).argmax(1), here.y)
+    assert here.about == "resnet18 of a checkpoint" and not here.net.training
+
+
+def test_masks_that_let_a_dead_neuron_live_are_found_out(settings, monkeypatch):
+    assert states(step.measure(settings)) == {"fp32": "measured", "bf16": "measured"}
+
+    def leaking(name, *args):
+        net = fresh(name, *args)
+        for module in net.modules():
+            if "defect_mask" in module._buffers:
+                module._forward_hooks.clear()
+        return net
+
+    monkeypatch.setattr(step, "fresh", leaking)
+    found = step.measure(settings)
+    assert set(states(found).values()) == {"check failed"} and "are not 0" in found["lines"]["fp32"]["check"]
+
+
+def test_sparse_logits_that_are_wrong_are_found_out(settings, monkeypatch):
+    monkeypatch.setattr(sparse, "sparsify", lambda net, x, precision: net)
+    assert set(states(sparse.measure(settings)).values()) == {"measured"}
+    monkeypatch.setattr(sparse, "sparsify", lambda net, x, precision: nn.Sequential(net, nn.Softmax(1)))
+    assert set(states(sparse.measure(settings)).values()) == {"check failed"}
+
+
+def test_the_share_of_the_peak_is_that_of_the_products(settings):
+    found = throughput.measure(Settings(settings.device, settings.folder, repeats=1, width=0.0625, images=64, quick=True))
+    assert states(found) == {"loop": "measured", "peak": "measured"}
+    seconds, line = found["lines"]["loop"]["seconds"], found["lines"]["peak"]
+    precision = "bf16" if "in bf16" in line["note"] else "fp32"
+    share = found["flops"] / seconds["ours"][0] / (found["matmul"] / seconds[f"matmul {precision}"][0])
+    assert line["ratio"]["median"] == pytest.approx(share)
+
+
+def test_the_products_of_a_net_are_counted():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(12, 5))
+    assert throughput._flops(net, torch.rand(3, 3, 2, 2)) == 2 * 12 * 5
+
+
+def test_what_a_training_step_keeps_is_counted_once(settings):
+    x, y = torch.rand(4, 3, 32, 32), torch.zeros(4, dtype=torch.long)
+    plain, defective = (memory.saved_bytes(fresh(net, settings, x), x, y) for net in (PLAIN, DEFECTIVE))
+    twice = memory.saved_bytes(fresh(PLAIN, settings, x), torch.cat([x, x]), torch.cat([y, y]))
+    assert 1.9 < twice / plain <= 2 and plain <= defective < 1.1 * plain
+
+
+def test_the_campaign_does_each_thing_once(settings, monkeypatch, tmp_path):
+    plan = campaign.Plan(("table3",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)})
+    seconds = {"train": 100.0, "craft": 10.0, "score": 1.0}
+    known = {campaign.name_of(job): seconds[job.kind] for job in plan.jobs}
+    monkeypatch.setattr(campaign, "_plan_and_costs", lambda where: (plan, known))
+    monkeypatch.setattr(campaign, "disk", lambda job, shapes: 10)
+    lines = campaign.measure(settings)["lines"]
+    # A net is its own source's target in no cell: each cell alone trains two nets, crafts once, scores once.
+    assert lines["once"]["ratio"]["median"] == (75 * 211) / (20 * 100 + 5 * 10 + 75)
+    assert 0 < lines["bookkeeping"]["ratio"]["median"] < 1
+    assert "2,125 s together, 15,825 s alone" in lines["once"]["note"]
