@@ -38,6 +38,7 @@ RUNS = {
     "dropblock": ("vgg19/0.3-bottom+0.9-dropblock", {"label_smoothing": 0.1}),
     "adversarial": ("vgg19/0.9-spatial", {"adversarial": adversary("madry")}),
     "best on test": ("vgg19/0.9-dropout", {"selection": "best-on-test", "epochs": 3, "batch_size": 25}),
+    "live": ("resnet18/0.1-bottom", {"neurons": "live", "epochs": 1, "batch_size": 35}),
     "ensemble": ("vgg19/0.9-dropout-en", {"epochs": 1, "batch_size": 35}),
 }
 

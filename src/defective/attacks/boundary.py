@@ -11,7 +11,7 @@ from defective.attacks.budget import check_classes, check_inputs, image_generato
 from defective.errors import InputError
 from defective.inference import dtype_of, evaluating
 
-START_DRAWS, BLEND_LEVELS = 1000, 1000
+START_DRAWS, BLEND_LEVELS, BLEND_COARSE = 1000, 1000, 25
 CHECK_EVERY, ADAPTATION, CONVERGED = 10, 1.5, 1e-7
 FORWARD_BATCH, BLOCK_NUMBERS = 500, 8192
 
@@ -134,13 +134,24 @@ def _blend(ask: Ask, x: Tensor, rows: Tensor, generators: list[torch.Generator])
             break
         noise[searching] = torch.stack([torch.rand(x.shape[1:], generator=generators[row]) for row in searching.tolist()]).to(x)
         searching = searching[~ask(searching, noise[searching])]
-    rows = searching = rows[~torch.isin(rows, searching)]
-    for level in range(1, BLEND_LEVELS + 1):
-        if not len(searching):
-            break
-        share = level / BLEND_LEVELS
-        best[searching] = ((1 - share) * x[searching] + share * noise[searching]).clamp(0, 1)
-        searching = searching[~ask(searching, best[searching])]
+    rows = rows[~torch.isin(rows, searching)]
+    level = torch.zeros(len(x), dtype=torch.long, device=x.device)
+
+    def climb(climbing: Tensor, by: int, times: int) -> Tensor:
+        """Raise the noise level until the image is misclassified; the rows that never were."""
+        for _ in range(times):
+            level[climbing] += by
+            share = (level[climbing] / BLEND_LEVELS)[:, None, None, None].to(x.dtype)
+            best[climbing] = ((1 - share) * x[climbing] + share * noise[climbing]).clamp(0, 1)
+            climbing = climbing[~ask(climbing, best[climbing])]
+            if not len(climbing):
+                break
+        return climbing
+
+    # Coarse levels first, then those since the last coarse one: 65 questions at most, not 1000.
+    climb(rows, BLEND_COARSE, BLEND_LEVELS // BLEND_COARSE)
+    level[rows] -= BLEND_COARSE
+    climb(rows, 1, BLEND_COARSE)
     return best, rows
 
 

@@ -9,11 +9,14 @@ from torch import Tensor, nn
 
 from defective.bench.nets import batch, fresh
 from defective.bench.paired import ratios
-from defective.bench.settings import Found, Settings, absent, first_failure, measured, wrong
+from defective.bench.settings import Found, Settings, first_failure, measured, wrong
 from defective.machine import autocast
+from defective.sparse import train_live
 from defective.surgery import defect_, defects
 
 BATCH = 128
+# Running variances are unbiased ones: what is left of that in the logits, times the number of images.
+SAME_MOMENTS = 4
 PLAIN, DEFECTIVE = "resnet18", "resnet18/0.1-bottom"
 
 
@@ -31,7 +34,15 @@ def measure(settings: Settings) -> Found:
 
 def measure_live(settings: Settings) -> Found:
     """Row 9."""
-    return {"lines": dict.fromkeys(("fp32", "bf16"), absent("not built"))}
+    x, y = batch(settings, settings.amount(BATCH, 8))
+    passed, check = _live_is_dense(settings, x)
+    lines = {}
+    for precision in ("fp32", "bf16") if passed else ():
+        net = fresh(DEFECTIVE, settings, x).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        ours = step(train_live(net, x[:1], precision=precision), x, y, precision)
+        seconds = settings.in_turn({"ours": ours, "theirs": step(fresh(PLAIN, settings, x), x, y, precision)})
+        lines[precision] = measured(check, ratios(seconds["ours"], seconds["theirs"]), seconds=seconds)
+    return {"lines": lines or dict.fromkeys(("fp32", "bf16"), wrong(check)), "batch": len(x)}
 
 
 def step(net: nn.Module, x: Tensor, y: Tensor, precision: str) -> Callable[[], object]:
@@ -86,3 +97,17 @@ def _kept_is_plain(settings: Settings, x: Tensor, y: Tensor) -> tuple[bool, str]
     weights = dict(kept.named_parameters())
     same = all(torch.equal(weight, weights[name]) for name, weight in plain.named_parameters())
     return same, "with all neurons kept a step ends with the plain net's bits" + " (it does not)" * (not same)
+
+
+def _live_is_dense(settings: Settings, x: Tensor) -> tuple[bool, str]:
+    """Whether a pass through live neurons in train mode gives the logits of the dense net with the same moments in eval mode."""
+    net = fresh(DEFECTIVE, settings, x)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            # The running moments become those of the one pass.
+            module.momentum = 1.0
+    with torch.no_grad():
+        live = train_live(net, x[:1]).train()(x)
+        dense = net.eval()(x)
+    apart = float((live - dense).abs().max() / dense.abs().max())
+    return apart <= SAME_MOMENTS / len(x), f"logits {apart:.1e} from the dense net's with the same moments"

@@ -1,0 +1,149 @@
+"""Training through live neurons is training of the dense net whose norms take their statistics over live neurons."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from defective import InputError, build, defects
+from defective.attacks import fgsm
+from defective.data import ImageSet, shapes
+from defective.sparse import train_live
+from defective.sparse.training import LiveNorm
+from defective.specs import Recipe
+from defective.training.loop import fit
+
+X = torch.rand(6, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+Y = torch.arange(6)
+
+
+class MaskedNorm(nn.Module):
+    """Batch norm, written out, with statistics over the live neurons of each channel; its mask comes after it."""
+
+    def __init__(self, norm, mask):
+        super().__init__()
+        self.norm, self.mask = norm, mask
+
+    def forward(self, x):
+        if not self.training:
+            return torch.where(self.mask, self.norm(x), 0)
+        seen = (len(x) * self.mask.sum((0, 2, 3))).double()
+        mean = torch.where(self.mask, x, 0).sum((0, 2, 3)) / seen.clamp_min(1)
+        centred = x - mean.view(1, -1, 1, 1)
+        variance = torch.where(self.mask, centred.square(), 0).sum((0, 2, 3)) / seen.clamp_min(1)
+        with torch.no_grad():
+            rate, alive = self.norm.momentum, seen > 0
+            for running, found in (
+                (self.norm.running_mean, mean),
+                (self.norm.running_var, variance * seen / (seen - 1).clamp_min(1)),
+            ):
+                running[alive] += rate * (found - running)[alive]
+        normal = centred * (variance + self.norm.eps).rsqrt().view(1, -1, 1, 1)
+        return torch.where(self.mask, normal * self.norm.weight.view(1, -1, 1, 1) + self.norm.bias.view(1, -1, 1, 1), 0)
+
+
+def counting_live(net, live_norms):
+    """A copy of the net whose masked norms are written out."""
+    dense = copy.deepcopy(net)
+    for name in live_norms:
+        parent, _, key = name.rpartition(".")
+        norm = dense.get_submodule(name)
+        norm._forward_hooks.clear()
+        setattr(dense.get_submodule(parent), key, MaskedNorm(norm, norm.get_buffer("defect_mask")))
+    return dense
+
+
+def live_norms(net, fast):
+    """Names of the masked norms that ``fast`` computes on live rows."""
+    names = {id(module.weight): name for name, module in net.named_modules() if isinstance(module, nn.BatchNorm2d)}
+    found = [names[id(module.norm.weight)] for module in fast.body.modules() if isinstance(module, LiveNorm)]
+    return [name for name in found if name in {defect.site for defect in defects(net)}]
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18/0.1-bottom", "resnet18/0.2-bottom-sm", "wrn32_4/0.3-bottom", "resnet50/0.1-bottom", "vgg19/0.2-bottom"]
+)
+def test_a_step_is_that_of_the_dense_net_with_statistics_of_live_neurons(name):
+    net = build(name, width_mult=0.125).double()
+    fast = train_live(net, X.float()).train()
+    masked = live_norms(net, fast)
+    assert len(masked) > 1
+    dense = counting_live(net, masked).train()
+    for each in (fast, dense):
+        F.cross_entropy(each(X), Y).backward()
+    for own, wanted in zip(net.parameters(), dense.parameters(), strict=True):
+        torch.testing.assert_close(own.grad, wanted.grad, rtol=0, atol=1e-9)
+    running = [[tensor for key, tensor in each.named_buffers() if "running" in key] for each in (net, dense)]
+    for own, wanted in zip(*running, strict=True):
+        torch.testing.assert_close(own, wanted, rtol=0, atol=1e-12)
+    torch.testing.assert_close(fast(X), dense(X), rtol=0, atol=1e-9)
+
+
+def test_channels_without_a_live_neuron_keep_their_statistics_and_spoil_nothing():
+    net = build("resnet18/0.1-bottom", width_mult=0.125).double()
+    net.stem.norm.defect_mask[:, 3] = False
+    net.stem.norm.running_mean.fill_(5.0)
+    fast = train_live(net, X).train()
+    F.cross_entropy(fast(X), Y).backward()
+    assert net.stem.norm.running_mean[3] == 5 and (net.stem.norm.running_mean[[0, 1, 2]] != 5).all()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in net.parameters())
+    assert (net.stem.conv.weight.grad[3] == 0).all() and net.stem.norm.weight.grad[3] == 0
+
+
+def test_in_eval_mode_it_is_the_net_itself():
+    net = build("resnet18/0.1-bottom", width_mult=0.125).double()
+    fast = train_live(net, X)
+    fast.train()(X)
+    assert torch.equal(fast.eval()(X), net.eval()(X))
+    fast.train()
+    x_adv = fgsm(fast, X, Y, eps=0.03)
+    assert fast.training and fast.body.training
+    assert torch.equal(x_adv, fgsm(net, X, Y, eps=0.03))
+
+
+def test_parameters_and_statistics_are_the_nets_own():
+    net = build("resnet18/0.1-bottom", width_mult=0.125)
+    before = {name: tensor.data_ptr() for name, tensor in net.state_dict().items()}
+    hooks = [len(module._forward_hooks) for module in net.modules()]
+    fast = train_live(net, X.float())
+    assert {name: tensor.data_ptr() for name, tensor in net.state_dict().items()} == before
+    assert [len(module._forward_hooks) for module in net.modules()] == hooks
+    assert {id(p) for p in fast.parameters()} == {id(p) for p in net.parameters()}
+    assert any(choice.live for choice in fast.choices)
+
+
+def some_shapes(count):
+    made = shapes("test")
+    return ImageSet("some-shapes", "train", made.x[:count], made.y[:count], made.classes)
+
+
+def test_a_recipe_trains_so_and_the_net_learns():
+    model = build("resnet18/0.3-bottom", width_mult=0.125)
+    recipe = Recipe(name="test", width_mult=0.125, epochs=6, batch_size=50, lr=0.05, neurons="live")
+    history = fit(model, some_shapes(300), recipe, precision="bf16", device="cpu")
+    assert history[-1]["train_loss"] < 0.8 * history[0]["train_loss"] and not model.training
+    assert len(defects(model)) == 10
+
+
+def test_a_plain_net_trains_as_ever():
+    models = [build("vgg19", width_mult=0.0625) for _ in range(2)]
+    for model, neurons in zip(models, ("live", "all"), strict=True):
+        recipe = Recipe(name="test", width_mult=0.0625, epochs=1, batch_size=50, lr=0.05, neurons=neurons)
+        fit(model, some_shapes(100), recipe, precision="fp32", device="cpu")
+    weights = models[1].state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in models[0].state_dict().items())
+
+
+def test_several_processes_are_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    recipe = Recipe(name="test", width_mult=0.125, epochs=1, neurons="live")
+    with pytest.raises(InputError, match="neurons live trains in one process"):
+        fit(build("resnet18/0.1-bottom", width_mult=0.125), some_shapes(20), recipe, device="cpu")
+
+
+def test_what_it_was_trained_with_is_part_of_the_recipe_and_old_keys_stay():
+    plain = Recipe(name="test", epochs=1)
+    assert plain.changed(neurons="live").key != plain.key and plain.key == Recipe(name="test", epochs=1, neurons="all").key
+    assert plain.changed(neurons="live").name == "test*"
