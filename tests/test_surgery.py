@@ -9,6 +9,7 @@ from defective import Defect, InputError, build, create_model, defect_, defects,
 from defective.surgery import attach_
 
 X = torch.rand(2, 3, 8, 8, dtype=torch.float64)
+IMAGES = torch.rand(4, 3, 32, 32)
 
 
 def masked(net, sites=("1", "4"), keep_prob=0.3, **options):
@@ -120,7 +121,9 @@ SURVIVALS = {
     "channels_last": lambda net: net.to(memory_format=torch.channels_last),
     "replicate": lambda net: _replicate(net),
     "compile": lambda net: torch.compile(net, backend="eager", fullgraph=True),
+    "compile_with_gradients": lambda net: torch.compile(net, backend="aot_eager", fullgraph=True),
     "export": lambda net: torch.export.export(net, (X,)).module(),
+    "jit_trace": lambda net: torch.jit.trace(net, X),
 }
 
 
@@ -145,6 +148,7 @@ def _replicate(net):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize("how", SURVIVALS)
 def test_masks_survive(small_net, how):
     masked(small_net)
@@ -218,6 +222,113 @@ def test_refusals_name_the_mistake_and_change_nothing(small_net, case):
     assert "\n" not in str(caught.value)
     if case != "defective already":
         assert defects(small_net) == []
+
+
+def gradients(net, x):
+    x = x.clone().requires_grad_()
+    loss = (net(x) ** 2).sum()
+    return torch.autograd.grad(loss, [x, *net.parameters()])
+
+
+SITES = {
+    "norm": lambda: nn.BatchNorm2d(3),
+    "convolution": lambda: nn.Conv2d(3, 3, 1),
+    "output needed by the backward": nn.Sigmoid,
+    "output is the input": nn.Identity,
+    "view of the input": lambda: nn.Sequential(nn.Flatten(1), nn.Unflatten(1, (3, 8, 8))),
+    "container": lambda: nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()),
+}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("after", [nn.ReLU(), nn.ReLU(inplace=True), nn.Sigmoid()], ids=str)
+@pytest.mark.parametrize("site", SITES)
+def test_any_site_has_the_outputs_and_gradients_of_a_selection(site, after, training):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 3, 1), SITES[site](), after, nn.Conv2d(3, 2, 1)).double().train(training)
+    twin = copy.deepcopy(net)
+    masked(net, sites=["1"])
+    mask = net[1].defect_mask
+
+    def reference(x):
+        return twin[3](twin[2](torch.where(mask, twin[1](twin[0](x)), 0)))
+
+    reference.parameters = twin.parameters
+    assert torch.equal(net(X), reference(X))
+    for ours, theirs in zip(gradients(net, X), gradients(reference, X), strict=True):
+        assert torch.equal(ours, theirs)
+    with torch.no_grad():
+        assert torch.equal(net(X), reference(X))
+    with torch.inference_mode():
+        assert torch.equal(net(X), reference(X))
+
+
+def test_a_training_step_is_that_of_a_selection_to_the_last_bit():
+    net = build("resnet18/0.5-bottom", width_mult=0.125).train().to(memory_format=torch.channels_last)
+    twin = copy.deepcopy(net)
+    for module in twin.modules():
+        if hasattr(module, "defect_mask"):
+            module._forward_hooks.clear()
+            module.register_forward_hook(lambda m, args, z: torch.where(m.defect_mask, z, 0))
+    for precision in (torch.float32, torch.bfloat16):
+        with torch.autocast("cpu", precision, enabled=precision == torch.bfloat16):
+            found, expected = gradients(net, IMAGES), gradients(twin, IMAGES)
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_a_hook_keeps_what_it_was_given(small_net):
+    kept = {}
+    small_net[1].register_forward_hook(lambda module, args, z: kept.update(raw=z, copy=z.detach().clone()))
+    masked(small_net)
+    small_net[1].register_forward_hook(lambda module, args, z: kept.update(masked=z))
+    out = small_net(X)
+    dead = ~small_net[1].defect_mask.expand_as(kept["raw"])
+    assert torch.equal(kept["raw"], kept["copy"]) and (kept["raw"][dead] != 0).all()
+    assert (kept["masked"][dead] == 0).all()
+    raw, after = torch.autograd.grad(out.sum(), [kept["raw"], kept["masked"]], retain_graph=True)
+    assert (raw[dead] == 0).all() and torch.equal(raw, after.masked_fill(dead, 0)) and (raw != 0).any()
+
+
+def test_a_hook_on_all_modules_keeps_what_it_was_given(small_net):
+    masked(small_net)
+    kept = []
+    handle = nn.modules.module.register_module_forward_hook(
+        lambda module, args, z: kept.append((z, z.clone())) if module is small_net[1] else None
+    )
+    try:
+        small_net(X)
+    finally:
+        handle.remove()
+    assert torch.equal(*kept[0]) and (kept[0][0] != 0).all()
+
+
+def test_masks_add_next_to_nothing_to_what_the_backward_keeps():
+    plain, net = create_model("resnet18", width_mult=0.125), build("resnet18/0.1-bottom", width_mult=0.125)
+    extra = saved_bytes(net) - saved_bytes(plain)
+    assert extra == sum(defect.total for defect in defects(net))
+
+
+def saved_bytes(net):
+    storages = {}
+
+    def pack(tensor):
+        storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        net.train()(IMAGES).sum()
+    return sum(storage.nbytes() for storage in storages.values())
+
+
+def test_masks_work_in_a_traced_net(small_net):
+    masked(small_net)
+    assert torch.equal(torch.fx.symbolic_trace(small_net)(X), small_net(X))
+
+
+def test_derivatives_of_higher_order(small_net):
+    masked(small_net)
+    x = X[:1].clone().requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda x: small_net(x).sin(), x, atol=1e-4)
 
 
 def test_another_image_size_is_refused():

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import _global_forward_hooks
 
 from defective.errors import InputError
 from defective.inference import device_of, evaluating
@@ -140,7 +141,18 @@ def restore_(model: nn.Module) -> None:
 
 def _mask_output(site: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
     # A module-level function that reads the mask from the module it is called with: it survives deepcopy, pickling and replication.
-    return apply_mask(output, site.defect_mask, site.defect_record[0])  # type: ignore[arg-type, index]
+    in_place = not torch.compiler.is_compiling() and _owns_output(site)
+    return apply_mask(output, site.defect_mask, site.defect_record[0], in_place=in_place)  # type: ignore[arg-type, index]
+
+
+def _owns_output(site: nn.Module) -> bool:
+    """Whether the site has just made its output, needs it no more, and has shown it to nobody yet."""
+    return (
+        type(site) in (nn.BatchNorm2d, nn.Conv2d)
+        and "forward" not in vars(site)
+        and next(iter(site._forward_hooks.values())) is _mask_output
+        and not _global_forward_hooks
+    )
 
 
 def _zoo_inputs(model: nn.Module) -> Tensor:
