@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from defective.cli import attack, bench, data, demo, evaluate, nets, report, reproduce, store, train
 from defective.cli.console import fail
 from defective.errors import InputError
+from defective.machine import keep_freed_memory
 from defective.progress import shown
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     progress = shown.set(True)
     command = typer.main.get_command(app)
+    keep_freed_memory()
     try:
         # Not command.main(): it keeps an interrupt and a closed pipe to itself.
         with command.make_context("defective", list(sys.argv[1:] if arguments is None else arguments)) as context:

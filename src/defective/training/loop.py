@@ -71,7 +71,8 @@ def fit(
     # The released WRN sets its norm scales to 1 itself; only the other nets kept the old default.
     if recipe.norm_scale_init == "uniform" and not isinstance(model, WideResNet):
         _draw_norm_scales(model, stream(seed, "norm-scale"))
-    optimizer = torch.optim.SGD(model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    fused = place.type == "cuda"
+    optimizer = torch.optim.SGD(model.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=fused)
     state = TrainingState(model, optimizer, state_file, state_key)
     state.resume()
     wrapped = _distribute(model) if recipe.neurons == "all" else train_live(model, _example(data), precision=run.precision)
