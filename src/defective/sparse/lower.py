@@ -170,7 +170,9 @@ class Lowering:
         if module is None:
             copied = self.graph.node_copy(node, form)
             copied.kwargs = {key: False if key == "inplace" else value for key, value in copied.kwargs.items()}
-            copied.target = "relu" if copied.target == "relu_" else copied.target
+            # Channels-last maps cannot always be viewed as another shape, only copied into it.
+            if copied.op == "call_method" and not isinstance(copied.args[-1], torch.dtype):
+                copied.target = {"relu_": "relu", "view": "reshape"}.get(str(copied.target), copied.target)
             return copied
         module = self.module_of(module)
         if isinstance(getattr(module, "inplace", None), bool):

@@ -101,7 +101,8 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
         raise InputError(f"no precision {precision!r}; there are fp32, bf16")
     check_images(example_inputs)
     net = copy.deepcopy(model).eval()
-    dtype = torch.promote_types(dtype_of(net) or torch.float32, torch.float32)
+    exact = torch.promote_types(dtype_of(net) or torch.float32, torch.float32)
+    dtype = torch.float32 if precision == "bf16" else exact
     net.to(dtype)
     device = device_of(net)
     images = as_images(example_inputs[:1]).to(device, dtype)

@@ -1,0 +1,122 @@
+"""Which neurons live, on nets small enough to say it by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from defective import build, defects, restore_
+from defective.sparse import liveness, sparsify
+from defective.sparse.graph import Traced
+from defective.sparse.liveness import live_neurons
+from hand_nets import Net, assert_same, conv, images, mask, trained
+
+X = images()
+
+
+def live_by_name(net):
+    net = trained(net)
+    masks = {defect.site: net.get_submodule(defect.site).defect_mask for defect in defects(net)}
+    restore_(net)
+    traced = Traced(net, masks, X[:1])
+    return {node.name: tensor for node, tensor in live_neurons(traced).items()}
+
+
+def test_only_what_a_mask_lets_through_is_needed_before_it():
+    kept = mask().defect_mask[0]
+    chains = {
+        "conv": Net(lambda net, x: net.m(net.a(x)), a=conv(), m=mask()),
+        "norm": Net(lambda net, x: net.m(net.n(net.a(x))), a=conv(), n=nn.BatchNorm2d(8), m=mask()),
+        "relu": Net(lambda net, x: net.m(net.r(net.n(net.a(x)))), a=conv(), n=nn.BatchNorm2d(8), r=nn.ReLU(), m=mask()),
+    }
+    for net in chains.values():
+        found = live_by_name(net)
+        assert torch.equal(found.pop("x"), torch.ones(3, 8, 8, dtype=torch.bool))
+        assert found.keys() >= {"a", "_masked"}
+        found.pop("output", None)
+        assert all(torch.equal(live, kept) for live in found.values())
+
+
+def test_dead_neurons_stay_dead_through_activations_not_through_norms_or_pools():
+    net = Net(
+        lambda net, x: net.p(net.n(net.r(net.m(net.a(x))))), a=conv(), m=mask(), r=nn.ReLU(), n=nn.BatchNorm2d(8), p=nn.MaxPool2d(2)
+    )
+    found = live_by_name(net)
+    assert torch.equal(found["r"], mask().defect_mask[0])
+    assert found["n"].all()
+    assert found["p"].all()
+    assert found["p"].shape == (8, 4, 4)
+
+
+def test_an_activation_that_moves_zero_wakes_the_dead():
+    found = live_by_name(Net(lambda net, x: net.s(net.m(net.a(x))), a=conv(), m=mask(), s=nn.Sigmoid()))
+    assert found["s"].all()
+
+
+def test_a_sum_lives_where_either_operand_does():
+    net = Net(lambda net, x: net.m(net.a(x)) + net.k(net.b(x)), a=conv(), b=conv(), m=mask(), k=mask(seed=1))
+    one, other = mask().defect_mask[0], mask(seed=1).defect_mask[0]
+    found = live_by_name(net)
+    assert torch.equal(found["add"], one | other)
+    assert torch.equal(found["a"], one)
+    assert torch.equal(found["b"], other)
+
+
+def test_a_concatenation_lives_part_by_part():
+    net = Net(lambda net, x: torch.cat([net.m(net.a(x)), x], 1), a=conv(), m=mask())
+    assert torch.equal(live_by_name(net)["cat"], torch.cat([mask().defect_mask[0], torch.ones(3, 8, 8, dtype=torch.bool)]))
+
+
+def test_a_feature_map_read_twice_lives_where_either_reader_needs_it():
+    net = Net(lambda net, x: net.m(z := net.a(x)) + net.k(z), a=conv(), m=mask(), k=mask(seed=1))
+    assert torch.equal(live_by_name(net)["a"], mask().defect_mask[0] | mask(seed=1).defect_mask[0])
+
+
+def test_a_second_mask_narrows_the_first():
+    net = Net(lambda net, x: net.k(net.r(net.m(net.a(x)))), a=conv(), m=mask(0.5), r=nn.ReLU(), k=mask(0.5, seed=1))
+    both = mask(0.5).defect_mask[0] & mask(0.5, seed=1).defect_mask[0]
+    assert all(torch.equal(live, both) for name, live in live_by_name(net).items() if name not in ("x", "output"))
+
+
+def needed_by_brute_force(layer, live_in, live_out):
+    """Output neurons that change with an input neuron, counted one live input neuron at a time."""
+    ones = nn.Conv2d(
+        layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups
+    )
+    nn.init.ones_(ones.weight)
+    single = torch.eye(live_in.numel())[live_in.flatten()].view(-1, *live_in.shape)
+    return int((ones._conv_forward(single, ones.weight, None) != 0)[:, live_out].sum())
+
+
+@pytest.mark.parametrize(
+    "second",
+    [conv(8, 8), conv(8, 8, groups=4), nn.Conv2d(8, 8, 3, 2, (1, 2)), nn.Conv2d(8, 8, (1, 3), padding=2, dilation=2)],
+    ids=["plain", "grouped", "strided", "dilated"],
+)
+def test_needed_products_are_those_counted_one_by_one(second):
+    shape = second(torch.zeros(1, 8, 8, 8)).shape[1:]
+    net = Net(
+        lambda net, x: net.k(net.b(net.m(net.a(x)))), a=conv(), b=second, m=mask(0.3), k=mask(0.3, seed=1, shape=tuple(shape))
+    )
+    choices = {choice.layer: choice for choice in sparsify(net, X).choices}
+    before, after = net.m.defect_mask[0], net.k.defect_mask[0]
+    assert choices["a"].needed == needed_by_brute_force(net.a, torch.ones(3, 8, 8, dtype=torch.bool), before)
+    assert choices["b"].needed == needed_by_brute_force(second.float(), before, after)
+    share = 8 // second.groups * second.kernel_size[0] * second.kernel_size[1]
+    assert choices["b"].dense == shape.numel() * share
+
+
+def test_products_of_a_live_layer_are_its_non_zeros():
+    net = trained(build("resnet18/0.1-bottom", width_mult=0.0625, image_size=16))
+    fast = sparsify(net, images(1, (3, 16, 16)))
+    stored = [len(module.values) for module in fast.modules() if hasattr(module, "values")]
+    assert stored == [choice.needed for choice in fast.choices if choice.live]
+
+
+@pytest.mark.parametrize(("conversion", "live"), [(0.0, True), (1e9, False)])
+def test_a_layer_is_live_where_that_pays_for_the_conversions(monkeypatch, conversion, live):
+    monkeypatch.setattr(liveness, "CONVERSION", conversion)
+    net = trained(Net(lambda net, x: net.k(net.b(net.m(net.a(x)))), a=conv(), b=conv(8, 8), m=mask(0.9), k=mask(0.02, seed=1)))
+    fast = sparsify(net, X)
+    # Nine tenths of the neurons before it are too many for a sparse first layer.
+    assert {choice.layer: choice.live for choice in fast.choices} == {"a": False, "b": live}
+    assert_same(fast, net, X)

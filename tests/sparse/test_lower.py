@@ -1,0 +1,134 @@
+"""Batch norm folded into convolutions, live or dense, and left alone where it may not be."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from defective.baselines import drop_
+from defective.sparse import liveness, sparsify
+from defective.sparse.layers import LiveConv, Scale
+from hand_nets import Net, assert_same, conv, images, mask, trained
+
+X = images()
+
+
+def kinds(fast):
+    return [type(module) for module in fast.body.children()]
+
+
+def block(keep_prob, bias, **options):
+    """Convolution, norm, mask, twice."""
+    return nn.Sequential(
+        conv(bias=bias),
+        nn.BatchNorm2d(8, **options),
+        mask(keep_prob),
+        conv(8, 8, bias=bias, groups=2),
+        nn.BatchNorm2d(8, **options),
+        mask(keep_prob, seed=1),
+    )
+
+
+@pytest.mark.parametrize("keep_prob", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("affine", [True, False])
+def test_norms_are_folded(keep_prob, bias, affine):
+    net = trained(block(keep_prob, bias, affine=affine, eps=0.1))
+    fast = sparsify(net, X)
+    assert_same(fast, net, X)
+    assert kinds(fast).count(nn.Conv2d if keep_prob == 1 else LiveConv) == 2
+    assert nn.BatchNorm2d not in kinds(fast)
+    assert Scale not in kinds(fast)
+
+
+@pytest.mark.parametrize("keep_prob", [0.1, 1.0])
+def test_a_norm_without_running_statistics_is_left_alone(keep_prob):
+    net = trained(block(keep_prob, True, track_running_stats=False))
+    fast = sparsify(net, X)
+    assert_same(fast, net, X)
+    assert kinds(fast).count(nn.BatchNorm2d) == 2
+    # It looks at the whole batch, which may not fall into parts.
+    assert fast.images_at_once == 1 << 22
+
+
+@pytest.mark.parametrize("keep_prob", [0.1, 1.0])
+def test_a_convolution_read_twice_is_not_folded(monkeypatch, keep_prob):
+    monkeypatch.setattr(liveness, "CONVERSION", 0.0)
+    net = Net(
+        lambda net, x: net.m(net.n(z := net.a(x))) + net.k(z), a=conv(), n=nn.BatchNorm2d(8), m=mask(keep_prob), k=mask(keep_prob)
+    )
+    net = trained(net)
+    fast = sparsify(net, X)
+    assert_same(fast, net, X)
+    assert (nn.BatchNorm2d if keep_prob == 1 else Scale) in kinds(fast)
+
+
+@pytest.mark.parametrize("site", ["0", "1"])
+def test_dropout_baselines_do_not_stand_in_the_way(site):
+    net = trained(block(0.1, True))
+    drop_(net, 0.9, kind="dropblock", sites=[site])
+    fast = sparsify(net, X)
+    assert_same(fast, net, X)
+    assert kinds(fast).count(LiveConv) == 2
+    assert nn.BatchNorm2d not in kinds(fast)
+
+
+def test_two_norms_in_a_row():
+    net = trained(nn.Sequential(conv(), nn.BatchNorm2d(8), nn.BatchNorm2d(8), nn.ReLU(), nn.BatchNorm2d(8), mask()))
+    assert_same(sparsify(net, X), net, X)
+
+
+def test_a_norm_that_shifts_dead_neurons_is_dense():
+    net = trained(nn.Sequential(conv(), mask(), nn.BatchNorm2d(8), nn.ReLU(), conv(8, 8), mask(seed=1)))
+    fast = sparsify(net, X)
+    assert nn.BatchNorm2d in kinds(fast)
+    assert_same(fast, net, X)
+
+
+def test_one_convolution_with_a_norm_of_its_own_at_each_call():
+    net = Net(
+        lambda net, x: net.m(net.n(net.b(net.k(net.o(net.b(net.a(x))))))),
+        a=conv(),
+        b=conv(8, 8),
+        n=nn.BatchNorm2d(8),
+        o=nn.BatchNorm2d(8, affine=False),
+        m=mask(),
+        k=mask(seed=1),
+    )
+    net = trained(net)
+    assert_same(sparsify(net, X), net, X)
+
+
+@pytest.mark.parametrize("keep_prob", [0.1, 1.0])
+def test_parametrised_weights_are_taken_as_they_are(keep_prob):
+    net = trained(nn.Sequential(weight_norm(conv()), nn.BatchNorm2d(8), mask(keep_prob), weight_norm(conv(8, 8)), mask(keep_prob)))
+    fast = sparsify(net, X)
+    assert_same(fast, net, X)
+    assert hasattr(net[0], "parametrizations")
+    assert not hasattr(fast, "parametrizations")
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_dead_neurons_are_never_read(value):
+    net = trained(nn.Sequential(conv(bias=False), mask(0.3), nn.ReLU(), conv(8, 8), mask(0.3, seed=1)))
+    with torch.no_grad():
+        # A channel whose neurons are all dead, and whose input is therefore of no account.
+        net[1].defect_mask[:, 2] = False
+        net[0].weight[2] = value
+    fast = sparsify(net, X)
+    assert net(X).isfinite().all()
+    torch.testing.assert_close(fast(X), net(X), rtol=0, atol=1e-12)
+    # The pull on the images goes through live neurons alone, where the dense net multiplies zeros by what lies on the dead ones.
+    x = X.clone().requires_grad_()
+    fast(x).sum().backward()
+    assert x.grad.isfinite().all()
+
+
+def test_only_live_neurons_decide():
+    net = trained(nn.Sequential(conv(), mask(0.3), nn.ReLU(), conv(8, 8), mask(0.3, seed=1)))
+    before = sparsify(net, X)(X)
+    with torch.no_grad():
+        net[1].defect_mask.logical_not_()
+    other = sparsify(net, X)
+    assert_same(other, net, X)
+    assert not torch.allclose(other(X), before)

@@ -1,0 +1,104 @@
+"""The sparse matrix of a convolution against the convolution itself."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from defective import InputError
+from defective.sparse import pattern as module
+from defective.sparse.layers import LiveConv
+from defective.sparse.pattern import conv_pattern, positions
+
+pairs = st.tuples
+
+
+@st.composite
+def convolutions(draw):
+    """A convolution, the live neurons before and after it, and a generator."""
+    groups = draw(st.integers(1, 3))
+    kernel = draw(pairs(st.integers(1, 4), st.integers(1, 4)))
+    dilation = draw(pairs(st.integers(1, 3), st.integers(1, 2)))
+    padding = draw(st.one_of(st.sampled_from(["same", "valid"]), st.integers(0, 3), pairs(st.integers(0, 3), st.integers(0, 2))))
+    stride = 1 if padding == "same" else draw(pairs(st.integers(1, 3), st.integers(1, 2)))
+    ins, outs = groups * draw(st.integers(1, 3)), groups * draw(st.integers(1, 3))
+    size = draw(pairs(st.integers(1, 7), st.integers(1, 7)))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
+    conv = nn.Conv2d(ins, outs, kernel, stride, padding, dilation, groups).double()
+    try:
+        shape = conv(torch.zeros(1, ins, *size, dtype=torch.float64)).shape[1:]
+    except RuntimeError:
+        assume(False)
+    keep = st.sampled_from([0.0, 0.3, 1.0])
+    live_in = torch.rand(ins, *size, generator=generator) < draw(keep)
+    live_out = torch.rand(shape, generator=generator) < draw(keep)
+    return conv, live_in, live_out, generator
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+@given(convolutions())
+@settings(max_examples=60, deadline=None)
+def test_live_rows_are_those_of_the_dense_convolution(case):
+    check(*case)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+@pytest.mark.parametrize("kernel", [(2, 3), (3, 2), (4, 4)])
+@pytest.mark.parametrize("dilation", [(1, 1), (3, 1), (2, 3)])
+def test_same_padding_with_the_odd_pixel_behind(kernel, dilation):
+    generator = torch.Generator().manual_seed(0)
+    conv = nn.Conv2d(2, 3, kernel, padding="same", dilation=dilation).double()
+    check(conv, torch.rand(2, 5, 6, generator=generator) < 0.7, torch.rand(3, 5, 6, generator=generator) < 0.7, generator)
+
+
+def check(conv, live_in, live_out, generator):
+    """The rows, and one product for each live input neuron in the window of a live output neuron."""
+    x = torch.randn(2, *live_in.shape, generator=generator, dtype=torch.float64)
+    rows = x.permute(2, 3, 1, 0).flatten(0, 2)[positions(live_in)]
+    layer = LiveConv(conv_pattern(conv, live_in, live_out), conv.weight, conv.bias[positions(live_out) % conv.out_channels])
+    dense = conv(torch.where(live_in, x, 0)).detach()
+    torch.testing.assert_close(layer(rows), dense.permute(2, 3, 1, 0).flatten(0, 2)[positions(live_out)], rtol=0, atol=1e-12)
+    ones = F.conv2d(
+        live_in.double()[None], torch.ones_like(conv.weight), None, conv.stride, conv.padding, conv.dilation, conv.groups
+    )
+    assert len(layer.values) == int(ones[0][live_out].sum())
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+@given(convolutions())
+@settings(max_examples=20, deadline=None)
+def test_the_transposed_pattern_is_the_transposed_matrix(case):
+    found = conv_pattern(*case[:3])
+    turned, order = found.transposed()
+    rows, columns = len(found.crow) - 1, found.columns
+    values = torch.arange(1.0, len(found.col) + 1)
+    dense, other = torch.zeros(rows, columns), torch.zeros(columns, rows)
+    dense[torch.repeat_interleave(torch.arange(rows), found.crow.diff()), found.col.long()] = values
+    other[torch.repeat_interleave(torch.arange(columns), turned.crow.diff()), turned.col.long()] = values[order]
+    assert torch.equal(dense.t(), other)
+    assert torch.equal(turned.source, found.source[order])
+    assert turned.columns == rows
+    assert {tensor.dtype for tensor in (*found[:3], *turned[:3], order)} == {torch.int32}
+
+
+def test_parts_of_the_rows_make_one_pattern(monkeypatch):
+    conv = nn.Conv2d(3, 4, 3, padding=1)
+    live_in, live_out = torch.rand(3, 6, 5) < 0.5, torch.rand(4, 6, 5) < 0.5
+    whole = conv_pattern(conv, live_in, live_out)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 7)
+    for tensor, part in zip(whole[:3], conv_pattern(conv, live_in, live_out)[:3], strict=True):
+        assert torch.equal(tensor, part)
+
+
+def test_positions_count_pixel_by_pixel():
+    live = torch.rand(3, 4, 5) < 0.5
+    by_hand = [(y * 5 + x) * 3 + c for y in range(4) for x in range(5) for c in range(3) if live[c, y, x]]
+    assert positions(live).tolist() == by_hand
+
+
+def test_too_many_products_are_refused(monkeypatch):
+    monkeypatch.setattr(torch, "bincount", lambda rows, minlength: torch.full((minlength,), 2**30))
+    with pytest.raises(InputError, match=r"2,147,483,648 live products.*restore_"):
+        conv_pattern(nn.Conv2d(1, 1, 1), torch.ones(1, 1, 2, dtype=torch.bool), torch.ones(1, 1, 2, dtype=torch.bool))

@@ -1,0 +1,210 @@
+"""What goes into sparsify stays as it is, and what comes out is a net of its own."""
+
+import copy
+import io
+
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError, attacks, build, defect_, evaluation
+from defective.inference import dtype_of
+from defective.sparse import SparseNet, sparsify
+from hand_nets import Net, assert_same, conv, images, mask, trained
+
+X = images()
+
+
+@pytest.fixture
+def net():
+    net = trained(
+        nn.Sequential(
+            conv(), nn.BatchNorm2d(8), nn.ReLU(), conv(8, 8), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(512, 5)
+        )
+    )
+    defect_(net, 0.1, sites=["1", "4"], example_inputs=X)
+    return net
+
+
+def storages(net):
+    return {tensor.untyped_storage().data_ptr() for tensor in (*net.parameters(), *net.buffers()) if tensor.numel()}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_model_is_untouched_and_shares_nothing(net, precision):
+    net.train()
+    net[5].eval()
+    net[3].weight.requires_grad_(False)
+    net[4].register_forward_hook(lambda module, args, output: None)
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    hooks = [list(module._forward_hooks.items()) for module in net.modules()]
+    modes = [module.training for module in net.modules()]
+    wanted = [parameter.requires_grad for parameter in net.parameters()]
+    fast = sparsify(net, X, precision=precision)
+    fast(X)
+    assert net.state_dict().keys() == before.keys()
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+    assert [list(module._forward_hooks.items()) for module in net.modules()] == hooks
+    assert [module.training for module in net.modules()] == modes
+    assert [parameter.requires_grad for parameter in net.parameters()] == wanted
+    assert all(parameter.grad is None for parameter in net.parameters())
+    assert not storages(net) & storages(fast)
+
+
+def test_the_images_are_untouched(net):
+    x = X.clone()
+    sparsify(net, x)(x)
+    assert torch.equal(x, X)
+
+
+def test_the_global_generator_is_untouched(net):
+    state = torch.get_rng_state()
+    sparsify(net, X)(X)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_it_is_frozen(net):
+    fast = sparsify(net.train(), X)
+    assert isinstance(fast, SparseNet)
+    assert list(fast.parameters()) == []
+    assert not any(module.training for module in fast.modules())
+    assert fast.eval() is fast
+    with pytest.raises(InputError, match="frozen: train the net it was made from"):
+        fast.train()
+    with pytest.raises(InputError, match="frozen"):
+        nn.Sequential(fast).train()
+
+
+def pickled(fast):
+    buffer = io.BytesIO()
+    torch.save(fast, buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=False)
+
+
+def reloaded(fast):
+    """Another net of the same masks, given the state of this one."""
+    other = copy.deepcopy(fast)
+    for buffer in other.buffers():
+        buffer.zero_()
+    assert other.load_state_dict(fast.state_dict()).missing_keys == []
+    return other
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, pickled, reloaded])
+@pytest.mark.parametrize("name", ["resnet18/0.1-bottom", "resnet18/0.9-top", "resnet18/0.1-bottom-therm16"])
+def test_it_survives(how, name):
+    x = images(2, (3, 16, 16))
+    fast = sparsify(trained(build(name, width_mult=0.0625, image_size=16)), x)
+    other = how(fast)
+    assert_same(other, fast, x)
+    assert other.choices == fast.choices
+    assert not storages(fast) & storages(other)
+
+
+def test_a_dense_mask_survives_pickling():
+    net = trained(nn.Sequential(conv(), mask(0.9), nn.MaxPool2d(2)))
+    fast = pickled(sparsify(net, X))
+    assert not fast.choices[0].live
+    assert_same(fast, net, X)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 7), (2, 1, 8, 8), (3, 8, 8), (2, 3, 16, 16)])
+def test_images_of_another_shape_are_refused(net, shape):
+    with pytest.raises(InputError, match=r"sparsified for \(N, 3, 8, 8\)"):
+        sparsify(net, X)(torch.rand(shape, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    ("example", "message"),
+    [
+        (X * 2, r"not in \[0, 1\]"),
+        (X * float("nan"), "nan"),
+        (X[0], r"not \(N, C, H, W\)"),
+        (torch.zeros(0, 3, 8, 8), "at least one image"),
+        (torch.rand(1, 3, 9, 9), r"drawn for activations \(8, 8, 8\)"),
+        (torch.rand(1, 4, 8, 8), r"cannot take example_inputs of shape \(1, 4, 8, 8\)"),
+    ],
+    ids=["range", "nan", "image", "empty", "size", "channels"],
+)
+def test_bad_example_inputs(net, example, message):
+    with pytest.raises(InputError, match=message):
+        sparsify(net, example)
+
+
+def test_a_precision_that_is_not_there(net):
+    with pytest.raises(InputError, match="no precision 'fp16'; there are fp32, bf16"):
+        sparsify(net, X, precision="fp16")
+
+
+def test_a_mask_of_another_size():
+    with pytest.raises(InputError, match=r"\(8, 4, 4\).*\(8, 8, 8\)"):
+        sparsify(trained(nn.Sequential(conv(), mask(shape=(8, 4, 4)))), X)
+
+
+def test_what_returns_no_tensor_is_refused():
+    net = Net(lambda net, x: (net.a(x), x), a=conv())
+    with pytest.raises(InputError, match="returned tuple, not logits"):
+        sparsify(trained(net), X)
+
+
+def test_a_compiled_net_is_refused(net):
+    with pytest.raises(InputError, match="compile"):
+        sparsify(torch.compile(net, backend="eager"), X)
+
+
+def test_images_are_not_rounded_to_bfloat16():
+    # Between 0.75 and 0.7501 there is no number in bfloat16.
+    layers = {"a": conv(bias=False), "m": mask(), "h": nn.Linear(8, 4)}
+    net = trained(Net(lambda net, x: net.h(net.m(net.a((x - 0.75) * 1e6)).mean((2, 3))), **layers)).float()
+    x = torch.full((1, 3, 8, 8), 0.7501)
+    fast = sparsify(net, x, precision="bf16")
+    assert dtype_of(fast) is None
+    torch.testing.assert_close(fast(x), net(x).detach(), rtol=2e-2, atol=2e-2)
+    assert not fast(x).allclose(fast(torch.full_like(x, 0.75)), rtol=0, atol=1)
+    assert evaluation.accuracy(fast, x, net(x).argmax(1)) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_logits_have_the_type_of_the_images(net, dtype):
+    fast = sparsify(net.to(dtype), X)
+    assert fast(X.to(dtype)).dtype == dtype
+    assert fast.dtype == torch.promote_types(dtype, torch.float32)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_batches_of_any_size(net, count):
+    fast = sparsify(net, X)
+    fast.images_at_once = 2
+    x = images(5)[:count]
+    torch.testing.assert_close(fast(x), net(x).detach(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("x", [X.transpose(2, 3), X.to(memory_format=torch.channels_last), X.float(), X[:1].expand(2, -1, -1, -1)])
+def test_images_of_any_layout(net, x):
+    wanted = net(x.double().contiguous()).detach()
+    torch.testing.assert_close(sparsify(net, X)(x).double(), wanted, rtol=0, atol=1e-5 if x.dtype == torch.float32 else 1e-12)
+
+
+def test_inference_mode(net):
+    with torch.inference_mode():
+        fast = sparsify(net, images())
+        found = fast(images())
+    torch.testing.assert_close(found, net(X).detach(), rtol=0, atol=1e-12)
+
+
+def test_an_attack_leaves_it_as_it_is(net):
+    fast = sparsify(net, X)
+    before = {key: value.clone() for key, value in fast.state_dict().items()}
+    y = torch.tensor([0, 1])
+    found = attacks.fgsm(fast, X, y, eps=0.1)
+    assert torch.equal(found, attacks.fgsm(net, X, y, eps=0.1))
+    assert all(torch.equal(value, before[key]) for key, value in fast.state_dict().items())
+    assert not any(module.training for module in fast.modules())
+
+
+def test_a_net_without_masks_parameters_or_convolutions():
+    for net in (nn.Flatten(), nn.Sequential(nn.Flatten(), nn.Linear(192, 4))):
+        fast = sparsify(net, X)
+        assert fast.choices == []
+        assert_same(fast, net, X.float(), 1e-6)
