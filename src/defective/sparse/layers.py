@@ -38,10 +38,10 @@ class Scatter(nn.Module):
 
     def forward(self, live: Tensor) -> Tensor:
         channels, height, width = self.shape
-        live = live.to(self.dtype or live.dtype)
-        size = channels * height * width
-        flat = live if len(live) == size else live.new_zeros(size, live.shape[1]).index_copy_(0, self.rows, live)
-        return flat.t().contiguous().view(-1, height, width, channels).permute(0, 3, 1, 2)
+        flat = live.to(self.dtype or live.dtype).t().contiguous()
+        if len(live) < channels * height * width:
+            flat = flat.new_zeros(len(flat), channels * height * width).index_copy_(1, self.rows, flat)
+        return flat.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
 
 class LiveLayer(nn.Module):
