@@ -113,7 +113,9 @@ def test_proposals_are_on_the_sphere_and_one_step_nearer(low, plane):
 def test_the_start_is_the_first_level_of_the_blend_that_is_misclassified():
     net, x = Brightness().double(), torch.full((3, 1, 8, 8), 0.9, dtype=torch.float64)
     y = torch.ones(3, dtype=torch.long)
-    x_adv, queries, _ = vars(boundary_details(net, x, y, steps=1, generator=seeded(), source_step=1e-6, spherical_step=1e-6)).values()
+    x_adv, queries, _ = vars(
+        boundary_details(net, x, y, steps=1, generator=seeded(), source_step=1e-6, spherical_step=1e-6)
+    ).values()
     # A blend with noise of mean m has the mean 0.9 + share (m - 0.9); shares are thousandths.
     assert ((x_adv.flatten(1).mean(1) < 0.7) & (x_adv.flatten(1).mean(1) > 0.7 - 0.6e-3)).all()
     # The image, a noise, 40 coarse levels, 25 fine ones, a step.

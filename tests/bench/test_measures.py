@@ -39,7 +39,7 @@ def states(found):
 
 def test_equal_images_are_timed(settings, made_peer):
     found = gradient.measure(settings)
-    assert set(states(found).values()) == {"measured"} and len(found["lines"]) == 6
+    assert set(states(found).values()) == {"measured"} and len(found["lines"]) == 8
     assert found["missing"] == ["torchattacks is not installed", "ART is not installed"]
     line = found["lines"]["pgd-fp32"]
     assert line["note"] == "the fastest is Foolbox" and "100.00 % of the pixels equal to Foolbox's" in line["check"]
@@ -62,6 +62,7 @@ def test_another_net_in_place_of_ours_is_found_out_and_no_time_is_taken(settings
         "fgsm-fp32": "check failed",
         "pgd-fp32": "check failed",
         "mifgsm-fp32": "check failed",
+        "defective-fp32": "check failed",
     }
     assert not any("seconds" in line for key, line in found["lines"].items() if "fp32" in key)
 
@@ -139,9 +140,9 @@ def test_masks_that_let_a_dead_neuron_live_are_found_out(settings, monkeypatch):
 
 
 def test_sparse_logits_that_are_wrong_are_found_out(settings, monkeypatch):
-    monkeypatch.setattr(sparse, "sparsify", lambda net, x, precision: net)
+    monkeypatch.setattr(sparse, "sparsify", lambda net, x, precision="fp32": net)
     assert set(states(sparse.measure(settings)).values()) == {"measured"}
-    monkeypatch.setattr(sparse, "sparsify", lambda net, x, precision: nn.Sequential(net, nn.Softmax(1)))
+    monkeypatch.setattr(sparse, "sparsify", lambda net, x, precision="fp32": nn.Sequential(net, nn.Softmax(1)))
     assert set(states(sparse.measure(settings)).values()) == {"check failed"}
 
 

@@ -12,6 +12,8 @@ from defective.inference import dtype_of, evaluating
 # Where tanh is cut off. Nearer to 1 a pixel at exactly 0 or 1 would need hundreds of Adam's steps before it moves at all.
 EDGE = 1 - 1e-3
 LARGEST_CONST = 1e10
+# Steps in which Adam's momentum carries an image past the hinge and back: a loss that does not fall for fewer may fall again.
+SWING = 20
 
 
 def cw(
@@ -35,7 +37,7 @@ def cw(
 
     Args:
         confidence: Margin ``kappa`` in logits, at least 0, by which a wrong class leads the true one in every image returned.
-        steps: Most steps of Adam for one value of ``c``; the loss is checked each tenth of them.
+        steps: Most steps of Adam for one value of ``c``; the loss is checked each tenth of them, and no sooner than after 20.
         search_steps: Values of ``c`` tried.
         lr: Learning rate of Adam on ``w``.
         initial_const: First ``c``; distances are in [0, 1] pixel units.
@@ -91,6 +93,7 @@ def _descend(
     w = (2 * x.to(const.dtype) - 1).clamp(-EDGE, EDGE).atanh()
     mean, variance = torch.zeros_like(w), torch.zeros_like(w)
     lowest = before = torch.full_like(const, math.inf)
+    check_every = max(math.ceil(steps / 10), SWING)
     for step in range(steps):
         w.requires_grad_()
         images = ((w.tanh() + 1) / 2).to(x.dtype)
@@ -110,7 +113,7 @@ def _descend(
         w = w - lr / (1 - 0.9 ** (step + 1)) * mean / spread
         # The lowest loss so far, not the present one: Adam swings about the hinge, and a swing is no sign of being done.
         lowest = torch.minimum(lowest, loss)
-        if step % math.ceil(steps / 10) == 0:
+        if step % check_every == 0:
             falling = lowest < 0.999 * before
             if not falling.any():
                 break

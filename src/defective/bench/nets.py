@@ -60,13 +60,13 @@ def fresh(name: str, settings: Settings, x: Tensor) -> nn.Module:
     return net.eval()
 
 
-def attacked(settings: Settings, count: int) -> Attacked:
-    """A trained net and ``count`` test images that it gets right, or as many as there are.
+def attacked(settings: Settings, count: int, name: str = "resnet18") -> Attacked:
+    """A trained net, that of the checkpoint or one called ``name``, and ``count`` test images that it gets right, or all of them.
 
     Raises:
         InputError: If there is no such image, or the checkpoint does not fit the images.
     """
-    net, about = _trained(settings)
+    net, about = _trained(settings, name)
     test = image_set(settings, "test")
     x, y = test.take(pick(len(test), max(4 * count, 200)))
     right = (logits(net, x).argmax(1) == y).nonzero().squeeze(1)[:count]
@@ -75,10 +75,10 @@ def attacked(settings: Settings, count: int) -> Attacked:
     return Attacked(net, about, as_images(x[right]).to(settings.device), y[right].to(settings.device))
 
 
-@lru_cache(1)
-def _trained(settings: Settings) -> tuple[nn.Module, str]:
-    """The net of the checkpoint; without one, a plain resnet18 after one epoch."""
-    if settings.checkpoint is not None:
+@lru_cache(2)
+def _trained(settings: Settings, name: str) -> tuple[nn.Module, str]:
+    """A plain net of the checkpoint; any other, or without a checkpoint, one that is trained for one epoch."""
+    if settings.checkpoint is not None and name == "resnet18":
         net = load(settings.checkpoint)
         return net.to(settings.device).eval(), f"{getattr(net, 'spec', None) or 'a net'} of a checkpoint"
     training, test = (image_set(settings, split) for split in ("train", "test"))
@@ -87,10 +87,10 @@ def _trained(settings: Settings) -> tuple[nn.Module, str]:
     recipe = recipe_for("tiny", training.name, training.image_shape).changed(
         epochs=1, width_mult=settings.width, batch_size=settings.amount(128, 16)
     )
-    folder = settings.folder / f"{training.name}-{settings.width:g}-{few}"
-    result = train("resnet18", training, test, recipe, folder, device=str(settings.device))
+    folder = settings.folder / f"{name.replace('/', '_')}-{training.name}-{settings.width:g}-{few}"
+    result = train(name, training, test, recipe, folder, device=str(settings.device))
     accuracy = f"test accuracy {100 * result['test_accuracy']:.1f} %"
-    about = f"resnet18 of width {settings.width:g} after one epoch on {few:,} images of {training.name}, {accuracy}"
+    about = f"{name} of width {settings.width:g} after one epoch on {few:,} images of {training.name}, {accuracy}"
     return load(folder).to(settings.device).eval(), about
 
 

@@ -105,11 +105,12 @@ ROWS: tuple[Row, ...] = (
     Row(
         3,
         "gradient",
-        "Gradient attacks on a plain resnet18, images a second",
+        "Gradient attacks on one net, images a second",
         (
             *_gradient("fgsm", "FGSM"),
             *_gradient("pgd", "PGD, 20 steps"),
             *_gradient("mifgsm", "MI-FGSM, 20 steps", "the faster of torchattacks, ART"),
+            *_gradient("defective", f"PGD, 20 steps, on {_DEFECTIVE}"),
         ),
     ),
     Row(

@@ -40,7 +40,8 @@ def train(
         typer.Option(help="Train on attacked images: madry, buckman (thermometer nets), or an attack such as pgd:eps=4/255."),
     ] = None,
     neurons: Annotated[
-        str | None, typer.Option(help="live: compute defective layers through their live neurons only (faster; batch norm counts them).")
+        str | None,
+        typer.Option(help="live: compute defective layers through their live neurons only (faster; batch norm counts them)."),
     ] = None,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
