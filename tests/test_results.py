@@ -20,8 +20,12 @@ def readme_rows(first_column):
     return {row[0]: row[1:] for row in rows if row[0] in first_column}
 
 
+def evaluation_of(name):
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
 def evaluation(suffix=""):
-    return json.loads((RESULTS / f"evaluation{suffix}.json").read_text())
+    return evaluation_of(f"evaluation{suffix}")
 
 
 def defense(document, net, source, attack, denominator="paper"):
@@ -55,10 +59,22 @@ def test_what_each_seed_gave_is_what_was_measured(net):
     assert readme_rows([f"`{net}`, each seed"])[f"`{net}`, each seed"] == cells
 
 
-@pytest.mark.parametrize("name", ["protocol", "modern"])
-def test_the_tables_of_the_docs_are_the_measured_ones(name):
-    document = json.loads((RESULTS / f"{name}.json").read_text())
-    assert markdown(document) in (ROOT / "docs" / "evaluate.md").read_text()
+@pytest.mark.parametrize(("name", "page"), [("protocol", "evaluate"), ("modern", "evaluate"), ("live", "bench")])
+def test_the_tables_of_the_docs_are_the_measured_ones(name, page):
+    assert markdown(evaluation_of(name)) in (ROOT / "docs" / f"{page}.md").read_text()
+
+
+def test_training_through_live_neurons_is_as_far_from_the_dense_way_as_the_docs_say():
+    document = evaluation_of("live")
+    dense, live = ([f"{kind}-{seed}" for seed in (0, 2, 4)] for kind in ("all", "live"))
+
+    def rates(names, attack):
+        return [100 * (defense(document, name, "source", attack) if attack else document["accuracy"][name])["rate"] for name in names]
+
+    assert sum(rates(live, "")) / 3 > max(rates(dense, ""))
+    for attack in (PGD, FGSM):
+        assert min(rates(dense, attack)) <= sum(rates(live, attack)) / 3 <= max(rates(dense, attack))
+    assert f"{min(rates(dense, PGD)) - min(rates(live, PGD)):.1f}" == "2.9"
 
 
 def test_the_docs_say_how_right_a_source_is_under_fresh_masks():
