@@ -69,7 +69,9 @@ def test_training_through_live_neurons_is_as_far_from_the_dense_way_as_the_docs_
     dense, live = ([f"{kind}-{seed}" for seed in (0, 2, 4)] for kind in ("all", "live"))
 
     def rates(names, attack):
-        return [100 * (defense(document, name, "source", attack) if attack else document["accuracy"][name])["rate"] for name in names]
+        return [
+            100 * (defense(document, name, "source", attack) if attack else document["accuracy"][name])["rate"] for name in names
+        ]
 
     assert sum(rates(live, "")) / 3 > max(rates(dense, ""))
     for attack in (PGD, FGSM):

@@ -38,6 +38,8 @@ def as_images(x: Tensor) -> Tensor:
 
 def check_images(x: Tensor) -> None:
     """Refuse what is not images ``(N, C, H, W)``, uint8 or finite floats in [0, 1]."""
+    if not isinstance(x, Tensor):
+        raise InputError(f"images are {type(x).__name__}, not a tensor (N, C, H, W)")
     if x.dim() != 4 or 0 in x.shape:
         raise InputError(f"images have shape {tuple(x.shape)}, not (N, C, H, W) with at least one image")
     if x.dtype == torch.uint8:

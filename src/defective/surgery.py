@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import _global_forward_hooks
+from torch.nn.modules import module as torch_module
 
 from defective.errors import InputError
 from defective.inference import device_of, evaluating
@@ -151,7 +151,7 @@ def _owns_output(site: nn.Module) -> bool:
         type(site) in (nn.BatchNorm2d, nn.Conv2d)
         and "forward" not in vars(site)
         and next(iter(site._forward_hooks.values())) is _mask_output
-        and not _global_forward_hooks
+        and not getattr(torch_module, "_global_forward_hooks", True)
     )
 
 

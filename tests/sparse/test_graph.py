@@ -162,9 +162,9 @@ def test_the_output_of_a_part_that_branches_may_be_masked():
 REFUSED = {
     "a mask in a part that branches": (
         nn.Sequential(Branching(nn.Sequential(conv(), mask()))),
-        "fx cannot follow.*does not branch",
+        "fx cannot follow.*must not branch",
     ),
-    "a net that branches": (Branching(conv()), "fx cannot follow Branching .*control flow.*does not branch"),
+    "a net that branches": (Branching(conv()), "fx cannot follow Branching .*control flow.*must not branch"),
     "a map overwritten by a layer": (
         Net(lambda net, x: net.b(net.r(z := net.a(x))) + z, a=conv(), b=conv(8, 8), r=nn.ReLU(inplace=True)),
         "^a is overwritten in place by r and read again: let r work out of place$",

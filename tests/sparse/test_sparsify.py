@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from defective import InputError, attacks, build, defect_, evaluation
+from defective import InputError, attacks, build, defect_, evaluation, save
 from defective.inference import dtype_of
 from defective.sparse import SparseNet, sparsify
 from hand_nets import Net, assert_same, conv, images, mask, trained
@@ -111,7 +111,7 @@ def test_a_dense_mask_survives_pickling():
 
 @pytest.mark.parametrize("shape", [(2, 3, 8, 7), (2, 1, 8, 8), (3, 8, 8), (2, 3, 16, 16)])
 def test_images_of_another_shape_are_refused(net, shape):
-    with pytest.raises(InputError, match=r"sparsified for \(N, 3, 8, 8\)"):
+    with pytest.raises(InputError, match=r"example_inputs were \(N, 3, 8, 8\)"):
         sparsify(net, X)(torch.rand(shape, dtype=torch.float64))
 
 
@@ -208,3 +208,28 @@ def test_a_net_without_masks_parameters_or_convolutions():
         fast = sparsify(net, X)
         assert fast.choices == []
         assert_same(fast, net, X.float(), 1e-6)
+
+
+def test_what_is_no_net_no_images_or_sparse_already_is_said(net):
+    for args, message in (
+        (("resnet18", X), "the model is str, not a torch.nn.Module"),
+        ((net, [1]), "images are list, not a tensor"),
+        ((sparsify(net, X), X), "sparsified already"),
+    ):
+        with pytest.raises(InputError, match=message):
+            sparsify(*args)
+    fast = sparsify(net, X)
+    for change in (nn.Module.half, nn.Module.bfloat16):
+        with pytest.raises(InputError, match='precision="bf16"'):
+            change(fast)
+    with pytest.raises(InputError, match="save the net it was made from"):
+        save(fast, "never.safetensors")
+
+
+def test_it_can_be_made_and_attacked_inside_inference_mode(net):
+    with torch.inference_mode():
+        x = images()
+        fast = sparsify(net, x)
+        y = fast(x).argmax(1)
+        x_adv = attacks.fgsm(fast, x, y, eps=0.1)
+    assert torch.allclose(x_adv, attacks.fgsm(net, images(), y.clone(), eps=0.1))

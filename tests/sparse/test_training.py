@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from defective import InputError, build, defects
+from defective import InputError, build, defect_, defects, save
 from defective.attacks import fgsm
 from defective.data import ImageSet, shapes
 from defective.sparse import train_live
@@ -127,13 +127,62 @@ def test_a_recipe_trains_so_and_the_net_learns():
     assert len(defects(model)) == 10
 
 
-def test_a_plain_net_trains_as_ever():
-    models = [build("vgg19", width_mult=0.0625) for _ in range(2)]
-    for model, neurons in zip(models, ("live", "all"), strict=True):
-        recipe = Recipe(name="test", width_mult=0.0625, epochs=1, batch_size=50, lr=0.05, neurons=neurons)
-        fit(model, some_shapes(100), recipe, precision="fp32", device="cpu")
-    weights = models[1].state_dict()
-    assert all(torch.equal(tensor, weights[name]) for name, tensor in models[0].state_dict().items())
+def test_a_net_that_would_gain_nothing_is_refused():
+    recipe = Recipe(name="test", width_mult=0.0625, epochs=1, neurons="live")
+    with pytest.raises(InputError, match="no layer of VGG would be faster"):
+        fit(build("vgg19", width_mult=0.0625), some_shapes(20), recipe, device="cpu")
+
+
+class Scaled(nn.Module):
+    """A net whose forward uses a parameter and a buffer of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.full((8, 1, 1), 2.0))
+        self.register_buffer("shift", torch.full((8, 1, 1), 0.5))
+        self.conv, self.norm, self.next, self.head = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 3), nn.Linear(8, 4)
+
+    def forward(self, x):
+        z = self.next(F.relu(self.norm(self.conv(x))))
+        return self.head((z * self.gain + self.shift).mean((2, 3)))
+
+
+def test_parameters_that_a_forward_uses_itself_are_trained():
+    net = Scaled()
+    defect_(net, 0.1, sites=["norm"], example_inputs=torch.zeros(1, 3, 32, 32))
+    fast = train_live(net, X.float()).train()
+    assert any(choice.live for choice in fast.choices)
+    fast(X.float()).sum().backward()
+    assert all(parameter.grad is not None for parameter in net.parameters()) and net.gain.grad.abs().min() > 0
+
+
+def test_what_it_cannot_follow_is_said():
+    def net():
+        made = Scaled()
+        defect_(made, 0.1, sites=["norm"], example_inputs=torch.zeros(1, 3, 32, 32))
+        return made
+
+    hooked = net()
+    hooked.register_forward_pre_hook(lambda module, args: (args[0] * 2,))
+    with pytest.raises(InputError, match=r"what torch\.fx followed is not what Scaled computes"):
+        train_live(hooked, X.float())
+    fast = train_live(net(), X.float()).train()
+    with pytest.raises(InputError, match=r"example_inputs were \(N, 3, 32, 32\)"):
+        fast(torch.rand(2, 3, 48, 48))
+    fast.net.double()
+    with pytest.raises(InputError, match="call train_live again"):
+        fast(X)
+    for wrong, message in (
+        (("a net", X), "str, not a torch.nn.Module"),
+        ((net(), [1]), "images are list"),
+        ((net(), 2 * X), "not in"),
+    ):
+        with pytest.raises(InputError, match=message):
+            train_live(*wrong)
+    with pytest.raises(InputError, match="no precision 'half'"):
+        train_live(net(), X.float(), precision="half")
+    with pytest.raises(InputError, match="save the net it was made from"):
+        save(fast, "never.safetensors")
 
 
 def test_several_processes_are_refused(monkeypatch):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from defective.bench.paired import ratios
-from defective.bench.settings import Found, Settings, measured, wrong
+from defective.bench.settings import COSTS, Found, Settings, absent, measured, wrong
 from defective.campaign.cost import disk, work
 from defective.campaign.job import Bench
 from defective.campaign.plan import KINDS, Plan, read_plan
@@ -41,6 +41,8 @@ class ReadyMade(Bench):
 
 def measure(settings: Settings) -> Found:
     """Row 7."""
+    if settings.store == COSTS and not COSTS.exists():
+        return {"lines": dict.fromkeys(("once", "bookkeeping"), absent("no --store with the costs of Table 3's jobs"))}
     plan, known = _plan_and_costs(settings.store)
     counts: Counter[str] = Counter(job.kind for job in plan.jobs)
     nets = {needed.sources for job in plan.jobs for needed in needs(job) if needed.kind == "craft"}

@@ -41,7 +41,7 @@ def train(
     ] = None,
     neurons: Annotated[
         str | None,
-        typer.Option(help="live: compute defective layers through their live neurons only (faster; batch norm counts them)."),
+        typer.Option(help="live: compute defective layers through live neurons only; batch norm then counts these alone."),
     ] = None,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,

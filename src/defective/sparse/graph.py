@@ -66,9 +66,8 @@ class Traced:
             raise
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
-            raise InputError(
-                f"torch.fx cannot follow {type(net).__name__} ({reason}): sparsify needs a net whose forward does not branch on values"
-            ) from error
+            hint = ": its forward must not branch on values" if isinstance(error, fx.proxy.TraceError) else ""
+            raise InputError(f"torch.fx cannot follow {type(net).__name__} ({reason}){hint}") from error
         self.shapes = shapes.found
         self.kinds = {node: self._kind(node) for node in self.nodes}
 

@@ -58,7 +58,7 @@ def choose_layers(traced: Traced, live: dict[fx.Node, Tensor], precision: str) -
 
     best = total(chosen)
     while chosen:
-        cost, conv = min(((total(chosen - {conv}), conv) for conv in chosen), key=lambda pair: pair[0])
+        cost, conv = min(((total(chosen - {conv}), conv) for conv in convs if conv in chosen), key=lambda pair: pair[0])
         if cost >= best:
             break
         best, chosen = cost, chosen - {conv}

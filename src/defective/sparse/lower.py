@@ -186,7 +186,7 @@ class Lowering:
 
     def _buffer(self, tensor: Tensor) -> fx.Node:
         name = f"buffer{len(self.root._buffers)}"
-        self.root.register_buffer(name, tensor.detach())
+        self.root.register_buffer(name, tensor.detach() if tensor.requires_grad else tensor)
         return self.graph.get_attr(name)
 
 

@@ -1,8 +1,9 @@
 """The same net for inference, computed through its live neurons only."""
 
 import copy
+from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, fx, nn
@@ -11,10 +12,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from defective.baselines import undrop_
 from defective.errors import InputError
 from defective.inference import as_images, check_images, device_of, dtype_of
-from defective.sparse.graph import Traced
+from defective.sparse.follow import follow, refuse, refuse_other_images
 from defective.sparse.liveness import LayerChoice, choose_layers, live_neurons
 from defective.sparse.lower import Lowering, run_in_place
-from defective.surgery import defects, restore_
 
 # Numbers in the largest live feature map of the images computed together: more would fall out of a processor's cache.
 CACHED_NUMBERS = 1 << 22
@@ -45,14 +45,19 @@ class SparseNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = as_images(x)
-        if tuple(x.shape[1:]) != self.image_shape:
-            raise InputError(
-                f"images have shape {tuple(x.shape)}; this net was sparsified for (N, {', '.join(map(str, self.image_shape))})"
-            )
+        refuse_other_images(x, self.image_shape)
         parts = x.split(self.images_at_once if x.device.type == "cpu" else max(1, len(x)))
         with torch.autocast(x.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext():
             z = torch.cat([self.body(part.to(self.dtype, memory_format=torch.channels_last)) for part in parts])
         return z.to(x.dtype)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        if fn(torch.empty(0, dtype=self.dtype)).dtype != self.dtype:
+            raise InputError(
+                'a sparsified net keeps its type: call sparsify again, with precision="bf16" or on a net of the type you want'
+            )
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def train(self, mode: bool = True) -> "SparseNet":
         """Only eval mode; there is nothing left in it to train."""
@@ -61,16 +66,18 @@ class SparseNet(nn.Module):
         return super().train(mode)
 
 
+@torch.inference_mode(False)
 def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp32", "bf16"] = "fp32") -> SparseNet:
     r"""The function of ``model`` in eval mode, computed through live neurons only where that is faster.
 
     .. math:: z_j = M_j \Big(b_j + \sum_{i : M_i = 1} W_{ji} z_i\Big)
 
-    A dead neuron is never computed and never read: the feature maps of a defective layer become matrices ``(live neurons, N)``, its
-    convolution a sparse matrix of the weights between live neurons, with the batch norm folded in; residual sums run over the union
-    of the live neurons. Each convolution is computed so or as a dense one, whichever a cost model finds cheaper, the changes from
-    one form to the other counted; ``.choices`` of the result says how. Dense layers have their batch norm folded in too and run
-    channels-last. ``model`` is not touched and shares nothing with the result.
+    In a layer computed so, a dead neuron is never computed and never read: its feature maps become matrices ``(live neurons, N)``,
+    its convolution a sparse matrix of the weights between live neurons, with the batch norm folded in; residual sums run over the
+    union of the live neurons. Each convolution is computed so or as a dense one, whichever a cost model finds cheaper, the changes
+    from one form to the other counted (a tenth of the neurons alive gains most, at half of them nothing does); ``.choices`` of the
+    result says how. Dense layers have their batch norm folded in too and run channels-last. ``model`` is not touched and shares
+    nothing with the result.
 
     Args:
         model: Any net that :func:`defect_` has touched, and any other that torch.fx can follow.
@@ -82,8 +89,8 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
         A net for inference; logits agree to 1e-4 in ``"fp32"``, and so do derivatives with respect to the images, so attacks run on it.
 
     Raises:
-        InputError: If torch.fx cannot follow the net (its forward branches on values, say), or overwrites a feature map in place that
-            it reads again.
+        InputError: If torch.fx cannot follow the net (its forward branches on values, say), or the net overwrites a feature map in
+            place that it reads again.
 
     Source: paper Eq. 5: what is multiplied by zero need not be computed.
 
@@ -97,25 +104,17 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
         >>> [choice.layer for choice in fast.choices if choice.live][:2]
         ['stem.conv', 'stages.1.0.conv1']
     """
-    if precision not in ("fp32", "bf16"):
-        raise InputError(f"no precision {precision!r}; there are fp32, bf16")
+    refuse(model, precision)
+    if isinstance(model, SparseNet):
+        raise InputError("this net is sparsified already: sparsify the net it was made from")
     check_images(example_inputs)
     net = copy.deepcopy(model).eval()
     exact = torch.promote_types(dtype_of(net) or torch.float32, torch.float32)
     dtype = torch.float32 if precision == "bf16" else exact
     net.to(dtype)
     device = device_of(net)
-    images = as_images(example_inputs[:1]).to(device, dtype)
-    wanted = _logits(net, images)
-    masks = {defect.site: net.get_submodule(defect.site).get_buffer("defect_mask") for defect in defects(net)}
-    restore_(net)
     undrop_(net)
-    traced = Traced(net, masks, images)
-    if not (isinstance(traced.output, Tensor) and torch.allclose(traced.output, wanted, 1e-4, 1e-6, equal_nan=True)):
-        raise InputError(
-            f"what torch.fx followed is not what {type(model).__name__} computes: look for a hook on the net or after a mask, and for "
-            "a sum in place (x += y) whose operand is read again under another name"
-        )
+    traced = follow(net, as_images(example_inputs[:1].clone()).to(device, dtype))
     live = live_neurons(traced)
     nodes, choices = choose_layers(traced, live, precision)
     body = Lowering(traced, live, nodes, torch.bfloat16 if precision == "bf16" else None).run()
@@ -127,21 +126,6 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
         # It takes the statistics of the whole batch, which then may not fall into parts.
         rows = 0
     return SparseNet(body, choices, precision, dtype, tuple(example_inputs.shape[1:]), rows)
-
-
-def _logits(net: nn.Module, images: Tensor) -> Tensor:
-    """What the dense net makes of the images, before anything of it is taken apart."""
-    try:
-        with torch.no_grad():
-            z = net(images)
-    except InputError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"the model cannot take example_inputs of shape {tuple(images.shape)}: {reason}") from error
-    if not isinstance(z, Tensor):
-        raise InputError(f"the model returned {type(z).__name__}, not logits (N, K)")
-    return z
 
 
 def _freeze(net: nn.Module) -> None:

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, fx, nn
 from torch.autograd.function import once_differentiable
 
-from defective.inference import as_images, check_images, device_of
-from defective.sparse.graph import Traced
+from defective.errors import InputError
+from defective.inference import as_images, check_images, device_of, dtype_of
+from defective.sparse.follow import follow, refuse, refuse_other_images
 from defective.sparse.layers import LiveLayer, LiveProduct
 from defective.sparse.liveness import LayerChoice, choose_layers, live_neurons
 from defective.sparse.lower import Lowering, run_in_place
 from defective.sparse.pattern import Pattern
-from defective.surgery import defects, restore_
 
 
 class LiveTraining(nn.Module):
@@ -24,15 +24,24 @@ class LiveTraining(nn.Module):
         choices: For each convolution whether it is trained through live neurons alone, and how many products that takes.
     """
 
-    def __init__(self, net: nn.Module, body: fx.GraphModule, choices: list[LayerChoice]) -> None:
+    def __init__(self, net: nn.Module, body: fx.GraphModule, choices: list[LayerChoice], image_shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.net, self.body, self.choices = net, body, choices
+        self.net, self.body, self.choices, self.image_shape = net, body, choices, image_shape
+        self.train(net.training)
 
     def forward(self, x: Tensor) -> Tensor:
-        z: Tensor = self.body(x) if self.training else self.net(x)
-        return z
+        if not self.training:
+            return cast("Tensor", self.net(x))
+        refuse_other_images(x, self.image_shape)
+        own = {id(buffer) for buffer in self.net.buffers()}
+        if any(id(module.norm.running_mean) not in own for module in self.body.modules() if isinstance(module, LiveNorm)):
+            raise InputError(
+                "the net was moved or cast after train_live and shares nothing with it any more: call train_live again"
+            )
+        return cast("Tensor", self.body(x))
 
 
+@torch.inference_mode(False)
 def train_live(model: nn.Module, example_inputs: Tensor, *, precision: str = "fp32") -> LiveTraining:
     r"""A view of ``model`` for training whose steps compute live neurons only where that is faster.
 
@@ -44,13 +53,14 @@ def train_live(model: nn.Module, example_inputs: Tensor, *, precision: str = "fp
     but the two ways of training do not end with the same net. Dense layers are trained as they are.
 
     Args:
-        model: Net that :func:`defect_` has touched, on its device and in its memory format. It is trained: parameters and running
-            statistics are shared. What it is called with in eval mode is the net itself.
+        model: Net that :func:`defect_` has touched, on its device, in its memory format and with its masks. It is trained: parameters
+            and running statistics are shared. In eval mode the result is the net itself; switch between the modes with the result's
+            own ``train`` and ``eval``. Norms set to eval by hand are trained all the same.
         example_inputs: Images ``(N, C, H, W)`` in [0, 1] for one forward pass, which finds the shapes.
         precision: ``"bf16"`` where training runs under autocast: it weighs how much a dense layer costs.
 
     Raises:
-        InputError: As :func:`sparsify`.
+        InputError: As :func:`sparsify`; when called in train mode, on images of another size or after the net was moved or cast.
 
     Source: paper Eq. 5.
 
@@ -62,14 +72,13 @@ def train_live(model: nn.Module, example_inputs: Tensor, *, precision: str = "fp
         >>> net.stem.conv.weight.grad is not None
         True
     """
+    refuse(model, precision)
     check_images(example_inputs)
     device = device_of(model)
     # The structure is a copy without masks; every tensor in it is the net's own.
     own = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
-    skeleton = copy.deepcopy(model, own).train()
-    masks = {defect.site: skeleton.get_submodule(defect.site).get_buffer("defect_mask") for defect in defects(skeleton)}
-    restore_(skeleton)
-    traced = Traced(skeleton, masks, as_images(example_inputs[:1]).to(device))
+    skeleton = copy.deepcopy(model, dict(own)).train()
+    traced = follow(skeleton, as_images(example_inputs[:1].clone()).to(device, dtype_of(model)))
     live = live_neurons(traced)
     nodes, choices = choose_layers(traced, live, precision)
     body = _TrainedLowering(traced, live, nodes, torch.bfloat16 if precision == "bf16" else None).run()
@@ -78,7 +87,7 @@ def train_live(model: nn.Module, example_inputs: Tensor, *, precision: str = "fp
         if id(buffer) not in own:
             owner, _, key = name.rpartition(".")
             setattr(body.get_submodule(owner), key, buffer.to(device))
-    return LiveTraining(model, body, choices)
+    return LiveTraining(model, body, choices, tuple(example_inputs.shape[1:]))
 
 
 class TrainedConv(LiveLayer):
@@ -180,3 +189,10 @@ class _TrainedLowering(Lowering):
 
     def module_of(self, module: nn.Module) -> nn.Module:
         return module
+
+    def _buffer(self, tensor: Tensor) -> fx.Node:
+        if not isinstance(tensor, nn.Parameter):
+            return super()._buffer(tensor)
+        name = f"parameter{len(self.root._parameters)}"
+        self.root.register_parameter(name, tensor)
+        return self.graph.get_attr(name)

@@ -12,6 +12,7 @@ from defective.baselines import Drop, attach_drop_, drops, thermometer_, undrop_
 from defective.errors import InputError
 from defective.files import read_tensors, write_tensors
 from defective.models import Ensemble, construct
+from defective.sparse import LiveTraining, SparseNet
 from defective.specs import NetSpec
 from defective.surgery import attach_, defects, restore_
 
@@ -35,6 +36,8 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         >>> len(defects(load(file)))
         4
     """
+    if isinstance(model, SparseNet | LiveTraining):
+        raise InputError(f"a {type(model).__name__} is a view of a net and is not saved: save the net it was made from")
     # What torch.compile, DataParallel and DDP wrap is the net.
     model = getattr(model, "_orig_mod", model)
     model = model.module if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel) else model

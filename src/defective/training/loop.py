@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from defective.data import Data, ImageStream
@@ -75,7 +75,7 @@ def fit(
     optimizer = torch.optim.SGD(model.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=fused)
     state = TrainingState(model, optimizer, state_file, state_key)
     state.resume()
-    wrapped = _distribute(model) if recipe.neurons == "all" else train_live(model, _example(data), precision=run.precision)
+    wrapped = _distribute(model) if recipe.neurons == "all" else _through_live(model, data, run.precision)
     description = str(getattr(model, "spec", None) or type(model).__name__)
     with progress_bar(f"train {description}", recipe.epochs * len(data), unit="images") as advance:
         advance(len(state.history) * len(data))
@@ -116,8 +116,13 @@ def _draw_norm_scales(model: nn.Module, generator: torch.Generator) -> None:
                 module.weight.copy_(torch.rand(module.weight.shape, generator=generator))
 
 
-def _example(data: Data) -> Tensor:
-    return torch.zeros(1, *data.image_shape)
+def _through_live(model: nn.Module, data: Data, precision: str) -> nn.Module:
+    live = train_live(model, torch.zeros(1, *data.image_shape), precision=precision)
+    if not any(choice.live for choice in live.choices):
+        raise InputError(
+            f"neurons live: no layer of {type(model).__name__} would be faster through its live neurons: train all of them"
+        )
+    return live
 
 
 def _distribute(model: nn.Module) -> nn.Module:
