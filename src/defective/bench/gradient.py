@@ -94,10 +94,7 @@ def _equal(few: Attacked, own: Tensor, name: str, theirs: Tensor, *, one_step: b
         f"{100 * same:.2f} % of the pixels equal to {name}'s, success {100 * success:.1f} and {100 * other:.1f} %, "
         f"loss {loss:.3f} and {their_loss:.3f}"
     )
-    # One image is as near as a small number of them can tell.
-    close = abs(success - other) <= max(SAME_SUCCESS, 1.01 / len(few.x)) and abs(loss - their_loss) <= SAME_LOSS * abs(
-        their_loss - before
-    )
+    close = _as_successful(success, other, len(few.x)) and abs(loss - their_loss) <= SAME_LOSS * abs(their_loss - before)
     return close and (same >= SAME_PIXELS or not one_step), text
 
 
@@ -105,4 +102,9 @@ def _success(many: Attacked, made: dict[str, Tensor]) -> tuple[bool, str]:
     """Whether the success in bfloat16 is that in float32."""
     full, half = (share_fooled(many.net, made[precision], many.y) for precision in ("fp32", "bf16"))
     text = f"success {100 * half:.1f} % in bf16 and {100 * full:.1f} % in fp32 on {len(many.x)} images"
-    return abs(half - full) < SAME_SUCCESS, text
+    return _as_successful(half, full, len(many.x)), text
+
+
+def _as_successful(share: float, other: float, images: int) -> bool:
+    # One image is as near as a small number of them can tell.
+    return abs(share - other) < max(SAME_SUCCESS, 1.01 / images)
