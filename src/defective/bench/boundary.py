@@ -62,9 +62,11 @@ def _against(settings: Settings, name: str, parts: list[Attacked], steps: int, f
     """
     counting = Counting(parts[0].net).eval()
     theirs = [part._replace(x=part.x[:few], y=part.y[:few]) for part in parts]
-    budget, failed = _asked(name, counting, theirs[0], steps)
+    asked = [_asked(name, counting, part, steps) for part in (theirs if few else theirs[:1])]
+    failed = next((line for _, line in asked if line), None)
     if failed:
         return failed
+    budget = min(queries for queries, _ in asked)
     net = ours(parts[0].net, parts[0].x, "fp32")
     start = float(_walk(net, parts[0], 1)[1].float().mean()) - A_STEP
     own_steps = max(1, round((budget - start) / A_STEP))
