@@ -163,6 +163,7 @@ SURVIVALS = {
     "channels_last": lambda net: net.to(memory_format=torch.channels_last),
     "replicate": lambda net: _replicate(net),
     "compile": lambda net: torch.compile(net, backend="eager", fullgraph=True),
+    "compile for any batch": lambda net: torch.compile(net, backend="eager", fullgraph=True, dynamic=True),
 }
 
 

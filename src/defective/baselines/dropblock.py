@@ -1,5 +1,7 @@
 """DropBlock: dropout of square blocks of a feature map."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -39,7 +41,9 @@ def drop_block(x: Tensor, keep_prob: float, *, block_size: int = 3, generator: t
     block = (min(block_size, height), min(block_size, width))
     places = (n, channels, height - block[0] + 1, width - block[1] + 1)
     # In float32 also for half activations: bfloat16 draws know only 256 values and would miss the rate.
-    draws = torch.rand(places, generator=generator, device=generator.device if generator else x.device, dtype=torch.float32)
+    # torch.compile for any batch size knows torch.rand only without that argument.
+    source: dict[str, Any] = {} if generator is None else {"generator": generator}
+    draws = torch.rand(places, device=generator.device if generator else x.device, dtype=torch.float32, **source)
     seeds = (draws < gamma).to(x.device, torch.float32)
     edge = (block[1] - 1, block[1] - 1, block[0] - 1, block[0] - 1)
     kept = F.max_pool2d(F.pad(seeds, edge), block, stride=1) == 0

@@ -42,6 +42,7 @@ _RECIPE = {
     "augment": "augmentation",
     "selection": "which epoch's net is kept",
     "norm_scale_init": "start of the norm scales",
+    "neurons": "neurons that training computes",
 }
 _TRAINING_IMAGES = {"cifar10": 50_000, "mnist": 60_000, "tiny-imagenet": 100_000, "imagenet": 1_281_167}
 
