@@ -137,8 +137,8 @@ def _blend(ask: Ask, x: Tensor, rows: Tensor, generators: list[torch.Generator])
     rows = rows[~torch.isin(rows, searching)]
     level = torch.zeros(len(x), dtype=torch.long, device=x.device)
 
-    def climb(climbing: Tensor, by: int, times: int) -> Tensor:
-        """Raise the noise level until the image is misclassified; the rows that never were."""
+    def climb(climbing: Tensor, by: int, times: int) -> None:
+        """Raise the noise level until the image is misclassified."""
         for _ in range(times):
             level[climbing] += by
             share = (level[climbing] / BLEND_LEVELS)[:, None, None, None].to(x.dtype)
@@ -146,7 +146,6 @@ def _blend(ask: Ask, x: Tensor, rows: Tensor, generators: list[torch.Generator])
             climbing = climbing[~ask(climbing, best[climbing])]
             if not len(climbing):
                 break
-        return climbing
 
     # Coarse levels first, then those since the last coarse one: 65 questions at most, not 1000.
     climb(rows, BLEND_COARSE, BLEND_LEVELS // BLEND_COARSE)
