@@ -1,3 +1,4 @@
+import copy
 import warnings
 
 import pytest
@@ -17,6 +18,18 @@ def margins(net, x, y):
 
 def distances(x, x_adv):
     return (x_adv - x).flatten(1).norm(dim=1)
+
+
+class Counting(nn.Module):
+    """Counts how often a net is asked."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.times = net, 0
+
+    def forward(self, x):
+        self.times += 1
+        return self.net(x)
 
 
 @pytest.fixture
@@ -49,6 +62,54 @@ def test_linear_nets_are_attacked_to_the_closed_form_optimum(confidence):
     assert (margins(net, x_adv, y) >= confidence).all()
     assert (distances(x, x_adv) >= best * (1 - 1e-9)).all()
     assert (distances(x, x_adv) <= best * 1.02).all()
+
+
+@pytest.mark.parametrize("confidence", [0.0, 3.0])
+def test_what_a_draft_finds_is_moved_on_until_the_model_itself_gives_the_margin(confidence):
+    net = linear_net(classes=2)
+    x = 0.4 + 0.2 * torch.rand(6, 2, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = net(x).argmax(1)
+    across = net[1].weight[1 - y] - net[1].weight[y]
+    best = (confidence - margins(net, x, y)) / across.norm(dim=1)
+    asked = Counting(net)
+    # The weights lose 16 of their 24 bits, and the margin is asked for in them; a sixteenth of what is to be gained stays away.
+    draft = copy.deepcopy(net).bfloat16()
+    with torch.no_grad():
+        draft[1].weight.mul_(1.0625)
+    x_adv = cw(asked, x, y, confidence=confidence, steps=400, draft=draft)
+    assert (margins(net, x_adv, y) >= confidence).all()
+    assert (distances(x, x_adv) >= best * (1 - 1e-9)).all()
+    # At most twice the sixteenth, and what rounding adds.
+    assert (distances(x, x_adv) <= best * 1.2).all()
+    assert asked.times <= 1 + 1 + 12, "the model was searched"
+
+
+def test_where_a_draft_leads_nowhere_the_model_is_searched(small_net, images):
+    x = images[0].float()
+    small_net = small_net.float()
+    y = small_net(x).argmax(1)
+    other = copy.deepcopy(small_net)
+    with torch.no_grad():
+        # Wants the opposite of what the model wants.
+        other[-1].weight.neg_()
+        other[-1].bias.neg_()
+    numbers = {"confidence": 0.1, "steps": 60, "search_steps": 4, "initial_const": 1.0}
+    x_adv = cw(small_net, x, y, draft=other, **numbers)
+    plain = cw(small_net, x, y, **numbers)
+    moved = distances(x, plain) > 0
+    assert moved.any() and torch.equal(moved, distances(x, x_adv) > 0)
+    assert (margins(small_net, x_adv[moved], y[moved]) >= 0.1).all()
+
+
+def test_a_draft_is_left_as_it_was_found_and_must_know_the_classes(steep_net, images):
+    x = images[0].float()
+    y = steep_net(x).argmax(1)
+    draft = copy.deepcopy(steep_net).train()
+    cw(steep_net, x, y, steps=20, search_steps=2, draft=draft)
+    assert draft.training and all(parameter.grad is None and parameter.requires_grad for parameter in draft.parameters())
+    few = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+    with pytest.raises(InputError, match="classes 0 to 1"):
+        cw(steep_net, x, torch.full_like(y, 4), steps=20, draft=few)
 
 
 @pytest.mark.parametrize("confidence", [0.0, 20.0])

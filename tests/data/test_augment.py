@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from defective.data.augment import crop_flip
+from defective.data.augment import crop_flip, draw_windows
 
 
 def images(n: int, *shape: int) -> torch.Tensor:
@@ -18,11 +18,15 @@ def windows(x: torch.Tensor, padding: int) -> torch.Tensor:
     return torch.cat([cut, cut.flip(-1)], 1)
 
 
+def cut(x: torch.Tensor, seed: int) -> torch.Tensor:
+    return crop_flip(x, draw_windows([len(x)], generator=torch.Generator().manual_seed(seed)))
+
+
 @pytest.mark.parametrize("padding", [0, 1, 4])
 @pytest.mark.parametrize(("n", "shape"), [(2000, (3, 8, 8)), (2000, (1, 5, 9)), (8, (3, 32, 32))])
 def test_each_result_is_a_window_of_the_padded_image_or_its_mirror(padding, n, shape, generator):
     x = images(n, *shape)
-    result = crop_flip(x, padding=padding, generator=generator)
+    result = crop_flip(x, draw_windows([n], padding=padding, generator=generator))
     same = (windows(x, padding) == result.unsqueeze(1)).flatten(2).all(2)
     assert (same.sum(1) == 1).all()
     if n == 2000:
@@ -33,23 +37,32 @@ def test_each_result_is_a_window_of_the_padded_image_or_its_mirror(padding, n, s
 
 def test_draws_are_those_of_the_generator_alone():
     x = images(50, 3, 8, 8)
-    first = crop_flip(x, generator=torch.Generator().manual_seed(3))
+    first = cut(x, 3)
     torch.manual_seed(99)
-    assert torch.equal(crop_flip(x, generator=torch.Generator().manual_seed(3)), first)
-    assert not torch.equal(crop_flip(x, generator=torch.Generator().manual_seed(4)), first)
+    assert torch.equal(cut(x, 3), first)
+    assert not torch.equal(cut(x, 4), first)
 
 
 @pytest.mark.parametrize("kind", [torch.uint8, torch.float32, torch.float64])
-def test_kind_and_memory_are_kept_and_the_input_is_untouched(kind, generator):
+def test_kind_and_memory_are_kept_and_the_input_is_untouched(kind):
     x = images(20, 3, 8, 8).to(kind)
     before = x.clone()
-    result = crop_flip(x, generator=generator)
+    result = cut(x, 0)
     assert result.dtype == kind
     assert result.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(x, before)
-    as_bytes = crop_flip(before.to(torch.uint8), generator=torch.Generator().manual_seed(0))
+    as_bytes = cut(before.to(torch.uint8), 0)
     assert torch.equal(result, as_bytes.to(kind))
 
 
-def test_no_images_give_no_images(generator):
-    assert crop_flip(images(0, 3, 8, 8), generator=generator).shape == (0, 3, 8, 8)
+def test_no_images_give_no_images():
+    assert cut(images(0, 3, 8, 8), 0).shape == (0, 3, 8, 8)
+
+
+def test_windows_of_an_epoch_are_those_of_its_batches():
+    x = images(70, 3, 8, 8)
+    all_at_once = draw_windows([30, 30, 10], generator=torch.Generator().manual_seed(5))
+    generator = torch.Generator().manual_seed(5)
+    for first, part in zip((0, 30, 60), x.split(30), strict=True):
+        own = draw_windows([len(part)], generator=generator)
+        assert torch.equal(crop_flip(part, all_at_once[first : first + 30]), crop_flip(part, own))

@@ -11,7 +11,7 @@ from torch import nn
 
 from defective import InputError, build, defects
 from defective.data import ImageSet, shapes
-from defective.specs import Recipe
+from defective.specs import AttackSpec, Recipe
 from defective.training.epoch import learning_rate
 from defective.training.loop import fit
 
@@ -202,6 +202,26 @@ def test_crop_and_flip_pads_four_pixels(data):
     fit(Recorder(), white, RECIPE.changed(epochs=1, augment="crop-flip"), device="cpu", precision="fp32")
     black_rows = (torch.cat(seen)[:, 0] == 0).all(2).sum(1)
     assert black_rows.min() == 0 and black_rows.max() == 4
+
+
+@pytest.mark.parametrize("adversarial", [None, AttackSpec.parse("pgd:eps=4/255,step_size=2/255,steps=1")])
+def test_a_compiled_net_trains_as_the_net_itself(adversarial, data, monkeypatch):
+    wrapped = []
+
+    def compiled(model, device):
+        wrapped.append(torch.compile(model, backend="aot_eager", dynamic=False))
+        return wrapped[0]
+
+    recipe = RECIPE.changed(epochs=1, adversarial=adversarial)
+    plain, other = net("resnet18/0.3-bottom"), net("resnet18/0.3-bottom")
+    rows = fit(plain, data, recipe, precision="fp32", device="cpu")
+    monkeypatch.setattr("defective.training.loop.compiled", compiled)
+    again = fit(other, data, recipe, precision="fp32", device="cpu")
+    assert len(wrapped) == 1 and again[0]["train_loss"] == pytest.approx(rows[0]["train_loss"], rel=1e-4)
+    trained = weights(other)
+    assert set(trained) == set(weights(plain))
+    for name, tensor in weights(plain).items():
+        torch.testing.assert_close(trained[name], tensor, rtol=1e-2, atol=1e-3)
 
 
 def test_one_image_is_too_few():

@@ -1,5 +1,6 @@
 """Row 4: CW-L2 with the same search and the same steps as the peers."""
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -25,39 +26,55 @@ def measure(settings: Settings) -> Found:
         "search": {**numbers, "search_steps": settings.amount(5, 2), "initial_const": 0.1},
         "one-constant": {**numbers, "search_steps": 1, "initial_const": 1.0},
     }
-    lines = {key: _case(settings, here, each) for key, each in cases.items()}
+    lines: dict[str, Found] = {}
+    for key, each in cases.items():
+        lines |= {f"{key}-{precision}": line for precision, line in _case(settings, here, each).items()}
     return {"lines": lines, "net": here.about, "images": len(here.x), "numbers": cases, "missing": peers.missing()}
 
 
-def _case(settings: Settings, here: Attacked, numbers: dict[str, Any]) -> Found:
+def _case(settings: Settings, here: Attacked, numbers: dict[str, Any]) -> dict[str, Found]:
+    """Both lines of a case: searched in float32, and drafted in bfloat16."""
     theirs = {name: found for name in peers.PEERS if (found := peers.carlini_wagner(name, here.net, here.x, here.y, **numbers))}
     if not theirs:
-        return absent("no peer is installed")
+        return dict.fromkeys(("fp32", "bf16"), absent("no peer is installed"))
+    made, once = _first_runs(settings, theirs)
+    best = min(once, key=lambda name: once[name])
+    act = partial(cw, ours(here.net, here.x, "fp32"), here.x, here.y, **numbers)
+    acts = {"fp32": act, "bf16": partial(act, draft=ours(here.net, here.x, "bf16"))}
+    own = {precision: act() for precision, act in acts.items()}
+    checks = {precision: no_worse(here, images, best, made[best]) for precision, images in own.items()}
+    others = {
+        precision: {name: no_worse(here, images, name, made[name])[1] for name in theirs if name != best}
+        for precision, images in own.items()
+    }
+    again = {name: act for name, act in theirs.items() if once[name] <= SLOW * once[best]}
+    right = {f"ours {precision}": act for precision, act in acts.items() if checks[precision][0]}
+    seconds = settings.in_turn({**right, **again}, warm=False) if right else {}
+    best = fastest(seconds, list(again)) if right else best
+    slower = "".join(f"; {name} took {once[name] / once[best]:.0f} x as long" for name in theirs if name not in again)
+    return {
+        precision: measured(
+            check,
+            ratios(seconds[best], seconds[f"ours {precision}"]),
+            seconds=seconds,
+            note=f"the fastest is {best}{slower}",
+            once=once,
+            others=others[precision],
+        )
+        if passed
+        else wrong(check, others=others[precision])
+        for precision, (passed, check) in checks.items()
+    }
+
+
+def _first_runs(settings: Settings, acts: dict[str, peers.Act]) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """What each peer makes, and the seconds it takes."""
     made: dict[str, Tensor] = {}
 
     def first(name: str) -> None:
-        made[name] = theirs[name]()
+        made[name] = acts[name]()
 
-    once = {name: settings.once(lambda name=name: first(name)) for name in theirs}  # type: ignore[misc]
-    best = min(once, key=lambda name: once[name])
-    net = ours(here.net, here.x, "fp32")
-    own = cw(net, here.x, here.y, **numbers)
-    passed, check = no_worse(here, own, best, made[best])
-    others = {name: no_worse(here, own, name, made[name])[1] for name in theirs if name != best}
-    if not passed:
-        return wrong(check, others=others)
-    again = {name: act for name, act in theirs.items() if once[name] <= SLOW * once[best]}
-    seconds = settings.in_turn({"ours": lambda: cw(net, here.x, here.y, **numbers), **again}, warm=False)
-    best = fastest(seconds, list(again))
-    slower = "".join(f"; {name} took {once[name] / once[best]:.0f} x as long" for name in theirs if name not in again)
-    return measured(
-        check,
-        ratios(seconds[best], seconds["ours"]),
-        seconds=seconds,
-        note=f"the fastest is {best}{slower}",
-        once=once,
-        others=others,
-    )
+    return made, {name: settings.once(partial(first, name)) for name in acts}
 
 
 def no_worse(here: Attacked, own: Tensor, name: str, theirs: Tensor) -> tuple[bool, str]:

@@ -82,7 +82,9 @@ def _same_gradient(dense: nn.Module, live: nn.Module, x: Tensor, precision: str)
         x = x[:FEW].double()
         dense = copy.deepcopy(dense).double()
         live = sparsify(dense, x)
-    return _same("input gradients", gradient(dense, "fp32"), gradient(live, "fp32"), gradient(dense, precision), precision)
+    full = gradient(dense, "fp32")
+    rounded = full if precision == "fp32" else gradient(dense, precision)
+    return _same("input gradients", full, gradient(live, "fp32"), rounded, precision)
 
 
 def _same(what: str, full: Tensor, live: Tensor, rounded: Tensor, precision: str) -> tuple[bool, str]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from defective.bench.nets import batch, fresh
 from defective.bench.paired import ratios
 from defective.bench.settings import Found, Settings, first_failure, measured, wrong
-from defective.machine import autocast
+from defective.machine import autocast, compiled
 from defective.sparse import train_live
 from defective.surgery import defect_, defects
 
@@ -47,9 +47,9 @@ def measure_live(settings: Settings) -> Found:
 
 def step(net: nn.Module, x: Tensor, y: Tensor, precision: str) -> Callable[[], object]:
     """One training step on a batch, as the training loop takes it: forward, loss, backward, SGD with momentum."""
-    net = net.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    net = compiled(net.to(memory_format=torch.channels_last).train(), x.device)  # type: ignore[call-overload]
     x = x.contiguous(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, weight_decay=5e-4, fused=x.device.type == "cuda")
 
     def act() -> None:
         with autocast(x.device, precision):

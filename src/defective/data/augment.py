@@ -1,16 +1,47 @@
 """Training augmentation as one batched gather."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 
-def crop_flip(x: Tensor, *, padding: int = 4, generator: torch.Generator) -> Tensor:
-    """Pad with black, cut a random window of the old size out of each image, and mirror half of the images.
+@dataclass(frozen=True)
+class Windows:
+    """What is cut out of some padded images: the window's first row and column ``(2, N)``, and whether it is mirrored ``(N,)``."""
+
+    corner: Tensor
+    mirrored: Tensor
+    padding: int
+
+    def __getitem__(self, some: slice) -> "Windows":
+        return Windows(self.corner[:, some], self.mirrored[some], self.padding)
+
+    def to(self, device: torch.device) -> "Windows":
+        """The same windows on ``device``, so that no step of training has to send its own."""
+        return Windows(self.corner.to(device), self.mirrored.to(device), self.padding)
+
+
+def draw_windows(batches: Iterable[int], *, padding: int = 4, generator: torch.Generator) -> Windows:
+    """Random windows for batches of so many images, one batch after the other; half of the images are mirrored.
 
     Args:
-        x: Images ``(N, C, H, W)``, uint8 or float.
-        padding: Pixels added on each side; 0 only mirrors.
+        batches: Images of each batch. Windows depend on the sizes of the batches before them.
+        padding: Pixels that :func:`crop_flip` adds on each side; 0 only mirrors.
         generator: Source of the draws, on the CPU.
+    """
+    drawn = [(torch.randint(0, 2 * padding + 1, (2, n), generator=generator), torch.rand(n, generator=generator)) for n in batches]
+    corners, numbers = zip(*drawn, strict=True)
+    return Windows(torch.cat(corners, 1), torch.cat(numbers) < 0.5, padding)
+
+
+def crop_flip(x: Tensor, windows: Windows) -> Tensor:
+    """Pad with black, cut each image's window of the old size out of it, and mirror some.
+
+    Args:
+        x: Images ``(N, C, H, W)``, uint8 or float, where the windows are.
+        windows: One for each image.
 
     Returns:
         Images ``(N, C, H, W)`` in channels-last memory.
@@ -19,16 +50,16 @@ def crop_flip(x: Tensor, *, padding: int = 4, generator: torch.Generator) -> Ten
 
     Example:
         >>> x = torch.arange(4.0).view(1, 1, 2, 2)
-        >>> crop_flip(x, padding=0, generator=torch.Generator().manual_seed(1)).flatten().tolist()
+        >>> windows = draw_windows([1], padding=0, generator=torch.Generator().manual_seed(1))
+        >>> crop_flip(x, windows).flatten().tolist()
         [1.0, 0.0, 3.0, 2.0]
     """
     n, _, height, width = x.shape
-    shift = torch.randint(0, 2 * padding + 1, (2, n, 1), generator=generator)
-    mirrored = torch.rand(n, 1, generator=generator) < 0.5
-    columns = torch.arange(width).expand(n, width)
-    columns = torch.where(mirrored, columns.flip(1), columns) + shift[1]
-    rows = torch.arange(height) + shift[0]
-    padded = torch.nn.functional.pad(x, (padding,) * 4)
+    top, left = windows.corner.unsqueeze(2)
+    columns = torch.arange(width, device=x.device).expand(n, width)
+    columns = torch.where(windows.mirrored.unsqueeze(1), columns.flip(1), columns) + left
+    rows = torch.arange(height, device=x.device) + top
+    padded = torch.nn.functional.pad(x, (windows.padding,) * 4)
     image = torch.arange(n, device=x.device).view(n, 1, 1)
-    cut = padded.permute(0, 2, 3, 1)[image, rows.to(x.device).unsqueeze(2), columns.to(x.device).unsqueeze(1)]
+    cut = padded.permute(0, 2, 3, 1)[image, rows.unsqueeze(2), columns.unsqueeze(1)]
     return cut.permute(0, 3, 1, 2)

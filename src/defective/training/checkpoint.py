@@ -11,6 +11,7 @@ from defective._version import __version__
 from defective.baselines import Drop, attach_drop_, drops, thermometer_, undrop_
 from defective.errors import InputError
 from defective.files import read_tensors, write_tensors
+from defective.machine import bare
 from defective.models import Ensemble, construct
 from defective.sparse import LiveTraining, SparseNet
 from defective.specs import NetSpec
@@ -38,9 +39,7 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
     """
     if isinstance(model, SparseNet | LiveTraining):
         raise InputError(f"a {type(model).__name__} is a view of a net and is not saved: save the net it was made from")
-    # What torch.compile, DataParallel and DDP wrap is the net.
-    model = getattr(model, "_orig_mod", model)
-    model = model.module if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel) else model
+    model = bare(model)
     spec = _spec(model)
     about = {
         "version": __version__,

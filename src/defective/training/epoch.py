@@ -9,14 +9,13 @@ import torch
 import torch.distributed
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from defective.attacks import Attack, from_spec
 from defective.data import Data
-from defective.data.augment import crop_flip
+from defective.data.augment import Windows, crop_flip, draw_windows
 from defective.errors import InputError, OutOfTime
 from defective.inference import as_images
-from defective.machine import autocast, world
+from defective.machine import autocast, bare, world
 from defective.masks import stream
 from defective.progress import Advance, deadline, time_is_up
 from defective.specs import Recipe
@@ -54,7 +53,6 @@ class _Begun:
     def __init__(self, run: Run, epoch: int, kept: dict[str, Tensor]) -> None:
         rank, _ = world()
         self.device = run.device
-        self.draws = stream(run.seed, f"augment/{epoch}/{rank}")
         self.adversary = _adversary(run, epoch, rank)
         self.losses: list[Tensor] = []
         self.hits, self.seen, self.started = torch.zeros((), device=run.device), 0, time.perf_counter()
@@ -92,7 +90,7 @@ class _Begun:
         }
 
     def _generators(self) -> dict[str, torch.Generator]:
-        found = {"draws": self.draws, "layers": torch.default_generator}
+        found = {"layers": torch.default_generator}
         if self.device.type == "cuda":
             index = torch.cuda.current_device() if self.device.index is None else self.device.index
             found["layers on cuda"] = torch.cuda.default_generators[index]
@@ -116,6 +114,7 @@ def run_epoch(
         begun = _Begun(run, epoch, state.begun)
         first = len(begun.losses)
         batches = data.batches(order[first * batch_size :], batch_size, crop_seed=_crop_seed(run, epoch))
+        windows = _windows(run, epoch, [len(part) for part in order.split(batch_size)])
         advance(begun.seen * processes)
         model.train()
         lr = 0.0
@@ -127,6 +126,7 @@ def run_epoch(
                 raise OutOfTime
             lr = learning_rate(run.recipe, epoch, step, steps)
             x, y = next(batches)
+            x = _augment(x.to(run.device), windows and windows[begun.seen : begun.seen + len(y)])
             _step(model, x, y.to(run.device), optimizer, lr, run, begun)
             # Reading the loss waits for the device, so on an accelerator it is read now and then.
             if run.device.type == "cpu" or step % 50 == 49 or step == steps - 1:
@@ -153,12 +153,10 @@ def _must_stop(run: Run, state: TrainingState, step: int) -> bool:
 def _step(model: nn.Module, x: Tensor, y: Tensor, optimizer: torch.optim.Optimizer, lr: float, run: Run, begun: _Begun) -> None:
     for group in optimizer.param_groups:
         group["lr"] = lr
-    x = _augment(x.to(run.device), run.recipe.augment, begun.draws)
     with autocast(run.device, run.precision):
         if begun.adversary is not None:
             # Not through DDP, which knows no gradients with respect to images.
-            attacked = model.module if isinstance(model, DistributedDataParallel) else model
-            x = begun.adversary(attacked, x, y).contiguous(memory_format=torch.channels_last)
+            x = begun.adversary(bare(model), x, y).contiguous(memory_format=torch.channels_last)
         z = model(x)
         loss = F.cross_entropy(z, y, label_smoothing=_smoothing(run.recipe, z))
     optimizer.zero_grad(set_to_none=True)
@@ -184,10 +182,18 @@ def _crop_seed(run: Run, epoch: int) -> int | None:
     return int(torch.randint(1 << 62, (), generator=stream(run.seed, f"crop/{epoch}")))
 
 
-def _augment(x: Tensor, augment: str, generator: torch.Generator) -> Tensor:
-    if augment != "none":
-        x = crop_flip(x, padding=4 if augment == "crop-flip" else 0, generator=generator)
-    return as_images(x).contiguous(memory_format=torch.channels_last)
+def _windows(run: Run, epoch: int, batches: list[int]) -> Windows | None:
+    """What to cut out of each image of the epoch, drawn at once: a step on a GPU then waits for nothing."""
+    if run.recipe.augment == "none":
+        return None
+    padding = 4 if run.recipe.augment == "crop-flip" else 0
+    draws = stream(run.seed, f"augment/{epoch}/{world()[0]}")
+    return draw_windows(batches, padding=padding, generator=draws).to(run.device)
+
+
+def _augment(x: Tensor, windows: Windows | None) -> Tensor:
+    x = as_images(x if windows is None else crop_flip(x, windows))
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _adversary(run: Run, epoch: int, rank: int) -> Attack | None:

@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from defective.data import Data, ImageStream
 from defective.errors import InputError
 from defective.inference import logits
-from defective.machine import autocast, choose_device, resolve_precision, world
+from defective.machine import autocast, choose_device, compiled, resolve_precision, world
 from defective.masks import stream
 from defective.models.wide_resnet import WideResNet
 from defective.progress import progress_bar
@@ -75,7 +75,7 @@ def fit(
     optimizer = torch.optim.SGD(model.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=fused)
     state = TrainingState(model, optimizer, state_file, state_key)
     state.resume()
-    wrapped = _distribute(model) if recipe.neurons == "all" else _through_live(model, data, run.precision)
+    wrapped = compiled(_distribute(model), place) if recipe.neurons == "all" else _through_live(model, data, run.precision)
     description = str(getattr(model, "spec", None) or type(model).__name__)
     with progress_bar(f"train {description}", recipe.epochs * len(data), unit="images") as advance:
         advance(len(state.history) * len(data))
