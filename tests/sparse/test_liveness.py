@@ -7,7 +7,7 @@ from torch import nn
 from defective import build, defects, restore_
 from defective.sparse import liveness, sparsify
 from defective.sparse.graph import Traced
-from defective.sparse.liveness import live_neurons
+from defective.sparse.liveness import choose_layers, live_neurons
 from hand_nets import Net, assert_same, conv, images, mask, trained
 
 X = images()
@@ -120,3 +120,13 @@ def test_a_layer_is_live_where_that_pays_for_the_conversions(monkeypatch, conver
     # Nine tenths of the neurons before it are too many for a sparse first layer.
     assert {choice.layer: choice.live for choice in fast.choices} == {"a": False, "b": live}
     assert_same(fast, net, X)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_only_a_cpu_gains_by_live_layers(device):
+    net = build("resnet18/0.1-bottom", width_mult=0.25).eval()
+    masks = {defect.site: net.get_submodule(defect.site).defect_mask for defect in defects(net)}
+    restore_(net)
+    traced = Traced(net, masks, torch.rand(1, 3, 32, 32))
+    nodes, choices = choose_layers(traced, live_neurons(traced), "fp32", torch.device(device))
+    assert bool(nodes) == any(choice.live for choice in choices) == (device == "cpu")

@@ -38,17 +38,19 @@ def live_neurons(traced: Traced) -> dict[fx.Node, Tensor]:
     return {node: alive[node] & needed[node] for node in alive}
 
 
-def choose_layers(traced: Traced, live: dict[fx.Node, Tensor], precision: str) -> tuple[set[fx.Node], list[LayerChoice]]:
+def choose_layers(
+    traced: Traced, live: dict[fx.Node, Tensor], precision: str, device: torch.device
+) -> tuple[set[fx.Node], list[LayerChoice]]:
     """The nodes to be computed through live neurons alone, so that the whole takes least time, and what that means layer by layer.
 
     Every convolution that is cheaper so begins as live; then those that cost more in conversions than they save turn dense again,
-    one after the other.
+    one after the other. Only a CPU gains: on an accelerator dense products are hundreds of times as fast as sparse ones.
     """
     convs = [node for node in traced.nodes if traced.kinds[node] == "conv"]
     needed = {conv: _products(traced, conv, live) for conv in convs}
     dense = {conv: _dense_products(traced, conv) for conv in convs}
     dense_cost = {c: dense[c] * DENSE_PRODUCT[precision] + live[c].numel() * DENSE_NEURON[precision] for c in convs}
-    chosen = {conv for conv in convs if needed[conv] < min(dense_cost[conv], dense[conv] / 2)}
+    chosen = {conv for conv in convs if device.type == "cpu" and needed[conv] < min(dense_cost[conv], dense[conv] / 2)}
     whole = _shift_nothing_dead(traced, live)
 
     def total(chosen: set[fx.Node]) -> float:

@@ -76,8 +76,8 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
     its convolution a sparse matrix of the weights between live neurons, with the batch norm folded in; residual sums run over the
     union of the live neurons. Each convolution is computed so or as a dense one, whichever a cost model finds cheaper, the changes
     from one form to the other counted (a tenth of the neurons alive gains most, at half of them nothing does); ``.choices`` of the
-    result says how. Dense layers have their batch norm folded in too and run channels-last. ``model`` is not touched and shares
-    nothing with the result.
+    result says how; on a GPU all of them are dense. Dense layers have their batch norm folded in too and run channels-last.
+    ``model`` is not touched and shares nothing with the result.
 
     Args:
         model: Any net that :func:`defect_` has touched, and any other that torch.fx can follow.
@@ -116,7 +116,7 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
     undrop_(net)
     traced = follow(net, as_images(example_inputs[:1].clone()).to(device, dtype))
     live = live_neurons(traced)
-    nodes, choices = choose_layers(traced, live, precision)
+    nodes, choices = choose_layers(traced, live, precision, device)
     body = Lowering(traced, live, nodes, torch.bfloat16 if precision == "bf16" else None).run()
     run_in_place(body)
     _freeze(body)

@@ -80,7 +80,7 @@ def train_live(model: nn.Module, example_inputs: Tensor, *, precision: str = "fp
     skeleton = copy.deepcopy(model, dict(own)).train()
     traced = follow(skeleton, as_images(example_inputs[:1].clone()).to(device, dtype_of(model)))
     live = live_neurons(traced)
-    nodes, choices = choose_layers(traced, live, precision)
+    nodes, choices = choose_layers(traced, live, precision, device)
     body = _TrainedLowering(traced, live, nodes, torch.bfloat16 if precision == "bf16" else None).run()
     run_in_place(body)
     for name, buffer in body.named_buffers():
