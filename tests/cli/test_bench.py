@@ -77,3 +77,10 @@ def test_bad_input_is_said_in_one_line(run, place, arguments, said):
     assert code == 2 and printed == ""
     last = err.splitlines()[-1]
     assert said in last and last.startswith("error: ")
+
+
+@pytest.mark.parametrize("wrong_name", ["--data birds", "--checkpoint nowhere"])
+def test_a_wrong_name_is_said_before_the_first_row(run, measures, tmp_path, wrong_name):
+    measures(sparse={"fp32": RIGHT})
+    code, _, err = run(f"bench sparse --quick --device cpu {wrong_name} --out {tmp_path / 'b.json'}")
+    assert code == 2 and len(err.splitlines()) == 1 and wrong_name.split()[1] in err

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from defective.bench import boundary, campaign, cw, gradient, memory, sparse, step, throughput
+from defective.bench.nets import image_set
 from defective.bench.peers import versions
 from defective.bench.rows import ROWS, Row
 from defective.bench.settings import Found, Settings
@@ -14,6 +15,7 @@ from defective.errors import InputError
 from defective.files import check_file, write_whole
 from defective.machine import describe_machine
 from defective.progress import shown
+from defective.training.checkpoint import load
 
 MEASURES: dict[str, Callable[[Settings], Found]] = {
     "step": step.measure,
@@ -45,6 +47,10 @@ def run(rows: Sequence[Row], settings: Settings, file: Path, say: Callable[[str]
     """
     check_file(file)
     document = read(file)
+    # A wrong name is said now, not when its row comes after hours.
+    image_set(settings, "test")
+    if settings.checkpoint is not None:
+        load(settings.checkpoint)
     for row in rows:
         if not any(settings.device.type in line.reach for line in row.lines):
             say(f"[{row.number}/{len(ROWS)}] {row.name}: nothing is asked for on {settings.device.type}")
