@@ -1,7 +1,8 @@
 """Write the tables of README and docs anew from results/: ``python docs/fill.py`` (``make tables``).
 
-A table stands between ``<!-- results/DATA/SCALE/DEVICE/EXHIBIT.json -->`` and ``<!-- end -->``; the claims of all exhibits of a folder
-between ``<!-- claims results/DATA/SCALE/DEVICE -->`` and ``<!-- end -->``; what each exhibit is estimated to cost between
+A table stands between ``<!-- results/DATA/SCALE/DEVICE/EXHIBIT.json -->`` and ``<!-- end -->``; the claims of all exhibits of a scale and a
+device between ``<!-- claims SCALE/DEVICE -->`` and ``<!-- end -->``, and how many of them hold between ``<!-- verdicts SCALE/DEVICE -->``
+and ``<!-- end -->``; what each exhibit is estimated to cost between
 ``<!-- costs -->`` and ``<!-- end -->``; a row of the bench between ``<!-- bench ROW -->`` and ``<!-- end -->``, a summary of all rows
 between ``<!-- bench -->`` and ``<!-- end -->``.
 """
@@ -11,6 +12,7 @@ import math
 import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from defective.report.numbers import heading
 from defective.report.tables import markdown
 
 ROOT = Path(__file__).parents[1]
-_BLOCK = re.compile(r"(<!-- (costs|bench(?: \w+)?|(?:claims )?results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (costs|bench(?: \w+)?|(?:claims|verdicts) \w+/\w+|results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # Scale to the kind of machine that it is meant for.
 _MACHINES = {"tiny": ("cpu", "two CPU cores"), "fast": ("cuda", "one GPU"), "paper": ("cuda", "one GPU")}
 
@@ -39,7 +41,9 @@ def filled(text: str) -> str:
             case "costs":
                 made = costs()
             case "claims":
-                made = claims(ROOT / rest)
+                made = claims(tested(ROOT / "results", rest))
+            case "verdicts":
+                made = verdicts(tested(ROOT / "results", rest))
             case "bench":
                 made = bench(rest, ROOT / "results" / "bench")
             case _:
@@ -56,18 +60,32 @@ def table(file: Path) -> str:
     return markdown(document) + (f"\n{furthest}\n" if furthest else "")
 
 
-def claims(folder: Path) -> str:
-    """Every claim that was put to the test, with its verdict."""
+def tested(folder: Path, where: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Every claim that was put to the test at a scale on a device, as ``"tiny/cpu"``, after the document that it stands in."""
+    documents = [_read(file) for file in sorted(folder.glob(f"*/{where}/*.json"))]
+    documents.sort(key=lambda document: list(EXHIBITS).index(document["exhibit"]))
+    return [(document, claim) for document in documents for claim in document["claims"] if claim["verdict"] != "not measured"]
+
+
+def claims(found: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
+    """Claims with their verdicts, as a table."""
     lines = _head(
-        [":--", ":--", ":--", "--:", "--:"], "Claim", "Exhibit", "Verdict", "Comparisons that hold", "In the printed numbers"
+        [":--", ":--", ":--", ":--", "--:", "--:"],
+        *("Claim", "Exhibit", "Data", "Verdict", "Comparisons that hold", "In the printed numbers"),
     )
-    files = {file.stem: file for file in folder.glob("*.json")}
-    for name in (name for name in EXHIBITS if name in files):
-        for claim in _read(files[name])["claims"]:
-            if claim["verdict"] == "not measured":
-                continue
-            held = _held(claim["counts"], "not measured"), _held(claim["published"]["counts"], "not printed")
-            lines.append(_line(claim["text"].replace("|", "\\|"), name, f"**{claim['verdict']}**", *held))
+    for document, claim in found:
+        held = _held(claim["counts"], "not measured"), _held(claim["published"]["counts"], "not printed")
+        where = document["exhibit"], ", ".join(document["data"].values())
+        lines.append(_line(claim["text"].replace("|", "\\|"), *where, f"**{claim['verdict']}**", *held))
+    return "\n".join(lines) + "\n"
+
+
+def verdicts(found: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
+    """How many claims hold, and what those say that do not."""
+    counts = Counter(claim["verdict"] for _, claim in found)
+    said = [f"{counts[verdict]} {word}" for verdict, word in (("holds", "hold"), ("fails", "fail"), ("undecided", "are undecided"))]
+    lines = [f"Of {len(found)} claims put to the test so far, {', '.join(said[:2])} and {said[2]}. Those that fail:", ""]
+    lines += [f"- {claim['text']} ({heading(document['exhibit'])})" for document, claim in found if claim["verdict"] == "fails"]
     return "\n".join(lines) + "\n"
 
 

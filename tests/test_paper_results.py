@@ -31,21 +31,39 @@ def test_every_document_is_shown_in_the_docs():
     assert sorted(shown) == sorted(str(file.relative_to(ROOT)) for file in FILES)
 
 
-def test_claims_count_only_what_is_measured_and_printed(tmp_path):
-    def claim(verdict, counts, published):
-        return {"text": "A | b", "verdict": verdict, "counts": counts, "published": {"verdict": "holds", "counts": published}}
+@pytest.fixture
+def claims(tmp_path):
+    """Claims of two exhibits, in folders whose order is not that of the paper."""
 
-    found = [
-        claim("fails", {"holds": 2, "fails": 1, "not measured": 4}, {"not measured": 7}),
-        claim("holds", {"holds": 3}, {"holds": 1, "fails": 1, "not measured": 1}),
-        claim("not measured", {"not measured": 1}, {"holds": 1}),
+    def claim(text, verdict, counts, published):
+        return {"text": text, "verdict": verdict, "counts": counts, "published": {"verdict": "holds", "counts": published}}
+
+    found = {
+        ("b/tiny/cpu", "table4"): [
+            claim("A | b", "fails", {"holds": 2, "fails": 1, "not measured": 4}, {"not measured": 7}),
+            claim("C", "not measured", {"not measured": 1}, {"holds": 1}),
+        ],
+        ("c/tiny/cpu", "table1"): [claim("D", "holds", {"holds": 3}, {"holds": 1, "fails": 1, "not measured": 1})],
+        ("c/fast/cuda", "table1"): [claim("E", "fails", {"fails": 3}, {"holds": 1})],
+    }
+    for (where, exhibit), claims in found.items():
+        (tmp_path / where).mkdir(parents=True)
+        document = {"exhibit": exhibit, "data": {"x": where[0]}, "claims": claims}
+        (tmp_path / where / f"{exhibit}.json").write_text(json.dumps(document))
+    return fill().tested(tmp_path, "tiny/cpu")
+
+
+def test_claims_count_only_what_is_measured_and_printed(claims):
+    assert fill().claims(claims).splitlines()[2:] == [
+        "| D | table1 | c | **holds** | 3 of 3 | 1 of 2 |",
+        "| A \\| b | table4 | b | **fails** | 2 of 3 | not printed |",
     ]
-    (tmp_path / "table4.json").write_text(json.dumps({"claims": found}))
-    lines = fill().claims(tmp_path).splitlines()
-    assert lines[2:] == [
-        "| A \\| b | table4 | **fails** | 2 of 3 | not printed |",
-        "| A \\| b | table4 | **holds** | 3 of 3 | 1 of 2 |",
-    ]
+
+
+def test_verdicts_are_counted_and_what_fails_is_said(claims):
+    said = fill().verdicts(claims).splitlines()
+    assert said[0] == "Of 2 claims put to the test so far, 1 hold, 1 fail and 0 are undecided. Those that fail:"
+    assert said[2:] == ["- A | b (Table 4)"]
 
 
 def test_a_bound_that_lies_nowhere_is_shown_as_such(tmp_path):
