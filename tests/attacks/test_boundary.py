@@ -90,6 +90,32 @@ def test_every_query_is_counted(schedule, plane):
         assert (result.queries - start == 49 + 5).all()
 
 
+class Counting(nn.Module):
+    """A net that counts the images it is asked about, and gives the class of ``label`` a handicap."""
+
+    def __init__(self, net, label=0, handicap=0.0):
+        super().__init__()
+        self.net, self.label, self.handicap, self.asked = net, label, handicap, 0
+
+    def forward(self, x):
+        self.asked += len(x)
+        return self.net(x) - self.handicap * (torch.arange(2) == self.label)
+
+
+@pytest.mark.parametrize(("share", "asked_again"), [(0.05, False), (10.0, True)])
+def test_what_a_draft_reaches_is_moved_on_and_else_the_model_is_asked(share, asked_again, plane):
+    """The draft's boundary is nearer by a share of the distance; where all is wrong to it, the image itself is what it finds."""
+    net, x, y, best = (plane[0], *(part[:1] for part in plane[1:]))
+    margin = net(x).detach().diff().abs()
+    model, draft = Counting(net), Counting(net, int(y), share * margin)
+    result = boundary_details(model, x, y, steps=4000, generator=seeded(), draft=draft)
+    assert result.started.all() and (net(result.x_adv).argmax(1) != y).all()
+    assert (distances(x, result.x_adv) >= best).all() and (distances(x, result.x_adv) <= 1.15 * best).all()
+    assert (model.asked > 1000) == asked_again and draft.asked > 50
+    # Each checks its classes on one image first.
+    assert int(result.queries.sum()) == model.asked + draft.asked - 2
+
+
 @pytest.mark.parametrize("low", [0.4, 0.0])
 def test_proposals_are_on_the_sphere_and_one_step_nearer(low, plane):
     net = plane[0]

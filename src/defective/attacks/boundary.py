@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks.budget import check_classes, check_inputs, image_generators
+from defective.attacks.draft import moved_on
 from defective.errors import InputError
 from defective.inference import dtype_of, evaluating
 
@@ -58,6 +59,7 @@ def boundary_details(
     schedule: str = "foolbox3",
     spherical_step: float = 0.01,
     source_step: float = 0.01,
+    draft: nn.Module | None = None,
     on_step: Callable[[], object] = lambda: None,
 ) -> BoundaryResult:
     r"""Walk along the decision boundary towards each image, from noise blended in until the image is misclassified.
@@ -75,6 +77,9 @@ def boundary_details(
         schedule: ``"foolbox3"`` tries one direction a step; ``"foolbox1"``, the paper's, up to 25. Their scores do not compare.
         spherical_step: First length ``delta`` of the step on the sphere around the image, in units of the distance ``d``.
         source_step: First length ``epsilon`` of the step towards the image, in units of ``d``.
+        draft: A faster near-copy of the model to ask on the way, as ``sparsify(model, x[:1], precision="bf16")``. Where the walk ends,
+            images are moved on along their own direction until ``model`` misclassifies them; where that takes twice the distance,
+            they walk again, asking ``model``. Questions to both are counted.
         on_step: Called after each step, to show progress.
 
     Raises:
@@ -84,11 +89,34 @@ def boundary_details(
     """
     _check_options(steps, schedule, spherical_step=spherical_step, source_step=source_step)
     check_inputs(x, y)
-    check_classes(model, x, y)
+    for asked in (model, *([] if draft is None else [draft])):
+        check_classes(asked, x, y)
     x, y = x.detach().clamp(0, 1), y.to(x.device)
     generators = image_generators(x, generator)
+    queries, best = torch.zeros(len(x), dtype=torch.long, device=x.device), x.clone()
+
+    def walk(ask: Ask, rows: Tensor) -> Tensor:
+        """Take images as far as they go; return those that found a start."""
+        start, walking = _blend(ask, x, rows, generators)
+        best[walking] = start[walking]
+        _walk(ask, x, best, walking, _normal_numbers(x, generators), steps, schedule, on_step, spherical_step, source_step)
+        return walking
+
+    with evaluating(model), evaluating(model if draft is None else draft), torch.no_grad():
+        everyone, ask = torch.arange(len(x), device=x.device), _asking(model, y, queries)
+        wrong = ask(everyone, x)
+        walked = walk(ask if draft is None else _asking(draft, y, queries), everyone[~wrong])
+        if draft is not None:
+            best[walked], held = moved_on(x[walked], best[walked], lambda some, images: ask(walked[some], images))
+            lost = walked[~held]
+            best[lost] = x[lost]
+            walked = torch.cat([walked[held], walk(ask, lost)])
+    return BoundaryResult(best, queries, wrong.index_fill(0, walked, True))
+
+
+def _asking(model: nn.Module, y: Tensor, queries: Tensor) -> Ask:
+    """Whether images are misclassified by a model; each question is counted."""
     dtype = dtype_of(model)
-    queries = torch.zeros(len(x), dtype=torch.long, device=x.device)
 
     def ask(rows: Tensor, images: Tensor) -> Tensor:
         if not len(rows):
@@ -97,12 +125,7 @@ def boundary_details(
         z = torch.cat([model(part.to(dtype)) for part in images.split(FORWARD_BATCH)])
         return (z.argmax(1) != y[rows]) & ~z.isnan().any(1)
 
-    with evaluating(model), torch.no_grad():
-        everyone = torch.arange(len(x), device=x.device)
-        wrong = ask(everyone, x)
-        best, walking = _blend(ask, x, everyone[~wrong], generators)
-        _walk(ask, x, best, walking, _normal_numbers(x, generators), steps, schedule, on_step, spherical_step, source_step)
-    return BoundaryResult(best, queries, wrong.index_fill(0, walking, True))
+    return ask
 
 
 def boundary_score(x: Tensor, x_adv: Tensor) -> float:

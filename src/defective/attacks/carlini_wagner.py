@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks.budget import check_classes, check_inputs
+from defective.attacks.draft import moved_on
 from defective.errors import InputError
 from defective.inference import dtype_of, evaluating
 
@@ -15,8 +16,6 @@ EDGE = 1 - 1e-3
 LARGEST_CONST = 1e10
 # Steps in which Adam's momentum carries an image past the hinge and back: a loss that does not fall for fewer may fall again.
 SWING = 20
-# First share of its distance by which an image that a draft found is moved on; doubled ten times, it is the whole distance.
-SHORTEST = 1 / 1024
 
 
 def cw(
@@ -76,9 +75,12 @@ def cw(
             with evaluating(draft):
                 drafted, found = search(draft, x[rows], y[rows])
             rows, drafted = rows[found], drafted[found]
-            drafted, reached = _lengthened(model, x[rows], drafted, y[rows], confidence)
-            nearest[rows[reached]] = drafted[reached]
-            rows = rows[~reached]
+            labels = y[rows]
+            drafted, held = moved_on(
+                x[rows], drafted, lambda some, images: _shortfall(model, images, labels[some], confidence) == 0
+            )
+            nearest[rows[held]] = drafted[held]
+            rows = rows[~held]
         if len(rows):
             nearest[rows] = search(model, x[rows], y[rows])[0]
     return nearest
@@ -107,17 +109,6 @@ def _search(
         searching &= (lower < LARGEST_CONST) | upper.isfinite()
         const = torch.where(upper.isfinite(), (lower + upper) / 2, (const * 10).clamp_max(LARGEST_CONST))
     return nearest, squared.isfinite()
-
-
-def _lengthened(model: nn.Module, x: Tensor, x_adv: Tensor, y: Tensor, confidence: float) -> tuple[Tensor, Tensor]:
-    """Images moved on along their direction from ``x``, until they have the margin, and which of them have it."""
-    best, short = x_adv.clone(), torch.arange(len(x), device=x.device)
-    for excess in (0.0, *(SHORTEST * 2**k for k in range(11))):
-        if not len(short):
-            break
-        best[short] = (x[short] + (1 + excess) * (x_adv[short] - x[short])).clamp(0, 1)
-        short = short[_shortfall(model, best[short], y[short], confidence) > 0]
-    return best, torch.ones_like(y, dtype=torch.bool).index_fill(0, short, False)
 
 
 @torch.enable_grad()

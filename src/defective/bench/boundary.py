@@ -1,13 +1,14 @@
 """Row 5: the boundary attack with as many queries for each image as the peers ask."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from defective.attacks import boundary_details
+from defective.attacks import BoundaryResult, boundary_details
 from defective.bench import peers
 from defective.bench.nets import Attacked, attacked, ours
 from defective.bench.paired import ratios
@@ -48,33 +49,31 @@ def measure(settings: Settings) -> Found:
     size = max(1, len(here.x) // settings.repeats) if settings.device.type == "cpu" else len(here.x)
     parts = [here._replace(x=x, y=y) for x, y in zip(here.x.split(size), here.y.split(size), strict=True)][: settings.repeats]
     lines = {
-        "foolbox": _against(settings, "Foolbox", parts, steps),
+        **_against(settings, "Foolbox", parts, steps),
         # It walks image by image, and would take hours for all of them; ours takes as many as above.
-        "art": _against(settings, "ART", parts, settings.amount(10, 1), few=2),
+        **_against(settings, "ART", parts, settings.amount(10, 1), few=2),
     }
     return {"lines": lines, "net": here.about, "images": sum(len(part.x) for part in parts), "missing": peers.missing()}
 
 
-def _against(settings: Settings, name: str, parts: list[Attacked], steps: int, few: int | None = None) -> Found:
-    """Ours and a peer's, part by part in turn; time for each image and query, distances over all parts.
+def _against(settings: Settings, name: str, parts: list[Attacked], steps: int, few: int | None = None) -> dict[str, Found]:
+    """Ours in float32, ours drafted in bfloat16 and a peer's, part by part in turn; time for each image and query.
 
     ``few``: images of each part that the peer takes, and that distances and queries are compared on.
     """
     counting = Counting(parts[0].net).eval()
     theirs = [part._replace(x=part.x[:few], y=part.y[:few]) for part in parts]
     asked = [_asked(name, counting, part, steps) for part in (theirs if few else theirs[:1])]
+    keys = {precision: f"{name.lower()}-{precision}" for precision in ("fp32", "bf16")}
     failed = next((line for _, line in asked if line), None)
     if failed:
-        return failed
-    budget = min(queries for queries, _ in asked)
-    net = ours(parts[0].net, parts[0].x, "fp32")
-    start = float(_walk(net, parts[0], 1)[1].float().mean()) - A_STEP
-    own_steps = max(1, round((budget - start) / A_STEP))
-    turns: dict[str, list[Turn]] = {"ours": [], "theirs": []}
+        return dict.fromkeys(keys.values(), failed)
+    walks = _walks(parts[0], min(queries for queries, _ in asked))
+    turns: dict[str, list[Turn]] = {who: [] for who in (*walks, "theirs")}
 
-    def own(part: Attacked) -> None:
-        x_adv, queries = _walk(net, part, own_steps)
-        turns["ours"].append(Turn(_distances(part, x_adv)[:few], float(queries.float().mean())))
+    def own(who: str, part: Attacked) -> None:
+        result = walks[who](part)
+        turns[who].append(Turn(_distances(part, result.x_adv)[:few], float(result.queries.float().mean())))
 
     def their(part: Attacked) -> None:
         act = peers.boundary(name, counting, part.x, part.y, steps=steps)
@@ -83,16 +82,40 @@ def _against(settings: Settings, name: str, parts: list[Attacked], steps: int, f
         x_adv = act()
         turns["theirs"].append(Turn(_distances(part, x_adv), counting.asked / len(part.x)))
 
-    contestants = {"ours": _taking(own, parts), "theirs": _taking(their, theirs)}
-    seconds = settings.in_turn(contestants, warm=False)
-    passed, check = no_worse(turns["ours"], turns["theirs"], name)
-    if not passed:
-        return wrong(check)
-    sizes = {"ours": len(parts[0].x), "theirs": len(theirs[0].x)}
+    contestants = {who: _taking(partial(own, who), parts) for who in walks}
+    seconds = settings.in_turn({**contestants, "theirs": _taking(their, theirs)}, warm=False)
+    sizes = dict.fromkeys(walks, len(parts[0].x)) | {"theirs": len(theirs[0].x)}
     rates = {who: [time / turn.queries / sizes[who] for time, turn in zip(seconds[who], turns[who], strict=True)] for who in turns}
     queries = {who: [turn.queries for turn in turns[who]] for who in turns}
-    note = f"{sizes['ours']} images a turn, {sizes['theirs']} with {name}"
-    return measured(check, ratios(rates["theirs"], rates["ours"]), seconds=seconds, note=note, queries=queries)
+    note = f"{len(parts[0].x)} images a turn, {sizes['theirs']} with {name}"
+    checks = {precision: no_worse(turns[f"ours {precision}"], turns["theirs"], name) for precision in keys}
+    return {
+        key: measured(
+            checks[precision][1],
+            ratios(rates["theirs"], rates[f"ours {precision}"]),
+            seconds=seconds,
+            note=note,
+            queries=queries,
+        )
+        if checks[precision][0]
+        else wrong(checks[precision][1])
+        for precision, key in keys.items()
+    }
+
+
+def _walks(part: Attacked, budget: float) -> dict[str, Callable[[Attacked], BoundaryResult]]:
+    """Our attack in float32 and drafted in bfloat16, each of as many steps as the queries for an image allow."""
+    net, draft = (ours(part.net, part.x, precision) for precision in ("fp32", "bf16"))
+    walks: dict[str, Callable[[Attacked], BoundaryResult]] = {}
+    for precision, options in (("fp32", {}), ("bf16", {"draft": draft})):
+
+        def walk(part: Attacked, steps: int, options: dict[str, nn.Module] = options) -> BoundaryResult:
+            generator = torch.Generator().manual_seed(0)
+            return boundary_details(net, part.x, part.y, steps=steps, generator=generator, **options)  # type: ignore[arg-type]
+
+        start = float(walk(part, 1).queries.float().mean()) - A_STEP
+        walks[f"ours {precision}"] = partial(walk, steps=max(1, round((budget - start) / A_STEP)))
+    return walks
 
 
 def no_worse(own: list[Turn], their: list[Turn], name: str) -> tuple[bool, str]:
@@ -124,11 +147,6 @@ def _asked(name: str, counting: Counting, part: Attacked, steps: int) -> tuple[f
     except ValueError as error:
         return 0.0, absent(f"{name} found no start: {error}")
     return counting.asked / len(part.x), None
-
-
-def _walk(net: nn.Module, part: Attacked, steps: int) -> tuple[Tensor, Tensor]:
-    result = boundary_details(net, part.x, part.y, steps=steps, generator=torch.Generator().manual_seed(0))
-    return result.x_adv, result.queries
 
 
 def _distances(part: Attacked, x_adv: Tensor) -> Tensor:

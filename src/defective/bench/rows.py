@@ -57,6 +57,7 @@ def shown(ratio: float, unit: str) -> str:
 _PEERS = "the fastest of Foolbox, torchattacks, ART"
 _BOTH: dict[str, float | None] = {"cpu": 1.3, "cuda": 1.3}
 _THREE: dict[str, float | None] = {"cpu": 3.0, "cuda": 3.0}
+_FIVE: dict[str, float | None] = {"cpu": 5.0, "cuda": 5.0}
 
 
 def _gradient(key: str, name: str, peers: str = _PEERS) -> tuple[Line, Line]:
@@ -66,10 +67,10 @@ def _gradient(key: str, name: str, peers: str = _PEERS) -> tuple[Line, Line]:
     )
 
 
-def _carlini_wagner(key: str, name: str, peers: str) -> tuple[Line, Line]:
+def _drafted(key: str, name: str, peers: str, reach: dict[str, float | None]) -> tuple[Line, Line]:
     return (
-        Line(f"{key}-fp32", f"{name}, fp32", peers, "at least", _THREE),
-        Line(f"{key}-bf16", f"{name}, drafted in bf16", f"{peers}, in fp32", "at least", _THREE),
+        Line(f"{key}-fp32", f"{name}, fp32", peers, "at least", reach),
+        Line(f"{key}-bf16", f"{name}, drafted in bf16", f"{peers}, in fp32", "at least", reach),
     )
 
 
@@ -125,8 +126,8 @@ ROWS: tuple[Row, ...] = (
         "cw",
         "Carlini-Wagner L2, same search and steps, images a second",
         (
-            *_carlini_wagner("search", "CW, constants searched", "the faster of Foolbox, ART"),
-            *_carlini_wagner("one-constant", "CW, one constant", _PEERS),
+            *_drafted("search", "CW, constants searched", "the faster of Foolbox, ART", _THREE),
+            *_drafted("one-constant", "CW, one constant", _PEERS, _THREE),
         ),
     ),
     Row(
@@ -134,10 +135,8 @@ ROWS: tuple[Row, ...] = (
         "boundary",
         "Boundary attack, same queries for each image, images a second",
         (
-            Line("foolbox", "Boundary attack, fp32", "Foolbox", "at least", {"cpu": 5.0, "cuda": 5.0}),
-            Line(
-                "art", "Boundary attack, fp32, for each image and query", "ART, few images", "at least", {"cpu": 5.0, "cuda": 5.0}
-            ),
+            *_drafted("foolbox", "Boundary attack", "Foolbox", _FIVE),
+            *_drafted("art", "Boundary attack, for each image and query", "ART, few images", _FIVE),
         ),
     ),
     Row(
