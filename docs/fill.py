@@ -23,7 +23,7 @@ from defective.campaign.plan import KINDS, Plan
 from defective.campaign.store import Store
 from defective.paper import EXHIBITS, SCALES
 from defective.report.largest import largest_difference
-from defective.report.numbers import heading
+from defective.report.numbers import chance_warning, heading
 from defective.report.tables import markdown
 
 ROOT = Path(__file__).parents[1]
@@ -76,7 +76,8 @@ def claims(found: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
     for document, claim in found:
         held = _held(claim["counts"], "not measured"), _held(claim["published"]["counts"], "not printed")
         where = document["exhibit"], ", ".join(document["data"].values())
-        lines.append(_line(claim["text"].replace("|", "\\|"), *where, f"**{claim['verdict']}**", *held))
+        text = " ".join(filter(None, [claim["text"], chance_warning(claim.get("at_chance", []))]))
+        lines.append(_line(text.replace("|", "\\|"), *where, f"**{claim['verdict']}**", *held))
     return "\n".join(lines) + "\n"
 
 

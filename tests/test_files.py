@@ -1,6 +1,7 @@
 import errno
 import os
 from pathlib import Path
+from stat import S_IMODE
 
 import pytest
 import torch
@@ -75,6 +76,19 @@ def test_the_same_tensors_give_the_same_bytes(tmp_path):
     write_tensors(tmp_path / "1", TENSORS, {"a": 1, "b": 2})
     write_tensors(tmp_path / "2", dict(reversed(TENSORS.items())), {"b": 2, "a": 1})
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o002, 0o664)])
+def test_a_file_has_the_usual_permissions_and_the_umask_is_left_alone(tmp_path, monkeypatch, umask, mode):
+    before = os.umask(umask)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "umask", lambda mask: pytest.fail("the umask is that of all threads"))
+            write_tensors(tmp_path / "t.safetensors", TENSORS, {})
+            write_whole(tmp_path / "a.txt", lambda temporary: temporary.write_text("done"))
+    finally:
+        os.umask(before)
+    assert [S_IMODE(path.stat().st_mode) for path in sorted(tmp_path.iterdir())] == [mode, mode]
 
 
 def cut(file: Path, end: int) -> None:

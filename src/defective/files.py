@@ -4,8 +4,10 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
@@ -28,13 +30,12 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
+        # safetensors puts a file in its place that only its owner may read; a store on a shared folder needs the usual permissions.
+        usual = _made(temporary)
         write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        # safetensors makes files that only their owner may read; a store on a shared folder needs the usual permissions.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(usual)
         temporary.replace(path)
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
@@ -46,6 +47,15 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _made(path: Path) -> int:
+    """Make an empty file; return the permissions that the system gave it, as the umask or the folder has it."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        return S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
 
 
 def check_folder(path: Path) -> None:
@@ -101,12 +111,23 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         InputError: If the file is missing, damaged or not ours.
     """
+    with _opened(path) as (stored, about):
+        return {name: stored.get_tensor(name) for name in stored.keys()}, about  # noqa: SIM118 - safe_open is no dict
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """Read the document alone, as :func:`read_tensors`."""
+    with _opened(path) as (_, about):
+        return about
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     try:
         with safe_open(path, "pt") as stored:
-            about = json.loads((stored.metadata() or {})["defective"])
-            return {name: stored.get_tensor(name) for name in stored.keys()}, about  # noqa: SIM118 - safe_open is no dict
+            yield stored, json.loads((stored.metadata() or {})["defective"])
     except KeyError:
         raise InputError(f"{path} was not written by defective") from None
     except (SafetensorError, json.JSONDecodeError) as error:

@@ -1,7 +1,7 @@
 import pytest
 
 from campaigns import SHAPE, finish, plan_of
-from defective.campaign.cost import RATES, disk, outline, seconds, work
+from defective.campaign.cost import RATES, disk, each_job, outline, seconds, work
 from defective.campaign.plan import KINDS, Plan
 from defective.campaign.store import Store
 from defective.paper import EXHIBITS
@@ -93,6 +93,28 @@ def test_what_is_stored_costs_nothing_more(store):
         finish(store, job)
     [row] = outline(plan, store, "cpu")
     assert (row["stored"], row["seconds"], row["bytes"]) == (10, 0, 0)
+
+
+def test_a_set_that_stands_in_costs_what_its_own_images_do(store):
+    """Its number of images matters as much as theirs do; what is crafted on it does not depend on them."""
+
+    def cost(size):
+        plan = Plan(("table8",), "tiny", {"cifar10": "few"}, {"cifar10": SHAPE}, sizes={"cifar10": size} if size else {})
+        return {each["job"]: each["seconds"] for each in each_job(plan, store, "cpu")}
+
+    official, tenth = cost(None), cost((5_000, 1_000))
+    assert official == cost((50_000, 10_000))
+    for name in official:
+        assert tenth[name] == pytest.approx(official[name] / (10 if name.startswith("train-") else 1))
+    by_noise = Plan(("figure5",), "tiny", {"cifar10": "few"}, {"cifar10": SHAPE}, sizes={"cifar10": (5_000, 1_000)})
+    assert outline(by_noise, store, "cpu")[0]["seconds"] < outline(plan_of("figure5"), store, "cpu")[0]["seconds"] / 2
+
+
+def test_a_spec_of_another_version_does_not_disturb(store):
+    plan = plan_of("table10")
+    finish(store, plan.jobs[0])
+    (store.at(plan.jobs[0]) / "spec.json").write_text("{}")
+    assert seconds(plan.jobs, store, SHAPES, "cpu") == seconds(plan.jobs, Store(store.folder / "none", make=False), SHAPES, "cpu")
 
 
 def test_results_of_other_data_do_not_disturb(store):

@@ -1,6 +1,10 @@
 import pytest
 
-from defective.campaign.sources import data_sets, name_of
+from campaigns import SHAPE, few
+from defective import data
+from defective.campaign import sources
+from defective.campaign.plan import KINDS, SIZES
+from defective.campaign.sources import data_sets, look, name_of
 from defective.errors import InputError
 from defective.paper import EXHIBITS, exhibits
 
@@ -70,3 +74,27 @@ def test_a_name_is_the_one_that_the_set_has_when_it_is_read(images, cache, monke
     monkeypatch.chdir(images)
     for where in (f"folder:{images}", "folder:.", "folder:../few", "shapes"):
         assert load_data(where, "test").name == name_of(where)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_the_official_sets_all_is_known(cache, kind):
+    assert look(kind) == (KINDS[kind], SIZES[kind]) and not cache.exists()
+
+
+def test_the_images_of_a_set_that_is_there_are_counted(cache, tmp_path):
+    assert look(f"folder:{few(tmp_path / 'few', train=5, test=3)}") == (SHAPE, (10, 6))
+    assert look("shapes") == ((3, 32, 32), (10_000, 2_000))
+
+
+@pytest.mark.parametrize(("official", "looks"), [((99, 6), ["test"]), ((99, 7), ["test", "train"])])
+def test_a_whole_imagenet_is_looked_through_once(cache, tmp_path, monkeypatch, official, looks):
+    asked = []
+
+    def load_data(name, split):
+        asked.append(split)
+        return data.load_data(name, split)
+
+    monkeypatch.setattr(sources, "load_data", load_data)
+    monkeypatch.setitem(SIZES, "imagenet", official)
+    images = few(tmp_path / "few", train=5, test=3)
+    assert look(f"imagenet:{images}") == ((3, 224, 224), (99 if looks == ["test"] else 10, 6)) and asked == looks

@@ -86,6 +86,7 @@ def test_a_job_whose_result_was_taken_away_is_done_again(store):
     assert store.result(JOB) is None and list(store.finished()) == []
     finish(store)
     assert "old" not in listing(store.at(JOB)) and store.result(JOB) == DONE
+    assert (store.folder / "damaged" / f"{name_of(JOB)}-1" / "old").read_text() == "stale"
 
 
 def test_one_process_at_a_time(store):
@@ -161,24 +162,45 @@ def test_a_failure_is_recorded_until_the_job_succeeds(store):
     assert store.failure(JOB) is None and [each["job"] for each in store.failures()] == [name_of(OTHER)]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"values": \x00}'])
-def test_a_damaged_result_is_named(store, text):
-    finish(store)
-    (store.at(JOB) / "result.json").write_text(text)
-    with pytest.raises(InputError, match=rf"{name_of(JOB)}/result.json is damaged .*: delete it, it will be made again"):
-        store.result(JOB)
-    with pytest.raises(InputError, match="is damaged"), store.working(JOB):
-        pass
-    (store.at(JOB) / "result.json").unlink()
-    finish(store)
-    assert store.result(JOB) == DONE
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"values": \x00}'])
+def test_a_job_whose_result_is_damaged_is_done_again_and_nothing_of_it_is_lost(store, text):
+    for job in (JOB, OTHER):
+        finish(store, job)
+    file = store.at(JOB) / "result.json"
+    for number in (1, 2):
+        file.write_text(text)
+        assert store.result(JOB) is None and list(store.finished()) == [name_of(OTHER)]
+        assert store.damaged() == store.damaged([OTHER, JOB]) == [file] and store.damaged([OTHER]) == []
+        before = listing(store.at(JOB))
+        with store.working(JOB) as place:
+            # Until there is another.
+            assert listing(store.at(JOB)) == before
+            write_json(place / "result.json", DONE)
+        assert store.result(JOB) == DONE and store.damaged() == []
+        assert listing(store.folder / "damaged" / f"{name_of(JOB)}-{number}") == before
+    assert list(store.finished()) == sorted(map(name_of, (JOB, OTHER)))
 
 
-def test_a_spec_of_another_version_is_named(store):
-    finish(store)
+def test_a_spec_that_cannot_be_read_is_named_and_hides_no_other(store):
+    for job in (JOB, OTHER):
+        finish(store, job)
     write_json(store.at(JOB) / "spec.json", {"kind": "train", "colour": "red"})
-    with pytest.raises(InputError, match=f"spec.json is no job of this version: delete .*{name_of(JOB)}"):
+    with pytest.raises(InputError, match=f"spec.json is no job of this version: move .*{name_of(JOB)} out of the store"):
         store.spec(name_of(JOB))
+    assert list(store.specs()) == [(name_of(OTHER), OTHER)]
+    (store.at(JOB) / "spec.json").write_text("{")
+    with pytest.raises(InputError, match=r"spec.json is damaged"):
+        store.spec(name_of(JOB))
+    assert list(store.specs()) == [(name_of(OTHER), OTHER)]
+
+
+def test_an_unfinished_job_says_what_it_is(store):
+    with store.working(JOB):
+        assert store.begun(name_of(JOB)) == JOB
+    assert store.begun(name_of(JOB)) == JOB and store.begun(name_of(OTHER)) is None
+    for text in ("{", '{"kind": "train"}'):
+        (store.folder / "running" / name_of(JOB) / "spec.json").write_text(text)
+        assert store.begun(name_of(JOB)) is None
 
 
 def test_another_kind_of_folder_is_refused_and_left_alone(tmp_path):
@@ -240,7 +262,7 @@ def test_a_full_disk_leaves_the_store_as_it_was(store, monkeypatch):
             write()
     after = listing(store.folder)
     assert {
-        name: each for name, each in after.items() if "half" not in name and not name.endswith(".lock")
+        name: each for name, each in after.items() if not name.startswith("running") and not name.endswith(".lock")
     }.items() <= before.items()
     monkeypatch.undo()
     finish(store, OTHER)

@@ -89,7 +89,7 @@ def _write_stores(place: Path) -> None:
     Store(place / "nothing-done")
     for name, spec, result in (
         ("damaged-store", net().model_dump_json(), '{"values": '),
-        ("other-version", '{"kind": "train"}', "{}"),
+        ("other-version", '{"kind": "train"}', '{"values": {}}'),
     ):
         job = Store(place / name).at("train-0")
         job.mkdir()

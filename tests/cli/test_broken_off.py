@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+import typer
 from safetensors import SafetensorError
 
 from defective import files
@@ -199,15 +200,51 @@ def test_progress_is_silent_again_afterwards(run, command):
     assert shown.get() == before
 
 
+DESCRIBE = "describe resnet18/0.1-bottom --width-mult 0.0625"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("form", [[], ["--json"]])
-def test_a_reader_that_goes_away_is_no_error(tmp_path, form):
-    command = [sys.executable, "-m", "defective", "describe", "resnet18/0.1-bottom", "--width-mult", "0.0625", *form]
+@pytest.mark.parametrize("words", [DESCRIBE, f"{DESCRIBE} --json", "--help", "store"])
+def test_a_reader_that_goes_away_is_no_error(tmp_path, words):
+    command = [sys.executable, "-m", "defective", *words.split()]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path)
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("words", "code"), [("models --json", 0), ("describe nothing", 2)])
+def test_output_that_was_closed_from_the_start_is_no_error(tmp_path, words, code):
+    done = subprocess.run(f"{shlex.quote(sys.executable)} -m defective {words} >&- 2>&-", shell=True, cwd=tmp_path)
+    assert done.returncode == code
+    errors = subprocess.run(
+        f"{shlex.quote(sys.executable)} -m defective {words} >&-", shell=True, cwd=tmp_path, stderr=subprocess.PIPE
+    ).stderr
+    assert len(errors.splitlines()) == bool(code)
+
+
+@pytest.mark.parametrize(("error", "code"), [(typer.Exit(1), 1), (typer.Exit(), 0)])
+def test_what_was_said_before_an_exit_is_out_when_it_is_known(monkeypatch, error, code):
+    """Left to the interpreter, a closed pipe would make it 120 and a message."""
+    flushed = []
+
+    def stop(*_):
+        monkeypatch.setattr(sys.stdout, "flush", lambda: flushed.append(True))
+        raise error
+
+    monkeypatch.setattr("defective.cli.nets.list_models", stop)
+    assert main(["models"]) == code and flushed
+
+
+def test_an_exit_of_another_kind_goes_its_way(monkeypatch):
+    def leave(*_):
+        raise SystemExit(7)
+
+    monkeypatch.setattr("defective.cli.nets.list_models", leave)
+    with pytest.raises(SystemExit, match="7"):
+        main(["models"])
 
 
 @pytest.mark.slow

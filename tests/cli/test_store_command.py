@@ -48,12 +48,40 @@ def test_ls_lists_finished_unfinished_and_failed(store, run):
     assert [row["job"] for row in document["finished"]] == sorted(name_of(job) for job in done)
     assert {row["job"]: row["about"] for row in document["finished"]} == {name_of(job): describe(job) for job in done}
     assert document["finished"][0]["values"] == store.result(document["finished"][0]["job"])["values"]
-    assert document["unfinished"] == [name_of(begun)]
+    assert document["unfinished"] == [{"job": name_of(begun), "about": describe(begun), "epochs": None, "of_epochs": None}]
     assert [(row["job"], row["error"]) for row in document["failed"]] == [(name_of(failed), "it broke")]
     rows = table(run("store ls --store store"))
-    names = [row[0] for row in rows if row[0]]
-    assert len(names) >= len(PLAN.jobs) and "1.5 s" in rows[0] and "2026-01-31" in rows[0]
+    assert sorted(row[1] for row in rows if row[1]) == sorted(map(name_of, PLAN.jobs)) and rows[0][2:] == ["1.5 s", "2026-01-31"]
+    said = " ".join(row[0] for row in rows)
+    assert f"unfinished: {describe(begun)}" in said and f"failed: {describe(failed)}: it broke" in said
     assert listing(store.folder) == before
+
+
+@pytest.mark.parametrize("width", [72, 100, 200])
+def test_ls_is_readable_at_any_width(store, run, monkeypatch, width):
+    """What a job is folds: names of jobs are whole, and no column is squeezed to nothing."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = run("store ls --store store").out
+    assert all(len(line) <= width for line in out.splitlines()) and all(name_of(job) in out for job in PLAN.jobs)
+    assert all(len(row[0]) >= 5 for row in table(run("store ls --store store")) if row[1])
+
+
+def test_ls_lists_an_unfinished_job_that_nothing_says_what_it_is(store, run):
+    (store.folder / "running" / "train-0123456789abcdef").mkdir()
+    store.fail(NET, ValueError("no"))
+    file = store.folder / "failed" / f"{name_of(NET)}.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"spec": {"kind": "other"}}))
+    rows = {row[1]: row[0] for row in table(run("store ls --store store")) if row[1]}
+    assert rows["train-0123456789abcdef"] == "unfinished: begun by another version"
+    assert "failed: no" in run("store ls --store store").out
+
+
+def test_ls_leaves_out_a_job_of_another_version_and_says_so(store, run):
+    (store.at(NET) / "spec.json").write_text("{}")
+    code, out, err = run("store ls --store store --json")
+    assert code == 0 and name_of(NET) not in [row["job"] for row in json.loads(out)["finished"]]
+    place = f"store/jobs/{name_of(NET)}"
+    assert err == f"warning: {place}/spec.json is no job of this version: move {place} out of the store\n"
 
 
 def test_ls_of_an_empty_store_is_empty(tmp_path, run):

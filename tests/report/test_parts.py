@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from defective.campaign.plan import KINDS, Plan, read_plan
+from defective.campaign.plan import Plan, read_plan
 from defective.campaign.store import Store
 from defective.paper import Scale
 from defective.report import departures as module
@@ -81,7 +81,6 @@ def test_a_scale_other_than_the_papers_says_what_it_does_otherwise(told):
 def test_every_amount_and_number_of_a_recipe_has_words():
     assert module._AMOUNTS.keys() == {field.name for field in fields(Scale)} - {"name"}
     assert module._RECIPE.keys() == Recipe.model_fields.keys() - {"name", "adversarial"}
-    assert module._TRAINING_IMAGES.keys() == KINDS.keys()
 
 
 def test_at_the_papers_scale_nothing_is_done_otherwise(told):

@@ -75,8 +75,8 @@ def test_a_latex_table_is_exactly_this():
         r"% Needs \usepackage{booktabs,graphicx}.",
         r"\begin{table}",
         r"\centering",
-        r"\caption{Table 4. What of the design matters. In \%. Measured at tiny scale, cifar10-jpeg in place of cifar10, 1 seed, "
-        r"with 95 \% intervals; -- is not measured or not printed.}",
+        r"\caption{Table 4 of the paper: What of the design matters. In \%. Measured at tiny scale, cifar10-jpeg in place of cifar10, "
+        r"1 seed, with 95 \% intervals; -- is not measured or not printed.}",
         r"\label{tab:table4}",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         r"\begin{tabular}{lrrrr}",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import cycle
+from statistics import mean
 from typing import NamedTuple
 
 import torch
@@ -51,7 +52,7 @@ def measure(settings: Settings) -> Found:
     lines = {
         **_against(settings, "Foolbox", parts, steps),
         # It walks image by image, and would take hours for all of them; ours takes as many as above.
-        **_against(settings, "ART", parts, settings.amount(10, 1), few=2),
+        **_against(settings, "ART", parts, settings.amount(10, 1), few=settings.amount(10, 2)),
     }
     return {"lines": lines, "net": here.about, "images": sum(len(part.x) for part in parts), "missing": peers.missing()}
 
@@ -63,12 +64,12 @@ def _against(settings: Settings, name: str, parts: list[Attacked], steps: int, f
     """
     counting = Counting(parts[0].net).eval()
     theirs = [part._replace(x=part.x[:few], y=part.y[:few]) for part in parts]
-    asked = [_asked(name, counting, part, steps) for part in (theirs if few else theirs[:1])]
+    asked = [_asked(name, counting, part, steps) for part in theirs]
     keys = {precision: f"{name.lower()}-{precision}" for precision in ("fp32", "bf16")}
     failed = next((line for _, line in asked if line), None)
     if failed:
         return dict.fromkeys(keys.values(), failed)
-    walks = _walks(parts[0], min(queries for queries, _ in asked))
+    walks = _walks(parts[0], mean(queries for queries, _ in asked))
     turns: dict[str, list[Turn]] = {who: [] for who in (*walks, "theirs")}
 
     def own(who: str, part: Attacked) -> None:

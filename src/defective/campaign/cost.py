@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from defective.campaign.describe import describe
-from defective.campaign.plan import Plan
+from defective.campaign.plan import SIZES, Plan
 from defective.campaign.run import todo
 from defective.campaign.store import Store, name_of
 from defective.paper import exhibits
@@ -17,22 +17,22 @@ _RELATIVE = {"resnet18": 1.0, "resnet50": 2.9, "densenet121": 3.6, "senet18": 1.
 _MILLION_PARAMETERS = {"resnet18": 11.2, "resnet50": 23.5, "densenet121": 7.0, "senet18": 11.3, "vgg19": 20.0, "wrn32_4": 7.4}
 # Of these a second: measured on two cores; a guess for a GPU until a store has jobs done on one.
 RATES = {"cpu": 1600.0, "cuda": 200_000.0}
-# Training and test images of CIFAR-10, Tiny-ImageNet and ImageNet.
-_SIZES = ((50_000, 10_000), (100_000, 10_000), (1_281_167, 50_000))
 
 Shapes = Mapping[str, tuple[int, int, int]]
+Counts = Mapping[str, tuple[int, int]]
 
 
-def work(job: Job, shapes: Shapes) -> float:
+def work(job: Job, shapes: Shapes, counts: Counts | None = None) -> float:
     """Amount of work in a job, in training images of a quarter-width ResNet-18.
 
     Args:
         job: The job.
         shapes: Name of a data set to ``(C, H, W)`` of its images.
+        counts: Name of a data set to its numbers of training and of test images; default those of the official set of this image size.
     """
     match job:
         case TrainJob():
-            images, tested, _ = _size(job, shapes)
+            images, tested = _size(job, shapes, counts)
             passes = 1.0 if job.recipe.adversarial is None else 1 + float(job.recipe.adversarial.parameters.get("steps", 1))
             return job.recipe.epochs * (images * passes + tested / 3) * _weight(job, shapes)
         case CraftJob():
@@ -46,7 +46,7 @@ def work(job: Job, shapes: Shapes) -> float:
             return job.samples * float(numbers["steps"]) * float(numbers.get("directions", 1)) * _weight(job.target, shapes) / 2
         case NoiseJob() | ShuffleJob():
             levels = len(job.sigmas if isinstance(job, NoiseJob) else job.grids)
-            return sum((_size(net, shapes)[1] + levels * job.samples) * _weight(net, shapes) / 3 for net in job.targets)
+            return sum((_size(net, shapes, counts)[1] + levels * job.samples) * _weight(net, shapes) / 3 for net in job.targets)
 
 
 def outline(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
@@ -61,7 +61,7 @@ def outline(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
         For each exhibit: ``exhibit``, ``title``; how many jobs ``train``, ``craft`` and ``score``; how many are ``stored``; estimated
         ``seconds`` and ``bytes`` of the others.
     """
-    costs = seconds(plan.jobs, store, plan.images, device)
+    costs = seconds(plan.jobs, store, plan.images, device, plan.counts)
     missing = set(todo(plan.jobs, store))
     seen: set[Job] = set()
     rows: list[dict[str, Any]] = []
@@ -85,7 +85,7 @@ def outline(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
 
 def each_job(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
     """Every job of a plan: its name as ``job``, what it is ``about``, whether it is ``stored``, estimated ``seconds`` and ``bytes``."""
-    costs = seconds(plan.jobs, store, plan.images, device)
+    costs = seconds(plan.jobs, store, plan.images, device, plan.counts)
     missing = set(todo(plan.jobs, store))
     return [
         {
@@ -99,15 +99,15 @@ def each_job(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
     ]
 
 
-def seconds(jobs: Iterable[Job], store: Store, shapes: Shapes, device: str) -> dict[Job, float]:
+def seconds(jobs: Iterable[Job], store: Store, shapes: Shapes, device: str, counts: Counts | None = None) -> dict[Job, float]:
     """Estimated seconds of each job."""
     took: dict[str, list[float]] = {}
-    for name in store.finished():
-        result, job = store.result(name), store.spec(name)
+    for name, job in store.specs():
+        result = store.result(name)
         if result and all(net.data in shapes for net in nets_of(job)) and result.get("kind_of_device") == device:
-            took.setdefault(job.kind, []).append(result["seconds"] / work(job, shapes))
+            took.setdefault(job.kind, []).append(result["seconds"] / work(job, shapes, counts))
     return {
-        job: work(job, shapes) * (median(took[job.kind]) if job.kind in took else 1 / RATES.get(device, RATES["cpu"]))
+        job: work(job, shapes, counts) * (median(took[job.kind]) if job.kind in took else 1 / RATES.get(device, RATES["cpu"]))
         for job in jobs
     }
 
@@ -125,15 +125,17 @@ def disk(job: Job, shapes: Shapes) -> float:
             return 4e3
 
 
-def _size(job: TrainJob, shapes: Shapes) -> tuple[int, int, int]:
-    """Training images, test images, pixels of one: as in the official set of this image size."""
-    channels, height, width = shapes[job.data]
-    images, tested = (60_000, 10_000) if channels == 1 else _SIZES[0 if height < 48 else 1 if height < 128 else 2]
-    return images, tested, height * width
+def _size(job: TrainJob, shapes: Shapes, counts: Counts | None) -> tuple[int, int]:
+    """Training and test images; where they are not known, as in the official set of this image size."""
+    if counts and job.data in counts:
+        return counts[job.data]
+    channels, height, _ = shapes[job.data]
+    kind = "mnist" if channels == 1 else "cifar10" if height < 48 else "tiny-imagenet" if height < 128 else "imagenet"
+    return SIZES[kind]
 
 
 def _weight(job: TrainJob, shapes: Shapes) -> float:
-    pixels = _size(job, shapes)[2] / 1024
+    pixels = prod(shapes[job.data][1:]) / 1024
     # ImageNet nets begin with a stride and a max-pool.
     pixels = pixels / 16 if pixels > 16 else pixels
     width = float((job.recipe.width_mult / 0.25) ** 1.5)

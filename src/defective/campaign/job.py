@@ -113,7 +113,9 @@ class Bench:
         made = train(job.net, training, test, job.recipe, place / "net", seed=job.seed, mask_seed=job.mask_seed, device=self.device)
         hits = round(made["test_accuracy"] * made["test_images"])
         kept = {key: made[key] for key in ("seconds", "machine", "parameters", "history", "train_images")}
-        return {"values": {"test_accuracy": {"hits": hits, "total": made["test_images"]}}, **kept}
+        # Who always answers the largest class is right so often.
+        chance = int(test.y.bincount().max()) / len(test)
+        return {"values": {"test_accuracy": {"hits": hits, "total": made["test_images"]}}, "chance": chance, **kept}
 
     def _craft(self, job: CraftJob, place: Path) -> dict[str, Any]:
         source = self.subject(*job.sources)

@@ -4,12 +4,13 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from defective.campaign.chance import Chance, Entry
 from defective.campaign.describe import describe
 from defective.campaign.plan import Plan, read_plan
 from defective.campaign.store import Store, name_of
 from defective.evaluation import Rate
 from defective.paper import EXHIBITS, Cell, Claim, Comparison, Estimate, Exhibit, exhibits, judge
-from defective.paper.claims import Ref, difference
+from defective.paper.claims import Ref, Verdict, difference
 from defective.specs import Job
 
 Document = dict[str, Any]
@@ -27,8 +28,11 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
         ``exhibit``, ``title``, ``where``, ``unit``, ``view``, ``columns``, ``notes``; ``scale``, ``seeds``; by kind, the name of the
         ``data`` and its ``readers``; ``rows``: name and label; ``cells``: row, column, ``published``, ``measured`` (None if not yet,
         else values of each seed with intervals and counts, their mean and interval), ``difference`` with its interval and the names of
-        the jobs; ``claims`` with verdicts; ``jobs``: what each of those jobs was, how long it took and where. A bound may be infinite.
+        the jobs; ``at_chance``: the nets among them that are no better than chance, see :class:`defective.campaign.chance.Chance`;
+        ``claims`` with verdicts and the nets at chance that they rest on; ``jobs``: what each of those jobs was, how long it took and
+        where. A bound may be infinite.
     """
+    chance = Chance(plan, store)
     cells = plan.of(exhibit)
     found = {place: _cell(exhibit, place, cells.get(place, []), store) for place in _places(exhibit)}
     jobs = {name_of(cell.job): cell.job for each in cells.values() for cell in each}
@@ -46,7 +50,8 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
         "readers": {kind: plan.readers[kind] for kind in plan.kinds(exhibit) if kind in plan.readers},
         "seeds": plan.seeds,
         "cells": list(found.values()),
-        "claims": [_claim(claim, exhibit, plan, store) for claim in exhibit.claims],
+        "at_chance": _each_once(entry for job in jobs.values() for entry in chance.of(job)),
+        "claims": [_claim(claim, exhibit, plan, store, chance) for claim in exhibit.claims],
         "jobs": {name: _job(job, store) for name, job in jobs.items() if store.result(job) is not None},
     }
 
@@ -143,25 +148,35 @@ def estimate(values: dict[int, Document]) -> Estimate | None:
     return Estimate(tuple(value["value"] for value in each), tuple((value["low"], value["high"]) for value in each), tuple(values))
 
 
-def _claim(claim: Claim, exhibit: Exhibit, plan: Plan, store: Store) -> Document:
-    def measured(ref: Ref) -> Estimate | None:
+def _claim(claim: Claim, exhibit: Exhibit, plan: Plan, store: Store, chance: Chance) -> Document:
+    def place(ref: Ref) -> tuple[Exhibit, str, str]:
         other, row, column = ref if len(ref) == 3 else (exhibit.name, *ref)
-        if EXHIBITS[other].data not in plan.data:
-            return None
-        cells = plan.of(EXHIBITS[other]).get((row, column), [])
-        return estimate(_values(cells, store, EXHIBITS[other].unit))
+        return EXHIBITS[other], row, column
+
+    def cells(ref: Ref) -> list[Cell]:
+        other, row, column = place(ref)
+        return plan.of(other).get((row, column), []) if other.data in plan.data else []
+
+    def measured(ref: Ref) -> Estimate | None:
+        return estimate(_values(cells(ref), store, place(ref)[0].unit))
 
     def published(ref: Ref) -> Estimate | None:
-        other, row, column = ref if len(ref) == 3 else (exhibit.name, *ref)
-        number = EXHIBITS[other].published(row, column)
+        other, row, column = place(ref)
+        number = other.published(row, column)
         return None if number is None else Estimate.exact(number)
 
     verdict, verdicts = judge(claim, measured)
     of_paper, of_numbers = judge(claim, published)
+    doubted = [[entry for ref in _refs(each) for cell in cells(ref) for entry in chance.of(cell.job)] for each in claim.comparisons]
+    # Whatever its numbers are: a net that learned nothing bears no claim out, and refutes none.
+    verdicts = [_doubt(each) if nets else each for each, nets in zip(verdicts, doubted, strict=True)]
+    if any(doubted):
+        verdict = "not measured" if "not measured" in verdicts else _doubt(verdict)
     return {
         "text": claim.text,
         "where": claim.where,
         "verdict": verdict,
+        "at_chance": _each_once(entry for nets in doubted for entry in nets),
         "counts": {each: verdicts.count(each) for each in dict.fromkeys(verdicts)},
         "published": {"verdict": of_paper, "counts": {each: of_numbers.count(each) for each in dict.fromkeys(of_numbers)}},
         "comparisons": [
@@ -169,6 +184,18 @@ def _claim(claim: Claim, exhibit: Exhibit, plan: Plan, store: Store) -> Document
             for comparison, here, there in zip(claim.comparisons, verdicts, of_numbers, strict=True)
         ],
     }
+
+
+def _refs(comparison: Comparison) -> list[Ref]:
+    return [side for side in (comparison.left, comparison.right) if isinstance(side, tuple)]
+
+
+def _doubt(verdict: Verdict) -> Verdict:
+    return "undecided" if verdict in ("holds", "fails") else verdict
+
+
+def _each_once(entries: Iterable[Entry]) -> list[Entry]:
+    return list({entry["job"]: entry for entry in entries}.values())
 
 
 def _comparison(comparison: Comparison, verdict: str, published: str) -> Document:

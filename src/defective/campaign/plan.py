@@ -12,6 +12,13 @@ from defective.training.recipes import recipe_for
 
 # Kind of data set to the shape of its images: what the recipe depends on.
 KINDS = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28), "tiny-imagenet": (3, 64, 64), "imagenet": (3, 224, 224)}
+# Training and test images of the official sets.
+SIZES = {
+    "cifar10": (50_000, 10_000),
+    "mnist": (60_000, 10_000),
+    "tiny-imagenet": (100_000, 10_000),
+    "imagenet": (1_281_167, 50_000),
+}
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class Plan:
         shapes: Kind of data set to ``(C, H, W)`` of that set's images.
         readers: Kind of data set to the kind as which its files are read: another than itself where a set stands in for it.
         seeds: Times that every net is trained, each time with other seeds.
+        sizes: Kind of data set to the number of training and of test images of that set, where they are known. Only estimates ask.
 
     Raises:
         InputError: If an exhibit or scale is unknown, or an exhibit's kind of data is not in ``data``.
@@ -41,6 +49,7 @@ class Plan:
     shapes: dict[str, tuple[int, int, int]]
     seeds: int = 1
     readers: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict, compare=False)
     _cells: dict[str, dict[tuple[str, str], list[Cell]]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -91,6 +100,11 @@ class Plan:
     def images(self) -> dict[str, tuple[int, int, int]]:
         """Name of each data set to ``(C, H, W)`` of its images."""
         return {self.data[kind]: self.shapes[kind] for kind in self.data}
+
+    @property
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Name of each data set to its numbers of training and of test images, where they are known."""
+        return {self.data[kind]: size for kind, size in self.sizes.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from defective.campaign.plan import KINDS
+from defective.campaign.plan import KINDS, SIZES
+from defective.data import load_data
 from defective.data.archive import stem
 from defective.errors import InputError
 from defective.paper import Exhibit
@@ -52,6 +53,25 @@ def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool 
         if _read_as(other) != _read_as(where):
             raise InputError(f"{other} and {where} would both be called {name_of(where)}: rename one of them")
     return found
+
+
+def look(where: str) -> tuple[tuple[int, int, int], tuple[int, int]]:
+    """Shape ``(C, H, W)`` of a set's images, and its numbers of training and of test images, for a plan that is not run.
+
+    Nothing is downloaded: of the official sets all this is known.
+
+    Example:
+        >>> look("cifar10")
+        ((3, 32, 32), (50000, 10000))
+    """
+    if where in KINDS:
+        return KINDS[where], SIZES[where]
+    test = load_data(where, "test")
+    training, tested = SIZES["imagenet"]
+    # Among so many images a second look takes as long as the first.
+    if not where.startswith("imagenet:") or len(test) != tested:
+        training = len(load_data(where, "train"))
+    return test.image_shape, (training, len(test))
 
 
 def _kind(text: str) -> tuple[str, str]:

@@ -1,10 +1,10 @@
 """The store: a folder with one directory for each finished job, written whole or not at all."""
 
 import json
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ class Store:
     """Finished, running and failed jobs by the key of their spec.
 
     ``jobs/KIND-KEY`` holds ``spec.json``, ``result.json`` and what else a finished job left; ``running/KIND-KEY`` what an unfinished one
-    has so far; ``failed/KIND-KEY.json`` the error of one that failed; ``plans`` what was asked for; ``pieces`` parts of attacks.
+    has so far; ``failed/KIND-KEY.json`` the error of one that failed; ``plans`` what was asked for; ``pieces`` parts of attacks;
+    ``damaged`` finished jobs whose result could not be read, put there when they were done again.
     Several processes, also of several machines on a shared folder, may work on one store: a job is locked while it runs, and the
     lock goes with its process.
 
@@ -69,12 +70,30 @@ class Store:
         return self.folder / "jobs" / name_of(job)
 
     def result(self, job: Job | str) -> Document | None:
-        """What a finished job measured; None if it is not finished.
+        """What a finished job measured; None if it is not finished, which it is not either where the file is damaged."""
+        with suppress(InputError):
+            return self._measured(job)
+        return None
 
-        Raises:
-            InputError: If the file is damaged.
+    def damaged(self, jobs: Iterable[Job | str] | None = None) -> list[Path]:
+        """Results that cannot be read. They stay where they are until their jobs are done again, and are kept aside then.
+
+        Args:
+            jobs: Look only at these.
         """
-        return _read(self.at(job) / "result.json")
+        found = []
+        for name in [place.name for place in (self.folder / "jobs").glob("*")] if jobs is None else map(name_of, jobs):
+            try:
+                self._measured(name)
+            except InputError:
+                found.append(self.at(name) / "result.json")
+        return sorted(found)
+
+    def _measured(self, job: Job | str) -> Document | None:
+        document = _read(self.at(job) / "result.json")
+        if document is not None and "values" not in document:
+            raise InputError(f"{self.at(job)}: its result holds no values")
+        return document
 
     def failure(self, job: Job | str) -> Document | None:
         """How a job failed the last time it ran; None if it did not."""
@@ -82,7 +101,14 @@ class Store:
 
     def finished(self) -> Iterator[str]:
         """Names of the finished jobs."""
-        yield from sorted(place.parent.name for place in (self.folder / "jobs").glob("*/result.json"))
+        names = sorted(place.parent.name for place in (self.folder / "jobs").glob("*/result.json"))
+        yield from (name for name in names if self.result(name) is not None)
+
+    def specs(self) -> Iterator[tuple[str, Job]]:
+        """Names and specs of the finished jobs, those left out whose spec cannot be read."""
+        for name in self.finished():
+            with suppress(InputError):
+                yield name, self.spec(name)
 
     def unfinished(self) -> list[str]:
         """Names of the jobs that have begun and not ended: some process is at them, or was when it was killed."""
@@ -91,6 +117,13 @@ class Store:
     def failures(self) -> list[Document]:
         """How jobs failed that have not been finished since."""
         return [document for file in sorted((self.folder / "failed").glob("*.json")) if (document := _read(file))]
+
+    def begun(self, name: str) -> Job | None:
+        """What an unfinished job is; None if nothing there says so."""
+        with suppress(InputError, ValidationError):
+            document = _read(self.folder / "running" / name / "spec.json")
+            return None if document is None else read_job(document)
+        return None
 
     def spec(self, name: str) -> Job:
         """The job of a finished directory.
@@ -105,7 +138,7 @@ class Store:
         try:
             return read_job(document)
         except ValidationError:
-            raise InputError(f"{file} is no job of this version: delete {file.parent}") from None
+            raise InputError(f"{file} is no job of this version: move {file.parent} out of the store") from None
 
     @contextmanager
     def locked(self, name: str) -> Iterator[bool]:
@@ -132,7 +165,7 @@ class Store:
                 yield None
                 return
             place = self.folder / "running" / name_of(job)
-            place.mkdir(exist_ok=True)
+            write_json(place / "spec.json", job.model_dump(mode="json"))
             # If it is there already, its process was killed in between.
             done = (place / "result.json").exists()
             yield None if done else place
@@ -140,13 +173,12 @@ class Store:
                 self._finish(job, place)
 
     def _finish(self, job: Job, place: Path) -> None:
-        write_json(place / "spec.json", job.model_dump(mode="json"))
         for temporary in place.rglob(".*"):
             # What a process was writing when it was killed.
             temporary.unlink()
         if self.at(job).exists():
-            # Left over of a job whose result was lost or taken away.
-            shutil.rmtree(self.at(job))
+            # Its result was damaged or taken away; what else it measured is nobody's to delete.
+            self.at(job).rename(_unused(self.folder / "damaged", name_of(job)))
         place.rename(self.at(job))
         (self.folder / "failed" / f"{name_of(job)}.json").unlink(missing_ok=True)
 
@@ -189,6 +221,12 @@ def name_of(job: Job | str) -> str:
     return job if isinstance(job, str) else f"{job.kind}-{job.key}"
 
 
+def _unused(folder: Path, name: str) -> Path:
+    """A place in a folder where nothing is yet."""
+    folder.mkdir(exist_ok=True)
+    return next(place for number in count(1) if not (place := folder / f"{name}-{number}").exists())
+
+
 def write_json(path: Path, document: Document) -> None:
     """Write a JSON document, whole or not at all."""
     write_whole(path, lambda temporary: temporary.write_text(json.dumps(document, indent=1)))
@@ -202,5 +240,5 @@ def _read(file: Path) -> Document | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise InputError(f"{file} is damaged ({error}): delete it, it will be made again") from None
+        raise InputError(f"{file} is damaged ({error}): move it out of the store, it will be made again") from None
     return document

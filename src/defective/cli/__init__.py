@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -53,22 +54,24 @@ def _root(context: typer.Context, version: bool = typer.Option(False, "--version
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     progress = shown.set(True)
-    command = typer.main.get_command(app)
     keep_freed_memory()
+    for name in ("stdout", "stderr"):
+        # Python's name for a stream that was closed before it began.
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open to the end
     try:
-        # Not command.main(): it keeps an interrupt and a closed pipe to itself.
-        with command.make_context("defective", list(sys.argv[1:] if arguments is None else arguments)) as context:
-            command.invoke(context)
+        code = _invoke(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
-        return 0
-    except typer.Exit as error:
-        return error.exit_code
+        return code
     except InputError as error:
         fail(error)
     except torch.OutOfMemoryError:
         fail("out of memory on the device: lower --batch-size, or choose --device cpu; finished work is kept")
-    except BrokenPipeError:
-        # The reader of our output is gone; leave nothing for the interpreter to flush into the closed pipe.
+    except (BrokenPipeError, SystemExit) as error:
+        # The reader of our output is gone, which rich makes an exit with 1.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        # Leave nothing for the interpreter to flush into the closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
@@ -85,6 +88,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         shown.reset(progress)
     return 2
+
+
+def _invoke(arguments: list[str]) -> int:
+    """Do what the arguments say; not by ``command.main()``, which keeps an interrupt and a closed pipe to itself."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("defective", arguments) as context:
+            command.invoke(context)
+    except typer.Exit as error:
+        return error.exit_code
+    return 0
 
 
 def _usage(error: Any) -> str:

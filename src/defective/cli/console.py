@@ -23,6 +23,8 @@ ImageSizeOption = Annotated[int | None, typer.Option(min=1, help="Scale and crop
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the accelerator if there is one.")]
 StoreOption = Annotated[Path, typer.Option(help="Folder of results: nets, attacked images, measured numbers.")]
 STORE = Path("runs/store")
+# What becomes of a damaged result.
+LEFT_OUT = "left out; defective reproduce does the job again"
 # Room for the seeds made from it, such as those of an ensemble's members, within the 64 bits of a generator.
 MAX_SEED = 1 << 48
 SeedOption = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed.")]
@@ -88,4 +90,20 @@ def percent(rate: Rate) -> str:
 
 def fail(message: object) -> None:
     """One line on standard error."""
-    sys.stderr.write(f"error: {' '.join(str(message).split())}\n")
+    _say("error", message)
+
+
+def warn(message: object) -> None:
+    """One line on standard error, after which the command goes on."""
+    _say("warning", message)
+
+
+def warn_damaged(files: Sequence[Path], then: str) -> None:
+    """One line that names damaged results, if there are any, and says what becomes of them."""
+    if files:
+        more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+        warn(f"{', '.join(map(str, files[:3]))}{more} {'are' if len(files) > 1 else 'is'} damaged: {then}")
+
+
+def _say(kind: str, message: object) -> None:
+    sys.stderr.write(f"{kind}: {' '.join(str(message).split())}\n")

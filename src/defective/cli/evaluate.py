@@ -27,6 +27,7 @@ from defective.evaluation.table import markdown, notes, table_rows
 from defective.files import check_folder, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.specs import AttackSpec
+from defective.surgery import defects
 
 
 def evaluate(
@@ -99,6 +100,13 @@ def evaluate(
         raise InputError(
             "one model alone has no source to be attacked from: name --source, --crafted, or further models, or leave transfer out "
             "of --parts"
+        )
+    if mask_draws and "transfer" not in settings.parts:
+        raise InputError(f"--mask-draws {mask_draws} is for the part transfer, which --parts leaves out: leave out one of the two")
+    if mask_draws and not any(map(defects, sources.values())):
+        raise InputError(
+            f"--mask-draws {mask_draws}: no source has masks to draw anew ({', '.join(sources) or 'there is none'}): name a defective "
+            "--source, or leave it out"
         )
     test = load_data(data, "test", image_size=image_size)
     shapes = None if stimuli is None else load_stimuli(stimuli, test.classes, image_shape=test.image_shape)

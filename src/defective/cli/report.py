@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from defective.campaign.store import Store
-from defective.cli.console import STORE, JsonOption, StoreOption, print_json
+from defective.cli.console import LEFT_OUT, STORE, JsonOption, StoreOption, print_json, warn_damaged
 from defective.files import check_folder
 
 
@@ -23,6 +23,7 @@ def report(
 
     kept = Store.open(store)
     check_folder(out)
+    warn_damaged(kept.damaged(), LEFT_OUT)
     files = write_report(kept, out)
     if json:
         print_json({"page": str(out / "index.html"), "files": [str(file) for file in files]})

@@ -9,17 +9,17 @@ import typer
 from defective.campaign.cost import each_job, outline
 from defective.campaign.job import Bench
 from defective.campaign.measured import documents, plain
-from defective.campaign.plan import KINDS, Plan
+from defective.campaign.plan import Plan
 from defective.campaign.run import Tally, run
-from defective.campaign.sources import data_sets, name_of
+from defective.campaign.sources import data_sets, look, name_of
 from defective.campaign.store import Store
-from defective.cli.console import STORE, DeviceOption, JsonOption, StoreOption, print_json, print_table
+from defective.cli.console import STORE, DeviceOption, JsonOption, StoreOption, print_json, print_table, warn_damaged
 from defective.data import load_data
 from defective.errors import InputError
 from defective.machine import age, choose_device
 from defective.paper import exhibits
 from defective.progress import until
-from defective.report.numbers import missing
+from defective.report.numbers import chance_warning, missing
 
 # Share of the time budget, and least number of seconds, kept for writing down what is there.
 RESERVE, LEAST = 0.03, 2.0
@@ -60,7 +60,8 @@ def reproduce(
     # Said before any data set is read: what must not hold results.
     kept = Store(store, make=False)
     with until(None if budget is None else max(0.0, budget - max(RESERVE * budget, LEAST) - age())):
-        plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, look=not dry_run)
+        plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, planned=dry_run)
+        warn_damaged(kept.damaged(plan.jobs), "not done, as far as this command goes; kept aside when the job is done again")
         if dry_run:
             _dry(plan, kept, choose_device(device).type, json)
             return
@@ -90,14 +91,13 @@ def _run(plan: Plan, bench: Bench, ray: str | None) -> Tally:
     return run_on_ray(plan.jobs, bench, ray, say)
 
 
-def _plan(names: list[str], scale: str, sets: dict[str, str], seeds: int, *, look: bool) -> Plan:
-    shapes = {}
-    for kind, where in sets.items():
-        # Planning alone downloads nothing: of the official sets the shape is known.
-        known = where in KINDS and not look
-        shapes[kind] = KINDS[where] if known else load_data(where, "test").image_shape
+def _plan(names: list[str], scale: str, sets: dict[str, str], seeds: int, *, planned: bool) -> Plan:
+    seen = {kind: look(where) for kind, where in sets.items()} if planned else {}
+    sizes = {kind: size for kind, (_, size) in seen.items()}
+    shapes = {kind: seen[kind][0] if planned else load_data(where, "test").image_shape for kind, where in sets.items()}
     named = {kind: name_of(where) for kind, where in sets.items()}
-    return Plan(tuple(names), scale, named, shapes, seeds, {kind: where.partition(":")[0] for kind, where in sets.items()})
+    readers = {kind: where.partition(":")[0] for kind, where in sets.items()}
+    return Plan(tuple(names), scale, named, shapes, seeds, readers, sizes)
 
 
 def _seconds(text: str) -> float:
@@ -123,7 +123,11 @@ def _dry(plan: Plan, store: Store, device: str, json: bool) -> None:
     }
     columns = ("exhibit", "train", "craft", "score", "stored", "estimated time", "disk")
     table = [_line(row["exhibit"], row) for row in rows] + [_line("all", total)]
-    stands = [f"{name} stands for {kind}" for kind, name in plan.data.items() if not plan.official(kind)]
+    stands = [
+        f"{name} ({plan.sizes[kind][0]:,} training images) stands for {kind}"
+        for kind, name in plan.data.items()
+        if not plan.official(kind)
+    ]
     note = (
         f"Jobs that an earlier exhibit needs too are counted there. Estimated for {device}; store {store.folder}. Nothing was run. "
         + "; ".join(stands)
@@ -178,6 +182,8 @@ def _print(found: list[dict[str, Any]], tally: Tally, store: Store) -> None:
         for claim in document["claims"]:
             counts = ", ".join(f"{count} {verdict}" for verdict, count in claim["counts"].items())
             typer.echo(f"  {claim['verdict']}: {claim['text']} ({counts})")
+            if claim["at_chance"]:
+                typer.echo(f"    warning: {chance_warning(claim['at_chance'])}")
     for failure in _failures(tally, store):
         typer.echo(f"failed: {failure.get('job')}: {failure.get('error')}")
     left = tally.count("left")

@@ -1,17 +1,20 @@
 """``defective store``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from defective.campaign.clean import clean
 from defective.campaign.describe import describe
 from defective.campaign.measured import best_documents, plain
 from defective.campaign.store import Store, write_json
-from defective.cli.console import STORE, JsonOption, StoreOption, print_json, print_table
+from defective.campaign.unfinished import unfinished
+from defective.cli.console import LEFT_OUT, STORE, JsonOption, StoreOption, print_json, print_table, warn, warn_damaged
 from defective.errors import InputError
 from defective.files import check_folder
+from defective.specs import read_job
 
 app = typer.Typer(help="Look into a store of results, take them out, clean up.")
 
@@ -28,15 +31,39 @@ def ls(store: StoreOption = STORE, json: JsonOption = False) -> None:
 
     Example: defective store ls --store runs/store
     """
-    kept = Store.open(store)
-    rows = [{"job": name, "about": describe(kept.spec(name)), **(kept.result(name) or {})} for name in kept.finished()]
+    kept = _opened(store)
+    rows = []
+    for name in kept.finished():
+        try:
+            rows.append({"job": name, "about": describe(kept.spec(name)), **(kept.result(name) or {})})
+        except InputError as error:
+            warn(error)
+    begun = unfinished(kept)
     if json:
-        print_json({"finished": rows, "unfinished": kept.unfinished(), "failed": kept.failures()})
+        print_json({"finished": rows, "unfinished": begun, "failed": kept.failures()})
         return
-    lines = [(row["job"], row["about"], f"{row['seconds']:,.1f} s", row["finished"]) for row in rows]
-    lines += [(name, "unfinished", "", "") for name in kept.unfinished()]
-    lines += [(row["job"], f"failed: {row['error']}", "", "") for row in kept.failures()]
-    print_table(f"Jobs in {store}", ("job", "what", "took", "on"), lines)
+    lines = [(row["about"], row["job"], f"{row['seconds']:,.1f} s", row["finished"]) for row in rows]
+    lines += [(f"unfinished: {_so_far(row)}", row["job"], "", "") for row in begun]
+    lines += [(f"failed: {_failed(row)}", row["job"], "", "") for row in kept.failures()]
+    print_table(f"Jobs in {store}", ("what", "job", "took", "on"), lines)
+
+
+def _opened(folder: Path) -> Store:
+    kept = Store.open(folder)
+    warn_damaged(kept.damaged(), LEFT_OUT)
+    return kept
+
+
+def _so_far(row: dict[str, Any]) -> str:
+    epochs = f", {row['epochs']} of {row['of_epochs']} epochs done" if row["of_epochs"] else ""
+    return f"{row['about'] or 'begun by another version'}{epochs}"
+
+
+def _failed(row: dict[str, Any]) -> str:
+    try:
+        return f"{describe(read_job(row['spec']))}: {row['error']}"
+    except (KeyError, ValidationError):
+        return str(row["error"])
 
 
 @app.command("show")
@@ -49,12 +76,14 @@ def show(
 
     Example: defective store show train-0123456789abcdef --store runs/store
     """
-    kept = Store.open(store)
+    kept = _opened(store)
     found = [name for name in kept.finished() if name.startswith(job)]
     if len(found) > 1 and job not in found:
         raise InputError(f"{len(found)} jobs begin with {job!r}, {found[0]} and {found[1]} among them: write more of the name")
     name = found[0] if len(found) == 1 else job
-    spec, result = kept.spec(name), kept.result(name) or {}
+    spec, result = kept.spec(name), kept.result(name)
+    if result is None:
+        raise InputError(f"the result of {name} is damaged or gone; defective reproduce does the job again")
     if json:
         print_json({"job": name, "spec": spec.model_dump(mode="json"), "result": result})
         return
@@ -75,7 +104,7 @@ def export(
 
     Example: defective store export --store runs/store --out results
     """
-    kept = Store.open(store)
+    kept = _opened(store)
     check_folder(out)
     files = []
     for document in best_documents(kept):

@@ -19,7 +19,7 @@ from defective.report.cells import rows_of
 from defective.report.departures import departures, seed_notes
 from defective.report.figures import save, svg
 from defective.report.largest import largest_difference
-from defective.report.numbers import counted, heading, kinds, setting
+from defective.report.numbers import chance_warning, counted, heading, kinds, setting
 from defective.report.page import write_page
 from defective.report.parts import Part, Shelf, parts
 from defective.report.provenance import how_measured, job_notes
@@ -144,6 +144,7 @@ def _section(part: Part, store: Store, out: Path) -> tuple[dict[str, Any], list[
         "claims": counted(len(document["claims"]), "claim") if document["claims"] else "",
         "kinds": kinds(document),
         "largest": largest_difference(document),
+        "warning": chance_warning(document["at_chance"]),
         "rows": rows_of(document),
         "picture": inline(svg(figure), part.name) if figure is not None else "",
         "galleries": _galleries(part, store),

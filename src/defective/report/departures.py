@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from defective.campaign.plan import KINDS, Plan
+from defective.campaign.plan import KINDS, SIZES, Plan
 from defective.campaign.store import Store
 from defective.paper import SCALES
 from defective.report.numbers import counted
@@ -44,7 +44,6 @@ _RECIPE = {
     "norm_scale_init": "start of the norm scales",
     "neurons": "neurons that training computes",
 }
-_TRAINING_IMAGES = {"cifar10": 50_000, "mnist": 60_000, "tiny-imagenet": 100_000, "imagenet": 1_281_167}
 
 
 def departures(shown_parts: Iterable[Part], store: Store) -> list[dict[str, Any]]:
@@ -81,7 +80,7 @@ def _note(kind: str, plan: Plan, store: Store) -> str:
     name, count = plan.data[kind], _training_images(plan, kind, store)
     images = "" if count is None else f" ({counted(count, 'training image')})"
     if plan.official(kind):
-        whole = _TRAINING_IMAGES[kind]
+        whole = SIZES[kind][0]
         if count not in (None, whole):
             images = f" ({counted(count, 'training image')}; the official set has {whole:,})"
         elif name == kind:

@@ -89,10 +89,7 @@ def _mask(buffer: Any) -> Tensor:
 
 
 def _trained(store: Store) -> Iterator[TrainJob]:
-    for name in store.finished():
-        job = store.spec(name) if name.startswith("train-") else None
-        if isinstance(job, TrainJob):
-            yield job
+    return (job for _, job in store.specs() if isinstance(job, TrainJob))
 
 
 def _by_set(scores: Iterable[tuple[str, str]], store: Store) -> dict[CraftJob, dict[str, str]]:
@@ -106,13 +103,12 @@ def _by_set(scores: Iterable[tuple[str, str]], store: Store) -> dict[CraftJob, d
 
 
 def _pictures(caption: str, job: CraftJob, nets: dict[str, str], count: int, store: Store) -> list[Picture]:
-    kept = store.at(job) / "pictures.safetensors"
-    # A store may have been copied without its images.
-    if not kept.is_file():
+    kept, result = store.at(job) / "pictures.safetensors", store.result(job)
+    # A store may have been copied without its images, and a result may be damaged.
+    if not kept.is_file() or result is None:
         return []
     images, about = read_tensors(kept)
     answers = {net: read_tensors(store.at(name) / "outcome.safetensors")[0]["attacked"] for net, name in nets.items()}
-    result = store.result(job) or {}
     largest = float(job.attack.parameters.get("eps") or result["changes"]["linf_max"]) or 1.0
     classes, labels = about["classes"], images["y"].tolist()
     return [

@@ -16,7 +16,7 @@ _WIDTH, _HEIGHT = 96, 24
 
 
 def how_measured(planned: Iterable[Plan], store: Store) -> dict[str, Any]:
-    """What the end of the page tells: machines with their cost, trained nets, failed and open jobs."""
+    """What the end of the page tells: machines with their cost, trained nets, jobs that failed and those with damaged results."""
     jobs = list(dict.fromkeys(job for plan in planned for job in plan.jobs))
     results = {job: result for job in jobs if (result := store.result(job)) is not None}
     return {
@@ -26,6 +26,7 @@ def how_measured(planned: Iterable[Plan], store: Store) -> dict[str, Any]:
         "machines": _machines(results.values()),
         "nets": [_net(job, result) for job, result in results.items() if isinstance(job, TrainJob)],
         "failed": _failed([job for job in jobs if job not in results], store),
+        "damaged": [describe(job) for job in jobs if job not in results and store.damaged([job])],
     }
 
 

@@ -3,7 +3,18 @@
 import re
 
 from defective.campaign.measured import Document
-from defective.report.numbers import DASH, bounds, cells_by_place, heading, kinds, missing, setting, shown, some_seeds
+from defective.report.numbers import (
+    DASH,
+    bounds,
+    cells_by_place,
+    chance_warning,
+    heading,
+    kinds,
+    missing,
+    setting,
+    shown,
+    some_seeds,
+)
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -48,10 +59,11 @@ def markdown(document: Document) -> str:
 
 def latex(document: Document) -> str:
     """A document as a LaTeX table; it needs the packages booktabs and graphicx. Only a comment if it has no rows."""
-    title = _title(document)
     if not document["rows"]:
-        return f"% {title} No table.\n"
+        return f"% {_title(document)} No table.\n"
     pair, columns = _pair(document), document["columns"]
+    # LaTeX numbers it in its own way.
+    caption = f"{heading(document['exhibit'])} of the paper: {document['title']}. {_about(document)}"
     first = " & ".join(["", *(rf"\multicolumn{{{len(pair)}}}{{c}}{{{_tex(column)}}}" for column in columns)])
     rules = "".join(rf"\cmidrule(lr){{{2 + i * len(pair)}-{1 + (i + 1) * len(pair)}}}" for i in range(len(columns)))
     second = " & ".join(["", *pair * len(columns)])
@@ -61,7 +73,7 @@ def latex(document: Document) -> str:
             r"% Needs \usepackage{booktabs,graphicx}.",
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_tex(f'{title} {_about(document)}')}}}",
+            rf"\caption{{{_tex(caption)}}}",
             rf"\label{{tab:{document['exhibit']}}}",
             # A table of eight attacks is wider than any page.
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
@@ -86,7 +98,9 @@ def _title(document: Document) -> str:
 
 def _about(document: Document) -> str:
     unit = {"%": "In %", "S(M)": "Scores S(M)"}[document["unit"]]
-    return f"{unit}. Measured at {setting(document)}, with 95 % intervals; {DASH} is not measured or not printed."
+    about = f"{unit}. Measured at {setting(document)}, with 95 % intervals; {DASH} is not measured or not printed."
+    # Documents of earlier versions do not know of it.
+    return " ".join(filter(None, [about, chance_warning(document.get("at_chance", []))]))
 
 
 def _pair(document: Document) -> list[str]:

@@ -1,0 +1,51 @@
+"""Nets that have learned nothing: what is measured on them decides no claim."""
+
+from typing import Any
+
+from defective.campaign.describe import title
+from defective.campaign.plan import Plan
+from defective.campaign.store import Store, name_of
+from defective.evaluation import Rate
+from defective.specs import Job, TrainJob, nets_of
+
+# Of the official sets, for results of versions that did not say what chance is.
+_CLASSES = {"cifar10": 10, "mnist": 10, "tiny-imagenet": 200, "imagenet": 1000}
+Entry = dict[str, Any]
+
+
+class Chance:
+    """Which nets of a plan are no better at their test images than the answer that is always the same.
+
+    A net counts as such if the 95 % interval of its test accuracy does not lie above chance, the share of the largest class. A bound
+    such as twice chance would let no net of two classes pass, and few of an easy set of many.
+    """
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self._plan, self._store = plan, store
+        self._known: dict[TrainJob, Entry | None] = {}
+
+    def of(self, job: Job) -> list[Entry]:
+        """Those of the nets that a finished job has to do with: ``job``, ``net``, and in % its ``accuracy`` and ``chance``."""
+        if self._store.result(job) is None:
+            return []
+        found = (self._look(net) for net in nets_of(job))
+        return [entry for entry in found if entry is not None]
+
+    def _look(self, net: TrainJob) -> Entry | None:
+        if net not in self._known:
+            self._known[net] = self._entry(net)
+        return self._known[net]
+
+    def _entry(self, net: TrainJob) -> Entry | None:
+        result = self._store.result(net) or {}
+        counts, chance = result.get("values", {}).get("test_accuracy"), result.get("chance") or self._guess(net)
+        if not counts or not chance:
+            return None
+        rate = Rate.of(counts["hits"], counts["total"])
+        if not rate.total or rate.interval[0] > chance:
+            return None
+        return {"job": name_of(net), "net": f"{title(net)} on {net.data}", "accuracy": 100 * rate, "chance": 100 * chance}
+
+    def _guess(self, net: TrainJob) -> float | None:
+        kinds = (kind for kind, name in self._plan.data.items() if name == net.data)
+        return next((1 / _CLASSES[kind] for kind in kinds if kind in _CLASSES), None)

@@ -1,0 +1,94 @@
+"""A result that was cut off: reproduce does the job again, everything else leaves it out and says so."""
+
+import json
+
+import pytest
+
+from campaigns import finish, plan_of
+from defective.campaign.describe import describe
+from defective.campaign.store import Store, name_of
+from printed import parse, table
+
+PLAN = plan_of("figure14", data="data")
+PLAIN, DEFECTIVE = PLAN.jobs
+# What is damaged.
+FILE = f"jobs/{name_of(DEFECTIVE)}/result.json"
+LEFT_OUT = f"warning: store/{FILE} is damaged: left out; defective reproduce does the job again\n"
+REPRODUCE = "reproduce figure14 --data folder:data --device cpu --store"
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    made = Store(tmp_path / "store")
+    made.note_plan(PLAN.as_dict())
+    for job in PLAN.jobs:
+        finish(made, job, history=[{"epoch": 1, "test_accuracy": 0.5, "train_accuracy": 0.5}])
+    whole = (made.folder / FILE).read_text()
+    (made.folder / FILE).write_text(whole[: len(whole) // 2])
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+def listing(folder):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_what_only_looks_leaves_it_out_and_says_so(store, run):
+    before = listing(store.folder)
+    code, out, err = run("store ls --store store --json")
+    assert (code, err) == (0, LEFT_OUT) and [row["job"] for row in json.loads(out)["finished"]] == [name_of(PLAIN)]
+    said = run("store ls --store store")
+    assert said.err == LEFT_OUT and [row[1] for row in table(said) if row[1]] == [name_of(PLAIN)]
+    code, out, err = run("store export --store store --out out --json")
+    assert (code, err) == (0, LEFT_OUT)
+    [made] = [json.loads((store.folder.parent / file).read_text()) for file in json.loads(out)["files"]]
+    assert made["jobs"].keys() == {name_of(PLAIN)}
+    assert run(f"store show {name_of(PLAIN)} --store store").err == LEFT_OUT
+    code, out, err = run(f"store show {name_of(DEFECTIVE)} --store store")
+    assert (code, out) == (2, "") and err.splitlines()[0] + "\n" == LEFT_OUT
+    assert (
+        err.splitlines()[1]
+        == f"error: the result of {name_of(DEFECTIVE)} is damaged or gone; defective reproduce does the job again"
+    )
+    assert listing(store.folder) == before
+
+
+def test_the_report_leaves_it_out_and_says_so(store, run):
+    before = listing(store.folder)
+    code, _, err = run("report --store store --out page")
+    assert (code, err.splitlines()[0] + "\n") == (0, LEFT_OUT)
+    page = (store.folder.parent / "page" / "index.html").read_text()
+    assert "Jobs whose result is damaged" in page and f"<li>{describe(DEFECTIVE)}</li>" in page
+    assert f"<li>{describe(PLAIN)}</li>" not in page and "1 of 4 numbers measured" in page
+    assert listing(store.folder) == before
+
+
+def test_several_are_one_line(store, run):
+    for job in plan_of("table8", data="data").jobs[:5]:
+        if job not in PLAN.jobs:
+            finish(store, job)
+            (store.at(job) / "result.json").write_text("")
+    damaged = len(store.damaged())
+    err = run("store ls --store store").err
+    assert damaged > 3 and err.count("\n") == 1 and f" and {damaged - 3} more are damaged: " in err
+
+
+def test_reproduce_does_it_again_and_keeps_what_was_there(place, tmp_path, run):
+    assert run(f"{REPRODUCE} {tmp_path / 'store'}").code == 0
+    store = Store.open(tmp_path / "store")
+    first, other = (store.result(job)["values"] for job in PLAN.jobs)
+    (store.folder / FILE).write_text('{"values": ')
+    before = listing(store.at(DEFECTIVE))
+    said = run(f"{REPRODUCE} {tmp_path / 'store'} --dry-run --json")
+    assert f"{FILE} is damaged: " in said.err and said.err.count("\n") == 1
+    assert [job["stored"] for job in json.loads(said.out)["jobs"]] == [True, False]
+    said = run(f"{REPRODUCE} {tmp_path / 'store'} --json")
+    assert said.code == 0 and said.err.count("is damaged") == 1 and json.loads(said.out)["jobs"]["done now"] == 1
+    assert [store.result(job)["values"] for job in PLAN.jobs] == [first, other]
+    assert listing(store.folder / "damaged" / f"{name_of(DEFECTIVE)}-1") == before
+    assert parse(run(f"{REPRODUCE} {tmp_path / 'store'} --json"))["jobs"]["done now"] == 0
+
+
+def test_reproduce_says_nothing_of_what_it_was_not_asked_for(store, place, run, monkeypatch):
+    said = run(f"reproduce figure2 --device cpu --dry-run --store {store.folder}")
+    assert said.code == 0 and said.err == ""
