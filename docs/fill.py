@@ -86,7 +86,11 @@ def verdicts(found: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
     counts = Counter(claim["verdict"] for _, claim in found)
     said = [f"{counts[verdict]} {word}" for verdict, word in (("holds", "hold"), ("fails", "fail"), ("undecided", "are undecided"))]
     lines = [f"Of {len(found)} claims put to the test so far, {', '.join(said[:2])} and {said[2]}. Those that fail:", ""]
-    lines += [f"- {claim['text']} ({heading(document['exhibit'])})" for document, claim in found if claim["verdict"] == "fails"]
+    lines += [
+        f"- {claim['text']} ({heading(document['exhibit'])}, {', '.join(document['data'].values())})"
+        for document, claim in found
+        if claim["verdict"] == "fails"
+    ]
     return "\n".join(lines) + "\n"
 
 

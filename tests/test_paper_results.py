@@ -63,7 +63,7 @@ def test_claims_count_only_what_is_measured_and_printed(claims):
 def test_verdicts_are_counted_and_what_fails_is_said(claims):
     said = fill().verdicts(claims).splitlines()
     assert said[0] == "Of 2 claims put to the test so far, 1 hold, 1 fail and 0 are undecided. Those that fail:"
-    assert said[2:] == ["- A | b (Table 4)"]
+    assert said[2:] == ["- A | b (Table 4, b)"]
 
 
 def test_a_bound_that_lies_nowhere_is_shown_as_such(tmp_path):
