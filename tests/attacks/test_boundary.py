@@ -6,6 +6,7 @@ from torch import nn
 
 from defective import InputError
 from defective.attacks.boundary import boundary, boundary_details, boundary_score
+from defective.attacks.schedule import SCHEDULES
 from problems import linear_net, trained_on_patterns
 
 
@@ -47,7 +48,7 @@ def colours():
     return net, x[right][:40], y[right][:40]
 
 
-@pytest.mark.parametrize(("schedule", "steps"), [("foolbox3", 4000), ("foolbox1", 400)])
+@pytest.mark.parametrize(("schedule", "steps"), [("foolbox3", 4000), ("foolbox1", 400), ("quick", 600)])
 def test_linear_nets_are_attacked_nearly_to_the_optimum(schedule, steps, plane):
     net, x, y, best = plane
     x_adv = boundary(net, x, y, steps=steps, generator=seeded(), schedule=schedule)
@@ -56,7 +57,7 @@ def test_linear_nets_are_attacked_nearly_to_the_optimum(schedule, steps, plane):
     assert (distances(x, x_adv) <= 1.25 * best).all()
 
 
-@pytest.mark.parametrize("schedule", ["foolbox3", "foolbox1"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
 def test_an_image_does_not_feel_its_batch(schedule, plane):
     net, x, y, _ = plane
     together = boundary_details(net, x, y, steps=150, generator=seeded(), schedule=schedule)
@@ -77,7 +78,7 @@ def test_the_walk_belongs_to_the_generator(plane):
     assert torch.equal(one, same) and not torch.equal(one, other)
 
 
-@pytest.mark.parametrize("schedule", ["foolbox3", "foolbox1"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
 def test_every_query_is_counted(schedule, plane):
     net, x, y, _ = plane
     asked = []
@@ -164,6 +165,15 @@ def test_steps_are_adapted(plane):
     lengths = [distances(x, boundary(net, x, y, steps=2000, generator=seeded(), source_step=first)) for first in (1e-2, 0.5)]
     # With half the distance as its first step no proposal succeeds until the step has shrunk.
     assert (lengths[0] < 2 * best).all() and (lengths[1] < 5 * best).all()
+
+
+def test_the_quick_schedule_is_nearer_after_fewer_questions(colours):
+    """Foolbox's steps are far too long or too short for the first thousand questions."""
+    net, x, y = colours
+    usual = boundary_details(net, x, y, steps=900, generator=seeded())
+    quick = boundary_details(net, x, y, steps=600, generator=seeded(), schedule="quick")
+    assert quick.queries.sum() < usual.queries.sum()
+    assert distances(x, quick.x_adv).median() < 0.8 * distances(x, usual.x_adv).median()
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])

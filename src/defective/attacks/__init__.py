@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks.auto import autoattack, package
-from defective.attacks.boundary import SCHEDULE_OF, BoundaryResult, boundary, boundary_details, boundary_score
+from defective.attacks.boundary import BoundaryResult, boundary, boundary_details, boundary_score
 from defective.attacks.budget import project, quantize
 from defective.attacks.carlini_wagner import cw
 from defective.attacks.gradient import fgsm, mifgsm, pgd
 from defective.attacks.logit_space import lspga
 from defective.attacks.noise import gaussian_noise
+from defective.attacks.schedule import SCHEDULE_OF
 from defective.attacks.transferable import difgsm, nifgsm, sifgsm, tifgsm, vmifgsm
 from defective.specs import AttackSpec
 

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from defective.attacks.budget import check_classes, check_inputs, image_generators
 from defective.attacks.draft import moved_on
+from defective.attacks.schedule import SCHEDULES, Recent, Schedule
 from defective.errors import InputError
 from defective.inference import dtype_of, evaluating
 
 START_DRAWS, BLEND_LEVELS, BLEND_COARSE = 1000, 1000, 25
-CHECK_EVERY, ADAPTATION, CONVERGED = 10, 1.5, 1e-7
+CONVERGED = 1e-7
 FORWARD_BATCH, BLOCK_NUMBERS = 500, 8192
 
 Draw = Callable[[Tensor], Tensor]  # rows -> normal numbers for each
@@ -27,12 +28,6 @@ class BoundaryResult:
     x_adv: Tensor
     queries: Tensor
     started: Tensor
-
-
-# Directions tried in a step; whether one is dropped when its step on the sphere is asked about and fails; and the success rates of
-# the step towards the image between which its length stays.
-SCHEDULE_OF = {1: "foolbox3", 25: "foolbox1"}
-SCHEDULES = {"foolbox3": (1, False, 0.1, 0.25), "foolbox1": (25, True, 0.2, 0.5)}
 
 
 def boundary(
@@ -74,7 +69,8 @@ def boundary_details(
         steps: Steps of the walk; an image stops earlier once its step towards the original is below 1e-7.
         generator: On the CPU; torch's global one if not given. It gives one seed to each image in turn, so that splitting images
             into batches changes nothing.
-        schedule: ``"foolbox3"`` tries one direction a step; ``"foolbox1"``, the paper's, up to 25. Their scores do not compare.
+        schedule: ``"foolbox3"`` tries one direction a step; ``"foolbox1"``, the paper's, up to 25; ``"quick"`` changes its step lengths
+            after tens of questions, not thousands, and gets as far in fewer. Their scores do not compare.
         spherical_step: First length ``delta`` of the step on the sphere around the image, in units of the distance ``d``.
         source_step: First length ``epsilon`` of the step towards the image, in units of ``d``.
         draft: A faster near-copy of the model to ask on the way, as ``sparsify(model, x[:1], precision="bf16")``. Where the walk ends,
@@ -99,7 +95,8 @@ def boundary_details(
         """Take images as far as they go; return those that found a start."""
         start, walking = _blend(ask, x, rows, generators)
         best[walking] = start[walking]
-        _walk(ask, x, best, walking, _normal_numbers(x, generators), steps, schedule, on_step, spherical_step, source_step)
+        numbers = _normal_numbers(x, generators)
+        _walk(ask, x, best, walking, numbers, steps, SCHEDULES[schedule], on_step, spherical_step, source_step)
         return walking
 
     with evaluating(model), evaluating(model if draft is None else draft), torch.no_grad():
@@ -184,23 +181,23 @@ def _walk(
     rows: Tensor,
     draw: Draw,
     steps: int,
-    schedule: str,
+    schedule: Schedule,
     on_step: Callable[[], object],
     *lengths: float,
 ) -> None:
     """Move ``best[rows]`` towards ``x[rows]`` in place."""
-    directions, conditional, low, high = SCHEDULES[schedule]
     spherical, source = (x.new_full((len(x),), length, dtype=torch.promote_types(x.dtype, torch.float32)) for length in lengths)
-    on_sphere, towards = (_Recent(rows.new_zeros(len(x), size, dtype=torch.bool), rows.new_zeros(len(x))) for size in (100, 30))
+    windows = schedule.on_sphere, schedule.towards
+    on_sphere, towards = (Recent(rows.new_zeros(len(x), size, dtype=torch.bool), rows.new_zeros(len(x))) for size in windows)
     for step in range(1, steps + 1):
-        checking, trying = step % CHECK_EVERY == 0, rows
-        for _ in range(directions if len(rows) else 0):
+        checking, trying = step % schedule.every == 0, rows
+        for _ in range(schedule.directions if len(rows) else 0):
             sphere, nearer, closer = _propose(x[trying], best[trying], draw(trying), spherical[trying], source[trying])
             allowed = torch.ones_like(closer)
             if checking:
                 held = ask(trying, sphere)
                 on_sphere.add(trying, held)
-                allowed = held if conditional else allowed
+                allowed = held if schedule.conditional else allowed
             success = allowed.clone()
             success[allowed] = ask(trying[allowed], nearer[allowed])
             if checking:
@@ -212,7 +209,7 @@ def _walk(
         if checking:
             factor = on_sphere.factor(0.2, 0.5)
             spherical *= factor
-            source *= factor * towards.factor(low, high)
+            source *= factor * towards.factor(schedule.low, schedule.high)
             rows = rows[source[rows] >= CONVERGED]
         on_step()
 
@@ -232,25 +229,6 @@ def _propose(x: Tensor, best: Tensor, noise: Tensor, spherical: Tensor, source: 
     nearer = sphere + left * ((source * distance + reach - distance) / reach).clamp(0, 1)
     sphere, nearer = (images.to(x.dtype).view_as(x) for images in (sphere, nearer))
     return sphere, nearer, ((flat - nearer.flatten(1).to(flat)).norm(dim=1, keepdim=True) < distance).squeeze(1)
-
-
-@dataclass
-class _Recent:
-    """The last outcomes of each image, and how many there were since its step last changed."""
-
-    outcomes: Tensor
-    seen: Tensor
-
-    def add(self, rows: Tensor, outcomes: Tensor) -> None:
-        self.outcomes[rows, self.seen[rows] % self.outcomes.shape[1]] = outcomes
-        self.seen[rows] += 1
-
-    def factor(self, low: float, high: float) -> Tensor:
-        """What each image's step is to be multiplied by, if enough outcomes are in; those of a step that changes are forgotten."""
-        size, successes = self.outcomes.shape[1], self.outcomes.sum(1)
-        longer, shorter = ((self.seen >= size) & far for far in (successes > high * size, successes < low * size))
-        self.seen[longer | shorter] = 0
-        return ADAPTATION ** (longer.float() - shorter.float())
 
 
 def _normal_numbers(x: Tensor, generators: list[torch.Generator]) -> Draw:

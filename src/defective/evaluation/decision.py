@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from defective.attacks import boundary_details, boundary_score
-from defective.attacks.boundary import SCHEDULE_OF
+from defective.attacks.schedule import SCHEDULE_OF
 from defective.evaluation.subject import Subject
 from defective.evaluation.work import Tensors
 from defective.inference import as_images, device_of
