@@ -75,7 +75,7 @@ def claims(found: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
     )
     for document, claim in found:
         held = _held(claim["counts"], "not measured"), _held(claim["published"]["counts"], "not printed")
-        where = document["exhibit"], ", ".join(document["data"].values())
+        where = document["exhibit"], _data(document)
         text = " ".join(filter(None, [claim["text"], chance_warning(claim.get("at_chance", []))]))
         lines.append(_line(text.replace("|", "\\|"), *where, f"**{claim['verdict']}**", *held))
     return "\n".join(lines) + "\n"
@@ -85,13 +85,19 @@ def verdicts(found: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
     """How many claims hold, and what those say that do not."""
     counts = Counter(claim["verdict"] for _, claim in found)
     said = [f"{counts[verdict]} {word}" for verdict, word in (("holds", "hold"), ("fails", "fail"), ("undecided", "are undecided"))]
-    lines = [f"Of {len(found)} claims put to the test so far, {', '.join(said[:2])} and {said[2]}. Those that fail:", ""]
+    lines = [f"Claims put to the test so far, each data set counted: {len(found)}. Of these {', '.join(said[:2])} and {said[2]}."]
+    lines += ["Those that fail:", ""] if counts["fails"] else []
     lines += [
-        f"- {claim['text']} ({heading(document['exhibit'])}, {', '.join(document['data'].values())})"
+        f"- {claim['text']} ({heading(document['exhibit'])}, {_data(document)})"
         for document, claim in found
         if claim["verdict"] == "fails"
     ]
     return "\n".join(lines) + "\n"
+
+
+def _data(document: dict[str, Any]) -> str:
+    """The sets that an exhibit was measured on, and what they stand for."""
+    return ", ".join(name if name == kind else f"{name} for {kind}" for kind, name in document["data"].items())
 
 
 def bench(name: str, folder: Path) -> str:

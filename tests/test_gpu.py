@@ -1,16 +1,19 @@
 """Every path that differs on a GPU, against the CPU or against what must hold exactly; skipped where there is no GPU."""
 
+import copy
 import json
 from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._triton import has_triton
 
 from defective import attacks, build, defects, load, save, sparsify
 from defective.cli import main
 from defective.data import ImageSet, shapes
+from defective.errors import OutOfTime
 from defective.inference import logits
-from defective.machine import bare, compiled, resolve_precision
+from defective.machine import compiled, resolve_precision
 from defective.specs import Recipe
 from defective.training import epoch
 from defective.training.loop import fit
@@ -18,7 +21,11 @@ from defective.training.loop import fit
 DEVICE = torch.device("cuda")
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here"),
-    pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:.*torch.jit.script_method:DeprecationWarning",
+        "ignore:Synchronization debug mode:UserWarning",
+        "ignore:TensorFloat32 tensor cores:UserWarning",
+    ),
 ]
 RECIPE = Recipe(name="test", width_mult=0.125, epochs=2, batch_size=64, lr=0.05, augment="crop-flip")
 EPS = 16 / 255
@@ -44,16 +51,22 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def trained(data):
+def trained_once(data):
     net = build("resnet18/0.3-bottom", width_mult=0.125)
     fit(net, data, RECIPE.changed(epochs=12, lr=0.1), device="cpu", precision="fp32")
     return net.eval()
 
 
+@pytest.fixture
+def trained(trained_once):
+    """On the CPU; a copy, whatever becomes of it."""
+    return copy.deepcopy(trained_once)
+
+
 @pytest.fixture(scope="module")
-def images(data, trained):
+def images(data, trained_once):
     x = data.x[:16].float() / 255
-    return x, logits(trained, x).argmax(1)
+    return x, logits(trained_once, x).argmax(1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -74,23 +87,31 @@ def test_dead_neurons_are_exactly_zero_forward_and_backward(dtype, form):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_compiled_steps_end_where_a_cpu_ends(precision, data):
-    nets = [build("resnet18/0.3-bottom", width_mult=0.125) for _ in range(2)]
+def test_compiled_nets_one_after_the_other_end_where_a_cpu_ends(precision, data):
     recipe = RECIPE.changed(epochs=1)
-    (here,) = fit(nets[0], data, recipe, device=str(DEVICE), precision=precision)
-    (there,) = fit(nets[1], data, recipe, device="cpu", precision="fp32")
-    assert here["train_loss"] == pytest.approx(there["train_loss"], rel=1e-3 if precision == "fp32" else 3e-2)
-    assert next(nets[0].parameters()).device.type == DEVICE.type and bare(nets[0]) is nets[0]
+    for name in ("resnet18", "resnet18/0.3-bottom", "resnet18/0.1-bottom"):
+        nets = [build(name, width_mult=0.125) for _ in range(2)]
+        (here,) = fit(nets[0], data, recipe, device=str(DEVICE), precision=precision)
+        (there,) = fit(nets[1], data, recipe, device="cpu", precision="fp32")
+        assert here["train_loss"] == pytest.approx(there["train_loss"], rel=1e-3 if precision == "fp32" else 1e-2)
+        assert next(nets[0].parameters()).device.type == DEVICE.type
 
 
-def test_a_run_goes_on_from_its_state(data, tmp_path):
-    state = tmp_path / "state.safetensors"
-    whole, parts = (build("vgg19/0.5-bottom", width_mult=0.125) for _ in range(2))
-    rows = fit(whole, data, RECIPE, device=str(DEVICE))
-    fit(parts, data, RECIPE.changed(epochs=1), device=str(DEVICE), state_file=state)
-    again = fit(parts, data, RECIPE, device=str(DEVICE), state_file=state)
-    assert [row["epoch"] for row in again] == [1, 2]
-    assert again[1]["train_loss"] == pytest.approx(rows[1]["train_loss"], rel=0.05)
+def test_nets_are_compiled_where_that_can_be_done(trained):
+    assert (compiled(trained, DEVICE) is not trained) == has_triton()
+
+
+def test_a_run_that_was_broken_off_within_an_epoch_goes_on(data, tmp_path, monkeypatch):
+    """Dropout draws on the device: its generator goes on too."""
+    whole, parts = (build("resnet18/0.9-dropout", width_mult=0.125) for _ in range(2))
+    kept = {"device": str(DEVICE), "precision": "fp32", "state_file": tmp_path / "state.safetensors"}
+    rows = fit(whole, data, RECIPE, device=str(DEVICE), precision="fp32")
+    monkeypatch.setattr(epoch, "_must_stop", lambda run, state, step: step == 2)
+    with pytest.raises(OutOfTime):
+        fit(parts, data, RECIPE, **kept)
+    monkeypatch.undo()
+    again = fit(build("resnet18/0.9-dropout", width_mult=0.125), data, RECIPE, **kept)
+    assert [row["train_loss"] for row in again] == pytest.approx([row["train_loss"] for row in rows], rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["fgsm", "pgd", "mifgsm"])
@@ -100,7 +121,6 @@ def test_gradient_attacks_agree_with_the_cpu(name, trained, images):
     attack = getattr(attacks, name)
     here = attack(trained, x, y, **numbers)
     there = attack(trained.to(DEVICE), x.to(DEVICE), y.to(DEVICE), **numbers)
-    trained.cpu()
     assert there.device.type == DEVICE.type and float((there.cpu() - x).abs().max()) <= EPS + 1e-6
     assert float(((there.cpu() - here).abs() < 1e-5).float().mean()) > (0.99 if name == "fgsm" else 0.95)
 
@@ -157,18 +177,19 @@ def test_the_commands_run_from_training_to_evaluation(tmp_path, capsys):
 
 
 def test_a_step_waits_for_nothing(data, monkeypatch):
+    """From the batch to the end of the step; the loss is read after the last one."""
     step, steps = epoch._step, []
 
     def strictly(*arguments):
         steps.append(None)
-        # The first steps compile.
-        if len(steps) == 2:
-            torch.cuda.set_sync_debug_mode("error")
-        try:
-            step(*arguments)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
+        step(*arguments)
+        # The first one compiles, and what comes after the fourth is the end of the epoch.
+        torch.cuda.set_sync_debug_mode("error" if 1 <= len(steps) < 4 else "default")
 
     monkeypatch.setattr(epoch, "_step", strictly)
-    fit(build("vgg19/0.5-bottom", width_mult=0.125), replace(data, x=data.x[:256], y=data.y[:256]), RECIPE, device=str(DEVICE))
-    assert len(steps) == 8
+    few = replace(data, x=data.x[:256], y=data.y[:256])
+    try:
+        fit(build("vgg19/0.5-bottom", width_mult=0.125), few, RECIPE.changed(epochs=1), device=str(DEVICE))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(steps) == 4

@@ -1,5 +1,3 @@
-import shutil
-
 import pytest
 import torch
 from torch import nn
@@ -18,8 +16,9 @@ def net():
 @pytest.fixture
 def triton(monkeypatch):
     limit = torch._dynamo.config.recompile_limit
-    monkeypatch.setattr(machine, "find_spec", lambda name: name == "triton")
-    monkeypatch.setattr(shutil, "which", lambda name: name == "gcc")
+    monkeypatch.setattr(machine, "has_triton", lambda: True)
+    monkeypatch.setattr(machine.shutil, "which", lambda name: name == "gcc")
+    monkeypatch.setattr(machine.Path, "exists", lambda path: path.name == "Python.h")
     yield
     torch._dynamo.config.recompile_limit = limit
 
@@ -33,9 +32,9 @@ def test_nets_are_compiled_on_a_gpu_alone(net):
 
 
 @pytest.mark.usefixtures("triton")
-@pytest.mark.parametrize("missing", ["find_spec", "which"])
-def test_nothing_is_compiled_without_what_that_needs(net, missing, monkeypatch):
-    monkeypatch.setattr(machine if missing == "find_spec" else shutil, missing, lambda name: None)
+@pytest.mark.parametrize(("where", "missing"), [("", "has_triton"), ("shutil", "which"), ("Path", "exists")])
+def test_nothing_is_compiled_without_what_that_needs(net, where, missing, monkeypatch):
+    monkeypatch.setattr(getattr(machine, where) if where else machine, missing, lambda *_: False)
     assert compiled(net, CUDA) is net
 
 

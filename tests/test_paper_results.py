@@ -48,22 +48,23 @@ def claims(tmp_path):
     }
     for (where, exhibit), claims in found.items():
         (tmp_path / where).mkdir(parents=True)
-        document = {"exhibit": exhibit, "data": {"x": where[0]}, "claims": claims}
+        document = {"exhibit": exhibit, "data": {"b": where[0]}, "claims": claims}
         (tmp_path / where / f"{exhibit}.json").write_text(json.dumps(document))
     return fill().tested(tmp_path, "tiny/cpu")
 
 
 def test_claims_count_only_what_is_measured_and_printed(claims):
     assert fill().claims(claims).splitlines()[2:] == [
-        "| D | table1 | c | **holds** | 3 of 3 | 1 of 2 |",
+        "| D | table1 | c for b | **holds** | 3 of 3 | 1 of 2 |",
         "| A \\| b | table4 | b | **fails** | 2 of 3 | not printed |",
     ]
 
 
 def test_verdicts_are_counted_and_what_fails_is_said(claims):
     said = fill().verdicts(claims).splitlines()
-    assert said[0] == "Of 2 claims put to the test so far, 1 hold, 1 fail and 0 are undecided. Those that fail:"
-    assert said[2:] == ["- A | b (Table 4, b)"]
+    assert said[0] == "Claims put to the test so far, each data set counted: 2. Of these 1 hold, 1 fail and 0 are undecided."
+    assert said[1:] == ["Those that fail:", "", "- A | b (Table 4, b)"]
+    assert fill().verdicts(claims[:1]).splitlines()[1:] == []
 
 
 def test_a_bound_that_lies_nowhere_is_shown_as_such(tmp_path):

@@ -114,6 +114,19 @@ def test_a_container_may_be_a_site():
     assert (net(torch.rand(1, 3, 4, 4)) == 0).sum() >= 16
 
 
+@pytest.mark.parametrize("first", ["resnet18", "resnet18/0.9-dropblock"])
+def test_code_compiled_for_a_plain_net_is_not_that_of_a_defective_one(first):
+    """torch.compile keeps its code by class, and looks at hooks only where it is told to."""
+    x = torch.rand(2, 3, 16, 16)
+    for name in (first, "resnet18/0.3-bottom", "resnet18", "resnet18/0.3-top", "resnet18/0.5-bottom"):
+        net = build(name, width_mult=0.0625, image_size=16)
+        torch.testing.assert_close(torch.compile(net.eval(), backend="eager", dynamic=False)(x), net(x))
+        torch.manual_seed(0)
+        made = torch.compile(net.train(), backend="eager", dynamic=False)(x)
+        torch.manual_seed(0)
+        torch.testing.assert_close(made, net(x))
+
+
 SURVIVALS = {
     "deepcopy": copy.deepcopy,
     "pickle": lambda net: torch.load(_pickled(net), weights_only=False),

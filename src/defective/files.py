@@ -123,11 +123,15 @@ def read_about(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    missing = InputError(f"{path}: there is no such file")
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
+        raise missing
     try:
         with safe_open(path, "pt") as stored:
             yield stored, json.loads((stored.metadata() or {})["defective"])
+    except FileNotFoundError:
+        # It went a moment ago, as the state of a run that ends does.
+        raise missing from None
     except KeyError:
         raise InputError(f"{path} was not written by defective") from None
     except (SafetensorError, json.JSONDecodeError) as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from numbers import Integral
+from typing import Any
 
 import torch
 from torch import nn
@@ -72,6 +73,20 @@ def refuse_compiled(model: nn.Module) -> None:
     # torch.compile ignores hooks that come after its first call (pytorch#117758).
     if any(isinstance(m, torch._dynamo.OptimizedModule) or m._compiled_call_impl is not None for m in model.modules()):
         raise InputError("this model is compiled already, and torch.compile ignores later changes: change it first, compile second")
+
+
+def register_hook(site: nn.Module, hook: Callable[..., Any]) -> None:
+    """Put a forward hook on a module so that torch.compile cannot pass it over.
+
+    Code compiled for a net is used again for the next net of its class, and by default torch does not look whether hooks have come or
+    gone: a defective net would run as the plain one that was compiled before it.
+    """
+    config = torch._dynamo.config
+    if config.skip_nnmodule_hook_guards:
+        config.skip_nnmodule_hook_guards = False
+        # What is compiled already was not told to look.
+        torch._dynamo.reset()
+    site.register_forward_hook(hook)
 
 
 def forget_spec(model: nn.Module) -> None:

@@ -12,7 +12,7 @@ from defective.errors import InputError
 from defective.inference import device_of, evaluating
 from defective.layers import apply_mask
 from defective.masks import sample_mask, stream
-from defective.sites import Blocks, Sites, block_sites, forget_spec, named_sites, refuse_both, refuse_compiled
+from defective.sites import Blocks, Sites, block_sites, forget_spec, named_sites, refuse_both, refuse_compiled, register_hook
 from defective.specs import Pattern, Placement, Sampling
 
 
@@ -95,7 +95,7 @@ def attach_(model: nn.Module, name: str, mask: Tensor, keep_prob: float, pattern
     # Four axes, so that .to(memory_format=torch.channels_last) lays the mask out like the activations it meets.
     site.register_buffer("defect_mask", mask.unsqueeze(0))
     site.defect_record = (name, keep_prob, pattern)  # type: ignore[assignment]
-    site.register_forward_hook(_mask_output)
+    register_hook(site, _mask_output)
 
 
 def defects(model: nn.Module) -> list[Defect]:

@@ -194,6 +194,13 @@ def test_a_spec_that_cannot_be_read_is_named_and_hides_no_other(store):
     assert list(store.specs()) == [(name_of(OTHER), OTHER)]
 
 
+def test_a_stray_file_is_no_job(store):
+    for folder in ("jobs", "running"):
+        (store.folder / folder).mkdir(exist_ok=True)
+        (store.folder / folder / ".DS_Store").touch()
+    assert store.damaged() == [] and list(store.finished()) == [] and store.begun(".DS_Store") is None
+
+
 def test_an_unfinished_job_says_what_it_is(store):
     with store.working(JOB):
         assert store.begun(name_of(JOB)) == JOB

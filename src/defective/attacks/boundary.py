@@ -74,9 +74,9 @@ def boundary_details(
         spherical_step: First length ``delta`` of the step on the sphere around the image, in units of the distance ``d``.
         source_step: First length ``epsilon`` of the step towards the image, in units of ``d``.
         draft: A faster near-copy of the model to ask on the way, as ``sparsify(model, x[:1], precision="bf16")``. Where the walk ends,
-            images are moved on along their own direction until ``model`` misclassifies them; where that takes twice the distance,
-            they walk again, asking ``model``. Questions to both are counted.
-        on_step: Called after each step, to show progress.
+            images are moved on along their own direction until ``model`` misclassifies them. Where twice the distance is not enough,
+            or no start was found, they walk again, asking ``model``. Questions to both are counted.
+        on_step: Called after each step, to show progress; up to twice as often with a draft.
 
     Raises:
         InputError: If a number is out of range, the schedule is unknown, or a label is no class of the model.
@@ -85,8 +85,9 @@ def boundary_details(
     """
     _check_options(steps, schedule, spherical_step=spherical_step, source_step=source_step)
     check_inputs(x, y)
-    for asked in (model, *([] if draft is None else [draft])):
-        check_classes(asked, x, y)
+    check_classes(model, x, y)
+    if draft is not None:
+        check_classes(draft, x, y)
     x, y = x.detach().clamp(0, 1), y.to(x.device)
     generators = image_generators(x, generator)
     queries, best = torch.zeros(len(x), dtype=torch.long, device=x.device), x.clone()
@@ -99,16 +100,19 @@ def boundary_details(
         _walk(ask, x, best, walking, numbers, steps, SCHEDULES[schedule], on_step, spherical_step, source_step)
         return walking
 
-    with evaluating(model), evaluating(model if draft is None else draft), torch.no_grad():
-        everyone, ask = torch.arange(len(x), device=x.device), _asking(model, y, queries)
-        wrong = ask(everyone, x)
-        walked = walk(ask if draft is None else _asking(draft, y, queries), everyone[~wrong])
+    with evaluating(model), torch.no_grad():
+        ask = _asking(model, y, queries)
+        wrong = ask(torch.arange(len(x), device=x.device), x)
+        rows, held = (~wrong).nonzero().squeeze(1), wrong.nonzero().squeeze(1)
         if draft is not None:
-            best[walked], held = moved_on(x[walked], best[walked], lambda some, images: ask(walked[some], images))
-            lost = walked[~held]
-            best[lost] = x[lost]
-            walked = torch.cat([walked[held], walk(ask, lost)])
-    return BoundaryResult(best, queries, wrong.index_fill(0, walked, True))
+            with evaluating(draft):
+                walked = walk(_asking(draft, y, queries), rows)
+            best[walked], enough = moved_on(x[walked], best[walked], lambda some, images: ask(walked[some], images))
+            held = torch.cat([held, walked[enough]])
+            rows = rows[~torch.isin(rows, held)]
+            best[rows] = x[rows]
+        held = torch.cat([held, walk(ask, rows)])
+    return BoundaryResult(best, queries, wrong.index_fill(0, held, True))
 
 
 def _asking(model: nn.Module, y: Tensor, queries: Tensor) -> Ask:

@@ -45,7 +45,8 @@ def cw(
         lr: Learning rate of Adam on ``w``.
         initial_const: First ``c``; distances are in [0, 1] pixel units.
         draft: A faster near-copy of the model to search on, as ``sparsify(model, x[:1], precision="bf16")``. What it finds is moved on
-            along its own direction until ``model`` gives it the margin; where that takes twice the distance, ``model`` is searched.
+            along its own direction until ``model`` gives it the margin. Where twice the distance is not enough, or nothing was found,
+            ``model`` is searched.
 
     Returns:
         For each image the closest one found that has the margin; the image itself where none was found.
@@ -63,8 +64,9 @@ def cw(
     """
     _check_numbers(confidence, steps, search_steps, lr, initial_const)
     check_inputs(x, y)
-    for asked in (model, *([] if draft is None else [draft])):
-        check_classes(asked, x, y)
+    check_classes(model, x, y)
+    if draft is not None:
+        check_classes(draft, x, y)
     x, y = x.detach().clamp(0, 1), y.to(x.device)
     search = partial(_search, confidence=confidence, steps=steps, search_steps=search_steps, lr=lr, initial_const=initial_const)
     nearest = x.clone()
@@ -73,8 +75,7 @@ def cw(
         rows = (_shortfall(model, x, y, confidence) > 0).nonzero().squeeze(1)
         if draft is not None and len(rows):
             with evaluating(draft):
-                drafted, found = search(draft, x[rows], y[rows])
-            rows, drafted = rows[found], drafted[found]
+                drafted = search(draft, x[rows], y[rows])
             labels = y[rows]
             drafted, held = moved_on(
                 x[rows], drafted, lambda some, images: _shortfall(model, images, labels[some], confidence) == 0
@@ -82,14 +83,14 @@ def cw(
             nearest[rows[held]] = drafted[held]
             rows = rows[~held]
         if len(rows):
-            nearest[rows] = search(model, x[rows], y[rows])[0]
+            nearest[rows] = search(model, x[rows], y[rows])
     return nearest
 
 
 def _search(
     model: nn.Module, x: Tensor, y: Tensor, *, confidence: float, steps: int, search_steps: int, lr: float, initial_const: float
-) -> tuple[Tensor, Tensor]:
-    """The closest images with the margin over all constants, and which of them were found; the others are unchanged."""
+) -> Tensor:
+    """The closest images with the margin over all constants; images themselves where there is none."""
     # Half-precision images move in float32: Adam's steps are below their rounding.
     nearest, squared = x.clone(), x.new_full((len(x),), math.inf, dtype=torch.promote_types(x.dtype, torch.float32))
     const, lower, upper = (torch.full_like(squared, value) for value in (initial_const, 0, math.inf))
@@ -108,7 +109,7 @@ def _search(
         upper[rows[found]], lower[rows[~found]] = const[rows[found]], const[rows[~found]]
         searching &= (lower < LARGEST_CONST) | upper.isfinite()
         const = torch.where(upper.isfinite(), (lower + upper) / 2, (const * 10).clamp_max(LARGEST_CONST))
-    return nearest, squared.isfinite()
+    return nearest
 
 
 @torch.enable_grad()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from defective.baselines.dropblock import drop_block
 from defective.errors import InputError
-from defective.sites import Blocks, Sites, block_sites, forget_spec, named_sites, refuse_both, refuse_compiled
+from defective.sites import Blocks, Sites, block_sites, forget_spec, named_sites, refuse_both, refuse_compiled, register_hook
 from defective.specs import Kind, Placement
 
 # Architectures made of basic blocks, whose second drop of the released code lies between convolution and norm.
@@ -87,7 +87,7 @@ def attach_drop_(model: nn.Module, drop: Drop) -> None:
     there = _records(site)
     site.drop_records = (*there, drop)  # type: ignore[assignment]
     if not there:
-        site.register_forward_hook(_drop_output)
+        register_hook(site, _drop_output)
 
 
 def drops(model: nn.Module) -> list[Drop]:

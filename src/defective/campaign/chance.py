@@ -47,5 +47,5 @@ class Chance:
         return {"job": name_of(net), "net": f"{title(net)} on {net.data}", "accuracy": 100 * rate, "chance": 100 * chance}
 
     def _guess(self, net: TrainJob) -> float | None:
-        kinds = (kind for kind, name in self._plan.data.items() if name == net.data)
-        return next((1 / _CLASSES[kind] for kind in kinds if kind in _CLASSES), None)
+        readers = (self._plan.readers.get(kind, kind) for kind, name in self._plan.data.items() if name == net.data)
+        return next((1 / _CLASSES[reader] for reader in readers if reader in _CLASSES), None)

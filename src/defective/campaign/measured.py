@@ -10,7 +10,7 @@ from defective.campaign.plan import Plan, read_plan
 from defective.campaign.store import Store, name_of
 from defective.evaluation import Rate
 from defective.paper import EXHIBITS, Cell, Claim, Comparison, Estimate, Exhibit, exhibits, judge
-from defective.paper.claims import Ref, Verdict, difference
+from defective.paper.claims import Ref, Verdict, difference, overall
 from defective.specs import Job
 
 Document = dict[str, Any]
@@ -165,17 +165,15 @@ def _claim(claim: Claim, exhibit: Exhibit, plan: Plan, store: Store, chance: Cha
         number = other.published(row, column)
         return None if number is None else Estimate.exact(number)
 
-    verdict, verdicts = judge(claim, measured)
+    _, verdicts = judge(claim, measured)
     of_paper, of_numbers = judge(claim, published)
     doubted = [[entry for ref in _refs(each) for cell in cells(ref) for entry in chance.of(cell.job)] for each in claim.comparisons]
     # Whatever its numbers are: a net that learned nothing bears no claim out, and refutes none.
     verdicts = [_doubt(each) if nets else each for each, nets in zip(verdicts, doubted, strict=True)]
-    if any(doubted):
-        verdict = "not measured" if "not measured" in verdicts else _doubt(verdict)
     return {
         "text": claim.text,
         "where": claim.where,
-        "verdict": verdict,
+        "verdict": overall(verdicts),
         "at_chance": _each_once(entry for nets in doubted for entry in nets),
         "counts": {each: verdicts.count(each) for each in dict.fromkeys(verdicts)},
         "published": {"verdict": of_paper, "counts": {each: of_numbers.count(each) for each in dict.fromkeys(of_numbers)}},

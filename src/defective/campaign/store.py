@@ -237,7 +237,7 @@ def _read(file: Path) -> Document | None:
         document = json.loads(file.read_text())
         if not isinstance(document, dict):
             raise ValueError("no JSON object")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
         raise InputError(f"{file} is damaged ({error}): move it out of the store, it will be made again") from None

@@ -33,7 +33,8 @@ def _begun(name: str, job: Job | None, store: Store) -> dict[str, Any]:
     if isinstance(job, TrainJob):
         of_one = job.recipe.epochs
         folder = store.folder / "running" / name
-        found |= {"epochs": _epochs(folder, of_one), "of_epochs": of_one * job.net.members}
+        of_all = of_one * job.net.members
+        found |= {"epochs": min(_epochs(folder, of_one), of_all), "of_epochs": of_all}
     return found
 
 

@@ -40,7 +40,7 @@ def crop_flip(x: Tensor, windows: Windows) -> Tensor:
     """Pad with black, cut each image's window of the old size out of it, and mirror some.
 
     Args:
-        x: Images ``(N, C, H, W)``, uint8 or float, where the windows are.
+        x: Images ``(N, C, H, W)``, uint8 or float, on the windows' device.
         windows: One for each image.
 
     Returns:

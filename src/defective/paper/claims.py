@@ -141,10 +141,18 @@ def judge(claim: Claim, cells: Callable[[Ref], Estimate | None]) -> tuple[Verdic
     for comparison in claim.comparisons:
         right = Estimate.exact(comparison.right) if isinstance(comparison.right, float | int) else cells(comparison.right)
         found.append(compare(comparison, cells(comparison.left), right))
-    for verdict in ("fails", "not measured", "undecided"):
-        if verdict in found:
-            return verdict, found
-    return "holds", found
+    return overall(found), found
+
+
+def overall(found: Sequence[Verdict]) -> Verdict:
+    """Verdict of a claim whose comparisons have these.
+
+    Example:
+        >>> overall(["holds", "undecided", "fails"]), overall(["holds", "undecided"]), overall(["holds"])
+        ('fails', 'undecided', 'holds')
+    """
+    order: tuple[Verdict, ...] = ("fails", "not measured", "undecided")
+    return next((verdict for verdict in order if verdict in found), "holds")
 
 
 def rising(column: str, rows: Sequence[str]) -> tuple[Comparison, ...]:

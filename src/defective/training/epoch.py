@@ -126,7 +126,8 @@ def run_epoch(
                 raise OutOfTime
             lr = learning_rate(run.recipe, epoch, step, steps)
             x, y = next(batches)
-            x = _augment(x.to(run.device), windows and windows[begun.seen : begun.seen + len(y)])
+            cut = None if windows is None else windows[begun.seen : begun.seen + len(y)]
+            x = _augment(x.to(run.device), cut)
             _step(model, x, y.to(run.device), optimizer, lr, run, begun)
             # Reading the loss waits for the device, so on an accelerator it is read now and then.
             if run.device.type == "cpu" or step % 50 == 49 or step == steps - 1:

@@ -120,7 +120,7 @@ def _through_live(model: nn.Module, data: Data, precision: str) -> nn.Module:
     live = train_live(model, torch.zeros(1, *data.image_shape), precision=precision)
     if not any(choice.live for choice in live.choices):
         raise InputError(
-            f"neurons live: no layer of {type(model).__name__} would be faster through its live neurons: train all of them"
+            f"neurons live: no layer of {type(model).__name__} would be faster through its live neurons on this device: train all of them"
         )
     return live
 
