@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import cycle
-from statistics import mean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -58,65 +57,69 @@ def measure(settings: Settings) -> Found:
 
 
 def _against(settings: Settings, name: str, parts: list[Attacked], steps: int, few: int | None = None) -> dict[str, Found]:
-    """Ours in float32, ours drafted in bfloat16 and a peer's, part by part in turn; time for each image and query.
+    """A peer's, ours in float32 and ours drafted in bfloat16, part by part in turn; time for each image and query.
 
     ``few``: images of each part that the peer takes, and that distances and queries are compared on.
     """
-    counting = Counting(parts[0].net).eval()
-    theirs = [part._replace(x=part.x[:few], y=part.y[:few]) for part in parts]
-    asked = [_asked(name, counting, part, steps) for part in theirs]
     keys = {precision: f"{name.lower()}-{precision}" for precision in ("fp32", "bf16")}
-    failed = next((line for _, line in asked if line), None)
-    if failed:
-        return dict.fromkeys(keys.values(), failed)
-    walks = _walks(parts[0], mean(queries for queries, _ in asked))
-    turns: dict[str, list[Turn]] = {who: [] for who in (*walks, "theirs")}
+    net, draft = ours(parts[0].net, parts[0].x, "fp32"), ours(parts[0].net, parts[0].x, "bf16")
+    turns: dict[str, list[Turn]] = {"theirs": [], **{precision: [] for precision in keys}}
+    # What the search for a start asks.
+    starts = [float(_walk(net, part, 1).queries.float().mean()) - A_STEP for part in parts]
 
-    def own(who: str, part: Attacked) -> None:
-        result = walks[who](part)
-        turns[who].append(Turn(_distances(part, result.x_adv)[:few], float(result.queries.float().mean())))
+    def their(index: int) -> None:
+        part = parts[index]
+        turns["theirs"].append(_peer(name, part._replace(x=part.x[:few], y=part.y[:few]), steps))
 
-    def their(part: Attacked) -> None:
-        act = peers.boundary(name, counting, part.x, part.y, steps=steps)
-        assert act is not None
-        counting.asked = 0
-        x_adv = act()
-        turns["theirs"].append(Turn(_distances(part, x_adv), counting.asked / len(part.x)))
+    def own(index: int, precision: str) -> None:
+        # As many queries as the peer has just asked on the same part.
+        part, own_steps = parts[index], max(1, round((turns["theirs"][-1].queries - starts[index]) / A_STEP))
+        result = _walk(net, part, own_steps, draft if precision == "bf16" else None)
+        turns[precision].append(Turn(_distances(part, result.x_adv)[:few], float(result.queries.float().mean())))
 
-    contestants = {who: _taking(partial(own, who), parts) for who in walks}
-    seconds = settings.in_turn({**contestants, "theirs": _taking(their, theirs)}, warm=False)
-    sizes = dict.fromkeys(walks, len(parts[0].x)) | {"theirs": len(theirs[0].x)}
+    contestants: dict[str, Callable[[int], None]] = {"theirs": their}
+    contestants |= {precision: partial(own, precision=precision) for precision in keys}
+    try:
+        seconds = settings.in_turn({who: _taking(act, len(parts)) for who, act in contestants.items()}, warm=False)
+    except (LookupError, ValueError) as error:
+        return dict.fromkeys(keys.values(), absent(str(error)))
+    size = len(parts[0].x)
+    sizes = {"theirs": min(few or size, size), **dict.fromkeys(keys, size)}
     rates = {who: [time / turn.queries / sizes[who] for time, turn in zip(seconds[who], turns[who], strict=True)] for who in turns}
-    queries = {who: [turn.queries for turn in turns[who]] for who in turns}
-    note = f"{len(parts[0].x)} images a turn, {sizes['theirs']} with {name}"
-    checks = {precision: no_worse(turns[f"ours {precision}"], turns["theirs"], name) for precision in keys}
-    return {
-        key: measured(
-            checks[precision][1],
-            ratios(rates["theirs"], rates[f"ours {precision}"]),
-            seconds=seconds,
-            note=note,
-            queries=queries,
-        )
-        if checks[precision][0]
-        else wrong(checks[precision][1])
-        for precision, key in keys.items()
+    about: dict[str, Any] = {
+        "seconds": {f"ours {who}" if who in keys else who: times for who, times in seconds.items()},
+        "queries": {who: [turn.queries for turn in turns[who]] for who in turns},
+        "note": f"{sizes['fp32']} images a turn, {sizes['theirs']} with {name}",
     }
+    lines = {}
+    for precision, key in keys.items():
+        passed, check = no_worse(turns[precision], turns["theirs"], name)
+        lines[key] = measured(check, ratios(rates["theirs"], rates[precision]), **about) if passed else wrong(check)
+    return lines
 
 
-def _walks(part: Attacked, budget: float) -> dict[str, Callable[[Attacked], BoundaryResult]]:
-    """Our attack in float32 and drafted in bfloat16, each of as many steps as the queries for an image allow."""
-    net, draft = (ours(part.net, part.x, precision) for precision in ("fp32", "bf16"))
-    walks: dict[str, Callable[[Attacked], BoundaryResult]] = {}
-    for precision, options in (("fp32", {}), ("bf16", {"draft": draft})):
+def _peer(name: str, part: Attacked, steps: int) -> Turn:
+    """A peer's walk.
 
-        def walk(part: Attacked, steps: int, options: dict[str, nn.Module] = options) -> BoundaryResult:
-            generator = torch.Generator().manual_seed(0)
-            return boundary_details(net, part.x, part.y, steps=steps, generator=generator, schedule=SCHEDULE, **options)  # type: ignore[arg-type]
+    Raises:
+        LookupError: If it is not installed.
+        ValueError: If it finds no start.
+    """
+    counting = Counting(part.net).eval()
+    act = peers.boundary(name, counting, part.x, part.y, steps=steps)
+    if act is None:
+        raise LookupError(f"{name} is not installed")
+    counting.asked = 0
+    try:
+        x_adv = act()
+    except ValueError as error:
+        raise ValueError(f"{name} found no start: {error}") from None
+    return Turn(_distances(part, x_adv), counting.asked / len(part.x))
 
-        start = float(walk(part, 1).queries.float().mean()) - A_STEP
-        walks[f"ours {precision}"] = partial(walk, steps=max(1, round((budget - start) / A_STEP)))
-    return walks
+
+def _walk(net: nn.Module, part: Attacked, steps: int, draft: nn.Module | None = None) -> BoundaryResult:
+    generator = torch.Generator().manual_seed(0)
+    return boundary_details(net, part.x, part.y, steps=steps, generator=generator, schedule=SCHEDULE, draft=draft)
 
 
 def no_worse(own: list[Turn], their: list[Turn], name: str) -> tuple[bool, str]:
@@ -131,23 +134,10 @@ def no_worse(own: list[Turn], their: list[Turn], name: str) -> tuple[bool, str]:
     return quotient <= 1 + SLACK and asked[0] <= (1 + SLACK) * asked[1], text
 
 
-def _taking(act: Callable[[Attacked], None], parts: list[Attacked]) -> Callable[[], None]:
+def _taking(act: Callable[[int], None], parts: int) -> Callable[[], None]:
     """A contestant that takes part after part."""
-    take = cycle(parts)
+    take = cycle(range(parts))
     return lambda: act(next(take))
-
-
-def _asked(name: str, counting: Counting, part: Attacked, steps: int) -> tuple[float, Found | None]:
-    """Queries that a peer asks for each image; or the line, if it is not installed or does not start."""
-    act = peers.boundary(name, counting, part.x, part.y, steps=steps)
-    if act is None:
-        return 0.0, absent(f"{name} is not installed")
-    counting.asked = 0
-    try:
-        act()
-    except ValueError as error:
-        return 0.0, absent(f"{name} found no start: {error}")
-    return counting.asked / len(part.x), None
 
 
 def _distances(part: Attacked, x_adv: Tensor) -> Tensor:
