@@ -107,7 +107,7 @@ def test_a_claim_about_a_net_at_chance_is_undecided_and_says_why(store, plain, d
     assert [each["job"] for each in claim["at_chance"]] == [each["job"] for each in made["at_chance"]] == list(map(name_of, low))
     said = "(tiny, seed 0) on few (10.0 % right, chance 10.0 %)"
     for text in (markdown(made), latex(made)):
-        assert "No better than chance, so that no claim that rests on" in text
+        assert "No better than chance, so that no comparison with" in text
         assert said in text.replace("\\%", "%")
 
 

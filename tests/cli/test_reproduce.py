@@ -27,7 +27,7 @@ def filled(folder, name, hits):
     for job in plan_of(name, data="data").jobs:
         net = job.net if job.kind == "train" else job.target.net if job.kind == "score" else ""
         values = {"hits": hits(str(net)), "total": 1000}
-        finish(store, job, dict.fromkeys(("test_accuracy", "fooled", "paper", "target-correct", "all"), values))
+        finish(store, job, dict.fromkeys(("test_accuracy", "fooled", "paper", "target-correct", "all"), values), chance=0.1)
     return store
 
 
@@ -118,7 +118,7 @@ def test_a_claim_on_a_net_at_chance_says_so(place, tmp_path, run):
     said = run(f"reproduce table8 {DATA} --store {tmp_path / 'store'}")
     assert said.code == 0 and "  undecided: Defective layers help against white-box attacks too. (12 undecided)\n" in said.out
     assert (
-        "    warning: No better than chance, so that no claim that rests on it is decided: resnet18 (tiny, seed 0) on data (10.0 % right, "
+        "    warning: No better than chance, so that no comparison with it is decided: resnet18 (tiny, seed 0) on data (10.0 % right, "
         "chance 10.0 %).\n" in said.out
     )
 

@@ -14,8 +14,7 @@ PLAN = plan_of("table8")
 PLAIN = [job for job in PLAN.jobs if not (job.kind == "train" and job.net.defects)]
 CLAIM = "Defective layers help against white-box attacks too."
 WARNING = (
-    "No better than chance, so that no claim that rests on it is decided: "
-    "resnet18 (tiny, seed 0) on few (10.0 % right, chance 10.0 %)."
+    "No better than chance, so that no comparison with it is decided: resnet18 (tiny, seed 0) on few (10.0 % right, chance 10.0 %)."
 )
 
 
@@ -43,7 +42,7 @@ def test_a_net_at_chance_is_a_warning_at_its_claims_and_its_table(store):
     assert CLAIM in claim[0] and f'<p class="warning">{WARNING}</p>' in claim[0]
     section = text[text.index('<section class="exhibit" id="table8"') :]
     assert f'<p class="warning">{WARNING}</p>' in section.split("</section>")[0]
-    assert "A claim that rests on a net which is no better than chance is undecided" in text
+    assert "A comparison with a net that is no better than chance is undecided" in text
     for suffix in ("md", "tex"):
         said = (store.folder.parent / "page" / "tables" / f"table8.{suffix}").read_text()
         assert WARNING in said.replace("\\%", "%")

@@ -136,13 +136,13 @@ def chance_warning(entries: Sequence[Mapping[str, Any]]) -> str:
 
     Example:
         >>> chance_warning([{"net": "vgg19 (tiny, seed 0) on mnist", "accuracy": 11.35, "chance": 11.35}])
-        'No better than chance, so that no claim that rests on it is decided: vgg19 (tiny, seed 0) on mnist (11.3 % right, chance 11.3 %).'
+        'No better than chance, so that no comparison with it is decided: vgg19 (tiny, seed 0) on mnist (11.3 % right, chance 11.3 %).'
     """
     named = [f"{each['net']} ({shown(each['accuracy'], '%')} % right, chance {shown(each['chance'], '%')} %)" for each in entries]
     more = [f"{len(named) - 3} more"] if len(named) > 3 else []
     which = "it" if len(named) == 1 else "them"
     listed = ", ".join([*named[:3], *more])
-    return f"No better than chance, so that no claim that rests on {which} is decided: {listed}." if named else ""
+    return f"No better than chance, so that no comparison with {which} is decided: {listed}." if named else ""
 
 
 def counted(count: int, thing: str) -> str:
