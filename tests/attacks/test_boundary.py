@@ -110,7 +110,9 @@ def test_what_a_draft_reaches_is_moved_on_and_else_the_model_is_asked(share, ask
     net, x, y, best = (plane[0], *(part[:1] for part in plane[1:]))
     margin = net(x).detach().diff().abs()
     model, draft = Counting(net), Counting(net, int(y), share * margin)
-    result = boundary_details(model, x, y, steps=4000, generator=seeded(), draft=draft)
+    walked = []
+    result = boundary_details(model, x, y, steps=4000, generator=seeded(), draft=draft, on_step=lambda: walked.append(None))
+    assert len(walked) == (8000 if asked_again else 4000)
     assert result.started.all() and (net(result.x_adv).argmax(1) != y).all()
     assert (distances(x, result.x_adv) >= best).all() and (distances(x, result.x_adv) <= 1.15 * best).all()
     assert (model.asked > 1000) == asked_again and draft.asked > 50

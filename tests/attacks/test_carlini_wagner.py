@@ -49,8 +49,8 @@ def steep_net():
     return net.eval()
 
 
-@pytest.mark.parametrize("confidence", [0.0, 3.0])
-def test_linear_nets_are_attacked_to_the_closed_form_optimum(confidence):
+def plane(confidence):
+    """A two-class linear net, images well inside the box, their labels, and their distances to the closest with the margin."""
     net = linear_net(classes=2)
     x = 0.4 + 0.2 * torch.rand(6, 2, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     y = net(x).argmax(1)
@@ -58,6 +58,12 @@ def test_linear_nets_are_attacked_to_the_closed_form_optimum(confidence):
     best = (confidence - margins(net, x, y)) / across.norm(dim=1)
     there = x + (best / across.norm(dim=1))[:, None, None, None] * across.view_as(x)
     assert there.min() > 0.01 and there.max() < 0.99, "the box binds: no closed form"
+    return net, x, y, best
+
+
+@pytest.mark.parametrize("confidence", [0.0, 3.0])
+def test_linear_nets_are_attacked_to_the_closed_form_optimum(confidence):
+    net, x, y, best = plane(confidence)
     x_adv = cw(net, x, y, confidence=confidence, steps=400)
     assert (margins(net, x_adv, y) >= confidence).all()
     assert (distances(x, x_adv) >= best * (1 - 1e-9)).all()
@@ -66,11 +72,7 @@ def test_linear_nets_are_attacked_to_the_closed_form_optimum(confidence):
 
 @pytest.mark.parametrize("confidence", [0.0, 3.0])
 def test_what_a_draft_finds_is_moved_on_until_the_model_itself_gives_the_margin(confidence):
-    net = linear_net(classes=2)
-    x = 0.4 + 0.2 * torch.rand(6, 2, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    y = net(x).argmax(1)
-    across = net[1].weight[1 - y] - net[1].weight[y]
-    best = (confidence - margins(net, x, y)) / across.norm(dim=1)
+    net, x, y, best = plane(confidence)
     asked = Counting(net)
     # The weights lose 16 of their 24 bits, and the margin is asked for in them; a sixteenth of what is to be gained stays away.
     draft = copy.deepcopy(net).bfloat16()

@@ -111,7 +111,9 @@ def boundary_details(
             held = torch.cat([held, walked[enough]])
             rows = rows[~torch.isin(rows, held)]
             best[rows] = x[rows]
-        held = torch.cat([held, walk(ask, rows)])
+        # With a draft there is mostly nobody left to walk.
+        if draft is None or len(rows):
+            held = torch.cat([held, walk(ask, rows)])
     return BoundaryResult(best, queries, wrong.index_fill(0, held, True))
 
 
