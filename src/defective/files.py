@@ -4,7 +4,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from stat import S_IMODE
@@ -105,14 +105,15 @@ def _apart(shared: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what :func:`write_tensors` wrote.
+def read_tensors(path: Path, names: Collection[str] | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`write_tensors` wrote, or those of the tensors that are named and there.
 
     Raises:
         InputError: If the file is missing, damaged or not ours.
     """
     with _opened(path) as (stored, about):
-        return {name: stored.get_tensor(name) for name in stored.keys()}, about  # noqa: SIM118 - safe_open is no dict
+        there = set(stored.keys()).intersection(stored.keys() if names is None else names)
+        return {name: stored.get_tensor(name) for name in sorted(there)}, about
 
 
 def read_about(path: Path) -> dict[str, Any]:

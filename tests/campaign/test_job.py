@@ -136,6 +136,9 @@ def test_noise_on_images_that_all_nets_get_right(done, data, subjects):
     for number, job in enumerate(NOISE.targets):
         for sigma, rate in noise_curve(subjects[job].model, x, y, sigmas=NOISE.sigmas, seed=2).items():
             expected[f"{number}/{sigma}"] = counts(rate)
+    stored, _ = read_tensors(done.store.at(NOISE) / "outcome.safetensors")
+    assert torch.equal(stored.pop("index"), index)
+    assert {name: int(right.sum()) for name, right in stored.items()} == {name: each["hits"] for name, each in expected.items()}
     assert values(done, NOISE) == expected and done.store.result(NOISE)["images"] == len(index) == 6
 
 

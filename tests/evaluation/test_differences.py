@@ -7,7 +7,9 @@ from scipy.stats import bootstrap, norm
 
 from defective import InputError
 from defective.evaluation import Rate
-from defective.evaluation.differences import difference
+from defective.evaluation.differences import correlation, difference
+from defective.paper.claims import Estimate
+from defective.paper.claims import difference as mover
 
 
 def everyone(n):
@@ -151,3 +153,47 @@ def test_outcomes_that_do_not_pair_are_refused(second):
 def test_no_draws_are_refused():
     with pytest.raises(InputError, match="resamples 0"):
         difference((everyone(5), everyone(5)), (everyone(5), everyone(5)), resamples=0)
+
+
+def test_where_all_images_count_the_correlation_is_phi(generator):
+    first, second = ((each, everyone(300)) for each, _ in correlated(300, generator))
+    table = np.corrcoef(first[0].double(), second[0].double())
+    assert correlation(first, second) == pytest.approx(table[0, 1], abs=1e-12)
+    assert 0.5 < correlation(first, second) < 1
+    assert correlation(first, (~first[0], first[1])) == pytest.approx(-1)
+
+
+def test_the_correlation_is_that_of_the_delta_method(generator):
+    nets = correlated(300, generator)
+    moved = [counted.double() * (success.double() - float(Rate.among(success, counted))) for success, counted in nets]
+    expected = float(moved[0] @ moved[1] / (moved[0].norm() * moved[1].norm()))
+    assert correlation(*nets) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("rate", ["never", "always", "no image"])
+def test_what_cannot_move_has_no_correlation(rate, generator):
+    second = correlated(50, generator)[1]
+    success = torch.zeros(50, dtype=torch.bool) if rate == "never" else everyone(50)
+    counted = torch.zeros(50, dtype=torch.bool) if rate == "no image" else second[1]
+    assert correlation((success, counted), second) == correlation(second, (success, counted)) == 0.0
+
+
+def test_images_that_count_for_one_net_alone_do_not_tie_the_rates(generator):
+    (a, _), (b, _) = correlated(100, generator)
+    half = torch.arange(100) < 50
+    assert correlation((a, half), (b, ~half)) == 0.0
+
+
+def test_intervals_by_the_correlation_cover_as_often_as_they_say():
+    generator = torch.Generator().manual_seed(5)
+    truth, inside, widths = 0.08, 0, [0.0, 0.0]
+    for _ in range(400):
+        first, second = correlated(300, generator)
+        rates = [Rate.among(*each) for each in (first, second)]
+        one, other = (Estimate((float(rate),), (rate.interval,)) for rate in rates)
+        found = mover(other, one, correlation(first, second)), mover(other, one)
+        inside += found[0][1] <= truth <= found[0][2]
+        widths = [width + high - low for width, (_, low, high) in zip(widths, found, strict=True)]
+    # 95 % of 400 is 380; four standard deviations of that count are 17.
+    assert abs(inside - 380) <= 17
+    assert widths[0] < 0.8 * widths[1]

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from defective.evaluation.rates import Rate
-from defective.paper.claims import Claim, Comparison, Estimate, above, compare, difference, judge, rising, student
+from defective.paper.claims import Claim, Comparison, Estimate, above, compare, difference, judge, overall, rising, student
 
 
 def one(value, low=None, high=None):
@@ -68,6 +68,20 @@ def test_the_difference_of_two_shares_is_that_of_newcombes_table(left, right, in
     assert difference(share(*left), share(*right))[1:] == pytest.approx(interval, abs=6e-5)
 
 
+@pytest.mark.parametrize(
+    ("correlation", "below", "above"), [(1.0, 1.0, 1.0), (0.0, 5**0.5, 5.0), (0.5, 3**0.5, 13**0.5), (-1.0, 3, 7)]
+)
+def test_numbers_that_move_together_lie_less_uncertainly_apart(correlation, below, above):
+    # Lower: 1 and 2 apart from each other's bounds; upper: 4 and 3.
+    found = difference(one(10.0, 9.0, 14.0), one(4.0, 1.0, 6.0), correlation)
+    assert found == pytest.approx((6.0, 6 - below, 6 + above))
+
+
+def test_a_bound_that_lies_nowhere_leaves_the_difference_open():
+    found = difference(one(2.0, 1.0, math.inf), one(1.0, 0.5, 1.5), 0.9)
+    assert found[2] == math.inf and math.isfinite(found[1])
+
+
 def test_seeds_are_compared_one_by_one():
     # Far apart from seed to seed, always 1 to 3 apart within one.
     found, low, high = difference(many(101.0, 12.0, 53.0), many(100.0, 10.0, 50.0))
@@ -102,7 +116,7 @@ VERDICTS = {
 
 @pytest.mark.parametrize(("within", "left", "right", "verdict"), VERDICTS.values(), ids=VERDICTS)
 def test_a_comparison_has_the_verdict_of_its_difference(within, left, right, verdict):
-    assert compare(Comparison(("left", "PGD"), ("right", "PGD"), within), left, right) == verdict
+    assert compare(Comparison(("left", "PGD"), ("right", "PGD"), within), left, right).verdict == verdict
 
 
 CELLS = {
@@ -127,15 +141,23 @@ UNMEASURED = Comparison(("none", "PGD"), ("low", "PGD"))
     ],
 )
 def test_a_claim_is_worth_its_worst_comparison(comparisons, verdict):
-    found, each = judge(Claim("a", "b", comparisons), CELLS.get)
-    assert found == verdict
+    each = [judgement.verdict for judgement in judge(Claim("a", "b", comparisons), CELLS.get)]
+    assert overall(each) == verdict
     names = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided", UNMEASURED: "not measured"}
     assert each == [names[comparison] for comparison in comparisons]
 
 
 def test_a_claim_may_name_a_number_or_another_exhibit():
     claim = Claim("a", "b", (Comparison(("high", "PGD"), 19.5), Comparison(("low", "PGD"), ("table10", "low", "PGD"), within=3)))
-    assert judge(claim, CELLS.get) == ("holds", ["holds", "holds"])
+    assert [(each.verdict, each.difference[0]) for each in judge(claim, CELLS.get)] == [("holds", 0.5), ("holds", -2.0)]
+
+
+def test_correlations_narrow_a_difference_until_it_is_decided():
+    cells = {("a", "x"): one(52.0, 48.0, 56.0), ("b", "x"): one(50.0, 46.0, 54.0)}
+    claim = Claim("a", "b", (Comparison(("a", "x"), ("b", "x")), Comparison(("a", "x"), 40.0)))
+    (alone, fixed), (together, same) = (judge(claim, cells.get, lambda left, right, each=each: each) for each in (0.0, 0.9))
+    assert (alone.verdict, together.verdict) == ("undecided", "holds")
+    assert fixed == same
 
 
 def test_rising_compares_neighbours():
@@ -156,6 +178,6 @@ def test_seeds_are_paired_by_number_not_by_place():
     assert difference(left, right) == pytest.approx((1.0, 1 - 2**0.5, 1 + 2**0.5))
     assert difference(Estimate((1.0,), ((0.0, 2.0),), (0,)), Estimate((1.0,), ((0.0, 2.0),), (3,))) is None
     assert (
-        compare(Comparison(("a", "x"), ("b", "x")), Estimate((1.0,), ((0, 2),), (0,)), Estimate((0.0,), ((0, 1),), (3,)))
+        compare(Comparison(("a", "x"), ("b", "x")), Estimate((1.0,), ((0, 2),), (0,)), Estimate((0.0,), ((0, 1),), (3,))).verdict
         == "not measured"
     )

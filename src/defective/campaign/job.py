@@ -1,7 +1,7 @@
 """Do one job: train a net, attack it, score it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,11 +15,12 @@ from defective.campaign.store import Store, write_json
 from defective.data import Data, load_data
 from defective.errors import InputError
 from defective.evaluation import Crafted, Outcome, Rate, Work
+from defective.evaluation.accuracy import correct
 from defective.evaluation.crafted import craft_on, read_crafted, write_crafted
 from defective.evaluation.decision import decide
-from defective.evaluation.noise import noise_curve
+from defective.evaluation.noise import noisy
 from defective.evaluation.relations import relation
-from defective.evaluation.shuffle import shuffle_curve
+from defective.evaluation.shuffle import shuffled
 from defective.evaluation.subject import Subject, common_sample, digest_of
 from defective.files import write_tensors
 from defective.inference import logits
@@ -148,24 +149,28 @@ class Bench:
         return {"values": {"score": {key: about[key] for key in ("score", "low", "high", "images")}}, **about}
 
     def _noise(self, job: NoiseJob, place: Path) -> dict[str, Any]:
-        def curve(net: nn.Module, *images: torch.Tensor) -> Mapping[int, Rate]:
-            return noise_curve(net, *images, sigmas=job.sigmas, seed=job.seed)  # type: ignore[return-value]
-
-        return self._curves(job, 0.0, curve)
+        return self._curves(job, place, job.sigmas, noisy)
 
     def _shuffle(self, job: ShuffleJob, place: Path) -> dict[str, Any]:
-        def curve(net: nn.Module, *images: torch.Tensor) -> Mapping[int, Rate]:
-            return shuffle_curve(net, *images, grids=job.grids, seed=job.seed)
+        return self._curves(job, place, job.grids, shuffled, job.confidence)
 
-        return self._curves(job, job.confidence, curve)
-
-    def _curves(self, job: NoiseJob | ShuffleJob, confidence: float, curve: Callable[..., Mapping[int, Rate]]) -> dict[str, Any]:
+    def _curves(
+        self,
+        job: NoiseJob | ShuffleJob,
+        place: Path,
+        strengths: Sequence[int],
+        disturbed: Callable[..., torch.Tensor],
+        confidence: float = 0.0,
+    ) -> dict[str, Any]:
         subjects = [self.subject(target) for target in job.targets]
         index = _common(subjects, job, confidence)
         x, y = subjects[0].data.take(index)
-        values: Values = {}
-        for number, subject in enumerate(subjects):
-            values |= {f"{number}/{at}": _rate(rate) for at, rate in curve(subject.model, x, y).items()}
+        right: dict[str, torch.Tensor] = {}
+        for strength in strengths:
+            images = disturbed(x, strength, seed=job.seed)
+            right |= {f"{number}/{strength}": correct(subject.model, images, y) for number, subject in enumerate(subjects)}
+        write_tensors(place / "outcome.safetensors", {**right, "index": index}, {})
+        values: Values = {name: _rate(Rate.among(each, torch.ones_like(each))) for name, each in right.items()}
         return {"values": values, "images": len(index)}
 
     _HOW: ClassVar[dict[str, Callable[..., dict[str, Any]]]] = {

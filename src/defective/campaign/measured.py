@@ -6,11 +6,12 @@ from typing import Any
 
 from defective.campaign.chance import Chance, Entry
 from defective.campaign.describe import describe
+from defective.campaign.paired import Pairs
 from defective.campaign.plan import Plan, read_plan
 from defective.campaign.store import Store, name_of
 from defective.evaluation import Rate
 from defective.paper import EXHIBITS, Cell, Claim, Comparison, Estimate, Exhibit, exhibits, judge
-from defective.paper.claims import Ref, Verdict, difference, overall
+from defective.paper.claims import Judgement, Ref, Verdict, difference, overall
 from defective.specs import Job
 
 Document = dict[str, Any]
@@ -32,7 +33,7 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
         ``claims`` with verdicts and the nets at chance that they rest on; ``jobs``: what each of those jobs was, how long it took and
         where. A bound may be infinite.
     """
-    chance = Chance(plan, store)
+    chance, pairs = Chance(plan, store), Pairs(store)
     cells = plan.of(exhibit)
     found = {place: _cell(exhibit, place, cells.get(place, []), store) for place in _places(exhibit)}
     jobs = {name_of(cell.job): cell.job for each in cells.values() for cell in each}
@@ -51,7 +52,7 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
         "seeds": plan.seeds,
         "cells": list(found.values()),
         "at_chance": _each_once(entry for job in jobs.values() for entry in chance.of(job)),
-        "claims": [_claim(claim, exhibit, plan, store, chance) for claim in exhibit.claims],
+        "claims": [_claim(claim, exhibit, plan, store, chance, pairs) for claim in exhibit.claims],
         "jobs": {name: _job(job, store) for name, job in jobs.items() if store.result(job) is not None},
     }
 
@@ -114,7 +115,7 @@ def _cell(exhibit: Exhibit, place: tuple[str, str], cells: list[Cell], store: St
             "intervals": [list(interval) for interval in measured.intervals],
             "counts": [value["counts"] for value in values.values()],
         },
-        "difference": None if moved is None else dict(zip(("mean", "low", "high"), moved, strict=True)),
+        "difference": _interval(moved),
         "jobs": [name_of(cell.job) for cell in cells if store.result(cell.job) is not None],
     }
 
@@ -148,7 +149,7 @@ def estimate(values: dict[int, Document]) -> Estimate | None:
     return Estimate(tuple(value["value"] for value in each), tuple((value["low"], value["high"]) for value in each), tuple(values))
 
 
-def _claim(claim: Claim, exhibit: Exhibit, plan: Plan, store: Store, chance: Chance) -> Document:
+def _claim(claim: Claim, exhibit: Exhibit, plan: Plan, store: Store, chance: Chance, pairs: Pairs) -> Document:
     def place(ref: Ref) -> tuple[Exhibit, str, str]:
         other, row, column = ref if len(ref) == 3 else (exhibit.name, *ref)
         return EXHIBITS[other], row, column
@@ -160,26 +161,33 @@ def _claim(claim: Claim, exhibit: Exhibit, plan: Plan, store: Store, chance: Cha
     def measured(ref: Ref) -> Estimate | None:
         return estimate(_values(cells(ref), store, place(ref)[0].unit))
 
+    def correlation(left: Ref, right: Ref) -> float:
+        both = [each for each in zip(cells(left), cells(right), strict=False) if all(store.result(cell.job) for cell in each)]
+        return pairs.correlation(*both[0]) if len(both) == 1 else 0.0
+
     def published(ref: Ref) -> Estimate | None:
         other, row, column = place(ref)
         number = other.published(row, column)
         return None if number is None else Estimate.exact(number)
 
-    _, verdicts = judge(claim, measured)
-    of_paper, of_numbers = judge(claim, published)
+    judgements = judge(claim, measured, correlation)
+    of_numbers = [each.verdict for each in judge(claim, published)]
     doubted = [[entry for ref in _refs(each) for cell in cells(ref) for entry in chance.of(cell.job)] for each in claim.comparisons]
     # Whatever its numbers are: a net that learned nothing bears no claim out, and refutes none.
-    verdicts = [_doubt(each) if nets else each for each, nets in zip(verdicts, doubted, strict=True)]
+    verdicts = [_doubt(each.verdict) if nets else each.verdict for each, nets in zip(judgements, doubted, strict=True)]
     return {
         "text": claim.text,
         "where": claim.where,
         "verdict": overall(verdicts),
         "at_chance": _each_once(entry for nets in doubted for entry in nets),
         "counts": {each: verdicts.count(each) for each in dict.fromkeys(verdicts)},
-        "published": {"verdict": of_paper, "counts": {each: of_numbers.count(each) for each in dict.fromkeys(of_numbers)}},
+        "published": {
+            "verdict": overall(of_numbers),
+            "counts": {each: of_numbers.count(each) for each in dict.fromkeys(of_numbers)},
+        },
         "comparisons": [
-            _comparison(comparison, here, there)
-            for comparison, here, there in zip(claim.comparisons, verdicts, of_numbers, strict=True)
+            _comparison(comparison, here, judgement, there)
+            for comparison, here, judgement, there in zip(claim.comparisons, verdicts, judgements, of_numbers, strict=True)
         ],
     }
 
@@ -196,9 +204,19 @@ def _each_once(entries: Iterable[Entry]) -> list[Entry]:
     return list({entry["job"]: entry for entry in entries}.values())
 
 
-def _comparison(comparison: Comparison, verdict: str, published: str) -> Document:
-    right = list(comparison.right) if isinstance(comparison.right, tuple) else comparison.right
-    return {"left": list(comparison.left), "right": right, "within": comparison.within, "verdict": verdict, "published": published}
+def _comparison(comparison: Comparison, verdict: str, judgement: Judgement, published: str) -> Document:
+    return {
+        "left": list(comparison.left),
+        "right": list(comparison.right) if isinstance(comparison.right, tuple) else comparison.right,
+        "within": comparison.within,
+        "difference": _interval(judgement.difference),
+        "verdict": verdict,
+        "published": published,
+    }
+
+
+def _interval(found: tuple[float, float, float] | None) -> Document | None:
+    return None if found is None else dict(zip(("mean", "low", "high"), found, strict=True))
 
 
 def _job(job: Job, store: Store) -> Document:

@@ -32,4 +32,9 @@ def shuffle_curve(model: nn.Module, x: Tensor, y: Tensor, *, grids: Sequence[int
 
     Source: paper Section 3.2, Table 1.
     """
-    return {k: accuracy(model, shuffle_patches(x, k, generator=torch.Generator().manual_seed(seed)), y) for k in grids}
+    return {k: accuracy(model, shuffled(x, k, seed=seed), y) for k in grids}
+
+
+def shuffled(x: Tensor, grid: int, *, seed: int = 0) -> Tensor:
+    """Images of ``grid x grid`` patches that changed places, the same for the same seed."""
+    return shuffle_patches(x, grid, generator=torch.Generator().manual_seed(seed))

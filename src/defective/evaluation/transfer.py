@@ -174,14 +174,7 @@ class Outcome:
 
     def counted(self, denominator: str) -> Tensor:
         """Bool ``(N,)``: the images that count, see :meth:`rate`."""
-        choices = {
-            "paper": self.clean_correct & self.crafted.fooled,
-            "target-correct": self.clean_correct,
-            "all": torch.ones_like(self.clean_correct),
-        }
-        if denominator not in choices:
-            raise InputError(f"no denominator {denominator!r}; there are {', '.join(choices)}")
-        return choices[denominator]
+        return counted(denominator, self.clean_correct, self.crafted.fooled)
 
     def rate(self, denominator: str = "paper") -> Rate:
         """Share of attacked images still classified right.
@@ -204,6 +197,14 @@ class Outcome:
             **self.crafted.settings,
             "defense": {name: self.rate(name).as_dict() for name in ("paper", "target-correct", "all")},
         }
+
+
+def counted(denominator: str, clean_correct: Tensor, fooled: Tensor) -> Tensor:
+    """The images that count by a denominator, see :meth:`Outcome.rate`; all bool ``(N,)``."""
+    choices = {"paper": clean_correct & fooled, "target-correct": clean_correct, "all": torch.ones_like(clean_correct)}
+    if denominator not in choices:
+        raise InputError(f"no denominator {denominator!r}; there are {', '.join(choices)}")
+    return choices[denominator]
 
 
 def score(target: nn.Module, crafted: Crafted, *, name: str = "target", relation: Relation = "black-box") -> Outcome:

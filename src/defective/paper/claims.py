@@ -84,17 +84,20 @@ def student(values: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def difference(left: Estimate, right: Estimate) -> tuple[float, float, float] | None:
+def difference(left: Estimate, right: Estimate, correlation: float = 0.0) -> tuple[float, float, float] | None:
     """``left - right`` with its 95 % interval, over the seeds that both have; None if there is none.
 
-    One seed: from the two intervals as if they were independent (MOVER: Newcombe 1998 for two proportions, Zou and Donner 2008
-    for any). Several seeds: Student's interval of the differences seed by seed.
+    One seed: from the two intervals and the correlation of the two numbers, which is not 0 where both were measured on the same
+    images (MOVER: Newcombe 1998 for two proportions, paired or not; Zou and Donner 2008 for any numbers). Several seeds: Student's
+    interval of the differences seed by seed.
 
     Example:
         >>> low = Estimate((50.0,), ((45.0, 55.0),))
         >>> high = Estimate((60.0,), ((57.0, 63.0),))
         >>> [round(bound, 2) for bound in difference(high, low)]
         [10.0, 4.17, 15.83]
+        >>> [round(bound, 2) for bound in difference(high, low, correlation=0.5)]
+        [10.0, 5.64, 14.36]
     """
     ours, theirs = left.of_seed(), right.of_seed()
     if left.is_exact and not right.is_exact:
@@ -108,40 +111,67 @@ def difference(left: Estimate, right: Estimate) -> tuple[float, float, float] | 
         steps = [a - b for (a, _), (b, _) in pairs]
         return math.fsum(steps) / len(steps), *student(steps)
     ((a, (a_low, a_high)), (b, (b_low, b_high))) = pairs[0]
-    return a - b, a - b - math.hypot(a - a_low, b_high - b), a - b + math.hypot(a_high - a, b - b_low)
+    below, above = _side(a - a_low, b_high - b, correlation), _side(a_high - a, b - b_low, correlation)
+    return a - b, a - b - below, a - b + above
 
 
-def compare(comparison: Comparison, left: Estimate | None, right: Estimate | None) -> Verdict:
-    """Does the comparison hold, given both cells?"""
-    if left is None or right is None:
-        return "not measured"
-    found = difference(left, right)
+def _side(one: float, other: float, correlation: float) -> float:
+    """How far a difference reaches to one side, from how far its two numbers reach."""
+    if math.isinf(one) or math.isinf(other):
+        return math.inf
+    # Rounding may leave less than nothing of two that are equal.
+    return math.sqrt(max(0.0, one**2 - 2 * correlation * one * other + other**2))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What became of a comparison: its verdict, and the difference of its two sides with the 95 % interval, if there is one."""
+
+    verdict: Verdict
+    difference: tuple[float, float, float] | None = None
+
+
+def compare(comparison: Comparison, left: Estimate | None, right: Estimate | None, correlation: float = 0.0) -> Judgement:
+    """Does the comparison hold, given both cells and the correlation of their numbers?"""
+    found = None if left is None or right is None else difference(left, right, correlation)
     if found is None:
-        return "not measured"
+        return Judgement("not measured")
     _, low, high = found
-    if comparison.within is None:
-        return "holds" if low > 0 else "fails" if high <= 0 else "undecided"
     bound = comparison.within
-    return "holds" if -bound <= low and high <= bound else "fails" if low > bound or high < -bound else "undecided"
+    if bound is None:
+        return Judgement("holds" if low > 0 else "fails" if high <= 0 else "undecided", found)
+    return Judgement(
+        "holds" if -bound <= low and high <= bound else "fails" if low > bound or high < -bound else "undecided", found
+    )
 
 
-def judge(claim: Claim, cells: Callable[[Ref], Estimate | None]) -> tuple[Verdict, list[Verdict]]:
-    """Verdict of a claim and of each of its comparisons: it fails if one fails, holds if all hold.
+def _independent(left: Ref, right: Ref) -> float:
+    return 0.0
+
+
+def judge(
+    claim: Claim, cells: Callable[[Ref], Estimate | None], correlation: Callable[[Ref, Ref], float] = _independent
+) -> list[Judgement]:
+    """What becomes of each comparison of a claim.
 
     Args:
         claim: The claim.
         cells: Looks a cell up; None if it was not measured.
+        correlation: Correlation of the numbers in two cells.
 
     Example:
         >>> claim = Claim("b beats a", "Section 4", (Comparison(("b", "PGD"), ("a", "PGD")),))
         >>> judge(claim, {("a", "PGD"): Estimate.exact(1.0), ("b", "PGD"): Estimate.exact(2.0)}.get)
-        ('holds', ['holds'])
+        [Judgement(verdict='holds', difference=(1.0, 1.0, 1.0))]
     """
-    found: list[Verdict] = []
-    for comparison in claim.comparisons:
-        right = Estimate.exact(comparison.right) if isinstance(comparison.right, float | int) else cells(comparison.right)
-        found.append(compare(comparison, cells(comparison.left), right))
-    return overall(found), found
+
+    def judged(comparison: Comparison) -> Judgement:
+        left, right = comparison.left, comparison.right
+        if not isinstance(right, tuple):
+            return compare(comparison, cells(left), Estimate.exact(right))
+        return compare(comparison, cells(left), cells(right), correlation(left, right))
+
+    return [judged(comparison) for comparison in claim.comparisons]
 
 
 def overall(found: Sequence[Verdict]) -> Verdict:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from defective.campaign.measured import Document
-from defective.report.numbers import cells_by_place, chance_warning, heading, setting, shown
+from defective.report.numbers import bounds, cells_by_place, chance_warning, heading, setting, shown
 from defective.report.parts import Part, Shelf
 
 VERDICTS = ("holds", "fails", "undecided", "not measured")
@@ -87,12 +87,13 @@ def _spelled(comparison: Document, part: Part, shelf: Shelf) -> dict[str, Any]:
     unit, right = part.document["unit"], comparison["right"]
     left = _side(comparison["left"], part, shelf)
     other = _side(right, part, shelf) if isinstance(right, list) else {"words": [shown(right, unit)]}
-    both = _shared(left, other)
+    both, apart = _shared(left, other), comparison["difference"]
     return {
         **comparison,
         "both": both,
         "left": left,
         "right": other,
+        "apart": "" if apart is None else f"{shown(apart['mean'], unit, 'difference')} ({bounds(apart, unit, 'difference')})",
         "relation": "above" if comparison["within"] is None else f"within {shown(comparison['within'], unit)} of",
     }
 
