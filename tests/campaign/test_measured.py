@@ -4,7 +4,7 @@ import math
 import pytest
 
 from campaigns import finish, plan_of
-from defective.campaign.measured import best_documents, document, documents, plain
+from defective.campaign.measured import best_documents, best_plans, document, documents, plain
 from defective.campaign.plan import KINDS, Plan
 from defective.campaign.store import Store, name_of
 from defective.evaluation import Rate
@@ -178,6 +178,17 @@ def test_only_data_sets_in_use_are_named(store):
     assert [each["exhibit"] for each in (table, drawing, curves)] == ["table8", "figure2", "figure14"]
     assert (table["data"], drawing["data"]) == ({"cifar10": "few"}, {})
     assert curves["data"] == {"cifar10": "few", "mnist": "mnist"}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_sets_that_an_exhibit_is_measured_on_come_before_others(turned):
+    shapes = {"cifar10": (3, 16, 16), "mnist": (1, 28, 28), "imagenet": (3, 16, 16), "tiny-imagenet": (3, 16, 16)}
+    curves, others = (
+        Plan(("figure14",), "tiny", {kind: kind for kind in kinds}, shapes)
+        for kinds in (("cifar10", "mnist"), ("cifar10", "imagenet", "tiny-imagenet"))
+    )
+    plans = [others, curves] if turned else [curves, others]
+    assert best_plans(plans) == {("figure14", "tiny", "cifar10"): curves}
 
 
 def test_of_equal_plans_the_one_with_the_most_seeds_is_exported(store):

@@ -64,15 +64,16 @@ def best_documents(store: Store) -> list[Document]:
 
 
 def best_plans(plans: Iterable[Plan]) -> dict[tuple[str, str, str], Plan]:
-    """(exhibit, scale, data set) to the plan with the most seeds, of several alike to the one with the most data sets."""
-    best: dict[tuple[str, str, str], Plan] = {}
+    """(exhibit, scale, data set) to the plan with the most seeds, of several alike to the one with the most data sets for it."""
+    best: dict[tuple[str, str, str], tuple[tuple[int, ...], Plan]] = {}
     for plan in plans:
         for exhibit in exhibits(list(plan.exhibits)):
             key = (exhibit.name, plan.scale, plan.data.get(exhibit.data, ""))
-            known = best.get(key)
-            if known is None or (plan.seeds, len(plan.data)) > (known.seeds, len(known.data)):
-                best[key] = plan
-    return best
+            # Sets that the exhibit is not measured on come last: claims may reach into exhibits that are.
+            worth = (plan.seeds, len(plan.kinds(exhibit)), len(plan.data))
+            if key not in best or worth > best[key][0]:
+                best[key] = worth, plan
+    return {key: plan for key, (_, plan) in best.items()}
 
 
 def plain(value: Any) -> Any:
