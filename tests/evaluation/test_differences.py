@@ -155,19 +155,42 @@ def test_no_draws_are_refused():
         difference((everyone(5), everyone(5)), (everyone(5), everyone(5)), resamples=0)
 
 
-def test_where_all_images_count_the_correlation_is_phi(generator):
-    first, second = ((each, everyone(300)) for each, _ in correlated(300, generator))
-    table = np.corrcoef(first[0].double(), second[0].double())
-    assert correlation(first, second) == pytest.approx(table[0, 1], abs=1e-12)
-    assert 0.5 < correlation(first, second) < 1
-    assert correlation(first, (~first[0], first[1])) == pytest.approx(-1)
+def of_table(both, first, second, neither):
+    """Two nets on images that both, the first alone, the second alone and neither gets right."""
+    counts = [both, first, second, neither]
+    return [(torch.repeat_interleave(torch.tensor(right), torch.tensor(counts)), everyone(sum(counts))) for right in RIGHT]
+
+
+RIGHT = ([True, True, False, False], [True, False, True, False])
+
+
+@pytest.mark.parametrize(
+    ("table", "phi"),
+    [
+        # ad - bc above n / 2, which is taken off; from 0 to n / 2; below 0.
+        ((14, 5, 0, 22), (14 * 22 - 41 / 2) / (19 * 22 * 14 * 27) ** 0.5),
+        ((4, 1, 6, 13), (52 - 6 - 12) / (5 * 19 * 10 * 14) ** 0.5),
+        ((1, 1, 7, 12), 0.0),
+        ((1, 7, 6, 2), (2 - 42) / (8 * 8 * 7 * 9) ** 0.5),
+    ],
+)
+def test_where_all_images_count_the_correlation_is_the_corrected_phi_of_newcombe(table, phi):
+    assert correlation(*of_table(*table)) == pytest.approx(phi, abs=1e-12)
+
+
+def test_the_paired_difference_is_that_of_the_textbook():
+    # Table 6.2 of Altman et al., Statistics with Confidence, 2000: 0.12, from 0.01 to 0.23.
+    first, second = of_table(14, 5, 0, 22)
+    one, other = (Estimate((float(rate),), (rate.interval,)) for rate in (Rate.among(*first), Rate.among(*second)))
+    assert [round(each, 2) for each in mover(one, other, correlation(first, second))] == [0.12, 0.01, 0.23]
 
 
 def test_the_correlation_is_that_of_the_delta_method(generator):
     nets = correlated(300, generator)
     moved = [counted.double() * (success.double() - float(Rate.among(success, counted))) for success, counted in nets]
-    expected = float(moved[0] @ moved[1] / (moved[0].norm() * moved[1].norm()))
+    expected = float((moved[0] @ moved[1] - 0.5) / (moved[0].norm() * moved[1].norm()))
     assert correlation(*nets) == pytest.approx(expected, abs=1e-12)
+    assert correlation(nets[0], (~nets[0][0], nets[0][1])) == pytest.approx(-1)
 
 
 @pytest.mark.parametrize("rate", ["never", "always", "no image"])

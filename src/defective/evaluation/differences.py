@@ -99,10 +99,11 @@ def difference(first: Outcomes, second: Outcomes, *, resamples: int = 2000, seed
 def correlation(first: Outcomes, second: Outcomes) -> float:
     r"""Correlation of two rates over the same images: how far another choice of images would move them together.
 
-    .. math:: \frac{\sum_i r_i r'_i}{\sqrt{\sum_i r_i^2 \sum_i {r'_i}^2}}, \quad r_i = c_i (s_i - p)
+    .. math:: \frac{\sum_i r_i r'_i - 1/2}{\sqrt{\sum_i r_i^2 \sum_i {r'_i}^2}}, \quad r_i = c_i (s_i - p)
 
-    with success ``s``, counted ``c`` and the rate ``p`` among the counted: the delta method's covariance of two ratios. If all images
-    count it is the correlation phi of the two-by-two table.
+    with success ``s``, counted ``c`` and the rate ``p`` among the counted: the delta method's covariance of two ratios. A half is taken
+    off a positive sum, as far as it goes, which keeps intervals from few images honest. If all images count, it is the corrected phi of
+    the two-by-two table.
 
     Args:
         first, second: As for :func:`difference`.
@@ -110,23 +111,28 @@ def correlation(first: Outcomes, second: Outcomes) -> float:
     Returns:
         A number in [-1, 1]; 0 where one of the rates is 0 or 1, has no counts, or no image counts for both.
 
+    Source: Newcombe 1998, Statistics in Medicine 17, 2635-2650, method 10.
+
     Example:
         >>> success, everyone = torch.tensor([True, True, False, False]), torch.ones(4, dtype=torch.bool)
         >>> correlation((success, everyone), (success, everyone)), correlation((success, everyone), (~success, everyone))
-        (1.0, -1.0)
+        (0.5, -1.0)
     """
     _check(first, second, resamples=1)
-    (one, other) = (_moved(each) for each in (first, second))
+    (one, total), (other, other_total) = (_moved(each) for each in (first, second))
+    together = float(one @ other)
+    if together > 0:
+        together = max(0.0, together - total * other_total / 2)
     size = math.sqrt(float(one @ one) * float(other @ other))
-    return max(-1.0, min(1.0, float(one @ other) / size)) if size else 0.0
+    return max(-1.0, min(1.0, together / size)) if size else 0.0
 
 
-def _moved(outcomes: Outcomes) -> Tensor:
-    """How much each image moves the rate, up to a factor, ``(N,)``."""
+def _moved(outcomes: Outcomes) -> tuple[Tensor, int]:
+    """How much each image moves the rate, ``(N,)``, times the number of images that count, and that number."""
     success, counted = outcomes
     hits, total = int((success & counted).sum()), int(counted.sum())
     # In whole numbers, so that nothing is left over where all images fared alike.
-    return counted * (total * success.double() - hits)
+    return counted * (total * success.double() - hits), total
 
 
 def _fared(outcomes: Outcomes) -> np.ndarray:

@@ -1,0 +1,116 @@
+"""The claims of an exhibit, put to the test on what was measured."""
+
+from collections.abc import Iterable
+from functools import partial
+
+from defective.campaign.chance import Chance, Entry
+from defective.campaign.paired import Pairs
+from defective.campaign.plan import Plan
+from defective.campaign.store import Document, Store
+from defective.campaign.unequal import trained_less
+from defective.campaign.values import estimate, interval, values
+from defective.paper import EXHIBITS, Cell, Claim, Comparison, Estimate, Exhibit, judge
+from defective.paper.claims import Judgement, Ref, Verdict, overall
+
+
+class Judge:
+    """Judges the claims of a plan's exhibits by the numbers in a store.
+
+    Attributes:
+        chance: Which of the nets are no better than chance.
+    """
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self._plan, self._store = plan, store
+        self._pairs = Pairs(store)
+        self.chance = Chance(plan, store)
+
+    def of(self, claim: Claim, exhibit: Exhibit) -> Document:
+        """Verdicts of a claim and of each of its comparisons, in our numbers and in the published ones.
+
+        A comparison with a net at chance, or of nets that were trained for unequal numbers of epochs, is undecided: a net that learned
+        nothing, or had less time to learn, bears no claim out and refutes none.
+        """
+        judgements = judge(claim, partial(self._measured, exhibit), partial(self._correlation, exhibit))
+        printed = [each.verdict for each in judge(claim, partial(_published, exhibit))]
+        at_chance = [self._at_chance(exhibit, each) for each in claim.comparisons]
+        unequal = [self._unequal(exhibit, each) for each in claim.comparisons]
+        verdicts = [
+            _doubt(each.verdict) if low or less else each.verdict
+            for each, low, less in zip(judgements, at_chance, unequal, strict=True)
+        ]
+        return {
+            "text": claim.text,
+            "where": claim.where,
+            "verdict": overall(verdicts),
+            "at_chance": each_once(entry for nets in at_chance for entry in nets),
+            "unequal": each_once(entry for nets in unequal for entry in nets),
+            "counts": _counts(verdicts),
+            "published": {"verdict": overall(printed), "counts": _counts(printed)},
+            "comparisons": [
+                _comparison(comparison, judgement, verdict, of_paper)
+                for comparison, judgement, verdict, of_paper in zip(claim.comparisons, judgements, verdicts, printed, strict=True)
+            ],
+        }
+
+    def _cells(self, exhibit: Exhibit, ref: Ref) -> list[Cell]:
+        """One cell for each seed; none where nothing stands for the data set of another exhibit."""
+        other, row, column = _place(exhibit, ref)
+        return self._plan.of(other).get((row, column), []) if other.data in self._plan.data else []
+
+    def _measured(self, exhibit: Exhibit, ref: Ref) -> Estimate | None:
+        return estimate(values(self._cells(exhibit, ref), self._store, _place(exhibit, ref)[0].unit))
+
+    def _both(self, exhibit: Exhibit, left: Ref, right: Ref) -> list[tuple[Cell, Cell]]:
+        """The cells of both sides, of each seed of which both are there."""
+        each = zip(self._cells(exhibit, left), self._cells(exhibit, right), strict=False)
+        return [pair for pair in each if all(self._store.result(cell.job) is not None for cell in pair)]
+
+    def _correlation(self, exhibit: Exhibit, left: Ref, right: Ref) -> float:
+        found = self._both(exhibit, left, right)
+        # With several seeds the interval is of the differences seed by seed, which are paired as they are.
+        return self._pairs.correlation(*found[0]) if len(found) == 1 else 0.0
+
+    def _at_chance(self, exhibit: Exhibit, comparison: Comparison) -> list[Entry]:
+        sides = [side for side in (comparison.left, comparison.right) if isinstance(side, tuple)]
+        return [entry for side in sides for cell in self._cells(exhibit, side) for entry in self.chance.of(cell.job)]
+
+    def _unequal(self, exhibit: Exhibit, comparison: Comparison) -> list[Entry]:
+        if not isinstance(comparison.right, tuple):
+            return []
+        return [entry for pair in self._both(exhibit, comparison.left, comparison.right) for entry in trained_less(*pair)]
+
+
+def each_once(entries: Iterable[Entry]) -> list[Entry]:
+    """Entries of the same job but once."""
+    return list({entry["job"]: entry for entry in entries}.values())
+
+
+def _place(exhibit: Exhibit, ref: Ref) -> tuple[Exhibit, str, str]:
+    other, row, column = ref if len(ref) == 3 else (exhibit.name, *ref)
+    return EXHIBITS[other], row, column
+
+
+def _published(exhibit: Exhibit, ref: Ref) -> Estimate | None:
+    other, row, column = _place(exhibit, ref)
+    number = other.published(row, column)
+    return None if number is None else Estimate.exact(number)
+
+
+def _doubt(verdict: Verdict) -> Verdict:
+    return "undecided" if verdict in ("holds", "fails") else verdict
+
+
+def _counts(verdicts: list[Verdict]) -> dict[str, int]:
+    return {each: verdicts.count(each) for each in dict.fromkeys(verdicts)}
+
+
+def _comparison(comparison: Comparison, judgement: Judgement, verdict: Verdict, printed: Verdict) -> Document:
+    return {
+        "left": list(comparison.left),
+        "right": list(comparison.right) if isinstance(comparison.right, tuple) else comparison.right,
+        "within": comparison.within,
+        "difference": interval(judgement.difference),
+        "verdict": verdict,
+        "published": printed,
+    }

@@ -1,0 +1,40 @@
+"""Stored results as numbers with intervals, in the unit of their exhibit."""
+
+from defective.campaign.store import Document, Store
+from defective.evaluation import Rate
+from defective.paper import Cell, Estimate
+
+
+def _value(cell: Cell, store: Store, unit: str) -> Document | None:
+    """The measured value of one seed in the exhibit's unit; None if it was not measured or nothing could be counted."""
+    result = store.result(cell.job)
+    if result is None:
+        return None
+    counts = result["values"][cell.value]
+    if unit == "%":
+        rate = Rate.of(counts["hits"], counts["total"])
+        low, high = rate.interval
+        at = 100 * rate.hits / max(1, rate.total)
+        return {"value": at, "low": 100 * low, "high": 100 * high, "counts": counts} if rate.total else None
+    if counts["score"] is None:
+        return None
+    high = counts["high"] if counts["high"] is not None else float("inf")
+    return {"value": counts["score"], "low": counts["low"], "high": high, "counts": {"images": counts["images"]}}
+
+
+def values(cells: list[Cell], store: Store, unit: str) -> dict[int, Document]:
+    """Seed to value, of the seeds that were measured."""
+    return {seed: value for seed, cell in enumerate(cells) if (value := _value(cell, store, unit)) is not None}
+
+
+def estimate(found: dict[int, Document]) -> Estimate | None:
+    """The values of several seeds as one estimate; None if there is none."""
+    if not found:
+        return None
+    each = found.values()
+    return Estimate(tuple(value["value"] for value in each), tuple((value["low"], value["high"]) for value in each), tuple(found))
+
+
+def interval(found: tuple[float, float, float] | None) -> Document | None:
+    """A number and its bounds by name."""
+    return None if found is None else dict(zip(("mean", "low", "high"), found, strict=True))
