@@ -4,7 +4,7 @@ A table stands between ``<!-- results/DATA/SCALE/DEVICE/EXHIBIT.json -->`` and `
 device between ``<!-- claims SCALE/DEVICE -->`` and ``<!-- end -->``, and how many of them hold between ``<!-- verdicts SCALE/DEVICE -->``
 and ``<!-- end -->``; what each exhibit is estimated to cost between
 ``<!-- costs -->`` and ``<!-- end -->``; a row of the bench between ``<!-- bench ROW -->`` and ``<!-- end -->``, a summary of all rows
-between ``<!-- bench -->`` and ``<!-- end -->``.
+between ``<!-- bench -->`` and ``<!-- end -->``, the ratios alone of some rows between ``<!-- bench brief ROW ROW -->`` and ``<!-- end -->``.
 """
 
 import json
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from defective.bench.page import details, summary
+from defective.bench.page import brief, details, summary
 from defective.campaign.cost import outline
 from defective.campaign.plan import KINDS, Plan
 from defective.campaign.store import Store
@@ -27,7 +27,7 @@ from defective.report.numbers import chance_warning, heading
 from defective.report.tables import markdown
 
 ROOT = Path(__file__).parents[1]
-_BLOCK = re.compile(r"(<!-- (costs|bench(?: \w+)?|(?:claims|verdicts) \w+/\w+|results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (costs|bench(?: [\w ]+\w)?|(?:claims|verdicts) \w+/\w+|results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # Scale to the kind of machine that it is meant for.
 _MACHINES = {"tiny": ("cpu", "two CPU cores"), "fast": ("cuda", "one GPU"), "paper": ("cuda", "one GPU")}
 
@@ -54,10 +54,12 @@ def filled(text: str) -> str:
 
 
 def table(file: Path) -> str:
-    """One exhibit, published and measured, and where the two lie furthest apart."""
+    """One exhibit, published and measured, where the two lie furthest apart, and what a reader must know to compare them."""
     document = _read(file)
-    furthest = largest_difference(document)
-    return markdown(document) + (f"\n{furthest}\n" if furthest else "")
+    parts = [markdown(document).rstrip("\n"), largest_difference(document)]
+    if notes := "\n".join(f"- {note}" for note in document["notes"]):
+        parts.append(f"<details><summary>Notes</summary>\n\n{notes}\n\n</details>")
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def tested(folder: Path, where: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -75,7 +77,7 @@ def claims(found: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
     )
     for document, claim in found:
         held = _held(claim["counts"], "not measured"), _held(claim["published"]["counts"], "not printed")
-        where = document["exhibit"], _data(document)
+        where = heading(document["exhibit"]), _data(document)
         text = " ".join(filter(None, [claim["text"], chance_warning(claim.get("at_chance", []))]))
         lines.append(_line(text.replace("|", "\\|"), *where, f"**{claim['verdict']}**", *held))
     return "\n".join(lines) + "\n"
@@ -103,6 +105,8 @@ def _data(document: dict[str, Any]) -> str:
 def bench(name: str, folder: Path) -> str:
     """A row of the bench as each machine of ``results/bench/`` measured it; without a name the summary of all rows."""
     documents = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
+    if name.startswith("brief "):
+        return brief(documents, name.split()[1:])
     return details(documents, name) if name else summary(documents)
 
 

@@ -55,8 +55,8 @@ def claims(tmp_path):
 
 def test_claims_count_only_what_is_measured_and_printed(claims):
     assert fill().claims(claims).splitlines()[2:] == [
-        "| D | table1 | c for b | **holds** | 3 of 3 | 1 of 2 |",
-        "| A \\| b | table4 | b | **fails** | 2 of 3 | not printed |",
+        "| D | Table 1 | c for b | **holds** | 3 of 3 | 1 of 2 |",
+        "| A \\| b | Table 4 | b | **fails** | 2 of 3 | not printed |",
     ]
 
 
@@ -75,10 +75,11 @@ def test_a_bound_that_lies_nowhere_is_shown_as_such(tmp_path):
         "measured": {"mean": 1e-3, "low": 1e-4, "high": None, "values": [1e-3]},
     }
     cell["difference"] = {"mean": 1e-3, "low": 1e-4, "high": None}
-    about = {"exhibit": "table7", "title": "t", "unit": "S(M)", "scale": "tiny", "data": {}, "seeds": 1, "notes": []}
+    about = {"exhibit": "table7", "title": "t", "unit": "S(M)", "scale": "tiny", "data": {}, "seeds": 1, "notes": ["One.", "Two."]}
     file = tmp_path / "table7.json"
     file.write_text(json.dumps(about | {"columns": ["S(M)"], "rows": [{"name": "a", "label": "Plain"}], "cells": [cell]}))
     text = fill().table(file)
+    assert text.endswith("<details><summary>Notes</summary>\n\n- One.\n- Two.\n\n</details>\n")
     assert "| Plain | 1.0e-06 | 1.0e-03 (1.0e-04–∞) |" in text and "95 % interval +1.0e-04 to ∞)" in text
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from defective.bench.page import UNKNOWN, cells, details, summary, told
+from defective.bench.page import UNKNOWN, brief, cells, details, summary, told
 from defective.bench.paired import ratios
 from defective.bench.settings import measured, wrong
 
@@ -79,6 +79,15 @@ def test_details_say_what_was_checked_and_on_what():
         "- Measured on A machine, torch 2.13.0, defective 0.1, Foolbox 3.3.4; 3 turns, nets of width 1, images of shapes; " in text
     )
     assert "ART is not installed; 12 s in all." in text
+
+
+def test_what_misses_its_mark_by_little_does_not_read_as_if_it_met_it():
+    assert [cells(each)[4] for each in told([document(1.0214)], ["step"])][0] == "1.021 x (1.000-1.100)"
+
+
+def test_a_brief_table_has_the_ratios_of_what_is_measured():
+    lines = brief([document()], ["step", "sparse"]).splitlines()
+    assert lines[2:] == ["| resnet18/0.1-bottom, batch 128, fp32 | resnet18, same loop | CPU | 1.01 x (1.00-1.10) |"]
 
 
 def test_an_unknown_row_has_no_details():

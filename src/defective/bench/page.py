@@ -51,9 +51,15 @@ def cells(each: Told) -> list[str]:
     """The line as people read it, one cell for each of ``COLUMNS``."""
     ratio, reached = each.state, ""
     if each.found is not None and each.state == "measured":
-        ratio, reached = _ratio(each.found, each.line), "yes" if each.found["reached"] else "no"
+        ratio, reached = _ratio(each.found, each.line, each.on), "yes" if each.found["reached"] else "no"
     name = f"{each.row.number} {each.row.name}"
     return [name, each.line.work, each.line.against, _ON[each.on], ratio, each.line.to_reach(each.on), reached]
+
+
+def brief(documents: Sequence[Found], names: Sequence[str]) -> str:
+    """What was measured of some rows, the ratios alone."""
+    lines = [each for each in told(documents, names) if each.state == "measured"]
+    return _markdown(("work", "against", "on", "ratio"), [cells(each)[1:5] for each in lines])
 
 
 def summary(documents: Sequence[Found]) -> str:
@@ -96,9 +102,11 @@ def _measured_on(entry: Found) -> str:
     return f"Measured on {'; '.join(parts)}.{' Tiny amounts: these numbers say nothing.' * settings['quick']}"
 
 
-def _ratio(found: Found, line: Line) -> str:
+def _ratio(found: Found, line: Line, on: str) -> str:
     ratio = found["ratio"]
-    middle, low, high = (shown(ratio[key], line.unit) for key in ("median", "low", "high"))
+    # What misses its mark by less than two digits tell must not read as if it met it.
+    missed = not found["reached"] and shown(ratio["median"], line.unit) in line.to_reach(on)
+    middle, low, high = (shown(ratio[key], line.unit, 3 if missed else 2) for key in ("median", "low", "high"))
     return middle if low == high else f"{middle} ({low.removesuffix(' ' + line.unit)}-{high.removesuffix(' ' + line.unit)})"
 
 

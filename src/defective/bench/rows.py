@@ -44,14 +44,14 @@ class Row:
     lines: tuple[Line, ...]
 
 
-def shown(ratio: float, unit: str) -> str:
-    """A ratio as people read it.
+def shown(ratio: float, unit: str, digits: int = 2) -> str:
+    """A ratio as people read it, with so many digits after the point.
 
     Example:
-        >>> shown(1.304, "x"), shown(0.0052, "%"), shown(0.6, "%")
-        ('1.30 x', '0.52 %', '60 %')
+        >>> shown(1.304, "x"), shown(1.0214, "x", 3), shown(0.0052, "%"), shown(0.6, "%")
+        ('1.30 x', '1.021 x', '0.52 %', '60 %')
     """
-    return f"{100 * ratio:.3g} %" if unit == "%" else f"{ratio:.2f} x"
+    return f"{100 * ratio:.3g} %" if unit == "%" else f"{ratio:.{digits}f} x"
 
 
 _PEERS = "the fastest of Foolbox, torchattacks, ART"
