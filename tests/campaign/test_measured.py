@@ -133,7 +133,8 @@ def test_several_seeds_have_the_interval_of_their_mean(store):
         values = [store.result(source.job)["values"][source.value]["hits"] / 10 for source in sources]
         assert cell["measured"]["values"] == pytest.approx(values) and len(set(cell["jobs"])) == 3
         assert cell["measured"]["mean"] == pytest.approx(sum(values) / 3)
-        assert [cell["measured"]["low"], cell["measured"]["high"]] == pytest.approx(student(values))
+        low, high = student(values)
+        assert [cell["measured"]["low"], cell["measured"]["high"]] == pytest.approx([max(low, 0), min(high, 100)])
         assert len(cell["measured"]["intervals"]) == len(cell["measured"]["counts"]) == 3
 
 
@@ -180,15 +181,29 @@ def test_only_data_sets_in_use_are_named(store):
     assert curves["data"] == {"cifar10": "few", "mnist": "mnist"}
 
 
+SHAPES = {"cifar10": (3, 16, 16), "mnist": (1, 28, 28), "imagenet": (3, 16, 16), "tiny-imagenet": (3, 16, 16)}
+
+
+def curves(seeds=1, **names):
+    return Plan(("figure14",), "tiny", names, SHAPES, seeds)
+
+
 @pytest.mark.parametrize("turned", [False, True])
-def test_sets_that_an_exhibit_is_measured_on_come_before_others(turned):
-    shapes = {"cifar10": (3, 16, 16), "mnist": (1, 28, 28), "imagenet": (3, 16, 16), "tiny-imagenet": (3, 16, 16)}
-    curves, others = (
-        Plan(("figure14",), "tiny", {kind: kind for kind in kinds}, shapes)
-        for kinds in (("cifar10", "mnist"), ("cifar10", "imagenet", "tiny-imagenet"))
-    )
-    plans = [others, curves] if turned else [curves, others]
-    assert best_plans(plans) == {("figure14", "tiny", "cifar10"): curves}
+@pytest.mark.parametrize(
+    ("plans", "shown"),
+    [
+        # Sets that an exhibit is not measured on do not count.
+        ([curves(cifar10="a", mnist="m"), curves(cifar10="a", imagenet="i", **{"tiny-imagenet": "t"})], {"a-m": 0}),
+        ([curves(cifar10="a", mnist="m"), curves(cifar10="a")], {"a-m": 0}),
+        ([curves(cifar10="a", mnist="m"), curves(cifar10="a", mnist="n")], {"a-m": 0, "a-n": 1}),
+        ([curves(cifar10="a", mnist="m"), curves(2, cifar10="a")], {"a-m": 0, "a": 1}),
+        ([curves(2, cifar10="a", mnist="m"), curves(2, cifar10="a")], {"a-m": 0}),
+        ([curves(2, cifar10="a"), curves(3, cifar10="a"), curves(cifar10="b")], {"a": 1, "b": 2}),
+    ],
+)
+def test_a_plan_is_shown_unless_another_has_all_that_it_has(plans, shown, turned):
+    found = best_plans(reversed(plans) if turned else plans)
+    assert found == {("figure14", "tiny", name): plans[number] for name, number in shown.items()}
 
 
 def test_of_equal_plans_the_one_with_the_most_seeds_is_exported(store):

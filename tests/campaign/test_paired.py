@@ -132,7 +132,7 @@ def test_a_claim_is_judged_by_paired_differences(store, table8):
     rates = [Rate.among(hard < share, y == 0) for share in (0.53, 0.5)]
     left, right = (Estimate((100 * rate,), (tuple(100 * bound for bound in rate.interval),)) for rate in rates)
     phi = correlation(*((hard < share, y == 0) for share in (0.53, 0.5)))
-    expected = difference(left, right, phi)
+    expected = difference(left, right, {0: phi})
     apart = claim["comparisons"][0]["difference"]
     assert (apart["mean"], apart["low"], apart["high"]) == pytest.approx(expected)
     assert difference(left, right)[1] < 0 < apart["low"] and claim["verdict"] == "holds"

@@ -182,7 +182,7 @@ def test_the_paired_difference_is_that_of_the_textbook():
     # Table 6.2 of Altman et al., Statistics with Confidence, 2000: 0.12, from 0.01 to 0.23.
     first, second = of_table(14, 5, 0, 22)
     one, other = (Estimate((float(rate),), (rate.interval,)) for rate in (Rate.among(*first), Rate.among(*second)))
-    assert [round(each, 2) for each in mover(one, other, correlation(first, second))] == [0.12, 0.01, 0.23]
+    assert [round(each, 2) for each in mover(one, other, {0: correlation(first, second)})] == [0.12, 0.01, 0.23]
 
 
 def test_the_correlation_is_that_of_the_delta_method(generator):
@@ -214,7 +214,7 @@ def test_intervals_by_the_correlation_cover_as_often_as_they_say():
         first, second = correlated(300, generator)
         rates = [Rate.among(*each) for each in (first, second)]
         one, other = (Estimate((float(rate),), (rate.interval,)) for rate in rates)
-        found = mover(other, one, correlation(first, second)), mover(other, one)
+        found = mover(other, one, {0: correlation(first, second)}), mover(other, one)
         inside += found[0][1] <= truth <= found[0][2]
         widths = [width + high - low for width, (_, low, high) in zip(widths, found, strict=True)]
     # 95 % of 400 is 380; four standard deviations of that count are 17.

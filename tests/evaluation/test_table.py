@@ -5,7 +5,7 @@ import json
 import pytest
 
 from defective.evaluation import CHECKS, evaluate
-from defective.evaluation.table import Row, markdown, percent, table_rows
+from defective.evaluation.table import Row, markdown, notes, percent, table_rows
 from problems import level_set, plane
 
 
@@ -41,6 +41,9 @@ DOCUMENT = {
         cell("plain", "old", FGSM, "same structure", rate(3, 8, 0.137, 0.694)),
         cell("bottom", "a", FGSM, "same masks", rate(8, 8, 0.676, 1.0)),
         cell("bottom", "b", FGSM, "other masks", rate(0, 8, 0.0, 0.324)),
+        cell("plain", "b", FGSM, "black-box", rate(6, 8, 0.409, 0.9285)),
+        cell("plain", "src+bottom", FGSM, "black-box", rate(7, 8, 0.529, 0.9776)),
+        cell("bottom", "src+bottom", FGSM, "own weights", rate(0, 4, 0.0, 0.49), rate(1, 4)),
     ],
     "differences": [difference("bottom", 0.1249), difference("bottom", None, attack=FGSM)],
     "decision": {"plain": score(1.23456e-5, 1e-5, None), "bottom": score(2e-5, 1.5e-5, 2.5e-5, 3)},
@@ -78,16 +81,14 @@ MARKDOWN = """\
 | **clean** | | |
 | accuracy | 95.0 (88.8-97.9) | 33.3 (6.2-79.2) |
 | **transfer** | | |
-| pgd:eps=16/255, steps=20 on src | 12.5 (2.2-47.1) |  |
+| pgd:eps=16/255, steps=20 on src | 12.5 (2.2-47.1) | 50.0 (21.5-78.5) a |
 | fgsm:eps=16/255 on src | 25.0 (7.1-59.1) | no images |
-| **gray-box, other weights** | | |
-| fgsm:eps=16/255 on old | 37.5 (13.7-69.4) |  |
-| **gray-box, same masks and other weights** | | |
-| fgsm:eps=16/255 on a |  | 100.0 (67.6-100.0) |
-| **gray-box, other masks** | | |
-| fgsm:eps=16/255 on b |  | 0.0 (0.0-32.4) |
-| **adaptive transfer, defective source** | | |
-| pgd:eps=16/255, steps=20 on src |  | 50.0 (21.5-78.5) |
+| fgsm:eps=16/255 on old | 37.5 (13.7-69.4) w |  |
+| fgsm:eps=16/255 on a |  | 100.0 (67.6-100.0) s |
+| fgsm:eps=16/255 on b | 75.0 (40.9-92.8) | 0.0 (0.0-32.4) m |
+| fgsm:eps=16/255 on src+bottom | 87.5 (52.9-97.8) |  |
+| **own weights in the source** | | |
+| fgsm:eps=16/255 on src+bottom |  | 0.0 (0.0-49.0) |
 | **white-box** | | |
 | pgd:eps=16/255, steps=20 | 10.0 (1.8-40.4) |  |
 | **withstood more than plain** | | |
@@ -109,6 +110,8 @@ MARKDOWN = """\
 | a larger radius never helps | failed | passed |
 
 - In % with 95 % intervals, up to 1,000 images per source and attack.
+- Transfer cells that are not black-box are marked: w = gray-box, other weights; s = gray-box, same masks and other weights; \
+m = gray-box, other masks; a = adaptive transfer, defective source.
 - Accuracy of the sources: src 90.0, old 33.3.
 - bottom has no gradient.
 - No image to shuffle: on none are all models right with a confidence of 0.99 or more (--confidence).
@@ -136,9 +139,35 @@ def test_the_markdown_is_exactly_this():
 
 def test_the_rows_are_those_of_the_markdown():
     rows = table_rows(DOCUMENT)
-    assert rows[1] == Row("transfer", "pgd:eps=16/255, steps=20 on src", {"plain": "12.5 (2.2-47.1)"})
+    assert rows[1] == Row(
+        "transfer", "pgd:eps=16/255, steps=20 on src", {"plain": "12.5 (2.2-47.1)", "bottom": "50.0 (21.5-78.5) a"}
+    )
     lines = [line for line in MARKDOWN.splitlines()[2:] if line.startswith("|") and "**" not in line]
     assert [row.label for row in rows] == [line.split("|")[1].strip() for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("relation", "part", "label", "text", "note"),
+    [
+        ("black-box", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1)", ""),
+        ("same structure", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) w", "w = gray-box, other weights"),
+        ("same masks", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) s", "s = gray-box, same masks and other weights"),
+        ("other masks", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) m", "m = gray-box, other masks"),
+        ("adaptive", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) a", "a = adaptive transfer, defective source"),
+        ("own weights", "own weights in the source", f"{FGSM} on src", "25.0 (7.1-59.1)", ""),
+        ("white-box", "white-box", FGSM, "10.0 (1.8-40.4)", ""),
+    ],
+)
+def test_each_relation_has_its_place_and_only_marks_in_use_are_explained(relation, part, label, text, note):
+    first = cell("plain", "src", FGSM, "black-box", rate(1, 8, 0.022, 0.471))
+    second = cell("bottom", "src", FGSM, relation, rate(2, 8, 0.071, 0.591), rate(1, 10, 0.018, 0.404))
+    document = DOCUMENT | NOTHING | {"cells": [first, second]}
+    rows = {(row.part, row.label): row.cells for row in table_rows(document)[1:]}
+    assert rows[part, label]["bottom"] == text
+    assert rows["transfer", f"{FGSM} on src"]["plain"] == "12.5 (2.2-47.1)"
+    assert len(rows) == len({("transfer", f"{FGSM} on src"), (part, label)})
+    said = [f"Transfer cells that are not black-box are marked: {note}."] if note else []
+    assert notes(document) == ["In % with 95 % intervals, up to 1,000 images per source and attack.", *said]
 
 
 def test_parts_that_were_not_run_have_no_rows():

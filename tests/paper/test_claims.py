@@ -43,9 +43,39 @@ def test_an_estimate_of_one_seed_has_the_interval_of_its_images():
 
 
 def test_an_estimate_of_several_seeds_has_the_interval_of_their_mean():
-    estimate = many(1.0, 2.0, 3.0, spread=100.0)
+    estimate = many(1.0, 2.0, 3.0)
     assert estimate.mean == 2.0
     assert estimate.interval == pytest.approx((2 - T[2] / math.sqrt(3), 2 + T[2] / math.sqrt(3)), abs=1e-3)
+
+
+def test_seeds_that_agree_leave_open_what_the_images_do():
+    assert many(2.0, 2.0, 2.0, spread=3.0).interval == pytest.approx((2 - math.sqrt(3), 2 + math.sqrt(3)))
+    # Student's is the wider one below, the images' above.
+    estimate = Estimate((1.0, 2.0, 3.0), ((0.9, 10.0), (1.9, 10.0), (2.9, 10.0)))
+    above = math.sqrt(81 + 64 + 49) / 3
+    assert estimate.interval == pytest.approx((2 - T[2] / math.sqrt(3), 2 + above), abs=1e-3)
+
+
+def test_nothing_in_fifty_three_times_decides_nothing():
+    none = Estimate((0.0,) * 3, (tuple(100 * bound for bound in Rate.of(0, 50).interval),) * 3)
+    found, low, high = difference(none, none)
+    half = 100 * Rate.of(0, 50).interval[1] / math.sqrt(3)
+    assert (found, low, high) == pytest.approx((0, -half, half))
+    assert compare(Comparison(("a", "x"), ("b", "x")), none, none).verdict == "undecided"
+    one_more = Estimate((2.0,) * 3, (tuple(100 * bound for bound in Rate.of(1, 50).interval),) * 3)
+    assert compare(Comparison(("a", "x"), ("b", "x")), one_more, none).verdict == "undecided"
+
+
+def test_a_mean_lies_where_its_numbers_can_lie():
+    shares = Estimate((0.0, 0.1, 0.4), ((0.0, 0.4), (0.0, 0.6), (0.2, 1.0)), limits=(0.0, 100.0))
+    assert student(shares.values)[0] < 0 == shares.interval[0]
+
+
+def test_the_images_of_each_seed_are_paired():
+    left, right = many(5.0, 5.0, spread=3.0), many(1.0, 1.0, spread=4.0)
+    halves = [math.sqrt(9 + 16 - 2 * phi * 12) for phi in (0.5, 0.0)]
+    half = math.hypot(*halves) / 2
+    assert difference(left, right, {0: 0.5}) == pytest.approx((4, 4 - half, 4 + half))
 
 
 def test_the_difference_of_two_numbers_takes_the_bounds_that_face_each_other():
@@ -73,12 +103,12 @@ def test_the_difference_of_two_shares_is_that_of_newcombes_table(left, right, in
 )
 def test_numbers_that_move_together_lie_less_uncertainly_apart(correlation, below, above):
     # Lower: 1 and 2 apart from each other's bounds; upper: 4 and 3.
-    found = difference(one(10.0, 9.0, 14.0), one(4.0, 1.0, 6.0), correlation)
+    found = difference(one(10.0, 9.0, 14.0), one(4.0, 1.0, 6.0), {0: correlation})
     assert found == pytest.approx((6.0, 6 - below, 6 + above))
 
 
 def test_a_bound_that_lies_nowhere_leaves_the_difference_open():
-    found = difference(one(2.0, 1.0, math.inf), one(1.0, 0.5, 1.5), 0.9)
+    found = difference(one(2.0, 1.0, math.inf), one(1.0, 0.5, 1.5), {0: 0.9})
     assert found[2] == math.inf and math.isfinite(found[1])
 
 
@@ -155,7 +185,7 @@ def test_a_claim_may_name_a_number_or_another_exhibit():
 def test_correlations_narrow_a_difference_until_it_is_decided():
     cells = {("a", "x"): one(52.0, 48.0, 56.0), ("b", "x"): one(50.0, 46.0, 54.0)}
     claim = Claim("a", "b", (Comparison(("a", "x"), ("b", "x")), Comparison(("a", "x"), 40.0)))
-    (alone, fixed), (together, same) = (judge(claim, cells.get, lambda left, right, each=each: each) for each in (0.0, 0.9))
+    (alone, fixed), (together, same) = (judge(claim, cells.get, lambda left, right, each=each: {0: each}) for each in (0.0, 0.9))
     assert (alone.verdict, together.verdict) == ("undecided", "holds")
     assert fixed == same
 

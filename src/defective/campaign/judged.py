@@ -8,7 +8,7 @@ from defective.campaign.paired import Pairs
 from defective.campaign.plan import Plan
 from defective.campaign.store import Document, Store
 from defective.campaign.unequal import trained_less
-from defective.campaign.values import estimate, interval, values
+from defective.campaign.values import interval, measured
 from defective.paper import EXHIBITS, Cell, Claim, Comparison, Estimate, Exhibit, judge
 from defective.paper.claims import Judgement, Ref, Verdict, overall
 
@@ -31,7 +31,7 @@ class Judge:
         A comparison with a net at chance, or of nets that were trained for unequal numbers of epochs, is undecided: a net that learned
         nothing, or had less time to learn, bears no claim out and refutes none.
         """
-        judgements = judge(claim, partial(self._measured, exhibit), partial(self._correlation, exhibit))
+        judgements = judge(claim, partial(self._measured, exhibit), partial(self._correlations, exhibit))
         printed = [each.verdict for each in judge(claim, partial(_published, exhibit))]
         at_chance = [self._at_chance(exhibit, each) for each in claim.comparisons]
         unequal = [self._unequal(exhibit, each) for each in claim.comparisons]
@@ -59,17 +59,15 @@ class Judge:
         return self._plan.of(other).get((row, column), []) if other.data in self._plan.data else []
 
     def _measured(self, exhibit: Exhibit, ref: Ref) -> Estimate | None:
-        return estimate(values(self._cells(exhibit, ref), self._store, _place(exhibit, ref)[0].unit))
+        return measured(self._cells(exhibit, ref), self._store, _place(exhibit, ref)[0].unit)
 
-    def _both(self, exhibit: Exhibit, left: Ref, right: Ref) -> list[tuple[Cell, Cell]]:
-        """The cells of both sides, of each seed of which both are there."""
-        each = zip(self._cells(exhibit, left), self._cells(exhibit, right), strict=False)
-        return [pair for pair in each if all(self._store.result(cell.job) is not None for cell in pair)]
+    def _both(self, exhibit: Exhibit, left: Ref, right: Ref) -> dict[int, tuple[Cell, Cell]]:
+        """Seed to the cells of both sides, where both are there."""
+        each = enumerate(zip(self._cells(exhibit, left), self._cells(exhibit, right), strict=False))
+        return {seed: pair for seed, pair in each if all(self._store.result(cell.job) is not None for cell in pair)}
 
-    def _correlation(self, exhibit: Exhibit, left: Ref, right: Ref) -> float:
-        found = self._both(exhibit, left, right)
-        # With several seeds the interval is of the differences seed by seed, which are paired as they are.
-        return self._pairs.correlation(*found[0]) if len(found) == 1 else 0.0
+    def _correlations(self, exhibit: Exhibit, left: Ref, right: Ref) -> dict[int, float]:
+        return {seed: self._pairs.correlation(*pair) for seed, pair in self._both(exhibit, left, right).items()}
 
     def _at_chance(self, exhibit: Exhibit, comparison: Comparison) -> list[Entry]:
         sides = [side for side in (comparison.left, comparison.right) if isinstance(side, tuple)]
@@ -78,7 +76,8 @@ class Judge:
     def _unequal(self, exhibit: Exhibit, comparison: Comparison) -> list[Entry]:
         if not isinstance(comparison.right, tuple):
             return []
-        return [entry for pair in self._both(exhibit, comparison.left, comparison.right) for entry in trained_less(*pair)]
+        both = self._both(exhibit, comparison.left, comparison.right)
+        return [entry for pair in both.values() for entry in trained_less(*pair)]
 
 
 def each_once(entries: Iterable[Entry]) -> list[Entry]:

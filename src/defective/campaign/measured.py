@@ -63,16 +63,29 @@ def best_documents(store: Store) -> list[Document]:
 
 
 def best_plans(plans: Iterable[Plan]) -> dict[tuple[str, str, str], Plan]:
-    """(exhibit, scale, data set) to the plan with the most seeds, of several alike to the one with the most data sets for it."""
-    best: dict[tuple[str, str, str], tuple[tuple[int, ...], Plan]] = {}
-    for plan in plans:
+    """(exhibit, scale, data sets) to the plan with the most seeds, of several alike to the one with the most data sets.
+
+    A plan without one of the sets that an exhibit may be measured on is left out where another has that too, and as many seeds.
+    """
+    best: dict[tuple[str, str, frozenset[tuple[str, str]]], Plan] = {}
+    for plan in sorted(plans, key=_worth):
         for exhibit in exhibits(list(plan.exhibits)):
-            key = (exhibit.name, plan.scale, plan.data.get(exhibit.data, ""))
-            # Sets that the exhibit is not measured on come last: claims may reach into exhibits that are.
-            worth = (plan.seeds, len(plan.kinds(exhibit)), len(plan.data))
-            if key not in best or worth > best[key][0]:
-                best[key] = worth, plan
-    return {key: plan for key, (_, plan) in best.items()}
+            best[exhibit.name, plan.scale, frozenset((kind, plan.data[kind]) for kind in plan.kinds(exhibit))] = plan
+
+    def part_of_another(name: str, scale: str, sets: frozenset[tuple[str, str]]) -> bool:
+        more = (best[key].seeds for key in best if key[:2] == (name, scale) and sets < key[2])
+        return best[name, scale, sets].seeds <= max(more, default=0)
+
+    return {
+        (name, scale, "-".join(dict.fromkeys(plan.data[kind] for kind in plan.kinds(EXHIBITS[name])))): plan
+        for (name, scale, sets), plan in best.items()
+        if not part_of_another(name, scale, sets)
+    }
+
+
+def _worth(plan: Plan) -> tuple[object, ...]:
+    """Of two plans the one to show comes last; claims may reach into exhibits of further data sets."""
+    return plan.seeds, len(plan.data), sorted(plan.data.items())
 
 
 def plain(value: Any) -> Any:
@@ -99,7 +112,7 @@ def _places(exhibit: Exhibit) -> list[tuple[str, str]]:
 def _cell(exhibit: Exhibit, place: tuple[str, str], cells: list[Cell], store: Store) -> Document:
     published = exhibit.published(*place)
     found = values(cells, store, exhibit.unit)
-    measured = estimate(found)
+    measured = estimate(found, exhibit.unit)
     moved = None if measured is None or published is None else difference(measured, Estimate.exact(published))
     return {
         "row": place[0],

@@ -1,5 +1,7 @@
 """Stored results as numbers with intervals, in the unit of their exhibit."""
 
+import math
+
 from defective.campaign.store import Document, Store
 from defective.evaluation import Rate
 from defective.paper import Cell, Estimate
@@ -27,12 +29,19 @@ def values(cells: list[Cell], store: Store, unit: str) -> dict[int, Document]:
     return {seed: value for seed, cell in enumerate(cells) if (value := _value(cell, store, unit)) is not None}
 
 
-def estimate(found: dict[int, Document]) -> Estimate | None:
+def estimate(found: dict[int, Document], unit: str) -> Estimate | None:
     """The values of several seeds as one estimate; None if there is none."""
     if not found:
         return None
     each = found.values()
-    return Estimate(tuple(value["value"] for value in each), tuple((value["low"], value["high"]) for value in each), tuple(found))
+    limits = (0.0, 100.0 if unit == "%" else math.inf)
+    intervals = tuple((value["low"], value["high"]) for value in each)
+    return Estimate(tuple(value["value"] for value in each), intervals, tuple(found), limits)
+
+
+def measured(cells: list[Cell], store: Store, unit: str) -> Estimate | None:
+    """What cells hold, one for each seed, as one estimate."""
+    return estimate(values(cells, store, unit), unit)
 
 
 def interval(found: tuple[float, float, float] | None) -> Document | None:

@@ -14,7 +14,7 @@ from defective.surgery import defects
 
 Relation = Literal["black-box", "same structure", "same masks", "other masks", "adaptive", "own weights", "white-box"]
 
-# In the order in which a table shows them.
+# In words, as a table shows them: headings of its blocks, and what its marks mean.
 RELATIONS: dict[Relation, str] = {
     "black-box": "transfer",
     "same structure": "gray-box, other weights",

@@ -2,9 +2,12 @@
 
 from typing import Any, NamedTuple
 
-from defective.evaluation.relations import RELATIONS
+from defective.evaluation.relations import RELATIONS, Relation
 
 Document = dict[str, Any]
+
+# What stands behind the number of a transfer cell. The other relations are no transfer and have blocks of their own.
+MARKS: dict[Relation, str] = {"black-box": "", "same structure": " w", "same masks": " s", "other masks": " m", "adaptive": " a"}
 
 
 class Row(NamedTuple):
@@ -37,8 +40,11 @@ def table_rows(document: Document) -> list[Row]:
 
 
 def notes(document: Document) -> list[str]:
-    """What belongs under the table: how many images, how good the sources are, what was left out, which check failed and by how much."""
+    """What belongs under the table: images, marks in use, how good the sources are, what was left out, which checks failed and why."""
     lines = [f"In % with 95 % intervals, up to {document['settings']['samples']:,} images per source and attack."]
+    told = {cell["relation"] for cell in document["cells"]}
+    if marked := [f"{mark.strip()} = {RELATIONS[each]}" for each, mark in MARKS.items() if mark and each in told]:
+        lines.append(f"Transfer cells that are not black-box are marked: {'; '.join(marked)}.")
     if document["sources"]:
         known = (f"{name} {100 * rate['rate']:.1f}" for name, rate in document["sources"].items())
         lines.append(f"Accuracy of the sources: {', '.join(known)}.")
@@ -77,15 +83,15 @@ def percent(rate: dict[str, Any]) -> str:
 
 
 def _cells(document: Document) -> list[Row]:
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for relation, part in RELATIONS.items():
-        for cell in document["cells"]:
-            if cell["relation"] == relation:
-                # Among images that fooled the net itself none is withstood, so its own attack counts all it had right (Table 8).
-                rate = cell["defense"]["target-correct" if relation == "white-box" else "paper"]
-                source = "" if relation == "white-box" else f" on {cell['source']}"
-                rows.setdefault((part, f"{_spaced(cell['attack'])}{source}"), {})[cell["target"]] = percent(rate)
-    return [Row(part, label, cells) for (part, label), cells in rows.items()]
+    blocks: dict[str, dict[str, dict[str, str]]] = {RELATIONS[each]: {} for each in ("black-box", "own weights", "white-box")}
+    for cell in document["cells"]:
+        relation = cell["relation"]
+        own = relation == "white-box"
+        block = blocks[RELATIONS["black-box" if relation in MARKS else relation]]
+        row = block.setdefault(_spaced(cell["attack"]) if own else _attack_on(cell), {})
+        # Among images that fooled the net itself none is withstood, so its own attack counts all it had right (Table 8).
+        row[cell["target"]] = percent(cell["defense"]["target-correct" if own else "paper"]) + MARKS.get(relation, "")
+    return [Row(part, label, cells) for part, block in blocks.items() for label, cells in block.items()]
 
 
 def _differences(document: Document) -> list[Row]:
@@ -93,9 +99,8 @@ def _differences(document: Document) -> list[Row]:
     for each in document["differences"]:
         if each["difference"] is None:
             continue
-        part = f"withstood more than {each['against']}"
         text = f"{100 * each['difference']:+.1f} ({100 * each['low']:+.1f} to {100 * each['high']:+.1f})"
-        rows.setdefault((part, f"{_spaced(each['attack'])} on {each['source']}"), {})[each["model"]] = text
+        rows.setdefault((f"withstood more than {each['against']}", _attack_on(each)), {})[each["model"]] = text
     return [Row(part, label, cells) for (part, label), cells in rows.items()]
 
 
@@ -133,6 +138,10 @@ def _score(decision: dict[str, Any]) -> str:
 
 def _verdict(checks: list[dict[str, Any]], name: str) -> str:
     return "".join(each["verdict"] for each in checks if each["check"] == name)
+
+
+def _attack_on(each: dict[str, Any]) -> str:
+    return f"{_spaced(each['attack'])} on {each['source']}"
 
 
 def _spaced(attack: str) -> str:

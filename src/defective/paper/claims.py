@@ -1,14 +1,16 @@
 """Claims as predicates over cells, and their verdicts."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Literal
 
 # (row, column) of the same exhibit, or (exhibit, row, column).
 Ref = tuple[str, str] | tuple[str, str, str]
 Verdict = Literal["holds", "fails", "undecided", "not measured"]
+_INDEPENDENT: Mapping[int, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,13 @@ class Estimate:
         values: One for each seed.
         intervals: 95 % interval of each, which covers the sample of images alone.
         seeds: Which seeds they are of; default the first ones.
+        limits: Where such a number can lie.
     """
 
     values: tuple[float, ...]
     intervals: tuple[tuple[float, float], ...]
     seeds: tuple[int, ...] = ()
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
     def of_seed(self) -> dict[int, tuple[float, tuple[float, float]]]:
         """Seed to value and interval."""
@@ -64,8 +68,29 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval: of the images for one seed, of the mean over seeds (Student's t) for several."""
-        return self.intervals[0] if len(self.values) == 1 else student(self.values)
+        """95 % interval: of the images for one seed, of the mean over seeds for several, see :func:`over_seeds`."""
+        if len(self.values) == 1:
+            return self.intervals[0]
+        low, high = over_seeds([(value, *interval) for value, interval in zip(self.values, self.intervals, strict=True)])
+        return max(low, self.limits[0]), min(high, self.limits[1])
+
+
+def over_seeds(found: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """95 % interval of the mean over seeds of numbers with intervals of their own.
+
+    Student's interval, but on neither side narrower than what the images leave open: three seeds that happen to agree do not make a
+    share of fifty images exact.
+
+    Example:
+        >>> [round(bound, 2) for bound in over_seeds([(1.0, 0.9, 1.1), (2.0, 1.9, 2.1), (3.0, 2.9, 3.1)])]
+        [-0.48, 4.48]
+        >>> [round(bound, 2) for bound in over_seeds([(1.0, 0.0, 3.0), (1.0, 0.0, 3.0), (1.0, 0.0, 3.0), (1.0, 0.0, 3.0)])]
+        [0.5, 2.0]
+    """
+    mean = math.fsum(value for value, _, _ in found) / len(found)
+    below, above = math.hypot(*(value - low for value, low, _ in found)), math.hypot(*(high - value for value, _, high in found))
+    low, high = student([value for value, _, _ in found])
+    return min(low, mean - below / len(found)), max(high, mean + above / len(found))
 
 
 def student(values: Sequence[float]) -> tuple[float, float]:
@@ -84,19 +109,25 @@ def student(values: Sequence[float]) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def difference(left: Estimate, right: Estimate, correlation: float = 0.0) -> tuple[float, float, float] | None:
+def difference(
+    left: Estimate, right: Estimate, correlations: Mapping[int, float] = _INDEPENDENT
+) -> tuple[float, float, float] | None:
     """``left - right`` with its 95 % interval, over the seeds that both have; None if there is none.
 
     One seed: from the two intervals and the correlation of the two numbers, which is not 0 where both were measured on the same
-    images (MOVER: Newcombe 1998 for two proportions, paired or not; Zou and Donner 2008 for any numbers). Several seeds: Student's
-    interval of the differences seed by seed.
+    images (MOVER: Newcombe 1998 for two proportions, paired or not; Zou and Donner 2008 for any numbers). Several seeds: that of the
+    mean of the differences seed by seed, see :func:`over_seeds`.
+
+    Args:
+        left, right: The numbers.
+        correlations: Seed to the correlation of its two numbers; 0 where it is missing.
 
     Example:
         >>> low = Estimate((50.0,), ((45.0, 55.0),))
         >>> high = Estimate((60.0,), ((57.0, 63.0),))
         >>> [round(bound, 2) for bound in difference(high, low)]
         [10.0, 4.17, 15.83]
-        >>> [round(bound, 2) for bound in difference(high, low, correlation=0.5)]
+        >>> [round(bound, 2) for bound in difference(high, low, {0: 0.5})]
         [10.0, 5.64, 14.36]
     """
     ours, theirs = left.of_seed(), right.of_seed()
@@ -104,13 +135,17 @@ def difference(left: Estimate, right: Estimate, correlation: float = 0.0) -> tup
         ours = dict.fromkeys(theirs, ours[0])
     elif right.is_exact and not left.is_exact:
         theirs = dict.fromkeys(ours, theirs[0])
-    pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
-    if not pairs:
-        return None
-    if len(pairs) > 1:
-        steps = [a - b for (a, _), (b, _) in pairs]
-        return math.fsum(steps) / len(steps), *student(steps)
-    ((a, (a_low, a_high)), (b, (b_low, b_high))) = pairs[0]
+    steps = [_apart(ours[seed], theirs[seed], correlations.get(seed, 0.0)) for seed in ours if seed in theirs]
+    if len(steps) > 1:
+        return math.fsum(step for step, _, _ in steps) / len(steps), *over_seeds(steps)
+    return steps[0] if steps else None
+
+
+def _apart(
+    left: tuple[float, tuple[float, float]], right: tuple[float, tuple[float, float]], correlation: float
+) -> tuple[float, float, float]:
+    """The difference of one seed's two numbers."""
+    (a, (a_low, a_high)), (b, (b_low, b_high)) = left, right
     below, above = _side(a - a_low, b_high - b, correlation), _side(a_high - a, b - b_low, correlation)
     return a - b, a - b - below, a - b + above
 
@@ -131,9 +166,11 @@ class Judgement:
     difference: tuple[float, float, float] | None = None
 
 
-def compare(comparison: Comparison, left: Estimate | None, right: Estimate | None, correlation: float = 0.0) -> Judgement:
-    """Does the comparison hold, given both cells and the correlation of their numbers?"""
-    found = None if left is None or right is None else difference(left, right, correlation)
+def compare(
+    comparison: Comparison, left: Estimate | None, right: Estimate | None, correlations: Mapping[int, float] = _INDEPENDENT
+) -> Judgement:
+    """Does the comparison hold, given both cells and, by seed, the correlation of their numbers?"""
+    found = None if left is None or right is None else difference(left, right, correlations)
     if found is None:
         return Judgement("not measured")
     _, low, high = found
@@ -145,19 +182,17 @@ def compare(comparison: Comparison, left: Estimate | None, right: Estimate | Non
     )
 
 
-def _independent(left: Ref, right: Ref) -> float:
-    return 0.0
-
-
 def judge(
-    claim: Claim, cells: Callable[[Ref], Estimate | None], correlation: Callable[[Ref, Ref], float] = _independent
+    claim: Claim,
+    cells: Callable[[Ref], Estimate | None],
+    correlations: Callable[[Ref, Ref], Mapping[int, float]] = lambda left, right: _INDEPENDENT,
 ) -> list[Judgement]:
     """What becomes of each comparison of a claim.
 
     Args:
         claim: The claim.
         cells: Looks a cell up; None if it was not measured.
-        correlation: Correlation of the numbers in two cells.
+        correlations: Correlation of the numbers in two cells, by seed.
 
     Example:
         >>> claim = Claim("b beats a", "Section 4", (Comparison(("b", "PGD"), ("a", "PGD")),))
@@ -169,7 +204,7 @@ def judge(
         left, right = comparison.left, comparison.right
         if not isinstance(right, tuple):
             return compare(comparison, cells(left), Estimate.exact(right))
-        return compare(comparison, cells(left), cells(right), correlation(left, right))
+        return compare(comparison, cells(left), cells(right), correlations(left, right))
 
     return [judged(comparison) for comparison in claim.comparisons]
 
