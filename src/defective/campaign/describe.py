@@ -1,18 +1,22 @@
 """Jobs in words."""
 
-from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
+from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, Recipe, ScoreJob, ShuffleJob, TrainJob
+from defective.training.recipes import RECIPES
 
 
 def title(job: TrainJob) -> str:
-    """What a net is called in messages.
+    """What a net is called in messages: its name, its scale and what of the scale's recipe is changed, its seeds.
 
     Example:
         >>> from defective.specs import NetSpec, Recipe
         >>> title(TrainJob(net=NetSpec.parse("vgg19"), data="d", recipe=Recipe(name="tiny", epochs=1), seed=1, mask_seed=0))
         'vgg19 (tiny, seed 1, mask seed 0)'
+        >>> recipe = Recipe(name="tiny", epochs=5).changed(epochs=2, label_smoothing=0.1)
+        >>> title(TrainJob(net=NetSpec.parse("vgg19"), data="d", recipe=recipe, seed=0, mask_seed=0))
+        'vgg19 (tiny, label smoothing 0.1, 2 epochs, seed 0)'
     """
-    masks = f", mask seed {job.mask_seed}" if job.mask_seed != job.seed else ""
-    return f"{job.net} ({job.recipe.name}, seed {job.seed}{masks})"
+    masks = [f"mask seed {job.mask_seed}"] if job.mask_seed != job.seed else []
+    return f"{job.net} ({', '.join([*_recipe(job.recipe), f'seed {job.seed}', *masks])})"
 
 
 def describe(job: Job) -> str:
@@ -37,6 +41,22 @@ def describe(job: Job) -> str:
             return f"noise on {_each(job.targets)}, up to {job.samples} images of {job.targets[0].data}"
         case ShuffleJob():
             return f"shuffled patches on {_each(job.targets)}, up to {job.samples} images of {job.targets[0].data}"
+
+
+def _recipe(recipe: Recipe) -> list[str]:
+    """The scale, and where a recipe is not that of its scale, what of it is changed."""
+    scale = recipe.name.removesuffix("*")
+    if scale == recipe.name:
+        return [scale]
+    changed: dict[str, object] = {"adversarial": recipe.adversarial, "label_smoothing": recipe.label_smoothing}
+    # A job does not say of which kind its data are, so its epochs are told unless they are those of one kind.
+    usual = [Recipe.make(name=scale, **kind[scale]) for kind in RECIPES.values() if scale in kind]
+    return [
+        scale,
+        *(["adversarial"] if recipe.adversarial else []),
+        *([f"label smoothing {recipe.label_smoothing:g}"] if recipe.label_smoothing else []),
+        *([f"{recipe.epochs} epochs"] if recipe not in [each.changed(**changed) for each in usual] else []),
+    ]
 
 
 def _fused(nets: tuple[TrainJob, ...]) -> str:

@@ -25,8 +25,8 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
     """All that is known of one exhibit at one scale.
 
     Returns:
-        ``exhibit``, ``title``, ``where``, ``unit``, ``view``, ``columns``, ``notes``; ``scale``, ``seeds``; by kind, the name of the
-        ``data`` and its ``readers``; ``rows``: name and label; ``cells``: row, column, ``published``, ``measured`` (None if not yet,
+        ``exhibit``, ``title``, ``caption``, ``where``, ``unit``, ``view``, ``columns``, ``notes``; ``scale``, ``seeds``; by kind, the
+        name of the ``data`` and its ``readers``; ``rows``: name and label; ``cells``: row, column, ``published``, ``measured`` (None if not yet,
         else values of each seed with intervals and counts, their mean and interval), ``difference`` with its interval and the names of
         the jobs; ``at_chance``: the nets among them that are no better than chance, see :class:`defective.campaign.chance.Chance`;
         ``claims``, see :meth:`defective.campaign.judged.Judge.of`; ``jobs``: what each of those jobs was, how long it took and where. A
@@ -39,6 +39,7 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
     return {
         "exhibit": exhibit.name,
         "title": exhibit.title,
+        "caption": exhibit.caption,
         "where": exhibit.where,
         "unit": exhibit.unit,
         "view": exhibit.view,

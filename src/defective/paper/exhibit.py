@@ -18,7 +18,7 @@ class Row:
 
     Attributes:
         name: What tells it from the other rows, such as the name of its net.
-        label: What the paper prints.
+        label: What the paper prints, with what tells it from the rows of which it prints the same.
         published: One number for each column, None where the paper has none; empty if it prints no numbers at all.
     """
 
@@ -46,6 +46,7 @@ class Exhibit:
         name: ``"table4"``, ``"figure5"``.
         title: What it shows, in a few words.
         where: Section of the paper.
+        caption: What rows and columns are, in one or two sentences.
         data: Kind of data set it is about: a key of :attr:`Setup.data`. Empty: it needs none.
         columns: Column names as printed.
         rows: Rows in printed order.
@@ -59,6 +60,7 @@ class Exhibit:
     name: str
     title: str
     where: str
+    caption: str = ""
     data: str = ""
     columns: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()

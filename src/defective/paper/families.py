@@ -8,13 +8,17 @@ from defective.paper.setup import Setup
 from defective.specs import TrainJob
 
 LABELS = {"resnet18": "ResNet-18", "resnet50": "ResNet-50", "densenet121": "DenseNet-121", "senet18": "SENet-18", "vgg19": "VGG-19"}
-_VARIANTS = {"": "", "/0.5-bottom": "0.5-Bottom", "/0.3-bottom": "0.3-Bottom"}
+_VARIANTS = {"": "", "/0.5-bottom": ", 0.5-Bottom", "/0.3-bottom": ", 0.3-Bottom"}
 NETS = tuple(arch + variant for arch in LABELS for variant in _VARIANTS)
+
+# First words of the three captions.
+ROWS = "Rows are attacked nets (p-Bottom: a share p of the neurons in the bottom layers kept), columns"
 
 
 def family_rows(*published: tuple[float, ...]) -> tuple[Row, ...]:
     """The fifteen rows with their numbers."""
-    labels = [label or LABELS[arch] for arch in LABELS for label in _VARIANTS.values()]
+    # The paper prints the variant alone, below its architecture.
+    labels = [label + variant for label in LABELS.values() for variant in _VARIANTS.values()]
     return tuple(Row(*row) for row in zip(NETS, labels, published, strict=True))
 
 

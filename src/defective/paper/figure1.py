@@ -1,8 +1,8 @@
 """Figure 1: adversarial images of defective nets."""
 
 from defective.paper.exhibit import Exhibit
-from defective.paper.figure6 import ATTACKS, NETS
-from defective.paper.gallery import Gallery
+from defective.paper.figure6 import ATTACKS, KEPT, NETS, STRENGTH
+from defective.paper.gallery import Gallery, caption
 from defective.paper.protocol import PLACEMENT
 
 _GALLERY = Gallery(
@@ -14,8 +14,9 @@ _GALLERY = Gallery(
 
 FIGURE1 = Exhibit(
     name="figure1",
-    title="Adversarial images of defective nets, which show shapes of the class they are taken for",
+    title="Adversarial CIFAR-10 images of defective nets",
     where="Section 1, Figure 1",
+    caption=caption(STRENGTH, KEPT),
     data="cifar10",
     columns=_GALLERY.columns,
     rows=_GALLERY.rows,

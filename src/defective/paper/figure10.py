@@ -1,11 +1,13 @@
 """Figure 10: DenseNet-121."""
 
 from defective.paper.exhibit import Exhibit
+from defective.paper.protocol import OUTLINE
 
 FIGURE10 = Exhibit(
     name="figure10",
     title="DenseNet-121 and its defective layers",
     where="Appendix C.3, Figure 10",
+    caption=OUTLINE,
     view="drawing",
     notes=(
         "The text counts five dense blocks; the released net has four, which with the stem make five blocks.",

@@ -21,6 +21,9 @@ FIGURE14 = Exhibit(
     name="figure14",
     title="Accuracy in training and test, epoch by epoch",
     where="Appendix D, Figure 14",
+    caption="Rows are ResNet-18s (0.5-Bottom: half of the bottom neurons kept), columns data sets; a number is the accuracy of "
+    "the trained net on the test set. Curves are the accuracy during each epoch on the training images (dashed) and after it on "
+    "the test set (solid).",
     data="cifar10",
     columns=tuple(_DATA),
     rows=tuple(Row(net, label) for net, label in _NETS.items()),

@@ -1,8 +1,8 @@
 """Figure 15: a random sample of adversarial Tiny-ImageNet images."""
 
 from defective.paper.exhibit import Exhibit
-from defective.paper.figure7 import NETS
-from defective.paper.gallery import Gallery
+from defective.paper.figure7 import KEPT, NETS
+from defective.paper.gallery import Gallery, caption
 from defective.paper.protocol import PLACEMENT
 
 _GALLERY = Gallery(
@@ -16,6 +16,7 @@ FIGURE15 = Exhibit(
     name="figure15",
     title="A random sample of adversarial Tiny-ImageNet images of a defective net and of the standard net",
     where="Appendix B.2, Figure 15",
+    caption=caption("64/255 in 80 steps of 1/255", KEPT),
     data="tiny-imagenet",
     columns=_GALLERY.columns,
     rows=_GALLERY.rows,

@@ -20,6 +20,9 @@ FIGURE4 = Exhibit(
     name="figure4",
     title="Test accuracy against defence rate, by keep probability",
     where="Appendix A.1, Figure 4",
+    caption="Rows, drawn as points, are ResNet-18s by the share of bottom neurons that they keep. Columns are the accuracy on "
+    "the test set and, against PGD (radius 16/255, 20 steps of 1/255) made on DenseNet-121, the share of attacked images that "
+    "the row's net gets right, of those that it got right before and that fool the DenseNet.",
     data="cifar10",
     columns=tuple(_COLUMNS),
     rows=tuple(

@@ -1,7 +1,7 @@
 """Figure 6: adversarial CIFAR-10 images of defective nets and of the standard net."""
 
 from defective.paper.exhibit import Exhibit
-from defective.paper.gallery import Gallery
+from defective.paper.gallery import Gallery, caption
 from defective.paper.protocol import PLACEMENT
 
 NETS = {
@@ -13,12 +13,15 @@ ATTACKS = {
     "mifgsm:eps=16/255,step_size=1/255,steps=20": "MIFGSM16",
     "mifgsm:eps=32/255,step_size=1/255,steps=40": "MIFGSM32",
 }
+STRENGTH = "16/255 in 20 steps or 32/255 in 40, of 1/255 each"
+KEPT = "0.2-Bottom: a fifth of the bottom neurons kept; 0.1-Blocks 1, 2: a tenth in these blocks"
 _GALLERY = Gallery("cifar10", nets=NETS, attacks=ATTACKS, among=tuple(NETS))
 
 FIGURE6 = Exhibit(
     name="figure6",
     title="Adversarial CIFAR-10 images of defective nets and of the standard net",
     where="Appendix B.1, Figure 6",
+    caption=caption(STRENGTH, KEPT),
     data="cifar10",
     columns=_GALLERY.columns,
     rows=_GALLERY.rows,

@@ -1,10 +1,11 @@
 """Figure 7: adversarial Tiny-ImageNet images of a defective net and of the standard net."""
 
 from defective.paper.exhibit import Exhibit
-from defective.paper.gallery import Gallery
+from defective.paper.gallery import Gallery, caption
 from defective.paper.protocol import PLACEMENT
 
 NETS = {"resnet18/0.1-blocks12": "0.1-Blocks 1, 2", "resnet18": "ResNet-18"}
+KEPT = "0.1-Blocks 1, 2: a tenth of the neurons in these blocks kept"
 _GALLERY = Gallery(
     "tiny-imagenet",
     nets=NETS,
@@ -19,6 +20,7 @@ FIGURE7 = Exhibit(
     name="figure7",
     title="Adversarial Tiny-ImageNet images of a defective net and of the standard net",
     where="Appendix B.1, Figure 7",
+    caption=caption("64/255 in 40 steps or 32/255 in 80, of 1/255 each", KEPT),
     data="tiny-imagenet",
     columns=_GALLERY.columns,
     rows=_GALLERY.rows,

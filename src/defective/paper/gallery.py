@@ -6,6 +6,15 @@ from defective.paper.exhibit import Cell, Cells, Row
 from defective.paper.setup import Setup
 
 
+def caption(strength: str, kept: str) -> str:
+    """What rows and columns of a gallery are, given radius and steps of its attacks and which neurons its defective nets keep."""
+    return (
+        f"Rows are nets with the attack on their own gradients that made the images: MIFGSM of radius {strength} ({kept}). "
+        "Columns are nets that judge, a number is the share of the images shown that they get right; where both are one net, the "
+        "attack is white-box."
+    )
+
+
 @dataclass(frozen=True)
 class Gallery:
     """Attacked nets and attacks on them; each attacked net also judges.

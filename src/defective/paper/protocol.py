@@ -17,8 +17,24 @@ SELECTION = (
     "of our recipes only that of scale paper selects so."
 )
 ROUNDED = "Attacked images are rounded to 8 bits before a target sees them, as the released code saves them."
-DENOMINATOR = "A rate counts the images that the target gets right before the attack and that fool the source."
+# For captions: what a number of a transfer attack is, and what stands in its last column.
+WITHSTOOD = (
+    "A number is the share of attacked images that the row's net gets right, of those that it got right before and that fool the "
+    "source"
+)
+LAST = "; the last column counts all test images, unattacked."
 
+# Caption of every architecture.
+OUTLINE = (
+    "Boxes are the net's steps in the order in which they run, from the image at the top to the ten classes, grouped by block; "
+    "×2 stands for two such groups in a row. At the right is the size of what comes out, as channels × height × width; coloured "
+    "are steps whose output can be masked."
+)
+
+VARIANTS = (
+    "DC makes whole channels dead: narrower bottom layers and no mask. SM has one mask for all channels of a layer, x2 twice the "
+    "channels at defective layers. As released, DC and x2 have one projection shortcut more than ResNet-18."
+)
 CW = (
     "CW takes Adam steps of 0.01, measures distances in pixels and starts afresh for each constant; the released code takes steps of "
     "0.0005, measures distances in normalised images and goes on from where the last constant ended. At scale tiny it tries 6 constants "
@@ -26,7 +42,7 @@ CW = (
 )
 
 NETS = (PLACEMENT, SELECTION)
-TRANSFER = (*NETS, ROUNDED, DENOMINATOR)
+TRANSFER = (*NETS, ROUNDED)
 
 
 def scored(targets: Mapping[str, TrainJob], crafted: Mapping[str, CraftJob], value: str = "paper") -> dict[tuple[str, str], Cell]:

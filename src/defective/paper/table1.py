@@ -29,6 +29,9 @@ TABLE1 = Exhibit(
     name="table1",
     title="Accuracy on images cut into patches that changed places",
     where="Section 3.2, Table 1",
+    caption="Rows are ResNet-18s (the defective one keeps 10 % of its bottom neurons), columns how many patches an image is cut "
+    "into before they change places at random. A number is the share of images that the net then gets right, of images that both "
+    "nets get right with high confidence while whole: at least 99 %, at scale tiny 90 %.",
     data="imagenet",
     columns=tuple(GRIDS.values()),
     rows=ROWS,

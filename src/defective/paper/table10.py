@@ -1,7 +1,7 @@
 """Table 10: standard nets attacked from their like; a corner of Table 3."""
 
 from defective.paper.exhibit import Cells, Exhibit, Row
-from defective.paper.protocol import PGD16, TRANSFER, scored
+from defective.paper.protocol import PGD16, TRANSFER, WITHSTOOD, scored
 from defective.paper.setup import Setup
 
 NETS = {"resnet18": "ResNet-18", "densenet121": "DenseNet-121"}
@@ -16,6 +16,8 @@ TABLE10 = Exhibit(
     name="table10",
     title="Gray-box attacks on standard nets",
     where="Appendix A.7, Table 10",
+    caption="Rows are attacked nets, columns the nets of other initial weights on which PGD makes its images: radius 16/255, 20 "
+    f"steps of 1/255. {WITHSTOOD}.",
     data="cifar10",
     columns=tuple(NETS.values()),
     rows=(

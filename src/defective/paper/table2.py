@@ -2,7 +2,7 @@
 
 from defective.paper.claims import Claim, above
 from defective.paper.exhibit import Cells, Exhibit, Row
-from defective.paper.protocol import ACCURACY, NETS, PGD8, ROUNDED, accuracies, scored
+from defective.paper.protocol import ACCURACY, LAST, NETS, PGD8, ROUNDED, accuracies, scored
 from defective.paper.setup import Setup
 from defective.specs import AttackSpec
 
@@ -47,6 +47,9 @@ TABLE2 = Exhibit(
     name="table2",
     title="Defective layers, dropout, adversarial training and thermometer codes",
     where="Section 4.1, Table 2",
+    caption="Rows are attacked WRN-32-4s (SD: SpatialDropout, DB: DropBlock; the defective one keeps 10 % of its bottom "
+    "neurons), columns attacks made on another, plain one: FGSM and PGD (7 steps of 2/255), both of radius 8/255. A number is "
+    f"the share of all attacked images that the row's net gets right{LAST}",
     data="cifar10",
     columns=(*ATTACKS, ACCURACY),
     rows=ROWS,
@@ -76,11 +79,13 @@ TABLE2 = Exhibit(
     notes=(
         *NETS,
         ROUNDED,
-        "A rate counts every attacked image, as the paper does here alone. But only images that the source gets right are attacked: "
-        "of the paper's 10,000 the few per cent it gets wrong are missing, and as targets often share those errors our rates come out "
-        "a little higher. In the released scripts an image that is missing counts as defended.",
+        "Here alone the paper counts images that the target got wrong before, too. But only images that the source gets right "
+        "are attacked: of the paper's 10,000 the few per cent it gets wrong are missing, and as targets often share those errors "
+        "our rates come out a little higher. In the released scripts an image that is missing counts as defended.",
         "The dropout baselines act on blocks 2 and 3 of WRN-32-4. The text says block 3; the released code has them on ResNet-18.",
-        "The printed numbers of adversarial training and of the thermometers are, it seems, quoted from their papers; "
-        "here all rows are trained with one recipe and meet the same images. Scale tiny gives adversarial training fewer epochs.",
+        "The printed numbers of adversarial training and of the thermometers are, it seems, quoted from their papers; here all "
+        "rows meet the same images. At scale tiny these three nets, trained on attacked images, get 2 epochs where the others "
+        "get 5: comparisons between the two kinds are therefore left undecided there. Nets trained for equally many epochs are "
+        "compared in docs/evaluate.md.",
     ),
 )

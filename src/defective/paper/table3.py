@@ -1,8 +1,8 @@
 """Table 3: five architectures, each attacked from five sources."""
 
 from defective.paper.exhibit import Cells, Exhibit
-from defective.paper.families import LABELS, family_claims, family_rows, family_targets
-from defective.paper.protocol import ACCURACY, PGD16, TRANSFER, accuracies, scored
+from defective.paper.families import LABELS, ROWS, family_claims, family_rows, family_targets
+from defective.paper.protocol import ACCURACY, LAST, PGD16, TRANSFER, WITHSTOOD, accuracies, scored
 from defective.paper.setup import Setup
 
 
@@ -17,6 +17,8 @@ TABLE3 = Exhibit(
     name="table3",
     title="Transfer attacks on five architectures from five sources",
     where="Section 4.1, Table 3",
+    caption=f"{ROWS} the plain nets, trained apart, on which PGD makes its images: radius 16/255, 20 steps of 1/255. "
+    f"{WITHSTOOD}{LAST}",
     data="cifar10",
     columns=(*LABELS.values(), ACCURACY),
     rows=family_rows(

@@ -1,8 +1,8 @@
 """Table 5: five architectures attacked from four fused nets at a time."""
 
 from defective.paper.exhibit import Cells, Exhibit
-from defective.paper.families import LABELS, family_claims, family_rows, family_targets
-from defective.paper.protocol import ACCURACY, PGD8, TRANSFER, accuracies, scored
+from defective.paper.families import LABELS, ROWS, family_claims, family_rows, family_targets
+from defective.paper.protocol import ACCURACY, LAST, PGD8, TRANSFER, WITHSTOOD, accuracies, scored
 from defective.paper.setup import Setup
 
 # Named after the one net that is left out.
@@ -23,6 +23,8 @@ TABLE5 = Exhibit(
     name="table5",
     title="Transfer attacks on five architectures from ensembles of four",
     where="Appendix A.2, Table 5",
+    caption=f"{ROWS} the plain net left out of five: PGD attacks the other four, trained apart, all at once, radius 8/255, 7 steps "
+    f"of 2/255. {WITHSTOOD}{LAST}",
     data="cifar10",
     columns=(*LEFT_OUT.values(), ACCURACY),
     rows=family_rows(
