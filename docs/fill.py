@@ -4,7 +4,8 @@ A table stands between ``<!-- results/DATA/SCALE/DEVICE/EXHIBIT.json -->`` and `
 device between ``<!-- claims SCALE/DEVICE -->`` and ``<!-- end -->``, and how many of them hold between ``<!-- verdicts SCALE/DEVICE -->``
 and ``<!-- end -->``; what each exhibit is estimated to cost between
 ``<!-- costs -->`` and ``<!-- end -->``; a row of the bench between ``<!-- bench ROW -->`` and ``<!-- end -->``, a summary of all rows
-between ``<!-- bench -->`` and ``<!-- end -->``, the ratios alone of some rows between ``<!-- bench brief ROW ROW -->`` and ``<!-- end -->``.
+between ``<!-- bench -->`` and ``<!-- end -->``, the ratios alone of some rows between ``<!-- bench brief ROW ROW -->`` and
+``<!-- end -->``.
 """
 
 import json
@@ -23,7 +24,7 @@ from defective.campaign.plan import KINDS, Plan
 from defective.campaign.store import Store
 from defective.paper import EXHIBITS, SCALES
 from defective.report.largest import largest_difference
-from defective.report.numbers import chance_warning, heading
+from defective.report.numbers import chance_warning, heading, unequal_warning
 from defective.report.tables import markdown
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +79,8 @@ def claims(found: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
     for document, claim in found:
         held = _held(claim["counts"], "not measured"), _held(claim["published"]["counts"], "not printed")
         where = heading(document["exhibit"]), _data(document)
-        text = " ".join(filter(None, [claim["text"], chance_warning(claim.get("at_chance", []))]))
+        doubts = chance_warning(claim.get("at_chance", [])), unequal_warning(claim.get("unequal", []))
+        text = " ".join(filter(None, [claim["text"], *doubts]))
         lines.append(_line(text.replace("|", "\\|"), *where, f"**{claim['verdict']}**", *held))
     return "\n".join(lines) + "\n"
 

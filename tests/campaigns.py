@@ -62,12 +62,12 @@ MACHINE = {"device": "made", "precision": "fp32", "torch": "2.13.0", "python": "
 
 
 def finish(store: Store, job: Job, values: dict[str, object] | None = None, **more: object) -> None:
-    """Make a job look finished, with values that its key decides or with those given."""
+    """Make a job look finished, with values that its key decides but for those given."""
     place = store.at(job)
     place.mkdir()
     about = {"seconds": 1.5, "machine": MACHINE, "kind_of_device": "cpu", "finished": "2026-01-31", **more}
     (place / "spec.json").write_text(job.model_dump_json())
-    (place / "result.json").write_text(json.dumps({"values": made_values(job) if values is None else values, **about}))
+    (place / "result.json").write_text(json.dumps({"values": made_values(job) | (values or {}), **about}))
 
 
 def made_values(job: Job) -> dict[str, object]:

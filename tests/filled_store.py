@@ -26,12 +26,13 @@ def finish(store: Store, job: Job, **changes: Any) -> None:
     """Put a job's made result into a store."""
     with store.working(job) as place:
         if place is not None:
-            write_json(place / "result.json", result(job) | changes)
+            values = _values(job) | changes.get("values", {})
+            write_json(place / "result.json", result(job) | changes | {"values": values})
 
 
 def result(job: Job) -> dict[str, Any]:
     """What a job's key decides that it measured."""
-    about = {"seconds": _draw(job, "seconds") % 10_000 / 7, "machine": MACHINE, "finished": "2025-01-31"}
+    about = {"seconds": _draw(job, "seconds") % 10_000 / 7, "machine": MACHINE, "kind_of_device": "cpu", "finished": "2025-01-31"}
     history = [
         {"epoch": i + 1, "train_loss": 2 / (i + 1), "test_accuracy": 1 - 0.7 / (i + 1), "train_accuracy": 1 - 0.8 / (i + 1)}
         for i in range(5)

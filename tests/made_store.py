@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from defective.campaign.forms import blank
 from defective.campaign.measured import Document, document
 from defective.campaign.plan import Plan
 from defective.campaign.store import Store, write_json
@@ -18,7 +19,9 @@ def plan(seeds: int = 1) -> Plan:
 def finish(store: Store, job: Job, **result: Any) -> Path:
     """Make a job look finished."""
     write_json(store.at(job) / "spec.json", job.model_dump(mode="json"))
-    write_json(store.at(job) / "result.json", {"values": {}, "seconds": 1.0, "machine": {}, "finished": "2026-01-01", **result})
+    made = blank(job) | {"finished": "2026-01-01"} | result
+    made["values"] = blank(job)["values"] | made["values"]
+    write_json(store.at(job) / "result.json", made)
     return store.at(job)
 
 

@@ -40,6 +40,8 @@ def choose_device(name: str | None = None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"no device {name!r} here ({str(error).splitlines()[0]}): try cpu") from None
+    if device.type == "meta":
+        raise InputError(f"no device {name!r} here (it holds shapes without numbers): try cpu")
     return device
 
 

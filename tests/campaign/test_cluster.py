@@ -85,6 +85,31 @@ def test_a_worker_killed_midway_loses_nothing(cluster, few, tmp_path):
     assert kept(tmp_path / "ray") == kept(tmp_path / "alone")
 
 
+OCCUPY = """
+import sys, time, ray
+ray.init(address=sys.argv[1], log_to_driver=False)
+task = ray.remote(num_cpus=1)(lambda: time.sleep(600))
+refs = [task.remote() for _ in range(2)]
+while ray.available_resources().get("CPU", 0):
+    time.sleep(0.1)
+print("busy", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_busy_cluster_does_not_hold_the_command_past_its_budget(cluster, few, tmp_path):
+    command = [sys.executable, "-c", OCCUPY, cluster.address]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as other:
+        assert other.stdout.readline() == "busy\n"
+        try:
+            on_ray = reproduce(few, tmp_path / "store", "--ray", cluster.address, "--json", "--time-budget", "10s")
+            printed, _ = on_ray.communicate(timeout=120)
+        finally:
+            other.kill()
+    assert on_ray.returncode == 0
+    assert json.loads(printed)["jobs"] == {"finished": 0, "failed": 0, "blocked": 0, "left": 10, "done now": 0}
+
+
 def test_no_cluster_there_is_said_in_one_line(few, tmp_path, capfd):
     from defective.cli import main
 

@@ -7,10 +7,13 @@ import torch
 
 from campaigns import QUICK, bench, few, net
 from defective import load
+from defective.campaign.job import Bench
 from defective.campaign.plan import in_order
 from defective.campaign.run import run
+from defective.campaign.store import Store
 from defective.data import load_data
 from defective.errors import InputError
+from defective.evaluation.accuracy import correct
 from defective.evaluation.crafted import craft_on, read_crafted
 from defective.evaluation.decision import decide
 from defective.evaluation.noise import noise_curve
@@ -21,6 +24,7 @@ from defective.files import read_tensors
 from defective.models import Ensemble
 from defective.specs import AttackSpec, CraftJob, DecisionJob, NoiseJob, ScoreJob, ShuffleJob
 from defective.training.train import train
+from turns import in_turns, ticking
 
 FGSM, PGD = AttackSpec.parse("fgsm:eps=8/255"), AttackSpec.parse("pgd:eps=8/255,step_size=4/255,steps=2,random_start=1")
 TARGET, SOURCE = net("resnet18", 3, epochs=4), net("resnet18/0.5-bottom", 1, epochs=4)
@@ -151,6 +155,21 @@ def test_shuffled_patches_of_images_that_all_nets_are_sure_of(done, data, subjec
         for grid, rate in shuffle_curve(subjects[job].model, x, y, grids=(2, 4), seed=2).items():
             expected[f"{number}/{grid}"] = counts(rate)
     assert values(done, SHUFFLE) == expected
+
+
+@pytest.mark.parametrize("job", [NOISE, SHUFFLE], ids=["noise", "shuffle"])
+def test_a_curve_stops_between_two_strengths_and_goes_on_there(done, monkeypatch, tmp_path, job):
+    monkeypatch.setattr("defective.campaign.job.correct", lambda *given: asked.append(given) or correct(*given))
+    again, asked = job.model_copy(update={"seed": 5}), []
+    whole = Bench(Store(tmp_path / "whole"), done.data, "cpu")
+    whole.net = done.net
+    expected = whole.do(again, tmp_path)["values"]
+    assert len(asked) == 4
+    asked.clear()
+    ticking(monkeypatch)
+    made, stops = in_turns(lambda: type(done)(done.store, done.data, "cpu").do(again, tmp_path), 1)
+    # Two nets at each strength; nothing is left to do after the second.
+    assert made["values"] == expected and (stops, len(asked)) == (1, 4)
 
 
 def test_the_sets_of_a_gallery_show_the_same_images(done, data, subjects):

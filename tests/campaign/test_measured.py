@@ -58,7 +58,7 @@ def test_each_cell_is_the_value_of_its_job(store):
                 assert (measured["low"], measured["high"]) == (stored["low"], math.inf)
             else:
                 rate = Rate.of(stored["hits"], 1000)
-                assert measured["values"] == [100 * rate.hits / rate.total] and measured["counts"] == [stored]
+                assert measured["values"] == [100 * rate] and measured["counts"] == [stored]
                 assert measured["intervals"] == [[100 * bound for bound in rate.interval]]
                 assert [measured["low"], measured["high"]] == measured["intervals"][0]
             assert measured["mean"] == measured["values"][0]

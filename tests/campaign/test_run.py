@@ -7,9 +7,10 @@ import pytest
 from campaigns import bench, held, net
 from defective import progress
 from defective.campaign import run as running
+from defective.campaign.forms import blank
 from defective.campaign.job import Bench
 from defective.campaign.plan import in_order
-from defective.campaign.run import Tally, run, todo
+from defective.campaign.run import Tally, run
 from defective.campaign.store import write_json
 from defective.errors import InputError, OutOfTime
 from defective.specs import AttackSpec, CraftJob, DecisionJob, ScoreJob
@@ -20,6 +21,10 @@ CRAFT = CraftJob(sources=(SOURCE,), attack=AttackSpec.parse("fgsm:eps=8/255"), s
 SCORE = ScoreJob(target=TARGET, crafted=CRAFT)
 WALK = DecisionJob(target=TARGET, attack=AttackSpec.parse("boundary:steps=5"), samples=4)
 JOBS = in_order([WALK, SCORE])
+
+
+def missing(store):
+    return [job for job in JOBS if store.result(job) is None]
 
 
 class Made:
@@ -33,7 +38,7 @@ class Made:
         self.asked.append(job)
         if job.kind in self.broken:
             raise self.broken[job.kind]
-        write_json(place / "result.json", {"values": {}, "seconds": 1.0})
+        write_json(place / "result.json", blank(job))
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ def test_each_job_is_done_once_and_in_order(place, made):
     assert said[0] == "[1/5] train resnet18 (quick, seed 0) on few"
     again = run(JOBS, place, said.append)
     assert made.asked == JOBS and (again.count("finished"), again.done, len(said)) == (5, 0, 5)
-    assert todo(JOBS, place.store) == []
+    assert missing(place.store) == []
 
 
 @pytest.mark.parametrize(
@@ -64,7 +69,7 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(place, monkeypatch, error):
     assert any(line.startswith("[4/5] failed: fgsm:eps=8/255 on ") for line in said)
     assert place.store.failure(CRAFT)["error"] == (" ".join(str(error).split()) or type(error).__name__)
     assert [place.store.failure(job) for job in JOBS if job != CRAFT] == [None] * 4
-    assert todo(JOBS, place.store) == [CRAFT, SCORE]
+    assert missing(place.store) == [CRAFT, SCORE]
 
 
 def test_the_next_run_tries_what_failed_again(place, monkeypatch):
@@ -87,7 +92,7 @@ def test_a_full_disk_and_a_lost_reader_are_no_fault_of_the_job(place, monkeypatc
     broken = Made(monkeypatch, craft=OSError(number, "stop"))
     with pytest.raises(OSError, match="stop"):
         run(JOBS, place)
-    assert broken.asked[-1] == CRAFT and place.store.failures() == [] and len(todo(JOBS, place.store)) == 2
+    assert broken.asked[-1] == CRAFT and place.store.failures() == [] and len(missing(place.store)) == 2
     Made(monkeypatch)
     assert run(JOBS, place).done == 2
 
@@ -105,13 +110,13 @@ def test_the_user_may_stop_it(place, monkeypatch):
     Made(monkeypatch, craft=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         run(JOBS, place)
-    assert place.store.failures() == [] and todo(JOBS, place.store) == [CRAFT, SCORE]
+    assert place.store.failures() == [] and missing(place.store) == [CRAFT, SCORE]
 
 
 def test_a_job_whose_result_is_damaged_is_done_again(place, made):
     run(JOBS, place)
     (place.store.at(CRAFT) / "result.json").write_text("{")
-    assert todo(JOBS, place.store) == [CRAFT]
+    assert missing(place.store) == [CRAFT]
     assert run(JOBS, place).done == 1 and made.asked == [*JOBS, CRAFT]
     assert run(JOBS, place).done == 0
 
@@ -156,7 +161,7 @@ def test_what_another_process_is_at_is_waited_for(place, made, images, monkeypat
     def wait(seconds):
         waits.append(seconds)
         assert made.asked == [SOURCE, TARGET, WALK]
-        write_json(there / "result.json", {"values": {}})
+        write_json(there / "result.json", blank(CRAFT))
         hand.__exit__(None, None, None)
 
     monkeypatch.setattr(running, "time", type("Clock", (), {"sleep": staticmethod(wait)}))

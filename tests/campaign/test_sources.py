@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from campaigns import SHAPE, few
@@ -6,7 +8,7 @@ from defective.campaign import sources
 from defective.campaign.plan import KINDS, SIZES
 from defective.campaign.sources import data_sets, look, name_of
 from defective.errors import InputError
-from defective.paper import EXHIBITS, exhibits
+from defective.paper import EXHIBITS, Claim, Comparison, exhibits
 
 CIFAR, IMAGENET, MNIST = EXHIBITS["table4"], EXHIBITS["table1"], EXHIBITS["table6"]
 ALL = list(EXHIBITS.values())
@@ -51,12 +53,47 @@ def test_kinds_and_what_stands_for_them(given, wanted, found):
             "folder:a/set and folder:b/set.zip would both be called set",
         ),
         (["cifar10=folder:set", "imagenet:set"], [CIFAR, IMAGENET], "would both be called set"),
+        (
+            ["mnist"],
+            [CIFAR],
+            "--data mnist: table4 is measured on cifar10, not on mnist: write --data cifar10=mnist to let it stand in",
+        ),
+        (["mnist:a/b"], [CIFAR], "table4 is measured on cifar10, not on mnist: write --data cifar10=mnist:a/b to let it stand in"),
+        (["folder:a", "imagenet=tiny-imagenet"], [CIFAR], "not on imagenet: write --data cifar10=tiny-imagenet to let it stand in"),
+        (
+            ["imagenet"],
+            [EXHIBITS["figure14"]],
+            "figure14 is measured on cifar10 and mnist, not on imagenet: write --data cifar10=imagenet",
+        ),
+        (
+            ["imagenet"],
+            [MNIST, CIFAR],
+            "table6, table4 are measured on mnist and cifar10, not on imagenet: write --data mnist=imagenet",
+        ),
+        (
+            ["mnist"],
+            exhibits(["table1", "table2", "table3", "table4", "figure2"]),
+            "table1, table2, table3 and 2 more are measured on imagenet and cifar10, not on mnist",
+        ),
+        (["mnist=shapes"], [EXHIBITS["figure2"]], "--data mnist=shapes: figure2 needs no data set: leave it out"),
+        (["mnist"], exhibits(["figure2", "figure3"]), "--data mnist: figure2, figure3 need no data set: leave it out"),
+        ([""], [CIFAR], "--data '' names no data set: leave it out for the paper's own"),
+        (["  "], [CIFAR], "--data '  ' names no data set"),
+        (["folder:a", ""], [CIFAR], "--data '' names no data set"),
         (["cifar10=folder:mnist"], [CIFAR, MNIST], "folder:mnist and mnist would both be called mnist"),
     ],
 )
 def test_what_cannot_be_told_is_said(given, wanted, named):
     with pytest.raises(InputError, match=named):
         data_sets(given, wanted)
+
+
+def test_a_claim_may_reach_into_an_exhibit_of_other_data():
+    there = Comparison(("resnet18", "PGD16"), ("table6", "resnet18", "PGD16"))
+    reaching = replace(CIFAR, claims=(Claim("as on MNIST", "nowhere", (there,)),))
+    assert data_sets(["mnist"], [reaching]) == {"mnist": "mnist", "cifar10": "cifar10"}
+    with pytest.raises(InputError, match="table4 is measured on cifar10 and mnist, not on imagenet"):
+        data_sets(["imagenet"], [reaching])
 
 
 def test_a_plan_needs_no_imagenet():

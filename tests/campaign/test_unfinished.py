@@ -69,5 +69,6 @@ def test_what_an_earlier_version_began_is_known_from_the_plans(store):
     assert [each["about"] for each in unfinished(store)] == [None, None]
     store.note_plan(plan.as_dict())
     store.note_plan(json.loads(json.dumps(plan.as_dict())) | {"exhibits": ["table99"]})
+    (store.folder / "plans" / "0.json").write_text("{")
     about = {each["job"]: each["about"] for each in unfinished(store)}
     assert about == {name_of(job): describe(job), "train-0123456789abcdef": None}

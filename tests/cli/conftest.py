@@ -1,5 +1,6 @@
 """A folder to run commands in: tiny image folders, broken archives, checkpoints of tiny nets, and a module of factories."""
 
+import json
 import shlex
 import shutil
 import sys
@@ -16,6 +17,7 @@ from safetensors.torch import save_file
 
 from campaigns import net
 from defective import build, save
+from defective.campaign.forms import blank
 from defective.campaign.store import Store
 from defective.cli import main
 from defective.files import write_tensors
@@ -89,7 +91,7 @@ def _write_stores(place: Path) -> None:
     Store(place / "nothing-done")
     for name, spec, result in (
         ("damaged-store", net().model_dump_json(), '{"values": '),
-        ("other-version", '{"kind": "train"}', '{"values": {}}'),
+        ("other-version", '{"kind": "train"}', json.dumps(blank(net()))),
     ):
         job = Store(place / name).at("train-0")
         job.mkdir()

@@ -239,6 +239,7 @@ EVALUATION = [
     (f"{EVALUATE} --crafted plain.safetensors", "plain.safetensors"),
     ("demo --out notes.txt", "notes.txt is a file"),
     ("demo --device warp", "'warp'"),
+    ("demo --device meta", "no device 'meta' here"),
 ]
 
 CASES = NAMES + ARGUMENTS + DATA + TRAINING + ATTACKS + EVALUATION

@@ -63,6 +63,45 @@ def test_the_report_leaves_it_out_and_says_so(store, run):
     assert listing(store.folder) == before
 
 
+@pytest.mark.parametrize("text", ['{"values": {}}', '{"values": 3}', '{"values": {"test_accuracy": 3}}', "[]"])
+def test_json_of_another_form_is_damaged_too(store, run, text):
+    (store.folder / FILE).write_text(text)
+    for command in ("store ls --store store", "store export --store store --out out", "report --store store --out page"):
+        said = run(command)
+        assert (said.code, said.err.splitlines()[0] + "\n") == (0, LEFT_OUT)
+    code, out, err = run(f"store show {name_of(DEFECTIVE)} --store store")
+    assert (code, out) == (2, "") and err.splitlines()[0] + "\n" == LEFT_OUT
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [({"shapes": None}, "shapes: Input should be a valid dictionary"), ({"exhibits": ["tableX"]}, "no exhibit 'tableX'")],
+)
+def test_a_plan_that_cannot_be_read_is_left_out_with_one_warning(store, run, change, wrong):
+    (store.folder / FILE).write_text((store.at(PLAIN) / "result.json").read_text())
+    expected = {command: run(command) for command in ("store ls --store store", "store export --store store --out out")}
+    before = set((store.folder / "plans").iterdir())
+    store.note_plan(PLAN.as_dict() | change)
+    (file,) = {*(store.folder / "plans").iterdir()} - before
+    for command, said in expected.items():
+        again = run(command)
+        assert again[:2] == said[:2] and said.err == ""
+        assert again.err.startswith(f"warning: store/plans/{file.name} is damaged ({wrong}") and again.err.endswith("): left out\n")
+        assert again.err.count("\n") == 1
+    code, _, err = run("report --store store --out page")
+    assert code == 0 and err.count("warning: ") == 1 and f"store/plans/{file.name} is damaged" in err
+
+
+@pytest.mark.parametrize("command", ["store ls --store store", "report --store store --out page"])
+def test_a_record_of_a_failure_that_cannot_be_read_is_one_line(store, run, command):
+    store.fail(DEFECTIVE, ValueError("no"))
+    file = store.folder / "failed" / f"{name_of(DEFECTIVE)}.json"
+    file.write_text('{"job": "train-0"}')
+    code, _, err = run(command)
+    wrong = f"store/failed/{file.name} is damaged (error: Field required): move it out of the store, it will be made again"
+    assert code == 2 and err.splitlines()[-1] == f"error: {wrong}"
+
+
 def test_several_are_one_line(store, run):
     for job in plan_of("table8", data="data").jobs[:5]:
         if job not in PLAN.jobs:

@@ -9,8 +9,11 @@ from campaigns import few, finish, plan_of
 from defective import files
 from defective.campaign import job as jobs
 from defective.campaign.store import Store, name_of
+from defective.cli import reproduce as command
 from defective.errors import InputError
 from defective.paper import EXHIBITS
+from defective.progress import until
+from defective.report.numbers import unequal_warning
 from printed import parse, table
 
 DATA = "--data folder:data --device cpu"
@@ -123,6 +126,47 @@ def test_a_claim_on_a_net_at_chance_says_so(place, tmp_path, run):
     )
 
 
+def test_nets_trained_for_unequal_epochs_say_so(place, tmp_path, run):
+    """Table 2 at scale tiny: adversarial training has 2 of 5 epochs."""
+    filled(tmp_path / "store", "table2", lambda net: 500)
+    asked = f"reproduce table2 {DATA} --store {tmp_path / 'store'}"
+    claims = json.loads(run(f"{asked} --json").out)["exhibits"][0]["claims"]
+    expected = [f"    warning: {unequal_warning(claim['unequal'])}" for claim in claims if claim["unequal"]]
+    lines = run(asked).out.splitlines()
+    assert [line for line in lines if "warning" in line] == expected != []
+    assert all("adversarial" in line and "2 epochs" in line for line in expected)
+    # Below its claim.
+    at = lines.index(expected[0])
+    assert lines[at - 1].startswith("  undecided: ")
+
+
+def test_of_several_seeds_the_interval_of_the_mean_is_shown(place, tmp_path, run):
+    """Accuracies of the plain net 50, 52 and 54 %: Student's interval is 52 +- 4.303 * 2 / sqrt(3). Of the other two are there."""
+    store = Store(tmp_path / "store")
+    for job in plan_of("figure14", data="data", seeds=3).jobs:
+        if (str(job.net), job.seed) not in [("resnet18/0.5-bottom", 0), ("resnet18/0.5-bottom", 4)]:
+            finish(store, job, {"test_accuracy": {"hits": 5000 + 100 * job.seed, "total": 10_000}})
+    said = run(f"{QUICK} --store {store.folder} --seeds 3 --time-budget 0.001s")
+    # One of three seeds: Wilson's interval of 5200 among 10000.
+    assert table(said) == [
+        ["ResNet-18", "52.0 (47.0–57.0)", "–"],
+        ["0.5-Bottom", "52.0 (51.0–53.0, 1 of 3 seeds)", "–"],
+    ]
+    assert "Mean of 3 seeds and its 95 % interval." in said.out
+    alone = run(f"{QUICK} --store {store.folder} --time-budget 0.001s")
+    assert table(alone) == [["ResNet-18", "50.0", "–"], ["0.5-Bottom", "–", "–"]] and "interval" not in alone.out
+
+
+@pytest.mark.parametrize(("exhibit", "kept"), [("figure14", 2 + 0.005 * 2), ("table8", 2 + 0.005 * 39)])
+def test_time_is_kept_for_writing_down_what_is_there(place, tmp_path, run, monkeypatch, exhibit, kept):
+    given = []
+    monkeypatch.setattr(command, "age", lambda: 1.0)
+    monkeypatch.setattr(command, "until", lambda seconds: given.append(seconds) or until(0))
+    for budget in ("20s", "10m"):
+        run(f"reproduce {exhibit} {DATA} --store {tmp_path / 'store'} --time-budget {budget}")
+    assert given == pytest.approx([20 - kept - 1, 600 - 0.03 * 600 - 1])
+
+
 def test_a_dry_run_goes_by_the_images_that_are_there(place, tmp_path, cache, run):
     """Eight training images and eight test images, not CIFAR-10's."""
 
@@ -185,7 +229,9 @@ def test_a_drawing_needs_neither_data_nor_jobs(tmp_path, run):
     said = run(f"reproduce figure2 --store {tmp_path / 'store'} --device cpu")
     drawn, jobs = said.out.splitlines()[:2]
     assert said.code == 0 and drawn.endswith("drawn by defective report") and jobs.startswith("0 jobs finished")
-    assert run(f"store export --store {tmp_path / 'store'} --out {tmp_path / 'out'}") == (0, "", "")
+    nothing = f"warning: {tmp_path / 'store'} holds no measured number: nothing was written\n"
+    assert run(f"store export --store {tmp_path / 'store'} --out {tmp_path / 'out'}") == (0, "", nothing)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(place, tmp_path, run, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 
 from campaigns import finish, plan_of
 from defective.campaign.describe import describe
+from defective.campaign.forms import blank
 from defective.campaign.measured import document
 from defective.campaign.store import Store, name_of, write_json
 from defective.paper import EXHIBITS
@@ -139,6 +140,21 @@ def test_what_was_taken_out_is_the_same_from_a_copy(store, run, tmp_path):
     assert parse(run("store ls --store copy --json")) == parse(run("store ls --store store --json"))
 
 
+def test_export_says_which_earlier_file_it_removes(store, run, tmp_path):
+    (first, *rest) = parse(run("store export --store store --out out --json"))["files"]
+    file = store.folder / "jobs" / next(iter(json.loads((tmp_path / first).read_text())["jobs"])) / "result.json"
+    # As if the job had been done on a GPU while the first export was made without it.
+    old = json.loads((tmp_path / first).read_text())
+    old["jobs"].pop(file.parent.name)
+    write_json(tmp_path / first, old)
+    write_json(file, json.loads(file.read_text()) | {"kind_of_device": "cuda"})
+    code, out, err = run("store export --store store --out out --json")
+    moved = first.replace("/cpu/", "/cpu-cuda/")
+    assert code == 0 and sorted(json.loads(out)["files"]) == sorted([moved, *rest])
+    assert err == f"warning: {first} is removed: all of it is in {moved}\n"
+    assert sorted(f"out/{name}" for name in listing(tmp_path / "out")) == sorted([moved, *rest])
+
+
 @pytest.fixture
 def litter(store):
     """Parts of attacks, half-written files and an unfinished job, all of them ten days old, and some new ones."""
@@ -167,9 +183,11 @@ def test_gc_removes_what_is_old_and_needed_by_nothing(store, run, litter):
     assert set(new) <= after.keys() and store.unfinished() == []
 
 
-def test_gc_of_today_leaves_what_is_being_written(store, run, litter):
-    assert "in 6 places" in run("store gc --store store --days 0").out
-    assert [name for name in listing(store.folder) if "pieces" in name] == ["pieces/ab/.5.safetensors.1-ab"]
+def test_gc_of_today_leaves_what_a_process_may_be_at(store, run, litter):
+    _, new = litter
+    assert "in 5 places" in run("store gc --store store --days 0").out
+    assert sorted(name for name in listing(store.folder) if "pieces" in name) == sorted(new)
+    assert "parts of attacks of the last" in " ".join(run("store gc --help").out.split())
 
 
 def test_gc_leaves_the_job_that_a_process_is_at(store, run):
@@ -181,5 +199,5 @@ def test_gc_leaves_the_job_that_a_process_is_at(store, run):
         # Its lock is the same one as before.
         with Store(store.folder).working(job) as second:
             assert second is None
-        write_json(place / "result.json", {"values": {}})
-    assert store.result(job) == {"values": {}}
+        write_json(place / "result.json", blank(job))
+    assert store.result(job) == blank(job)

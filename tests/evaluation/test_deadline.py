@@ -121,3 +121,27 @@ def test_a_piece_is_not_begun_when_one_like_it_took_longer_than_is_left(tmp_path
             work.piece({"part": "walk", "first": 1}, lambda: {"x": torch.zeros(1)})
     with progress.until(40.0):
         work.piece({"part": "walk", "first": 1}, lambda: {"x": torch.zeros(1)})
+
+
+def test_a_first_piece_is_not_begun_when_it_is_expected_to_take_longer_than_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "monotonic", lambda: 0.0)
+    work, made = Work(tmp_path), {"x": torch.zeros(1)}
+    work.expected = {"walk": 30.0}
+    with progress.until(20.0):
+        work.piece({"part": "other"}, lambda: made)
+        assert work.refused == 0
+        with pytest.raises(OutOfTime):
+            work.piece({"part": "walk", "first": 0}, pytest.fail)
+    assert work.refused == 30.0
+    with progress.until(40.0):
+        work.piece({"part": "walk", "first": 0}, lambda: made)
+    # From then on it is known how long one takes.
+    with progress.until(20.0):
+        work.piece({"part": "walk", "first": 1}, lambda: made)
+    again = Work(tmp_path)
+    again.expected = work.expected
+    with progress.until(20.0):
+        again.piece({"part": "walk", "first": 1}, pytest.fail)
+        again.piece({"part": "walk", "first": 2}, lambda: made)
+        with pytest.raises(OutOfTime):
+            again.piece({"part": "walk", "first": 2, "model": "another"}, pytest.fail)

@@ -184,6 +184,19 @@ def test_a_table_shows_what_is_chosen(tab, view, kinds):
     )
 
 
+@pytest.mark.parametrize(("width", "view", "kinds"), [(390, "pair", 2), (1280, "all", 3)])
+def test_a_phone_begins_with_the_shorter_view(tab, page, width, view, kinds):
+    tab.show(page, width=width)
+    assert tab.value("document.querySelector('#table4-table').dataset.view") == view
+    assert tab.value("document.querySelector('#table4 .views :checked').value") == view
+    assert tab.value("document.querySelector('#table4-table [scope=colgroup]').colSpan") == kinds
+
+
+def test_a_figure_of_one_panel_fits_a_phone(tab, page):
+    tab.show(page, width=390)
+    assert tab.value("(e => e.scrollWidth <= e.clientWidth)(document.querySelector('#figure5 .picture'))")
+
+
 def test_the_first_column_stays_in_sight(tab, page):
     tab.show(page, width=390)
     tab.value("document.querySelector('#table4 .scroll').scrollLeft = 500")

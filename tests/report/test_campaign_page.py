@@ -40,7 +40,14 @@ PICTURE = {
     "verdicts": [{"net": "plain <i>", "says": "cat", "right": False}],
     "spec": "pgd of <source>",
 }
-MASK = {"net": "a net", "site": "stem <u>", "live": "10", "total": "100", "picture": "data:image/png;base64,AD=="}
+MASK = {
+    "net": "a net",
+    "data": "cifar10",
+    "site": "stem <u>",
+    "live": "10",
+    "total": "100",
+    "picture": "data:image/png;base64,AD==",
+}
 
 
 class Page(HTMLParser):
@@ -106,7 +113,8 @@ def made(tmp_path_factory):
         patch.setattr(
             campaign.plots, "plot", lambda document, store: drawn(document, store) if document["exhibit"] == "figure5" else None
         )
-        files = campaign.write_report(store, folder / "out")
+        files, lost = campaign.write_report(store, folder / "out")
+        assert lost == []
     html = (folder / "out" / "index.html").read_text(encoding="utf-8")
     return store, folder / "out", files, html
 

@@ -1,5 +1,6 @@
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from defective.evaluation import Crafted
 from defective.files import write_tensors
 from defective.paper import EXHIBITS, Cell, Exhibit, Row
 from defective.report.galleries import examples, gallery, masks
+from defective.report.parts import Shelf
 from defective.training.checkpoint import save
 from made_store import finish, plan
 
@@ -94,7 +96,7 @@ def pixels(address: str) -> np.ndarray:
 def test_pictures_and_verdicts_are_those_of_the_store(store, data, made):
     sets, answers = made()
     asked = plan()
-    pictures = gallery(document(GALLERY, asked, store), asked, store)
+    pictures = gallery(document(GALLERY, asked, store), asked, Shelf(store))
     count = asked.setups[0].scale.gallery
     assert [each["caption"] for each in pictures] == [row.label for row in GALLERY.rows for _ in range(count)]
     for place, each in enumerate(pictures):
@@ -118,7 +120,7 @@ def test_pictures_and_verdicts_are_those_of_the_store(store, data, made):
 def test_a_perturbation_is_shown_against_the_radius_or_else_the_largest_change(store, data, made):
     sets, _ = made()
     asked = plan()
-    pictures = gallery(document(GALLERY, asked, store), asked, store)
+    pictures = gallery(document(GALLERY, asked, store), asked, Shelf(store))
     count = asked.setups[0].scale.gallery
     for place in (0, 2 * count):
         job = asked.of(GALLERY)[GALLERY.rows[place // count].name, "ResNet-18"][0].job.crafted
@@ -132,7 +134,7 @@ def test_what_is_not_measured_is_left_out(store, data, made):
     row = GALLERY.rows[0].name
     made(skip=[(row, "0.1-Bottom"), *((GALLERY.rows[1].name, column) for column in GALLERY.columns)])
     asked = plan()
-    pictures = gallery(document(GALLERY, asked, store), asked, store)
+    pictures = gallery(document(GALLERY, asked, store), asked, Shelf(store))
     assert {each["caption"] for each in pictures} == {GALLERY.rows[place].label for place in (0, 2, 3)}
     assert [verdict["net"] for verdict in pictures[0]["verdicts"]] == ["ResNet-18"]
 
@@ -140,7 +142,7 @@ def test_what_is_not_measured_is_left_out(store, data, made):
 def test_of_several_seeds_the_first_is_shown(store, data, made):
     sets, _ = made(seeds=2)
     asked = plan(2)
-    pictures = gallery(document(GALLERY, asked, store), asked, store)
+    pictures = gallery(document(GALLERY, asked, store), asked, Shelf(store))
     first = asked.of(GALLERY)[GALLERY.rows[0].name, "ResNet-18"][0].job.crafted
     assert first.seed == 0 and len(pictures) == len(GALLERY.rows) * asked.setups[0].scale.gallery
     assert np.array_equal(pixels(pictures[0]["adversarial"]), sets[first].x_adv[0].permute(1, 2, 0))
@@ -148,8 +150,8 @@ def test_of_several_seeds_the_first_is_shown(store, data, made):
 
 def test_without_results_there_are_no_pictures(store):
     asked = plan()
-    assert gallery(document(GALLERY, asked, store), asked, store) == []
-    assert examples(document(GALLERY, asked, store), store) == []
+    assert gallery(document(GALLERY, asked, store), asked, Shelf(store)) == []
+    assert examples(document(GALLERY, asked, store), Shelf(store)) == []
 
 
 def test_a_store_copied_without_its_images_shows_none(store, data, made):
@@ -157,7 +159,11 @@ def test_a_store_copied_without_its_images_shows_none(store, data, made):
     for job in sets:
         (store.at(job) / "pictures.safetensors").unlink()
     asked = plan()
-    assert gallery(document(GALLERY, asked, store), asked, store) == [] == examples(document(GALLERY, asked, store), store)
+    assert (
+        gallery(document(GALLERY, asked, store), asked, Shelf(store))
+        == []
+        == examples(document(GALLERY, asked, store), Shelf(store))
+    )
 
 
 def test_a_table_shows_the_set_that_most_nets_have_judged(store, data, made):
@@ -167,12 +173,29 @@ def test_a_table_shows_the_set_that_most_nets_have_judged(store, data, made):
     sets, answers = made(table, skip=[(row, column) for row in rows[1:] for column in ("FGSM16", "PGD32", "CW40")])
     asked = plan()
     job = asked.of(table)["resnet18", "PGD16"][0].job.crafted
-    pictures = examples(document(table, asked, store), store)
+    pictures = examples(document(table, asked, store), Shelf(store))
     assert len(pictures) == 6 and {each["caption"] for each in pictures} == {str(job.attack)}
     assert np.array_equal(pixels(pictures[2]["adversarial"]), sets[job].x_adv[2].permute(1, 2, 0))
     judges = [judge for judge in answers if judge.crafted == job]
     assert [verdict["says"] for verdict in pictures[2]["verdicts"]] == [data.classes[answers[judge][2]] for judge in judges]
     assert len({verdict["net"] for verdict in pictures[2]["verdicts"]}) == len(judges) == len(set(rows)) - 1
+
+
+def test_judging_nets_are_called_as_their_rows_and_none_takes_the_place_of_another(store, data, made):
+    """Two rows of Table 2 are one net, trained in two ways."""
+    table = EXHIBITS["table2"]
+    made(table)
+    asked = plan()
+    shown = [verdict["net"] for verdict in examples(document(table, asked, store), Shelf(store))[0]["verdicts"]]
+    assert shown == [row.label for row in table.rows] and len(shown) == 7
+
+
+def test_nets_of_one_name_are_all_shown(store, data, made):
+    rows = tuple(Row(row.name, "Net", row.published) for row in EXHIBITS["table2"].rows)
+    table = replace(EXHIBITS["table2"], rows=rows)
+    made(table)
+    asked = plan()
+    assert [verdict["net"] for verdict in examples(document(table, asked, store), Shelf(store))[0]["verdicts"]] == ["Net"] * 7
 
 
 def train(store: Store, name: str, **options):
@@ -186,18 +209,49 @@ def test_masks_are_those_of_the_preferred_net(store):
     for name in ("resnet18", "resnet18/0.3-bottom", "resnet18/0.5-bottom-dc"):
         train(store, name)
     net = train(store, "resnet18/0.1-bottom", seed=3)
-    shown = masks(store)
+    shown = masks(plan(), Shelf(store))
     assert [(each["net"], each["site"]) for each in shown] == [("resnet18/0.1-bottom", each.site) for each in defects(net)[:2]]
+    assert [each["data"] for each in shown] == ["cifar10"] * 2
     first = defects(net)[0]
     mask = net.get_submodule(first.site).defect_mask[0]
     assert (shown[0]["live"], shown[0]["total"]) == (f"{first.live:,}", f"{first.total:,}")
     assert np.array_equal(pixels(shown[0]["picture"])[1:33, 1:33] > 128, mask[0].numpy())
-    assert masks(store, plan()) == shown
 
 
 def test_any_defective_net_will_do_but_one_is_needed(store):
     train(store, "resnet18")
     train(store, "resnet18/0.5-bottom-dc")
-    assert masks(store) == [] == masks(store, plan())
+    assert masks(plan(), Shelf(store)) == []
     train(store, "resnet18/0.3-bottom")
-    assert [each["net"] for each in masks(store, count=3)] == ["resnet18/0.3-bottom"] * 3
+    assert [each["net"] for each in masks(plan(), Shelf(store), count=3)] == ["resnet18/0.3-bottom"] * 3
+
+
+def damage(file):
+    file.write_bytes(file.read_bytes()[:50])
+
+
+def test_damaged_files_are_left_out_and_said_once_each(store, data, made):
+    made()
+    asked, shelf = plan(), Shelf(store)
+    about, jobs = document(GALLERY, asked, store), asked.of(GALLERY)
+    first, second, third = (jobs[row.name, "0.1-Bottom"][0].job for row in GALLERY.rows[:3])
+    damage(store.at(first) / "outcome.safetensors")
+    (store.at(second) / "spec.json").unlink()
+    damage(store.at(third.crafted) / "pictures.safetensors")
+    pictures = gallery(about, asked, shelf)
+    by_row = {row.label: [each for each in pictures if each["caption"] == row.label] for row in GALLERY.rows}
+    judges = {label: [verdict["net"] for verdict in each[0]["verdicts"]] if each else [] for label, each in by_row.items()}
+    whole = list(GALLERY.columns)
+    assert [*judges.values()] == [["ResNet-18"], ["ResNet-18"], [], whole]
+    gallery(about, asked, shelf)
+    assert len(shelf.lost) == 3
+    for line, job in zip(shelf.lost, (first, second, third.crafted), strict=True):
+        assert f"left out of the report. With {store.at(job)} moved away, defective reproduce makes it again" in line
+
+
+def test_the_masks_of_another_net_are_shown_where_a_net_is_damaged(store):
+    for name in ("resnet18/0.1-bottom", "resnet18/0.3-bottom"):
+        train(store, name)
+    damage(store.at(plan().setups[0].target("resnet18/0.1-bottom")) / "net" / "model.safetensors")
+    shelf = Shelf(store)
+    assert {each["net"] for each in masks(plan(), shelf)} == {"resnet18/0.3-bottom"} and len(shelf.lost) == 1

@@ -72,7 +72,8 @@ def test_a_scale_other_than_the_papers_says_what_it_does_otherwise(told):
     (found,) = told(plan("table7"), plan("table6", mnist="mnist"))
     assert found["sets"] == ["mnist", "cifar10"] and found["notes"] == []
     rows = {what: (paper, here) for what, paper, here in found["rows"]}
-    assert rows["images for the boundary attack"] == ("500", "50")
+    assert rows["images for the boundary attack, at most"] == ("500", "50")
+    assert rows["images attacked by FGSM, PGD and their like, at most (Table 2: twice as many)"] == ("5,000", "1,000")
     assert rows["epochs (cifar10)"] == ("350", "5")
     assert rows["epochs (mnist)"] == ("50", "3")
     assert rows["width of the nets (mnist)"] == ("1", "0.25")
@@ -120,18 +121,39 @@ def trained_on(count: int, store: Store, asked: Plan) -> None:
     [
         ("mnist", 60_000, []),
         ("mnist", 17_000, ["The official files of mnist (17,000 training images; the official set has 60,000)."]),
-        ("mnist-17k", 60_000, ["The official files of mnist, called mnist-17k (60,000 training images)."]),
-        ("mnist-17k", None, ["The official files of mnist, called mnist-17k."]),
+        (
+            "mnist-17k",
+            60_000,
+            ["mnist-17k (60,000 training images) in place of mnist: files of the official form under another name."],
+        ),
+        (
+            "mnist-17k",
+            17_000,
+            [
+                "mnist-17k (17,000 training images; the official set has 60,000) in place of mnist: files of the official form under "
+                "another name."
+            ],
+        ),
+        ("mnist-17k", None, ["mnist-17k in place of mnist: files of the official form under another name."]),
     ],
 )
-def test_official_files_of_another_name_are_no_stand_in(tmp_path, name, count, note):
+def test_official_files_of_another_name_stand_in(tmp_path, name, count, note):
     asked = plan("table6", mnist=name, readers={"mnist": "mnist"})
     store = Store(tmp_path / "store")
     trained_on(count, store, asked) if count else None
     (part,) = parts([asked], Shelf(store))
     (found,) = departures([part], store)
     assert found["notes"] == note
-    assert "in place of" not in setting(part.document)
+    assert ("mnist-17k in place of mnist" in setting(part.document)) == (name == "mnist-17k")
+
+
+def test_the_name_of_the_folder_that_imagenet_is_read_from_says_nothing(tmp_path):
+    readers = {"imagenet": "imagenet"}
+    asked = Plan(("table1",), "tiny", {"imagenet": "ILSVRC2012"}, SHAPES, readers=readers)
+    (part,) = parts([asked], Shelf(Store(tmp_path / "store")))
+    (found,) = departures([part], Store(tmp_path / "store"))
+    assert found["notes"] == ["The official files of imagenet, called ILSVRC2012."]
+    assert setting(part.document) == "tiny scale, imagenet called ILSVRC2012, 1 seed"
 
 
 def test_a_stand_in_says_on_how_many_images_nets_were_trained(tmp_path):
@@ -145,7 +167,7 @@ def test_a_stand_in_says_on_how_many_images_nets_were_trained(tmp_path):
 def test_a_plan_without_readers_takes_them_from_one_with(told):
     asked = [plan("table6", mnist="mnist-17k"), plan("figure14", mnist="mnist-17k", cifar10="cifar10", readers={"mnist": "mnist"})]
     (found,) = told(*asked)
-    assert found["notes"] == ["The official files of mnist, called mnist-17k."]
+    assert found["notes"] == ["mnist-17k in place of mnist: files of the official form under another name."]
 
 
 def test_what_intervals_cover_is_said_for_each_number_of_seeds(shown):

@@ -1,4 +1,5 @@
 import math
+from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -135,10 +136,31 @@ def test_a_scatter_names_each_point(store):
     assert {tuple(text.xy) for text in axes.texts} == {*pairs, (20.0, 95.0), (80.0, 85.0)}
 
 
+def test_a_scatter_says_what_is_measured(store):
+    (axes,) = plot(measured(exhibit(view="scatter"), store, rate), store).axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("FGSM16, %", "withstands Test Accuracy, %")
+
+
+def test_names_of_close_points_lie_apart(store):
+    rows = tuple(Row(row.name, f"0.{place}5", (60 + place / 4, 90 - place / 4)) for place, row in enumerate(ROWS))
+    figure = plot(measured(exhibit(view="scatter", rows=rows), store, lambda *place: {"hits": 500, "total": 1000}), store)
+    figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]
+    assert len(boxes) == 6
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_a_figure_is_as_wide_as_its_panels_ask_for(store):
+    document = measured(exhibit(), store, rate)
+    narrow = document | {"columns": document["columns"][:1]}
+    assert [round(plot(each, store).get_figwidth(), 6) for each in (narrow, document)] == [4.0, 5.6]
+
+
 def test_curves_run_over_the_columns(store):
     rows = tuple(Row(row.name, row.label) for row in ROWS)
     document = measured(exhibit(view="curves", columns=("8", "16"), rows=rows), store, rate)
     (axes,) = plot(document, store).axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("standard deviation σ of the noise, in levels of 255", "right, %")
     for row, band in zip(ROWS, axes.collections, strict=True):
         numbers = {float(column): of(document, row.name, column)["measured"] for column in ("8", "16")}
         assert line(axes, row.label) == [(x, each["mean"]) for x, each in numbers.items()]

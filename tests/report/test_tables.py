@@ -16,14 +16,16 @@ DOCUMENT = {
             "row": "plain",
             "column": "PGD16",
             "published": 14.14,
-            "measured": {"mean": 20.04, "low": 15.06, "high": 26.25, "values": [20.04]},
+            "measured": {"mean": 20.04, "low": 15.06, "high": 26.25, "values": [20.04], "counts": [{"hits": 139, "total": 691}]},
+            "jobs": ["score-a"],
         },
         {"row": "plain", "column": "Test Accuracy", "published": 95.3, "measured": None},
         {
             "row": "dc",
             "column": "PGD16",
             "published": None,
-            "measured": {"mean": 100.0, "low": 99.0, "high": 100.0, "values": [100.0]},
+            "measured": {"mean": 100.0, "low": 99.0, "high": 100.0, "values": [100.0], "counts": [{"hits": 2000, "total": 2000}]},
+            "jobs": ["score-b"],
         },
         {"row": "dc", "column": "Test Accuracy", "published": None, "measured": None},
     ],
@@ -41,7 +43,14 @@ SCORES = DOCUMENT | {
             "row": "plain",
             "column": "S(M)",
             "published": 7.3e-06,
-            "measured": {"mean": 3.512e-05, "low": 1e-06, "high": float("inf"), "values": [3.512e-05] * 3},
+            "measured": {
+                "mean": 3.512e-05,
+                "low": 1e-06,
+                "high": float("inf"),
+                "values": [3.512e-05] * 3,
+                "counts": [{"images": 50}] * 3,
+            },
+            "jobs": ["decision-a"],
         }
     ],
 }
@@ -60,8 +69,8 @@ UNPUBLISHED = DOCUMENT | {
 
 def test_a_markdown_table_is_exactly_this():
     assert markdown(DOCUMENT) == (
-        "**Table 4. What of the design matters.** In %. Measured at tiny scale, cifar10-jpeg in place of cifar10, 1 seed, with 95 % "
-        "intervals; – is not measured or not printed.\n"
+        "**Table 4. What of the design matters.** In %. Measured at tiny scale, cifar10-jpeg in place of cifar10, 1 seed, 691–2,000 "
+        "images a number, with 95 % intervals; – is not measured or not printed.\n"
         "\n"
         "|  | PGD16, published | PGD16, measured | Test Accuracy, published | Test Accuracy, measured |\n"
         "| :-- | --: | --: | --: | --: |\n"
@@ -76,7 +85,7 @@ def test_a_latex_table_is_exactly_this():
         r"\begin{table}",
         r"\centering",
         r"\caption{Table 4 of the paper: What of the design matters. In \%. Measured at tiny scale, cifar10-jpeg in place of cifar10, "
-        r"1 seed, with 95 \% intervals; -- is not measured or not printed.}",
+        r"1 seed, 691--2,000 images a number, with 95 \% intervals; -- is not measured or not printed.}",
         r"\label{tab:table4}",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         r"\begin{tabular}{lrrrr}",
@@ -96,7 +105,15 @@ def test_a_latex_table_is_exactly_this():
 def test_scores_have_two_digits_and_say_how_many_seeds():
     assert "| Standard CNN | 7.3e-06 | 3.5e-05 (1.0e-06–∞) |" in markdown(SCORES)
     assert r"Standard CNN & 7.3e-06 & 3.5e-05 (1.0e-06--$\infty$) \\" in latex(SCORES)
-    assert "cifar10, 3 seeds" in markdown(SCORES)
+    assert "cifar10, 3 seeds, 50 images a number and seed, with" in markdown(SCORES)
+
+
+def test_a_caption_comes_before_all_that_is_said_of_numbers():
+    told = DOCUMENT | {"caption": "Rows are nets, columns attacks of 100 % strength."}
+    assert markdown(told).startswith(
+        "**Table 4. What of the design matters.** Rows are nets, columns attacks of 100 % strength. In %. Measured at tiny scale,"
+    )
+    assert r"What of the design matters. Rows are nets, columns attacks of 100 \% strength. In \%. Measured at" in latex(told)
 
 
 def test_where_only_some_seeds_are_measured_their_number_is_shown():

@@ -1,11 +1,13 @@
 """What a page says of nets that have learned nothing, and of results that cannot be read."""
 
+import json
 import re
 
 import pytest
 
 from campaigns import plan_of
 from defective.campaign.describe import describe
+from defective.report import parts
 from defective.report.campaign import write_report
 from filled_store import filled_store, finish
 
@@ -18,6 +20,10 @@ WARNING = (
 )
 
 
+EXPLAINED = "A comparison with a net that is no better than chance is undecided"
+LESS = "A comparison of two nets of which one was trained for fewer epochs is undecided"
+
+
 @pytest.fixture
 def store(tmp_path):
     made = filled_store(tmp_path / "store")
@@ -26,7 +32,7 @@ def store(tmp_path):
 
 
 def page(store):
-    file, *_ = write_report(store, store.folder.parent / "page")
+    (file, *_), _ = write_report(store, store.folder.parent / "page")
     return re.sub(r"\s+", " ", file.read_text())
 
 
@@ -42,7 +48,7 @@ def test_a_net_at_chance_is_a_warning_at_its_claims_and_its_table(store):
     assert CLAIM in claim[0] and f'<p class="warning">{WARNING}</p>' in claim[0]
     section = text[text.index('<section class="exhibit" id="table8"') :]
     assert f'<p class="warning">{WARNING}</p>' in section.split("</section>")[0]
-    assert "A comparison with a net that is no better than chance is undecided" in text
+    assert EXPLAINED in text and LESS not in text
     for suffix in ("md", "tex"):
         said = (store.folder.parent / "page" / "tables" / f"table8.{suffix}").read_text()
         assert WARNING in said.replace("\\%", "%")
@@ -51,7 +57,27 @@ def test_a_net_at_chance_is_a_warning_at_its_claims_and_its_table(store):
 def test_without_such_a_net_nothing_is_said_of_chance(store):
     fill(store, 500)
     text = page(store)
-    assert "chance" not in re.sub(r"<style>.*?</style>", "", text).replace("Defects are placed by chance", "")
+    assert EXPLAINED not in text and "o better than chance" not in text
+    assert "Each comparison is judged at 95 % by itself, so that of many comparisons some may come out wrong by chance." in text
+
+
+def test_nets_trained_for_unequal_epochs_are_a_warning_at_their_claims(store, monkeypatch):
+    fill(store, 500)
+    entries = [{"job": "train-a", "net": f"net {number}", "epochs": number, "other": 5} for number in (1, 2, 3, 4)]
+    made = parts.document
+    monkeypatch.setattr(parts, "document", lambda *given: changed(made(*given), entries))
+    text = page(store)
+    (claim,) = re.findall(r'<li class="claim".*?</li>', text)
+    assert re.findall(r'<p class="warning">(.*?)</p>', claim) == [
+        "Trained for fewer epochs than what they are compared with, so that no comparison of the two is decided: "
+        "net 1 (1 against 5), net 2 (2 against 5), net 3 (3 against 5), 1 more."
+    ]
+    assert LESS in text and EXPLAINED not in text
+
+
+def changed(document, entries):
+    """The document with these nets at each of its claims."""
+    return document | {"claims": [claim | {"unequal": entries} for claim in document["claims"]]}
 
 
 def test_a_damaged_result_is_listed_at_the_end(store):
@@ -69,3 +95,27 @@ def test_a_set_attacked_by_a_job_whose_result_is_damaged_shows_no_images(store):
     (store.at(crafted) / "pictures.safetensors").write_text("never read")
     (store.at(crafted) / "result.json").write_text("{")
     assert describe(crafted) in page(store)
+
+
+def test_what_an_earlier_report_made_and_this_one_does_not_is_removed(store):
+    folder = store.folder.parent / "page"
+    page(store)
+    of_user = folder / "tables" / "mine.md"
+    of_user.write_text("notes")
+    listed = folder / "files.json"
+    assert sorted(json.loads(listed.read_text())) == ["tables/table8.md", "tables/table8.tex"]
+    # As one of an exhibit that is not there now, and one that would lead out of the folder.
+    (folder / "tables" / "table4.md").write_text("old")
+    outside = folder.parent / "outside.md"
+    outside.write_text("mine")
+    listed.write_text(json.dumps(["tables/table4.md", "tables/table8.md", "tables/../../outside.md", "index.html"]))
+    page(store)
+    assert sorted(file.name for file in (folder / "tables").iterdir()) == ["mine.md", "table8.md", "table8.tex"]
+    assert outside.is_file() and (folder / "index.html").is_file()
+
+
+@pytest.mark.parametrize("text", ["", "{", "3", '{"a": 1}'])
+def test_a_damaged_list_of_files_is_no_reason_to_fail(store, text):
+    page(store)
+    (store.folder.parent / "page" / "files.json").write_text(text)
+    page(store)

@@ -12,14 +12,15 @@ from defective.campaign.store import Store
 
 # Where files lie that are written whole: hidden until they are.
 _KEPT = ("data", "failed", "jobs", "pieces", "plans")
-# A file that was being written so long ago never will be.
-_WRITING = 3600.0
+# Seconds within which a process may still be at a file: at one that it writes, or at the rest of an attack.
+_AT_WORK = 3600.0
 
 
 def clean(store: Store, *, days: float, dry_run: bool = False) -> tuple[int, int]:
     """Remove parts of attacks, unfinished jobs that no process is at, and files that were being written when a process was killed.
 
-    Finished jobs stay, and so do records of failures, which are small, and locks: another process may have just opened one.
+    Finished jobs stay, and so do records of failures, which are small, and locks: another process may have just opened one. Of parts of
+    attacks nothing says whose they are, so those of the last hour stay too.
 
     Args:
         store: What to clean.
@@ -32,10 +33,8 @@ def clean(store: Store, *, days: float, dry_run: bool = False) -> tuple[int, int
     now = time.time()
     before = now - 86_400 * days
     found = [file for part in _KEPT for file in (store.folder / part).rglob("*") if file.is_file()]
-    hidden = {file for file in found if file.name.startswith(".")}
-    pieces = {file for file in found if file.is_relative_to(store.folder / "pieces")} - hidden
-    places = [file for file in hidden if _touched(file) < min(before, now - _WRITING)]
-    places += [file for file in pieces if _touched(file) < before]
+    begun = [file for file in found if file.name.startswith(".") or file.is_relative_to(store.folder / "pieces")]
+    places = [file for file in begun if _touched(file) < min(before, now - _AT_WORK)]
     freed = sum(map(_size, places))
     if not dry_run:
         for place in places:

@@ -12,7 +12,7 @@ from typing import Any
 
 from defective.campaign.describe import describe
 from defective.campaign.job import Bench
-from defective.campaign.run import PATIENCE, State, Tally, attempt
+from defective.campaign.run import PATIENCE, State, Tally, attempt, leave
 from defective.campaign.store import Store
 from defective.errors import InputError, OutOfTime
 from defective.progress import check_deadline, deadline, until
@@ -23,6 +23,8 @@ Outcome = tuple[State, bool]
 _benches: dict[str, Bench] = {}
 # Times that a job is begun again whose worker died, before it counts as failed.
 RETRIES = 5
+# Seconds before the deadline at which tasks stop: to keep what they have, and for clocks that differ.
+SETTLE = 2.0
 
 
 def run_on_ray(jobs: Sequence[Job], bench: Bench, address: str, say: Callable[[str], object] = lambda line: None) -> Tally:
@@ -33,15 +35,31 @@ def run_on_ray(jobs: Sequence[Job], bench: Bench, address: str, say: Callable[[s
     Args:
         jobs: In an order in which they can be done.
         bench: Store and data sets, on paths that hold on every machine of the cluster.
-        address: Of the cluster as ``ray.init`` takes it: ``auto``, ``local``, ``HOST:PORT`` or ``ray://HOST:PORT``.
+        address: Of the cluster: ``auto``, ``local`` or ``HOST:PORT``.
         say: Is told of each job that ended, in one line.
 
     Raises:
-        InputError: If Ray is not installed or no cluster answers there.
+        InputError: If that is no address, Ray is not installed, or no cluster answers there.
     """
+    check_address(address)
     # Ray tells of dead workers on standard output, which is for results.
     with redirect_stdout(sys.stderr):
         return _run(_connect(address), jobs, bench, say)
+
+
+def check_address(address: str) -> None:
+    """Refuse what is no address of a cluster, whether or not one is there.
+
+    Raises:
+        InputError: If it is another text than ``auto``, ``local`` or ``HOST:PORT``.
+    """
+    host, _, port = address.rpartition(":")
+    if "//" in address:
+        raise InputError(
+            f"Ray's client ({address}) is not supported: run this command on a machine of the cluster, with --ray auto"
+        )
+    if address not in ("auto", "local") and not (host and port.isascii() and port.isdigit() and int(port) < 1 << 16):
+        raise InputError(f"{address!r} is no address of a Ray cluster: write auto, local or HOST:PORT")
 
 
 def _run(ray: Any, jobs: Sequence[Job], bench: Bench, say: Callable[[str], object]) -> Tally:
@@ -49,7 +67,8 @@ def _run(ray: Any, jobs: Sequence[Job], bench: Bench, say: Callable[[str], objec
         task = ray.remote(max_retries=RETRIES, num_gpus=1 if ray.cluster_resources().get("GPU") else 0)(_do)
         refs: dict[Job, Any] = {}
         where = {name: _absolute(text) for name, text in bench.data.items()}
-        end = None if deadline.get() is None else time.time() + (deadline.get() or 0.0) - time.monotonic()
+        left = _left()
+        end = None if left is None else time.time() + left - SETTLE
         settings = (str(bench.store.folder.absolute()), where, bench.device, end)
         for job in jobs:
             refs[job] = task.remote(job.model_dump(mode="json"), *settings, *(refs[needed] for needed in needs(job)))
@@ -78,10 +97,10 @@ def _connect(address: str) -> Any:
 def _reach(address: str) -> None:
     """Refuse an address where nothing listens: Ray itself would try for minutes."""
     host, sign, port = address.rpartition(":")
-    if sign and host and "/" not in host and port.isdigit():
+    if sign:
         try:
             socket.create_connection((host, int(port)), timeout=10).close()
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             raise InputError(f"no Ray cluster answers at {address!r} ({error}): start one with ray start --head") from None
 
 
@@ -95,14 +114,26 @@ def _collect(ray: Any, refs: dict[Job, Any], store: Store, say: Callable[[str], 
     jobs = {ref: job for job, ref in refs.items()}
     waiting = list(refs.values())
     while waiting:
-        ended, waiting = ray.wait(waiting)
+        ended, waiting = ray.wait(waiting, timeout=_left())
+        if not ended:
+            break
         for ref in ended:
             state, did = _outcome(ray, ref, jobs[ref], store, tally)
             tally.states[jobs[ref]] = state
             tally.done += did
             if did or state != "finished":
                 say(f"[{len(tally.states)}/{len(refs)}] {state}: {describe(jobs[ref])}")
+    for ref in waiting:
+        # What no core was free for, or does not stop.
+        ray.cancel(ref)
+    leave(refs, store, tally)
     return tally
+
+
+def _left() -> float | None:
+    """Seconds to the deadline, None if there is none."""
+    end = deadline.get()
+    return None if end is None else max(0.0, end - time.monotonic())
 
 
 def _outcome(ray: Any, ref: Any, job: Job, store: Store, tally: Tally) -> Outcome:
@@ -130,13 +161,7 @@ def _do(
         return "blocked", False
     if "left" in states:
         return "left", False
-    job = read_job(document)
-    # Nets and images stay in the memory of the worker between its tasks.
-    if folder not in _benches:
-        _benches[folder] = Bench(Store(Path(folder)), data, device)
-        for name in data:
-            _benches[folder].check_data(name)
-    bench = _benches[folder]
+    job, bench = read_job(document), _bench(folder, data, device)
     tally = Tally(states=dict.fromkeys(needs(job), "finished"))
     try:
         with until(None if end is None else max(0.0, end - time.time())):
@@ -146,3 +171,14 @@ def _do(
     except OutOfTime:
         return "left", False
     return state, tally.done > 0
+
+
+def _bench(folder: str, data: dict[str, str], device: str | None) -> Bench:
+    """The bench of this worker: nets and images stay in memory between its tasks."""
+    if folder not in _benches:
+        bench = Bench(Store(Path(folder)), data, device)
+        for name in data:
+            bench.check_data(name)
+        # Kept only now: what the check refuses must be refused to every task.
+        _benches[folder] = bench
+    return _benches[folder]

@@ -7,7 +7,6 @@ from typing import Any
 
 from defective.campaign.describe import describe
 from defective.campaign.plan import SIZES, Plan
-from defective.campaign.run import todo
 from defective.campaign.store import Store, name_of
 from defective.paper import exhibits
 from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob, nets_of
@@ -62,7 +61,7 @@ def outline(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
         ``seconds`` and ``bytes`` of the others.
     """
     costs = seconds(plan.jobs, store, plan.images, device, plan.counts)
-    missing = set(todo(plan.jobs, store))
+    missing = {job for job in plan.jobs if store.result(job) is None}
     seen: set[Job] = set()
     rows: list[dict[str, Any]] = []
     for exhibit in exhibits(list(plan.exhibits)):
@@ -86,7 +85,7 @@ def outline(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
 def each_job(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
     """Every job of a plan: its name as ``job``, what it is ``about``, whether it is ``stored``, estimated ``seconds`` and ``bytes``."""
     costs = seconds(plan.jobs, store, plan.images, device, plan.counts)
-    missing = set(todo(plan.jobs, store))
+    missing = {job for job in plan.jobs if store.result(job) is None}
     return [
         {
             "job": name_of(job),

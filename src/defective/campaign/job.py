@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from defective.campaign.describe import title
+from defective.campaign.forecast import forecast
 from defective.campaign.store import Store, write_json
 from defective.data import Data, load_data
 from defective.errors import InputError
@@ -26,6 +27,7 @@ from defective.files import write_tensors
 from defective.inference import logits
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.models import Ensemble
+from defective.progress import deadline
 from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 from defective.training.checkpoint import load
 from defective.training.train import train
@@ -96,6 +98,8 @@ class Bench:
 
     def do(self, job: Job, place: Path) -> dict[str, Any]:
         """Do a job in a directory; ``result.json`` there is written last."""
+        if deadline.get() is not None:
+            self.work.expected = {job.kind: self._forecast(job)}
         started, before = time.perf_counter(), self.work.seconds
         made: dict[str, Any] = self._HOW[job.kind](self, job, place)
         result = {
@@ -108,6 +112,11 @@ class Bench:
         }
         write_json(place / "result.json", result)
         return result
+
+    def _forecast(self, job: Job) -> float:
+        shapes = {name: self.split(name, "test").image_shape for name in self.data}
+        counts = {name: (len(self.split(name, "train")), len(self.split(name, "test"))) for name in self.data}
+        return forecast(job, self.store, shapes, counts, self.place.type)
 
     def _train(self, job: TrainJob, place: Path) -> dict[str, Any]:
         training, test = (self.split(job.data, split) for split in ("train", "test"))
@@ -167,8 +176,13 @@ class Bench:
         x, y = subjects[0].data.take(index)
         right: dict[str, torch.Tensor] = {}
         for strength in strengths:
-            images = disturbed(x, strength, seed=job.seed)
-            right |= {f"{number}/{strength}": correct(subject.model, images, y) for number, subject in enumerate(subjects)}
+
+            def make(strength: int = strength) -> dict[str, torch.Tensor]:
+                images = disturbed(x, strength, seed=job.seed)
+                return {f"{number}/{strength}": correct(subject.model, images, y) for number, subject in enumerate(subjects)}
+
+            nets = [subject.fingerprint for subject in subjects]
+            right |= self.work.piece(subjects[0].identity(job.kind, index, nets=nets, strength=strength, seed=job.seed), make)
         write_tensors(place / "outcome.safetensors", {**right, "index": index}, {})
         values: Values = {name: _rate(Rate.among(each, torch.ones_like(each))) for name, each in right.items()}
         return {"values": values, "images": len(index)}

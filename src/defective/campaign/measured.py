@@ -26,11 +26,11 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
 
     Returns:
         ``exhibit``, ``title``, ``caption``, ``where``, ``unit``, ``view``, ``columns``, ``notes``; ``scale``, ``seeds``; by kind, the
-        name of the ``data`` and its ``readers``; ``rows``: name and label; ``cells``: row, column, ``published``, ``measured`` (None if not yet,
-        else values of each seed with intervals and counts, their mean and interval), ``difference`` with its interval and the names of
-        the jobs; ``at_chance``: the nets among them that are no better than chance, see :class:`defective.campaign.chance.Chance`;
-        ``claims``, see :meth:`defective.campaign.judged.Judge.of`; ``jobs``: what each of those jobs was, how long it took and where. A
-        bound may be infinite.
+        name of the ``data`` and its ``readers``; ``rows``: name and label; ``cells``: row, column, ``published``, ``measured`` (None
+        if not yet, else values of each seed with intervals and counts, their mean and interval), ``difference`` with its interval and
+        the names of the jobs; ``at_chance``: the nets among them that are no better than chance, see
+        :class:`defective.campaign.chance.Chance`; ``claims``, see :meth:`defective.campaign.judged.Judge.of`; ``jobs``: what each of
+        those jobs was, how long it took and where. A bound may be infinite.
     """
     judge = Judge(plan, store)
     cells = plan.of(exhibit)

@@ -11,7 +11,7 @@ from defective.campaign.job import Bench
 from defective.campaign.plan import in_order
 from defective.campaign.store import Store
 from defective.errors import OutOfTime
-from defective.progress import check_deadline
+from defective.progress import check_deadline, time_is_up
 from defective.specs import Job, needs
 
 State = Literal["finished", "failed", "blocked", "left"]
@@ -26,7 +26,8 @@ class Tally:
     """What became of the jobs of a plan.
 
     Attributes:
-        states: ``finished``; ``failed``; ``blocked``, as one that it needs failed; ``left``, as the time was out.
+        states: ``finished``; ``failed``; ``blocked``, as one that it needs failed; ``left``, as there was no time for it or one that it
+            needs.
         done: Number of jobs that this run did itself.
     """
 
@@ -61,11 +62,7 @@ def run(jobs: Iterable[Job], bench: Bench, say: Callable[[str], object] = lambda
                 time.sleep(PATIENCE)
                 check_deadline()
     except OutOfTime:
-        for job in pending:
-            if job not in tally.states:
-                tally.states[job] = (
-                    "finished" if bench.store.result(job) is not None else "blocked" if _blocked(job, tally) else "left"
-                )
+        leave(jobs, bench.store, tally)
     return tally
 
 
@@ -75,6 +72,8 @@ def attempt(job: Job, bench: Bench, tally: Tally, say: Callable[[str], object]) 
         return "finished"
     if _blocked(job, tally):
         return "blocked"
+    if any(tally.states.get(needed) == "left" for needed in needs(job)):
+        return "left"
     if any(tally.states.get(needed) != "finished" for needed in needs(job)):
         return None
     check_deadline()
@@ -86,7 +85,11 @@ def attempt(job: Job, bench: Bench, tally: Tally, say: Callable[[str], object]) 
         try:
             bench.do(job, place)
         except OutOfTime:
-            raise
+            if time_is_up():
+                raise
+            # There is time for others.
+            say(f"left: {describe(job)}: a piece of it takes about {bench.work.refused:,.0f} s, more than there is time for")
+            return "left"
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _NO_FAULT:
                 raise
@@ -97,10 +100,12 @@ def attempt(job: Job, bench: Bench, tally: Tally, say: Callable[[str], object]) 
     return "finished"
 
 
+def leave(jobs: Iterable[Job], store: Store, tally: Tally) -> None:
+    """Note what became of the jobs that the time was out for, in an order in which they can be done."""
+    for job in jobs:
+        if job not in tally.states:
+            tally.states[job] = "finished" if store.result(job) is not None else "blocked" if _blocked(job, tally) else "left"
+
+
 def _blocked(job: Job, tally: Tally) -> bool:
     return any(tally.states.get(needed) in ("failed", "blocked") for needed in needs(job))
-
-
-def todo(jobs: Iterable[Job], store: Store) -> list[Job]:
-    """The jobs that are not finished."""
-    return [job for job in jobs if store.result(job) is None]

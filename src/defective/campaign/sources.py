@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from defective.campaign.plan import KINDS, SIZES
+from defective.campaign.plan import KINDS, SIZES, Plan
 from defective.data import load_data
 from defective.data.archive import stem
 from defective.errors import InputError
-from defective.paper import Exhibit
+from defective.paper import EXHIBITS, Exhibit
 
 
 def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool = False) -> dict[str, str]:
@@ -21,7 +21,7 @@ def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool 
         planned: Nothing is to be read, so that ImageNet, which cannot be downloaded, may be nowhere.
 
     Raises:
-        InputError: If a kind is unknown or named twice, or is ImageNet and nowhere given; if two sets have one name.
+        InputError: If a kind is unknown, named twice or not asked for, or is ImageNet and nowhere given; if two sets have one name.
 
     Example:
         >>> from defective.paper import EXHIBITS
@@ -33,6 +33,7 @@ def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool 
     rest = ""
     for text in given:
         kind, where = _kind(text)
+        _check_asked_for(text, kind, where, wanted)
         if kind in found or (not kind and rest):
             raise InputError(f"--data {text}: {kind or 'what is not named'} is already {found.get(kind, rest)}")
         if kind:
@@ -76,6 +77,8 @@ def look(where: str) -> tuple[tuple[int, int, int], tuple[int, int]]:
 
 def _kind(text: str) -> tuple[str, str]:
     """The kind that a set stands for, empty if none is named, and where it is."""
+    if not text.strip():
+        raise InputError(f"--data {text!r} names no data set: leave it out for the paper's own")
     kind, sign, where = text.partition("=")
     # A path may hold the sign too.
     if sign and kind in KINDS:
@@ -86,6 +89,26 @@ def _kind(text: str) -> tuple[str, str]:
     if sign and ":" not in kind:
         raise InputError(f"--data {text}: no kind {kind!r}; there are {', '.join(KINDS)}")
     return "", text
+
+
+def _check_asked_for(text: str, kind: str, where: str, wanted: Sequence[Exhibit]) -> None:
+    """Refuse a set that would be loaded and nothing be measured on, while what is asked for is measured on another."""
+    asked = list(dict.fromkeys(each for exhibit in wanted for each in _kinds(exhibit)))
+    if not kind or kind in asked:
+        return
+    names = ", ".join(exhibit.name for exhibit in wanted[:3]) + f" and {len(wanted) - 3} more" * (len(wanted) > 3)
+    if not asked:
+        raise InputError(f"--data {text}: {names} need{'s' * (len(wanted) == 1)} no data set: leave it out")
+    of = f"{'is' if len(wanted) == 1 else 'are'} measured on {' and '.join(asked)}, not on {kind}"
+    raise InputError(f"--data {text}: {names} {of}: write --data {asked[0]}={where} to let it stand in")
+
+
+def _kinds(exhibit: Exhibit) -> list[str]:
+    """The kinds of data set that an exhibit can use: for its cells, and for those of others that its claims compare them with."""
+    every = Plan((exhibit.name,), "tiny", {kind: kind for kind in KINDS}, KINDS)
+    sides = (side for claim in exhibit.claims for each in claim.comparisons for side in (each.left, each.right))
+    others = (EXHIBITS[side[0]].data for side in sides if isinstance(side, tuple) and len(side) == 3)
+    return list(dict.fromkeys([*every.kinds(exhibit), *filter(None, others)]))
 
 
 def name_of(where: str) -> str:

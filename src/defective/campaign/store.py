@@ -1,9 +1,9 @@
 """The store: a folder with one directory for each finished job, written whole or not at all."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from defective.campaign.forms import AskedFor, DataSet, Failure, check_result, why
+from defective.campaign.plan import read_plan
 from defective.errors import InputError
 from defective.files import check_folder, write_whole
 from defective.specs import Job, read_job
@@ -90,14 +92,11 @@ class Store:
         return sorted(found)
 
     def _measured(self, job: Job | str) -> Document | None:
-        document = _read(self.at(job) / "result.json")
-        if document is not None and "values" not in document:
-            raise InputError(f"{self.at(job)}: its result holds no values")
-        return document
+        return _read(self.at(job) / "result.json", partial(check_result, job=job))
 
     def failure(self, job: Job | str) -> Document | None:
         """How a job failed the last time it ran; None if it did not."""
-        return _read(self.folder / "failed" / f"{name_of(job)}.json")
+        return _read(self.folder / "failed" / f"{name_of(job)}.json", Failure.model_validate)
 
     def finished(self) -> Iterator[str]:
         """Names of the finished jobs."""
@@ -116,7 +115,8 @@ class Store:
 
     def failures(self) -> list[Document]:
         """How jobs failed that have not been finished since."""
-        return [document for file in sorted((self.folder / "failed").glob("*.json")) if (document := _read(file))]
+        files = sorted((self.folder / "failed").glob("*.json"))
+        return [document for file in files if (document := _read(file, Failure.model_validate))]
 
     def begun(self, name: str) -> Job | None:
         """What an unfinished job is; None if nothing there says so."""
@@ -196,8 +196,21 @@ class Store:
         write_json(self.folder / "plans" / f"{key}.json", plan)
 
     def plans(self) -> list[Document]:
-        """What was asked for so far."""
-        return [document for file in sorted((self.folder / "plans").glob("*.json")) if (document := _read(file))]
+        """What was asked for so far, without what :meth:`unread_plans` tells of."""
+        return [document for document, _ in self._plans() if document is not None]
+
+    def unread_plans(self) -> list[str]:
+        """Of each plan that is damaged or of another version, which file it is and what is wrong with it."""
+        return [reason for _, reason in self._plans() if reason]
+
+    def _plans(self) -> Iterator[tuple[Document | None, str]]:
+        """Each plan, and why it cannot be read if it is None."""
+        for file in sorted((self.folder / "plans").glob("*.json")):
+            try:
+                yield _read(file, _check_plan), ""
+            except InputError as error:
+                # One bad plan must not keep the others from being shown.
+                yield None, str(error).rpartition(": ")[0]
 
     def check_data(self, name: str, digest: str) -> None:
         """Refuse another data set under the name of one that results in this store were measured on.
@@ -206,7 +219,7 @@ class Store:
             InputError: If the images differ from those first used under this name.
         """
         file = self.folder / "data" / f"{name}.json"
-        known = _read(file)
+        known = _read(file, DataSet.model_validate)
         if known is None:
             write_json(file, {"digest": digest})
         elif known["digest"] != digest:
@@ -232,13 +245,23 @@ def write_json(path: Path, document: Document) -> None:
     write_whole(path, lambda temporary: temporary.write_text(json.dumps(document, indent=1)))
 
 
-def _read(file: Path) -> Document | None:
+def _check_plan(document: Document) -> None:
+    AskedFor.model_validate(document)
+    try:
+        read_plan(document)
+    except InputError as error:
+        # Without the list of all that there is.
+        raise ValueError(str(error).partition(";")[0]) from None
+
+
+def _read(file: Path, check: Callable[[Document], object] = lambda document: None) -> Document | None:
     try:
         document = json.loads(file.read_text())
         if not isinstance(document, dict):
             raise ValueError("no JSON object")
+        check(document)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
-        raise InputError(f"{file} is damaged ({error}): move it out of the store, it will be made again") from None
+        raise InputError(f"{file} is damaged ({why(error)}): move it out of the store, it will be made again") from None
     return document

@@ -23,8 +23,7 @@ def unfinished(store: Store) -> list[dict[str, Any]]:
     planned: dict[str, Job] = {}
     # Earlier versions left no spec before a job was finished.
     for plan in store.plans() if None in begun.values() else ():
-        with suppress(InputError):
-            planned |= {name_of(job): job for job in read_plan(plan).jobs}
+        planned |= {name_of(job): job for job in read_plan(plan).jobs}
     return [_begun(name, job or planned.get(name), store) for name, job in begun.items()]
 
 

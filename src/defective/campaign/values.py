@@ -16,8 +16,7 @@ def _value(cell: Cell, store: Store, unit: str) -> Document | None:
     if unit == "%":
         rate = Rate.of(counts["hits"], counts["total"])
         low, high = rate.interval
-        at = 100 * rate.hits / max(1, rate.total)
-        return {"value": at, "low": 100 * low, "high": 100 * high, "counts": counts} if rate.total else None
+        return {"value": 100 * rate, "low": 100 * low, "high": 100 * high, "counts": counts} if rate.total else None
     if counts["score"] is None:
         return None
     high = counts["high"] if counts["high"] is not None else float("inf")

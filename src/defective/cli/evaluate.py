@@ -70,7 +70,8 @@ def evaluate(
     Transfer cells are the paper's success defence rate: attacked images still classified right, among those that the model
     classified right before and that fooled the source; in brackets the 95 % interval. Where a source and a MODEL are the same net
     with other weights or masks, the cell is marked gray-box; a defective source against a defective MODEL is marked adaptive. Where
-    a model is attacked on itself, all images count that it classified right before (Table 8). In transfer cells every further MODEL is compared with the first on the same images.
+    a model is attacked on itself, all images count that it classified right before (Table 8). In transfer cells every further MODEL
+    is compared with the first on the same images.
 
     Finished pieces are kept in the cache folder: a killed command goes on where it stopped. Exit code 1: an honesty check failed.
 

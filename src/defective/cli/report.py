@@ -5,14 +5,16 @@ from typing import Annotated
 
 import typer
 
-from defective.campaign.store import Store
-from defective.cli.console import LEFT_OUT, STORE, JsonOption, StoreOption, print_json, warn_damaged
+from defective.cli.console import STORE, JsonOption, StoreOption, print_json, warn
+from defective.cli.opened import named, opened
 from defective.files import check_folder
 
 
 def report(
     store: StoreOption = STORE,
-    out: Annotated[Path, typer.Option(help="Folder for the page, the tables and the figures.")] = Path("runs/report"),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the page, the tables and the figures.", parser=named, metavar="<path>")
+    ] = Path("runs/report"),
     json: JsonOption = False,
 ) -> None:
     """Show what was measured: one page (claims, tables, figures, images), tables as Markdown and LaTeX, figures as SVG, PDF and PNG.
@@ -21,10 +23,11 @@ def report(
     """
     from defective.report.campaign import write_report
 
-    kept = Store.open(store)
+    kept = opened(store)
     check_folder(out)
-    warn_damaged(kept.damaged(), LEFT_OUT)
-    files = write_report(kept, out)
+    files, lost = write_report(kept, out)
+    for line in lost:
+        warn(line)
     if json:
         print_json({"page": str(out / "index.html"), "files": [str(file) for file in files]})
     else:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from defective.campaign.cluster import check_address, run_on_ray
 from defective.campaign.cost import each_job, outline
 from defective.campaign.job import Bench
 from defective.campaign.measured import documents, plain
@@ -19,10 +20,10 @@ from defective.errors import InputError
 from defective.machine import age, choose_device
 from defective.paper import exhibits
 from defective.progress import until
-from defective.report.numbers import chance_warning, missing
+from defective.report.numbers import bounds, chance_warning, missing, shown, some_seeds, unequal_warning
 
-# Share of the time budget, and least number of seconds, kept for writing down what is there.
-RESERVE, LEAST = 0.03, 2.0
+# Kept of a time budget for writing down what is there: a share of it, and at least so many seconds and so many more for each job.
+RESERVE, LEAST, LEAST_A_JOB = 0.03, 2.0, 0.005
 
 
 def reproduce(
@@ -56,16 +57,18 @@ def reproduce(
     wanted = exhibits(names)
     budget = None if time_budget is None else _seconds(time_budget)
     choose_device(device)
+    if ray is not None:
+        check_address(ray)
     sets = data_sets(data or [], wanted, planned=dry_run)
     # Said before any data set is read: what must not hold results.
     kept = Store(store, make=False)
-    with until(None if budget is None else max(0.0, budget - max(RESERVE * budget, LEAST) - age())):
-        plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, planned=dry_run)
-        warn_damaged(kept.damaged(plan.jobs), "not done, as far as this command goes; kept aside when the job is done again")
-        if dry_run:
-            _dry(plan, kept, choose_device(device).type, json)
-            return
-        kept = Store(store)
+    plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, planned=dry_run)
+    warn_damaged(kept.damaged(plan.jobs), "not done, as far as this command goes; kept aside when the job is done again")
+    if dry_run:
+        _dry(plan, kept, choose_device(device).type, json)
+        return
+    kept = Store(store)
+    with until(None if budget is None else max(0.0, budget - _reserve(budget, plan) - age())):
         bench = Bench(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
         for name in dict.fromkeys(plan.data.values()):
             bench.check_data(name)
@@ -84,11 +87,7 @@ def _run(plan: Plan, bench: Bench, ray: str | None) -> Tally:
     def say(line: str) -> None:
         sys.stderr.write(line + "\n")
 
-    if ray is None:
-        return run(plan.jobs, bench, say)
-    from defective.campaign.cluster import run_on_ray
-
-    return run_on_ray(plan.jobs, bench, ray, say)
+    return run(plan.jobs, bench, say) if ray is None else run_on_ray(plan.jobs, bench, ray, say)
 
 
 def _plan(names: list[str], scale: str, sets: dict[str, str], seeds: int, *, planned: bool) -> Plan:
@@ -105,6 +104,10 @@ def _seconds(text: str) -> float:
     if not found or float(found[1]) == 0:
         raise InputError(f"time budget {text!r} is no length of time: write 90s, 9m or 2h")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def _reserve(budget: float, plan: Plan) -> float:
+    return max(RESERVE * budget, LEAST + LEAST_A_JOB * len(plan.jobs))
 
 
 def _dry(plan: Plan, store: Store, device: str, json: bool) -> None:
@@ -148,17 +151,20 @@ def _rows(document: dict[str, Any]) -> list[tuple[str, ...]]:
     """Published and measured of each cell, beside the label of its row."""
     cells = {(cell["row"], cell["column"]): cell for cell in document["cells"]}
     return [
-        (row["label"], *(_both(cells[row["name"], column], document["unit"]) for column in document["columns"]))
+        (row["label"], *(_both(cells[row["name"], column], document) for column in document["columns"]))
         for row in document["rows"]
         if document["cells"]
     ]
 
 
-def _both(cell: dict[str, Any], unit: str) -> str:
-    """Published and measured; what the paper does not print has no place."""
+def _both(cell: dict[str, Any], document: dict[str, Any]) -> str:
+    """Published and measured, of several seeds with the interval of the mean; what the paper does not print has no place."""
+    unit, published, measured = document["unit"], cell["published"], cell["measured"]
+    found = missing(cell) if measured is None else shown(measured["mean"], unit)
+    if measured is not None and document["seeds"] > 1:
+        few = some_seeds(cell, document)
+        found = f"{found} ({bounds(measured, unit)}{f', {few}' if few else ''})"
     form = "{:.1f}" if unit == "%" else "{:.1e}"
-    published, measured = cell["published"], cell["measured"]
-    found = missing(cell) if measured is None else form.format(measured["mean"])
     return found if published is None else f"{form.format(published)} | {found}"
 
 
@@ -176,14 +182,16 @@ def _print(found: list[dict[str, Any]], tally: Tally, store: Store) -> None:
         if rows:
             title = f"{document['exhibit']}: {document['title']} ({document['scale']}, {', '.join(document['data'].values())})"
             printed = any(cell["published"] is not None for cell in document["cells"])
-            print_table(title, ("published | measured" if printed else "measured", *document["columns"]), rows)
+            columns = ("published | measured" if printed else "measured", *document["columns"])
+            seeds = document["seeds"]
+            print_table(title, columns, rows, note=f"Mean of {seeds} seeds and its 95 % interval." if seeds > 1 else "")
         else:
             typer.echo(f"{document['exhibit']}: {document['title']}, drawn by defective report")
         for claim in document["claims"]:
             counts = ", ".join(f"{count} {verdict}" for verdict, count in claim["counts"].items())
             typer.echo(f"  {claim['verdict']}: {claim['text']} ({counts})")
-            if claim["at_chance"]:
-                typer.echo(f"    warning: {chance_warning(claim['at_chance'])}")
+            for warning in filter(None, (chance_warning(claim["at_chance"]), unequal_warning(claim.get("unequal", [])))):
+                typer.echo(f"    warning: {warning}")
     for failure in _failures(tally, store):
         typer.echo(f"failed: {failure.get('job')}: {failure.get('error')}")
     left = tally.count("left")

@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from defective.campaign.clean import clean
 from defective.campaign.describe import describe
-from defective.campaign.measured import best_documents, plain
-from defective.campaign.store import Store, write_json
+from defective.campaign.export import export as write_exhibits
+from defective.campaign.store import Store
 from defective.campaign.unfinished import unfinished
-from defective.cli.console import LEFT_OUT, STORE, JsonOption, StoreOption, print_json, print_table, warn, warn_damaged
+from defective.cli.console import STORE, JsonOption, StoreOption, print_json, print_table, warn
+from defective.cli.opened import named, opened
 from defective.errors import InputError
 from defective.files import check_folder
 from defective.specs import read_job
@@ -31,7 +32,7 @@ def ls(store: StoreOption = STORE, json: JsonOption = False) -> None:
 
     Example: defective store ls --store runs/store
     """
-    kept = _opened(store)
+    kept = opened(store)
     rows = []
     for name in kept.finished():
         try:
@@ -46,12 +47,6 @@ def ls(store: StoreOption = STORE, json: JsonOption = False) -> None:
     lines += [(f"unfinished: {_so_far(row)}", row["job"], "", "") for row in begun]
     lines += [(f"failed: {_failed(row)}", row["job"], "", "") for row in kept.failures()]
     print_table(f"Jobs in {store}", ("what", "job", "took", "on"), lines)
-
-
-def _opened(folder: Path) -> Store:
-    kept = Store.open(folder)
-    warn_damaged(kept.damaged(), LEFT_OUT)
-    return kept
 
 
 def _so_far(row: dict[str, Any]) -> str:
@@ -76,7 +71,7 @@ def show(
 
     Example: defective store show train-0123456789abcdef --store runs/store
     """
-    kept = _opened(store)
+    kept = opened(store)
     found = [name for name in kept.finished() if name.startswith(job)]
     if len(found) > 1 and job not in found:
         raise InputError(f"{len(found)} jobs begin with {job!r}, {found[0]} and {found[1]} among them: write more of the name")
@@ -96,22 +91,24 @@ def show(
 
 @app.command("export")
 def export(
-    out: Annotated[Path, typer.Option(help="Folder for the JSON documents.")], store: StoreOption = STORE, json: JsonOption = False
+    out: Annotated[Path, typer.Option(help="Folder for the JSON documents.", parser=named, metavar="<path>")],
+    store: StoreOption = STORE,
+    json: JsonOption = False,
 ) -> None:
     """Write what was measured of each exhibit beside what was published, one small JSON document each, without images and nets.
 
-    Files: OUT/DATA/SCALE/DEVICE/EXHIBIT.json, DEVICE being cpu, cuda or both.
+    Files: OUT/DATA/SCALE/DEVICE/EXHIBIT.json, DEVICE being cpu, cuda or both. One that an earlier export wrote, before its exhibit was
+    measured on another device or data set too, is removed.
 
     Example: defective store export --store runs/store --out results
     """
-    kept = _opened(store)
+    kept = opened(store)
     check_folder(out)
-    files = []
-    for document in best_documents(kept):
-        devices = sorted({job["kind_of_device"] for job in document["jobs"].values()})
-        place = out / "-".join(document["data"].values()) / document["scale"] / "-".join(devices)
-        files.append(place / f"{document['exhibit']}.json")
-        write_json(files[-1], plain(document))
+    files, removed = write_exhibits(kept, out)
+    if not files:
+        warn(f"{store} holds no measured number: nothing was written")
+    for old, new in removed.items():
+        warn(f"{old} is removed: all of it is in {new}")
     if json:
         print_json({"files": [str(file) for file in files]})
         return
@@ -128,7 +125,8 @@ def gc(
 ) -> None:
     """Remove what no report needs: parts of attacks, and leftovers of killed jobs.
 
-    Finished jobs stay, and so does what a running process is at. An unfinished job that is removed begins anew.
+    Finished jobs stay, and so does what a running process is at: an unfinished job that one has locked, and parts of attacks of the last
+    hour, whatever --days says. An unfinished job that is removed begins anew.
 
     Example: defective store gc --store runs/store --days 7
     """

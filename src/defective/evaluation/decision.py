@@ -16,8 +16,11 @@ from defective.masks import stream
 from defective.progress import Count, progress_bar
 from defective.specs import AttackSpec
 
-# Images that walk together, by kind of device; what a kill can cost. Each has its own random numbers, so results are the same.
-CHUNK, CHUNK_ON_ACCELERATOR = 50, 500
+# Images that walk together: what a kill can cost. Each has its own random numbers, so results are the same.
+CHUNK = 50
+# The same on an accelerator, by directions tried in a step. They are tried one after another, so that fewer images shorten a step but
+# little: a compromise between what a kill costs and what the whole walk does.
+ON_ACCELERATOR = {1: 500, 25: 125}
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def decide(subject: Subject, spec: AttackSpec, *, samples: int, seed: int = 0) -
     each is attacked on those it gets right.
     """
     index = subject.sample(samples, seed=seed)
-    size = CHUNK if device_of(subject.model).type == "cpu" else CHUNK_ON_ACCELERATOR
+    size = images_at_once(spec, device_of(subject.model).type)
     parts = []
     steps = int(spec.parameters["steps"])
     with progress_bar(f"{spec} on {subject.name}", len(index) * steps, unit="steps") as advance:
@@ -89,6 +92,17 @@ def decide(subject: Subject, spec: AttackSpec, *, samples: int, seed: int = 0) -
             count.to(len(chunk) * steps)
     squared, queries, started = (torch.cat([part[name] for part in parts]) for name in ("squared", "queries", "started"))
     return Decision(index, squared, queries, started)
+
+
+def images_at_once(spec: AttackSpec, device: str) -> int:
+    """Images of one piece of :func:`decide` on a kind of device.
+
+    Example:
+        >>> walks = [AttackSpec.parse(f"boundary:steps=5000,directions={each}") for each in (1, 25)]
+        >>> [images_at_once(walk, device) for device in ("cpu", "cuda") for walk in walks]
+        [50, 50, 500, 125]
+    """
+    return CHUNK if device == "cpu" else ON_ACCELERATOR[int(spec.parameters.get("directions", 1))]
 
 
 def _generator(seed: int, first: int) -> torch.Generator:

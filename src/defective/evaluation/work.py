@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from defective._version import __version__
-from defective.errors import InputError
+from defective.errors import InputError, OutOfTime
 from defective.files import cache_folder, read_tensors, write_tensors
-from defective.progress import check_deadline
+from defective.progress import time_is_up
 
 Tensors = dict[str, Tensor]
 
@@ -28,6 +28,8 @@ class Work:
 
     Attributes:
         seconds: What the pieces asked for so far took to make, whenever that was, each of them once.
+        expected: Part to the seconds that a first piece of it is thought to take, before one like it was made or read.
+        refused: Seconds that the piece is thought to take for which there was no time left; 0 if there was none or it is not known.
 
     Example:
         >>> import tempfile, torch
@@ -41,6 +43,8 @@ class Work:
         self.folder = folder
         self.context = {"code": _code(), "torch": torch.__version__, **context}
         self.seconds = 0.0
+        self.expected: dict[str, float] = {}
+        self.refused = 0.0
         self._counted: set[str] = set()
         self._took: dict[tuple[Any, ...], float] = {}
 
@@ -53,7 +57,8 @@ class Work:
         """The stored tensors of ``what``, or those that ``make`` returns, which are stored.
 
         Raises:
-            OutOfTime: If there are none, they are to be stored, and the deadline has passed or would pass before a piece like it is made.
+            OutOfTime: If there are none, they are to be stored, and the deadline has passed or would pass before a piece like it is
+                made, as far as that is known or expected.
         """
         about = {**self.context, **what}
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
@@ -70,7 +75,7 @@ class Work:
                 # Damaged by something else than us, who write whole or not at all: make it again.
                 pass
         if file is not None:
-            check_deadline(self._took.get(like, 0.0))
+            self._check_deadline(self._took.get(like, self.expected.get(what.get("part", ""), 0.0)))
         started = time.perf_counter()
         made = _plain(make())
         seconds = time.perf_counter() - started
@@ -80,6 +85,11 @@ class Work:
         if file is not None:
             write_tensors(file, made, {**about, "seconds": seconds})
         return made
+
+    def _check_deadline(self, ahead: float) -> None:
+        if time_is_up(ahead):
+            self.refused = ahead
+            raise OutOfTime
 
 
 def _plain(made: Tensors) -> Tensors:

@@ -1,7 +1,9 @@
 """The report of a store: every table and figure as one page, as Markdown and LaTeX tables, and as figures."""
 
+import json
 import re
 import shlex
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from defective.report.cells import rows_of
 from defective.report.departures import departures, seed_notes
 from defective.report.figures import save, svg
 from defective.report.largest import largest_difference
-from defective.report.numbers import chance_warning, counted, heading, kinds, setting
+from defective.report.numbers import chance_warning, counted, heading, kinds, sample, setting
 from defective.report.page import write_page
 from defective.report.parts import Part, Shelf, parts
 from defective.report.provenance import how_measured, job_notes
@@ -28,21 +30,21 @@ from defective.report.verdicts import claims, summary
 
 _GENERAL = (
     "The images of each measurement are drawn in a seeded order from those that qualify. The paper's own samples are not known.",
-    "Where text and released code part, the code is followed, as the printed numbers came from it; what else had to be chosen stands "
-    "above each table.",
+    "Where text and released code part, the code is followed: most likely the printed numbers came from it. What else had to be chosen "
+    "stands above each table.",
     "Defects are placed by chance before training: other masks of the same kind give a somewhat different net.",
 )
 
 
-def write_report(store: Store, out: Path) -> list[Path]:
-    """Write the report of all that a store was asked for, as far as it is measured.
+def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
+    """Write the report of all that a store was asked for, as far as it is measured; remove files of an earlier one that it lacks.
 
     Args:
         store: Plans and results.
         out: Folder for ``index.html``, which needs no other file, ``tables/`` and ``figures/``.
 
     Returns:
-        The files written, the page first.
+        The files written, the page first, and a line for each damaged file of the store that was left out.
 
     Raises:
         InputError: If nothing was asked for yet, or ``out`` cannot be written.
@@ -56,14 +58,26 @@ def write_report(store: Store, out: Path) -> list[Path]:
     sections, files = [], []
     with progress_bar("report", len(shown), unit="exhibits") as advance:
         for part in shown:
-            section, written = _section(part, store, out)
+            section, written = _section(part, shelf, out)
             section["several"] = sum(other.document["exhibit"] == section["exhibit"] for other in shown) > 1
             sections.append(section)
             files += written
             advance(note=part.name)
     page = out / "index.html"
     write_page(page, template="campaign.html.j2", sections=sections, **_about(planned, shown, shelf))
-    return [page, *files]
+    _forget(out, files)
+    return [page, *files], shelf.lost
+
+
+def _forget(out: Path, files: list[Path]) -> None:
+    """Remove what an earlier report in the same folder had and this one has not, by the list that each leaves there."""
+    listed = out / "files.json"
+    made = sorted(file.relative_to(out).as_posix() for file in files)
+    with suppress(OSError, ValueError, TypeError):
+        for name in set(json.loads(listed.read_text(encoding="utf-8"))) - set(made):
+            if re.fullmatch(r"(tables|figures)/[\w.-]+", name):
+                (out / name).unlink(missing_ok=True)
+    write_whole(listed, lambda temporary: temporary.write_text(json.dumps(made, indent=1), encoding="utf-8"))
 
 
 def _about(planned: list[Plan], shown: list[Part], shelf: Shelf) -> dict[str, Any]:
@@ -79,7 +93,7 @@ def _about(planned: list[Plan], shown: list[Part], shelf: Shelf) -> dict[str, An
         ),
         "claims": found,
         "verdicts": summary(found),
-        "masks": _masks(shown, shelf.store),
+        "masks": _masks(shown, shelf),
         "how": how_measured(planned, shelf.store),
         "general": [*_GENERAL, *seed_notes(shown)],
         "departures": departures(shown, shelf.store),
@@ -121,7 +135,7 @@ def _where(kind: str, plan: Plan) -> str:
     return f"{reader}{path}" if reader == kind else f"{kind}={reader}{path}"
 
 
-def _section(part: Part, store: Store, out: Path) -> tuple[dict[str, Any], list[Path]]:
+def _section(part: Part, shelf: Shelf, out: Path) -> tuple[dict[str, Any], list[Path]]:
     """What the page shows of an exhibit, and its files."""
     document = part.document
     files = []
@@ -130,15 +144,16 @@ def _section(part: Part, store: Store, out: Path) -> tuple[dict[str, Any], list[
         write_whole(file, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))  # type: ignore[misc]
         files.append(file)
     drawn = document["view"] == "drawing"
-    figure = drawings.drawing(document["exhibit"], part.plan, store) if drawn else plots.plot(document, store)
+    figure = drawings.drawing(document["exhibit"], part.plan, shelf) if drawn else plots.plot(document, shelf.store)
     if figure is not None:
         files += save(figure, out / "figures" / part.name)
     done = [cell for cell in document["cells"] if cell["measured"] is not None or cell["jobs"]]
     section = {
-        **{key: document[key] for key in ("exhibit", "title", "where", "view", "unit", "columns", "notes")},
+        **{key: document[key] for key in ("exhibit", "title", "caption", "where", "view", "unit", "columns", "notes")},
         "name": part.name,
         "heading": heading(document["exhibit"]),
         "setting": setting(document) if document["rows"] else "",
+        "sample": sample(document),
         "measured": len(done),
         "total": len(document["cells"]),
         "claims": counted(len(document["claims"]), "claim") if document["claims"] else "",
@@ -147,16 +162,17 @@ def _section(part: Part, store: Store, out: Path) -> tuple[dict[str, Any], list[
         "warning": chance_warning(document["at_chance"]),
         "rows": rows_of(document),
         "picture": inline(svg(figure), part.name) if figure is not None else "",
-        "galleries": _galleries(part, store),
+        "inches": figure.get_figwidth() if figure is not None else 0,
+        "galleries": _galleries(part, shelf),
         "files": [{"href": file.relative_to(out).as_posix(), "words": file.name} for file in files],
     }
     return section, files
 
 
-def _galleries(part: Part, store: Store) -> list[dict[str, Any]]:
+def _galleries(part: Part, shelf: Shelf) -> list[dict[str, Any]]:
     """Attacked images: all of a gallery, and some that other exhibits count."""
     whole = part.document["view"] == "gallery"
-    pictures = galleries.gallery(part.document, part.plan, store) if whole else galleries.examples(part.document, store)
+    pictures = galleries.gallery(part.document, part.plan, shelf) if whole else galleries.examples(part.document, shelf)
     grouped = groupby(pictures, lambda picture: picture["caption"])
     return [{"caption": caption, "pictures": list(group)} for caption, group in grouped]
 
@@ -171,12 +187,11 @@ def inline(svg: str, name: str) -> str:
     return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}.", svg)
 
 
-def _masks(shown: list[Part], store: Store) -> list[dict[str, Any]]:
-    """Pictures of masks, for each scale and data that parts are of."""
-    found: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = {}
-    for part in shown:
-        key = (part.plan.scale, tuple(part.plan.data.values()))
-        if key not in found:
-            about = f"{part.plan.scale} scale, {', '.join(dict.fromkeys(part.plan.data.values()))}"
-            found[key] = {"setting": about, "masks": galleries.masks(store, part.plan)}
-    return [group for group in found.values() if group["masks"]]
+def _masks(shown: list[Part], shelf: Shelf) -> list[dict[str, Any]]:
+    """Pictures of the masks of one net for each scale and data set that nets were trained on."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for plan in {id(part.plan): part.plan for part in shown}.values():
+        masks = galleries.masks(plan, shelf)
+        if masks:
+            found.setdefault(f"{plan.scale} scale, {masks[0]['data']}", masks)
+    return [{"setting": about, "masks": masks} for about, masks in found.items()]

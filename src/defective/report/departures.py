@@ -7,22 +7,22 @@ from typing import Any
 from defective.campaign.plan import KINDS, SIZES, Plan
 from defective.campaign.store import Store
 from defective.paper import SCALES
-from defective.report.numbers import counted
+from defective.report.numbers import counted, stands_in
 from defective.report.parts import Part
 from defective.specs import TrainJob
 from defective.training.recipes import recipe_for
 
 # Every field of a scale in words: a field that is added must be named here before a page can show it.
 _AMOUNTS = {
-    "crafted": "images attacked by FGSM, PGD and their like",
-    "cw": "images attacked by CW",
+    "crafted": "images attacked by FGSM, PGD and their like, at most (Table 2: twice as many)",
+    "cw": "images attacked by CW, at most",
     "cw_steps": "steps of CW for each constant",
     "cw_search": "constants that CW tries",
     "cw_confidence": "share of the paper's confidence that CW asks for",
-    "decision": "images for the boundary attack",
+    "decision": "images for the boundary attack, at most",
     "directions": "directions that the boundary attack tries at each step",
-    "noise": "images under Gaussian noise",
-    "shuffle": "images with shuffled patches",
+    "noise": "images under Gaussian noise, at most",
+    "shuffle": "images with shuffled patches, at most",
     "confidence": "least confidence of the nets in shuffled images",
     "gallery": "images in a gallery",
     "slow_epochs": "at most so many epochs of ResNet-50 and DenseNet-121",
@@ -77,14 +77,15 @@ def _agree(known: dict[str, Plan], plan: Plan, kinds: list[str]) -> bool:
 
 def _note(kind: str, plan: Plan, store: Store) -> str:
     """What a reader must know of the set that was used for a kind; empty if it is the official one."""
-    name, count = plan.data[kind], _training_images(plan, kind, store)
+    name, count, whole = plan.data[kind], _training_images(plan, kind, store), SIZES[kind][0]
     images = "" if count is None else f" ({counted(count, 'training image')})"
     if plan.official(kind):
-        whole = SIZES[kind][0]
         if count not in (None, whole):
             images = f" ({counted(count, 'training image')}; the official set has {whole:,})"
         elif name == kind:
             return ""
+        if stands_in(kind, name, official=True):
+            return f"{name}{images} in place of {kind}: files of the official form under another name."
         return f"The official files of {kind}{f', called {name}' if name != kind else ''}{images}."
     if name == f"{kind}-jpeg":
         return (

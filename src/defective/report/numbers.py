@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from defective.campaign.measured import Document
+from defective.data.download import REMOTES
 
 DASH = "–"
 # All is done, and no image qualified: none fooled the source, or the net was right on none.
@@ -100,17 +101,29 @@ def stand_ins(document: Document) -> list[str]:
     """The sets of a document that stand for others, in words.
 
     Example:
-        >>> data = {"cifar10": "cifar10-jpeg", "mnist": "mnist-17k"}
-        >>> stand_ins({"data": data, "readers": {"mnist": "mnist"}})
-        ['cifar10-jpeg in place of cifar10']
+        >>> data = {"cifar10": "cifar10-jpeg", "mnist": "mnist-17k", "tiny-imagenet": "tiny-imagenet", "imagenet": "ILSVRC2012"}
+        >>> stand_ins({"data": data, "readers": {"mnist": "mnist", "imagenet": "imagenet"}})
+        ['cifar10-jpeg in place of cifar10', 'mnist-17k in place of mnist']
     """
-    return [_set(document, kind) for kind in document["data"] if not _official(document, kind)]
+    return [_set(document, kind) for kind, name in document["data"].items() if stands_in(kind, name, _official(document, kind))]
+
+
+def stands_in(kind: str, name: str, official: bool) -> bool:
+    """Is a set another than the paper's, as far as its name and the form of its files tell?
+
+    Official sets are downloaded under their own names. ImageNet alone is read from a folder, whose name says nothing.
+
+    Example:
+        >>> stands_in("mnist", "mnist-17k", True), stands_in("imagenet", "ILSVRC2012", True), stands_in("mnist", "mnist", False)
+        (True, False, True)
+    """
+    return not official or (name != kind and kind in REMOTES)
 
 
 def _set(document: Document, kind: str) -> str:
     """One data set of a document."""
     name = document["data"][kind]
-    if _official(document, kind):
+    if not stands_in(kind, name, _official(document, kind)):
         return name if name == kind else f"{kind} called {name}"
     return f"{name if name != kind else f'a folder {name}'} in place of {kind}"
 
@@ -131,6 +144,34 @@ def some_seeds(cell: Document, document: Document) -> str:
     return f"{count} of {counted(document['seeds'], 'seed')}" if count != document["seeds"] else ""
 
 
+def sample(document: Document) -> str:
+    """How many images a document's numbers count, test accuracies apart; empty while nothing is measured.
+
+    Example:
+        >>> cells = [{"jobs": ["score-a"], "measured": {"counts": [{"hits": 5, "total": total}]}} for total in (691, 2000)]
+        >>> sample({"cells": cells, "seeds": 1})
+        '691–2,000 images a number'
+        >>> cells += [{"jobs": ["train-a"], "measured": {"counts": [{"hits": 5, "total": 10_000}]}}]
+        >>> sample({"cells": cells, "seeds": 3})
+        '691–2,000 images a number and seed, 10,000 for test accuracies'
+    """
+    trained: list[int] = []
+    other: list[int] = []
+    for cell in document["cells"]:
+        if cell["measured"] is not None:
+            counts = trained if cell["jobs"][0].startswith("train-") else other
+            counts += [each.get("total", each.get("images")) for each in cell["measured"]["counts"]]
+    if not trained and not other:
+        return ""
+    words = f"{_range(other or trained)} images a number{' and seed' if document['seeds'] > 1 else ''}"
+    return f"{words}, {_range(trained)} for test accuracies" if trained and other else words
+
+
+def _range(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,}{DASH}{high:,}"
+
+
 def chance_warning(entries: Sequence[Mapping[str, Any]]) -> str:
     """The nets that are no better than chance, in one sentence; empty if there is none.
 
@@ -139,10 +180,27 @@ def chance_warning(entries: Sequence[Mapping[str, Any]]) -> str:
         'No better than chance, so that no comparison with it is decided: vgg19 (tiny, seed 0) on mnist (11.3 % right, chance 11.3 %).'
     """
     named = [f"{each['net']} ({shown(each['accuracy'], '%')} % right, chance {shown(each['chance'], '%')} %)" for each in entries]
-    more = [f"{len(named) - 3} more"] if len(named) > 3 else []
     which = "it" if len(named) == 1 else "them"
-    listed = ", ".join([*named[:3], *more])
-    return f"No better than chance, so that no comparison with {which} is decided: {listed}." if named else ""
+    return f"No better than chance, so that no comparison with {which} is decided: {_some(named)}." if named else ""
+
+
+def unequal_warning(entries: Sequence[Mapping[str, Any]]) -> str:
+    """The nets that were trained for fewer epochs than what they are compared with, in one sentence; empty if there is none.
+
+    Example:
+        >>> print(unequal_warning([{"net": "wrn32_4 (tiny, adversarial, 2 epochs, seed 0)", "epochs": 2, "other": 5}]))
+        Trained for fewer epochs than what it is compared with, so that no comparison of the two is decided: \
+wrn32_4 (tiny, adversarial, 2 epochs, seed 0) (2 against 5).
+    """
+    named = [f"{each['net']} ({each['epochs']} against {each['other']})" for each in entries]
+    which = "it is" if len(named) == 1 else "they are"
+    end = f"compared with, so that no comparison of the two is decided: {_some(named)}."
+    return f"Trained for fewer epochs than what {which} {end}" if named else ""
+
+
+def _some(named: Sequence[str]) -> str:
+    more = [f"{len(named) - 3} more"] if len(named) > 3 else []
+    return ", ".join([*named[:3], *more])
 
 
 def counted(count: int, thing: str) -> str:

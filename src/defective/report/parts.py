@@ -2,13 +2,22 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from torch import Tensor
 
 from defective.campaign.measured import Document, best_plans, document
 from defective.campaign.plan import Plan
-from defective.campaign.store import Store
+from defective.campaign.store import Store, name_of
+from defective.errors import InputError
+from defective.files import read_tensors
 from defective.paper import EXHIBITS, SCALES
+from defective.specs import Job
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -28,9 +37,16 @@ class Part:
 
 @dataclass
 class Shelf:
-    """Documents of exhibits under plans, each made once: claims reach into exhibits that are not shown themselves."""
+    """What lies in a store: documents of exhibits under plans, each made once, as claims reach into exhibits that are not shown
+    themselves; files of finished jobs.
+
+    Attributes:
+        store: The store.
+        lost: Of each damaged file one line that says what it is and the way out.
+    """
 
     store: Store
+    lost: list[str] = field(default_factory=list)
     _made: dict[tuple[str, int], Document] = field(default_factory=dict)
 
     def document(self, exhibit: str, plan: Plan) -> Document | None:
@@ -41,6 +57,21 @@ class Shelf:
         if key not in self._made:
             self._made[key] = document(EXHIBITS[exhibit], plan, self.store)
         return self._made[key]
+
+    def tensors(self, job: Job, name: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """A file of a finished job; None if it is not there, as in a store copied without its images, or damaged."""
+        file = self.store.at(job) / name
+        return self.read(name_of(job), partial(read_tensors, file)) if file.is_file() else None
+
+    def read(self, name: str, how: Callable[[], _Read]) -> _Read | None:
+        """What a function reads of a finished job; None, and a line in ``lost``, if it is damaged."""
+        try:
+            return how()
+        except InputError as error:
+            away = self.store.folder / "jobs" / name
+            line = f"{error}: left out of the report. With {away} moved away, defective reproduce makes it again"
+            self.lost += [line] if line not in self.lost else []
+            return None
 
 
 def parts(planned: list[Plan], shelf: Shelf) -> list[Part]:

@@ -42,7 +42,7 @@ def _table(document: Document) -> "Figure":
     columns, count = document["columns"], len(document["rows"])
     lines = math.ceil(len(columns) / PANELS)
     across = math.ceil(len(columns) / lines)
-    figure = _figure(lines * (0.75 + 0.165 * count) + 0.3)
+    figure = _figure(lines * (0.75 + 0.165 * count) + 0.3, width=min(WIDTH, 2.4 + 1.6 * across))
     grid = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False)
     for axes, column in zip(grid.flat, columns, strict=False):
         _panel(axes, document, column)
@@ -105,34 +105,36 @@ def _scale(axes: "Axes", document: Document, *, wide: bool) -> None:
 
 
 def _scatter(document: Document) -> "Figure":
-    """The second column against the first, each point with its row's label."""
-    figure, axes = _single(width=5.0)
+    """The second column, a defence rate, against the first, each point with its row's label."""
+    figure, axes = _single()
     across, up = document["columns"]
     cells = cells_by_place(document)
     pairs = {row["label"]: (cells[row["name"], across], cells[row["name"], up]) for row in document["rows"]}
-    published = [(x["published"], y["published"]) for x, y in pairs.values() if None not in (x["published"], y["published"])]
+    both = {label: (x["published"], y["published"]) for label, (x, y) in pairs.items()}
+    published = {label: point for label, point in both.items() if None not in point}
     measured = {label: (x["measured"], y["measured"]) for label, (x, y) in pairs.items() if x["measured"] and y["measured"]}
     if published:
-        axes.plot(*zip(*published, strict=True), **_style(_PUBLISHED, "--"), label="published")
-    for label, (x, y) in measured.items():
+        axes.plot(*zip(*published.values(), strict=True), **_style(_PUBLISHED, "--"), label="published")
+    for x, y in measured.values():
         axes.errorbar(x["mean"], y["mean"], xerr=_error(x), yerr=_error(y), color=_MEASURED, alpha=0.6)
-        _name(axes, label, x["mean"], y["mean"], "left")
-    points = [(x["mean"], y["mean"]) for x, y in measured.values()]
+    points = {label: (x["mean"], y["mean"]) for label, (x, y) in measured.items()}
     if points:
-        axes.plot(*zip(*points, strict=True), **_style(_MEASURED, "-"), label="measured, 95\N{NO-BREAK SPACE}% intervals")
-    for label, (x, y) in pairs.items():
-        if None not in (x["published"], y["published"]):
-            _name(axes, label, x["published"], y["published"], "right")
+        axes.plot(*zip(*points.values(), strict=True), **_style(_MEASURED, "-"), label="measured, 95\N{NO-BREAK SPACE}% intervals")
     axes.set_xlabel(f"{across}, {document['unit']}", fontsize=SMALL + 1)
-    axes.set_ylabel(f"{up}, {document['unit']}", fontsize=SMALL + 1)
+    axes.set_ylabel(f"withstands {up}, {document['unit']}", fontsize=SMALL + 1)
     axes.margins(0.1)
     legend(figure, fontsize=SMALL)
+    # Measured names to the right and upwards, published ones to the left and downwards: such curves fall. Where points lie on
+    # paper, and so how close, the layout decides.
+    figure.draw_without_rendering()
+    _names(axes, points, 1)
+    _names(axes, published, -1)
     return figure
 
 
 def _curves(document: Document) -> "Figure":
     """One line a row over the columns, whose names are numbers."""
-    figure, axes = _single(width=5.4)
+    figure, axes = _single()
     for colour, row in zip(cycle(COLOURS), document["rows"], strict=False):
         cells = {float(cell["column"]): cell for cell in document["cells"] if cell["row"] == row["name"]}
         measured = {x: cell["measured"] for x, cell in cells.items() if cell["measured"]}
@@ -142,10 +144,10 @@ def _curves(document: Document) -> "Figure":
         if published:
             axes.plot(*zip(*published, strict=True), **_style(colour, "--"), label=f"{row['label']}, published")
     axes.set_xticks([float(column) for column in document["columns"]])
-    axes.set_xlabel("σ, in levels of 255", fontsize=SMALL + 1)
-    axes.set_ylabel(document["unit"], fontsize=SMALL + 1)
+    axes.set_xlabel("standard deviation σ of the noise, in levels of 255", fontsize=SMALL + 1)
+    axes.set_ylabel(f"right, {document['unit']}", fontsize=SMALL + 1)
     axes.set_ylim(0, 102)
-    legend(figure, fontsize=SMALL, columns=4)
+    legend(figure, fontsize=SMALL)
     return figure
 
 
@@ -191,8 +193,8 @@ def _figure(height: float, *, width: float = WIDTH) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _single(*, width: float) -> "tuple[Figure, Axes]":
-    figure = _figure(3.6, width=width)
+def _single() -> "tuple[Figure, Axes]":
+    figure = _figure(3.6, width=4.4)
     axes = figure.subplots()
     dress(axes)
     axes.tick_params(labelsize=SMALL)
@@ -215,7 +217,21 @@ def _error(measured: dict[str, Any]) -> list[list[float]]:
     return [[max(0.0, measured["mean"] - measured["low"])], [max(0.0, measured["high"] - measured["mean"])]]
 
 
-def _name(axes: "Axes", label: str, x: float, y: float, side: str) -> None:
-    # Published names stand left below their points, measured ones right above: where both lie close they stay apart.
-    offset = (4, 3) if side == "left" else (-4, -7)
-    axes.annotate(label, (x, y), offset, textcoords="offset points", fontsize=SMALL - 0.5, ha=side)
+def _names(axes: "Axes", points: dict[str, tuple[float, float]], side: int) -> None:
+    """Names right above their points (1) or left below them (-1), one line apart at least; a moved one has a line to its point."""
+    heights = {label: side * axes.transData.transform(point)[1] * 72 / axes.figure.dpi for label, point in points.items()}
+    last = -math.inf
+    for label in sorted(points, key=heights.__getitem__):
+        own = heights[label] + 4
+        last = max(own, last + SMALL)
+        moved = last > own + 1
+        axes.annotate(
+            label,
+            points[label],
+            (side * (16 if moved else 4), side * (last - heights[label])),
+            textcoords="offset points",
+            fontsize=SMALL - 0.5,
+            ha="left" if side > 0 else "right",
+            va="bottom" if side > 0 else "top",
+            arrowprops={"arrowstyle": "-", "color": GRAY, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2} if moved else None,
+        )

@@ -7,6 +7,7 @@ from defective.campaign.describe import describe, title
 from defective.campaign.measured import Document
 from defective.campaign.plan import Plan
 from defective.campaign.store import Store, name_of
+from defective.evaluation import Rate
 from defective.report.numbers import duration, shown
 from defective.specs import Job, TrainJob
 
@@ -73,7 +74,7 @@ def _machines(results: Iterable[Document]) -> list[dict[str, Any]]:
 
 def _net(job: TrainJob, result: Document) -> dict[str, Any]:
     accuracy = result["values"]["test_accuracy"]
-    percent = 100 * accuracy["hits"] / accuracy["total"]
+    percent = 100 * Rate.of(accuracy["hits"], accuracy["total"])
     return {
         "job": name_of(job),
         "title": title(job),

@@ -11,6 +11,7 @@ from defective.report.numbers import (
     heading,
     kinds,
     missing,
+    sample,
     setting,
     shown,
     some_seeds,
@@ -98,9 +99,10 @@ def _title(document: Document) -> str:
 
 def _about(document: Document) -> str:
     unit = {"%": "In %", "S(M)": "Scores S(M)"}[document["unit"]]
-    about = f"{unit}. Measured at {setting(document)}, with 95 % intervals; {DASH} is not measured or not printed."
-    # Documents of earlier versions do not know of it.
-    return " ".join(filter(None, [about, chance_warning(document.get("at_chance", []))]))
+    where = ", ".join(filter(None, [setting(document), sample(document)]))
+    about = f"{unit}. Measured at {where}, with 95 % intervals; {DASH} is not measured or not printed."
+    # Documents of earlier versions know neither of captions nor of chance.
+    return " ".join(filter(None, [document.get("caption", ""), about, chance_warning(document.get("at_chance", []))]))
 
 
 def _pair(document: Document) -> list[str]:

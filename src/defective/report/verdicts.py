@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from defective.campaign.measured import Document
-from defective.report.numbers import bounds, cells_by_place, chance_warning, heading, setting, shown
+from defective.report.numbers import bounds, cells_by_place, chance_warning, heading, setting, shown, unequal_warning
 from defective.report.parts import Part, Shelf
 
 VERDICTS = ("holds", "fails", "undecided", "not measured")
@@ -32,7 +32,7 @@ def claims(shown_parts: Iterable[Part], shelf: Shelf) -> list[dict[str, Any]]:
                     "exhibit": heading(part.document["exhibit"]),
                     "setting": setting(part.document),
                     "measured": in_words(claim["counts"]),
-                    "warning": chance_warning(claim["at_chance"]),
+                    "warnings": [*filter(None, [chance_warning(claim["at_chance"]), unequal_warning(claim["unequal"])])],
                     "of_paper": paper_in_words(claim["published"]),
                     "comparisons": [_spelled(each, part, shelf) for each in claim["comparisons"]],
                 }

@@ -1,0 +1,126 @@
+"""What the page says around its numbers: how to read them, what they count, captions, galleries, masks."""
+
+import re
+
+import pytest
+
+from defective.campaign.measured import document
+from defective.campaign.plan import Plan
+from defective.campaign.store import Store
+from defective.paper import EXHIBITS
+from defective.report import campaign, parts
+from filled_store import filled_store, finish
+
+SHAPES = {"cifar10": (3, 32, 32)}
+ASKED = Plan(("table4", "table7", "figure6", "figure8"), "tiny", {"cifar10": "cifar10"}, SHAPES)
+SEEDS = Plan(("table7",), "fast", {"cifar10": "cifar10-jpeg"}, SHAPES, seeds=3)
+TABLES = ("table4", "table7-tiny-cifar10", "table7-fast-cifar10-jpeg", "figure6")
+ADDRESS = "data:image/png;base64,AA=="
+PICTURE = {
+    **dict.fromkeys(("original", "perturbation", "adversarial"), ADDRESS),
+    "label": "frog",
+    "verdicts": [{"net": "plain", "says": "cat", "right": False}],
+    "spec": "pgd",
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sections") / "store"
+    for job in dict.fromkeys((*ASKED.jobs, *SEEDS.jobs)):
+        if job.kind == "train":
+            # 21.35 %: floats made in one way or another lie on either side of it.
+            finish(Store(folder), job, values={"test_accuracy": {"hits": 427, "total": 2000}})
+    return filled_store(folder, ASKED, SEEDS, every=7)
+
+
+@pytest.fixture(scope="module")
+def out(store):
+    """The folder of the report; of each exhibit the caption names it, of each plan the masks name its set."""
+    made = parts.document
+    with pytest.MonkeyPatch.context() as patch:
+        rows = [PICTURE | {"caption": caption} for caption in ("one", "one", "two", "six")]
+        patch.setattr(campaign.galleries, "gallery", lambda *given: rows)
+        patch.setattr(campaign.galleries, "examples", lambda document, *rest: rows[:1] if document["exhibit"] == "table4" else [])
+        mask = {"net": "a net", "site": "stem", "live": "1", "total": "2", "picture": ADDRESS}
+        patch.setattr(campaign.galleries, "masks", lambda plan, shelf: [mask | {"data": plan.data["cifar10"]}])
+        patch.setattr(campaign.drawings, "drawing", lambda *given: None)
+        patch.setattr(campaign.plots, "plot", lambda *given: None)
+        patch.setattr(
+            parts, "document", lambda exhibit, *rest: made(exhibit, *rest) | {"caption": f"Rows & columns of {exhibit.name}."}
+        )
+        campaign.write_report(store, store.folder.parent / "out")
+    return store.folder.parent / "out"
+
+
+@pytest.fixture(scope="module")
+def html(out):
+    return re.sub(r"\s+", " ", (out / "index.html").read_text(encoding="utf-8"))
+
+
+def section(html: str, name: str) -> str:
+    return html.partition(f'<section class="exhibit" id="{name}"')[2].partition("</section>")[0]
+
+
+def test_what_a_reader_must_know_comes_before_the_claims(html):
+    told = html.partition("How to read this page</summary>")[2].partition('id="claims"')[0]
+    assert re.findall(r"<strong>(.*?)</strong>", told) == [
+        *("defective net", "0.3-Bottom", "source", "target", "defence rate"),
+        *("FGSM16", "PGD32", "CW40", "S(M)", "scale tiny"),
+    ]
+    assert all(f"{name} " in told for name in ("0.3-Top", "DC", "SM", "x2", "EN"))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_each_exhibit_says_how_many_images_a_number_counts(store, html, name):
+    plan = SEEDS if "fast" in name else ASKED
+    one = document(EXHIBITS[name.partition("-")[0]], plan, store)
+    counts = [
+        (cell["jobs"][0].startswith("train-"), each.get("total", each.get("images")))
+        for cell in one["cells"]
+        if cell["measured"]
+        for each in cell["measured"]["counts"]
+    ]
+    others = [count for trained, count in counts if not trained]
+    between = f"{min(others):,}–{max(others):,} images a number"
+    expected = {
+        "table4": f"{between}, 2,000 for test accuracies",
+        "table7-tiny-cifar10": "100 images a number",
+        "table7-fast-cifar10-jpeg": "100 images a number and seed",
+        "figure6": between,
+    }
+    assert f"<li>{expected[name]}</li>" in section(html, name)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_caption_stands_above_its_table_and_in_its_file(out, html, name):
+    told, exhibit = section(html, name), name.partition("-")[0]
+    assert told.count(f'<p class="about">Rows &amp; columns of {exhibit}.</p>') == 1
+    assert told.index('<p class="about">') < told.index("<table")
+    assert f"Rows & columns of {exhibit}. " in (out / "tables" / f"{name}.md").read_text()
+
+
+def test_a_drawing_has_its_caption_too(html):
+    assert '<p class="about">Rows &amp; columns of figure8.</p>' in section(html, "figure8")
+
+
+def test_of_a_gallery_the_first_row_is_open_and_of_examples_none(html):
+    assert re.findall(r"<details( open)?><summary[^>]*>([^<]*)</summary> <div class=\"examples\"", html) == [
+        ("", "Some of the attacked images: one"),
+        (" open", "one"),
+        ("", "two"),
+        ("", "six"),
+    ]
+
+
+def test_masks_are_one_section_with_the_set_of_each_net(html):
+    told = html.partition('aria-labelledby="masks"')[2].partition("</section>")[0]
+    assert html.count(">The masks<") == told.count(">The masks<") == 1
+    assert re.findall(r"<h3>([^<]*)</h3>", told) == ["Tiny scale, cifar10", "Fast scale, cifar10-jpeg"]
+
+
+def test_a_net_has_the_same_accuracy_in_the_list_of_nets_as_in_tables(html):
+    listed = re.findall(r'data-kind="net" data-job="([^"]+)" data-value="[^"]+">([^<]+)<', html)
+    shown = re.findall(r'data-kind="measured"[^>]* data-jobs="(train-\w+)"><button[^>]*>([^<]+)<', html)
+    assert len(shown) > 10 and set(shown) <= set(listed)
+    assert {accuracy for _, accuracy in listed} == {"21.3"}
