@@ -18,9 +18,9 @@ deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 def until(seconds: float | None) -> Iterator[None]:
     """Let work inside the block stop after so many seconds, at a place where all that is finished is kept.
 
-    Training stops between two steps. Of an evaluation, a piece that has begun is finished first, however long it takes, unless
-    one like it took longer than the time that is left; pieces that are there already are still read. What is kept nowhere is not
-    stopped, as it could only begin anew.
+    Training stops between two steps. Of an evaluation, a piece that has begun is finished first, however long it takes, but none is
+    begun if one like it took longer than the time that is left, or it is expected to; pieces that are there already are still read.
+    What is kept nowhere is not stopped, as it could only begin anew.
 
     Args:
         seconds: From now on; None changes nothing. A block around this one may end earlier.
