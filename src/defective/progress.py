@@ -49,13 +49,13 @@ def time_is_up(ahead: float = 0.0) -> bool:
     return end is not None and monotonic() + ahead >= end
 
 
-def check_deadline(ahead: float = 0.0) -> None:
-    """Stop here if the time is up, or will be before ``ahead`` seconds of work are done: to be called where all that is finished is kept.
+def check_deadline() -> None:
+    """Stop here if the time is up: to be called where all that is finished is kept.
 
     Raises:
         OutOfTime: If the deadline has passed.
     """
-    if time_is_up(ahead):
+    if time_is_up():
         raise OutOfTime
 
 

@@ -198,6 +198,7 @@ def curves(seeds=1, **names):
         ([curves(cifar10="a", mnist="m"), curves(cifar10="a", mnist="n")], {"a-m": 0, "a-n": 1}),
         ([curves(cifar10="a", mnist="m"), curves(2, cifar10="a")], {"a-m": 0, "a": 1}),
         ([curves(2, cifar10="a", mnist="m"), curves(2, cifar10="a")], {"a-m": 0}),
+        ([curves(cifar10="a", mnist="a"), curves(3, cifar10="a")], {"a-a": 0, "a": 1}),
         ([curves(2, cifar10="a"), curves(3, cifar10="a"), curves(cifar10="b")], {"a": 1, "b": 2}),
     ],
 )

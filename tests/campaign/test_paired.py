@@ -93,6 +93,15 @@ def test_what_became_of_each_image_may_be_lost(store, lost):
     assert Pairs(store).correlation(Cell(score, "paper"), Cell(score, "paper")) == 0
 
 
+@pytest.mark.parametrize("again", ["other images", "fewer images"])
+def test_images_that_were_made_again_are_not_paired_with_what_became_of_the_others(store, again):
+    score = scored(store, crafted(store), 0, 0)
+    index = INDEX.flip(0) if again == "other images" else INDEX[:-1]
+    tensors = {"y": Y[: len(index)], "predicted": PREDICTED[: len(index)], "index": index}
+    write_tensors(store.at(score.crafted) / "images.safetensors", tensors, {})
+    assert Pairs(store).correlation(Cell(score, "paper"), Cell(score, "paper")) == 0
+
+
 def test_curves_are_paired_too_unless_an_earlier_version_measured_them(store):
     job = NoiseJob(targets=(net(), net(seed=1)), sigmas=(8,), samples=80)
     left, right = (Cell(job, f"{number}/8") for number in (0, 1))

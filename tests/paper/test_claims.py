@@ -49,17 +49,16 @@ def test_an_estimate_of_several_seeds_has_the_interval_of_their_mean():
 
 
 def test_seeds_that_agree_leave_open_what_the_images_do():
-    assert many(2.0, 2.0, 2.0, spread=3.0).interval == pytest.approx((2 - math.sqrt(3), 2 + math.sqrt(3)))
+    assert many(2.0, 2.0, 2.0, spread=3.0).interval == (-1.0, 5.0)
     # Student's is the wider one below, the images' above.
-    estimate = Estimate((1.0, 2.0, 3.0), ((0.9, 10.0), (1.9, 10.0), (2.9, 10.0)))
-    above = math.sqrt(81 + 64 + 49) / 3
-    assert estimate.interval == pytest.approx((2 - T[2] / math.sqrt(3), 2 + above), abs=1e-3)
+    estimate = Estimate((1.0, 2.0, 3.0), ((0.9, 8.0), (1.9, 10.0), (2.9, 12.0)))
+    assert estimate.interval == pytest.approx((2 - T[2] / math.sqrt(3), 10.0), abs=1e-3)
 
 
 def test_nothing_in_fifty_three_times_decides_nothing():
     none = Estimate((0.0,) * 3, (tuple(100 * bound for bound in Rate.of(0, 50).interval),) * 3)
     found, low, high = difference(none, none)
-    half = 100 * Rate.of(0, 50).interval[1] / math.sqrt(3)
+    half = 100 * Rate.of(0, 50).interval[1]
     assert (found, low, high) == pytest.approx((0, -half, half))
     assert compare(Comparison(("a", "x"), ("b", "x")), none, none).verdict == "undecided"
     one_more = Estimate((2.0,) * 3, (tuple(100 * bound for bound in Rate.of(1, 50).interval),) * 3)
@@ -73,9 +72,18 @@ def test_a_mean_lies_where_its_numbers_can_lie():
 
 def test_the_images_of_each_seed_are_paired():
     left, right = many(5.0, 5.0, spread=3.0), many(1.0, 1.0, spread=4.0)
-    halves = [math.sqrt(9 + 16 - 2 * phi * 12) for phi in (0.5, 0.0)]
-    half = math.hypot(*halves) / 2
+    half = sum(math.sqrt(9 + 16 - 2 * phi * 12) for phi in (0.5, 0.0)) / 2
     assert difference(left, right, {0: 0.5}) == pytest.approx((4, 4 - half, 4 + half))
+
+
+def test_a_difference_lies_where_it_can_lie():
+    left, right = (Estimate(values, tuple((v, v) for v in values), limits=(0.0, 100.0)) for values in ((50.0, 50.0), (10.0, 90.0)))
+    assert difference(left, right) == (0.0, -100.0, 100.0)
+    assert difference(Estimate((0.0, 40.0), ((0.0, 1.0), (39.0, 41.0)), limits=(0.0, 100.0)), Estimate.exact(15.0)) == (
+        5.0,
+        -15.0,
+        85.0,
+    )
 
 
 def test_the_difference_of_two_numbers_takes_the_bounds_that_face_each_other():

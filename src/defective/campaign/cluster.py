@@ -122,7 +122,8 @@ def _collect(ray: Any, refs: dict[Job, Any], store: Store, say: Callable[[str], 
             tally.states[jobs[ref]] = state
             tally.done += did
             if did or state != "finished":
-                say(f"[{len(tally.states)}/{len(refs)}] {state}: {describe(jobs[ref])}")
+                why = ": no time for it, or for a piece of it: give it a larger --time-budget" * (state == "left")
+                say(f"[{len(tally.states)}/{len(refs)}] {state}: {describe(jobs[ref])}{why}")
     for ref in waiting:
         # What no core was free for, or does not stop.
         ray.cancel(ref)

@@ -26,7 +26,8 @@ def forecast(job: Job, store: Store, shapes: Shapes, counts: Counts, device: str
     took: dict[str, list[float]] = {}
     for name, done in store.specs():
         result = store.result(name)
-        if result and result["kind_of_device"] == device and all(net.data in shapes for net in nets_of(done)):
+        gallery = isinstance(done, CraftJob) and done.among
+        if result and not gallery and result["kind_of_device"] == device and all(net.data in shapes for net in nets_of(done)):
             took.setdefault(_like(done), []).append(result["seconds"] / work(_cut(done, counts), shapes, counts))
     rates = took.get(_like(job)) or took.get("train", [0.0])
     cut = _cut(job, counts)
@@ -49,7 +50,8 @@ def _share(job: Job, device: str) -> float:
     """Of a whole job, what its longest piece is."""
     match job:
         case CraftJob():
-            return min(1.0, CHUNK / job.samples)
+            # Of a gallery nearly all the time goes into finding its images, not into the attack on them.
+            return 0.0 if job.among else min(1.0, CHUNK / job.samples)
         case DecisionJob():
             return min(1.0, images_at_once(job.attack, device) / job.samples)
         case NoiseJob():

@@ -78,7 +78,7 @@ def best_plans(plans: Iterable[Plan]) -> dict[tuple[str, str, str], Plan]:
         return best[name, scale, sets].seeds <= max(more, default=0)
 
     return {
-        (name, scale, "-".join(dict.fromkeys(plan.data[kind] for kind in plan.kinds(EXHIBITS[name])))): plan
+        (name, scale, "-".join(plan.data[kind] for kind in plan.kinds(EXHIBITS[name]))): plan
         for (name, scale, sets), plan in best.items()
         if not part_of_another(name, scale, sets)
     }

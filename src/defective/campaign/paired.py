@@ -49,9 +49,12 @@ class Pairs:
             return None
         return None
 
-    def _scored(self, job: ScoreJob, denominator: str) -> _Fared:
+    def _scored(self, job: ScoreJob, denominator: str) -> _Fared | None:
         outcome, _ = read_tensors(self._store.at(job) / "outcome.safetensors")
-        crafted, _ = read_tensors(self._store.at(job.crafted) / "images.safetensors", ("y", "predicted"))
+        crafted, _ = read_tensors(self._store.at(job.crafted) / "images.safetensors", ("y", "predicted", "index"))
+        if not torch.equal(crafted["index"], outcome["index"]):
+            # The images were made again since, from others.
+            return None
         y = crafted["y"]
         counts = counted(denominator, outcome["clean"] == y, crafted["predicted"] != y)
         return outcome["index"], outcome["attacked"] == y, counts

@@ -88,7 +88,7 @@ def attempt(job: Job, bench: Bench, tally: Tally, say: Callable[[str], object]) 
             if time_is_up():
                 raise
             # There is time for others.
-            say(f"left: {describe(job)}: a piece of it takes about {bench.work.refused:,.0f} s, more than there is time for")
+            say(f"left: {describe(job)}: a piece of it takes about {bench.work.refused:,.0f} s: give it a larger --time-budget")
             return "left"
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _NO_FAULT:

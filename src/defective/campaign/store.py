@@ -96,7 +96,7 @@ class Store:
 
     def failure(self, job: Job | str) -> Document | None:
         """How a job failed the last time it ran; None if it did not."""
-        return _read(self.folder / "failed" / f"{name_of(job)}.json", Failure.model_validate)
+        return _failure(self.folder / "failed" / f"{name_of(job)}.json")
 
     def finished(self) -> Iterator[str]:
         """Names of the finished jobs."""
@@ -114,9 +114,9 @@ class Store:
         return sorted(place.name for place in (self.folder / "running").glob("*"))
 
     def failures(self) -> list[Document]:
-        """How jobs failed that have not been finished since."""
+        """How jobs failed that have not been finished since; of a record that cannot be read, that."""
         files = sorted((self.folder / "failed").glob("*.json"))
-        return [document for file in files if (document := _read(file, Failure.model_validate))]
+        return [document for file in files if (document := _failure(file))]
 
     def begun(self, name: str) -> Job | None:
         """What an unfinished job is; None if nothing there says so."""
@@ -245,6 +245,14 @@ def write_json(path: Path, document: Document) -> None:
     write_whole(path, lambda temporary: temporary.write_text(json.dumps(document, indent=1)))
 
 
+def _failure(file: Path) -> Document | None:
+    try:
+        return _read(file, Failure.model_validate)
+    except InputError as error:
+        # A note about a job that is done again anyway is no reason to stop.
+        return {"job": file.stem, "error": str(error)}
+
+
 def _check_plan(document: Document) -> None:
     AskedFor.model_validate(document)
     try:
@@ -263,5 +271,6 @@ def _read(file: Path, check: Callable[[Document], object] = lambda document: Non
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
-        raise InputError(f"{file} is damaged ({why(error)}): move it out of the store, it will be made again") from None
+        whole = file.parent if file.name in ("spec.json", "result.json") else file
+        raise InputError(f"{file} is damaged ({why(error)}): move {whole} out of the store, it will be made again") from None
     return document

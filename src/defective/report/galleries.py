@@ -69,7 +69,7 @@ def masks(plan: Plan, shelf: Shelf, *, count: int = 2) -> list[dict[str, str]]:
     """
     jobs = [job for job in plan.jobs if isinstance(job, TrainJob) and shelf.store.result(job)]
     # Channels that the released code takes out leave no mask behind.
-    defective = [job for job in jobs if job.net.defects and job.net.pattern != "channel"]
+    defective = [job for job in jobs if job.net.defects and job.net.pattern != "channel" and (shelf.store.at(job) / "net").is_dir()]
     for job in sorted(defective, key=lambda job: _SHOWN.index(str(job.net)) if str(job.net) in _SHOWN else len(_SHOWN)):
         net = shelf.read(name_of(job), partial(load, shelf.store.at(job) / "net"))
         if net is not None:
@@ -113,7 +113,8 @@ def _pictures(caption: str, job: CraftJob, judges: dict[ScoreJob, str], count: i
         return []
     images, about = kept
     answered = ((net, shelf.tensors(judge, "outcome.safetensors")) for judge, net in judges.items())
-    answers = [(net, answer[0]["attacked"]) for net, answer in answered if answer is not None]
+    # Fewer answers than images: the set was made again since.
+    answers = [(net, answer[0]["attacked"]) for net, answer in answered if answer and len(answer[0]["attacked"]) >= len(images["y"])]
     largest = float(job.attack.parameters.get("eps") or result["changes"]["linf_max"]) or 1.0
     classes, labels = about["classes"], images["y"].tolist()
     return [

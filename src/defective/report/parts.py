@@ -69,7 +69,8 @@ class Shelf:
             return how()
         except InputError as error:
             away = self.store.folder / "jobs" / name
-            line = f"{error}: left out of the report. With {away} moved away, defective reproduce makes it again"
+            what = str(error).partition(": move ")[0]
+            line = f"{what}: left out of the report. With {away} moved away, defective reproduce makes it again"
             self.lost += [line] if line not in self.lost else []
             return None
 
