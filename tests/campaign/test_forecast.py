@@ -105,7 +105,9 @@ def test_a_first_piece_is_not_begun_when_like_work_took_longer_than_is_left(plac
     result = place.store.result(target)
     monkeypatch.setattr(progress, "monotonic", lambda: 0.0)
     write_json(file, result | {"seconds": 1e9})
-    takes = f"a piece of it takes about {told(crafted, place.store, counts={'few': (64, 24)}):,.0f} s: give it a larger --time-budget"
+    takes = (
+        f"a piece of it takes about {told(crafted, place.store, counts={'few': (64, 24)}):,.0f} s: give it a larger --time-budget"
+    )
     said = []
     with progress.until(600):
         tally = run(jobs, place, said.append)

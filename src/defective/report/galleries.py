@@ -114,7 +114,9 @@ def _pictures(caption: str, job: CraftJob, judges: dict[ScoreJob, str], count: i
     images, about = kept
     answered = ((net, shelf.tensors(judge, "outcome.safetensors")) for judge, net in judges.items())
     # Fewer answers than images: the set was made again since.
-    answers = [(net, answer[0]["attacked"]) for net, answer in answered if answer and len(answer[0]["attacked"]) >= len(images["y"])]
+    answers = [
+        (net, answer[0]["attacked"]) for net, answer in answered if answer and len(answer[0]["attacked"]) >= len(images["y"])
+    ]
     largest = float(job.attack.parameters.get("eps") or result["changes"]["linf_max"]) or 1.0
     classes, labels = about["classes"], images["y"].tolist()
     return [
