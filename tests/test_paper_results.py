@@ -72,10 +72,19 @@ def test_a_bound_that_lies_nowhere_is_shown_as_such(tmp_path):
         "row": "a",
         "column": "S(M)",
         "published": 1e-6,
-        "measured": {"mean": 1e-3, "low": 1e-4, "high": None, "values": [1e-3]},
+        "measured": {"mean": 1e-3, "low": 1e-4, "high": None, "values": [1e-3], "counts": [{"images": 50}]},
+        "jobs": ["decision-0123456789abcdef"],
     }
     cell["difference"] = {"mean": 1e-3, "low": 1e-4, "high": None}
-    about = {"exhibit": "table7", "title": "t", "unit": "S(M)", "scale": "tiny", "data": {}, "seeds": 1, "notes": ["One.", "Two."]}
+    about = {
+        "exhibit": "table7",
+        "title": "t",
+        "unit": "S(M)",
+        "scale": "tiny",
+        "data": {"cifar10": "cifar10"},
+        "seeds": 1,
+        "notes": ["One.", "Two."],
+    }
     file = tmp_path / "table7.json"
     file.write_text(json.dumps(about | {"columns": ["S(M)"], "rows": [{"name": "a", "label": "Plain"}], "cells": [cell]}))
     text = fill().table(file)

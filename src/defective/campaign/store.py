@@ -271,6 +271,6 @@ def _read(file: Path, check: Callable[[Document], object] = lambda document: Non
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
-        whole = file.parent if file.name in ("spec.json", "result.json") else file
+        whole = file.parent if file.name in ("spec.json", "result.json") else "it"
         raise InputError(f"{file} is damaged ({why(error)}): move {whole} out of the store, it will be made again") from None
     return document
