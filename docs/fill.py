@@ -90,12 +90,12 @@ def verdicts(found: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
     counts = Counter(claim["verdict"] for _, claim in found)
     said = [f"{counts[verdict]} {word}" for verdict, word in (("holds", "hold"), ("fails", "fail"), ("undecided", "are undecided"))]
     lines = [f"Claims put to the test so far, each data set counted: {len(found)}. Of these {', '.join(said[:2])} and {said[2]}."]
-    lines += ["Those that fail:", ""] if counts["fails"] else []
-    lines += [
-        f"- {claim['text']} ({heading(document['exhibit'])}, {_data(document)})"
-        for document, claim in found
-        if claim["verdict"] == "fails"
-    ]
+    failing: dict[tuple[str, str], list[str]] = {}
+    for document, claim in found:
+        if claim["verdict"] == "fails":
+            failing.setdefault((claim["text"], _data(document)), []).append(heading(document["exhibit"]))
+    lines += ["Those that fail:", ""] if failing else []
+    lines += [f"- {text} ({', '.join(where)}, {data})" for (text, data), where in failing.items()]
     return "\n".join(lines) + "\n"
 
 
