@@ -190,7 +190,7 @@ def _print(found: list[dict[str, Any]], tally: Tally, store: Store) -> None:
         for claim in document["claims"]:
             counts = ", ".join(f"{count} {verdict}" for verdict, count in claim["counts"].items())
             typer.echo(f"  {claim['verdict']}: {claim['text']} ({counts})")
-            for warning in filter(None, (chance_warning(claim["at_chance"]), unequal_warning(claim.get("unequal", [])))):
+            for warning in filter(None, (chance_warning(claim["at_chance"]), unequal_warning(claim["unequal"]))):
                 typer.echo(f"    warning: {warning}")
     for failure in _failures(tally, store):
         typer.echo(f"failed: {failure.get('job')}: {failure.get('error')}")
