@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,13 @@ def test_no_file_is_longer_than_300_lines(file):
 def test_the_median_file_is_near_120_lines():
     lengths = sorted(len(file.read_text().splitlines()) for file in FILES)
     assert lengths[len(lengths) // 2] <= 140
+
+
+def test_data_files_are_in_the_package():
+    settings = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    patterns = settings["tool"]["setuptools"]["package-data"]["defective"]
+    shipped = {file for pattern in patterns for file in SOURCE.glob(pattern)}
+    assert shipped == {file for file in SOURCE.rglob("*.*") if file.suffix not in {".py", ".pyc"}}
 
 
 @pytest.mark.parametrize("name", [name for name in defective.__all__ if not name.startswith("__")])
