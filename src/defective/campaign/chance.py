@@ -5,8 +5,8 @@ from typing import Any
 from defective.campaign.describe import title
 from defective.campaign.plan import Plan
 from defective.campaign.store import Store, name_of
-from defective.evaluation import Rate
 from defective.specs import Job, TrainJob, nets_of
+from defective.statistics import Rate
 
 # Of the official sets, for results of versions that did not say what chance is.
 _CLASSES = {"cifar10": 10, "mnist": 10, "tiny-imagenet": 200, "imagenet": 1000}

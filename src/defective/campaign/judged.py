@@ -8,9 +8,10 @@ from defective.campaign.paired import Pairs
 from defective.campaign.plan import Plan
 from defective.campaign.store import Document, Store
 from defective.campaign.unequal import trained_less
-from defective.campaign.values import interval, measured
-from defective.paper import EXHIBITS, Cell, Claim, Comparison, Estimate, Exhibit, judge
+from defective.campaign.values import measured
+from defective.paper import EXHIBITS, Cell, Claim, Comparison, Exhibit, judge
 from defective.paper.claims import Judgement, Ref, Verdict, overall
+from defective.statistics import Estimate
 
 
 class Judge:
@@ -109,7 +110,7 @@ def _comparison(comparison: Comparison, judgement: Judgement, verdict: Verdict, 
         "left": list(comparison.left),
         "right": list(comparison.right) if isinstance(comparison.right, tuple) else comparison.right,
         "within": comparison.within,
-        "difference": interval(judgement.difference),
+        "difference": judgement.difference and judgement.difference._asdict(),
         "verdict": verdict,
         "published": printed,
     }

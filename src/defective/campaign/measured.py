@@ -8,10 +8,10 @@ from defective.campaign.describe import describe
 from defective.campaign.judged import Judge, each_once
 from defective.campaign.plan import Plan, read_plan
 from defective.campaign.store import Store, name_of
-from defective.campaign.values import estimate, interval, values
-from defective.paper import EXHIBITS, Cell, Estimate, Exhibit, exhibits
-from defective.paper.claims import difference
+from defective.campaign.values import estimate, values
+from defective.paper import EXHIBITS, Cell, Exhibit, exhibits
 from defective.specs import Job
+from defective.statistics import Estimate, difference
 
 Document = dict[str, Any]
 
@@ -129,7 +129,7 @@ def _cell(exhibit: Exhibit, place: tuple[str, str], cells: list[Cell], store: St
             "intervals": [list(interval) for interval in measured.intervals],
             "counts": [value["counts"] for value in found.values()],
         },
-        "difference": interval(moved),
+        "difference": moved and moved._asdict(),
         "jobs": [name_of(cell.job) for cell in cells if store.result(cell.job) is not None],
     }
 

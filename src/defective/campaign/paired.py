@@ -7,11 +7,11 @@ from torch import Tensor
 
 from defective.campaign.store import Store
 from defective.errors import InputError
-from defective.evaluation.differences import correlation
 from defective.evaluation.transfer import counted
 from defective.files import read_tensors
 from defective.paper import Cell
 from defective.specs import NoiseJob, ScoreJob, ShuffleJob, nets_of
+from defective.statistics import correlation
 
 # Where images lie in the test set, and of each whether the net succeeded and whether it counts.
 _Fared = tuple[Tensor, Tensor, Tensor]
@@ -20,7 +20,7 @@ _KEPT = 256
 
 
 class Pairs:
-    """Correlations of the rates in a store, see :func:`defective.evaluation.differences.correlation`."""
+    """Correlations of the rates in a store, see :func:`defective.statistics.correlation`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

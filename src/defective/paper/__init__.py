@@ -1,7 +1,7 @@
 """Every table and figure of the paper: published numbers, what measures them, what they are claimed to show. No torch here."""
 
 from defective.errors import InputError
-from defective.paper.claims import Claim, Comparison, Estimate, Verdict, difference, judge
+from defective.paper.claims import Claim, Comparison, Verdict, judge
 from defective.paper.exhibit import Cell, Exhibit, Row
 from defective.paper.figure1 import FIGURE1
 from defective.paper.figure2 import FIGURE2
@@ -41,13 +41,11 @@ __all__ = [
     "Cell",
     "Claim",
     "Comparison",
-    "Estimate",
     "Exhibit",
     "Row",
     "Scale",
     "Setup",
     "Verdict",
-    "difference",
     "exhibits",
     "judge",
 ]
