@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ LEVELS = {
     "evaluation": 6,
     "build": 5,
     "sparse": 5,
+    "mask_state": 5,
+    "verify": 5,
     "surgery": 4,
     "layers": 3,
     "masks": 2,
@@ -36,6 +39,8 @@ LEVELS = {
     "files": 1,
     "progress": 1,
     "sites": 1,
+    "wrapper": 1,
+    "dry_run": 2,
     "specs": 1,
     "statistics": 1,
     "errors": 0,
@@ -93,6 +98,13 @@ def test_no_file_is_longer_than_300_lines(file):
 def test_the_median_file_is_near_120_lines():
     lengths = sorted(len(file.read_text().splitlines()) for file in FILES)
     assert lengths[len(lengths) // 2] <= 140
+
+
+def test_data_files_are_in_the_package():
+    settings = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    patterns = settings["tool"]["setuptools"]["package-data"]["defective"]
+    shipped = {file for pattern in patterns for file in SOURCE.glob(pattern)}
+    assert shipped == {file for file in SOURCE.rglob("*.*") if file.suffix not in {".py", ".pyc"}}
 
 
 @pytest.mark.parametrize("name", [name for name in defective.__all__ if not name.startswith("__")])

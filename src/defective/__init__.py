@@ -1,16 +1,18 @@
-"""Defective convolutional networks: CNNs in which a fixed random set of neurons is dead for ever."""
+"""Defective convolutional networks: CNNs in which a fixed random subset of neurons always outputs zero."""
 
 from defective import attacks, evaluation
 from defective._version import __version__
 from defective.build import build
 from defective.errors import InputError
 from defective.layers import DefectMask
+from defective.mask_state import attach_masks_, load_weights_, resize_masks_
 from defective.masks import sample_mask
 from defective.models import Ensemble, create_model, list_models
 from defective.sparse import sparsify
 from defective.specs import AttackSpec, NetSpec, Recipe
 from defective.surgery import Defect, defect_, defects, restore_
 from defective.training.checkpoint import load, save
+from defective.verify import verify
 
 __all__ = [
     "AttackSpec",
@@ -21,6 +23,7 @@ __all__ = [
     "NetSpec",
     "Recipe",
     "__version__",
+    "attach_masks_",
     "attacks",
     "build",
     "create_model",
@@ -29,8 +32,11 @@ __all__ = [
     "evaluation",
     "list_models",
     "load",
+    "load_weights_",
+    "resize_masks_",
     "restore_",
     "sample_mask",
     "save",
     "sparsify",
+    "verify",
 ]

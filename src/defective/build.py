@@ -57,7 +57,6 @@ def build(
             build(spec.member(), seed=member_seed(seed, i), mask_seed=member_seed(mask_seed, i), **options)  # type: ignore[arg-type]
             for i in range(spec.members)
         )
-        net.input_shape = net.members[0].input_shape  # type: ignore[union-attr, index]
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -79,17 +78,16 @@ def member_seed(seed: int, index: int) -> int:
 
 def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, image_size: int, width_mult: float) -> nn.Module:
     widths = channel_widths(spec.arch, width_mult)
-    narrow = spec.pattern == "channel" and spec.placement == "authors"
-    for defect in spec.defects if narrow or spec.widen else ():
+    for defect in spec.defects if spec.narrows or spec.widen else ():
         for block in getattr(ZOO[spec.arch], defect.blocks) if isinstance(defect.blocks, str) else defect.blocks:
             widths[block] = 2 * widths[block] if spec.widen else max(1, live_count(widths[block], defect.keep_prob))
     # The released DC and x2 nets are ResNet-18s with one projection shortcut more than the plain one.
-    project_first = spec.arch == "resnet18" and spec.placement == "authors" and (narrow or spec.widen)
+    project_first = spec.arch == "resnet18" and spec.placement == "authors" and (spec.narrows or spec.widen)
     shape = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
     net = construct(spec.arch, widths, **shape, project_first=project_first)
     if spec.thermometer:
         thermometer_(net, spec.thermometer)
-    if not narrow:
+    if not spec.narrows:
         for defect in spec.defects:
             defect_(
                 net,

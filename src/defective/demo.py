@@ -17,7 +17,7 @@ from defective.report.page import write_page
 from defective.report.pictures import mask_picture, perturbation_picture, picture
 from defective.specs import AttackSpec
 from defective.statistics import Rate
-from defective.surgery import defects
+from defective.surgery import defects, mask_layers
 from defective.training.checkpoint import load
 from defective.training.recipes import recipe_for
 from defective.training.train import train
@@ -136,7 +136,7 @@ def _page(
                 "site": defect.site,
                 "live": f"{defect.live:,}",
                 "total": f"{defect.total:,}",
-                "picture": mask_picture(targets["defective"].get_submodule(defect.site).defect_mask[0]),  # type: ignore[index]
+                "picture": mask_picture(mask_layers(targets["defective"])[defect.site].defect_mask[0]),
             }
             for defect in defects(targets["defective"])[:2]
         ],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -62,9 +63,10 @@ def check_labels(x: Tensor, y: Tensor) -> None:
         raise InputError(f"labels are {y.dtype} of shape {tuple(y.shape)}: pass one whole number for each of {len(x)} images")
 
 
-def device_of(model: nn.Module) -> torch.device:
-    """Where the model's first parameter or buffer lies; the CPU for a model without any."""
-    return next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
+def device_of(model: nn.Module, *, default: torch.device | None = None) -> torch.device:
+    """Where the model's first parameter or buffer lies; ``default``, or else the CPU, for a model without any."""
+    tensors = chain(model.parameters(), model.buffers())
+    return next((tensor.device for tensor in tensors), default or torch.device("cpu"))
 
 
 def dtype_of(model: nn.Module) -> torch.dtype | None:

@@ -1,32 +1,28 @@
 """The one layer this project is about."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
-from torch.autograd.forward_ad import unpack_dual
+from torch import Tensor, fx, nn
 
 from defective.errors import InputError
-
-# Selecting is one AND with all ones or all zeros on the bits of the number: three to five times the speed of torch.where on a CPU,
-# the same bits, and it can be done in place.
-_BITS = {torch.float64: torch.int64, torch.float32: torch.int32, torch.bfloat16: torch.int16, torch.float16: torch.int16}
-
-# Names of torch's own, without which nobody could tell whether a tensor is what it looks like.
-_KNOWN = hasattr(torch._C, "_are_functorch_transforms_active") and hasattr(torch._C._functorch, "is_legacy_batchedtensor")
+from defective.masks import MaskDraw
 
 
 class DefectMask(nn.Module):
-    r"""Set a fixed set of neurons to zero for ever, in training and in evaluation.
+    r"""Multiply feature maps by a fixed mask of zeros and ones, in training and in evaluation.
 
     .. math:: z = M_\mathrm{defect} * z'
 
-    A dead neuron outputs exactly 0 and passes back exactly 0, also where its input is inf or nan (a selection, not a product). No
-    rescaling by ``1/p``. The mask is a bool buffer ``defect_mask`` of shape ``(1, C, H, W)``: it is in the state dict, follows
-    ``.to()``, and is never trained or cast to half.
+    A masked neuron outputs 0 and passes back a gradient of 0; nothing is rescaled by ``1/p``. As it is a product, a masked neuron
+    whose input is inf or nan outputs nan. The mask is a bool buffer ``defect_mask`` of shape ``(1, C, H, W)``: it is in the state
+    dict, follows ``.to()``, and is never trained or cast to half.
 
     Args:
         mask: Bool tensor ``(C, H, W)``, ``True`` where the neuron is kept, as :func:`defective.sample_mask` draws it.
+        draw: How the mask was drawn, if that is known: on the meta device a mask has no values, and leaving it draws them again.
+        name: Name of the layer in error messages.
 
     Shape:
         Input and output ``(N, C, H, W)``.
@@ -38,74 +34,68 @@ class DefectMask(nn.Module):
 
     Example:
         >>> layer = DefectMask(torch.tensor([[[True, False]]]))
-        >>> layer(torch.tensor([[[[2.0, float("inf")]]]]))
+        >>> layer(torch.tensor([[[[2.0, 3.0]]]]))
         tensor([[[[2., 0.]]]])
     """
 
     defect_mask: Tensor
 
-    def __init__(self, mask: Tensor) -> None:
+    def __init__(self, mask: Tensor, *, draw: MaskDraw | None = None, name: str = "DefectMask") -> None:
         super().__init__()
         if mask.dtype != torch.bool or mask.dim() != 3:
             raise InputError(f"a defect mask is a bool (C, H, W) tensor, not {mask.dtype} of shape {tuple(mask.shape)}")
+        self.draw, self.name = draw, name
         # Four axes, so that .to(memory_format=torch.channels_last) lays the mask out like the activations it meets.
         self.register_buffer("defect_mask", mask.unsqueeze(0))
 
     def forward(self, z: Tensor) -> Tensor:
-        return apply_mask(z, self.defect_mask, "DefectMask")
+        return apply_mask(z, self.defect_mask, self.name)
 
     def extra_repr(self) -> str:
-        return f"shape={tuple(self.defect_mask.shape[1:])}, live={int(self.defect_mask.sum())}"
+        shape = "x".join(map(str, self.defect_mask.shape[1:]))
+        live = "?" if self.defect_mask.is_meta else int(self.defect_mask.sum())
+        return f"{shape}, live={live} of {self.defect_mask.numel()}"
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        was_meta = self.defect_mask.is_meta
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if was_meta and not self.defect_mask.is_meta:
+            self.reset_parameters()
+        return self
+
+    def reset_parameters(self) -> None:
+        """Draw the mask again as it was drawn, after ``to_empty`` for example.
+
+        Raises:
+            InputError: If it is not known how the mask was drawn.
+        """
+        if self.draw is None:
+            raise InputError(f"{self.name}: the mask has lost its values on the meta device; attach_masks_ puts stored masks back")
+        channels, height, width = self.defect_mask.shape[1:]
+        self.defect_mask.copy_(self.draw.sample((channels, height, width)))
 
 
-def apply_mask(z: Tensor, mask: Tensor, site: str, *, in_place: bool = False) -> Tensor:
-    """Zero ``z`` of shape ``(N, C, H, W)`` where ``mask`` ``(1, C, H, W)`` is false.
-
-    ``in_place`` allows ``z`` itself to be overwritten: nobody else may hold it, and what made it may not need it in its backward.
-    """
-    if z.shape[1:] != mask.shape[1:]:
-        raise InputError(
-            f"{site}: the mask was drawn for activations {tuple(mask.shape[1:])} but met {tuple(z.shape[1:])}; "
-            "masks are bound to one image size: feed that size, or restore_ the net and call defect_ with the new one"
-        )
-    return _select(z, mask, in_place)
+@fx.wrap
+def apply_mask(z: Tensor, mask: Tensor, name: str) -> Tensor:
+    """``z`` of shape ``(N, C, H, W)`` times ``mask`` of shape ``(1, C, H, W)``; one node in a graph of torch.fx."""
+    if z.dim() != 4 or z.shape[1:] != mask.shape[1:]:
+        raise InputError(size_error(list(z.shape[1:]), list(mask.shape[1:]), name))
+    return z * mask
 
 
-def _select(z: Tensor, mask: Tensor, in_place: bool) -> Tensor:
-    if _eager_on_cpu(z):
-        return _Select.apply(z, mask, in_place)  # type: ignore[no-any-return, no-untyped-call]
-    return torch.where(mask, z, 0)
-
-
-def _eager_on_cpu(z: Tensor) -> bool:
-    # Whatever traces, transforms or wraps tensors knows torch.where best, and so does a GPU, where one small launch is all it costs.
+def size_error(found: list[int], drawn: list[int], name: str) -> str:
+    """What to do with images of another size than the masks'."""
+    sizes = ["(" + ", ".join([str(size) for size in shape]) + ")" for shape in [drawn, found]]
     return (
-        not torch.compiler.is_compiling()
-        and type(z) is Tensor
-        and z.device.type == "cpu"
-        and z.dtype in _BITS
-        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        and _KNOWN
-        and not torch._C._are_functorch_transforms_active()
-        and not torch._C._functorch.is_legacy_batchedtensor(z)
-        and unpack_dual(z).tangent is None
+        f"{name}: the mask is for activations {sizes[0]} but met {sizes[1]}; masks fit one image size: resize the images to it "
+        "(loses least), or call resize_masks_ with the new size"
     )
 
 
-class _Select(torch.autograd.Function):
-    """``where(mask, z, 0)`` on the bits of ``z``."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, mask: Tensor, in_place: bool) -> Tensor:
-        ctx.save_for_backward(mask)
-        bits, keep = z.view(_BITS[z.dtype]), mask.to(_BITS[z.dtype]).neg_()
-        if not in_place:
-            return bits.bitwise_and(keep).view(z.dtype)
-        bits.bitwise_and_(keep)
-        ctx.mark_dirty(z)
-        return z
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        # Never in place: a sum hands one gradient to both its terms.
-        return _select(gradient, ctx.saved_tensors[0], in_place=False), None, None
+def pattern_of(mask: Tensor) -> Any:
+    """Which pattern a mask ``(C, H, W)`` has, by its bits alone; ``"neuron"`` where all neurons are alike."""
+    if mask.all() or not mask.any():
+        return "neuron"
+    if torch.equal(mask, mask[:, :1, :1].expand_as(mask)):
+        return "channel"
+    return "shared" if torch.equal(mask, mask[:1].expand_as(mask)) else "neuron"

@@ -1,7 +1,8 @@
-"""Draw the fixed masks that make neurons dead."""
+"""Draw the fixed masks of defective layers."""
 
 import hashlib
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -45,7 +46,7 @@ def sample_mask(
         generator: Source of the draw, on the CPU. Required, because the mask is part of the model.
 
     Returns:
-        Bool tensor ``(C, H, W)``, ``True`` where the neuron is kept.
+        Bool tensor ``(C, H, W)`` on the CPU, ``True`` where the neuron is kept.
 
     Raises:
         InputError: If ``keep_prob`` lies outside ``[0, 1]``, the pattern or sampling is unknown, or a size is below 1.
@@ -69,10 +70,10 @@ def sample_mask(
     drawn_shape = drawn_shapes[pattern]
     drawn = math.prod(drawn_shape)
     if sampling == "exact":
-        kept = torch.zeros(drawn, dtype=torch.bool)
-        kept[torch.randperm(drawn, generator=generator)[: live_count(drawn, keep_prob)]] = True
+        kept = torch.zeros(drawn, dtype=torch.bool, device="cpu")
+        kept[torch.randperm(drawn, generator=generator, device="cpu")[: live_count(drawn, keep_prob)]] = True
     elif sampling == "bernoulli":
-        kept = torch.rand(drawn, generator=generator, dtype=torch.float64) < keep_prob
+        kept = torch.rand(drawn, generator=generator, dtype=torch.float64, device="cpu") < keep_prob
     else:
         raise InputError(f"no mask sampling {sampling!r}; there are exact, bernoulli")
     return kept.view(drawn_shape).expand(shape).contiguous()
@@ -87,4 +88,31 @@ def stream(seed: int, name: str) -> torch.Generator:
         True
     """
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+    return torch.Generator("cpu").manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+@dataclass(frozen=True)
+class MaskDraw:
+    """How a mask was drawn. The bits depend on these values and the activation shape alone, on every machine and device.
+
+    Attributes:
+        site: Name of the module whose output is masked.
+        keep_prob, pattern, sampling: As in :func:`sample_mask`.
+        seed: Root seed of the model's masks.
+    """
+
+    site: str
+    keep_prob: float
+    pattern: Pattern = "neuron"
+    sampling: Sampling = "exact"
+    seed: int = 0
+
+    def sample(self, shape: tuple[int, int, int]) -> Tensor:
+        """The mask, bool ``(C, H, W)`` on the CPU.
+
+        Example:
+            >>> int(MaskDraw("stem.norm", 0.1).sample((8, 32, 32)).sum())
+            820
+        """
+        generator = stream(self.seed, f"mask/{self.site}")
+        return sample_mask(shape, self.keep_prob, pattern=self.pattern, sampling=self.sampling, generator=generator)

@@ -1,16 +1,15 @@
-"""Find the modules of a net whose output is to be changed: by block of a zoo net, by name, by predicate."""
+"""Find the modules of a model whose output is to be changed: by block of a built-in model, by name, type or predicate."""
 
 from collections.abc import Callable, Iterable
 from numbers import Integral
-from typing import Any
 
-import torch
 from torch import nn
 
 from defective.errors import InputError
-from defective.specs import NetSpec, Placement
+from defective.specs import Architecture, NetSpec, Placement
+from defective.wrapper import site_modules, unwrapped
 
-Sites = Iterable[str] | Callable[[str, nn.Module], bool]
+Sites = str | Iterable[str] | type[nn.Module] | tuple[type[nn.Module], ...] | Callable[[str, nn.Module], bool]
 Blocks = str | int | Iterable[int]
 
 
@@ -21,13 +20,19 @@ def named_sites(model: nn.Module, sites: Sites) -> list[str]:
         >>> named_sites(nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU()), lambda name, module: isinstance(module, nn.ReLU))
         ['1']
     """
-    modules = dict(model.named_modules())
+    modules = {name: unwrapped(module) for name, module in site_modules(model).items()}
+    kinds = (sites,) if isinstance(sites, type) else sites if isinstance(sites, tuple) else ()
+    if kinds and all(isinstance(kind, type) for kind in kinds):
+        names = [name for name, module in modules.items() if isinstance(module, kinds)]
+        if not names:
+            raise InputError(f"no module is a {' or a '.join(kind.__name__ for kind in kinds)}; print(model) shows what there is")
+        return names
     if callable(sites):
         names = [name for name, module in modules.items() if sites(name, module)]
         if not names:
             raise InputError("no module matched the predicate of sites; list(model.named_modules()) shows what there is")
         return names
-    names = [sites] if isinstance(sites, str) else list(sites)
+    names = [sites] if isinstance(sites, str) else [str(name) for name in sites]
     if not names:
         raise InputError("sites is empty: name at least one module")
     for name in names:
@@ -39,10 +44,10 @@ def named_sites(model: nn.Module, sites: Sites) -> list[str]:
 
 
 def block_sites(model: nn.Module, blocks: Blocks, placement: Placement) -> list[str]:
-    """Names of the mask sites in some blocks of a zoo net, which carries them as data."""
-    mask_sites = getattr(model, "mask_sites", None)
-    if mask_sites is None:
-        raise InputError(f"{type(model).__name__} is not a net of the zoo and has no numbered blocks: name its sites instead")
+    """Names of the mask sites in some blocks of a built-in model, which carries them as data."""
+    if architecture_of(model) is None:
+        raise InputError(f"{type(model).__name__} is not a built-in model and has no numbered blocks: name its sites instead")
+    mask_sites: dict[str, dict[int, tuple[str, ...]]] = model.mask_sites  # type: ignore[assignment]
     if placement not in mask_sites:
         raise InputError(f"no placement {placement!r}; there are {', '.join(mask_sites)}")
     if isinstance(blocks, str):
@@ -53,44 +58,39 @@ def block_sites(model: nn.Module, blocks: Blocks, placement: Placement) -> list[
         numbers = [int(blocks)] if isinstance(blocks, Integral) else [int(number) for number in blocks]  # type: ignore[union-attr]
     unknown = [number for number in numbers if number not in mask_sites[placement]]
     if unknown:
-        raise InputError(f"no block {unknown[0]}; this net has blocks {', '.join(map(str, mask_sites[placement]))}")
+        raise InputError(f"no block {unknown[0]}; this model has blocks {', '.join(map(str, mask_sites[placement]))}")
     names = [name for number in numbers for name in mask_sites[placement][number]]
     if not names:
-        raise InputError(f"blocks {list(numbers)} of this net have no mask site in placement {placement!r}")
+        raise InputError(f"blocks {list(numbers)} of this model have no mask site in placement {placement!r}")
     if len(set(names)) < len(names):
         raise InputError(f"blocks {list(numbers)} name a block twice")
     return names
 
 
+def architecture_of(model: nn.Module) -> Architecture | None:
+    """How a built-in model was constructed; None for any other model, whatever attributes of these names it may have."""
+    architecture = getattr(model, "architecture", None)
+    return architecture if isinstance(architecture, Architecture) else None
+
+
+def image_shape(model: nn.Module) -> tuple[int, int, int] | None:
+    """Image shape ``(C, H, W)`` that a built-in model, or an ensemble of such, was made for; None for any other model."""
+    architecture = architecture_of(model)
+    if architecture is not None:
+        return architecture.image_shape
+    members = getattr(model, "members", None)
+    shapes = {image_shape(member) for member in members} if isinstance(members, nn.ModuleList) else set()
+    return shapes.pop() if len(shapes) == 1 else None
+
+
 def refuse_both(blocks: Blocks | None, sites: Sites | None) -> None:
     """Blocks and sites are two ways to say the same thing."""
     if blocks is not None and sites is not None:
-        raise InputError("give either blocks (nets of the zoo) or sites (any net), not both")
-
-
-def refuse_compiled(model: nn.Module) -> None:
-    """A net that is compiled already must not be changed: the change would silently do nothing."""
-    # torch.compile ignores hooks that come after its first call (pytorch#117758).
-    if any(isinstance(m, torch._dynamo.OptimizedModule) or m._compiled_call_impl is not None for m in model.modules()):
-        raise InputError("this model is compiled already, and torch.compile ignores later changes: change it first, compile second")
-
-
-def register_hook(site: nn.Module, hook: Callable[..., Any]) -> None:
-    """Put a forward hook on a module so that torch.compile cannot pass it over.
-
-    Code compiled for a net is used again for the next net of its class, and by default torch does not look whether hooks have come or
-    gone: a defective net would run as the plain one that was compiled before it.
-    """
-    config = torch._dynamo.config
-    if config.skip_nnmodule_hook_guards:
-        config.skip_nnmodule_hook_guards = False
-        # What is compiled already was not told to look.
-        torch._dynamo.reset()
-    site.register_forward_hook(hook)
+        raise InputError("give either blocks (built-in models) or sites (any model), not both")
 
 
 def forget_spec(model: nn.Module) -> None:
-    """Take away the spec and build options of a net that is no longer what they say, and those of the nets inside it."""
+    """Take away the spec and build options of a model that is no longer what they say, and those of the models inside it."""
     for module in model.modules():
         if isinstance(getattr(module, "spec", None), NetSpec):
             module.spec = module.build_options = None  # type: ignore[assignment]

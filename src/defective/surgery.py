@@ -1,19 +1,20 @@
 """Make any CNN defective in place, say what was done, and undo it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import SupportsFloat
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as torch_module
 
+from defective.dry_run import site_outputs
 from defective.errors import InputError
-from defective.inference import device_of, evaluating
-from defective.layers import apply_mask
-from defective.masks import sample_mask, stream
-from defective.sites import Blocks, Sites, block_sites, forget_spec, named_sites, refuse_both, refuse_compiled, register_hook
+from defective.inference import device_of, dtype_of
+from defective.layers import DefectMask, pattern_of
+from defective.machine import bare
+from defective.masks import MaskDraw
+from defective.sites import Blocks, Sites, block_sites, forget_spec, image_shape, named_sites, refuse_both
 from defective.specs import Pattern, Placement, Sampling
+from defective.wrapper import SiteWrapper, site_modules, unwrap_, wrap_
 
 
 @dataclass(frozen=True)
@@ -40,23 +41,22 @@ def defect_(
     example_inputs: Tensor | None = None,
     seed: int = 0,
 ) -> list[Defect]:
-    """Make ``model`` defective in place: mask the output of each chosen site with a fixed random mask.
+    """Make ``model`` defective in place: multiply the output of each chosen site by a fixed random mask.
 
-    Weights, parameter count and old state-dict keys stay; each site gains one bool buffer ``defect_mask``. Call it before
-    ``torch.compile``, ``torch.export`` and before the optimiser's first step. Mask bits depend only on ``seed``, the site's name and
-    the activation shape, so they are the same on every machine and device. A ``.spec`` that :func:`defective.build` gave the net no
-    longer says what it is and becomes None.
+    Each site is wrapped together with a :class:`DefectMask`. Weights, parameter count and old state-dict keys stay; each site gains
+    the key ``defect_mask``. Mask bits depend only on ``seed``, the site's name and the activation shape, so they are the same on
+    every machine and device. A ``.spec`` that :func:`defective.build` gave the model no longer describes it and becomes None.
 
     Args:
-        model: Any module whose sites output ``(N, C, H, W)``.
-        keep_prob: Chance in ``[0, 1]`` that a neuron is kept.
-        blocks: For nets of the zoo: ``"bottom"``, ``"top"``, a block number or several. Default ``"bottom"``.
-        sites: For any net: module names, or a predicate ``(name, module) -> bool``.
+        model: Any module whose sites take one tensor and output ``(N, C, H, W)``.
+        keep_prob: Probability in ``[0, 1]`` that a neuron is kept.
+        blocks: For built-in models: ``"bottom"``, ``"top"``, a block number or several. Default ``"bottom"``.
+        sites: For any model: module names, a module type or several, or a predicate ``(name, module) -> bool``.
         pattern: ``"neuron"``, ``"channel"`` (paper: DC) or ``"shared"`` (paper: SM).
         sampling: ``"exact"`` (released code) or ``"bernoulli"`` (paper's text).
         placement: For ``blocks``: ``"authors"`` (after norm, before activation) or ``"text"`` (Eq. 5, after the activation).
-        example_inputs: Images ``(N, C, H, W)`` for one dry forward in eval mode, which finds the mask shapes. Nets of the zoo know
-            their own.
+        example_inputs: Images ``(N, C, H, W)`` for one dry forward pass in eval mode, which finds the mask shapes. Built-in models
+            know their own.
         seed: Root seed of the masks.
 
     Returns:
@@ -73,33 +73,27 @@ def defect_(
         >>> defect_(net, 0.25, sites=["1"], example_inputs=torch.zeros(1, 3, 16, 16))
         [Defect(site='1', shape=(8, 16, 16), keep_prob=0.25, pattern='neuron', live=512, total=2048)]
     """
-    refuse_compiled(model)
+    model = bare(model)
     refuse_both(blocks, sites)
     names = block_sites(model, "bottom" if blocks is None else blocks, placement) if sites is None else named_sites(model, sites)
-    if example_inputs is None:
-        example_inputs = _zoo_inputs(model)
-    shapes = _output_shapes(model, names, example_inputs)
-    masks = {
-        name: sample_mask(shape, keep_prob, pattern=pattern, sampling=sampling, generator=stream(seed, f"mask/{name}"))
-        for name, shape in shapes.items()
-    }
-    for name, mask in masks.items():
-        attach_(model, name, mask.to(device_of(model)), keep_prob, pattern)
+    refuse_masked(model, names)
+    outputs = site_outputs(model, names, _zoo_inputs(model) if example_inputs is None else example_inputs)
+    draws = {name: MaskDraw(name, _number(keep_prob), pattern, sampling, int(seed)) for name in names}
+    masks = {name: draw.sample(shape_of(outputs[name])) for name, draw in draws.items()}
+    attach_(model, {name: DefectMask(mask, draw=draws[name], name=name) for name, mask in masks.items()}, outputs)
     forget_spec(model)
     return [defect for defect in defects(model) if defect.site in masks]
 
 
-def attach_(model: nn.Module, name: str, mask: Tensor, keep_prob: float, pattern: Pattern) -> None:
-    """Put a ready bool mask ``(C, H, W)`` on the module called ``name``."""
-    site = model.get_submodule(name)
-    # Four axes, so that .to(memory_format=torch.channels_last) lays the mask out like the activations it meets.
-    site.register_buffer("defect_mask", mask.unsqueeze(0))
-    site.defect_record = (name, keep_prob, pattern)  # type: ignore[assignment]
-    register_hook(site, _mask_output)
+def attach_(model: nn.Module, masks: dict[str, DefectMask], outputs: dict[str, Tensor] | None = None) -> None:
+    """Put ready masks behind the modules with these names, on the device of what they mask."""
+    for name, mask in masks.items():
+        site = site_modules(model)[name]
+        wrap_(model, name, "mask", mask.to(outputs[name].device if outputs else device_of(site, default=device_of(model))))
 
 
 def defects(model: nn.Module) -> list[Defect]:
-    """List the defective sites of ``model`` in module order; empty for a plain net.
+    """List the defective sites of ``model`` in module order; empty for a plain model.
 
     Live and total neurons are counted on the masks as they are now, so loading a state dict is reflected.
 
@@ -109,14 +103,23 @@ def defects(model: nn.Module) -> list[Defect]:
         >>> [(d.site, d.live, d.total) for d in defects(net)]
         [('0', 8, 16)]
     """
-    found = []
-    for name, module in model.named_modules():
-        mask = module._buffers.get("defect_mask")
-        if mask is not None:
-            live, total = int(mask.sum()), mask.numel()
-            _, keep_prob, pattern = getattr(module, "defect_record", (name, live / total, "neuron"))
-            channels, height, width = mask.shape[1:]
-            found.append(Defect(name, (channels, height, width), keep_prob, cast("Pattern", pattern), live, total))
+    return [_defect(site, layer) for site, layer in mask_layers(model).items()]
+
+
+def mask_layers(model: nn.Module) -> dict[str, DefectMask]:
+    """The masks of a model by the name of their site; one that stands by itself in the model is a site of its own.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3))
+        >>> _ = defect_(net, 0.5, sites=["0"], example_inputs=torch.zeros(1, 1, 4, 4))
+        >>> mask_layers(net)
+        {'0': DefectMask(4x2x2, live=8 of 16)}
+    """
+    found = {}
+    for name, module in site_modules(model).items():
+        for layer in module.after if isinstance(module, SiteWrapper) else [module]:
+            if isinstance(layer, DefectMask):
+                found[name] = layer
     return found
 
 
@@ -130,67 +133,45 @@ def restore_(model: nn.Module) -> None:
         >>> defects(net), list(net.state_dict())
         ([], ['0.weight', '0.bias'])
     """
-    refuse_compiled(model)
-    if defects(model):
+    model = bare(model)
+    if unwrap_(model, DefectMask):
         forget_spec(model)
-    for module in model.modules():
-        for key, hook in list(module._forward_hooks.items()):
-            if hook is _mask_output:
-                del module._forward_hooks[key], module.defect_mask, module.defect_record
 
 
-def _mask_output(site: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-    # A module-level function that reads the mask from the module it is called with: it survives deepcopy, pickling and replication.
-    in_place = not torch.compiler.is_compiling() and _owns_output(site)
-    return apply_mask(output, site.defect_mask, site.defect_record[0], in_place=in_place)  # type: ignore[arg-type, index]
+def refuse_masked(model: nn.Module, names: list[str]) -> None:
+    """A site holds one mask."""
+    masked = mask_layers(model)
+    for name in names:
+        if name in masked:
+            raise InputError(f"site {name!r} is defective already: restore_ the model first, or name other sites")
 
 
-def _owns_output(site: nn.Module) -> bool:
-    """Whether the site has just made its output, needs it no more, and has shown it to nobody yet."""
-    return (
-        type(site) in (nn.BatchNorm2d, nn.Conv2d)
-        and "forward" not in vars(site)
-        and next(iter(site._forward_hooks.values())) is _mask_output
-        and not getattr(torch_module, "_global_forward_hooks", True)
-    )
+def _defect(site: str, layer: DefectMask) -> Defect:
+    mask = layer.defect_mask[0]
+    shape = shape_of(layer.defect_mask)
+    if mask.is_meta:
+        mask = layer.draw.sample(shape) if layer.draw else mask.new_zeros(shape, device="cpu")
+    live, total = int(mask.sum()), mask.numel()
+    keep_prob, pattern = (layer.draw.keep_prob, layer.draw.pattern) if layer.draw else (live / total, pattern_of(mask))
+    return Defect(site, shape, keep_prob, pattern, live, total)
+
+
+def shape_of(feature_maps: Tensor) -> tuple[int, int, int]:
+    """``(C, H, W)`` of ``(N, C, H, W)``."""
+    _, channels, height, width = feature_maps.shape
+    return channels, height, width
 
 
 def _zoo_inputs(model: nn.Module) -> Tensor:
-    if not hasattr(model, "input_shape"):
+    shape = image_shape(model)
+    if shape is None:
         raise InputError("example_inputs is needed to find the mask shapes: pass images of shape (N, C, H, W)")
-    tensor = next(model.parameters())
-    return torch.zeros(1, *model.input_shape, device=tensor.device, dtype=tensor.dtype)  # type: ignore[misc]
+    return torch.zeros(1, *shape, device=device_of(model), dtype=dtype_of(model))
 
 
-def _output_shapes(model: nn.Module, names: list[str], example_inputs: Tensor) -> dict[str, tuple[int, int, int]]:
-    """Find each site's ``(C, H, W)`` by one dry forward in eval mode."""
-    seen: dict[str, tuple[int, ...]] = {}
-
-    def record(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
-        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-            if name in seen:
-                raise InputError(f"site {name!r} runs more than once in a forward pass and can hold only one mask: pick others")
-            if not isinstance(output, Tensor) or output.dim() != 4:
-                what = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-                raise InputError(f"site {name!r} outputs {what}, not (N, C, H, W): pick a site that outputs feature maps")
-            seen[name] = tuple(output.shape[1:])
-
-        return hook
-
-    for name in names:
-        if "defect_mask" in model.get_submodule(name)._buffers:
-            raise InputError(f"site {name!r} is defective already: restore_ the net first, or name other sites")
-    handles = [model.get_submodule(name).register_forward_hook(record(name)) for name in names]
+def _number(value: SupportsFloat) -> float:
+    """A float; of a narrower type the shortest decimal that it rounds to, so that np.float32(0.3) is 0.3."""
     try:
-        with evaluating(model), torch.no_grad():
-            model(example_inputs)
-    except (RuntimeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"the dry forward of example_inputs {tuple(example_inputs.shape)} failed: {reason}") from error
-    finally:
-        for handle in handles:
-            handle.remove()
-    for name in names:
-        if name not in seen:
-            raise InputError(f"site {name!r} did not run in the dry forward pass: pick a module that the net calls")
-    return {name: (c, h, w) for name, (c, h, w) in seen.items()}
+        return float(str(value)) if type(value).__module__ == "numpy" else float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"keep_prob {value!r} is not a number in [0, 1]") from error

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from defective.paper import EXHIBITS
-from defective.paper.families import LABELS
+from defective.paper.architectures import LABELS
 from defective.specs import ScoreJob, TrainJob
 from exhibits import setup_of
 

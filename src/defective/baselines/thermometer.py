@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.errors import InputError
-from defective.sites import forget_spec, refuse_compiled
+from defective.sites import architecture_of, forget_spec
 
 
 class Thermometer(nn.Module):
@@ -90,7 +90,7 @@ def thermometer_(net: nn.Module, levels: int) -> None:
     """Let a net of the zoo read thermometer-coded images, in place of its normalisation.
 
     ``net.normalize`` becomes a :class:`Thermometer` and the first convolution, with fresh weights from torch's global generator, reads
-    its channels; all else stays, masks included. Images and ``net.input_shape`` stay what they were. Call it before the optimiser is
+    its channels; all else stays, masks included. Images stay what they were. Call it before the optimiser is
     made. A ``.spec`` that :func:`defective.build` gave the net becomes None.
 
     Args:
@@ -110,22 +110,21 @@ def thermometer_(net: nn.Module, levels: int) -> None:
         (48, torch.Size([2, 10]))
     """
     encoder = Thermometer(levels)
-    refuse_compiled(net)
-    architecture: Any = getattr(net, "architecture", None)
-    if architecture is None or not isinstance(getattr(net, "normalize", None), nn.Module):
+    architecture = architecture_of(net)
+    if architecture is None:
         raise InputError(
-            f"{type(net).__name__} is not a net of the zoo: put the code in front by hand, nn.Sequential(Thermometer({levels}), net) "
+            f"{type(net).__name__} is not a built-in model: put the code in front by hand, nn.Sequential(Thermometer({levels}), net) "
             f"with a first convolution of {levels} times the channels and no normalisation"
         )
     if isinstance(net.normalize, Thermometer):
         raise InputError(f"this net has a thermometer of {net.normalize.levels} levels already: start from a plain net")
     stem = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
     # Changed rather than replaced: a mask or a drop on it stays.
-    stem.in_channels = architecture["in_chans"] * encoder.levels
+    stem.in_channels = architecture.in_chans * encoder.levels
     stem.weight = nn.Parameter(stem.weight.new_empty(stem.out_channels, stem.in_channels, *stem.kernel_size))
     stem.reset_parameters()
     net.normalize = encoder
-    net.architecture = {**architecture, "thermometer": encoder.levels}  # type: ignore[assignment]
+    net.architecture = architecture.model_copy(update={"thermometer": encoder.levels})  # type: ignore[assignment]
     forget_spec(net)
 
 

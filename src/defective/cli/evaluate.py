@@ -26,7 +26,7 @@ from defective.evaluation.crafted import read_crafted
 from defective.evaluation.table import markdown, notes, table_rows
 from defective.files import check_folder, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
-from defective.specs import AttackSpec
+from defective.specs import AttackSpec, NetSpec
 from defective.surgery import defects
 
 
@@ -160,13 +160,11 @@ def _write(evaluation: Evaluation, document: dict[str, Any], out: Path) -> None:
 
 
 def _provenance(model: nn.Module) -> dict[str, Any]:
-    """What is known of a net: its name in the grammar, what built it, what it was trained on; nothing for a net of the user's own."""
+    """What is known of a built-in model: its name in the grammar, what built it, what it was trained on."""
     spec = getattr(model, "spec", None)
-    return {
-        "net": None if spec is None else str(spec),
-        "built": getattr(model, "build_options", None),
-        "trained": getattr(model, "notes", None),
-    }
+    if not isinstance(spec, NetSpec):
+        return {"net": None, "built": None, "trained": None}
+    return {"net": str(spec), "built": model.build_options, "trained": getattr(model, "notes", None)}
 
 
 def _print(document: dict[str, Any]) -> None:

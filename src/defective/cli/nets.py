@@ -15,6 +15,7 @@ from defective.cli.console import MAX_SEED, JsonOption, print_json, print_table
 from defective.errors import InputError
 from defective.inference import evaluating
 from defective.models import ZOO, create_model, list_models
+from defective.sites import architecture_of, image_shape
 from defective.specs import NetSpec
 from defective.surgery import defects
 from defective.training.checkpoint import load
@@ -121,12 +122,14 @@ def describe(
 
 def _describe(model: nn.Module, name: str) -> dict[str, Any]:
     found = defects(model)
-    input_shape = getattr(model, "input_shape", (3, 32, 32))
+    input_shape = image_shape(model) or (3, 32, 32)
     with evaluating(model), torch.inference_mode(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, *input_shape, dtype=next(model.parameters()).dtype))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     multiply_adds = counter.get_total_flops() // 2
+    built_in = architecture_of(model) is not None
     spec = getattr(model, "spec", None)
+    spec = spec if isinstance(spec, NetSpec) else None
     return {
         "name": str(spec or name),
         "placement": getattr(spec, "placement", None),
@@ -134,8 +137,8 @@ def _describe(model: nn.Module, name: str) -> dict[str, Any]:
         "parameters": parameters,
         "multiply_adds": multiply_adds,
         "mask_bytes": sum(math.prod(defect.shape) for defect in found),
-        "bottom": list(getattr(model, "bottom", ())),
-        "top": list(getattr(model, "top", ())),
+        "bottom": list(model.bottom) if built_in else [],  # type: ignore[arg-type]
+        "top": list(model.top) if built_in else [],  # type: ignore[arg-type]
         "sites": [
             {
                 "site": defect.site,
@@ -155,6 +158,7 @@ def _describe(model: nn.Module, name: str) -> dict[str, Any]:
 
 def _summary(model: nn.Module, parameters: int, multiply_adds: int) -> list[str]:
     spec = getattr(model, "spec", None)
+    spec = spec if isinstance(spec, NetSpec) else None
     lines = [f"{parameters:,} parameters, {multiply_adds / 1e6:,.1f} million multiply-adds per image (masks not used to save any)"]
     return lines + ([] if spec is None else _variant(spec)) + _baselines(model)
 

@@ -14,6 +14,7 @@ from defective.errors import InputError
 from defective.evaluation import OwnAttack
 from defective.machine import choose_device
 from defective.models import Ensemble
+from defective.sites import image_shape
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
 from defective.training.checkpoint import load
 
@@ -59,13 +60,10 @@ def open_model(reference: str) -> nn.Module:
         return load(reference)
     if "+" in reference:
         members = [open_model(member) for member in reference.split("+")]
-        shapes = {tuple(member.input_shape) for member in members if hasattr(member, "input_shape")}  # type: ignore[arg-type]
+        shapes = {shape for member in members if (shape := image_shape(member))}
         if len(shapes) > 1:
             raise InputError(f"{reference} joins nets for images of shapes {' and '.join(map(str, sorted(shapes)))}")
-        ensemble = Ensemble(members)
-        if shapes:
-            ensemble.input_shape = shapes.pop()  # type: ignore[assignment]
-        return ensemble.eval()
+        return Ensemble(members).eval()
     if ":" not in reference:
         raise InputError(f"{reference!r} is neither a checkpoint nor module:factory")
     model = _call(reference, _find(reference, "factory"))

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from defective.errors import InputError
 from defective.masks import sample_mask, stream
 from defective.models import Ensemble
+from defective.sites import architecture_of
 from defective.specs import NetSpec
-from defective.surgery import defects
+from defective.surgery import defects, mask_layers
 
 Relation = Literal["black-box", "same structure", "same masks", "other masks", "adaptive", "own weights", "white-box"]
 
@@ -80,9 +81,9 @@ def mask_average(net: nn.Module, *, draws: int = 8, seed: int = 0) -> Ensemble:
 
 
 def _with_fresh_masks(net: nn.Module, name: str, seed: int) -> nn.Module:
+    layers = mask_layers(net)
     for defect in defects(net):
-        mask = net.get_submodule(defect.site)._buffers["defect_mask"]
-        assert mask is not None
+        mask = layers[defect.site].defect_mask
         generator = stream(seed, f"{name}/{defect.site}")
         mask.copy_(sample_mask(defect.shape, defect.live / defect.total, pattern=defect.pattern, generator=generator))
     return net
@@ -96,10 +97,9 @@ def _equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 
 
 def _masks(net: nn.Module) -> dict[str, Tensor]:
-    masks = {defect.site: net.get_submodule(defect.site)._buffers["defect_mask"] for defect in defects(net)}
-    return {site: mask.cpu() for site, mask in masks.items() if mask is not None}
+    return {site: layer.defect_mask.cpu() for site, layer in mask_layers(net).items()}
 
 
 def _structure(net: nn.Module) -> tuple[str, object] | None:
     spec = getattr(net, "spec", None)
-    return (str(spec), getattr(net, "architecture", None)) if isinstance(spec, NetSpec) else None
+    return (str(spec), architecture_of(net)) if isinstance(spec, NetSpec) else None

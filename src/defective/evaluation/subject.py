@@ -14,7 +14,9 @@ from defective.errors import InputError
 from defective.evaluation.work import Work
 from defective.inference import as_images, device_of, dtype_of, evaluating, logits
 from defective.progress import progress_bar
+from defective.sites import image_shape
 from defective.statistics import Rate
+from defective.verify import verify
 
 CHUNK = 2000
 
@@ -47,7 +49,8 @@ class Subject:
         Raises:
             InputError: Naming the model, if it takes other images or knows another number of classes.
         """
-        expected = getattr(model, "input_shape", data.image_shape)
+        verify(model)
+        expected = image_shape(model) or data.image_shape
         if tuple(expected) != tuple(data.image_shape):
             raise InputError(f"{name} takes images of shape {tuple(expected)}, {data.name} has {tuple(data.image_shape)}")
         x, y = data.take(torch.arange(min(8, len(data))))

@@ -1,8 +1,8 @@
 """Plain CNNs that know nothing of masks.
 
-Each net takes images ``(N, C, H, W)`` in [0, 1] (normalisation is its first layer), returns logits ``(N, K)``, and carries as data:
-``input_shape``, the block numbers ``bottom`` and ``top``, and ``mask_sites[placement][block]``, the names of the modules whose
-output a defective layer masks.
+Each model takes images ``(N, C, H, W)`` in [0, 1] (normalisation is its first layer), returns logits ``(N, K)``, and carries as
+data: its :class:`Architecture`, the block numbers ``bottom`` and ``top``, and ``mask_sites[placement][block]``, the names of the
+modules whose output a defective layer masks.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,11 +18,12 @@ from defective.models.resnet import BasicBlock, Bottleneck, ResNet
 from defective.models.senet import SENet
 from defective.models.vgg import VGG
 from defective.models.wide_resnet import WideResNet
+from defective.specs import Architecture
 
 __all__ = ["ZOO", "Ensemble", "channel_widths", "construct", "create_model", "list_models"]
 
 
-class Architecture(NamedTuple):
+class Family(NamedTuple):
     """How to build a net, the channels of each of its blocks at width_mult 1, and which blocks are its bottom and its top."""
 
     construct: Callable[..., nn.Module]
@@ -32,13 +33,13 @@ class Architecture(NamedTuple):
 
 
 # DenseNet's widths are the channels of the stem and each block's growth rate.
-ZOO: dict[str, Architecture] = {
-    "resnet18": Architecture(partial(ResNet, BasicBlock, (2, 2, 2, 2)), (64, 64, 128, 256, 512), (0, 1, 2), (3, 4)),
-    "resnet50": Architecture(partial(ResNet, Bottleneck, (3, 4, 6, 3)), (64, 64, 128, 256, 512), (0, 1, 2), (3, 4)),
-    "densenet121": Architecture(DenseNet, (64, 32, 32, 32, 32), (0, 1, 2), (3, 4)),
-    "senet18": Architecture(SENet, (64, 64, 128, 256, 512), (0, 1, 2), (3, 4)),
-    "vgg19": Architecture(VGG, (64, 128, 256, 512, 512), (0, 1), (3, 4)),
-    "wrn32_4": Architecture(WideResNet, (16, 64, 128, 256), (0, 1), (2, 3)),
+ZOO: dict[str, Family] = {
+    "resnet18": Family(partial(ResNet, BasicBlock, (2, 2, 2, 2)), (64, 64, 128, 256, 512), (0, 1, 2), (3, 4)),
+    "resnet50": Family(partial(ResNet, Bottleneck, (3, 4, 6, 3)), (64, 64, 128, 256, 512), (0, 1, 2), (3, 4)),
+    "densenet121": Family(DenseNet, (64, 32, 32, 32, 32), (0, 1, 2), (3, 4)),
+    "senet18": Family(SENet, (64, 64, 128, 256, 512), (0, 1, 2), (3, 4)),
+    "vgg19": Family(VGG, (64, 128, 256, 512, 512), (0, 1), (3, 4)),
+    "wrn32_4": Family(WideResNet, (16, 64, 128, 256), (0, 1), (2, 3)),
 }
 
 
@@ -101,9 +102,8 @@ def construct(
         if value < least:
             raise InputError(f"{label} {value} is too small: it must be at least {least}")
     shape: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
-    if project_first:
-        shape["project_first"] = True
-    net = ZOO[name].construct(widths, **shape)
+    extra: dict[str, Any] = {"project_first": True} if project_first else {}
+    net = ZOO[name].construct(widths, **shape, **extra)
     net.bottom, net.top = ZOO[name].bottom, ZOO[name].top  # type: ignore[assignment]
-    net.architecture = {"name": name, "widths": list(widths), **shape}  # type: ignore[assignment]
+    net.architecture = Architecture(name=name, widths=tuple(widths), **shape, **extra)  # type: ignore[assignment]
     return net

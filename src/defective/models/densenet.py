@@ -51,7 +51,6 @@ class DenseNet(nn.Module):
 
     def __init__(self, widths: Sequence[int], *, num_classes: int, in_chans: int, image_size: int) -> None:
         super().__init__()
-        self.input_shape = (in_chans, image_size, image_size)
         self.normalize = Normalize.for_images(in_chans, image_size)
         large = image_size >= 128
         self.stem = nn.Sequential()

@@ -93,7 +93,6 @@ class ResNet(nn.Module):
         project_first: bool = False,
     ) -> None:
         super().__init__()
-        self.input_shape = (in_chans, image_size, image_size)
         self.normalize = Normalize.for_images(in_chans, image_size)
         self.stem = Stem(in_chans, widths[0], image_size)
         self.stages = nn.ModuleDict()

@@ -52,7 +52,6 @@ class SENet(nn.Module):
 
     def __init__(self, widths: Sequence[int], *, num_classes: int, in_chans: int, image_size: int) -> None:
         super().__init__()
-        self.input_shape = (in_chans, image_size, image_size)
         self.normalize = Normalize.for_images(in_chans, image_size)
         self.stem = Stem(in_chans, widths[0], image_size)
         self.stages = nn.ModuleDict()

@@ -17,7 +17,6 @@ class VGG(nn.Module):
 
     def __init__(self, widths: Sequence[int], *, num_classes: int, in_chans: int, image_size: int) -> None:
         super().__init__()
-        self.input_shape = (in_chans, image_size, image_size)
         self.normalize = Normalize.for_images(in_chans, image_size)
         self.blocks = nn.ModuleList()
         channels, size = in_chans, image_size

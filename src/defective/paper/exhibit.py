@@ -1,4 +1,4 @@
-"""What an exhibit of the paper is: published numbers, what measures each of them, and the claims they must bear out."""
+"""What an exhibit of the paper is: published numbers, the jobs that measure them, and the claims about them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ class Row:
     """One row as printed.
 
     Attributes:
-        name: What tells it from the other rows, such as the name of its net.
-        label: What the paper prints, with what tells it from the rows of which it prints the same.
+        name: Unique name, such as that of its model.
+        label: What the paper prints, made unique where the paper prints the same twice.
         published: One number for each column, None where the paper has none; empty if it prints no numbers at all.
     """
 
@@ -54,7 +54,7 @@ class Exhibit:
         claims: Sentences of the paper about these numbers.
         unit: ``"%"`` for shares, ``"S(M)"`` for the score of Eq. 10.
         view: Picture beside the table.
-        notes: Named choices a reader must know to compare: what the code does otherwise than the text, what stands in for what.
+        notes: What a reader must know to compare: how the code differs from the text, deviations from the paper.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Exhibit:
 
     @property
     def command(self) -> str:
-        """What measures it."""
+        """The command that measures it."""
         return f"defective reproduce {self.name}"
 
     def published(self, row: str, column: str) -> float | None:

@@ -1,22 +1,22 @@
 """Figures that show no measured numbers: masks, shuffled patches, architectures; each from the library's own nets and functions."""
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from defective.build import build
 from defective.campaign.plan import Plan
 from defective.data import shapes
 from defective.data.patches import shuffle_patches
+from defective.dry_run import site_outputs
 from defective.models import create_model
 from defective.report.architecture import picture_of
 from defective.report.figures import GRAY
 from defective.report.outline import outline
 from defective.report.parts import Shelf
 from defective.specs import CraftJob
-from defective.surgery import defects, restore_
+from defective.surgery import defects, mask_layers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,9 +65,8 @@ def channels(count: int = 3) -> "Figure":
     image = shapes("test").x[0]
     net = build(MASKED)
     site = defects(net)[0].site
-    mask: Tensor = net.get_submodule(site).defect_mask[0]  # type: ignore[index]
-    restore_(net)
-    active = _activation(net, site, image)[:count]
+    mask = mask_layers(net)[site].defect_mask[0]
+    active = site_outputs(net, [site], image.unsqueeze(0).float() / 255)[site][0, :count]
     # Neurons that are off for this image stay apart from dead ones, which are black.
     live = 0.4 + 0.6 * active / active.amax((1, 2), keepdim=True).clamp_min(1e-9)
     figure = Figure(figsize=(6.2, 3.35), layout="constrained")
@@ -101,20 +100,6 @@ def _image(plan: Plan, shelf: Shelf) -> Tensor:
     images = [tensors["x"][0] for tensors, _ in filter(None, kept)]
     fitting = [image for image in images if len(image) == 3 and not any(side % GRIDS[-1] for side in image.shape[1:])]
     return max(fitting, key=torch.numel, default=shapes("test").x[0])
-
-
-def _activation(net: nn.Module, site: str, image: Tensor) -> Tensor:
-    """What a site gives for an image, uint8 ``(C, H, W)``."""
-    found: list[Tensor] = []
-    handle = net.get_submodule(site).register_forward_hook(partial(_keep, found))
-    with torch.no_grad():
-        net.eval()(image.unsqueeze(0).float() / 255)
-    handle.remove()
-    return found[0][0]
-
-
-def _keep(found: list[Tensor], module: nn.Module, args: object, output: Tensor) -> None:
-    found.append(output)
 
 
 def _show(axes: "Axes", pixels: Tensor, title: str) -> None:

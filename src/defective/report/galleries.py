@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from defective.campaign.describe import describe
 from defective.campaign.measured import Document
@@ -13,7 +13,7 @@ from defective.campaign.store import name_of
 from defective.report.parts import Shelf
 from defective.report.pictures import mask_picture, perturbation_picture, picture
 from defective.specs import CraftJob, ScoreJob, TrainJob
-from defective.surgery import defects
+from defective.surgery import defects, mask_layers
 from defective.training.checkpoint import load
 
 Picture = dict[str, Any]
@@ -85,15 +85,10 @@ def _of_net(job: TrainJob, net: nn.Module, count: int) -> list[dict[str, str]]:
             "site": defect.site,
             "live": f"{defect.live:,}",
             "total": f"{defect.total:,}",
-            "picture": mask_picture(_mask(net.get_submodule(defect.site).defect_mask)),
+            "picture": mask_picture(mask_layers(net)[defect.site].defect_mask[0]),
         }
         for defect in defects(net)[:count]
     ]
-
-
-def _mask(buffer: Any) -> Tensor:
-    mask: Tensor = buffer[0]
-    return mask
 
 
 def _by_set(scores: Iterable[tuple[str, str]], shelf: Shelf) -> dict[CraftJob, dict[ScoreJob, str]]:

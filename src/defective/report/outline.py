@@ -13,6 +13,7 @@ from torch import fx, nn
 
 from defective.models.normalize import Normalize
 from defective.models.senet import SqueezeExcite
+from defective.sites import image_shape
 
 _UNIT = re.compile(r"(?:stages|blocks)\.\d+\.\d+")
 _BLOCK = re.compile(r"(?:stages|blocks|transitions)\.(\d+)")
@@ -136,7 +137,7 @@ def _shapes(net: nn.Module, graph: fx.Graph) -> None:
     from torch.fx.passes.shape_prop import ShapeProp
 
     parameter = next(net.parameters())
-    images = torch.zeros(1, *cast("tuple[int, ...]", net.input_shape), device=parameter.device, dtype=parameter.dtype)
+    images = torch.zeros(1, *cast("tuple[int, ...]", image_shape(net)), device=parameter.device, dtype=parameter.dtype)
     training = net.training
     # In eval mode, so that the dry run leaves the statistics of the norms alone.
     net.eval()

@@ -1,4 +1,4 @@
-"""Take the masks out of a net, follow it with torch.fx, and see that what was followed is the net."""
+"""Follow a net with torch.fx, and see that what was followed is the net."""
 
 import torch
 from torch import Tensor, nn
@@ -6,13 +6,12 @@ from torch import Tensor, nn
 from defective.errors import InputError
 from defective.inference import evaluating
 from defective.sparse.graph import Traced
-from defective.surgery import defects, restore_
 
 PRECISIONS = ("fp32", "bf16")
 
 
 def follow(net: nn.Module, images: Tensor) -> Traced:
-    """The graph of ``net``, whose masks are taken out of it and put into the graph.
+    """The graph of ``net``, with its masks as nodes.
 
     Args:
         net: A copy that may be changed.
@@ -22,9 +21,7 @@ def follow(net: nn.Module, images: Tensor) -> Traced:
         InputError: If torch.fx cannot follow the net, or follows something else than what it computes in eval mode.
     """
     wanted = _logits(net, images)
-    masks = {defect.site: net.get_submodule(defect.site).get_buffer("defect_mask") for defect in defects(net)}
-    restore_(net)
-    traced = Traced(net, masks, images)
+    traced = Traced(net, images)
     if not (isinstance(traced.output, Tensor) and torch.allclose(traced.output, wanted, 1e-4, 1e-6, equal_nan=True)):
         raise InputError(
             f"what torch.fx followed is not what {type(net).__name__} computes: look for a hook on the net or after a mask, for a sum "

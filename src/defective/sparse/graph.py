@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 
 from defective.errors import InputError
 from defective.inference import evaluating
-from defective.layers import DefectMask, apply_mask
+from defective.layers import DefectMask
 
 Kind = Literal["mask", "conv", "norm", "elementwise", "add", "cat", "other"]
 
@@ -35,31 +35,25 @@ ZERO_KEEPING_CALLS = (F.relu, torch.relu, F.leaky_relu, F.elu, F.gelu, F.silu, F
 SILENT = (nn.Dropout, nn.Dropout2d, nn.AlphaDropout)
 
 
-def _masked(z: Tensor) -> Tensor:
-    """The place of a mask in the graph; which one it is stands beside the graph."""
-    return z
-
-
 class Traced:
     """A net as a graph: the nodes, what each does as far as dead neurons are concerned, activation shapes ``(C, H, W)``, masks.
 
     Args:
-        net: Net whose masks are no hooks any more.
-        masks: Bool masks ``(1, C, H, W)`` by the name of the module whose output they are for.
+        net: Net, masks included.
         example_inputs: Images for one forward pass, which finds the shapes.
 
     Raises:
         InputError: If torch.fx cannot follow the net; the reason is named.
     """
 
-    def __init__(self, net: nn.Module, masks: dict[str, Tensor], example_inputs: Tensor) -> None:
+    def __init__(self, net: nn.Module, example_inputs: Tensor) -> None:
         self.net, self.modules = net, dict(net.named_modules())
-        tracer = _Tracer(masks)
         try:
-            graph = tracer.trace(net)
+            graph = _Tracer().trace(net)
             self.nodes = list(graph.nodes)
-            self.masks = {node: masks[name].bool().cpu()[0] for node, name in tracer.masked.items()}
-            shapes = _Shapes(fx.GraphModule(net, graph), self.masks)
+            layers = {node: self.module(node) for node in self.nodes}
+            self.masks = {node: layer.defect_mask[0].cpu() for node, layer in layers.items() if isinstance(layer, DefectMask)}
+            shapes = _Shapes(fx.GraphModule(net, graph))
             with evaluating(net), torch.no_grad():
                 self.output = shapes.run(example_inputs)
         except InputError:
@@ -113,42 +107,33 @@ def has_hooks(module: nn.Module) -> bool:
 
 
 class _Tracer(fx.Tracer):
-    """Traces into every module that is not torch's own, and puts a mask node after each module that has a mask."""
-
-    def __init__(self, masks: dict[str, Tensor]) -> None:
-        super().__init__()
-        self.masks, self.masked = masks, dict[fx.Node, str]()
+    """Traces into every module that is not torch's own, down to the masks; one that branches on values is called as it is."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        inside = any(site.startswith(f"{module_qualified_name}.") for site in self.masks)
-        return isinstance(m, DefectMask) or (not inside and super().is_leaf_module(m, module_qualified_name))
+        return isinstance(m, DefectMask) or (super().is_leaf_module(m, module_qualified_name) and not _holds_mask(m))
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        name = self.path_of_module(m)
         before = len(self.graph.nodes)
         try:
-            output = args[0] if isinstance(m, DefectMask) else super().call_module(m, forward, args, kwargs)
+            return super().call_module(m, forward, args, kwargs)
         except fx.proxy.TraceError:
-            # A module that branches on values is called as it is, unless there are masks inside.
-            if any(site.startswith(f"{name}.") for site in self.masks):
+            if _holds_mask(m):
                 raise
             for node in reversed(list(self.graph.nodes)[before:]):
                 self.graph.erase_node(node)
-            output = self.create_proxy("call_module", name, args, kwargs)
-        if name not in self.masks:
-            return output
-        masked = self.create_proxy("call_function", _masked, (output,), {})
-        self.masked[masked.node] = name
-        return masked
+            return self.create_proxy("call_module", self.path_of_module(m), args, kwargs)
+
+
+def _holds_mask(module: nn.Module) -> bool:
+    return any(isinstance(part, DefectMask) for part in module.modules())
 
 
 class _Shapes(fx.Interpreter):
     """Notes the shape ``(C, H, W)`` of every feature map, and refuses one that is read again after it was overwritten in place."""
 
-    def __init__(self, module: fx.GraphModule, masks: dict[fx.Node, Tensor]) -> None:
+    def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
         self.extra_traceback = False
-        self.masks = masks
         self.found: dict[fx.Node, tuple[int, int, int]] = {}
         self.versions: dict[fx.Node, int] = {}
         self.writers: dict[int, fx.Node] = {}
@@ -163,8 +148,6 @@ class _Shapes(fx.Interpreter):
                     f"{source.name} is overwritten in place by {writer.name} and read again: let {writer.name} work out of place"
                 )
         output = super().run_node(n)
-        if n in self.masks:
-            output = apply_mask(output, self.masks[n][None].to(output.device), str(n.args[0]))
         for source, value in sources.items():
             if _version(value) != self.versions[source]:
                 self.writers[value.untyped_storage().data_ptr()] = n

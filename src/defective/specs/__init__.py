@@ -14,6 +14,7 @@ in training and on the top blocks: ``0.9-dropout``, ``0.9-spatial``, ``0.9-dropb
 ``-en`` (ensemble of five). A final ``@text`` picks the placement of the paper's text (Eq. 5, Appendix C).
 """
 
+from defective.specs.architecture import Architecture
 from defective.specs.attacks import ATTACK_DEFAULTS, AttackSpec
 from defective.specs.jobs import (
     CraftJob,
@@ -46,6 +47,7 @@ __all__ = [
     "ARCHITECTURES",
     "ATTACK_DEFAULTS",
     "ENSEMBLE_SIZE",
+    "Architecture",
     "AttackSpec",
     "CraftJob",
     "DecisionJob",

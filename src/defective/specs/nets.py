@@ -112,6 +112,11 @@ class NetSpec(Spec):
         except InputError as error:
             raise InputError(f"net {name!r}: {error}") from None
 
+    @property
+    def narrows(self) -> bool:
+        """Whether defective channels are left out of the model, as in the released code, instead of masked."""
+        return self.pattern == "channel" and self.placement == "authors"
+
     def member(self) -> "NetSpec":
         """The spec of one net of the ensemble."""
         return self.model_copy(update={"members": 1})

@@ -1,6 +1,6 @@
-"""Nets and training states as safetensors: weights, masks and what rebuilds them in one file, never pickle."""
+"""Models as safetensors: weights, masks and what rebuilds them in one file, never pickle."""
 
-from itertools import chain
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +11,32 @@ from defective._version import __version__
 from defective.baselines import Drop, attach_drop_, drops, thermometer_, undrop_
 from defective.errors import InputError
 from defective.files import read_tensors, write_tensors
+from defective.layers import DefectMask
 from defective.machine import bare
+from defective.masks import MaskDraw
 from defective.models import Ensemble, construct
+from defective.sites import architecture_of
 from defective.sparse import LiveTraining, SparseNet
-from defective.specs import NetSpec
-from defective.surgery import attach_, defects, restore_
+from defective.specs import Architecture, NetSpec
+from defective.surgery import attach_, mask_layers, restore_
+from defective.verify import verify
+from defective.wrapper import site_modules
 
 
 def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = None) -> None:
-    """Write a net to one safetensors file: weights, masks, dropout, architecture, spec.
+    """Write a model to one safetensors file: weights, masks, dropout, architecture, spec.
 
-    Nets of the zoo and ensembles of them come back by :func:`load` alone. Any other net can be saved too; loading it needs a plain
-    net of the same kind to load into. Weights that a net uses under two names are written under both.
+    Built-in models and ensembles of them come back by :func:`load` alone. Any other model can be saved too; loading it needs a plain
+    model of the same kind to load into. Weights that a model uses under two names are written under both. A sharded model (FSDP2) is
+    gathered: call it in every process, the first one writes.
 
     Args:
-        model: The net, plain or defective.
+        model: The model, plain or defective.
         path: File to write; it appears whole or not at all.
         notes: More to keep beside it, as plain JSON values (data set, recipe, accuracy).
+
+    Raises:
+        InputError: If spec and masks of the model disagree (:func:`defective.verify`).
 
     Example:
         >>> import tempfile
@@ -38,30 +47,36 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         4
     """
     if isinstance(model, SparseNet | LiveTraining):
-        raise InputError(f"a {type(model).__name__} is a view of a net and is not saved: save the net it was made from")
+        raise InputError(f"a {type(model).__name__} is a view of a model and is not saved: save the model it was made from")
     model = bare(model)
+    verify(model)
     spec = _spec(model)
     about = {
         "version": __version__,
         "architecture": _architecture(model),
         "spec": spec.model_dump(mode="json") if spec else None,
-        "build_options": getattr(model, "build_options", None) if spec else None,
-        "defects": {defect.site: [defect.keep_prob, defect.pattern] for defect in defects(model)},
+        "build_options": model.build_options if spec else None,
+        "defects": {site: asdict(layer.draw) if layer.draw else None for site, layer in mask_layers(model).items()},
         "drops": [[drop.site, drop.keep_prob, drop.kind] for drop in drops(model)],
         "notes": notes or {},
     }
-    write_tensors(Path(path), model.state_dict(), about)
+    state = {
+        name: tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor for name, tensor in model.state_dict().items()
+    }
+    if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
+        write_tensors(Path(path), state, about)
 
 
-def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
-    """Read a net written by :func:`save`, masks and dropout included, onto the CPU, in eval mode, each tensor in its dtype as saved.
+def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
+    """Read a model written by :func:`save`, masks and dropout included, onto the CPU, in eval mode, each tensor in its dtype as saved.
 
     Args:
         path: The file, or the folder that ``defective train`` wrote.
-        model: Plain net to load into, for nets that are not of the zoo. Masks and dropout that it has make way for those of the file.
+        model: Plain model to load into, for models that are not built in. Masks and dropout that it has make way for those of the
+            file.
 
     Returns:
-        The net, with ``.spec``, ``.build_options`` and ``.notes`` as saved.
+        The model; a built-in one has ``.spec``, ``.build_options`` and ``.notes`` as saved.
 
     Raises:
         InputError: If the file is missing, damaged, of another kind, or does not fit ``model``.
@@ -70,10 +85,10 @@ def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
     path = path / "model.safetensors" if path.is_dir() else path
     tensors, about = read_tensors(path)
     if "architecture" not in about:
-        raise InputError(f"{path} is not a net saved by defective")
+        raise InputError(f"{path} is not a model saved by defective")
     if model is None:
         if about["architecture"] is None:
-            raise InputError(f"{path} holds a net that is not of the zoo: pass a plain one to load into, load(path, model=net)")
+            raise InputError(f"{path} holds a model that is not built in: pass a plain one to load into, load(path, model=net)")
         with torch.random.fork_rng(devices=[]):
             model = _construct(about["architecture"])
     _attach(model, tensors, about, path)
@@ -81,34 +96,37 @@ def load(path: str | Path, *, model: nn.Module | None = None) -> nn.Module:
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise InputError(f"{path} does not fit this net: {' '.join(str(error).split())}") from None
-    spec = NetSpec.model_validate(about["spec"]) if about["spec"] else None
-    model.spec, model.build_options, model.notes = spec, about["build_options"], about["notes"]  # type: ignore[assignment]
-    if spec and isinstance(model, Ensemble):
-        for member in model.members:
-            member.spec = spec.member()  # type: ignore[assignment]
+        raise InputError(f"{path} does not fit this model: {' '.join(str(error).split())}") from None
+    if about["architecture"] is not None:
+        spec = NetSpec.model_validate(about["spec"]) if about["spec"] else None
+        model.spec, model.build_options, model.notes = spec, about["build_options"], about["notes"]  # type: ignore[assignment]
+        if spec and isinstance(model, Ensemble):
+            for member in model.members:
+                member.spec = spec.member()  # type: ignore[assignment]
+    verify(model)
     return model.eval()
 
 
 def _attach(model: nn.Module, tensors: dict[str, Tensor], about: dict[str, Any], path: Path) -> None:
-    """Give the net the masks and the dropout of the file in place of its own."""
+    """Give the model the masks and the dropout of the file in place of its own."""
     restore_(model)
     undrop_(model)
-    modules = dict(model.named_modules())
-    for site, (keep_prob, pattern) in about["defects"].items():
-        name = f"{site}.defect_mask" if site else "defect_mask"
-        if site not in modules or name not in tensors:
-            raise InputError(f"{path} has a mask for {site!r}, which this net does not have")
-        attach_(model, site, tensors[name][0], keep_prob, pattern)
-    # Files of versions before dropout was there have no such entry.
-    for site, keep_prob, kind in about.get("drops", ()):
+    modules, masks = site_modules(model), {}
+    for site, draw in about["defects"].items():
+        if site not in modules or f"{site}.defect_mask" not in tensors:
+            raise InputError(f"{path} has a mask for {site!r}, which this model does not have")
+        if not isinstance(modules[site], DefectMask):
+            mask = tensors[f"{site}.defect_mask"][0]
+            masks[site] = DefectMask(mask, draw=MaskDraw(**draw) if draw else None, name=site)
+    attach_(model, masks)
+    for site, keep_prob, kind in about["drops"]:
         if site not in modules:
-            raise InputError(f"{path} has {kind} for {site!r}, which this net does not have")
+            raise InputError(f"{path} has {kind} for {site!r}, which this model does not have")
         attach_drop_(model, Drop(site, keep_prob, kind))
 
 
 def _take_dtypes(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    for name, own in chain(model.named_parameters(), model.named_buffers()):
+    for name, own in model.state_dict(keep_vars=True).items():
         if name in tensors and own.is_floating_point() and tensors[name].is_floating_point():
             own.data = own.data.to(tensors[name].dtype)
 
@@ -123,19 +141,20 @@ def _spec(model: nn.Module) -> NetSpec | None:
 
 
 def _architecture(model: nn.Module) -> Any:
-    """What :func:`_construct` needs, or None for a net that is not of the zoo."""
+    """What :func:`_construct` needs, or None for a model that is not built in."""
     if isinstance(model, Ensemble):
         members = [_architecture(member) for member in model.members]
         return None if None in members else {"members": members}
-    return getattr(model, "architecture", None)
+    architecture = architecture_of(model)
+    return architecture and architecture.model_dump(mode="json", exclude_defaults=True)
 
 
-def _construct(architecture: dict[str, Any]) -> nn.Module:
-    if "members" in architecture:
-        ensemble = Ensemble(_construct(member) for member in architecture["members"])
-        ensemble.input_shape = ensemble.members[0].input_shape
-        return ensemble
-    net = construct(**{key: value for key, value in architecture.items() if key != "thermometer"})
-    if "thermometer" in architecture:
-        thermometer_(net, architecture["thermometer"])
+def _construct(about: dict[str, Any]) -> nn.Module:
+    if "members" in about:
+        return Ensemble(_construct(member) for member in about["members"])
+    architecture = Architecture.make(**about)
+    net = construct(**architecture.model_dump(exclude={"thermometer", "mask_size"}))
+    if architecture.thermometer:
+        thermometer_(net, architecture.thermometer)
+    net.architecture = architecture  # type: ignore[assignment]
     return net

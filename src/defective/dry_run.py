@@ -1,0 +1,96 @@
+"""Find the shapes of feature maps by one forward pass."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from defective.errors import InputError
+from defective.inference import device_of, dtype_of, evaluating
+from defective.wrapper import SiteWrapper, site_modules, unwrap_, unwrapped, wrap_
+
+
+class _Probe(nn.Module):
+    """Notes what passes through it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+
+    def forward(self, z: Any) -> Any:
+        self.seen.append(z)
+        return z
+
+
+def site_outputs(model: nn.Module, names: list[str], example_inputs: Tensor) -> dict[str, Tensor]:
+    """Feature maps ``(N, C, H, W)`` of each site in one forward pass in eval mode, with masks and other layers behind sites left out.
+
+    Raises:
+        InputError: If the pass fails, or a site does not run, runs twice, or outputs something other than ``(N, C, H, W)``.
+    """
+    if not isinstance(example_inputs, Tensor):
+        raise InputError(
+            f"example_inputs is {str(example_inputs)[:60]}, not a tensor: pass images, for example torch.zeros(1, 3, 224, 224)"
+        )
+    images = example_inputs.detach().clone().to(device_of(model))
+    images = images.to(dtype_of(model)) if images.is_floating_point() else images
+    with _probes(model, names) as probes:
+        try:
+            with evaluating(model), torch.no_grad():
+                model(images)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            hint = "; a site takes one tensor" if "SiteWrapper.forward" in reason else ""
+            raise InputError(f"the dry forward of example_inputs {tuple(images.shape)} failed: {reason}{hint}") from error
+        modules = site_modules(model)
+        return {name: _checked(name, unwrapped(modules[name]), probe.seen, images) for name, probe in probes.items()}
+
+
+@contextmanager
+def _probes(model: nn.Module, names: list[str]) -> Iterator[dict[str, _Probe]]:
+    """Probes right behind some sites, in place of the layers there; all of it is put back at the end."""
+    probes, layers = {name: _Probe() for name in names}, dict[SiteWrapper, nn.Sequential]()
+    try:
+        for name, site in site_modules(model).items():
+            if isinstance(site, SiteWrapper):
+                layers[site], site.after = site.after, nn.Sequential()
+            if name in probes:
+                wrap_(model, name, "probe", probes[name])
+        yield probes
+    finally:
+        for wrapper, after in layers.items():
+            wrapper.after = after
+        unwrap_(model, _Probe)
+
+
+def _checked(name: str, site: nn.Module, seen: list[Any], images: Tensor) -> Tensor:
+    if not seen:
+        raise InputError(f"site {name!r} did not run in the dry forward pass: pick a module that the model calls")
+    if len(seen) > 1:
+        raise InputError(f"site {name!r} runs more than once in a forward pass and can hold only one mask: pick others")
+    (output,) = seen
+    if not isinstance(output, Tensor) or output.dim() != 4:
+        what = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise InputError(f"site {name!r} outputs {what}, not (N, C, H, W): pick a site that outputs feature maps")
+    if _channels_last(site, output, images):
+        raise InputError(
+            f"site {name!r} outputs {tuple(output.shape)}, which looks like (N, H, W, C): a mask is drawn for (N, C, H, W); pick a "
+            "convolution, a batch norm, or a module after the axes are permuted"
+        )
+    return output
+
+
+def _channels_last(site: nn.Module, output: Tensor, images: Tensor) -> bool:
+    """Whether the channels come last: so in a plain layer norm or linear layer, and where only the first two axes fit the image."""
+    if isinstance(site, nn.modules.conv._ConvNd | nn.modules.batchnorm._BatchNorm | nn.GroupNorm):
+        return False
+    if isinstance(site, nn.Linear) or (type(site) is nn.LayerNorm and len(site.normalized_shape) == 1):
+        return True
+    if images.dim() != 4:
+        return False
+    (height, width), (_, first, second, third) = images.shape[2:], output.shape
+    return first * width == second * height and second * width != third * height

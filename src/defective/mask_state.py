@@ -1,0 +1,153 @@
+"""Masks and state dicts: put stored masks back, load plain weights under masks, fit masks to another image size."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from defective.dry_run import site_outputs
+from defective.errors import InputError
+from defective.inference import device_of, dtype_of
+from defective.layers import DefectMask, pattern_of
+from defective.machine import bare
+from defective.masks import MaskDraw
+from defective.sites import architecture_of, image_shape
+from defective.surgery import Defect, attach_, defects, mask_layers, refuse_masked, shape_of
+from defective.wrapper import site_modules
+
+KEY = "defect_mask"
+How = Literal["tile", "nearest", "redraw"]
+
+
+def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[Defect]:
+    """Put stored masks back on a plain model of the same architecture, in place; weights stay as they are.
+
+    Use it where a tool has loaded the weights of a defective model into a plain one and left the keys of the masks out.
+
+    Args:
+        model: Plain model.
+        state_dict: State dict of the defective model; only its keys ``SITE.defect_mask`` are read, bool ``(1, C, H, W)`` each.
+
+    Returns:
+        One :class:`Defect` per site, in the order of ``model.named_modules()``.
+
+    Raises:
+        InputError: If there is no such key, a site is not in the model or defective already, or a mask is not bool
+            ``(1, C, H, W)``. The model is then unchanged.
+
+    Example:
+        >>> from defective import build, create_model
+        >>> state = build("vgg19/0.5-bottom", width_mult=0.125).state_dict()
+        >>> net = create_model("vgg19", width_mult=0.125)
+        >>> _ = net.load_state_dict(state, strict=False)
+        >>> [defect.live for defect in attach_masks_(net, state)]
+        [4096, 4096, 2048, 2048]
+    """
+    model = bare(model)
+    masks = {key.removesuffix(f".{KEY}"): mask for key, mask in state_dict.items() if key.endswith(f".{KEY}")}
+    if not masks:
+        raise InputError(f"no key of this state dict ends with .{KEY}: it is that of a plain model")
+    modules = site_modules(model)
+    for site, mask in masks.items():
+        if not site or site not in modules:
+            raise InputError(f"the state dict has a mask for {site!r}, which {type(model).__name__} does not have")
+        if mask.dtype != torch.bool or mask.dim() != 4 or len(mask) != 1 or mask.is_meta:
+            raise InputError(
+                f"{site}.{KEY} is {mask.dtype} of shape {tuple(mask.shape)} on {mask.device}, not a bool (1, C, H, W) mask"
+            )
+    refuse_masked(model, list(masks))
+    attach_(model, {site: DefectMask(mask[0].clone(), name=site) for site, mask in masks.items()})
+    return [defect for defect in defects(model) if defect.site in masks]
+
+
+def load_weights_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
+    """Load the weights of a plain model into a defective one; its masks stay, everything else is as strict as ``strict=True``.
+
+    Args:
+        model: Defective model.
+        state_dict: State dict of the plain model; masks in it are loaded too.
+
+    Raises:
+        InputError: If a key other than a mask's is missing, a key is unknown, or a shape does not fit.
+
+    Example:
+        >>> from defective import build, create_model
+        >>> plain, net = create_model("vgg19", width_mult=0.125), build("vgg19/0.5-bottom", width_mult=0.125)
+        >>> load_weights_(net, plain.state_dict())
+        >>> bool((net.head.weight == plain.head.weight).all())
+        True
+    """
+    model = bare(model)
+    own = {key: tensor for key, tensor in model.state_dict().items() if key.endswith(KEY)}
+    try:
+        model.load_state_dict({**own, **state_dict})
+    except RuntimeError as error:
+        raise InputError(f"the weights do not fit this model: {' '.join(str(error).split())}") from None
+
+
+def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How = "tile") -> list[Defect]:
+    """Fit the masks of ``model`` to another image size, in place.
+
+    Weights suit the masks they were trained with, so accuracy falls. Of 100 images that a trained model classified correctly at 32 x
+    32, the share left at 40 x 40 was highest with ``tile``; resizing the images back to the size of the masks lost far less, and
+    training on at the new size removes the problem. Masks of pattern ``channel`` fit any size without loss.
+
+    Args:
+        model: Defective model that can take the new images.
+        image_size: Height and width in pixels, one number or two.
+        how: ``"tile"`` repeats each mask over the larger map and cuts it to size, ``"nearest"`` scales it, ``"redraw"`` draws a new
+            one with the same keep_prob, pattern and seed.
+
+    Returns:
+        One :class:`Defect` per site, with the new shapes.
+
+    Raises:
+        InputError: If the model has no masks or cannot take such images, or ``how`` is unknown. The model is then unchanged.
+
+    Example:
+        >>> from defective import build
+        >>> net = build("vgg19/0.5-bottom", width_mult=0.125)
+        >>> [defect.shape for defect in resize_masks_(net, 48)][:1], net(torch.rand(1, 3, 48, 48)).shape
+        ([(8, 48, 48)], torch.Size([1, 10]))
+    """
+    model = bare(model)
+    layers = mask_layers(model)
+    if not layers:
+        raise InputError("this model has no masks to resize: call defect_ first")
+    if how not in get_args(How):
+        raise InputError(f"no way {how!r} to resize masks; there are {', '.join(get_args(How))}")
+    try:
+        height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+        images = torch.zeros(1, _channels(model), int(height), int(width), dtype=dtype_of(model), device=device_of(model))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"image_size {image_size!r} is not a height and a width in pixels: write 40 or (40, 56)") from error
+    outputs = site_outputs(model, list(layers), images)
+    resized = {site: _resized(layer, shape_of(outputs[site]), how) for site, layer in layers.items()}
+    for site, mask in resized.items():
+        layers[site].defect_mask = mask.unsqueeze(0).to(layers[site].defect_mask.device)
+    for module in model.modules():
+        architecture = architecture_of(module)
+        if architecture is not None:
+            module.architecture = architecture.model_copy(update={"mask_size": (int(height), int(width))})  # type: ignore[assignment]
+    return defects(model)
+
+
+def _resized(layer: DefectMask, shape: tuple[int, int, int], how: How) -> Tensor:
+    mask = layer.defect_mask[0].cpu()
+    _, height, width = shape
+    if how == "redraw":
+        live = int(mask.sum()) / mask.numel()
+        draw = layer.draw or MaskDraw(layer.name, live, pattern_of(mask))
+        return draw.sample(shape)
+    if how == "tile":
+        rows, columns = (torch.arange(new) % old for new, old in ((height, mask.shape[1]), (width, mask.shape[2])))
+        return mask[:, rows[:, None], columns]
+    return F.interpolate(mask[None].float(), (height, width), mode="nearest")[0].bool()
+
+
+def _channels(model: nn.Module) -> int:
+    shape: Any = image_shape(model)
+    convs = (module for module in model.modules() if isinstance(module, nn.Conv2d))
+    return int(shape[0] if shape else next((conv.in_channels for conv in convs), 3))

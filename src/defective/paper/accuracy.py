@@ -1,0 +1,83 @@
+"""Figures 4 and 14: test accuracy beside the defence rate, and over the epochs of training."""
+
+from defective.paper.ablation_claims import BOTTOMS, KEEP_PROBS
+from defective.paper.ablations import TABLE11
+from defective.paper.claims import Claim, rising
+from defective.paper.exhibit import Cell, Cells, Exhibit, Row
+from defective.paper.protocol import TRAINED, TRANSFER
+from defective.paper.setup import Setup
+
+# Column of Figure 4 to column of Table 11, which has the same models under the same attack.
+_COLUMNS = {"Test Accuracy": "Acc", "PGD16": "PGD16"}
+
+
+def _from_table11(setup: Setup) -> Cells:
+    table = TABLE11.cells(setup)
+    return {(model, column): table[model, there] for model in BOTTOMS for column, there in _COLUMNS.items()}
+
+
+_FIGURE4 = Exhibit(
+    name="figure4",
+    title="Test accuracy against defence rate, by keep probability",
+    where="Appendix A.1, Figure 4",
+    caption="Rows, drawn as points, are ResNet-18s by the share of bottom neurons that they keep. Columns are the accuracy on "
+    "the test set and, against PGD (radius 16/255, 20 steps of 1/255) made on DenseNet-121, the share of attacked images that "
+    "the row's net gets right, of those that it got right before and that fool the DenseNet.",
+    data="cifar10",
+    columns=tuple(_COLUMNS),
+    rows=tuple(
+        Row(model, keep_prob, tuple(TABLE11.published(model, there) for there in _COLUMNS.values()))
+        for model, keep_prob in zip(BOTTOMS, KEEP_PROBS, strict=True)
+    ),
+    cells=_from_table11,
+    claims=(
+        Claim(
+            "As fewer neurons are kept, the defence rate rises and the test accuracy falls, each step of the way.",
+            "Appendix A.1",
+            (*rising("PGD16", BOTTOMS), *rising("Test Accuracy", BOTTOMS[::-1])),
+        ),
+    ),
+    view="scatter",
+    notes=(
+        "The figure is a drawing without numbers: the published ones are those of Table 11, same nets and same attack.",
+        *TRANSFER,
+    ),
+)
+
+_DATA = {"CIFAR-10": "cifar10", "MNIST": "mnist"}
+_LABELS = {"resnet18": "ResNet-18", "resnet18/0.5-bottom": "0.5-Bottom"}
+
+
+def _trained(setup: Setup) -> Cells:
+    return {
+        (model, column): Cell(setup.target(model, data=kind), "test_accuracy")
+        for model in _LABELS
+        for column, kind in _DATA.items()
+        if kind in setup.data
+    }
+
+
+_FIGURE14 = Exhibit(
+    name="figure14",
+    title="Accuracy in training and test, epoch by epoch",
+    where="Appendix D, Figure 14",
+    caption="Rows are ResNet-18s (0.5-Bottom: half of the bottom neurons kept), columns data sets; a number is the accuracy of "
+    "the trained net on the test set. Curves are the accuracy during each epoch on the training images (dashed) and after it on "
+    "the test set (solid).",
+    data="cifar10",
+    columns=tuple(_DATA),
+    rows=tuple(Row(model, label) for model, label in _LABELS.items()),
+    cells=_trained,
+    view="training",
+    notes=(
+        "The paper does not say which keep probability its defective net has; 0.5 is one that the released code has for both data "
+        "sets.",
+        "The figure is a drawing without numbers; where the curves of these nets end is in Tables 3 and 6.",
+        "The text subtracts a mean for each pixel; the released code normalises each channel by mean and deviation, as is done "
+        "here.",
+        "The column of MNIST is of another data set than the rest and stays empty where there is none.",
+        *TRAINED,
+    ),
+)
+
+EXHIBITS = (_FIGURE4, _FIGURE14)

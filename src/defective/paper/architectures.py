@@ -1,0 +1,114 @@
+"""Tables 3, 5 and 6: five architectures under transfer attacks, each plain and with defective bottom layers.
+
+The paper claims that defective bottom layers raise the defence rate of every architecture, whichever source attacks it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from defective.paper.claims import Claim, above
+from defective.paper.exhibit import Cells, Exhibit
+from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, PGD8, PGD16, TRANSFER, accuracies, scores
+from defective.paper.published import printed
+from defective.paper.setup import Setup
+
+LABELS = {"resnet18": "ResNet-18", "resnet50": "ResNet-50", "densenet121": "DenseNet-121", "senet18": "SENet-18", "vgg19": "VGG-19"}
+
+# Column to the architectures whose ensemble the adversarial examples are generated on.
+_SINGLE = {label: (arch,) for arch, label in LABELS.items()}
+_ENSEMBLES = {f"-{label}": tuple(other for other in LABELS if other != arch) for arch, label in LABELS.items()}
+
+
+def _exhibit(
+    number: int,
+    title: str,
+    section: str,
+    *,
+    sources: Mapping[str, tuple[str, ...]],
+    attack: str,
+    caption: str,
+    data: str = "cifar10",
+    notes: tuple[str, ...] = (),
+) -> Exhibit:
+    """One table: every architecture and variant, attacked from every source.
+
+    Args:
+        number: Number of the table.
+        title: What it shows.
+        section: Section of the paper.
+        sources: Column to architectures.
+        attack: The attack on the sources.
+        caption: What the columns are.
+        data: Kind of data set.
+        notes: What applies to this table only.
+    """
+    columns, rows = printed(f"table{number}")
+
+    def cells(setup: Setup) -> Cells:
+        targets = {row.name: setup.target(row.name, data=data) for row in rows}
+        plain = {arch: setup.source(arch, data=data) for arch in LABELS}
+        adversarial = {column: setup.craft(*(plain[arch] for arch in archs), attack=attack) for column, archs in sources.items()}
+        return scores(targets, adversarial) | accuracies(targets)
+
+    return Exhibit(
+        name=f"table{number}",
+        title=title,
+        where=f"{section}, Table {number}",
+        caption="Rows are attacked nets (p-Bottom: a share p of the neurons in the bottom layers kept), columns the plain "
+        f"{caption}. {DEFENCE_RATE}{LAST_COLUMN}",
+        data=data,
+        columns=columns,
+        rows=rows,
+        cells=cells,
+        claims=_claims(tuple(sources), section),
+        notes=(*TRANSFER, *notes),
+    )
+
+
+def _claims(sources: Sequence[str], section: str) -> tuple[Claim, ...]:
+    """What the paper says of all three tables; ``section`` says so of this one."""
+    return (
+        Claim(
+            "Defective bottom layers make every architecture withstand the attack better, whichever source it comes from.",
+            section,
+            above(sources, [(f"{arch}/{p}-bottom", arch) for arch in LABELS for p in ("0.5", "0.3")]),
+        ),
+        Claim(
+            "For every architecture and source, keeping fewer neurons defends better still: the trend that the paper finds on ResNet-18.",
+            "Section 4.2, Appendix A.1",
+            above(sources, [(f"{arch}/0.3-bottom", f"{arch}/0.5-bottom") for arch in LABELS]),
+        ),
+    )
+
+
+EXHIBITS = (
+    _exhibit(
+        3,
+        "Transfer attacks on five architectures from five sources",
+        "Section 4.1",
+        sources=_SINGLE,
+        attack=PGD16,
+        caption="nets, trained apart, on which PGD makes its images: radius 16/255, 20 steps of 1/255",
+    ),
+    _exhibit(
+        5,
+        "Transfer attacks on five architectures from ensembles of four",
+        "Appendix A.2",
+        sources=_ENSEMBLES,
+        attack=PGD8,
+        caption="net left out of five: PGD attacks the other four, trained apart, all at once, radius 8/255, 7 steps of 2/255",
+        notes=("Fused nets average their logits; the paper does not say how it fuses them, and no code of it was released.",),
+    ),
+    _exhibit(
+        6,
+        "Transfer attacks on five architectures from five sources, on MNIST",
+        "Appendix A.3",
+        sources=_SINGLE,
+        attack="pgd:eps=0.3,step_size=0.01,steps=40",
+        caption="nets, trained apart, on which PGD makes its images: radius 0.3 of the range of grey, 40 steps of 0.01",
+        data="mnist",
+        notes=(
+            "The released code stretches each attacked digit to the full range of grey when it saves it; here digits are kept as they "
+            "are.",
+        ),
+    ),
+)

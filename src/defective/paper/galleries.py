@@ -1,0 +1,141 @@
+"""Figures 1, 6, 7 and 15: adversarial images of several models, generated from the same originals and classified by all of them."""
+
+from collections.abc import Mapping, Sequence
+
+from defective.paper.exhibit import Cell, Cells, Exhibit, Row
+from defective.paper.protocol import PLACEMENT
+from defective.paper.setup import Setup
+
+# Model to label, in the order of the rows.
+_CIFAR = {"resnet18/0.2-bottom": "0.2-Bottom", "resnet18/0.1-blocks12": "0.1-Blocks 1, 2", "resnet18": "ResNet-18"}
+_CIFAR_DEFECTIVE = {model: label for model, label in _CIFAR.items() if model != "resnet18"}
+_TINY_IMAGENET = {"resnet18/0.1-blocks12": "0.1-Blocks 1, 2", "resnet18": "ResNet-18"}
+
+# For captions: how strong the attacks on CIFAR-10 are, and which neurons the defective models keep.
+_CIFAR_STRENGTH = "16/255 in 20 steps or 32/255 in 40, of 1/255 each"
+_CIFAR_KEPT = "0.2-Bottom: a fifth of the bottom neurons kept; 0.1-Blocks 1, 2: a tenth in these blocks"
+_TINY_KEPT = "0.1-Blocks 1, 2: a tenth of the neurons in these blocks kept"
+
+_TINY_UNRELEASED = "Nothing of Tiny-ImageNet was released: net and recipe are those of CIFAR-10 at 64 x 64 pixels."
+_SECOND_ROWS = "The caption calls two of its three rows the second."
+
+
+def _mifgsm(eps: int, steps: int) -> str:
+    return f"mifgsm:eps={eps}/255,step_size=1/255,steps={steps}"
+
+
+_CIFAR_ATTACKS = {_mifgsm(16, 20): "MIFGSM16", _mifgsm(32, 40): "MIFGSM32"}
+
+
+def _exhibit(
+    number: int,
+    title: str,
+    section: str,
+    *notes: str,
+    data: str,
+    models: Mapping[str, str],
+    attacks: Mapping[str, str],
+    strength: str,
+    kept: str,
+    originals: Sequence[str] = (),
+) -> Exhibit:
+    """One gallery: a row for each attack and attacked model, a column for each model that classifies.
+
+    Args:
+        number: Number of the figure.
+        title: What it shows.
+        section: Section of the paper.
+        notes: What a reader must know to compare.
+        data: Kind of data set.
+        models: Model to label; each is attacked and classifies.
+        attacks: Attack to label.
+        strength: Radius and steps of the attacks, for the caption.
+        kept: Which neurons the defective models keep, for the caption.
+        originals: Models that must classify the originals correctly (default: all); galleries with the same ones show the same images.
+    """
+
+    def cells(setup: Setup) -> Cells:
+        targets = {model: setup.target(model, data=data) for model in models}
+        among = tuple(setup.target(model, data=data) for model in originals or models)
+        found: dict[tuple[str, str], Cell] = {}
+        for attack, short in attacks.items():
+            for attacked, source in targets.items():
+                images = setup.craft(source, attack=attack, samples=setup.scale.gallery, among=among)
+                for model, label in models.items():
+                    found[f"{attacked} {short}", label] = Cell(setup.score(targets[model], images), "all")
+        return found
+
+    return Exhibit(
+        name=f"figure{number}",
+        title=title,
+        where=f"{section}, Figure {number}",
+        caption=f"Rows are nets with the attack on their own gradients that made the images: MIFGSM of radius {strength} ({kept}). "
+        "Columns are nets that judge, a number is the share of the images shown that they get right; where both are one net, the "
+        "attack is white-box.",
+        data=data,
+        columns=tuple(models.values()),
+        rows=tuple(Row(f"{model} {short}", f"{label}, {short}") for short in attacks.values() for model, label in models.items()),
+        cells=cells,
+        view="gallery",
+        notes=(*notes, PLACEMENT),
+    )
+
+
+EXHIBITS = (
+    _exhibit(
+        1,
+        "Adversarial CIFAR-10 images of defective nets",
+        "Section 1",
+        "The paper sends the reader to Appendix B for nets and attacks and names neither, nor the data set: shown are the CIFAR-10 "
+        "images of Figure 6's defective nets.",
+        "The paper does not say how it chose its images; these are the first in a seeded order that all nets of Figure 6 classify right.",
+        data="cifar10",
+        models=_CIFAR_DEFECTIVE,
+        attacks=_CIFAR_ATTACKS,
+        strength=_CIFAR_STRENGTH,
+        kept=_CIFAR_KEPT,
+        originals=tuple(_CIFAR),
+    ),
+    _exhibit(
+        6,
+        "Adversarial CIFAR-10 images of defective nets and of the standard net",
+        "Appendix B.1",
+        "The paper gives the scales, 16 and 32, but no steps: as in its PGD, they are of size 1, 20 and 40 in number (the released "
+        "MIFGSM has the latter).",
+        "The paper does not say how it chose its images; these are the first in a seeded order that all three nets classify right.",
+        _SECOND_ROWS,
+        data="cifar10",
+        models=_CIFAR,
+        attacks=_CIFAR_ATTACKS,
+        strength=_CIFAR_STRENGTH,
+        kept=_CIFAR_KEPT,
+    ),
+    _exhibit(
+        7,
+        "Adversarial Tiny-ImageNet images of a defective net and of the standard net",
+        "Appendix B.1",
+        "Scales and step numbers are paired as the text has them. The pairs may be swapped: 40 steps of size 1 cannot reach scale 64, "
+        "and Figure 15 pairs 64 with 80 steps.",
+        "The paper does not say how it chose its images; these are the first in a seeded order that both nets classify right.",
+        _TINY_UNRELEASED,
+        _SECOND_ROWS,
+        data="tiny-imagenet",
+        models=_TINY_IMAGENET,
+        attacks={_mifgsm(64, 40): "MIFGSM64 (40 steps)", _mifgsm(32, 80): "MIFGSM32 (80 steps)"},
+        strength="64/255 in 40 steps or 32/255 in 80, of 1/255 each",
+        kept=_TINY_KEPT,
+    ),
+    _exhibit(
+        15,
+        "A random sample of adversarial Tiny-ImageNet images of a defective net and of the standard net",
+        "Appendix B.2",
+        "The sample is of images that both nets classify right, the same as in Figure 7; the paper does not say whether its own is.",
+        "The caption calls the defective net Random Mask.",
+        _TINY_UNRELEASED,
+        data="tiny-imagenet",
+        models=_TINY_IMAGENET,
+        attacks={_mifgsm(64, 80): "MIFGSM64 (80 steps)"},
+        strength="64/255 in 80 steps of 1/255",
+        kept=_TINY_KEPT,
+    ),
+)

@@ -1,0 +1,182 @@
+"""A transparent wrapper: a module whose output goes through further layers, in its place and under its names."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from defective.errors import InputError
+
+
+class SiteWrapper(nn.Module):
+    """A module and the layers that its output goes through.
+
+    The wrapper takes the module's place in the model. State-dict keys stay as they were (``bn1.weight``; a mask adds
+    ``bn1.defect_mask``), attributes are read from and written to the module, and so is indexing. Tools that rebuild or replace the
+    module find it as ``bn1.module`` and leave the layers behind it alone.
+
+    Args:
+        module: A module that takes one argument and returns one tensor.
+        key: Name of the first layer behind it.
+        layer: The first layer behind it.
+    """
+
+    def __init__(self, module: nn.Module, key: str, layer: nn.Module) -> None:
+        super().__init__()
+        self.training = module.training
+        # Only what the module has now is forwarded or renamed: tools look for names of their own (base_layer, parametrizations) to
+        # find what they have put in, and must find it inside the wrapper.
+        self.forwarded = frozenset(name for name in dir(module) if not name.startswith("__"))
+        self.keys = frozenset(module.state_dict())
+        self.module = module
+        self.after = nn.Sequential()
+        self.append(key, layer)
+        self.register_state_dict_post_hook(_to_outer_names)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_to_inner_names)  # type: ignore[no-untyped-call]
+
+    # One argument and one result: torch.jit.script takes no other signature.
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after(self.module(x))  # type: ignore[no-any-return]
+
+    def append(self, key: str, layer: nn.Module) -> None:
+        """Put a layer behind those that are there."""
+        self.after.add_module(key, layer.train(self.training))
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            owner = self._owner(name)
+            if owner is None:
+                raise
+            return getattr(owner, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = name in self.__dict__ or name in ("module", "after") or hasattr(type(self), name)
+        owner = None if own else self._owner(name)
+        if owner is None:
+            super().__setattr__(name, value)
+        elif isinstance(value, Tensor) and name in owner._parameters:
+            # torch.func.functional_call puts plain tensors in the place of parameters.
+            owner._parameters[name] = value  # type: ignore[assignment]
+        else:
+            setattr(owner, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        owner = None if name in self.__dict__ else self._owner(name)
+        if owner is None:
+            super().__delattr__(name)
+        else:
+            delattr(owner, name)
+
+    def _owner(self, name: str) -> nn.Module | None:
+        """The module inside that has an attribute which the wrapper lends its name to."""
+        children = self.__dict__.get("_modules", {})
+        if "after" not in children:
+            return None
+        layers = [layer for layer in children["after"] if name in layer._buffers]
+        return layers[0] if layers else children["module"] if name in self.forwarded else None
+
+    def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
+        """Refused: a parameter of the wrapper would do nothing."""
+        inside = type(self.module).__name__
+        raise InputError(f"{name!r} cannot be added to a wrapped {inside}: call this on the module inside the wrapper, SITE.module")
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.module[index]  # type: ignore[index]
+
+    def __len__(self) -> int:
+        return len(self.module)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.module)  # type: ignore[call-overload, no-any-return]
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def site_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """The modules of ``model`` by the names they had before any was wrapped; a wrapped one is given as its wrapper.
+
+    Example:
+        >>> net = nn.Sequential(nn.Sequential(nn.ReLU()), nn.ReLU())
+        >>> wrap_(net, "0", "identity", nn.Identity())
+        >>> list(site_modules(net))
+        ['', '0', '0.0', '1']
+    """
+    found: dict[nn.Module, str] = {}
+
+    def visit(module: nn.Module, name: str) -> None:
+        if module in found:
+            return
+        found[module] = name
+        for key, child in unwrapped(module).named_children():
+            visit(child, f"{name}.{key}" if name else key)
+
+    visit(model, "")
+    return {name: module for module, name in found.items()}
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module inside a wrapper; any other module itself."""
+    return module.module if isinstance(module, SiteWrapper) else module
+
+
+def wrap_(model: nn.Module, name: str, key: str, layer: nn.Module) -> None:
+    """Put ``layer`` behind the module called ``name``, wherever the model holds that module."""
+    site = site_modules(model)[name]
+    if isinstance(site, SiteWrapper):
+        site.append(key, layer)
+    elif site is model:
+        raise InputError("the model itself cannot be a site: name modules inside it, or put it into an nn.Sequential")
+    else:
+        _replace(model, site, SiteWrapper(site, key, layer))
+
+
+def unwrap_(model: nn.Module, kind: type[nn.Module]) -> bool:
+    """Take every layer of one kind out from behind its site, and with the last one the wrapper; return whether there was any."""
+    changed = False
+    for wrapper in [module for module in model.modules() if isinstance(module, SiteWrapper)]:
+        for key, layer in list(wrapper.after.named_children()):
+            if isinstance(layer, kind):
+                delattr(wrapper.after, key)
+                changed = True
+        if not len(wrapper.after):
+            _replace(model, wrapper, wrapper.module)
+    return changed
+
+
+def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    for path, module in list(model.named_modules(remove_duplicate=False)):
+        if module is old:
+            parent, _, key = path.rpartition(".")
+            setattr(model.get_submodule(parent), key, new)
+
+
+def _to_outer_names(wrapper: SiteWrapper, state: dict[str, Any], prefix: str, metadata: object) -> None:
+    for key in [key for key in state if key.startswith(prefix)]:
+        child, _, rest = key.removeprefix(prefix).partition(".")
+        if child == "after":
+            rest = rest.partition(".")[2]
+        elif rest not in wrapper.keys and not rest.endswith("defect_mask"):
+            rest = f"module.{rest}"
+        # Popped where nothing changes too: the order stays that of the modules.
+        state[prefix + rest] = state.pop(key)
+
+
+def _to_inner_names(
+    wrapper: SiteWrapper, state: dict[str, Any], prefix: str, metadata: object, strict: bool, missing: list[str], *_: object
+) -> None:
+    own = wrapper.after.state_dict()
+    layers = {key.partition(".")[2]: f"after.{key}" for key in own}
+    for key in [key for key in state if key.startswith(prefix)]:
+        rest = key.removeprefix(prefix)
+        # As named_parameters() and named_buffers() call it, or a key that came into the module later.
+        inner = rest.partition(".")[0] in ("module", "after") and rest not in wrapper.keys
+        if not inner:
+            state[prefix + layers.get(rest, f"module.{rest}")] = state.pop(key)
+    for key, inside in layers.items():
+        # What a plain model's state dict lacks is reported under its outer name, and stays as it is.
+        if prefix + inside not in state:
+            missing.append(prefix + key)
+            state[prefix + inside] = own[inside.removeprefix("after.")]

@@ -1,0 +1,45 @@
+"""The CSV files of printed numbers: each line is one number of a table, in printed order, with the printed digits."""
+
+import csv
+import re
+from importlib.resources import files
+
+import pytest
+
+from defective.paper import EXHIBITS
+from defective.paper.published import printed
+
+TABLES = [name for name in EXHIBITS if name.startswith("table")]
+
+
+def lines(name):
+    text = files("defective.paper.published").joinpath(f"{name}.csv").read_text(encoding="utf-8")
+    return list(csv.reader(text.splitlines()))
+
+
+def test_every_table_has_a_file_and_every_file_a_table():
+    found = {each.name for each in files("defective.paper.published").iterdir() if each.name.endswith(".csv")}
+    assert found == {f"{name}.csv" for name in TABLES}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_file_holds_one_line_for_each_number_in_printed_order(name):
+    header, *body = lines(name)
+    exhibit = EXHIBITS[name]
+    assert header == ["row", "row_label", "column", "value"]
+    assert [line[:3] for line in body] == [[row.name, row.label, column] for row in exhibit.rows for column in exhibit.columns]
+    values = [number for row in exhibit.rows for number in row.published]
+    assert [float(line[3]) if line[3] else None for line in body] == values
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_numbers_have_the_printed_digits(name):
+    digits = r"\d\.\de-\d\d" if EXHIBITS[name].unit == "S(M)" else r"\d{1,2}\.\d\d"
+    for row, _, column, value in lines(name)[1:]:
+        assert re.fullmatch(digits, value) or (not value and "therm" in row and column == "FGSM")
+
+
+def test_an_empty_value_is_no_number():
+    numbers = {row.label: row.published for row in printed("table2").rows}
+    assert numbers["Thermometer(16)"] == (None, 88.25, 89.88)
+    assert numbers["Standard CNN"] == (52.88, 15.98, 95.39)
