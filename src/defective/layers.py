@@ -78,7 +78,8 @@ class DefectMask(nn.Module):
 @fx.wrap
 def apply_mask(z: Tensor, mask: Tensor, name: str) -> Tensor:
     """``z`` of shape ``(N, C, H, W)`` times ``mask`` of shape ``(1, C, H, W)``; one node in a graph of torch.fx."""
-    if z.dim() != 4 or z.shape[1:] != mask.shape[1:]:
+    # torch.jit.trace would warn of a comparison of sizes.
+    if not torch.jit.is_tracing() and (z.dim() != 4 or z.shape[1:] != mask.shape[1:]):  # type: ignore[attr-defined, no-untyped-call]
         raise InputError(size_error(list(z.shape[1:]), list(mask.shape[1:]), name))
     return z * mask
 
