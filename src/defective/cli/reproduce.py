@@ -19,8 +19,11 @@ from defective.experiments.store import Store
 from defective.machine import age, choose_device
 from defective.paper import exhibits
 from defective.progress import until
-from defective.report.numbers import bounds, chance_warning, missing, shown, some_seeds, unequal_warning
-from defective.results.measured import documents, plain
+from defective.report.exhibit_table import compact_table
+from defective.report.wording import warnings
+from defective.results.documents import ExhibitResult
+from defective.results.measured import documents
+from defective.tables import format_table
 
 # Kept of a time budget for writing down what is there: a share of it, and at least so many seconds and so many more for each job.
 RESERVE, LEAST, LEAST_A_JOB = 0.03, 2.0, 0.005
@@ -76,10 +79,10 @@ def reproduce(
         tally = _run(plan, bench, ray)
     found = documents(plan, kept)
     if json:
-        print_json({"jobs": _counts(tally), "failed": _failures(tally, kept), "exhibits": plain(found)})
+        print_json({"jobs": _counts(tally), "failed": _failures(tally, kept), "exhibits": [result.as_json() for result in found]})
     else:
         _print(found, tally, kept)
-    if tally.count("failed") or any(claim["verdict"] == "fails" for document in found for claim in document["claims"]):
+    if tally.count("failed") or any(claim.verdict == "fails" for result in found for claim in result.claims):
         raise typer.Exit(1)
 
 
@@ -147,27 +150,6 @@ def _time(seconds: float) -> str:
     return f"{seconds / 3600:,.1f} h" if seconds > 5400 else f"{seconds / 60:,.1f} min"
 
 
-def _rows(document: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Published and measured of each cell, beside the label of its row."""
-    cells = {(cell["row"], cell["column"]): cell for cell in document["cells"]}
-    return [
-        (row["label"], *(_both(cells[row["name"], column], document) for column in document["columns"]))
-        for row in document["rows"]
-        if document["cells"]
-    ]
-
-
-def _both(cell: dict[str, Any], document: dict[str, Any]) -> str:
-    """Published and measured, of several seeds with the interval of the mean; what the paper does not print has no place."""
-    unit, published, measured = document["unit"], cell["published"], cell["measured"]
-    found = missing(cell) if measured is None else shown(measured["mean"], unit)
-    if measured is not None and document["seeds"] > 1:
-        few = some_seeds(cell, document)
-        found = f"{found} ({bounds(measured, unit)}{f', {few}' if few else ''})"
-    form = "{:.1f}" if unit == "%" else "{:.1e}"
-    return found if published is None else f"{form.format(published)} | {found}"
-
-
 def _counts(tally: Tally) -> dict[str, int]:
     return {state: tally.count(state) for state in ("finished", "failed", "blocked", "left")} | {"done now": tally.done}
 
@@ -176,21 +158,16 @@ def _failures(tally: Tally, store: Store) -> list[dict[str, Any]]:
     return [store.failure(job) or {} for job, state in tally.states.items() if state == "failed"]
 
 
-def _print(found: list[dict[str, Any]], tally: Tally, store: Store) -> None:
-    for document in found:
-        rows = _rows(document)
-        if rows:
-            title = f"{document['exhibit']}: {document['title']} ({document['scale']}, {', '.join(document['data'].values())})"
-            printed = any(cell["published"] is not None for cell in document["cells"])
-            columns = ("published | measured" if printed else "measured", *document["columns"])
-            seeds = document["seeds"]
-            print_table(title, columns, rows, note=f"Mean of {seeds} seeds and its 95 % interval." if seeds > 1 else "")
+def _print(found: list[ExhibitResult], tally: Tally, store: Store) -> None:
+    for result in found:
+        if result.cells:
+            sys.stdout.write(format_table(compact_table(result), "terminal"))
         else:
-            typer.echo(f"{document['exhibit']}: {document['title']}, drawn by defective report")
-        for claim in document["claims"]:
-            counts = ", ".join(f"{count} {verdict}" for verdict, count in claim["counts"].items())
-            typer.echo(f"  {claim['verdict']}: {claim['text']} ({counts})")
-            for warning in filter(None, (chance_warning(claim["at_chance"]), unequal_warning(claim["unequal"]))):
+            typer.echo(f"{result.exhibit}: {result.title}, drawn by defective report")
+        for claim in result.claims:
+            counts = ", ".join(f"{count} {verdict}" for verdict, count in claim.counts.items())
+            typer.echo(f"  {claim.verdict}: {claim.text} ({counts})")
+            for warning in warnings(claim.at_chance, claim.training_mismatch):
                 typer.echo(f"    warning: {warning}")
     for failure in _failures(tally, store):
         typer.echo(f"failed: {failure.get('job')}: {failure.get('error')}")
