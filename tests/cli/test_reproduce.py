@@ -12,7 +12,8 @@ from defective.experiments import execute as jobs
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS
 from defective.progress import until
-from defective.report.numbers import unequal_warning
+from defective.report.wording import warnings
+from defective.results.documents import TrainingMismatch
 from printed import parse, table
 from runs import few, finish, plan_of
 
@@ -88,7 +89,8 @@ def test_it_runs_what_is_missing_and_shows_what_it_measured(place, tmp_path, run
     store = Store.open(tmp_path / "store")
     stored = {job.net: store.result(job)["values"]["test_accuracy"] for job in plan_of("figure14", data="data").jobs}
     measured = [cell["measured"] for cell in made["cells"] if cell["measured"]]
-    assert [each["counts"] for each in measured] == [[counts] for counts in stored.values()]
+    counts = [[(each["num_correct"], each["num_evaluated"]) for each in one["counts"]] for one in measured]
+    assert counts == [[(each["hits"], each["total"])] for each in stored.values()]
     assert made["data"] == {"cifar10": "data"} and made["scale"] == "tiny"
     before = listing(store.folder)
     again = parse(run(f"{command} --json"))
@@ -131,7 +133,8 @@ def test_nets_trained_for_unequal_epochs_say_so(place, tmp_path, run):
     filled(tmp_path / "store", "table2", lambda net: 500)
     asked = f"reproduce table2 {DATA} --store {tmp_path / 'store'}"
     claims = json.loads(run(f"{asked} --json").out)["exhibits"][0]["claims"]
-    expected = [f"    warning: {unequal_warning(claim['unequal'])}" for claim in claims if claim["unequal"]]
+    found = [[TrainingMismatch(**each) for each in claim["training_mismatch"]] for claim in claims]
+    expected = [f"    warning: {warning}" for each in found for warning in warnings([], each)]
     lines = run(asked).out.splitlines()
     assert [line for line in lines if "warning" in line] == expected != []
     assert all("adversarial" in line and "2 epochs" in line for line in expected)

@@ -5,7 +5,8 @@ import pytest
 from browser import Browser, find
 from defective.data import shapes
 from defective.experiments.plan import Plan
-from defective.report import campaign
+from defective.report import report
+from defective.report.galleries import Example, Prediction
 from defective.report.pictures import picture
 from filled_store import filled_store
 
@@ -19,21 +20,16 @@ TIP = "#tip:popover-open"
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     image = picture(shapes("test").x[0])
-    shown = {
-        **dict.fromkeys(("original", "perturbation", "adversarial"), image),
-        "caption": "PGD16",
-        "label": "disc",
-        "verdicts": [{"net": "plain", "says": "ring", "right": False}],
-        "spec": "pgd:eps=16/255,step_size=1/255,steps=20 on densenet121",
-    }
+    attack = "pgd:eps=16/255,step_size=1/255,steps=20 on densenet121"
+    shown = Example("PGD16", "disc", image, image, image, (Prediction("plain", "ring", False),), attack)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(campaign.galleries, "examples", lambda *given: [shown])
-        patch.setattr(campaign.galleries, "masks", lambda *given: [])
-        drawn = campaign.plots.plot
+        patch.setattr(report.galleries, "examples", lambda *given: [shown])
+        patch.setattr(report.galleries, "masks", lambda *given: [])
+        drawn = report.plots.plot
         patch.setattr(
-            campaign.plots, "plot", lambda document, store: drawn(document, store) if document["exhibit"] == "figure5" else None
+            report.plots, "plot", lambda document, store: drawn(document, store) if document.exhibit == "figure5" else None
         )
-        campaign.write_report(filled_store(folder / "store", ASKED, every=9), folder / "out")
+        report.write_report(filled_store(folder / "store", ASKED, every=9), folder / "out")
     return folder / "out" / "index.html"
 
 

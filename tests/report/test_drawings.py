@@ -17,7 +17,7 @@ from defective.report.architecture import SITES, picture_of
 from defective.report.drawings import ARCHITECTURES, GRIDS, MASKED, drawing, patches
 from defective.report.figures import svg
 from defective.report.outline import outline
-from defective.report.parts import Shelf
+from defective.report.sections import ResultReader
 from made_store import finish, plan
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -143,23 +143,23 @@ def test_all_that_is_drawn_lies_inside_the_figure(net):
 
 @pytest.mark.parametrize("name", ["figure2", "figure3", *ARCHITECTURES])
 def test_every_drawing_is_svg_with_equal_bytes(name, store):
-    texts = [svg(drawing(name, plan(), Shelf(store))) for _ in range(2)]
+    texts = [svg(drawing(name, plan(), ResultReader(store))) for _ in range(2)]
     assert texts[0] == texts[1]
     assert ElementTree.fromstring(texts[0]).tag == f"{SVG}svg"
 
 
 def test_architectures_are_drawn_at_full_width(store):
-    shown = words(drawing("figure8", plan(), Shelf(store)))
+    shown = words(drawing("figure8", plan(), ResultReader(store)))
     assert "3×3 conv, 512" in shown and "512 × 4 × 4" in shown
-    assert "2048 × 4 × 4" in words(drawing("figure9", plan(), Shelf(store)))
+    assert "2048 × 4 × 4" in words(drawing("figure9", plan(), ResultReader(store)))
 
 
 def test_other_exhibits_are_no_drawings(store):
-    assert drawing("table4", plan(), Shelf(store)) is None
+    assert drawing("table4", plan(), ResultReader(store)) is None
 
 
 def test_dead_neurons_are_black_and_the_others_as_they_were(store):
-    axes = drawing("figure2", plan(), Shelf(store)).axes
+    axes = drawing("figure2", plan(), ResultReader(store)).axes
     pixels = [np.asarray(each.images[0].get_array()) for each in axes]
     net = build(MASKED)
     mask = net.get_submodule(defects(net)[0].site).defect_mask[0].numpy()
@@ -196,12 +196,12 @@ def test_the_image_is_one_that_an_attack_began_with_and_that_can_be_cut(size, ta
     x = torch.full((4, 3, size, size), 200, dtype=torch.uint8)
     crafted = next(job for job in plan().jobs if job.kind == "craft")
     write_tensors(finish(store, crafted) / "pictures.safetensors", {"x": x}, {})
-    first = shown(drawing("figure3", plan(), Shelf(store)))[0]
+    first = shown(drawing("figure3", plan(), ResultReader(store)))[0]
     expected = x[0] if taken else shapes("test").x[0]
     assert np.array_equal(first, expected.permute(1, 2, 0).numpy())
 
 
 def test_without_the_images_of_an_attack_a_made_one_is_shown(store):
     finish(store, next(job for job in plan().jobs if job.kind == "craft"))
-    first = shown(drawing("figure3", plan(), Shelf(store)))[0]
+    first = shown(drawing("figure3", plan(), ResultReader(store)))[0]
     assert np.array_equal(first, shapes("test").x[0].permute(1, 2, 0).numpy())

@@ -144,7 +144,7 @@ def _curves(result: ExhibitResult) -> "Figure":
             axes.plot(*zip(*published, strict=True), **_style(colour, "--"), label=f"{row.label}, published")
     axes.set_xticks([float(column) for column in result.columns])
     axes.set_xlabel("standard deviation σ of the noise, in levels of 255", fontsize=SMALL + 1)
-    axes.set_ylabel(f"right, {result.unit}", fontsize=SMALL + 1)
+    axes.set_ylabel(f"accuracy, {result.unit}", fontsize=SMALL + 1)
     axes.set_ylim(0, 102)
     legend(figure, fontsize=SMALL)
     return figure

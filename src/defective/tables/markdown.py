@@ -35,14 +35,14 @@ def markdown_text(text: str) -> str:
 
     Example:
         >>> print(markdown_text("a_b | [x] & :factory: <i>"))
-        a\_b \| \[x\] \& \:factory: \<i\>
+        a\_b \| \[x\] & \:factory: \<i\>
     """
     line = one_line(text)
     if isinstance(text, Code):
         fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
         pad = " " * line.startswith("`") or " " * line.endswith("`")
         return f"{fence}{pad}{line}{pad}{fence}"
-    return re.sub(r"[\\|*_`<>\[\]&~$]|:(?=\w+:)", r"\\\g<0>", line)
+    return re.sub(r"[\\|*_`<>\[\]~$]|&(?=#?\w+;)|:(?=\w+:)", r"\\\g<0>", line)
 
 
 def _paragraph(text: str) -> str:
