@@ -123,7 +123,7 @@ def test_a_claim_on_a_net_at_chance_says_so(place, tmp_path, run):
     said = run(f"reproduce table8 {DATA} --store {tmp_path / 'store'}")
     assert said.code == 0 and "  undecided: Defective layers help against white-box attacks too. (12 undecided)\n" in said.out
     assert (
-        "    warning: No better than chance, so that no comparison with it is decided: resnet18 (tiny, seed 0) on data (10.0 % right, "
+        "    warning: No better than chance, so that no comparison with it is decided: resnet18 (tiny, seed 0) on data (accuracy 10.0 %, "
         "chance 10.0 %).\n" in said.out
     )
 
@@ -153,7 +153,7 @@ def test_of_several_seeds_the_interval_of_the_mean_is_shown(place, tmp_path, run
     # One of three seeds: Wilson's interval of 5200 among 10000.
     assert table(said) == [
         ["ResNet-18", "52.0 (47.0–57.0)", "–"],
-        ["0.5-Bottom", "52.0 (51.0–53.0, 1 of 3 seeds)", "–"],
+        ["0.5-Bottom", "52.0 (51.0–53.0; 1 of 3 seeds)", "–"],
     ]
     assert "Mean of 3 seeds and its 95 % interval." in said.out
     alone = run(f"{QUICK} --store {store.folder} --time-budget 0.001s")

@@ -105,7 +105,7 @@ def test_a_drawing_has_its_caption_too(html):
 
 def test_of_a_gallery_the_first_row_is_open_and_of_examples_none(html):
     assert re.findall(r"<details( open)?><summary[^>]*>([^<]*)</summary> <div class=\"examples\"", html) == [
-        ("", "Some adversarial examples: one"),
+        ("", "Adversarial examples on which the models differ most: one"),
         (" open", "one"),
         ("", "two"),
         ("", "six"),

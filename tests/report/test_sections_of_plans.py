@@ -73,10 +73,10 @@ def test_a_scale_other_than_the_papers_says_what_it_does_otherwise(told):
     assert found.data == ["mnist", "cifar10"] and found.notes == []
     rows = {what: (paper, here) for what, paper, here in found.rows}
     assert rows["images for the boundary attack, at most"] == ("500", "50")
-    assert rows["images attacked by FGSM, PGD and their like, at most (Table 2: twice as many)"] == ("5,000", "1,000")
+    assert rows["adversarial examples of FGSM, PGD and their like, at most (Table 2: twice as many)"] == ("5,000", "1,000")
     assert rows["epochs (cifar10)"] == ("350", "5")
     assert rows["epochs (mnist)"] == ("50", "3")
-    assert rows["width of the nets (mnist)"] == ("1", "0.25")
+    assert rows["width of the models (mnist)"] == ("1", "0.25")
 
 
 def test_every_amount_and_number_of_a_recipe_has_words():

@@ -41,7 +41,8 @@ def next_steps(sections: list[Section], planned: Iterable[Plan], store: Store) -
     exhibit, plan = first.result.exhibit, first.plan
     found = []
     if left:
-        found.append((f"{count(left, 'job')} of {len(jobs):,} not finished. The same command resumes.", command(exhibit, plan)))
+        about = f"{left:,} of {count(len(jobs), 'job')} left. The command of an exhibit resumes it, as here {first.result.heading}."
+        found.append((about, command(exhibit, plan)))
     if plan.seeds == 1:
         about = "One seed cannot tell what training changes: train every model three times."
         found.append((about, command(exhibit, plan, seeds=3)))

@@ -14,8 +14,8 @@ from defective.training.recipes import recipe_for
 
 # Every field of a scale in words: a field that is added must be named here before a page can show it.
 _AMOUNTS = {
-    "crafted": "images attacked by FGSM, PGD and their like, at most (Table 2: twice as many)",
-    "cw": "images attacked by CW, at most",
+    "crafted": "adversarial examples of FGSM, PGD and their like, at most (Table 2: twice as many)",
+    "cw": "adversarial examples of CW, at most",
     "cw_steps": "steps of CW for each constant",
     "cw_search": "constants that CW tries",
     "cw_confidence": "share of the paper's confidence that CW asks for",
@@ -23,14 +23,14 @@ _AMOUNTS = {
     "directions": "directions that the boundary attack tries at each step",
     "noise": "images under Gaussian noise, at most",
     "shuffle": "images with shuffled patches, at most",
-    "confidence": "least confidence of the nets in shuffled images",
+    "confidence": "least confidence of the models in shuffled images",
     "gallery": "images in a gallery",
     "slow_epochs": "at most so many epochs of ResNet-50 and DenseNet-121",
     "adversarial_epochs": "epochs of adversarial training",
 }
 # Of a recipe all but its name, and the attack of adversarial training, which is the exhibit's and not the scale's.
 _RECIPE = {
-    "width_mult": "width of the nets",
+    "width_mult": "width of the models",
     "epochs": "epochs",
     "batch_size": "images in a batch",
     "lr": "learning rate",
@@ -40,7 +40,7 @@ _RECIPE = {
     "schedule": "schedule of the learning rate",
     "milestones": "epochs after which it falls",
     "augment": "augmentation",
-    "selection": "which epoch's net is kept",
+    "selection": "model selection",
     "norm_scale_init": "start of the norm scales",
     "neurons": "neurons that training computes",
 }

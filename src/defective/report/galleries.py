@@ -84,12 +84,18 @@ def gallery(result: ExhibitResult, plan: Plan, reader: ResultReader) -> list[Exa
 
 
 def examples(result: ExhibitResult, reader: ResultReader, count: int = 6) -> list[Example]:
-    """The first images of one adversarial set of a table, the one that most of its models were evaluated on."""
+    """Images of one adversarial set of a table, the one that most of its models were evaluated on.
+
+    Those come first on which about half of the models are correct: they show how the models differ.
+    """
     scored = _by_set([(result.label(cell.row), name) for cell in result.cells for name in cell.jobs], reader)
     if not scored:
         return []
     crafted = max(scored, key=lambda job: len(scored[job]))
-    return _examples(str(crafted.attack), crafted, scored[crafted], count, reader)
+    found = _examples(str(crafted.attack), crafted, scored[crafted], None, reader)
+    return sorted(found, key=lambda example: abs(2 * sum(each.correct for each in example.predictions) - len(example.predictions)))[
+        :count
+    ]
 
 
 def masks(plan: Plan, reader: ResultReader, *, count: int = 2) -> list[MaskPicture]:
@@ -131,7 +137,7 @@ def _by_set(scores: Iterable[tuple[str, str]], reader: ResultReader) -> dict[Cra
     return found
 
 
-def _examples(caption: str, job: CraftJob, scores: dict[ScoreJob, str], count: int, reader: ResultReader) -> list[Example]:
+def _examples(caption: str, job: CraftJob, scores: dict[ScoreJob, str], count: int | None, reader: ResultReader) -> list[Example]:
     stored, result = reader.tensors(job, "pictures.safetensors"), reader.store.result(job)
     if stored is None or result is None:
         return []
