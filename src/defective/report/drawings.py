@@ -11,9 +11,8 @@ from defective.data.patches import shuffle_patches
 from defective.dry_run import site_outputs
 from defective.experiments.plan import Plan
 from defective.models import create_model
-from defective.report.architecture import picture_of
+from defective.report.architecture import blocks, picture_of
 from defective.report.figures import GRAY
-from defective.report.outline import outline
 from defective.report.sections import ResultReader
 from defective.specs import CraftJob
 from defective.surgery import defects, mask_layers
@@ -51,11 +50,11 @@ def drawing(name: str, plan: Plan, reader: ResultReader) -> "Figure | None":
 
 
 def architecture(name: str) -> "Figure":
-    """A net of the zoo, at its full width, on images of 32 x 32 pixels."""
+    """A built-in model, at its full width, on images of 32 x 32 pixels."""
     # Sizes and names are all that is drawn, so no weight is ever made.
     with torch.device("meta"):
         net = create_model(name)
-    return picture_of(outline(net), (3, 32, 32))
+    return picture_of(blocks(net), (3, 32, 32))
 
 
 def channels(count: int = 3) -> "Figure":
