@@ -229,3 +229,24 @@ def test_the_first_stop_leads_past_the_head(tab):
     assert tab.value("document.activeElement.className") == "skip"
     assert tab.value("document.activeElement.getBoundingClientRect().left") >= 0
     assert tab.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_only_the_contents_may_scroll_up_and_down_by_themselves(tab, page, width):
+    tab.show(page, width=width)
+    tab.value("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    boxes = "[...document.querySelectorAll('main *')].filter(e => /auto|scroll/.test(getComputedStyle(e).overflowY))"
+    assert tab.value(f"{boxes}.filter(e => e.scrollHeight > e.clientHeight + 1).length") == 0
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_contents_stay_in_sight(tab, page, width):
+    tab.show(page, width=width)
+    tab.value("scrollTo({top: 3000, behavior: 'instant'})")
+    assert tab.value("document.querySelector('#contents').getBoundingClientRect().top") == 0
+
+
+def test_a_link_to_folded_claims_opens_them(tab):
+    assert not tab.value("document.querySelector('#claims-table4').open")
+    tab.point("#table4 a[href='#claims-table4']", click=True)
+    assert tab.value("new Promise(done => setTimeout(() => done(document.querySelector('#claims-table4').open), 200))")

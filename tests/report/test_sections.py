@@ -123,3 +123,40 @@ def test_a_net_has_the_same_accuracy_in_the_list_of_nets_as_in_tables(html):
     shown = re.findall(r'data-kind="measured"[^>]* data-jobs="(train-\w+)"><button[^>]*>([^<]+)<', html)
     assert len(shown) > 10 and set(shown) <= set(listed)
     assert {accuracy for _, accuracy in listed} == {"21.3"}
+
+
+def test_the_contents_come_first_and_name_every_exhibit(html):
+    body = html.partition("<body>")[2]
+    assert body.index('<nav id="contents"') < body.index("<h1>")
+    links = re.findall(r'<a href="#([^"]+)"', body.partition("<nav")[2].partition("</nav>")[0])
+    shown = re.findall(r'<section class="exhibit" id="([^"]+)"', html)
+    assert links == ["top", "claims", *shown, "measured", "differences", "next"]
+
+
+def test_claims_are_folded_by_table_with_their_verdicts_counted(html):
+    groups = re.findall(r'<details class="claimed" id="claims-([^"]+)"> <summary>(.*?)</summary>(.*?)</ul> </details>', html)
+    assert [name for name, _, _ in groups] == ["table4", "table7-fast-cifar10-jpeg", "table7-tiny-cifar10"]
+    for _, head, inside in groups:
+        counted = sum(int(count) for count in re.findall(r"</span> (\d+) <span", head))
+        assert counted == inside.count('<li class="claim"')
+
+
+def test_the_page_ends_with_what_to_do_next(html):
+    end = html.partition('<section id="next"')[2].partition("<details")[0]
+    commands = re.findall(r"<pre[^>]*>([^<]*)</pre>", end)
+    assert commands[0] == "defective reproduce table4 --scale tiny --store runs/store"
+    assert commands[1] == "defective reproduce table4 --scale tiny --seeds 3 --store runs/store"
+    assert commands[2] == "defective reproduce table4 --scale fast --store runs/store"
+    assert commands[3] == "defective evaluate --help"
+    assert "Nothing has run yet" not in html
+
+
+def test_before_anything_has_run_the_page_says_so_and_how_to_begin(tmp_path):
+    store = Store(tmp_path / "store")
+    store.note_plan(Plan(("table7",), "tiny", {"cifar10": "cifar10"}, SHAPES).as_dict())
+    report.write_report(store, tmp_path / "out")
+    text = re.sub(r"\s+", " ", (tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    notice = text.partition('<div class="empty"')[2].partition("</div>")[0]
+    assert "Nothing has run yet." in notice and "6 jobs, and no result" in notice
+    assert "<pre>defective reproduce table7 --scale tiny --store runs/store</pre>" in notice
+    assert "Measured at tiny" not in text and "To be measured at tiny scale" in text

@@ -53,20 +53,17 @@ def machine_line(machine: dict[str, str]) -> str:
     return ", ".join(value if key in ("device", "precision") else f"{key} {value}" for key, value in known) or "machine not noted"
 
 
-def _machines(results: Iterable[Document]) -> list[dict[str, Any]]:
+def _machines(results: Iterable[Document]) -> list[tuple[str, str, str, str]]:
+    """Each machine: what it is, its jobs, what they took, when they were finished."""
     found: dict[str, list[Document]] = {}
     for result in results:
         found.setdefault(machine_line(result["machine"]), []).append(result)
-    return [
-        {
-            "about": about,
-            "jobs": len(done),
-            "cost": duration(sum(result["seconds"] for result in done)),
-            "from": min(result["finished"] for result in done),
-            "to": max(result["finished"] for result in done),
-        }
-        for about, done in sorted(found.items(), key=lambda item: -len(item[1]))
-    ]
+    rows = []
+    for about, done in sorted(found.items(), key=lambda item: -len(item[1])):
+        first, last = (end(result["finished"] for result in done) for end in (min, max))
+        took = duration(sum(result["seconds"] for result in done))
+        rows.append((about, f"{len(done):,}", took, first if first == last else f"{first} to {last}"))
+    return rows
 
 
 def _net(job: TrainJob, result: Document) -> dict[str, Any]:

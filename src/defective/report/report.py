@@ -17,7 +17,7 @@ from defective.paper import EXHIBITS
 from defective.progress import progress_bar
 from defective.report import drawings, galleries, plots
 from defective.report.cells import page_numbers
-from defective.report.claims import SpelledClaim, claims, in_words, summary
+from defective.report.claims import SpelledClaim, claims, in_order, summary
 from defective.report.commands import commands, next_steps
 from defective.report.deviations import deviations, seed_notes
 from defective.report.exhibit_table import exhibit_table
@@ -28,7 +28,7 @@ from defective.report.provenance import how_measured, job_notes
 from defective.report.sections import ResultReader, Section, sections
 from defective.report.wording import missing, sample, setting, warnings
 from defective.results.documents import heading
-from defective.tables import count, format_table
+from defective.tables import Table, count, format_table
 
 _GENERAL = (
     "The images of each measurement are drawn in a seeded order from those that qualify. The paper's own samples are not known.",
@@ -121,7 +121,8 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         setting=setting,
         sample=sample,
         warnings=warnings,
-        in_words=in_words,
+        in_order=in_order,
+        html_table=_html_table,
         summary=summary,
         largest_discrepancy=largest_discrepancy,
     )
@@ -165,6 +166,10 @@ def _page_section(section: Section, reader: ResultReader, out: Path, *, several:
         files=[file.relative_to(out).as_posix() for file in files],
     )
     return made, files
+
+
+def _html_table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], align: str = "") -> str:
+    return format_table(Table(columns, tuple(rows), align=align), "html")
 
 
 def _write_tables(section: Section, out: Path) -> list[Path]:
