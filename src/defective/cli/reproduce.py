@@ -7,15 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from defective.cli.console import STORE, DeviceOption, JsonOption, StoreOption, print_json, print_table, warn_damaged
-from defective.data import load_data
+from defective.data import check_name, load_data
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
 from defective.experiments.execute import Bench
-from defective.experiments.plan import Plan
+from defective.experiments.plan import KINDS, Plan, check_scale
 from defective.experiments.ray import check_address, run_on_ray
 from defective.experiments.run import Tally, run
 from defective.experiments.sources import data_sets, look, name_of
 from defective.experiments.store import Store
+from defective.files import check_folder
 from defective.machine import age, choose_device
 from defective.paper import exhibits
 from defective.progress import until
@@ -60,8 +61,15 @@ def reproduce(
     if ray is not None:
         check_address(ray)
     sets = data_sets(data or [], wanted, planned=dry_run)
-    # Said before any data set is read: what must not hold results.
+    check_scale(scale)
+    # What must not hold results.
     kept = Store(store, make=False)
+    if not dry_run:
+        check_folder(store)
+    for where in sets.values():
+        # Of a plan that is not run, ImageNet may be nowhere.
+        if not (dry_run and where in KINDS):
+            check_name(where)
     plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, planned=dry_run)
     warn_damaged(kept.damaged(plan.jobs), "not done, as far as this command goes; kept aside when the job is done again")
     if dry_run:
