@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from defective import Defect, InputError, build, create_model, defect_, defects, restore_
+from defective.layers import DefectMask
 from defective.surgery import attach_
 
 X = torch.rand(2, 3, 8, 8, dtype=torch.float64)
@@ -49,12 +50,16 @@ def test_keep_prob_1_is_bitwise_the_plain_net(small_net):
 def test_derivatives_are_exactly_zero_at_dead_neurons(small_net, mode):
     masked(small_net, sites=["0"], keep_prob=0.5)
     getattr(small_net, mode)()
-    conv = small_net[0]
-    raw = conv._conv_forward(X, conv.weight, conv.bias).detach().requires_grad_()
-    # The hook is the only way from raw to the rest of the net.
-    conv.forward = lambda x: raw
+    raw = small_net[0].module(X).detach().requires_grad_()
+
+    class Given(nn.Module):
+        def forward(self, x):
+            return raw
+
+    # The only way from raw to the rest of the model is the mask.
+    small_net[0].module = Given()
     small_net(X).sum().backward()
-    dead = ~conv.defect_mask.expand_as(raw)
+    dead = ~small_net[0].defect_mask.expand_as(raw)
     assert (raw.grad[dead] == 0).all()
     assert (raw.grad[~dead] != 0).any()
 
@@ -116,7 +121,6 @@ def test_a_container_may_be_a_site():
 
 @pytest.mark.parametrize("first", ["resnet18", "resnet18/0.9-dropblock"])
 def test_code_compiled_for_a_plain_net_is_not_that_of_a_defective_one(first):
-    """torch.compile keeps its code by class, and looks at hooks only where it is told to."""
     x = torch.rand(2, 3, 16, 16)
     for name in (first, "resnet18/0.3-bottom", "resnet18", "resnet18/0.3-top", "resnet18/0.5-bottom"):
         net = build(name, width_mult=0.0625, image_size=16)
@@ -199,6 +203,35 @@ def test_a_plain_checkpoint_loads_and_masks_come_from_the_state_dict(small_net):
     assert defects(small_net)[0].live == 256 - 77
 
 
+class Permute(nn.Module):
+    def forward(self, x):
+        return x.permute(0, 2, 3, 1)
+
+
+def swin():
+    """Channels last, as the blocks of Swin have them."""
+    return nn.Sequential(Permute(), nn.LayerNorm(3), nn.GELU(), nn.Flatten(), nn.Linear(192, 5)).double()
+
+
+class Gated(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Bilinear(8, 8, 8)
+
+    def forward(self, x):
+        return self.gate(x, x)
+
+
+class Asserting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        assert x.shape[-1] == 7, "only 7 x 7"
+        return self.act(x)
+
+
 def _twice(net):
     shared = nn.ReLU()
     return nn.Sequential(nn.Conv2d(3, 4, 1), shared, nn.Conv2d(4, 4, 1), shared)
@@ -215,15 +248,21 @@ REFUSALS = {
     "keep_prob below 0": (lambda net: masked(net, keep_prob=-1), "-1"),
     "flat output": (lambda net: masked(net, sites=["6"]), r"\(2, 5\)"),
     "no example_inputs": (lambda net: defect_(net, 0.5, sites=["1"]), "example_inputs"),
-    "blocks on a foreign net": (lambda net: defect_(net, 0.5, blocks="bottom", example_inputs=X), "zoo"),
+    "blocks on a foreign net": (lambda net: defect_(net, 0.5, blocks="bottom", example_inputs=X), "built-in"),
     "blocks and sites": (lambda net: masked(net, blocks="top"), "not both"),
     "unknown region": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks="middle"), "middle"),
     "unknown block": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=7), "7"),
     "block twice": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=[1, 1]), "twice"),
     "block without sites": (lambda net: defect_(create_model("senet18", width_mult=0.1), 0.5, blocks=0), "no mask site"),
     "unknown placement": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, placement="here"), "here"),
-    "compiled inside": (lambda net: masked(nn.Sequential(torch.compile(net, backend="eager")), sites=["0"]), "compile"),
-    "compiled": (lambda net: masked(torch.compile(net, backend="eager")), "compile"),
+    "a shape for images": (lambda net: defect_(net, 0.5, sites=["1"], example_inputs=(1, 3, 8, 8)), r"torch\.zeros\(1, 3"),
+    "the model itself": (lambda net: defect_(nn.ReLU(), 0.5, sites=[""], example_inputs=X), "itself"),
+    "no such type": (lambda net: masked(net, sites=nn.Conv3d), "no module is a Conv3d"),
+    "no number": (lambda net: masked(net, keep_prob="much"), "much"),
+    "layer norm of (N, H, W, C)": (lambda net: masked(swin(), sites=["1"]), r"looks like \(N, H, W, C\)"),
+    "activation of (N, H, W, C)": (lambda net: masked(swin(), sites=["2"]), r"looks like \(N, H, W, C\)"),
+    "several arguments": (lambda net: masked(Gated().double(), sites=["gate"]), "one tensor"),
+    "an assertion of the model": (lambda net: masked(Asserting(), sites=["act"]), "AssertionError: only 7 x 7"),
 }
 
 
@@ -239,7 +278,7 @@ def test_refusals_name_the_mistake_and_change_nothing(small_net, case):
 
 def test_another_image_size_is_refused():
     net = build("resnet18/0.5-bottom", width_mult=0.125)
-    with pytest.raises(InputError, match=r"stem\.norm.*\(8, 32, 32\).*\(8, 64, 64\)"):
+    with pytest.raises(InputError, match=r"stem\.norm.*\(8, 32, 32\).*\(8, 64, 64\).*resize the images.*resize_masks_"):
         net(torch.rand(1, 3, 64, 64))
 
 
@@ -277,7 +316,7 @@ def test_restoring_an_ensemble_clears_its_members():
 
 def test_attach_takes_a_ready_mask(small_net):
     mask = torch.zeros(6, 4, 4, dtype=torch.bool)
-    attach_(small_net, "4", mask, 0.0, "neuron")
+    attach_(small_net, {"4": DefectMask(mask)})
     assert torch.equal(small_net(X), small_net[6].bias.expand(2, 5))
 
 

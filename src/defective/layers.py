@@ -85,8 +85,9 @@ def apply_mask(z: Tensor, mask: Tensor, name: str) -> Tensor:
 
 def size_error(found: list[int], drawn: list[int], name: str) -> str:
     """What to do with images of another size than the masks'."""
+    sizes = ["(" + ", ".join([str(size) for size in shape]) + ")" for shape in [drawn, found]]
     return (
-        f"{name}: the mask is for activations {drawn} but met {found}; masks fit one image size: resize the images to it "
+        f"{name}: the mask is for activations {sizes[0]} but met {sizes[1]}; masks fit one image size: resize the images to it "
         "(loses least), or call resize_masks_ with the new size"
     )
 

@@ -120,6 +120,8 @@ def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How 
         raise InputError(f"no way {how!r} to resize masks; there are {', '.join(get_args(How))}")
     try:
         height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+        if min(height, width) < 1:
+            raise ValueError
         images = torch.zeros(1, _channels(model), int(height), int(width), dtype=dtype_of(model), device=device_of(model))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"image_size {image_size!r} is not a height and a width in pixels: write 40 or (40, 56)") from error

@@ -24,8 +24,13 @@ class SiteWrapper(nn.Module):
     def __init__(self, module: nn.Module, key: str, layer: nn.Module) -> None:
         super().__init__()
         self.training = module.training
+        # Only what the module has now is forwarded or renamed: tools look for names of their own (base_layer, parametrizations) to
+        # find what they have put in, and must find it inside the wrapper.
+        names = {*dir(module), *(name for name, _ in module.named_children())}
+        self.forwarded = frozenset(name for name in names if not name.startswith("__"))
+        self.keys = frozenset(module.state_dict())
         self.module = module
-        self.after = nn.Sequential()
+        self.after = nn.Sequential().train(module.training)
         self.append(key, layer)
         self.register_state_dict_post_hook(_to_outer_names)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_to_inner_names)  # type: ignore[no-untyped-call]
@@ -42,19 +47,41 @@ class SiteWrapper(nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            return getattr(super().__getattr__("module"), name)
+            owner = self._owner(name)
+            if owner is None:
+                raise
+            return getattr(owner, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        module = self.__dict__.get("_modules", {}).get("module")
-        own = module is None or name in self.__dict__ or name in ("module", "after") or hasattr(type(self), name)
-        if own or not hasattr(module, name):
+        own = name in self.__dict__ or name in ("module", "after") or hasattr(type(self), name)
+        owner = None if own else self._owner(name)
+        if owner is None:
             super().__setattr__(name, value)
+        elif isinstance(value, Tensor) and name in owner._parameters:
+            # torch.func.functional_call puts plain tensors in the place of parameters.
+            owner._parameters[name] = value  # type: ignore[assignment]
         else:
-            setattr(module, name, value)
+            setattr(owner, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        owner = None if name in self.__dict__ else self._owner(name)
+        if owner is None:
+            super().__delattr__(name)
+        else:
+            delattr(owner, name)
+
+    def _owner(self, name: str) -> nn.Module | None:
+        """The module inside that has an attribute which the wrapper lends its name to."""
+        children = self.__dict__.get("_modules", {})
+        if "after" not in children:
+            return None
+        layers = [layer for layer in children["after"] if name in layer._buffers]
+        return layers[0] if layers else children["module"] if name in self.forwarded else None
 
     def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
         """Refused: a parameter of the wrapper would do nothing."""
-        raise InputError(f"{name!r} belongs to the wrapped {type(self.module).__name__}: use .module of this site")
+        inside = type(self.module).__name__
+        raise InputError(f"{name!r} cannot be added to a wrapped {inside}: call this on the module inside the wrapper, SITE.module")
 
     def __getitem__(self, index: Any) -> Any:
         return self.module[index]  # type: ignore[index]
@@ -127,19 +154,30 @@ def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
             setattr(model.get_submodule(parent), key, new)
 
 
-def _to_outer_names(wrapper: nn.Module, state: dict[str, Any], prefix: str, metadata: object) -> None:
+def _to_outer_names(wrapper: SiteWrapper, state: dict[str, Any], prefix: str, metadata: object) -> None:
     for key in [key for key in state if key.startswith(prefix)]:
-        kind, _, rest = key.removeprefix(prefix).partition(".")
-        state[prefix + (rest if kind == "module" else rest.partition(".")[2])] = state.pop(key)
+        child, _, rest = key.removeprefix(prefix).partition(".")
+        if child == "after":
+            rest = rest.partition(".")[2]
+        elif rest not in wrapper.keys and not rest.endswith("defect_mask"):
+            rest = f"module.{rest}"
+        # Popped where nothing changes too: the order stays that of the modules.
+        state[prefix + rest] = state.pop(key)
 
 
-def _to_inner_names(wrapper: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
-    assert isinstance(wrapper, SiteWrapper)
-    layers = {key.partition(".")[2]: f"after.{key}" for key in wrapper.after.state_dict()}
-    inner = {name for name, _ in wrapper.module.named_children()}
+def _to_inner_names(
+    wrapper: SiteWrapper, state: dict[str, Any], prefix: str, metadata: object, strict: bool, missing: list[str], *_: object
+) -> None:
+    own = wrapper.after.state_dict()
+    layers = {key.partition(".")[2]: f"after.{key}" for key in own}
     for key in [key for key in state if key.startswith(prefix)]:
         rest = key.removeprefix(prefix)
-        # Named as by named_parameters() and named_buffers() already.
-        if rest.partition(".")[0] in {"module", "after"} - inner and "." in rest:
-            continue
-        state[prefix + layers.get(rest, f"module.{rest}")] = state.pop(key)
+        # As named_parameters() and named_buffers() call it, or a key that came into the module later.
+        inner = rest.partition(".")[0] in ("module", "after") and rest not in wrapper.keys
+        if not inner:
+            state[prefix + layers.get(rest, f"module.{rest}")] = state.pop(key)
+    for key, inside in layers.items():
+        # What a plain model's state dict lacks is reported under its outer name, and stays as it is.
+        if prefix + inside not in state:
+            missing.append(prefix + key)
+            state[prefix + inside] = own[inside.removeprefix("after.")]
