@@ -32,6 +32,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt ray || echo 'Ray is not to be had here: its tests are left out'
 	$(BIN)/python -m pip install --quiet --no-deps torchattacks==3.5.1 || echo 'torchattacks is not to be had here: the bench leaves it out'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt '.[interop]' || echo 'Tools of the interop tests are not to be had here: their tests are left out'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps timm torchvision || echo 'timm is not to be had here: its tests are left out'
 	touch $(STAMP)
 
 clean:

@@ -1,4 +1,4 @@
-"""The models of the interop tests: one of ours, two of timm, one written by hand; small, as after training, and the same every time."""
+"""The models that tools are tried on: one of ours, two of timm, one written by hand; small, as after training, the same every time."""
 
 import copy
 from collections.abc import Callable
@@ -10,27 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from defective import build, create_model, defect_, load_weights_, restore_
+from defective.wrapper import SiteWrapper
 
 KEEP_PROB = 0.3
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """How a model is made and what its parts are called."""
-
-    make: Callable[[], nn.Module]
-    stem: tuple[str, str]
-    # Masked besides the norm of the stem.
-    sites: tuple[str, ...]
-    # A convolution further on, and the last layer.
-    conv: str
-    head: str
-    needs: str = ""
-    spec: str = ""
-
-
 class HandWritten(nn.Module):
-    """Residual sum in place, a functional activation, one activation module used twice, a convolution without a norm."""
+    """A residual sum in place, a functional activation, one activation module used twice, a convolution without a norm."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,72 +42,86 @@ def _timm(name: str, **options: object) -> nn.Module:
 
 
 def _efficientnet() -> nn.Module:
-    """The first three of seven stages."""
+    """The first two of seven stages."""
     model = _timm("efficientnet_b0")
-    model.prune_intermediate_layers(2, prune_norm=True)
-    model.classifier = nn.Linear(40, 10)
+    model.blocks = model.blocks[:2]
+    model.conv_head, model.bn2, model.classifier = nn.Identity(), nn.Identity(), nn.Linear(24, 10)
     return model
 
 
+@dataclass(frozen=True)
+class Architecture:
+    """How a model is made and what its parts are called: the convolution and norm of the stem, more sites, one more convolution."""
+
+    make: Callable[[], nn.Module]
+    stem: tuple[str, str]
+    sites: tuple[str, ...]
+    conv: str
+    package: str = "torch"
+    spec: str = ""
+
+
 MODELS = {
-    "resnet18": Architecture(
+    "resnet18 (built in)": Architecture(
         lambda: create_model("resnet18", width_mult=0.125),
         ("stem.conv", "stem.norm"),
         (),
-        conv="stages.1.0.conv2",
-        head="head",
+        "stages.1.0.conv2",
         spec="resnet18/0.3-bottom-sm",
     ),
-    "timm resnet18": Architecture(
+    "resnet18 (timm)": Architecture(
         lambda: _timm("resnet18", channels=(16, 16, 32, 32)),
         ("conv1", "bn1"),
         ("layer1.0.bn1", "layer1.1.act2"),
-        conv="layer1.0.conv2",
-        head="fc",
-        needs="timm",
+        "layer1.0.conv2",
+        package="timm",
     ),
-    "timm efficientnet_b0": Architecture(
+    "efficientnet_b0 (timm)": Architecture(
         _efficientnet,
         ("conv_stem", "bn1"),
         ("blocks.0.0.bn1", "blocks.1.0.conv_pw"),
-        conv="blocks.1.0.conv_pw",
-        head="classifier",
-        needs="timm",
+        "blocks.1.0.conv_pw",
+        package="timm",
     ),
-    "hand-written": Architecture(
-        HandWritten, ("conv1", "bn1"), ("bn2", "conv3"), conv="conv3", head="head"
-    ),
+    "hand-written": Architecture(HandWritten, ("conv1", "bn1"), ("bn2", "conv3"), "conv3"),
 }
+
+
+class Cell:
+    """One defective model, in eval mode, that one tool is tried on, and images for it."""
+
+    def __init__(self, name: str) -> None:
+        architecture = MODELS[name]
+        self.name, self.model, self.x = name, defective_model(name), images()
+        self.conv1, self.site = architecture.stem
+        # As named_modules() calls it: a convolution that is a site lies inside its wrapper.
+        wrapped = isinstance(self.model.get_submodule(architecture.conv), SiteWrapper)
+        self.conv2 = f"{architecture.conv}.module" if wrapped else architecture.conv
+
+    def plain(self) -> nn.Module:
+        """The same weights without masks."""
+        return plain_model(self.name)
+
+    def others(self) -> nn.Module:
+        """The same weights with other masks."""
+        return defective_model(self.name, seed=1)
+
+    def unseen(self) -> Tensor:
+        """The images with all pixels changed that reach masked neurons alone; which they are follows from the geometry of the stem."""
+        conv, site = self.model.get_submodule(self.conv1), self.model.get_submodule(self.site)
+        x = self.x[:1].clone().requires_grad_()
+        reach = F.conv2d(x, torch.ones(1, *conv.weight.shape[1:]), stride=conv.stride, padding=conv.padding)
+        (gradient,) = torch.autograd.grad((reach * site.defect_mask.any(1)).sum(), x)
+        unseen = (gradient == 0).all(1)
+        assert unseen.any()
+        return torch.where(unseen, 1 - self.x, self.x)
 
 
 def images(count: int = 8) -> Tensor:
     return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(2))
 
 
-def plain_model(name: str) -> nn.Module:
-    """The model without masks in eval mode, its norms as after training with masks."""
-    return copy.deepcopy(_plain(name))
-
-
-@cache
-def _plain(name: str) -> nn.Module:
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
-        model = mask_(name, MODELS[name].make()).train()
-        norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-        for norm in norms:
-            norm.weight.uniform_(0.7, 1.3)
-            norm.bias.uniform_(-0.3, 0.3)
-            norm.momentum = None
-        model(images(32))
-    for norm in norms:
-        norm.momentum = 0.1
-    restore_(model)
-    return model.eval()
-
-
 def defective_model(name: str, *, seed: int = 0) -> nn.Module:
-    """The same model with masks."""
     spec = MODELS[name].spec
     if not spec:
         return mask_(name, plain_model(name), seed=seed)
@@ -141,11 +141,23 @@ def mask_(name: str, model: nn.Module, *, seed: int = 0) -> nn.Module:
     return model
 
 
-def unseen_pixels(name: str, model: nn.Module) -> Tensor:
-    """Bool ``(H, W)``: pixels that reach only masked neurons of the stem, found from the mask and the geometry of the convolution."""
-    conv, norm = (model.get_submodule(part) for part in MODELS[name].stem)
-    x = images(1).requires_grad_()
-    reach = F.conv2d(x, torch.ones(1, *conv.weight.shape[1:]), stride=conv.stride, padding=conv.padding)
-    (reach * norm.defect_mask.any(1)).sum().backward()
-    assert x.grad is not None
-    return (x.grad == 0).all(1)[0]
+def plain_model(name: str) -> nn.Module:
+    return copy.deepcopy(_trained(name))
+
+
+@cache
+def _trained(name: str) -> nn.Module:
+    """The model without masks, its norms as after training with them: masks would not matter much to fresh ones."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        model = mask_(name, MODELS[name].make()).train()
+        norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.weight.uniform_(0.7, 1.3)
+            norm.bias.uniform_(-0.3, 0.3)
+            norm.momentum = None
+        model(images(32))
+    for norm in norms:
+        norm.momentum = 0.1
+    restore_(model)
+    return model.eval()
