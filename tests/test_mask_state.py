@@ -33,6 +33,13 @@ def test_masks_come_back_from_a_state_dict(masked_net):
     assert defects(masked_net)[0].live == 77
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_masks_come_back_from_a_scripted_model(masked_net):
+    twin = plain_twin(masked_net)
+    attach_masks_(twin, torch.jit.script(masked_net).state_dict())
+    assert torch.equal(twin(X), masked_net(X))
+
+
 BAD_STATES = {
     "plain": ({"1.weight": torch.zeros(1)}, "plain model"),
     "another model's": ({"nope.defect_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool)}, "'nope'"),

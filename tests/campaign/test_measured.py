@@ -7,10 +7,9 @@ from campaigns import finish, plan_of
 from defective.campaign.measured import best_documents, best_plans, document, documents, plain
 from defective.campaign.plan import KINDS, Plan
 from defective.campaign.store import Store, name_of
-from defective.evaluation import Rate
 from defective.paper import EXHIBITS
-from defective.paper.claims import student
 from defective.specs import DecisionJob
+from defective.statistics import Rate, mean_interval
 
 
 @pytest.fixture
@@ -133,7 +132,7 @@ def test_several_seeds_have_the_interval_of_their_mean(store):
         values = [store.result(source.job)["values"][source.value]["hits"] / 10 for source in sources]
         assert cell["measured"]["values"] == pytest.approx(values) and len(set(cell["jobs"])) == 3
         assert cell["measured"]["mean"] == pytest.approx(sum(values) / 3)
-        low, high = student(values)
+        low, high = mean_interval(values)
         assert [cell["measured"]["low"], cell["measured"]["high"]] == pytest.approx([max(low, 0), min(high, 100)])
         assert len(cell["measured"]["intervals"]) == len(cell["measured"]["counts"]) == 3
 

@@ -15,7 +15,7 @@ from defective.campaign.forecast import forecast
 from defective.campaign.store import Store, write_json
 from defective.data import Data, load_data
 from defective.errors import InputError
-from defective.evaluation import Crafted, Outcome, Rate, Work
+from defective.evaluation import Crafted, Outcome, Work
 from defective.evaluation.accuracy import correct
 from defective.evaluation.crafted import craft_on, read_crafted, write_crafted
 from defective.evaluation.decision import decide
@@ -29,6 +29,7 @@ from defective.machine import choose_device, describe_machine, inference_precisi
 from defective.models import Ensemble
 from defective.progress import deadline
 from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
+from defective.statistics import Rate
 from defective.training.checkpoint import load
 from defective.training.train import train
 

@@ -4,14 +4,14 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from defective.campaign.claim_evaluation import ClaimEvaluator, each_once
 from defective.campaign.describe import describe
-from defective.campaign.judged import Judge, each_once
 from defective.campaign.plan import Plan, read_plan
 from defective.campaign.store import Store, name_of
-from defective.campaign.values import estimate, interval, values
-from defective.paper import EXHIBITS, Cell, Estimate, Exhibit, exhibits
-from defective.paper.claims import difference
+from defective.campaign.values import estimate, values
+from defective.paper import EXHIBITS, Cell, Exhibit, exhibits
 from defective.specs import Job
+from defective.statistics import Estimate, difference
 
 Document = dict[str, Any]
 
@@ -28,11 +28,12 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
         ``exhibit``, ``title``, ``caption``, ``where``, ``unit``, ``view``, ``columns``, ``notes``; ``scale``, ``seeds``; by kind, the
         name of the ``data`` and its ``readers``; ``rows``: name and label; ``cells``: row, column, ``published``, ``measured`` (None
         if not yet, else values of each seed with intervals and counts, their mean and interval), ``difference`` with its interval and
-        the names of the jobs; ``at_chance``: the nets among them that are no better than chance, see
-        :class:`defective.campaign.chance.Chance`; ``claims``, see :meth:`defective.campaign.judged.Judge.of`; ``jobs``: what each of
-        those jobs was, how long it took and where. A bound may be infinite.
+        the names of the jobs; ``at_chance``: the models among them that are no better than chance, see
+        :class:`defective.campaign.at_chance.AtChanceFilter`; ``claims``, see
+        :meth:`defective.campaign.claim_evaluation.ClaimEvaluator.evaluate`; ``jobs``: what each of those jobs was, how long it took and
+        where. A bound may be infinite.
     """
-    judge = Judge(plan, store)
+    claims = ClaimEvaluator(plan, store)
     cells = plan.of(exhibit)
     found = {place: _cell(exhibit, place, cells.get(place, []), store) for place in _places(exhibit)}
     jobs = {name_of(cell.job): cell.job for each in cells.values() for cell in each}
@@ -51,8 +52,8 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> Document:
         "readers": {kind: plan.readers[kind] for kind in plan.kinds(exhibit) if kind in plan.readers},
         "seeds": plan.seeds,
         "cells": list(found.values()),
-        "at_chance": each_once(entry for job in jobs.values() for entry in judge.chance.of(job)),
-        "claims": [judge.of(claim, exhibit) for claim in exhibit.claims],
+        "at_chance": each_once(entry for job in jobs.values() for entry in claims.at_chance.of(job)),
+        "claims": [claims.evaluate(claim, exhibit) for claim in exhibit.claims],
         "jobs": {name: _job(job, store) for name, job in jobs.items() if store.result(job) is not None},
     }
 
@@ -129,7 +130,7 @@ def _cell(exhibit: Exhibit, place: tuple[str, str], cells: list[Cell], store: St
             "intervals": [list(interval) for interval in measured.intervals],
             "counts": [value["counts"] for value in found.values()],
         },
-        "difference": interval(moved),
+        "difference": moved and moved._asdict(),
         "jobs": [name_of(cell.job) for cell in cells if store.result(cell.job) is not None],
     }
 

@@ -3,8 +3,8 @@
 import math
 
 from defective.campaign.store import Document, Store
-from defective.evaluation import Rate
-from defective.paper import Cell, Estimate
+from defective.paper import Cell
+from defective.statistics import Estimate, Rate
 
 
 def _value(cell: Cell, store: Store, unit: str) -> Document | None:
@@ -41,8 +41,3 @@ def estimate(found: dict[int, Document], unit: str) -> Estimate | None:
 def measured(cells: list[Cell], store: Store, unit: str) -> Estimate | None:
     """What cells hold, one for each seed, as one estimate."""
     return estimate(values(cells, store, unit), unit)
-
-
-def interval(found: tuple[float, float, float] | None) -> Document | None:
-    """A number and its bounds by name."""
-    return None if found is None else dict(zip(("mean", "low", "high"), found, strict=True))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from campaigns import finish, plan_of
-from defective.campaign.chance import Chance
+from defective.campaign.at_chance import AtChanceFilter
 from defective.campaign.measured import document
 from defective.campaign.plan import Plan
 from defective.campaign.store import Store, name_of
@@ -56,7 +56,7 @@ def test_a_net_has_learned_something_if_its_whole_interval_is_above_chance(store
     plan = plan_of("table8")
     net = trained(plan)[0]
     finish(store, net, right(hits, total), **more)
-    found = Chance(plan, store).of(net)
+    found = AtChanceFilter(plan, store).of(net)
     assert [each["job"] for each in found] == [] if learned else [name_of(net)]
     if not learned:
         chance = 100 * more.get("chance", 0.1)
@@ -72,18 +72,18 @@ def test_chance_is_that_of_the_set_that_a_net_was_trained_on(store):
     plan = Plan(("table1",), "tiny", {"imagenet": "small", "cifar10": "few"}, {"imagenet": (3, 64, 64), "cifar10": (3, 32, 32)})
     net = trained(plan)[0]
     finish(store, net, right(5, 2000))
-    assert net.data == "small" and Chance(plan, store).of(net) == []
+    assert net.data == "small" and AtChanceFilter(plan, store).of(net) == []
     other = Plan(("table1",), "tiny", {"imagenet": "other", "cifar10": "small"}, {"imagenet": (3, 64, 64), "cifar10": (3, 32, 32)})
-    assert len(Chance(other, store).of(net)) == 1
+    assert len(AtChanceFilter(other, store).of(net)) == 1
     # A set that stands in has the classes that it has; of a folder they are not known.
-    assert len(Chance(replace(plan, readers={"imagenet": "tiny-imagenet"}), store).of(net)) == 1
-    assert Chance(replace(other, readers={"cifar10": "folder"}), store).of(net) == []
-    assert Chance(Plan(("table8",), "tiny", {"cifar10": "few"}, {"cifar10": (3, 32, 32)}), store).of(net) == []
+    assert len(AtChanceFilter(replace(plan, readers={"imagenet": "tiny-imagenet"}), store).of(net)) == 1
+    assert AtChanceFilter(replace(other, readers={"cifar10": "folder"}), store).of(net) == []
+    assert AtChanceFilter(Plan(("table8",), "tiny", {"cifar10": "few"}, {"cifar10": (3, 32, 32)}), store).of(net) == []
 
 
 def test_what_is_not_measured_is_not_doubted(store):
     plan = plan_of("table8")
-    assert [Chance(plan, store).of(job) for job in plan.jobs] == [[]] * len(plan.jobs)
+    assert [AtChanceFilter(plan, store).of(job) for job in plan.jobs] == [[]] * len(plan.jobs)
     made = document(EXHIBITS["table8"], plan, store)
     assert made["at_chance"] == [] and all(claim["at_chance"] == [] for claim in made["claims"])
 

@@ -1,23 +1,23 @@
-"""Nets that have learned nothing: what is measured on them decides no claim."""
+"""Models that are no better than chance: what is measured on them decides no claim."""
 
 from typing import Any
 
 from defective.campaign.describe import title
 from defective.campaign.plan import Plan
 from defective.campaign.store import Store, name_of
-from defective.evaluation import Rate
 from defective.specs import Job, TrainJob, nets_of
+from defective.statistics import Rate
 
-# Of the official sets, for results of versions that did not say what chance is.
+# Of the official sets, for results of versions that did not store the share of the largest class.
 _CLASSES = {"cifar10": 10, "mnist": 10, "tiny-imagenet": 200, "imagenet": 1000}
 Entry = dict[str, Any]
 
 
-class Chance:
-    """Which nets of a plan are no better at their test images than the answer that is always the same.
+class AtChanceFilter:
+    """Finds the trained models of a plan that are no better than always predicting the largest class.
 
-    A net counts as such if the 95 % interval of its test accuracy does not lie above chance, the share of the largest class. A bound
-    such as twice chance would let no net of two classes pass, and few of an easy set of many.
+    A model is at chance if the 95 % interval of its test accuracy does not lie above the share of that class. A bound such as twice
+    chance would let no model of two classes pass.
     """
 
     def __init__(self, plan: Plan, store: Store) -> None:
@@ -25,13 +25,13 @@ class Chance:
         self._known: dict[TrainJob, Entry | None] = {}
 
     def of(self, job: Job) -> list[Entry]:
-        """Those of the nets that a finished job has to do with: ``job``, ``net``, and in % its ``accuracy`` and ``chance``."""
+        """The models at chance among those of a finished job: ``job``, ``net``, and in % its ``accuracy`` and ``chance``."""
         if self._store.result(job) is None:
             return []
-        found = (self._look(net) for net in nets_of(job))
+        found = (self._cached(net) for net in nets_of(job))
         return [entry for entry in found if entry is not None]
 
-    def _look(self, net: TrainJob) -> Entry | None:
+    def _cached(self, net: TrainJob) -> Entry | None:
         if net not in self._known:
             self._known[net] = self._entry(net)
         return self._known[net]

@@ -1,50 +1,51 @@
-"""The claims of an exhibit, put to the test on what was measured."""
+"""Evaluates the claims of an exhibit on the measured numbers."""
 
 from collections.abc import Iterable
 from functools import partial
 
-from defective.campaign.chance import Chance, Entry
-from defective.campaign.paired import Pairs
+from defective.campaign.at_chance import AtChanceFilter, Entry
+from defective.campaign.paired_comparison import PairedComparison
 from defective.campaign.plan import Plan
 from defective.campaign.store import Document, Store
-from defective.campaign.unequal import trained_less
-from defective.campaign.values import interval, measured
-from defective.paper import EXHIBITS, Cell, Claim, Comparison, Estimate, Exhibit, judge
+from defective.campaign.training_mismatch import training_mismatch
+from defective.campaign.values import measured
+from defective.paper import EXHIBITS, Cell, Claim, Comparison, Exhibit, judge
 from defective.paper.claims import Judgement, Ref, Verdict, overall
+from defective.statistics import Estimate
 
 
-class Judge:
-    """Judges the claims of a plan's exhibits by the numbers in a store.
+class ClaimEvaluator:
+    """Evaluates the claims of a plan's exhibits on the numbers in a store.
 
     Attributes:
-        chance: Which of the nets are no better than chance.
+        at_chance: Finds the models that are no better than chance.
     """
 
     def __init__(self, plan: Plan, store: Store) -> None:
         self._plan, self._store = plan, store
-        self._pairs = Pairs(store)
-        self.chance = Chance(plan, store)
+        self._paired = PairedComparison(store)
+        self.at_chance = AtChanceFilter(plan, store)
 
-    def of(self, claim: Claim, exhibit: Exhibit) -> Document:
-        """Verdicts of a claim and of each of its comparisons, in our numbers and in the published ones.
+    def evaluate(self, claim: Claim, exhibit: Exhibit) -> Document:
+        """Verdicts of a claim and of each of its comparisons, in the measured and in the published numbers.
 
-        A comparison with a net at chance, or of nets that were trained for unequal numbers of epochs, is undecided: a net that learned
-        nothing, or had less time to learn, bears no claim out and refutes none.
+        A comparison with a model at chance, or of models trained for unequal numbers of epochs, is undecided: a model that learned
+        nothing, or was trained for less time, neither supports nor refutes a claim.
         """
         judgements = judge(claim, partial(self._measured, exhibit), partial(self._correlations, exhibit))
         printed = [each.verdict for each in judge(claim, partial(_published, exhibit))]
         at_chance = [self._at_chance(exhibit, each) for each in claim.comparisons]
-        unequal = [self._unequal(exhibit, each) for each in claim.comparisons]
+        mismatched = [self._mismatched(exhibit, each) for each in claim.comparisons]
         verdicts = [
             _doubt(each.verdict) if low or less else each.verdict
-            for each, low, less in zip(judgements, at_chance, unequal, strict=True)
+            for each, low, less in zip(judgements, at_chance, mismatched, strict=True)
         ]
         return {
             "text": claim.text,
             "where": claim.where,
             "verdict": overall(verdicts),
             "at_chance": each_once(entry for nets in at_chance for entry in nets),
-            "unequal": each_once(entry for nets in unequal for entry in nets),
+            "unequal": each_once(entry for nets in mismatched for entry in nets),
             "counts": _counts(verdicts),
             "published": {"verdict": overall(printed), "counts": _counts(printed)},
             "comparisons": [
@@ -54,7 +55,7 @@ class Judge:
         }
 
     def _cells(self, exhibit: Exhibit, ref: Ref) -> list[Cell]:
-        """One cell for each seed; none where nothing stands for the data set of another exhibit."""
+        """One cell for each seed; none if the plan has no data set for the exhibit."""
         other, row, column = _place(exhibit, ref)
         return self._plan.of(other).get((row, column), []) if other.data in self._plan.data else []
 
@@ -62,26 +63,26 @@ class Judge:
         return measured(self._cells(exhibit, ref), self._store, _place(exhibit, ref)[0].unit)
 
     def _both(self, exhibit: Exhibit, left: Ref, right: Ref) -> dict[int, tuple[Cell, Cell]]:
-        """Seed to the cells of both sides, where both are there."""
+        """Seed to the cells of both sides, where both are measured."""
         each = enumerate(zip(self._cells(exhibit, left), self._cells(exhibit, right), strict=False))
         return {seed: pair for seed, pair in each if all(self._store.result(cell.job) is not None for cell in pair)}
 
     def _correlations(self, exhibit: Exhibit, left: Ref, right: Ref) -> dict[int, float]:
-        return {seed: self._pairs.correlation(*pair) for seed, pair in self._both(exhibit, left, right).items()}
+        return {seed: self._paired.correlation(*pair) for seed, pair in self._both(exhibit, left, right).items()}
 
     def _at_chance(self, exhibit: Exhibit, comparison: Comparison) -> list[Entry]:
         sides = [side for side in (comparison.left, comparison.right) if isinstance(side, tuple)]
-        return [entry for side in sides for cell in self._cells(exhibit, side) for entry in self.chance.of(cell.job)]
+        return [entry for side in sides for cell in self._cells(exhibit, side) for entry in self.at_chance.of(cell.job)]
 
-    def _unequal(self, exhibit: Exhibit, comparison: Comparison) -> list[Entry]:
+    def _mismatched(self, exhibit: Exhibit, comparison: Comparison) -> list[Entry]:
         if not isinstance(comparison.right, tuple):
             return []
         both = self._both(exhibit, comparison.left, comparison.right)
-        return [entry for pair in both.values() for entry in trained_less(*pair)]
+        return [entry for pair in both.values() for entry in training_mismatch(*pair)]
 
 
 def each_once(entries: Iterable[Entry]) -> list[Entry]:
-    """Entries of the same job but once."""
+    """One entry for each job."""
     return list({entry["job"]: entry for entry in entries}.values())
 
 
@@ -109,7 +110,7 @@ def _comparison(comparison: Comparison, judgement: Judgement, verdict: Verdict, 
         "left": list(comparison.left),
         "right": list(comparison.right) if isinstance(comparison.right, tuple) else comparison.right,
         "within": comparison.within,
-        "difference": interval(judgement.difference),
+        "difference": judgement.difference and judgement.difference._asdict(),
         "verdict": verdict,
         "published": printed,
     }

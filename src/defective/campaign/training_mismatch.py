@@ -1,4 +1,4 @@
-"""Nets trained for fewer epochs than those they are compared with: a comparison of the two would be one of schedules."""
+"""Models trained for fewer epochs than what they are compared with: their difference may be one of training alone."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from defective.specs import CraftJob, NoiseJob, ShuffleJob, TrainJob
 Entry = dict[str, Any]
 
 
-def trained_less(left: Cell, right: Cell) -> list[Entry]:
-    """That of two measured nets which saw fewer epochs: its ``job`` and ``net``, its ``epochs`` and those of the ``other``."""
+def training_mismatch(left: Cell, right: Cell) -> list[Entry]:
+    """The one of two measured models that was trained for fewer epochs: its ``job``, ``net``, ``epochs`` and those of the ``other``."""
     one, other = _net(left), _net(right)
     if one is None or other is None:
         return []
@@ -24,7 +24,7 @@ def trained_less(left: Cell, right: Cell) -> list[Entry]:
 
 
 def _net(cell: Cell) -> TrainJob | None:
-    """The net that a number is about; a crafted set is of no single one."""
+    """The model that a number is about; an adversarial set belongs to none alone."""
     match cell.job:
         case TrainJob():
             return cell.job

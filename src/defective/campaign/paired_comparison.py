@@ -1,4 +1,4 @@
-"""How far two measured rates hang together through the images that both were measured on."""
+"""Correlation of two stored rates through the images that both were measured on."""
 
 from functools import lru_cache
 
@@ -7,36 +7,36 @@ from torch import Tensor
 
 from defective.campaign.store import Store
 from defective.errors import InputError
-from defective.evaluation.differences import correlation
 from defective.evaluation.transfer import counted
 from defective.files import read_tensors
 from defective.paper import Cell
 from defective.specs import NoiseJob, ScoreJob, ShuffleJob, nets_of
+from defective.statistics import correlation
 
-# Where images lie in the test set, and of each whether the net succeeded and whether it counts.
-_Fared = tuple[Tensor, Tensor, Tensor]
-# Outcomes that are kept in memory; a claim compares a few rows over and over.
+# Index of each image in the test set, and whether it was a success and is eligible.
+_PerImage = tuple[Tensor, Tensor, Tensor]
+# Results kept in memory; a claim compares a few rows over and over.
 _KEPT = 256
 
 
-class Pairs:
-    """Correlations of the rates in a store, see :func:`defective.evaluation.differences.correlation`."""
+class PairedComparison:
+    """Correlations of the rates in a store, see :func:`defective.statistics.correlation`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._fared = lru_cache(_KEPT)(self._read)
+        self._per_image = lru_cache(_KEPT)(self._read)
 
     def correlation(self, left: Cell, right: Cell) -> float:
-        """Of two cells, by the test images that both count; 0 where there are none, or it is not known how each image fared."""
+        """Of two cells, over the test images eligible for both; 0 without such images or without per-image results."""
         if {net.data for net in nets_of(left.job)} != {net.data for net in nets_of(right.job)}:
             return 0.0
-        one, other = self._fared(left), self._fared(right)
+        one, other = self._per_image(left), self._per_image(right)
         if one is None or other is None:
             return 0.0
         size = 1 + max(int(index.max()) if len(index) else 0 for index, _, _ in (one, other))
         return correlation(_spread(one, size), _spread(other, size))
 
-    def _read(self, cell: Cell) -> _Fared | None:
+    def _read(self, cell: Cell) -> _PerImage | None:
         try:
             match cell.job:
                 case ScoreJob():
@@ -45,23 +45,23 @@ class Pairs:
                     found, _ = read_tensors(self._store.at(cell.job) / "outcome.safetensors", (cell.value, "index"))
                     return found["index"], found[cell.value], torch.ones_like(found[cell.value])
         except (InputError, KeyError):
-            # Stores of earlier versions kept only how many images of a curve were right.
+            # Stores of earlier versions hold only the number of correct images of a curve.
             return None
         return None
 
-    def _scored(self, job: ScoreJob, denominator: str) -> _Fared | None:
+    def _scored(self, job: ScoreJob, denominator: str) -> _PerImage | None:
         outcome, _ = read_tensors(self._store.at(job) / "outcome.safetensors")
         crafted, _ = read_tensors(self._store.at(job.crafted) / "images.safetensors", ("y", "predicted", "index"))
         if not torch.equal(crafted["index"], outcome["index"]):
-            # The images were made again since, from others.
+            # The adversarial images have been generated again since, from other images.
             return None
         y = crafted["y"]
-        counts = counted(denominator, outcome["clean"] == y, crafted["predicted"] != y)
-        return outcome["index"], outcome["attacked"] == y, counts
+        eligible = counted(denominator, outcome["clean"] == y, crafted["predicted"] != y)
+        return outcome["index"], outcome["attacked"] == y, eligible
 
 
-def _spread(fared: _Fared, size: int) -> tuple[Tensor, Tensor]:
-    """Success and counted of the first ``size`` test images; those that were not drawn do not count."""
-    index, *both = fared
-    success, counted = (torch.zeros(size, dtype=torch.bool).index_put((index,), each) for each in both)
-    return success, counted
+def _spread(found: _PerImage, size: int) -> tuple[Tensor, Tensor]:
+    """Success and eligible of the first ``size`` test images; those that were not drawn are not eligible."""
+    index, *both = found
+    success, eligible = (torch.zeros(size, dtype=torch.bool).index_put((index,), each) for each in both)
+    return success, eligible

@@ -6,7 +6,7 @@ from campaigns import finish, net, plan_of
 from defective.campaign.measured import document
 from defective.campaign.plan import KINDS, Plan
 from defective.campaign.store import Store, name_of
-from defective.campaign.unequal import trained_less
+from defective.campaign.training_mismatch import training_mismatch
 from defective.paper import EXHIBITS, Cell
 from defective.specs import AttackSpec, CraftJob, DecisionJob, NoiseJob, ScoreJob
 
@@ -30,14 +30,14 @@ def about(kind, job):
 def test_the_net_with_fewer_epochs_is_named(kind):
     short, long, also_long = (about(kind, job) for job in (SHORT, LONG, ALSO_LONG))
     for pair in ((short, long), (long, short)):
-        [entry] = trained_less(*pair)
+        [entry] = training_mismatch(*pair)
         assert (entry["job"], entry["epochs"], entry["other"]) == (name_of(SHORT), 2, 5) and "seed 1" in entry["net"]
-    assert trained_less(long, also_long) == []
+    assert training_mismatch(long, also_long) == []
 
 
 def test_sources_may_be_trained_as_they_like():
-    assert trained_less(about("score", LONG), about("score", ALSO_LONG)) == []
-    assert trained_less(Cell(CRAFT, "fooled"), about("score", LONG)) == []
+    assert training_mismatch(about("score", LONG), about("score", ALSO_LONG)) == []
+    assert training_mismatch(Cell(CRAFT, "fooled"), about("score", LONG)) == []
 
 
 @pytest.fixture
@@ -64,4 +64,4 @@ def test_at_the_other_scales_every_comparison_is_of_nets_trained_alike(store, sc
         cells = plan.of(exhibit)
         for comparison in (each for claim in exhibit.claims for each in claim.comparisons):
             if isinstance(comparison.right, tuple) and len(comparison.left) == len(comparison.right) == 2:
-                assert trained_less(cells[comparison.left][0], cells[comparison.right][0]) == []
+                assert training_mismatch(cells[comparison.left][0], cells[comparison.right][0]) == []
