@@ -6,6 +6,7 @@ import torch
 from interop.models import Cell, mask_
 from interop.weights import Model
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from defective import restore_
 
@@ -59,6 +60,14 @@ def fused_by_name(cell: Cell) -> Model:
 
 def fused_site(cell: Cell) -> Model:
     return torch.ao.quantization.fuse_modules(cell.model, [[cell.conv1, cell.site]])
+
+
+def fused_by_hand(cell: Cell) -> Model:
+    norm = cell.model.get_submodule(f"{cell.site}.module")
+    cell.model.set_submodule(cell.conv1, fuse_conv_bn_eval(cell.model.get_submodule(cell.conv1), norm))
+    # timm's norms have the activation inside.
+    cell.model.set_submodule(f"{cell.site}.module", getattr(norm, "act", nn.Identity()))
+    return cell.model
 
 
 def fused_graph(cell: Cell) -> Model:

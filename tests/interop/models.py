@@ -110,8 +110,9 @@ class Cell:
         """The images with all pixels changed that reach masked neurons alone; which they are follows from the geometry of the stem."""
         conv, site = self.model.get_submodule(self.conv1), self.model.get_submodule(self.site)
         x = self.x[:1].clone().requires_grad_()
-        reach = F.conv2d(x, torch.ones(1, *conv.weight.shape[1:]), stride=conv.stride, padding=conv.padding)
-        (gradient,) = torch.autograd.grad((reach * site.defect_mask.any(1)).sum(), x)
+        with torch.enable_grad():
+            reach = F.conv2d(x, torch.ones(1, *conv.weight.shape[1:]), stride=conv.stride, padding=conv.padding)
+            (gradient,) = torch.autograd.grad((reach * site.defect_mask.any(1)).sum(), x)
         unseen = (gradient == 0).all(1)
         assert unseen.any()
         return torch.where(unseen, 1 - self.x, self.x)

@@ -110,6 +110,13 @@ TOOLS = (
         refused={"": "call this on the module inside the wrapper, SITE.module"},
     ),
     Tool("Weight norm", "`parametrizations.weight_norm(SITE.module)`", training.weight_normed, 1e-4),
+    Tool(
+        "Weight norm",
+        "`parametrizations.weight_norm(SITE)`",
+        training.weight_normed_site,
+        refused={"": "does not have a parameter, a buffer, or a parametrized element with name 'weight'"},
+        note="call it on `SITE.module`",
+    ),
     Tool("LoRA by hand", "`model.set_submodule('SITE.module', LoRA(conv))`", training.low_rank, 1e-4),
     Tool(
         "LoRA by PEFT",
@@ -141,7 +148,18 @@ TOOLS = (
         note="torch does not know timm's `BatchNormAct2d`, with masks or without",
     ),
     Tool(
-        "Fuse conv and norm", "`fuse_modules(model, [['conv', 'SITE']])`", graphs.fused_site, refused={"": _FUSER}, note="name `SITE.module`"
+        "Fuse conv and norm",
+        "`fuse_modules(model, [['conv', 'SITE']])`",
+        graphs.fused_site,
+        refused={"": _FUSER},
+        note="name `SITE.module`",
+    ),
+    Tool(
+        "Fuse conv and norm",
+        "`fuse_conv_bn_eval(conv, SITE.module)`, `SITE.module = nn.Identity()`",
+        graphs.fused_by_hand,
+        1e-4,
+        note="`SITE = nn.Identity()` would take the mask away too, without a word",
     ),
     Tool("Fuse conv and norm", "`torch.fx.experimental.optimization.fuse(model)`", graphs.fused_graph, 1e-4),
     Tool("Static quantization", "`prepare_fx`, `convert_fx`", graphs.quantized_graph, 0.6, note="up to rounding to 8 bits"),

@@ -77,6 +77,11 @@ def weight_normed(cell: Cell) -> Model:
     return copy.deepcopy(cell.model)
 
 
+def weight_normed_site(cell: Cell) -> Model:
+    parametrizations.weight_norm(cell.model.get_submodule(cell.site))
+    return cell.model
+
+
 class LowRank(nn.Module):
     """A convolution and an update of rank 2 beside it."""
 
@@ -136,7 +141,7 @@ def trained_by_lightning(cell: Cell) -> tuple[Model, Model]:
     quiet: Any = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
     with tempfile.TemporaryDirectory() as folder:
         trainer = lightning.Trainer(max_steps=1, accelerator="cpu", devices=1, default_root_dir=folder, **quiet)
-        trainer.fit(Training(cell.model), torch.utils.data.DataLoader(cell.x, batch_size=len(cell.x)))
+        trainer.fit(Training(cell.model.train()), torch.utils.data.DataLoader(cell.x, batch_size=len(cell.x)))
         trainer.save_checkpoint(Path(folder) / "checkpoint")
         loaded = Training.load_from_checkpoint(Path(folder) / "checkpoint", model=cell.others(), weights_only=False)
     return loaded.model.eval(), cell.model.eval()
