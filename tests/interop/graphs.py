@@ -103,13 +103,11 @@ def int8_weights(cell: Cell) -> Model:
 
 
 def compiled(cell: Cell) -> Model:
-    torch.compiler.reset()
     torch.compile(cell.plain(), backend="aot_eager", fullgraph=True)(cell.x)
     return torch.compile(cell.model, backend="aot_eager", fullgraph=True)
 
 
 def masked_after_compile(cell: Cell) -> Model:
-    torch.compiler.reset()
     restore_(cell.model)
     model = torch.compile(cell.model, backend="aot_eager", fullgraph=True)
     model(cell.x)

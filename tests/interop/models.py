@@ -79,7 +79,7 @@ MODELS = {
     "efficientnet_b0 (timm)": Architecture(
         _efficientnet,
         ("conv_stem", "bn1"),
-        ("blocks.0.0.bn1", "blocks.1.0.conv_pw"),
+        ("blocks.0.0.bn1", "blocks.1.0.bn2"),
         "blocks.1.0.conv_pw",
         package="timm",
     ),

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from collections.abc import Iterator
 from functools import cache
 
 import pytest
@@ -21,6 +22,14 @@ pytestmark = pytest.mark.filterwarnings(
     r"ignore:The input of maxpool2d is not quantized:UserWarning",
     r"ignore:Converting a tensor to a Python boolean:torch.jit.TracerWarning",
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_compiled() -> Iterator[None]:
+    """torch keeps a few compiled forms of each forward, and those of other tests count."""
+    torch.compiler.reset()
+    yield
+    torch.compiler.reset()
 
 
 @pytest.mark.parametrize("name", MODELS)
