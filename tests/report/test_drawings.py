@@ -8,8 +8,8 @@ from matplotlib.patches import FancyBboxPatch
 from torch import nn
 
 from defective import build, defects
-from defective.campaign.store import Store
 from defective.data import shapes
+from defective.experiments.store import Store
 from defective.files import write_tensors
 from defective.models import create_model, list_models
 from defective.models.senet import SqueezeExcite

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from defective.campaign.describe import describe, title
-from defective.campaign.measured import Document
-from defective.campaign.plan import Plan
-from defective.campaign.store import Store, name_of
+from defective.experiments.describe import describe, title
+from defective.experiments.plan import Plan
+from defective.experiments.store import Store, name_of
 from defective.report.numbers import duration, shown
+from defective.results.measured import Document
 from defective.specs import Job, TrainJob
 from defective.statistics import Rate
 
