@@ -3,12 +3,12 @@
 import io
 
 import torch
-from interop.models import Cell, mask_
-from interop.weights import Model
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from defective import restore_
+from interop.models import Cell, mask_
+from interop.weights import Model
 
 
 def bfloat16(cell: Cell) -> Model:

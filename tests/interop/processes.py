@@ -15,8 +15,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from interop.models import MODELS, Cell, defective_model, images
-from interop.weights import Model
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.device_mesh import init_device_mesh
@@ -24,6 +22,8 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from defective import load, save
+from interop.models import MODELS, Cell, defective_model, images
+from interop.weights import Model
 
 
 def data_parallel(cell: Cell) -> tuple[Model, Model]:

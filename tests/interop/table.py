@@ -1,4 +1,4 @@
-"""The table of tools: what is tried on every model, and what ``docs/interop.md`` says of it. ``python -m interop.table`` writes it there."""
+"""The table of tools: what is run on every model, and what ``docs/interop.md`` says of it; ``python -m interop.table`` writes the page."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -22,10 +22,11 @@ class Tool:
         name: What is done.
         call: How it is called; ``SITE`` is the name of a masked module.
         run: The call, see :mod:`interop.weights`.
-        tolerance: Largest allowed difference of the logits, as a share of the largest; 0 is the same to the bit.
+        tolerance: Largest allowed difference of the logits, as a share of the largest; 0 is bitwise equality.
         package: Where the tool comes from.
         refused: Model to the message that the tool stops with; ``""`` is every model.
         note: What else a user must know.
+        slow: Left out by ``make check``.
     """
 
     name: str
@@ -35,6 +36,11 @@ class Tool:
     package: str = "torch"
     refused: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    slow: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"{self.run.__module__.rpartition('.')[2]}.{self.run.__name__}"
 
 
 _FUSER = "did not find fuser method for"
@@ -60,9 +66,9 @@ TOOLS = (
         "`from_pretrained`, then `attach_masks_`",
         weights.published_plain,
         package="huggingface_hub",
-        note="`from_pretrained` alone drops the masks without a word",
+        note="`from_pretrained` alone drops the masks silently",
     ),
-    Tool("Lightning", "`Trainer.fit`, `load_from_checkpoint`", training.trained_by_lightning, package="lightning"),
+    Tool("Lightning", "`Trainer.fit`, `load_from_checkpoint`", training.trained_by_lightning, package="lightning", slow=True),
     Tool("Data parallel", "`nn.DataParallel(model)`", graphs.data_parallel, note="on a CPU"),
     Tool(
         "Two processes",
@@ -70,6 +76,7 @@ TOOLS = (
         processes.data_parallel,
         1e-4,
         note="as one process with all images",
+        slow=True,
     ),
     Tool(
         "Two processes, sharded",
@@ -77,6 +84,7 @@ TOOLS = (
         processes.sharded,
         1e-4,
         note="as one process with all images",
+        slow=True,
     ),
     Tool("Gradient checkpointing", "`torch.utils.checkpoint`", graphs.checkpointed, note="and the same gradients"),
     Tool(
@@ -134,8 +142,8 @@ TOOLS = (
         refused={"": "is not supported. Currently, only the following modules are supported"},
         note="name `SITE.module`",
     ),
-    Tool("bfloat16", "`model.bfloat16()`", graphs.bfloat16, 0.1, note="up to rounding"),
-    Tool("float16", "`model.half()`", graphs.half, 0.02, note="up to rounding"),
+    Tool("bfloat16", "`model.bfloat16()`", graphs.bfloat16, 0.1, note="rounding"),
+    Tool("float16", "`model.half()`", graphs.half, 0.02, note="rounding"),
     Tool("Memory format", "`model.to(memory_format=torch.channels_last)`", graphs.channels_last, 1e-4),
     Tool("vmap over images", "`torch.func.vmap`", graphs.vmapped, 1e-4),
     Tool("Functional call", "`functional_call(model, model.state_dict(), x)`", graphs.functional),
@@ -159,18 +167,48 @@ TOOLS = (
         "`fuse_conv_bn_eval(conv, SITE.module)`, `SITE.module = nn.Identity()`",
         graphs.fused_by_hand,
         1e-4,
-        note="`SITE = nn.Identity()` would take the mask away too, without a word",
+        note="`SITE = nn.Identity()` silently removes the mask too",
     ),
     Tool("Fuse conv and norm", "`torch.fx.experimental.optimization.fuse(model)`", graphs.fused_graph, 1e-4),
-    Tool("Static quantization", "`prepare_fx`, `convert_fx`", graphs.quantized_graph, 0.6, note="up to rounding to 8 bits"),
-    Tool("Static quantization", "`prepare_pt2e`, `convert_pt2e`", graphs.quantized_export, 0.3, "torchao", note="up to rounding to 8 bits"),
-    Tool("Quantized weights", "`quantize_(model, Int8WeightOnlyConfig())`", graphs.int8_weights, 0.05, "torchao", note="up to rounding to 8 bits"),
-    Tool("Compile", "`torch.compile(model, fullgraph=True)`", graphs.compiled, 1e-4, note="after a plain model of the same class too"),
-    Tool("Compile, then `defect_`", "`torch.compile(model)`, `defect_(model, ...)`", graphs.masked_after_compile, 1e-4),
+    Tool("Static quantization", "`prepare_fx`, `convert_fx`", graphs.quantized_graph, 0.4, note="rounding to 8 bits"),
+    Tool(
+        "Static quantization",
+        "`prepare_pt2e`, `convert_pt2e`",
+        graphs.quantized_export,
+        0.15,
+        "torchao",
+        note="rounding to 8 bits",
+        slow=True,
+    ),
+    Tool(
+        "Quantized weights",
+        "`quantize_(model, Int8WeightOnlyConfig())`",
+        graphs.int8_weights,
+        0.02,
+        "torchao",
+        note="rounding to 8 bits",
+    ),
+    Tool(
+        "Compile",
+        "`torch.compile(model, fullgraph=True)`",
+        graphs.compiled,
+        1e-4,
+        note="after a plain model of the same class too",
+        slow=True,
+    ),
+    Tool("Compile, then `defect_`", "`torch.compile(model)`, `defect_(model, ...)`", graphs.masked_after_compile, 1e-4, slow=True),
     Tool("Export", "`torch.export.export(model, (x,))`", graphs.exported, 1e-4),
-    Tool("ONNX", "`torch.onnx.export(model, (x,), dynamo=True)`", graphs.onnx, 1e-4, "onnxruntime", note="run by ONNX Runtime"),
+    Tool(
+        "ONNX",
+        "`torch.onnx.export(model, (x,), dynamo=True)`",
+        graphs.onnx,
+        1e-4,
+        "onnxruntime",
+        note="run by ONNX Runtime",
+        slow=True,
+    ),
     Tool("TorchScript", "`torch.jit.trace(model, x)`", graphs.traced, 1e-4),
-    Tool("TorchScript", "`torch.jit.script(model)`", graphs.scripted, 1e-4),
+    Tool("TorchScript", "`torch.jit.script(model)`", graphs.scripted, 1e-4, slow=True),
 )
 
 
@@ -183,8 +221,10 @@ def table() -> str:
 
 
 def _result(tool: Tool) -> str:
-    messages = [f"{model + ': ' if model else ''}refused, “{message.replace('`', '')} …”" for model, message in tool.refused.items()]
-    kept = [] if "" in tool.refused else ["same function" if tool.tolerance else "same function, to the bit"]
+    messages = [
+        f"{model + ': ' if model else ''}refused, “{message.replace('`', '')} …”" for model, message in tool.refused.items()
+    ]
+    kept = [] if "" in tool.refused else [f"same function, {f'within {tool.tolerance:g}' if tool.tolerance else 'bitwise'}"]
     return "; ".join([*kept, *messages, *([tool.note] if tool.note else [])])
 
 

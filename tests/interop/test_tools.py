@@ -7,10 +7,10 @@ from functools import cache
 
 import pytest
 import torch
-from interop.models import MODELS, Cell
-from interop.table import PAGE, TOOLS, Tool, table
 
 from defective.surgery import mask_layers
+from interop.models import MODELS, Cell
+from interop.table import PAGE, TOOLS, Tool, table
 
 # What the tools warn of without looking at the model: most of it says that a tool of torch has a successor.
 pytestmark = pytest.mark.filterwarnings(
@@ -20,7 +20,6 @@ pytestmark = pytest.mark.filterwarnings(
     r"ignore:torch\.quantize_per_tensor, .* are deprecated:UserWarning",
     r"ignore:Please use quant_min and quant_max:UserWarning",
     r"ignore:The input of maxpool2d is not quantized:UserWarning",
-    r"ignore:Converting a tensor to a Python boolean:torch.jit.TracerWarning",
 )
 
 
@@ -33,7 +32,7 @@ def nothing_compiled() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.run.__name__)
+@pytest.mark.parametrize("tool", [pytest.param(tool, id=tool.id, marks=[pytest.mark.slow] * tool.slow) for tool in TOOLS])
 def test_function_is_kept_or_the_tool_refuses(tool: Tool, name: str) -> None:
     _need(tool.package, MODELS[name].package)
     cell = Cell(name)

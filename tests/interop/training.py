@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from interop.models import Cell
-from interop.weights import Model
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 from torch.optim import swa_utils
+
+from interop.models import Cell
+from interop.weights import Model
 
 
 def averaged(cell: Cell) -> Model:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from interop.models import MODELS, Cell, mask_
 from torch import Tensor, nn
 
-from defective import attach_masks_, load, load_weights_, save
+from defective import attach_masks_, defects, load, load_weights_, save
+from interop.models import MODELS, Cell, mask_
 
 Model = Callable[[Tensor], Tensor]
 
@@ -75,6 +75,7 @@ def published(cell: Cell) -> Model:
 
 def published_plain(cell: Cell) -> Model:
     model, state = _published(cell, cell.plain)
+    assert not defects(model)
     attach_masks_(model, state)
     return model
 
