@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import torchvision_operators  # noqa: F401
 from defective import build, create_model, defect_, load_weights_, restore_
 from defective.wrapper import SiteWrapper
 
@@ -35,7 +36,6 @@ class HandWritten(nn.Module):
 
 
 def _timm(name: str, **options: object) -> nn.Module:
-    import torchvision_operators  # noqa: F401, I001
     import timm
 
     return timm.create_model(name, num_classes=10, **options)

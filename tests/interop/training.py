@@ -125,7 +125,6 @@ def adapted_site(cell: Cell) -> Model:
 
 
 def trained_by_lightning(cell: Cell) -> tuple[Model, Model]:
-    import torchvision_operators  # noqa: F401, I001
     import lightning
 
     class Training(lightning.LightningModule):
