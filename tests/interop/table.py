@@ -23,7 +23,7 @@ class Tool:
         call: How it is called; ``SITE`` is the name of a masked module.
         run: The call, see :mod:`interop.weights`.
         tolerance: Largest allowed difference of the logits, as a share of the largest; 0 is bitwise equality.
-        package: Where the tool comes from.
+        packages: Where the tool comes from.
         refused: Model to the message that the tool stops with; ``""`` is every model.
         note: What else a user must know.
         slow: Left out by ``make check``.
@@ -33,7 +33,7 @@ class Tool:
     call: str
     run: Callable[[Cell], Model | tuple[Model, Model]]
     tolerance: float = 0.0
-    package: str = "torch"
+    packages: tuple[str, ...] = ("torch",)
     refused: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     slow: bool = False
@@ -58,17 +58,17 @@ TOOLS = (
         "Hugging Face Hub",
         "`PyTorchModelHubMixin`",
         weights.published,
-        package="huggingface_hub",
+        packages=("huggingface_hub",),
         note="the class calls `defect_` in `__init__`",
     ),
     Tool(
         "Hugging Face Hub, plain class",
         "`from_pretrained`, then `attach_masks_`",
         weights.published_plain,
-        package="huggingface_hub",
+        packages=("huggingface_hub",),
         note="`from_pretrained` alone drops the masks silently",
     ),
-    Tool("Lightning", "`Trainer.fit`, `load_from_checkpoint`", training.trained_by_lightning, package="lightning", slow=True),
+    Tool("Lightning", "`Trainer.fit`, `load_from_checkpoint`", training.trained_by_lightning, packages=("lightning",), slow=True),
     Tool("Data parallel", "`nn.DataParallel(model)`", graphs.data_parallel, note="on a CPU"),
     Tool(
         "Two processes",
@@ -101,13 +101,13 @@ TOOLS = (
         refused={"": _SUBTRACTION},
         note="use one of the two calls above",
     ),
-    Tool("Average of weights", "`ModelEmaV3(model)`", training.averaged_by_timm, 1e-4, "timm"),
-    Tool("Frozen norms", "`freeze_batch_norm_2d(model)`", training.frozen, 1e-4, "timm"),
+    Tool("Average of weights", "`ModelEmaV3(model)`", training.averaged_by_timm, 1e-4, ("timm",)),
+    Tool("Frozen norms", "`freeze_batch_norm_2d(model)`", training.frozen, 1e-4, ("timm",)),
     Tool(
         "Synchronised norms",
         "`convert_sync_batchnorm(model)`",
         training.synchronised,
-        package="timm",
+        packages=("torch", "timm"),
         note="of `nn.SyncBatchNorm` or `timm.layers`; models of timm need the latter with masks or without",
     ),
     Tool("Pruning", "`prune.l1_unstructured(SITE.module, 'weight', 0.5)`", training.pruned),
@@ -131,14 +131,14 @@ TOOLS = (
         "`LoraConfig(target_modules=['SITE.module'])`, `save_pretrained`, `from_pretrained`, `merge_and_unload`",
         training.adapted,
         1e-4,
-        "peft",
+        ("peft",),
         note="the file holds no masks: load it into a defective model",
     ),
     Tool(
         "LoRA by PEFT",
         "`LoraConfig(target_modules=['SITE'])`",
         training.adapted_site,
-        package="peft",
+        packages=("peft",),
         refused={"": "is not supported. Currently, only the following modules are supported"},
         note="name `SITE.module`",
     ),
@@ -176,7 +176,7 @@ TOOLS = (
         "`prepare_pt2e`, `convert_pt2e`",
         graphs.quantized_export,
         0.15,
-        "torchao",
+        ("torchao",),
         note="rounding to 8 bits",
         slow=True,
     ),
@@ -185,7 +185,7 @@ TOOLS = (
         "`quantize_(model, Int8WeightOnlyConfig())`",
         graphs.int8_weights,
         0.02,
-        "torchao",
+        ("torchao",),
         note="rounding to 8 bits",
     ),
     Tool(
@@ -203,7 +203,7 @@ TOOLS = (
         "`torch.onnx.export(model, (x,), dynamo=True)`",
         graphs.onnx,
         1e-4,
-        "onnxruntime",
+        ("onnx", "onnxscript", "onnxruntime"),
         note="run by ONNX Runtime",
         slow=True,
     ),
@@ -213,11 +213,15 @@ TOOLS = (
 
 
 def table() -> str:
-    """The rows as Markdown; versions are those that the tests are run with."""
-    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    """The rows as Markdown; versions are those that ``make`` installs."""
     lines = ["| What is done | Call | Result | Tested with |", "| :-- | :-- | :-- | :-- |"]
-    lines += [f"| {tool.name} | {tool.call} | {_result(tool)} | {tool.package} {pins[tool.package]} |" for tool in TOOLS]
+    lines += [f"| {tool.name} | {tool.call} | {_result(tool)} | {_versions(tool)} |" for tool in TOOLS]
     return "\n".join(lines) + "\n"
+
+
+def _versions(tool: Tool) -> str:
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    return ", ".join(f"{package} {pins[package]}" for package in tool.packages)
 
 
 def _result(tool: Tool) -> str:

@@ -34,7 +34,7 @@ def nothing_compiled() -> Iterator[None]:
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("tool", [pytest.param(tool, id=tool.id, marks=[pytest.mark.slow] * tool.slow) for tool in TOOLS])
 def test_function_is_kept_or_the_tool_refuses(tool: Tool, name: str) -> None:
-    _need(tool.package, MODELS[name].package)
+    _need(*tool.packages, MODELS[name].package)
     cell = Cell(name)
     unseen = cell.unseen()
     with torch.no_grad():
