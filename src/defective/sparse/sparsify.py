@@ -1,6 +1,5 @@
 """The same net for inference, computed through its live neurons only."""
 
-import copy
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Literal, Self
@@ -9,15 +8,20 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from defective.baselines import undrop_
 from defective.errors import InputError
-from defective.inference import as_images, check_images, device_of, dtype_of
-from defective.sparse.follow import follow, refuse, refuse_other_images
+from defective.inference import as_images, device_of, dtype_of
+from defective.layers import DefectMask
+from defective.machine import bare
+from defective.sparse.follow import follow, refuse, refuse_other_images, refuse_other_logits
 from defective.sparse.liveness import LayerChoice, choose_layers, live_neurons
 from defective.sparse.lower import Lowering, run_in_place
+from defective.sparse.prepare import copied, fix_weights_
 
 # Numbers in the largest live feature map of the images computed together: more would fall out of a processor's cache.
 CACHED_NUMBERS = 1 << 22
+# How far logits may lie from the dense model's, as a share of the largest.
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
+BF16_TOLERANCE = 0.1
 
 
 class SparseNet(nn.Module):
@@ -104,33 +108,36 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
         >>> [choice.layer for choice in fast.choices if choice.live][:2]
         ['stem.conv', 'stages.1.0.conv1']
     """
-    refuse(model, precision)
+    refuse(model, precision, example_inputs)
     if isinstance(model, SparseNet):
         raise InputError("this net is sparsified already: sparsify the net it was made from")
-    check_images(example_inputs)
-    net = copy.deepcopy(model).eval()
+    net = copied(bare(model), {}).eval()
+    fix_weights_(net)
     exact = torch.promote_types(dtype_of(net) or torch.float32, torch.float32)
     dtype = torch.float32 if precision == "bf16" else exact
     net.to(dtype)
     device = device_of(net)
-    undrop_(net)
-    traced = follow(net, as_images(example_inputs[:1].clone()).to(device, dtype))
+    traced, images, wanted = follow(net, example_inputs, device, dtype)
     live = live_neurons(traced)
     nodes, choices = choose_layers(traced, live, precision, device)
     body = Lowering(traced, live, nodes, torch.bfloat16 if precision == "bf16" else None).run()
     run_in_place(body)
     _freeze(body)
-    body.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     rows = max((int(live[node].sum()) for node in nodes), default=0)
     if any(isinstance(module, _BatchNorm) and module.running_mean is None for module in net.modules()):
         # It takes the statistics of the whole batch, which then may not fall into parts.
         rows = 0
-    return SparseNet(body, choices, precision, dtype, tuple(example_inputs.shape[1:]), rows)
+    fast = SparseNet(body.to(device), choices, precision, dtype, tuple(example_inputs.shape[1:]), rows)
+    with torch.no_grad():
+        refuse_other_logits(fast(images), wanted, BF16_TOLERANCE if precision == "bf16" else TOLERANCE[dtype])
+    return fast
 
 
 def _freeze(net: nn.Module) -> None:
     """Make buffers of all parameters: nothing is trained, and weights in bfloat16 do not say that images should be."""
     for module in net.modules():
+        if isinstance(module, nn.Conv2d | DefectMask):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for name, parameter in list(module.named_parameters(recurse=False)):
             delattr(module, name)
             module.register_buffer(name, parameter.detach())
