@@ -10,7 +10,9 @@ from defective.sparse.graph import Traced
 PRECISIONS = ("fp32", "bf16")
 
 
-def follow(net: nn.Module, example_inputs: Tensor, device: torch.device, dtype: torch.dtype | None) -> tuple[Traced, Tensor, Tensor]:
+def follow(
+    net: nn.Module, example_inputs: Tensor, device: torch.device, dtype: torch.dtype | None
+) -> tuple[Traced, Tensor, Tensor]:
     """The graph of ``net``, with its masks as nodes; images it was tried on; and the logits that it has for them in eval mode.
 
     Args:

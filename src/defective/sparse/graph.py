@@ -1,12 +1,13 @@
 """Follow a net with torch.fx: what it computes, node by node, with the masks as nodes of their own."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Literal, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
+from torch.nn.utils.parametrize import type_before_parametrizations
 
 from defective.baselines.drop import DropLayer
 from defective.errors import InputError
@@ -31,8 +32,9 @@ ZERO_KEEPING = (
     nn.Tanh,
     nn.Softsign,
 )
-TIMM_ZERO_KEEPING = ("GELU", "GELUTanh", "HardMish", "HardMishMe", "HardSwish", "HardSwishMe", "Mish", "MishMe", "QuickGELU", "Swish")
-TIMM_ZERO_KEEPING += ("SwishMe", "Tanh")
+TIMM_ZERO_KEEPING = frozenset(
+    "GELU GELUTanh HardMish HardMishMe HardSwish HardSwishMe Mish MishMe QuickGELU Swish SwishMe Tanh".split()
+)
 ZERO_KEEPING_CALLS = (F.relu, torch.relu, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardswish, torch.tanh)
 # Nothing at all in eval mode.
 SILENT = (nn.Dropout, nn.Dropout2d, nn.AlphaDropout, DropLayer)
@@ -86,7 +88,7 @@ class Traced:
             return "other"
         if node in self.masks:
             return "mask"
-        if type(module) is nn.Conv2d and module.padding_mode == "zeros" and not has_hooks(module):
+        if _is_conv(module) and module.padding_mode == "zeros" and not has_hooks(module):
             return "conv"
         if type(module) is nn.BatchNorm2d and module.running_mean is not None and not has_hooks(module):
             return "norm"
@@ -103,7 +105,7 @@ class Traced:
 
 def _keeps_zero(node: fx.Node, module: nn.Module | None) -> bool:
     if module is not None:
-        return (type(module) in ZERO_KEEPING or is_timm(module, *TIMM_ZERO_KEEPING)) and not has_hooks(module)
+        return (type(module) in ZERO_KEEPING or is_timm(module, TIMM_ZERO_KEEPING)) and not has_hooks(module)
     return _calls(node, *ZERO_KEEPING_CALLS, "relu", "relu_", "tanh") and len(node.all_input_nodes) == 1
 
 
@@ -111,12 +113,17 @@ def _calls(node: fx.Node, *targets: Callable[..., Any] | str) -> bool:
     return node.op in ("call_function", "call_method") and node.target in targets
 
 
+def _is_conv(module: nn.Module | None) -> TypeGuard[nn.Conv2d]:
+    # The weight of a parametrised one is computed when it is read, with its derivative.
+    return module is not None and type_before_parametrizations(module) is nn.Conv2d
+
+
 def _is_mask(module: nn.Module | None) -> TypeGuard[DefectMask]:
     return type(module) is DefectMask and not has_hooks(module)
 
 
-def is_timm(module: nn.Module, *names: str) -> bool:
-    """Whether the class of a module is timm's own of one of these names; timm need not be installed."""
+def is_timm(module: nn.Module, names: Collection[str]) -> bool:
+    """Whether the class of a module is one of timm's with one of these names; timm need not be installed."""
     return type(module).__module__.startswith("timm.") and type(module).__name__ in names
 
 
@@ -138,7 +145,7 @@ class _Tracer(fx.Tracer):
         self.site_names = site_names
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        if isinstance(m, DefectMask | DropLayer) or is_timm(m, *TIMM_ZERO_KEEPING):
+        if isinstance(m, DefectMask | DropLayer) or is_timm(m, TIMM_ZERO_KEEPING):
             return True
         return super().is_leaf_module(m, module_qualified_name) and not _holds_mask(m)
 

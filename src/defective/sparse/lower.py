@@ -206,7 +206,7 @@ def run_in_place(module: fx.GraphModule) -> None:
     """Let ReLUs and sums overwrite an operand that nothing else reads and whose maker needs it no more for its derivative."""
     for node in module.graph.nodes:
         called = module.get_submodule(node.target) if node.op == "call_module" else None
-        if type(called) is nn.ReLU and _overwritable(module, node.all_input_nodes[0]):
+        if type(called) is nn.ReLU and not has_hooks(called) and _overwritable(module, node.all_input_nodes[0]):
             called.inplace = True
         elif isinstance(called, Place) and called.whole is not None:
             called.inplace = _overwritable(module, node.args[called.whole])

@@ -3,15 +3,15 @@
 import copy
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune, remove_spectral_norm, remove_weight_norm, skip_init
-from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
+from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from defective.errors import InputError
 from defective.sparse.graph import has_hooks, is_timm
+from defective.wrapper import SiteWrapper
 
 
 def copied(model: nn.Module, shared: dict[int, Tensor]) -> nn.Module:
@@ -39,34 +39,33 @@ def _attributes(model: nn.Module) -> Iterator[Tensor]:
 
 
 def fix_weights_(model: nn.Module) -> None:
-    """Put plain weights in the place of those that are computed anew at each call: pruned, weight-normed, spectral-normed ones.
-
-    Raises:
-        InputError: If torch cannot do so.
-    """
-    for name, module in list(model.named_modules()):
-        try:
-            for key in list(module.parametrizations) if is_parametrized(module) else ():  # type: ignore[arg-type]
-                remove_parametrizations(module, key, leave_parametrized=True)
-            for hook in list(module._forward_pre_hooks.values()):
-                if isinstance(hook, prune.BasePruningMethod):
-                    prune.remove(module, hook._tensor_name)
-                elif isinstance(hook, WeightNorm):
-                    remove_weight_norm(module, hook.name)
-                elif isinstance(hook, SpectralNorm):
-                    remove_spectral_norm(module, hook.name)
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"the parametrization of {name!r} cannot be replaced by plain weights: {reason}") from error
+    """Put plain weights in the place of those that are computed anew at each call: pruned, weight-normed, spectral-normed ones."""
+    for module in list(model.modules()):
+        if not isinstance(module, SiteWrapper) and is_parametrized(module):
+            weights = {key: getattr(module, key).detach() for key in module.parametrizations}  # type: ignore[union-attr]
+            # Not remove_parametrizations: it changes the class, which the copy has in common with the model.
+            module.__class__ = type_before_parametrizations(module)
+            del module.parametrizations
+            # One of weight_norm's would read older checkpoints, and cannot be pickled.
+            module._load_state_dict_pre_hooks.clear()
+            for key, weight in weights.items():
+                module.register_parameter(key, nn.Parameter(weight, requires_grad=False))
+        for hook in list(module._forward_pre_hooks.values()):
+            if isinstance(hook, prune.BasePruningMethod):
+                prune.remove(module, hook._tensor_name)
+            elif isinstance(hook, WeightNorm):
+                remove_weight_norm(module, hook.name)
+            elif isinstance(hook, SpectralNorm):
+                remove_spectral_norm(module, hook.name)
 
 
 def _split_norms(model: nn.Module) -> None:
     """timm's norm with dropout and activation in one module, as three; where the user has hooked it, it stays one."""
     made: dict[nn.Module, nn.Module] = {}
     for path, module in list(model.named_modules(remove_duplicate=False)):
-        if path and is_timm(module, "BatchNormAct2d") and not has_hooks(module):
+        if path and is_timm(module, ["BatchNormAct2d"]) and not has_hooks(module):
             if module not in made:
-                made[module] = nn.Sequential(_plain(module), module.drop, module.act)  # type: ignore[arg-type]
+                made[module] = nn.Sequential(_plain(module), module.drop, module.act)
             parent, _, key = path.rpartition(".")
             setattr(model.get_submodule(parent), key, made[module])
 

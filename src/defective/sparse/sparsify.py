@@ -19,9 +19,9 @@ from defective.sparse.prepare import copied, fix_weights_
 
 # Numbers in the largest live feature map of the images computed together: more would fall out of a processor's cache.
 CACHED_NUMBERS = 1 << 22
-# How far logits may lie from the dense model's, as a share of the largest.
-TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
-BF16_TOLERANCE = 0.1
+# How far logits may lie from the dense model's, as a share of the largest. For bfloat16 20 models of timm were measured: at most 0.01, as
+# far as torch.autocast takes the dense model itself.
+TOLERANCE = {"bf16": 0.05, torch.float32: 1e-4, torch.float64: 1e-10}
 
 
 class SparseNet(nn.Module):
@@ -129,7 +129,7 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
         rows = 0
     fast = SparseNet(body.to(device), choices, precision, dtype, tuple(example_inputs.shape[1:]), rows)
     with torch.no_grad():
-        refuse_other_logits(fast(images), wanted, BF16_TOLERANCE if precision == "bf16" else TOLERANCE[dtype])
+        refuse_other_logits(fast(images), wanted, TOLERANCE["bf16" if precision == "bf16" else dtype])
     return fast
 
 
