@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from defective.bench.page import brief, details, summary
-from defective.campaign.cost import outline
-from defective.campaign.plan import KINDS, Plan
-from defective.campaign.store import Store
+from defective.experiments.cost import outline
+from defective.experiments.plan import KINDS, Plan
+from defective.experiments.store import Store
 from defective.paper import EXHIBITS, SCALES
 from defective.report.largest import largest_difference
 from defective.report.numbers import chance_warning, heading, unequal_warning

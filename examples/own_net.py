@@ -29,7 +29,7 @@ def main() -> None:
     for defect in defects(net):
         print(f"{defect.site}: {defect.live:,} of {defect.total:,} neurons live")
 
-    # Train it as you always do. Masks are buffers: they move with .to(), are saved with the weights and are never trained.
+    # Train it as you always do. Masks are modules of the model: they move with .to(), are saved with the weights and are never trained.
     loss = nn.functional.cross_entropy(net(images), torch.randint(0, 10, (8,)))
     loss.backward()
 

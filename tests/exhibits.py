@@ -1,7 +1,8 @@
 """Setups for tests of exhibits, and what exhibits print and plan."""
 
-from defective.paper import EXHIBITS, SCALES, Estimate, Exhibit, Setup
+from defective.paper import EXHIBITS, SCALES, Exhibit, Setup
 from defective.specs import Job, TrainJob, needs
+from defective.statistics import Estimate
 from defective.training.recipes import recipe_for
 
 KINDS = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28), "tiny-imagenet": (3, 64, 64), "imagenet": (3, 224, 224)}

@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from defective.campaign.plan import Plan
-from defective.campaign.store import Store, write_json
+from defective.experiments.plan import Plan
+from defective.experiments.store import Store, write_json
 from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 
 MACHINE = {"device": "A made <machine>, 1 thread", "precision": "fp32", "torch": "2.9.0", "python": "3.11.7", "defective": "0.0.0"}

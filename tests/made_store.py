@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from defective.campaign.forms import blank
-from defective.campaign.measured import Document, document
-from defective.campaign.plan import Plan
-from defective.campaign.store import Store, write_json
+from defective.experiments.plan import Plan
+from defective.experiments.schema import blank
+from defective.experiments.store import Store, write_json
 from defective.paper import Exhibit
+from defective.results.measured import Document, document
 from defective.specs import Job
 
 

@@ -4,6 +4,7 @@ import torch
 from defective import Ensemble, InputError, build, create_model, defects
 from defective.baselines import Drop, Thermometer, drops
 from defective.build import member_seed
+from defective.sites import image_shape
 
 X = torch.rand(2, 3, 32, 32)
 
@@ -91,7 +92,7 @@ JOINED = {
 def test_baselines_go_with_every_variant_and_leave_masks_and_weights_alone(name):
     net = build(name, seed=3, width_mult=0.0625)
     assert (len(defects(net)), len(drops(net))) == JOINED[name]
-    assert str(net.spec) == name and net.input_shape == (3, 32, 32)
+    assert str(net.spec) == name and image_shape(net) == (3, 32, 32)
     first = next(key for key, _ in net.named_parameters() if key.endswith(("conv.weight", "conv1.weight")))
     if name.endswith("-en"):
         assert all(isinstance(member.normalize, Thermometer) for member in net.members)

@@ -55,7 +55,7 @@ def test_a_mask_leaves_the_meta_device_with_its_values():
     draw = MaskDraw("site", 0.4)
     layer = DefectMask(draw.sample((3, 5, 4)), draw=draw).to("meta").to_empty(device="cpu")
     assert torch.equal(layer.defect_mask[0], draw.sample((3, 5, 4)))
-    with pytest.raises(InputError, match="meta.*attach_masks_"):
+    with pytest.raises(InputError, match=r"meta.*attach_masks_"):
         DefectMask(draw.sample((3, 5, 4))).to("meta").to_empty(device="cpu")
 
 

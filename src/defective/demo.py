@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from defective.data import ImageSet, shapes
-from defective.evaluation import Crafted, Evaluation, Rate, accuracy, evaluate, noise_curve, shape_bias
+from defective.evaluation import Crafted, Evaluation, accuracy, evaluate, noise_curve, shape_bias
 from defective.files import check_folder, write_whole
 from defective.inference import logits
 from defective.machine import choose_device
@@ -16,6 +16,7 @@ from defective.report.figures import bars, curves
 from defective.report.page import write_page
 from defective.report.pictures import mask_picture, perturbation_picture, picture
 from defective.specs import AttackSpec
+from defective.statistics import Rate
 from defective.surgery import defects, mask_layers
 from defective.training.checkpoint import load
 from defective.training.recipes import recipe_for

@@ -28,7 +28,8 @@ def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[De
 
     Args:
         model: Plain model.
-        state_dict: State dict of the defective model; only its keys ``SITE.defect_mask`` are read, bool ``(1, C, H, W)`` each.
+        state_dict: State dict of the defective model; only its keys ``SITE.defect_mask`` are read, bool ``(1, C, H, W)`` each. Those
+            of a scripted or exported model, ``SITE.after.mask.defect_mask``, are read too.
 
     Returns:
         One :class:`Defect` per site, in the order of ``model.named_modules()``.
@@ -46,7 +47,8 @@ def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[De
         [4096, 4096, 2048, 2048]
     """
     model = bare(model)
-    masks = {key.removesuffix(f".{KEY}"): mask for key, mask in state_dict.items() if key.endswith(f".{KEY}")}
+    named = {key.removesuffix(f".{KEY}"): mask for key, mask in state_dict.items() if key.endswith(f".{KEY}")}
+    masks = {name.removesuffix(".after.mask"): mask for name, mask in named.items()}
     if not masks:
         raise InputError(f"no key of this state dict ends with .{KEY}: it is that of a plain model")
     modules = site_modules(model)
@@ -120,6 +122,8 @@ def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How 
         raise InputError(f"no way {how!r} to resize masks; there are {', '.join(get_args(How))}")
     try:
         height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+        if min(height, width) < 1:
+            raise ValueError
         images = torch.zeros(1, _channels(model), int(height), int(width), dtype=dtype_of(model), device=device_of(model))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"image_size {image_size!r} is not a height and a width in pixels: write 40 or (40, 56)") from error

@@ -39,13 +39,13 @@ def verify(model: nn.Module) -> None:
         Traceback (most recent call last):
         defective.errors.InputError: the spec vgg19/0.5-bottom has a mask at 'blocks.0.norm1', and the model has none there
     """
-    layers = mask_layers(model)
-    for site, layer in layers.items():
-        _check_mask(site, layer)
     if isinstance(model, Ensemble):
         for member in model.members:
             verify(member)
         return
+    layers = mask_layers(model)
+    for site, layer in layers.items():
+        _check_mask(site, layer)
     spec = getattr(model, "spec", None)
     if isinstance(spec, NetSpec):
         _check_spec(model, spec, layers)

@@ -26,10 +26,10 @@ class SiteWrapper(nn.Module):
         self.training = module.training
         # Only what the module has now is forwarded or renamed: tools look for names of their own (base_layer, parametrizations) to
         # find what they have put in, and must find it inside the wrapper.
-        self.forwarded = frozenset(name for name in dir(module) if not name.startswith("__"))
+        self.forwarded = _public_names(module)
         self.keys = frozenset(module.state_dict())
         self.module = module
-        self.after = nn.Sequential()
+        self.after = nn.Sequential().train(module.training)
         self.append(key, layer)
         self.register_state_dict_post_hook(_to_outer_names)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_to_inner_names)  # type: ignore[no-untyped-call]
@@ -93,6 +93,12 @@ class SiteWrapper(nn.Module):
 
     def __bool__(self) -> bool:
         return True
+
+
+def _public_names(module: nn.Module) -> frozenset[str]:
+    # dir() leaves out children that are named by numbers.
+    names = [*dir(module), *(name for name, _ in module.named_children())]
+    return frozenset(name for name in names if not name.startswith("__"))
 
 
 def site_modules(model: nn.Module) -> dict[str, nn.Module]:

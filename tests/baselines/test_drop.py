@@ -62,7 +62,7 @@ def test_state_dict_keys_stay_and_undrop_undoes(small_net, kind):
     assert list(small_net.state_dict()) == keys
     small_net.load_state_dict(state)
     undrop_(small_net)
-    assert drops(small_net) == [] and not small_net[1]._forward_hooks
+    assert drops(small_net) == [] and type(small_net[1]) is nn.BatchNorm2d
     out = small_net.train()(X)
     assert torch.equal(small_net(X), out)
     drop_(small_net, 0.5, kind=kind, sites=["1"])
@@ -90,7 +90,7 @@ def test_a_site_may_carry_a_mask_and_a_drop(small_net, kind, mask_first):
     ]
     for act in acts if mask_first else acts[::-1]:
         act()
-    small_net[0].register_forward_hook(lambda module, args, out: outputs.append(out))
+    small_net[1].register_forward_pre_hook(lambda module, args: outputs.append(args[0]))
     small_net.train()(X)
     mask = small_net[0].defect_mask
     assert (outputs[0][~mask.expand_as(outputs[0])] == 0).all()
@@ -98,14 +98,14 @@ def test_a_site_may_carry_a_mask_and_a_drop(small_net, kind, mask_first):
     restore_(small_net)
     assert len(drops(small_net)) == 1
     undrop_(small_net)
-    assert len(small_net[0]._forward_hooks) == 1
+    assert type(small_net[0]) is nn.Conv2d
 
 
 def test_a_site_may_carry_several_kinds(small_net):
     drop_(small_net, 0.9, kind="spatial", sites=["0"])
     drop_(small_net, 0.8, kind="dropout", sites=["0"])
     assert drops(small_net) == [Drop("0", 0.9, "spatial"), Drop("0", 0.8, "dropout")]
-    assert len(small_net[0]._forward_hooks) == 1
+    assert type(small_net[0].module) is nn.Conv2d
 
 
 TOP = {
@@ -222,8 +222,7 @@ REFUSALS = {
     "unknown name": (lambda net: drop_(net, 0.9, kind="dropout", sites=["nope"]), "nope"),
     "no match": (lambda net: drop_(net, 0.9, kind="dropout", sites=lambda name, module: False), "no module matched"),
     "blocks and sites": (lambda net: drop_(net, 0.9, kind="dropout", sites=["0"], blocks="top"), "not both"),
-    "no zoo net": (lambda net: drop_(net, 0.9, kind="dropout"), "zoo"),
-    "compiled": (lambda net: drop_(torch.compile(net, backend="eager"), 0.9, kind="dropout", sites=["0"]), "compile"),
+    "no zoo net": (lambda net: drop_(net, 0.9, kind="dropout"), "built-in"),
 }
 
 

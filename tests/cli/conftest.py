@@ -15,13 +15,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from campaigns import net
 from defective import build, save
-from defective.campaign.forms import blank
-from defective.campaign.store import Store
 from defective.cli import main
+from defective.experiments.schema import blank
+from defective.experiments.store import Store
 from defective.files import write_tensors
 from image_files import pack, write_image
+from runs import net
 
 TINY = {"num_classes": 2, "image_size": 16, "width_mult": 0.0625}
 

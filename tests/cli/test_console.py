@@ -3,7 +3,7 @@ import json
 import pytest
 
 from defective.cli.console import fail, percent, print_json, print_table
-from defective.evaluation import Rate
+from defective.statistics import Rate
 
 COLUMNS = ("model", "accuracy %", "pgd:eps=16/255, step_size=1/255, steps=20 on source", "fgsm:eps=16/255 on another")
 ROWS = [

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from campaigns import finish, plan_of
-from defective.campaign.describe import describe
-from defective.campaign.store import Store, name_of
+from defective.experiments.describe import describe
+from defective.experiments.store import Store, name_of
 from printed import parse, table
+from runs import finish, plan_of
 
 PLAN = plan_of("figure14", data="data")
 PLAIN, DEFECTIVE = PLAN.jobs

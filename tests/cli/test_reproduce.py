@@ -5,16 +5,16 @@ import json
 
 import pytest
 
-from campaigns import few, finish, plan_of
 from defective import files
-from defective.campaign import job as jobs
-from defective.campaign.store import Store, name_of
 from defective.cli import reproduce as command
 from defective.errors import InputError
+from defective.experiments import execute as jobs
+from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS
 from defective.progress import until
 from defective.report.numbers import unequal_warning
 from printed import parse, table
+from runs import few, finish, plan_of
 
 DATA = "--data folder:data --device cpu"
 QUICK = f"reproduce figure14 {DATA}"

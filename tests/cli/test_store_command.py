@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-from campaigns import finish, plan_of
-from defective.campaign.describe import describe
-from defective.campaign.forms import blank
-from defective.campaign.measured import document
-from defective.campaign.store import Store, name_of, write_json
+from defective.experiments.describe import describe
+from defective.experiments.schema import blank
+from defective.experiments.store import Store, name_of, write_json
 from defective.paper import EXHIBITS
+from defective.results.measured import document
 from printed import parse, table
+from runs import finish, plan_of
 
 PLAN = plan_of("table7", "table10", "figure2")
 NET = PLAN.jobs[0]

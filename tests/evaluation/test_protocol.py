@@ -14,12 +14,10 @@ from defective.evaluation import (
     Check,
     Evaluation,
     OwnAttack,
-    Rate,
     Settings,
     Subject,
     accuracy,
     craft_on,
-    difference,
     evaluate,
     mask_average,
     noise_curve,
@@ -28,6 +26,7 @@ from defective.evaluation import (
     shuffle_curve,
 )
 from defective.evaluation.subject import common_sample
+from defective.statistics import Rate, paired_difference
 from evaluations import FGSM, OWN, PGD, SMALL, TRANSFER, cells, masked, plain, wrong
 from problems import linear_net, plane
 
@@ -118,8 +117,9 @@ def test_every_further_model_is_compared_with_the_first_on_the_same_images(data)
     ]
     for row, (first, other, _) in zip(rows, found.differences(), strict=True):
         assert first.crafted is other.crafted and (first.target, other.target) == ("first", row["model"])
-        expected = difference((first.adv_correct, first.counted("paper")), (other.adv_correct, other.counted("paper")))
-        assert {key: row[key] for key in expected.as_dict()} == expected.as_dict()
+        expected = paired_difference((other.adv_correct, other.counted("paper")), (first.adv_correct, first.counted("paper")))
+        assert (row["difference"], row["low"], row["high"], row["significant"]) == (*expected, expected.significant)
+        assert (row["first"], row["second"]) == tuple(each.rate("paper").as_dict() for each in (first, other))
 
 
 def test_a_model_is_not_compared_on_images_that_were_made_on_it(data):

@@ -7,6 +7,7 @@ from torch import nn
 from defective import InputError, build, defect_, load, restore_, save
 from defective.evaluation import mask_average, relation
 from defective.models import Ensemble
+from defective.sites import image_shape
 from defective.surgery import defects
 
 SIZES = {"width_mult": 0.0625}
@@ -169,7 +170,7 @@ def test_masks_keep_their_pattern():
 @pytest.mark.parametrize("case", ["own", "zoo", "ensemble"])
 def test_the_logits_are_the_mean_over_the_draws(case, generator):
     source = AVERAGED[case]
-    x = torch.rand(4, *getattr(source, "input_shape", (3, 8, 8)), generator=generator)
+    x = torch.rand(4, *(image_shape(source) or (3, 8, 8)), generator=generator)
     with torch.no_grad():
         before, average = source(x), mask_average(source, draws=3).eval()
         each = [draw(x) for draw in average.members]

@@ -174,4 +174,4 @@ def test_bad_arguments(options, said):
 
 def test_list_models_can_all_be_created():
     for name in list_models():
-        assert create_model(name, width_mult=0.125).input_shape == (3, 32, 32)
+        assert create_model(name, width_mult=0.125).architecture.image_shape == (3, 32, 32)

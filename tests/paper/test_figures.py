@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from defective.paper import EXHIBITS, SCALES, Estimate, judge
+from defective.paper import EXHIBITS, SCALES, judge
 from defective.paper.claims import overall
 from defective.specs import NoiseJob, ScoreJob, TrainJob
+from defective.statistics import Estimate
 from exhibits import jobs, published, setup_of
 
 FIGURES = {number: EXHIBITS[f"figure{number}"] for number in range(1, 16)}

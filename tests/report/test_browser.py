@@ -3,8 +3,8 @@
 import pytest
 
 from browser import Browser, find
-from defective.campaign.plan import Plan
 from defective.data import shapes
+from defective.experiments.plan import Plan
 from defective.report import campaign
 from defective.report.pictures import picture
 from filled_store import filled_store

@@ -8,15 +8,15 @@ from html.parser import HTMLParser
 import pytest
 from matplotlib.figure import Figure
 
-from defective.campaign.measured import document
-from defective.campaign.plan import Plan
-from defective.campaign.store import Store
 from defective.errors import InputError
+from defective.experiments.plan import Plan
+from defective.experiments.store import Store
 from defective.paper import EXHIBITS
 from defective.report import campaign
 from defective.report.largest import largest_difference
 from defective.report.numbers import heading
 from defective.report.verdicts import VERDICTS, in_words
+from defective.results.measured import document
 from filled_store import filled_store
 
 SHAPES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28)}

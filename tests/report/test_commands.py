@@ -5,10 +5,10 @@ import shlex
 import pytest
 import typer
 
-from defective.campaign.plan import KINDS, Plan
-from defective.campaign.sources import data_sets, name_of
-from defective.campaign.store import Store
 from defective.cli import app
+from defective.experiments.plan import KINDS, Plan
+from defective.experiments.sources import data_sets, name_of
+from defective.experiments.store import Store
 from defective.paper import EXHIBITS, exhibits
 from defective.report.campaign import command
 from defective.report.parts import Shelf, parts

@@ -8,8 +8,8 @@ from matplotlib.patches import FancyBboxPatch
 from torch import nn
 
 from defective import build, defects
-from defective.campaign.store import Store
 from defective.data import shapes
+from defective.experiments.store import Store
 from defective.files import write_tensors
 from defective.models import create_model, list_models
 from defective.models.senet import SqueezeExcite
@@ -70,7 +70,7 @@ def test_sizes_are_those_of_a_forward_pass(net):
     for name, module in net.named_modules():
         module.register_forward_hook(note(name))
     with torch.no_grad():
-        net.eval()(torch.zeros(1, *net.input_shape))
+        net.eval()(torch.zeros(1, *net.architecture.image_shape))
     for block in blocks:
         for step in steps([block]):
             if step.kind != "join" and step.modules != ("",):
@@ -115,7 +115,7 @@ def test_the_net_is_left_as_it_was(net):
 
 def test_a_box_for_each_step_and_a_colour_for_each_site(net):
     blocks = outline(net)
-    figure = picture_of(blocks, net.input_shape)
+    figure = picture_of(blocks, net.architecture.image_shape)
     boxes = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)]
     used = {placement for step in steps(blocks) for placement in step.sites}
     # Two more of each colour are in the legend.
@@ -132,7 +132,7 @@ def test_a_box_for_each_step_and_a_colour_for_each_site(net):
 
 
 def test_all_that_is_drawn_lies_inside_the_figure(net):
-    figure = picture_of(outline(net), net.input_shape)
+    figure = picture_of(outline(net), net.architecture.image_shape)
     (axes,) = figure.axes
     svg(figure)
     outer = axes.get_window_extent()

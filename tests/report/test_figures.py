@@ -4,8 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from defective.evaluation import Rate
 from defective.report.figures import COLOURS, bars, curves
+from defective.statistics import Rate
 
 CURVES = {
     "plain": {8: Rate.of(90, 100), 16: Rate.of(50, 100), 32: Rate.of(0, 100)},

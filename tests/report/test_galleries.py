@@ -8,14 +8,14 @@ import torch
 from PIL import Image
 
 from defective import build, defects
-from defective.campaign.measured import document
-from defective.campaign.store import Store
 from defective.data import ImageSet
 from defective.evaluation import Crafted
+from defective.experiments.store import Store
 from defective.files import write_tensors
 from defective.paper import EXHIBITS, Cell, Exhibit, Row
 from defective.report.galleries import examples, gallery, masks
 from defective.report.parts import Shelf
+from defective.results.measured import document
 from defective.training.checkpoint import save
 from made_store import finish, plan
 

@@ -1,10 +1,10 @@
 import pytest
 
-from defective.campaign.measured import document
-from defective.campaign.plan import KINDS, Plan
-from defective.campaign.store import Store
+from defective.experiments.plan import KINDS, Plan
+from defective.experiments.store import Store
 from defective.paper import EXHIBITS
 from defective.report.largest import largest_difference
+from defective.results.measured import document
 from filled_store import finish
 
 ROWS = [{"name": "a", "label": "Plain"}, {"name": "b", "label": "Half"}]

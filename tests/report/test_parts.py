@@ -2,8 +2,8 @@ from dataclasses import fields
 
 import pytest
 
-from defective.campaign.plan import Plan, read_plan
-from defective.campaign.store import Store
+from defective.experiments.plan import Plan, read_plan
+from defective.experiments.store import Store
 from defective.paper import Scale
 from defective.report import departures as module
 from defective.report.departures import departures, seed_notes

@@ -10,7 +10,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 import defective.report
-from defective.campaign.store import Store
+from defective.experiments.store import Store
 from defective.paper import Cell, Exhibit, Row
 from defective.report.figures import GRAY, save, svg
 from defective.report.plots import plot

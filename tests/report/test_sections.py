@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from defective.campaign.measured import document
-from defective.campaign.plan import Plan
-from defective.campaign.store import Store
+from defective.experiments.plan import Plan
+from defective.experiments.store import Store
 from defective.paper import EXHIBITS
 from defective.report import campaign, parts
+from defective.results.measured import document
 from filled_store import filled_store, finish
 
 SHAPES = {"cifar10": (3, 32, 32)}

@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from campaigns import plan_of
-from defective.campaign.describe import describe
+from defective.experiments.describe import describe
 from defective.report import parts
 from defective.report.campaign import write_report
 from filled_store import filled_store, finish
+from runs import plan_of
 
 PLAN = plan_of("table8")
 # Masks are drawn from trained nets, of which there are none here.

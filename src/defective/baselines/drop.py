@@ -1,6 +1,6 @@
 """Put dropout, spatial dropout or DropBlock into any CNN in place, say where, and take it out again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import torch.nn.functional as F
@@ -119,8 +119,8 @@ def drops(model: nn.Module) -> list[Drop]:
         >>> drops(net)
         [Drop(site='0', keep_prob=0.8, kind='dropout')]
     """
-    wrappers = [module for module in site_modules(model).values() if isinstance(module, SiteWrapper)]
-    return [layer.drop for wrapper in wrappers for layer in wrapper.after if isinstance(layer, DropLayer)]
+    wrappers = {name: module.after for name, module in site_modules(model).items() if isinstance(module, SiteWrapper)}
+    return [replace(layer.drop, site=name) for name, after in wrappers.items() for layer in after if isinstance(layer, DropLayer)]
 
 
 def undrop_(model: nn.Module) -> None:

@@ -12,13 +12,13 @@ import torch
 
 from defective.bench.paired import ratios
 from defective.bench.settings import COSTS, Found, Settings, absent, measured, wrong
-from defective.campaign.cost import disk, work
-from defective.campaign.forms import blank
-from defective.campaign.job import Bench
-from defective.campaign.plan import KINDS, Plan, read_plan
-from defective.campaign.run import run
-from defective.campaign.store import Store, name_of, write_json
 from defective.errors import InputError
+from defective.experiments.cost import disk, work
+from defective.experiments.execute import Bench
+from defective.experiments.plan import KINDS, Plan, read_plan
+from defective.experiments.run import run
+from defective.experiments.schema import blank
+from defective.experiments.store import Store, name_of, write_json
 from defective.files import write_tensors
 from defective.specs import Job, ScoreJob, needs
 

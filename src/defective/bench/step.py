@@ -96,8 +96,7 @@ def _kept_is_plain(settings: Settings, x: Tensor, y: Tensor) -> tuple[bool, str]
     defect_(kept, 1.0, blocks="bottom")
     for net in (plain, kept):
         step(net, x, y, "fp32", eager=True)()
-    weights = dict(kept.named_parameters())
-    same = all(torch.equal(weight, weights[name]) for name, weight in plain.named_parameters())
+    same = all(torch.equal(*weights) for weights in zip(plain.parameters(), kept.parameters(), strict=True))
     return same, "with all neurons kept a step ends with the plain net's bits" + " (it does not)" * (not same)
 
 

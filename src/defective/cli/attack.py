@@ -17,10 +17,11 @@ from defective.cli.console import (
 )
 from defective.cli.references import open_attack, open_models
 from defective.data import index_hash, load_data
-from defective.evaluation import Rate, Subject, Work, craft_on
+from defective.evaluation import Subject, Work, craft_on
 from defective.evaluation.crafted import write_crafted
 from defective.files import check_file
 from defective.machine import choose_device
+from defective.statistics import Rate
 
 
 def attack(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from defective.evaluation import Rate
+from defective.statistics import Rate
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 DataOption = Annotated[

@@ -7,7 +7,7 @@ import typer
 
 from defective.cli.console import DeviceOption, JsonOption, SeedOption, percent, print_json, print_table
 from defective.demo import COLUMNS, run_demo
-from defective.evaluation import Rate
+from defective.statistics import Rate
 
 
 def demo(

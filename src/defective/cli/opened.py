@@ -4,8 +4,8 @@ from pathlib import Path
 
 import typer
 
-from defective.campaign.store import Store
 from defective.cli.console import LEFT_OUT, warn, warn_damaged
+from defective.experiments.store import Store
 
 
 def opened(folder: Path) -> Store:

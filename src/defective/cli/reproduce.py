@@ -6,21 +6,21 @@ from typing import Annotated, Any
 
 import typer
 
-from defective.campaign.cluster import check_address, run_on_ray
-from defective.campaign.cost import each_job, outline
-from defective.campaign.job import Bench
-from defective.campaign.measured import documents, plain
-from defective.campaign.plan import Plan
-from defective.campaign.run import Tally, run
-from defective.campaign.sources import data_sets, look, name_of
-from defective.campaign.store import Store
 from defective.cli.console import STORE, DeviceOption, JsonOption, StoreOption, print_json, print_table, warn_damaged
 from defective.data import load_data
 from defective.errors import InputError
+from defective.experiments.cost import each_job, outline
+from defective.experiments.execute import Bench
+from defective.experiments.plan import Plan
+from defective.experiments.ray import check_address, run_on_ray
+from defective.experiments.run import Tally, run
+from defective.experiments.sources import data_sets, look, name_of
+from defective.experiments.store import Store
 from defective.machine import age, choose_device
 from defective.paper import exhibits
 from defective.progress import until
 from defective.report.numbers import bounds, chance_warning, missing, shown, some_seeds, unequal_warning
+from defective.results.measured import documents, plain
 
 # Kept of a time budget for writing down what is there: a share of it, and at least so many seconds and so many more for each job.
 RESERVE, LEAST, LEAST_A_JOB = 0.03, 2.0, 0.005

@@ -6,15 +6,15 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from defective.campaign.clean import clean
-from defective.campaign.describe import describe
-from defective.campaign.export import export as write_exhibits
-from defective.campaign.store import Store
-from defective.campaign.unfinished import unfinished
 from defective.cli.console import STORE, JsonOption, StoreOption, print_json, print_table, warn
 from defective.cli.opened import named, opened
 from defective.errors import InputError
+from defective.experiments.describe import describe
+from defective.experiments.prune import clean
+from defective.experiments.store import Store
+from defective.experiments.unfinished import unfinished
 from defective.files import check_folder
+from defective.results.export import export as write_exhibits
 from defective.specs import read_job
 
 app = typer.Typer(help="Look into a store of results, take them out, clean up.")

@@ -4,10 +4,8 @@ from defective.evaluation.accuracy import accuracy, correct, defense_rate
 from defective.evaluation.checks import CHECKS, Check, run_checks
 from defective.evaluation.crafted import OwnAttack, craft_on
 from defective.evaluation.decision import Decision, decide
-from defective.evaluation.differences import Difference, difference
 from defective.evaluation.noise import SIGMAS, noise_curve
 from defective.evaluation.protocol import evaluate
-from defective.evaluation.rates import Rate
 from defective.evaluation.relations import mask_average, relation
 from defective.evaluation.result import Evaluation
 from defective.evaluation.settings import ATTACKS, PARTS, WHITE_BOX, Settings
@@ -27,11 +25,9 @@ __all__ = [
     "Check",
     "Crafted",
     "Decision",
-    "Difference",
     "Evaluation",
     "Outcome",
     "OwnAttack",
-    "Rate",
     "Settings",
     "ShapeReport",
     "Subject",
@@ -42,7 +38,6 @@ __all__ = [
     "craft_on",
     "decide",
     "defense_rate",
-    "difference",
     "evaluate",
     "mask_average",
     "noise_curve",

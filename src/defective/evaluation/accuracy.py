@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from defective.errors import InputError
-from defective.evaluation.rates import Rate
 from defective.inference import check_labels, logits
+from defective.statistics import Rate
 
 
 def correct(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -> Tensor:

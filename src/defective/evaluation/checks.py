@@ -9,14 +9,13 @@ from torch import Tensor
 
 from defective.attacks import Attack, pgd
 from defective.attacks.budget import draw_per_image
-from defective.evaluation.differences import difference
-from defective.evaluation.rates import Rate
 from defective.evaluation.subject import Subject, said_of
 from defective.evaluation.transfer import Outcome
 from defective.evaluation.work import Tensors
 from defective.inference import as_images, device_of, dtype_of, evaluating, logits
 from defective.masks import stream
 from defective.progress import progress_bar
+from defective.statistics import Rate, paired_difference
 
 Verdict = Literal["passed", "failed", "undecided"]
 
@@ -170,18 +169,19 @@ def _withstood(subject: Subject, index: Tensor, attack: Attack, what: str, batch
 def _ladder(name: str, rungs: dict[int, Tensor]) -> Check:
     rates = ", ".join(f"{rung}: {100 * right.float().mean():.1f} %" for rung, right in rungs.items())
     pairs = zip(list(rungs.values()), list(rungs.values())[1:], strict=False)
-    helped = any(_difference(weaker, stronger).low > 0 for weaker, stronger in pairs)
+    helped = any(_better(stronger, weaker) for weaker, stronger in pairs)
     return Check(name, "failed" if helped else "passed", f"withstood at {rates}")
 
 
 def _noise(noise: Tensor, attacked: Tensor) -> Check:
     text = f"noise leaves {100 * noise.float().mean():.1f} % right, PGD {100 * attacked.float().mean():.1f} %"
-    return Check("noise", "failed" if _difference(noise, attacked).low > 0 else "passed", text)
+    return Check("noise", "failed" if _better(attacked, noise) else "passed", text)
 
 
-def _difference(first: Tensor, second: Tensor) -> Any:
-    everyone = torch.ones_like(first)
-    return difference((first, everyone), (second, everyone))
+def _better(one: Tensor, other: Tensor) -> bool:
+    """Is the model right on more of the same images, beyond chance?"""
+    everyone = torch.ones_like(one)
+    return paired_difference((one, everyone), (other, everyone)).low > 0
 
 
 def _unbounded(right: Tensor) -> Check:

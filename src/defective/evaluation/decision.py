@@ -15,6 +15,7 @@ from defective.inference import as_images, device_of
 from defective.masks import stream
 from defective.progress import Count, progress_bar
 from defective.specs import AttackSpec
+from defective.statistics import median_interval
 
 # Images that walk together: what a kill can cost. Each has its own random numbers, so results are the same.
 CHUNK = 50
@@ -46,14 +47,8 @@ class Decision:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the median from order statistics; ``(0, inf)`` with fewer than six images."""
-        from scipy.stats import binom
-
-        found = self.squared[self.started].double().sort().values
-        rank = int(binom.ppf(0.025, len(found), 0.5)) if len(found) else 0
-        if rank < 1 or len(found) < 6:
-            return 0.0, float("inf")
-        return float(found[rank - 1]), float(found[len(found) - rank])
+        """95 % interval of the score, see :func:`defective.statistics.median_interval`."""
+        return median_interval(self.squared[self.started].double().tolist())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; the score is None where no image had a start."""

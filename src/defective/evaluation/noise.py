@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from defective.attacks import gaussian_noise, quantize
 from defective.evaluation.accuracy import accuracy
-from defective.evaluation.rates import Rate
 from defective.inference import as_images
+from defective.statistics import Rate
 
 # Paper Appendix A.5, in levels of 255.
 SIGMAS = (1, 2, 4, 8, 12, 16, 20, 24, 28, 32)

@@ -15,7 +15,6 @@ from defective.evaluation.checks import run_checks
 from defective.evaluation.crafted import OwnAttack, craft_on, score_on
 from defective.evaluation.decision import decide
 from defective.evaluation.noise import SIGMAS, noise_curve
-from defective.evaluation.rates import Rate
 from defective.evaluation.relations import mask_average, relation
 from defective.evaluation.result import Curves, Evaluation
 from defective.evaluation.settings import ATTACKS, WHITE_BOX, Settings
@@ -26,6 +25,7 @@ from defective.evaluation.transfer import Crafted, Outcome
 from defective.evaluation.work import Work
 from defective.progress import progress_bar
 from defective.specs import AttackSpec
+from defective.statistics import Rate
 from defective.surgery import defects
 
 

@@ -45,7 +45,7 @@ def relation(source: nn.Module, target: nn.Module) -> Relation:
     if source is target or _equal(source.state_dict(), target.state_dict()):
         return "white-box"
     members = [source, *(member for module in source.modules() if isinstance(module, Ensemble) for member in module.members)]
-    if any(_equal(dict(member.named_parameters()), dict(target.named_parameters())) for member in members):
+    if any(_equal(_weights(member), _weights(target)) for member in members):
         return "own weights"
     of_source, of_target = _masks(source), _masks(target)
     if _structure(source) is not None and _structure(source) == _structure(target):
@@ -94,6 +94,11 @@ def _equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     if not first or first.keys() != second.keys():
         return False
     return all(first[name].shape == second[name].shape and torch.equal(first[name].cpu(), second[name].cpu()) for name in first)
+
+
+def _weights(net: nn.Module) -> dict[str, Tensor]:
+    """Parameters by their names in the state dict, which masks do not change."""
+    return {name: tensor for name, tensor in net.state_dict(keep_vars=True).items() if isinstance(tensor, nn.Parameter)}
 
 
 def _masks(net: nn.Module) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """What an evaluation measured: outcomes of every image, and plain values made from them."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,11 +9,10 @@ from torch import Tensor
 from defective.data import index_hash
 from defective.evaluation.checks import Check
 from defective.evaluation.decision import Decision
-from defective.evaluation.differences import Difference, difference
-from defective.evaluation.rates import Rate
 from defective.evaluation.settings import Settings
 from defective.evaluation.shape_bias import ShapeReport
 from defective.evaluation.transfer import Outcome
+from defective.statistics import Difference, Rate, paired_difference
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Evaluation:
             for other in self.outcomes:
                 transferred = outcome.transferred and other.transferred
                 if outcome.target == first != other.target and other.crafted is outcome.crafted and transferred:
-                    both = [(each.adv_correct, each.counted("paper")) for each in (outcome, other)]
-                    pairs.append((outcome, other, difference(both[0], both[1], seed=self.settings.seed)))
+                    ours, theirs = ((each.adv_correct, each.counted("paper")) for each in (other, outcome))
+                    pairs.append((outcome, other, paired_difference(ours, theirs)))
         return pairs
 
     def failed(self) -> list[str]:
@@ -85,7 +85,12 @@ class Evaluation:
                     "attack": first.crafted.attack,
                     "model": second.target,
                     "against": first.target,
-                    **found.as_dict(),
+                    "difference": None if math.isnan(found.mean) else found.mean,
+                    "low": found.low,
+                    "high": found.high,
+                    "significant": found.significant,
+                    "first": first.rate("paper").as_dict(),
+                    "second": second.rate("paper").as_dict(),
                 }
                 for first, second, found in self.differences()
             ],

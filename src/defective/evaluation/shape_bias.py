@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from defective.data.stimuli import Stimuli
 from defective.errors import InputError
 from defective.evaluation.accuracy import accuracy
-from defective.evaluation.rates import Rate
 from defective.inference import check_labels, logits
+from defective.statistics import Rate
 
 
 @dataclass(frozen=True)

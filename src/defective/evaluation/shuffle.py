@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from defective.data.patches import shuffle_patches
 from defective.evaluation.accuracy import accuracy
-from defective.evaluation.rates import Rate
+from defective.statistics import Rate
 
 # Paper Table 1 and Figure 3.
 GRIDS = (1, 2, 4, 8)

@@ -11,11 +11,11 @@ from torch.nn.functional import cross_entropy
 
 from defective.data import Data, ImageSet, ImageStream, index_hash, pick
 from defective.errors import InputError
-from defective.evaluation.rates import Rate
 from defective.evaluation.work import Work
 from defective.inference import as_images, device_of, dtype_of, evaluating, logits
 from defective.progress import progress_bar
 from defective.sites import image_shape
+from defective.statistics import Rate
 from defective.verify import verify
 
 CHUNK = 2000

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from defective.attacks import Attack, quantize
 from defective.errors import InputError
 from defective.evaluation.accuracy import correct
-from defective.evaluation.rates import Rate
 from defective.evaluation.relations import Relation
 from defective.inference import as_images, check_labels, device_of, logits
 from defective.progress import progress_bar
+from defective.statistics import Rate
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from defective.paper import (
     galleries,
     white_gray_box,
 )
-from defective.paper.claims import Claim, Comparison, Estimate, Verdict, difference, judge
+from defective.paper.claims import Claim, Comparison, Verdict, judge
 from defective.paper.exhibit import Cell, Exhibit, Row
 from defective.paper.setup import SCALES, Scale, Setup
 
@@ -22,13 +22,11 @@ __all__ = [
     "Cell",
     "Claim",
     "Comparison",
-    "Estimate",
     "Exhibit",
     "Row",
     "Scale",
     "Setup",
     "Verdict",
-    "difference",
     "exhibits",
     "judge",
 ]

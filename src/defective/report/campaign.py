@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from defective._version import __version__
-from defective.campaign.plan import KINDS, Plan, read_plan
-from defective.campaign.store import Store
 from defective.data.download import REMOTES
 from defective.errors import InputError
+from defective.experiments.plan import KINDS, Plan, read_plan
+from defective.experiments.store import Store
 from defective.files import check_folder, write_whole
 from defective.paper import EXHIBITS
 from defective.progress import progress_bar

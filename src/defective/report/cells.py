@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-from defective.campaign.measured import Document
 from defective.report.numbers import bounds, cells_by_place, missing, shown, some_seeds
+from defective.results.measured import Document
 
 # Differences this large have the full tint: points of percent, or shares of the published score.
 _FULL = {"%": 50.0, "S(M)": 1.0}

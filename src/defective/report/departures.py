@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from defective.campaign.plan import KINDS, SIZES, Plan
-from defective.campaign.store import Store
+from defective.experiments.plan import KINDS, SIZES, Plan
+from defective.experiments.store import Store
 from defective.paper import SCALES
 from defective.report.numbers import counted, stands_in
 from defective.report.parts import Part

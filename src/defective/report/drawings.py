@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from defective.build import build
-from defective.campaign.plan import Plan
 from defective.data import shapes
 from defective.data.patches import shuffle_patches
 from defective.dry_run import site_outputs
+from defective.experiments.plan import Plan
 from defective.models import create_model
 from defective.report.architecture import picture_of
 from defective.report.figures import GRAY

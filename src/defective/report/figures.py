@@ -6,8 +6,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from defective.evaluation import Rate
 from defective.files import write_whole
+from defective.statistics import Rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,12 +6,12 @@ from typing import Any
 
 from torch import nn
 
-from defective.campaign.describe import describe
-from defective.campaign.measured import Document
-from defective.campaign.plan import Plan
-from defective.campaign.store import name_of
+from defective.experiments.describe import describe
+from defective.experiments.plan import Plan
+from defective.experiments.store import name_of
 from defective.report.parts import Shelf
 from defective.report.pictures import mask_picture, perturbation_picture, picture
+from defective.results.measured import Document
 from defective.specs import CraftJob, ScoreJob, TrainJob
 from defective.surgery import defects, mask_layers
 from defective.training.checkpoint import load
@@ -25,7 +25,7 @@ def gallery(document: Document, plan: Plan, shelf: Shelf) -> list[Picture]:
     """The images of a gallery exhibit: row by row the set attacked first, every image of it, the verdicts of all its columns.
 
     Args:
-        document: What :func:`defective.campaign.measured.document` says of it.
+        document: What :func:`defective.results.measured.document` says of it.
         plan: How many images it shows.
         shelf: Where the images and the nets' answers lie.
 

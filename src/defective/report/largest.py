@@ -2,11 +2,11 @@
 
 import math
 
-from defective.campaign.measured import Document
-from defective.campaign.plan import KINDS, Plan
-from defective.campaign.store import name_of
+from defective.experiments.plan import KINDS, Plan
+from defective.experiments.store import name_of
 from defective.paper import EXHIBITS
 from defective.report.numbers import bounds, shown, stand_ins
+from defective.results.measured import Document
 from defective.specs import CraftJob, DecisionJob, Job, ScoreJob, ShuffleJob, TrainJob, nets_of
 from defective.specs.attacks import ATTACK_OPTIONS
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from defective.campaign.measured import Document
 from defective.data.download import REMOTES
+from defective.results.measured import Document
 
 DASH = "–"
 # All is done, and no image qualified: none fooled the source, or the net was right on none.
@@ -129,7 +129,7 @@ def _set(document: Document, kind: str) -> str:
 
 
 def _official(document: Document, kind: str) -> bool:
-    """As :meth:`defective.campaign.plan.Plan.official`."""
+    """As :meth:`defective.experiments.plan.Plan.official`."""
     return bool(document.get("readers", {}).get(kind, kind if document["data"][kind] == kind else "folder") == kind)
 
 

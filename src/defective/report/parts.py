@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from defective.campaign.measured import Document, best_plans, document
-from defective.campaign.plan import Plan
-from defective.campaign.store import Store, name_of
 from defective.errors import InputError
+from defective.experiments.plan import Plan
+from defective.experiments.store import Store, name_of
 from defective.files import read_tensors
 from defective.paper import EXHIBITS, SCALES
+from defective.results.measured import Document, best_plans, document
 from defective.specs import Job
 
 _Read = TypeVar("_Read")
@@ -27,7 +27,7 @@ class Part:
     Attributes:
         name: What its files and its place on the page are called: the exhibit, with scale and data where it is shown more than once.
         plan: The plan.
-        document: What was measured, see :func:`defective.campaign.measured.document`.
+        document: What was measured, see :func:`defective.results.measured.document`.
     """
 
     name: str

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from defective.campaign.measured import Document
-from defective.campaign.store import Store
+from defective.experiments.store import Store
 from defective.report.figures import COLOURS, GRAY, banded, dress, legend
 from defective.report.numbers import cells_by_place
+from defective.results.measured import Document
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ def plot(document: Document, store: Store) -> "Figure | None":
     """The figure of an exhibit, from its document; None if nothing was measured or its view is no plot.
 
     Args:
-        document: What :func:`defective.campaign.measured.document` says of it.
+        document: What :func:`defective.results.measured.document` says of it.
         store: Where the training histories lie.
     """
     views = {"table": _table, "scatter": _scatter, "curves": _curves}

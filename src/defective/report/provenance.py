@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from defective.campaign.describe import describe, title
-from defective.campaign.measured import Document
-from defective.campaign.plan import Plan
-from defective.campaign.store import Store, name_of
-from defective.evaluation import Rate
+from defective.experiments.describe import describe, title
+from defective.experiments.plan import Plan
+from defective.experiments.store import Store, name_of
 from defective.report.numbers import duration, shown
+from defective.results.measured import Document
 from defective.specs import Job, TrainJob
+from defective.statistics import Rate
 
 _MACHINE = ("device", "precision", "torch", "python", "defective")
 # Corners of the little curves, in their own units.

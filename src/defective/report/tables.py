@@ -2,7 +2,6 @@
 
 import re
 
-from defective.campaign.measured import Document
 from defective.report.numbers import (
     DASH,
     bounds,
@@ -16,6 +15,7 @@ from defective.report.numbers import (
     shown,
     some_seeds,
 )
+from defective.results.measured import Document
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -35,7 +35,7 @@ _LATEX = {
 
 
 def markdown(document: Document) -> str:
-    """A document of :func:`defective.campaign.measured.document` as Markdown; only its caption if it has no rows.
+    """A document of :func:`defective.results.measured.document` as Markdown; only its caption if it has no rows.
 
     Example:
         >>> one = {"row": "a", "column": "PGD", "published": 51.29, "measured": None}

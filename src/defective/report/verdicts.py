@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from defective.campaign.measured import Document
 from defective.report.numbers import bounds, cells_by_place, chance_warning, heading, setting, shown, unequal_warning
 from defective.report.parts import Part, Shelf
+from defective.results.measured import Document
 
 VERDICTS = ("holds", "fails", "undecided", "not measured")
 _VERBS = {

@@ -22,6 +22,9 @@ from defective.surgery import attach_, mask_layers, restore_
 from defective.verify import verify
 from defective.wrapper import site_modules
 
+# Of the JSON document beside the tensors.
+FORMAT = 2
+
 
 def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = None) -> None:
     """Write a model to one safetensors file: weights, masks, dropout, architecture, spec.
@@ -52,6 +55,7 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
     verify(model)
     spec = _spec(model)
     about = {
+        "format": FORMAT,
         "version": __version__,
         "architecture": _architecture(model),
         "spec": spec.model_dump(mode="json") if spec else None,
@@ -86,6 +90,11 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
     tensors, about = read_tensors(path)
     if "architecture" not in about:
         raise InputError(f"{path} is not a model saved by defective")
+    if about.get("format") != FORMAT:
+        version = about.get("version", "unknown")
+        raise InputError(
+            f"{path} was written by an earlier version of defective ({version}), which this one cannot read: train again"
+        )
     if model is None:
         if about["architecture"] is None:
             raise InputError(f"{path} holds a model that is not built in: pass a plain one to load into, load(path, model=net)")

@@ -1,0 +1,1 @@
+"""Plan jobs, keep their results in a store, run what is missing."""

@@ -1,0 +1,65 @@
+"""Clean a store: what no report needs, and no process is at."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from stat import S_ISREG
+
+from defective.experiments.store import Store
+
+# Where files lie that are written whole: hidden until they are.
+_KEPT = ("data", "failed", "jobs", "pieces", "plans")
+# Seconds within which a process may still be at a file: at one that it writes, or at the rest of an attack.
+_AT_WORK = 3600.0
+
+
+def clean(store: Store, *, days: float, dry_run: bool = False) -> tuple[int, int]:
+    """Remove parts of attacks, unfinished jobs that no process is at, and files that were being written when a process was killed.
+
+    Finished jobs stay, and so do records of failures, which are small, and locks: another process may have just opened one. Of parts of
+    attacks nothing says whose they are, so those of the last hour stay too.
+
+    Args:
+        store: What to clean.
+        days: Leave what was touched within so many days.
+        dry_run: Only count.
+
+    Returns:
+        Number of bytes, and of files and directories.
+    """
+    now = time.time()
+    before = now - 86_400 * days
+    found = [file for part in _KEPT for file in (store.folder / part).rglob("*") if file.is_file()]
+    begun = [file for file in found if file.name.startswith(".") or file.is_relative_to(store.folder / "pieces")]
+    places = [file for file in begun if _touched(file) < min(before, now - _AT_WORK)]
+    freed = sum(map(_size, places))
+    if not dry_run:
+        for place in places:
+            place.unlink(missing_ok=True)
+    for name in store.unfinished():
+        place = store.folder / "running" / name
+        with store.locked(name) as mine:
+            if mine and _touched(place) < before:
+                freed += _size(place)
+                places.append(place)
+                if not dry_run:
+                    shutil.rmtree(place, ignore_errors=True)
+    return freed, len(places)
+
+
+def _touched(place: Path) -> float:
+    return max((each.st_mtime for each in _stats(place)), default=0.0)
+
+
+def _size(place: Path) -> int:
+    return sum(each.st_size for each in _stats(place) if S_ISREG(each.st_mode))
+
+
+def _stats(place: Path) -> Iterator[os.stat_result]:
+    """Of all that lies there; what another process has removed meanwhile is left out."""
+    for file in (place, *place.rglob("*")):
+        with suppress(FileNotFoundError):
+            yield file.stat()

@@ -1,0 +1,128 @@
+"""The JSON documents of a store: what each must hold to be read. More may be in them."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, ValidationError, model_validator
+
+from defective.specs import Job, NoiseJob, ShuffleJob
+
+# Kind of job to the names of the values that it measures; those of curves depend on the job.
+_VALUES = {"train": ["test_accuracy"], "craft": ["fooled"], "score": ["paper", "target-correct", "all"], "decision": ["score"]}
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Rate(_Form):
+    hits: NonNegativeInt
+    total: NonNegativeInt
+
+    @model_validator(mode="after")
+    def _no_more_hits_than_images(self) -> Self:
+        if self.hits > self.total:
+            raise ValueError(f"{self.hits} hits of {self.total}")
+        return self
+
+
+class _Score(_Form):
+    score: NonNegativeFloat | None
+    low: NonNegativeFloat
+    high: NonNegativeFloat | None
+    images: NonNegativeInt
+
+
+class Done(_Form):
+    """``result.json``."""
+
+    values: dict[str, dict[str, Any]]
+    seconds: NonNegativeFloat
+    machine: dict[str, Any]
+    kind_of_device: str
+    finished: str
+
+
+class Failure(_Form):
+    """``failed/KIND-KEY.json``."""
+
+    job: str
+    error: str
+
+
+class AskedFor(BaseModel):
+    """``plans/KEY.json``, as :meth:`defective.experiments.plan.Plan.as_dict` wrote it."""
+
+    exhibits: list[str]
+    scale: str
+    data: dict[str, str]
+    shapes: dict[str, tuple[int, int, int]]
+    seeds: int
+    readers: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _shapes_of_all(self) -> Self:
+        if missing := sorted(self.data.keys() - self.shapes.keys()):
+            raise ValueError(f"no shape of {missing[0]}")
+        return self
+
+
+class DataSet(_Form):
+    """``data/NAME.json``."""
+
+    digest: str
+
+
+def check_result(document: dict[str, Any], job: Job | str) -> None:
+    """Refuse what no job of this kind leaves.
+
+    Args:
+        document: What ``result.json`` holds.
+        job: The job or its name; of a curve only the job tells which values must be there.
+
+    Raises:
+        ValueError: Saying in a few words what is missing or of another form.
+    """
+    values = Done.model_validate(document).values
+    form = _Score if _kind(job) == "decision" else _Rate
+    names = _names(job) or list(values)
+    for name in names:
+        if name not in values:
+            raise ValueError(f"values: no {name}")
+        form.model_validate(values[name])
+    if not names:
+        raise ValueError("values: none")
+
+
+def blank(job: Job) -> dict[str, Any]:
+    """A result of the form of a job's, which took a second and could count nothing."""
+    nothing = {"score": None, "low": 0.0, "high": None, "images": 0} if job.kind == "decision" else {"hits": 0, "total": 0}
+    about = {"seconds": 1.0, "machine": {}, "kind_of_device": "cpu", "finished": ""}
+    return {"values": dict.fromkeys(_names(job), nothing), **about}
+
+
+def _kind(job: Job | str) -> str:
+    return job.partition("-")[0] if isinstance(job, str) else job.kind
+
+
+def _names(job: Job | str) -> list[str]:
+    """Names of a job's values; none if they are those of a curve and only its name is known."""
+    if isinstance(job, NoiseJob | ShuffleJob):
+        strengths = job.sigmas if isinstance(job, NoiseJob) else job.grids
+        return [f"{number}/{strength}" for number in range(len(job.targets)) for strength in strengths]
+    return _VALUES.get(_kind(job), [])
+
+
+def why(error: ValueError) -> str:
+    """What is wrong with a document, in a few words.
+
+    Example:
+        >>> try:
+        ...     Failure.model_validate({"job": "train-0"})
+        ... except ValidationError as error:
+        ...     why(error)
+        'error: Field required'
+    """
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return ": ".join([*([".".join(map(str, first["loc"]))] if first["loc"] else []), first["msg"]])

@@ -1,0 +1,132 @@
+"""Which data set stands for which kind in the exhibits."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from defective.data import load_data
+from defective.data.archive import stem
+from defective.errors import InputError
+from defective.experiments.plan import KINDS, SIZES, Plan
+from defective.paper import EXHIBITS, Exhibit
+
+
+def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool = False) -> dict[str, str]:
+    """Kind of data set to where it is read from.
+
+    Args:
+        given: ``D`` or ``KIND=D`` each, ``D`` as :func:`defective.data.load_data` takes it. ``mnist:PATH`` and the like stand for
+            their kind; ``folder:PATH`` and ``shapes`` for every kind that the exhibits need and nothing else stands for.
+        wanted: The exhibits; kinds of theirs that are not given are the official sets.
+        planned: Nothing is to be read, so that ImageNet, which cannot be downloaded, may be nowhere.
+
+    Raises:
+        InputError: If a kind is unknown, named twice or not asked for, or is ImageNet and nowhere given; if two sets have one name.
+
+    Example:
+        >>> from defective.paper import EXHIBITS
+        >>> data_sets(["folder:pictures"], [EXHIBITS["table4"]])
+        {'cifar10': 'folder:pictures'}
+    """
+    kinds = list(dict.fromkeys(exhibit.data for exhibit in wanted if exhibit.data))
+    found: dict[str, str] = {}
+    rest = ""
+    for text in given:
+        kind, where = _kind(text)
+        _check_asked_for(text, kind, where, wanted)
+        if kind in found or (not kind and rest):
+            raise InputError(f"--data {text}: {kind or 'what is not named'} is already {found.get(kind, rest)}")
+        if kind:
+            found[kind] = where
+        else:
+            rest = where
+    for kind in kinds:
+        if kind not in found:
+            if kind == "imagenet" and not rest and not planned:
+                names = ", ".join(exhibit.name for exhibit in wanted if exhibit.data == kind)
+                raise InputError(
+                    f"{names}: say where ImageNet is, --data imagenet:PATH, or what stands for it, --data imagenet=tiny-imagenet"
+                )
+            found[kind] = rest or kind
+    places: dict[str, str] = {}
+    for where in found.values():
+        other = places.setdefault(name_of(where), where)
+        if _read_as(other) != _read_as(where):
+            raise InputError(f"{other} and {where} would both be called {name_of(where)}: rename one of them")
+    return found
+
+
+def look(where: str) -> tuple[tuple[int, int, int], tuple[int, int]]:
+    """Shape ``(C, H, W)`` of a set's images, and its numbers of training and of test images, for a plan that is not run.
+
+    Nothing is downloaded: of the official sets all this is known.
+
+    Example:
+        >>> look("cifar10")
+        ((3, 32, 32), (50000, 10000))
+    """
+    if where in KINDS:
+        return KINDS[where], SIZES[where]
+    test = load_data(where, "test")
+    training, tested = SIZES["imagenet"]
+    # Among so many images a second look takes as long as the first.
+    if not where.startswith("imagenet:") or len(test) != tested:
+        training = len(load_data(where, "train"))
+    return test.image_shape, (training, len(test))
+
+
+def _kind(text: str) -> tuple[str, str]:
+    """The kind that a set stands for, empty if none is named, and where it is."""
+    if not text.strip():
+        raise InputError(f"--data {text!r} names no data set: leave it out for the paper's own")
+    kind, sign, where = text.partition("=")
+    # A path may hold the sign too.
+    if sign and kind in KINDS:
+        return kind, where
+    name = text.partition(":")[0]
+    if name in KINDS:
+        return name, text
+    if sign and ":" not in kind:
+        raise InputError(f"--data {text}: no kind {kind!r}; there are {', '.join(KINDS)}")
+    return "", text
+
+
+def _check_asked_for(text: str, kind: str, where: str, wanted: Sequence[Exhibit]) -> None:
+    """Refuse a set that would be loaded and nothing be measured on, while what is asked for is measured on another."""
+    asked = list(dict.fromkeys(each for exhibit in wanted for each in _kinds(exhibit)))
+    if not kind or kind in asked:
+        return
+    names = ", ".join(exhibit.name for exhibit in wanted[:3]) + f" and {len(wanted) - 3} more" * (len(wanted) > 3)
+    if not asked:
+        raise InputError(f"--data {text}: {names} need{'s' * (len(wanted) == 1)} no data set: leave it out")
+    of = f"{'is' if len(wanted) == 1 else 'are'} measured on {' and '.join(asked)}, not on {kind}"
+    raise InputError(f"--data {text}: {names} {of}: write --data {asked[0]}={where} to let it stand in")
+
+
+def _kinds(exhibit: Exhibit) -> list[str]:
+    """The kinds of data set that an exhibit can use: for its cells, and for those of others that its claims compare them with."""
+    every = Plan((exhibit.name,), "tiny", {kind: kind for kind in KINDS}, KINDS)
+    sides = (side for claim in exhibit.claims for each in claim.comparisons for side in (each.left, each.right))
+    others = (EXHIBITS[side[0]].data for side in sides if isinstance(side, tuple) and len(side) == 3)
+    return list(dict.fromkeys([*every.kinds(exhibit), *filter(None, others)]))
+
+
+def name_of(where: str) -> str:
+    """Name of a data set in results, before it is read.
+
+    Example:
+        >>> name_of("cifar10"), name_of("folder:pictures/cifar10-jpeg.tar.xz")
+        ('cifar10', 'cifar10-jpeg')
+    """
+    kind, place = _read_as(where)
+    return stem(place) if place else kind
+
+
+def _read_as(where: str) -> tuple[str, Path | None]:
+    """How a data set is read, and its path if it has one."""
+    kind, _, path = where.partition(":")
+    place = Path(path)
+    # The home of a user nobody knows stays as it is written.
+    with suppress(RuntimeError):
+        place = place.expanduser()
+    return kind, place.resolve() if path else None

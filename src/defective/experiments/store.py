@@ -1,0 +1,276 @@
+"""The store: a folder with one directory for each finished job, written whole or not at all."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache, partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from defective.errors import InputError
+from defective.experiments.plan import read_plan
+from defective.experiments.schema import AskedFor, DataSet, Failure, check_result, why
+from defective.files import check_folder, write_whole
+from defective.specs import Job, read_job
+
+Document = dict[str, Any]
+
+
+class Store:
+    """Finished, running and failed jobs by the key of their spec.
+
+    ``jobs/KIND-KEY`` holds ``spec.json``, ``result.json`` and what else a finished job left; ``running/KIND-KEY`` what an unfinished one
+    has so far; ``failed/KIND-KEY.json`` the error of one that failed; ``plans`` what was asked for; ``pieces`` parts of attacks;
+    ``damaged`` finished jobs whose result could not be read, put there when they were done again.
+    Several processes, also of several machines on a shared folder, may work on one store: a job is locked while it runs, and the
+    lock goes with its process.
+
+    Args:
+        folder: Where it lies.
+        make: Make it if it is missing, and refuse one that must not be written. Without, a missing store is an empty one.
+
+    Raises:
+        InputError: If it cannot be made or written, or is another kind of folder.
+
+    Example:
+        >>> import tempfile
+        >>> store = Store(Path(tempfile.mkdtemp()))
+        >>> list(store.finished())
+        []
+    """
+
+    def __init__(self, folder: Path, *, make: bool = True) -> None:
+        self.folder = folder
+        if make or not folder.is_dir():
+            check_folder(folder)
+        if folder.is_dir() and not (folder / "jobs").is_dir() and any(folder.iterdir()):
+            raise InputError(f"{folder} is no store and not empty: choose another folder")
+        if make:
+            # What tells a store from another folder comes first.
+            for part in ("jobs", "running", "failed", "plans", "locks"):
+                (folder / part).mkdir(parents=True, exist_ok=True)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Store":
+        """A store that must be there already; it may be one that can only be read.
+
+        Raises:
+            InputError: If it is not.
+        """
+        if folder.is_file():
+            raise InputError(f"{folder} is a file, not a store: name the folder that defective reproduce made")
+        if not (folder / "jobs").is_dir():
+            raise InputError(f"{folder}: there is no store; defective reproduce --store {folder} makes one")
+        return cls(folder, make=False)
+
+    def at(self, job: Job | str) -> Path:
+        """Directory of a finished job."""
+        return self.folder / "jobs" / name_of(job)
+
+    def result(self, job: Job | str) -> Document | None:
+        """What a finished job measured; None if it is not finished, which it is not either where the file is damaged."""
+        with suppress(InputError):
+            return self._measured(job)
+        return None
+
+    def damaged(self, jobs: Iterable[Job | str] | None = None) -> list[Path]:
+        """Results that cannot be read. They stay where they are until their jobs are done again, and are kept aside then.
+
+        Args:
+            jobs: Look only at these.
+        """
+        found = []
+        for name in [place.name for place in (self.folder / "jobs").glob("*")] if jobs is None else map(name_of, jobs):
+            try:
+                self._measured(name)
+            except InputError:
+                found.append(self.at(name) / "result.json")
+        return sorted(found)
+
+    def _measured(self, job: Job | str) -> Document | None:
+        return _read(self.at(job) / "result.json", partial(check_result, job=job))
+
+    def failure(self, job: Job | str) -> Document | None:
+        """How a job failed the last time it ran; None if it did not."""
+        return _failure(self.folder / "failed" / f"{name_of(job)}.json")
+
+    def finished(self) -> Iterator[str]:
+        """Names of the finished jobs."""
+        names = sorted(place.parent.name for place in (self.folder / "jobs").glob("*/result.json"))
+        yield from (name for name in names if self.result(name) is not None)
+
+    def specs(self) -> Iterator[tuple[str, Job]]:
+        """Names and specs of the finished jobs, those left out whose spec cannot be read."""
+        for name in self.finished():
+            with suppress(InputError):
+                yield name, self.spec(name)
+
+    def unfinished(self) -> list[str]:
+        """Names of the jobs that have begun and not ended: some process is at them, or was when it was killed."""
+        return sorted(place.name for place in (self.folder / "running").glob("*"))
+
+    def failures(self) -> list[Document]:
+        """How jobs failed that have not been finished since; of a record that cannot be read, that."""
+        files = sorted((self.folder / "failed").glob("*.json"))
+        return [document for file in files if (document := _failure(file))]
+
+    def begun(self, name: str) -> Job | None:
+        """What an unfinished job is; None if nothing there says so."""
+        with suppress(InputError, ValidationError):
+            document = _read(self.folder / "running" / name / "spec.json")
+            return None if document is None else read_job(document)
+        return None
+
+    def spec(self, name: str) -> Job:
+        """The job of a finished directory.
+
+        Raises:
+            InputError: If there is none of this name, or the file is damaged or of another version.
+        """
+        file = self.folder / "jobs" / name / "spec.json"
+        document = _read(file)
+        if document is None:
+            raise InputError(f"{self.folder} has no finished job {name!r}; defective store ls lists them")
+        try:
+            return read_job(document)
+        except ValidationError:
+            raise InputError(f"{file} is no job of this version: move {file.parent} out of the store") from None
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[bool]:
+        """Keep other processes from a job inside the block; False if one of them has it. The lock goes with its process."""
+        lock = FileLock(self.folder / "locks" / f"{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    @contextmanager
+    def working(self, job: Job) -> Iterator[Path | None]:
+        """The directory in which to do a job, locked; None if another process is doing it or has done it.
+
+        Where the block writes ``result.json`` into it, the job is finished when the block ends; else what is there is kept.
+        """
+        with self.locked(name_of(job)) as mine:
+            if not mine or self.result(job) is not None:
+                yield None
+                return
+            place = self.folder / "running" / name_of(job)
+            write_json(place / "spec.json", job.model_dump(mode="json"))
+            # If it is there already, its process was killed in between.
+            done = (place / "result.json").exists()
+            yield None if done else place
+            if (place / "result.json").exists():
+                self._finish(job, place)
+
+    def _finish(self, job: Job, place: Path) -> None:
+        for temporary in place.rglob(".*"):
+            # What a process was writing when it was killed.
+            temporary.unlink()
+        if self.at(job).exists():
+            # Its result was damaged or taken away; what else it measured is nobody's to delete.
+            self.at(job).rename(_unused(self.folder / "damaged", name_of(job)))
+        place.rename(self.at(job))
+        (self.folder / "failed" / f"{name_of(job)}.json").unlink(missing_ok=True)
+
+    def fail(self, job: Job, error: BaseException) -> None:
+        """Record that a job failed."""
+        text = " ".join(str(error).split()) or type(error).__name__
+        document = {"job": name_of(job), "error": text, "type": type(error).__name__, "spec": job.model_dump(mode="json")}
+        write_json(self.folder / "failed" / f"{name_of(job)}.json", document)
+
+    def note_plan(self, plan: Document) -> None:
+        """Remember what was asked for: it is what a report shows."""
+        import hashlib
+
+        key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
+        write_json(self.folder / "plans" / f"{key}.json", plan)
+
+    def plans(self) -> list[Document]:
+        """What was asked for so far, without what :meth:`unread_plans` tells of."""
+        return [document for document, _ in self._plans() if document is not None]
+
+    def unread_plans(self) -> list[str]:
+        """Of each plan that is damaged or of another version, which file it is and what is wrong with it."""
+        return [reason for _, reason in self._plans() if reason]
+
+    def _plans(self) -> Iterator[tuple[Document | None, str]]:
+        """Each plan, and why it cannot be read if it is None."""
+        for file in sorted((self.folder / "plans").glob("*.json")):
+            try:
+                yield _read(file, _check_plan), ""
+            except InputError as error:
+                # One bad plan must not keep the others from being shown.
+                yield None, str(error).rpartition(": ")[0]
+
+    def check_data(self, name: str, digest: str) -> None:
+        """Refuse another data set under the name of one that results in this store were measured on.
+
+        Raises:
+            InputError: If the images differ from those first used under this name.
+        """
+        file = self.folder / "data" / f"{name}.json"
+        known = _read(file, DataSet.model_validate)
+        if known is None:
+            write_json(file, {"digest": digest})
+        elif known["digest"] != digest:
+            raise InputError(
+                f"{name}: other images than those that the results in {self.folder} are of: use another store, or rename it"
+            )
+
+
+@lru_cache(1 << 14)
+def name_of(job: Job | str) -> str:
+    """``KIND-KEY``: what a job is called in a store."""
+    return job if isinstance(job, str) else f"{job.kind}-{job.key}"
+
+
+def _unused(folder: Path, name: str) -> Path:
+    """A place in a folder where nothing is yet."""
+    folder.mkdir(exist_ok=True)
+    return next(place for number in count(1) if not (place := folder / f"{name}-{number}").exists())
+
+
+def write_json(path: Path, document: Document) -> None:
+    """Write a JSON document, whole or not at all."""
+    write_whole(path, lambda temporary: temporary.write_text(json.dumps(document, indent=1)))
+
+
+def _failure(file: Path) -> Document | None:
+    try:
+        return _read(file, Failure.model_validate)
+    except InputError as error:
+        # A note about a job that is done again anyway is no reason to stop.
+        return {"job": file.stem, "error": str(error)}
+
+
+def _check_plan(document: Document) -> None:
+    AskedFor.model_validate(document)
+    try:
+        read_plan(document)
+    except InputError as error:
+        # Without the list of all that there is.
+        raise ValueError(str(error).partition(";")[0]) from None
+
+
+def _read(file: Path, check: Callable[[Document], object] = lambda document: None) -> Document | None:
+    try:
+        document = json.loads(file.read_text())
+        if not isinstance(document, dict):
+            raise ValueError("no JSON object")
+        check(document)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        whole = file.parent if file.name in ("spec.json", "result.json") else "it"
+        raise InputError(f"{file} is damaged ({why(error)}): move {whole} out of the store, it will be made again") from None
+    return document

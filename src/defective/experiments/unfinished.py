@@ -1,0 +1,50 @@
+"""What is begun in a store and not finished: which jobs, and how far they are."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from defective.errors import InputError
+from defective.experiments.describe import describe
+from defective.experiments.plan import read_plan
+from defective.experiments.store import Store, name_of
+from defective.files import read_about
+from defective.specs import Job, TrainJob
+
+
+def unfinished(store: Store) -> list[dict[str, Any]]:
+    """The jobs that some process is at, or was when it was stopped.
+
+    Returns:
+        For each ``job``; what it is ``about``, None where nothing in the store says so; of training ``epochs`` done and ``of_epochs``,
+        over all members of an ensemble, else None. How far other jobs are cannot be told: parts of attacks lie elsewhere.
+    """
+    begun = {name: store.begun(name) for name in store.unfinished()}
+    planned: dict[str, Job] = {}
+    # Earlier versions left no spec before a job was finished.
+    for plan in store.plans() if None in begun.values() else ():
+        planned |= {name_of(job): job for job in read_plan(plan).jobs}
+    return [_begun(name, job or planned.get(name), store) for name, job in begun.items()]
+
+
+def _begun(name: str, job: Job | None, store: Store) -> dict[str, Any]:
+    found: dict[str, Any] = {"job": name, "about": job and describe(job), "epochs": None, "of_epochs": None}
+    if isinstance(job, TrainJob):
+        of_one = job.recipe.epochs
+        folder = store.folder / "running" / name
+        of_all = of_one * job.net.members
+        found |= {"epochs": min(_epochs(folder, of_one), of_all), "of_epochs": of_all}
+    return found
+
+
+def _epochs(folder: Path, of_one: int) -> int:
+    """Whole epochs that a run, or the members of an ensemble in folders of their own, have behind them."""
+    done = 0
+    for place in {file.parent for file in folder.rglob("*.safetensors")}:
+        if (place / "result.json").exists():
+            done += of_one
+        else:
+            # A run that ends at this moment takes its state away.
+            with suppress(InputError):
+                done += len(read_about(place / "state.safetensors").get("history", ()))
+    return done

@@ -1,0 +1,57 @@
+"""Measured exhibits as small JSON files in a folder, without images and nets."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from defective.experiments.store import Store, write_json
+from defective.results.measured import Document, best_documents, plain
+
+
+def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
+    """Write ``DATA/SCALE/DEVICE/EXHIBIT.json`` for each exhibit of which anything is measured.
+
+    A file of an earlier export is removed where a new one in another place, as its exhibit has since been measured on another device
+    or data set too, holds all of its jobs. Files from other stores are left alone: their jobs took other times.
+
+    Returns:
+        The files written, and each that was removed with the one that holds its jobs now.
+    """
+    documents = best_documents(store)
+    written = [_place(document, out) for document in documents]
+    for document, file in zip(documents, written, strict=True):
+        write_json(file, plain(document))
+    removed = {}
+    for document, file in zip(documents, written, strict=True):
+        for other in sorted(out.glob(f"*/{document['scale']}/*/{file.name}")):
+            if other not in written and _holds_all_of(document, other):
+                _remove(other)
+                removed[other] = file
+    return written, removed
+
+
+def _place(document: Document, out: Path) -> Path:
+    devices = sorted({job["kind_of_device"] for job in document["jobs"].values()})
+    return out.joinpath("-".join(document["data"].values()), document["scale"], "-".join(devices), f"{document['exhibit']}.json")
+
+
+def _remove(file: Path) -> None:
+    """Remove ``DATA/SCALE/DEVICE/EXHIBIT.json``, and those of its folders that are empty then."""
+    file.unlink()
+    with suppress(OSError):
+        for folder in list(file.parents)[:3]:
+            folder.rmdir()
+
+
+def _holds_all_of(document: Document, file: Path) -> bool:
+    """Whether a file is an export of the same exhibit and scale whose jobs are all in a document, done at the same time."""
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        other = json.loads(file.read_text())
+        same = all(other[key] == document[key] for key in ("exhibit", "scale"))
+        return same and _done(other) != set() and _done(other) <= _done(document)
+    return False
+
+
+def _done(document: Document) -> set[tuple[str, float, str]]:
+    """Which jobs, and what tells one that was done here from one that was done elsewhere."""
+    return {(name, job["seconds"], job["finished"]) for name, job in document["jobs"].items()}

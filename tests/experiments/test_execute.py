@@ -1,0 +1,228 @@
+"""Each kind of job measures what a direct call measures."""
+
+from importlib import import_module
+
+import pytest
+import torch
+
+from defective import load
+from defective.data import load_data
+from defective.errors import InputError
+from defective.evaluation.accuracy import correct
+from defective.evaluation.crafted import craft_on, read_crafted
+from defective.evaluation.decision import decide
+from defective.evaluation.noise import noise_curve
+from defective.evaluation.shuffle import shuffle_curve
+from defective.evaluation.subject import Subject, common_sample
+from defective.evaluation.transfer import score
+from defective.experiments.execute import Bench
+from defective.experiments.plan import in_order
+from defective.experiments.run import run
+from defective.experiments.store import Store
+from defective.files import read_tensors
+from defective.models import Ensemble
+from defective.specs import AttackSpec, CraftJob, DecisionJob, NoiseJob, ScoreJob, ShuffleJob
+from defective.training.train import train
+from runs import QUICK, bench, few, net
+from turns import in_turns, ticking
+
+FGSM, PGD = AttackSpec.parse("fgsm:eps=8/255"), AttackSpec.parse("pgd:eps=8/255,step_size=4/255,steps=2,random_start=1")
+TARGET, SOURCE = net("resnet18", 3, epochs=4), net("resnet18/0.5-bottom", 1, epochs=4)
+CRAFT = CraftJob(sources=(SOURCE,), attack=FGSM, samples=10, seed=3)
+FUSED = CraftJob(sources=(SOURCE, TARGET), attack=PGD, samples=7)
+GALLERY = [CraftJob(sources=(each,), attack=FGSM, samples=5, among=(TARGET, SOURCE)) for each in (TARGET, SOURCE)]
+SCORES = [ScoreJob(target=TARGET, crafted=crafted) for crafted in (CRAFT, FUSED)]
+WALK = DecisionJob(target=TARGET, attack=AttackSpec.parse("boundary:steps=5"), samples=7, seed=1)
+NOISE = NoiseJob(targets=(TARGET, SOURCE), sigmas=(8, 100), samples=6, seed=2)
+SHUFFLE = ShuffleJob(targets=(SOURCE, TARGET), grids=(2, 4), confidence=0.99, samples=6, seed=2)
+JOBS = in_order([*SCORES, *GALLERY, WALK, NOISE, SHUFFLE])
+
+
+@pytest.fixture(scope="module")
+def done(images, tmp_path_factory):
+    """All jobs, done."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEFECTIVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        # Few nets take noise for both of two classes: do not search long for a start that is not there.
+        patch.setattr(import_module("defective.attacks.boundary"), "START_DRAWS", 3)
+        made = bench(tmp_path_factory.mktemp("jobs") / "store", images)
+        assert run(JOBS, made).done == len(JOBS), made.store.failures()
+        yield made
+
+
+@pytest.fixture
+def data(images, cache):
+    return load_data(f"folder:{images}", "test")
+
+
+@pytest.fixture
+def subjects(done, data):
+    return {job: Subject.of("a net", load(done.store.at(job) / "net"), data) for job in (TARGET, SOURCE)}
+
+
+def values(done, job):
+    return done.store.result(job)["values"]
+
+
+def counts(rate):
+    return {"hits": rate.hits, "total": rate.total}
+
+
+def test_training(done, data, images, tmp_path):
+    training = load_data(f"folder:{images}", "train")
+    made = train("resnet18/0.5-bottom", training, data, QUICK.changed(epochs=4), tmp_path / "net", seed=1, device="cpu")
+    assert values(done, SOURCE) == {"test_accuracy": {"hits": round(24 * made["test_accuracy"]), "total": 24}}
+    stored = done.store.at(SOURCE) / "net" / "model.safetensors"
+    assert stored.read_bytes() == (tmp_path / "net" / "model.safetensors").read_bytes()
+    result = done.store.result(SOURCE)
+    assert [row["train_loss"] for row in result["history"]] == [row["train_loss"] for row in made["history"]]
+    assert (result["parameters"], result["train_images"], result["kind_of_device"]) == (made["parameters"], 64, "cpu")
+
+
+def test_masks_have_their_own_seed(place, images):
+    job = SOURCE.model_copy(update={"mask_seed": 7, "recipe": QUICK.changed(epochs=1)})
+    other = job.model_copy(update={"mask_seed": 1})
+    assert run([job, other], place).done == 2
+    masks = [
+        {name: each for name, each in load(place.store.at(each) / "net").state_dict().items() if name.endswith("defect_mask")}
+        for each in (job, other)
+    ]
+    assert masks[0].keys() == masks[1].keys() != set()
+    assert not all(torch.equal(masks[0][name], masks[1][name]) for name in masks[0])
+
+
+def test_crafting(done, data, subjects):
+    made = craft_on(subjects[SOURCE], FGSM, samples=10, seed=3)
+    stored = read_crafted(done.store.at(CRAFT) / "images.safetensors", data)
+    for name in ("x_adv", "y", "predicted", "index"):
+        assert torch.equal(getattr(made, name), getattr(stored, name)), name
+    assert values(done, CRAFT) == {"fooled": {"hits": int(made.fooled.sum()), "total": 10}}
+    assert done.store.result(CRAFT)["changes"] == made.changes()
+    assert made.changes()["linf_max"] == pytest.approx(8 / 255) and made.fooled.sum() > 0
+
+
+def test_fused_sources_are_attacked_as_one(done, data, subjects):
+    fused = Subject.of("both", Ensemble([subjects[SOURCE].model, subjects[TARGET].model]), data)
+    made = craft_on(fused, PGD, samples=7)
+    stored = read_crafted(done.store.at(FUSED) / "images.safetensors", data)
+    assert torch.equal(made.x_adv, stored.x_adv) and torch.equal(made.index, stored.index)
+
+
+@pytest.mark.parametrize("job", SCORES, ids=["one source", "fused"])
+def test_scoring(done, data, subjects, job):
+    crafted = read_crafted(done.store.at(job.crafted) / "images.safetensors", data)
+    outcome = score(subjects[TARGET].model, crafted)
+    assert values(done, job) == {each: counts(outcome.rate(each)) for each in ("paper", "target-correct", "all")}
+    stored, _ = read_tensors(done.store.at(job) / "outcome.safetensors")
+    assert torch.equal(stored["clean"] == crafted.y, outcome.clean_correct)
+    assert torch.equal(stored["attacked"] == crafted.y, outcome.adv_correct)
+    assert torch.equal(stored["index"], crafted.index)
+    assert outcome.rate("target-correct").total > 0
+
+
+def test_the_relation_of_source_and_target_is_kept(done):
+    assert [done.store.result(job)["relation"] for job in SCORES] == ["black-box", "own weights"]
+
+
+def test_decisions(done, subjects):
+    found = decide(subjects[TARGET], WALK.attack, samples=7, seed=1)
+    about = found.as_dict()
+    assert values(done, WALK) == {"score": {key: about[key] for key in ("score", "low", "high", "images")}}
+    stored, _ = read_tensors(done.store.at(WALK) / "outcome.safetensors")
+    assert torch.equal(stored["squared"], found.squared) and torch.equal(stored["index"], found.index)
+    assert done.store.result(WALK)["median_queries"] == about["median_queries"] > 0
+
+
+def test_noise_on_images_that_all_nets_get_right(done, data, subjects):
+    index = common_sample([subjects[TARGET], subjects[SOURCE]], 6, seed=2)
+    x, y = data.take(index)
+    expected = {}
+    for number, job in enumerate(NOISE.targets):
+        for sigma, rate in noise_curve(subjects[job].model, x, y, sigmas=NOISE.sigmas, seed=2).items():
+            expected[f"{number}/{sigma}"] = counts(rate)
+    stored, _ = read_tensors(done.store.at(NOISE) / "outcome.safetensors")
+    assert torch.equal(stored.pop("index"), index)
+    assert {name: int(right.sum()) for name, right in stored.items()} == {name: each["hits"] for name, each in expected.items()}
+    assert values(done, NOISE) == expected and done.store.result(NOISE)["images"] == len(index) == 6
+
+
+def test_shuffled_patches_of_images_that_all_nets_are_sure_of(done, data, subjects):
+    index = common_sample([subjects[SOURCE], subjects[TARGET]], 6, confidence=0.99, seed=2)
+    assert all(subject.answers(index)[1].min() >= 0.99 for subject in subjects.values())
+    x, y = data.take(index)
+    expected = {}
+    for number, job in enumerate(SHUFFLE.targets):
+        for grid, rate in shuffle_curve(subjects[job].model, x, y, grids=(2, 4), seed=2).items():
+            expected[f"{number}/{grid}"] = counts(rate)
+    assert values(done, SHUFFLE) == expected
+
+
+@pytest.mark.parametrize("job", [NOISE, SHUFFLE], ids=["noise", "shuffle"])
+def test_a_curve_stops_between_two_strengths_and_goes_on_there(done, monkeypatch, tmp_path, job):
+    monkeypatch.setattr("defective.experiments.execute.correct", lambda *given: asked.append(given) or correct(*given))
+    again, asked = job.model_copy(update={"seed": 5}), []
+    whole = Bench(Store(tmp_path / "whole"), done.data, "cpu")
+    whole.net = done.net
+    expected = whole.do(again, tmp_path)["values"]
+    assert len(asked) == 4
+    asked.clear()
+    ticking(monkeypatch)
+    made, stops = in_turns(lambda: type(done)(done.store, done.data, "cpu").do(again, tmp_path), 1)
+    # Two nets at each strength; nothing is left to do after the second.
+    assert made["values"] == expected and (stops, len(asked)) == (1, 4)
+
+
+def test_the_sets_of_a_gallery_show_the_same_images(done, data, subjects):
+    sets = [read_crafted(done.store.at(job) / "images.safetensors", data) for job in GALLERY]
+    assert torch.equal(sets[0].index, sets[1].index) and len(sets[0].index) == 5
+    assert not torch.equal(sets[0].x_adv, sets[1].x_adv)
+    assert all(subjects[job].answers(sets[0].index)[0].all() for job in (TARGET, SOURCE))
+
+
+@pytest.mark.parametrize("job", [CRAFT, GALLERY[0]], ids=["of a table", "of a gallery"])
+def test_pictures_hold_the_originals(done, data, job):
+    pictures, about = read_tensors(done.store.at(job) / "pictures.safetensors")
+    crafted = read_crafted(done.store.at(job) / "images.safetensors", data)
+    assert torch.equal(pictures["x"], data.x[crafted.index]) and pictures["x"].dtype == torch.uint8
+    assert all(torch.equal(pictures[name], getattr(crafted, name)) for name in ("x_adv", "y", "predicted"))
+    assert about == {"classes": ["dark", "light"]}
+
+
+def test_few_pictures_are_shown_of_many(done, monkeypatch, tmp_path):
+    monkeypatch.setattr("defective.experiments.execute.SHOWN", 3)
+    done.do(CRAFT, tmp_path)
+    assert len(read_tensors(tmp_path / "pictures.safetensors")[0]["x"]) == 3
+    assert (tmp_path / "images.safetensors").read_bytes() == (done.store.at(CRAFT) / "images.safetensors").read_bytes()
+
+
+def test_nets_and_images_are_read_once(done, monkeypatch, tmp_path):
+    fresh = type(done)(done.store, done.data, "cpu")
+    reads = []
+    for name in ("load", "read_crafted", "load_data"):
+        original = getattr(__import__("defective.experiments.execute", fromlist=[name]), name)
+        monkeypatch.setattr(
+            f"defective.experiments.execute.{name}", lambda *a, n=name, f=original, **k: reads.append(n) or f(*a, **k)
+        )
+    for _ in range(2):
+        for job in SCORES:
+            fresh.do(job, tmp_path)
+    assert sorted(reads) == ["load", "load", "load_data", "read_crafted", "read_crafted"]
+
+
+@pytest.mark.parametrize("kind", ["craft", "noise", "shuffle"])
+def test_without_an_image_that_all_get_right_there_is_nothing_to_measure(done, kind, monkeypatch, tmp_path):
+    monkeypatch.setattr("defective.experiments.execute.common_sample", lambda *_, **__: torch.arange(0))
+    job = {"craft": GALLERY[0], "noise": NOISE, "shuffle": SHUFFLE}[kind]
+    sure = " and is 99 % sure of" if kind == "shuffle" else ""
+    with pytest.raises(InputError, match=rf"there is no test image that each of .*resnet18 .* classifies right{sure}$"):
+        done.do(job, tmp_path)
+
+
+def test_other_images_of_the_same_name_are_refused(place, images, tmp_path):
+    place.check_data("few")
+    again = bench(place.store.folder, images)
+    again.check_data("few")
+    for train_images, test_images in ((31, 12), (32, 11)):
+        other = few(tmp_path / f"{train_images}" / "few", train=train_images, test=test_images)
+        with pytest.raises(InputError, match="few: other images than those"):
+            bench(place.store.folder, other).check_data("few")

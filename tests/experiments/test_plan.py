@@ -1,0 +1,119 @@
+import json
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+import exhibits as planned
+from defective.errors import InputError
+from defective.experiments.plan import KINDS, Plan, in_order, read_plan
+from defective.paper import EXHIBITS
+from defective.specs import TrainJob, needs, nets_of
+from runs import SHAPE, plan_of
+
+SHARING = tuple(f"table{number}" for number in (3, 4, *range(10, 16)))
+SMALL = ("table1", "table7", "table8", "table9", "figure2", "figure5", "figure6", "figure14")
+
+
+def whole(*names, seeds=1):
+    return Plan(names, "tiny", {kind: kind for kind in KINDS}, KINDS, seeds)
+
+
+def counts(plan):
+    return Counter(job.kind for job in plan.jobs)
+
+
+def test_a_plan_has_what_its_exhibits_need_each_once():
+    plan = whole(*EXHIBITS)
+    assert Counter(job.key for job in plan.jobs) == dict.fromkeys(planned.jobs(planned.setup_of("tiny"), *EXHIBITS), 1)
+    assert plan.jobs == whole("all").jobs
+
+
+def test_tables_share_nets_and_attacked_images():
+    together, alone = counts(whole(*SHARING)), [counts(whole(name)) for name in SHARING]
+    # Five architectures and the nets of the ablations, each as target, five of them as source too; Table 12 to 15 have CW.
+    assert together == {"train": 48, "craft": 34, "score": 1114}
+    assert sum(each["train"] for each in alone) > 4 * together["train"]
+    assert sum(each["craft"] for each in alone) > 1.3 * together["craft"]
+
+
+def test_a_corner_of_another_table_costs_nothing():
+    assert whole("table3").jobs == whole("table3", "table10").jobs
+    assert {job.key for job in whole("figure4").jobs} <= {job.key for job in whole("table11").jobs}
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_what_a_job_needs_comes_before_it(seeds):
+    place = {job: number for number, job in enumerate(whole(*EXHIBITS, seeds=seeds).jobs)}
+    assert all(place[needed] < place[job] for job in place for needed in needs(job))
+
+
+def test_what_is_needed_is_planned_too():
+    score = whole("table8").jobs[-1]
+    assert score.kind == "score"
+    assert in_order([score, score]) == [score.target, score.crafted, score]
+
+
+@pytest.mark.parametrize("name", ["table3", "table8", "figure5", "figure6"])
+def test_with_three_seeds_each_net_is_trained_thrice(name):
+    seeds = {}
+    for job in whole(name, seeds=3).jobs:
+        if isinstance(job, TrainJob):
+            assert job.mask_seed == job.seed
+            seeds.setdefault((job.net, job.recipe), []).append(job.seed)
+    targets, sources = [0, 2, 4], [1, 3, 5]
+    assert all(sorted(each) in (targets, sorted(targets + sources)) for each in seeds.values())
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_seeds_of_a_cell_share_no_net(name):
+    plan = whole(name, seeds=3)
+    for cells in plan.of(EXHIBITS[name]).values():
+        assert len(cells) == 3
+        nets = [set(nets_of(cell.job)) for cell in cells]
+        # Those of other masks in Table 9 are the next seed's own.
+        assert name == "table9" or not any(one & other for one, other in pairwise(nets))
+        assert len({cell.job for cell in cells}) == 3
+
+
+def test_three_seeds_hold_what_one_does():
+    assert set(whole("table4").jobs) < set(whole("table4", seeds=3).jobs)
+    assert len(whole("table4", seeds=3).jobs) == 3 * len(whole("table4").jobs)
+
+
+def test_a_data_set_that_stands_for_another_gives_its_name_and_recipe():
+    plan = Plan(("table1",), "tiny", {"imagenet": "few"}, {"imagenet": SHAPE})
+    assert {job.data for job in plan.jobs if isinstance(job, TrainJob)} == {"few"}
+    assert plan.jobs[0].recipe == plan_of("table8").jobs[0].recipe
+    assert plan.images == {"few": SHAPE}
+
+
+def test_an_exhibit_uses_what_else_is_there():
+    both = Plan(("figure14",), "tiny", {"cifar10": "few", "mnist": "mnist"}, {"cifar10": SHAPE, "mnist": KINDS["mnist"]})
+    assert [job.data for job in both.jobs] == ["few", "mnist", "few", "mnist"]
+    assert [job.data for job in plan_of("figure14").jobs] == ["few", "few"]
+
+
+def test_a_drawing_needs_nothing():
+    assert Plan(("figure2", "figure8"), "paper", {}, {}).jobs == []
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_plan_is_read_as_it_was_written(seeds):
+    plan = whole(*EXHIBITS, seeds=seeds)
+    again = read_plan(json.loads(json.dumps(plan.as_dict())))
+    assert again == plan and again.jobs == plan.jobs
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"scale": "huge"}, "no scale 'huge'"),
+        ({"seeds": 0}, "seeds 0"),
+        ({"exhibits": ("table16",)}, "no exhibit 'table16'"),
+        ({"exhibits": ("table6",)}, "table6 needs a data set that stands for mnist"),
+    ],
+)
+def test_what_cannot_be_planned_is_said(change, named):
+    with pytest.raises(InputError, match=named):
+        read_plan(plan_of("table4").as_dict() | change)

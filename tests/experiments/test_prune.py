@@ -1,0 +1,42 @@
+import os
+import time
+
+import pytest
+
+from defective.experiments.prune import clean
+from defective.experiments.store import Store
+from runs import net
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A part of an attack and a half-written file, each of so many hours ago."""
+    made = Store(tmp_path / "store")
+    for hours in (0.1, 0.9, 1.1, 30):
+        for name in (f"pieces/ab/{hours}.safetensors", f"pieces/ab/.{hours}.safetensors.1-ab", f"plans/.{hours}.json.1-ab"):
+            file = made.folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"0123456789")
+            os.utime(file, (time.time() - HOUR * hours,) * 2)
+    return made
+
+
+def left(store):
+    return sorted({float(file.name.strip(".").split(".s")[0].split(".j")[0]) for file in store.folder.rglob("*") if file.is_file()})
+
+
+@pytest.mark.parametrize(("days", "kept"), [(0, [0.1, 0.9]), (1, [0.1, 0.9, 1.1]), (2, [0.1, 0.9, 1.1, 30])])
+def test_of_the_last_hour_everything_stays(store, days, kept):
+    places = 3 * (4 - len(kept))
+    assert clean(store, days=days, dry_run=True) == clean(store, days=days) == (10 * places, places)
+    assert left(store) == kept
+
+
+def test_an_unfinished_job_that_no_process_is_at_goes_at_once(store):
+    """Its lock says so."""
+    with store.working(net()) as place:
+        (place / "half").write_bytes(b"0123456789")
+        assert clean(store, days=0, dry_run=True)[1] == 6
+    assert clean(store, days=0)[1] == 7 and store.unfinished() == []

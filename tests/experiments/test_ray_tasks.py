@@ -1,0 +1,127 @@
+"""What a driver and its tasks do, without a cluster."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from defective.errors import InputError
+from defective.experiments import ray as cluster
+from defective.experiments.plan import in_order
+from defective.experiments.ray import _collect, _do, check_address
+from defective.experiments.store import Store
+from defective.progress import until
+from defective.specs import AttackSpec, CraftJob, DecisionJob, ScoreJob
+from runs import few, net
+
+TARGET, SOURCE = net(), net("resnet18/0.5-bottom", 1)
+CRAFT = CraftJob(sources=(SOURCE,), attack=AttackSpec.parse("fgsm"), samples=10)
+JOBS = in_order(
+    [ScoreJob(target=TARGET, crafted=CRAFT), DecisionJob(target=SOURCE, attack=AttackSpec.parse("boundary"), samples=4)]
+)
+
+
+class Ray:
+    """Stands for Ray: of the tasks so many end, in order; the others go on for ever."""
+
+    exceptions = SimpleNamespace(RayTaskError=KeyError, RayError=KeyError)
+
+    def __init__(self, **ended):
+        self.ended, self.timeouts, self.cancelled = ended, [], []
+
+    def wait(self, refs, timeout):
+        self.timeouts.append(timeout)
+        ready = [ref for ref in refs if ref in self.ended][:1]
+        assert ready or timeout is not None
+        return ready, [ref for ref in refs if ref not in ready]
+
+    def get(self, ref):
+        return self.ended[ref], self.ended[ref] == "finished"
+
+    def cancel(self, ref):
+        self.cancelled.append(ref)
+
+
+@pytest.fixture
+def refs():
+    return {job: f"{number}" for number, job in enumerate(JOBS)}
+
+
+def test_a_busy_cluster_does_not_hold_the_driver_past_the_deadline(tmp_path, refs):
+    ray, said = Ray(**{"0": "finished", "1": "failed"}), []
+    with until(60):
+        tally = _collect(ray, refs, Store(tmp_path / "store"), said.append)
+    assert len(ray.timeouts) == 3 and all(0 < timeout <= 60 for timeout in ray.timeouts)
+    assert ray.cancelled == ["2", "3", "4"]
+    # The source failed, so that nothing can be made of what needs it.
+    assert [tally.states[job] for job in JOBS] == ["finished", "failed", "blocked", "blocked", "blocked"] and tally.done == 1
+    assert [line.split()[:2] for line in said] == [["[1/5]", "finished:"], ["[2/5]", "failed:"]]
+
+
+def test_what_no_core_was_free_for_is_left(tmp_path, refs):
+    ray = Ray(**{"0": "finished"})
+    with until(0):
+        tally = _collect(ray, refs, Store(tmp_path / "store"), lambda line: None)
+    assert ray.timeouts == [0.0, 0.0] and [tally.states[job] for job in JOBS] == ["finished"] + ["left"] * 4
+
+
+def test_without_a_deadline_the_driver_waits(tmp_path, refs):
+    ray = Ray(**dict.fromkeys(refs.values(), "finished"))
+    assert _collect(ray, refs, Store(tmp_path / "store"), lambda line: None).done == 5
+    assert ray.timeouts == [None] * 5 and ray.cancelled == []
+
+
+def test_tasks_stop_before_their_driver_does(tmp_path, monkeypatch):
+    """What they have is kept then, and the driver still there."""
+    ends = []
+
+    class Cluster(Ray):
+        def remote(self, **options):
+            return lambda task: SimpleNamespace(remote=lambda job, *settings: ends.append(settings[3]) or str(len(ends)))
+
+        def cluster_resources(self):
+            return {}
+
+        def shutdown(self):
+            pass
+
+    bench = SimpleNamespace(store=Store(tmp_path / "store"), data={}, device=None)
+    with until(60):
+        cluster._run(Cluster(), JOBS, bench, lambda line: None)
+    assert len(ends) == 5 and all(0 < time.time() + 60 - end - cluster.SETTLE < 10 for end in ends)
+    ends.clear()
+    cluster._run(Cluster(**{str(n): "finished" for n in range(6)}), JOBS, bench, lambda line: None)
+    assert ends == [None] * 5
+
+
+def test_other_images_of_the_same_name_are_refused_to_every_task(place, tmp_path, monkeypatch):
+    """Not to the first of a worker alone."""
+    monkeypatch.setattr(cluster, "_benches", {})
+    place.check_data("few")
+    other = few(tmp_path / "other" / "few", train=31)
+    task = (TARGET.model_dump(mode="json"), str(place.store.folder))
+    for _ in range(3):
+        with pytest.raises(InputError, match="few: other images than those that the results in"):
+            _do(*task, {"few": f"folder:{other}"}, "cpu", None)
+    assert list(place.store.finished()) == [] and cluster._benches == {}
+    # The worker is not lost for those that name the right images.
+    assert _do(*task, dict(place.data), "cpu", time.time() - 1) == ("left", False)
+    kept = cluster._benches[str(place.store.folder)]
+    assert _do(*task, dict(place.data), "cpu", time.time() - 1) == ("left", False)
+    assert cluster._benches == {str(place.store.folder): kept}
+
+
+@pytest.mark.parametrize("address", ["auto", "local", "127.0.0.1:6379", "head.lan:1"])
+def test_addresses(address):
+    check_address(address)
+
+
+@pytest.mark.parametrize("address", ["", "nonsense", "head", "head:", ":6379", "head:port", "head:99999", "auto:", "head:٣"])
+def test_what_is_no_address(address):
+    with pytest.raises(InputError, match=f"'{address}' is no address of a Ray cluster: write auto, local or HOST:PORT"):
+        check_address(address)
+
+
+def test_rays_client_is_not_promised():
+    with pytest.raises(InputError, match=r"Ray's client \(ray://head:10001\) is not supported: .* with --ray auto"):
+        check_address("ray://head:10001")

@@ -1,0 +1,137 @@
+from dataclasses import replace
+
+import pytest
+
+from defective import data
+from defective.errors import InputError
+from defective.experiments import sources
+from defective.experiments.plan import KINDS, SIZES
+from defective.experiments.sources import data_sets, look, name_of
+from defective.paper import EXHIBITS, Claim, Comparison, exhibits
+from runs import SHAPE, few
+
+CIFAR, IMAGENET, MNIST = EXHIBITS["table4"], EXHIBITS["table1"], EXHIBITS["table6"]
+ALL = list(EXHIBITS.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "found"),
+    [
+        ([], [CIFAR], {"cifar10": "cifar10"}),
+        ([], [EXHIBITS["figure2"]], {}),
+        ([], [CIFAR, MNIST], {"cifar10": "cifar10", "mnist": "mnist"}),
+        (["shapes"], [CIFAR], {"cifar10": "shapes"}),
+        (["folder:a"], [IMAGENET], {"imagenet": "folder:a"}),
+        (["folder:a"], [CIFAR, MNIST], {"cifar10": "folder:a", "mnist": "folder:a"}),
+        (["mnist=shapes", "folder:a"], [CIFAR, MNIST], {"cifar10": "folder:a", "mnist": "shapes"}),
+        (["folder:a"], [EXHIBITS["figure2"]], {}),
+        (["cifar10:a"], [CIFAR], {"cifar10": "cifar10:a"}),
+        (["imagenet:a=b"], [IMAGENET], {"imagenet": "imagenet:a=b"}),
+        (["folder:a=b"], [CIFAR], {"cifar10": "folder:a=b"}),
+        (["imagenet=tiny-imagenet"], [IMAGENET], {"imagenet": "tiny-imagenet"}),
+        (["cifar10=folder:a", "mnist=shapes"], [MNIST, CIFAR], {"cifar10": "folder:a", "mnist": "shapes"}),
+        (["imagenet=folder:a", "cifar10=folder:a"], [IMAGENET, CIFAR], {"imagenet": "folder:a", "cifar10": "folder:a"}),
+        # Figure 14 shows MNIST where there is one.
+        (["mnist"], [EXHIBITS["figure14"]], {"mnist": "mnist", "cifar10": "cifar10"}),
+    ],
+)
+def test_kinds_and_what_stands_for_them(given, wanted, found):
+    assert data_sets(given, wanted) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "named"),
+    [
+        ([], ALL, r"table1: say where ImageNet is, --data imagenet:PATH"),
+        (["shapes", "folder:a"], [CIFAR], "--data folder:a: what is not named is already shapes"),
+        (["cifar10", "cifar10=shapes"], [CIFAR], "--data cifar10=shapes: cifar10 is already cifar10"),
+        (["cifar=shapes"], [CIFAR], "no kind 'cifar'; there are cifar10, mnist"),
+        (["=shapes"], [CIFAR], "no kind ''"),
+        (
+            ["cifar10=folder:a/set", "mnist=folder:b/set.zip"],
+            [CIFAR, MNIST],
+            "folder:a/set and folder:b/set.zip would both be called set",
+        ),
+        (["cifar10=folder:set", "imagenet:set"], [CIFAR, IMAGENET], "would both be called set"),
+        (
+            ["mnist"],
+            [CIFAR],
+            "--data mnist: table4 is measured on cifar10, not on mnist: write --data cifar10=mnist to let it stand in",
+        ),
+        (["mnist:a/b"], [CIFAR], "table4 is measured on cifar10, not on mnist: write --data cifar10=mnist:a/b to let it stand in"),
+        (["folder:a", "imagenet=tiny-imagenet"], [CIFAR], "not on imagenet: write --data cifar10=tiny-imagenet to let it stand in"),
+        (
+            ["imagenet"],
+            [EXHIBITS["figure14"]],
+            "figure14 is measured on cifar10 and mnist, not on imagenet: write --data cifar10=imagenet",
+        ),
+        (
+            ["imagenet"],
+            [MNIST, CIFAR],
+            "table6, table4 are measured on mnist and cifar10, not on imagenet: write --data mnist=imagenet",
+        ),
+        (
+            ["mnist"],
+            exhibits(["table1", "table2", "table3", "table4", "figure2"]),
+            "table1, table2, table3 and 2 more are measured on imagenet and cifar10, not on mnist",
+        ),
+        (["mnist=shapes"], [EXHIBITS["figure2"]], "--data mnist=shapes: figure2 needs no data set: leave it out"),
+        (["mnist"], exhibits(["figure2", "figure3"]), "--data mnist: figure2, figure3 need no data set: leave it out"),
+        ([""], [CIFAR], "--data '' names no data set: leave it out for the paper's own"),
+        (["  "], [CIFAR], "--data '  ' names no data set"),
+        (["folder:a", ""], [CIFAR], "--data '' names no data set"),
+        (["cifar10=folder:mnist"], [CIFAR, MNIST], "folder:mnist and mnist would both be called mnist"),
+    ],
+)
+def test_what_cannot_be_told_is_said(given, wanted, named):
+    with pytest.raises(InputError, match=named):
+        data_sets(given, wanted)
+
+
+def test_a_claim_may_reach_into_an_exhibit_of_other_data():
+    there = Comparison(("resnet18", "PGD16"), ("table6", "resnet18", "PGD16"))
+    reaching = replace(CIFAR, claims=(Claim("as on MNIST", "nowhere", (there,)),))
+    assert data_sets(["mnist"], [reaching]) == {"mnist": "mnist", "cifar10": "cifar10"}
+    with pytest.raises(InputError, match="table4 is measured on cifar10 and mnist, not on imagenet"):
+        data_sets(["imagenet"], [reaching])
+
+
+def test_a_plan_needs_no_imagenet():
+    assert data_sets([], ALL, planned=True)["imagenet"] == "imagenet"
+
+
+def test_everything_can_be_given():
+    found = data_sets(["imagenet=tiny-imagenet"], exhibits(["all"]))
+    assert found == {"imagenet": "tiny-imagenet", "cifar10": "cifar10", "mnist": "mnist", "tiny-imagenet": "tiny-imagenet"}
+
+
+def test_a_name_is_the_one_that_the_set_has_when_it_is_read(images, cache, monkeypatch):
+    from defective.data import load_data
+
+    monkeypatch.chdir(images)
+    for where in (f"folder:{images}", "folder:.", "folder:../few", "shapes"):
+        assert load_data(where, "test").name == name_of(where)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_the_official_sets_all_is_known(cache, kind):
+    assert look(kind) == (KINDS[kind], SIZES[kind]) and not cache.exists()
+
+
+def test_the_images_of_a_set_that_is_there_are_counted(cache, tmp_path):
+    assert look(f"folder:{few(tmp_path / 'few', train=5, test=3)}") == (SHAPE, (10, 6))
+    assert look("shapes") == ((3, 32, 32), (10_000, 2_000))
+
+
+@pytest.mark.parametrize(("official", "looks"), [((99, 6), ["test"]), ((99, 7), ["test", "train"])])
+def test_a_whole_imagenet_is_looked_through_once(cache, tmp_path, monkeypatch, official, looks):
+    asked = []
+
+    def load_data(name, split):
+        asked.append(split)
+        return data.load_data(name, split)
+
+    monkeypatch.setattr(sources, "load_data", load_data)
+    monkeypatch.setitem(SIZES, "imagenet", official)
+    images = few(tmp_path / "few", train=5, test=3)
+    assert look(f"imagenet:{images}") == ((3, 224, 224), (99 if looks == ["test"] else 10, 6)) and asked == looks

@@ -1,0 +1,272 @@
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from defective import files
+from defective.errors import InputError
+from defective.experiments.schema import blank
+from defective.experiments.store import Store, name_of, write_json
+from runs import net, plan_of
+
+JOB, OTHER = net(), net(seed=1)
+DONE = blank(JOB) | {"values": {"test_accuracy": {"hits": 1, "total": 2}}}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def finish(store, job=JOB, result=None):
+    with store.working(job) as place:
+        (place / "net").mkdir(exist_ok=True)
+        (place / "net" / "weights").write_bytes(b"some")
+        write_json(place / "result.json", result or DONE)
+
+
+def listing(folder):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_job_is_finished_when_its_result_is_written(store):
+    with store.working(JOB) as place:
+        (place / "half").write_text("so far")
+        assert (store.result(JOB), list(store.finished()), store.unfinished()) == (None, [], [name_of(JOB)])
+    # No result: what is there stays for the next one.
+    with store.working(JOB) as place:
+        assert (place / "half").read_text() == "so far"
+        write_json(place / "result.json", DONE)
+        assert store.result(JOB) is None
+    assert (store.result(JOB), list(store.finished()), store.unfinished()) == (DONE, [name_of(JOB)], [])
+    assert (store.at(JOB) / "half").read_text() == "so far"
+    assert store.spec(name_of(JOB)) == JOB
+
+
+def test_an_error_leaves_what_is_there(store):
+    with pytest.raises(ZeroDivisionError), store.working(JOB) as place:
+        (place / "half").write_text("so far")
+        raise ZeroDivisionError
+    assert store.result(JOB) is None
+    with store.working(JOB) as place:
+        assert (place / "half").exists()
+
+
+def test_a_finished_job_is_never_done_again(store):
+    finish(store)
+    before = listing(store.folder)
+    with store.working(JOB) as place:
+        assert place is None
+    assert listing(store.folder) == before
+
+
+def test_a_job_killed_after_its_result_is_finished_as_it_is(store):
+    place = store.folder / "running" / name_of(JOB)
+    write_json(place / "result.json", DONE)
+    with store.working(JOB) as given:
+        assert given is None
+    assert store.result(JOB) == DONE and store.spec(name_of(JOB)) == JOB and store.unfinished() == []
+
+
+def test_what_a_killed_process_was_writing_is_not_kept(store):
+    half = store.folder / "running" / name_of(JOB) / "net" / ".model.safetensors.123-abcdef"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half of it")
+    finish(store)
+    assert sorted(listing(store.at(JOB))) == ["net/weights", "result.json", "spec.json"]
+
+
+def test_a_job_whose_result_was_taken_away_is_done_again(store):
+    finish(store)
+    (store.at(JOB) / "result.json").unlink()
+    (store.at(JOB) / "old").write_text("stale")
+    assert store.result(JOB) is None and list(store.finished()) == []
+    finish(store)
+    assert "old" not in listing(store.at(JOB)) and store.result(JOB) == DONE
+    assert (store.folder / "damaged" / f"{name_of(JOB)}-1" / "old").read_text() == "stale"
+
+
+def test_one_process_at_a_time(store):
+    with store.working(JOB) as first, Store(store.folder).working(JOB) as second, store.working(OTHER) as other:
+        assert second is None and None not in (first, other)
+    with store.working(JOB) as place:
+        assert place is not None
+
+
+TRY = """
+import json, sys, time
+from pathlib import Path
+from defective.experiments.store import Store, write_json
+from defective.specs import read_job
+store, job = Store(Path(sys.argv[1])), read_job(json.loads(sys.argv[2]))
+print("ready", flush=True)
+sys.stdin.readline()
+with store.working(job) as place:
+    if place is not None:
+        time.sleep(0.5)
+        write_json(place / "result.json", json.loads(sys.argv[3]))
+print(place is not None)
+"""
+
+
+@pytest.mark.slow
+def test_of_several_processes_one_gets_the_job(store):
+    command = [sys.executable, "-c", TRY, str(store.folder), json.dumps(JOB.model_dump(mode="json")), json.dumps(DONE)]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=60)[0].strip() for process in processes]
+    assert sorted(said) == ["False", "False", "True"] and not any(process.returncode for process in processes)
+    assert store.result(JOB) == DONE
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from defective.experiments.store import Store
+from defective.specs import read_job
+import json
+with Store(Path(sys.argv[1])).working(read_job(json.loads(sys.argv[2]))) as place:
+    (place / "half").write_text("so far")
+    print(place, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_the_lock_goes_with_a_killed_process(store):
+    command = [sys.executable, "-c", HOLD, str(store.folder), JOB.model_dump_json()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline().strip() == str(store.folder / "running" / name_of(JOB))
+        with store.working(JOB) as place:
+            assert place is None
+        os.kill(holder.pid, signal.SIGKILL)
+    with store.working(JOB) as place:
+        assert (place / "half").read_text() == "so far"
+
+
+def test_a_failure_is_recorded_until_the_job_succeeds(store):
+    store.fail(JOB, ValueError("two\nlines"))
+    store.fail(OTHER, KeyError())
+    about = store.failure(JOB)
+    assert (about["job"], about["error"], about["type"]) == (name_of(JOB), "two lines", "ValueError")
+    assert about["spec"] == JOB.model_dump(mode="json")
+    assert sorted(each["error"] for each in store.failures()) == ["KeyError", "two lines"]
+    finish(store)
+    assert store.failure(JOB) is None and [each["job"] for each in store.failures()] == [name_of(OTHER)]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "{}", '{"values": \x00}', '{"values": {}}', '{"values": 3}', json.dumps(DONE | {"values": {}})]
+)
+def test_a_job_whose_result_is_damaged_is_done_again_and_nothing_of_it_is_lost(store, text):
+    for job in (JOB, OTHER):
+        finish(store, job)
+    file = store.at(JOB) / "result.json"
+    for number in (1, 2):
+        file.write_text(text)
+        assert store.result(JOB) is None and list(store.finished()) == [name_of(OTHER)]
+        assert store.damaged() == store.damaged([OTHER, JOB]) == [file] and store.damaged([OTHER]) == []
+        before = listing(store.at(JOB))
+        with store.working(JOB) as place:
+            # Until there is another.
+            assert listing(store.at(JOB)) == before
+            write_json(place / "result.json", DONE)
+        assert store.result(JOB) == DONE and store.damaged() == []
+        assert listing(store.folder / "damaged" / f"{name_of(JOB)}-{number}") == before
+    assert list(store.finished()) == sorted(map(name_of, (JOB, OTHER)))
+
+
+def test_a_spec_that_cannot_be_read_is_named_and_hides_no_other(store):
+    for job in (JOB, OTHER):
+        finish(store, job)
+    write_json(store.at(JOB) / "spec.json", {"kind": "train", "colour": "red"})
+    with pytest.raises(InputError, match=f"spec.json is no job of this version: move .*{name_of(JOB)} out of the store"):
+        store.spec(name_of(JOB))
+    assert list(store.specs()) == [(name_of(OTHER), OTHER)]
+    (store.at(JOB) / "spec.json").write_text("{")
+    with pytest.raises(InputError, match=r"spec.json is damaged"):
+        store.spec(name_of(JOB))
+    assert list(store.specs()) == [(name_of(OTHER), OTHER)]
+
+
+def test_a_stray_file_is_no_job(store):
+    for folder in ("jobs", "running"):
+        (store.folder / folder).mkdir(exist_ok=True)
+        (store.folder / folder / ".DS_Store").touch()
+    assert store.damaged() == [] and list(store.finished()) == [] and store.begun(".DS_Store") is None
+
+
+def test_an_unfinished_job_says_what_it_is(store):
+    with store.working(JOB):
+        assert store.begun(name_of(JOB)) == JOB
+    assert store.begun(name_of(JOB)) == JOB and store.begun(name_of(OTHER)) is None
+    for text in ("{", '{"kind": "train"}'):
+        (store.folder / "running" / name_of(JOB) / "spec.json").write_text(text)
+        assert store.begun(name_of(JOB)) is None
+
+
+def test_another_kind_of_folder_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for make in (True, False):
+        with pytest.raises(InputError, match="is no store and not empty"):
+            Store(tmp_path, make=make)
+        with pytest.raises(InputError, match="is a file, not a folder"):
+            Store(tmp_path / "notes.txt", make=make)
+        with pytest.raises(InputError, match="is a file, not a folder"):
+            Store(tmp_path / "notes.txt" / "deeper", make=make)
+    assert listing(tmp_path) == {"notes.txt": b"mine"} and len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_empty_folder_becomes_a_store_and_a_look_does_not_make_one(tmp_path):
+    for folder in (tmp_path / "empty", tmp_path / "new"):
+        with pytest.raises(InputError, match="there is no store; defective reproduce --store"):
+            Store.open(folder)
+        looked = Store(folder, make=False)
+        assert not folder.exists()
+        assert [*looked.finished(), *looked.unfinished(), *looked.failures(), *looked.plans()] == []
+        assert looked.result(JOB) is None
+        folder.mkdir()
+        Store(folder, make=False)
+        assert list(folder.iterdir()) == []
+        Store(folder)
+        assert Store.open(folder).folder == folder
+
+
+def test_results_of_one_name_are_of_one_data_set(store):
+    for _ in range(2):
+        store.check_data("few", "abc")
+    store.check_data("other", "def")
+    with pytest.raises(InputError, match=r"few: other images than those that the results in .*store are of: use another store"):
+        Store(store.folder).check_data("few", "def")
+
+
+def test_a_full_disk_leaves_the_store_as_it_was(store, monkeypatch):
+    finish(store)
+    store.note_plan(plan_of("table10").as_dict())
+    before = listing(store.folder)
+
+    def full(document, *_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"), store.working(OTHER) as place:
+        (place / "half").write_text("so far")
+        monkeypatch.setattr(files.os, "fsync", full)
+        write_json(place / "result.json", DONE)
+    for write in (lambda: store.fail(OTHER, ValueError("no")), lambda: store.note_plan({"seeds": 2})):
+        with pytest.raises(OSError, match="No space left"):
+            write()
+    after = listing(store.folder)
+    assert {
+        name: each for name, each in after.items() if not name.startswith("running") and not name.endswith(".lock")
+    }.items() <= before.items()
+    monkeypatch.undo()
+    finish(store, OTHER)
+    assert (store.at(OTHER) / "half").read_text() == "so far" and json.loads(json.dumps(store.result(OTHER))) == DONE

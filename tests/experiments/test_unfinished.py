@@ -1,0 +1,74 @@
+import json
+
+import pytest
+
+from defective.experiments.describe import describe
+from defective.experiments.store import Store, name_of
+from defective.experiments.unfinished import unfinished
+from defective.files import write_tensors
+from defective.specs import AttackSpec, CraftJob
+from runs import net, plan_of
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def begin(store, job):
+    with store.working(job) as place:
+        return place
+
+
+def state(folder, epochs):
+    write_tensors(folder / "state.safetensors", {}, {"key": "any", "history": [{"epoch": n} for n in range(epochs)]})
+
+
+def finish(folder):
+    write_tensors(folder / "model.safetensors", {}, {})
+    (folder / "result.json").write_text("{}")
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 2])
+def test_a_net_in_training_says_how_far_it_is(store, epochs):
+    job = net()
+    state(begin(store, job) / "net", epochs)
+    assert unfinished(store) == [{"job": name_of(job), "about": describe(job), "epochs": epochs, "of_epochs": 2}]
+
+
+def test_an_ensemble_counts_the_epochs_of_all_its_members(store):
+    job = net("resnet18/en")
+    place = begin(store, job) / "net"
+    assert [(each["epochs"], each["of_epochs"]) for each in unfinished(store)] == [(0, 10)]
+    finish(place / "member-0")
+    finish(place / "member-1")
+    state(place / "member-2", 1)
+    assert [(each["epochs"], each["of_epochs"]) for each in unfinished(store)] == [(5, 10)]
+
+
+def test_a_net_whose_training_has_ended_or_whose_state_is_damaged(store):
+    ended, damaged = net(), net(seed=1)
+    finish(begin(store, ended) / "net")
+    place = begin(store, damaged) / "net"
+    place.mkdir()
+    (place / "state.safetensors").write_text("half")
+    assert {each["job"]: each["epochs"] for each in unfinished(store)} == {name_of(ended): 2, name_of(damaged): 0}
+
+
+def test_how_far_an_attack_is_is_not_said(store):
+    job = CraftJob(sources=(net(),), attack=AttackSpec.parse("fgsm"), samples=5)
+    begin(store, job)
+    assert unfinished(store) == [{"job": name_of(job), "about": describe(job), "epochs": None, "of_epochs": None}]
+
+
+def test_what_an_earlier_version_began_is_known_from_the_plans(store):
+    plan = plan_of("table10")
+    job = plan.jobs[0]
+    for name in (name_of(job), "train-0123456789abcdef"):
+        (store.folder / "running" / name).mkdir()
+    assert [each["about"] for each in unfinished(store)] == [None, None]
+    store.note_plan(plan.as_dict())
+    store.note_plan(json.loads(json.dumps(plan.as_dict())) | {"exhibits": ["table99"]})
+    (store.folder / "plans" / "0.json").write_text("{")
+    about = {each["job"]: each["about"] for each in unfinished(store)}
+    assert about == {name_of(job): describe(job), "train-0123456789abcdef": None}

@@ -1,0 +1,115 @@
+import json
+
+import pytest
+
+from defective.experiments.plan import KINDS, Plan
+from defective.experiments.store import Store, write_json
+from defective.results.export import export
+from runs import SHAPE, finish, plan_of
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Table 10, half of it measured."""
+    made, plan = Store(tmp_path / "store"), plan_of("table10")
+    made.note_plan(plan.as_dict())
+    for job in plan.jobs[:5]:
+        finish(made, job)
+    return made
+
+
+def listing(folder):
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*"))
+
+
+def rest(store, **about):
+    for job in plan_of("table10").jobs[5:]:
+        finish(store, job, **about)
+
+
+def named(files, folder):
+    return [str(file.relative_to(folder)) for file in files]
+
+
+def test_the_same_place_is_written_over(store, tmp_path):
+    out, counts = tmp_path / "out", []
+    for fill in (lambda: None, lambda: rest(store)):
+        fill()
+        written, removed = export(store, out)
+        assert named(written, out) == ["few/tiny/cpu/table10.json"] and removed == {}
+        counts.append(len(json.loads(written[0].read_text())["jobs"]))
+    assert counts == [sum(job.kind == "score" for job in plan_of("table10").jobs[:end]) for end in (5, 10)]
+
+
+def test_what_was_measured_on_one_device_is_not_left_beside_both(store, tmp_path):
+    out = tmp_path / "out"
+    export(store, out)
+    rest(store, kind_of_device="cuda")
+    written, removed = export(store, out)
+    assert named(written, out) == ["few/tiny/cpu-cuda/table10.json"] and removed == {out / "few/tiny/cpu/table10.json": written[0]}
+    assert listing(out) == ["few", "few/tiny", "few/tiny/cpu-cuda", "few/tiny/cpu-cuda/table10.json"]
+    assert export(store, out) == (written, {})
+
+
+def test_what_was_measured_on_one_data_set_is_not_left_beside_both(tmp_path):
+    store, out, alone = Store(tmp_path / "store"), tmp_path / "out", plan_of("figure14")
+    both = Plan(("figure14",), "tiny", {"cifar10": "few", "mnist": "mnist"}, {"cifar10": SHAPE, "mnist": KINDS["mnist"]})
+    for plan in (alone, both):
+        store.note_plan(plan.as_dict())
+        for job in plan.jobs:
+            if store.result(job) is None:
+                finish(store, job)
+        written, removed = export(store, out)
+    assert named(written, out) == ["few-mnist/tiny/cpu/figure14.json"] and removed == {
+        out / "few/tiny/cpu/figure14.json": written[0]
+    }
+    assert listing(out) == ["few-mnist", "few-mnist/tiny", "few-mnist/tiny/cpu", "few-mnist/tiny/cpu/figure14.json"]
+
+
+def test_what_another_store_measured_stays(store, tmp_path):
+    """The same jobs, done elsewhere: on another day, or as fast as another machine."""
+    out, whole = tmp_path / "out", plan_of("table10")
+    for number, about in enumerate(({"seconds": 0.5}, {"finished": "2026-02-01"})):
+        other = Store(tmp_path / f"other-{number}")
+        other.note_plan(whole.as_dict())
+        for job in whole.jobs:
+            finish(other, job, kind_of_device=f"cuda{number}", **about)
+        export(other, out)
+    rest(store)
+    written, removed = export(store, out)
+    assert removed == {} and [name for name in listing(out) if name.endswith("json")] == [
+        f"few/tiny/{device}/table10.json" for device in ("cpu", "cuda0", "cuda1")
+    ]
+    assert written == [out / "few/tiny/cpu/table10.json"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: document | {"exhibit": "table4"},
+        lambda document: document | {"scale": "fast"},
+        lambda document: document | {"jobs": document["jobs"] | {"train-0": next(iter(document["jobs"].values()))}},
+        lambda document: document | {"jobs": {}},
+        lambda document: document | {"jobs": 3},
+        lambda document: document | {"jobs": dict.fromkeys(document["jobs"], 3)},
+        lambda document: {"notes": "mine"},
+        lambda document: [document],
+    ],
+)
+def test_a_file_that_is_no_earlier_export_of_it_stays(store, tmp_path, change):
+    out = tmp_path / "out"
+    export(store, out)
+    written = out / "few/tiny/cpu/table10.json"
+    document = json.loads(written.read_text())
+    write_json(out / "few/tiny/gpu/table10.json", change(document))
+    (out / "few/tiny/x").mkdir()
+    (out / "few/tiny/x/table10.json").write_text("no JSON")
+    (out / "few/tiny/cpu/notes.json").write_text(written.read_text())
+    (out / "few/fast/gpu").mkdir(parents=True)
+    (out / "few/fast/gpu/table10.json").write_text(written.read_text())
+    before = listing(out)
+    assert export(store, out) == ([written], {}) and listing(out) == before
+
+
+def test_an_empty_store_writes_nothing(tmp_path):
+    assert export(Store(tmp_path / "store"), tmp_path / "out") == ([], {}) and not (tmp_path / "out").exists()

@@ -1,0 +1,89 @@
+"""What tests of experiments share: a small data set that is learned at once, plans and jobs on it, and what a store holds."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from defective.experiments.execute import Bench
+from defective.experiments.plan import Plan
+from defective.experiments.store import Store
+from defective.specs import CraftJob, DecisionJob, Job, NetSpec, NoiseJob, Recipe, ScoreJob, ShuffleJob, TrainJob
+from image_files import pixels, write_image
+
+SHAPE = (3, 16, 16)
+QUICK = Recipe(name="quick", width_mult=0.0625, epochs=2, batch_size=8, lr=0.05)
+
+
+def few(root: Path, *, train: int = 32, test: int = 12) -> Path:
+    """Two classes that a net learns at once, dark images and bright ones: so many of each."""
+    for split, count in (("train", train), ("test", test)):
+        for shade, label in enumerate(("dark", "light")):
+            for n in range(count):
+                seed = 2 * n + shade + (1000 if split == "test" else 0)
+                write_image(root / split / label / f"{n:03}.png", pixels(seed, SHAPE[1]) // 4 + 100 + 20 * shade)
+    return root
+
+
+def plan_of(*names: str, seeds: int = 1, data: str = "few") -> Plan:
+    """Exhibits on CIFAR-10, in whose place stands the small set."""
+    return Plan(names, "tiny", {"cifar10": data}, {"cifar10": SHAPE}, seeds)
+
+
+def net(name: str = "resnet18", seed: int = 0, *, data: str = "few", **recipe) -> TrainJob:
+    """A net that is trained in a moment."""
+    return TrainJob(net=NetSpec.parse(name), data=data, recipe=QUICK.changed(**recipe), seed=seed, mask_seed=seed)
+
+
+def bench(folder: Path, images: Path) -> Bench:
+    """A place to do jobs of the small set."""
+    return Bench(Store(folder), {"few": f"folder:{images}"}, "cpu")
+
+
+def held(store: Path) -> dict[str, object]:
+    """What a store holds of each finished job, but for what depends on the clock: values, and hashes of nets and images."""
+    found: dict[str, object] = {}
+    for file in sorted(file for file in (store / "jobs").rglob("*") if file.is_file()):
+        name = str(file.relative_to(store / "jobs"))
+        found[name] = _timeless(json.loads(file.read_text())) if file.suffix == ".json" else _hash(file)
+    return found
+
+
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _timeless(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _timeless(each) for key, each in value.items() if key not in ("seconds", "images_per_second", "finished")}
+    return [_timeless(each) for each in value] if isinstance(value, list) else value
+
+
+MACHINE = {"device": "made", "precision": "fp32", "torch": "2.13.0", "python": "3.11.7", "defective": "0.0.0"}
+
+
+def finish(store: Store, job: Job, values: dict[str, object] | None = None, **more: object) -> None:
+    """Make a job look finished, with values that its key decides but for those given."""
+    place = store.at(job)
+    place.mkdir()
+    about = {"seconds": 1.5, "machine": MACHINE, "kind_of_device": "cpu", "finished": "2026-01-31", **more}
+    (place / "spec.json").write_text(job.model_dump_json())
+    (place / "result.json").write_text(json.dumps({"values": made_values(job) | (values or {}), **about}))
+
+
+def made_values(job: Job) -> dict[str, object]:
+    """Counts out of 1000 that differ from job to job."""
+    hits = int(job.key[:8], 16) % 1001
+    match job:
+        case TrainJob():
+            names = ["test_accuracy"]
+        case CraftJob():
+            names = ["fooled"]
+        case ScoreJob():
+            names = ["paper", "target-correct", "all"]
+        case DecisionJob():
+            return {"score": {"score": (1 + hits) / 1e7, "low": hits / 1e7, "high": None, "images": 5}}
+        case NoiseJob():
+            names = [f"{number}/{sigma}" for number in range(len(job.targets)) for sigma in job.sigmas]
+        case ShuffleJob():
+            names = [f"{number}/{grid}" for number in range(len(job.targets)) for grid in job.grids]
+    return {name: {"hits": (hits + 7 * number) % 1001, "total": 1000} for number, name in enumerate(names)}

@@ -1,0 +1,131 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError, attach_masks_, build, create_model, defect_, defects, load, load_weights_, resize_masks_, save
+from defective.surgery import mask_layers
+
+X = torch.rand(2, 3, 8, 8, dtype=torch.float64)
+
+
+@pytest.fixture
+def masked_net(small_net):
+    defect_(small_net, 0.3, sites=["1", "4"], example_inputs=X)
+    return small_net
+
+
+def plain_twin(net):
+    twin = copy.deepcopy(net)
+    for name in ("1", "4"):
+        twin[int(name)] = twin[int(name)].module
+    return twin
+
+
+def test_masks_come_back_from_a_state_dict(masked_net):
+    state, twin = masked_net.state_dict(), plain_twin(masked_net)
+    found = attach_masks_(twin, state)
+    assert [(d.site, d.live) for d in found] == [(d.site, d.live) for d in defects(masked_net)]
+    assert found[0].keep_prob == found[0].live / found[0].total and found[0].pattern == "neuron"
+    assert torch.equal(twin(X), masked_net(X))
+    twin[1].defect_mask.fill_(False)
+    assert defects(masked_net)[0].live == 77
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_masks_come_back_from_a_scripted_model(masked_net):
+    twin = plain_twin(masked_net)
+    attach_masks_(twin, torch.jit.script(masked_net).state_dict())
+    assert torch.equal(twin(X), masked_net(X))
+
+
+BAD_STATES = {
+    "plain": ({"1.weight": torch.zeros(1)}, "plain model"),
+    "another model's": ({"nope.defect_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool)}, "'nope'"),
+    "floats": ({"1.defect_mask": torch.ones(1, 4, 8, 8)}, "torch.float32"),
+    "three axes": ({"1.defect_mask": torch.ones(4, 8, 8, dtype=torch.bool)}, r"\(4, 8, 8\)"),
+    "no values": ({"1.defect_mask": torch.ones(1, 4, 8, 8, dtype=torch.bool, device="meta")}, "meta"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_STATES)
+def test_other_state_dicts_change_nothing(small_net, case):
+    state, said = BAD_STATES[case]
+    good = {"0.defect_mask": torch.ones(1, 4, 8, 8, dtype=torch.bool)} if case != "plain" else {}
+    with pytest.raises(InputError, match=said):
+        attach_masks_(small_net, good | state)
+    assert defects(small_net) == [] and type(small_net[0]) is nn.Conv2d
+
+
+def test_masks_are_not_put_over_others(masked_net):
+    with pytest.raises(InputError, match="already"):
+        attach_masks_(masked_net, masked_net.state_dict())
+
+
+def test_plain_weights_load_strictly_but_for_masks(masked_net):
+    twin = plain_twin(masked_net)
+    with torch.no_grad():
+        for parameter in twin.parameters():
+            parameter.mul_(2)
+    before = {site: layer.defect_mask.clone() for site, layer in mask_layers(masked_net).items()}
+    load_weights_(masked_net, twin.state_dict())
+    assert torch.equal(masked_net[0].weight, twin[0].weight) and torch.equal(masked_net[1].weight, twin[1].weight)
+    assert all(torch.equal(layer.defect_mask, before[site]) for site, layer in mask_layers(masked_net).items())
+    state = twin.state_dict()
+    for bad in ({**state, "extra": X}, {key: value for key, value in state.items() if key != "6.bias"}, {**state, "6.bias": X}):
+        with pytest.raises(InputError, match="do not fit") as caught:
+            load_weights_(masked_net, bad)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", ["tile", "nearest", "redraw"])
+@pytest.mark.parametrize("pattern", ["neuron", "channel", "shared"])
+def test_masks_fit_another_image_size(how, pattern):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    defect_(net, 0.5, sites=["0"], pattern=pattern, example_inputs=X.float())
+    old = net[0].defect_mask[0].clone()
+    (found,) = resize_masks_(net, (12, 20), how)
+    new = net[0].defect_mask[0]
+    assert found.shape == (4, 12, 20) == tuple(new.shape) and (found.keep_prob, found.pattern) == (0.5, pattern)
+    assert net(torch.rand(2, 3, 12, 20)).shape == (2, 4)
+    rows, columns = torch.arange(12), torch.arange(20)
+    if how == "tile":
+        assert torch.equal(new, old.repeat(1, 2, 3)[:, :12, :20])
+    elif how == "nearest":
+        assert torch.equal(new, old[:, rows * 8 // 12][:, :, columns * 8 // 20])
+    else:
+        fresh = copy.deepcopy(net)
+        fresh[0] = fresh[0].module
+        defect_(fresh, 0.5, sites=["0"], pattern=pattern, example_inputs=torch.rand(1, 3, 12, 20))
+        assert torch.equal(new, fresh[0].defect_mask[0])
+    if pattern == "channel" and how != "redraw":
+        assert torch.equal(new[:, 0, 0], old[:, 0, 0])
+
+
+def test_a_resized_built_in_model_knows_its_size_and_travels(tmp_path):
+    net = build("resnet18/0.5-bottom", width_mult=0.125)
+    resize_masks_(net, 40)
+    save(net, tmp_path / "net.safetensors")
+    other = load(tmp_path / "net.safetensors")
+    x = torch.rand(2, 3, 40, 40)
+    assert torch.equal(other(x), net.eval()(x)) and other.architecture.image_shape == (3, 40, 40)
+    resize_masks_(other, 32)
+    assert other(torch.rand(1, 3, 32, 32)).shape == (1, 10) and str(other.spec) == "resnet18/0.5-bottom"
+
+
+@pytest.mark.parametrize("size", ["large", 0, (8, 8, 8), -4, None])
+def test_what_is_no_size_is_said(masked_net, size):
+    with pytest.raises(InputError, match="image_size"):
+        resize_masks_(masked_net, size)
+
+
+def test_other_refusals_change_nothing(masked_net, small_net):
+    with pytest.raises(InputError, match="no masks"):
+        resize_masks_(create_model("vgg19", width_mult=0.125), 48)
+    with pytest.raises(InputError, match=r"'stretch'.*tile, nearest, redraw"):
+        resize_masks_(masked_net, 48, "stretch")
+    out = masked_net(X)
+    with pytest.raises(InputError, match=r"dry forward of example_inputs \(1, 3, 12, 12\)"):
+        resize_masks_(masked_net, 12)
+    assert torch.equal(masked_net(X), out)

@@ -1,0 +1,131 @@
+import pytest
+import torch
+from torch import nn
+
+from defective import DefectMask, InputError, build, create_model, defect_, defects, load, restore_, save, verify
+from defective.baselines import undrop_
+from defective.models import Ensemble
+from defective.specs import NetSpec
+from defective.surgery import mask_layers
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18",
+        "resnet18/0.1-bottom",
+        "resnet18/0.5-bottom+0.3-top@text",
+        "resnet18/0.5-bottom-dc",
+        "vgg19/0.5-bottom-dc@text",
+        "vgg19/0.5-bottom-sm",
+        "densenet121/0.3-bottom+0.9-dropblock",
+        "vgg19/0.5-bottom-x2-therm4-en",
+    ],
+)
+def test_what_build_makes_is_what_its_spec_says(name):
+    verify(build(name, width_mult=0.0625))
+
+
+def test_independent_draws_and_foreign_models_pass(small_net):
+    verify(
+        build(NetSpec.make(arch="vgg19", defects=[{"keep_prob": 0.5, "region": "bottom"}], sampling="bernoulli"), width_mult=0.125)
+    )
+    verify(small_net)
+    defect_(small_net, 0.5, sites=["1"], example_inputs=torch.rand(1, 3, 8, 8).double())
+    verify(small_net)
+    verify(nn.Sequential(DefectMask(torch.ones(1, 2, 2, dtype=torch.bool))))
+
+
+def unmasked(net):
+    net.blocks[0].norm1 = net.blocks[0].norm1.module
+
+
+def masked_elsewhere(net):
+    net.blocks[4].norm1 = nn.Sequential(net.blocks[4].norm1, DefectMask(torch.ones(32, 2, 2, dtype=torch.bool)))
+
+
+def denser(net):
+    mask_layers(net)["blocks.0.norm1"].defect_mask.fill_(True)
+
+
+def of_floats(net):
+    layer = mask_layers(net)["blocks.0.norm1"]
+    layer.defect_mask = layer.defect_mask.float()
+
+
+def of_another_size(net):
+    layer = mask_layers(net)["blocks.0.norm1"]
+    layer.defect_mask = layer.defect_mask[:, :, :16, :16].contiguous()
+
+
+def of_another_spec(net):
+    net.spec = NetSpec.parse("vgg19/0.3-bottom+0.9-dropout")
+
+
+def of_channels(net):
+    net.spec = NetSpec.parse("vgg19/0.5-bottom+0.9-dropout-sm")
+
+
+def without_values(net):
+    net.to("meta")
+
+
+LIES = {
+    unmasked: "has a mask at 'blocks.0.norm1', and the model has none there",
+    masked_elsewhere: r"the model has a mask at 'blocks\.4\.norm1\.1', and its spec .* has none there",
+    denser: r"'blocks.0.norm1' keeps 4,096 of 4,096, which is not a share of keep_prob 0\.5",
+    of_floats: "is torch.float32",
+    of_another_size: r"\(4, 16, 16\) but met \(4, 32, 32\)",
+    of_another_spec: r"\(0.3, 'neuron'\) at 'blocks.0.norm1', the model one of \(0.5, 'neuron'\)",
+    of_channels: r"\(0.5, 'shared'\)",
+    undrop_: None,
+    without_values: "no values",
+}
+
+
+@pytest.mark.parametrize("change", LIES, ids=lambda change: change.__name__)
+def test_a_model_that_is_not_what_it_says_is_refused(change, tmp_path):
+    net = build("vgg19/0.5-bottom+0.9-dropout", width_mult=0.0625)
+    spec = net.spec
+    change(net)
+    if change is undrop_:
+        net.spec, LIES[change] = spec, "dropout"
+    for act in (verify, lambda net: save(net, tmp_path / "net.safetensors"), lambda net: verify(Ensemble([net]))):
+        with pytest.raises(InputError, match=LIES[change]) as caught:
+            act(net)
+        assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_whose_masks_are_not_those_of_its_spec_is_refused(tmp_path, monkeypatch):
+    net = build("vgg19/0.5-bottom", width_mult=0.0625)
+    denser(net)
+    monkeypatch.setattr("defective.training.checkpoint.verify", lambda model: None)
+    save(net, tmp_path / "net.safetensors")
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="keeps 4,096 of 4,096"):
+        load(tmp_path / "net.safetensors")
+
+
+def test_attributes_of_a_foreign_model_are_not_read_as_ours(tmp_path, small_net):
+    small_net.spec, small_net.architecture, small_net.input_shape = "mine", {"name": "resnet18"}, (1, 2, 3)
+    small_net.notes, small_net.build_options, small_net.bottom = "kept", object(), 3
+    x = torch.rand(1, 3, 8, 8).double()
+    with pytest.raises(InputError, match="example_inputs"):
+        defect_(small_net, 0.5, sites=["1"])
+    with pytest.raises(InputError, match="built-in"):
+        defect_(small_net, 0.5, blocks="bottom", example_inputs=x)
+    defect_(small_net, 0.5, sites=["1"], example_inputs=x)
+    verify(small_net)
+    save(small_net, tmp_path / "net.safetensors")
+    restore_(small_net)
+    assert load(tmp_path / "net.safetensors", model=small_net) is small_net and len(defects(small_net)) == 1
+    assert (small_net.spec, small_net.notes) == ("mine", "kept")
+
+
+def test_a_sizeless_check_leaves_the_model_as_it_was():
+    net = build("resnet18/0.5-bottom", width_mult=0.0625).train()
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    verify(net)
+    assert net.training and all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+    verify(create_model("vgg19", width_mult=0.0625))

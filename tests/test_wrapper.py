@@ -1,0 +1,185 @@
+"""A wrapped site has the outputs, gradients, names and attributes it had; only its output is masked."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import prune
+
+from defective import InputError, build, create_model, defect_, defects, restore_
+from defective.wrapper import SiteWrapper, site_modules
+
+X = torch.rand(2, 3, 8, 8, dtype=torch.float64)
+IMAGES = torch.rand(4, 3, 32, 32)
+
+
+def gradients(net, x):
+    x = x.clone().requires_grad_()
+    loss = (net(x) ** 2).sum()
+    return torch.autograd.grad(loss, [x, *net.parameters()])
+
+
+SITES = {
+    "norm": lambda: nn.BatchNorm2d(3),
+    "convolution": lambda: nn.Conv2d(3, 3, 1),
+    "output needed by the backward": nn.Sigmoid,
+    "output is the input": nn.Identity,
+    "view of the input": lambda: nn.Sequential(nn.Flatten(1), nn.Unflatten(1, (3, 8, 8))),
+    "container": lambda: nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()),
+}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("after", [nn.ReLU(), nn.ReLU(inplace=True), nn.Sigmoid()], ids=str)
+@pytest.mark.parametrize("site", SITES)
+def test_any_site_has_the_outputs_and_gradients_of_a_selection(site, after, training):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 3, 1), SITES[site](), after, nn.Conv2d(3, 2, 1)).double().train(training)
+    twin = copy.deepcopy(net)
+    defect_(net, 0.3, sites=["1"], example_inputs=X)
+    mask = net[1].defect_mask
+
+    def reference(x):
+        return twin[3](twin[2](torch.where(mask, twin[1](twin[0](x)), 0)))
+
+    reference.parameters = twin.parameters
+    assert torch.equal(net(X), reference(X))
+    for ours, theirs in zip(gradients(net, X), gradients(reference, X), strict=True):
+        assert torch.equal(ours, theirs)
+    with torch.inference_mode():
+        assert torch.equal(net(X), reference(X))
+
+
+def test_a_model_with_all_neurons_kept_trains_as_the_plain_one_to_the_last_bit():
+    plain = create_model("resnet18", width_mult=0.125).train().to(memory_format=torch.channels_last)
+    net = copy.deepcopy(plain)
+    defect_(net, 1.0)
+    for precision in (torch.float32, torch.bfloat16):
+        with torch.autocast("cpu", precision, enabled=precision == torch.bfloat16):
+            assert all(torch.equal(a, b) for a, b in zip(gradients(net, IMAGES), gradients(plain, IMAGES), strict=True))
+
+
+def test_hooks_see_the_site_before_the_mask_and_the_wrapper_after_it(small_net):
+    kept = {}
+    small_net[1].register_forward_hook(lambda module, args, z: kept.update(raw=z))
+    defect_(small_net, 0.3, sites=["1"], example_inputs=X)
+    small_net[1].register_forward_hook(lambda module, args, z: kept.update(masked=z))
+    out = small_net(X)
+    dead = ~small_net[1].defect_mask.expand_as(kept["raw"])
+    assert (kept["raw"][dead] != 0).all() and (kept["masked"][dead] == 0).all()
+    (raw,) = torch.autograd.grad(out.sum(), kept["raw"])
+    assert (raw[dead] == 0).all() and (raw != 0).any()
+
+
+def test_attributes_belong_to_the_site(small_net):
+    norm = small_net[1]
+    defect_(small_net, 0.3, sites=["1"], example_inputs=X)
+    wrapper = small_net[1]
+    assert isinstance(wrapper, SiteWrapper) and wrapper.module is norm
+    assert wrapper.weight is norm.weight and wrapper.num_features == 4
+    wrapper.eps, wrapper.weight = 0.5, nn.Parameter(torch.zeros(4))
+    assert norm.eps == 0.5 and not norm.weight.any() and list(dict(wrapper.named_parameters())) == ["module.weight", "module.bias"]
+    wrapper.running_mean = torch.ones(4)
+    assert torch.equal(norm.running_mean, torch.ones(4))
+    del wrapper.running_mean
+    assert not hasattr(norm, "running_mean")
+    wrapper.note = "mine"
+    assert not hasattr(norm, "note")
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = wrapper.nothing
+
+
+def test_what_a_tool_puts_into_the_site_is_found_inside_alone(small_net):
+    defect_(small_net, 0.3, sites=["0"], example_inputs=X)
+    small_net[0].module.base_layer = nn.Identity()
+    assert not hasattr(small_net[0], "base_layer") and hasattr(small_net[0].module, "base_layer")
+    small_net[0].module.register_buffer("lora_A", torch.zeros(1))
+    assert "0.module.lora_A" in small_net.state_dict() and "0.weight" in small_net.state_dict()
+    small_net.load_state_dict(small_net.state_dict())
+    with pytest.raises(InputError, match=r"wrapped Conv2d.*SITE\.module"):
+        prune.l1_unstructured(small_net[0], "weight", 0.5)
+
+
+def test_a_container_is_still_indexed_iterated_and_searched():
+    net = nn.Sequential(nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()), nn.Flatten())
+    inside = list(net[0])
+    defect_(net, 0.5, sites=["0", "0.1"], example_inputs=X.float())
+    assert net[0][0] is inside[0] and len(net[0]) == 2 and next(iter(net[0])) is inside[0] and net[0]
+    assert list(site_modules(net)) == ["", "0", "0.0", "0.1", "1"]
+    assert list(net.state_dict()) == ["0.0.weight", "0.0.bias", "0.1.defect_mask", "0.defect_mask"]
+    assert net.get_submodule("0.1").module is inside[1]
+    twin = pickle.loads(pickle.dumps(net))
+    twin.load_state_dict(net.state_dict())
+    assert torch.equal(twin(X.float()), net(X.float()))
+    restore_(net)
+    assert list(net[0]) == inside
+
+
+def test_a_module_that_the_model_holds_twice_stays_one():
+    """Under its second name too, which runs."""
+    net = nn.Module()
+    net.first = net.second = nn.Conv2d(3, 3, 1)
+    net.forward = lambda x: net.second(x)
+    defect_(net, 0.5, sites=["first"], example_inputs=X.float())
+    assert net.first is net.second and len(defects(net)) == 1
+    assert {"first.defect_mask", "second.defect_mask"} < set(net.state_dict())
+    assert (net(X.float())[:, ~net.first.defect_mask[0]] == 0).all()
+
+
+def test_state_dicts_load_by_outer_and_by_inner_names(small_net):
+    defect_(small_net, 0.3, sites=["1"], example_inputs=X)
+    other = copy.deepcopy(small_net)
+    with torch.no_grad():
+        other[1].weight.mul_(2)
+    small_net.load_state_dict(dict(other.named_parameters()) | dict(other.named_buffers()))
+    assert torch.equal(small_net[1].weight, other[1].weight)
+    with pytest.raises(RuntimeError, match=r'Missing key\(s\) in state_dict: "1\.defect_mask"'):
+        small_net.load_state_dict({key: value for key, value in other.state_dict().items() if "defect_mask" not in key})
+    with pytest.raises(RuntimeError, match=r'Unexpected key\(s\).*"1\.module\.wrong"'):
+        small_net.load_state_dict({**other.state_dict(), "1.wrong": X})
+
+
+def test_tensors_may_take_the_place_of_those_of_the_state_dict(small_net):
+    defect_(small_net, 0.3, sites=["1"], example_inputs=X)
+    out = small_net(X)
+    state = {key: value.clone() for key, value in small_net.state_dict().items()}
+    state["1.bias"] = state["1.bias"] + 1
+    changed = torch.func.functional_call(small_net, state, X)
+    assert torch.equal(small_net(X), out) and not torch.equal(changed, out)
+    with torch.no_grad():
+        small_net[1].bias += 1
+    assert torch.equal(small_net(X), changed)
+
+
+def test_training_mode_is_that_of_the_site(small_net):
+    small_net.train()
+    small_net[1].eval()
+    defect_(small_net, 0.3, sites=["0", "1"], example_inputs=X)
+    assert [module.training for module in (*small_net[0].modules(), *small_net[1].modules())] == [True] * 4 + [False] * 4
+
+
+def test_masks_add_no_memory_to_what_the_backward_keeps():
+    plain, net = create_model("resnet18", width_mult=0.125), build("resnet18/0.1-bottom", width_mult=0.125)
+    assert saved_bytes(net) - saved_bytes(plain) == sum(defect.total for defect in defects(net))
+
+
+def saved_bytes(net):
+    """Bytes that the backward pass keeps, each storage once."""
+    found = {}
+
+    def note(tensor):
+        storage = tensor.untyped_storage()
+        found[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        net.train()(IMAGES).sum()
+    return sum(found.values())
+
+
+def test_derivatives_of_higher_order(small_net):
+    defect_(small_net, 0.3, sites=["1", "4"], example_inputs=X)
+    x = X[:1].clone().requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda x: small_net(x).sin(), x, atol=1e-4)
