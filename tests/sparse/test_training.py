@@ -9,6 +9,7 @@ from torch import nn
 
 from defective import InputError, build, defect_, defects, save
 from defective.attacks import fgsm
+from defective.baselines import drop_
 from defective.data import ImageSet, shapes
 from defective.sparse import train_live
 from defective.sparse.training import LiveNorm
@@ -202,3 +203,15 @@ def test_what_it_was_trained_with_is_part_of_the_recipe_and_old_keys_stay():
     plain = Recipe(name="test", epochs=1)
     assert plain.changed(neurons="live").key != plain.key and plain.key == Recipe(name="test", epochs=1, neurons="all").key
     assert plain.changed(neurons="live").name == "test*"
+
+
+@pytest.mark.parametrize("kind", ["dropout", "dropblock"])
+def test_dropout_in_the_model_is_trained_with(kind):
+    net = build("resnet18/0.1-bottom", width_mult=0.125)
+    drop_(net, 0.5, kind=kind, sites=["stages.1.0.conv1", "stages.4.1.norm2"])
+    fast = train_live(net, X.float())
+    assert torch.equal(fast.eval()(X.float()), net.eval()(X.float()))
+    torch.manual_seed(0)
+    first, second = fast.train()(X.float()), fast(X.float())
+    assert not torch.allclose(first, second)
+    assert any(choice.live for choice in fast.choices)

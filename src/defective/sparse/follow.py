@@ -23,7 +23,7 @@ def follow(
         InputError: If torch.fx cannot follow the net, or follows something else than what it computes in eval mode.
     """
     first = as_images(example_inputs[:1].clone()).to(device, dtype)
-    random = torch.rand(first.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    random = torch.rand(first.shape, generator=torch.Generator("cpu").manual_seed(0), dtype=torch.float64, device="cpu")
     images = torch.cat([first, random.to(first)])
     wanted = _logits(net, images.clone())
     traced = Traced(net, images.clone())
@@ -58,7 +58,7 @@ def refuse_other_logits(found: Tensor, wanted: Tensor, tolerance: float) -> None
     if not difference <= tolerance * largest:
         raise InputError(
             f"the sparsified model computes something else: logits differ by {difference:.2g} where the largest is {largest:.2g}, and "
-            f"{tolerance:g} of it is allowed; use the model itself"
+            f'{tolerance:g} of it is allowed; use the model itself, or precision="fp32" where that was another'
         )
 
 
@@ -68,7 +68,7 @@ def _logits(net: nn.Module, images: Tensor) -> Tensor:
     try:
         with evaluating(net), torch.no_grad():
             z = net(images)
-    except InputError:
+    except (InputError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200]

@@ -32,9 +32,19 @@ ZERO_KEEPING = (
     nn.Tanh,
     nn.Softsign,
 )
-TIMM_ZERO_KEEPING = frozenset(
-    "GELU GELUTanh HardMish HardMishMe HardSwish HardSwishMe Mish MishMe QuickGELU Swish SwishMe Tanh".split()
-)
+TIMM_ZERO_KEEPING = {
+    "GELU",
+    "GELUTanh",
+    "HardMish",
+    "HardMishMe",
+    "HardSwish",
+    "HardSwishMe",
+    "Mish",
+    "MishMe",
+    "QuickGELU",
+    "Swish",
+}
+TIMM_ZERO_KEEPING |= {"SwishMe", "Tanh"}
 ZERO_KEEPING_CALLS = (F.relu, torch.relu, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardswish, torch.tanh)
 # Nothing at all in eval mode.
 SILENT = (nn.Dropout, nn.Dropout2d, nn.AlphaDropout, DropLayer)
@@ -59,12 +69,12 @@ class Traced:
         try:
             graph = _Tracer(self.site_names).trace(self.net)
             self.nodes = list(graph.nodes)
-            masks = {node: self.module(node) for node in self.nodes}
-            self.masks = {node: layer.defect_mask[0].cpu() for node, layer in masks.items() if _is_mask(layer)}
+            layers = {node: self.module(node) for node in self.nodes}
+            self.masks = {node: layer.defect_mask[0].cpu() for node, layer in layers.items() if _is_mask(layer)}
             shapes = _Shapes(fx.GraphModule(self.net, graph))
             with evaluating(net), torch.no_grad():
                 self.output = shapes.run(example_inputs)
-        except InputError:
+        except (InputError, torch.OutOfMemoryError):
             raise
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
@@ -129,8 +139,8 @@ def is_timm(module: nn.Module, names: Collection[str]) -> bool:
 
 def has_hooks(module: nn.Module) -> bool:
     """Whether a module does more than its class says."""
-    hooks = module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)
-    return bool(hooks or _has_backward_hooks(module))
+    changed = module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)
+    return bool(changed or _has_backward_hooks(module))
 
 
 def _has_backward_hooks(module: nn.Module) -> bool:
@@ -163,8 +173,8 @@ class _Tracer(fx.Tracer):
             if _holds_mask(m):
                 reason = " ".join(str(error).split())[:200]
                 raise InputError(
-                    f"torch.fx cannot follow {type(m).__name__} {self.site_names.get(m, '')!r}, which has masks inside ({reason}): its "
-                    "forward must not branch on values; or choose sites outside it"
+                    f"torch.fx cannot follow {type(m).__name__} {self.site_names.get(m, '')!r}, which has masks inside ({reason}): it "
+                    "must not branch on values or hook derivatives; or choose sites outside it"
                 ) from error
             for node in reversed(list(self.graph.nodes)[before:]):
                 self.graph.erase_node(node)
