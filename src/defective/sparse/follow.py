@@ -39,6 +39,10 @@ def refuse(model: object, precision: str, example_inputs: Tensor) -> None:
     """Refuse what is no model, no precision, or no images."""
     if not isinstance(model, nn.Module):
         raise InputError(f"the model is {type(model).__name__}, not a torch.nn.Module")
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise InputError("TorchScript cannot be taken apart: pass the model that it was made from")
+    if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+        raise InputError("the model has no weights: it is on the meta device")
     if precision not in PRECISIONS:
         raise InputError(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
     check_images(example_inputs)
