@@ -41,6 +41,13 @@ def test_norms_are_folded(keep_prob, bias, affine):
     assert Scale not in kinds(fast)
 
 
+def test_norms_that_were_synchronised_in_training_are_folded():
+    net = nn.SyncBatchNorm.convert_sync_batchnorm(trained(block(0.1, True)))
+    fast = sparsify(net, X)
+    assert_same(fast, net, X)
+    assert kinds(fast).count(LiveConv) == 2 and nn.SyncBatchNorm not in kinds(fast)
+
+
 @pytest.mark.parametrize("keep_prob", [0.1, 1.0])
 def test_a_norm_without_running_statistics_is_left_alone(keep_prob):
     net = trained(block(keep_prob, True, track_running_stats=False))

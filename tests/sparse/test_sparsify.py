@@ -236,7 +236,7 @@ def test_a_net_without_masks_parameters_or_convolutions():
         assert_same(fast, net, X.float(), 1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.trace. is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.* is deprecated:DeprecationWarning")
 def test_what_is_no_net_no_images_or_sparse_already_is_said(net):
     for args, message in (
         (("resnet18", X), "the model is str, not a torch.nn.Module"),

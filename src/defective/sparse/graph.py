@@ -100,7 +100,7 @@ class Traced:
             return "mask"
         if _is_conv(module) and module.padding_mode == "zeros" and not has_hooks(module):
             return "conv"
-        if type(module) is nn.BatchNorm2d and module.running_mean is not None and not has_hooks(module):
+        if _is_norm(module) and module.running_mean is not None and not has_hooks(module):
             return "norm"
         if _keeps_zero(node, module):
             return "elementwise"
@@ -126,6 +126,11 @@ def _calls(node: fx.Node, *targets: Callable[..., Any] | str) -> bool:
 def _is_conv(module: nn.Module | None) -> TypeGuard[nn.Conv2d]:
     # The weight of a parametrised one is computed when it is read, with its derivative.
     return module is not None and type_before_parametrizations(module) is nn.Conv2d
+
+
+def _is_norm(module: nn.Module | None) -> TypeGuard[nn.BatchNorm2d]:
+    # One that is synchronised between processes does so in training alone.
+    return type(module) is nn.BatchNorm2d or (type(module) is nn.SyncBatchNorm and not module.training)
 
 
 def _is_mask(module: nn.Module | None) -> TypeGuard[DefectMask]:
