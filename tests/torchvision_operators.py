@@ -1,4 +1,4 @@
-"""Let torchvision be imported where its compiled operators do not fit torch, as beside a CPU build; timm and lightning import it.
+"""Make torchvision importable where its compiled operators do not fit torch (a CPU build); timm, lightning and peft import it.
 
 Import this module before them. The Python part of torchvision needs no operator, only to know two of them by name.
 """
