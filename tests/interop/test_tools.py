@@ -35,6 +35,7 @@ def nothing_compiled() -> Iterator[None]:
 @pytest.mark.parametrize("tool", [pytest.param(tool, id=tool.id, marks=[pytest.mark.slow] * tool.slow) for tool in TOOLS])
 def test_function_is_kept_or_the_tool_refuses(tool: Tool, name: str) -> None:
     _need(*tool.packages, MODELS[name].package)
+    torch.manual_seed(0)
     cell = Cell(name)
     unseen = cell.unseen()
     with torch.no_grad():
@@ -42,11 +43,14 @@ def test_function_is_kept_or_the_tool_refuses(tool: Tool, name: str) -> None:
     if message := tool.refused.get(name, tool.refused.get("")):
         with pytest.raises(Exception, match=re.escape(message)):
             tool.run(cell)
+        with torch.no_grad():
+            assert torch.equal(cell.model(cell.x), before)
         return
     made = tool.run(cell)
-    result, reference = made if isinstance(made, tuple) else (made, lambda _: before)
+    result, reference = made if isinstance(made, tuple) else (made, None)
     with torch.no_grad():
-        logits, wanted = result(cell.x), reference(cell.x)
+        logits, wanted = result(cell.x), reference(cell.x) if reference else before
+        assert reference is None or not torch.equal(wanted, before), "the tool changed nothing"
         tolerance = tool.tolerance * float(wanted.abs().max())
         torch.testing.assert_close(logits, wanted, rtol=0, atol=min(tolerance, _least_effect(name) / 2))
         # Pixels that reach masked neurons alone change nothing, not a bit.
