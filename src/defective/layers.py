@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, fx, nn
+from torch.jit import is_tracing  # type: ignore[attr-defined]
 
 from defective.errors import InputError
 from defective.masks import MaskDraw
@@ -78,7 +79,8 @@ class DefectMask(nn.Module):
 @fx.wrap
 def apply_mask(z: Tensor, mask: Tensor, name: str) -> Tensor:
     """``z`` of shape ``(N, C, H, W)`` times ``mask`` of shape ``(1, C, H, W)``; one node in a graph of torch.fx."""
-    if z.dim() != 4 or z.shape[1:] != mask.shape[1:]:
+    # torch.jit.trace would warn of a comparison of sizes.
+    if not is_tracing() and (z.dim() != 4 or z.shape[1:] != mask.shape[1:]):
         raise InputError(size_error(list(z.shape[1:]), list(mask.shape[1:]), name))
     return z * mask
 

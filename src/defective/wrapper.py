@@ -26,8 +26,7 @@ class SiteWrapper(nn.Module):
         self.training = module.training
         # Only what the module has now is forwarded or renamed: tools look for names of their own (base_layer, parametrizations) to
         # find what they have put in, and must find it inside the wrapper.
-        names = {*dir(module), *(name for name, _ in module.named_children())}
-        self.forwarded = frozenset(name for name in names if not name.startswith("__"))
+        self.forwarded = _public_names(module)
         self.keys = frozenset(module.state_dict())
         self.module = module
         self.after = nn.Sequential().train(module.training)
@@ -94,6 +93,13 @@ class SiteWrapper(nn.Module):
 
     def __bool__(self) -> bool:
         return True
+
+
+def _public_names(module: nn.Module) -> frozenset[str]:
+    # dir() leaves out children that are named by numbers.
+    names = [*dir(module), *(name for name, _ in module.named_children())]
+    # Whoever takes a parametrization out must be told that this is a wrapper.
+    return frozenset(name for name in names if not name.startswith("__") and name != "parametrizations")
 
 
 def site_modules(model: nn.Module) -> dict[str, nn.Module]:
