@@ -17,14 +17,14 @@ from defective.cli.console import (
     print_table,
 )
 from defective.cli.references import open_attack, open_models
-from defective.data import Data, load_data
-from defective.data.stimuli import load_stimuli
+from defective.data import Data, check_name, load_data
+from defective.data.stimuli import check_stimuli, load_stimuli
 from defective.errors import InputError
 from defective.evaluation import ATTACKS, PARTS, Crafted, Evaluation, Settings, Work
 from defective.evaluation import evaluate as evaluate_models
 from defective.evaluation.crafted import read_crafted
 from defective.evaluation.table import markdown, notes, table_rows
-from defective.files import check_folder, write_tensors, write_whole
+from defective.files import check_folder, read_about, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.specs import AttackSpec, NetSpec
 from defective.surgery import defects
@@ -96,6 +96,10 @@ def evaluate(
         raise InputError("the part stimuli and the option --stimuli ARCHIVE go together: name both, or neither")
     if out is not None:
         check_folder(out)
+    check_name(data, image_size=image_size)
+    if stimuli is not None:
+        check_stimuli(stimuli)
+    _check_crafted(crafted or [])
     targets, sources = open_models([models, source or ([] if crafted else models)], device)
     if "transfer" in settings.parts and not source and not crafted and len(models) < 2:
         raise InputError(
@@ -137,11 +141,15 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[Crafted]:
-    """Crafted sets; those whose source and attack are also another set's, or among those to be ``made`` here, are told apart by file."""
+def _check_crafted(files: list[Path]) -> None:
     for number, file in enumerate(files):
         if file.resolve() in [other.resolve() for other in files[:number]]:
             raise InputError(f"{file} is named twice")
+        read_about(file)
+
+
+def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[Crafted]:
+    """Crafted sets; those whose source and attack are also another set's, or among those to be ``made`` here, are told apart by file."""
     sets = [read_crafted(file, test) for file in files]
     labels = [(each.source, each.attack) for each in sets]
     names = [file.name for file in files]

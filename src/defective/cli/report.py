@@ -23,8 +23,8 @@ def report(
     """
     from defective.report.report import write_report
 
-    opened = open_store(store)
     check_folder(out)
+    opened = open_store(store)
     files, skipped = write_report(opened, out)
     for line in skipped:
         warn(line)

@@ -103,8 +103,8 @@ def export(
 
     Example: defective store export --store runs/store --out results
     """
-    opened = open_store(store)
     check_folder(out)
+    opened = open_store(store)
     files, removed = write_exhibits(opened, out)
     if not files:
         warn(f"{store} holds no measured number: nothing was written")
