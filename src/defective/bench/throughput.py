@@ -17,9 +17,14 @@ from defective.data import ImageSet
 from defective.inference import as_images
 from defective.machine import resolve_precision
 from defective.specs import Recipe
-from defective.training.loop import fit
+from defective.training.epoch import Run, run_epoch
+from defective.training.loop import make_sgd
+from defective.training.state import TrainingState
+from defective.training.step import make_step
 
-NET, BATCH, LR = "resnet18", 128, 0.02
+NET, LR = "resnet18", 0.02
+# Images a batch, by kind of device: what fills it.
+BATCH = {"cpu": 128, "cuda": 512}
 
 
 def measure(settings: Settings) -> Found:
@@ -63,14 +68,20 @@ def _flops(net: nn.Module, x: Tensor) -> float:
 
 
 def _our_loop(net: nn.Module, data: ImageSet, settings: Settings) -> Callable[[], float]:
-    recipe = Recipe(name="bench", epochs=1, batch_size=BATCH, lr=LR, schedule="steps")
-    return lambda: float(fit(net, data, recipe, device=str(settings.device))[0]["train_loss"])
+    """An epoch at each call; what is set up once for a whole training is set up here or in the first."""
+    device, precision = settings.device, resolve_precision(settings.device)
+    recipe = Recipe(name="bench", epochs=1, batch_size=BATCH[device.type], lr=LR, schedule="steps")
+    net, here = net.to(memory_format=torch.channels_last), data.to(device)  # type: ignore[call-overload]
+    optimizer = make_sgd(net, recipe, device)
+    step, run = make_step(net, optimizer, recipe, device, precision), Run(recipe, 0, device, precision)
+    state = TrainingState(net, optimizer, None, "")
+    return lambda: float(run_epoch(step, here, run, 0, state, lambda n=1, note="": None)["train_loss"])
 
 
 def _usual_loop(net: nn.Module, data: ImageSet, settings: Settings) -> Callable[[], float]:
     workers = settings.amount(2, 0)
     images = _Transformed(data)
-    loader = DataLoader(images, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
+    loader = DataLoader(images, BATCH[settings.device.type], shuffle=True, num_workers=workers, persistent_workers=workers > 0)
     optimizer = torch.optim.SGD(net.parameters(), LR, momentum=0.9, weight_decay=5e-4)
 
     def epoch() -> float:

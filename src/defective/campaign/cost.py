@@ -33,7 +33,7 @@ def work(job: Job, shapes: Shapes, counts: Counts | None = None) -> float:
         case TrainJob():
             images, tested = _size(job, shapes, counts)
             passes = 1.0 if job.recipe.adversarial is None else 1 + float(job.recipe.adversarial.parameters.get("steps", 1))
-            return job.recipe.epochs * (images * passes + tested / 3) * _weight(job, shapes)
+            return job.recipe.trained_epochs * (images * passes + tested / 3) * _weight(job, shapes)
         case CraftJob():
             numbers = job.attack.parameters
             passes = float(numbers.get("steps", 1)) * float(numbers.get("search_steps", 1))

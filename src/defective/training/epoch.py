@@ -129,6 +129,8 @@ def run_epoch(step: Step, data: Data, run: Run, epoch: int, state: TrainingState
                 if number > first:
                     _check_finite(begun.losses, epoch, number - 1, lr)
                     state.break_off(begun.tensors())
+                else:
+                    state.catch_up()
                 raise OutOfTime
             lr = learning_rate(run.recipe, epoch, number, steps)
             x, y = next(batches)

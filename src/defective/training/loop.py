@@ -20,6 +20,9 @@ from defective.training.epoch import Row, Run, run_epoch
 from defective.training.state import TrainingState
 from defective.training.step import make_step
 
+# Least seconds between two states on disk, by kind of device: on a GPU an epoch may take no longer than writing one.
+PAUSE = {"cuda": 10.0}
+
 
 def fit(
     model: nn.Module,
@@ -46,8 +49,8 @@ def fit(
         test: Images to score after each epoch, for the history; required by ``selection="best-on-test"``.
         device: Torch device name; default the accelerator if there is one.
         precision: ``"auto"``, ``"fp32"`` or ``"bf16"`` (autocast).
-        state_file: Where to keep the state after each epoch and at a deadline (:func:`defective.progress.until`); if it exists,
-            training goes on from it. Without one no deadline stops the training.
+        state_file: Where to keep the state after each epoch (on a GPU each 10 seconds) and at a deadline
+            (:func:`defective.progress.until`); if it exists, training goes on from it. Without one no deadline stops the training.
         state_key: Identity of the run, checked when going on.
 
     Returns:
@@ -73,19 +76,20 @@ def fit(
     if recipe.norm_scale_init == "uniform" and not isinstance(model, WideResNet):
         _draw_norm_scales(model, stream(seed, "norm-scale"))
     optimizer = make_sgd(model, recipe, place)
-    state = TrainingState(model, optimizer, state_file, state_key)
+    state = TrainingState(model, optimizer, state_file, state_key, every=PAUSE.get(place.type, 0.0))
     state.resume()
     wrapped = _distribute(model) if recipe.neurons == "all" else _through_live(model, data, run.precision)
     step = make_step(wrapped, optimizer, recipe, place, run.precision)
     description = str(getattr(model, "spec", None) or type(model).__name__)
-    with progress_bar(f"train {description}", recipe.epochs * len(data), unit="images") as advance:
+    with progress_bar(f"train {description}", recipe.trained_epochs * len(data), unit="images") as advance:
         advance(len(state.history) * len(data))
-        for epoch in range(len(state.history), recipe.epochs):
+        for epoch in range(len(state.history), recipe.trained_epochs):
             row = run_epoch(step, data, run, epoch, state, advance)
             _agree(model)
             if test is not None:
                 row["test_accuracy"] = _scored(model, test, row, run)
-            state.end_epoch(row, keep_best=recipe.selection == "best-on-test")
+            last = epoch == recipe.trained_epochs - 1
+            state.end_epoch(row, keep_best=recipe.selection == "best-on-test", write=last)
     state.finish()
     model.eval()
     return state.history
