@@ -110,8 +110,10 @@ class Runner:
             while not self._over(running):
                 self._reap()
                 self.sleep(LOOK)
-        finally:
-            self._end(running)
+        except BaseException:
+            _kill(running.process)
+            raise
+        self._end(running)
 
     def _reap(self) -> None:
         """End what runs in the background and is done, or has used up its time."""
