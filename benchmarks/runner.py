@@ -32,7 +32,7 @@ class Step:
         limit: Seconds after which it is killed with all processes that it started.
         results: Files to copy to the output folder when it has ended, in whatever way.
         background: Begin it and go on with the next.
-        waits: Whether to wait for what runs in the background first.
+        after: Name of a step in the background to wait for.
         well: Exit codes of a command that ended well.
     """
 
@@ -42,7 +42,7 @@ class Step:
     limit: float
     results: tuple[Path, ...] = ()
     background: bool = False
-    waits: bool = False
+    after: str = ""
     well: tuple[int, ...] = (0,)
 
 
@@ -84,13 +84,12 @@ class Runner:
         self.behind: list[Running] = []
         try:
             for step in steps:
-                if step.waits:
-                    self._join()
+                self._join(step.after)
                 if step.background:
                     self.behind.append(self._begin(step, self._allowed(step)))
                 else:
                     self._one(step)
-            self._join()
+            self._join(*(running.step.name for running in self.behind))
         finally:
             for running in self.behind:
                 _kill(running.process)
@@ -121,8 +120,9 @@ class Runner:
             self.behind.remove(running)
             self._end(running)
 
-    def _join(self) -> None:
-        while self.behind:
+    def _join(self, *names: str) -> None:
+        """Wait for steps in the background."""
+        while any(running.step.name in names for running in self.behind):
             self._reap()
             self.sleep(LOOK)
 

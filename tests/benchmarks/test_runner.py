@@ -143,7 +143,7 @@ def test_a_step_in_the_background_is_waited_for_where_it_is_needed(make, step, t
     steps = [
         step("behind", ready, background=True),
         step("before", "(here / 'go').write_text(''); assert True"),
-        step("needs", "assert (made / 'ready').exists()", waits=True),
+        step("needs", "assert (made / 'ready').exists()", after="behind"),
     ]
     assert make({"a": 500.0}).run(steps)
     assert states(tmp_path) == dict.fromkeys(("behind", "before", "needs"), "done")
