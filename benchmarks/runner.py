@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -175,7 +176,7 @@ class Runner:
             self.log.write_bytes(self.log.read_bytes()[-LOG:])
         for result in step.results:
             if result.is_file():
-                _replace(self.out / result.name, lambda temporary, result=result: shutil.copyfile(result, temporary))
+                _replace(self.out / result.name, partial(shutil.copyfile, result))
         self._write()
 
     def _output(self, step: Step) -> Path:

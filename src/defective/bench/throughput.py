@@ -34,7 +34,9 @@ def measure(settings: Settings) -> Found:
     few = 2048 if settings.device.type == "cpu" else 16384
     index = torch.linspace(0, len(data) - 1, settings.count(few, 64)).long()
     data = replace(data, x=data.x[index], y=data.y[index])
-    size, precision = settings.amount(2048, 128), resolve_precision(settings.device)
+    # A GPU needs larger matrices to show what it can do.
+    full = 2048 if settings.device.type == "cpu" else 8192
+    size, precision = settings.amount(full, 128), resolve_precision(settings.device)
     x = as_images(data.x[:32]).to(settings.device)
     ours, theirs = (_loop(fresh(NET, settings, x), data, settings) for _loop in (_our_loop, _usual_loop))
     first = [ours(), theirs()]
