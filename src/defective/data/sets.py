@@ -58,7 +58,7 @@ def pick(total: int, count: int, *, seed: int = 0) -> Tensor:
         >>> pick(10, 3, seed=1).tolist() == pick(10, 3, seed=1).tolist(), len(pick(10, 99))
         (True, 10)
     """
-    return torch.randperm(total, generator=torch.Generator().manual_seed(seed))[:count]
+    return torch.randperm(total, generator=torch.Generator().manual_seed(seed), device="cpu")[:count]
 
 
 def index_hash(index: Tensor) -> str:

@@ -162,7 +162,7 @@ def _must_stop(run: Run, state: TrainingState, step: int) -> bool:
 def _share(images: int, run: Run, epoch: int) -> tuple[Tensor, int]:
     """This process's part of the epoch's order, equally long in every process; a last batch of one is left out (batch norm)."""
     rank, processes = world()
-    order = torch.randperm(images, generator=stream(run.seed, f"order/{epoch}"))
+    order = torch.randperm(images, generator=stream(run.seed, f"order/{epoch}"), device="cpu")
     order = order[: images - images % processes][rank::processes]
     batch_size = max(1, run.recipe.batch_size // processes)
     return (order[:-1] if len(order) % batch_size == 1 and len(order) > 1 else order), batch_size
@@ -171,7 +171,7 @@ def _share(images: int, run: Run, epoch: int) -> tuple[Tensor, int]:
 def _crop_seed(run: Run, epoch: int) -> int | None:
     if run.recipe.augment != "resized-crop-flip":
         return None
-    return int(torch.randint(1 << 62, (), generator=stream(run.seed, f"crop/{epoch}")))
+    return int(torch.randint(1 << 62, (), generator=stream(run.seed, f"crop/{epoch}"), device="cpu"))
 
 
 def _windows(run: Run, epoch: int, batches: list[int]) -> Windows | None:

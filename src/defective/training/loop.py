@@ -118,7 +118,7 @@ def _draw_norm_scales(model: nn.Module, generator: torch.Generator) -> None:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             with torch.no_grad():
-                module.weight.copy_(torch.rand(module.weight.shape, generator=generator))
+                module.weight.copy_(torch.rand(module.weight.shape, generator=generator, device="cpu"))
 
 
 def _through_live(model: nn.Module, data: Data, precision: str) -> nn.Module:
