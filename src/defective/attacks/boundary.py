@@ -248,7 +248,7 @@ def _normal_numbers(x: Tensor, generators: list[torch.Generator]) -> Draw:
     def draw(rows: Tensor) -> Tensor:
         rows = rows.cpu()
         for row in rows[used[rows] == block].tolist():
-            torch.randn(block, size, generator=generators[row], out=stock[row])
+            torch.randn(block, size, generator=generators[row], out=stock[row], device="cpu")
             used[row] = 0
         numbers = stock[rows, used[rows]]
         used[rows] += 1

@@ -39,6 +39,7 @@ class ImageSet:
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Images (uint8) and labels at ``index``."""
+        index = index.to(self.y.device)
         return self.x[index], self.y[index]
 
     def batches(self, order: Tensor, batch_size: int, *, crop_seed: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:

@@ -109,7 +109,8 @@ def _scored(model: nn.Module, test: Data, row: Row, run: Run) -> float:
 def test_accuracy(model: nn.Module, test: Data) -> float:
     """Share of the test images that the model classifies right."""
     hits = sum(
-        int((logits(model, x, batch_size=len(x)).argmax(1) == y.cpu()).sum()) for x, y in test.batches(torch.arange(len(test)), 500)
+        int((logits(model, x, batch_size=len(x)).argmax(1) == y.cpu()).sum())
+        for x, y in test.batches(torch.arange(len(test), device="cpu"), 500)
     )
     return hits / len(test)
 
