@@ -21,7 +21,6 @@ TESTS = (
     "tests/attacks",
     "tests/test_surgery.py",
     "tests/test_surgery_in_place.py",
-    "tests/sparse",
     "tests/training",
 )
 # Rows of the bench, the most seconds and the timed turns of each.
@@ -57,7 +56,7 @@ def _tests(device: str, *, smoke: bool) -> tuple[str, ...]:
     # Only the plugins that the tests need, and no failure for a warning of a package in another version.
     plugins = ("-p", "xdist.plugin", "-p", "_hypothesis_pytestplugin", "-p", "no:cacheprovider", "-o", "filterwarnings=default")
     common = (sys.executable, "-m", "pytest", *plugins, "-v", "--tb=short", "--device", device)
-    return (*common, "tests/test_gpu.py", "tests/attacks/test_budget.py") if smoke else (*common, "-n", "8", *TESTS)
+    return (*common, "tests/test_gpu.py", "tests/attacks/test_budget.py") if smoke else (*common, "-n", "12", *TESTS)
 
 
 def _bench(device: str, scratch: Path, *, smoke: bool) -> list[Step]:

@@ -16,8 +16,6 @@ from defective import attacks
 # Test files, by the beginning of their path below tests/, to what of the package runs on the device of --device when they call it.
 ON_DEVICE = {
     "attacks/": set(attacks.__all__) | {"cw", "craft"},
-    "sparse/test_sparsify": {"sparsify"},
-    "sparse/test_zoo": {"sparsify"},
     "test_surgery": {"defect_", "restore_"},
 }
 
@@ -87,6 +85,9 @@ def device(request: pytest.FixtureRequest) -> str:
 def on_device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With ``--device``, let the functions under test work there; tests go on to make and look at tensors of the CPU."""
     place = request.config.getoption("--device")
+    if place != "cpu":
+        # Tests compare in full precision; TF32 rounds to 10 bits.
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     if place != "cpu" and isinstance(module := getattr(request, "module", None), ModuleType):
         for name in carried_names(request.path):
             if hasattr(module, name):

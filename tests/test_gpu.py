@@ -224,6 +224,16 @@ def test_sparsify_is_the_same_function(name, data):
         torch.testing.assert_close(sparsify(net, x[:1])(x), net(x), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_an_attack_through_a_sparse_net_is_one_on_the_net(precision, trained, images):
+    x, y = (each.to(DEVICE) for each in images)
+    net = trained.to(DEVICE)
+    here = attacks.pgd(net, x, y, eps=EPS, step_size=EPS / 4, steps=4)
+    there = attacks.pgd(sparsify(net, x[:1], precision=precision), x, y, eps=EPS, step_size=EPS / 4, steps=4)
+    assert there.device.type == DEVICE.type and float((there - x).abs().max()) <= EPS + 1e-6
+    assert float(((there - here).abs() < 1e-5).float().mean()) > (0.9 if precision == "fp32" else 0.6)
+
+
 def test_a_net_travels_by_its_file(tmp_path, trained, images):
     save(trained.to(DEVICE), tmp_path / "net.safetensors")
     trained.cpu()
