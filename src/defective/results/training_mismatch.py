@@ -15,11 +15,16 @@ def training_mismatch(left: Cell, right: Cell) -> list[Entry]:
     one, other = _net(left), _net(right)
     if one is None or other is None:
         return []
-    less, more = sorted((one, other), key=lambda net: net.recipe.epochs)
-    if less.recipe.epochs == more.recipe.epochs:
+    less, more = sorted((one, other), key=lambda net: net.recipe.trained_epochs)
+    if less.recipe.trained_epochs == more.recipe.trained_epochs:
         return []
     return [
-        {"job": name_of(less), "net": f"{title(less)} on {less.data}", "epochs": less.recipe.epochs, "other": more.recipe.epochs}
+        {
+            "job": name_of(less),
+            "net": f"{title(less)} on {less.data}",
+            "epochs": less.recipe.trained_epochs,
+            "other": more.recipe.trained_epochs,
+        }
     ]
 
 
