@@ -7,9 +7,9 @@ import pytest
 from defective import progress
 from defective.errors import InputError, OutOfTime
 from defective.experiments import run as running
-from defective.experiments.execute import Bench
+from defective.experiments.execute import ExperimentRunner
 from defective.experiments.plan import in_order
-from defective.experiments.run import Tally, run
+from defective.experiments.run import RunSummary, run
 from defective.experiments.schema import blank
 from defective.experiments.store import write_json
 from defective.specs import AttackSpec, CraftJob, DecisionJob, ScoreJob
@@ -32,7 +32,7 @@ class Made:
 
     def __init__(self, monkeypatch, **broken):
         self.asked, self.broken = [], broken
-        monkeypatch.setattr(Bench, "do", lambda bench, job, place: self.do(job, place))
+        monkeypatch.setattr(ExperimentRunner, "execute", lambda bench, job, place: self.do(job, place))
 
     def do(self, job, place):
         self.asked.append(job)
@@ -48,8 +48,8 @@ def made(monkeypatch):
 
 def test_each_job_is_done_once_and_in_order(place, made):
     said = []
-    tally = run(JOBS, place, said.append)
-    assert made.asked == JOBS and tally == Tally(dict.fromkeys(JOBS, "finished"), 5)
+    summary = run(JOBS, place, said.append)
+    assert made.asked == JOBS and summary == RunSummary(dict.fromkeys(JOBS, "finished"), 5)
     assert [line.split()[0] for line in said] == [f"[{n}/5]" for n in range(1, 6)]
     assert said[0] == "[1/5] train resnet18 (quick, seed 0) on few"
     again = run(JOBS, place, said.append)
@@ -63,9 +63,9 @@ def test_each_job_is_done_once_and_in_order(place, made):
 def test_a_failure_is_recorded_and_the_rest_goes_on(place, monkeypatch, error):
     broken = Made(monkeypatch, craft=error)
     said = []
-    tally = run(JOBS, place, said.append)
-    assert tally.states == {TARGET: "finished", WALK: "finished", SOURCE: "finished", CRAFT: "failed", SCORE: "blocked"}
-    assert tally.done == 3 and SCORE not in broken.asked
+    summary = run(JOBS, place, said.append)
+    assert summary.states == {TARGET: "finished", WALK: "finished", SOURCE: "finished", CRAFT: "failed", SCORE: "blocked"}
+    assert summary.executed == 3 and SCORE not in broken.asked
     assert any(line.startswith("[4/5] failed: fgsm:eps=8/255 on ") for line in said)
     assert place.store.failure(CRAFT)["error"] == (" ".join(str(error).split()) or type(error).__name__)
     assert [place.store.failure(job) for job in JOBS if job != CRAFT] == [None] * 4
@@ -76,15 +76,15 @@ def test_the_next_run_tries_what_failed_again(place, monkeypatch):
     Made(monkeypatch, craft=InputError("no"))
     run(JOBS, place)
     mended = Made(monkeypatch)
-    tally = run(JOBS, place)
-    assert mended.asked == [CRAFT, SCORE] and (tally.count("finished"), tally.done) == (5, 2)
+    summary = run(JOBS, place)
+    assert mended.asked == [CRAFT, SCORE] and (summary.count("finished"), summary.executed) == (5, 2)
     assert place.store.failures() == []
 
 
 def test_what_fails_for_want_of_a_net_blocks_all_that_follows(place, monkeypatch):
     Made(monkeypatch, train=InputError("no"))
-    tally = run(JOBS, place)
-    assert tally.states == {TARGET: "failed", SOURCE: "failed", CRAFT: "blocked", SCORE: "blocked", WALK: "blocked"}
+    summary = run(JOBS, place)
+    assert summary.states == {TARGET: "failed", SOURCE: "failed", CRAFT: "blocked", SCORE: "blocked", WALK: "blocked"}
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EPIPE])
@@ -94,7 +94,7 @@ def test_a_full_disk_and_a_lost_reader_are_no_fault_of_the_job(place, monkeypatc
         run(JOBS, place)
     assert broken.asked[-1] == CRAFT and place.store.failures() == [] and len(missing(place.store)) == 2
     Made(monkeypatch)
-    assert run(JOBS, place).done == 2
+    assert run(JOBS, place).executed == 2
 
 
 def test_a_lost_reader_of_our_lines_is_no_fault_of_the_job(place, made):
@@ -117,14 +117,14 @@ def test_a_job_whose_result_is_damaged_is_done_again(place, made):
     run(JOBS, place)
     (place.store.at(CRAFT) / "result.json").write_text("{")
     assert missing(place.store) == [CRAFT]
-    assert run(JOBS, place).done == 1 and made.asked == [*JOBS, CRAFT]
-    assert run(JOBS, place).done == 0
+    assert run(JOBS, place).executed == 1 and made.asked == [*JOBS, CRAFT]
+    assert run(JOBS, place).executed == 0
 
 
 def test_after_the_deadline_nothing_is_begun(place, made):
     with progress.until(0):
-        tally = run(JOBS, place)
-    assert made.asked == [] and tally == Tally(dict.fromkeys(JOBS, "left"))
+        summary = run(JOBS, place)
+    assert made.asked == [] and summary == RunSummary(dict.fromkeys(JOBS, "pending"))
     assert place.store.unfinished() == []
 
 
@@ -132,10 +132,10 @@ def test_after_the_deadline_nothing_is_begun(place, made):
 def test_the_same_call_goes_on_after_a_deadline(place, made, monkeypatch, units):
     ticking(monkeypatch)
     with progress.until(units + 1):
-        tally = run(JOBS, place)
-    assert made.asked == JOBS[:units] and tally.done == min(units, 5)
-    assert [tally.states[job] for job in JOBS] == ["finished"] * tally.done + ["left"] * (5 - tally.done)
-    assert run(JOBS, place).done == 5 - tally.done
+        summary = run(JOBS, place)
+    assert made.asked == JOBS[:units] and summary.executed == min(units, 5)
+    assert [summary.states[job] for job in JOBS] == ["finished"] * summary.executed + ["pending"] * (5 - summary.executed)
+    assert run(JOBS, place).executed == 5 - summary.executed
     assert made.asked == JOBS
 
 
@@ -143,11 +143,11 @@ def test_what_is_blocked_is_not_left(place, monkeypatch):
     ticking(monkeypatch)
     Made(monkeypatch, train=InputError("no"))
     with progress.until(2):
-        tally = run([TARGET, WALK, SOURCE, CRAFT], place)
-    assert tally.states == {TARGET: "failed", WALK: "blocked", SOURCE: "left", CRAFT: "left"}
+        summary = run([TARGET, WALK, SOURCE, CRAFT], place)
+    assert summary.states == {TARGET: "failed", WALK: "blocked", SOURCE: "pending", CRAFT: "pending"}
     made = Made(monkeypatch, craft=OutOfTime())
-    tally = run(JOBS, place)
-    assert tally.count("left") == 2 and SCORE not in made.asked and place.store.failures() == []
+    summary = run(JOBS, place)
+    assert summary.count("pending") == 2 and SCORE not in made.asked and place.store.failures() == []
 
 
 def test_what_another_process_is_at_is_waited_for(place, made, images, monkeypatch):
@@ -165,17 +165,17 @@ def test_what_another_process_is_at_is_waited_for(place, made, images, monkeypat
         hand.__exit__(None, None, None)
 
     monkeypatch.setattr(running, "time", type("Clock", (), {"sleep": staticmethod(wait)}))
-    tally = run(JOBS, place)
+    summary = run(JOBS, place)
     assert waits == [running.PATIENCE] and made.asked == [SOURCE, TARGET, WALK, SCORE]
-    assert (tally.count("finished"), tally.done) == (5, 3)
+    assert (summary.count("finished"), summary.executed) == (5, 3)
 
 
 def test_a_deadline_ends_the_wait(place, made, monkeypatch):
     monkeypatch.setattr(running, "PATIENCE", 0.01)
     with place.store.working(TARGET), progress.until(0.05):
         started = time.monotonic()
-        tally = run([TARGET, WALK], place)
-    assert time.monotonic() - started >= 0.05 and tally.states == {TARGET: "left", WALK: "left"} and made.asked == []
+        summary = run([TARGET, WALK], place)
+    assert time.monotonic() - started >= 0.05 and summary.states == {TARGET: "pending", WALK: "pending"} and made.asked == []
 
 
 def test_a_job_that_is_finished_between_look_and_lock_is_not_done(place, made, monkeypatch):
@@ -186,7 +186,7 @@ def test_a_job_that_is_finished_between_look_and_lock_is_not_done(place, made, m
         return None if len(looks) == 1 else {"values": {}}
 
     monkeypatch.setattr(place.store, "result", result)
-    assert run([TARGET], place) == Tally({TARGET: "finished"}) and made.asked == [] and len(looks) == 3
+    assert run([TARGET], place) == RunSummary({TARGET: "finished"}) and made.asked == [] and len(looks) == 3
 
 
 def test_stopped_again_and_again_it_ends_as_if_undisturbed(place, images, tmp_path, monkeypatch):
@@ -195,13 +195,13 @@ def test_stopped_again_and_again_it_ends_as_if_undisturbed(place, images, tmp_pa
     crafted = CRAFT.model_copy(update={"sources": (source,)})
     jobs = in_order([ScoreJob(target=target, crafted=crafted)])
     whole = bench(tmp_path / "whole", images)
-    assert run(jobs, whole).done == 4
+    assert run(jobs, whole).executed == 4
     ticking(monkeypatch)
     stops = 0
     while True:
         with progress.until(4):
-            tally = run(jobs, bench(place.store.folder, images))
-        if not tally.count("left"):
+            summary = run(jobs, bench(place.store.folder, images))
+        if not summary.count("pending"):
             break
         stops += 1
     # 2 nets of 4 steps each, and what is done with them.

@@ -14,7 +14,7 @@ from defective.bench.paired import ratios
 from defective.bench.settings import COSTS, Found, Settings, absent, measured, wrong
 from defective.errors import InputError
 from defective.experiments.cost import disk, work
-from defective.experiments.execute import Bench
+from defective.experiments.execute import ExperimentRunner
 from defective.experiments.plan import KINDS, Plan, read_plan
 from defective.experiments.run import run
 from defective.experiments.schema import blank
@@ -27,12 +27,12 @@ EXHIBIT = "table3"
 NETS, SOURCES, CELLS = 20, 5, 75
 
 
-class ReadyMade(Bench):
+class ReadyMade(ExperimentRunner):
     """A place where jobs take no time but for their files, which are as large as real ones."""
 
     shapes: dict[str, tuple[int, int, int]]
 
-    def do(self, job: Job, place: Path) -> dict[str, Any]:
+    def execute(self, job: Job, place: Path) -> dict[str, Any]:
         size = int(disk(job, self.shapes))
         write_tensors(place / "made.safetensors", {"made": torch.zeros(size, dtype=torch.uint8)}, {})
         result = blank(job)
@@ -78,8 +78,8 @@ def _keep_books(plan: Plan) -> None:
         bench = ReadyMade(Store(Path(folder) / "store"), {}, "cpu")
         bench.shapes = plan.images
         again = Plan(plan.exhibits, plan.scale, plan.data, plan.shapes, plan.seeds, plan.readers)
-        tally = run(again.jobs, bench)
-        assert tally.done == len(again.jobs)
+        summary = run(again.jobs, bench)
+        assert summary.executed == len(again.jobs)
 
 
 def _plan_and_costs(where: Path) -> tuple[Plan, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Run the jobs of a plan one after another in this process, beside others that work on the same store."""
+"""Run the jobs of a plan one after another in this process, beside other processes that work on the same store."""
 
 import errno
 import time
@@ -8,104 +8,103 @@ from typing import Literal
 
 from defective.errors import OutOfTime
 from defective.experiments.describe import describe
-from defective.experiments.execute import Bench
+from defective.experiments.execute import ExperimentRunner
 from defective.experiments.plan import in_order
 from defective.experiments.store import Store
-from defective.progress import check_deadline, time_is_up
+from defective.progress import check_deadline
 from defective.specs import Job, needs
 
-State = Literal["finished", "failed", "blocked", "left"]
-# No fault of the job: nothing more can be kept, not even that it failed, or nobody reads our lines any more.
+State = Literal["finished", "failed", "blocked", "pending"]
+# No fault of the job: nothing more can be stored, not even that it failed, or nobody reads our lines any more.
 _NO_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EPIPE)
 # Seconds between two looks at what other processes have finished.
 PATIENCE = 1.0
 
 
 @dataclass
-class Tally:
-    """What became of the jobs of a plan.
+class RunSummary:
+    """States of the jobs of a plan after a run.
 
     Attributes:
-        states: ``finished``; ``failed``; ``blocked``, as one that it needs failed; ``left``, as there was no time for it or one that it
-            needs.
-        done: Number of jobs that this run did itself.
+        states: ``finished``; ``failed``; ``blocked``, as one that it depends on failed; ``pending``, as there was no time for it or for
+            one that it depends on.
+        executed: Number of jobs that this run executed itself.
     """
 
     states: dict[Job, State] = field(default_factory=dict)
-    done: int = 0
+    executed: int = 0
 
     def count(self, state: State) -> int:
         """Number of jobs in a state."""
         return sum(each == state for each in self.states.values())
 
 
-def run(jobs: Iterable[Job], bench: Bench, say: Callable[[str], object] = lambda line: None) -> Tally:
-    """Do what is not finished yet; a job that fails is recorded and the rest goes on.
+def run(jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], object] = lambda line: None) -> RunSummary:
+    """Execute what is not finished yet; a job that fails is recorded and the rest goes on.
 
     Args:
-        jobs: What to do; what they need is done before them.
-        bench: Where to do them.
-        say: Is told of each job that is begun and of each that failed, in one line.
+        jobs: What to execute; what they depend on is executed before them.
+        runner: Executes them.
+        log: Called with one line for each job that begins and for each that failed.
     """
-    tally = Tally()
+    summary = RunSummary()
     jobs = in_order(jobs)
-    pending = list(jobs)
+    waiting = list(jobs)
     try:
-        while pending:
-            before = len(pending)
-            for job in pending:
-                state = attempt(job, bench, tally, lambda line: say(f"[{len(tally.states) + 1}/{len(jobs)}] {line}"))
+        while waiting:
+            before = len(waiting)
+            for job in waiting:
+                state = attempt(job, runner, summary, lambda line: log(f"[{len(summary.states) + 1}/{len(jobs)}] {line}"))
                 if state is not None:
-                    tally.states[job] = state
-            pending = [job for job in pending if job not in tally.states]
-            if pending and len(pending) == before:
+                    summary.states[job] = state
+            waiting = [job for job in waiting if job not in summary.states]
+            if waiting and len(waiting) == before:
                 time.sleep(PATIENCE)
                 check_deadline()
     except OutOfTime:
-        leave(jobs, bench.store, tally)
-    return tally
+        record_pending(jobs, runner.store, summary)
+    return summary
 
 
-def attempt(job: Job, bench: Bench, tally: Tally, say: Callable[[str], object]) -> State | None:
-    """Do a job if it can be done now; None if it has to wait for another process."""
-    if bench.store.result(job) is not None:
+def attempt(job: Job, runner: ExperimentRunner, summary: RunSummary, log: Callable[[str], object]) -> State | None:
+    """Execute a job if it can be executed now; None if it has to wait for another process.
+
+    Raises:
+        OutOfTime: If the deadline has passed.
+    """
+    if runner.store.result(job) is not None:
         return "finished"
-    if _blocked(job, tally):
+    if _blocked(job, summary):
         return "blocked"
-    if any(tally.states.get(needed) == "left" for needed in needs(job)):
-        return "left"
-    if any(tally.states.get(needed) != "finished" for needed in needs(job)):
+    if any(summary.states.get(needed) != "finished" for needed in needs(job)):
         return None
     check_deadline()
-    with bench.store.working(job) as place:
-        if place is None:
+    with runner.store.working(job) as folder:
+        if folder is None:
             # Another process is at it, or has just finished it.
-            return "finished" if bench.store.result(job) is not None else None
-        say(describe(job))
+            return "finished" if runner.store.result(job) is not None else None
+        log(describe(job))
         try:
-            bench.do(job, place)
+            runner.execute(job, folder)
         except OutOfTime:
-            if time_is_up():
-                raise
-            # There is time for others.
-            say(f"left: {describe(job)}: a piece of it takes about {bench.work.refused:,.0f} s: give it a larger --time-budget")
-            return "left"
+            raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _NO_FAULT:
                 raise
-            bench.store.fail(job, error)
-            say(f"failed: {describe(job)}: {error}")
+            runner.store.fail(job, error)
+            log(f"failed: {describe(job)}: {error}")
             return "failed"
-    tally.done += 1
+    summary.executed += 1
     return "finished"
 
 
-def leave(jobs: Iterable[Job], store: Store, tally: Tally) -> None:
-    """Note what became of the jobs that the time was out for, in an order in which they can be done."""
+def record_pending(jobs: Iterable[Job], store: Store, summary: RunSummary) -> None:
+    """Record the states of the jobs that there was no time for, in an order in which they can be executed."""
     for job in jobs:
-        if job not in tally.states:
-            tally.states[job] = "finished" if store.result(job) is not None else "blocked" if _blocked(job, tally) else "left"
+        if job not in summary.states:
+            finished, blocked = store.result(job) is not None, _blocked(job, summary)
+            summary.states[job] = "finished" if finished else "blocked" if blocked else "pending"
 
 
-def _blocked(job: Job, tally: Tally) -> bool:
-    return any(tally.states.get(needed) in ("failed", "blocked") for needed in needs(job))
+def _blocked(job: Job, summary: RunSummary) -> bool:
+    return any(summary.states.get(needed) in ("failed", "blocked") for needed in needs(job))

@@ -24,7 +24,7 @@ class Store:
     """Finished, running and failed jobs by the key of their spec.
 
     ``jobs/KIND-KEY`` holds ``spec.json``, ``result.json`` and what else a finished job left; ``running/KIND-KEY`` what an unfinished one
-    has so far; ``failed/KIND-KEY.json`` the error of one that failed; ``plans`` what was asked for; ``pieces`` parts of attacks;
+    has so far; ``failed/KIND-KEY.json`` the error of one that failed; ``plans`` what was asked for; ``chunks`` parts of measurements;
     ``damaged`` finished jobs whose result could not be read, put there when they were done again.
     Several processes, also of several machines on a shared folder, may work on one store: a job is locked while it runs, and the
     lock goes with its process.

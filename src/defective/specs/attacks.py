@@ -28,6 +28,8 @@ ATTACK_DEFAULTS: dict[str, dict[str, Number]] = {
     "noise": {"sigma": 16 / 255},
     "autoattack": {"eps": 8 / 255},
 }
+# Versions of the functions: raise that of an attack whose images change for the same numbers and seed, so that stored ones are not used.
+ATTACK_VERSIONS: dict[str, int] = dict.fromkeys(ATTACK_DEFAULTS, 1)
 # Parameters that a spec holds only where they differ from this.
 ATTACK_OPTIONS: dict[str, dict[str, Number]] = {
     "pgd": {"random_start": 0},
@@ -52,6 +54,11 @@ class AttackSpec(Spec):
 
     name: str
     parameters: dict[str, int | float]
+
+    @property
+    def version(self) -> int:
+        """Version of the attack's function."""
+        return ATTACK_VERSIONS[self.name]
 
     @model_validator(mode="after")
     def _known_and_in_range(self) -> Self:

@@ -68,6 +68,11 @@ class NoiseJob(Spec):
     samples: Count
     seed: Seed = 0
 
+    @property
+    def strengths(self) -> tuple[int, ...]:
+        """The noise levels."""
+        return self.sigmas
+
 
 class ShuffleJob(Spec):
     """Shuffled patches of images that every target classifies right with ``confidence``. Values: ``{number of the target}/{grid}``."""
@@ -78,6 +83,11 @@ class ShuffleJob(Spec):
     confidence: Annotated[float, Field(ge=0, le=1)]
     samples: Count
     seed: Seed = 0
+
+    @property
+    def strengths(self) -> tuple[int, ...]:
+        """The grids."""
+        return self.grids
 
 
 Job = TrainJob | CraftJob | ScoreJob | DecisionJob | NoiseJob | ShuffleJob

@@ -1,0 +1,80 @@
+"""Measurements through a store: stored chunks are read, the others are computed and stored."""
+
+import hashlib
+import json
+import time
+
+from defective.errors import InputError
+from defective.evaluation.measurement import Chunk, Measurement, Tensors, join
+from defective.experiments.store import Store
+from defective.files import cache_folder, read_tensors, write_tensors
+from defective.progress import Advance, Count, Progress, check_deadline, progress_bar
+
+
+class StoredRun:
+    """Carries measurements out, as :func:`defective.evaluation.evaluate` and jobs are given it; a killed process resumes.
+
+    Args:
+        store: Where chunks lie, in ``chunks``, by the hash of their inputs.
+        progress: Shows progress.
+
+    Attributes:
+        seconds: What the chunks used so far took to compute, whenever that was, each counted once.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from pathlib import Path
+        >>> run = StoredRun(Store(Path(tempfile.mkdtemp())))
+        >>> sums = [Measurement("", [Chunk({"sum": 3}, 1, lambda advance, n=n: {"x": torch.tensor([n])})]) for n in (6, 7)]
+        >>> [run(each)["x"].item() for each in sums]
+        [6, 6]
+    """
+
+    def __init__(self, store: Store, progress: Progress = progress_bar) -> None:
+        self.store, self.progress = store, progress
+        self.seconds = 0.0
+        self._counted: set[str] = set()
+
+    @classmethod
+    def in_cache(cls) -> "StoredRun":
+        """Through the store in the cache folder."""
+        return cls(Store(cache_folder() / "store"))
+
+    def __call__(self, measurement: Measurement) -> Tensors:
+        """The tensors of a measurement.
+
+        Raises:
+            OutOfTime: If a chunk is neither stored nor begun when the deadline has passed, and it is to be stored.
+        """
+        parts, end = [], 0
+        with self.progress(measurement.description, measurement.size, unit=measurement.unit) as advance:
+            count = Count(advance)
+            for chunk in measurement.chunks:
+                parts.append(self._chunk(chunk, count) if measurement.storable else self._compute(chunk, count)[0])
+                end += chunk.size
+                # It was stored already, or ended early.
+                count.to(end)
+        return join(parts)
+
+    def _chunk(self, chunk: Chunk, advance: Advance) -> Tensors:
+        key = hashlib.sha256(json.dumps(chunk.inputs, sort_keys=True).encode()).hexdigest()[:32]
+        file = self.store.folder / "chunks" / key[:2] / f"{key}.safetensors"
+        try:
+            tensors, about = read_tensors(file)
+        except InputError:
+            # Missing, or corrupted by something else than this library, which writes whole files or none.
+            check_deadline()
+            tensors, seconds = self._compute(chunk, advance)
+            write_tensors(file, tensors, {**chunk.inputs, "seconds": seconds})
+        else:
+            seconds = about.get("seconds", 0.0) if key not in self._counted else 0.0
+            self.seconds += seconds
+        self._counted.add(key)
+        return tensors
+
+    def _compute(self, chunk: Chunk, advance: Advance) -> tuple[Tensors, float]:
+        started = time.perf_counter()
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in chunk.compute(advance).items()}
+        seconds = time.perf_counter() - started
+        self.seconds += seconds
+        return tensors, seconds
