@@ -18,7 +18,7 @@ from defective.files import read_tensors
 from defective.models import Ensemble
 from defective.specs import AttackSpec, CraftJob, DecisionJob, NoiseJob, ScoreJob, ShuffleJob
 from defective.training.train import train
-from runs import QUICK, bench, few, net
+from runs import QUICK, bench, execute, few, net
 from turns import in_turns, ticking
 
 FGSM, PGD = AttackSpec.parse("fgsm:eps=8/255"), AttackSpec.parse("pgd:eps=8/255,step_size=4/255,steps=2,random_start=1")
@@ -159,11 +159,11 @@ def test_a_curve_stops_between_two_strengths_and_goes_on_there(done, monkeypatch
     again, asked = job.model_copy(update={"seed": 5}), []
     whole = ExperimentRunner(Store(tmp_path / "whole"), done.data, "cpu")
     whole.model = done.model
-    expected = whole.execute(again, tmp_path)["values"]
+    expected = execute(whole, again, tmp_path)["values"]
     assert len(asked) == 4
     asked.clear()
     ticking(monkeypatch)
-    made, stops = in_turns(lambda: type(done)(done.store, done.data, "cpu").execute(again, tmp_path), 1)
+    made, stops = in_turns(lambda: execute(type(done)(done.store, done.data, "cpu"), again, tmp_path), 1)
     # Two models at each of two strengths; nothing is left to do after the last.
     assert made["values"] == expected and (stops, len(asked)) == (3, 4)
 
@@ -186,7 +186,7 @@ def test_pictures_hold_the_originals(done, data, job):
 
 def test_few_pictures_are_shown_of_many(done, monkeypatch, tmp_path):
     monkeypatch.setattr("defective.experiments.execute.SHOWN", 3)
-    done.execute(CRAFT, tmp_path)
+    execute(done, CRAFT, tmp_path)
     assert len(read_tensors(tmp_path / "pictures.safetensors")[0]["x"]) == 3
     assert (tmp_path / "images.safetensors").read_bytes() == (done.store.at(CRAFT) / "images.safetensors").read_bytes()
 
@@ -201,7 +201,7 @@ def test_nets_and_images_are_read_once(done, monkeypatch, tmp_path):
         )
     for _ in range(2):
         for job in SCORES:
-            fresh.execute(job, tmp_path)
+            execute(fresh, job, tmp_path)
     assert sorted(reads) == ["load", "load", "load_data", "read_adversarial", "read_adversarial"]
 
 
@@ -211,7 +211,7 @@ def test_without_an_image_that_all_get_right_there_is_nothing_to_measure(done, k
     job = {"craft": GALLERY[0], "noise": NOISE, "shuffle": SHUFFLE}[kind]
     sure = " with 99 % confidence" if kind == "shuffle" else ""
     with pytest.raises(InputError, match=rf"there is no test image that each of .*resnet18 .* classifies correctly{sure}$"):
-        done.execute(job, tmp_path)
+        execute(done, job, tmp_path)
 
 
 def test_other_images_of_the_same_name_are_refused(place, images, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from defective import progress
 from defective.errors import InputError, OutOfTime
 from defective.experiments import run as running
-from defective.experiments.execute import ExperimentRunner
+from defective.experiments.execute import EXECUTORS
 from defective.experiments.plan import in_order
 from defective.experiments.run import RunSummary, run
 from defective.experiments.schema import blank
@@ -28,22 +28,22 @@ def missing(store):
 
 
 class Made:
-    """Stands for the work: what was asked for is written down, and some of it breaks."""
+    """Stands in for the work: what was executed is written down, and some of it breaks."""
 
-    def __init__(self, monkeypatch, **broken):
+    def __init__(self, runner, **broken):
         self.asked, self.broken = [], broken
-        monkeypatch.setattr(ExperimentRunner, "execute", lambda bench, job, place: self.do(job, place))
+        runner.executors = dict.fromkeys(EXECUTORS, self.execute)
 
-    def do(self, job, place):
+    def execute(self, runner, job, folder):
         self.asked.append(job)
         if job.kind in self.broken:
             raise self.broken[job.kind]
-        write_json(place / "result.json", blank(job))
+        return blank(job)
 
 
 @pytest.fixture
-def made(monkeypatch):
-    return Made(monkeypatch)
+def made(place):
+    return Made(place)
 
 
 def test_each_job_is_done_once_and_in_order(place, made):
@@ -53,7 +53,7 @@ def test_each_job_is_done_once_and_in_order(place, made):
     assert [line.split()[0] for line in said] == [f"[{n}/5]" for n in range(1, 6)]
     assert said[0] == "[1/5] train resnet18 (quick, seed 0) on few"
     again = run(JOBS, place, said.append)
-    assert made.asked == JOBS and (again.count("finished"), again.done, len(said)) == (5, 0, 5)
+    assert made.asked == JOBS and (again.count("finished"), again.executed, len(said)) == (5, 0, 5)
     assert missing(place.store) == []
 
 
@@ -61,7 +61,7 @@ def test_each_job_is_done_once_and_in_order(place, made):
     "error", [InputError("no image\nis right"), RuntimeError("shapes differ"), OSError(errno.EIO, "bad disk"), MemoryError()]
 )
 def test_a_failure_is_recorded_and_the_rest_goes_on(place, monkeypatch, error):
-    broken = Made(monkeypatch, craft=error)
+    broken = Made(place, craft=error)
     said = []
     summary = run(JOBS, place, said.append)
     assert summary.states == {TARGET: "finished", WALK: "finished", SOURCE: "finished", CRAFT: "failed", SCORE: "blocked"}
@@ -73,27 +73,27 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(place, monkeypatch, error):
 
 
 def test_the_next_run_tries_what_failed_again(place, monkeypatch):
-    Made(monkeypatch, craft=InputError("no"))
+    Made(place, craft=InputError("no"))
     run(JOBS, place)
-    mended = Made(monkeypatch)
+    mended = Made(place)
     summary = run(JOBS, place)
     assert mended.asked == [CRAFT, SCORE] and (summary.count("finished"), summary.executed) == (5, 2)
     assert place.store.failures() == []
 
 
 def test_what_fails_for_want_of_a_net_blocks_all_that_follows(place, monkeypatch):
-    Made(monkeypatch, train=InputError("no"))
+    Made(place, train=InputError("no"))
     summary = run(JOBS, place)
     assert summary.states == {TARGET: "failed", SOURCE: "failed", CRAFT: "blocked", SCORE: "blocked", WALK: "blocked"}
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EPIPE])
 def test_a_full_disk_and_a_lost_reader_are_no_fault_of_the_job(place, monkeypatch, number):
-    broken = Made(monkeypatch, craft=OSError(number, "stop"))
+    broken = Made(place, craft=OSError(number, "stop"))
     with pytest.raises(OSError, match="stop"):
         run(JOBS, place)
     assert broken.asked[-1] == CRAFT and place.store.failures() == [] and len(missing(place.store)) == 2
-    Made(monkeypatch)
+    Made(place)
     assert run(JOBS, place).executed == 2
 
 
@@ -107,7 +107,7 @@ def test_a_lost_reader_of_our_lines_is_no_fault_of_the_job(place, made):
 
 
 def test_the_user_may_stop_it(place, monkeypatch):
-    Made(monkeypatch, craft=KeyboardInterrupt())
+    Made(place, craft=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         run(JOBS, place)
     assert place.store.failures() == [] and missing(place.store) == [CRAFT, SCORE]
@@ -141,11 +141,11 @@ def test_the_same_call_goes_on_after_a_deadline(place, made, monkeypatch, units)
 
 def test_what_is_blocked_is_not_left(place, monkeypatch):
     ticking(monkeypatch)
-    Made(monkeypatch, train=InputError("no"))
+    Made(place, train=InputError("no"))
     with progress.until(2):
         summary = run([TARGET, WALK, SOURCE, CRAFT], place)
     assert summary.states == {TARGET: "failed", WALK: "blocked", SOURCE: "pending", CRAFT: "pending"}
-    made = Made(monkeypatch, craft=OutOfTime())
+    made = Made(place, craft=OutOfTime())
     summary = run(JOBS, place)
     assert summary.count("pending") == 2 and SCORE not in made.asked and place.store.failures() == []
 

@@ -73,7 +73,7 @@ def reproduce(
         for name in dict.fromkeys(plan.data.values()):
             runner.check_data(name)
         kept.note_plan(plan.as_dict())
-        summary = _run(plan, runner, ray)
+        summary = run(plan.jobs, runner, _log) if ray is None else run_on_ray(plan.jobs, runner, ray, _log)
     found = documents(plan, kept)
     if json:
         print_json({"jobs": _counts(summary), "failed": _failures(summary, kept), "exhibits": plain(found)})
@@ -83,11 +83,8 @@ def reproduce(
         raise typer.Exit(1)
 
 
-def _run(plan: Plan, runner: ExperimentRunner, ray: str | None) -> RunSummary:
-    def log(line: str) -> None:
-        sys.stderr.write(line + "\n")
-
-    return run(plan.jobs, runner, log) if ray is None else run_on_ray(plan.jobs, runner, ray, log)
+def _log(line: str) -> None:
+    sys.stderr.write(line + "\n")
 
 
 def _plan(names: list[str], scale: str, sets: dict[str, str], seeds: int, *, planned: bool) -> Plan:
@@ -197,5 +194,6 @@ def _print(found: list[dict[str, Any]], summary: RunSummary, store: Store) -> No
     pending = summary.count("pending")
     typer.echo(
         f"{summary.count('finished')} jobs finished, {summary.executed} of them now; {summary.count('failed')} failed, "
-        f"{summary.count('blocked')} blocked, {pending} pending{': the same command resumes' if pending else ''}. Page: defective report --store {store.folder}"
+        f"{summary.count('blocked')} blocked, {pending} pending{': the same command resumes' if pending else ''}. "
+        f"Page: defective report --store {store.folder}"
     )

@@ -55,7 +55,7 @@ def notes(document: Document) -> list[str]:
     if any(cell["defense"]["paper"]["total"] == 0 for cell in document["cells"]):
         lines.append("no images: of those that the model classified correctly before, none fooled the source when attacked.")
     return lines + [
-        f"{name} fails the sanity check that {each['asks']}: {each['measured']}."
+        f"{name} fails the sanity check that {each['tests']}: {each['measured']}."
         for name, checks in document["checks"].items()
         for each in checks
         if each["verdict"] == "failed"

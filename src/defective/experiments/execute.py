@@ -1,11 +1,12 @@
 """Execute one job: train a model, attack it, score it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,7 +27,7 @@ from defective.experiments.stored import StoredRun
 from defective.files import write_tensors
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.models import Ensemble
-from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
+from defective.specs import CraftJob, DecisionJob, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 from defective.statistics import Rate
 from defective.training.checkpoint import load
 from defective.training.train import train
@@ -46,11 +47,13 @@ class ExperimentRunner:
         store: Where finished jobs lie, and where new ones go.
         data: Name of a data set to what :func:`defective.data.load_data` reads it from.
         device: Torch device name; default the accelerator if there is one.
+        executors: Kind of job to what executes it, called as ``(runner, job, folder)``, and returns what it measured.
     """
 
     store: Store
     data: Mapping[str, str]
     device: str | None = None
+    executors: Mapping[str, Callable[..., Result]] = field(default_factory=lambda: EXECUTORS)
     _splits: dict[tuple[str, str], Data] = field(default_factory=dict)
     _fingerprints: dict[str, str] = field(default_factory=dict)
 
@@ -99,10 +102,12 @@ class ExperimentRunner:
     def _adversarial(self, job: CraftJob) -> AdversarialSet:
         return read_adversarial(self.store.at(job) / "images.safetensors", self.split(job.sources[0].data, "test"))
 
-    def execute(self, job: Job, folder: Path) -> Result:
-        """Execute a job in a folder; ``result.json`` there is written last."""
+    @contextmanager
+    def recording(self, folder: Path) -> Iterator[Result]:
+        """A dict for what a job measures; at the end of the block it is written to ``result.json``, with cost and machine."""
         started, before = time.perf_counter(), self.measure.seconds
-        found: Result = self._FUNCTIONS[job.kind](self, job, folder)
+        found: Result = {}
+        yield found
         result = {
             # Of chunks that an earlier process computed, the time it took for them.
             "seconds": max(time.perf_counter() - started, self.measure.seconds - before),
@@ -112,65 +117,68 @@ class ExperimentRunner:
             **found,
         }
         write_json(folder / "result.json", result)
-        return result
 
-    def _train(self, job: TrainJob, folder: Path) -> Result:
-        training, test = (self.split(job.data, split) for split in ("train", "test"))
-        made = train(
-            job.net, training, test, job.recipe, folder / "net", seed=job.seed, mask_seed=job.mask_seed, device=self.device
-        )
-        hits = round(made["test_accuracy"] * made["test_images"])
-        kept = {key: made[key] for key in ("seconds", "machine", "parameters", "history", "train_images")}
-        # Accuracy of always predicting the largest class.
-        chance = int(test.y.bincount().max()) / len(test)
-        return {"values": {"test_accuracy": {"hits": hits, "total": made["test_images"]}}, "chance": chance, **kept}
 
-    def _generate(self, job: CraftJob, folder: Path) -> Result:
-        source = self.evaluated(*job.sources)
-        index = _common([source, *map(self.evaluated, job.among)], job) if job.among else None
-        made = generate(source, job.attack, samples=job.samples, seed=job.seed, index=index)
-        write_adversarial(made, source.data, folder / "images.safetensors")
-        # What a report shows; it needs no data set for it.
-        shown = {name: getattr(made, name)[:SHOWN] for name in ("x", "x_adv", "y", "predicted")}
-        write_tensors(folder / "pictures.safetensors", shown, {"classes": list(source.data.classes)})
-        return {"values": {"fooled": _rate(made.fooled)}, "changes": made.changes()}
+def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
+    training, test = (runner.split(job.data, split) for split in ("train", "test"))
+    made = train(job.net, training, test, job.recipe, folder / "net", seed=job.seed, mask_seed=job.mask_seed, device=runner.device)
+    hits = round(made["test_accuracy"] * made["test_images"])
+    kept = {key: made[key] for key in ("seconds", "machine", "parameters", "history", "train_images")}
+    # Accuracy of always predicting the largest class.
+    chance = int(test.y.bincount().max()) / len(test)
+    return {"values": {"test_accuracy": {"hits": hits, "total": made["test_images"]}}, "chance": chance, **kept}
 
-    def _score(self, job: ScoreJob, folder: Path) -> Result:
-        target = self.evaluated(job.target)
-        threat = threat_model(self._source(*job.crafted.sources), target.model)
-        # Not stored twice: the job itself is what is stored.
-        found = score(replace(target, run=compute), self.adversarial(job.crafted), threat)
-        tensors = {"clean": found.clean_predicted, "attacked": found.adv_predicted, "index": found.adversarial.index}
-        write_tensors(folder / "outcome.safetensors", tensors, {})
-        values = {each: _rate(found.adv_correct, found.eligible(each)) for each in ("paper", "target-correct", "all")}
-        return {"values": values, "threat_model": threat}
 
-    def _decide(self, job: DecisionJob, folder: Path) -> Result:
-        found = decide(self.evaluated(job.target), job.attack, samples=job.samples, seed=job.seed)
-        tensors = {name: getattr(found, name) for name in ("index", "squared", "queries", "started")}
-        write_tensors(folder / "outcome.safetensors", tensors, {})
-        about = found.as_dict()
-        return {"values": {"score": {key: about[key] for key in ("score", "low", "high", "images")}}, **about}
+def _generate(runner: ExperimentRunner, job: CraftJob, folder: Path) -> Result:
+    source = runner.evaluated(*job.sources)
+    index = _common([source, *map(runner.evaluated, job.among)], job) if job.among else None
+    made = generate(source, job.attack, samples=job.samples, seed=job.seed, index=index)
+    write_adversarial(made, source.data, folder / "images.safetensors")
+    # What a report shows; it needs no data set for it.
+    shown = {name: getattr(made, name)[:SHOWN] for name in ("x", "x_adv", "y", "predicted")}
+    write_tensors(folder / "pictures.safetensors", shown, {"classes": list(source.data.classes)})
+    return {"values": {"fooled": _rate(made.fooled)}, "changes": made.changes()}
 
-    def _corrupt(self, job: NoiseJob | ShuffleJob, folder: Path) -> Result:
-        models = [self.evaluated(target) for target in job.targets]
-        index = _common(models, job)
-        correct = {
-            f"{number}/{strength}": found
-            for number, model in enumerate(models)
-            for strength, found in corrupted_correct(model, index, job.kind, job.strengths, seed=job.seed).items()
-        }
-        write_tensors(folder / "outcome.safetensors", {**correct, "index": index}, {})
-        return {"values": {name: _rate(each) for name, each in correct.items()}, "images": len(index)}
 
-    _FUNCTIONS: ClassVar[dict[str, Callable[..., Result]]] = {
-        "train": _train,
-        "craft": _generate,
-        "score": _score,
-        "decision": _decide,
-        "noise": _corrupt,
-        "shuffle": _corrupt,
+def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> Result:
+    target = runner.evaluated(job.target)
+    threat = threat_model(runner._source(*job.crafted.sources), target.model)
+    # Not stored twice: the job itself is what is stored.
+    found = score(replace(target, run=compute), runner.adversarial(job.crafted), threat)
+    tensors = {"clean": found.clean_predicted, "attacked": found.adv_predicted, "index": found.adversarial.index}
+    write_tensors(folder / "outcome.safetensors", tensors, {})
+    values = {each: _rate(found.adv_correct, found.eligible(each)) for each in ("paper", "target-correct", "all")}
+    return {"values": values, "threat_model": threat}
+
+
+def _decide(runner: ExperimentRunner, job: DecisionJob, folder: Path) -> Result:
+    found = decide(runner.evaluated(job.target), job.attack, samples=job.samples, seed=job.seed)
+    tensors = {name: getattr(found, name) for name in ("index", "squared", "queries", "started")}
+    write_tensors(folder / "outcome.safetensors", tensors, {})
+    about = found.as_dict()
+    return {"values": {"score": {key: about[key] for key in ("score", "low", "high", "images")}}, **about}
+
+
+def _corrupt(runner: ExperimentRunner, job: NoiseJob | ShuffleJob, folder: Path) -> Result:
+    models = [runner.evaluated(target) for target in job.targets]
+    index = _common(models, job)
+    correct = {
+        f"{number}/{strength}": found
+        for number, model in enumerate(models)
+        for strength, found in corrupted_correct(model, index, job.kind, job.strengths, seed=job.seed).items()
     }
+    write_tensors(folder / "outcome.safetensors", {**correct, "index": index}, {})
+    return {"values": {name: _rate(each) for name, each in correct.items()}, "images": len(index)}
+
+
+EXECUTORS: dict[str, Callable[..., Result]] = {
+    "train": _train,
+    "craft": _generate,
+    "score": _score,
+    "decision": _decide,
+    "noise": _corrupt,
+    "shuffle": _corrupt,
+}
 
 
 def _common(models: list[EvaluatedModel], job: CraftJob | NoiseJob | ShuffleJob) -> torch.Tensor:

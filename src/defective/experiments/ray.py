@@ -10,12 +10,12 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from defective.errors import InputError, OutOfTime
+from defective.errors import InputError
 from defective.experiments.describe import describe
 from defective.experiments.execute import ExperimentRunner
-from defective.experiments.run import PATIENCE, RunSummary, State, attempt, record_pending
+from defective.experiments.run import RunSummary, State, record_pending, run
 from defective.experiments.store import Store
-from defective.progress import check_deadline, deadline, until
+from defective.progress import deadline, until
 from defective.specs import Job, needs, read_job
 
 # State of a job, and whether the task executed it itself.
@@ -164,15 +164,9 @@ def _do(
     if "pending" in states:
         return "pending", False
     job, runner = read_job(document), _runner(folder, data, device)
-    summary = RunSummary(states=dict.fromkeys(needs(job), "finished"))
-    try:
-        with until(None if end is None else max(0.0, end - time.time())):
-            while (state := attempt(job, runner, summary, lambda line: None)) is None:
-                time.sleep(PATIENCE)
-                check_deadline()
-    except OutOfTime:
-        return "pending", False
-    return state, summary.executed > 0
+    with until(None if end is None else max(0.0, end - time.time())):
+        summary = run([job], runner)
+    return summary.states[job], summary.executed > 0
 
 
 def _runner(folder: str, data: dict[str, str], device: str | None) -> ExperimentRunner:

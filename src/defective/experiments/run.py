@@ -2,7 +2,8 @@
 
 import errno
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -44,67 +45,61 @@ def run(jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], obje
 
     Args:
         jobs: What to execute; what they depend on is executed before them.
-        runner: Executes them.
+        runner: Where to execute them.
         log: Called with one line for each job that begins and for each that failed.
     """
-    summary = RunSummary()
     jobs = in_order(jobs)
-    waiting = list(jobs)
+    summary, store = RunSummary(), runner.store
     try:
-        while waiting:
-            before = len(waiting)
+        while waiting := [job for job in jobs if job not in summary.states]:
             for job in waiting:
-                state = attempt(job, runner, summary, lambda line: log(f"[{len(summary.states) + 1}/{len(jobs)}] {line}"))
-                if state is not None:
+                if (state := _state(job, store, summary)) is not None:
                     summary.states[job] = state
-            waiting = [job for job in waiting if job not in summary.states]
-            if waiting and len(waiting) == before:
+                elif all(summary.states.get(needed) == "finished" for needed in needs(job)):
+                    check_deadline()
+                    number = f"[{len(summary.states) + 1}/{len(jobs)}]"
+                    with store.working(job) as folder, _failure_recorded(job, store, summary, number, log):
+                        if folder is None:
+                            # Another process is at it, or has just finished it.
+                            if store.result(job) is not None:
+                                summary.states[job] = "finished"
+                            continue
+                        log(f"{number} {describe(job)}")
+                        with runner.recording(folder) as found:
+                            found |= runner.executors[job.kind](runner, job, folder)
+                        summary.states[job] = "finished"
+                        summary.executed += 1
+            if all(job not in summary.states for job in waiting):
                 time.sleep(PATIENCE)
                 check_deadline()
     except OutOfTime:
-        record_pending(jobs, runner.store, summary)
+        record_pending(jobs, store, summary)
     return summary
 
 
-def attempt(job: Job, runner: ExperimentRunner, summary: RunSummary, log: Callable[[str], object]) -> State | None:
-    """Execute a job if it can be executed now; None if it has to wait for another process.
-
-    Raises:
-        OutOfTime: If the deadline has passed.
-    """
-    if runner.store.result(job) is not None:
-        return "finished"
-    if _blocked(job, summary):
-        return "blocked"
-    if any(summary.states.get(needed) != "finished" for needed in needs(job)):
-        return None
-    check_deadline()
-    with runner.store.working(job) as folder:
-        if folder is None:
-            # Another process is at it, or has just finished it.
-            return "finished" if runner.store.result(job) is not None else None
-        log(describe(job))
-        try:
-            runner.execute(job, folder)
-        except OutOfTime:
+@contextmanager
+def _failure_recorded(job: Job, store: Store, summary: RunSummary, number: str, log: Callable[[str], object]) -> Iterator[None]:
+    try:
+        yield
+    except OutOfTime:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NO_FAULT:
             raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno in _NO_FAULT:
-                raise
-            runner.store.fail(job, error)
-            log(f"failed: {describe(job)}: {error}")
-            return "failed"
-    summary.executed += 1
-    return "finished"
+        store.fail(job, error)
+        summary.states[job] = "failed"
+        log(f"{number} failed: {describe(job)}: {error}")
+
+
+def _state(job: Job, store: Store, summary: RunSummary) -> State | None:
+    """The state of a job that need not or cannot be executed."""
+    if store.result(job) is not None:
+        return "finished"
+    return "blocked" if any(summary.states.get(needed) in ("failed", "blocked") for needed in needs(job)) else None
 
 
 def record_pending(jobs: Iterable[Job], store: Store, summary: RunSummary) -> None:
     """Record the states of the jobs that there was no time for, in an order in which they can be executed."""
     for job in jobs:
         if job not in summary.states:
-            finished, blocked = store.result(job) is not None, _blocked(job, summary)
-            summary.states[job] = "finished" if finished else "blocked" if blocked else "pending"
-
-
-def _blocked(job: Job, summary: RunSummary) -> bool:
-    return any(summary.states.get(needed) in ("failed", "blocked") for needed in needs(job))
+            summary.states[job] = _state(job, store, summary) or "pending"

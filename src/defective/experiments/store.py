@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from defective.errors import InputError
 from defective.experiments.plan import read_plan
-from defective.experiments.schema import AskedFor, DataSet, Failure, check_result, why
+from defective.experiments.schema import DataSet, Failure, PlanRecord, check_result, format_error
 from defective.files import check_folder, write_whole
 from defective.specs import Job, read_job
 
@@ -254,7 +254,7 @@ def _failure(file: Path) -> Document | None:
 
 
 def _check_plan(document: Document) -> None:
-    AskedFor.model_validate(document)
+    PlanRecord.model_validate(document)
     try:
         read_plan(document)
     except InputError as error:
@@ -272,5 +272,7 @@ def _read(file: Path, check: Callable[[Document], object] = lambda document: Non
         return None
     except ValueError as error:
         whole = file.parent if file.name in ("spec.json", "result.json") else "it"
-        raise InputError(f"{file} is damaged ({why(error)}): move {whole} out of the store, it will be made again") from None
+        raise InputError(
+            f"{file} is damaged ({format_error(error)}): move {whole} out of the store, it will be made again"
+        ) from None
     return document

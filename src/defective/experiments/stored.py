@@ -3,12 +3,13 @@
 import hashlib
 import json
 import time
+from pathlib import Path
 
 from defective.errors import InputError
 from defective.evaluation.measurement import Chunk, Measurement, Tensors, join
 from defective.experiments.store import Store
 from defective.files import cache_folder, read_tensors, write_tensors
-from defective.progress import Advance, Count, Progress, check_deadline, progress_bar
+from defective.progress import Count, Progress, check_deadline, progress_bar
 
 
 class StoredRun:
@@ -44,37 +45,46 @@ class StoredRun:
         """The tensors of a measurement.
 
         Raises:
-            OutOfTime: If a chunk is neither stored nor begun when the deadline has passed, and it is to be stored.
+            OutOfTime: If a chunk is not stored yet and to be stored, and the deadline has passed.
         """
         parts, end = [], 0
         with self.progress(measurement.description, measurement.size, unit=measurement.unit) as advance:
             count = Count(advance)
             for chunk in measurement.chunks:
-                parts.append(self._chunk(chunk, count) if measurement.storable else self._compute(chunk, count)[0])
+                found = self._read(chunk) if measurement.storable else None
+                if found is None:
+                    started = time.perf_counter()
+                    found = {name: tensor.detach().cpu().contiguous() for name, tensor in chunk.compute(count).items()}
+                    self._add(chunk, found, time.perf_counter() - started, measurement.storable)
+                parts.append(found)
                 end += chunk.size
                 # It was stored already, or ended early.
                 count.to(end)
         return join(parts)
 
-    def _chunk(self, chunk: Chunk, advance: Advance) -> Tensors:
-        key = hashlib.sha256(json.dumps(chunk.inputs, sort_keys=True).encode()).hexdigest()[:32]
-        file = self.store.folder / "chunks" / key[:2] / f"{key}.safetensors"
+    def _read(self, chunk: Chunk) -> Tensors | None:
+        """The stored tensors; None, if there is time to compute them, where none can be read."""
+        key = _key(chunk)
         try:
-            tensors, about = read_tensors(file)
+            tensors, about = read_tensors(self._file(key))
         except InputError:
             # Missing, or corrupted by something else than this library, which writes whole files or none.
             check_deadline()
-            tensors, seconds = self._compute(chunk, advance)
-            write_tensors(file, tensors, {**chunk.inputs, "seconds": seconds})
-        else:
-            seconds = about.get("seconds", 0.0) if key not in self._counted else 0.0
-            self.seconds += seconds
+            return None
+        self.seconds += about.get("seconds", 0.0) if key not in self._counted else 0.0
         self._counted.add(key)
         return tensors
 
-    def _compute(self, chunk: Chunk, advance: Advance) -> tuple[Tensors, float]:
-        started = time.perf_counter()
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in chunk.compute(advance).items()}
-        seconds = time.perf_counter() - started
+    def _add(self, chunk: Chunk, tensors: Tensors, seconds: float, storable: bool) -> None:
         self.seconds += seconds
-        return tensors, seconds
+        if storable:
+            key = _key(chunk)
+            self._counted.add(key)
+            write_tensors(self._file(key), tensors, {**chunk.inputs, "seconds": seconds})
+
+    def _file(self, key: str) -> Path:
+        return self.store.folder / "chunks" / key[:2] / f"{key}.safetensors"
+
+
+def _key(chunk: Chunk) -> str:
+    return hashlib.sha256(json.dumps(chunk.inputs, sort_keys=True).encode()).hexdigest()[:32]
