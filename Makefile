@@ -24,6 +24,7 @@ check: $(STAMP)
 
 tables: $(STAMP)
 	$(BIN)/python docs/fill.py
+	PYTHONPATH=tests $(BIN)/python -m interop.table
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
@@ -32,6 +33,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt ray || echo 'Ray is not to be had here: its tests are left out'
 	$(BIN)/python -m pip install --quiet --no-deps torchattacks==3.5.1 || echo 'torchattacks is not to be had here: the bench leaves it out'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[interop]' || echo 'Tools of the interop tests cannot be installed here: their tests are skipped'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps timm torchvision || echo 'timm cannot be installed here: its tests are skipped'
 	touch $(STAMP)
 
 clean:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from defective.bench.page import brief, details, summary
-from defective.experiments.cost import outline
+from defective.experiments.cost import Nominal, outline
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS, SCALES
@@ -136,7 +136,7 @@ def pages() -> list[Path]:
 def _outline(name: str, scale: str, kinds: Iterable[str], store: Store) -> tuple[int, float]:
     """Jobs of an exhibit and their estimated seconds."""
     plan = Plan((name,), scale, {kind: kind for kind in kinds}, KINDS)
-    rows = outline(plan, store, _MACHINES[scale][0])
+    rows = outline(plan, store, Nominal(plan.images, _MACHINES[scale][0]))
     return len(plan.jobs), sum(row["seconds"] for row in rows)
 
 

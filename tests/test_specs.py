@@ -87,7 +87,7 @@ def test_a_bad_name_is_said_in_one_line(name, said):
 
 
 @given(st.text(alphabet="resnt18/0.5-botmpx2cd+@", max_size=30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_is_a_net_or_an_input_error(text):
     try:
         spec = NetSpec.parse("resnet18/" + text)

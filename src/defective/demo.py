@@ -41,9 +41,9 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
         The content of ``result.json``.
     """
     check_folder(out)
+    place = choose_device(device)
     training, test = shapes("train"), shapes("test")
     recipe = recipe_for("tiny", training.name, training.image_shape)
-    place = choose_device(device)
     nets, results = {}, {}
     for label, name, net_seed in (
         ("source", "resnet18", seed + 1),

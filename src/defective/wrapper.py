@@ -98,7 +98,8 @@ class SiteWrapper(nn.Module):
 def _public_names(module: nn.Module) -> frozenset[str]:
     # dir() leaves out children that are named by numbers.
     names = [*dir(module), *(name for name, _ in module.named_children())]
-    return frozenset(name for name in names if not name.startswith("__"))
+    # Whoever takes a parametrization out must be told that this is a wrapper.
+    return frozenset(name for name in names if not name.startswith("__") and name != "parametrizations")
 
 
 def site_modules(model: nn.Module) -> dict[str, nn.Module]:

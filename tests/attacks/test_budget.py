@@ -14,7 +14,7 @@ from defective.specs import ATTACK_DEFAULTS, AttackSpec
 
 
 @given(st.integers(0, 2**20), st.floats(0, 0.3))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_rounding_stays_in_the_ball_and_on_the_levels(seed, eps):
     generator = torch.Generator().manual_seed(seed)
     x = (torch.rand(1, 1, 8, 8, generator=generator) * 255).round() / 255
@@ -47,7 +47,7 @@ def test_half_precision_images_are_rounded_to_exact_levels(dtype):
 
 
 @given(st.integers(0, 2**20), st.floats(1e-5, 0.3), st.sampled_from([torch.float16, torch.bfloat16]))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_half_precision_is_rounded_inwards(seed, eps, dtype):
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(1, 1, 16, 16, generator=generator).to(dtype)

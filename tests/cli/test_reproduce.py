@@ -9,10 +9,13 @@ from defective import files
 from defective.cli import reproduce as command
 from defective.errors import InputError
 from defective.experiments import execute as jobs
+from defective.experiments import measure
+from defective.experiments.cost import ImageCost
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS
 from defective.progress import until
 from defective.report.numbers import unequal_warning
+from defective.specs import ARCHITECTURES
 from printed import parse, table
 from runs import few, finish, plan_of
 
@@ -32,6 +35,14 @@ def filled(folder, name, hits):
         values = {"hits": hits(str(net)), "total": 1000}
         finish(store, job, dict.fromkeys(("test_accuracy", "fooled", "paper", "target-correct", "all"), values), chance=0.1)
     return store
+
+
+@pytest.fixture(autouse=True)
+def measured(monkeypatch):
+    """Every image costs the same, on every machine."""
+    asked = []
+    monkeypatch.setattr(measure, "measure_steps", lambda *about: asked.append(about) or ImageCost(0.03, 0.03, 0.01))
+    return asked
 
 
 @pytest.fixture
@@ -64,7 +75,11 @@ def test_a_dry_run_of_all_lists_every_exhibit_and_writes_nothing(tmp_path, cache
     listed = [row[0] for row in table(said) if len(row) == 2]
     assert " ".join(listed).count("train ") == int(rows[-1][1])
     note = " ".join(said.out.split())
-    assert "Nothing was run" in note and "tiny-imagenet (100,000 training images) stands for imagenet" in note and said.err == ""
+    measured = document["measured"]
+    assert f"Estimated from 2 steps of training, of attack and of classification with each of {len(measured)} models" in note
+    assert {row["net"].split("/")[0] for row in measured} == set(ARCHITECTURES) and document["machine"]["device"] in note
+    assert "No job was run" in note and "tiny-imagenet (100,000 training images) stands for imagenet" in note
+    assert "measure steps" in said.err and "train" not in said.err
     assert not (tmp_path / "store").exists() and not (cache / "downloads").exists()
 
 
@@ -76,6 +91,12 @@ def test_a_dry_run_knows_what_is_stored(place, tmp_path, run):
     [row] = parse(run(f"reproduce table8 {DATA} --store {store.folder} --dry-run --json"))["exhibits"]
     assert (row["train"], row["craft"], row["score"], row["stored"]) == (3, 18, 18, 5)
     assert row["seconds"] > 0 and row["bytes"] > 0 and listing(store.folder) == before
+
+
+def test_a_dry_run_of_what_is_all_stored_measures_nothing(place, tmp_path, run, measured):
+    store = filled(tmp_path / "store", "table8", lambda net: 500)
+    document = parse(run(f"reproduce table8 {DATA} --store {store.folder} --dry-run --json"))
+    assert measured == document["measured"] == [] and document["exhibits"][0]["seconds"] == 0
 
 
 def test_it_runs_what_is_missing_and_shows_what_it_measured(place, tmp_path, run):
@@ -98,7 +119,7 @@ def test_it_runs_what_is_missing_and_shows_what_it_measured(place, tmp_path, run
     # The paper prints no numbers for Figure 14.
     shown = [f"{each['mean']:.1f}" for each in measured]
     assert table(said) == [["ResNet-18", shown[0], "–"], ["0.5-Bottom", shown[1], "–"]]
-    assert "2 jobs finished, 0 of them now; 0 failed, 0 blocked, 0 left. Page: defective report --store" in said.out
+    assert "2 jobs finished, 0 of them now; 0 failed, 0 blocked, 0 pending. Page: defective report --store" in said.out
 
 
 @pytest.mark.parametrize(("defective", "code", "verdict"), [(900, 0, "holds"), (505, 0, "undecided"), (200, 1, "fails")])
@@ -174,9 +195,9 @@ def test_a_dry_run_goes_by_the_images_that_are_there(place, tmp_path, cache, run
         [row] = parse(run(f"reproduce figure14 {data} --store {tmp_path / 'store'} --dry-run --json"))["exhibits"]
         return row["seconds"]
 
-    official, small = seconds("--device cpu"), seconds(DATA)
-    shape = (16 / 32) ** 2
-    assert small == pytest.approx(official * shape * (8 + 8 / 3) / (50_000 + 10_000 / 3))
+    epochs, nets = 5, 2
+    assert seconds("--device cpu") == pytest.approx(nets * epochs * (50_000 * 0.03 + 10_000 * 0.01))
+    assert seconds(DATA) == pytest.approx(nets * epochs * (8 * 0.03 + 8 * 0.01))
     assert "data (8 training images) stands for cifar10" in " ".join(
         run(f"{QUICK} --store {tmp_path / 'store'} --dry-run").out.split()
     )
@@ -216,7 +237,7 @@ def test_a_time_budget_leaves_the_rest_for_the_same_command(place, tmp_path, run
     command = f"{QUICK} --store {tmp_path / 'store'}"
     code, out, err = run(f"{command} --time-budget 0.001s")
     assert code == 0 and "train" not in err
-    assert "0 jobs finished, 0 of them now; 0 failed, 0 blocked, 2 left: the same command goes on." in out
+    assert "0 jobs finished, 0 of them now; 0 failed, 0 blocked, 2 pending: the same command resumes." in out
     store = Store.open(tmp_path / "store")
     assert (list(store.finished()), store.unfinished()) == ([], [])
     assert parse_jobs(run(f"{command} --time-budget 2h --json"))["executed"] == 2

@@ -98,7 +98,7 @@ def test_one_process_at_a_time(store):
 
 
 TRY = """
-import json, sys, time
+import json, sys
 from pathlib import Path
 from defective.experiments.store import Store, write_json
 from defective.specs import read_job
@@ -106,10 +106,10 @@ store, job = Store(Path(sys.argv[1])), read_job(json.loads(sys.argv[2]))
 print("ready", flush=True)
 sys.stdin.readline()
 with store.working(job) as place:
+    print(place is not None, flush=True)
+    sys.stdin.readline()
     if place is not None:
-        time.sleep(0.5)
         write_json(place / "result.json", json.loads(sys.argv[3]))
-print(place is not None)
 """
 
 
@@ -122,13 +122,16 @@ def test_of_several_processes_one_gets_the_job(store):
     for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=60)[0].strip() for process in processes]
+    # The one that has it lets it go only when all have tried.
+    said = [process.stdout.readline().strip() for process in processes]
+    for process in processes:
+        process.communicate("\n")
     assert sorted(said) == ["False", "False", "True"] and not any(process.returncode for process in processes)
     assert store.result(JOB) == DONE
 
 
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from defective.experiments.store import Store
 from defective.specs import read_job
@@ -136,14 +139,14 @@ import json
 with Store(Path(sys.argv[1])).working(read_job(json.loads(sys.argv[2]))) as place:
     (place / "half").write_text("so far")
     print(place, flush=True)
-    time.sleep(600)
+    sys.stdin.readline()
 """
 
 
 @pytest.mark.slow
 def test_the_lock_goes_with_a_killed_process(store):
     command = [sys.executable, "-c", HOLD, str(store.folder), JOB.model_dump_json()]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline().strip() == str(store.folder / "running" / name_of(JOB))
         with store.working(JOB) as place:
             assert place is None

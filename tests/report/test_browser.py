@@ -2,7 +2,7 @@
 
 import pytest
 
-from browser import Browser, find
+from browser import find, opened
 from defective.data import shapes
 from defective.experiments.plan import Plan
 from defective.report import campaign
@@ -38,13 +38,12 @@ def page(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
+def browser():
     program = find()
     if program is None:
         pytest.skip("no Chromium on this machine")
-    opened = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield opened
-    opened.close()
+    with opened(program) as tab:
+        yield tab
 
 
 @pytest.fixture
@@ -62,6 +61,15 @@ def there(tab, selector: str) -> bool:
 
 def text(tab, selector: str) -> str:
     return tab.value(f"document.querySelector({selector!r}).textContent")
+
+
+def test_errors_messages_and_requests_are_noticed(browser, tmp_path):
+    (tmp_path / "bad.html").write_text(
+        "<img src='http://localhost:9/image.png'><script>console.info('told'); throw new Error('thrown')</script>"
+    )
+    browser.complaints.clear()
+    browser.show(tmp_path / "bad.html")
+    assert all(any(word in each for each in browser.complaints) for word in ("told", "thrown", "http://localhost:9/image.png"))
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -107,7 +115,7 @@ def test_pointing_at_a_number_tells_where_it_comes_from(tab):
 
 def test_a_story_goes_with_the_mouse_unless_a_click_keeps_it(tab):
     def leave():
-        tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+        tab.page.mouse.move(1, 1)
         tab.value("new Promise(done => setTimeout(done, 400))")
 
     tab.point(NUMBER)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from defective import build, defects, restore_
+from defective import build
 from defective.sparse import liveness, sparsify
 from defective.sparse.graph import Traced
 from defective.sparse.liveness import choose_layers, live_neurons
@@ -14,10 +14,7 @@ X = images()
 
 
 def live_by_name(net):
-    net = trained(net)
-    masks = {defect.site: net.get_submodule(defect.site).defect_mask for defect in defects(net)}
-    restore_(net)
-    traced = Traced(net, masks, X[:1])
+    traced = Traced(trained(net), X[:1])
     return {node.name: tensor for node, tensor in live_neurons(traced).items()}
 
 
@@ -31,7 +28,7 @@ def test_only_what_a_mask_lets_through_is_needed_before_it():
     for net in chains.values():
         found = live_by_name(net)
         assert torch.equal(found.pop("x"), torch.ones(3, 8, 8, dtype=torch.bool))
-        assert found.keys() >= {"a", "_masked"}
+        assert found.keys() >= {"a", "m"}
         found.pop("output", None)
         assert all(torch.equal(live, kept) for live in found.values())
 
@@ -125,8 +122,6 @@ def test_a_layer_is_live_where_that_pays_for_the_conversions(monkeypatch, conver
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_only_a_cpu_gains_by_live_layers(device):
     net = build("resnet18/0.1-bottom", width_mult=0.25).eval()
-    masks = {defect.site: net.get_submodule(defect.site).defect_mask for defect in defects(net)}
-    restore_(net)
-    traced = Traced(net, masks, torch.rand(1, 3, 32, 32))
+    traced = Traced(net, torch.rand(1, 3, 32, 32))
     nodes, choices = choose_layers(traced, live_neurons(traced), "fp32", torch.device(device))
     assert bool(nodes) == any(choice.live for choice in choices) == (device == "cpu")

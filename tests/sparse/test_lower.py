@@ -3,8 +3,8 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils.parametrizations import weight_norm
 
+from defective import InputError
 from defective.baselines import drop_
 from defective.sparse import liveness, sparsify
 from defective.sparse.layers import LiveConv, Scale
@@ -39,6 +39,13 @@ def test_norms_are_folded(keep_prob, bias, affine):
     assert kinds(fast).count(nn.Conv2d if keep_prob == 1 else LiveConv) == 2
     assert nn.BatchNorm2d not in kinds(fast)
     assert Scale not in kinds(fast)
+
+
+def test_norms_that_were_synchronised_in_training_are_folded():
+    net = nn.SyncBatchNorm.convert_sync_batchnorm(trained(block(0.1, True)))
+    fast = sparsify(net, X)
+    assert_same(fast, net, X)
+    assert kinds(fast).count(LiveConv) == 2 and nn.SyncBatchNorm not in kinds(fast)
 
 
 @pytest.mark.parametrize("keep_prob", [0.1, 1.0])
@@ -99,29 +106,26 @@ def test_one_convolution_with_a_norm_of_its_own_at_each_call():
     assert_same(sparsify(net, X), net, X)
 
 
-@pytest.mark.parametrize("keep_prob", [0.1, 1.0])
-def test_parametrised_weights_are_taken_as_they_are(keep_prob):
-    net = trained(nn.Sequential(weight_norm(conv()), nn.BatchNorm2d(8), mask(keep_prob), weight_norm(conv(8, 8)), mask(keep_prob)))
-    fast = sparsify(net, X)
-    assert_same(fast, net, X)
-    assert hasattr(net[0], "parametrizations")
-    assert not hasattr(fast, "parametrizations")
+def dead_channel(value):
+    """A channel whose neurons are all dead, so that its weights are of no account."""
+    net = trained(nn.Sequential(conv(bias=False), mask(0.3), nn.ReLU(), conv(8, 8), mask(0.3, seed=1)))
+    with torch.no_grad():
+        net[1].defect_mask[:, 2] = False
+        net[0].weight[2] = value
+    return net
+
+
+def test_weights_of_dead_neurons_are_of_no_account():
+    net = dead_channel(1e300)
+    assert_same(sparsify(net, X), net, X)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
-def test_dead_neurons_are_never_read(value):
-    net = trained(nn.Sequential(conv(bias=False), mask(0.3), nn.ReLU(), conv(8, 8), mask(0.3, seed=1)))
-    with torch.no_grad():
-        # A channel whose neurons are all dead, and whose input is therefore of no account.
-        net[1].defect_mask[:, 2] = False
-        net[0].weight[2] = value
-    fast = sparsify(net, X)
-    assert net(X).isfinite().all()
-    torch.testing.assert_close(fast(X), net(X), rtol=0, atol=1e-12)
-    # The pull on the images goes through live neurons alone, where the dense net multiplies zeros by what lies on the dead ones.
-    x = X.clone().requires_grad_()
-    fast(x).sum().backward()
-    assert x.grad.isfinite().all()
+def test_what_is_not_finite_passes_a_mask_of_the_dense_model_and_is_refused(value):
+    net = dead_channel(value)
+    assert net(X).isnan().any()
+    with pytest.raises(InputError, match="returned nan or inf for example_inputs"):
+        sparsify(net, X)
 
 
 def test_only_live_neurons_decide():

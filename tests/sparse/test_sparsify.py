@@ -2,6 +2,7 @@
 
 import copy
 import io
+import threading
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 
 from defective import InputError, attacks, build, defect_, evaluation, save
 from defective.inference import dtype_of
-from defective.sparse import SparseNet, sparsify
+from defective.sparse import SparseNet, lower, sparsify
 from hand_nets import Net, assert_same, conv, images, mask, trained
 
 X = images()
@@ -122,8 +123,8 @@ def test_images_of_another_shape_are_refused(net, shape):
         (X * float("nan"), "nan"),
         (X[0], r"not \(N, C, H, W\)"),
         (torch.zeros(0, 3, 8, 8), "at least one image"),
-        (torch.rand(1, 3, 9, 9), r"drawn for activations \(8, 8, 8\)"),
-        (torch.rand(1, 4, 8, 8), r"cannot take example_inputs of shape \(1, 4, 8, 8\)"),
+        (torch.rand(1, 3, 9, 9), r"mask is for activations \(8, 8, 8\) but met \(8, 9, 9\)"),
+        (torch.rand(1, 4, 8, 8), r"cannot take images of shape \(N, 4, 8, 8\)"),
     ],
     ids=["range", "nan", "image", "empty", "size", "channels"],
 )
@@ -148,9 +149,34 @@ def test_what_returns_no_tensor_is_refused():
         sparsify(trained(net), X)
 
 
-def test_a_compiled_net_is_refused(net):
-    with pytest.raises(InputError, match="compile"):
-        sparsify(torch.compile(net, backend="eager"), X)
+@pytest.mark.parametrize("around", [lambda net: torch.compile(net, backend="eager"), nn.DataParallel])
+def test_what_is_wrapped_by_torch_is_the_model_inside(net, around):
+    fast = sparsify(around(net), X)
+    assert_same(fast, net, X)
+    assert [choice.layer for choice in fast.choices] == ["0", "3"]
+
+
+def test_a_model_that_cannot_be_copied_is_refused(net):
+    net.lock = threading.Lock()
+    with pytest.raises(InputError, match=r"Sequential cannot be copied \(cannot pickle.*copy.deepcopy"):
+        sparsify(net, X)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("wrong", [lambda factor, shift: (factor * 2, shift), lambda factor, shift: (factor, shift + 1)])
+def test_a_model_that_is_lowered_wrongly_is_refused(net, monkeypatch, precision, wrong):
+    right = lower._affine
+    monkeypatch.setattr(lower, "_affine", lambda norm: wrong(*right(norm)))
+    with pytest.raises(InputError, match=r"computes something else: logits differ by .* use the model itself"):
+        sparsify(net, X, precision=precision)
+
+
+def test_what_is_right_for_the_example_alone_is_refused(net, monkeypatch):
+    # As if a layer had been taken for a constant: the example, all pixels alike, shows no difference.
+    x = torch.full((1, 3, 8, 8), 0.5, dtype=torch.float64)
+    monkeypatch.setattr(SparseNet, "forward", lambda fast, images: net(x).expand(len(images), -1))
+    with pytest.raises(InputError, match="computes something else"):
+        sparsify(net, x)
 
 
 def test_images_are_not_rounded_to_bfloat16():
@@ -210,9 +236,12 @@ def test_a_net_without_masks_parameters_or_convolutions():
         assert_same(fast, net, X.float(), 1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.* is deprecated:DeprecationWarning")
 def test_what_is_no_net_no_images_or_sparse_already_is_said(net):
     for args, message in (
         (("resnet18", X), "the model is str, not a torch.nn.Module"),
+        ((nn.Sequential(torch.jit.trace(conv().double(), X)), X), "TorchScript cannot be taken apart"),
+        ((conv().to("meta"), X), "no weights: it is on the meta device"),
         ((net, [1]), "images are list, not a tensor"),
         ((sparsify(net, X), X), "sparsified already"),
     ):
@@ -222,7 +251,7 @@ def test_what_is_no_net_no_images_or_sparse_already_is_said(net):
     for change in (nn.Module.half, nn.Module.bfloat16):
         with pytest.raises(InputError, match='precision="bf16"'):
             change(fast)
-    with pytest.raises(InputError, match="save the net it was made from"):
+    with pytest.raises(InputError, match="save the model it was made from"):
         save(fast, "never.safetensors")
 
 

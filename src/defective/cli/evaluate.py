@@ -17,8 +17,8 @@ from defective.cli.console import (
     print_table,
 )
 from defective.cli.references import open_attack, open_models
-from defective.data import Data, load_data
-from defective.data.stimuli import load_stimuli
+from defective.data import Data, check_name, load_data
+from defective.data.stimuli import check_stimuli, load_stimuli
 from defective.errors import InputError
 from defective.evaluation import ATTACKS, PARTS, AdversarialSet, EvaluationResult
 from defective.evaluation import evaluate as evaluate_models
@@ -26,7 +26,7 @@ from defective.evaluation.settings import Settings
 from defective.evaluation.table import markdown, notes, table_rows
 from defective.experiments.adversarial_files import read_adversarial
 from defective.experiments.stored import StoredRun
-from defective.files import check_folder, write_tensors, write_whole
+from defective.files import check_folder, read_about, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.specs import AttackSpec, NetSpec
 from defective.surgery import defects
@@ -101,6 +101,10 @@ def evaluate(
         raise InputError("the part stimuli and the option --stimuli ARCHIVE go together: name both, or neither")
     if out is not None:
         check_folder(out)
+    check_name(data, image_size=image_size)
+    if stimuli is not None:
+        check_stimuli(stimuli)
+    _check_adversarial(adversarial or [])
     targets, sources = open_models([models, source or ([] if adversarial else models)], device)
     if "transfer" in chosen and not source and not adversarial and len(models) < 2:
         raise InputError(
@@ -142,11 +146,15 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[AdversarialSet]:
-    """Adversarial sets; the source is named with the file where it and the attack are another set's too, or are generated here."""
+def _check_adversarial(files: list[Path]) -> None:
     for number, file in enumerate(files):
         if file.resolve() in [other.resolve() for other in files[:number]]:
             raise InputError(f"{file} is named twice")
+        read_about(file)
+
+
+def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[AdversarialSet]:
+    """Adversarial sets; the source is named with the file where it and the attack are another set's too, or are generated here."""
     sets = [read_adversarial(file, test) for file in files]
     labels = [(each.source, each.attack) for each in sets]
     names = [file.name for file in files]

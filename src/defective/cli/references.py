@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from defective.attacks import from_spec
 from defective.errors import InputError
 from defective.evaluation import CustomAttack
 from defective.machine import choose_device
@@ -76,11 +77,14 @@ def open_attack(text: str) -> AttackSpec | CustomAttack:
     """An attack by name with its numbers, or ``module:function``, any callable ``(model, x, y) -> x_adv`` of the user's own.
 
     Raises:
-        InputError: If there is neither such an attack nor such a function.
+        InputError: If there is neither such an attack nor such a function, or the attack's package is not installed.
     """
     name, colon, function = text.partition(":")
     if name in ATTACK_DEFAULTS or not colon or "=" in function:
-        return AttackSpec.parse(text)
+        spec = AttackSpec.parse(text)
+        # A package that is missing is reported now.
+        from_spec(spec)
+        return spec
     found = _find(text, "attack")
     # The folder's other modules too: what the attack does may stand in one that it imports.
     here = {file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None)) and _local(file)}

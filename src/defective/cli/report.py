@@ -23,8 +23,8 @@ def report(
     """
     from defective.report.campaign import write_report
 
-    kept = opened(store)
     check_folder(out)
+    kept = opened(store)
     files, lost = write_report(kept, out)
     for line in lost:
         warn(line)

@@ -4,23 +4,27 @@ import re
 import sys
 from typing import Annotated, Any
 
+import torch
 import typer
 
 from defective.cli.console import STORE, DeviceOption, JsonOption, StoreOption, print_json, print_table, warn_damaged
-from defective.data import load_data
+from defective.data import check_name, load_data
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
 from defective.experiments.execute import ExperimentRunner
-from defective.experiments.plan import Plan
+from defective.experiments.measure import STEPS, Measured
+from defective.experiments.plan import KINDS, Plan, check_scale
 from defective.experiments.ray import check_address, run_on_ray
 from defective.experiments.run import RunSummary, run
 from defective.experiments.sources import data_sets, look, name_of
 from defective.experiments.store import Store
-from defective.machine import age, choose_device
+from defective.files import check_folder
+from defective.machine import age, choose_device, describe_machine, resolve_precision
 from defective.paper import exhibits
 from defective.progress import until
 from defective.report.numbers import bounds, chance_warning, missing, shown, some_seeds, unequal_warning
 from defective.results.measured import documents, plain
+from defective.specs import nets_of
 
 # Kept of a time budget for writing down what is there: a share of it, and at least so many seconds and so many more for each job.
 RESERVE, LEAST, LEAST_A_JOB = 0.03, 2.0, 0.005
@@ -60,12 +64,19 @@ def reproduce(
     if ray is not None:
         check_address(ray)
     sets = data_sets(data or [], wanted, planned=dry_run)
-    # Said before any data set is read: what must not hold results.
+    check_scale(scale)
+    # What must not hold results.
     kept = Store(store, make=False)
+    if not dry_run:
+        check_folder(store)
+    for where in sets.values():
+        # Of a plan that is not run, ImageNet may be nowhere.
+        if not (dry_run and where in KINDS):
+            check_name(where)
     plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, planned=dry_run)
     warn_damaged(kept.damaged(plan.jobs), "not done, as far as this command goes; kept aside when the job is done again")
     if dry_run:
-        _dry(plan, kept, choose_device(device).type, json)
+        _dry(plan, kept, choose_device(device), json)
         return
     kept = Store(store)
     with until(None if budget is None else max(0.0, budget - _reserve(budget, plan) - age())):
@@ -107,10 +118,13 @@ def _reserve(budget: float, plan: Plan) -> float:
     return max(RESERVE * budget, LEAST + LEAST_A_JOB * len(plan.jobs))
 
 
-def _dry(plan: Plan, store: Store, device: str, json: bool) -> None:
-    rows, jobs = outline(plan, store, device), each_job(plan, store, device)
+def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
+    missing = [job for job in plan.jobs if store.result(job) is None]
+    costs = Measured((net for job in missing for net in nets_of(job)), plan.images, device)
+    rows, jobs = outline(plan, store, costs), each_job(plan, store, costs)
+    machine = describe_machine(device, resolve_precision(device))
     if json:
-        print_json({"plan": plan.as_dict(), "exhibits": rows, "jobs": jobs})
+        print_json({"plan": plan.as_dict(), "machine": machine, "measured": costs.as_rows(), "exhibits": rows, "jobs": jobs})
         return
     # Scores take no time, and are many: they are counted below.
     listed = [job for job in jobs if not job["job"].startswith("score-")]
@@ -129,8 +143,9 @@ def _dry(plan: Plan, store: Store, device: str, json: bool) -> None:
         if not plan.official(kind)
     ]
     note = (
-        f"Jobs that an earlier exhibit needs too are counted there. Estimated for {device}; store {store.folder}. Nothing was run. "
-        + "; ".join(stands)
+        f"Jobs that an earlier exhibit needs too are counted there; store {store.folder}. No job was run. Estimated from {STEPS} steps "
+        f"of training, of attack and of classification with each of {len(costs.nets)} models of other architecture, width or image "
+        f"shape, measured now on {machine['device']} ({machine['precision']}), and from what stored jobs took. {'; '.join(stands)}"
     )
     print_table(f"Plan at scale {plan.scale}, {plan.seeds} seed{'s' * (plan.seeds > 1)}", columns, table, note=note)
 

@@ -102,8 +102,8 @@ def export(
 
     Example: defective store export --store runs/store --out results
     """
-    kept = opened(store)
     check_folder(out)
+    kept = opened(store)
     files, removed = write_exhibits(kept, out)
     if not files:
         warn(f"{store} holds no measured number: nothing was written")

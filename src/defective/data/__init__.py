@@ -15,7 +15,7 @@ from defective.data.stream import ImageStream
 from defective.errors import InputError
 from defective.files import cache_folder
 
-__all__ = ["NAMES", "Data", "ImageSet", "ImageStream", "index_hash", "load_data", "location", "pick", "shapes"]
+__all__ = ["NAMES", "Data", "ImageSet", "ImageStream", "check_name", "index_hash", "load_data", "location", "pick", "shapes"]
 
 NAMES = ("cifar10", "mnist", "tiny-imagenet", "imagenet", "shapes", "folder")
 _READERS = {
@@ -53,6 +53,23 @@ def load_data(name: str, split: str = "train", *, image_size: int | None = None)
         ImageSet(name='shapes', split='test', classes=('disc-rows', 'square-columns', 'triangle-rising', 'diamond-falling', \
 'cross-checks', 'ring-squares', 'star-dots', 'crescent-grid', 'bar-bands', 'hourglass-bricks'))
     """
+    kind, root = name.partition(":")[0], check_name(name, image_size=image_size)
+    if kind == "shapes":
+        return shapes(split)
+    if split not in ("train", "test"):
+        raise InputError(f"{name} has no split {split!r}; there are train and test")
+    return _read(kind, root or download(kind), stem(root.resolve()) if root else kind, image_size)[split]
+
+
+def check_name(name: str, *, image_size: int | None = None) -> Path | None:
+    """Refuse the name of a data set that :func:`load_data` cannot read, before anything is read or downloaded.
+
+    Returns:
+        The path in the name; None for a set that is downloaded or made.
+
+    Raises:
+        InputError: If the name is unknown, its path is missing or no folder or archive, or it has no other ``image_size``.
+    """
     kind, _, path = name.partition(":")
     if kind not in NAMES:
         raise InputError(f"no data set {name!r}; there are {', '.join(NAMES[:-1])} and folder:PATH")
@@ -60,14 +77,10 @@ def load_data(name: str, split: str = "train", *, image_size: int | None = None)
         raise InputError(f"{name} has its own image size: an image size ({image_size}) is for folder:PATH and imagenet:PATH")
     if image_size is not None and image_size < 1:
         raise InputError(f"image size {image_size} for {name}: it is a number of pixels, at least 1")
-    if name == "shapes":
-        return shapes(split)
-    if kind == "shapes":
+    if kind == "shapes" and name != kind:
         raise InputError(f"{name}: shapes is made, not read from a path; write shapes")
-    if split not in ("train", "test"):
-        raise InputError(f"{name} has no split {split!r}; there are train and test")
-    if kind in REMOTES and not path:
-        return _read(kind, download(kind), kind, image_size)[split]
+    if not path and (kind in REMOTES or kind == "shapes"):
+        return None
     if not path:
         raise InputError(f"say where the images are: {kind}:PATH, a class-folder tree or an archive of one")
     root = Path(path)
@@ -78,7 +91,7 @@ def load_data(name: str, split: str = "train", *, image_size: int | None = None)
         raise InputError(f"{kind}:{path}: there is no such file or folder")
     if root.is_file() and not is_archive(root):
         raise InputError(f"{root} is neither a folder nor an archive (.zip, .tar, .tar.gz, .tar.xz)")
-    return _read(kind, root, stem(root.resolve()), image_size)[split]
+    return root
 
 
 def location(name: str) -> str:

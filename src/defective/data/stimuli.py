@@ -79,17 +79,23 @@ def load_stimuli(path: str | Path, classes: Sequence[str], *, image_shape: tuple
     """
     if image_shape[0] not in (1, 3) or min(image_shape) < 1:
         raise InputError(f"image shape {tuple(image_shape)} is not (C, H, W) with 1 or 3 channels and at least 1 pixel")
-    root = Path(path)
-    if not root.exists():
-        raise InputError(f"{root}: there is no such file or folder; name the folder or archive of shape and texture stimuli")
+    root = check_stimuli(path)
     if root.is_dir():
         return _read(root, root, classes, image_shape)
-    if not is_archive(root):
-        raise InputError(f"{root} is neither a folder nor an archive (.zip, .tar, .tar.gz, .tar.xz)")
     with tempfile.TemporaryDirectory() as temporary:
         unpacked = Path(temporary) / stem(root)
         unpack(root, unpacked)
         return _read(unpacked, root, classes, image_shape)
+
+
+def check_stimuli(path: str | Path) -> Path:
+    """Refuse a path where there is neither a folder nor an archive, before anything is read."""
+    root = Path(path)
+    if not root.exists():
+        raise InputError(f"{root}: there is no such file or folder; name the folder or archive of shape and texture stimuli")
+    if root.is_file() and not is_archive(root):
+        raise InputError(f"{root} is neither a folder nor an archive (.zip, .tar, .tar.gz, .tar.xz)")
+    return root
 
 
 def _read(root: Path, path: Path, classes: Sequence[str], image_shape: tuple[int, int, int]) -> Stimuli:

@@ -1,73 +1,140 @@
-"""What jobs will cost in time and disk: measured rates of a small machine, corrected by what like jobs in the store took."""
+"""What jobs will cost in time and disk: images and passes of each, times what a pass of an image costs its model."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from math import prod
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from defective.experiments.describe import describe
 from defective.experiments.plan import SIZES, Plan
 from defective.experiments.store import Store, name_of
 from defective.paper import exhibits
-from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob, nets_of
+from defective.specs import AttackSpec, CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob, nets_of
 
-# Cost of one training image, in those of a ResNet-18 at a quarter of its width on 32 x 32 pixels; measured on one core of a small machine.
+# Cost of one training image, in those of a ResNet-18 at a quarter of its width on 32 x 32 pixels; measured on one CPU core.
 _RELATIVE = {"resnet18": 1.0, "resnet50": 2.9, "densenet121": 3.6, "senet18": 1.1, "vgg19": 0.6, "wrn32_4": 1.7}
 _MILLION_PARAMETERS = {"resnet18": 11.2, "resnet50": 23.5, "densenet121": 7.0, "senet18": 11.3, "vgg19": 20.0, "wrn32_4": 7.4}
-# Of these a second: measured on two cores; a guess for a GPU until a store has jobs done on one.
+# Of these a second, where nothing can be measured: on two CPU cores, and on one GPU (a guess).
 RATES = {"cpu": 1600.0, "cuda": 200_000.0}
 
 Shapes = Mapping[str, tuple[int, int, int]]
 Counts = Mapping[str, tuple[int, int]]
 
 
+class ImageCost(NamedTuple):
+    """What one image costs a model.
+
+    Attributes:
+        train: In a training step.
+        gradient: In one gradient step of an attack.
+        forward: In a forward pass.
+    """
+
+    train: float
+    gradient: float
+    forward: float
+
+
+class Costs(Protocol):
+    """What an image costs each model, on one kind of device."""
+
+    @property
+    def shapes(self) -> Shapes:
+        """Name of a data set to ``(C, H, W)`` of its images."""
+
+    @property
+    def device(self) -> str:
+        """Kind of device, as ``"cpu"``."""
+
+    def __call__(self, net: TrainJob, /) -> ImageCost:
+        """The cost for one model."""
+
+    def knows(self, net: TrainJob, /) -> bool:
+        """Whether there is one."""
+
+
+@dataclass(frozen=True)
+class Nominal:
+    """Seconds from the constants of this module, for tables that are written on another machine than the one they are about.
+
+    Args:
+        shapes: Name of a data set to ``(C, H, W)`` of its images.
+        device: Kind of device, as ``"cpu"``.
+    """
+
+    shapes: Shapes
+    device: str
+
+    def __call__(self, net: TrainJob) -> ImageCost:
+        seconds = _weight(net, self.shapes) / RATES.get(self.device, RATES["cpu"])
+        return ImageCost(seconds, seconds, seconds / 3)
+
+    def knows(self, net: TrainJob) -> bool:
+        return net.data in self.shapes
+
+
 def work(job: Job, shapes: Shapes, counts: Counts | None = None) -> float:
-    """Amount of work in a job, in training images of a quarter-width ResNet-18.
+    """Amount of work in a job, in training images of a quarter-width ResNet-18: to compare jobs by."""
+    return estimate(job, Nominal(shapes, "cpu"), counts) * RATES["cpu"]
+
+
+def estimate(job: Job, costs: Costs, counts: Counts | None = None) -> float:
+    """Seconds that a job will take.
 
     Args:
         job: The job.
-        shapes: Name of a data set to ``(C, H, W)`` of its images.
+        costs: What an image costs each of its models.
         counts: Name of a data set to its numbers of training and of test images; default those of the official set of this image size.
     """
     match job:
         case TrainJob():
-            images, tested = _size(job, shapes, counts)
-            passes = 1.0 if job.recipe.adversarial is None else 1 + float(job.recipe.adversarial.parameters.get("steps", 1))
-            return job.recipe.epochs * (images * passes + tested / 3) * _weight(job, shapes)
+            images, tested = _size(job, costs.shapes, counts)
+            steps = 0.0 if job.recipe.adversarial is None else float(job.recipe.adversarial.parameters.get("steps", 1))
+            each = costs(job)
+            return job.recipe.epochs * (images * (each.train + steps * each.gradient) + tested * each.forward)
         case CraftJob():
-            numbers = job.attack.parameters
-            passes = float(numbers.get("steps", 1)) * float(numbers.get("search_steps", 1))
-            return job.samples * (passes + 1) * sum(_weight(net, shapes) for net in job.sources)
+            return job.samples * (_gradients(job.attack) + 1) * sum(costs(net).gradient for net in job.sources)
         case ScoreJob():
-            return job.crafted.samples * _weight(job.target, shapes)
+            # Clean and attacked images, and their reading.
+            return job.crafted.samples * 3 * costs(job.target).forward
         case DecisionJob():
             numbers = job.attack.parameters
-            return job.samples * float(numbers["steps"]) * float(numbers.get("directions", 1)) * _weight(job.target, shapes) / 2
+            queries = float(numbers["steps"]) * float(numbers.get("directions", 1))
+            # Beside the forward pass of a query, its image is proposed and projected.
+            return job.samples * queries * 1.5 * costs(job.target).forward
         case NoiseJob() | ShuffleJob():
             levels = len(job.sigmas if isinstance(job, NoiseJob) else job.grids)
-            return sum((_size(net, shapes, counts)[1] + levels * job.samples) * _weight(net, shapes) / 3 for net in job.targets)
+            return sum((_size(net, costs.shapes, counts)[1] + levels * job.samples) * costs(net).forward for net in job.targets)
 
 
-def outline(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
+def _gradients(attack: AttackSpec) -> float:
+    """Gradients that an attack takes of each image."""
+    numbers = attack.parameters
+    each = numbers.get("scales", 1) * (1 + numbers.get("neighbors", 0))
+    return float(numbers.get("steps", 1) * numbers.get("search_steps", 1) * each)
+
+
+def outline(plan: Plan, store: Store, costs: Costs) -> list[dict[str, Any]]:
     """What a run would do, exhibit by exhibit; a job that several share counts for the first of them.
 
     Args:
         plan: What is asked for.
         store: What is there.
-        device: Kind of device, as ``"cpu"``.
+        costs: What an image costs each model.
 
     Returns:
         For each exhibit: ``exhibit``, ``title``; how many jobs ``train``, ``craft`` and ``score``; how many are ``stored``; estimated
         ``seconds`` and ``bytes`` of the others.
     """
-    costs = seconds(plan.jobs, store, plan.images, device, plan.counts)
-    missing = {job for job in plan.jobs if store.result(job) is None}
+    missing = [job for job in plan.jobs if store.result(job) is None]
+    takes = seconds(missing, store, costs, plan.counts)
     seen: set[Job] = set()
     rows: list[dict[str, Any]] = []
     for exhibit in exhibits(list(plan.exhibits)):
         jobs = [job for job in plan.jobs_of(exhibit) if job not in seen]
         seen |= set(jobs)
-        new = [job for job in jobs if job in missing]
+        new = [job for job in jobs if job in takes]
         rows.append(
             {
                 "exhibit": exhibit.name,
@@ -75,40 +142,40 @@ def outline(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
                 **{kind: sum(job.kind == kind for job in jobs) for kind in ("train", "craft")},
                 "score": sum(job.kind not in ("train", "craft") for job in jobs),
                 "stored": len(jobs) - len(new),
-                "seconds": sum(costs[job] for job in new),
+                "seconds": sum(takes[job] for job in new),
                 "bytes": sum(disk(job, plan.images) for job in new),
             }
         )
     return rows
 
 
-def each_job(plan: Plan, store: Store, device: str) -> list[dict[str, Any]]:
-    """Every job of a plan: its name as ``job``, what it is ``about``, whether it is ``stored``, estimated ``seconds`` and ``bytes``."""
-    costs = seconds(plan.jobs, store, plan.images, device, plan.counts)
-    missing = {job for job in plan.jobs if store.result(job) is None}
+def each_job(plan: Plan, store: Store, costs: Costs) -> list[dict[str, Any]]:
+    """Every job of a plan: its name as ``job``, what it is ``about``, whether it is ``stored``, ``seconds`` and ``bytes``.
+
+    The seconds of a stored job are those that it took, the others are estimated.
+    """
+    results = {job: store.result(job) for job in plan.jobs}
+    takes = seconds([job for job, result in results.items() if result is None], store, costs, plan.counts)
     return [
         {
             "job": name_of(job),
             "about": describe(job),
-            "stored": job not in missing,
-            "seconds": costs[job],
+            "stored": result is not None,
+            "seconds": takes[job] if result is None else result["seconds"],
             "bytes": disk(job, plan.images),
         }
-        for job in plan.jobs
+        for job, result in results.items()
     ]
 
 
-def seconds(jobs: Iterable[Job], store: Store, shapes: Shapes, device: str, counts: Counts | None = None) -> dict[Job, float]:
-    """Estimated seconds of each job."""
+def seconds(jobs: Iterable[Job], store: Store, costs: Costs, counts: Counts | None = None) -> dict[Job, float]:
+    """Estimated seconds of each job, corrected by what finished jobs of its kind took on this kind of device."""
     took: dict[str, list[float]] = {}
     for name, job in store.specs():
         result = store.result(name)
-        if result and all(net.data in shapes for net in nets_of(job)) and result.get("kind_of_device") == device:
-            took.setdefault(job.kind, []).append(result["seconds"] / work(job, shapes, counts))
-    return {
-        job: work(job, shapes, counts) * (median(took[job.kind]) if job.kind in took else 1 / RATES.get(device, RATES["cpu"]))
-        for job in jobs
-    }
+        if result and all(map(costs.knows, nets_of(job))) and result.get("kind_of_device") == costs.device:
+            took.setdefault(job.kind, []).append(result["seconds"] / estimate(job, costs, counts))
+    return {job: estimate(job, costs, counts) * median(took.get(job.kind, [1.0])) for job in jobs}
 
 
 def disk(job: Job, shapes: Shapes) -> float:
@@ -118,7 +185,7 @@ def disk(job: Job, shapes: Shapes) -> float:
             size = 4e6 * _MILLION_PARAMETERS[job.net.arch] * job.recipe.width_mult**2
             return size * (1 if job.net.members == 1 else job.net.members * 2)
         case CraftJob():
-            # Its pieces stay beside it until they are cleaned up.
+            # Its chunks stay beside it until they are pruned.
             return float(2 * job.samples * prod(shapes[job.sources[0].data]))
         case _:
             return 4e3

@@ -53,8 +53,7 @@ class Plan:
     _cells: dict[str, dict[tuple[str, str], list[Cell]]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise InputError(f"no scale {self.scale!r}; there are {', '.join(SCALES)}")
+        check_scale(self.scale)
         if self.seeds < 1:
             raise InputError(f"seeds {self.seeds} must be at least 1")
         for exhibit in exhibits(list(self.exhibits)):
@@ -116,6 +115,12 @@ class Plan:
             "seeds": self.seeds,
             "readers": self.readers,
         }
+
+
+def check_scale(scale: str) -> None:
+    """Refuse a scale that does not exist."""
+    if scale not in SCALES:
+        raise InputError(f"no scale {scale!r}; there are {', '.join(SCALES)}")
 
 
 class _Asked(dict[str, str]):

@@ -1,41 +1,51 @@
-"""Follow a net with torch.fx, and see that what was followed is the net."""
+"""Follow a model with torch.fx, and see that what was followed is the model."""
 
 import torch
 from torch import Tensor, nn
 
 from defective.errors import InputError
-from defective.inference import evaluating
+from defective.inference import as_images, check_images, evaluating
 from defective.sparse.graph import Traced
 
 PRECISIONS = ("fp32", "bf16")
 
 
-def follow(net: nn.Module, images: Tensor) -> Traced:
-    """The graph of ``net``, with its masks as nodes.
+def follow(
+    net: nn.Module, example_inputs: Tensor, device: torch.device, dtype: torch.dtype | None
+) -> tuple[Traced, Tensor, Tensor]:
+    """The graph of ``net``, with its masks as nodes; images it was tried on; and the logits that it has for them in eval mode.
 
     Args:
         net: A copy that may be changed.
-        images: What it is tried on, in its dtype and on its device.
+        example_inputs: Images in [0, 1]; tried are the first and one of random pixels.
 
     Raises:
         InputError: If torch.fx cannot follow the net, or follows something else than what it computes in eval mode.
     """
-    wanted = _logits(net, images)
-    traced = Traced(net, images)
-    if not (isinstance(traced.output, Tensor) and torch.allclose(traced.output, wanted, 1e-4, 1e-6, equal_nan=True)):
+    first = as_images(example_inputs[:1].clone()).to(device, dtype)
+    random = torch.rand(first.shape, generator=torch.Generator("cpu").manual_seed(0), dtype=torch.float64, device="cpu")
+    images = torch.cat([first, random.to(first)])
+    wanted = _logits(net, images.clone())
+    traced = Traced(net, images.clone())
+    if not (isinstance(traced.output, Tensor) and torch.allclose(traced.output, wanted, 1e-4, 1e-6)):
         raise InputError(
-            f"what torch.fx followed is not what {type(net).__name__} computes: look for a hook on the net or after a mask, for a sum "
-            "in place (x += y) whose operand is read again under another name, and for random numbers that are no layer of their own"
+            f"what torch.fx followed is not what {type(net).__name__} computes: look for a sum in place (x += y) whose operand is read "
+            "again under another name, and for random numbers that are no layer of their own"
         )
-    return traced
+    return traced, images, wanted
 
 
-def refuse(model: object, precision: str) -> None:
-    """Refuse what is no net, or no precision."""
+def refuse(model: object, precision: str, example_inputs: Tensor) -> None:
+    """Refuse what is no model, no precision, or no images."""
     if not isinstance(model, nn.Module):
         raise InputError(f"the model is {type(model).__name__}, not a torch.nn.Module")
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise InputError("TorchScript cannot be taken apart: pass the model that it was made from")
+    if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+        raise InputError("the model has no weights: it is on the meta device")
     if precision not in PRECISIONS:
         raise InputError(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+    check_images(example_inputs)
 
 
 def refuse_other_images(x: Tensor, shape: tuple[int, ...]) -> None:
@@ -46,16 +56,29 @@ def refuse_other_images(x: Tensor, shape: tuple[int, ...]) -> None:
         )
 
 
+def refuse_other_logits(found: Tensor, wanted: Tensor, tolerance: float) -> None:
+    """Two sets of logits must agree, as a share of the largest."""
+    difference, largest = float((found - wanted).abs().max()), float(wanted.abs().max())
+    if not difference <= tolerance * largest:
+        raise InputError(
+            f"the sparsified model computes something else: logits differ by {difference:.2g} where the largest is {largest:.2g}, and "
+            f'{tolerance:g} of it is allowed; use the model itself, or precision="fp32" where that was another'
+        )
+
+
 def _logits(net: nn.Module, images: Tensor) -> Tensor:
     """What the dense net makes of the images, before anything of it is taken apart."""
+    shape = f"(N, {', '.join(map(str, images.shape[1:]))})"
     try:
         with evaluating(net), torch.no_grad():
             z = net(images)
-    except InputError:
+    except (InputError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"the model cannot take example_inputs of shape {tuple(images.shape)}: {reason}") from error
+        raise InputError(f"the model cannot take images of shape {shape} as example_inputs are: {reason}") from error
     if not isinstance(z, Tensor):
         raise InputError(f"the model returned {type(z).__name__}, not logits (N, K)")
+    if not z.isfinite().all():
+        raise InputError("the model returned nan or inf for example_inputs, or for an image of random pixels of that shape")
     return z

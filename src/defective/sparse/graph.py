@@ -1,20 +1,23 @@
 """Follow a net with torch.fx: what it computes, node by node, with the masks as nodes of their own."""
 
 import operator
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Collection
+from typing import Any, Literal, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
+from torch.nn.utils.parametrize import type_before_parametrizations
 
+from defective.baselines.drop import DropLayer
 from defective.errors import InputError
 from defective.inference import evaluating
 from defective.layers import DefectMask
+from defective.wrapper import site_modules, unwrapped
 
 Kind = Literal["mask", "conv", "norm", "elementwise", "add", "cat", "other"]
 
-# What maps 0 to 0, each number on its own: dead neurons stay dead through it.
+# What maps 0 to 0, each number on its own: dead neurons stay dead through it. A subclass may do anything else.
 ZERO_KEEPING = (
     nn.ReLU,
     nn.ReLU6,
@@ -28,11 +31,23 @@ ZERO_KEEPING = (
     nn.Hardswish,
     nn.Tanh,
     nn.Softsign,
-    nn.Identity,
 )
+TIMM_ZERO_KEEPING = {
+    "GELU",
+    "GELUTanh",
+    "HardMish",
+    "HardMishMe",
+    "HardSwish",
+    "HardSwishMe",
+    "Mish",
+    "MishMe",
+    "QuickGELU",
+    "Swish",
+}
+TIMM_ZERO_KEEPING |= {"SwishMe", "Tanh"}
 ZERO_KEEPING_CALLS = (F.relu, torch.relu, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardswish, torch.tanh)
 # Nothing at all in eval mode.
-SILENT = (nn.Dropout, nn.Dropout2d, nn.AlphaDropout)
+SILENT = (nn.Dropout, nn.Dropout2d, nn.AlphaDropout, DropLayer)
 
 
 class Traced:
@@ -47,16 +62,19 @@ class Traced:
     """
 
     def __init__(self, net: nn.Module, example_inputs: Tensor) -> None:
-        self.net, self.modules = net, dict(net.named_modules())
+        self.site_names = {unwrapped(module): name for name, module in site_modules(net).items()}
+        # torch.fx runs the forward of its root alone, without what is hooked to it.
+        self.net = nn.Sequential(net) if has_hooks(net) else net
+        self.modules = dict(self.net.named_modules())
         try:
-            graph = _Tracer().trace(net)
+            graph = _Tracer(self.site_names).trace(self.net)
             self.nodes = list(graph.nodes)
             layers = {node: self.module(node) for node in self.nodes}
-            self.masks = {node: layer.defect_mask[0].cpu() for node, layer in layers.items() if isinstance(layer, DefectMask)}
-            shapes = _Shapes(fx.GraphModule(net, graph))
+            self.masks = {node: layer.defect_mask[0].cpu() for node, layer in layers.items() if _is_mask(layer)}
+            shapes = _Shapes(fx.GraphModule(self.net, graph))
             with evaluating(net), torch.no_grad():
                 self.output = shapes.run(example_inputs)
-        except InputError:
+        except (InputError, torch.OutOfMemoryError):
             raise
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
@@ -69,15 +87,20 @@ class Traced:
         """The module a node calls, if it calls one."""
         return self.modules[str(node.target)] if node.op == "call_module" else None
 
+    def layer_name(self, node: fx.Node) -> str:
+        """What the module that a node calls was named before any site was wrapped."""
+        module = self.modules[str(node.target)]
+        return self.site_names.get(module, str(node.target))
+
     def _kind(self, node: fx.Node) -> Kind:
         module, shape = self.module(node), self.shapes.get(node)
         if shape is None or any(source not in self.shapes for source in node.all_input_nodes):
             return "other"
         if node in self.masks:
             return "mask"
-        if isinstance(module, nn.Conv2d) and module.padding_mode == "zeros" and not has_hooks(module):
+        if _is_conv(module) and module.padding_mode == "zeros" and not has_hooks(module):
             return "conv"
-        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and not has_hooks(module):
+        if _is_norm(module) and module.running_mean is not None and not has_hooks(module):
             return "norm"
         if _keeps_zero(node, module):
             return "elementwise"
@@ -92,8 +115,7 @@ class Traced:
 
 def _keeps_zero(node: fx.Node, module: nn.Module | None) -> bool:
     if module is not None:
-        silent = isinstance(module, SILENT) and not module.training
-        return (isinstance(module, ZERO_KEEPING) or silent) and not has_hooks(module)
+        return (type(module) in ZERO_KEEPING or is_timm(module, TIMM_ZERO_KEEPING)) and not has_hooks(module)
     return _calls(node, *ZERO_KEEPING_CALLS, "relu", "relu_", "tanh") and len(node.all_input_nodes) == 1
 
 
@@ -101,26 +123,67 @@ def _calls(node: fx.Node, *targets: Callable[..., Any] | str) -> bool:
     return node.op in ("call_function", "call_method") and node.target in targets
 
 
+def _is_conv(module: nn.Module | None) -> TypeGuard[nn.Conv2d]:
+    # The weight of a parametrised one is computed when it is read, with its derivative.
+    return module is not None and type_before_parametrizations(module) is nn.Conv2d
+
+
+def _is_norm(module: nn.Module | None) -> TypeGuard[nn.BatchNorm2d]:
+    # One that is synchronised between processes does so in training alone.
+    return type(module) is nn.BatchNorm2d or (type(module) is nn.SyncBatchNorm and not module.training)
+
+
+def _is_mask(module: nn.Module | None) -> TypeGuard[DefectMask]:
+    return type(module) is DefectMask and not has_hooks(module)
+
+
+def is_timm(module: nn.Module, names: Collection[str]) -> bool:
+    """Whether the class of a module is one of timm's with one of these names; timm need not be installed."""
+    return type(module).__module__.startswith("timm.") and type(module).__name__ in names
+
+
 def has_hooks(module: nn.Module) -> bool:
     """Whether a module does more than its class says."""
-    return bool(module._forward_hooks or module._forward_pre_hooks)
+    changed = module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)
+    return bool(changed or _has_backward_hooks(module))
+
+
+def _has_backward_hooks(module: nn.Module) -> bool:
+    return bool(module._backward_hooks or module._backward_pre_hooks)
 
 
 class _Tracer(fx.Tracer):
     """Traces into every module that is not torch's own, down to the masks; one that branches on values is called as it is."""
 
+    def __init__(self, site_names: dict[nn.Module, str]) -> None:
+        super().__init__()
+        self.site_names = site_names
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, DefectMask) or (super().is_leaf_module(m, module_qualified_name) and not _holds_mask(m))
+        if isinstance(m, DefectMask | DropLayer) or is_timm(m, TIMM_ZERO_KEEPING):
+            return True
+        return super().is_leaf_module(m, module_qualified_name) and not _holds_mask(m)
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        before = len(self.graph.nodes)
+        if (type(m) is nn.Identity or (type(m) in SILENT and not m.training)) and not has_hooks(m):
+            return (*args, *kwargs.values())[0]
+        before, stack = len(self.graph.nodes), self.module_stack.copy()
         try:
+            if _has_backward_hooks(m) and not self.is_leaf_module(m, ""):
+                raise fx.proxy.TraceError("it has a backward hook")
             return super().call_module(m, forward, args, kwargs)
-        except fx.proxy.TraceError:
+        except InputError:
+            raise
+        except Exception as error:
             if _holds_mask(m):
-                raise
+                reason = " ".join(str(error).split())[:200]
+                raise InputError(
+                    f"torch.fx cannot follow {type(m).__name__} {self.site_names.get(m, '')!r}, which has masks inside ({reason}): it "
+                    "must not branch on values or hook derivatives; or choose sites outside it"
+                ) from error
             for node in reversed(list(self.graph.nodes)[before:]):
                 self.graph.erase_node(node)
+            self.module_stack = stack
             return self.create_proxy("call_module", self.path_of_module(m), args, kwargs)
 
 

@@ -64,7 +64,7 @@ def choose_layers(
         if cost >= best:
             break
         best, chosen = cost, chosen - {conv}
-    choices = [LayerChoice(str(conv.target), conv in chosen, needed[conv], dense[conv]) for conv in convs]
+    choices = [LayerChoice(traced.layer_name(conv), conv in chosen, needed[conv], dense[conv]) for conv in convs]
     return live_nodes(traced, whole, chosen), choices
 
 

@@ -87,7 +87,6 @@ class Lowering:
     def dense_conv(self, node: fx.Node) -> nn.Module:
         """A dense convolution."""
         like = cast("nn.Conv2d", self.traced.module(node))
-        # Made anew: the weight of a parametrised one cannot be set.
         size = (like.in_channels, like.out_channels, like.kernel_size, like.stride, like.padding, like.dilation, like.groups)
         conv: nn.Conv2d = skip_init(nn.Conv2d, *size)
         conv.weight, conv.bias = (nn.Parameter(tensor.to(self.dtype or tensor.dtype)) for tensor in self._weights(node))
@@ -96,7 +95,7 @@ class Lowering:
     def module_of(self, module: nn.Module) -> nn.Module:
         """Any other layer."""
         module = copy.deepcopy(module)
-        return module.to(self.dtype) if isinstance(module, nn.Linear) and self.dtype is not None else module
+        return module.to(self.dtype) if type(module) is nn.Linear and self.dtype is not None else module
 
     def _weights(self, node: fx.Node) -> tuple[Tensor, Tensor]:
         conv, end = cast("nn.Conv2d", self.traced.module(node)), self.end_of(node)
@@ -153,8 +152,6 @@ class Lowering:
         if self.traced.kinds[node] == "conv":
             end = self.end_of(node)
             self.dense[end] = self._call(self.dense_conv(node), self.as_dense(node.all_input_nodes[0]))
-        elif node in self.traced.masks:
-            self.dense[node] = self._call(DefectMask(self.traced.masks[node]), self.as_dense(node.all_input_nodes[0]))
         else:
             self.dense[node] = self._copied(node, self.as_dense)
             self.dense[node].meta["sum"] = self.traced.kinds[node] == "add"
@@ -209,7 +206,7 @@ def run_in_place(module: fx.GraphModule) -> None:
     """Let ReLUs and sums overwrite an operand that nothing else reads and whose maker needs it no more for its derivative."""
     for node in module.graph.nodes:
         called = module.get_submodule(node.target) if node.op == "call_module" else None
-        if isinstance(called, nn.ReLU) and _overwritable(module, node.all_input_nodes[0]):
+        if type(called) is nn.ReLU and not has_hooks(called) and _overwritable(module, node.all_input_nodes[0]):
             called.inplace = True
         elif isinstance(called, Place) and called.whole is not None:
             called.inplace = _overwritable(module, node.args[called.whole])
@@ -223,5 +220,6 @@ def _overwritable(module: fx.GraphModule, node: object) -> bool:
         return False
     if node.op == "call_module":
         maker = module.get_submodule(str(node.target))
-        return isinstance(maker, nn.Conv2d | nn.BatchNorm2d | DefectMask | LiveLayer) and not has_hooks(maker)
+        own = type(maker) in (nn.Conv2d, nn.BatchNorm2d, DefectMask) or isinstance(maker, LiveLayer)
+        return own and not has_hooks(maker)
     return node.target in (operator.add, operator.iadd) and bool(node.meta.get("sum"))

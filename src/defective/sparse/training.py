@@ -1,6 +1,5 @@
 """Train a defective net through its live neurons only."""
 
-import copy
 from typing import Any, cast
 
 import torch
@@ -8,12 +7,13 @@ from torch import Tensor, fx, nn
 from torch.autograd.function import once_differentiable
 
 from defective.errors import InputError
-from defective.inference import as_images, check_images, device_of, dtype_of
+from defective.inference import device_of, dtype_of
 from defective.sparse.follow import follow, refuse, refuse_other_images
 from defective.sparse.layers import LiveLayer, LiveProduct
 from defective.sparse.liveness import LayerChoice, choose_layers, live_neurons
 from defective.sparse.lower import Lowering, run_in_place
 from defective.sparse.pattern import Pattern
+from defective.sparse.prepare import copied
 
 
 class LiveTraining(nn.Module):
@@ -72,13 +72,11 @@ def train_live(model: nn.Module, example_inputs: Tensor, *, precision: str = "fp
         >>> net.stem.conv.weight.grad is not None
         True
     """
-    refuse(model, precision)
-    check_images(example_inputs)
+    refuse(model, precision, example_inputs)
     device = device_of(model)
     # The structure is a copy without masks; every tensor in it is the net's own.
     own = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
-    skeleton = copy.deepcopy(model, dict(own)).train()
-    traced = follow(skeleton, as_images(example_inputs[:1].clone()).to(device, dtype_of(model)))
+    traced, *_ = follow(copied(model, own).train(), example_inputs, device, dtype_of(model))
     live = live_neurons(traced)
     nodes, choices = choose_layers(traced, live, precision, device)
     body = _TrainedLowering(traced, live, nodes, torch.bfloat16 if precision == "bf16" else None).run()

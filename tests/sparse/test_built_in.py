@@ -1,4 +1,4 @@
-"""Every net of the zoo, sparse, is the net it was made from."""
+"""Every built-in model, sparse, is the model it was made from."""
 
 import copy
 

@@ -1,0 +1,134 @@
+"""What an image costs each model of a plan, measured by a few steps on this machine."""
+
+import time
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from typing import Any
+
+import torch
+
+from defective.attacks import pgd
+from defective.build import build
+from defective.data import ImageSet
+from defective.experiments.cost import ImageCost, Shapes
+from defective.inference import as_images, logits
+from defective.progress import progress_bar, shown
+from defective.specs import TrainJob
+from defective.training.loop import fit
+
+# Steps measured, after as many that warm up.
+STEPS = 2
+# Pixels in a batch at most, but for 8 images: as many as 128 images of CIFAR-10 have. So each model takes moments, not minutes.
+PIXELS = 128 * 32 * 32
+Shape = tuple[int, int, int]
+
+
+class Measured:
+    """Seconds an image costs, by one measurement for each distinct architecture, width, image shape and batch size.
+
+    Args:
+        nets: Models that are asked about; all are measured now.
+        shapes: Name of a data set to ``(C, H, W)`` of its images.
+        device: Where to measure.
+        measure: Measures one model.
+    """
+
+    def __init__(
+        self,
+        nets: Iterable[TrainJob],
+        shapes: Shapes,
+        device: torch.device,
+        measure: Callable[[TrainJob, Shape, torch.device], ImageCost] | None = None,
+    ) -> None:
+        self.shapes, self.device = shapes, device.type
+        distinct: dict[object, TrainJob] = {}
+        for net in nets:
+            distinct.setdefault(self._key(net), net)
+        self.nets = list(distinct.values())
+        self.found: dict[Any, ImageCost] = {}
+        if not self.nets:
+            return
+        with progress_bar("measure steps", len(self.nets), unit="models") as advance:
+            for net in self.nets:
+                advance(0, note=net.net.arch)
+                self.found[self._key(net)] = (measure or measure_steps)(net, shapes[net.data], device)
+                advance(1)
+
+    def __call__(self, net: TrainJob) -> ImageCost:
+        train, gradient, forward = self.found[self._key(net)]
+        members = net.net.members
+        return ImageCost(train * members, gradient * members, forward * members)
+
+    def knows(self, net: TrainJob) -> bool:
+        """Whether a model like it was measured."""
+        return net.data in self.shapes and self._key(net) in self.found
+
+    def _key(self, net: TrainJob) -> tuple[object, ...]:
+        """What the cost depends on; masks, seeds and dropout hardly matter, and of an ensemble one member is measured."""
+        spec, recipe = net.net, net.recipe
+        return spec.arch, spec.widen, spec.narrows, spec.thermometer, recipe.width_mult, recipe.batch_size, self.shapes[net.data]
+
+    def as_rows(self) -> list[dict[str, Any]]:
+        """Plain values for JSON: ``net``, ``width_mult``, ``image_shape`` and ``batch_size``, and the seconds an image took."""
+        return [
+            {
+                "net": str(net.net.member()),
+                "width_mult": net.recipe.width_mult,
+                "image_shape": list(self.shapes[net.data]),
+                "batch_size": _batch_size(net, self.shapes[net.data]),
+                **self.found[self._key(net)]._asdict(),
+            }
+            for net in self.nets
+        ]
+
+
+def measure_steps(job: TrainJob, shape: Shape, device: torch.device) -> ImageCost:
+    """Train a new model for a few steps on random images, as the recipe does but for its length; then attack it for as many.
+
+    Args:
+        job: Model and recipe.
+        shape: ``(C, H, W)`` of an image.
+        device: Where to measure.
+
+    Returns:
+        Seconds of one image, each the mean of ``STEPS`` steps after as many that are not counted.
+    """
+    batch_size = _batch_size(job, shape)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(256, (STEPS * batch_size, *shape), dtype=torch.uint8, generator=generator)
+    y = torch.randint(10, (len(x),), generator=generator)
+    data = ImageSet("random", "train", x, y, tuple(map(str, range(10))))
+    changes: dict[str, Any] = {"epochs": 2, "batch_size": batch_size, "lr": 1e-6, "milestones": (), "adversarial": None}
+    changes |= {"selection": "last", "neurons": "all"}
+    if job.recipe.augment == "resized-crop-flip":
+        # It is done while files are read, and there are none.
+        changes["augment"] = "crop-flip"
+    recipe = job.recipe.model_copy(update=changes)
+    net = build(job.net.member(), in_chans=shape[0], image_size=shape[1], width_mult=recipe.width_mult)
+    # Not the bars of a training that nobody asked for.
+    silent = copy_context()
+    silent.run(shown.set, False)
+    history = silent.run(fit, net, data, recipe, device=str(device))
+    images, labels = as_images(x[:batch_size]).to(device), y[:batch_size].to(device)
+
+    def attack() -> None:
+        pgd(net, images, labels, eps=8 / 255, step_size=1 / 255, steps=STEPS).cpu()
+
+    def classify() -> None:
+        for _ in range(STEPS):
+            logits(net, images, batch_size=batch_size).cpu()
+
+    count = STEPS * batch_size
+    return ImageCost(1 / history[-1]["images_per_second"], _seconds(attack) / count, _seconds(classify) / count)
+
+
+def _batch_size(job: TrainJob, shape: Shape) -> int:
+    return min(job.recipe.batch_size, max(8, PIXELS // (shape[1] * shape[2])))
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    """Of the second of two calls."""
+    work()
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

@@ -1,0 +1,78 @@
+"""Weights that are computed at each call, and layers of other libraries, in torch's own."""
+
+import io
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
+
+from defective import defect_
+from defective.sparse import sparsify, train_live
+from defective.sparse.prepare import copied
+from hand_nets import assert_same, conv, images, trained
+
+X = images()
+
+
+def pruned(layer):
+    prune.l1_unstructured(layer, "weight", 0.4)
+    prune.random_unstructured(layer, "weight", 0.2)
+    return prune.l1_unstructured(layer, "bias", 0.2)
+
+
+COMPUTED = {
+    "pruned": pruned,
+    "weight norm": parametrizations.weight_norm,
+    "spectral norm": parametrizations.spectral_norm,
+    "orthogonal": parametrizations.orthogonal,
+    "two of them": lambda layer: parametrizations.spectral_norm(parametrizations.weight_norm(layer)),
+    "weight norm by a hook": weight_norm,
+    "spectral norm by a hook": spectral_norm,
+}
+
+
+def model(computed):
+    """Two convolutions and a linear layer with such weights, with results of a pass in training on them."""
+    layers = [conv(), nn.BatchNorm2d(8), nn.ReLU(), conv(8, 8), nn.Flatten(), nn.Linear(512, 4)]
+    net = trained(
+        nn.Sequential(*[computed(layer) if hasattr(layer, "bias") and layer is not layers[1] else layer for layer in layers])
+    )
+    defect_(net, 0.1, sites=["1", "3"], example_inputs=X)
+    net.train()(X).sum().backward()
+    return net.eval()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated:FutureWarning")
+@pytest.mark.parametrize("computed", COMPUTED.values(), ids=COMPUTED)
+def test_computed_weights_are_taken_as_they_are_in_eval_mode(computed):
+    net = model(computed)
+    keys, wanted = list(net.state_dict()), net(X)
+    fast = sparsify(net, X)
+    assert [choice.live for choice in fast.choices] == [True, True]
+    assert not any("parametrization" in name or "orig" in name for name, _ in fast.named_buffers())
+    torch.save(fast, io.BytesIO())
+    # The model still computes its weights itself.
+    assert list(net.state_dict()) == keys and torch.equal(net(X), wanted)
+    assert_same(fast, net, X)
+    net.train()(X).sum().backward()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated:FutureWarning")
+@pytest.mark.parametrize("computed", COMPUTED.values(), ids=COMPUTED)
+def test_computed_weights_are_trained(computed):
+    net = model(computed)
+    net.zero_grad()
+    fast = train_live(net, X)
+    assert torch.equal(fast(X), net(X))
+    fast.train()(X).sum().backward()
+    assert all(parameter.grad is not None for parameter in net.parameters())
+
+
+def test_a_cache_with_a_derivative_is_copied():
+    net = conv()
+    net.cache = {"weight": net.weight * 2}
+    net.kept = [net.bias + 1]
+    made = copied(net, {})
+    assert torch.equal(made.cache["weight"], net.cache["weight"]) and made.cache["weight"].grad_fn is None
+    assert torch.equal(made.kept[0], net.kept[0])
