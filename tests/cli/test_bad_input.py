@@ -212,7 +212,7 @@ EVALUATION = [
     (f"{EVALUATE} --parts ,", "parts = ()"),
     (f"{EVALUATE} --samples -5", "samples = -5"),
     (f"{EVALUATE} --samples 0", "samples = 0"),
-    (f"{EVALUATE} --decision pgd", "asks for more than decisions: use boundary"),
+    (f"{EVALUATE} --decision pgd", "needs more than decisions: use boundary"),
     (f"{EVALUATE} --decision walk", "no attack 'walk'"),
     (f"{EVALUATE} --decision boundary:steps=0", "steps=0"),
     (f"{EVALUATE} --decision boundary:directions=3", "directions=3 must be 1"),

@@ -44,6 +44,7 @@ def listing(folder):
 
 def test_ls_lists_finished_unfinished_and_failed(store, run):
     *done, begun, failed = PLAN.jobs
+    write_json(store.folder / "running" / name_of(begun) / "spec.json", begun.model_dump(mode="json"))
     before = listing(store.folder)
     document = parse(run("store ls --store store --json"))
     assert [row["job"] for row in document["finished"]] == sorted(name_of(job) for job in done)
@@ -187,7 +188,7 @@ def test_gc_of_today_leaves_what_a_process_may_be_at(store, run, litter):
     _, new = litter
     assert "in 5 places" in run("store gc --store store --days 0").out
     assert sorted(name for name in listing(store.folder) if "chunks" in name) == sorted(new)
-    assert "parts of attacks of the last" in " ".join(run("store gc --help").out.split())
+    assert "chunks of the last hour" in " ".join(run("store gc --help").out.split())
 
 
 def test_gc_leaves_the_job_that_a_process_is_at(store, run):

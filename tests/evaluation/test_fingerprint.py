@@ -14,6 +14,7 @@ from defective.data import ImageSet, ImageStream
 from defective.data.folder import Listing
 from defective.evaluation import EvaluatedModel
 from defective.files import read_tensors
+from defective.specs.versions import VERSIONS
 from evaluations import (
     Lambda,
     pictures,
@@ -107,17 +108,18 @@ def test_streamed_images_go_by_their_files(tmp_path):
     assert sums[0] == sums[1] != sums[2]
 
 
-def test_a_piece_says_in_plain_values_what_it_is(tmp_path):
+def test_a_chunk_says_in_plain_values_what_it_is(tmp_path, monkeypatch):
     each = EvaluatedModel.of("net", small_net(), pictures(), stored(tmp_path))
     each.predictions(torch.tensor([3, 1]))
     (file,) = tmp_path.rglob("*.safetensors")
-    what = each.inputs("predict", 1, torch.tensor([3, 1]))
+    what = each.inputs("predict", torch.tensor([3, 1]))
     assert json.loads(json.dumps(what)) == what and what["device"] == "cpu"
     about = read_tensors(file)[1]
     assert about.pop("seconds") >= 0 and about == what
-    others = [each.inputs("predict", 1, torch.tensor([1, 3])), each.inputs("score", 1, torch.tensor([3, 1]))]
-    others += [each.inputs("predict", 2, torch.tensor([3, 1])), each.inputs("predict", 1, torch.tensor([3, 1]), seed=1)]
-    assert what not in others
+    others = [each.inputs("predict", torch.tensor([1, 3])), each.inputs("score", torch.tensor([3, 1]))]
+    others += [each.inputs("predict", torch.tensor([3, 1]), seed=1)]
+    monkeypatch.setitem(VERSIONS, "predict", 2)
+    assert what not in [*others, each.inputs("predict", torch.tensor([3, 1]))]
 
 
 class Detaching(nn.Module):

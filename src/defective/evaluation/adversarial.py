@@ -19,8 +19,6 @@ from defective.specs import AttackSpec
 
 # Images in one chunk: what a kill can cost. Random attacks are seeded anew for each, so it is a constant.
 CHUNK = 250
-# Raised when the same attack would be given other images or seeds: stored sets are then not used.
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ def generate(
     def chunk(number: int, part: Tensor) -> Chunk:
         numbered = stream(seed, f"craft/{number}").initial_seed()
         made = partial(_generate, source, part, attack, seed=numbered, eps=eps, rounded=rounded, batch_size=batch_size)
-        return Chunk(source.inputs("generate", VERSION, part, chunk=number, **depends), len(part), made)
+        return Chunk(source.inputs("craft", part, chunk=number, **depends), len(part), made)
 
     chunks = [chunk(number, part) for number, part in enumerate(index.split(CHUNK))]
     storable = not custom or bool(attack.version)

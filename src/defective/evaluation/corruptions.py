@@ -15,9 +15,6 @@ from defective.evaluation.metrics import accuracy, correct
 from defective.inference import as_images
 from defective.statistics import Rate
 
-# Raised when the same images would be corrupted otherwise: stored results are then not used.
-VERSION = 1
-
 
 def _noise(x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
     return quantize(gaussian_noise(as_images(x), sigma=sigma / 255, generator=generator))
@@ -83,7 +80,7 @@ def corrupted_correct(
         return dict.fromkeys(strengths, torch.ones(0, dtype=torch.bool))
 
     def chunk(strength: int) -> Chunk:
-        inputs = model.inputs(corruption, VERSION, index, strength=strength, seed=seed)
+        inputs = model.inputs(corruption, index, strength=strength, seed=seed)
         return Chunk(inputs, 1, partial(_correct, model, index, corruption, strength, seed))
 
     chunks = [chunk(strength) for strength in strengths]

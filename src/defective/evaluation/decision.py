@@ -16,8 +16,6 @@ from defective.masks import stream
 from defective.specs import AttackSpec
 from defective.statistics import median_interval
 
-# Raised when the same images would be moved otherwise: stored results are then not used.
-VERSION = 1
 # Images attacked together: what a kill can cost. Each has its own random numbers, so results are the same.
 CHUNK = 50
 # The same on an accelerator, by directions tried in a step. They are tried one after another, so that fewer images shorten a step but
@@ -77,7 +75,7 @@ def decide(model: EvaluatedModel, attack: AttackSpec, *, samples: int, seed: int
     def chunk(first: int) -> Chunk:
         part = index[first : first + size]
         depends = {"attack": str(attack), "attack_version": attack.version, "seed": seed, "first": first}
-        inputs = model.inputs("decide", VERSION, part, **depends)
+        inputs = model.inputs("decision", part, **depends)
         return Chunk(inputs, len(part) * steps, partial(_decide, model, part, attack, _generator(seed, first)))
 
     chunks = [chunk(first) for first in range(0, len(index), size)]

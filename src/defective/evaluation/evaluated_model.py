@@ -16,13 +16,12 @@ from defective.errors import InputError
 from defective.evaluation.measurement import Chunk, Measurement, Run, Tensors, compute
 from defective.inference import adapted, as_images, device_of, dtype_of, evaluating, logits
 from defective.sites import image_shape
+from defective.specs.versions import VERSIONS
 from defective.statistics import Rate
 from defective.verify import verify
 
 # Test images in one chunk of predictions.
 CHUNK = 2000
-# Raised when the same model would be said to predict something else: stored predictions are then not used.
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -75,11 +74,11 @@ class EvaluatedModel:
             parts += [key, value]
         return cls(name, model, data, run, digest_of(parts), gradient is not None)
 
-    def inputs(self, measurement: str, version: int, index: Tensor, **more: object) -> dict[str, Any]:
-        """What a chunk depends on: the function and its version, the model, the images, where it is computed, and ``more``."""
+    def inputs(self, measurement: str, index: Tensor, **more: object) -> dict[str, Any]:
+        """What a chunk depends on: function (a key of ``VERSIONS``) and version, model, images, where it is computed, and ``more``."""
         return {
             "measurement": measurement,
-            "version": version,
+            "version": VERSIONS[measurement],
             "model": self.fingerprint,
             "data": self.data.name,
             "index": index_hash(index),
@@ -92,7 +91,7 @@ class EvaluatedModel:
         """Bool ``(N,)`` and float ``(N,)``: whether the model is correct on test images, and its confidence (softmax of its choice)."""
 
         def chunk(part: Tensor) -> Chunk:
-            return Chunk(self.inputs("predict", VERSION, part), len(part), lambda advance: self._predict(part, advance))
+            return Chunk(self.inputs("predict", part), len(part), lambda advance: self._predict(part, advance))
 
         found = self.run(Measurement(description, [chunk(part) for part in index.split(CHUNK)]))
         return found["correct"], found["confidence"]

@@ -15,13 +15,11 @@ from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensor
 from defective.evaluation.transfer import Outcome
 from defective.inference import as_images, device_of, dtype_of, evaluating, logits
 from defective.masks import stream
-from defective.specs.attacks import ATTACK_VERSIONS
+from defective.specs.versions import ATTACK_VERSIONS
 from defective.statistics import Rate, paired_difference
 
 Verdict = Literal["passed", "failed", "undecided"]
 
-# Raised when the same images would be attacked otherwise: stored results are then not used.
-VERSION = 1
 # What each check tests; it fails where that is not so beyond chance.
 CHECKS = {
     "deterministic": "the same images twice give the same logits, alone and in a batch",
@@ -120,7 +118,7 @@ def _probe(model: EvaluatedModel, index: Tensor, batch_size: int) -> Tensors:
                 falls.append((_margin(net(moved.to(dtype)), true) < _margin(z.detach(), true)).cpu())
         return {"norm": torch.cat(norms), "falls": torch.cat(falls)}
 
-    return model.run(Measurement("", [Chunk(model.inputs("probe", VERSION, index), len(index), probe)]))
+    return model.run(Measurement("", [Chunk(model.inputs("probe", index), len(index), probe)]))
 
 
 def _margin(z: Tensor, y: Tensor) -> Tensor:
@@ -144,14 +142,14 @@ def _under_attack(model: EvaluatedModel, index: Tensor, seed: int, batch_size: i
     """Check to strength to bool ``(N,)``: whether the model is still correct."""
     pgds = {("steps", count): (EPS, STEP, count) for count in STEPS}
     pgds |= {("radius", radius): (radius / 255, radius / 255 / 4, 20) for radius in RADII}
-    version = ATTACK_VERSIONS["pgd"]
+    version = ATTACK_VERSIONS.get("pgd", 1)
     attacks: dict[tuple[str, int], tuple[dict[str, Any], Attack]] = {
         key: ({"pgd": numbers, "attack_version": version}, _pgd(*numbers)) for key, numbers in pgds.items()
     }
     attacks["noise", 0] = ({"noise": seed}, _corner(seed))
     attacks["unbounded", 0] = ({"pgd": UNBOUNDED, "attack_version": version}, _pgd(*UNBOUNDED))
     chunks = [
-        Chunk(model.inputs("check", VERSION, index, **depends), 1, partial(_attacked, model, index, attack, batch_size))
+        Chunk(model.inputs("check", index, **depends), 1, partial(_attacked, model, index, attack, batch_size))
         for depends, attack in attacks.values()
     ]
     found = model.run(Measurement(f"sanity checks of {model.name}", chunks, unit="attacks"))

@@ -14,9 +14,6 @@ from defective.evaluation.metrics import predictions
 from defective.evaluation.threat_model import ThreatModel
 from defective.statistics import Rate
 
-# Raised when the same images would be scored otherwise: stored scores are then not used.
-VERSION = 1
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -103,7 +100,7 @@ def score(target: EvaluatedModel, adversarial: AdversarialSet, threat_model: Thr
             sets = {"clean": adversarial.x, "attacked": adversarial.x_adv}
             return {name: predictions(target.model, x, adversarial.y) for name, x in sets.items()}
 
-    inputs = target.inputs("score", VERSION, adversarial.index, images=digest_of([adversarial.x_adv]))
+    inputs = target.inputs("score", adversarial.index, images=digest_of([adversarial.x_adv]))
     found = target.run(Measurement("", [Chunk(inputs, len(adversarial.y), predict)]))
     if adversarial.fingerprint == target.fingerprint:
         # Also where the images come from a file and their source is not at hand.

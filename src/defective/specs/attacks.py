@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from defective.errors import InputError
 from defective.specs.spec import Spec
+from defective.specs.versions import ATTACK_VERSIONS
 
 Number = int | float
 
@@ -28,8 +29,6 @@ ATTACK_DEFAULTS: dict[str, dict[str, Number]] = {
     "noise": {"sigma": 16 / 255},
     "autoattack": {"eps": 8 / 255},
 }
-# Versions of the functions: raise that of an attack whose images change for the same numbers and seed, so that stored ones are not used.
-ATTACK_VERSIONS: dict[str, int] = dict.fromkeys(ATTACK_DEFAULTS, 1)
 # Parameters that a spec holds only where they differ from this.
 ATTACK_OPTIONS: dict[str, dict[str, Number]] = {
     "pgd": {"random_start": 0},
@@ -58,7 +57,7 @@ class AttackSpec(Spec):
     @property
     def version(self) -> int:
         """Version of the attack's function."""
-        return ATTACK_VERSIONS[self.name]
+        return ATTACK_VERSIONS.get(self.name, 1)
 
     @model_validator(mode="after")
     def _known_and_in_range(self) -> Self:
