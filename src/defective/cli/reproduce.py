@@ -11,11 +11,11 @@ from defective.cli.console import STORE, DeviceOption, JsonOption, StoreOption, 
 from defective.data import check_name, load_data
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
-from defective.experiments.execute import Bench
+from defective.experiments.execute import ExperimentRunner
 from defective.experiments.measure import STEPS, Measured
 from defective.experiments.plan import KINDS, Plan, check_scale
 from defective.experiments.ray import check_address, run_on_ray
-from defective.experiments.run import Tally, run
+from defective.experiments.run import RunSummary, run
 from defective.experiments.sources import data_sets, look, name_of
 from defective.experiments.store import Store
 from defective.files import check_folder
@@ -52,9 +52,9 @@ def reproduce(
 ) -> None:
     """Rerun tables and figures of the paper and show published beside measured.
 
-    Jobs that exhibits share are done once; finished jobs are never done again; a killed command goes on where it stopped. Several
+    Jobs that exhibits share are done once; finished jobs are never done again; a killed command resumes. Several
     commands may work on one store at a time. Exit code 1: a job failed, or a claim of the paper fails. A run that a time
-    budget stopped ends with 0 or 1 too; how many jobs are left is printed, and is jobs.left of --json.
+    budget stopped ends with 0 or 1 too; how many jobs are pending is printed, and is jobs.pending of --json.
 
     Example: defective reproduce table4 --data cifar10 --scale tiny --store runs/store
     """
@@ -80,25 +80,22 @@ def reproduce(
         return
     kept = Store(store)
     with until(None if budget is None else max(0.0, budget - _reserve(budget, plan) - age())):
-        bench = Bench(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
+        runner = ExperimentRunner(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
         for name in dict.fromkeys(plan.data.values()):
-            bench.check_data(name)
+            runner.check_data(name)
         kept.note_plan(plan.as_dict())
-        tally = _run(plan, bench, ray)
+        summary = run(plan.jobs, runner, _log) if ray is None else run_on_ray(plan.jobs, runner, ray, _log)
     found = documents(plan, kept)
     if json:
-        print_json({"jobs": _counts(tally), "failed": _failures(tally, kept), "exhibits": plain(found)})
+        print_json({"jobs": _counts(summary), "failed": _failures(summary, kept), "exhibits": plain(found)})
     else:
-        _print(found, tally, kept)
-    if tally.count("failed") or any(claim["verdict"] == "fails" for document in found for claim in document["claims"]):
+        _print(found, summary, kept)
+    if summary.count("failed") or any(claim["verdict"] == "fails" for document in found for claim in document["claims"]):
         raise typer.Exit(1)
 
 
-def _run(plan: Plan, bench: Bench, ray: str | None) -> Tally:
-    def say(line: str) -> None:
-        sys.stderr.write(line + "\n")
-
-    return run(plan.jobs, bench, say) if ray is None else run_on_ray(plan.jobs, bench, ray, say)
+def _log(line: str) -> None:
+    sys.stderr.write(line + "\n")
 
 
 def _plan(names: list[str], scale: str, sets: dict[str, str], seeds: int, *, planned: bool) -> Plan:
@@ -183,15 +180,15 @@ def _both(cell: dict[str, Any], document: dict[str, Any]) -> str:
     return found if published is None else f"{form.format(published)} | {found}"
 
 
-def _counts(tally: Tally) -> dict[str, int]:
-    return {state: tally.count(state) for state in ("finished", "failed", "blocked", "left")} | {"done now": tally.done}
+def _counts(summary: RunSummary) -> dict[str, int]:
+    return {state: summary.count(state) for state in ("finished", "failed", "blocked", "pending")} | {"executed": summary.executed}
 
 
-def _failures(tally: Tally, store: Store) -> list[dict[str, Any]]:
-    return [store.failure(job) or {} for job, state in tally.states.items() if state == "failed"]
+def _failures(summary: RunSummary, store: Store) -> list[dict[str, Any]]:
+    return [store.failure(job) or {} for job, state in summary.states.items() if state == "failed"]
 
 
-def _print(found: list[dict[str, Any]], tally: Tally, store: Store) -> None:
+def _print(found: list[dict[str, Any]], summary: RunSummary, store: Store) -> None:
     for document in found:
         rows = _rows(document)
         if rows:
@@ -207,10 +204,11 @@ def _print(found: list[dict[str, Any]], tally: Tally, store: Store) -> None:
             typer.echo(f"  {claim['verdict']}: {claim['text']} ({counts})")
             for warning in filter(None, (chance_warning(claim["at_chance"]), unequal_warning(claim["unequal"]))):
                 typer.echo(f"    warning: {warning}")
-    for failure in _failures(tally, store):
+    for failure in _failures(summary, store):
         typer.echo(f"failed: {failure.get('job')}: {failure.get('error')}")
-    left = tally.count("left")
+    pending = summary.count("pending")
     typer.echo(
-        f"{tally.count('finished')} jobs finished, {tally.done} of them now; {tally.count('failed')} failed, {tally.count('blocked')} "
-        f"blocked, {left} left{': the same command goes on' if left else ''}. Page: defective report --store {store.folder}"
+        f"{summary.count('finished')} jobs finished, {summary.executed} of them now; {summary.count('failed')} failed, "
+        f"{summary.count('blocked')} blocked, {pending} pending{': the same command resumes' if pending else ''}. "
+        f"Page: defective report --store {store.folder}"
     )

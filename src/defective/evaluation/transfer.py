@@ -1,22 +1,22 @@
-"""Transfer attacks: images made on a source, scored on targets. Outcomes per image first, rates second."""
+"""Transfer attacks: adversarial sets scored on targets. Per-image outcomes first, rates second."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from defective.attacks import Attack, quantize
 from defective.errors import InputError
-from defective.evaluation.accuracy import correct
-from defective.evaluation.relations import Relation
-from defective.inference import as_images, check_labels, device_of, logits
-from defective.progress import progress_bar
+from defective.evaluation.adversarial import AdversarialSet
+from defective.evaluation.evaluated_model import EvaluatedModel, digest_of, naming
+from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
+from defective.evaluation.metrics import predictions
+from defective.evaluation.threat_model import ThreatModel
 from defective.statistics import Rate
 
 
 @dataclass(frozen=True)
+<<<<<<< HEAD
 class Crafted:
     """Images attacked on one source.
 
@@ -146,76 +146,95 @@ def _verify(made: Tensor, clean: Tensor, eps: float | None) -> None:
 
 
 @dataclass(frozen=True)
+=======
+>>>>>>> engine
 class Outcome:
-    """What became of one crafted set on one target, image by image.
+    """Per-image outcomes of one adversarial set on one target.
 
     Attributes:
         target: Name of the target.
-        crafted: The attacked images.
-        clean_correct: Bool ``(N,)``, the target was right before.
-        adv_correct: Bool ``(N,)``, the target is right after.
-        relation: What the attacker, who owns the source, knows of the target.
+        adversarial: The adversarial set.
+        clean_predicted: The target's predictions on the clean images ``(N,)``.
+        adv_predicted: Its predictions on the adversarial images ``(N,)``.
+        threat_model: What the attacker, who owns the source, knows of the target.
     """
 
     target: str
-    crafted: Crafted
-    clean_correct: Tensor
-    adv_correct: Tensor
-    relation: Relation = "black-box"
+    adversarial: AdversarialSet
+    clean_predicted: Tensor
+    adv_predicted: Tensor
+    threat_model: ThreatModel = "black-box"
+
+    @property
+    def clean_correct(self) -> Tensor:
+        """Bool ``(N,)``: whether the target is correct on the clean image."""
+        return self.clean_predicted == self.adversarial.y
+
+    @property
+    def adv_correct(self) -> Tensor:
+        """Bool ``(N,)``: whether the target is correct on the adversarial image."""
+        return self.adv_predicted == self.adversarial.y
 
     @property
     def white_box(self) -> bool:
-        """Whether the images were made on the target itself."""
-        return self.relation == "white-box"
+        """Whether the images were generated on the target itself."""
+        return self.threat_model == "white-box"
 
     @property
     def transferred(self) -> bool:
         """Whether the attacker had to do without the target's weights."""
-        return self.relation not in ("white-box", "own weights")
+        return not self.threat_model.startswith("white-box")
 
-    def counted(self, denominator: str) -> Tensor:
-        """Bool ``(N,)``: the images that count, see :meth:`rate`."""
-        return counted(denominator, self.clean_correct, self.crafted.fooled)
+    def eligible(self, denominator: str) -> Tensor:
+        """Bool ``(N,)``: the images that are counted, see :meth:`rate`."""
+        return eligible_images(denominator, self.clean_correct, self.adversarial.fooled)
 
     def rate(self, denominator: str = "paper") -> Rate:
-        """Share of attacked images still classified right.
+        """Share of adversarial images still classified correctly.
 
         Args:
-            denominator: ``"paper"``: the target was right and the source was fooled; ``"target-correct"``: the target was right;
+            denominator: ``"paper"``: the target was correct and the source was fooled; ``"target-correct"``: the target was correct;
                 ``"all"``: every image (Table 2).
         """
-        return Rate.among(self.adv_correct, self.counted(denominator))
+        return Rate.among(self.adv_correct, self.eligible(denominator))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: all three rates with their counts and intervals."""
         return {
             "target": self.target,
-            "source": self.crafted.source,
-            "attack": self.crafted.attack,
-            "relation": self.relation,
-            "images": len(self.crafted.y),
-            "source_fooled": int(self.crafted.fooled.sum()),
-            **self.crafted.settings,
+            "source": self.adversarial.source,
+            "attack": self.adversarial.attack,
+            "threat_model": self.threat_model,
+            "images": len(self.adversarial.y),
+            "source_fooled": int(self.adversarial.fooled.sum()),
+            **self.adversarial.settings,
             "defense": {name: self.rate(name).as_dict() for name in ("paper", "target-correct", "all")},
         }
 
 
-def counted(denominator: str, clean_correct: Tensor, fooled: Tensor) -> Tensor:
-    """The images that count by a denominator, see :meth:`Outcome.rate`; all bool ``(N,)``."""
+def eligible_images(denominator: str, clean_correct: Tensor, fooled: Tensor) -> Tensor:
+    """The images that are counted by a denominator, see :meth:`Outcome.rate`; all bool ``(N,)``."""
     choices = {"paper": clean_correct & fooled, "target-correct": clean_correct, "all": torch.ones_like(clean_correct)}
     if denominator not in choices:
         raise InputError(f"no denominator {denominator!r}; there are {', '.join(choices)}")
     return choices[denominator]
 
 
-def score(target: nn.Module, crafted: Crafted, *, name: str = "target", relation: Relation = "black-box") -> Outcome:
-    """Let a target classify a crafted set, clean and attacked.
+def score(target: EvaluatedModel, adversarial: AdversarialSet, threat_model: ThreatModel = "black-box") -> Outcome:
+    """Let a target classify an adversarial set and its clean images.
 
-    Example:
-        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
-        >>> x, y = torch.rand(5, 3, 2, 2), torch.zeros(5, dtype=torch.long)
-        >>> outcome = score(model, craft(model, x, y, lambda model, x, y: x))
-        >>> outcome.rate("all").total
-        5
+    Raises:
+        InputError: Naming the target, if it does not fit the images.
     """
-    return Outcome(name, crafted, correct(target, crafted.x, crafted.y), correct(target, crafted.x_adv, crafted.y), relation)
+
+    def predict(advance: Advance) -> Tensors:
+        with naming(target.name):
+            sets = {"clean": adversarial.x, "attacked": adversarial.x_adv}
+            return {name: predictions(target.model, x, adversarial.y) for name, x in sets.items()}
+
+    inputs = target.inputs("score", adversarial.index, images=digest_of([adversarial.x_adv]))
+    found = target.run(Measurement("", [Chunk(inputs, len(adversarial.y), predict)]))
+    if adversarial.fingerprint == target.fingerprint:
+        # Also where the images come from a file and their source is not at hand.
+        threat_model = "white-box"
+    return Outcome(target.name, adversarial, found["clean"], found["attacked"], threat_model)

@@ -185,7 +185,7 @@ def disk(job: Job, shapes: Shapes) -> float:
             size = 4e6 * _MILLION_PARAMETERS[job.net.arch] * job.recipe.width_mult**2
             return size * (1 if job.net.members == 1 else job.net.members * 2)
         case CraftJob():
-            # Its pieces stay beside it until they are cleaned up.
+            # Its chunks stay beside it until they are pruned.
             return float(2 * job.samples * prod(shapes[job.sources[0].data]))
         case _:
             return 4e3
