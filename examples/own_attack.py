@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from defective import AttackSpec, Recipe, build
 from defective.data import ImageSet, shapes
-from defective.evaluation import OwnAttack, evaluate
+from defective.evaluation import CustomAttack, evaluate
 from defective.training.loop import fit
 
 EPS = 16 / 255
@@ -37,8 +37,8 @@ def main() -> None:
     for net in (*nets.values(), source):
         fit(net, training, Recipe(name="example", epochs=3, lr=0.1, augment="none"))
 
-    attacks: list[AttackSpec | OwnAttack] = [
-        OwnAttack("darken", darken, eps=EPS),
+    attacks: list[AttackSpec | CustomAttack] = [
+        CustomAttack("darken", darken, eps=EPS),
         AttackSpec.parse("pgd:eps=16/255,step_size=1.6/255,steps=10"),
     ]
     try:
@@ -46,13 +46,13 @@ def main() -> None:
     except ImportError:
         print("foolbox is not installed: its line is left out")
     else:
-        attacks.append(OwnAttack("foolbox pgd", foolbox_pgd, eps=EPS))
+        attacks.append(CustomAttack("foolbox pgd", foolbox_pgd, eps=EPS))
     found = evaluate(nets, test, sources={"source": source}, attacks=attacks, parts=("transfer",), samples=100)
     for outcome in found.outcomes:
         rate = outcome.rate()
         low, high = rate.interval
         said = f"{rate:.1%} ({low:.1%} to {high:.1%}, n = {rate.total})" if rate.total else "no image fooled the source"
-        print(f"{outcome.crafted.attack} on {outcome.crafted.source}: {outcome.target} withstands {said}")
+        print(f"{outcome.adversarial.attack} on {outcome.adversarial.source}: {outcome.target} has a defence rate of {said}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measure a model of your own beside a defective net: the black-box protocol and its honesty checks in plain Python."""
+"""Evaluate a model of your own beside a defective one: the black-box protocol and its sanity checks in plain Python."""
 
 import torch
 from torch import nn

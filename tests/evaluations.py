@@ -8,7 +8,9 @@ from torch import nn
 from defective import AttackSpec, defect_
 from defective.attacks import fgsm
 from defective.data import ImageSet
-from defective.evaluation import WHITE_BOX, OwnAttack
+from defective.evaluation import WHITE_BOX, CustomAttack
+from defective.experiments.store import Store
+from defective.experiments.stored import StoredRun
 from problems import plane
 
 EPS = 8 / 255
@@ -102,8 +104,13 @@ MIXED = saying(0, 1, 2, 2, 3, 4, 1, 5, labels=(0, 0, 0, 1, 1, 1, 1, 2))
 RIGHT, SURE = [0, 1, 3, 4, 7], [1, 4, 7]
 
 
+def stored(folder):
+    """Measurements through a store."""
+    return StoredRun(Store(folder / "measurements"))
+
+
 def cells(found):
-    return [(each.target, each.crafted.source, each.crafted.attack, each.relation) for each in found.outcomes]
+    return [(each.target, each.adversarial.source, each.adversarial.attack, each.threat_model) for each in found.outcomes]
 
 
 class Counted:
@@ -120,7 +127,7 @@ class Counted:
 
 
 def own(attack, **options):
-    return OwnAttack("mine", attack, **{"version": "1", **options})
+    return CustomAttack("mine", attack, **{"version": "1", **options})
 
 
 def assert_equal(one, other):

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from defective.experiments.execute import Bench
+from defective.experiments.execute import ExperimentRunner
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store
 from defective.specs import CraftJob, DecisionJob, Job, NetSpec, NoiseJob, Recipe, ScoreJob, ShuffleJob, TrainJob
@@ -34,9 +34,16 @@ def net(name: str = "resnet18", seed: int = 0, *, data: str = "few", **recipe) -
     return TrainJob(net=NetSpec.parse(name), data=data, recipe=QUICK.changed(**recipe), seed=seed, mask_seed=seed)
 
 
-def bench(folder: Path, images: Path) -> Bench:
+def bench(folder: Path, images: Path) -> ExperimentRunner:
     """A place to do jobs of the small set."""
-    return Bench(Store(folder), {"few": f"folder:{images}"}, "cpu")
+    return ExperimentRunner(Store(folder), {"few": f"folder:{images}"}, "cpu")
+
+
+def execute(runner: ExperimentRunner, job: Job, folder: Path) -> dict[str, object]:
+    """Execute one job in a folder."""
+    with runner.recording(folder) as found:
+        found |= runner.executors[job.kind](runner, job, folder)
+    return found
 
 
 def held(store: Path) -> dict[str, object]:

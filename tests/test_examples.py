@@ -27,7 +27,7 @@ def test_the_example_runs(example, tmp_path):
     if example.stem == "own_model":
         assert done.stdout.count(" passed (") == 16
     if example.stem == "own_attack":
-        assert done.stdout.count(" withstands ") == 6
+        assert done.stdout.count(" has a defence rate of ") == 6
     if example.stem == "timm_net":
         # timm's shortcut in layer2 has a norm of its own.
         assert done.stdout.count("neurons live") == (9 if "not installed" in done.stdout else 10)

@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from defective import AttackSpec, InputError, NetSpec, Recipe, list_models
-from defective.specs import ARCHITECTURES, DefectSpec
+from defective.specs import ARCHITECTURES, DefectSpec, Spec, TrainJob
+from defective.specs.versions import ATTACK_VERSIONS, VERSIONS
 
 NAMES = [
     "resnet18",
@@ -103,7 +104,30 @@ def test_architectures_are_those_of_the_zoo():
 def test_keys_tell_specs_apart_and_are_stable():
     keys = {NetSpec.parse(name).key for name in NAMES}
     assert len(keys) == len(NAMES)
-    assert NetSpec.parse("resnet18/0.1-bottom").key == NetSpec.parse("resnet18/0.10-bottom").key == "aa8a81b88d12ea70"
+    assert NetSpec.parse("resnet18/0.1-bottom").key == NetSpec.parse("resnet18/0.10-bottom").key == "6d6c0ab61250eb21"
+
+
+class Inner(Spec):
+    a: int
+    b: int = 1
+
+
+class Outer(Spec):
+    inner: tuple[Inner, ...]
+
+
+def test_a_key_covers_defaults_and_versions_also_of_what_is_inside(monkeypatch):
+    first, spec = Outer(inner=(Inner(a=0),)), AttackSpec.parse("pgd")
+    keys = [first.key, spec.key]
+    assert Outer(inner=(Inner(a=0, b=1),)).key == keys[0] != Outer(inner=(Inner(a=0, b=2),)).key
+    monkeypatch.setattr(Inner, "version", 2)
+    assert first.key != keys[0]
+    job = TrainJob(net=NetSpec.parse("vgg19"), data="d", recipe=Recipe(name="r", epochs=1), seed=0, mask_seed=0)
+    keys.append(job.key)
+    monkeypatch.setitem(VERSIONS, "train", 2)
+    assert job.key != keys[2]
+    monkeypatch.setitem(ATTACK_VERSIONS, "pgd", 2)
+    assert spec.key != keys[1] and AttackSpec.parse("fgsm").key == AttackSpec.parse("fgsm:eps=16/255").key
 
 
 ATTACKS = {

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from defective.data import ImageSet, shapes
-from defective.evaluation import Crafted, Evaluation, accuracy, evaluate, noise_curve, shape_bias
+from defective.evaluation import AdversarialSet, EvaluationResult, accuracy, corruption_curve, evaluate, shape_bias
 from defective.files import check_folder, write_whole
 from defective.inference import logits
 from defective.machine import choose_device
@@ -58,7 +58,10 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
     evaluation = evaluate(
         targets, test, sources={"source": nets["source"]}, attacks=specs, parts=("transfer",), samples=samples, seed=seed
     )
-    noise = {label: noise_curve(net, test.x[:1000], test.y[:1000], sigmas=SIGMAS, seed=seed) for label, net in targets.items()}
+    noise = {
+        label: corruption_curve(net, test.x[:1000], test.y[:1000], "noise", strengths=SIGMAS, seed=seed)
+        for label, net in targets.items()
+    }
     table = {label: _row(net, label, evaluation, noise[label]) for label, net in targets.items()}
     result = {
         "net": DEFECTIVE,
@@ -78,7 +81,7 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
     return result
 
 
-def _row(net: nn.Module, label: str, evaluation: Evaluation, noise: dict[float, Rate]) -> dict[str, Rate]:
+def _row(net: nn.Module, label: str, evaluation: EvaluationResult, noise: dict[float, Rate]) -> dict[str, Rate]:
     conflict = shapes("conflict")
     assert conflict.y_texture is not None
     fgsm, pgd = (outcome.rate() for outcome in evaluation.outcomes if outcome.target == label)
@@ -90,13 +93,13 @@ def _row(net: nn.Module, label: str, evaluation: Evaluation, noise: dict[float, 
 def _page(
     path: Path,
     targets: dict[str, nn.Module],
-    evaluation: Evaluation,
+    evaluation: EvaluationResult,
     table: dict[str, dict[str, Rate]],
     noise: dict[str, dict[float, Rate]],
     result: dict[str, Any],
 ) -> None:
     attacked = {column: {label: table[label][column] for label in targets} for column in COLUMNS[1:5]}
-    pgd_set = evaluation.outcomes[-1].crafted
+    pgd_set = evaluation.outcomes[-1].adversarial
     plain, defective = (table[label] for label in ("plain", "defective"))
     write_page(
         path,
@@ -158,9 +161,9 @@ def _cell(rate: Rate) -> dict[str, str]:
     }
 
 
-def _examples(targets: dict[str, nn.Module], crafted: Crafted, test: ImageSet) -> list[dict[str, Any]]:
-    chosen = crafted.fooled.nonzero()[:6, 0]
-    x, x_adv, y = crafted.x[chosen], crafted.x_adv[chosen], crafted.y[chosen]
+def _examples(targets: dict[str, nn.Module], adversarial: AdversarialSet, test: ImageSet) -> list[dict[str, Any]]:
+    chosen = adversarial.fooled.nonzero()[:6, 0]
+    x, x_adv, y = adversarial.x[chosen], adversarial.x_adv[chosen], adversarial.y[chosen]
     answers: dict[str, Tensor] = {label: logits(net, x_adv).argmax(1) for label, net in targets.items()}
     return [
         {

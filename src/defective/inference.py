@@ -1,7 +1,8 @@
-"""Ask a model for its logits, safely and without leaving a trace on it."""
+"""The logits of any model, computed without leaving a trace on it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from itertools import chain
 
 import torch
@@ -74,6 +75,43 @@ def dtype_of(model: nn.Module) -> torch.dtype | None:
     return next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), None)
 
 
+def logits_of(output: object) -> object:
+    """What a model returned, or its ``logits`` if it is a dict or a dataclass with such a field, as Hugging Face models return."""
+    if isinstance(output, Mapping):
+        return output.get("logits", output)
+    return getattr(output, "logits", output) if is_dataclass(output) else output
+
+
+class LogitsAdapter(nn.Module):
+    """A model as a classifier: it gets a copy of the images, and the logits are taken out of what it returns.
+
+    Args:
+        model: Any module from images in [0, 1].
+        select: Takes the logits ``(N, K)`` out of its output; default :func:`logits_of`.
+
+    Example:
+        >>> pair = nn.Sequential(nn.Flatten(), nn.LSTM(4, 2, batch_first=True))
+        >>> LogitsAdapter(pair, lambda output: output[0])(torch.zeros(3, 1, 2, 2)).shape
+        torch.Size([3, 2])
+    """
+
+    def __init__(self, model: nn.Module, select: Callable[[object], object] = logits_of) -> None:
+        super().__init__()
+        self.model, self.select = model, select
+
+    def forward(self, x: Tensor) -> object:
+        return self.select(self.model(x.clone()))
+
+
+def adapted(model: nn.Module, x: Tensor) -> nn.Module:
+    """The model itself, or a :class:`LogitsAdapter` around one that returns more than logits or writes into its images ``x``."""
+    images = as_images(x.to(device_of(model))).to(dtype_of(model))
+    given = images.clone()
+    with evaluating(model), torch.inference_mode():
+        output = _forward(model, given)
+    return model if logits_of(output) is output and torch.equal(given, images) else LogitsAdapter(model)
+
+
 def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
     """Logits of ``model`` in eval mode.
 
@@ -94,10 +132,15 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
     rows = []
     with evaluating(model), torch.inference_mode():
         for batch in x.split(batch_size):
-            z = _forward(model, as_images(batch.to(device)).to(dtype))
+            images = as_images(batch.to(device)).to(dtype)
+            # A copy: a model that works in place must not write into the caller's images.
+            z = logits_of(_forward(model, images.clone() if images is batch else images))
             if not isinstance(z, Tensor) or z.dim() != 2 or len(z) != len(batch):
                 what = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
-                raise InputError(f"the model returned {what} for {len(batch)} images, not logits (N, K)")
+                raise InputError(
+                    f"the model returned {what} for {len(batch)} images, not logits (N, K): wrap it, as in "
+                    "defective.evaluation.LogitsAdapter(model, lambda output: output[0])"
+                )
             rows.append(z.float().cpu())
     result = torch.cat(rows).clone()
     if not torch.isfinite(result).all():

@@ -1,13 +1,16 @@
-"""What every long job shares: a progress bar, silent in library use, and a deadline after which it begins nothing more."""
+"""What every long computation shares: a progress bar, and a deadline after which nothing more is started."""
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from time import monotonic
 
 from defective.errors import OutOfTime
 
 Advance = Callable[..., None]
+# Called as progress(description, total, unit="images"); yields what is called with each number of finished units.
+Progress = Callable[..., AbstractContextManager[Advance]]
 
 shown: ContextVar[bool] = ContextVar("progress_shown", default=False)
 # In seconds of the monotonic clock.
@@ -18,9 +21,8 @@ deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 def until(seconds: float | None) -> Iterator[None]:
     """Let work inside the block stop after so many seconds, at a place where all that is finished is kept.
 
-    Training stops between two steps. Of an evaluation, a piece that has begun is finished first, however long it takes, but none is
-    begun if one like it took longer than the time that is left, or it is expected to; pieces that are there already are still read.
-    What is kept nowhere is not stopped, as it could only begin anew.
+    Training stops between two steps, an evaluation between two chunks: one that has begun is finished first. Stored chunks are still
+    read. What is stored nowhere is not stopped, as it could only begin anew.
 
     Args:
         seconds: From now on; None changes nothing. A block around this one may end earlier.
@@ -43,10 +45,10 @@ def until(seconds: float | None) -> Iterator[None]:
         deadline.reset(token)
 
 
-def time_is_up(ahead: float = 0.0) -> bool:
-    """Whether there is a deadline and it has passed, or will have in so many seconds."""
+def time_is_up() -> bool:
+    """Whether there is a deadline and it has passed."""
     end = deadline.get()
-    return end is not None and monotonic() + ahead >= end
+    return end is not None and monotonic() >= end
 
 
 def check_deadline() -> None:
@@ -60,16 +62,25 @@ def check_deadline() -> None:
 
 
 @contextmanager
+def silent(description: str, total: int, *, unit: str = "") -> Iterator[Advance]:
+    """Yield an ``advance`` that shows nothing."""
+    yield lambda n=1, note="": None
+
+
+@contextmanager
 def progress_bar(description: str, total: int, *, unit: str = "") -> Iterator[Advance]:
     """Yield ``advance(n=1, note="")``: move the bar by ``n`` of ``total`` and replace the note beside it.
+
+    It is shown on the command line and in notebooks, and silent elsewhere.
 
     Example:
         >>> with progress_bar("counting", 3) as advance:
         ...     for _ in range(3):
         ...         advance(1, note="fine")
     """
-    if not shown.get():
-        yield lambda n=1, note="": None
+    if not description or not (shown.get() or "ipykernel" in sys.modules):
+        with silent(description, total) as advance:
+            yield advance
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -101,7 +112,7 @@ def progress_bar(description: str, total: int, *, unit: str = "") -> Iterator[Ad
 
 
 class Count:
-    """Moves a bar by what is done, and to the end of a piece of work that was there already or ended early.
+    """Moves a bar by what is done, and to the end of a chunk that was stored already or ended early.
 
     Example:
         >>> moved = []

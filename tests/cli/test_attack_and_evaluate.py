@@ -46,12 +46,12 @@ def test_evaluate_says_the_same_in_table_json_and_files(place, run, tmp_path):
     # Every part is in it, and the numbers of the table are those of the document.
     for part in ("cells", "decision", "noise", "shuffle", "stimuli", "checks", "sources"):
         assert document[part]
-    assert document["stimuli_left_out"] == {"other_class": 0, "same_cues": 0}
+    assert document["stimuli_skipped"] == {"other_class": 0, "same_cues": 0}
     said = " ".join(run(command).out.split())
     assert all(" ".join(note.split()) in said for note in notes(document))
     assert expected[0][1:] == [shown(document["accuracy"][name]) for name in names]
     cell = document["cells"][0]
-    assert (cell["target"], cell["source"], cell["relation"]) == (names[0], names[0], "white-box")
+    assert (cell["target"], cell["source"], cell["threat_model"]) == (names[0], names[0], "white-box")
     assert [f"white-box: {FGSM}", shown(cell["defense"]["target-correct"])] in [row[:2] for row in expected]
     with safe_open(tmp_path / "out" / "outcomes.safetensors", "pt") as stored:
         for number, cell in enumerate(document["cells"]):
@@ -63,7 +63,7 @@ def test_evaluate_scores_crafted_images_as_if_it_had_made_them(place, run, tmp_p
     made = tmp_path / "made.safetensors"
     parse(run(f"attack own_nets:bright --data folder:data --attack {FGSM} --samples 6 --out {made} --json"))
     common = f"evaluate plain.safetensors --data folder:data --attack {FGSM} --parts transfer --samples 6 --json"
-    assert parse(run(f"{common} --crafted {made}"))["cells"] == parse(run(f"{common} --source own_nets:bright"))["cells"]
+    assert parse(run(f"{common} --adversarial {made}"))["cells"] == parse(run(f"{common} --source own_nets:bright"))["cells"]
 
 
 def test_crafted_sets_of_one_label_have_rows_of_their_own(place, run, tmp_path):
@@ -73,7 +73,7 @@ def test_crafted_sets_of_one_label_have_rows_of_their_own(place, run, tmp_path):
     base = "evaluate plain.safetensors --data folder:data --parts transfer"
 
     def sources(*chosen, more=""):
-        crafted = " ".join(f"--crafted {file}" for file in chosen)
+        crafted = " ".join(f"--adversarial {file}" for file in chosen)
         document = parse(run(f"{base} {crafted} {more} --json"))
         rows = table(run(f"{base} {crafted} {more}"))
         assert len(rows) == 1 + len(document["cells"])
@@ -93,7 +93,7 @@ def test_crafted_sets_of_one_label_have_rows_of_their_own(place, run, tmp_path):
 def test_evaluate_attacks_each_model_on_itself_once(place, run):
     common = f"evaluate plain.safetensors own_nets:bright --data folder:data --attack {FGSM} --parts transfer,white-box"
     cells = parse(run(f"{common} --json"))["cells"]
-    own = [cell for cell in cells if cell["relation"] == "white-box"]
+    own = [cell for cell in cells if cell["threat_model"] == "white-box"]
     assert all((cell["target"] == cell["source"]) for cell in own)
     attacks = [cell["attack"] for cell in own if cell["target"] == "own_nets:bright"]
     assert sorted(attacks) == sorted([FGSM, *map(str, evaluation.WHITE_BOX)]) and len(own) == 2 * len(attacks)
@@ -116,19 +116,19 @@ def test_a_failed_check_is_named_and_is_1(place, run, tmp_path, net, code):
     said = run(command)
     assert said.code == code
     out = " ".join(said.out.split())
-    assert out.count("fails the check") == len(failed)
+    assert out.count("fails the sanity check") == len(failed)
     for each in failed:
-        assert f"own_nets:{net} fails the check that {each['asks']}: {each['measured']}" in out
+        assert f"own_nets:{net} fails the sanity check that {each['tests']}: {each['measured']}" in out
 
 
 def test_a_net_that_is_never_right_is_said_and_left_out(place, run):
     options = f"--source own_nets:cautious --data folder:data --attack {FGSM} {ALL_PARTS}"
     said = run(f"evaluate own_nets:bright own_nets:always_wrong {options}")
     assert said.code == 0
-    reason = "classifies no image of data right, so that there is none to attack"
+    reason = "classifies no image of data correctly, so that there is none to attack"
     assert f"own_nets:always_wrong {reason}" in " ".join(said.out.split())
     document = parse(run(f"evaluate own_nets:bright own_nets:always_wrong {options} --json"))
-    assert document["left_out"] == {"own_nets:always_wrong": reason}
+    assert document["skipped"] == {"own_nets:always_wrong": reason}
     alone = parse(run(f"evaluate own_nets:bright {options} --json"))
     assert [cell for cell in document["cells"] if cell["target"] == "own_nets:bright"] == alone["cells"]
     for part in ("decision", "noise", "shuffle", "checks"):
@@ -140,7 +140,7 @@ def test_several_nets_joined_are_one_source(place, run, tmp_path):
     joined = "plain.safetensors+bottom.safetensors+own_nets:bright"
     options = f"--data folder:data --attack {FGSM} --samples 4"
     (cell,) = parse(run(f"evaluate bottom.safetensors --source {joined} {options} --parts transfer --mask-draws 0 --json"))["cells"]
-    assert (cell["source"], cell["relation"]) == (joined, "own weights")
+    assert (cell["source"], cell["threat_model"]) == (joined, "white-box (shared weights)")
     made = tmp_path / "made.safetensors"
     said = parse(run(f"attack {joined} {options} --out {made} --json"))
     assert (said["source"], said["sample"]) == (joined, cell["sample"])
@@ -150,11 +150,11 @@ def test_several_nets_joined_are_one_source(place, run, tmp_path):
         open_models([["own_nets:bright"]], "cpu")[0]["own_nets:bright"],
     ]
     data = load_data("folder:data", "test")
-    source = evaluation.Subject.of("source", Ensemble(members).eval(), data)
-    expected = evaluation.craft_on(source, AttackSpec.parse(FGSM), samples=4)
+    source = evaluation.EvaluatedModel.of("source", Ensemble(members).eval(), data)
+    expected = evaluation.generate(source, AttackSpec.parse(FGSM), samples=4)
     with safe_open(made, "pt") as stored:
         assert torch.equal(stored.get_tensor("x_adv"), expected.x_adv)
-    outcome = evaluation.score(load("bottom.safetensors"), expected)
+    outcome = evaluation.score(evaluation.EvaluatedModel.of("target", load("bottom.safetensors"), data), expected)
     assert cell["defense"]["all"] == outcome.rate("all").as_dict()
 
 
@@ -196,8 +196,8 @@ def test_so_is_one_whose_helper_was_changed(tmp_path, monkeypatch, run):
 def test_images_made_on_a_model_are_no_transfer_to_it(place, run, tmp_path):
     made = tmp_path / "made.safetensors"
     assert run(f"attack plain.safetensors --data folder:data --attack {FGSM} --samples 3 --out {made}").code == 0
-    command = f"evaluate plain.safetensors bottom.safetensors --data folder:data --parts transfer --crafted {made} --json"
-    assert [(cell["target"], cell["relation"]) for cell in parse(run(command))["cells"]] == [
+    command = f"evaluate plain.safetensors bottom.safetensors --data folder:data --parts transfer --adversarial {made} --json"
+    assert [(cell["target"], cell["threat_model"]) for cell in parse(run(command))["cells"]] == [
         ("plain.safetensors", "white-box"),
         ("bottom.safetensors", "black-box"),
     ]
@@ -206,16 +206,16 @@ def test_images_made_on_a_model_are_no_transfer_to_it(place, run, tmp_path):
 def test_evaluate_does_nothing_twice(place, run, cache, monkeypatch):
     command = f"evaluate own_nets:bright own_nets:cautious --data folder:data --attack {FGSM} {ALL_PARTS} --json"
     document = parse(run(command))
-    written = {file: file.stat().st_mtime_ns for file in (cache / "pieces").rglob("*") if file.is_file()}
-    monkeypatch.setattr("defective.evaluation.crafted.attack_batches", lambda *_, **__: pytest.fail("attacked again"))
+    written = {file: file.stat().st_mtime_ns for file in (cache / "store" / "chunks").rglob("*") if file.is_file()}
+    monkeypatch.setattr("defective.evaluation.adversarial.from_spec", lambda *_, **__: pytest.fail("attacked again"))
     assert parse(run(command)) == document
-    assert {file: file.stat().st_mtime_ns for file in (cache / "pieces").rglob("*") if file.is_file()} == written
+    assert {file: file.stat().st_mtime_ns for file in (cache / "store" / "chunks").rglob("*") if file.is_file()} == written
 
 
 def test_a_mistake_leaves_the_finished_work_alone(place, run, cache, tmp_path):
     command = f"evaluate own_nets:bright plain.safetensors --data folder:data --parts transfer --attack {FGSM} --out {tmp_path}"
     assert run(command).code == 0
-    before = {file: file.read_bytes() for file in [*tmp_path.glob("*.*"), *(cache / "pieces").rglob("*.safetensors")]}
+    before = {file: file.read_bytes() for file in [*tmp_path.glob("*.*"), *(cache / "store" / "chunks").rglob("*.safetensors")]}
     assert len(before) > 3
     assert run(f"{command} --attack own_nets:stumbles").code == 2
     assert {file: file.read_bytes() for file in before} == before

@@ -64,13 +64,17 @@ def test_a_full_disk_ends_an_evaluation_and_keeps_its_pieces(place, cache, run, 
         written(tensors, path, metadata)
 
     def kept():
-        return {file: file.stat().st_mtime_ns for file in (cache / "pieces").rglob("*") if file.is_file() and file.name[0] != "."}
+        return {
+            file: file.stat().st_mtime_ns
+            for file in (cache / "store" / "chunks").rglob("*")
+            if file.is_file() and file.name[0] != "."
+        }
 
     monkeypatch.setattr(files, "save_file", save_file)
     code, out, err = run(command)
     assert (code, out) == (2, "")
     line = err.splitlines()[-1]
-    assert line.startswith(f"error: {cache / 'pieces'}") and line.endswith(FULL_LINE) and err.count("error: ") == 1
+    assert line.startswith(f"error: {cache / 'store' / 'chunks'}") and line.endswith(FULL_LINE) and err.count("error: ") == 1
     before = kept()
     assert len(before) == 5 and not [file for file in cache.rglob(".*") if file.is_file()]
     monkeypatch.setattr(files, "save_file", written)
@@ -127,7 +131,9 @@ def test_a_killed_evaluation_goes_on_from_its_pieces(tmp_path, cache, run, monke
                 [sys.executable, "-m", "defective", *shlex.split(command)], capture_output=True, env=environment
             )
             assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, b"")
-            kept = {file: file.stat().st_mtime_ns for file in (tmp_path / f"cache-{die_at}" / "pieces").rglob("*.safetensors")}
+            kept = {
+                file: file.stat().st_mtime_ns for file in (tmp_path / f"cache-{die_at}" / "store" / "chunks").rglob("*.safetensors")
+            }
             assert len(kept) > 4
         code, out, _ = run(command)
         assert code == 0
@@ -159,7 +165,7 @@ def test_too_little_memory_is_one_line_that_says_what_helps(place, run, monkeypa
     def run_out(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nSee documentation")
 
-    monkeypatch.setattr("defective.evaluation.crafted.attack_batches", run_out)
+    monkeypatch.setattr("defective.evaluation.adversarial.from_spec", run_out)
     code, out, err = run("evaluate own_nets:bright own_nets:cautious --data folder:data --parts transfer")
     assert (code, out) == (2, "")
     line = err.splitlines()[-1]

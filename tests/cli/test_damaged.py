@@ -124,10 +124,10 @@ def test_reproduce_does_it_again_and_keeps_what_was_there(place, tmp_path, run):
     assert f"{FILE} is damaged: " in said.err and said.err.count("is damaged") == 1
     assert [job["stored"] for job in json.loads(said.out)["jobs"]] == [True, False]
     said = run(f"{REPRODUCE} {tmp_path / 'store'} --json")
-    assert said.code == 0 and said.err.count("is damaged") == 1 and json.loads(said.out)["jobs"]["done now"] == 1
+    assert said.code == 0 and said.err.count("is damaged") == 1 and json.loads(said.out)["jobs"]["executed"] == 1
     assert [store.result(job)["values"] for job in PLAN.jobs] == [first, other]
     assert listing(store.folder / "damaged" / f"{name_of(DEFECTIVE)}-1") == before
-    assert parse(run(f"{REPRODUCE} {tmp_path / 'store'} --json"))["jobs"]["done now"] == 0
+    assert parse(run(f"{REPRODUCE} {tmp_path / 'store'} --json"))["jobs"]["executed"] == 0
 
 
 def test_reproduce_says_nothing_of_what_it_was_not_asked_for(store, place, run, monkeypatch):

@@ -105,7 +105,7 @@ def test_it_runs_what_is_missing_and_shows_what_it_measured(place, tmp_path, run
     code, out, err = run(f"{command} --json")
     first = json.loads(out, parse_constant=pytest.fail)
     assert code == 0 and "[1/2] train resnet18 (tiny, seed 0) on data" in err
-    assert first["jobs"] == {"finished": 2, "failed": 0, "blocked": 0, "left": 0, "done now": 2} and first["failed"] == []
+    assert first["jobs"] == {"finished": 2, "failed": 0, "blocked": 0, "pending": 0, "executed": 2} and first["failed"] == []
     [made] = first["exhibits"]
     store = Store.open(tmp_path / "store")
     stored = {job.net: store.result(job)["values"]["test_accuracy"] for job in plan_of("figure14", data="data").jobs}
@@ -115,13 +115,13 @@ def test_it_runs_what_is_missing_and_shows_what_it_measured(place, tmp_path, run
     assert made["data"] == {"cifar10": "data"} and made["scale"] == "tiny"
     before = listing(store.folder)
     again = parse(run(f"{command} --json"))
-    assert again["jobs"] | {"done now": 2} == first["jobs"] and again["jobs"]["done now"] == 0
+    assert again["jobs"] | {"executed": 2} == first["jobs"] and again["jobs"]["executed"] == 0
     assert again["exhibits"] == first["exhibits"] and listing(store.folder) == before
     said = run(command)
     # The paper prints no numbers for Figure 14.
     shown = [f"{each['mean']:.1f}" for each in measured]
     assert table(said) == [["ResNet-18", shown[0], "–"], ["0.5-Bottom", shown[1], "–"]]
-    assert "2 jobs finished, 0 of them now; 0 failed, 0 blocked, 0 left. Page: defective report --store" in said.out
+    assert "2 jobs finished, 0 of them now; 0 failed, 0 blocked, 0 pending. Page: defective report --store" in said.out
 
 
 @pytest.mark.parametrize(("defective", "code", "verdict"), [(900, 0, "holds"), (505, 0, "undecided"), (200, 1, "fails")])
@@ -223,12 +223,12 @@ def test_a_job_that_fails_is_1_and_the_rest_is_done(place, tmp_path, run, broken
     assert f"failed: {name_of(failing)}: the loss is nan at step 1" in out and "1 jobs finished, 1 of them now; 1 failed" in out
     code, out, _ = run(f"{command} --json")
     document = json.loads(out)
-    assert code == 1 and document["jobs"] == {"finished": 1, "failed": 1, "blocked": 0, "left": 0, "done now": 0}
+    assert code == 1 and document["jobs"] == {"finished": 1, "failed": 1, "blocked": 0, "pending": 0, "executed": 0}
     assert [(each["job"], each["error"]) for each in document["failed"]] == [(name_of(failing), "the loss is nan at step 1")]
     monkeypatch.undo()
     monkeypatch.chdir(place)
     monkeypatch.setenv("DEFECTIVE_CACHE", str(tmp_path / "cache"))
-    assert parse_jobs(run(f"{command} --json")) == {"finished": 2, "failed": 0, "blocked": 0, "left": 0, "done now": 1}
+    assert parse_jobs(run(f"{command} --json")) == {"finished": 2, "failed": 0, "blocked": 0, "pending": 0, "executed": 1}
 
 
 def parse_jobs(said):
@@ -240,10 +240,10 @@ def test_a_time_budget_leaves_the_rest_for_the_same_command(place, tmp_path, run
     command = f"{QUICK} --store {tmp_path / 'store'}"
     code, out, err = run(f"{command} --time-budget 0.001s")
     assert code == 0 and "train" not in err
-    assert "0 jobs finished, 0 of them now; 0 failed, 0 blocked, 2 left: the same command goes on." in out
+    assert "0 jobs finished, 0 of them now; 0 failed, 0 blocked, 2 pending: the same command resumes." in out
     store = Store.open(tmp_path / "store")
     assert (list(store.finished()), store.unfinished()) == ([], [])
-    assert parse_jobs(run(f"{command} --time-budget 2h --json"))["done now"] == 2
+    assert parse_jobs(run(f"{command} --time-budget 2h --json"))["executed"] == 2
 
 
 def test_a_drawing_needs_neither_data_nor_jobs(tmp_path, run):
@@ -280,7 +280,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(place, tmp_path, run, monkeyp
     assert not [name for name in listing(store.folder) if "half" in name or "/." in name]
     before = listing(store.folder / "jobs")
     monkeypatch.setattr(files, "save_file", written)
-    assert parse_jobs(run(command))["done now"] == 1
+    assert parse_jobs(run(command))["executed"] == 1
     assert before.items() <= listing(store.folder / "jobs").items()
 
 
@@ -292,4 +292,4 @@ def test_other_images_of_the_same_name_are_refused(place, tmp_path, run):
 
 
 def test_three_seeds_train_each_net_thrice(place, tmp_path, run):
-    assert parse_jobs(run(f"{QUICK} --store {tmp_path / 'store'} --seeds 3 --time-budget 0.001s --json"))["left"] == 6
+    assert parse_jobs(run(f"{QUICK} --store {tmp_path / 'store'} --seeds 3 --time-budget 0.001s --json"))["pending"] == 6

@@ -44,6 +44,7 @@ def listing(folder):
 
 def test_ls_lists_finished_unfinished_and_failed(store, run):
     *done, begun, failed = PLAN.jobs
+    write_json(store.folder / "running" / name_of(begun) / "spec.json", begun.model_dump(mode="json"))
     before = listing(store.folder)
     document = parse(run("store ls --store store --json"))
     assert [row["job"] for row in document["finished"]] == sorted(name_of(job) for job in done)
@@ -158,12 +159,12 @@ def test_export_says_which_earlier_file_it_removes(store, run, tmp_path):
 @pytest.fixture
 def litter(store):
     """Parts of attacks, half-written files and an unfinished job, all of them ten days old, and some new ones."""
-    old = ["pieces/ab/1.safetensors", "pieces/cd/2.safetensors", "plans/.x.json.1-ab", "pieces/ab/.3.safetensors.1-ab"]
+    old = ["chunks/ab/1.safetensors", "chunks/cd/2.safetensors", "plans/.x.json.1-ab", "chunks/ab/.3.safetensors.1-ab"]
     for name in old:
         (store.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (store.folder / name).write_bytes(b"0123456789")
     age(store.folder, 10)
-    new = ["pieces/ab/4.safetensors", "pieces/ab/.5.safetensors.1-ab"]
+    new = ["chunks/ab/4.safetensors", "chunks/ab/.5.safetensors.1-ab"]
     for name in new:
         (store.folder / name).write_bytes(b"0123456789")
     return old, new
@@ -186,8 +187,8 @@ def test_gc_removes_what_is_old_and_needed_by_nothing(store, run, litter):
 def test_gc_of_today_leaves_what_a_process_may_be_at(store, run, litter):
     _, new = litter
     assert "in 5 places" in run("store gc --store store --days 0").out
-    assert sorted(name for name in listing(store.folder) if "pieces" in name) == sorted(new)
-    assert "parts of attacks of the last" in " ".join(run("store gc --help").out.split())
+    assert sorted(name for name in listing(store.folder) if "chunks" in name) == sorted(new)
+    assert "chunks of the last hour" in " ".join(run("store gc --help").out.split())
 
 
 def test_gc_leaves_the_job_that_a_process_is_at(store, run):

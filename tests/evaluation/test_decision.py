@@ -7,8 +7,10 @@ from torch import nn
 from defective import AttackSpec, InputError
 from defective.attacks import boundary_details, boundary_score
 from defective.data import ImageSet
-from defective.evaluation import Decision, Settings, Subject, Work, decide, decision
+from defective.evaluation import Decision, EvaluatedModel, decide, decision
+from defective.evaluation.settings import Settings
 from defective.masks import stream
+from evaluations import stored
 from problems import level_set, plane
 
 
@@ -23,7 +25,7 @@ def judged():
     data = level_set(net, 6)
     z, weight = net(data.x / 255).detach(), net[1].weight.detach()
     squared = (z[:, 0] - z[:, 1]).square() / (weight[0] - weight[1]).square().sum() / weight.shape[1]
-    return Subject.of("plane", net, data), squared
+    return EvaluatedModel.of("plane", net, data), squared
 
 
 class Brightness(nn.Module):
@@ -67,7 +69,7 @@ def test_the_score_is_that_of_the_attack_on_the_same_images(judged, directions, 
 
 def test_images_without_a_start_are_left_out_and_counted():
     data = grey(50, 250, 60, 240, 245, labels=(0, 1, 0, 1, 1))
-    found = decide(Subject.of("brightness", Brightness(), data), spec(30), samples=5)
+    found = decide(EvaluatedModel.of("brightness", Brightness(), data), spec(30), samples=5)
     started = found.started.nonzero().flatten()
     assert sorted(found.index[started].tolist()) == [1, 3, 4]
     assert (found.squared[~found.started] == 0).all()
@@ -81,7 +83,7 @@ def test_images_without_a_start_are_left_out_and_counted():
 
 def test_a_model_that_noise_never_fools_has_no_score():
     data = grey(50, 60, labels=(0, 0))
-    found = decide(Subject.of("brightness", Brightness(), data), spec(5), samples=2)
+    found = decide(EvaluatedModel.of("brightness", Brightness(), data), spec(5), samples=2)
     assert math.isnan(found.score) and found.interval == (0, math.inf)
     assert found.as_dict() | {"median_queries": 0} == {
         "score": None,
@@ -125,7 +127,7 @@ def test_a_walk_goes_on_where_it_stopped(judged, tmp_path, monkeypatch):
     # All in one piece: the size of a piece changes nothing.
     whole = decide(judged[0], spec(20), samples=6)
     monkeypatch.setattr(decision, "CHUNK", 4)
-    subject = Subject.of("plane", judged[0].model, judged[0].data, Work(tmp_path))
+    subject = EvaluatedModel.of("plane", judged[0].model, judged[0].data, stored(tmp_path))
     walks = []
 
     def counted(model, x, y, **options):
@@ -150,10 +152,10 @@ def test_a_walk_goes_on_where_it_stopped(judged, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("attack", ["pgd", "noise", "cw"])
 def test_an_attack_that_asks_for_more_than_decisions_is_refused(attack):
-    with pytest.raises(InputError, match=rf"decision = .*{attack}:.* asks for more than decisions: use boundary"):
+    with pytest.raises(InputError, match=rf"decision = .*{attack}:.* needs more than decisions: use boundary"):
         Settings.make(decision=AttackSpec.parse(attack))
 
 
 def test_a_model_that_is_never_right_is_refused():
-    with pytest.raises(InputError, match=r"^brightness classifies no image of grey right"):
-        decide(Subject.of("brightness", Brightness(), grey(50, labels=(1,))), spec(5), samples=2)
+    with pytest.raises(InputError, match=r"^brightness classifies no image of grey correctly"):
+        decide(EvaluatedModel.of("brightness", Brightness(), grey(50, labels=(1,))), spec(5), samples=2)

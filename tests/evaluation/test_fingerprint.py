@@ -12,12 +12,14 @@ from torch import nn
 
 from defective.data import ImageSet, ImageStream
 from defective.data.folder import Listing
-from defective.evaluation import Subject, Work
+from defective.evaluation import EvaluatedModel
 from defective.files import read_tensors
+from defective.specs.versions import VERSIONS
 from evaluations import (
     Lambda,
     pictures,
     small_net,
+    stored,
 )
 from image_files import write_image
 
@@ -45,21 +47,21 @@ CHANGES = [bump_weight, flip_mask, move_mean, count_batch]
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_a_changed_net_has_another_fingerprint(change):
     net = small_net()
-    before = Subject.of("net", net, pictures()).fingerprint
+    before = EvaluatedModel.of("net", net, pictures()).fingerprint
     change(net)
-    assert Subject.of("net", net, pictures()).fingerprint != before
+    assert EvaluatedModel.of("net", net, pictures()).fingerprint != before
 
 
 def test_a_copy_has_the_same_fingerprint_by_any_name_and_in_any_mode():
     net = small_net()
     other = copy.deepcopy(net).train().requires_grad_(False)
-    assert Subject.of("one", net, pictures()).fingerprint == Subject.of("other", other, pictures()).fingerprint
+    assert EvaluatedModel.of("one", net, pictures()).fingerprint == EvaluatedModel.of("other", other, pictures()).fingerprint
     assert other.training and not net.training
 
 
 def test_models_without_weights_are_told_apart_by_what_they_say():
     data = pictures()
-    sums = [Subject.of("net", Lambda(lambda x, k=k: k * x.flatten(1)[:, :5]), data).fingerprint for k in (1, 2, 1)]
+    sums = [EvaluatedModel.of("net", Lambda(lambda x, k=k: k * x.flatten(1)[:, :5]), data).fingerprint for k in (1, 2, 1)]
     assert sums[0] == sums[2] != sums[1]
 
 
@@ -74,23 +76,23 @@ def test_state_that_is_no_tensor_counts_too():
             self.state = state
 
     model, data = nn.Sequential(Keeps(), nn.Linear(192, 5)), pictures()
-    before = Subject.of("net", model, data).fingerprint
-    assert Subject.of("net", model, data).fingerprint == before
+    before = EvaluatedModel.of("net", model, data).fingerprint
+    assert EvaluatedModel.of("net", model, data).fingerprint == before
     model[0].state = {"scale": 2}
-    assert Subject.of("net", model, data).fingerprint != before
+    assert EvaluatedModel.of("net", model, data).fingerprint != before
 
 
 def test_pieces_of_another_test_set_of_the_same_name_are_not_used(tmp_path):
     """What a user corrected in a folder counts, also behind the first images."""
     net, data = small_net(), pictures()
-    before = Subject.of("net", net, data, Work(tmp_path))
+    before = EvaluatedModel.of("net", net, data, stored(tmp_path))
     assert before.accuracy() < 1
     corrected = ImageSet(data.name, data.split, data.x, before.model(data.x / 255).argmax(1), data.classes)
-    assert Subject.of("net", net, corrected, Work(tmp_path)).accuracy() == 1
+    assert EvaluatedModel.of("net", net, corrected, stored(tmp_path)).accuracy() == 1
     x = data.x.clone()
     x[-1, 0, 0, 0] += 1
     other = ImageSet(data.name, data.split, x, data.y, data.classes)
-    assert Subject.of("net", net, other).fingerprint != before.fingerprint
+    assert EvaluatedModel.of("net", net, other).fingerprint != before.fingerprint
 
 
 def test_streamed_images_go_by_their_files(tmp_path):
@@ -99,23 +101,25 @@ def test_streamed_images_go_by_their_files(tmp_path):
         files.append(tmp_path / f"{number}.png")
         write_image(files[-1], np.full((8, 8, 3), 50 * number, np.uint8))
     data = ImageStream("stream", "test", Listing(tuple(files), torch.arange(3), tuple("abcde")), 8, workers=0)
-    sums = [Subject.of("net", small_net(), data).fingerprint for _ in range(2)]
+    sums = [EvaluatedModel.of("net", small_net(), data).fingerprint for _ in range(2)]
     stat = files[2].stat()
     os.utime(files[2], ns=(stat.st_atime_ns, stat.st_mtime_ns + 1000))
-    sums.append(Subject.of("net", small_net(), data).fingerprint)
+    sums.append(EvaluatedModel.of("net", small_net(), data).fingerprint)
     assert sums[0] == sums[1] != sums[2]
 
 
-def test_a_piece_says_in_plain_values_what_it_is(tmp_path):
-    each = Subject.of("net", small_net(), pictures(), Work(tmp_path, device="cpu"))
-    each.answers(torch.tensor([3, 1]))
+def test_a_chunk_says_in_plain_values_what_it_is(tmp_path, monkeypatch):
+    each = EvaluatedModel.of("net", small_net(), pictures(), stored(tmp_path))
+    each.predictions(torch.tensor([3, 1]))
     (file,) = tmp_path.rglob("*.safetensors")
-    what = each.identity("answers", torch.tensor([3, 1]))
-    assert json.loads(json.dumps(what)) == what
+    what = each.inputs("predict", torch.tensor([3, 1]))
+    assert json.loads(json.dumps(what)) == what and what["device"] == "cpu"
     about = read_tensors(file)[1]
-    assert about.pop("seconds") >= 0 and about == what | each.work.context and each.work.context["device"] == "cpu"
-    others = [each.identity("answers", torch.tensor([1, 3])), each.identity("score", torch.tensor([3, 1]))]
-    assert what not in others and each.identity("answers", torch.tensor([3, 1]), seed=1) != what
+    assert about.pop("seconds") >= 0 and about == what
+    others = [each.inputs("predict", torch.tensor([1, 3])), each.inputs("score", torch.tensor([3, 1]))]
+    others += [each.inputs("predict", torch.tensor([3, 1]), seed=1)]
+    monkeypatch.setitem(VERSIONS, "predict", 2)
+    assert what not in [*others, each.inputs("predict", torch.tensor([3, 1]))]
 
 
 class Detaching(nn.Module):
@@ -167,7 +171,7 @@ def test_a_gradient_is_there_or_not(case):
     model, there = GRADIENTS[case]
     model.train()
     with torch.no_grad():
-        each = Subject.of("mine", model, pictures())
+        each = EvaluatedModel.of("mine", model, pictures())
     assert each.differentiable is there
     assert model.training and all(weight.grad is None for weight in model.parameters())
 
@@ -192,5 +196,5 @@ def test_a_gradient_mended_is_another_model():
         nn.init.zeros_(layer.bias)
         return nn.Sequential(Lambda(lambda x: Rounding.apply(x, passes).flatten(1)), layer)
 
-    hidden, mended, again = (Subject.of("mine", rounding(passes), pictures()).fingerprint for passes in (False, True, True))
+    hidden, mended, again = (EvaluatedModel.of("mine", rounding(passes), pictures()).fingerprint for passes in (False, True, True))
     assert hidden != mended == again

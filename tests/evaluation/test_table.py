@@ -13,9 +13,9 @@ def rate(hits, total, low=0.0, high=1.0):
     return {"rate": hits / total if total else None, "hits": hits, "total": total, "low": low, "high": high}
 
 
-def cell(target, source, attack, relation, paper, own=None):
+def cell(target, source, attack, threat, paper, own=None):
     defense = {"paper": paper, "target-correct": own or rate(99, 99), "all": rate(98, 99)}
-    return {"target": target, "source": source, "attack": attack, "relation": relation, "defense": defense}
+    return {"target": target, "source": source, "attack": attack, "threat_model": threat, "defense": defense}
 
 
 def difference(model, number, low=-0.05, high=0.3, attack="pgd:eps=16/255,steps=20"):
@@ -31,19 +31,19 @@ DOCUMENT = {
     "accuracy": {"plain": rate(95, 100, 0.888, 0.9785), "bottom": rate(1, 3, 0.0615, 0.7923)},
     "settings": {"decision": "boundary:steps=5000", "samples": 1000, "confidence": 0.99},
     "sources": {"src": rate(9, 10), "old": rate(1, 3)},
-    "left_out": {"bottom": "has no gradient"},
+    "skipped": {"bottom": "has no gradient"},
     "cells": [
         cell("plain", "src", PGD, "black-box", rate(1, 8, 0.022, 0.471)),
         cell("bottom", "src", PGD, "adaptive", rate(4, 8, 0.215, 0.785)),
         cell("plain", "plain", PGD, "white-box", rate(0, 8), rate(1, 10, 0.018, 0.404)),
         cell("bottom", "src", FGSM, "black-box", rate(0, 0)),
         cell("plain", "src", FGSM, "black-box", rate(2, 8, 0.071, 0.591)),
-        cell("plain", "old", FGSM, "same structure", rate(3, 8, 0.137, 0.694)),
-        cell("bottom", "a", FGSM, "same masks", rate(8, 8, 0.676, 1.0)),
-        cell("bottom", "b", FGSM, "other masks", rate(0, 8, 0.0, 0.324)),
+        cell("plain", "old", FGSM, "gray-box (same architecture)", rate(3, 8, 0.137, 0.694)),
+        cell("bottom", "a", FGSM, "gray-box (same masks)", rate(8, 8, 0.676, 1.0)),
+        cell("bottom", "b", FGSM, "gray-box (other masks)", rate(0, 8, 0.0, 0.324)),
         cell("plain", "b", FGSM, "black-box", rate(6, 8, 0.409, 0.9285)),
         cell("plain", "src+bottom", FGSM, "black-box", rate(7, 8, 0.529, 0.9776)),
-        cell("bottom", "src+bottom", FGSM, "own weights", rate(0, 4, 0.0, 0.49), rate(1, 4)),
+        cell("bottom", "src+bottom", FGSM, "white-box (shared weights)", rate(0, 4, 0.0, 0.49), rate(1, 4)),
     ],
     "differences": [difference("bottom", 0.1249), difference("bottom", None, attack=FGSM)],
     "decision": {"plain": score(1.23456e-5, 1e-5, None), "bottom": score(2e-5, 1.5e-5, 2.5e-5, 3)},
@@ -65,12 +65,12 @@ DOCUMENT = {
     },
     "checks": {
         "plain": [
-            {"check": "steps", "asks": "more steps never help", "verdict": "passed"},
-            {"check": "radius", "asks": "a larger radius never helps", "verdict": "failed", "measured": "4: 1 %, 8: 5 %"},
+            {"check": "steps", "tests": "more steps never help", "verdict": "passed"},
+            {"check": "radius", "tests": "a larger radius never helps", "verdict": "failed", "measured": "4: 1 %, 8: 5 %"},
         ],
         "bottom": [
-            {"check": "radius", "asks": "a larger radius never helps", "verdict": "passed"},
-            {"check": "steps", "asks": "more steps never help", "verdict": "undecided"},
+            {"check": "radius", "tests": "a larger radius never helps", "verdict": "passed"},
+            {"check": "steps", "tests": "more steps never help", "verdict": "undecided"},
         ],
     },
 }
@@ -83,40 +83,40 @@ MARKDOWN = """\
 | **transfer** | | |
 | pgd:eps=16/255, steps=20 on src | 12.5 (2.2-47.1) | 50.0 (21.5-78.5) a |
 | fgsm:eps=16/255 on src | 25.0 (7.1-59.1) | no images |
-| fgsm:eps=16/255 on old | 37.5 (13.7-69.4) w |  |
+| fgsm:eps=16/255 on old | 37.5 (13.7-69.4) g |  |
 | fgsm:eps=16/255 on a |  | 100.0 (67.6-100.0) s |
 | fgsm:eps=16/255 on b | 75.0 (40.9-92.8) | 0.0 (0.0-32.4) m |
 | fgsm:eps=16/255 on src+bottom | 87.5 (52.9-97.8) |  |
-| **own weights in the source** | | |
+| **white-box, shared weights** | | |
 | fgsm:eps=16/255 on src+bottom |  | 0.0 (0.0-49.0) |
 | **white-box** | | |
 | pgd:eps=16/255, steps=20 | 10.0 (1.8-40.4) |  |
-| **withstood more than plain** | | |
+| **defence rate minus that of plain** | | |
 | pgd:eps=16/255, steps=20 on src |  | +12.5 (-5.0 to +30.0) |
 | **decision-based** | | |
 | S(M) x 1e5, boundary:steps=5000 | 1.23 (1.00-inf) | 2.00 (1.50-2.50, 3 without start) |
-| **noise, 1,234 images that all get right** | | |
+| **noise, 1,234 images that all classify correctly** | | |
 | sigma 1 | 90.0 (59.6-98.2) | 100.0 (72.2-100.0) |
 | sigma 32 | 0.0 (0.0-27.8) | 50.0 (23.7-76.3) |
-| **shuffle, 0 images that all get right** | | |
+| **shuffle, 0 images that all classify correctly** | | |
 | 2 x 2 patches | no images | no images |
 | **shape and texture** | | |
-| shape decisions among decisions for either cue | 25.0 (4.6-69.9) |  |
+| shape bias: shape decisions among decisions for either cue | 25.0 (4.6-69.9) |  |
 | cue-conflict images decided for either cue | 50.0 (21.5-78.5) |  |
-| silhouettes right | no images |  |
-| edge drawings right | 100.0 (20.7-100.0) |  |
-| **honesty check** | | |
+| accuracy on silhouettes | no images |  |
+| accuracy on edge drawings | 100.0 (20.7-100.0) |  |
+| **sanity check** | | |
 | more steps never help | passed | undecided |
 | a larger radius never helps | failed | passed |
 
 - In % with 95 % intervals, up to 1,000 images per source and attack.
-- Transfer cells that are not black-box are marked: w = gray-box, other weights; s = gray-box, same masks and other weights; \
-m = gray-box, other masks; a = adaptive transfer, defective source.
+- Transfer cells that are not black-box are marked: g = gray-box, same architecture with other weights; \
+s = gray-box, same masks with other weights; m = gray-box, other masks; a = adaptive, defective source.
 - Accuracy of the sources: src 90.0, old 33.3.
 - bottom has no gradient.
-- No image to shuffle: on none are all models right with a confidence of 0.99 or more (--confidence).
-- no images: of those that the model had right before, none fooled the source when attacked.
-- plain fails the check that a larger radius never helps: 4: 1 %, 8: 5 %.
+- No image to shuffle: all models are correct with a confidence of 0.99 or more on none (--confidence).
+- no images: of those that the model classified correctly before, none fooled the source when attacked.
+- plain fails the sanity check that a larger radius never helps: 4: 1 %, 8: 5 %.
 """
 
 NOTHING = {
@@ -128,7 +128,7 @@ NOTHING = {
     "stimuli": {},
     "checks": {},
     "sources": {},
-    "left_out": {},
+    "skipped": {},
 }
 
 
@@ -147,20 +147,26 @@ def test_the_rows_are_those_of_the_markdown():
 
 
 @pytest.mark.parametrize(
-    ("relation", "part", "label", "text", "note"),
+    ("threat", "part", "label", "text", "note"),
     [
         ("black-box", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1)", ""),
-        ("same structure", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) w", "w = gray-box, other weights"),
-        ("same masks", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) s", "s = gray-box, same masks and other weights"),
-        ("other masks", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) m", "m = gray-box, other masks"),
-        ("adaptive", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) a", "a = adaptive transfer, defective source"),
-        ("own weights", "own weights in the source", f"{FGSM} on src", "25.0 (7.1-59.1)", ""),
+        (
+            "gray-box (same architecture)",
+            "transfer",
+            f"{FGSM} on src",
+            "25.0 (7.1-59.1) g",
+            "g = gray-box, same architecture with other weights",
+        ),
+        ("gray-box (same masks)", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) s", "s = gray-box, same masks with other weights"),
+        ("gray-box (other masks)", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) m", "m = gray-box, other masks"),
+        ("adaptive", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) a", "a = adaptive, defective source"),
+        ("white-box (shared weights)", "white-box, shared weights", f"{FGSM} on src", "25.0 (7.1-59.1)", ""),
         ("white-box", "white-box", FGSM, "10.0 (1.8-40.4)", ""),
     ],
 )
-def test_each_relation_has_its_place_and_only_marks_in_use_are_explained(relation, part, label, text, note):
+def test_each_threat_has_its_place_and_only_marks_in_use_are_explained(threat, part, label, text, note):
     first = cell("plain", "src", FGSM, "black-box", rate(1, 8, 0.022, 0.471))
-    second = cell("bottom", "src", FGSM, relation, rate(2, 8, 0.071, 0.591), rate(1, 10, 0.018, 0.404))
+    second = cell("bottom", "src", FGSM, threat, rate(2, 8, 0.071, 0.591), rate(1, 10, 0.018, 0.404))
     document = DOCUMENT | NOTHING | {"cells": [first, second]}
     rows = {(row.part, row.label): row.cells for row in table_rows(document)[1:]}
     assert rows[part, label]["bottom"] == text
@@ -204,7 +210,7 @@ def test_a_real_evaluation_fills_the_table_with_its_own_numbers():
     net, other = plane(), plane(1)
     options = {
         "samples": 10,
-        "decision": {"name": "boundary", "parameters": {"steps": 5}},
+        "decision": "boundary:steps=5",
         "decision_samples": 6,
         "check_samples": 10,
     }
@@ -214,16 +220,16 @@ def test_a_real_evaluation_fills_the_table_with_its_own_numbers():
     assert rows == {(row.part, row.label): row.cells for row in table_rows(json.loads(json.dumps(document)))}
     assert len(rows) == len(table_rows(document))
     for each in document["cells"]:
-        white = each["relation"] == "white-box"
+        white = each["threat_model"] == "white-box"
         label = each["attack"].replace(",", ", ") + ("" if white else f" on {each['source']}")
         shown = rows["white-box" if white else "transfer", label][each["target"]]
         assert shown == percent(each["defense"]["target-correct" if white else "paper"])
     for part, name in (("noise", "sigma {}"), ("shuffle", "{0} x {0} patches")):
-        heading = f"{part}, {document[part]['images']} images that all get right"
+        heading = f"{part}, {document[part]['images']} images that all classify correctly"
         for model, curve in document[part]["accuracy"].items():
             assert [rows[heading, name.format(strength)][model] for strength in curve] == [percent(each) for each in curve.values()]
-    for name, asks in CHECKS.items():
+    for name, tests in CHECKS.items():
         found = {
             model: next(each["verdict"] for each in checks if each["check"] == name) for model, checks in document["checks"].items()
         }
-        assert rows["honesty check", asks] == found
+        assert rows["sanity check", tests] == found

@@ -44,7 +44,7 @@ def test_cost_grows_with_what_is_asked_for():
     assert work(nets["resnet18/0.5-bottom-x2-en"], KINDS) == pytest.approx(5 * work(nets["resnet18/0.5-bottom-x2"], KINDS))
 
 
-def test_attacked_images_are_kept_as_bytes_and_so_are_their_pieces():
+def test_attacked_images_are_kept_as_bytes_and_so_are_their_chunks():
     crafted = next(job for job in whole("table8").jobs if job.kind == "craft")
     assert disk(crafted, KINDS) == 2 * 1000 * 3 * 32 * 32
 

@@ -8,14 +8,9 @@ import torch
 from defective import load
 from defective.data import load_data
 from defective.errors import InputError
-from defective.evaluation.accuracy import correct
-from defective.evaluation.crafted import craft_on, read_crafted
-from defective.evaluation.decision import decide
-from defective.evaluation.noise import noise_curve
-from defective.evaluation.shuffle import shuffle_curve
-from defective.evaluation.subject import Subject, common_sample
-from defective.evaluation.transfer import score
-from defective.experiments.execute import Bench
+from defective.evaluation import EvaluatedModel, common_sample, corruption_curve, corruptions, decide, generate, score
+from defective.experiments.adversarial_files import read_adversarial
+from defective.experiments.execute import ExperimentRunner
 from defective.experiments.plan import in_order
 from defective.experiments.run import run
 from defective.experiments.store import Store
@@ -23,7 +18,7 @@ from defective.files import read_tensors
 from defective.models import Ensemble
 from defective.specs import AttackSpec, CraftJob, DecisionJob, NoiseJob, ScoreJob, ShuffleJob
 from defective.training.train import train
-from runs import QUICK, bench, few, net
+from runs import QUICK, bench, execute, few, net
 from turns import in_turns, ticking
 
 FGSM, PGD = AttackSpec.parse("fgsm:eps=8/255"), AttackSpec.parse("pgd:eps=8/255,step_size=4/255,steps=2,random_start=1")
@@ -46,7 +41,7 @@ def done(images, tmp_path_factory):
         # Few nets take noise for both of two classes: do not search long for a start that is not there.
         patch.setattr(import_module("defective.attacks.boundary"), "START_DRAWS", 3)
         made = bench(tmp_path_factory.mktemp("jobs") / "store", images)
-        assert run(JOBS, made).done == len(JOBS), made.store.failures()
+        assert run(JOBS, made).executed == len(JOBS), made.store.failures()
         yield made
 
 
@@ -57,7 +52,7 @@ def data(images, cache):
 
 @pytest.fixture
 def subjects(done, data):
-    return {job: Subject.of("a net", load(done.store.at(job) / "net"), data) for job in (TARGET, SOURCE)}
+    return {job: EvaluatedModel.of("a net", load(done.store.at(job) / "net"), data) for job in (TARGET, SOURCE)}
 
 
 def values(done, job):
@@ -82,7 +77,7 @@ def test_training(done, data, images, tmp_path):
 def test_masks_have_their_own_seed(place, images):
     job = SOURCE.model_copy(update={"mask_seed": 7, "recipe": QUICK.changed(epochs=1)})
     other = job.model_copy(update={"mask_seed": 1})
-    assert run([job, other], place).done == 2
+    assert run([job, other], place).executed == 2
     masks = [
         {name: each for name, each in load(place.store.at(each) / "net").state_dict().items() if name.endswith("defect_mask")}
         for each in (job, other)
@@ -92,8 +87,8 @@ def test_masks_have_their_own_seed(place, images):
 
 
 def test_crafting(done, data, subjects):
-    made = craft_on(subjects[SOURCE], FGSM, samples=10, seed=3)
-    stored = read_crafted(done.store.at(CRAFT) / "images.safetensors", data)
+    made = generate(subjects[SOURCE], FGSM, samples=10, seed=3)
+    stored = read_adversarial(done.store.at(CRAFT) / "images.safetensors", data)
     for name in ("x_adv", "y", "predicted", "index"):
         assert torch.equal(getattr(made, name), getattr(stored, name)), name
     assert values(done, CRAFT) == {"fooled": {"hits": int(made.fooled.sum()), "total": 10}}
@@ -102,16 +97,16 @@ def test_crafting(done, data, subjects):
 
 
 def test_fused_sources_are_attacked_as_one(done, data, subjects):
-    fused = Subject.of("both", Ensemble([subjects[SOURCE].model, subjects[TARGET].model]), data)
-    made = craft_on(fused, PGD, samples=7)
-    stored = read_crafted(done.store.at(FUSED) / "images.safetensors", data)
+    fused = EvaluatedModel.of("both", Ensemble([subjects[SOURCE].model, subjects[TARGET].model]), data)
+    made = generate(fused, PGD, samples=7)
+    stored = read_adversarial(done.store.at(FUSED) / "images.safetensors", data)
     assert torch.equal(made.x_adv, stored.x_adv) and torch.equal(made.index, stored.index)
 
 
 @pytest.mark.parametrize("job", SCORES, ids=["one source", "fused"])
 def test_scoring(done, data, subjects, job):
-    crafted = read_crafted(done.store.at(job.crafted) / "images.safetensors", data)
-    outcome = score(subjects[TARGET].model, crafted)
+    crafted = read_adversarial(done.store.at(job.crafted) / "images.safetensors", data)
+    outcome = score(subjects[TARGET], crafted)
     assert values(done, job) == {each: counts(outcome.rate(each)) for each in ("paper", "target-correct", "all")}
     stored, _ = read_tensors(done.store.at(job) / "outcome.safetensors")
     assert torch.equal(stored["clean"] == crafted.y, outcome.clean_correct)
@@ -121,7 +116,7 @@ def test_scoring(done, data, subjects, job):
 
 
 def test_the_relation_of_source_and_target_is_kept(done):
-    assert [done.store.result(job)["relation"] for job in SCORES] == ["black-box", "own weights"]
+    assert [done.store.result(job)["threat_model"] for job in SCORES] == ["black-box", "white-box (shared weights)"]
 
 
 def test_decisions(done, subjects):
@@ -138,7 +133,7 @@ def test_noise_on_images_that_all_nets_get_right(done, data, subjects):
     x, y = data.take(index)
     expected = {}
     for number, job in enumerate(NOISE.targets):
-        for sigma, rate in noise_curve(subjects[job].model, x, y, sigmas=NOISE.sigmas, seed=2).items():
+        for sigma, rate in corruption_curve(subjects[job].model, x, y, "noise", strengths=NOISE.sigmas, seed=2).items():
             expected[f"{number}/{sigma}"] = counts(rate)
     stored, _ = read_tensors(done.store.at(NOISE) / "outcome.safetensors")
     assert torch.equal(stored.pop("index"), index)
@@ -148,41 +143,42 @@ def test_noise_on_images_that_all_nets_get_right(done, data, subjects):
 
 def test_shuffled_patches_of_images_that_all_nets_are_sure_of(done, data, subjects):
     index = common_sample([subjects[SOURCE], subjects[TARGET]], 6, confidence=0.99, seed=2)
-    assert all(subject.answers(index)[1].min() >= 0.99 for subject in subjects.values())
+    assert all(subject.predictions(index)[1].min() >= 0.99 for subject in subjects.values())
     x, y = data.take(index)
     expected = {}
     for number, job in enumerate(SHUFFLE.targets):
-        for grid, rate in shuffle_curve(subjects[job].model, x, y, grids=(2, 4), seed=2).items():
+        for grid, rate in corruption_curve(subjects[job].model, x, y, "shuffle", strengths=(2, 4), seed=2).items():
             expected[f"{number}/{grid}"] = counts(rate)
     assert values(done, SHUFFLE) == expected
 
 
 @pytest.mark.parametrize("job", [NOISE, SHUFFLE], ids=["noise", "shuffle"])
 def test_a_curve_stops_between_two_strengths_and_goes_on_there(done, monkeypatch, tmp_path, job):
-    monkeypatch.setattr("defective.experiments.execute.correct", lambda *given: asked.append(given) or correct(*given))
+    original = corruptions.corrupt
+    monkeypatch.setattr(corruptions, "corrupt", lambda *given, **seed: asked.append(given) or original(*given, **seed))
     again, asked = job.model_copy(update={"seed": 5}), []
-    whole = Bench(Store(tmp_path / "whole"), done.data, "cpu")
-    whole.net = done.net
-    expected = whole.do(again, tmp_path)["values"]
+    whole = ExperimentRunner(Store(tmp_path / "whole"), done.data, "cpu")
+    whole.model = done.model
+    expected = execute(whole, again, tmp_path)["values"]
     assert len(asked) == 4
     asked.clear()
     ticking(monkeypatch)
-    made, stops = in_turns(lambda: type(done)(done.store, done.data, "cpu").do(again, tmp_path), 1)
-    # Two nets at each strength; nothing is left to do after the second.
-    assert made["values"] == expected and (stops, len(asked)) == (1, 4)
+    made, stops = in_turns(lambda: execute(type(done)(done.store, done.data, "cpu"), again, tmp_path), 1)
+    # Two models at each of two strengths; nothing is left to do after the last.
+    assert made["values"] == expected and (stops, len(asked)) == (3, 4)
 
 
 def test_the_sets_of_a_gallery_show_the_same_images(done, data, subjects):
-    sets = [read_crafted(done.store.at(job) / "images.safetensors", data) for job in GALLERY]
+    sets = [read_adversarial(done.store.at(job) / "images.safetensors", data) for job in GALLERY]
     assert torch.equal(sets[0].index, sets[1].index) and len(sets[0].index) == 5
     assert not torch.equal(sets[0].x_adv, sets[1].x_adv)
-    assert all(subjects[job].answers(sets[0].index)[0].all() for job in (TARGET, SOURCE))
+    assert all(subjects[job].predictions(sets[0].index)[0].all() for job in (TARGET, SOURCE))
 
 
 @pytest.mark.parametrize("job", [CRAFT, GALLERY[0]], ids=["of a table", "of a gallery"])
 def test_pictures_hold_the_originals(done, data, job):
     pictures, about = read_tensors(done.store.at(job) / "pictures.safetensors")
-    crafted = read_crafted(done.store.at(job) / "images.safetensors", data)
+    crafted = read_adversarial(done.store.at(job) / "images.safetensors", data)
     assert torch.equal(pictures["x"], data.x[crafted.index]) and pictures["x"].dtype == torch.uint8
     assert all(torch.equal(pictures[name], getattr(crafted, name)) for name in ("x_adv", "y", "predicted"))
     assert about == {"classes": ["dark", "light"]}
@@ -190,7 +186,7 @@ def test_pictures_hold_the_originals(done, data, job):
 
 def test_few_pictures_are_shown_of_many(done, monkeypatch, tmp_path):
     monkeypatch.setattr("defective.experiments.execute.SHOWN", 3)
-    done.do(CRAFT, tmp_path)
+    execute(done, CRAFT, tmp_path)
     assert len(read_tensors(tmp_path / "pictures.safetensors")[0]["x"]) == 3
     assert (tmp_path / "images.safetensors").read_bytes() == (done.store.at(CRAFT) / "images.safetensors").read_bytes()
 
@@ -198,24 +194,24 @@ def test_few_pictures_are_shown_of_many(done, monkeypatch, tmp_path):
 def test_nets_and_images_are_read_once(done, monkeypatch, tmp_path):
     fresh = type(done)(done.store, done.data, "cpu")
     reads = []
-    for name in ("load", "read_crafted", "load_data"):
+    for name in ("load", "read_adversarial", "load_data"):
         original = getattr(__import__("defective.experiments.execute", fromlist=[name]), name)
         monkeypatch.setattr(
             f"defective.experiments.execute.{name}", lambda *a, n=name, f=original, **k: reads.append(n) or f(*a, **k)
         )
     for _ in range(2):
         for job in SCORES:
-            fresh.do(job, tmp_path)
-    assert sorted(reads) == ["load", "load", "load_data", "read_crafted", "read_crafted"]
+            execute(fresh, job, tmp_path)
+    assert sorted(reads) == ["load", "load", "load_data", "read_adversarial", "read_adversarial"]
 
 
 @pytest.mark.parametrize("kind", ["craft", "noise", "shuffle"])
 def test_without_an_image_that_all_get_right_there_is_nothing_to_measure(done, kind, monkeypatch, tmp_path):
     monkeypatch.setattr("defective.experiments.execute.common_sample", lambda *_, **__: torch.arange(0))
     job = {"craft": GALLERY[0], "noise": NOISE, "shuffle": SHUFFLE}[kind]
-    sure = " and is 99 % sure of" if kind == "shuffle" else ""
-    with pytest.raises(InputError, match=rf"there is no test image that each of .*resnet18 .* classifies right{sure}$"):
-        done.do(job, tmp_path)
+    sure = " with 99 % confidence" if kind == "shuffle" else ""
+    with pytest.raises(InputError, match=rf"there is no test image that each of .*resnet18 .* classifies correctly{sure}$"):
+        execute(done, job, tmp_path)
 
 
 def test_other_images_of_the_same_name_are_refused(place, images, tmp_path):

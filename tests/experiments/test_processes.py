@@ -46,7 +46,7 @@ def end(process):
 def undisturbed(images, tmp_path_factory):
     store = tmp_path_factory.mktemp("undisturbed") / "store"
     made = end(begin(store, images))
-    assert made["jobs"] == {"finished": 16, "failed": 0, "blocked": 0, "left": 0, "done now": 16}
+    assert made["jobs"] == {"finished": 16, "failed": 0, "blocked": 0, "pending": 0, "executed": 16}
     return held(store), numbers(made)
 
 
@@ -59,7 +59,7 @@ def numbers(made):
 def test_two_processes_share_the_work(images, tmp_path, undisturbed):
     both = [begin(tmp_path / "store", images) for _ in range(2)]
     made = [end(process) for process in both]
-    assert sum(each["jobs"]["done now"] for each in made) == 16
+    assert sum(each["jobs"]["executed"] for each in made) == 16
     assert [each["jobs"]["finished"] for each in made] == [16, 16] and not any(each["failed"] for each in made)
     assert [numbers(each) for each in made] == [undisturbed[1]] * 2
     assert held(tmp_path / "store") == undisturbed[0]
@@ -85,7 +85,7 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(images, tmp_path, undi
         done.append(sorted(place.name for place in (store / "jobs").iterdir()) if (store / "jobs").is_dir() else [])
     assert all(set(one) <= set(other) for one, other in pairwise(done))
     made = end(begin(store, images))
-    assert made["jobs"] == {"finished": 16, "failed": 0, "blocked": 0, "left": 0, "done now": 16 - len(done[-1])}
+    assert made["jobs"] == {"finished": 16, "failed": 0, "blocked": 0, "pending": 0, "executed": 16 - len(done[-1])}
     assert numbers(made) == undisturbed[1]
     assert held(store) == undisturbed[0]
     assert not list((store / "running").iterdir())
@@ -95,6 +95,6 @@ def test_in_pieces_of_a_time_budget_it_ends_as_if_undisturbed(images, tmp_path, 
     store, left = tmp_path / "store", []
     for budget in (["--time-budget", "3s"], []):
         made = end(begin(store, images, *budget))
-        left.append(made["jobs"]["left"])
+        left.append(made["jobs"]["pending"])
     assert left[0] >= left[1] == 0
     assert numbers(made) == undisturbed[1] and held(store) == undisturbed[0]

@@ -81,7 +81,7 @@ def test_a_worker_killed_midway_loses_nothing(cluster, few, tmp_path):
     os.kill(victims[0], signal.SIGKILL)
     printed, _ = on_ray.communicate()
     document = json.loads(printed)
-    assert document["jobs"] == {"finished": 10, "failed": 0, "blocked": 0, "left": 0, "done now": 10}
+    assert document["jobs"] == {"finished": 10, "failed": 0, "blocked": 0, "pending": 0, "executed": 10}
     assert kept(tmp_path / "ray") == kept(tmp_path / "alone")
 
 
@@ -107,7 +107,7 @@ def test_a_busy_cluster_does_not_hold_the_command_past_its_budget(cluster, few, 
         finally:
             other.kill()
     assert on_ray.returncode == 0
-    assert json.loads(printed)["jobs"] == {"finished": 0, "failed": 0, "blocked": 0, "left": 10, "done now": 0}
+    assert json.loads(printed)["jobs"] == {"finished": 0, "failed": 0, "blocked": 0, "pending": 10, "executed": 0}
 
 
 def test_no_cluster_there_is_said_in_one_line(few, tmp_path, capfd):

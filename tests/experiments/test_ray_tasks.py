@@ -57,24 +57,30 @@ def refs():
 def test_a_busy_cluster_does_not_hold_the_driver_past_the_deadline(tmp_path, refs, clock):
     ray, said = Ray(**{"0": "finished", "1": "failed"}), []
     with until(60):
-        tally = _collect(ray, refs, Store(tmp_path / "store"), said.append)
+        summary = _collect(ray, refs, Store(tmp_path / "store"), said.append)
     assert ray.timeouts == [50.0] * 3
     assert ray.cancelled == ["2", "3", "4"]
     # The source failed, so that nothing can be made of what needs it.
-    assert [tally.states[job] for job in JOBS] == ["finished", "failed", "blocked", "blocked", "blocked"] and tally.done == 1
+    assert [summary.states[job] for job in JOBS] == [
+        "finished",
+        "failed",
+        "blocked",
+        "blocked",
+        "blocked",
+    ] and summary.executed == 1
     assert [line.split()[:2] for line in said] == [["[1/5]", "finished:"], ["[2/5]", "failed:"]]
 
 
 def test_what_no_core_was_free_for_is_left(tmp_path, refs):
     ray = Ray(**{"0": "finished"})
     with until(0):
-        tally = _collect(ray, refs, Store(tmp_path / "store"), lambda line: None)
-    assert ray.timeouts == [0.0, 0.0] and [tally.states[job] for job in JOBS] == ["finished"] + ["left"] * 4
+        summary = _collect(ray, refs, Store(tmp_path / "store"), lambda line: None)
+    assert ray.timeouts == [0.0, 0.0] and [summary.states[job] for job in JOBS] == ["finished"] + ["pending"] * 4
 
 
 def test_without_a_deadline_the_driver_waits(tmp_path, refs):
     ray = Ray(**dict.fromkeys(refs.values(), "finished"))
-    assert _collect(ray, refs, Store(tmp_path / "store"), lambda line: None).done == 5
+    assert _collect(ray, refs, Store(tmp_path / "store"), lambda line: None).executed == 5
     assert ray.timeouts == [None] * 5 and ray.cancelled == []
 
 
@@ -103,19 +109,19 @@ def test_tasks_stop_before_their_driver_does(tmp_path, clock):
 
 def test_other_images_of_the_same_name_are_refused_to_every_task(place, tmp_path, monkeypatch):
     """Not to the first of a worker alone."""
-    monkeypatch.setattr(cluster, "_benches", {})
+    monkeypatch.setattr(cluster, "_runners", {})
     place.check_data("few")
     other = few(tmp_path / "other" / "few", train=31)
     task = (TARGET.model_dump(mode="json"), str(place.store.folder))
     for _ in range(3):
         with pytest.raises(InputError, match="few: other images than those that the results in"):
             _do(*task, {"few": f"folder:{other}"}, "cpu", None)
-    assert list(place.store.finished()) == [] and cluster._benches == {}
+    assert list(place.store.finished()) == [] and cluster._runners == {}
     # The worker is not lost for those that name the right images.
-    assert _do(*task, dict(place.data), "cpu", 0.0) == ("left", False)
-    kept = cluster._benches[str(place.store.folder)]
-    assert _do(*task, dict(place.data), "cpu", 0.0) == ("left", False)
-    assert cluster._benches == {str(place.store.folder): kept}
+    assert _do(*task, dict(place.data), "cpu", 0.0) == ("pending", False)
+    kept = cluster._runners[str(place.store.folder)]
+    assert _do(*task, dict(place.data), "cpu", 0.0) == ("pending", False)
+    assert cluster._runners == {str(place.store.folder): kept}
 
 
 @pytest.mark.parametrize("address", ["auto", "local", "127.0.0.1:6379", "head.lan:1"])

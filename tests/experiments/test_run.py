@@ -7,9 +7,9 @@ import pytest
 from defective import progress
 from defective.errors import InputError, OutOfTime
 from defective.experiments import run as running
-from defective.experiments.execute import Bench
+from defective.experiments.execute import EXECUTORS
 from defective.experiments.plan import in_order
-from defective.experiments.run import Tally, run
+from defective.experiments.run import RunSummary, run
 from defective.experiments.schema import blank
 from defective.experiments.store import write_json
 from defective.specs import AttackSpec, CraftJob, DecisionJob, ScoreJob
@@ -28,32 +28,32 @@ def missing(store):
 
 
 class Made:
-    """Stands for the work: what was asked for is written down, and some of it breaks."""
+    """Stands in for the work: what was executed is written down, and some of it breaks."""
 
-    def __init__(self, monkeypatch, **broken):
+    def __init__(self, runner, **broken):
         self.asked, self.broken = [], broken
-        monkeypatch.setattr(Bench, "do", lambda bench, job, place: self.do(job, place))
+        runner.executors = dict.fromkeys(EXECUTORS, self.execute)
 
-    def do(self, job, place):
+    def execute(self, runner, job, folder):
         self.asked.append(job)
         if job.kind in self.broken:
             raise self.broken[job.kind]
-        write_json(place / "result.json", blank(job))
+        return blank(job)
 
 
 @pytest.fixture
-def made(monkeypatch):
-    return Made(monkeypatch)
+def made(place):
+    return Made(place)
 
 
 def test_each_job_is_done_once_and_in_order(place, made):
     said = []
-    tally = run(JOBS, place, said.append)
-    assert made.asked == JOBS and tally == Tally(dict.fromkeys(JOBS, "finished"), 5)
+    summary = run(JOBS, place, said.append)
+    assert made.asked == JOBS and summary == RunSummary(dict.fromkeys(JOBS, "finished"), 5)
     assert [line.split()[0] for line in said] == [f"[{n}/5]" for n in range(1, 6)]
     assert said[0] == "[1/5] train resnet18 (quick, seed 0) on few"
     again = run(JOBS, place, said.append)
-    assert made.asked == JOBS and (again.count("finished"), again.done, len(said)) == (5, 0, 5)
+    assert made.asked == JOBS and (again.count("finished"), again.executed, len(said)) == (5, 0, 5)
     assert missing(place.store) == []
 
 
@@ -61,11 +61,11 @@ def test_each_job_is_done_once_and_in_order(place, made):
     "error", [InputError("no image\nis right"), RuntimeError("shapes differ"), OSError(errno.EIO, "bad disk"), MemoryError()]
 )
 def test_a_failure_is_recorded_and_the_rest_goes_on(place, monkeypatch, error):
-    broken = Made(monkeypatch, craft=error)
+    broken = Made(place, craft=error)
     said = []
-    tally = run(JOBS, place, said.append)
-    assert tally.states == {TARGET: "finished", WALK: "finished", SOURCE: "finished", CRAFT: "failed", SCORE: "blocked"}
-    assert tally.done == 3 and SCORE not in broken.asked
+    summary = run(JOBS, place, said.append)
+    assert summary.states == {TARGET: "finished", WALK: "finished", SOURCE: "finished", CRAFT: "failed", SCORE: "blocked"}
+    assert summary.executed == 3 and SCORE not in broken.asked
     assert any(line.startswith("[4/5] failed: fgsm:eps=8/255 on ") for line in said)
     assert place.store.failure(CRAFT)["error"] == (" ".join(str(error).split()) or type(error).__name__)
     assert [place.store.failure(job) for job in JOBS if job != CRAFT] == [None] * 4
@@ -73,28 +73,28 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(place, monkeypatch, error):
 
 
 def test_the_next_run_tries_what_failed_again(place, monkeypatch):
-    Made(monkeypatch, craft=InputError("no"))
+    Made(place, craft=InputError("no"))
     run(JOBS, place)
-    mended = Made(monkeypatch)
-    tally = run(JOBS, place)
-    assert mended.asked == [CRAFT, SCORE] and (tally.count("finished"), tally.done) == (5, 2)
+    mended = Made(place)
+    summary = run(JOBS, place)
+    assert mended.asked == [CRAFT, SCORE] and (summary.count("finished"), summary.executed) == (5, 2)
     assert place.store.failures() == []
 
 
 def test_what_fails_for_want_of_a_net_blocks_all_that_follows(place, monkeypatch):
-    Made(monkeypatch, train=InputError("no"))
-    tally = run(JOBS, place)
-    assert tally.states == {TARGET: "failed", SOURCE: "failed", CRAFT: "blocked", SCORE: "blocked", WALK: "blocked"}
+    Made(place, train=InputError("no"))
+    summary = run(JOBS, place)
+    assert summary.states == {TARGET: "failed", SOURCE: "failed", CRAFT: "blocked", SCORE: "blocked", WALK: "blocked"}
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EPIPE])
 def test_a_full_disk_and_a_lost_reader_are_no_fault_of_the_job(place, monkeypatch, number):
-    broken = Made(monkeypatch, craft=OSError(number, "stop"))
+    broken = Made(place, craft=OSError(number, "stop"))
     with pytest.raises(OSError, match="stop"):
         run(JOBS, place)
     assert broken.asked[-1] == CRAFT and place.store.failures() == [] and len(missing(place.store)) == 2
-    Made(monkeypatch)
-    assert run(JOBS, place).done == 2
+    Made(place)
+    assert run(JOBS, place).executed == 2
 
 
 def test_a_lost_reader_of_our_lines_is_no_fault_of_the_job(place, made):
@@ -107,7 +107,7 @@ def test_a_lost_reader_of_our_lines_is_no_fault_of_the_job(place, made):
 
 
 def test_the_user_may_stop_it(place, monkeypatch):
-    Made(monkeypatch, craft=KeyboardInterrupt())
+    Made(place, craft=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         run(JOBS, place)
     assert place.store.failures() == [] and missing(place.store) == [CRAFT, SCORE]
@@ -117,14 +117,14 @@ def test_a_job_whose_result_is_damaged_is_done_again(place, made):
     run(JOBS, place)
     (place.store.at(CRAFT) / "result.json").write_text("{")
     assert missing(place.store) == [CRAFT]
-    assert run(JOBS, place).done == 1 and made.asked == [*JOBS, CRAFT]
-    assert run(JOBS, place).done == 0
+    assert run(JOBS, place).executed == 1 and made.asked == [*JOBS, CRAFT]
+    assert run(JOBS, place).executed == 0
 
 
 def test_after_the_deadline_nothing_is_begun(place, made):
     with progress.until(0):
-        tally = run(JOBS, place)
-    assert made.asked == [] and tally == Tally(dict.fromkeys(JOBS, "left"))
+        summary = run(JOBS, place)
+    assert made.asked == [] and summary == RunSummary(dict.fromkeys(JOBS, "pending"))
     assert place.store.unfinished() == []
 
 
@@ -132,22 +132,22 @@ def test_after_the_deadline_nothing_is_begun(place, made):
 def test_the_same_call_goes_on_after_a_deadline(place, made, monkeypatch, units):
     ticking(monkeypatch)
     with progress.until(units + 1):
-        tally = run(JOBS, place)
-    assert made.asked == JOBS[:units] and tally.done == min(units, 5)
-    assert [tally.states[job] for job in JOBS] == ["finished"] * tally.done + ["left"] * (5 - tally.done)
-    assert run(JOBS, place).done == 5 - tally.done
+        summary = run(JOBS, place)
+    assert made.asked == JOBS[:units] and summary.executed == min(units, 5)
+    assert [summary.states[job] for job in JOBS] == ["finished"] * summary.executed + ["pending"] * (5 - summary.executed)
+    assert run(JOBS, place).executed == 5 - summary.executed
     assert made.asked == JOBS
 
 
 def test_what_is_blocked_is_not_left(place, monkeypatch):
     ticking(monkeypatch)
-    Made(monkeypatch, train=InputError("no"))
+    Made(place, train=InputError("no"))
     with progress.until(2):
-        tally = run([TARGET, WALK, SOURCE, CRAFT], place)
-    assert tally.states == {TARGET: "failed", WALK: "blocked", SOURCE: "left", CRAFT: "left"}
-    made = Made(monkeypatch, craft=OutOfTime())
-    tally = run(JOBS, place)
-    assert tally.count("left") == 2 and SCORE not in made.asked and place.store.failures() == []
+        summary = run([TARGET, WALK, SOURCE, CRAFT], place)
+    assert summary.states == {TARGET: "failed", WALK: "blocked", SOURCE: "pending", CRAFT: "pending"}
+    made = Made(place, craft=OutOfTime())
+    summary = run(JOBS, place)
+    assert summary.count("pending") == 2 and SCORE not in made.asked and place.store.failures() == []
 
 
 def test_what_another_process_is_at_is_waited_for(place, made, images, monkeypatch):
@@ -165,9 +165,9 @@ def test_what_another_process_is_at_is_waited_for(place, made, images, monkeypat
         hand.__exit__(None, None, None)
 
     monkeypatch.setattr(running, "time", SimpleNamespace(sleep=wait))
-    tally = run(JOBS, place)
+    summary = run(JOBS, place)
     assert waits == [running.PATIENCE] and made.asked == [SOURCE, TARGET, WALK, SCORE]
-    assert (tally.count("finished"), tally.done) == (5, 3)
+    assert (summary.count("finished"), summary.executed) == (5, 3)
 
 
 def test_a_deadline_ends_the_wait(place, made, monkeypatch):
@@ -175,8 +175,8 @@ def test_a_deadline_ends_the_wait(place, made, monkeypatch):
     monkeypatch.setattr(progress, "monotonic", lambda: sum(waits))
     monkeypatch.setattr(running, "time", SimpleNamespace(sleep=waits.append))
     with place.store.working(TARGET), progress.until(2.5 * running.PATIENCE):
-        tally = run([TARGET, WALK], place)
-    assert waits == [running.PATIENCE] * 3 and tally.states == {TARGET: "left", WALK: "left"} and made.asked == []
+        summary = run([TARGET, WALK], place)
+    assert waits == [running.PATIENCE] * 3 and summary.states == {TARGET: "pending", WALK: "pending"} and made.asked == []
 
 
 def test_a_job_that_is_finished_between_look_and_lock_is_not_done(place, made, monkeypatch):
@@ -187,7 +187,7 @@ def test_a_job_that_is_finished_between_look_and_lock_is_not_done(place, made, m
         return None if len(looks) == 1 else {"values": {}}
 
     monkeypatch.setattr(place.store, "result", result)
-    assert run([TARGET], place) == Tally({TARGET: "finished"}) and made.asked == [] and len(looks) == 3
+    assert run([TARGET], place) == RunSummary({TARGET: "finished"}) and made.asked == [] and len(looks) == 3
 
 
 def test_stopped_again_and_again_it_ends_as_if_undisturbed(place, images, tmp_path, monkeypatch):
@@ -196,13 +196,13 @@ def test_stopped_again_and_again_it_ends_as_if_undisturbed(place, images, tmp_pa
     crafted = CRAFT.model_copy(update={"sources": (source,)})
     jobs = in_order([ScoreJob(target=target, crafted=crafted)])
     whole = bench(tmp_path / "whole", images)
-    assert run(jobs, whole).done == 4
+    assert run(jobs, whole).executed == 4
     ticking(monkeypatch)
     stops = 0
     while True:
         with progress.until(4):
-            tally = run(jobs, bench(place.store.folder, images))
-        if not tally.count("left"):
+            summary = run(jobs, bench(place.store.folder, images))
+        if not summary.count("pending"):
             break
         stops += 1
     # 2 nets of 4 steps each, and what is done with them.

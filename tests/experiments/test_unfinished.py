@@ -1,5 +1,3 @@
-import json
-
 import pytest
 
 from defective.experiments.describe import describe
@@ -7,7 +5,7 @@ from defective.experiments.store import Store, name_of
 from defective.experiments.unfinished import unfinished
 from defective.files import write_tensors
 from defective.specs import AttackSpec, CraftJob
-from runs import net, plan_of
+from runs import net
 
 
 @pytest.fixture
@@ -61,14 +59,6 @@ def test_how_far_an_attack_is_is_not_said(store):
     assert unfinished(store) == [{"job": name_of(job), "about": describe(job), "epochs": None, "of_epochs": None}]
 
 
-def test_what_an_earlier_version_began_is_known_from_the_plans(store):
-    plan = plan_of("table10")
-    job = plan.jobs[0]
-    for name in (name_of(job), "train-0123456789abcdef"):
-        (store.folder / "running" / name).mkdir()
-    assert [each["about"] for each in unfinished(store)] == [None, None]
-    store.note_plan(plan.as_dict())
-    store.note_plan(json.loads(json.dumps(plan.as_dict())) | {"exhibits": ["table99"]})
-    (store.folder / "plans" / "0.json").write_text("{")
-    about = {each["job"]: each["about"] for each in unfinished(store)}
-    assert about == {name_of(job): describe(job), "train-0123456789abcdef": None}
+def test_what_nothing_says_is_not_known(store):
+    (store.folder / "running" / "train-0123456789abcdef").mkdir()
+    assert [each["about"] for each in unfinished(store)] == [None]

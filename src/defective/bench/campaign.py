@@ -14,30 +14,17 @@ from defective.bench.paired import ratios
 from defective.bench.settings import COSTS, Found, Settings, absent, measured, wrong
 from defective.errors import InputError
 from defective.experiments.cost import disk, work
-from defective.experiments.execute import Bench
+from defective.experiments.execute import EXECUTORS, ExperimentRunner
 from defective.experiments.plan import KINDS, Plan, read_plan
 from defective.experiments.run import run
 from defective.experiments.schema import blank
-from defective.experiments.store import Store, name_of, write_json
+from defective.experiments.store import Store, name_of
 from defective.files import write_tensors
 from defective.specs import Job, ScoreJob, needs
 
 EXHIBIT = "table3"
 # What the paper's Table 3 asks for.
 NETS, SOURCES, CELLS = 20, 5, 75
-
-
-class ReadyMade(Bench):
-    """A place where jobs take no time but for their files, which are as large as real ones."""
-
-    shapes: dict[str, tuple[int, int, int]]
-
-    def do(self, job: Job, place: Path) -> dict[str, Any]:
-        size = int(disk(job, self.shapes))
-        write_tensors(place / "made.safetensors", {"made": torch.zeros(size, dtype=torch.uint8)}, {})
-        result = blank(job)
-        write_json(place / "result.json", result)
-        return result
 
 
 def measure(settings: Settings) -> Found:
@@ -75,11 +62,17 @@ def _alone(cell: ScoreJob, costs: dict[Job, float]) -> float:
 
 def _keep_books(plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        bench = ReadyMade(Store(Path(folder) / "store"), {}, "cpu")
-        bench.shapes = plan.images
+        # Jobs take no time but for their files, which are as large as real ones.
+        runner = ExperimentRunner(Store(Path(folder) / "store"), {}, "cpu", dict.fromkeys(EXECUTORS, partial(_ready_made, plan)))
         again = Plan(plan.exhibits, plan.scale, plan.data, plan.shapes, plan.seeds, plan.readers)
-        tally = run(again.jobs, bench)
-        assert tally.done == len(again.jobs)
+        summary = run(again.jobs, runner)
+        assert summary.executed == len(again.jobs)
+
+
+def _ready_made(plan: Plan, runner: ExperimentRunner, job: Job, folder: Path) -> dict[str, Any]:
+    size = int(disk(job, plan.images))
+    write_tensors(folder / "made.safetensors", {"made": torch.zeros(size, dtype=torch.uint8)}, {})
+    return blank(job)
 
 
 def _plan_and_costs(where: Path) -> tuple[Plan, dict[str, float]]:

@@ -20,10 +20,12 @@ from defective.cli.references import open_attack, open_models
 from defective.data import Data, check_name, load_data
 from defective.data.stimuli import check_stimuli, load_stimuli
 from defective.errors import InputError
-from defective.evaluation import ATTACKS, PARTS, Crafted, Evaluation, Settings, Work
+from defective.evaluation import ATTACKS, PARTS, AdversarialSet, EvaluationResult
 from defective.evaluation import evaluate as evaluate_models
-from defective.evaluation.crafted import read_crafted
+from defective.evaluation.settings import Settings
 from defective.evaluation.table import markdown, notes, table_rows
+from defective.experiments.adversarial_files import read_adversarial
+from defective.experiments.stored import StoredRun
 from defective.files import check_folder, read_about, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.specs import AttackSpec, NetSpec
@@ -36,10 +38,12 @@ def evaluate(
     source: Annotated[
         list[str] | None,
         typer.Option(
-            help="Net the attacker owns, or several joined by +; repeatable. Default: every MODEL, or none with --crafted."
+            help="Model the attacker owns, or several joined by +; repeatable. Default: every MODEL, or none with --adversarial."
         ),
     ] = None,
-    crafted: Annotated[list[Path] | None, typer.Option(help="File of defective attack to score too; repeatable.")] = None,
+    adversarial: Annotated[
+        list[Path] | None, typer.Option("--adversarial", "--crafted", help="File of defective attack to score too; repeatable.")
+    ] = None,
     attack: Annotated[
         list[str] | None, typer.Option(help="Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.")
     ] = None,
@@ -50,63 +54,64 @@ def evaluate(
     decision: Annotated[str, typer.Option(help="Decision-based attack; the paper's has directions=25.")] = "boundary:steps=5000",
     decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = 100,
     confidence: Annotated[float, typer.Option(help="Least confidence of every model in the images to shuffle.")] = 0.99,
-    check_samples: Annotated[int, typer.Option(help="Images of the honesty checks.")] = 200,
+    check_samples: Annotated[int, typer.Option(help="Images of the sanity checks.")] = 200,
     mask_draws: Annotated[
         int, typer.Option(help="Fresh masks to average a defective source over, as one more source; 0: none.")
     ] = 0,
     stimuli: Annotated[Path | None, typer.Option(help="Archive of cue-conflict images, silhouettes and edges.")] = None,
-    keep_float: Annotated[bool, typer.Option("--float", help="Do not round attacked images to 8 bits.")] = False,
+    keep_float: Annotated[bool, typer.Option("--float", help="Do not round adversarial images to 8 bits.")] = False,
     batch_size: Annotated[int, typer.Option(help="Images attacked at once: lower it if memory runs out.")] = 250,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for evaluation.json, evaluation.md and the outcome of every image.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, evaluation.md and per-image outcomes.")] = None,
     seed: SeedOption = 0,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure what each model withstands: the paper's whole black-box protocol, with honesty checks.
+    """Measure how robust each model is: the whole black-box protocol of the paper, with sanity checks.
 
-    Transfer cells are the paper's success defence rate: attacked images still classified right, among those that the model
-    classified right before and that fooled the source; in brackets the 95 % interval. Where a source and a MODEL are the same net
-    with other weights or masks, the cell is marked gray-box; a defective source against a defective MODEL is marked adaptive. Where
-    a model is attacked on itself, all images count that it classified right before (Table 8). In transfer cells every further MODEL
-    is compared with the first on the same images.
+    Transfer cells are the paper's defence success rate: adversarial images still classified correctly, among those that the model
+    classified correctly before and that fooled the source; in brackets the 95 % interval. A cell is marked where the attack is not
+    black-box: gray-box if source and MODEL have the same architecture with other weights or masks, adaptive if both are defective.
+    In white-box cells all images are counted that the model classified correctly before (Table 8). In transfer cells every further
+    MODEL is compared with the first on the same images.
 
-    Finished pieces are kept in the cache folder: a killed command goes on where it stopped. Exit code 1: an honesty check failed.
+    Finished chunks are stored in the cache folder: a killed command resumes. Exit code 1: a sanity check failed.
 
     Example: defective evaluate runs/plain runs/bottom01 --source runs/source --data shapes --out runs/evaluation
     """
     attacks = [open_attack(text) for text in attack] if attack else list(ATTACKS)
-    settings = Settings.make(
-        parts=tuple(part for part in PARTS if part != "stimuli" or stimuli)
-        if parts is None
-        else tuple(part.strip() for part in parts.split(",") if part.strip()),
-        samples=samples,
-        decision=AttackSpec.parse(decision),
-        decision_samples=decision_samples,
-        confidence=confidence,
-        check_samples=check_samples,
-        mask_draws=mask_draws,
-        rounded=not keep_float,
-        seed=seed,
-        batch_size=batch_size,
-    )
-    if parts is not None and ("stimuli" in settings.parts) != (stimuli is not None):
+    chosen = tuple(part for part in PARTS if part != "stimuli" or stimuli)
+    if parts is not None:
+        chosen = tuple(part.strip() for part in parts.split(",") if part.strip())  # type: ignore[misc]
+    options: dict[str, Any] = {
+        "parts": chosen,
+        "samples": samples,
+        "decision": AttackSpec.parse(decision),
+        "decision_samples": decision_samples,
+        "confidence": confidence,
+        "check_samples": check_samples,
+        "mask_draws": mask_draws,
+        "rounded": not keep_float,
+        "seed": seed,
+        "batch_size": batch_size,
+    }
+    # Checked before any model or data set is read.
+    Settings.make(**options)
+    if parts is not None and ("stimuli" in chosen) != (stimuli is not None):
         raise InputError("the part stimuli and the option --stimuli ARCHIVE go together: name both, or neither")
     if out is not None:
         check_folder(out)
     check_name(data, image_size=image_size)
     if stimuli is not None:
         check_stimuli(stimuli)
-    _check_crafted(crafted or [])
-    targets, sources = open_models([models, source or ([] if crafted else models)], device)
-    if "transfer" in settings.parts and not source and not crafted and len(models) < 2:
+    _check_adversarial(adversarial or [])
+    targets, sources = open_models([models, source or ([] if adversarial else models)], device)
+    if "transfer" in chosen and not source and not adversarial and len(models) < 2:
         raise InputError(
-            "one model alone has no source to be attacked from: name --source, --crafted, or further models, or leave transfer out "
+            "one model alone has no source to be attacked from: name --source, --adversarial, or further models, or leave transfer out "
             "of --parts"
         )
-    if mask_draws and "transfer" not in settings.parts:
+    if mask_draws and "transfer" not in chosen:
         raise InputError(f"--mask-draws {mask_draws} is for the part transfer, which --parts leaves out: leave out one of the two")
     if mask_draws and not any(map(defects, sources.values())):
         raise InputError(
@@ -115,22 +120,22 @@ def evaluate(
         )
     test = load_data(data, "test", image_size=image_size)
     shapes = None if stimuli is None else load_stimuli(stimuli, test.classes, image_shape=test.image_shape)
-    place = choose_device(device)
-    work = Work.in_cache(place)
+    run, place = StoredRun.in_cache(), choose_device(device)
+    known = {(name, str(each)) for name in sources for each in attacks}
     evaluation = evaluate_models(
         targets,
         test,
         sources=sources,
         attacks=attacks,
-        crafted=_read(crafted or [], test, {(name, str(each)) for name in sources for each in attacks}),
+        adversarial=_read(adversarial or [], test, known),
         stimuli=shapes,
-        work=work,
-        settings=settings,
+        run=run,
+        **options,
     )
-    document = evaluation.as_dict() | {"seconds": work.seconds, "machine": describe_machine(place, inference_precision(place))}
+    document = evaluation.as_dict() | {"seconds": run.seconds, "machine": describe_machine(place, inference_precision(place))}
     document["models"] = {name: _provenance(model) for name, model in {**sources, **targets}.items()}
     if shapes is not None:
-        document["stimuli_left_out"] = {"other_class": shapes.other_class, "same_cues": shapes.same_cues}
+        document["stimuli_skipped"] = {"other_class": shapes.other_class, "same_cues": shapes.same_cues}
     if out is not None:
         _write(evaluation, document, out)
     if json:
@@ -141,16 +146,16 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _check_crafted(files: list[Path]) -> None:
+def _check_adversarial(files: list[Path]) -> None:
     for number, file in enumerate(files):
         if file.resolve() in [other.resolve() for other in files[:number]]:
             raise InputError(f"{file} is named twice")
         read_about(file)
 
 
-def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[Crafted]:
-    """Crafted sets; those whose source and attack are also another set's, or among those to be ``made`` here, are told apart by file."""
-    sets = [read_crafted(file, test) for file in files]
+def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[AdversarialSet]:
+    """Adversarial sets; the source is named with the file where it and the attack are another set's too, or are generated here."""
+    sets = [read_adversarial(file, test) for file in files]
     labels = [(each.source, each.attack) for each in sets]
     names = [file.name for file in files]
     return [
@@ -161,14 +166,14 @@ def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[Cra
     ]
 
 
-def _write(evaluation: Evaluation, document: dict[str, Any], out: Path) -> None:
+def _write(evaluation: EvaluationResult, document: dict[str, Any], out: Path) -> None:
     write_tensors(out / "outcomes.safetensors", evaluation.as_tensors(), {"cells": document["cells"]})
     write_whole(out / "evaluation.md", lambda file: file.write_text(markdown(document)))
     write_whole(out / "evaluation.json", lambda file: file.write_text(json_module.dumps(document, indent=1)))
 
 
 def _provenance(model: nn.Module) -> dict[str, Any]:
-    """What is known of a built-in model: its name in the grammar, what built it, what it was trained on."""
+    """Of a built-in model its name in the grammar, what built it, what it was trained on."""
     spec = getattr(model, "spec", None)
     if not isinstance(spec, NetSpec):
         return {"net": None, "built": None, "trained": None}

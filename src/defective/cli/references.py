@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from defective.attacks import from_spec
 from defective.errors import InputError
-from defective.evaluation import OwnAttack
+from defective.evaluation import CustomAttack
 from defective.machine import choose_device
 from defective.models import Ensemble
 from defective.sites import image_shape
@@ -73,7 +73,7 @@ def open_model(reference: str) -> nn.Module:
     return model.eval()
 
 
-def open_attack(text: str) -> AttackSpec | OwnAttack:
+def open_attack(text: str) -> AttackSpec | CustomAttack:
     """An attack by name with its numbers, or ``module:function``, any callable ``(model, x, y) -> x_adv`` of the user's own.
 
     Raises:
@@ -94,7 +94,7 @@ def open_attack(text: str) -> AttackSpec | OwnAttack:
     def attack(model: nn.Module, x: Tensor, y: Tensor) -> Any:
         return _call(text, lambda: found(model, x, y))
 
-    return OwnAttack(text, attack, getattr(found, "eps", None), digest.hexdigest()[:16])
+    return CustomAttack(text, attack, getattr(found, "eps", None), digest.hexdigest()[:16])
 
 
 def _local(file: str) -> bool:

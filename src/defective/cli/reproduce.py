@@ -11,11 +11,11 @@ from defective.cli.console import STORE, DeviceOption, JsonOption, StoreOption, 
 from defective.data import check_name, load_data
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
-from defective.experiments.execute import Bench
+from defective.experiments.execute import ExperimentRunner
 from defective.experiments.measure import STEPS, Measured
 from defective.experiments.plan import KINDS, Plan, check_scale
 from defective.experiments.ray import check_address, run_on_ray
-from defective.experiments.run import Tally, run
+from defective.experiments.run import RunSummary, run
 from defective.experiments.sources import data_sets, look, name_of
 from defective.experiments.store import Store
 from defective.files import check_folder
@@ -55,9 +55,9 @@ def reproduce(
 ) -> None:
     """Rerun tables and figures of the paper and show published beside measured.
 
-    Jobs that exhibits share are done once; finished jobs are never done again; a killed command goes on where it stopped. Several
+    Jobs that exhibits share are done once; finished jobs are never done again; a killed command resumes. Several
     commands may work on one store at a time. Exit code 1: a job failed, or a claim of the paper fails. A run that a time
-    budget stopped ends with 0 or 1 too; how many jobs are left is printed, and is jobs.left of --json.
+    budget stopped ends with 0 or 1 too; how many jobs are pending is printed, and is jobs.pending of --json.
 
     Example: defective reproduce table4 --data cifar10 --scale tiny --store runs/store
     """
@@ -83,25 +83,24 @@ def reproduce(
         return
     kept = Store(store)
     with until(None if budget is None else max(0.0, budget - _reserve(budget, plan) - age())):
-        bench = Bench(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
+        runner = ExperimentRunner(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
         for name in dict.fromkeys(plan.data.values()):
-            bench.check_data(name)
+            runner.check_data(name)
         kept.note_plan(plan.as_dict())
-        tally = _run(plan, bench, ray)
+        summary = run(plan.jobs, runner, _log) if ray is None else run_on_ray(plan.jobs, runner, ray, _log)
     found = documents(plan, kept)
     if json:
-        print_json({"jobs": _counts(tally), "failed": _failures(tally, kept), "exhibits": [result.as_json() for result in found]})
+        print_json(
+            {"jobs": _counts(summary), "failed": _failures(summary, kept), "exhibits": [result.as_json() for result in found]}
+        )
     else:
-        _print(found, tally, kept)
-    if tally.count("failed") or any(claim.verdict == "fails" for result in found for claim in result.claims):
+        _print(found, summary, kept)
+    if summary.count("failed") or any(claim.verdict == "fails" for result in found for claim in result.claims):
         raise typer.Exit(1)
 
 
-def _run(plan: Plan, bench: Bench, ray: str | None) -> Tally:
-    def say(line: str) -> None:
-        sys.stderr.write(line + "\n")
-
-    return run(plan.jobs, bench, say) if ray is None else run_on_ray(plan.jobs, bench, ray, say)
+def _log(line: str) -> None:
+    sys.stderr.write(line + "\n")
 
 
 def _plan(names: list[str], scale: str, sets: dict[str, str], seeds: int, *, planned: bool) -> Plan:
@@ -165,15 +164,15 @@ def _time(seconds: float) -> str:
     return f"{seconds / 3600:,.1f} h" if seconds > 5400 else f"{seconds / 60:,.1f} min"
 
 
-def _counts(tally: Tally) -> dict[str, int]:
-    return {state: tally.count(state) for state in ("finished", "failed", "blocked", "left")} | {"done now": tally.done}
+def _counts(summary: RunSummary) -> dict[str, int]:
+    return {state: summary.count(state) for state in ("finished", "failed", "blocked", "pending")} | {"executed": summary.executed}
 
 
-def _failures(tally: Tally, store: Store) -> list[dict[str, Any]]:
-    return [store.failure(job) or {} for job, state in tally.states.items() if state == "failed"]
+def _failures(summary: RunSummary, store: Store) -> list[dict[str, Any]]:
+    return [store.failure(job) or {} for job, state in summary.states.items() if state == "failed"]
 
 
-def _print(found: list[ExhibitResult], tally: Tally, store: Store) -> None:
+def _print(found: list[ExhibitResult], summary: RunSummary, store: Store) -> None:
     for result in found:
         if result.cells:
             sys.stdout.write(format_table(compact_table(result), "terminal"))
@@ -184,10 +183,11 @@ def _print(found: list[ExhibitResult], tally: Tally, store: Store) -> None:
             typer.echo(f"  {claim.verdict}: {claim.text} ({counts})")
             for warning in warnings(claim.at_chance, claim.training_mismatch):
                 typer.echo(f"    warning: {warning}")
-    for failure in _failures(tally, store):
+    for failure in _failures(summary, store):
         typer.echo(f"failed: {failure.get('job')}: {failure.get('error')}")
-    left = tally.count("left")
+    pending = summary.count("pending")
     typer.echo(
-        f"{tally.count('finished')} jobs finished, {tally.done} of them now; {tally.count('failed')} failed, {tally.count('blocked')} "
-        f"blocked, {left} left{': the same command goes on' if left else ''}. Page: defective report --store {store.folder}"
+        f"{summary.count('finished')} jobs finished, {summary.executed} of them now; {summary.count('failed')} failed, "
+        f"{summary.count('blocked')} blocked, {pending} pending{': the same command resumes' if pending else ''}. "
+        f"Page: defective report --store {store.folder}"
     )

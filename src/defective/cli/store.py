@@ -10,7 +10,7 @@ from defective.cli.console import STORE, JsonOption, StoreOption, print_json, pr
 from defective.cli.open_store import named, open_store
 from defective.errors import InputError
 from defective.experiments.describe import describe
-from defective.experiments.prune import clean
+from defective.experiments.prune import prune
 from defective.experiments.store import Store
 from defective.experiments.unfinished import unfinished
 from defective.files import check_folder
@@ -124,14 +124,14 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Remove what no report needs: parts of attacks, and leftovers of killed jobs.
+    """Remove what no report needs: chunks of measurements, and leftovers of killed jobs.
 
-    Finished jobs stay, and so does what a running process is at: an unfinished job that one has locked, and parts of attacks of the last
-    hour, whatever --days says. An unfinished job that is removed begins anew.
+    Finished jobs stay, and so does what a running process is using: an unfinished job that one has locked, and chunks of the last hour,
+    whatever --days says. An unfinished job that is removed begins anew.
 
     Example: defective store gc --store runs/store --days 7
     """
-    freed, places = clean(Store.open(store), days=days, dry_run=dry_run)
+    freed, places = prune(Store.open(store), days=days, dry_run=dry_run)
     if json:
         print_json({"bytes": freed, "places": places, "removed": not dry_run})
     else:

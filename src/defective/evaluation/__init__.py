@@ -1,50 +1,58 @@
-"""How robust is a model? Rates with counts and intervals, over named denominators."""
+"""Robustness of any classifier: rates with counts and intervals, over named denominators.
 
-from defective.evaluation.accuracy import accuracy, correct, defense_rate
-from defective.evaluation.checks import CHECKS, Check, run_checks
-from defective.evaluation.crafted import OwnAttack, craft_on
+Everything here is computed in memory, from models and tensors: no file is read or written. Each measurement is a value that says what
+it depends on (:class:`Measurement`) and is carried out by a function that may be replaced, as :mod:`defective.experiments` does to
+store and reuse results.
+"""
+
+from defective.evaluation.adversarial import AdversarialSet, CustomAttack, generate
+from defective.evaluation.corruptions import STRENGTHS, corrupt, corrupted_correct, corruption_curve
 from defective.evaluation.decision import Decision, decide
-from defective.evaluation.noise import SIGMAS, noise_curve
-from defective.evaluation.protocol import evaluate
-from defective.evaluation.relations import mask_average, relation
-from defective.evaluation.result import Evaluation
-from defective.evaluation.settings import ATTACKS, PARTS, WHITE_BOX, Settings
+from defective.evaluation.evaluate import evaluate
+from defective.evaluation.evaluated_model import EvaluatedModel, common_sample
+from defective.evaluation.measurement import Chunk, Measurement, Run, compute
+from defective.evaluation.metrics import accuracy, correct, defense_rate
+from defective.evaluation.result import EvaluationResult
+from defective.evaluation.sanity_checks import CHECKS, SanityCheck, run_checks
+from defective.evaluation.settings import ATTACKS, PARTS, WHITE_BOX
 from defective.evaluation.shape_bias import ShapeReport, shape_bias, shape_report
-from defective.evaluation.shuffle import GRIDS, shuffle_curve
-from defective.evaluation.subject import Subject
-from defective.evaluation.transfer import Crafted, Outcome, craft, score
-from defective.evaluation.work import Work
+from defective.evaluation.threat_model import mask_average, threat_model
+from defective.evaluation.transfer import Outcome, score
+from defective.inference import LogitsAdapter
 
 __all__ = [
     "ATTACKS",
     "CHECKS",
-    "GRIDS",
     "PARTS",
-    "SIGMAS",
+    "STRENGTHS",
     "WHITE_BOX",
-    "Check",
-    "Crafted",
+    "AdversarialSet",
+    "Chunk",
+    "CustomAttack",
     "Decision",
-    "Evaluation",
+    "EvaluatedModel",
+    "EvaluationResult",
+    "LogitsAdapter",
+    "Measurement",
     "Outcome",
-    "OwnAttack",
-    "Settings",
+    "Run",
+    "SanityCheck",
     "ShapeReport",
-    "Subject",
-    "Work",
     "accuracy",
+    "common_sample",
+    "compute",
     "correct",
-    "craft",
-    "craft_on",
+    "corrupt",
+    "corrupted_correct",
+    "corruption_curve",
     "decide",
     "defense_rate",
     "evaluate",
+    "generate",
     "mask_average",
-    "noise_curve",
-    "relation",
     "run_checks",
     "score",
     "shape_bias",
     "shape_report",
-    "shuffle_curve",
+    "threat_model",
 ]

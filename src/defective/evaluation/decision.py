@@ -1,7 +1,7 @@
-"""The decision-based part of the protocol: how far must an image go before a model's decision changes?"""
+"""The decision-based attack: how far must an image be moved before the decision of a model changes?"""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,18 +9,17 @@ from torch import Tensor
 
 from defective.attacks import boundary_details, boundary_score
 from defective.attacks.schedule import SCHEDULE_OF
-from defective.evaluation.subject import Subject
-from defective.evaluation.work import Tensors
+from defective.evaluation.evaluated_model import EvaluatedModel, naming
+from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
 from defective.inference import as_images, device_of
 from defective.masks import stream
-from defective.progress import Count, progress_bar
 from defective.specs import AttackSpec
 from defective.statistics import median_interval
 
-# Images that walk together: what a kill can cost. Each has its own random numbers, so results are the same.
+# Images attacked together: what a kill can cost. Each has its own random numbers, so results are the same.
 CHUNK = 50
 # The same on an accelerator, by directions tried in a step. They are tried one after another, so that fewer images shorten a step but
-# little: a compromise between what a kill costs and what the whole walk does.
+# little: a compromise between what a kill costs and what the whole attack does.
 ON_ACCELERATOR = {1: 500, 25: 125}
 
 
@@ -31,8 +30,8 @@ class Decision:
     Attributes:
         index: Where the images lie in the test set ``(N,)``.
         squared: Mean squared change of a pixel ``(N,)``, in [0, 1] units squared.
-        queries: Decisions asked for ``(N,)``.
-        started: Bool ``(N,)``: whether a start was found; images without one do not count.
+        queries: Number of queries ``(N,)``.
+        started: Bool ``(N,)``: whether a start was found; images without one are not counted.
     """
 
     index: Tensor
@@ -63,56 +62,52 @@ class Decision:
         }
 
 
-def decide(subject: Subject, spec: AttackSpec, *, samples: int, seed: int = 0) -> Decision:
-    """Attack a model by its decisions alone, on the first ``samples`` images it classifies right.
+def decide(model: EvaluatedModel, attack: AttackSpec, *, samples: int, seed: int = 0) -> Decision:
+    """Attack a model by its decisions alone, on the first ``samples`` images that it classifies correctly.
 
     Source: paper Appendix A.4 (500 images, Foolbox 1: ``boundary:steps=5000,directions=25``). The images differ between models, as
-    each is attacked on those it gets right.
+    each is attacked on those that it classifies correctly.
     """
-    index = subject.sample(samples, seed=seed)
-    size = images_at_once(spec, device_of(subject.model).type)
-    parts = []
-    steps = int(spec.parameters["steps"])
-    with progress_bar(f"{spec} on {subject.name}", len(index) * steps, unit="steps") as advance:
-        for first in range(0, len(index), size):
-            chunk = index[first : first + size]
-            what = subject.identity("decision", chunk, attack=str(spec), seed=seed, first=first)
+    index = model.sample(samples, seed=seed)
+    size = images_at_once(attack, device_of(model.model).type)
+    steps = int(attack.parameters["steps"])
 
-            count = Count(advance)
+    def chunk(first: int) -> Chunk:
+        part = index[first : first + size]
+        depends = {"attack": str(attack), "attack_version": attack.version, "seed": seed, "first": first}
+        inputs = model.inputs("decision", part, **depends)
+        return Chunk(inputs, len(part) * steps, partial(_decide, model, part, attack, _generator(seed, first)))
 
-            def make(chunk: Tensor = chunk, first: int = first, count: Count = count) -> Tensors:
-                return _walk(subject, chunk, spec, _generator(seed, first), lambda: count(len(chunk)))
-
-            parts.append(subject.work.piece(what, make))
-            count.to(len(chunk) * steps)
-    squared, queries, started = (torch.cat([part[name] for part in parts]) for name in ("squared", "queries", "started"))
-    return Decision(index, squared, queries, started)
+    chunks = [chunk(first) for first in range(0, len(index), size)]
+    found = model.run(Measurement(f"{attack} on {model.name}", chunks, unit="steps"))
+    return Decision(index, found["squared"], found["queries"], found["started"])
 
 
-def images_at_once(spec: AttackSpec, device: str) -> int:
-    """Images of one piece of :func:`decide` on a kind of device.
+def images_at_once(attack: AttackSpec, device: str) -> int:
+    """Images of one chunk of :func:`decide` on a kind of device.
 
     Example:
-        >>> walks = [AttackSpec.parse(f"boundary:steps=5000,directions={each}") for each in (1, 25)]
-        >>> [images_at_once(walk, device) for device in ("cpu", "cuda") for walk in walks]
+        >>> specs = [AttackSpec.parse(f"boundary:steps=5000,directions={each}") for each in (1, 25)]
+        >>> [images_at_once(each, device) for device in ("cpu", "cuda") for each in specs]
         [50, 50, 500, 125]
     """
-    return CHUNK if device == "cpu" else ON_ACCELERATOR[int(spec.parameters.get("directions", 1))]
+    return CHUNK if device == "cpu" else ON_ACCELERATOR[int(attack.parameters.get("directions", 1))]
 
 
 def _generator(seed: int, first: int) -> torch.Generator:
     """The generator as it is when the images before ``first`` have taken their seeds from it."""
     generator = stream(seed, "decision")
     for _ in range(first):
-        torch.randint(2**63 - 1, (), generator=generator)
+        torch.randint(2**63 - 1, (), generator=generator, device="cpu")
     return generator
 
 
-def _walk(subject: Subject, index: Tensor, spec: AttackSpec, generator: torch.Generator, on_step: Callable[[], object]) -> Tensors:
-    x, y = subject.data.take(index)
-    x = as_images(x.to(device_of(subject.model)))
-    schedule = SCHEDULE_OF[int(spec.parameters.get("directions", 1))]
-    steps = int(spec.parameters["steps"])
-    found = boundary_details(subject.model, x, y, steps=steps, generator=generator, schedule=schedule, on_step=on_step)
+def _decide(model: EvaluatedModel, index: Tensor, attack: AttackSpec, generator: torch.Generator, advance: Advance) -> Tensors:
+    x, y = model.data.take(index)
+    x = as_images(x.to(device_of(model.model)))
+    schedule = SCHEDULE_OF[int(attack.parameters.get("directions", 1))]
+    options: dict[str, Any] = {"steps": int(attack.parameters["steps"]), "generator": generator, "schedule": schedule}
+    with naming(model.name):
+        found = boundary_details(model.model, x, y, **options, on_step=lambda: advance(len(index)))
     squared = torch.tensor([boundary_score(a[None], b[None]) for a, b in zip(x.cpu(), found.x_adv.cpu(), strict=True)])
     return {"squared": squared, "queries": found.queries, "started": found.started}

@@ -1,4 +1,4 @@
-"""What an evaluation measured: outcomes of every image, and plain values made from them."""
+"""What an evaluation measured: per-image outcomes, and the document made from them."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from defective.data import index_hash
-from defective.evaluation.checks import Check
 from defective.evaluation.decision import Decision
+from defective.evaluation.sanity_checks import SanityCheck
 from defective.evaluation.settings import Settings
 from defective.evaluation.shape_bias import ShapeReport
 from defective.evaluation.transfer import Outcome
@@ -17,7 +17,7 @@ from defective.statistics import Difference, Rate, paired_difference
 
 @dataclass(frozen=True)
 class Curves:
-    """Accuracies of every model on one set of changed images, by strength of the change."""
+    """Accuracies of every model on one set of corrupted images, by strength of the corruption."""
 
     index: Tensor
     rates: dict[str, dict[float, Rate]]
@@ -29,11 +29,11 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationResult:
     """Everything that :func:`defective.evaluation.evaluate` measured; a part that was not asked for is empty.
 
-    ``left_out`` says of a model that could not be attacked, or not by every attack, why; ``sources`` how often each source is right:
-    one that seldom is makes no strong attacks.
+    ``skipped`` holds, of a model that could not be attacked, or not by every attack, the reason; ``sources`` the accuracy of each
+    source: one that is seldom correct makes no strong attacks.
     """
 
     data: str
@@ -45,27 +45,27 @@ class Evaluation:
     noise: Curves | None = None
     shuffled: Curves | None = None
     stimuli: dict[str, ShapeReport] = field(default_factory=dict)
-    checks: dict[str, list[Check]] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
+    checks: dict[str, list[SanityCheck]] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
     sources: dict[str, Rate] = field(default_factory=dict)
 
     def differences(self) -> list[tuple[Outcome, Outcome, Difference]]:
-        """How much more than the first model every other one withstands of each crafted set, with a paired 95 % interval.
+        """Differences of the defence rates of every other model from the first on each adversarial set, with paired 95 % intervals.
 
-        Sets that were made on one of the two themselves say nothing about which of them withstands transfer better.
+        Sets that were generated on one of the two themselves say nothing about which of them is more robust to transfer.
         """
         first = next(iter(self.accuracies))
         pairs = []
         for outcome in self.outcomes:
             for other in self.outcomes:
                 transferred = outcome.transferred and other.transferred
-                if outcome.target == first != other.target and other.crafted is outcome.crafted and transferred:
-                    ours, theirs = ((each.adv_correct, each.counted("paper")) for each in (other, outcome))
+                if outcome.target == first != other.target and other.adversarial is outcome.adversarial and transferred:
+                    ours, theirs = ((each.adv_correct, each.eligible("paper")) for each in (other, outcome))
                     pairs.append((outcome, other, paired_difference(ours, theirs)))
         return pairs
 
     def failed(self) -> list[str]:
-        """The honesty checks that failed, as ``"model: check"``."""
+        """The sanity checks that failed, as ``"model: check"``."""
         return [f"{name}: {each.name}" for name, checks in self.checks.items() for each in checks if each.verdict == "failed"]
 
     def as_dict(self) -> dict[str, Any]:
@@ -76,13 +76,13 @@ class Evaluation:
             "settings": self.settings.model_dump(mode="json") | {"decision": str(self.settings.decision)},
             "accuracy": {name: rate.as_dict() for name, rate in self.accuracies.items()},
             "cells": [
-                {**each.as_dict(), "sample": index_hash(each.crafted.index), "change": each.crafted.changes()}
+                {**each.as_dict(), "sample": index_hash(each.adversarial.index), "change": each.adversarial.changes()}
                 for each in self.outcomes
             ],
             "differences": [
                 {
-                    "source": first.crafted.source,
-                    "attack": first.crafted.attack,
+                    "source": first.adversarial.source,
+                    "attack": first.adversarial.attack,
                     "model": second.target,
                     "against": first.target,
                     "difference": None if math.isnan(found.mean) else found.mean,
@@ -99,16 +99,16 @@ class Evaluation:
             "shuffle": self.shuffled and self.shuffled.as_dict(),
             "stimuli": {name: report.as_dict() for name, report in self.stimuli.items()},
             "checks": {name: [each.as_dict() for each in checks] for name, checks in self.checks.items()},
-            "left_out": self.left_out,
+            "skipped": self.skipped,
             "sources": {name: rate.as_dict() for name, rate in self.sources.items()},
         }
 
     def as_tensors(self) -> dict[str, Tensor]:
-        """What became of each image: for each cell its place in the test set, and whether the target was right before and after."""
+        """Per-image outcomes: for each cell the index in the test set, and whether the target was correct before and after."""
         tensors = {}
         for number, outcome in enumerate(self.outcomes):
-            tensors[f"{number}.index"] = outcome.crafted.index.clone()
-            tensors[f"{number}.fooled"] = outcome.crafted.fooled
+            tensors[f"{number}.index"] = outcome.adversarial.index.clone()
+            tensors[f"{number}.fooled"] = outcome.adversarial.fooled
             tensors[f"{number}.clean_correct"] = outcome.clean_correct
             tensors[f"{number}.adv_correct"] = outcome.adv_correct
         return tensors

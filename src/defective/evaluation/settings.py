@@ -31,9 +31,9 @@ class Settings(Spec):
         parts: Parts of the protocol, at least one.
         samples: Images per source and attack, and for noise and shuffled patches (5,000; CW 1,000).
         decision: The decision-based attack (``boundary:steps=5000,directions=25``).
-        decision_samples: Images it walks to (500).
+        decision_samples: Images that it attacks (500).
         confidence: Least confidence of every model in the images to shuffle (0.99).
-        check_samples: Images for the honesty checks.
+        check_samples: Images for the sanity checks.
         mask_draws: Sets of masks over which a defective source is averaged as one source more; 0 leaves it out (not in the paper).
         rounded: Score 8-bit images.
         seed: Seed of samples and random attacks.
@@ -53,7 +53,7 @@ class Settings(Spec):
 
     @field_validator("decision")
     @classmethod
-    def _asks_for_decisions(cls, decision: AttackSpec) -> AttackSpec:
+    def _queries_decisions(cls, decision: AttackSpec) -> AttackSpec:
         if decision.name != "boundary":
-            raise ValueError(f"{decision} asks for more than decisions: use boundary, as boundary:steps=5000,directions=25")
+            raise ValueError(f"{decision} needs more than decisions: use boundary, as boundary:steps=5000,directions=25")
         return decision

@@ -1,4 +1,4 @@
-"""Does a model go by shape or by texture?"""
+"""Shape bias: does a model decide by shape or by texture?"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 from defective.data.stimuli import Stimuli
 from defective.errors import InputError
-from defective.evaluation.accuracy import accuracy
+from defective.evaluation.metrics import accuracy
 from defective.inference import check_labels, logits
 from defective.statistics import Rate
 
 
 @dataclass(frozen=True)
 class ShapeReport:
-    """What a model made of stimuli that part shape from texture; nan where there was no image.
+    """Decisions of a model on stimuli that separate shape from texture; nan where there was no image.
 
     Attributes:
         bias: Share of shape decisions among the decisions for either cue.
@@ -46,7 +46,7 @@ def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) 
         y_shape, y_texture: Classes of the two cues ``(N,)``; they must differ for every image.
 
     Returns:
-        A float in [0, 1]: 1 goes by shape alone. ``.total`` counts the decisions for either cue.
+        A float in [0, 1]: 1 is by shape alone. ``.total`` counts the decisions for either cue.
 
     Raises:
         InputError: If an image's cues agree, or images, labels and logits do not fit together.

@@ -2,12 +2,12 @@
 
 from typing import Any, NamedTuple
 
-from defective.evaluation.relations import RELATIONS, Relation
+from defective.evaluation.threat_model import MARKS
 
 Document = dict[str, Any]
 
-# What stands behind the number of a transfer cell. The other relations are no transfer and have blocks of their own.
-MARKS: dict[Relation, str] = {"black-box": "", "same structure": " w", "same masks": " s", "other masks": " m", "adaptive": " a"}
+# Parts of the table with cells of adversarial sets.
+_TRANSFER, _SHARED, _WHITE_BOX = "transfer", "white-box, shared weights", "white-box"
 
 
 class Row(NamedTuple):
@@ -35,27 +35,27 @@ def table_rows(document: Document) -> list[Row]:
     rows += _stimuli(document["stimuli"])
     for check in next(iter(document["checks"].values()), ()):
         cells = {name: _verdict(checks, check["check"]) for name, checks in document["checks"].items()}
-        rows.append(Row("honesty check", check["asks"], cells))
+        rows.append(Row("sanity check", check["tests"], cells))
     return rows
 
 
 def notes(document: Document) -> list[str]:
     """What belongs under the table: images, marks in use, how good the sources are, what was left out, which checks failed and why."""
     lines = [f"In % with 95 % intervals, up to {document['settings']['samples']:,} images per source and attack."]
-    told = {cell["relation"] for cell in document["cells"]}
-    if marked := [f"{mark.strip()} = {RELATIONS[each]}" for each, mark in MARKS.items() if mark and each in told]:
+    found = {cell["threat_model"] for cell in document["cells"]}
+    if marked := [f"{mark} = {meaning}" for each, (mark, meaning) in MARKS.items() if mark and each in found]:
         lines.append(f"Transfer cells that are not black-box are marked: {'; '.join(marked)}.")
     if document["sources"]:
         known = (f"{name} {100 * rate['rate']:.1f}" for name, rate in document["sources"].items())
         lines.append(f"Accuracy of the sources: {', '.join(known)}.")
-    lines += [f"{name} {reason}." for name, reason in document["left_out"].items()]
+    lines += [f"{name} {reason}." for name, reason in document["skipped"].items()]
     if document["shuffle"] and not document["shuffle"]["images"]:
         sure = document["settings"]["confidence"]
-        lines.append(f"No image to shuffle: on none are all models right with a confidence of {sure} or more (--confidence).")
+        lines.append(f"No image to shuffle: all models are correct with a confidence of {sure} or more on none (--confidence).")
     if any(cell["defense"]["paper"]["total"] == 0 for cell in document["cells"]):
-        lines.append("no images: of those that the model had right before, none fooled the source when attacked.")
+        lines.append("no images: of those that the model classified correctly before, none fooled the source when attacked.")
     return lines + [
-        f"{name} fails the check that {each['asks']}: {each['measured']}."
+        f"{name} fails the sanity check that {each['tests']}: {each['measured']}."
         for name, checks in document["checks"].items()
         for each in checks
         if each["verdict"] == "failed"
@@ -76,21 +76,23 @@ def markdown(document: Document) -> str:
 
 
 def percent(rate: dict[str, Any]) -> str:
-    """A rate as people read it: percent with its 95 % interval."""
+    """A rate in percent with its 95 % interval."""
     if not rate["total"]:
         return "no images"
     return f"{100 * rate['rate']:.1f} ({100 * rate['low']:.1f}-{100 * rate['high']:.1f})"
 
 
 def _cells(document: Document) -> list[Row]:
-    blocks: dict[str, dict[str, dict[str, str]]] = {RELATIONS[each]: {} for each in ("black-box", "own weights", "white-box")}
+    blocks: dict[str, dict[str, dict[str, str]]] = {_TRANSFER: {}, _SHARED: {}, _WHITE_BOX: {}}
     for cell in document["cells"]:
-        relation = cell["relation"]
-        own = relation == "white-box"
-        block = blocks[RELATIONS["black-box" if relation in MARKS else relation]]
+        threat = cell["threat_model"]
+        own = threat == "white-box"
+        block = blocks[_TRANSFER if threat in MARKS else _WHITE_BOX if own else _SHARED]
         row = block.setdefault(_spaced(cell["attack"]) if own else _attack_on(cell), {})
-        # Among images that fooled the net itself none is withstood, so its own attack counts all it had right (Table 8).
-        row[cell["target"]] = percent(cell["defense"]["target-correct" if own else "paper"]) + MARKS.get(relation, "")
+        mark, _ = MARKS.get(threat, ("", ""))
+        # Among images that fooled the model itself it is correct on none: its own attack counts all it classified correctly (Table 8).
+        rate = percent(cell["defense"]["target-correct" if own else "paper"])
+        row[cell["target"]] = f"{rate} {mark}" if mark else rate
     return [Row(part, label, cells) for part, block in blocks.items() for label, cells in block.items()]
 
 
@@ -100,13 +102,13 @@ def _differences(document: Document) -> list[Row]:
         if each["difference"] is None:
             continue
         text = f"{100 * each['difference']:+.1f} ({100 * each['low']:+.1f} to {100 * each['high']:+.1f})"
-        rows.setdefault((f"withstood more than {each['against']}", _attack_on(each)), {})[each["model"]] = text
+        rows.setdefault((f"defence rate minus that of {each['against']}", _attack_on(each)), {})[each["model"]] = text
     return [Row(part, label, cells) for (part, label), cells in rows.items()]
 
 
 def _curves(document: Document, part: str, label: str) -> list[Row]:
     curves = document["accuracy"]
-    heading = f"{part}, {document['images']:,} images that all get right"
+    heading = f"{part}, {document['images']:,} images that all classify correctly"
     return [
         Row(heading, label.format(strength), {name: percent(curve[strength]) for name, curve in curves.items()})
         for strength in next(iter(curves.values()))
@@ -115,10 +117,10 @@ def _curves(document: Document, part: str, label: str) -> list[Row]:
 
 def _stimuli(document: Document) -> list[Row]:
     labels = {
-        "bias": "shape decisions among decisions for either cue",
+        "bias": "shape bias: shape decisions among decisions for either cue",
         "cue_accuracy": "cue-conflict images decided for either cue",
-        "silhouettes": "silhouettes right",
-        "edges": "edge drawings right",
+        "silhouettes": "accuracy on silhouettes",
+        "edges": "accuracy on edge drawings",
     }
     if not document:
         return []

@@ -92,7 +92,7 @@ def estimate(job: Job, costs: Costs, counts: Counts | None = None) -> float:
             images, tested = _size(job, costs.shapes, counts)
             steps = 0.0 if job.recipe.adversarial is None else float(job.recipe.adversarial.parameters.get("steps", 1))
             each = costs(job)
-            return job.recipe.epochs * (images * (each.train + steps * each.gradient) + tested * each.forward)
+            return job.recipe.trained_epochs * (images * (each.train + steps * each.gradient) + tested * each.forward)
         case CraftJob():
             return job.samples * (_gradients(job.attack) + 1) * sum(costs(net).gradient for net in job.sources)
         case ScoreJob():
@@ -185,7 +185,7 @@ def disk(job: Job, shapes: Shapes) -> float:
             size = 4e6 * _MILLION_PARAMETERS[job.net.arch] * job.recipe.width_mult**2
             return size * (1 if job.net.members == 1 else job.net.members * 2)
         case CraftJob():
-            # Its pieces stay beside it until they are cleaned up.
+            # Its chunks stay beside it until they are pruned.
             return float(2 * job.samples * prod(shapes[job.sources[0].data]))
         case _:
             return 4e3

@@ -1,73 +1,71 @@
-"""Do one job: train a net, attack it, score it."""
+"""Execute one job: train a model, attack it, score it."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import nn
 
 from defective.data import Data, load_data
 from defective.errors import InputError
-from defective.evaluation import Crafted, Outcome, Work
-from defective.evaluation.accuracy import correct
-from defective.evaluation.crafted import craft_on, read_crafted, write_crafted
+from defective.evaluation.adversarial import AdversarialSet, generate
+from defective.evaluation.corruptions import corrupted_correct
 from defective.evaluation.decision import decide
-from defective.evaluation.noise import noisy
-from defective.evaluation.relations import relation
-from defective.evaluation.shuffle import shuffled
-from defective.evaluation.subject import Subject, common_sample, digest_of
+from defective.evaluation.evaluated_model import EvaluatedModel, common_sample, data_fingerprint, digest_of
+from defective.evaluation.measurement import compute
+from defective.evaluation.threat_model import threat_model
+from defective.evaluation.transfer import score
+from defective.experiments.adversarial_files import read_adversarial, write_adversarial
 from defective.experiments.describe import title
-from defective.experiments.forecast import forecast
 from defective.experiments.store import Store, write_json
+from defective.experiments.stored import StoredRun
 from defective.files import write_tensors
-from defective.inference import logits
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.models import Ensemble
-from defective.progress import deadline
-from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
+from defective.specs import CraftJob, DecisionJob, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 from defective.statistics import Rate
 from defective.training.checkpoint import load
 from defective.training.train import train
 
-# What is kept in memory between jobs that share it.
-NETS, SETS = 8, 8
-# Images of each crafted set that are kept with their originals.
+# Held in memory between jobs that share them.
+MODELS, SETS = 8, 8
+# Images of each adversarial set that are stored with their originals.
 SHOWN = 12
-Values = dict[str, dict[str, Any]]
+Result = dict[str, Any]
 
 
 @dataclass
-class Bench:
-    """Where jobs are done: a store, the data sets by name, a device; nets, test sets and crafted sets are read once.
+class ExperimentRunner:
+    """Executes jobs with a store, the data sets by name and a device; models, test sets and adversarial sets are read once.
 
     Args:
         store: Where finished jobs lie, and where new ones go.
         data: Name of a data set to what :func:`defective.data.load_data` reads it from.
         device: Torch device name; default the accelerator if there is one.
+        executors: Kind of job to what executes it, called as ``(runner, job, folder)``, and returns what it measured.
     """
 
     store: Store
     data: Mapping[str, str]
     device: str | None = None
+    executors: Mapping[str, Callable[..., Result]] = field(default_factory=lambda: EXECUTORS)
     _splits: dict[tuple[str, str], Data] = field(default_factory=dict)
+    _fingerprints: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.net = lru_cache(NETS)(self._net)
-        self.crafted = lru_cache(SETS)(self._crafted)
+        self.model = lru_cache(MODELS)(self._model)
+        self.adversarial = lru_cache(SETS)(self._adversarial)
+        self.measure = StoredRun(self.store)
 
     @cached_property
-    def place(self) -> torch.device:
+    def torch_device(self) -> torch.device:
         """The device."""
         return choose_device(self.device)
-
-    @cached_property
-    def work(self) -> Work:
-        """Parts of attacks: a killed job goes on from them."""
-        return Work(self.store.folder / "pieces", device=self.place.type)
 
     def split(self, name: str, split: str) -> Data:
         """A split of a data set by the name that results show it under."""
@@ -85,126 +83,114 @@ class Bench:
             parts += [x, data.y, data.classes]
         self.store.check_data(name, digest_of(parts))
 
-    def _net(self, job: TrainJob) -> nn.Module:
-        return load(self.store.at(job) / "net").to(self.place)
+    def _model(self, job: TrainJob) -> nn.Module:
+        return load(self.store.at(job) / "net").to(self.torch_device)
 
-    def subject(self, *jobs: TrainJob) -> Subject:
-        """A trained net, or several fused, with the test set."""
-        nets = [self.net(job) for job in jobs]
-        name = " + ".join(title(job) for job in jobs)
-        return Subject.of(name, nets[0] if len(nets) == 1 else Ensemble(nets), self.split(jobs[0].data, "test"), self.work)
+    def _source(self, *jobs: TrainJob) -> nn.Module:
+        models = [self.model(job) for job in jobs]
+        return models[0] if len(models) == 1 else Ensemble(models)
 
-    def _crafted(self, job: CraftJob) -> Crafted:
-        return read_crafted(self.store.at(job) / "images.safetensors", self.split(job.sources[0].data, "test"))
+    def evaluated(self, *jobs: TrainJob) -> EvaluatedModel:
+        """A trained model, or an ensemble of several, with the test set."""
+        data = jobs[0].data
+        test = self.split(data, "test")
+        if data not in self._fingerprints:
+            self._fingerprints[data] = data_fingerprint(test)
+        name = " + ".join(map(title, jobs))
+        return EvaluatedModel.of(name, self._source(*jobs), test, self.measure, data_key=self._fingerprints[data])
 
-    def do(self, job: Job, place: Path) -> dict[str, Any]:
-        """Do a job in a directory; ``result.json`` there is written last."""
-        if deadline.get() is not None:
-            self.work.expected = {job.kind: self._forecast(job)}
-        started, before = time.perf_counter(), self.work.seconds
-        made: dict[str, Any] = self._HOW[job.kind](self, job, place)
+    def _adversarial(self, job: CraftJob) -> AdversarialSet:
+        return read_adversarial(self.store.at(job) / "images.safetensors", self.split(job.sources[0].data, "test"))
+
+    @contextmanager
+    def recording(self, folder: Path) -> Iterator[Result]:
+        """A dict for what a job measures; at the end of the block it is written to ``result.json``, with cost and machine."""
+        started, before = time.perf_counter(), self.measure.seconds
+        found: Result = {}
+        yield found
         result = {
-            # Of parts that an earlier process made, the time it took for them.
-            "seconds": max(time.perf_counter() - started, self.work.seconds - before),
-            "machine": describe_machine(self.place, inference_precision(self.place)),
-            "kind_of_device": self.place.type,
+            # Of chunks that an earlier process computed, the time it took for them.
+            "seconds": max(time.perf_counter() - started, self.measure.seconds - before),
+            "machine": describe_machine(self.torch_device, inference_precision(self.torch_device)),
+            "kind_of_device": self.torch_device.type,
             "finished": time.strftime("%Y-%m-%d", time.gmtime()),
-            **made,
+            **found,
         }
-        write_json(place / "result.json", result)
-        return result
+        write_json(folder / "result.json", result)
 
-    def _forecast(self, job: Job) -> float:
-        shapes = {name: self.split(name, "test").image_shape for name in self.data}
-        counts = {name: (len(self.split(name, "train")), len(self.split(name, "test"))) for name in self.data}
-        return forecast(job, self.store, shapes, counts, self.place.type)
 
-    def _train(self, job: TrainJob, place: Path) -> dict[str, Any]:
-        training, test = (self.split(job.data, split) for split in ("train", "test"))
-        made = train(job.net, training, test, job.recipe, place / "net", seed=job.seed, mask_seed=job.mask_seed, device=self.device)
-        hits = round(made["test_accuracy"] * made["test_images"])
-        kept = {key: made[key] for key in ("seconds", "machine", "parameters", "history", "train_images")}
-        # Who always answers the largest class is right so often.
-        chance = int(test.y.bincount().max()) / len(test)
-        return {"values": {"test_accuracy": {"hits": hits, "total": made["test_images"]}}, "chance": chance, **kept}
+def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
+    training, test = (runner.split(job.data, split) for split in ("train", "test"))
+    made = train(job.net, training, test, job.recipe, folder / "net", seed=job.seed, mask_seed=job.mask_seed, device=runner.device)
+    hits = round(made["test_accuracy"] * made["test_images"])
+    kept = {key: made[key] for key in ("seconds", "machine", "parameters", "history", "train_images")}
+    # Accuracy of always predicting the largest class.
+    chance = int(test.y.bincount().max()) / len(test)
+    return {"values": {"test_accuracy": {"hits": hits, "total": made["test_images"]}}, "chance": chance, **kept}
 
-    def _craft(self, job: CraftJob, place: Path) -> dict[str, Any]:
-        source = self.subject(*job.sources)
-        index = _common([source, *(self.subject(each) for each in job.among)], job) if job.among else None
-        made = craft_on(source, job.attack, samples=job.samples, seed=job.seed, index=index)
-        write_crafted(made, source.data, place / "images.safetensors")
-        # What a report shows; it needs no data set for it.
-        shown = {"x": made.x, "x_adv": made.x_adv, "y": made.y, "predicted": made.predicted}
-        write_tensors(
-            place / "pictures.safetensors",
-            {key: each[:SHOWN] for key, each in shown.items()},
-            {"classes": list(source.data.classes)},
-        )
-        return {"values": {"fooled": _rate(Rate.among(made.fooled, torch.ones_like(made.fooled)))}, "changes": made.changes()}
 
-    def _score(self, job: ScoreJob, place: Path) -> dict[str, Any]:
-        crafted, target = self.crafted(job.crafted), self.net(job.target)
-        clean, attacked = (logits(target, x).argmax(1) for x in (crafted.x, crafted.x_adv))
-        write_tensors(place / "outcome.safetensors", {"clean": clean, "attacked": attacked, "index": crafted.index}, {})
-        sources = [self.net(each) for each in job.crafted.sources]
-        related = relation(sources[0] if len(sources) == 1 else Ensemble(sources), target)
-        outcome = Outcome(title(job.target), crafted, clean == crafted.y, attacked == crafted.y, related)
-        return {"values": {each: _rate(outcome.rate(each)) for each in ("paper", "target-correct", "all")}, "relation": related}
+def _generate(runner: ExperimentRunner, job: CraftJob, folder: Path) -> Result:
+    source = runner.evaluated(*job.sources)
+    index = _common([source, *map(runner.evaluated, job.among)], job) if job.among else None
+    made = generate(source, job.attack, samples=job.samples, seed=job.seed, index=index)
+    write_adversarial(made, source.data, folder / "images.safetensors")
+    # What a report shows; it needs no data set for it.
+    shown = {name: getattr(made, name)[:SHOWN] for name in ("x", "x_adv", "y", "predicted")}
+    write_tensors(folder / "pictures.safetensors", shown, {"classes": list(source.data.classes)})
+    return {"values": {"fooled": _rate(made.fooled)}, "changes": made.changes()}
 
-    def _decision(self, job: DecisionJob, place: Path) -> dict[str, Any]:
-        found = decide(self.subject(job.target), job.attack, samples=job.samples, seed=job.seed)
-        tensors = {"index": found.index, "squared": found.squared, "queries": found.queries, "started": found.started}
-        write_tensors(place / "outcome.safetensors", tensors, {})
-        about = found.as_dict()
-        return {"values": {"score": {key: about[key] for key in ("score", "low", "high", "images")}}, **about}
 
-    def _noise(self, job: NoiseJob, place: Path) -> dict[str, Any]:
-        return self._curves(job, place, job.sigmas, noisy)
+def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> Result:
+    target = runner.evaluated(job.target)
+    threat = threat_model(runner._source(*job.crafted.sources), target.model)
+    # Not stored twice: the job itself is what is stored.
+    found = score(replace(target, run=compute), runner.adversarial(job.crafted), threat)
+    tensors = {"clean": found.clean_predicted, "attacked": found.adv_predicted, "index": found.adversarial.index}
+    write_tensors(folder / "outcome.safetensors", tensors, {})
+    values = {each: _rate(found.adv_correct, found.eligible(each)) for each in ("paper", "target-correct", "all")}
+    return {"values": values, "threat_model": threat}
 
-    def _shuffle(self, job: ShuffleJob, place: Path) -> dict[str, Any]:
-        return self._curves(job, place, job.grids, shuffled, job.confidence)
 
-    def _curves(
-        self,
-        job: NoiseJob | ShuffleJob,
-        place: Path,
-        strengths: Sequence[int],
-        disturbed: Callable[..., torch.Tensor],
-        confidence: float = 0.0,
-    ) -> dict[str, Any]:
-        subjects = [self.subject(target) for target in job.targets]
-        index = _common(subjects, job, confidence)
-        x, y = subjects[0].data.take(index)
-        right: dict[str, torch.Tensor] = {}
-        for strength in strengths:
+def _decide(runner: ExperimentRunner, job: DecisionJob, folder: Path) -> Result:
+    found = decide(runner.evaluated(job.target), job.attack, samples=job.samples, seed=job.seed)
+    tensors = {name: getattr(found, name) for name in ("index", "squared", "queries", "started")}
+    write_tensors(folder / "outcome.safetensors", tensors, {})
+    about = found.as_dict()
+    return {"values": {"score": {key: about[key] for key in ("score", "low", "high", "images")}}, **about}
 
-            def make(strength: int = strength) -> dict[str, torch.Tensor]:
-                images = disturbed(x, strength, seed=job.seed)
-                return {f"{number}/{strength}": correct(subject.model, images, y) for number, subject in enumerate(subjects)}
 
-            nets = [subject.fingerprint for subject in subjects]
-            right |= self.work.piece(subjects[0].identity(job.kind, index, nets=nets, strength=strength, seed=job.seed), make)
-        write_tensors(place / "outcome.safetensors", {**right, "index": index}, {})
-        values: Values = {name: _rate(Rate.among(each, torch.ones_like(each))) for name, each in right.items()}
-        return {"values": values, "images": len(index)}
-
-    _HOW: ClassVar[dict[str, Callable[..., dict[str, Any]]]] = {
-        "train": _train,
-        "craft": _craft,
-        "score": _score,
-        "decision": _decision,
-        "noise": _noise,
-        "shuffle": _shuffle,
+def _corrupt(runner: ExperimentRunner, job: NoiseJob | ShuffleJob, folder: Path) -> Result:
+    models = [runner.evaluated(target) for target in job.targets]
+    index = _common(models, job)
+    correct = {
+        f"{number}/{strength}": found
+        for number, model in enumerate(models)
+        for strength, found in corrupted_correct(model, index, job.kind, job.strengths, seed=job.seed).items()
     }
+    write_tensors(folder / "outcome.safetensors", {**correct, "index": index}, {})
+    return {"values": {name: _rate(each) for name, each in correct.items()}, "images": len(index)}
 
 
-def _common(subjects: list[Subject], job: CraftJob | NoiseJob | ShuffleJob, confidence: float = 0.0) -> torch.Tensor:
-    index = common_sample(subjects, job.samples, confidence=confidence, seed=job.seed)
+EXECUTORS: dict[str, Callable[..., Result]] = {
+    "train": _train,
+    "craft": _generate,
+    "score": _score,
+    "decision": _decide,
+    "noise": _corrupt,
+    "shuffle": _corrupt,
+}
+
+
+def _common(models: list[EvaluatedModel], job: CraftJob | NoiseJob | ShuffleJob) -> torch.Tensor:
+    confidence = job.confidence if isinstance(job, ShuffleJob) else 0.0
+    index = common_sample(models, job.samples, confidence=confidence, seed=job.seed)
     if not len(index):
-        sure = f" and is {100 * confidence:g} % sure of" * (confidence > 0)
-        raise InputError(f"there is no test image that each of {', '.join(each.name for each in subjects)} classifies right{sure}")
+        sure = f" with {100 * confidence:g} % confidence" * (confidence > 0)
+        names = ", ".join(each.name for each in models)
+        raise InputError(f"there is no test image that each of {names} classifies correctly{sure}")
     return index
 
 
-def _rate(rate: Rate) -> dict[str, Any]:
+def _rate(success: torch.Tensor, eligible: torch.Tensor | None = None) -> Result:
+    rate = Rate.among(success, torch.ones_like(success) if eligible is None else eligible)
     return {"hits": rate.hits, "total": rate.total}

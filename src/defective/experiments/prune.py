@@ -1,4 +1,4 @@
-"""Clean a store: what no report needs, and no process is at."""
+"""Prune a store: remove what no report needs and no process is using."""
 
 import os
 import shutil
@@ -11,19 +11,19 @@ from stat import S_ISREG
 from defective.experiments.store import Store
 
 # Where files lie that are written whole: hidden until they are.
-_KEPT = ("data", "failed", "jobs", "pieces", "plans")
-# Seconds within which a process may still be at a file: at one that it writes, or at the rest of an attack.
+_FOLDERS = ("data", "failed", "jobs", "chunks", "plans")
+# Seconds within which a process may still be at a file: at one that it writes, or at the other chunks of a measurement.
 _AT_WORK = 3600.0
 
 
-def clean(store: Store, *, days: float, dry_run: bool = False) -> tuple[int, int]:
-    """Remove parts of attacks, unfinished jobs that no process is at, and files that were being written when a process was killed.
+def prune(store: Store, *, days: float, dry_run: bool = False) -> tuple[int, int]:
+    """Remove chunks of measurements, unfinished jobs that no process is at, and files that were being written when a process was killed.
 
-    Finished jobs stay, and so do records of failures, which are small, and locks: another process may have just opened one. Of parts of
-    attacks nothing says whose they are, so those of the last hour stay too.
+    Finished jobs stay, and so do records of failures, which are small, and locks: another process may have just opened one. Nothing
+    says whose chunks are, so those of the last hour stay too.
 
     Args:
-        store: What to clean.
+        store: What to prune.
         days: Leave what was touched within so many days.
         dry_run: Only count.
 
@@ -32,8 +32,8 @@ def clean(store: Store, *, days: float, dry_run: bool = False) -> tuple[int, int
     """
     now = time.time()
     before = now - 86_400 * days
-    found = [file for part in _KEPT for file in (store.folder / part).rglob("*") if file.is_file()]
-    begun = [file for file in found if file.name.startswith(".") or file.is_relative_to(store.folder / "pieces")]
+    found = [file for part in _FOLDERS for file in (store.folder / part).rglob("*") if file.is_file()]
+    begun = [file for file in found if file.name.startswith(".") or file.is_relative_to(store.folder / "chunks")]
     places = [file for file in begun if _touched(file) < min(before, now - _AT_WORK)]
     freed = sum(map(_size, places))
     if not dry_run:

@@ -1,4 +1,4 @@
-"""Run the jobs of a plan on a Ray cluster: the same jobs, the same store on a folder that all its machines see."""
+"""Run the jobs of a plan on a Ray cluster: the same jobs, and the same store in a folder that all its machines see."""
 
 import logging
 import os
@@ -10,45 +10,47 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from defective.errors import InputError, OutOfTime
+from defective.errors import InputError
 from defective.experiments.describe import describe
-from defective.experiments.execute import Bench
-from defective.experiments.run import PATIENCE, State, Tally, attempt, leave
+from defective.experiments.execute import ExperimentRunner
+from defective.experiments.run import RunSummary, State, record_pending, run
 from defective.experiments.store import Store
-from defective.progress import check_deadline, deadline, until
+from defective.progress import deadline, until
 from defective.specs import Job, needs, read_job
 
-# State of a job, and whether the task did it itself.
+# State of a job, and whether the task executed it itself.
 Outcome = tuple[State, bool]
-_benches: dict[str, Bench] = {}
-# Times that a job is begun again whose worker died, before it counts as failed.
+_runners: dict[str, ExperimentRunner] = {}
+# Times that a job is started again whose worker died, before it has failed.
 RETRIES = 5
-# Seconds before the deadline at which tasks stop: to keep what they have, and for clocks that differ.
+# Seconds before the deadline at which tasks stop: to store what they have, and for clocks that differ.
 SETTLE = 2.0
 
 
-def run_on_ray(jobs: Sequence[Job], bench: Bench, address: str, say: Callable[[str], object] = lambda line: None) -> Tally:
-    """Do what is not finished yet, each job as one task on one core, or on one GPU where the cluster has any.
+def run_on_ray(
+    jobs: Sequence[Job], runner: ExperimentRunner, address: str, log: Callable[[str], object] = lambda line: None
+) -> RunSummary:
+    """Execute what is not finished yet, each job as one task on one core, or on one GPU where the cluster has any.
 
-    A task whose worker dies is begun again elsewhere and goes on from what the dead one left.
+    A task whose worker dies is started again elsewhere and resumes.
 
     Args:
-        jobs: In an order in which they can be done.
-        bench: Store and data sets, on paths that hold on every machine of the cluster.
+        jobs: In an order in which they can be executed.
+        runner: Store and data sets, on paths that hold on every machine of the cluster.
         address: Of the cluster: ``auto``, ``local`` or ``HOST:PORT``.
-        say: Is told of each job that ended, in one line.
+        log: Called with one line for each job that ended.
 
     Raises:
         InputError: If that is no address, Ray is not installed, or no cluster answers there.
     """
     check_address(address)
-    # Ray tells of dead workers on standard output, which is for results.
+    # Ray reports dead workers on standard output, which is for results.
     with redirect_stdout(sys.stderr):
-        return _run(_connect(address), jobs, bench, say)
+        return _run(_connect(address), jobs, runner, log)
 
 
 def check_address(address: str) -> None:
-    """Refuse what is no address of a cluster, whether or not one is there.
+    """Refuse what is no address of a cluster.
 
     Raises:
         InputError: If it is another text than ``auto``, ``local`` or ``HOST:PORT``.
@@ -62,17 +64,17 @@ def check_address(address: str) -> None:
         raise InputError(f"{address!r} is no address of a Ray cluster: write auto, local or HOST:PORT")
 
 
-def _run(ray: Any, jobs: Sequence[Job], bench: Bench, say: Callable[[str], object]) -> Tally:
+def _run(ray: Any, jobs: Sequence[Job], runner: ExperimentRunner, log: Callable[[str], object]) -> RunSummary:
     try:
         task = ray.remote(max_retries=RETRIES, num_gpus=1 if ray.cluster_resources().get("GPU") else 0)(_do)
         refs: dict[Job, Any] = {}
-        where = {name: _absolute(text) for name, text in bench.data.items()}
+        where = {name: _absolute(text) for name, text in runner.data.items()}
         left = _left()
         end = None if left is None else time.time() + left - SETTLE
-        settings = (str(bench.store.folder.absolute()), where, bench.device, end)
+        settings = (str(runner.store.folder.absolute()), where, runner.device, end)
         for job in jobs:
             refs[job] = task.remote(job.model_dump(mode="json"), *settings, *(refs[needed] for needed in needs(job)))
-        return _collect(ray, refs, bench.store, say)
+        return _collect(ray, refs, runner.store, log)
     finally:
         ray.shutdown()
 
@@ -83,10 +85,10 @@ def _connect(address: str) -> Any:
     except ImportError:
         raise InputError("Ray is not installed: pip install 'defective[ray]', or leave --ray out") from None
     _reach(address)
-    # Where decoded images are kept.
-    kept = {name: os.environ[name] for name in ("DEFECTIVE_CACHE",) if name in os.environ}
+    # Where decoded images are cached.
+    variables = {name: os.environ[name] for name in ("DEFECTIVE_CACHE",) if name in os.environ}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, runtime_env={"env_vars": kept})
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, runtime_env={"env_vars": variables})
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(
             f"no Ray cluster answers at {address!r} ({' '.join(str(error).split())[:200]}): start one with ray start --head"
@@ -109,8 +111,8 @@ def _absolute(where: str) -> str:
     return f"{kind}:{Path(path).expanduser().resolve()}" if path else where
 
 
-def _collect(ray: Any, refs: dict[Job, Any], store: Store, say: Callable[[str], object]) -> Tally:
-    tally = Tally()
+def _collect(ray: Any, refs: dict[Job, Any], store: Store, log: Callable[[str], object]) -> RunSummary:
+    summary = RunSummary()
     jobs = {ref: job for job, ref in refs.items()}
     waiting = list(refs.values())
     while waiting:
@@ -118,17 +120,16 @@ def _collect(ray: Any, refs: dict[Job, Any], store: Store, say: Callable[[str], 
         if not ended:
             break
         for ref in ended:
-            state, did = _outcome(ray, ref, jobs[ref], store, tally)
-            tally.states[jobs[ref]] = state
-            tally.done += did
-            if did or state != "finished":
-                why = ": no time for it, or for a piece of it: give it a larger --time-budget" * (state == "left")
-                say(f"[{len(tally.states)}/{len(refs)}] {state}: {describe(jobs[ref])}{why}")
+            state, executed = _outcome(ray, ref, jobs[ref], store, summary)
+            summary.states[jobs[ref]] = state
+            summary.executed += executed
+            if executed or state != "finished":
+                log(f"[{len(summary.states)}/{len(refs)}] {state}: {describe(jobs[ref])}")
     for ref in waiting:
         # What no core was free for, or does not stop.
         ray.cancel(ref)
-    leave(refs, store, tally)
-    return tally
+    record_pending(refs, store, summary)
+    return summary
 
 
 def _left() -> float | None:
@@ -137,13 +138,13 @@ def _left() -> float | None:
     return None if end is None else max(0.0, end - time.monotonic())
 
 
-def _outcome(ray: Any, ref: Any, job: Job, store: Store, tally: Tally) -> Outcome:
-    """What a task came to; the error of one that could not even record its own."""
+def _outcome(ray: Any, ref: Any, job: Job, store: Store, summary: RunSummary) -> Outcome:
+    """How a task ended; records the error of one that could not record its own."""
     try:
         outcome: Outcome = ray.get(ref)
         return outcome
     except ray.exceptions.RayTaskError as error:
-        if {tally.states.get(needed) for needed in needs(job)} & {"failed", "blocked"}:
+        if {summary.states.get(needed) for needed in needs(job)} & {"failed", "blocked"}:
             return "blocked", False
         if isinstance(error.cause, OSError):
             raise OSError(error.cause.errno, error.cause.strerror, error.cause.filename) from None
@@ -156,30 +157,24 @@ def _outcome(ray: Any, ref: Any, job: Job, store: Store, tally: Tally) -> Outcom
 def _do(
     document: dict[str, Any], folder: str, data: dict[str, str], device: str | None, end: float | None, *needed: Outcome
 ) -> Outcome:
-    """One task: a job whose needs have ended."""
+    """One task: a job whose dependencies have ended."""
     states = {state for state, _ in needed}
     if states & {"failed", "blocked"}:
         return "blocked", False
-    if "left" in states:
-        return "left", False
-    job, bench = read_job(document), _bench(folder, data, device)
-    tally = Tally(states=dict.fromkeys(needs(job), "finished"))
-    try:
-        with until(None if end is None else max(0.0, end - time.time())):
-            while (state := attempt(job, bench, tally, lambda line: None)) is None:
-                time.sleep(PATIENCE)
-                check_deadline()
-    except OutOfTime:
-        return "left", False
-    return state, tally.done > 0
+    if "pending" in states:
+        return "pending", False
+    job, runner = read_job(document), _runner(folder, data, device)
+    with until(None if end is None else max(0.0, end - time.time())):
+        summary = run([job], runner)
+    return summary.states[job], summary.executed > 0
 
 
-def _bench(folder: str, data: dict[str, str], device: str | None) -> Bench:
-    """The bench of this worker: nets and images stay in memory between its tasks."""
-    if folder not in _benches:
-        bench = Bench(Store(Path(folder)), data, device)
+def _runner(folder: str, data: dict[str, str], device: str | None) -> ExperimentRunner:
+    """The runner of this worker: models and images stay in memory between its tasks."""
+    if folder not in _runners:
+        runner = ExperimentRunner(Store(Path(folder)), data, device)
         for name in data:
-            bench.check_data(name)
-        # Kept only now: what the check refuses must be refused to every task.
-        _benches[folder] = bench
-    return _benches[folder]
+            runner.check_data(name)
+        # Only now: what the check refuses must be refused to every task.
+        _runners[folder] = runner
+    return _runners[folder]

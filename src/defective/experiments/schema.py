@@ -10,11 +10,11 @@ from defective.specs import Job, NoiseJob, ShuffleJob
 _VALUES = {"train": ["test_accuracy"], "craft": ["fooled"], "score": ["paper", "target-correct", "all"], "decision": ["score"]}
 
 
-class _Form(BaseModel):
+class _Record(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
-class _Rate(_Form):
+class _Rate(_Record):
     hits: NonNegativeInt
     total: NonNegativeInt
 
@@ -25,14 +25,14 @@ class _Rate(_Form):
         return self
 
 
-class _Score(_Form):
+class _Score(_Record):
     score: NonNegativeFloat | None
     low: NonNegativeFloat
     high: NonNegativeFloat | None
     images: NonNegativeInt
 
 
-class Done(_Form):
+class JobResult(_Record):
     """``result.json``."""
 
     values: dict[str, dict[str, Any]]
@@ -42,14 +42,14 @@ class Done(_Form):
     finished: str
 
 
-class Failure(_Form):
+class Failure(_Record):
     """``failed/KIND-KEY.json``."""
 
     job: str
     error: str
 
 
-class AskedFor(BaseModel):
+class PlanRecord(BaseModel):
     """``plans/KEY.json``, as :meth:`defective.experiments.plan.Plan.as_dict` wrote it."""
 
     exhibits: list[str]
@@ -66,7 +66,7 @@ class AskedFor(BaseModel):
         return self
 
 
-class DataSet(_Form):
+class DataSet(_Record):
     """``data/NAME.json``."""
 
     digest: str
@@ -82,13 +82,13 @@ def check_result(document: dict[str, Any], job: Job | str) -> None:
     Raises:
         ValueError: Saying in a few words what is missing or of another form.
     """
-    values = Done.model_validate(document).values
-    form = _Score if _kind(job) == "decision" else _Rate
+    values = JobResult.model_validate(document).values
+    schema = _Score if _kind(job) == "decision" else _Rate
     names = _names(job) or list(values)
     for name in names:
         if name not in values:
             raise ValueError(f"values: no {name}")
-        form.model_validate(values[name])
+        schema.model_validate(values[name])
     if not names:
         raise ValueError("values: none")
 
@@ -112,14 +112,14 @@ def _names(job: Job | str) -> list[str]:
     return _VALUES.get(_kind(job), [])
 
 
-def why(error: ValueError) -> str:
+def format_error(error: ValueError) -> str:
     """What is wrong with a document, in a few words.
 
     Example:
         >>> try:
         ...     Failure.model_validate({"job": "train-0"})
         ... except ValidationError as error:
-        ...     why(error)
+        ...     format_error(error)
         'error: Field required'
     """
     if not isinstance(error, ValidationError):

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from defective.errors import InputError
 from defective.experiments.plan import read_plan
-from defective.experiments.schema import AskedFor, DataSet, Failure, check_result, why
+from defective.experiments.schema import DataSet, Failure, PlanRecord, check_result, format_error
 from defective.files import check_folder, write_whole
 from defective.specs import Job, read_job
 
@@ -24,7 +24,7 @@ class Store:
     """Finished, running and failed jobs by the key of their spec.
 
     ``jobs/KIND-KEY`` holds ``spec.json``, ``result.json`` and what else a finished job left; ``running/KIND-KEY`` what an unfinished one
-    has so far; ``failed/KIND-KEY.json`` the error of one that failed; ``plans`` what was asked for; ``pieces`` parts of attacks;
+    has so far; ``failed/KIND-KEY.json`` the error of one that failed; ``plans`` what was asked for; ``chunks`` parts of measurements;
     ``damaged`` finished jobs whose result could not be read, put there when they were done again.
     Several processes, also of several machines on a shared folder, may work on one store: a job is locked while it runs, and the
     lock goes with its process.
@@ -254,7 +254,7 @@ def _failure(file: Path) -> Document | None:
 
 
 def _check_plan(document: Document) -> None:
-    AskedFor.model_validate(document)
+    PlanRecord.model_validate(document)
     try:
         read_plan(document)
     except InputError as error:
@@ -272,5 +272,7 @@ def _read(file: Path, check: Callable[[Document], object] = lambda document: Non
         return None
     except ValueError as error:
         whole = file.parent if file.name in ("spec.json", "result.json") else "it"
-        raise InputError(f"{file} is damaged ({why(error)}): move {whole} out of the store, it will be made again") from None
+        raise InputError(
+            f"{file} is damaged ({format_error(error)}): move {whole} out of the store, it will be made again"
+        ) from None
     return document

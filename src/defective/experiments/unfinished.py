@@ -6,8 +6,7 @@ from typing import Any
 
 from defective.errors import InputError
 from defective.experiments.describe import describe
-from defective.experiments.plan import read_plan
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import Store
 from defective.files import read_about
 from defective.specs import Job, TrainJob
 
@@ -19,18 +18,13 @@ def unfinished(store: Store) -> list[dict[str, Any]]:
         For each ``job``; what it is ``about``, None where nothing in the store says so; of training ``epochs`` done and ``of_epochs``,
         over all members of an ensemble, else None. How far other jobs are cannot be told: parts of attacks lie elsewhere.
     """
-    begun = {name: store.begun(name) for name in store.unfinished()}
-    planned: dict[str, Job] = {}
-    # Earlier versions left no spec before a job was finished.
-    for plan in store.plans() if None in begun.values() else ():
-        planned |= {name_of(job): job for job in read_plan(plan).jobs}
-    return [_begun(name, job or planned.get(name), store) for name, job in begun.items()]
+    return [_begun(name, store.begun(name), store) for name in store.unfinished()]
 
 
 def _begun(name: str, job: Job | None, store: Store) -> dict[str, Any]:
     found: dict[str, Any] = {"job": name, "about": job and describe(job), "epochs": None, "of_epochs": None}
     if isinstance(job, TrainJob):
-        of_one = job.recipe.epochs
+        of_one = job.recipe.trained_epochs
         folder = store.folder / "running" / name
         of_all = of_one * job.net.members
         found |= {"epochs": min(_epochs(folder, of_one), of_all), "of_epochs": of_all}

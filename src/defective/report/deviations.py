@@ -32,6 +32,7 @@ _AMOUNTS = {
 _RECIPE = {
     "width_mult": "width of the models",
     "epochs": "epochs",
+    "stop_after": "epochs after which training is stopped",
     "batch_size": "images in a batch",
     "lr": "learning rate",
     "momentum": "momentum",

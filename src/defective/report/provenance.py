@@ -73,7 +73,7 @@ def _model(job: TrainJob, result: Document) -> dict[str, Any]:
         "job": name_of(job),
         "title": title(job),
         "data": job.data,
-        "epochs": job.recipe.epochs,
+        "epochs": job.recipe.trained_epochs,
         "width": f"{job.recipe.width_mult:g}",
         "parameters": result.get("parameters"),
         "value": repr(percent),

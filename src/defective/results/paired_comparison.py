@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from defective.errors import InputError
-from defective.evaluation.transfer import counted
+from defective.evaluation.transfer import eligible_images
 from defective.experiments.store import Store
 from defective.files import read_tensors
 from defective.paper import Cell
@@ -56,7 +56,7 @@ class PairedComparison:
             # The adversarial images have been generated again since, from other images.
             return None
         y = crafted["y"]
-        eligible = counted(denominator, outcome["clean"] == y, crafted["predicted"] != y)
+        eligible = eligible_images(denominator, outcome["clean"] == y, crafted["predicted"] != y)
         return outcome["index"], outcome["attacked"] == y, eligible
 
 

@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from defective.errors import InputError
 from defective.specs.spec import Spec
+from defective.specs.versions import ATTACK_VERSIONS
 
 Number = int | float
 
@@ -52,6 +53,11 @@ class AttackSpec(Spec):
 
     name: str
     parameters: dict[str, int | float]
+
+    @property
+    def version(self) -> int:
+        """Version of the attack's function."""
+        return ATTACK_VERSIONS.get(self.name, 1)
 
     @model_validator(mode="after")
     def _known_and_in_range(self) -> Self:

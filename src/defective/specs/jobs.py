@@ -8,12 +8,22 @@ from defective.specs.attacks import AttackSpec
 from defective.specs.nets import NetSpec
 from defective.specs.recipe import Recipe
 from defective.specs.spec import Spec
+from defective.specs.versions import VERSIONS
 
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 
 
-class TrainJob(Spec):
+class _Job(Spec):
+    kind: str
+
+    @property
+    def version(self) -> int:
+        """Version of the function that executes the job."""
+        return VERSIONS[self.kind]
+
+
+class TrainJob(_Job):
     """Train one net. Value: ``test_accuracy``.
 
     ``data`` is the name of a data set as results show it, such as ``cifar10-jpeg``.
@@ -27,7 +37,7 @@ class TrainJob(Spec):
     mask_seed: Seed
 
 
-class CraftJob(Spec):
+class CraftJob(_Job):
     """Attack the first ``samples`` test images, in a seeded order, that the sources and the nets of ``among`` classify right.
 
     Several sources are fused: their logits are averaged. Value: ``fooled``, the share of the images that fooled the source.
@@ -41,7 +51,7 @@ class CraftJob(Spec):
     seed: Seed = 0
 
 
-class ScoreJob(Spec):
+class ScoreJob(_Job):
     """Let a target classify a crafted set. Values: ``paper``, ``target-correct`` and ``all``, the rate by its denominator."""
 
     kind: Literal["score"] = "score"
@@ -49,7 +59,7 @@ class ScoreJob(Spec):
     crafted: CraftJob
 
 
-class DecisionJob(Spec):
+class DecisionJob(_Job):
     """Attack a net by its decisions alone. Value: ``score``, S(M) of Eq. 10."""
 
     kind: Literal["decision"] = "decision"
@@ -59,7 +69,7 @@ class DecisionJob(Spec):
     seed: Seed = 0
 
 
-class NoiseJob(Spec):
+class NoiseJob(_Job):
     """Noise of rising strength on images that every target classifies right. Values: ``{number of the target}/{sigma}``."""
 
     kind: Literal["noise"] = "noise"
@@ -68,8 +78,13 @@ class NoiseJob(Spec):
     samples: Count
     seed: Seed = 0
 
+    @property
+    def strengths(self) -> tuple[int, ...]:
+        """The noise levels."""
+        return self.sigmas
 
-class ShuffleJob(Spec):
+
+class ShuffleJob(_Job):
     """Shuffled patches of images that every target classifies right with ``confidence``. Values: ``{number of the target}/{grid}``."""
 
     kind: Literal["shuffle"] = "shuffle"
@@ -78,6 +93,11 @@ class ShuffleJob(Spec):
     confidence: Annotated[float, Field(ge=0, le=1)]
     samples: Count
     seed: Seed = 0
+
+    @property
+    def strengths(self) -> tuple[int, ...]:
+        """The grids."""
+        return self.grids
 
 
 Job = TrainJob | CraftJob | ScoreJob | DecisionJob | NoiseJob | ShuffleJob

@@ -15,9 +15,14 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @property
+    def version(self) -> int:
+        """Version of what the spec describes, raised when equal values mean something else than before."""
+        return 1
+
+    @property
     def key(self) -> str:
-        """First 16 hex digits of the SHA-256 of the canonical JSON, defaults left out: a field added later leaves old keys alone."""
-        canonical = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":"))
+        """First 16 hex digits of the SHA-256 of the canonical JSON of all values and versions, those inside included."""
+        canonical = json.dumps(_plain(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @classmethod
@@ -30,3 +35,9 @@ class Spec(BaseModel):
             field = ".".join(str(part) for part in first["loc"])
             reason = first["msg"].removeprefix("Value error, ")
             raise InputError(f"{field} = {first['input']!r}: {reason}" if first["loc"] else reason) from None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Spec):
+        return {"version": value.version, **{name: _plain(getattr(value, name)) for name in type(value).model_fields}}
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value

@@ -8,13 +8,13 @@ from torch import nn
 from defective import AttackSpec, InputError
 from defective.attacks import fgsm
 from defective.data import ImageSet
-from defective.evaluation import Subject, Work, craft_on, crafted
-from evaluations import EPS, FGSM, Counted, assert_equal, own
+from defective.evaluation import EvaluatedModel, adversarial, generate
+from evaluations import EPS, FGSM, Counted, assert_equal, own, stored
 from problems import best_linear_attack, level_set, plane
 
 
 def test_a_linear_net_is_attacked_exactly(source):
-    made = craft_on(source, FGSM, samples=20, seed=3)
+    made = generate(source, FGSM, samples=20, seed=3)
     assert torch.equal(made.index, source.sample(20, seed=3))
     x, y = source.data.take(made.index)
     assert torch.equal(made.x, x) and torch.equal(made.y, y)
@@ -25,12 +25,12 @@ def test_a_linear_net_is_attacked_exactly(source):
     assert made.fingerprint == source.fingerprint
     # Every pixel moved by 8 levels, in each of 32 pixels.
     assert made.changes() == pytest.approx({"linf_max": EPS, "l2_mean": EPS * math.sqrt(32)}, rel=1e-5)
-    kept = craft_on(source, FGSM, samples=20, seed=3, rounded=False)
+    kept = generate(source, FGSM, samples=20, seed=3, rounded=False)
     torch.testing.assert_close(kept.x_adv, best, rtol=0, atol=1e-6)
 
 
 def test_asking_for_more_than_there_are_is_recorded(source):
-    made = craft_on(source, FGSM, samples=500)
+    made = generate(source, FGSM, samples=500)
     assert len(made.y) == 60 and made.settings["samples"] == 500
 
 
@@ -56,37 +56,37 @@ class Wavy(nn.Module):
 
 @pytest.mark.parametrize("text", RANDOM)
 def test_random_attacks_do_not_feel_the_batch_size_but_the_seed(net, monkeypatch, text):
-    monkeypatch.setattr(crafted, "CHUNK", 16)
-    source = Subject.of("source", Wavy(net), level_set(Wavy(net)))
-    whole, *others = (craft_on(source, AttackSpec.parse(text), samples=20, batch_size=size) for size in (250, 16, 5, 1))
+    monkeypatch.setattr(adversarial, "CHUNK", 16)
+    source = EvaluatedModel.of("source", Wavy(net), level_set(Wavy(net)))
+    whole, *others = (generate(source, AttackSpec.parse(text), samples=20, batch_size=size) for size in (250, 16, 5, 1))
     for other in others:
         assert_equal(whole, other)
-    again = craft_on(source, AttackSpec.parse(text), samples=40, seed=1)
+    again = generate(source, AttackSpec.parse(text), samples=40, seed=1)
     first = {int(place): number for number, place in enumerate(again.index)}
     both = [(number, first[int(place)]) for number, place in enumerate(whole.index) if int(place) in first]
     assert both and any(not torch.equal(whole.x_adv[one], again.x_adv[other]) for one, other in both)
 
 
 def test_each_piece_draws_numbers_of_its_own(net, monkeypatch):
-    monkeypatch.setattr(crafted, "CHUNK", 1)
+    monkeypatch.setattr(adversarial, "CHUNK", 1)
     data = level_set(net, 1)
     twice = ImageSet("twice", "test", data.x.repeat(2, 1, 1, 1), data.y.repeat(2), data.classes)
-    x_adv = craft_on(Subject.of("source", net, twice), AttackSpec.parse("noise"), samples=2).x_adv
+    x_adv = generate(EvaluatedModel.of("source", net, twice), AttackSpec.parse("noise"), samples=2).x_adv
     assert not torch.equal(x_adv[0], x_adv[1])
 
 
 def test_images_come_in_pieces_and_batches(source, monkeypatch):
-    monkeypatch.setattr(crafted, "CHUNK", 10)
+    monkeypatch.setattr(adversarial, "CHUNK", 10)
     attack = Counted()
-    made = craft_on(source, own(attack), samples=25, batch_size=4)
+    made = generate(source, own(attack), samples=25, batch_size=4)
     assert attack.calls == [4, 4, 2, 4, 4, 2, 4, 1]
-    assert torch.equal(made.x_adv, craft_on(source, FGSM, samples=25).x_adv)
+    assert torch.equal(made.x_adv, generate(source, FGSM, samples=25).x_adv)
 
 
 def test_fewer_images_are_the_first_of_more(net, tmp_path, monkeypatch):
-    monkeypatch.setattr(crafted, "CHUNK", 5)
-    source, attack = Subject.of("source", net, level_set(net), Work(tmp_path)), Counted()
-    few, more, none = (craft_on(source, own(attack), samples=count) for count in (5, 12, 10))
+    monkeypatch.setattr(adversarial, "CHUNK", 5)
+    source, attack = EvaluatedModel.of("source", net, level_set(net), stored(tmp_path)), Counted()
+    few, more, none = (generate(source, own(attack), samples=count) for count in (5, 12, 10))
     assert attack.calls == [5, 5, 2]
     for name in ("x_adv", "predicted", "index"):
         assert torch.equal(getattr(more, name)[:5], getattr(few, name))
@@ -96,12 +96,12 @@ def test_fewer_images_are_the_first_of_more(net, tmp_path, monkeypatch):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 @pytest.mark.parametrize("stop_at", [1, 2, 3, 4])
 def test_crafting_goes_on_where_it_stopped(net, tmp_path, monkeypatch, stop_at, error):
-    monkeypatch.setattr(crafted, "CHUNK", 10)
-    undisturbed = craft_on(Subject.of("source", net, level_set(net)), own(Counted()), samples=35, rounded=False)
-    source, broken, attack = Subject.of("source", net, level_set(net), Work(tmp_path)), Counted(stop_at, error), Counted()
+    monkeypatch.setattr(adversarial, "CHUNK", 10)
+    undisturbed = generate(EvaluatedModel.of("source", net, level_set(net)), own(Counted()), samples=35, rounded=False)
+    source, broken, attack = EvaluatedModel.of("source", net, level_set(net), stored(tmp_path)), Counted(stop_at, error), Counted()
     with pytest.raises(error):
-        craft_on(source, own(broken), samples=35, rounded=False)
-    made = craft_on(source, own(attack), samples=35, rounded=False)
+        generate(source, own(broken), samples=35, rounded=False)
+    made = generate(source, own(attack), samples=35, rounded=False)
     assert broken.calls == [10, 10, 10, 5][:stop_at]
     assert attack.calls == [10, 10, 10, 5][stop_at - 1 :]
     assert_equal(made, undisturbed)
@@ -121,30 +121,30 @@ def test_whatever_changes_the_images_makes_them_anew(net, tmp_path, change):
     changes = dict(CHANGES[change])
     attack, of_attack, model = Counted(), changes.pop("attack", {}), changes.pop("source", net)
     data = level_set(net)
-    craft_on(Subject.of("source", net, data, Work(tmp_path)), own(attack), samples=5)
-    craft_on(Subject.of("source", model, data, Work(tmp_path)), own(attack, **of_attack), samples=5, **changes)
+    generate(EvaluatedModel.of("source", net, data, stored(tmp_path)), own(attack), samples=5)
+    generate(EvaluatedModel.of("source", model, data, stored(tmp_path)), own(attack, **of_attack), samples=5, **changes)
     assert len(attack.calls) == 2
     # Its name does not.
-    craft_on(Subject.of("other", net, data, Work(tmp_path)), own(attack), samples=5)
+    generate(EvaluatedModel.of("other", net, data, stored(tmp_path)), own(attack), samples=5)
     assert len(attack.calls) == 2
 
 
 def test_the_size_of_the_batches_counts_for_an_attack_that_may_depend_on_it_alone(net, tmp_path):
     attack, data = Counted(), level_set(net)
-    source = Subject.of("source", net, data, Work(tmp_path))
+    source = EvaluatedModel.of("source", net, data, stored(tmp_path))
     for size in (5, 2, 5, 2):
-        craft_on(source, own(attack), samples=5, batch_size=size)
+        generate(source, own(attack), samples=5, batch_size=size)
     assert attack.calls == [5, 2, 2, 1]
     known = len(list(tmp_path.rglob("*.safetensors")))
     for size in (5, 2):
-        craft_on(source, FGSM, samples=5, batch_size=size)
+        generate(source, FGSM, samples=5, batch_size=size)
     assert len(list(tmp_path.rglob("*.safetensors"))) == known + 1
 
 
 def test_an_attack_without_a_version_is_never_taken_for_another(net, tmp_path):
-    source, attack = Subject.of("source", net, level_set(net), Work(tmp_path)), Counted()
+    source, attack = EvaluatedModel.of("source", net, level_set(net), stored(tmp_path)), Counted()
     for _ in range(2):
-        craft_on(source, own(attack, version=""), samples=5)
+        generate(source, own(attack, version=""), samples=5)
     assert attack.calls == [5, 5]
 
 
@@ -152,10 +152,10 @@ def test_a_random_attack_of_the_users_own_follows_the_seed(net):
     def scatter(model, x, y):
         return (x + 0.1 * torch.rand_like(x)).clamp(0, 1)
 
-    source = Subject.of("source", net, level_set(net))
+    source = EvaluatedModel.of("source", net, level_set(net))
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first, again, other = (craft_on(source, own(scatter), samples=20, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (generate(source, own(scatter), samples=20, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(first.x_adv, again.x_adv) and not torch.equal(first.x_adv, other.x_adv)
 
@@ -185,7 +185,7 @@ def writes(model, x, y):
 def test_an_attack_that_changes_the_model_is_refused(attack):
     net = Norm().eval()
     with pytest.raises(InputError, match=r"mine on net.*changed the model's weights|changed the model's weights"):
-        craft_on(Subject.of("net", net, level_set(plane())), own(attack), samples=5)
+        generate(EvaluatedModel.of("net", net, level_set(plane())), own(attack), samples=5)
     assert not net.training
 
 
@@ -193,7 +193,7 @@ def test_an_attack_that_changes_the_model_is_refused(attack):
 def test_any_number_is_a_radius(net, tmp_path, eps, kept):
     attack = own(lambda model, x, y: x, eps=eps)
     assert type(attack.eps) is float and attack.eps == kept
-    craft_on(Subject.of("source", net, level_set(net), Work(tmp_path)), attack, samples=5)
+    generate(EvaluatedModel.of("source", net, level_set(net), stored(tmp_path)), attack, samples=5)
 
 
 @pytest.mark.parametrize("eps", [16, -0.1, float("nan")])
@@ -220,21 +220,21 @@ BROKEN = {
 def test_an_attack_that_breaks_its_word_is_refused_by_name(source, case):
     attack, said = BROKEN[case]
     with pytest.raises(InputError, match=f"^mine on source: {said}"):
-        craft_on(source, own(attack, eps=EPS), samples=6)
+        generate(source, own(attack, eps=EPS), samples=6)
 
 
 def test_an_attack_cannot_change_the_images_it_is_given(net):
     x = torch.full((4, 2, 4, 4), 0.5)
     data = ImageSet("floats", "test", x, net(x).argmax(1), ("a", "b"))
-    source = Subject.of("source", net, data)
-    made = craft_on(source, own(in_place, eps=0.2), samples=4, rounded=False)
+    source = EvaluatedModel.of("source", net, data)
+    made = generate(source, own(in_place, eps=0.2), samples=4, rounded=False)
     assert (data.x == 0.5).all() and (made.x == 0.5).all()
     assert made.changes()["linf_max"] == pytest.approx(0.1)
 
 
 def test_its_own_errors_are_not_hidden(source):
     with pytest.raises(ZeroDivisionError):
-        craft_on(source, own(Counted(1, ZeroDivisionError)), samples=5)
+        generate(source, own(Counted(1, ZeroDivisionError)), samples=5)
 
 
 class Detached(nn.Module):
@@ -247,7 +247,7 @@ class Detached(nn.Module):
 
 
 def test_a_source_without_a_gradient_is_named(net):
-    source = Subject.of("numb", Detached(net), level_set(net))
+    source = EvaluatedModel.of("numb", Detached(net), level_set(net))
     with pytest.raises(InputError, match=r"^fgsm:eps=8/255 on numb: the model's logits have no gradient"):
-        craft_on(source, FGSM, samples=5)
-    assert len(craft_on(source, AttackSpec.parse("noise"), samples=5).y) == 5
+        generate(source, FGSM, samples=5)
+    assert len(generate(source, AttackSpec.parse("noise"), samples=5).y) == 5

@@ -1,31 +1,35 @@
 """Every part of the protocol measures what it says, on every model."""
 
-from functools import partial
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
 import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from defective import AttackSpec, Ensemble, InputError, build
+from defective.attacks import fgsm
 from defective.data import ImageSet, index_hash
 from defective.data.stimuli import Stimuli
 from defective.evaluation import (
     PARTS,
-    SIGMAS,
-    Check,
-    Evaluation,
-    OwnAttack,
-    Settings,
-    Subject,
+    STRENGTHS,
+    CustomAttack,
+    EvaluatedModel,
+    EvaluationResult,
+    LogitsAdapter,
+    SanityCheck,
     accuracy,
-    craft_on,
+    common_sample,
+    corruption_curve,
     evaluate,
+    generate,
     mask_average,
-    noise_curve,
-    relation,
     shape_report,
-    shuffle_curve,
+    threat_model,
 )
-from defective.evaluation.subject import common_sample
+from defective.evaluation.settings import Settings
 from defective.statistics import Rate, paired_difference
 from evaluations import FGSM, OWN, PGD, SMALL, TRANSFER, cells, masked, plain, wrong
 from problems import linear_net, plane
@@ -38,9 +42,9 @@ def test_every_target_meets_every_source_and_attack(drawn, zoo):
     transfer = [
         (target, source, str(attack), told)
         for source, told_of in (
-            ("twin", ("same structure", "black-box")),
+            ("twin", ("gray-box (same architecture)", "black-box")),
             ("bottom again", ("black-box", "white-box")),
-            ("bottom again over 2 masks", ("black-box", "own weights")),
+            ("bottom again over 2 masks", ("black-box", "white-box (shared weights)")),
         )
         for attack in (FGSM, PGD)
         for target, told in zip(targets, told_of, strict=True)
@@ -52,12 +56,12 @@ def test_every_target_meets_every_source_and_attack(drawn, zoo):
     }
     assert cells(found) == [*transfer, *white["plain"], *white["bottom"]]
     for outcome in found.outcomes:
-        if outcome.crafted.source in sources:
-            assert outcome.relation == relation(sources[outcome.crafted.source], targets[outcome.target])
+        if outcome.adversarial.source in sources:
+            assert outcome.threat_model == threat_model(sources[outcome.adversarial.source], targets[outcome.target])
     document = plain(found)
     for cell, outcome in zip(document["cells"], found.outcomes, strict=True):
-        assert cell["defense"]["all"]["total"] == cell["images"] == len(outcome.crafted.index) <= 6
-        assert cell["sample"] == index_hash(outcome.crafted.index) and cell["change"]["linf_max"] <= 8 / 255 + 1e-6
+        assert cell["defense"]["all"]["total"] == cell["images"] == len(outcome.adversarial.index) <= 6
+        assert cell["sample"] == index_hash(outcome.adversarial.index) and cell["change"]["linf_max"] <= 8 / 255 + 1e-6
 
 
 def test_an_attack_named_twice_is_made_once(data):
@@ -77,14 +81,14 @@ def test_a_net_under_two_names_is_in_the_table_under_both(data):
 def test_outcomes_are_those_of_the_nets(data):
     targets = {"one": plane(1), "other": plane(2)}
     found = evaluate(targets, data, sources={"source": plane()}, attacks=[FGSM], parts=TRANSFER, samples=30, seed=4)
-    made = craft_on(Subject.of("source", plane(), data), FGSM, samples=30, seed=4)
+    made = generate(EvaluatedModel.of("source", plane(), data), FGSM, samples=30, seed=4)
     stored = found.as_tensors()
     for number, (name, net) in enumerate(targets.items()):
         assert (found.accuracies[name].hits, found.accuracies[name].total) == (
             int((net(data.x / 255).argmax(1) == data.y).sum()),
             60,
         )
-        assert torch.equal(found.outcomes[number].crafted.x_adv, made.x_adv)
+        assert torch.equal(found.outcomes[number].adversarial.x_adv, made.x_adv)
         right = [net(images / 255).argmax(1) == made.y for images in (made.x, made.x_adv)]
         expected = {"index": made.index, "fooled": made.fooled, "clean_correct": right[0], "adv_correct": right[1]}
         for part, tensor in expected.items():
@@ -95,16 +99,16 @@ def test_outcomes_are_those_of_the_nets(data):
 
 
 def test_sets_that_were_crafted_before_are_scored_first_whatever_the_parts(data):
-    made = craft_on(Subject.of("before", plane(1), data), FGSM, samples=5)
-    found = evaluate({"a": plane(), "b": plane(2)}, data, crafted=[made], parts=("noise",), samples=5)
+    made = generate(EvaluatedModel.of("before", plane(1), data), FGSM, samples=5)
+    found = evaluate({"a": plane(), "b": plane(2)}, data, adversarial=[made], parts=("noise",), samples=5)
     assert cells(found) == [(target, "before", str(FGSM), "black-box") for target in ("a", "b")]
-    assert found.outcomes[0].crafted is made
+    assert found.outcomes[0].adversarial is made
 
 
 def test_images_may_be_kept_as_floats(data):
     for rounded in (True, False):
         found = evaluate({"a": plane()}, data, sources={"b": plane(1)}, attacks=[FGSM], parts=TRANSFER, samples=5, rounded=rounded)
-        assert found.outcomes[0].crafted.x_adv.is_floating_point() is not rounded
+        assert found.outcomes[0].adversarial.x_adv.is_floating_point() is not rounded
         assert found.as_dict()["cells"][0]["rounded"] is rounded
 
 
@@ -116,8 +120,8 @@ def test_every_further_model_is_compared_with_the_first_on_the_same_images(data)
         (model, "first", source) for source in ("s", "t") for model in ("second", "third")
     ]
     for row, (first, other, _) in zip(rows, found.differences(), strict=True):
-        assert first.crafted is other.crafted and (first.target, other.target) == ("first", row["model"])
-        expected = paired_difference((other.adv_correct, other.counted("paper")), (first.adv_correct, first.counted("paper")))
+        assert first.adversarial is other.adversarial and (first.target, other.target) == ("first", row["model"])
+        expected = paired_difference((other.adv_correct, other.eligible("paper")), (first.adv_correct, first.eligible("paper")))
         assert (row["difference"], row["low"], row["high"], row["significant"]) == (*expected, expected.significant)
         assert (row["first"], row["second"]) == tuple(each.rate("paper").as_dict() for each in (first, other))
 
@@ -134,7 +138,7 @@ def test_nor_where_its_weights_are_in_the_source(data, source):
     targets = {"first": plane(), "second": masked()}
     sources = {"over masks": mask_average(targets["second"], draws=2), "fused": Ensemble([targets["second"], plane(3)])}
     found = evaluate(targets, data, sources={"s": sources[source].eval()}, attacks=[FGSM], parts=TRANSFER, samples=20)
-    assert [told for *_, told in cells(found)] == ["black-box", "own weights"]
+    assert [told for *_, told in cells(found)] == ["black-box", "white-box (shared weights)"]
     assert found.differences() == []
 
 
@@ -154,26 +158,26 @@ def test_each_part_can_be_run_alone(data, part):
     found = evaluate({"a": plane(), "b": plane(1)}, data, sources={"s": plane(2)}, stimuli=stimuli, parts=(part,), **SMALL)
     document = plain(found)
     relations = {"white-box"} if part == "white-box" else {"black-box"} if part == "transfer" else set()
-    assert {cell["relation"] for cell in document["cells"]} == relations
+    assert {cell["threat_model"] for cell in document["cells"]} == relations
     parts = {"decision": "decision", "noise": "noise", "shuffle": "shuffle", "stimuli": "stimuli", "checks": "checks"}
     for name, key in parts.items():
         assert bool(document[key]) is (name == part)
     assert bool(document["differences"]) is (part == "transfer")
-    assert document["left_out"] == {} and document["accuracy"]["a"]["hits"] == 60 == document["test_images"]
+    assert document["skipped"] == {} and document["accuracy"]["a"]["hits"] == 60 == document["test_images"]
 
 
 def test_the_same_images_are_disturbed_for_every_model(data):
     nets = {"a": plane(), "b": plane(1)}
     found = evaluate(nets, data, parts=("noise", "shuffle"), samples=9, confidence=0.8, seed=2)
-    subjects = [Subject.of(name, net, data) for name, net in nets.items()]
-    for curves, confidence, measure, strengths in (
-        (found.noise, 0.0, noise_curve, SIGMAS),
-        (found.shuffled, 0.8, partial(shuffle_curve, grids=(1, 2, 4)), (1, 2, 4)),
+    subjects = [EvaluatedModel.of(name, net, data) for name, net in nets.items()]
+    for curves, confidence, corruption, strengths in (
+        (found.noise, 0.0, "noise", STRENGTHS["noise"]),
+        (found.shuffled, 0.8, "shuffle", (1, 2, 4)),
     ):
         assert torch.equal(curves.index, common_sample(subjects, 9, confidence=confidence, seed=2))
         x, y = data.take(curves.index)
         for name, net in nets.items():
-            expected = measure(net, x, y, seed=2)
+            expected = corruption_curve(net, x, y, corruption, strengths=strengths, seed=2)
             assert list(curves.rates[name]) == list(strengths) and curves.rates[name] == expected
     assert not torch.equal(found.shuffled.index, found.noise.index) and len(found.noise.index) == 9
     assert plain(found)["shuffle"]["images"] == len(found.shuffled.index)
@@ -213,8 +217,9 @@ MISTAKES = {
     "fewer than no masks": ({"mask_draws": -1}, "^mask_draws = -1"),
     "empty batches": ({"batch_size": 0}, "^batch_size = 0"),
     "negative seed": ({"seed": -1}, "^seed = -1"),
-    "no decision": ({"decision": FGSM}, "^decision = .*fgsm:eps=8/255 asks for more than decisions"),
-    "unknown setting": ({"sample": 5}, "^sample = 5: Extra inputs"),
+    "no decision": ({"decision": FGSM}, "^decision = .*fgsm:eps=8/255 needs more than decisions"),
+    "no attack": ({"attacks": [3]}, r"^attack 3 is neither a name nor a callable"),
+    "no module": ({"sources": {"s": len}}, r"^model 's' is builtin_function_or_method, not a torch.nn.Module"),
 }
 
 
@@ -236,14 +241,147 @@ def test_a_model_that_does_not_fit_is_named_before_any_work(data, targets, sourc
     misfit = linear_net(classes=3).float()
     nets = [{name: misfit if bad else plane() for name, bad in each.items()} for each in (targets, sources)]
     with pytest.raises(InputError, match=r"^misfit knows 3 classes, levels has 2"):
-        evaluate(nets[0], data, sources=nets[1], attacks=[OwnAttack("mine", pytest.fail)])
+        evaluate(nets[0], data, sources=nets[1], attacks=[CustomAttack("mine", pytest.fail)])
 
 
 def test_checks_that_failed_are_listed_by_model():
     said = {
-        "a": [Check("steps", "passed", ""), Check("radius", "failed", "")],
-        "b": [Check("steps", "undecided", ""), Check("noise", "failed", ""), Check("unbounded", "failed", "")],
+        "a": [SanityCheck("steps", "passed", ""), SanityCheck("radius", "failed", "")],
+        "b": [SanityCheck("steps", "undecided", ""), SanityCheck("noise", "failed", ""), SanityCheck("unbounded", "failed", "")],
     }
-    found = Evaluation("data", 1, Settings(), {"a": Rate.of(1, 1)}, checks=said)
+    found = EvaluationResult("data", 1, Settings(), {"a": Rate.of(1, 1)}, checks=said)
     assert found.failed() == ["a: radius", "b: noise", "b: unbounded"]
     assert plain(found)["checks"]["b"][1]["verdict"] == "failed"
+
+
+# --- the forms in which models, data and attacks are given ---
+
+
+def as_pair(data):
+    return data.x, data.y
+
+
+def as_dataset(data):
+    return TensorDataset(data.x, data.y)
+
+
+def as_loader(data):
+    return DataLoader(TensorDataset(data.x, data.y), batch_size=7)
+
+
+@pytest.mark.parametrize("form", [as_pair, as_dataset, as_loader])
+def test_data_in_any_form_measures_the_same(data, form):
+    options = {"sources": {"s": plane(1)}, "attacks": [FGSM], "parts": TRANSFER, "samples": 12}
+    expected, found = (plain(evaluate({"a": plane()}, each, **options)) for each in (data, form(data)))
+    assert found == expected | {"data": "data"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (3, "data is int: pass images and labels"),
+        ((torch.rand(4, 2, 4, 4), torch.zeros(3, dtype=torch.long)), "labels are"),
+        ([("path", 1)], r"the data set returned tuple, not an image tensor and a label: add a transform, as ToTensor\(\)"),
+        ([], "the data set has no image"),
+    ],
+)
+def test_data_in_no_form_is_refused(given, said):
+    with pytest.raises(InputError, match=said):
+        evaluate(plane(), given)
+
+
+def test_one_model_and_several_have_names(data):
+    options = {"attacks": ["fgsm:eps=8/255"], "parts": TRANSFER, "samples": 5}
+    net = build("vgg19", num_classes=2, width_mult=0.0625).eval()
+    assert list(evaluate(plane(), data, parts=("checks",), check_samples=5).accuracies) == ["Sequential"]
+    found = evaluate([plane(), plane(1)], data, sources=plane(2), **options)
+    assert cells(found) == [(name, "Sequential", "fgsm:eps=8/255", "black-box") for name in ("Sequential 1", "Sequential 2")]
+    twin = plane()
+    assert cells(evaluate(twin, data, sources=[twin, plane(2)], **options)) == [
+        ("Sequential", "Sequential", "fgsm:eps=8/255", "white-box"),
+        ("Sequential", "source Sequential", "fgsm:eps=8/255", "black-box"),
+    ]
+    assert str(net.spec) == "vgg19"
+
+
+def test_a_callable_is_an_attack(data):
+    def mine(model, x, y):
+        return fgsm(model, x, y, eps=8 / 255)
+
+    options = {"sources": {"s": plane(1)}, "parts": TRANSFER, "samples": 9}
+    one, other = (evaluate({"a": plane()}, data, attacks=[attack], **options).outcomes[0] for attack in (mine, FGSM))
+    assert one.adversarial.attack == "mine" and torch.equal(one.adversarial.x_adv, other.adversarial.x_adv)
+    mine.eps = 1 / 255
+    with pytest.raises(InputError, match=r"^mine on s: the attack left the ball"):
+        evaluate({"a": plane()}, data, attacks=[mine], **options)
+
+
+class Wrapped(nn.Module):
+    def __init__(self, net, wrap):
+        super().__init__()
+        self.net, self.wrap = net, wrap
+
+    def forward(self, x):
+        return self.wrap(self.net(x))
+
+
+class InPlace(nn.Module):
+    """Writes into the images that it is given."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        z = self.net(x + 0)
+        x.mul_(0)
+        return z
+
+
+@dataclass
+class Output:
+    logits: torch.Tensor
+
+
+OUTPUTS = {
+    "dict": lambda net: Wrapped(net, lambda z: {"loss": None, "logits": z}),
+    "dataclass": lambda net: Wrapped(net, Output),
+    "adapter": lambda net: LogitsAdapter(Wrapped(net, lambda z: (None, z)), lambda output: output[1]),
+    "in place": InPlace,
+}
+
+
+@pytest.mark.parametrize("case", OUTPUTS)
+def test_a_model_that_returns_more_than_logits_or_works_in_place_measures_the_same(data, case):
+    floats = ImageSet("levels", "test", data.x / 255, data.y, data.classes)
+    before = floats.x.clone()
+    options = {"attacks": [FGSM, PGD], **SMALL}
+    expected = plain(evaluate({"a": plane()}, floats, sources={"s": plane(1)}, **options))
+    found = plain(evaluate({"a": OUTPUTS[case](plane())}, floats, sources={"s": OUTPUTS[case](plane(1))}, **options))
+    assert found == expected and torch.equal(floats.x, before)
+
+
+def test_any_other_output_is_refused_with_the_way_out(data):
+    with pytest.raises(
+        InputError, match=r"^a: the model returned tuple for 8 images, .*LogitsAdapter\(model, lambda output: output\[0\]\)"
+    ):
+        evaluate({"a": Wrapped(plane(), lambda z: (z, z))}, data)
+
+
+def test_progress_is_shown_by_what_the_caller_passes(data):
+    shown = []
+
+    @contextmanager
+    def progress(description, total, *, unit):
+        shown.append([description, total, unit, 0])
+
+        def advance(n=1):
+            shown[-1][3] += n
+
+        yield advance
+
+    options = {"sources": {"s": plane(1)}, "attacks": [FGSM], "parts": TRANSFER, "samples": 9}
+    one = evaluate({"a": plane()}, data, progress=progress, **options)
+    assert ["fgsm:eps=8/255 on s", 9, "images", 9] in shown
+    other = evaluate({"a": plane()}, data, progress=False, **options)
+    assert plain(one) == plain(other)

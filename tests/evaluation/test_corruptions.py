@@ -4,7 +4,13 @@ from torch import nn
 
 from defective import InputError
 from defective.data.patches import shuffle_patches
-from defective.evaluation import GRIDS, accuracy, shuffle_curve
+from defective.evaluation import STRENGTHS, accuracy, corruption_curve
+
+GRIDS = STRENGTHS["shuffle"]
+
+
+def shuffle_curve(*given, grids=None, seed=0):
+    return corruption_curve(*given, "shuffle", strengths=grids, seed=seed)
 
 
 class Corner(nn.Module):
@@ -54,3 +60,8 @@ def test_every_model_sees_the_same_images(corners):
 def test_a_grid_that_does_not_divide_the_images_is_refused(corners):
     with pytest.raises(InputError, match="k = 3"):
         shuffle_curve(Corner(), *corners, grids=(2, 3))
+
+
+def test_an_unknown_corruption_is_refused(corners):
+    with pytest.raises(InputError, match="no corruption 'fog'; there are noise, shuffle"):
+        corruption_curve(Corner(), *corners, "fog", strengths=(1,))

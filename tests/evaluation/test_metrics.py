@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from defective import InputError, attacks
-from defective.evaluation import accuracy, craft, defense_rate, noise_curve, score, shape_bias
+from defective.data import ImageSet
+from defective.evaluation import CustomAttack, EvaluatedModel, accuracy, corruption_curve, defense_rate, generate, score, shape_bias
 from problems import linear_net
 
 
@@ -23,6 +24,13 @@ def images(labels):
     x = torch.zeros(len(labels), 1, 2, 2, dtype=torch.uint8)
     x[:, 0, 0, 0] = torch.tensor(labels, dtype=torch.uint8)
     return x
+
+
+def craft(model, x, y, attack, *, eps=None, **options):
+    """The adversarial set of an attack on all images, and the model under evaluation."""
+    classes = tuple(map(str, range(model(x[:1].double() / 255 if x.dtype == torch.uint8 else x[:1]).shape[1])))
+    source = EvaluatedModel.of("source", model, ImageSet("images", "test", x, y, classes))
+    return source, generate(source, CustomAttack("attack", attack, eps), index=torch.arange(len(y)), **options)
 
 
 def test_accuracy_counts():
@@ -48,9 +56,9 @@ def test_defense_rate_counts_what_the_paper_counts():
 
 def test_denominators_have_names():
     y = torch.tensor([0, 1, 2, 3])
-    made = craft(Answers(), images([0, 1, 2, 9]), y, lambda m, x, y: (x + 1 / 255).clamp(0, 1))
+    source, made = craft(Answers(), images([0, 1, 2, 9]), y, lambda m, x, y: (x + 1 / 255).clamp(0, 1))
     assert made.predicted.tolist() == [1, 2, 3, 9] and made.fooled.all()
-    outcome = score(Answers(), made)
+    outcome = score(source, made)
     counts = {name: (outcome.rate(name).hits, outcome.rate(name).total) for name in ("paper", "target-correct", "all")}
     assert counts == {"paper": (0, 3), "target-correct": (0, 3), "all": (0, 4)}
     with pytest.raises(InputError, match="everyone"):
@@ -59,7 +67,7 @@ def test_denominators_have_names():
 
 def test_no_image_that_counts_is_refused_by_the_function_and_shown_by_the_table():
     y = torch.tensor([0, 1])
-    with pytest.raises(InputError, match="no image counts"):
+    with pytest.raises(InputError, match="no image is eligible"):
         defense_rate(Answers(), images([5, 5]), y, images([0, 1]))
 
 
@@ -68,12 +76,12 @@ def test_crafting_rounds_and_records_the_source_before_rounding():
     x = (torch.rand(40, 2, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 255).round() / 255
     y = net(x).argmax(1)
     eps = 2.5 / 255
-    made = craft(net, x, y, lambda m, x, y: attacks.fgsm(m, x, y, eps=eps), eps=eps, batch_size=7)
+    _, made = craft(net, x, y, lambda m, x, y: attacks.fgsm(m, x, y, eps=eps), eps=eps, batch_size=7)
     assert made.x_adv.dtype == torch.uint8
     assert (made.x_adv.double() / 255 - x).abs().max() <= 2 / 255 + 1e-9
     exact = attacks.fgsm(net, x, y, eps=eps)
     assert torch.equal(made.predicted, net(exact).argmax(1))
-    kept = craft(net, x, y, lambda m, x, y: attacks.fgsm(m, x, y, eps=eps), eps=eps, rounded=False)
+    _, kept = craft(net, x, y, lambda m, x, y: attacks.fgsm(m, x, y, eps=eps), eps=eps, rounded=False)
     torch.testing.assert_close(kept.x_adv, exact, rtol=0, atol=1e-12)
 
 
@@ -95,10 +103,10 @@ def test_a_defective_net_is_scored_like_any_other():
     net = linear_net(classes=2).float()
     x = torch.rand(60, 2, 4, 4)
     y = net(x).argmax(1)
-    made = craft(net, x, y, lambda m, x, y: attacks.fgsm(m, x, y, eps=1.0), eps=1.0)
+    source, made = craft(net, x, y, lambda m, x, y: attacks.fgsm(m, x, y, eps=1.0), eps=1.0)
     # A linear net falls to an unbounded step, and what fools it fools its twin.
     assert made.fooled.all()
-    assert score(net, made).rate() == 0.0
+    assert score(source, made).rate() == 0.0
 
 
 def test_shape_bias_is_the_share_of_shape_decisions():
@@ -112,10 +120,10 @@ def test_noise_curve_is_the_same_for_every_batch_and_falls():
     net = linear_net(classes=5).float()
     x = torch.rand(200, 2, 4, 4)
     y = net(x).argmax(1)
-    curve = noise_curve(net, x, y, sigmas=(1, 8, 64), seed=1)
+    curve = corruption_curve(net, x, y, "noise", strengths=(1, 8, 64), seed=1)
     assert list(curve) == [1, 8, 64]
     assert curve[1] > curve[64] and curve[1] > 0.9
-    assert curve == noise_curve(net, x, y, sigmas=(1, 8, 64), seed=1)
+    assert curve == corruption_curve(net, x, y, "noise", strengths=(1, 8, 64), seed=1)
 
 
 BAD = {

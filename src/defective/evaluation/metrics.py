@@ -1,4 +1,4 @@
-"""How often a model is right, on clean and on attacked images."""
+"""Accuracy on clean images, defence rate on adversarial ones."""
 
 import torch
 from torch import Tensor, nn
@@ -8,22 +8,26 @@ from defective.inference import check_labels, logits
 from defective.statistics import Rate
 
 
-def correct(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -> Tensor:
-    """Bool ``(N,)``: whether the model's first choice is the label, image by image.
+def predictions(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -> Tensor:
+    """Class of the largest logit ``(N,)``, after a check that the labels fit images and logits.
 
     Raises:
         InputError: If images, labels and logits do not fit together.
     """
     check_labels(x, y)
     z = logits(model, x, batch_size=batch_size)
-    y = y.cpu()
     if len(y) and not 0 <= int(y.min()) <= int(y.max()) < z.shape[1]:
         raise InputError(f"labels lie in [{int(y.min())}, {int(y.max())}] but the model knows {z.shape[1]} classes")
-    return z.argmax(1) == y
+    return z.argmax(1)
+
+
+def correct(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -> Tensor:
+    """Bool ``(N,)``: whether the largest logit is that of the label; errors as :func:`predictions`."""
+    return predictions(model, x, y, batch_size=batch_size) == y.cpu()
 
 
 def accuracy(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -> Rate:
-    """Share of images that the model classifies right.
+    """Share of images that the model classifies correctly.
 
     Args:
         model: Classifier from images in [0, 1] to logits ``(N, K)``; it is left as it was found.
@@ -43,31 +47,31 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -
         >>> accuracy(model, x, torch.tensor([1, 1]))
         0.5
     """
-    right = correct(model, x, y, batch_size=batch_size)
-    return Rate.among(right, torch.ones_like(right))
+    found = correct(model, x, y, batch_size=batch_size)
+    return Rate.among(found, torch.ones_like(found))
 
 
 def defense_rate(
     target: nn.Module, x: Tensor, y: Tensor, x_adv: Tensor, *, fooled: Tensor | None = None, batch_size: int = 500
 ) -> Rate:
-    """The paper's success defence rate: attacked images still classified right, among those that count.
+    """The paper's defence success rate: adversarial images still classified correctly, among the eligible ones.
 
-    An image counts if the target classified its clean version right *and* its attacked version fooled the source.
+    An image is eligible if the target classified its clean version correctly *and* its adversarial version fooled the source.
 
     Args:
-        target: Classifier that defends.
+        target: Classifier that is attacked.
         x: Clean images ``(N, C, H, W)``.
         y: True labels ``(N,)``.
-        x_adv: Attacked images ``(N, C, H, W)``.
-        fooled: Bool ``(N,)``, whether the attacked image fooled the source it was made on; None: all did.
+        x_adv: Adversarial images ``(N, C, H, W)``.
+        fooled: Bool ``(N,)``, whether the adversarial image fooled the source it was generated on; None: all did.
 
     Returns:
         A float in [0, 1] with ``.hits``, ``.total`` and the 95 % ``.interval``.
 
     Raises:
-        InputError: If shapes do not fit or no image counts.
+        InputError: If shapes do not fit or no image is eligible.
 
-    Source: paper Section 4.1.2 and Appendix A.8 (all tables but Table 2, which counts every image).
+    Source: paper Section 4.1.2 and Appendix A.8 (all tables but Table 2, where every image is eligible).
 
     Example:
         >>> model = nn.Sequential(nn.Flatten(), nn.Identity())
@@ -78,12 +82,12 @@ def defense_rate(
         (0.0, 1)
     """
     if x_adv.shape != x.shape:
-        raise InputError(f"attacked images have shape {tuple(x_adv.shape)}, clean ones {tuple(x.shape)}")
+        raise InputError(f"adversarial images have shape {tuple(x_adv.shape)}, clean ones {tuple(x.shape)}")
     if fooled is not None and (fooled.shape != y.shape or fooled.dtype != torch.bool):
         raise InputError(f"fooled is {fooled.dtype} of shape {tuple(fooled.shape)}: pass one bool for each of {len(y)} images")
-    counted = correct(target, x, y, batch_size=batch_size)
+    eligible = correct(target, x, y, batch_size=batch_size)
     if fooled is not None:
-        counted &= fooled.cpu()
-    if not counted.any():
-        raise InputError("no image counts: the target classified none right whose attacked version fooled the source")
-    return Rate.among(correct(target, x_adv, y, batch_size=batch_size), counted)
+        eligible &= fooled.cpu()
+    if not eligible.any():
+        raise InputError("no image is eligible: the target classified none correctly whose adversarial version fooled the source")
+    return Rate.among(correct(target, x_adv, y, batch_size=batch_size), eligible)

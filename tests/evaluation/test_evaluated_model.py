@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from defective import InputError, build
-from defective.evaluation import Subject, subject
-from defective.evaluation.subject import common_sample
+from defective.evaluation import EvaluatedModel, evaluated_model
+from defective.evaluation.evaluated_model import common_sample
 from evaluations import MIXED, RIGHT, SURE, Lambda, Says, pictures, saying
 from problems import level_set, plane
 
@@ -21,7 +21,10 @@ UNFIT = {
     "channels": (reshaped(num_classes=5, in_chans=1), r"mine takes images of shape \(1, 32, 32\), pictures has \(3, 8, 8\)"),
     "crash": (nn.Conv2d(1, 3, 1), r"mine: the model cannot take images of shape \(8, 3, 8, 8\): RuntimeError"),
     "no logits": (nn.Identity(), r"mine: the model returned \(8, 3, 8, 8\) for 8 images"),
-    "no tensor": (Lambda(lambda x: (x, x)), "mine: the model returned tuple for 8 images"),
+    "no tensor": (
+        Lambda(lambda x: (x, x)),
+        "mine: the model returned tuple for 8 images, not logits .*: wrap it",
+    ),
     "nan": (Lambda(lambda x: torch.full((len(x), 5), torch.nan)), "mine: the model returned nan or inf for 8 of 8 images"),
 }
 
@@ -30,7 +33,7 @@ UNFIT = {
 def test_a_model_that_does_not_fit_is_refused_by_name(case):
     model, said = UNFIT[case]
     with pytest.raises(InputError, match=f"^{said}"):
-        Subject.of("mine", model, pictures())
+        EvaluatedModel.of("mine", model, pictures())
 
 
 def test_a_model_that_breaks_down_later_is_named_too():
@@ -39,19 +42,19 @@ def test_a_model_that_breaks_down_later_is_named_too():
     data.x[:, :, 0, 0] = 0
     data.x[15, 0, 0, 0] = 255
     with pytest.raises(InputError, match=r"^mine: the model returned nan or inf for 1 of 20 images"):
-        Subject.of("mine", model, data).accuracy()
+        EvaluatedModel.of("mine", model, data).accuracy()
 
 
 def test_answers_and_accuracy_count(monkeypatch):
     for chunk in (2000, 3):
-        monkeypatch.setattr(subject, "CHUNK", chunk)
-        each = Subject.of("says", Says(), MIXED)
-        right, confidence = each.all_answers()
+        monkeypatch.setattr(evaluated_model, "CHUNK", chunk)
+        each = EvaluatedModel.of("says", Says(), MIXED)
+        right, confidence = each.all_predictions()
         assert right.nonzero().flatten().tolist() == RIGHT
         assert (confidence > 0.99).nonzero().flatten().tolist() == [1, 4, 6, 7]
         rate = each.accuracy()
         assert (rate.hits, rate.total) == (5, 8)
-    assert each.answers(torch.tensor([7, 2]))[0].tolist() == [True, False]
+    assert each.predictions(torch.tensor([7, 2]))[0].tolist() == [True, False]
 
 
 @pytest.mark.parametrize("chunk", [2000, 3, 1])
@@ -59,41 +62,41 @@ def test_a_sample_is_right_seeded_and_nested(monkeypatch, chunk):
     net = plane()
     data = level_set(net, 40)
     data.y[::3] = 1 - data.y[::3]
-    whole = Subject.of("net", net, data).sample(100, seed=3)
+    whole = EvaluatedModel.of("net", net, data).sample(100, seed=3)
     assert sorted(whole.tolist()) == [number for number in range(40) if number % 3]
-    monkeypatch.setattr(subject, "CHUNK", chunk)
-    each = Subject.of("net", net, data)
+    monkeypatch.setattr(evaluated_model, "CHUNK", chunk)
+    each = EvaluatedModel.of("net", net, data)
     for count in (1, 5, 25, 26, 27):
         assert torch.equal(each.sample(count, seed=3), whole[:count])
     assert not torch.equal(each.sample(100, seed=4), whole)
 
 
 def test_a_sample_asks_no_more_images_than_it_needs(monkeypatch):
-    monkeypatch.setattr(subject, "CHUNK", 10)
+    monkeypatch.setattr(evaluated_model, "CHUNK", 10)
     model = Says()
-    each = Subject.of("says", model, saying(*[0] * 100, labels=[0] * 100))
+    each = EvaluatedModel.of("says", model, saying(*[0] * 100, labels=[0] * 100))
     model.asked = 0
     each.sample(11)
     assert model.asked == 20
     model.asked = 0
-    assert each.knows_any() and model.asked == 10
+    assert each.has_correct() and model.asked == 10
 
 
 def test_a_model_that_is_never_right_has_no_sample():
-    each = Subject.of("says", Says(), saying(0, 1, labels=(1, 1)))
-    assert not each.knows_any() and each.accuracy() == 0
-    with pytest.raises(InputError, match=r"^says classifies no image of pixels right: train it"):
+    each = EvaluatedModel.of("says", Says(), saying(0, 1, labels=(1, 1)))
+    assert not each.has_correct() and each.accuracy() == 0
+    with pytest.raises(InputError, match=r"^says classifies no image of pixels correctly: train it"):
         each.sample(3)
 
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_an_empty_sample_is_refused(count):
     with pytest.raises(InputError, match=f"samples {count} must"):
-        Subject.of("says", Says(), MIXED).sample(count)
+        EvaluatedModel.of("says", Says(), MIXED).sample(count)
 
 
 def test_a_common_sample_is_right_and_sure_for_every_model():
-    says, other = Subject.of("says", Says(), MIXED), Subject.of("other", Lambda(lambda x: Says()(x).flip(1)), MIXED)
+    says, other = EvaluatedModel.of("says", Says(), MIXED), EvaluatedModel.of("other", Lambda(lambda x: Says()(x).flip(1)), MIXED)
     assert sorted(common_sample([says], 10).tolist()) == RIGHT
     assert sorted(common_sample([says], 10, confidence=0.99).tolist()) == SURE
     order = common_sample([says], 10, seed=5)
@@ -101,5 +104,5 @@ def test_a_common_sample_is_right_and_sure_for_every_model():
     # The other one says class 2 - k: both are right where the label is 1.
     assert sorted(common_sample([says, other], 10).tolist()) == [3, 4]
     assert sorted(common_sample([other, says], 10, confidence=0.99).tolist()) == [4]
-    never = Subject.of("never", Lambda(lambda x: Says()(x).roll(1, 1)), MIXED)
+    never = EvaluatedModel.of("never", Lambda(lambda x: Says()(x).roll(1, 1)), MIXED)
     assert len(common_sample([says, never], 10)) == 0

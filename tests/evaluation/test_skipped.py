@@ -7,7 +7,7 @@ from defective.attacks import fgsm
 from defective.data import ImageSet
 from defective.data.stimuli import Stimuli
 from defective.evaluation import (
-    OwnAttack,
+    CustomAttack,
     evaluate,
     mask_average,
 )
@@ -36,7 +36,7 @@ def test_an_average_that_is_never_right_is_left_out(data):
         few = ImageSet("few", "test", data.x[apart], answers[right][apart], data.classes)
         found = evaluate({"a": plane(), "s": source}, few, sources={"s": source}, **options)
         assert list(dict.fromkeys(source for _, source, _, _ in cells(found))) == sources
-        assert list(found.left_out) == ([] if right == 0 else ["s"])
+        assert list(found.skipped) == ([] if right == 0 else ["s"])
 
 
 def test_a_model_that_is_never_right_does_not_keep_the_others_from_being_measured(data):
@@ -47,7 +47,7 @@ def test_a_model_that_is_never_right_does_not_keep_the_others_from_being_measure
     without = {name: net for name, net in nets.items() if name != "never"}
     alone = evaluate(without, data, sources=without, stimuli=stimuli, **options)
     one, other = plain(found), plain(alone)
-    assert one["left_out"] == {"never": "classifies no image of levels right, so that there is none to attack"}
+    assert one["skipped"] == {"never": "classifies no image of levels correctly, so that there is none to attack"}
     assert one["accuracy"]["never"]["hits"] == 0
     for part in ("decision", "noise", "shuffle", "checks"):
         assert one[part] == other[part]
@@ -62,15 +62,15 @@ def test_a_model_that_is_never_right_does_not_keep_the_others_from_being_measure
 def test_models_of_which_none_is_ever_right_are_said_and_nothing_else(data):
     found = evaluate({"never": wrong()}, data, **SMALL)
     document = plain(found)
-    assert list(document["left_out"]) == ["never"]
+    assert list(document["skipped"]) == ["never"]
     assert not any(document[part] for part in ("cells", "decision", "noise", "shuffle", "checks"))
 
 
 def test_a_model_without_a_gradient_is_attacked_by_its_decisions_alone(data):
     nets = {"numb": numb(), "a": plane(1)}
-    attacks = [FGSM, AttackSpec.parse("noise"), OwnAttack("mine", lambda m, x, y: fgsm(m, x, y, eps=0.1), version="1")]
+    attacks = [FGSM, AttackSpec.parse("noise"), CustomAttack("mine", lambda m, x, y: fgsm(m, x, y, eps=0.1), version="1")]
     found = evaluate(nets, data, sources=nets, attacks=attacks, **SMALL)
-    assert found.left_out == {"numb": "has no gradient, so that it is attacked by its decisions alone"}
+    assert found.skipped == {"numb": "has no gradient, so that it is attacked by its decisions alone"}
     assert {attack for _, source, attack, _ in cells(found) if source == "numb"} == {"noise:sigma=16/255"}
     assert {attack for target, source, attack, _ in cells(found) if (target, source) == ("numb", "a")} == {*map(str, attacks)}
     assert found.failed() == ["numb: gradient"] and found.decisions["numb"].started.any()
@@ -80,7 +80,7 @@ def test_a_model_without_a_gradient_is_attacked_by_its_decisions_alone(data):
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        (wrong(), "^alone classifies no image of levels right: train it"),
+        (wrong(), "^alone classifies no image of levels correctly: train it"),
         (numb(), r"^fgsm:eps=8/255 on alone: the model's logits have no gradient"),
     ],
 )

@@ -4,14 +4,15 @@ from torch import nn
 
 from defective import AttackSpec
 from defective.data import ImageSet
-from defective.evaluation import CHECKS, Crafted, Outcome, Subject, Work, checks, evaluate, run_checks
+from defective.evaluation import CHECKS, AdversarialSet, EvaluatedModel, Outcome, evaluate, run_checks, sanity_checks
+from evaluations import stored
 from problems import level_set, plane, trained_on_patterns
 
 PASSED = dict.fromkeys(CHECKS, "passed") | {"white-box": "undecided"}
 
 
 def verdicts(model, data, outcomes=(), **options):
-    return {check.name: check.verdict for check in run_checks(Subject.of("mine", model, data), outcomes, **options)}
+    return {check.name: check.verdict for check in run_checks(EvaluatedModel.of("mine", model, data), outcomes, **options)}
 
 
 class Around(nn.Module):
@@ -107,14 +108,16 @@ def test_each_check_of_strength_fails_alone(wrong, failed):
 
 
 def test_the_numbers_are_those_of_the_staircase():
-    found = {check.name: check.measured for check in run_checks(Subject.of("stairs", Staircase({1, 2, 20, 50}), FLAT), samples=30)}
+    found = {
+        check.name: check.measured for check in run_checks(EvaluatedModel.of("stairs", Staircase({1, 2, 20, 50}), FLAT), samples=30)
+    }
     assert found["deterministic"] == "logits differ by 0 from call to call, by 0 in another batch"
     assert found["gradient"].startswith("30 of 30 images have one")
     assert found["surface"] == "30 of 30 images"
-    assert found["noise"] == "noise leaves 100.0 % right, PGD 100.0 %"
-    assert found["steps"] == "withstood at 5: 0.0 %, 10: 0.0 %, 20: 100.0 %, 40: 100.0 %"
-    assert found["radius"] == "withstood at 2: 100.0 %, 4: 100.0 %, 8: 100.0 %, 16: 100.0 %, 32: 0.0 %"
-    assert found["unbounded"] == "0 of 30 images withstood"
+    assert found["noise"] == "still correct under noise 100.0 %, under PGD 100.0 %"
+    assert found["steps"] == "still correct at 5: 0.0 %, 10: 0.0 %, 20: 100.0 %, 40: 100.0 %"
+    assert found["radius"] == "still correct at 2: 100.0 %, 4: 100.0 %, 8: 100.0 %, 16: 100.0 %, 32: 0.0 %"
+    assert found["unbounded"] == "0 of 30 images still correct"
 
 
 @pytest.mark.parametrize("how", ["detached", "numpy"])
@@ -123,7 +126,7 @@ def test_without_a_gradient_only_determinism_can_be_asked(how):
         "detached": {"after": lambda z, x: z.detach()},
         "numpy": {"before": lambda x: torch.from_numpy(x.detach().numpy())},
     }
-    found = run_checks(Subject.of("mine", Around(plane(), **changes[how]), level_set(plane())))
+    found = run_checks(EvaluatedModel.of("mine", Around(plane(), **changes[how]), level_set(plane())))
     expected = dict.fromkeys(CHECKS, "undecided") | {"deterministic": "passed", "gradient": "failed"}
     assert {check.name: check.verdict for check in found} == expected
     assert [check.name for check in found] == list(CHECKS)
@@ -157,7 +160,7 @@ def test_a_net_that_hides_from_its_own_attacker_fails_white_box():
     assert said["honest"]["white-box"].verdict == "passed"
     assert said["hiding"]["white-box"].verdict == "failed"
     # What fools the twin fools its equal; the equal's own attacker finds no gradient.
-    assert said["hiding"]["white-box"].measured == "pgd 100.0 % withstood, from twin 0.0 %"
+    assert said["hiding"]["white-box"].measured == "still correct: pgd white-box 100.0 %, from twin 0.0 %"
     assert found.failed() == [f"hiding: {name}" for name in ("gradient", "unbounded", "white-box")]
 
 
@@ -165,8 +168,8 @@ def outcome(relation, right, attack="pgd:steps=1", *, target="mine", clean=True,
     """100 images, of which the target withstands so many."""
     n = 100
     x = torch.zeros(n, 1, 1, 1)
-    made = Crafted(x, torch.zeros(n, dtype=torch.long), x, torch.ones(n, dtype=torch.long), torch.arange(n), source, attack)
-    return Outcome(target, made, torch.full((n,), clean), torch.arange(n) < right, relation)
+    made = AdversarialSet(x, torch.zeros(n, dtype=torch.long), x, torch.ones(n, dtype=torch.long), torch.arange(n), source, attack)
+    return Outcome(target, made, torch.full((n,), int(not clean)), (torch.arange(n) >= right).long(), relation)
 
 
 OUTCOMES = {
@@ -176,7 +179,7 @@ OUTCOMES = {
     "weaker by chance": ("passed", [outcome("white-box", 25), outcome("black-box", 20)]),
     "the strongest of several counts": (
         "failed",
-        [outcome("black-box", 90), outcome("adaptive", 20), outcome("white-box", 60), outcome("other masks", 80)],
+        [outcome("black-box", 90), outcome("adaptive", 20), outcome("white-box", 60), outcome("gray-box (other masks)", 80)],
     ),
     "one attack of two": (
         "failed",
@@ -198,13 +201,15 @@ OUTCOMES = {
 @pytest.mark.parametrize("case", OUTCOMES)
 def test_white_box_attacks_must_not_be_weaker_than_transferred_ones(case):
     verdict, outcomes = OUTCOMES[case]
-    found = run_checks(Subject.of("mine", Staircase({1}), FLAT), outcomes, samples=2)[-1]
+    found = run_checks(EvaluatedModel.of("mine", Staircase({1}), FLAT), outcomes, samples=2)[-1]
     assert (found.name, found.verdict) == ("white-box", verdict)
 
 
 def test_the_white_box_numbers_are_said():
-    found = run_checks(Subject.of("mine", Staircase({1}), FLAT), OUTCOMES["the strongest of several counts"][1], samples=2)[-1]
-    assert found.measured == "pgd 60.0 % withstood, from other 20.0 %"
+    found = run_checks(EvaluatedModel.of("mine", Staircase({1}), FLAT), OUTCOMES["the strongest of several counts"][1], samples=2)[
+        -1
+    ]
+    assert found.measured == "still correct: pgd white-box 60.0 %, from other 20.0 %"
 
 
 # --- chance ---
@@ -225,7 +230,7 @@ def right(count, n=100):
     ],
 )
 def test_a_ladder_fails_beyond_chance_at_any_rung(rungs, verdict):
-    found = checks._ladder("steps", dict(enumerate(map(right, rungs))))
+    found = sanity_checks._ladder("steps", dict(enumerate(map(right, rungs))))
     assert (found.name, found.verdict) == ("steps", verdict)
 
 
@@ -233,32 +238,32 @@ def test_a_ladder_fails_beyond_chance_at_any_rung(rungs, verdict):
     ("noise", "attacked", "verdict"), [(50, 60, "failed"), (50, 51, "passed"), (50, 50, "passed"), (60, 0, "passed")]
 )
 def test_noise_wins_beyond_chance(noise, attacked, verdict):
-    assert checks._noise(right(noise), right(attacked)).verdict == verdict
+    assert sanity_checks._noise(right(noise), right(attacked)).verdict == verdict
 
 
 @pytest.mark.parametrize(("usable", "verdict"), [(200, "passed"), (198, "passed"), (197, "failed"), (0, "failed")])
 def test_a_gradient_for_99_of_100_is_enough(usable, verdict):
     norm = torch.ones(200)
     norm[usable:] = torch.tensor([0.0, torch.nan, torch.inf])[torch.arange(200 - usable) % 3]
-    assert checks._gradient({"norm": norm}).verdict == verdict
+    assert sanity_checks._gradient({"norm": norm}).verdict == verdict
 
 
 @pytest.mark.parametrize(("falls", "verdict"), [(100, "passed"), (86, "passed"), (80, "failed")])
 def test_nine_of_ten_must_fall_up_to_chance(falls, verdict):
-    assert checks._surface({"falls": right(falls)}).verdict == verdict
+    assert sanity_checks._surface({"falls": right(falls)}).verdict == verdict
 
 
 @pytest.mark.parametrize(("withstood", "verdict"), [(0, "passed"), (1, "failed"), (100, "failed")])
 def test_no_image_may_withstand_an_attack_without_bounds(withstood, verdict):
-    found = checks._unbounded(right(withstood))
-    assert (found.verdict, found.measured) == (verdict, f"{withstood} of 100 images withstood")
+    found = sanity_checks._unbounded(right(withstood))
+    assert (found.verdict, found.measured) == (verdict, f"{withstood} of 100 images still correct")
 
 
-# --- pieces ---
+# --- chunks ---
 
 
 def test_a_check_that_was_made_is_not_made_again(tmp_path, monkeypatch):
-    subject = Subject.of("stairs", Staircase({1, 2, 50}), FLAT, Work(tmp_path))
+    subject = EvaluatedModel.of("stairs", Staircase({1, 2, 50}), FLAT, stored(tmp_path))
     asked = []
 
     def counted(model, x, y, *, eps, step_size, steps):
@@ -267,24 +272,26 @@ def test_a_check_that_was_made_is_not_made_again(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps)
 
-    pgd = checks.pgd
-    monkeypatch.setattr(checks, "pgd", counted)
+    pgd = sanity_checks.pgd
+    monkeypatch.setattr(sanity_checks, "pgd", counted)
     with pytest.raises(KeyboardInterrupt):
         run_checks(subject, samples=20)
     found = run_checks(subject, samples=20)
-    ladder = [(8, steps) for steps in checks.STEPS] + [(radius, 20) for radius in checks.RADII] + [(255, 50)]
+    # Radius 8 is what 20 steps were already.
+    ladder = [(8, steps) for steps in sanity_checks.STEPS]
+    ladder += [(radius, 20) for radius in sanity_checks.RADII if radius != 8] + [(255, 50)]
     assert asked == [*ladder[:6], *ladder[5:]]
     assert [check.as_dict() for check in run_checks(subject, samples=20)] == [check.as_dict() for check in found]
-    assert len(asked) == 11
-    fresh = Subject.of("stairs", subject.model, FLAT)
+    assert len(asked) == 10
+    fresh = EvaluatedModel.of("stairs", subject.model, FLAT)
     assert [check.as_dict() for check in run_checks(fresh, samples=20)] == [check.as_dict() for check in found]
 
 
 def test_every_check_says_what_it_asks():
-    for check in run_checks(Subject.of("stairs", Staircase({1}), FLAT), samples=2):
+    for check in run_checks(EvaluatedModel.of("stairs", Staircase({1}), FLAT), samples=2):
         assert check.as_dict() == {
             "check": check.name,
-            "asks": CHECKS[check.name],
+            "tests": CHECKS[check.name],
             "verdict": check.verdict,
             "measured": check.measured,
         }

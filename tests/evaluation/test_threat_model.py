@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from defective import InputError, build, defect_, load, restore_, save
-from defective.evaluation import mask_average, relation
+from defective.evaluation import mask_average, threat_model
 from defective.models import Ensemble
 from defective.sites import image_shape
 from defective.surgery import defects
@@ -40,36 +40,44 @@ def plain_again():
 
 
 TABLE = {
-    "two plain nets of one kind": ("same structure", net("vgg19"), net("vgg19", 1)),
-    "two plain ensembles of one kind": ("same structure", net("vgg19/en"), net("vgg19/en", 1)),
-    "narrower nets without masks": ("same structure", net("resnet18/0.5-bottom-dc"), net("resnet18/0.5-bottom-dc", 1)),
+    "two plain nets of one kind": ("gray-box (same architecture)", net("vgg19"), net("vgg19", 1)),
+    "two plain ensembles of one kind": ("gray-box (same architecture)", net("vgg19/en"), net("vgg19/en", 1)),
+    "narrower nets without masks": (
+        "gray-box (same architecture)",
+        net("resnet18/0.5-bottom-dc"),
+        net("resnet18/0.5-bottom-dc", 1),
+    ),
     "one seed of masks, two of weights": (
-        "same masks",
+        "gray-box (same masks)",
         net("vgg19/0.5-bottom", 0, mask_seed=7),
         net("vgg19/0.5-bottom", 1, mask_seed=7),
     ),
     "ensembles with one seed of masks": (
-        "same masks",
+        "gray-box (same masks)",
         net("vgg19/0.5-bottom-en", 0, mask_seed=7),
         net("vgg19/0.5-bottom-en", 1, mask_seed=7),
     ),
-    "two seeds of masks": ("other masks", net("vgg19/0.5-bottom"), net("vgg19/0.5-bottom", 1)),
+    "two seeds of masks": ("gray-box (other masks)", net("vgg19/0.5-bottom"), net("vgg19/0.5-bottom", 1)),
     "one seed of weights, two of masks": (
-        "own weights",
+        "white-box (shared weights)",
         net("vgg19/0.5-bottom", 0, mask_seed=7),
         net("vgg19/0.5-bottom", 0, mask_seed=8),
     ),
     "the net built again": ("white-box", net("vgg19/0.5-bottom", 3), net("vgg19/0.5-bottom", 3)),
-    "fused with the net": ("own weights", Ensemble([net("vgg19", 1), net("resnet18")]), net("vgg19", 1)),
+    "fused with the net": ("white-box (shared weights)", Ensemble([net("vgg19", 1), net("resnet18")]), net("vgg19", 1)),
     "fused twice over with the net": (
-        "own weights",
+        "white-box (shared weights)",
         Ensemble([net("resnet18"), Ensemble([net("vgg19/0.5-bottom", 1), net("vgg19", 2)])]),
         net("vgg19/0.5-bottom", 1),
     ),
-    "the net over other masks": ("own weights", mask_average(net("vgg19/0.5-bottom"), draws=2), net("vgg19/0.5-bottom")),
-    "the masks taken out": ("own weights", plain_again(), net("vgg19/0.5-bottom")),
+    "the net over other masks": (
+        "white-box (shared weights)",
+        mask_average(net("vgg19/0.5-bottom"), draws=2),
+        net("vgg19/0.5-bottom"),
+    ),
+    "the masks taken out": ("white-box (shared weights)", plain_again(), net("vgg19/0.5-bottom")),
     "equal nets without weights": ("black-box", nn.Flatten(), nn.Flatten()),
-    "ensembles with two seeds": ("other masks", net("vgg19/0.5-bottom-en"), net("vgg19/0.5-bottom-en", 1)),
+    "ensembles with two seeds": ("gray-box (other masks)", net("vgg19/0.5-bottom-en"), net("vgg19/0.5-bottom-en", 1)),
     "other share of neurons": ("adaptive", net("vgg19/0.5-bottom", 1), net("vgg19/0.3-bottom")),
     "other region": ("adaptive", net("vgg19/0.5-bottom", 1), net("vgg19/0.5-top")),
     "other placement": ("adaptive", net("vgg19/0.5-bottom", 1), net("vgg19/0.5-bottom@text")),
@@ -99,13 +107,13 @@ TABLE = {
 @pytest.mark.parametrize("case", TABLE)
 def test_what_the_source_tells_of_the_target(case):
     expected, source, target = TABLE[case]
-    assert relation(source, target) == expected
+    assert threat_model(source, target) == expected
 
 
 @pytest.mark.parametrize("case", TABLE)
 def test_a_net_attacked_on_itself_is_no_transfer(case):
     for each in TABLE[case][1:]:
-        assert relation(each, each) == "white-box"
+        assert threat_model(each, each) == "white-box"
 
 
 @pytest.mark.parametrize(
@@ -115,14 +123,14 @@ def test_checkpoints_are_told_apart_as_their_nets_are(tmp_path, case):
     expected, *nets = TABLE[case]
     for number, each in enumerate(nets):
         save(each, tmp_path / f"{number}.safetensors")
-    assert relation(*(load(tmp_path / f"{number}.safetensors") for number in (0, 1))) == expected
+    assert threat_model(*(load(tmp_path / f"{number}.safetensors") for number in (0, 1))) == expected
 
 
 def test_one_mask_bit_makes_other_masks():
     first, second = net("vgg19/0.5-bottom", 0, mask_seed=7), net("vgg19/0.5-bottom", 1, mask_seed=7)
     site = defects(second)[-1].site
     second.get_submodule(site).defect_mask[0, 0, 0, 0] ^= True
-    assert relation(first, second) == "other masks"
+    assert threat_model(first, second) == "gray-box (other masks)"
 
 
 # --- averages over masks ---
@@ -203,7 +211,7 @@ def test_the_seed_alone_decides():
 
 
 @pytest.mark.parametrize(
-    ("source", "draws", "said"), [(own(0, 1.0), 2, "a plain net has no masks"), (own(), 0, "draws 0"), (own(), -1, "draws -1")]
+    ("source", "draws", "said"), [(own(0, 1.0), 2, "a plain model has no masks"), (own(), 0, "draws 0"), (own(), -1, "draws -1")]
 )
 def test_what_cannot_be_averaged(source, draws, said):
     with pytest.raises(InputError, match=said):

@@ -1,21 +1,23 @@
 """The same again gives the same, and a stopped evaluation repeats nothing."""
 
+from importlib import import_module
+
 import pytest
 import torch
 from torch import nn
 
 from defective import AttackSpec
 from defective.evaluation import (
-    OwnAttack,
-    Settings,
-    Work,
-    checks,
-    crafted,
+    CustomAttack,
+    adversarial,
+    corruptions,
     decision,
     evaluate,
-    subject,
+    evaluated_model,
+    sanity_checks,
+    transfer,
 )
-from evaluations import EPS, FGSM, OWN, SMALL, TRANSFER, Counted, masked, own, plain
+from evaluations import EPS, FGSM, OWN, SMALL, TRANSFER, Counted, masked, own, plain, stored
 from problems import level_set, plane
 
 
@@ -28,10 +30,10 @@ def test_neither_batches_nor_kept_pieces_change_a_number(data, tmp_path):
         plain(evaluate(nets, data, sources=sources, attacks=attacks, mask_draws=2, **SMALL, **options))
         for options in (
             {},
-            {"work": Work(tmp_path)},
-            {"work": Work(tmp_path)},
+            {"run": stored(tmp_path)},
+            {"run": stored(tmp_path)},
             {"batch_size": 5},
-            {"settings": Settings(batch_size=3)},
+            {"batch_size": 3},
         )
     )
     assert torch.equal(state, torch.get_rng_state())
@@ -55,26 +57,26 @@ def test_the_models_are_left_as_they_were(data):
 
 @pytest.fixture
 def small_pieces(monkeypatch):
-    monkeypatch.setattr(crafted, "CHUNK", 5)
-    monkeypatch.setattr(subject, "CHUNK", 20)
+    monkeypatch.setattr(adversarial, "CHUNK", 5)
+    monkeypatch.setattr(evaluated_model, "CHUNK", 20)
     monkeypatch.setattr(decision, "CHUNK", 3)
 
 
 NETS = {"a": plane(), "b": plane(2)}
 
 
-def run(data, attack, work=None, nets=NETS):
+def run(data, attack, through=None, nets=NETS):
     """All parts; the attack on one source, and on both models, of which one is a source too: 3 sets of 12 images, 3 pieces each."""
     attacks = [own(attack, eps=EPS)]
-    return evaluate(nets, data, sources={"s": plane(1), "b": nets["b"]}, attacks=attacks, work=work, mask_draws=0, **SMALL)
+    return evaluate(nets, data, sources={"s": plane(1), "b": nets["b"]}, attacks=attacks, run=through, mask_draws=0, **SMALL)
 
 
 @pytest.fixture(scope="module")
 def expected():
     """What a run that nothing disturbs ends with."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("defective.evaluation.protocol.WHITE_BOX", OWN)
-        patch.setattr(crafted, "CHUNK", 5)
+        patch.setattr(import_module("defective.evaluation.evaluate"), "WHITE_BOX", OWN)
+        patch.setattr(adversarial, "CHUNK", 5)
         return plain(run(level_set(plane()), Counted()))
 
 
@@ -86,22 +88,26 @@ def test_an_evaluation_goes_on_where_it_stopped(data, expected, tmp_path, small_
     broken, rest, nothing = Counted(stop, error), Counted(), Counted()
     pieces = [5, 5, 2] * 3
     with pytest.raises(error):
-        run(data, broken, Work(tmp_path))
+        run(data, broken, stored(tmp_path))
     assert broken.calls == pieces[:stop]
-    found = run(data, rest, Work(tmp_path))
+    found = run(data, rest, stored(tmp_path))
     assert rest.calls == pieces[stop - 1 :]
     assert plain(found) == expected
-    assert plain(run(data, nothing, Work(tmp_path))) == expected and nothing.calls == []
+    assert plain(run(data, nothing, stored(tmp_path))) == expected and nothing.calls == []
 
 
 def test_a_finished_evaluation_asks_nothing_more(data, expected, tmp_path, small_pieces, monkeypatch):
-    assert plain(run(data, Counted(), Work(tmp_path))) == expected
+    assert plain(run(data, Counted(), stored(tmp_path))) == expected
     written = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")}
-    for module, name in ((crafted, "attack_batches"), (crafted, "score"), (decision, "boundary_details"), (checks, "pgd")):
+    for module, name in (
+        (adversarial, "from_spec"),
+        (transfer, "predictions"),
+        (decision, "boundary_details"),
+        (corruptions, "corrupt"),
+        (sanity_checks, "_attacked"),
+    ):
         monkeypatch.setattr(module, name, lambda *_, name=name, **__: pytest.fail(name))
-    for name in ("noise_curve", "shuffle_curve"):
-        monkeypatch.setattr(f"defective.evaluation.protocol.{name}", lambda *_, name=name, **__: pytest.fail(name))
-    assert plain(run(data, Counted(), Work(tmp_path))) == expected
+    assert plain(run(data, Counted(), stored(tmp_path))) == expected
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")} == written
 
 
@@ -123,18 +129,18 @@ class Fragile(nn.Module):
 def test_a_stop_in_any_part_costs_no_more_than_its_piece(data, expected, tmp_path, small_pieces, at):
     model = Fragile(NETS["a"], at)
     with pytest.raises(KeyboardInterrupt):
-        run(data, Counted(), Work(tmp_path), {"a": model, "b": NETS["b"]})
+        run(data, Counted(), stored(tmp_path), {"a": model, "b": NETS["b"]})
     kept = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")}
     assert kept or at < 3
-    assert plain(run(data, Counted(), Work(tmp_path), {"a": model, "b": NETS["b"]})) == expected
+    assert plain(run(data, Counted(), stored(tmp_path), {"a": model, "b": NETS["b"]})) == expected
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
 
 
 def test_a_model_added_later_costs_its_own_cells_alone(data, tmp_path):
     first, second = Counted(), Counted()
-    options = {"parts": TRANSFER, "samples": 12, "work": Work(tmp_path)}
-    one = evaluate({"a": plane()}, data, sources={"s": plane(1)}, attacks=[OwnAttack("mine", first, version="1")], **options)
-    mine = OwnAttack("mine", second, version="1")
+    options = {"parts": TRANSFER, "samples": 12, "run": stored(tmp_path)}
+    one = evaluate({"a": plane()}, data, sources={"s": plane(1)}, attacks=[CustomAttack("mine", first, version="1")], **options)
+    mine = CustomAttack("mine", second, version="1")
     two = evaluate({"a": plane(), "b": plane(2)}, data, sources={"s": plane(1)}, attacks=[mine], **options)
     assert first.calls == [12] and second.calls == []
     assert two.as_dict()["cells"][0] == one.as_dict()["cells"][0]

@@ -7,73 +7,84 @@ import torch
 from torch import Tensor, nn
 
 from defective.errors import InputError
+from defective.inference import LogitsAdapter
 from defective.masks import sample_mask, stream
 from defective.models import Ensemble
 from defective.sites import architecture_of
 from defective.specs import NetSpec
 from defective.surgery import defects, mask_layers
 
-Relation = Literal["black-box", "same structure", "same masks", "other masks", "adaptive", "own weights", "white-box"]
+ThreatModel = Literal[
+    "black-box",
+    "gray-box (same architecture)",
+    "gray-box (same masks)",
+    "gray-box (other masks)",
+    "adaptive",
+    "white-box (shared weights)",
+    "white-box",
+]
 
-# In words, as a table shows them: headings of its blocks, and what its marks mean.
-RELATIONS: dict[Relation, str] = {
-    "black-box": "transfer",
-    "same structure": "gray-box, other weights",
-    "same masks": "gray-box, same masks and other weights",
-    "other masks": "gray-box, other masks",
-    "adaptive": "adaptive transfer, defective source",
-    "own weights": "own weights in the source",
-    "white-box": "white-box",
+# What stands behind the number of a transfer cell, and what it means. The white-box ones are no transfer.
+MARKS: dict[ThreatModel, tuple[str, str]] = {
+    "black-box": ("", ""),
+    "gray-box (same architecture)": ("g", "gray-box, same architecture with other weights"),
+    "gray-box (same masks)": ("s", "gray-box, same masks with other weights"),
+    "gray-box (other masks)": ("m", "gray-box, other masks"),
+    "adaptive": ("a", "adaptive, defective source"),
 }
 
 
-def relation(source: nn.Module, target: nn.Module) -> Relation:
-    """How much the source tells of the target.
+def threat_model(source: nn.Module, target: nn.Module) -> ThreatModel:
+    """What the source tells of the target.
 
-    ``"white-box"``: it is the target, or has all of its weights and masks. ``"own weights"``: it has the target's weights under other
-    masks or among those of other nets; like white-box, that is no transfer. Gray-box (Tables 9 and 10): both are the same net by
-    name, plain (``"same structure"``) or defective with equal masks (``"same masks"``) or different ones (``"other masks"``).
-    ``"adaptive"``: the attacker answers a defective target with a defective source, an ensemble or average of such among them. Else
-    ``"black-box"``.
+    ``"white-box"``: it is the target, or has all of its weights and masks. ``"white-box (shared weights)"``: it has the target's
+    weights under other masks or in a member of an ensemble; that is no transfer either. Gray-box (Tables 9 and 10): both have the same
+    name in the grammar, plain (``"gray-box (same architecture)"``) or defective with equal masks (``"gray-box (same masks)"``) or
+    different ones (``"gray-box (other masks)"``). ``"adaptive"``: a defective source, or an ensemble with one, against a defective
+    target. Else ``"black-box"``.
 
     Example:
         >>> from defective import build
         >>> first, second = (build("vgg19/0.5-bottom", seed=seed, width_mult=0.0625) for seed in (0, 1))
-        >>> relation(first, second), relation(build("vgg19", width_mult=0.0625), second)
-        ('other masks', 'black-box')
+        >>> threat_model(first, second), threat_model(build("vgg19", width_mult=0.0625), second)
+        ('gray-box (other masks)', 'black-box')
     """
+    source, target = _inner(source), _inner(target)
     if source is target or _equal(source.state_dict(), target.state_dict()):
         return "white-box"
-    members = [source, *(member for module in source.modules() if isinstance(module, Ensemble) for member in module.members)]
+    members = [
+        source,
+        *(_inner(member) for module in source.modules() if isinstance(module, Ensemble) for member in module.members),
+    ]
     if any(_equal(_weights(member), _weights(target)) for member in members):
-        return "own weights"
+        return "white-box (shared weights)"
     of_source, of_target = _masks(source), _masks(target)
     if _structure(source) is not None and _structure(source) == _structure(target):
         if not of_target:
-            return "same structure"
+            return "gray-box (same architecture)"
         same = of_source.keys() == of_target.keys() and all(torch.equal(of_source[site], of_target[site]) for site in of_source)
-        return "same masks" if same else "other masks"
+        return "gray-box (same masks)" if same else "gray-box (other masks)"
     return "adaptive" if of_source and of_target else "black-box"
 
 
 def mask_average(net: nn.Module, *, draws: int = 8, seed: int = 0) -> Ensemble:
     """A source whose logits are averaged over fresh draws of its masks: what an attacker may try who knows the method, not the masks.
 
-    Weights suit the masks they were trained with: under fresh ones a net is right far less often (its accuracy is a part of every
-    evaluation), and a source that is right by chance attacks nothing. Nets trained with different masks and fused, as
-    :class:`defective.Ensemble` does, are the stronger attacker. The draws share the net's weights, so they cost memory only for the
+    Weights suit the masks they were trained with: under fresh ones a model is correct far less often (its accuracy is a part of every
+    evaluation), and a source at chance attacks nothing. Models trained with different masks and averaged, as
+    :class:`defective.Ensemble` does, are the stronger source. The draws share the model's weights, so they cost memory only for the
     masks.
 
     Args:
-        net: A defective net, or an ensemble of such.
+        net: A defective model, or an ensemble of such.
         draws: Sets of masks, at least 1.
         seed: Seed of the draws.
 
     Raises:
-        InputError: If the net is not defective.
+        InputError: If the model is not defective.
     """
     if not defects(net):
-        raise InputError("a plain net has no masks to average over")
+        raise InputError("a plain model has no masks to average over")
     if draws < 1:
         raise InputError(f"draws {draws} must be at least 1")
     shared = {id(parameter): parameter for parameter in net.parameters()}
@@ -87,6 +98,10 @@ def _with_fresh_masks(net: nn.Module, name: str, seed: int) -> nn.Module:
         generator = stream(seed, f"{name}/{defect.site}")
         mask.copy_(sample_mask(defect.shape, defect.live / defect.total, pattern=defect.pattern, generator=generator))
     return net
+
+
+def _inner(net: nn.Module) -> nn.Module:
+    return net.model if isinstance(net, LogitsAdapter) else net
 
 
 def _equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:

@@ -1,0 +1,220 @@
+"""Adversarial examples generated on a source model."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from defective.attacks import Attack, from_spec, quantize
+from defective.errors import InputError
+from defective.evaluation.evaluated_model import EvaluatedModel, naming
+from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
+from defective.inference import as_images, device_of, evaluating, logits
+from defective.masks import stream
+from defective.specs import AttackSpec
+
+# Images in one chunk: what a kill can cost. Random attacks are seeded anew for each, so it is a constant.
+CHUNK = 250
+
+
+@dataclass(frozen=True)
+class CustomAttack:
+    """An attack of the user's own.
+
+    Attributes:
+        name: What it is called in tables.
+        attack: Any callable ``(model, x, y) -> x_adv`` on float images in [0, 1].
+        eps: Radius of its L-infinity ball in [0, 1] units, if it promises one: checked, and kept when rounding.
+        version: Tells one state of its code from the next. Without one its images are not stored.
+
+    Raises:
+        InputError: If ``eps`` lies outside [0, 1].
+    """
+
+    name: str
+    attack: Attack
+    eps: float | None = None
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        if self.eps is not None:
+            if not 0 <= float(self.eps) <= 1:
+                raise InputError(f"attack {self.name}: eps {self.eps} lies outside [0, 1]: write 16/255, not 16")
+            # A plain number, whatever kind of number it was.
+            object.__setattr__(self, "eps", float(self.eps))
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class AdversarialSet:
+    """Adversarial examples generated on one source.
+
+    Attributes:
+        x: Clean images, uint8 or float, ``(N, C, H, W)``.
+        y: True labels ``(N,)``.
+        x_adv: Adversarial images: uint8 if rounded, else float in [0, 1].
+        predicted: The source's prediction on the adversarial image before rounding, ``(N,)``.
+        index: Indices of the images in the test set, ``(N,)``.
+        source: Name of the source.
+        attack: The attack in words.
+        settings: How it was generated: seed, samples asked for, rounded to 8 bits or not.
+        fingerprint: Hash of the source, to know it again where it is a target too; empty if unknown.
+    """
+
+    x: Tensor
+    y: Tensor
+    x_adv: Tensor
+    predicted: Tensor
+    index: Tensor
+    source: str
+    attack: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+
+    @property
+    def fooled(self) -> Tensor:
+        """Bool ``(N,)``: whether the attack changed the source's prediction away from the label."""
+        return self.predicted != self.y
+
+    def renamed(self, source: str) -> "AdversarialSet":
+        """The same images under another name of their source."""
+        return replace(self, source=source)
+
+    def changes(self) -> dict[str, float]:
+        """How far the images were moved, in [0, 1] units: the largest change of a pixel, and the mean L2 length over the images."""
+        if len(self.y) == 0:
+            return {"linf_max": 0.0, "l2_mean": 0.0}
+        parts = zip(self.x.split(500), self.x_adv.split(500), strict=True)
+        moved = [(as_images(x_adv.cpu()) - as_images(x.cpu())).flatten(1) for x, x_adv in parts]
+        largest = max(float(part.abs().max()) for part in moved)
+        return {"linf_max": largest, "l2_mean": float(torch.cat([part.norm(dim=1) for part in moved]).mean())}
+
+
+def generate(
+    source: EvaluatedModel,
+    attack: AttackSpec | CustomAttack,
+    *,
+    samples: int = CHUNK,
+    index: Tensor | None = None,
+    seed: int = 0,
+    rounded: bool = True,
+    batch_size: int = CHUNK,
+) -> AdversarialSet:
+    """Attack a source on its sample of the test set, or on the test images at ``index``.
+
+    Args:
+        source: Model that the attacker owns.
+        attack: A spec, or an attack of the user's own.
+        samples: Images, among those that the source classifies correctly.
+        index: Which test images instead, ``(N,)``.
+        seed: Seed of the sample and of random attacks.
+        rounded: Round to 8 bits, as the released code does: what could be saved as an image is what is scored.
+        batch_size: Images attacked at once, at most 250. For the attacks of this library only time and memory depend on it;
+            AutoAttack and custom attacks may draw other numbers for another size.
+
+    Raises:
+        InputError: If the attack returns something other than images in [0, 1] and its ball, or changes the source.
+
+    Example:
+        >>> from defective.data import ImageSet
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+        >>> data = ImageSet("noise", "test", torch.rand(5, 3, 2, 2), torch.zeros(5, dtype=torch.long), ("a", "b"))
+        >>> source = EvaluatedModel.of("linear", model, data)
+        >>> made = generate(source, AttackSpec.parse("fgsm:eps=8/255"), index=torch.arange(5))
+        >>> made.x_adv.dtype, made.fooled.shape
+        (torch.uint8, torch.Size([5]))
+    """
+    index = source.sample(samples, seed=seed) if index is None else index
+    custom = isinstance(attack, CustomAttack)
+    eps = attack.eps if isinstance(attack, CustomAttack) else attack.parameters.get("eps")
+    depends = {"attack": str(attack), "attack_version": attack.version, "seed": seed, "rounded": rounded, "eps": eps}
+    if custom or str(attack).startswith("autoattack"):
+        depends["batch_size"] = batch_size
+
+    def chunk(number: int, part: Tensor) -> Chunk:
+        numbered = stream(seed, f"craft/{number}").initial_seed()
+        made = partial(_generate, source, part, attack, seed=numbered, eps=eps, rounded=rounded, batch_size=batch_size)
+        return Chunk(source.inputs("craft", part, chunk=number, **depends), len(part), made)
+
+    chunks = [chunk(number, part) for number, part in enumerate(index.split(CHUNK))]
+    storable = not custom or bool(attack.version)
+    made = source.run(Measurement(f"{attack} on {source.name}", chunks, storable=storable))
+    x, y = source.data.take(index)
+    settings = {"seed": seed, "samples": samples, "rounded": rounded}
+    found = (x, y.cpu(), made["x_adv"], made["predicted"], index)
+    return AdversarialSet(*found, source.name, str(attack), settings, source.fingerprint)
+
+
+def _generate(
+    source: EvaluatedModel,
+    index: Tensor,
+    attack: AttackSpec | CustomAttack,
+    advance: Advance,
+    *,
+    seed: int,
+    eps: float | None,
+    rounded: bool,
+    batch_size: int,
+) -> Tensors:
+    """Adversarial images of one chunk, and the source's predictions on them before they are rounded."""
+    x, y = source.data.take(index)
+    device = device_of(source.model)
+    images, predicted = [], []
+    with naming(f"{attack} on {source.name}"), unchanged(source.model), _seeded(attack, seed, device) as function:
+        for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
+            clean = as_images(x_batch.to(device))
+            # A copy: what an attack does to its images in place must not pass for clean.
+            x_adv = _checked(function(source.model, clean.clone(), y_batch.to(device)), clean, eps)
+            predicted.append(logits(source.model, x_adv).argmax(1))
+            images.append((quantize(x_adv, clean, eps) * 255).round().to(torch.uint8).cpu() if rounded else x_adv.cpu())
+            advance(len(y_batch))
+    return {"x_adv": torch.cat(images), "predicted": torch.cat(predicted)}
+
+
+@contextmanager
+def _seeded(attack: AttackSpec | CustomAttack, seed: int, device: torch.device) -> Iterator[Attack]:
+    """The attack as a function; a custom one draws from torch's global generator, if it draws."""
+    if isinstance(attack, AttackSpec):
+        yield from_spec(attack, seed=seed)
+        return
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield attack.attack
+
+
+@contextmanager
+def unchanged(model: nn.Module) -> Iterator[None]:
+    """Refuse an attack that changes the model: everything after it would be measured on another one.
+
+    Raises:
+        InputError: If a weight or buffer is written inside the block.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    before = [tensor._version for tensor in tensors]
+    with evaluating(model):
+        yield
+    if [tensor._version for tensor in tensors] != before:
+        raise InputError("the attack changed the model's weights or running statistics: attack a copy, in eval mode")
+
+
+def _checked(made: object, clean: Tensor, eps: float | None) -> Tensor:
+    """What an attack returned, as images like the clean ones, in [0, 1] and in the ball."""
+    if not isinstance(made, Tensor):
+        raise InputError(
+            f"the attack returned {type(made).__name__}, not images: take them out of it, as attack(...)[1] of Foolbox"
+        )
+    made = made.detach().to(clean)
+    if made.shape != clean.shape:
+        raise InputError(f"the attack returned shape {tuple(made.shape)} for images {tuple(clean.shape)}")
+    if not torch.isfinite(made).all() or made.min() < -1e-6 or made.max() > 1 + 1e-6:
+        raise InputError("the attack returned images that are not in [0, 1]")
+    moved = float((made.double() - clean.double()).abs().max())
+    if eps is not None and moved > eps + 1e-5:
+        raise InputError(f"the attack left the ball: it moved a pixel by {moved:.4g}, eps is {eps:.4g}")
+    return made

@@ -1,0 +1,96 @@
+"""Accuracy on corrupted images: Gaussian noise of rising strength, and patches that change places."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from defective.attacks import gaussian_noise, quantize
+from defective.data.patches import shuffle_patches
+from defective.errors import InputError
+from defective.evaluation.evaluated_model import EvaluatedModel, naming
+from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
+from defective.evaluation.metrics import accuracy, correct
+from defective.inference import as_images
+from defective.statistics import Rate
+
+
+def _noise(x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
+    return quantize(gaussian_noise(as_images(x), sigma=sigma / 255, generator=generator))
+
+
+def _shuffle(x: Tensor, grid: float, generator: torch.Generator) -> Tensor:
+    return shuffle_patches(x, int(grid), generator=generator)
+
+
+_FUNCTIONS: dict[str, Callable[[Tensor, float, torch.Generator], Tensor]] = {"noise": _noise, "shuffle": _shuffle}
+# Strengths in the paper: standard deviation in levels of 255 (Appendix A.5), patches along each side (Table 1, Figure 3).
+STRENGTHS: dict[str, tuple[int, ...]] = {"noise": (1, 2, 4, 8, 12, 16, 20, 24, 28, 32), "shuffle": (1, 2, 4, 8)}
+
+
+def corrupt(x: Tensor, corruption: str, strength: float, *, seed: int = 0) -> Tensor:
+    """Corrupted images, the same for the same seed.
+
+    Args:
+        x: Images ``(N, C, H, W)``, uint8 or floats in [0, 1].
+        corruption: ``"noise"``: Gaussian noise, rounded to 8 bits; ``"shuffle"``: patches that change places at random.
+        strength: Standard deviation in levels of 255; patches along each side, which must divide the image size.
+        seed: Seed of noise and permutations.
+
+    Raises:
+        InputError: If there is no such corruption, or the grid does not divide the image size.
+    """
+    if corruption not in _FUNCTIONS:
+        raise InputError(f"no corruption {corruption!r}; there are {', '.join(_FUNCTIONS)}")
+    return _FUNCTIONS[corruption](x, strength, torch.Generator().manual_seed(seed))
+
+
+def corruption_curve(
+    model: nn.Module, x: Tensor, y: Tensor, corruption: str, *, strengths: Sequence[float] | None = None, seed: int = 0
+) -> dict[float, Rate]:
+    """Accuracy on corrupted images for each strength.
+
+    Args:
+        model: Classifier from images in [0, 1] to logits.
+        x: Images ``(N, C, H, W)``, uint8 or floats in [0, 1]. The paper takes images that every compared model classifies correctly,
+            for shuffled patches with at least 99 % confidence.
+        y: Labels ``(N,)``.
+        corruption: As :func:`corrupt`.
+        strengths: Default the paper's.
+        seed: Seed of the corruption: the same images for every model.
+
+    Returns:
+        Strength to accuracy.
+
+    Raises:
+        InputError: As :func:`corrupt`.
+
+    Source: paper Section 3.2, Table 1 (patches), Appendix A.5, Figure 5 (noise).
+    """
+    chosen = STRENGTHS[corruption] if strengths is None else strengths
+    return {strength: accuracy(model, corrupt(x, corruption, strength, seed=seed), y) for strength in chosen}
+
+
+def corrupted_correct(
+    model: EvaluatedModel, index: Tensor, corruption: str, strengths: Sequence[int], *, seed: int = 0
+) -> dict[int, Tensor]:
+    """Strength to bool ``(N,)``: whether the model is correct on the corrupted test images at ``index``."""
+    if len(index) == 0:
+        return dict.fromkeys(strengths, torch.ones(0, dtype=torch.bool))
+
+    def chunk(strength: int) -> Chunk:
+        inputs = model.inputs(corruption, index, strength=strength, seed=seed)
+        return Chunk(inputs, 1, partial(_correct, model, index, corruption, strength, seed))
+
+    chunks = [chunk(strength) for strength in strengths]
+    found = model.run(Measurement(f"{corruption} on {model.name}", chunks, unit="strengths"))
+    return dict(zip(strengths, found["correct"], strict=True))
+
+
+def _correct(model: EvaluatedModel, index: Tensor, corruption: str, strength: int, seed: int, advance: Advance) -> Tensors:
+    x, y = model.data.take(index)
+    with naming(model.name):
+        found = correct(model.model, corrupt(x, corruption, strength, seed=seed), y)
+    advance(1)
+    return {"correct": found[None]}

@@ -1,0 +1,240 @@
+"""The black-box protocol of the paper, for any models, with sanity checks."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import torch
+
+from defective.attacks import from_spec
+from defective.attacks.logit_space import encoders
+from defective.data.stimuli import Stimuli
+from defective.errors import InputError
+from defective.evaluation.adversarial import AdversarialSet, CustomAttack, generate
+from defective.evaluation.corruptions import STRENGTHS, corrupted_correct
+from defective.evaluation.decision import Decision, decide
+from defective.evaluation.evaluated_model import EvaluatedModel, common_sample, data_fingerprint, naming
+from defective.evaluation.inputs import AnyAttack, AnyData, Models, as_attack, as_data, as_models
+from defective.evaluation.measurement import Run, compute
+from defective.evaluation.result import Curves, EvaluationResult
+from defective.evaluation.sanity_checks import run_checks
+from defective.evaluation.settings import ATTACKS, PARTS, WHITE_BOX, Part, Settings
+from defective.evaluation.shape_bias import ShapeReport, shape_report
+from defective.evaluation.threat_model import mask_average, threat_model
+from defective.evaluation.transfer import Outcome, score
+from defective.progress import Progress, progress_bar, silent
+from defective.specs import AttackSpec
+from defective.statistics import Rate
+from defective.surgery import defects
+
+
+def evaluate(
+    models: Models,
+    data: AnyData,
+    *,
+    sources: Models | None = None,
+    attacks: Sequence[AnyAttack] = ATTACKS,
+    adversarial: Sequence[AdversarialSet] = (),
+    stimuli: Stimuli | None = None,
+    parts: Sequence[Part] = PARTS,
+    samples: int = 2000,
+    decision: AttackSpec | str = "boundary:steps=5000",
+    decision_samples: int = 100,
+    confidence: float = 0.99,
+    check_samples: int = 200,
+    mask_draws: int = 0,
+    rounded: bool = True,
+    seed: int = 0,
+    batch_size: int = 250,
+    progress: Progress | Literal[False] = progress_bar,
+    run: Run | None = None,
+) -> EvaluationResult:
+    """Run the black-box protocol of the paper on any models. The numbers of images in the paper stand in brackets.
+
+    Args:
+        models: A classifier from images in [0, 1] to logits, several, or several by name; differences are taken from the first.
+        data: Test images: a pair of images ``(N, C, H, W)``, uint8 or floats in [0, 1], and labels ``(N,)``; a torch ``Dataset`` or
+            ``DataLoader`` of such pairs; or a data set of this library.
+        sources: Models that the attacker owns, as ``models``; a :class:`defective.Ensemble` averages the logits of several. What a
+            source tells of a target is the threat model of the cell.
+        attacks: Names with numbers, as ``"pgd:eps=8/255,steps=10"``, specs, or callables ``(model, x, y) -> x_adv``.
+        adversarial: Adversarial sets that were generated before, to be scored too.
+        stimuli: Cue-conflict images, silhouettes and edges (:func:`defective.data.stimuli.load_stimuli`).
+        parts: Parts of the protocol: transfer, white-box, decision, noise, shuffle, stimuli, checks.
+        samples: Images per source and attack, and for noise and shuffled patches (5,000; CW 1,000).
+        decision: The decision-based attack (``"boundary:steps=5000,directions=25"``).
+        decision_samples: Images of the decision-based attack (500).
+        confidence: Least confidence of every model in the images to shuffle (0.99).
+        check_samples: Images of the sanity checks.
+        mask_draws: Fresh masks over which each defective source is averaged as one source more; 0 for none.
+        rounded: Score 8-bit images.
+        seed: Seed of samples and random attacks.
+        batch_size: Images attacked at once; lower it where memory runs out.
+        progress: Shows progress, called as ``progress(description, total, unit=...)``; False for none. By default a bar on the
+            command line and in notebooks.
+        run: Carries measurements out; default in memory (:func:`defective.evaluation.compute`).
+
+    Raises:
+        InputError: If a model does not fit the data, a model named as a source alone cannot be attacked, or an argument is out of
+            range.
+
+    Source: paper Section 4 and Appendix A; checks after Carlini et al. 2019.
+
+    Example:
+        >>> from defective import build
+        >>> from defective.data import shapes
+        >>> test = shapes("test")
+        >>> models = {name: build(name, width_mult=0.0625).eval() for name in ("vgg19", "vgg19/0.5-bottom")}
+        >>> source = {"source": build("vgg19", seed=1, width_mult=0.0625).eval()}
+        >>> found = evaluate(models, (test.x[:40], test.y[:40]), sources=source, parts=("transfer",), samples=5)
+        >>> [(outcome.target, outcome.threat_model) for outcome in found.outcomes[:2]]
+        [('vgg19', 'gray-box (same architecture)'), ('vgg19/0.5-bottom', 'black-box')]
+    """
+    settings = Settings.make(
+        parts=tuple(parts),
+        samples=samples,
+        decision=AttackSpec.parse(decision) if isinstance(decision, str) else decision,
+        decision_samples=decision_samples,
+        confidence=confidence,
+        check_samples=check_samples,
+        mask_draws=mask_draws,
+        rounded=rounded,
+        seed=seed,
+        batch_size=batch_size,
+    )
+    run = run or partial(compute, progress=progress or silent)
+    named = as_models(models)
+    if not named:
+        raise InputError("there is no model to evaluate")
+    owned = as_models(sources, others=named)
+    chosen = list({str(each): each for each in map(as_attack, attacks)}.values())
+    for attack in chosen:
+        if isinstance(attack, AttackSpec):
+            # A package that is missing is reported now, not after the other attacks.
+            from_spec(attack)
+    test = as_data(data, named.values())
+    prepared = partial(EvaluatedModel.of, data=test, run=run, data_key=data_fingerprint(test))
+    targets = [prepared(name, model) for name, model in named.items()]
+    attackers = [
+        _Attacker(prepared(name, model), required=not any(model is target for target in named.values()))
+        for name, model in owned.items()
+    ]
+    accuracies = {target.name: target.accuracy() for target in targets}
+    able = [target for target in targets if accuracies[target.name]]
+    outcomes = [score(target, each) for each in adversarial for target in targets]
+    if "transfer" in settings.parts:
+        attackers += [_Attacker(average, required=False) for average in _averaged(attackers, settings)]
+        outcomes += _transfer(targets, attackers, chosen, settings)
+    if "white-box" in settings.parts:
+        outcomes += _white_box(targets, chosen, settings, outcomes)
+    options = {"samples": settings.check_samples, "seed": seed, "batch_size": batch_size}
+    return EvaluationResult(
+        data=test.name,
+        test_images=len(test),
+        settings=settings,
+        accuracies=accuracies,
+        outcomes=outcomes,
+        noise=_curves(able, settings, "noise"),
+        shuffled=_curves(able, settings, "shuffle"),
+        decisions={each.name: _decide(each, settings) for each in able if "decision" in settings.parts},
+        checks={each.name: run_checks(each, outcomes, **options) for each in able if "checks" in settings.parts},
+        stimuli={each.name: _shape_report(each, stimuli) for each in targets if stimuli and "stimuli" in settings.parts},
+        skipped={each.name: reason for each in targets if (reason := _hindrance(each, accuracies[each.name]))},
+        sources={each.model.name: each.model.accuracy() for each in attackers if "transfer" in settings.parts},
+    )
+
+
+class _Attacker(NamedTuple):
+    """A source; if it is required, that it cannot be attacked is a mistake, else it is left out."""
+
+    model: EvaluatedModel
+    required: bool
+
+
+def _hindrance(model: EvaluatedModel, accuracy: Rate) -> str:
+    """Why a model was not attacked, or not by every attack; empty for one that was."""
+    if not accuracy:
+        return f"classifies no image of {model.data.name} correctly, so that there is none to attack"
+    return "" if model.differentiable else "has no gradient, so that it is attacked by its decisions alone"
+
+
+def _averaged(attackers: Sequence[_Attacker], settings: Settings) -> list[EvaluatedModel]:
+    """Defective sources, averaged over masks they were not trained with."""
+    if not settings.mask_draws:
+        return []
+    return [
+        EvaluatedModel.of(
+            f"{source.name} over {settings.mask_draws} masks",
+            mask_average(source.model, draws=settings.mask_draws, seed=settings.seed).eval(),
+            source.data,
+            source.run,
+        )
+        for source, _ in attackers
+        if defects(source.model)
+    ]
+
+
+def _transfer(
+    targets: Sequence[EvaluatedModel],
+    attackers: Sequence[_Attacker],
+    attacks: Sequence[AttackSpec | CustomAttack],
+    settings: Settings,
+) -> list[Outcome]:
+    outcomes = []
+    for source, required in attackers:
+        for attack in attacks:
+            if required or _attackable(source, attack):
+                made = generate(source, attack, **_options(settings))
+                outcomes += [score(target, made, threat_model(source.model, target.model)) for target in targets]
+    return outcomes
+
+
+def _white_box(
+    targets: Sequence[EvaluatedModel],
+    attacks: Sequence[AttackSpec | CustomAttack],
+    settings: Settings,
+    outcomes: Sequence[Outcome],
+) -> list[Outcome]:
+    """Every model attacked on itself, by those attacks that were not transferred from itself already."""
+    found = []
+    for target in targets:
+        done = {each.adversarial.attack for each in outcomes if each.target == target.name and each.white_box}
+        for attack in {str(each): each for each in (*WHITE_BOX, *attacks)}.values():
+            if str(attack) not in done and _attackable(target, attack):
+                found.append(score(target, generate(target, attack, **_options(settings)), "white-box"))
+    return found
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return settings.model_dump(include={"samples", "seed", "rounded", "batch_size"})
+
+
+def _attackable(model: EvaluatedModel, attack: AttackSpec | CustomAttack) -> bool:
+    name = attack.name if isinstance(attack, AttackSpec) else ""
+    fits = name != "lspga" or bool(encoders(model.model))
+    return fits and (name in ("boundary", "noise") or model.differentiable) and model.has_correct()
+
+
+def _decide(model: EvaluatedModel, settings: Settings) -> Decision:
+    return decide(model, settings.decision, samples=settings.decision_samples, seed=settings.seed)
+
+
+def _shape_report(model: EvaluatedModel, stimuli: Stimuli) -> ShapeReport:
+    with naming(model.name):
+        return shape_report(model.model, stimuli)
+
+
+def _curves(models: list[EvaluatedModel], settings: Settings, corruption: Literal["noise", "shuffle"]) -> Curves | None:
+    """Every model on the same corrupted images, which all of them classify correctly when they are whole."""
+    if corruption not in settings.parts or not models:
+        return None
+    confidence = settings.confidence if corruption == "shuffle" else 0.0
+    index = common_sample(models, settings.samples, confidence=confidence, seed=settings.seed)
+    sides = models[0].data.image_shape[1:]
+    strengths = [each for each in STRENGTHS[corruption] if corruption == "noise" or not any(side % each for side in sides)]
+    found = {model.name: corrupted_correct(model, index, corruption, strengths, seed=settings.seed) for model in models}
+    rates: dict[str, dict[float, Rate]] = {
+        name: {strength: Rate.among(correct, torch.ones_like(correct)) for strength, correct in curve.items()}
+        for name, curve in found.items()
+    }
+    return Curves(index, rates)

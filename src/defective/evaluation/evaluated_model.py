@@ -1,0 +1,213 @@
+"""A model under evaluation: what it predicts on the test set, and what tells it from every other model."""
+
+import hashlib
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from defective.data import Data, ImageSet, index_hash, pick
+from defective.errors import InputError
+from defective.evaluation.measurement import Chunk, Measurement, Run, Tensors, compute
+from defective.inference import adapted, as_images, device_of, dtype_of, evaluating, logits
+from defective.sites import image_shape
+from defective.specs.versions import VERSIONS
+from defective.statistics import Rate
+from defective.verify import verify
+
+# Test images in one chunk of predictions.
+CHUNK = 2000
+
+
+@dataclass(frozen=True)
+class EvaluatedModel:
+    """A model with its name, the test images it is evaluated on, and how its measurements are carried out.
+
+    Attributes:
+        name: What it is called in tables.
+        model: Classifier from images in [0, 1] to logits.
+        data: Test images.
+        run: Carries measurements out.
+        fingerprint: Hash of its weights, buffers and code, its logits and their gradient on the first images, and the test set: what
+            every measurement depends on.
+        differentiable: Whether the logits have a gradient with respect to the image.
+    """
+
+    name: str
+    model: nn.Module
+    data: Data
+    run: Run = compute
+    fingerprint: str = ""
+    differentiable: bool = True
+
+    @classmethod
+    def of(cls, name: str, model: nn.Module, data: Data, run: Run = compute, *, data_key: str = "") -> "EvaluatedModel":
+        """Check that the model fits the data and take its fingerprint.
+
+        Args:
+            name, model, data, run: As the attributes. A model that returns an object with ``logits``, or that writes into its images,
+                is adapted.
+            data_key: :func:`data_fingerprint` of the data, if it is known already.
+
+        Raises:
+            InputError: Naming the model, if it takes other images or knows another number of classes.
+        """
+        verify(model)
+        expected = image_shape(model) or data.image_shape
+        if tuple(expected) != tuple(data.image_shape):
+            raise InputError(f"{name} takes images of shape {tuple(expected)}, {data.name} has {tuple(data.image_shape)}")
+        x, y = data.take(torch.arange(min(8, len(data))))
+        with naming(name):
+            model = adapted(model, x)
+            z = logits(model, x)
+        if z.shape[1] != len(data.classes):
+            raise InputError(f"{name} knows {z.shape[1]} classes, {data.name} has {len(data.classes)}")
+        # Logits and gradient too: weights and code do not tell what a closure holds.
+        gradient = _gradient(model, x, y)
+        parts: list[object] = [z, gradient, data_key or data_fingerprint(data), _code(model)]
+        for key, value in sorted(model.state_dict().items()):
+            parts += [key, value]
+        return cls(name, model, data, run, digest_of(parts), gradient is not None)
+
+    def inputs(self, measurement: str, index: Tensor, **more: object) -> dict[str, Any]:
+        """What a chunk depends on: function (a key of ``VERSIONS``) and version, model, images, where it is computed, and ``more``."""
+        return {
+            "measurement": measurement,
+            "version": VERSIONS[measurement],
+            "model": self.fingerprint,
+            "data": self.data.name,
+            "index": index_hash(index),
+            "device": device_of(self.model).type,
+            "torch": torch.__version__,
+            **more,
+        }
+
+    def predictions(self, index: Tensor, *, description: str = "") -> tuple[Tensor, Tensor]:
+        """Bool ``(N,)`` and float ``(N,)``: whether the model is correct on test images, and its confidence (softmax of its choice)."""
+
+        def chunk(part: Tensor) -> Chunk:
+            return Chunk(self.inputs("predict", part), len(part), lambda advance: self._predict(part, advance))
+
+        found = self.run(Measurement(description, [chunk(part) for part in index.split(CHUNK)]))
+        return found["correct"], found["confidence"]
+
+    def _predict(self, index: Tensor, advance: Any) -> Tensors:
+        x, y = self.data.take(index)
+        with naming(self.name):
+            confidence, predicted = logits(self.model, x).softmax(1).max(1)
+        advance(len(index))
+        return {"correct": predicted == y.cpu(), "confidence": confidence}
+
+    def all_predictions(self) -> tuple[Tensor, Tensor]:
+        """:meth:`predictions` on the whole test set."""
+        return self.predictions(torch.arange(len(self.data)), description=f"test set on {self.name}")
+
+    def accuracy(self) -> Rate:
+        """Share of the test set that the model classifies correctly."""
+        correct, _ = self.all_predictions()
+        return Rate.among(correct, torch.ones_like(correct))
+
+    def sample(self, count: int, *, seed: int = 0) -> Tensor:
+        """The first ``count`` test images, in a seeded random order, that the model classifies correctly.
+
+        Raises:
+            InputError: If the model classifies none correctly.
+
+        Source: paper Appendix A.8 (5,000 for FGSM and PGD, 1,000 for CW).
+        """
+        if count < 1:
+            raise InputError(f"samples {count} must be at least 1")
+        index = self._correct(count, seed)
+        if len(index) == 0:
+            raise InputError(
+                f"{self.name} classifies no image of {self.data.name} correctly: train it, or check that its classes are in order"
+            )
+        return index
+
+    def has_correct(self, *, seed: int = 0) -> bool:
+        """Whether the model classifies any test image correctly: else there is none to attack."""
+        return len(self._correct(1, seed)) > 0
+
+    def _correct(self, count: int, seed: int) -> Tensor:
+        found: list[Tensor] = []
+        for index in pick(len(self.data), len(self.data), seed=seed).split(CHUNK):
+            found.append(index[self.predictions(index)[0]])
+            if sum(map(len, found)) >= count:
+                break
+        return torch.cat(found)[:count]
+
+
+def common_sample(models: list[EvaluatedModel], count: int, *, confidence: float = 0.0, seed: int = 0) -> Tensor:
+    """The first ``count`` test images, in a seeded random order, that every model classifies correctly with this confidence.
+
+    Source: paper Section 3.2 (99 % for the shuffled images) and Appendix A.5.
+    """
+    kept = torch.ones(len(models[0].data), dtype=torch.bool)
+    for model in models:
+        correct, confidences = model.all_predictions()
+        kept &= correct & (confidences >= confidence)
+    order = pick(len(kept), len(kept), seed=seed)
+    return order[kept[order]][:count]
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Put a name before what is wrong."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def data_fingerprint(data: Data) -> str:
+    """Hash of images and labels; images too large to be read for it go by size and time of change of their files."""
+    if isinstance(data, ImageSet):
+        return digest_of([data.y, data.x])
+    stats = (file.stat() for file in data.listing.files)
+    return digest_of([data.y, [(stat.st_size, stat.st_mtime_ns) for stat in stats]])
+
+
+def digest_of(parts: list[object]) -> str:
+    """32 hex digits that tell lists of tensors and plain values apart."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Tensor):
+            digest.update(part.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        else:
+            digest.update(repr(part).encode())
+    return digest.hexdigest()[:32]
+
+
+def _gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor | None:
+    """Gradient of the loss with respect to the images; None if there is none."""
+    images = as_images(x.to(device_of(model)))
+    try:
+        with evaluating(model), torch.enable_grad():
+            z = model(images.requires_grad_().to(dtype_of(model)))
+            loss = cross_entropy(z, y.to(z.device))
+            # A trainable weight behind a detached image requires a gradient too, but not the image's.
+            return torch.autograd.grad(loss, images, allow_unused=True)[0]
+    except Exception:
+        # It classifies images, so that this is because of the gradient, as by numpy() inside the model.
+        return None
+
+
+def _code(model: nn.Module) -> list[str]:
+    """Source of the classes of its modules; those of torch go by torch's version."""
+    classes = {type(module) for module in model.modules()}
+    return sorted(_source(kind) for kind in classes)
+
+
+def _source(kind: type[nn.Module]) -> str:
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if kind.__module__.startswith("torch."):
+        return name
+    # Written at a prompt, it has no source.
+    with suppress(OSError, TypeError):
+        return f"{name}: {inspect.getsource(kind)}"
+    return name

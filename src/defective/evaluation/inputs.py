@@ -1,0 +1,121 @@
+"""What :func:`defective.evaluation.evaluate` takes: models, data and attacks in the forms that users have them in."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from defective.attacks import Attack
+from defective.data import Data, ImageSet, ImageStream
+from defective.errors import InputError
+from defective.evaluation.adversarial import CustomAttack
+from defective.inference import check_images, check_labels, logits
+from defective.specs import AttackSpec, NetSpec
+
+Models = nn.Module | Sequence[nn.Module] | Mapping[str, nn.Module]
+AnyData = Data | tuple[Tensor, Tensor] | DataLoader[Any] | torch.utils.data.Dataset[Any]
+AnyAttack = str | AttackSpec | CustomAttack | Attack
+
+
+def as_models(models: Models | None, *, others: Mapping[str, nn.Module] | None = None) -> dict[str, nn.Module]:
+    """Name to model: one model, several, or several by name.
+
+    A model without a name is called by its name in the grammar or its class, numbered where that is not unique; as in ``others`` where
+    it is among them.
+
+    Raises:
+        InputError: If something is not a module.
+
+    Example:
+        >>> list(as_models([nn.Flatten(), nn.Identity(), nn.Identity()]))
+        ['Flatten', 'Identity 1', 'Identity 2']
+    """
+    if isinstance(models, Mapping):
+        found = dict(models)
+    else:
+        listed = [] if models is None else [models] if isinstance(models, nn.Module) else list(models)
+        known = {id(model): name for name, model in (others or {}).items()}
+        plain = [known.get(id(model)) or _name(model) for model in listed]
+        plain = [
+            f"source {name}" if name in (others or {}) and id(model) not in known else name
+            for name, model in zip(plain, listed, strict=True)
+        ]
+        counts, seen = Counter(plain), Counter[str]()
+        found = {}
+        for name, model in zip(plain, listed, strict=True):
+            seen[name] += 1
+            found[f"{name} {seen[name]}" if counts[name] > 1 else name] = model
+    for name, model in found.items():
+        if not isinstance(model, nn.Module):
+            raise InputError(f"model {name!r} is {type(model).__name__}, not a torch.nn.Module: wrap it in a module with a forward")
+    return found
+
+
+def _name(model: nn.Module) -> str:
+    spec = getattr(model, "spec", None)
+    return str(spec) if isinstance(spec, NetSpec) else type(model).__name__
+
+
+def as_data(data: AnyData, models: Iterable[nn.Module]) -> Data:
+    """A data set of this library as it is; anything else is read into memory, with the classes that the first of the models knows.
+
+    Args:
+        data: A data set of this library; a pair of images ``(N, C, H, W)``, uint8 or floats in [0, 1], and labels ``(N,)``; a torch
+            ``Dataset`` of such pairs for one image, or a ``DataLoader`` of such pairs for batches.
+
+    Raises:
+        InputError: If it is none of these.
+    """
+    if isinstance(data, ImageSet | ImageStream):
+        return data
+    if isinstance(data, tuple) and len(data) == 2:
+        x, y = data
+    elif isinstance(data, DataLoader):
+        x, y = _joined(data, torch.cat)
+    elif hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+        x, y = _joined((data[i] for i in range(len(data))), torch.stack)
+    else:
+        raise InputError(f"data is {type(data).__name__}: pass images and labels (x, y), a Dataset or a DataLoader of such pairs")
+    check_images(x)
+    check_labels(x, y)
+    classes = next((logits(model, x[:1]).shape[1] for model in models), 0)
+    return ImageSet("data", "test", x, y.cpu(), tuple(map(str, range(classes))))
+
+
+def _joined(pairs: Iterable[Any], join: Callable[[list[Tensor]], Tensor]) -> tuple[Tensor, Tensor]:
+    images, labels = [], []
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], Tensor):
+            raise InputError(
+                f"the data set returned {type(pair).__name__}, not an image tensor and a label: add a transform, as ToTensor()"
+            )
+        images.append(pair[0])
+        labels.append(torch.as_tensor(pair[1]))
+    if not images:
+        raise InputError("the data set has no image")
+    return join(images), join(labels)
+
+
+def as_attack(attack: AnyAttack) -> AttackSpec | CustomAttack:
+    """An attack by name, as ``"pgd:eps=8/255"``, a spec, or any callable ``(model, x, y) -> x_adv``.
+
+    A callable is called by its ``__name__``; its ``eps``, if it has one, is the radius that its images are checked for.
+
+    Raises:
+        InputError: If it is none of these.
+
+    Example:
+        >>> str(as_attack("fgsm:eps=8/255"))
+        'fgsm:eps=8/255'
+    """
+    if isinstance(attack, str):
+        return AttackSpec.parse(attack)
+    if isinstance(attack, AttackSpec | CustomAttack):
+        return attack
+    if not callable(attack):
+        raise InputError(f"attack {attack!r} is neither a name nor a callable (model, x, y) -> x_adv")
+    name = getattr(attack, "__name__", type(attack).__name__)
+    return CustomAttack(name, attack, getattr(attack, "eps", None))

@@ -1,0 +1,71 @@
+"""A measurement as a value: what it depends on, and a pure function that computes it chunk by chunk."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from defective.progress import Progress, silent
+
+Tensors = dict[str, Tensor]
+Advance = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Part of a measurement that is computed at once.
+
+    Attributes:
+        inputs: Everything that the result depends on, as plain values: equal inputs, equal result.
+        size: Its share of the progress bar.
+        compute: Computes the tensors; reports its progress to the callable that it is given.
+    """
+
+    inputs: Mapping[str, Any]
+    size: int
+    compute: Callable[[Advance], Tensors]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Something to measure, in chunks whose tensors are joined along their first axis.
+
+    Attributes:
+        description: What it is called in a progress bar; empty for none.
+        chunks: Its parts, in order.
+        unit: What the bar counts.
+        storable: Whether equal inputs are sure to give an equal result, so that a stored one may be used.
+    """
+
+    description: str
+    chunks: Sequence[Chunk]
+    unit: str = "images"
+    storable: bool = True
+
+    @property
+    def size(self) -> int:
+        """Sum over the chunks."""
+        return sum(chunk.size for chunk in self.chunks)
+
+
+# Carries a measurement out. An evaluation is given one: the default computes, another may look into a store first.
+Run = Callable[[Measurement], Tensors]
+
+
+def compute(measurement: Measurement, progress: Progress = silent) -> Tensors:
+    """Carry a measurement out in memory.
+
+    Example:
+        >>> halves = [Chunk({"of": n}, 1, lambda advance, n=n: {"x": torch.tensor([n])}) for n in (1, 2)]
+        >>> compute(Measurement("numbers", halves))
+        {'x': tensor([1, 2])}
+    """
+    with progress(measurement.description, measurement.size, unit=measurement.unit) as advance:
+        return join([chunk.compute(advance) for chunk in measurement.chunks])
+
+
+def join(parts: Sequence[Tensors]) -> Tensors:
+    """Tensors of several chunks, joined along their first axis."""
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]} if parts else {}

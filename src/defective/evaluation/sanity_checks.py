@@ -1,0 +1,224 @@
+"""Sanity checks of a measured robustness, after Carlini et al. 2019, "On Evaluating Adversarial Robustness"."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from defective.attacks import Attack, pgd
+from defective.attacks.budget import draw_per_image
+from defective.evaluation.evaluated_model import EvaluatedModel, naming
+from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
+from defective.evaluation.transfer import Outcome
+from defective.inference import as_images, device_of, dtype_of, evaluating, logits
+from defective.masks import stream
+from defective.specs.versions import ATTACK_VERSIONS
+from defective.statistics import Rate, paired_difference
+
+Verdict = Literal["passed", "failed", "undecided"]
+
+# What each check tests; it fails where that is not so beyond chance.
+CHECKS = {
+    "deterministic": "the same images twice give the same logits, alone and in a batch",
+    "gradient": "the gradient of the loss is finite and not zero for 99 % of the images",
+    "surface": "half a level along the gradient makes at least 90 % of the images less certain",
+    "noise": "PGD is stronger than random noise of its size",
+    "steps": "more steps of PGD never raise the accuracy",
+    "radius": "a larger radius never raises the accuracy",
+    "unbounded": "with an unbounded radius PGD fools the model on every image",
+    "white-box": "attacks on the model itself are at least as strong as transferred ones",
+}
+
+EPS, STEP = 8 / 255, 2 / 255
+STEPS = (5, 10, 20, 40)
+RADII = (2, 4, 8, 16, 32)
+UNBOUNDED = (1.0, 16 / 255, 50)
+
+
+@dataclass(frozen=True)
+class SanityCheck:
+    """The result of one of :data:`CHECKS`.
+
+    Attributes:
+        name: Which one.
+        verdict: ``"passed"``, ``"failed"`` (beyond chance, 95 %) or ``"undecided"`` (it could not be carried out).
+        measured: The numbers behind it, in words.
+    """
+
+    name: str
+    verdict: Verdict
+    measured: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"check": self.name, "tests": CHECKS[self.name], "verdict": self.verdict, "measured": self.measured}
+
+
+def run_checks(
+    model: EvaluatedModel, outcomes: Sequence[Outcome] = (), *, samples: int = 200, seed: int = 0, batch_size: int = 250
+) -> list[SanityCheck]:
+    """Carry out all checks of one model, on the first ``samples`` test images that it classifies correctly.
+
+    Args:
+        model: The model.
+        outcomes: Transfer and white-box outcomes of the evaluation; the last check compares them.
+        samples: Images.
+        seed: Seed of the sample and the noise.
+        batch_size: Images attacked at once; only time and memory depend on it.
+
+    Source: Carlini et al. 2019, Section 5 and its checklist.
+    """
+    index = model.sample(samples, seed=seed)
+    checks = [_deterministic(model, index)]
+    if not model.differentiable:
+        checks.append(SanityCheck("gradient", "failed", "the logits have no gradient: only decision-based attacks mean anything"))
+        missing = [name for name in CHECKS if name not in ("deterministic", "gradient")]
+        return checks + [SanityCheck(name, "undecided", "needs a gradient") for name in missing]
+    probe = _probe(model, index, batch_size)
+    checks += [_gradient(probe), _surface(probe)]
+    correct = _under_attack(model, index, seed, batch_size)
+    checks += [_noise(correct["noise"][0], correct["steps"][STEPS[-1]])]
+    checks += [_ladder(name, correct[name]) for name in ("steps", "radius")]
+    return [*checks, _unbounded(correct["unbounded"][0]), _white_box(model.name, outcomes)]
+
+
+def _deterministic(model: EvaluatedModel, index: Tensor) -> SanityCheck:
+    x, _ = model.data.take(index[:100])
+    with naming(model.name):
+        first, second, alone = (logits(model.model, images) for images in (x, x, x[:1]))
+    apart, batched = float((first - second).abs().max()), float((alone[0] - first[0]).abs().max())
+    # Sums have another order in other batches; that much difference is rounding.
+    allowed = 1e-3 * max(1.0, float(first.abs().max()))
+    verdict: Verdict = "passed" if apart == 0 and batched <= allowed else "failed"
+    return SanityCheck(
+        "deterministic", verdict, f"logits differ by {apart:.2g} from call to call, by {batched:.2g} in another batch"
+    )
+
+
+def _probe(model: EvaluatedModel, index: Tensor, batch_size: int) -> Tensors:
+    """For each image the length of the loss's gradient, and whether the margin falls half a level along its own gradient."""
+
+    def probe(advance: Advance) -> Tensors:
+        x, y = model.data.take(index)
+        net, device, dtype = model.model, device_of(model.model), dtype_of(model.model)
+        norms, falls = [], []
+        for part, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
+            images, true = as_images(part.to(device)).clone(), labels.to(device)
+            with evaluating(net), torch.enable_grad():
+                images.requires_grad_()
+                z = net(images.to(dtype))
+                loss = torch.nn.functional.cross_entropy(z, true, reduction="sum")
+                norms.append(torch.autograd.grad(loss, images, retain_graph=True)[0].flatten(1).norm(dim=1).cpu())
+                (gradient,) = torch.autograd.grad(_margin(z, true).sum(), images)
+            moved = (images.detach() - 0.5 / 255 * gradient.sign()).clamp(0, 1)
+            with evaluating(net), torch.no_grad():
+                falls.append((_margin(net(moved.to(dtype)), true) < _margin(z.detach(), true)).cpu())
+        return {"norm": torch.cat(norms), "falls": torch.cat(falls)}
+
+    return model.run(Measurement("", [Chunk(model.inputs("probe", index), len(index), probe)]))
+
+
+def _margin(z: Tensor, y: Tensor) -> Tensor:
+    return z.gather(1, y[:, None]).squeeze(1) - z.scatter(1, y[:, None], -torch.inf).amax(1)
+
+
+def _gradient(probe: Tensors) -> SanityCheck:
+    norm = probe["norm"]
+    usable = int((norm.isfinite() & (norm > 0)).sum())
+    text = f"{usable} of {len(norm)} images have one; median length {float(norm.nanmedian()):.2g}"
+    return SanityCheck("gradient", "passed" if usable >= 0.99 * len(norm) else "failed", text)
+
+
+def _surface(probe: Tensors) -> SanityCheck:
+    falls = probe["falls"]
+    rate = Rate.among(falls, torch.ones_like(falls))
+    return SanityCheck("surface", "passed" if rate.interval[1] >= 0.9 else "failed", f"{int(falls.sum())} of {len(falls)} images")
+
+
+def _under_attack(model: EvaluatedModel, index: Tensor, seed: int, batch_size: int) -> dict[str, dict[int, Tensor]]:
+    """Check to strength to bool ``(N,)``: whether the model is still correct."""
+    pgds = {("steps", count): (EPS, STEP, count) for count in STEPS}
+    pgds |= {("radius", radius): (radius / 255, radius / 255 / 4, 20) for radius in RADII}
+    version = ATTACK_VERSIONS.get("pgd", 1)
+    attacks: dict[tuple[str, int], tuple[dict[str, Any], Attack]] = {
+        key: ({"pgd": numbers, "attack_version": version}, _pgd(*numbers)) for key, numbers in pgds.items()
+    }
+    attacks["noise", 0] = ({"noise": seed}, _corner(seed))
+    attacks["unbounded", 0] = ({"pgd": UNBOUNDED, "attack_version": version}, _pgd(*UNBOUNDED))
+    chunks = [
+        Chunk(model.inputs("check", index, **depends), 1, partial(_attacked, model, index, attack, batch_size))
+        for depends, attack in attacks.values()
+    ]
+    found = model.run(Measurement(f"sanity checks of {model.name}", chunks, unit="attacks"))
+    correct: dict[str, dict[int, Tensor]] = {}
+    for (name, strength), each in zip(attacks, found["correct"], strict=True):
+        correct.setdefault(name, {})[strength] = each
+    return correct
+
+
+def _attacked(model: EvaluatedModel, index: Tensor, attack: Attack, batch_size: int, advance: Advance) -> Tensors:
+    x, y = model.data.take(index)
+    images = as_images(x.to(device_of(model.model)))
+    parts = zip(images.split(batch_size), y.split(batch_size), strict=True)
+    with naming(model.name):
+        z = [logits(model.model, attack(model.model, part, labels.to(part.device))) for part, labels in parts]
+    advance(1)
+    return {"correct": (torch.cat(z).argmax(1) == y.cpu())[None]}
+
+
+def _pgd(eps: float, step_size: float, steps: int) -> Attack:
+    return lambda model, x, y: pgd(model, x, y, eps=eps, step_size=step_size, steps=steps)
+
+
+def _corner(seed: int) -> Attack:
+    generator = stream(seed, "checks/noise")
+
+    def attack(model: torch.nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        return (x + EPS * (draw_per_image(torch.rand, x, generator) - 0.5).sign()).clamp(0, 1)
+
+    return attack
+
+
+def _ladder(name: str, correct: dict[int, Tensor]) -> SanityCheck:
+    rates = ", ".join(f"{strength}: {100 * each.float().mean():.1f} %" for strength, each in correct.items())
+    pairs = zip(list(correct.values()), list(correct.values())[1:], strict=False)
+    helped = any(_better(stronger, weaker) for weaker, stronger in pairs)
+    return SanityCheck(name, "failed" if helped else "passed", f"still correct at {rates}")
+
+
+def _noise(noise: Tensor, attacked: Tensor) -> SanityCheck:
+    text = f"still correct under noise {100 * noise.float().mean():.1f} %, under PGD {100 * attacked.float().mean():.1f} %"
+    return SanityCheck("noise", "failed" if _better(attacked, noise) else "passed", text)
+
+
+def _better(one: Tensor, other: Tensor) -> bool:
+    """Whether the model is correct on more of the same images, beyond chance."""
+    everyone = torch.ones_like(one)
+    return paired_difference((one, everyone), (other, everyone)).low > 0
+
+
+def _unbounded(correct: Tensor) -> SanityCheck:
+    text = f"{int(correct.sum())} of {len(correct)} images still correct"
+    return SanityCheck("unbounded", "failed" if correct.any() else "passed", text)
+
+
+def _white_box(name: str, outcomes: Sequence[Outcome]) -> SanityCheck:
+    own = [outcome for outcome in outcomes if outcome.target == name]
+    found: list[str] = []
+    failed = False
+    for outcome in own:
+        attack = outcome.adversarial.attack
+        others = [each for each in own if each.transferred and each.adversarial.attack == attack and each.clean_correct.any()]
+        if not outcome.white_box or not others:
+            continue
+        strongest = min(others, key=lambda each: each.rate("target-correct"))
+        direct, transferred = outcome.rate("target-correct"), strongest.rate("target-correct")
+        failed |= direct.interval[0] > transferred.interval[1]
+        source = strongest.adversarial.source
+        found.append(f"{attack.split(':')[0]} white-box {100 * direct:.1f} %, from {source} {100 * transferred:.1f} %")
+    if not found:
+        return SanityCheck("white-box", "undecided", "no attack was both transferred and generated on the model itself")
+    return SanityCheck("white-box", "failed" if failed else "passed", f"still correct: {'; '.join(found)}")

@@ -1,0 +1,209 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from defective.evaluation import Chunk, Measurement
+from defective.experiments import stored as module
+from defective.experiments.stored import StoredRun
+from defective.files import cache_folder, read_tensors, write_tensors
+from evaluations import stored
+
+WHAT = {"part": "sum", "of": [1, 2], "seed": 0}
+MADE = {
+    "bits": torch.tensor([True, False]),
+    "bytes": torch.arange(6, dtype=torch.uint8).view(2, 3),
+    "numbers": torch.tensor([0.1, -1e-300], dtype=torch.float64),
+    "count": torch.tensor([7]),
+    "nothing": torch.empty(0, 3),
+}
+
+
+class Maker:
+    """Makes the tensors and counts how often."""
+
+    def __init__(self, made=None):
+        self.made, self.calls = made or MADE, 0
+
+    def __call__(self, advance=None):
+        self.calls += 1
+        return self.made
+
+
+def once(what, make, **options):
+    """A measurement of one chunk."""
+    return Measurement("", [Chunk(what, 1, lambda advance: make())], **options)
+
+
+def files(folder):
+    return [path for path in folder.rglob("*.safetensors") if path.is_file()]
+
+
+def assert_equal(one, other):
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert tensor.dtype == other[name].dtype and torch.equal(tensor, other[name])
+
+
+def test_a_chunk_is_made_once_and_comes_back_as_it_was(tmp_path):
+    make = Maker()
+    first = stored(tmp_path)(once(WHAT, make))
+    again = stored(tmp_path)(once(dict(reversed(WHAT.items())), make))
+    assert make.calls == 1 and len(files(tmp_path)) == 1
+    assert_equal(first, MADE)
+    assert_equal(again, MADE)
+
+
+@pytest.mark.parametrize("what", [{"part": "sum "}, {"of": [2, 1]}, {"seed": 1}, {"more": None}])
+def test_another_chunk_is_another_chunk(tmp_path, what):
+    stored(tmp_path)(once(WHAT, Maker()))
+    make = Maker({"a": torch.ones(1)})
+    assert_equal(stored(tmp_path)(once(WHAT | what, make)), make.made)
+    assert make.calls == 1 and len(files(tmp_path)) == 2
+
+
+def test_the_cache_folder_holds_a_store(cache):
+    make = Maker()
+    for _ in range(2):
+        StoredRun.in_cache()(once(WHAT, make))
+    assert make.calls == 1 and len(files(cache_folder() / "store" / "chunks")) == 1
+
+
+def test_what_is_not_storable_is_made_each_time(tmp_path):
+    make = Maker()
+    for _ in range(2):
+        assert_equal(stored(tmp_path)(once(WHAT, make, storable=False)), MADE)
+    assert make.calls == 2 and files(tmp_path) == []
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def empty(file):
+    file.write_bytes(b"")
+
+
+def scribble(file):
+    file.write_bytes(b"no tensors" * 20)
+
+
+def foreign(file):
+    save_file({"bits": torch.zeros(2)}, file)
+
+
+def of_no_document(file):
+    save_file({"bits": torch.zeros(2)}, file, {"defective": "{"})
+
+
+@pytest.mark.parametrize("damage", [cut, empty, scribble, foreign, of_no_document])
+def test_a_corrupt_chunk_is_made_again(tmp_path, damage):
+    make = Maker()
+    stored(tmp_path)(once(WHAT, make))
+    (file,) = files(tmp_path)
+    damage(file)
+    for _ in range(2):
+        assert_equal(stored(tmp_path)(once(WHAT, make)), MADE)
+    assert make.calls == 2
+
+
+def test_the_cost_of_a_chunk_counts_whenever_it_was_made(tmp_path, monkeypatch):
+    clock = iter([10.0, 13.5, 20.0, 21.0])
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(clock))
+    first = stored(tmp_path)
+    first(once(WHAT, Maker()))
+    first(once(WHAT | {"seed": 1}, Maker()))
+    assert first.seconds == 4.5
+    again = stored(tmp_path)
+    for known in (again, again, first):
+        known(once(WHAT, Maker()))
+    assert (first.seconds, again.seconds) == (4.5, 3.5)
+
+
+def test_what_is_not_stored_costs_each_time(tmp_path, monkeypatch):
+    clock = iter([1.0, 2.0, 5.0, 8.0])
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(clock))
+    run = stored(tmp_path)
+    for _ in range(2):
+        run(once(WHAT, Maker(), storable=False))
+    assert run.seconds == 4
+
+
+def test_a_chunk_whose_cost_is_not_known_is_used(tmp_path):
+    stored(tmp_path)(once(WHAT, Maker()))
+    (file,) = files(tmp_path)
+    tensors, about = read_tensors(file)
+    del about["seconds"]
+    write_tensors(file, tensors, about)
+    assert_equal(stored(tmp_path)(once(WHAT, pytest.fail)), MADE)
+
+
+@pytest.mark.parametrize("storable", [True, False])
+def test_chunks_are_plain_tensors_stored_or_not(tmp_path, storable):
+    weight = torch.ones(3, 2, requires_grad=True)
+    made = stored(tmp_path)(once(WHAT, lambda: {"a": (2 * weight).t()}, storable=storable))["a"]
+    assert not made.requires_grad and made.is_contiguous() and made.device.type == "cpu"
+    assert torch.equal(made, torch.full((2, 3), 2.0))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_a_chunk_that_is_broken_off_leaves_nothing(tmp_path, error):
+    def break_off():
+        raise error
+
+    with pytest.raises(error):
+        stored(tmp_path)(once(WHAT, break_off))
+    assert files(tmp_path) == []
+    make = Maker()
+    stored(tmp_path)(once(WHAT, make))
+    assert make.calls == 1
+
+
+def test_a_chunk_that_another_process_finished_meanwhile_does_no_harm(tmp_path):
+    inner, outer = Maker(), Maker()
+
+    def make():
+        stored(tmp_path)(once(WHAT, inner))
+        return outer()
+
+    assert_equal(stored(tmp_path)(once(WHAT, make)), MADE)
+    assert (inner.calls, outer.calls, len(files(tmp_path))) == (1, 1, 1)
+    assert_equal(stored(tmp_path)(once(WHAT, pytest.fail)), MADE)
+
+
+TOGETHER = """
+import sys, torch
+from pathlib import Path
+from defective.evaluation import Chunk, Measurement
+from defective.experiments.store import Store
+from defective.experiments.stored import StoredRun
+
+def make(advance):
+    print("making", flush=True)
+    sys.stdin.readline()
+    return {"a": torch.arange(100_000)}
+
+for number in range(5):
+    made = StoredRun(Store(Path(sys.argv[1])))(Measurement("", [Chunk({"number": number}, 1, make)]))["a"]
+    assert torch.equal(made, torch.arange(100_000))
+print("done", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_that_write_the_same_chunks_do_no_harm(tmp_path):
+    command = [sys.executable, "-c", TOGETHER, str(tmp_path / "measurements")]
+    both = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for _ in range(5):
+        # Each has begun before either ends: both write.
+        assert [process.stdout.readline() for process in both] == ["making\n"] * 2
+        for process in both:
+            process.stdin.write("\n")
+            process.stdin.flush()
+    assert [process.communicate()[0] for process in both] == ["done\n"] * 2
+    assert [process.returncode for process in both] == [0, 0]
+    assert len(files(tmp_path)) == 5
+    for number in range(5):
+        assert torch.equal(stored(tmp_path)(once({"number": number}, pytest.fail))["a"], torch.arange(100_000))
