@@ -1,4 +1,4 @@
-"""Row 5: the boundary attack with as many queries for each image as the peers ask."""
+"""The boundary attack with as many queries for each image as the peers'."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,43 +8,43 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from benchmarks import peers
+from benchmarks.nets import Attacked, attacked, ours
+from benchmarks.paired import ratios
+from benchmarks.settings import Found, Settings, absent, measured, wrong
 from defective.attacks import BoundaryResult, boundary_details
-from defective.bench import peers
-from defective.bench.nets import Attacked, attacked, ours
-from defective.bench.paired import ratios
-from defective.bench.settings import Found, Settings, absent, measured, wrong
 from defective.inference import dtype_of
 
-# Questions that a step of ours asks at most, in the mean: every second one asks about the sphere too.
+# Queries of a step of ours at most, in the mean: every second step queries a point on the sphere too.
 SCHEDULE, A_STEP = "quick", 1.5
 # The share by which our queries, or our median distance, may be above a peer's.
 SLACK = 0.01
 
 
 class Counting(nn.Module):
-    """A net that counts the images it is asked about."""
+    """A model that counts its queries: the images that it is called with."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        self.net, self.asked = net, 0
+        self.net, self.queries = net, 0
 
     def forward(self, x: Tensor) -> Tensor:
-        self.asked += len(x)
-        # ART asks in double precision.
+        self.queries += len(x)
+        # ART's images are in double precision.
         z: Tensor = self.net(x.to(dtype_of(self.net)))
         return z
 
 
 class Turn(NamedTuple):
-    """What a turn led to: how far each image is, and queries for each of them."""
+    """Result of a turn: the distance of each image, and queries for each of them."""
 
     distances: Tensor
     queries: float
 
 
 def measure(settings: Settings) -> Found:
-    """Row 5. On a CPU each turn takes its own part of the images; on a GPU each takes all of them."""
-    here = attacked(settings, settings.count(500, 8))
+    """Row ``boundary``. On a CPU each turn takes its own part of the images; on a GPU each takes all of them."""
+    here = attacked(settings, settings.amount(500, 8))
     steps = settings.amount(100, 10)
     size = max(1, len(here.x) // settings.repeats) if settings.device.type == "cpu" else len(here.x)
     parts = [here._replace(x=x, y=y) for x, y in zip(here.x.split(size), here.y.split(size), strict=True)][: settings.repeats]
@@ -57,14 +57,14 @@ def measure(settings: Settings) -> Found:
 
 
 def _against(settings: Settings, name: str, parts: list[Attacked], steps: int, few: int | None = None) -> dict[str, Found]:
-    """A peer's, ours in float32 and ours drafted in bfloat16, part by part in turn; time for each image and query.
+    """A peer's, ours in float32 and ours with a bfloat16 surrogate, part by part in turn; time for each image and query.
 
     ``few``: images of each part that the peer takes, and that distances and queries are compared on.
     """
     keys = {precision: f"{name.lower()}-{precision}" for precision in ("fp32", "bf16")}
     net, draft = ours(parts[0].net, parts[0].x, "fp32"), ours(parts[0].net, parts[0].x, "bf16")
     turns: dict[str, list[Turn]] = {"theirs": [], **{precision: [] for precision in keys}}
-    # What the search for a start asks.
+    # Queries of the search for a start.
     starts = [float(_walk(net, part, 1).queries.float().mean()) - A_STEP for part in parts]
 
     def their(index: int) -> None:
@@ -109,12 +109,12 @@ def _peer(name: str, part: Attacked, steps: int) -> Turn:
     act = peers.boundary(name, counting, part.x, part.y, steps=steps)
     if act is None:
         raise LookupError(f"{name} is not installed")
-    counting.asked = 0
+    counting.queries = 0
     try:
         x_adv = act()
     except ValueError as error:
         raise ValueError(f"{name} found no start: {error}") from None
-    return Turn(_distances(part, x_adv), counting.asked / len(part.x))
+    return Turn(_distances(part, x_adv), counting.queries / len(part.x))
 
 
 def _walk(net: nn.Module, part: Attacked, steps: int, draft: nn.Module | None = None) -> BoundaryResult:

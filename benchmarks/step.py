@@ -1,4 +1,4 @@
-"""Row 1: what masks add to the time of a training step. Row 9: what training through live neurons only takes away from it."""
+"""What masks add to the time of a training step, and what training through live neurons only takes away from it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,9 +6,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from defective.bench.nets import batch, fresh
-from defective.bench.paired import ratios
-from defective.bench.settings import Found, Settings, first_failure, measured, wrong
+from benchmarks.nets import batch, fresh
+from benchmarks.paired import ratios
+from benchmarks.settings import Found, Settings, first_failure, measured, wrong
 from defective.sparse import train_live
 from defective.specs import Recipe
 from defective.surgery import defect_, defects
@@ -22,7 +22,7 @@ PLAIN, DEFECTIVE = "resnet18", "resnet18/0.1-bottom"
 
 
 def measure(settings: Settings) -> Found:
-    """Row 1."""
+    """Row ``step``."""
     x, y = batch(settings, settings.amount(BATCH, 8))
     checks = [_dead_are_zero(settings, x, y), _kept_is_plain(settings, x, y)]
     passed, check = first_failure([*checks, _recorded_is_eager(settings, x, y)] if x.device.type == "cuda" else checks)
@@ -35,7 +35,7 @@ def measure(settings: Settings) -> Found:
 
 
 def measure_live(settings: Settings) -> Found:
-    """Row 9."""
+    """Row ``live``."""
     x, y = batch(settings, settings.amount(BATCH, 8))
     passed, check = _live_is_dense(settings, x)
     lines = {}
