@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from itertools import cycle
 from typing import Any, NamedTuple
 
 import torch
@@ -43,48 +42,43 @@ class Turn(NamedTuple):
 
 
 def measure(settings: Settings) -> Found:
-    """Row ``boundary``. On a CPU each turn takes its own part of the images; on a GPU each takes all of them."""
-    here = attacked(settings, settings.amount(500, 8))
-    steps = settings.amount(100, 10)
-    size = max(1, len(here.x) // settings.repeats) if settings.device.type == "cpu" else len(here.x)
-    parts = [here._replace(x=x, y=y) for x, y in zip(here.x.split(size), here.y.split(size), strict=True)][: settings.repeats]
+    """Row ``boundary``."""
+    here = attacked(settings, settings.amount(100 if settings.device.type == "cpu" else 500, 8))
     lines = {
-        **_against(settings, "Foolbox", parts, steps),
-        # It walks image by image, and would take hours for all of them; ours takes as many as above.
-        **_against(settings, "ART", parts, settings.amount(10, 1), few=settings.amount(10, 2)),
+        **_against(settings, "Foolbox", here, len(here.x), settings.amount(100, 10)),
+        # It attacks image by image, and would take hours for all of them; ours takes as many as above.
+        **_against(settings, "ART", here, settings.amount(10, 2), settings.amount(10, 1)),
     }
-    return {"lines": lines, "net": here.about, "images": sum(len(part.x) for part in parts), "missing": peers.missing()}
+    return {"lines": lines, "net": here.about, "images": len(here.x), "missing": peers.missing()}
 
 
-def _against(settings: Settings, name: str, parts: list[Attacked], steps: int, few: int | None = None) -> dict[str, Found]:
-    """A peer's, ours in float32 and ours with a bfloat16 surrogate, part by part in turn; time for each image and query.
+def _against(settings: Settings, name: str, here: Attacked, few: int, steps: int) -> dict[str, Found]:
+    """A peer's walk on the first ``few`` images, ours in float32 and ours with a bfloat16 surrogate on all; time for each image and query.
 
-    ``few``: images of each part that the peer takes, and that distances and queries are compared on.
+    Distances are compared on those ``few``.
     """
     keys = {precision: f"{name.lower()}-{precision}" for precision in ("fp32", "bf16")}
-    net, draft = ours(parts[0].net, parts[0].x, "fp32"), ours(parts[0].net, parts[0].x, "bf16")
+    net, draft = ours(here.net, here.x, "fp32"), ours(here.net, here.x, "bf16")
     turns: dict[str, list[Turn]] = {"theirs": [], **{precision: [] for precision in keys}}
     # Queries of the search for a start.
-    starts = [float(_walk(net, part, 1).queries.float().mean()) - A_STEP for part in parts]
+    start = float(_walk(net, here, 1).queries.float().mean()) - A_STEP
 
-    def their(index: int) -> None:
-        part = parts[index]
-        turns["theirs"].append(_peer(name, part._replace(x=part.x[:few], y=part.y[:few]), steps))
+    def their() -> None:
+        turns["theirs"].append(_peer(name, here._replace(x=here.x[:few], y=here.y[:few]), steps))
 
-    def own(index: int, precision: str) -> None:
-        # As many queries as the peer has just asked on the same part.
-        part, own_steps = parts[index], max(1, round((turns["theirs"][-1].queries - starts[index]) / A_STEP))
-        result = _walk(net, part, own_steps, draft if precision == "bf16" else None)
-        turns[precision].append(Turn(_distances(part, result.x_adv)[:few], float(result.queries.float().mean())))
+    def own(precision: str) -> None:
+        # As many queries as the peer has just used.
+        own_steps = max(1, round((turns["theirs"][-1].queries - start) / A_STEP))
+        result = _walk(net, here, own_steps, draft if precision == "bf16" else None)
+        turns[precision].append(Turn(_distances(here, result.x_adv)[:few], float(result.queries.float().mean())))
 
-    contestants: dict[str, Callable[[int], None]] = {"theirs": their}
-    contestants |= {precision: partial(own, precision=precision) for precision in keys}
+    contestants: dict[str, Callable[[], None]] = {"theirs": their}
+    contestants |= {precision: partial(own, precision) for precision in keys}
     try:
-        seconds = settings.in_turn({who: _taking(act, len(parts)) for who, act in contestants.items()}, warm=False)
+        seconds = settings.in_turn(contestants, warm=False)
     except (LookupError, ValueError) as error:
         return dict.fromkeys(keys.values(), absent(str(error)))
-    size = len(parts[0].x)
-    sizes = {"theirs": min(few or size, size), **dict.fromkeys(keys, size)}
+    sizes = {"theirs": min(few, len(here.x)), **dict.fromkeys(keys, len(here.x))}
     rates = {who: [time / turn.queries / sizes[who] for time, turn in zip(seconds[who], turns[who], strict=True)] for who in turns}
     about: dict[str, Any] = {
         "seconds": {f"ours {who}" if who in keys else who: times for who, times in seconds.items()},
@@ -98,15 +92,15 @@ def _against(settings: Settings, name: str, parts: list[Attacked], steps: int, f
     return lines
 
 
-def _peer(name: str, part: Attacked, steps: int) -> Turn:
+def _peer(name: str, here: Attacked, steps: int) -> Turn:
     """A peer's walk.
 
     Raises:
         LookupError: If it is not installed.
         ValueError: If it finds no start.
     """
-    counting = Counting(part.net).eval()
-    act = peers.boundary(name, counting, part.x, part.y, steps=steps)
+    counting = Counting(here.net).eval()
+    act = peers.boundary(name, counting, here.x, here.y, steps=steps)
     if act is None:
         raise LookupError(f"{name} is not installed")
     counting.queries = 0
@@ -114,32 +108,26 @@ def _peer(name: str, part: Attacked, steps: int) -> Turn:
         x_adv = act()
     except ValueError as error:
         raise ValueError(f"{name} found no start: {error}") from None
-    return Turn(_distances(part, x_adv), counting.queries / len(part.x))
+    return Turn(_distances(here, x_adv), counting.queries / len(here.x))
 
 
-def _walk(net: nn.Module, part: Attacked, steps: int, draft: nn.Module | None = None) -> BoundaryResult:
+def _walk(net: nn.Module, here: Attacked, steps: int, draft: nn.Module | None = None) -> BoundaryResult:
     generator = torch.Generator().manual_seed(0)
-    return boundary_details(net, part.x, part.y, steps=steps, generator=generator, schedule=SCHEDULE, draft=draft)
+    return boundary_details(net, here.x, here.y, steps=steps, generator=generator, schedule=SCHEDULE, draft=draft)
 
 
 def no_worse(own: list[Turn], their: list[Turn], name: str) -> tuple[bool, str]:
     """Whether our distance is no larger than a peer's, image by image in the median, after no more queries for each image."""
     lengths = [torch.cat([turn.distances for turn in turns]) for turns in (own, their)]
     quotient = float((lengths[0] / lengths[1]).median())
-    asked = [sum(turn.queries for turn in turns) / len(turns) for turns in (own, their)]
+    queries = [sum(turn.queries for turn in turns) / len(turns) for turns in (own, their)]
     text = (
-        f"median L2 {float(lengths[0].median()):.4f} after {asked[0]:.0f} queries for each image, {name} "
-        f"{float(lengths[1].median()):.4f} after {asked[1]:.0f}; {quotient:.3f} times as far, image by image in the median"
+        f"median L2 {float(lengths[0].median()):.4f} after {queries[0]:.0f} queries for each image, {name} "
+        f"{float(lengths[1].median()):.4f} after {queries[1]:.0f}; {quotient:.3f} times as far, image by image in the median"
     )
-    return quotient <= 1 + SLACK and asked[0] <= (1 + SLACK) * asked[1], text
+    return quotient <= 1 + SLACK and queries[0] <= (1 + SLACK) * queries[1], text
 
 
-def _taking(act: Callable[[int], None], parts: int) -> Callable[[], None]:
-    """A contestant that takes part after part."""
-    take = cycle(range(parts))
-    return lambda: act(next(take))
-
-
-def _distances(part: Attacked, x_adv: Tensor) -> Tensor:
-    lengths: Tensor = (x_adv - part.x).flatten(1).norm(dim=1).cpu()
+def _distances(here: Attacked, x_adv: Tensor) -> Tensor:
+    lengths: Tensor = (x_adv - here.x).flatten(1).norm(dim=1).cpu()
     return lengths

@@ -25,7 +25,6 @@ class Row:
 
     name: str
     quantity: Literal["speed", "time", "memory"]
-    title: str
     lines: tuple[Line, ...]
     devices: tuple[str, ...] = ("cpu", "cuda")
 
@@ -42,7 +41,6 @@ ROWS: tuple[Row, ...] = (
     Row(
         "step",
         "time",
-        "One training step with masks",
         (
             Line("fp32", f"Training step of {_DEFECTIVE}, batch 128, fp32", "resnet18"),
             Line("bf16", f"Training step of {_DEFECTIVE}, batch 128, bf16", "resnet18"),
@@ -51,13 +49,17 @@ ROWS: tuple[Row, ...] = (
     Row(
         "throughput",
         "speed",
-        "Training images per second",
-        (Line("loop", "Training loop in its default precision, resnet18", "a usual loop: DataLoader, transforms image by image, fp32"),),
+        (
+            Line(
+                "loop",
+                "Training loop in its default precision, resnet18",
+                "a usual loop: DataLoader, transforms image by image, fp32",
+            ),
+        ),
     ),
     Row(
         "gradient",
         "speed",
-        "Gradient attacks on one model, images per second",
         (
             *_pair("fgsm", "FGSM"),
             *_pair("pgd", "PGD, 20 steps"),
@@ -68,7 +70,6 @@ ROWS: tuple[Row, ...] = (
     Row(
         "cw",
         "speed",
-        "Carlini-Wagner L2 with the same search and steps, images per second",
         (
             *_pair("search", "CW, binary search of the constant", "the faster of Foolbox, ART", "bf16 surrogate"),
             *_pair("one-constant", "CW, one constant", half="bf16 surrogate"),
@@ -77,7 +78,6 @@ ROWS: tuple[Row, ...] = (
     Row(
         "boundary",
         "speed",
-        "Boundary attack, time for each image and query",
         (
             *_pair("foolbox", "Boundary attack", "Foolbox", "bf16 surrogate"),
             *_pair("art", "Boundary attack", "ART, which attacks image by image", "bf16 surrogate"),
@@ -86,7 +86,6 @@ ROWS: tuple[Row, ...] = (
     Row(
         "sparse",
         "speed",
-        "Inference through live neurons only, images per second",
         (
             Line("fp32", f"sparsify({_DEFECTIVE}), fp32", "dense resnet18, fp32"),
             Line("bf16", f"sparsify({_DEFECTIVE}), bf16", "dense resnet18, bf16"),
@@ -97,7 +96,6 @@ ROWS: tuple[Row, ...] = (
     Row(
         "memory",
         "memory",
-        f"Memory of {_DEFECTIVE}",
         (
             Line("saved", "Kept for the backward pass of a training step, batch 128", "resnet18"),
             Line("training", "Peak of a training step, batch 128", "resnet18"),
@@ -107,7 +105,6 @@ ROWS: tuple[Row, ...] = (
     Row(
         "live",
         "time",
-        "One training step through live neurons only",
         (
             Line("fp32", f"Training step of {_DEFECTIVE}, live neurons only, fp32", "resnet18"),
             Line("bf16", f"Training step of {_DEFECTIVE}, live neurons only, bf16", "resnet18"),

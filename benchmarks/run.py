@@ -36,7 +36,7 @@ def run(rows: Sequence[Row], settings: Settings, file: Path, log: Callable[[str]
         rows: What to measure.
         settings: Sizes and paths.
         file: Document of all rows measured so far; a row measured again on the same kind of device replaces the old one.
-        log: Is called with one line for each row.
+        log: Is called with one line before each row.
 
     Returns:
         ``rows``: for each row its name, kind of device (``on``), machine, versions of the peers, settings, seconds, lines.
@@ -54,7 +54,7 @@ def run(rows: Sequence[Row], settings: Settings, file: Path, log: Callable[[str]
         if settings.device.type not in row.devices:
             log(f"{row.name}: not measured on {settings.device.type}")
             continue
-        log(f"{row.name}: {row.title}")
+        log(f"{row.name} ...")
         started = time.perf_counter()
         # A progress bar takes time of its own.
         bars = shown.set(False)

@@ -68,9 +68,7 @@ def test_the_table_has_what_was_measured_on_each_machine():
 def test_what_is_not_clear_is_named_and_no_number_shown():
     text = table([document((0.5, 0.9, 1.5))])
     assert cells(text) == []
-    assert text.splitlines()[-1] == (
-        f"Not shown, because the turns differ by more than the effect: {FP32} (resnet18; CPU)."
-    )
+    assert text.splitlines()[-1] == (f"Not shown, because the turns differ by more than the effect: {FP32} (resnet18; CPU).")
 
 
 @pytest.mark.parametrize("documents", [[], [document((0.5, 0.9, 1.5))]])
