@@ -1,4 +1,4 @@
-"""Write the tables of README and docs anew from results/: ``python docs/fill.py`` (``make tables``).
+"""Write the tables of README and docs anew from results/: ``make tables``.
 
 A table stands between ``<!-- results/DATA/SCALE/DEVICE/EXHIBIT.json -->`` and ``<!-- end -->``; the claims of all exhibits of a scale and a
 device between ``<!-- claims SCALE/DEVICE -->`` and ``<!-- end -->``, and how many of them hold between ``<!-- verdicts SCALE/DEVICE -->``
