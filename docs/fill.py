@@ -14,20 +14,22 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from defective.bench.page import brief, details, summary
 from defective.experiments.cost import Nominal, outline
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
-from defective.paper import EXHIBITS, SCALES
-from defective.report.largest import largest_difference
-from defective.report.numbers import chance_warning, heading, unequal_warning
-from defective.report.tables import markdown
+from defective.paper import EXHIBITS, SCALES, Verdict
+from defective.report.exhibit_table import exhibit_table
+from defective.report.largest_discrepancy import largest_discrepancy
+from defective.report.wording import warnings
+from defective.results.documents import ClaimResult, ExhibitResult, heading
+from defective.tables import DASH, Code, Table, format_table, markdown_text
 
 ROOT = Path(__file__).parents[1]
+Tested = tuple[ExhibitResult, ClaimResult]
 _BLOCK = re.compile(r"(<!-- (costs|bench(?: [\w ]+\w)?|(?:claims|verdicts) \w+/\w+|results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # Scale to the kind of machine that it is meant for.
 _MACHINES = {"tiny": ("cpu", "two CPU cores"), "fast": ("cuda", "one GPU"), "paper": ("cuda", "one GPU")}
@@ -56,52 +58,54 @@ def filled(text: str) -> str:
 
 def table(file: Path) -> str:
     """One exhibit, published and measured, where the two lie furthest apart, and what a reader must know to compare them."""
-    document = _read(file)
-    parts = [markdown(document).rstrip("\n"), largest_difference(document)]
-    if notes := "\n".join(f"- {note}" for note in document["notes"]):
+    result = _read(file)
+    parts = [format_table(exhibit_table(result), "markdown").rstrip("\n"), markdown_text(largest_discrepancy(result))]
+    if notes := "\n".join(f"- {markdown_text(note)}" for note in result.notes):
         parts.append(f"<details><summary>Notes</summary>\n\n{notes}\n\n</details>")
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def tested(folder: Path, where: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Every claim that was put to the test at a scale on a device, as ``"tiny/cpu"``, after the document that it stands in."""
-    documents = [_read(file) for file in sorted(folder.glob(f"*/{where}/*.json"))]
-    documents.sort(key=lambda document: list(EXHIBITS).index(document["exhibit"]))
-    return [(document, claim) for document in documents for claim in document["claims"] if claim["verdict"] != "not measured"]
+def tested(folder: Path, where: str) -> list[Tested]:
+    """Every claim that was tested at a scale on a device, as ``"tiny/cpu"``, after the result that it stands in."""
+    results = [_read(file) for file in sorted(folder.glob(f"*/{where}/*.json"))]
+    results.sort(key=lambda result: list(EXHIBITS).index(result.exhibit))
+    return [(result, claim) for result in results for claim in result.claims if claim.verdict != "not measured"]
 
 
-def claims(found: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
+def claims(found: list[Tested]) -> str:
     """Claims with their verdicts, as a table."""
-    lines = _head(
-        [":--", ":--", ":--", ":--", "--:", "--:"],
-        *("Claim", "Exhibit", "Data", "Verdict", "Comparisons that hold", "In the printed numbers"),
-    )
-    for document, claim in found:
-        held = _held(claim["counts"], "not measured"), _held(claim["published"]["counts"], "not printed")
-        where = heading(document["exhibit"]), _data(document)
-        doubts = chance_warning(claim.get("at_chance", [])), unequal_warning(claim.get("unequal", []))
-        text = " ".join(filter(None, [claim["text"], *doubts]))
-        lines.append(_line(text.replace("|", "\\|"), *where, f"**{claim['verdict']}**", *held))
-    return "\n".join(lines) + "\n"
+    rows = [
+        (
+            " ".join([claim.text, *warnings(claim.at_chance, claim.training_mismatch)]),
+            result.heading,
+            _data(result),
+            claim.verdict,
+            _held(claim.counts, "not measured"),
+            _held(claim.published.counts, "not printed"),
+        )
+        for result, claim in found
+    ]
+    columns = ("Claim", "Exhibit", "Data", "Verdict", "Comparisons that hold", "In the printed numbers")
+    return format_table(Table(columns, tuple(rows), align="llllrr"), "markdown")
 
 
-def verdicts(found: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
-    """How many claims hold, and what those say that do not."""
-    counts = Counter(claim["verdict"] for _, claim in found)
+def verdicts(found: list[Tested]) -> str:
+    """How many claims hold, and which fail."""
+    counts = Counter(claim.verdict for _, claim in found)
     said = [f"{counts[verdict]} {word}" for verdict, word in (("holds", "hold"), ("fails", "fail"), ("undecided", "are undecided"))]
     lines = [f"Claims put to the test so far, each data set counted: {len(found)}. Of these {', '.join(said[:2])} and {said[2]}."]
     failing: dict[tuple[str, str], list[str]] = {}
-    for document, claim in found:
-        if claim["verdict"] == "fails":
-            failing.setdefault((claim["text"], _data(document)), []).append(heading(document["exhibit"]))
+    for result, claim in found:
+        if claim.verdict == "fails":
+            failing.setdefault((claim.text, _data(result)), []).append(result.heading)
     lines += ["Those that fail:", ""] if failing else []
-    lines += [f"- {text} ({', '.join(where)}, {data})" for (text, data), where in failing.items()]
+    lines += ["- " + markdown_text(f"{text} ({', '.join(where)}, {data})") for (text, data), where in failing.items()]
     return "\n".join(lines) + "\n"
 
 
-def _data(document: dict[str, Any]) -> str:
-    """The sets that an exhibit was measured on, and what they stand for."""
-    return ", ".join(name if name == kind else f"{name} for {kind}" for kind, name in document["data"].items())
+def _data(result: ExhibitResult) -> str:
+    """The sets that an exhibit was measured on, and what they are used in place of."""
+    return ", ".join(name if name == kind else f"{name} for {kind}" for kind, name in result.data.items())
 
 
 def bench(name: str, folder: Path) -> str:
@@ -114,8 +118,7 @@ def bench(name: str, folder: Path) -> str:
 
 def costs() -> str:
     """Jobs, estimated time and command of every exhibit, each by itself, from an empty store, on the official data sets."""
-    scales = [f"{scale}, {_MACHINES[scale][1]}" for scale in SCALES]
-    lines = _head([":--", "--:", *["--:"] * len(scales), ":--"], "Exhibit", "Jobs", *scales, "Command: `defective reproduce ...`")
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "empty", make=False)
         for name in (*EXHIBITS, "all"):
@@ -123,9 +126,11 @@ def costs() -> str:
             data = " --data imagenet:PATH" * ("imagenet" in kinds)
             outlines = [_outline(name, scale, kinds, store) for scale in SCALES]
             jobs = dict.fromkeys(str(count) for count, _ in outlines)
-            times = [_time(seconds) if count else "–" for count, seconds in outlines]
-            lines.append(_line(heading(name), ", ".join(jobs), *times, f"`{name}{data}`"))
-    return "\n".join(lines) + "\n"
+            times = [_time(seconds) if count else DASH for count, seconds in outlines]
+            rows.append((heading(name), ", ".join(jobs), *times, Code(f"{name}{data}")))
+    scales = [f"{scale}, {_MACHINES[scale][1]}" for scale in SCALES]
+    columns = ("Exhibit", "Jobs", *scales, "Argument of defective reproduce")
+    return format_table(Table(columns, tuple(rows), align="lr" + "r" * len(scales) + "l"), "markdown")
 
 
 def pages() -> list[Path]:
@@ -155,29 +160,14 @@ def _time(seconds: float) -> str:
     return "< 1 min"
 
 
-def _held(counts: dict[str, int], none: str) -> str:
+def _held(counts: Mapping[Verdict, int], none: str) -> str:
     """How many of the comparisons that could be made hold."""
     made = sum(counts.values()) - counts.get("not measured", 0)
     return f"{counts.get('holds', 0)} of {made}" if made else none
 
 
-def _read(file: Path) -> dict[str, Any]:
-    """A document of the store; JSON has no infinity, so that a bound which lies nowhere is null there."""
-
-    def restored(found: dict[str, Any]) -> dict[str, Any]:
-        ends = {"low": -math.inf, "high": math.inf}
-        return {key: ends[key] if value is None and key in ends else value for key, value in found.items()}
-
-    document: dict[str, Any] = json.loads(file.read_text(), object_hook=restored)
-    return document
-
-
-def _head(marks: list[str], *cells: str) -> list[str]:
-    return [_line(*cells), _line(*marks)]
-
-
-def _line(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
+def _read(file: Path) -> ExhibitResult:
+    return ExhibitResult.from_json(file.read_text())
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def result(job: Job) -> dict[str, Any]:
         {"epoch": i + 1, "train_loss": 2 / (i + 1), "test_accuracy": 1 - 0.7 / (i + 1), "train_accuracy": 1 - 0.8 / (i + 1)}
         for i in range(5)
     ]
-    extra = {"history": history, "parameters": 700_000} if isinstance(job, TrainJob) else {}
+    extra = {"history": history, "parameters": 700_000, "chance": 0.1} if isinstance(job, TrainJob) else {}
     return {"values": _values(job), **about, **extra}
 
 

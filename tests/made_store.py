@@ -8,7 +8,8 @@ from defective.experiments.plan import Plan
 from defective.experiments.schema import blank
 from defective.experiments.store import Store, write_json
 from defective.paper import Exhibit
-from defective.results.measured import Document, document
+from defective.results.documents import ExhibitResult
+from defective.results.measured import document
 from defective.specs import Job
 
 
@@ -25,7 +26,9 @@ def finish(store: Store, job: Job, **result: Any) -> Path:
     return store.at(job)
 
 
-def measured(exhibit: Exhibit, store: Store, value: Callable[[str, str, int], Any], *, seeds: int = 1, **result: Any) -> Document:
+def measured(
+    exhibit: Exhibit, store: Store, value: Callable[[str, str, int], Any], *, seeds: int = 1, **result: Any
+) -> ExhibitResult:
     """The document of an exhibit whose cells hold ``value(row, column, seed)``; None is not measured. Cells must not share a job."""
     asked = plan(seeds)
     for (row, column), cells in asked.of(exhibit).items():

@@ -44,6 +44,7 @@ LEVELS = {
     "dry_run": 2,
     "specs": 1,
     "statistics": 1,
+    "tables": 1,
     "errors": 0,
     "_version": 0,
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from defective.paper import EXHIBITS
+from defective.results.documents import ExhibitResult
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "results").glob("*/*/*/*.json"))
@@ -31,12 +32,24 @@ def test_every_document_is_shown_in_the_docs():
     assert sorted(shown) == sorted(str(file.relative_to(ROOT)) for file in FILES)
 
 
+def result(exhibit: str, **changes) -> dict:
+    about = dict.fromkeys(("title", "caption", "section"), "") | dict.fromkeys(
+        ("columns", "rows", "notes", "cells", "at_chance"), ()
+    )
+    return (
+        about | {"exhibit": exhibit, "unit": "%", "view": "table", "scale": "tiny", "readers": {}, "seeds": 1, "jobs": {}} | changes
+    )
+
+
 @pytest.fixture
 def claims(tmp_path):
     """Claims of two exhibits, in folders whose order is not that of the paper."""
 
     def claim(text, verdict, counts, published):
-        return {"text": text, "verdict": verdict, "counts": counts, "published": {"verdict": "holds", "counts": published}}
+        none = dict.fromkeys(("at_chance", "training_mismatch", "comparisons"), ())
+        return {"text": text, "section": "", "verdict": verdict, "counts": counts, **none} | {
+            "published": {"verdict": "holds", "counts": published}
+        }
 
     found = {
         ("b/tiny/cpu", "table4"): [
@@ -48,48 +61,34 @@ def claims(tmp_path):
     }
     for (where, exhibit), claims in found.items():
         (tmp_path / where).mkdir(parents=True)
-        document = {"exhibit": exhibit, "data": {"b": where[0]}, "claims": claims}
-        (tmp_path / where / f"{exhibit}.json").write_text(json.dumps(document))
+        (tmp_path / where / f"{exhibit}.json").write_text(json.dumps(result(exhibit, data={"b": where[0]}, claims=claims)))
     return fill().tested(tmp_path, "tiny/cpu")
 
 
 def test_claims_count_only_what_is_measured_and_printed(claims):
     assert fill().claims(claims).splitlines()[2:] == [
-        "| D | Table 1 | c for b | **holds** | 3 of 3 | 1 of 2 |",
-        "| A \\| b | Table 4 | b | **fails** | 2 of 3 | not printed |",
+        "| D | Table 1 | c for b | holds | 3 of 3 | 1 of 2 |",
+        "| A \\| b | Table 4 | b | fails | 2 of 3 | not printed |",
     ]
 
 
 def test_verdicts_are_counted_and_what_fails_is_said(claims):
     said = fill().verdicts(claims).splitlines()
     assert said[0] == "Claims put to the test so far, each data set counted: 2. Of these 1 hold, 1 fail and 0 are undecided."
-    assert said[1:] == ["Those that fail:", "", "- A | b (Table 4, b)"]
-    assert fill().verdicts(claims * 2).splitlines()[3:] == ["- A | b (Table 4, Table 4, b)"]
+    assert said[1:] == ["Those that fail:", "", "- A \\| b (Table 4, b)"]
+    assert fill().verdicts(claims * 2).splitlines()[3:] == ["- A \\| b (Table 4, Table 4, b)"]
     assert fill().verdicts(claims[:1]).splitlines()[1:] == []
 
 
 def test_a_bound_that_lies_nowhere_is_shown_as_such(tmp_path):
-    cell = {
-        "row": "a",
-        "column": "S(M)",
-        "published": 1e-6,
-        "measured": {"mean": 1e-3, "low": 1e-4, "high": None, "values": [1e-3], "counts": [{"images": 50}]},
-        "jobs": ["decision-0123456789abcdef"],
-    }
-    cell["difference"] = {"mean": 1e-3, "low": 1e-4, "high": None}
-    about = {
-        "exhibit": "table7",
-        "title": "t",
-        "unit": "S(M)",
-        "scale": "tiny",
-        "data": {"cifar10": "cifar10"},
-        "seeds": 1,
-        "notes": ["One.", "Two."],
-    }
+    bounds = {"mean": 1e-3, "low": 1e-4, "high": None}
+    measured = bounds | {"values": [1e-3], "intervals": [[1e-4, None]], "counts": [{"num_evaluated": 50}]}
+    cell = {"row": "a", "column": "S(M)", "published": 1e-6, "measured": measured, "difference": bounds, "jobs": ["decision-0"]}
+    rows = {"columns": ["S(M)"], "rows": [{"name": "a", "label": "Plain"}], "cells": [cell], "notes": ["One.", "Two_2."]}
     file = tmp_path / "table7.json"
-    file.write_text(json.dumps(about | {"columns": ["S(M)"], "rows": [{"name": "a", "label": "Plain"}], "cells": [cell]}))
+    file.write_text(json.dumps(result("table7", data={"cifar10": "cifar10"}, claims=[], **rows) | {"unit": "S(M)"}))
     text = fill().table(file)
-    assert text.endswith("<details><summary>Notes</summary>\n\n- One.\n- Two.\n\n</details>\n")
+    assert text.endswith("<details><summary>Notes</summary>\n\n- One.\n- Two\\_2.\n\n</details>\n")
     assert "| Plain | 1.0e-06 | 1.0e-03 (1.0e-04–∞) |" in text and "95 % interval +1.0e-04 to ∞)" in text
 
 
@@ -103,17 +102,17 @@ def test_the_cost_of_every_exhibit_is_in_the_docs_once():
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: "-".join(file.with_suffix("").parts[-4:]))
 def test_a_document_is_whole(file):
-    document = json.loads(file.read_text())
-    exhibit = EXHIBITS[document["exhibit"]]
-    assert document["scale"] == file.parts[-3] and "-".join(document["data"].values()) == file.parts[-4]
-    places = [(cell["row"], cell["column"]) for cell in document["cells"]]
+    found = ExhibitResult.from_json(file.read_text())
+    assert found.as_json() == json.loads(file.read_text())
+    exhibit = EXHIBITS[found.exhibit]
+    assert found.scale == file.parts[-3] and "-".join(found.data.values()) == file.parts[-4]
+    places = [(cell.row, cell.column) for cell in found.cells]
     assert places == [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
-    for cell in document["cells"]:
-        assert cell["published"] == exhibit.published(cell["row"], cell["column"])
-        measured = cell["measured"]
-        if measured is not None:
-            assert measured["low"] <= measured["mean"] <= (measured["high"] or float("inf"))
-            assert set(cell["jobs"]) <= document["jobs"].keys() and cell["jobs"]
-    for job in document["jobs"].values():
-        assert {"device", "precision", "torch", "python", "defective"} <= job["machine"].keys() and job["seconds"] > 0
+    for cell in found.cells:
+        assert cell.published == exhibit.published(cell.row, cell.column)
+        if cell.measured is not None:
+            assert cell.measured.low <= cell.measured.mean <= cell.measured.high
+            assert set(cell.jobs) <= found.jobs.keys() and cell.jobs
+    for job in found.jobs.values():
+        assert {"device", "precision", "torch", "python", "defective"} <= job.machine.keys() and job.seconds > 0
     assert not re.search(r'"/|\\\\', file.read_text())

@@ -59,7 +59,7 @@ def test_the_report_leaves_it_out_and_says_so(store, run):
     code, _, err = run("report --store store --out page")
     assert (code, err.splitlines()[0] + "\n") == (0, LEFT_OUT)
     page = (store.folder.parent / "page" / "index.html").read_text()
-    assert "Jobs whose result is damaged" in page and f"<li>{describe(DEFECTIVE)}</li>" in page
+    assert "Jobs whose result is corrupt" in page and f"<li>{describe(DEFECTIVE)}</li>" in page
     assert f"<li>{describe(PLAIN)}</li>" not in page and "1 of 4 numbers measured" in page
     assert listing(store.folder) == before
 

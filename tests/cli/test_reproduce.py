@@ -14,7 +14,8 @@ from defective.experiments.cost import ImageCost
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS
 from defective.progress import until
-from defective.report.numbers import unequal_warning
+from defective.report.wording import warnings
+from defective.results.documents import TrainingMismatch
 from defective.specs import ARCHITECTURES
 from printed import parse, table
 from runs import few, finish, plan_of
@@ -109,7 +110,8 @@ def test_it_runs_what_is_missing_and_shows_what_it_measured(place, tmp_path, run
     store = Store.open(tmp_path / "store")
     stored = {job.net: store.result(job)["values"]["test_accuracy"] for job in plan_of("figure14", data="data").jobs}
     measured = [cell["measured"] for cell in made["cells"] if cell["measured"]]
-    assert [each["counts"] for each in measured] == [[counts] for counts in stored.values()]
+    counts = [[(each["num_correct"], each["num_evaluated"]) for each in one["counts"]] for one in measured]
+    assert counts == [[(each["hits"], each["total"])] for each in stored.values()]
     assert made["data"] == {"cifar10": "data"} and made["scale"] == "tiny"
     before = listing(store.folder)
     again = parse(run(f"{command} --json"))
@@ -142,7 +144,7 @@ def test_a_claim_on_a_net_at_chance_says_so(place, tmp_path, run):
     said = run(f"reproduce table8 {DATA} --store {tmp_path / 'store'}")
     assert said.code == 0 and "  undecided: Defective layers help against white-box attacks too. (12 undecided)\n" in said.out
     assert (
-        "    warning: No better than chance, so that no comparison with it is decided: resnet18 (tiny, seed 0) on data (10.0 % right, "
+        "    warning: No better than chance, so that no comparison with it is decided: resnet18 (tiny, seed 0) on data (accuracy 10.0 %, "
         "chance 10.0 %).\n" in said.out
     )
 
@@ -152,7 +154,8 @@ def test_nets_trained_for_unequal_epochs_say_so(place, tmp_path, run):
     filled(tmp_path / "store", "table2", lambda net: 500)
     asked = f"reproduce table2 {DATA} --store {tmp_path / 'store'}"
     claims = json.loads(run(f"{asked} --json").out)["exhibits"][0]["claims"]
-    expected = [f"    warning: {unequal_warning(claim['unequal'])}" for claim in claims if claim["unequal"]]
+    found = [[TrainingMismatch(**each) for each in claim["training_mismatch"]] for claim in claims]
+    expected = [f"    warning: {warning}" for each in found for warning in warnings([], each)]
     lines = run(asked).out.splitlines()
     assert [line for line in lines if "warning" in line] == expected != []
     assert all("adversarial" in line and "2 epochs" in line for line in expected)
@@ -171,7 +174,7 @@ def test_of_several_seeds_the_interval_of_the_mean_is_shown(place, tmp_path, run
     # One of three seeds: Wilson's interval of 5200 among 10000.
     assert table(said) == [
         ["ResNet-18", "52.0 (47.0–57.0)", "–"],
-        ["0.5-Bottom", "52.0 (51.0–53.0, 1 of 3 seeds)", "–"],
+        ["0.5-Bottom", "52.0 (51.0–53.0; 1 of 3 seeds)", "–"],
     ]
     assert "Mean of 3 seeds and its 95 % interval." in said.out
     alone = run(f"{QUICK} --store {store.folder} --time-budget 0.001s")

@@ -5,7 +5,8 @@ import pytest
 from browser import find, opened
 from defective.data import shapes
 from defective.experiments.plan import Plan
-from defective.report import campaign
+from defective.report import report
+from defective.report.galleries import Example, Prediction
 from defective.report.pictures import picture
 from filled_store import filled_store
 
@@ -19,21 +20,16 @@ TIP = "#tip:popover-open"
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     image = picture(shapes("test").x[0])
-    shown = {
-        **dict.fromkeys(("original", "perturbation", "adversarial"), image),
-        "caption": "PGD16",
-        "label": "disc",
-        "verdicts": [{"net": "plain", "says": "ring", "right": False}],
-        "spec": "pgd:eps=16/255,step_size=1/255,steps=20 on densenet121",
-    }
+    attack = "pgd:eps=16/255,step_size=1/255,steps=20 on densenet121"
+    shown = Example("PGD16", "disc", image, image, image, (Prediction("plain", "ring", False),), attack)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(campaign.galleries, "examples", lambda *given: [shown])
-        patch.setattr(campaign.galleries, "masks", lambda *given: [])
-        drawn = campaign.plots.plot
+        patch.setattr(report.galleries, "examples", lambda *given: [shown])
+        patch.setattr(report.galleries, "masks", lambda *given: [])
+        drawn = report.plots.plot
         patch.setattr(
-            campaign.plots, "plot", lambda document, store: drawn(document, store) if document["exhibit"] == "figure5" else None
+            report.plots, "plot", lambda document, store: drawn(document, store) if document.exhibit == "figure5" else None
         )
-        campaign.write_report(filled_store(folder / "store", ASKED, every=9), folder / "out")
+        report.write_report(filled_store(folder / "store", ASKED, every=9), folder / "out")
     return folder / "out" / "index.html"
 
 
@@ -241,3 +237,24 @@ def test_the_first_stop_leads_past_the_head(tab):
     assert tab.value("document.activeElement.className") == "skip"
     assert tab.value("document.activeElement.getBoundingClientRect().left") >= 0
     assert tab.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_only_the_contents_may_scroll_up_and_down_by_themselves(tab, page, width):
+    tab.show(page, width=width)
+    tab.value("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    boxes = "[...document.querySelectorAll('main *')].filter(e => /auto|scroll/.test(getComputedStyle(e).overflowY))"
+    assert tab.value(f"{boxes}.filter(e => e.scrollHeight > e.clientHeight + 1).length") == 0
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_contents_stay_in_sight(tab, page, width):
+    tab.show(page, width=width)
+    tab.value("scrollTo({top: 3000, behavior: 'instant'})")
+    assert tab.value("document.querySelector('#contents').getBoundingClientRect().top") == 0
+
+
+def test_a_link_to_folded_claims_opens_them(tab):
+    assert not tab.value("document.querySelector('#claims-table4').open")
+    tab.point("#table4 a[href='#claims-table4']", click=True)
+    assert tab.value("new Promise(done => setTimeout(() => done(document.querySelector('#claims-table4').open), 200))")

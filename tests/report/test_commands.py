@@ -10,15 +10,16 @@ from defective.experiments.plan import KINDS, Plan
 from defective.experiments.sources import data_sets, name_of
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS, exhibits
-from defective.report.campaign import command
-from defective.report.parts import Shelf, parts
+from defective.report.commands import command
+from defective.report.sections import ResultReader, sections
 
 OFFICIAL = {kind: kind for kind in KINDS}
 
 
 def printed(tmp_path, plan: Plan) -> dict[str, str]:
     """Exhibit to its command."""
-    return {part.document["exhibit"]: command(part) for part in parts([plan], Shelf(Store(tmp_path / "store")))}
+    found = sections([plan], ResultReader(Store(tmp_path / "store")))
+    return {each.result.exhibit: command(each.result.exhibit, each.plan) for each in found}
 
 
 def parsed(text: str) -> dict:

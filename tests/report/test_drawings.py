@@ -13,11 +13,10 @@ from defective.experiments.store import Store
 from defective.files import write_tensors
 from defective.models import create_model, list_models
 from defective.models.senet import SqueezeExcite
-from defective.report.architecture import SITES, picture_of
+from defective.report.architecture import SITES, blocks, picture_of
 from defective.report.drawings import ARCHITECTURES, GRIDS, MASKED, drawing, patches
 from defective.report.figures import svg
-from defective.report.outline import outline
-from defective.report.parts import Shelf
+from defective.report.sections import ResultReader
 from made_store import finish, plan
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -33,59 +32,45 @@ def store(tmp_path) -> Store:
     return Store(tmp_path / "store")
 
 
-def steps(blocks):
-    return [step for block in blocks for unit in block.units for step in unit.steps]
+def layers(drawn):
+    return [layer for block in drawn for unit, _ in block.units for layer in unit]
 
 
 def words(figure) -> str:
     return " ".join(text.get_text() for text in figure.axes[0].texts)
 
 
-def test_every_layer_is_in_the_outline_once(net):
-    gates = [name for name, module in net.named_modules() if isinstance(module, SqueezeExcite)]
-    kinds = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Linear, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
-    layers = [name for name, module in net.named_modules() if isinstance(module, kinds) and name.rpartition(".")[0] not in gates]
-    drawn = [name for step in steps(outline(net)) if step.kind != "join" for name in step.modules if name]
-    assert sorted(drawn) == sorted(layers + gates)
+def test_every_layer_is_drawn_or_counted(net):
+    gates = tuple(f"{name}." for name, module in net.named_modules() if isinstance(module, SqueezeExcite))
+    kinds = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Linear, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, SqueezeExcite)
+    modules = [name for name, each in net.named_modules() if isinstance(each, kinds) and not (gates and name.startswith(gates))]
+    assert sum(len(unit) * count for block in blocks(net) for unit, count in block.units) == len(modules)
+    assert {layer.module for layer in layers(blocks(net))} <= set(modules)
 
 
 @pytest.mark.parametrize("placement", list(SITES))
-def test_every_mask_site_is_in_the_outline_once_and_in_its_block(net, placement):
-    for block in outline(net):
-        drawn = [site for step in steps([block]) for site in step.sites.get(placement, ())]
+def test_every_mask_site_is_drawn_or_counted_in_its_block(net, placement):
+    for block in blocks(net):
         expected = () if block.number is None else net.mask_sites[placement][block.number]
-        assert sorted(drawn) == sorted(expected)
+        drawn = [(site, count) for unit, count in block.units for layer in unit for each, site in layer.sites if each == placement]
+        assert sum(count for _, count in drawn) == len(expected)
+        assert {site for site, _ in drawn} <= set(expected)
 
 
 def test_sizes_are_those_of_a_forward_pass(net):
-    blocks = outline(net)
+    drawn = layers(blocks(net))
     sizes: dict[str, tuple[int, ...]] = {}
-
-    def note(name):
-        def hook(module, args, output):
-            sizes[name] = tuple(output.shape[1:])
-
-        return hook
-
-    for name, module in net.named_modules():
-        module.register_forward_hook(note(name))
+    for layer in drawn:
+        hook = lambda module, args, output, name=layer.module: sizes.update({name: tuple(output.shape[1:])})  # noqa: E731
+        net.get_submodule(layer.module).register_forward_hook(hook)
     with torch.no_grad():
         net.eval()(torch.zeros(1, *net.architecture.image_shape))
-    for block in blocks:
-        for step in steps([block]):
-            if step.kind != "join" and step.modules != ("",):
-                # Channels of what goes into a dense layer grow from layer to layer.
-                assert sizes[step.modules[0]] == step.shape
-                assert {sizes[name][1:] for name in step.modules} == {step.shape[1:]}
-        for unit in block.units:
-            last = [step for line in unit.lines for step in line][-1]
-            if last.modules != ("",):
-                assert unit.shape == sizes[last.modules[-1]]
+    assert {layer.module: layer.shape for layer in drawn} == sizes
 
 
 def test_blocks_are_those_of_the_paper():
-    blocks = outline(create_model("resnet50", width_mult=0.0625))
-    assert [(block.number, block.place) for block in blocks] == [
+    found = blocks(create_model("resnet50", width_mult=0.0625))
+    assert [(block.number, block.place) for block in found] == [
         (0, "bottom"),
         (1, "bottom"),
         (2, "bottom"),
@@ -93,46 +78,38 @@ def test_blocks_are_those_of_the_paper():
         (4, "top"),
         (None, ""),
     ]
-    assert [[unit.count for unit in block.units] for block in blocks] == [[1], [1, 2], [1, 3], [1, 5], [1, 2], [1, 1]]
-    assert [step.text for step in blocks[2].units[0].around] == ["1×1 conv, 32, /2", "norm"]
-    assert blocks[2].units[1].around == () and blocks[0].units[0].around is None
-
-
-def test_a_preactivated_projection_leaves_after_the_activation():
-    (first, second) = outline(create_model("senet18", width_mult=0.0625))[2].units
-    row, column = first.leaves
-    assert first.lines[row][column].modules == ("stages.2.0.act1",)
-    assert second.leaves is None
+    assert [[count for _, count in block.units] for block in found] == [[1], [1, 2], [1, 3], [1, 5], [1, 2], [1]]
+    first, _ = found[2].units[0]
+    assert [layer.text for layer in first if layer.shortcut] == ["1×1 conv, 32, /2", "norm"]
 
 
 def test_the_net_is_left_as_it_was(net):
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     net.train()
-    outline(net)
+    blocks(net)
     assert net.training and all(module.training for module in net.modules())
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
-def test_a_box_for_each_step_and_a_colour_for_each_site(net):
-    blocks = outline(net)
-    figure = picture_of(blocks, net.architecture.image_shape)
+def test_a_box_for_each_layer_and_a_colour_for_each_site(net):
+    drawn = blocks(net)
+    figure = picture_of(drawn, net.architecture.image_shape)
     boxes = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)]
-    used = {placement for step in steps(blocks) for placement in step.sites}
+    used = {placement for layer in layers(drawn) for placement, _ in layer.sites}
     # Two more of each colour are in the legend.
-    assert len(boxes) == len(steps(blocks)) + 2 * len(used)
+    assert len(boxes) == len(layers(drawn)) + 2 * len(used)
     for placement in used:
         coloured = [box for box in boxes if to_hex(box.get_edgecolor()) == SITES[placement][0]]
-        assert len(coloured) == sum(placement in step.sites for step in steps(blocks)) + 2
+        assert len(coloured) == sum(layer.sites[0][0] == placement for layer in layers(drawn) if layer.sites) + 2
         full = [box for box in coloured if box.get_facecolor()[3] > 0]
-        bottom = [block for block in blocks if block.place == "bottom"]
-        assert len(full) == sum(placement in step.sites for step in steps(bottom)) + 1
-    assert all(f"block {number}" in words(figure) for number in range(len(blocks) - 1))
-    counts = [unit.count for block in blocks for unit in block.units if unit.count > 1]
-    assert all(f"× {count}" in words(figure) for count in counts)
+        bottom = layers([block for block in drawn if block.place == "bottom"])
+        assert len(full) == sum(layer.sites[0][0] == placement for layer in bottom if layer.sites) + 1
+    assert all(f"block {number}" in words(figure) for number in range(len(drawn) - 1))
+    assert all(f"× {count}" in words(figure) for block in drawn for _, count in block.units if count > 1)
 
 
 def test_all_that_is_drawn_lies_inside_the_figure(net):
-    figure = picture_of(outline(net), net.architecture.image_shape)
+    figure = picture_of(blocks(net), net.architecture.image_shape)
     (axes,) = figure.axes
     svg(figure)
     outer = axes.get_window_extent()
@@ -143,23 +120,23 @@ def test_all_that_is_drawn_lies_inside_the_figure(net):
 
 @pytest.mark.parametrize("name", ["figure2", "figure3", *ARCHITECTURES])
 def test_every_drawing_is_svg_with_equal_bytes(name, store):
-    texts = [svg(drawing(name, plan(), Shelf(store))) for _ in range(2)]
+    texts = [svg(drawing(name, plan(), ResultReader(store))) for _ in range(2)]
     assert texts[0] == texts[1]
     assert ElementTree.fromstring(texts[0]).tag == f"{SVG}svg"
 
 
 def test_architectures_are_drawn_at_full_width(store):
-    shown = words(drawing("figure8", plan(), Shelf(store)))
+    shown = words(drawing("figure8", plan(), ResultReader(store)))
     assert "3×3 conv, 512" in shown and "512 × 4 × 4" in shown
-    assert "2048 × 4 × 4" in words(drawing("figure9", plan(), Shelf(store)))
+    assert "2048 × 4 × 4" in words(drawing("figure9", plan(), ResultReader(store)))
 
 
 def test_other_exhibits_are_no_drawings(store):
-    assert drawing("table4", plan(), Shelf(store)) is None
+    assert drawing("table4", plan(), ResultReader(store)) is None
 
 
 def test_dead_neurons_are_black_and_the_others_as_they_were(store):
-    axes = drawing("figure2", plan(), Shelf(store)).axes
+    axes = drawing("figure2", plan(), ResultReader(store)).axes
     pixels = [np.asarray(each.images[0].get_array()) for each in axes]
     net = build(MASKED)
     mask = net.get_submodule(defects(net)[0].site).defect_mask[0].numpy()
@@ -196,12 +173,12 @@ def test_the_image_is_one_that_an_attack_began_with_and_that_can_be_cut(size, ta
     x = torch.full((4, 3, size, size), 200, dtype=torch.uint8)
     crafted = next(job for job in plan().jobs if job.kind == "craft")
     write_tensors(finish(store, crafted) / "pictures.safetensors", {"x": x}, {})
-    first = shown(drawing("figure3", plan(), Shelf(store)))[0]
+    first = shown(drawing("figure3", plan(), ResultReader(store)))[0]
     expected = x[0] if taken else shapes("test").x[0]
     assert np.array_equal(first, expected.permute(1, 2, 0).numpy())
 
 
 def test_without_the_images_of_an_attack_a_made_one_is_shown(store):
     finish(store, next(job for job in plan().jobs if job.kind == "craft"))
-    first = shown(drawing("figure3", plan(), Shelf(store)))[0]
+    first = shown(drawing("figure3", plan(), ResultReader(store)))[0]
     assert np.array_equal(first, shapes("test").x[0].permute(1, 2, 0).numpy())

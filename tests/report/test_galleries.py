@@ -14,7 +14,7 @@ from defective.experiments.store import Store
 from defective.files import write_tensors
 from defective.paper import EXHIBITS, Cell, Exhibit, Row
 from defective.report.galleries import examples, gallery, masks
-from defective.report.parts import Shelf
+from defective.report.sections import ResultReader
 from defective.results.measured import document
 from defective.training.checkpoint import save
 from made_store import finish, plan
@@ -96,62 +96,58 @@ def pixels(address: str) -> np.ndarray:
 def test_pictures_and_verdicts_are_those_of_the_store(store, data, made):
     sets, answers = made()
     asked = plan()
-    pictures = gallery(document(GALLERY, asked, store), asked, Shelf(store))
+    pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
     count = asked.setups[0].scale.gallery
-    assert [each["caption"] for each in pictures] == [row.label for row in GALLERY.rows for _ in range(count)]
+    assert [each.caption for each in pictures] == [row.label for row in GALLERY.rows for _ in range(count)]
     for place, each in enumerate(pictures):
         row, number = GALLERY.rows[place // count], place % count
         jobs = {column: asked.of(GALLERY)[row.name, column][0].job for column in GALLERY.columns}
         crafted = sets[next(iter(jobs.values())).crafted]
-        assert each["label"] == data.classes[crafted.y[number]]
-        assert np.array_equal(pixels(each["original"]), crafted.x[number].permute(1, 2, 0))
-        assert np.array_equal(pixels(each["adversarial"]), crafted.x_adv[number].permute(1, 2, 0))
-        assert each["verdicts"] == [
-            {
-                "net": net,
-                "says": data.classes[answers[job][number]],
-                "right": bool(answers[job][number] == crafted.y[number]),
-            }
-            for net, job in jobs.items()
-        ]
-        assert row.name.split()[1].partition(":")[0] in each["spec"]
+        assert each.label == data.classes[crafted.y[number]]
+        assert np.array_equal(pixels(each.original), crafted.x[number].permute(1, 2, 0))
+        assert np.array_equal(pixels(each.adversarial), crafted.x_adv[number].permute(1, 2, 0))
+        assert each.predictions == tuple(
+            (model, data.classes[answers[job][number]], bool(answers[job][number] == crafted.y[number]))
+            for model, job in jobs.items()
+        )
+        assert row.name.split()[1].partition(":")[0] in each.attack
 
 
 def test_a_perturbation_is_shown_against_the_radius_or_else_the_largest_change(store, data, made):
     sets, _ = made()
     asked = plan()
-    pictures = gallery(document(GALLERY, asked, store), asked, Shelf(store))
+    pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
     count = asked.setups[0].scale.gallery
     for place in (0, 2 * count):
         job = asked.of(GALLERY)[GALLERY.rows[place // count].name, "ResNet-18"][0].job.crafted
         change = sets[job].x_adv[0].float() - sets[job].x[0].float()
         radius = 16 if "fgsm" in str(job.attack) else (sets[job].x_adv.float() - sets[job].x.float()).abs().max()
         expected = (change / radius * 127 + 128).permute(1, 2, 0).numpy()
-        assert np.abs(pixels(pictures[place]["perturbation"]) - expected).max() <= 0.51
+        assert np.abs(pixels(pictures[place].perturbation) - expected).max() <= 0.51
 
 
 def test_what_is_not_measured_is_left_out(store, data, made):
     row = GALLERY.rows[0].name
     made(skip=[(row, "0.1-Bottom"), *((GALLERY.rows[1].name, column) for column in GALLERY.columns)])
     asked = plan()
-    pictures = gallery(document(GALLERY, asked, store), asked, Shelf(store))
-    assert {each["caption"] for each in pictures} == {GALLERY.rows[place].label for place in (0, 2, 3)}
-    assert [verdict["net"] for verdict in pictures[0]["verdicts"]] == ["ResNet-18"]
+    pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
+    assert {each.caption for each in pictures} == {GALLERY.rows[place].label for place in (0, 2, 3)}
+    assert [each.model for each in pictures[0].predictions] == ["ResNet-18"]
 
 
 def test_of_several_seeds_the_first_is_shown(store, data, made):
     sets, _ = made(seeds=2)
     asked = plan(2)
-    pictures = gallery(document(GALLERY, asked, store), asked, Shelf(store))
+    pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
     first = asked.of(GALLERY)[GALLERY.rows[0].name, "ResNet-18"][0].job.crafted
     assert first.seed == 0 and len(pictures) == len(GALLERY.rows) * asked.setups[0].scale.gallery
-    assert np.array_equal(pixels(pictures[0]["adversarial"]), sets[first].x_adv[0].permute(1, 2, 0))
+    assert np.array_equal(pixels(pictures[0].adversarial), sets[first].x_adv[0].permute(1, 2, 0))
 
 
 def test_without_results_there_are_no_pictures(store):
     asked = plan()
-    assert gallery(document(GALLERY, asked, store), asked, Shelf(store)) == []
-    assert examples(document(GALLERY, asked, store), Shelf(store)) == []
+    assert gallery(document(GALLERY, asked, store), asked, ResultReader(store)) == []
+    assert examples(document(GALLERY, asked, store), ResultReader(store)) == []
 
 
 def test_a_store_copied_without_its_images_shows_none(store, data, made):
@@ -160,9 +156,9 @@ def test_a_store_copied_without_its_images_shows_none(store, data, made):
         (store.at(job) / "pictures.safetensors").unlink()
     asked = plan()
     assert (
-        gallery(document(GALLERY, asked, store), asked, Shelf(store))
+        gallery(document(GALLERY, asked, store), asked, ResultReader(store))
         == []
-        == examples(document(GALLERY, asked, store), Shelf(store))
+        == examples(document(GALLERY, asked, store), ResultReader(store))
     )
 
 
@@ -173,12 +169,16 @@ def test_a_table_shows_the_set_that_most_nets_have_judged(store, data, made):
     sets, answers = made(table, skip=[(row, column) for row in rows[1:] for column in ("FGSM16", "PGD32", "CW40")])
     asked = plan()
     job = asked.of(table)["resnet18", "PGD16"][0].job.crafted
-    pictures = examples(document(table, asked, store), Shelf(store))
-    assert len(pictures) == 6 and {each["caption"] for each in pictures} == {str(job.attack)}
-    assert np.array_equal(pixels(pictures[2]["adversarial"]), sets[job].x_adv[2].permute(1, 2, 0))
+    pictures = examples(document(table, asked, store), ResultReader(store))
+    assert len(pictures) == 6 and {each.caption for each in pictures} == {str(job.attack)}
     judges = [judge for judge in answers if judge.crafted == job]
-    assert [verdict["says"] for verdict in pictures[2]["verdicts"]] == [data.classes[answers[judge][2]] for judge in judges]
-    assert len({verdict["net"] for verdict in pictures[2]["verdicts"]}) == len(judges) == len(set(rows)) - 1
+    # Of all images those first on which the models differ most.
+    correct = sum((answers[judge] == sets[job].y).int() for judge in judges)
+    order = sorted(range(COUNT), key=lambda place: abs(2 * int(correct[place]) - len(judges)))
+    place = order[2]
+    assert np.array_equal(pixels(pictures[2].adversarial), sets[job].x_adv[place].permute(1, 2, 0))
+    assert [each.predicted for each in pictures[2].predictions] == [data.classes[answers[judge][place]] for judge in judges]
+    assert len({each.model for each in pictures[2].predictions}) == len(judges) == len(set(rows)) - 1
 
 
 def test_judging_nets_are_called_as_their_rows_and_none_takes_the_place_of_another(store, data, made):
@@ -186,7 +186,7 @@ def test_judging_nets_are_called_as_their_rows_and_none_takes_the_place_of_anoth
     table = EXHIBITS["table2"]
     made(table)
     asked = plan()
-    shown = [verdict["net"] for verdict in examples(document(table, asked, store), Shelf(store))[0]["verdicts"]]
+    shown = [each.model for each in examples(document(table, asked, store), ResultReader(store))[0].predictions]
     assert shown == [row.label for row in table.rows] and len(shown) == 7
 
 
@@ -195,7 +195,7 @@ def test_nets_of_one_name_are_all_shown(store, data, made):
     table = replace(EXHIBITS["table2"], rows=rows)
     made(table)
     asked = plan()
-    assert [verdict["net"] for verdict in examples(document(table, asked, store), Shelf(store))[0]["verdicts"]] == ["Net"] * 7
+    assert [each.model for each in examples(document(table, asked, store), ResultReader(store))[0].predictions] == ["Net"] * 7
 
 
 def train(store: Store, name: str, **options):
@@ -209,21 +209,21 @@ def test_masks_are_those_of_the_preferred_net(store):
     for name in ("resnet18", "resnet18/0.3-bottom", "resnet18/0.5-bottom-dc"):
         train(store, name)
     net = train(store, "resnet18/0.1-bottom", seed=3)
-    shown = masks(plan(), Shelf(store))
-    assert [(each["net"], each["site"]) for each in shown] == [("resnet18/0.1-bottom", each.site) for each in defects(net)[:2]]
-    assert [each["data"] for each in shown] == ["cifar10"] * 2
+    shown = masks(plan(), ResultReader(store))
+    assert [(each.model, each.site) for each in shown] == [("resnet18/0.1-bottom", each.site) for each in defects(net)[:2]]
+    assert [each.data for each in shown] == ["cifar10"] * 2
     first = defects(net)[0]
     mask = net.get_submodule(first.site).defect_mask[0]
-    assert (shown[0]["live"], shown[0]["total"]) == (f"{first.live:,}", f"{first.total:,}")
-    assert np.array_equal(pixels(shown[0]["picture"])[1:33, 1:33] > 128, mask[0].numpy())
+    assert (shown[0].live, shown[0].total) == (first.live, first.total)
+    assert np.array_equal(pixels(shown[0].picture)[1:33, 1:33] > 128, mask[0].numpy())
 
 
 def test_any_defective_net_will_do_but_one_is_needed(store):
     train(store, "resnet18")
     train(store, "resnet18/0.5-bottom-dc")
-    assert masks(plan(), Shelf(store)) == []
+    assert masks(plan(), ResultReader(store)) == []
     train(store, "resnet18/0.3-bottom")
-    assert [each["net"] for each in masks(plan(), Shelf(store), count=3)] == ["resnet18/0.3-bottom"] * 3
+    assert [each.model for each in masks(plan(), ResultReader(store), count=3)] == ["resnet18/0.3-bottom"] * 3
 
 
 def damage(file):
@@ -232,20 +232,20 @@ def damage(file):
 
 def test_damaged_files_are_left_out_and_said_once_each(store, data, made):
     made()
-    asked, shelf = plan(), Shelf(store)
+    asked, reader = plan(), ResultReader(store)
     about, jobs = document(GALLERY, asked, store), asked.of(GALLERY)
     first, second, third = (jobs[row.name, "0.1-Bottom"][0].job for row in GALLERY.rows[:3])
     damage(store.at(first) / "outcome.safetensors")
     (store.at(second) / "spec.json").unlink()
     damage(store.at(third.crafted) / "pictures.safetensors")
-    pictures = gallery(about, asked, shelf)
-    by_row = {row.label: [each for each in pictures if each["caption"] == row.label] for row in GALLERY.rows}
-    judges = {label: [verdict["net"] for verdict in each[0]["verdicts"]] if each else [] for label, each in by_row.items()}
+    pictures = gallery(about, asked, reader)
+    by_row = {row.label: [each for each in pictures if each.caption == row.label] for row in GALLERY.rows}
+    judges = {label: [each.model for each in found[0].predictions] if found else [] for label, found in by_row.items()}
     whole = list(GALLERY.columns)
     assert [*judges.values()] == [["ResNet-18"], ["ResNet-18"], [], whole]
-    gallery(about, asked, shelf)
-    assert len(shelf.lost) == 3
-    for line, job in zip(shelf.lost, (first, second, third.crafted), strict=True):
+    gallery(about, asked, reader)
+    assert len(reader.skipped) == 3
+    for line, job in zip(reader.skipped, (first, second, third.crafted), strict=True):
         assert f"left out of the report. With {store.at(job)} moved away, defective reproduce makes it again" in line
 
 
@@ -253,5 +253,5 @@ def test_the_masks_of_another_net_are_shown_where_a_net_is_damaged(store):
     for name in ("resnet18/0.1-bottom", "resnet18/0.3-bottom"):
         train(store, name)
     damage(store.at(plan().setups[0].target("resnet18/0.1-bottom")) / "net" / "model.safetensors")
-    shelf = Shelf(store)
-    assert {each["net"] for each in masks(plan(), shelf)} == {"resnet18/0.3-bottom"} and len(shelf.lost) == 1
+    reader = ResultReader(store)
+    assert {each.model for each in masks(plan(), reader)} == {"resnet18/0.3-bottom"} and len(reader.skipped) == 1

@@ -53,7 +53,7 @@ def line(axes, label: str) -> list[tuple[float, float]]:
 
 
 def of(document, row: str, column: str):
-    return next(cell for cell in document["cells"] if (cell["row"], cell["column"]) == (row, column))
+    return document.cell(row, column)
 
 
 def test_a_table_shows_every_number_of_its_document(store):
@@ -62,10 +62,10 @@ def test_a_table_shows_every_number_of_its_document(store):
     assert [axes.get_title().replace("\n", " ") for axes in figure.axes] == list(COLUMNS)
     for axes, column in zip(figure.axes, COLUMNS, strict=True):
         found = {y: of(document, row.name, column) for y, row in enumerate(ROWS)}
-        assert line(axes, "published") == [(cell["published"], y) for y, cell in found.items() if cell["published"] is not None]
-        assert line(axes, "measured") == [(found[y]["measured"]["mean"], y) for y in (0, 2)]
+        assert line(axes, "published") == [(cell.published, y) for y, cell in found.items() if cell.published is not None]
+        assert line(axes, "measured") == [(found[y].measured.mean, y) for y in (0, 2)]
         (intervals,) = [each for each in axes.collections if each.get_label() == "intervals"]
-        ends = [[(found[y]["measured"][end], y) for end in ("low", "high")] for y in (0, 2)]
+        ends = [[(getattr(found[y].measured, end), y) for end in ("low", "high")] for y in (0, 2)]
         assert np.allclose(intervals.get_segments(), ends)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["plain", "half", "tenth"]
 
@@ -80,7 +80,7 @@ def test_rows_run_downwards_and_shares_from_0_to_100(store):
 def test_each_seed_is_shown(store):
     document = measured(exhibit(), store, rate, seeds=3)
     axes = plot(document, store).axes[0]
-    values = [(value, y) for y, row in enumerate(ROWS) for value in of(document, row.name, "FGSM16")["measured"]["values"]]
+    values = [(value, y) for y, row in enumerate(ROWS) for value in of(document, row.name, "FGSM16").measured.values]
     assert len(values) == 9 and line(axes, "seeds") == values
 
 
@@ -129,7 +129,7 @@ def test_many_columns_go_on_below(store):
 def test_a_scatter_names_each_point(store):
     document = measured(exhibit(view="scatter"), store, rate)
     (axes,) = plot(document, store).axes
-    pairs = [tuple(of(document, row.name, column)["measured"]["mean"] for column in COLUMNS) for row in ROWS]
+    pairs = [tuple(of(document, row.name, column).measured.mean for column in COLUMNS) for row in ROWS]
     assert line(axes, "measured, 95\N{NO-BREAK SPACE}% intervals") == pairs
     assert line(axes, "published") == [(20.0, 95.0), (80.0, 85.0)]
     assert sorted(text.get_text() for text in axes.texts) == sorted(["plain", "half", "tenth", "plain", "tenth"])
@@ -138,7 +138,7 @@ def test_a_scatter_names_each_point(store):
 
 def test_a_scatter_says_what_is_measured(store):
     (axes,) = plot(measured(exhibit(view="scatter"), store, rate), store).axes
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("FGSM16, %", "withstands Test Accuracy, %")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("FGSM16, %", "defence rate under Test Accuracy, %")
 
 
 def test_names_of_close_points_lie_apart(store):
@@ -152,7 +152,7 @@ def test_names_of_close_points_lie_apart(store):
 
 def test_a_figure_is_as_wide_as_its_panels_ask_for(store):
     document = measured(exhibit(), store, rate)
-    narrow = document | {"columns": document["columns"][:1]}
+    narrow = document.model_copy(update={"columns": document.columns[:1]})
     assert [round(plot(each, store).get_figwidth(), 6) for each in (narrow, document)] == [4.0, 5.6]
 
 
@@ -160,11 +160,11 @@ def test_curves_run_over_the_columns(store):
     rows = tuple(Row(row.name, row.label) for row in ROWS)
     document = measured(exhibit(view="curves", columns=("8", "16"), rows=rows), store, rate)
     (axes,) = plot(document, store).axes
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("standard deviation σ of the noise, in levels of 255", "right, %")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("standard deviation σ of the noise, in levels of 255", "accuracy, %")
     for row, band in zip(ROWS, axes.collections, strict=True):
-        numbers = {float(column): of(document, row.name, column)["measured"] for column in ("8", "16")}
-        assert line(axes, row.label) == [(x, each["mean"]) for x, each in numbers.items()]
-        ends = {(x, each[end]) for x, each in numbers.items() for end in ("low", "high")}
+        numbers = {float(column): of(document, row.name, column).measured for column in ("8", "16")}
+        assert line(axes, row.label) == [(x, each.mean) for x, each in numbers.items()]
+        ends = {(x, getattr(each, end)) for x, each in numbers.items() for end in ("low", "high")}
         assert ends <= {tuple(vertex) for vertex in band.get_paths()[0].vertices.tolist()}
 
 

@@ -1,13 +1,15 @@
 """What the page says around its numbers: how to read them, what they count, captions, galleries, masks."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS
-from defective.report import campaign, parts
+from defective.report import report, sections
+from defective.report.galleries import Example, MaskPicture, Prediction
 from defective.results.measured import document
 from filled_store import filled_store, finish
 
@@ -16,12 +18,7 @@ ASKED = Plan(("table4", "table7", "figure6", "figure8"), "tiny", {"cifar10": "ci
 SEEDS = Plan(("table7",), "fast", {"cifar10": "cifar10-jpeg"}, SHAPES, seeds=3)
 TABLES = ("table4", "table7-tiny-cifar10", "table7-fast-cifar10-jpeg", "figure6")
 ADDRESS = "data:image/png;base64,AA=="
-PICTURE = {
-    **dict.fromkeys(("original", "perturbation", "adversarial"), ADDRESS),
-    "label": "frog",
-    "verdicts": [{"net": "plain", "says": "cat", "right": False}],
-    "spec": "pgd",
-}
+EXAMPLE = Example("one", "frog", ADDRESS, ADDRESS, ADDRESS, (Prediction("plain", "cat", False),), "pgd")
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +34,21 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def out(store):
     """The folder of the report; of each exhibit the caption names it, of each plan the masks name its set."""
-    made = parts.document
+    made = sections.document
     with pytest.MonkeyPatch.context() as patch:
-        rows = [PICTURE | {"caption": caption} for caption in ("one", "one", "two", "six")]
-        patch.setattr(campaign.galleries, "gallery", lambda *given: rows)
-        patch.setattr(campaign.galleries, "examples", lambda document, *rest: rows[:1] if document["exhibit"] == "table4" else [])
-        mask = {"net": "a net", "site": "stem", "live": "1", "total": "2", "picture": ADDRESS}
-        patch.setattr(campaign.galleries, "masks", lambda plan, shelf: [mask | {"data": plan.data["cifar10"]}])
-        patch.setattr(campaign.drawings, "drawing", lambda *given: None)
-        patch.setattr(campaign.plots, "plot", lambda *given: None)
+        rows = [replace(EXAMPLE, caption=caption) for caption in ("one", "one", "two", "six")]
+        patch.setattr(report.galleries, "gallery", lambda *given: rows)
+        patch.setattr(report.galleries, "examples", lambda document, *rest: rows[:1] if document.exhibit == "table4" else [])
+        mask = MaskPicture("a net", "", "stem", 1, 2, ADDRESS)
+        patch.setattr(report.galleries, "masks", lambda plan, reader: [replace(mask, data=plan.data["cifar10"])])
+        patch.setattr(report.drawings, "drawing", lambda *given: None)
+        patch.setattr(report.plots, "plot", lambda *given: None)
         patch.setattr(
-            parts, "document", lambda exhibit, *rest: made(exhibit, *rest) | {"caption": f"Rows & columns of {exhibit.name}."}
+            sections,
+            "document",
+            lambda exhibit, *rest: made(exhibit, *rest).model_copy(update={"caption": f"Rows & columns of {exhibit.name}."}),
         )
-        campaign.write_report(store, store.folder.parent / "out")
+        report.write_report(store, store.folder.parent / "out")
     return store.folder.parent / "out"
 
 
@@ -65,7 +64,7 @@ def section(html: str, name: str) -> str:
 def test_what_a_reader_must_know_comes_before_the_claims(html):
     told = html.partition("How to read this page</summary>")[2].partition('id="claims"')[0]
     assert re.findall(r"<strong>(.*?)</strong>", told) == [
-        *("defective net", "0.3-Bottom", "source", "target", "defence rate"),
+        *("defective network", "0.3-Bottom", "source", "target", "defence rate"),
         *("FGSM16", "PGD32", "CW40", "S(M)", "scale tiny"),
     ]
     assert all(f"{name} " in told for name in ("0.3-Top", "DC", "SM", "x2", "EN"))
@@ -76,17 +75,17 @@ def test_each_exhibit_says_how_many_images_a_number_counts(store, html, name):
     plan = SEEDS if "fast" in name else ASKED
     one = document(EXHIBITS[name.partition("-")[0]], plan, store)
     counts = [
-        (cell["jobs"][0].startswith("train-"), each.get("total", each.get("images")))
-        for cell in one["cells"]
-        if cell["measured"]
-        for each in cell["measured"]["counts"]
+        (cell.jobs[0].startswith("train-"), each.num_evaluated)
+        for cell in one.cells
+        if cell.measured
+        for each in cell.measured.counts
     ]
     others = [count for trained, count in counts if not trained]
-    between = f"{min(others):,}–{max(others):,} images a number"
+    between = f"{min(others):,}–{max(others):,} images per number"
     expected = {
         "table4": f"{between}, 2,000 for test accuracies",
-        "table7-tiny-cifar10": "100 images a number",
-        "table7-fast-cifar10-jpeg": "100 images a number and seed",
+        "table7-tiny-cifar10": "100 images per number",
+        "table7-fast-cifar10-jpeg": "100 images per number and seed",
         "figure6": between,
     }
     assert f"<li>{expected[name]}</li>" in section(html, name)
@@ -106,7 +105,7 @@ def test_a_drawing_has_its_caption_too(html):
 
 def test_of_a_gallery_the_first_row_is_open_and_of_examples_none(html):
     assert re.findall(r"<details( open)?><summary[^>]*>([^<]*)</summary> <div class=\"examples\"", html) == [
-        ("", "Some of the attacked images: one"),
+        ("", "Adversarial examples on which the models differ most: one"),
         (" open", "one"),
         ("", "two"),
         ("", "six"),
@@ -124,3 +123,40 @@ def test_a_net_has_the_same_accuracy_in_the_list_of_nets_as_in_tables(html):
     shown = re.findall(r'data-kind="measured"[^>]* data-jobs="(train-\w+)"><button[^>]*>([^<]+)<', html)
     assert len(shown) > 10 and set(shown) <= set(listed)
     assert {accuracy for _, accuracy in listed} == {"21.3"}
+
+
+def test_the_contents_come_first_and_name_every_exhibit(html):
+    body = html.partition("<body>")[2]
+    assert body.index('<nav id="contents"') < body.index("<h1>")
+    links = re.findall(r'<a href="#([^"]+)"', body.partition("<nav")[2].partition("</nav>")[0])
+    shown = re.findall(r'<section class="exhibit" id="([^"]+)"', html)
+    assert links == ["top", "claims", *shown, "measured", "differences", "next"]
+
+
+def test_claims_are_folded_by_table_with_their_verdicts_counted(html):
+    groups = re.findall(r'<details class="claimed" id="claims-([^"]+)"> <summary>(.*?)</summary>(.*?)</ul> </details>', html)
+    assert [name for name, _, _ in groups] == ["table4", "table7-fast-cifar10-jpeg", "table7-tiny-cifar10"]
+    for _, head, inside in groups:
+        counted = sum(int(count) for count in re.findall(r"</span> (\d+) <span", head))
+        assert counted == inside.count('<li class="claim"')
+
+
+def test_the_page_ends_with_what_to_do_next(html):
+    end = html.partition('<section id="next"')[2].partition("<details")[0]
+    commands = re.findall(r"<pre[^>]*>([^<]*)</pre>", end)
+    assert commands[0] == "defective reproduce table4 --scale tiny --store runs/store"
+    assert commands[1] == "defective reproduce table4 --scale tiny --seeds 3 --store runs/store"
+    assert commands[2] == "defective reproduce table4 --scale fast --store runs/store"
+    assert commands[3] == "defective evaluate --help"
+    assert "Nothing has run yet" not in html
+
+
+def test_before_anything_has_run_the_page_says_so_and_how_to_begin(tmp_path):
+    store = Store(tmp_path / "store")
+    store.note_plan(Plan(("table7",), "tiny", {"cifar10": "cifar10"}, SHAPES).as_dict())
+    report.write_report(store, tmp_path / "out")
+    text = re.sub(r"\s+", " ", (tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    notice = text.partition('<div class="empty"')[2].partition("</div>")[0]
+    assert "Nothing has run yet." in notice and "6 jobs, and no result" in notice
+    assert "<pre>defective reproduce table7 --scale tiny --store runs/store</pre>" in notice
+    assert "Measured at tiny" not in text and "To be measured at tiny scale" in text

@@ -6,8 +6,9 @@ import re
 import pytest
 
 from defective.experiments.describe import describe
-from defective.report import parts
-from defective.report.campaign import write_report
+from defective.report import sections
+from defective.report.report import write_report
+from defective.results.documents import TrainingMismatch
 from filled_store import filled_store, finish
 from runs import plan_of
 
@@ -16,12 +17,13 @@ PLAN = plan_of("table8")
 PLAIN = [job for job in PLAN.jobs if not (job.kind == "train" and job.net.defects)]
 CLAIM = "Defective layers help against white-box attacks too."
 WARNING = (
-    "No better than chance, so that no comparison with it is decided: resnet18 (tiny, seed 0) on few (10.0 % right, chance 10.0 %)."
+    "No better than chance, so that no comparison with it is decided: resnet18 (tiny, seed 0) on few (accuracy 10.0 %, chance "
+    "10.0 %)."
 )
 
 
-EXPLAINED = "A comparison with a net that is no better than chance is undecided"
-LESS = "A comparison of two nets of which one was trained for fewer epochs is undecided"
+EXPLAINED = "A comparison with a model that is no better than chance is undecided"
+LESS = "A comparison of two models of which one was trained for fewer epochs is undecided"
 
 
 @pytest.fixture
@@ -58,18 +60,20 @@ def test_without_such_a_net_nothing_is_said_of_chance(store):
     fill(store, 500)
     text = page(store)
     assert EXPLAINED not in text and "o better than chance" not in text
-    assert "Each comparison is judged at 95 % by itself, so that of many comparisons some may come out wrong by chance." in text
+    assert "Each comparison is tested at 95 % by itself, so that of many comparisons some may come out wrong by chance." in text
 
 
 def test_nets_trained_for_unequal_epochs_are_a_warning_at_their_claims(store, monkeypatch):
     fill(store, 500)
-    entries = [{"job": "train-a", "net": f"net {number}", "epochs": number, "other": 5} for number in (1, 2, 3, 4)]
-    made = parts.document
-    monkeypatch.setattr(parts, "document", lambda *given: changed(made(*given), entries))
+    entries = tuple(
+        TrainingMismatch(job="train-a", model=f"net {number}", epochs=number, other_epochs=5) for number in (1, 2, 3, 4)
+    )
+    made = sections.document
+    monkeypatch.setattr(sections, "document", lambda *given: changed(made(*given), entries))
     text = page(store)
     (claim,) = re.findall(r'<li class="claim".*?</li>', text)
     assert re.findall(r'<p class="warning">(.*?)</p>', claim) == [
-        "Trained for fewer epochs than what they are compared with, so that no comparison of the two is decided: "
+        "Trained for fewer epochs than the models they are compared with, so that no comparison of the two is decided: "
         "net 1 (1 against 5), net 2 (2 against 5), net 3 (3 against 5), 1 more."
     ]
     assert LESS in text and EXPLAINED not in text
@@ -77,14 +81,15 @@ def test_nets_trained_for_unequal_epochs_are_a_warning_at_their_claims(store, mo
 
 def changed(document, entries):
     """The document with these nets at each of its claims."""
-    return document | {"claims": [claim | {"unequal": entries} for claim in document["claims"]]}
+    claims = tuple(claim.model_copy(update={"training_mismatch": entries}) for claim in document.claims)
+    return document.model_copy(update={"claims": claims})
 
 
 def test_a_damaged_result_is_listed_at_the_end(store):
     fill(store, 500)
-    assert "whose result is damaged" not in page(store)
+    assert "whose result is corrupt" not in page(store)
     (store.at(PLAIN[0]) / "result.json").write_text("{")
-    end = page(store).partition("Jobs whose result is damaged")[2].partition("</section>")[0]
+    end = page(store).partition("Jobs whose result is corrupt")[2].partition("</section>")[0]
     assert re.findall(r"<li>(.*?)</li>", end) == [describe(PLAIN[0])]
 
 

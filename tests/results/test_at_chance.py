@@ -1,13 +1,10 @@
 """Nets that have learned nothing decide no claim."""
 
-from dataclasses import replace
-
 import pytest
 
-from defective.experiments.plan import Plan
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS
-from defective.report.tables import latex, markdown
+from defective.report.exhibit_table import exhibit_table
 from defective.results.at_chance import AtChanceFilter
 from defective.results.measured import document
 from runs import finish, plan_of
@@ -56,76 +53,64 @@ def test_a_net_has_learned_something_if_its_whole_interval_is_above_chance(store
     plan = plan_of("table8")
     net = trained(plan)[0]
     finish(store, net, right(hits, total), **more)
-    found = AtChanceFilter(plan, store).of(net)
-    assert [each["job"] for each in found] == [] if learned else [name_of(net)]
+    found = AtChanceFilter(store).of(net)
+    assert [each.job for each in found] == [] if learned else [name_of(net)]
     if not learned:
-        chance = 100 * more.get("chance", 0.1)
-        assert found[0] | {"job": ""} == {
-            "job": "",
-            "net": "resnet18 (tiny, seed 0) on few",
-            "accuracy": pytest.approx(100 * hits / total),
-            "chance": pytest.approx(chance),
-        }
+        assert found[0].model == "resnet18 (tiny, seed 0) on few"
+        assert found[0].accuracy == pytest.approx(100 * hits / total)
+        assert found[0].chance == pytest.approx(100 * more.get("chance", 0.1))
 
 
-def test_chance_is_that_of_the_set_that_a_net_was_trained_on(store):
-    plan = Plan(("table1",), "tiny", {"imagenet": "small", "cifar10": "few"}, {"imagenet": (3, 64, 64), "cifar10": (3, 32, 32)})
-    net = trained(plan)[0]
-    finish(store, net, right(5, 2000))
-    assert net.data == "small" and AtChanceFilter(plan, store).of(net) == []
-    other = Plan(("table1",), "tiny", {"imagenet": "other", "cifar10": "small"}, {"imagenet": (3, 64, 64), "cifar10": (3, 32, 32)})
-    assert len(AtChanceFilter(other, store).of(net)) == 1
-    # A set that stands in has the classes that it has; of a folder they are not known.
-    assert len(AtChanceFilter(replace(plan, readers={"imagenet": "tiny-imagenet"}), store).of(net)) == 1
-    assert AtChanceFilter(replace(other, readers={"cifar10": "folder"}), store).of(net) == []
-    assert AtChanceFilter(Plan(("table8",), "tiny", {"cifar10": "few"}, {"cifar10": (3, 32, 32)}), store).of(net) == []
+def test_without_a_known_share_of_the_largest_class_nothing_is_at_chance(store):
+    net = trained(plan_of("table8"))[0]
+    finish(store, net, right(0), chance=None)
+    assert AtChanceFilter(store).of(net) == []
 
 
 def test_what_is_not_measured_is_not_doubted(store):
     plan = plan_of("table8")
-    assert [AtChanceFilter(plan, store).of(job) for job in plan.jobs] == [[]] * len(plan.jobs)
+    assert [AtChanceFilter(store).of(job) for job in plan.jobs] == [[]] * len(plan.jobs)
     made = document(EXHIBITS["table8"], plan, store)
-    assert made["at_chance"] == [] and all(claim["at_chance"] == [] for claim in made["claims"])
+    assert made.at_chance == () and all(claim.at_chance == () for claim in made.claims)
 
 
 @pytest.mark.parametrize(("plain", "defective", "verdict"), [(300, 900, "holds"), (900, 300, "fails")])
 def test_a_claim_about_nets_that_learned_has_its_verdict(store, plain, defective, verdict):
     plan = fill(store, "table8", lambda net: plain if str(net.net) == "resnet18" else defective)
     made = document(EXHIBITS["table8"], plan, store)
-    [claim] = made["claims"]
-    assert (claim["verdict"], claim["counts"]) == (verdict, {verdict: 12}) and made["at_chance"] == claim["at_chance"] == []
-    assert "chance" not in markdown(made) + latex(made)
+    [claim] = made.claims
+    assert (claim.verdict, claim.counts) == (verdict, {verdict: 12}) and made.at_chance == claim.at_chance == ()
+    assert "chance" not in exhibit_table(made).caption
 
 
 @pytest.mark.parametrize(("plain", "defective"), [(100, 900), (900, 100)])
 def test_a_claim_about_a_net_at_chance_is_undecided_and_says_why(store, plain, defective):
     plan = fill(store, "table8", lambda net: plain if str(net.net) == "resnet18" else defective)
     made = document(EXHIBITS["table8"], plan, store)
-    [claim] = made["claims"]
+    [claim] = made.claims
     low = [net for net in trained(plan) if (plain if str(net.net) == "resnet18" else defective) == 100]
-    assert (claim["verdict"], claim["counts"]) == ("undecided", {"undecided": 12})
-    assert [each["job"] for each in claim["at_chance"]] == [each["job"] for each in made["at_chance"]] == list(map(name_of, low))
-    said = "(tiny, seed 0) on few (10.0 % right, chance 10.0 %)"
-    for text in (markdown(made), latex(made)):
-        assert "No better than chance, so that no comparison with" in text
-        assert said in text.replace("\\%", "%")
+    assert (claim.verdict, claim.counts) == ("undecided", {"undecided": 12})
+    assert [each.job for each in claim.at_chance] == [each.job for each in made.at_chance] == list(map(name_of, low))
+    caption = exhibit_table(made).caption
+    assert "No better than chance, so that no comparison with" in caption
+    assert "(tiny, seed 0) on few (accuracy 10.0 %, chance 10.0 %)" in caption
 
 
 def test_comparisons_of_other_nets_keep_their_verdict(store):
     """And refute the claim, if one of them does."""
     hits = {"resnet18": 500, "resnet18/0.5-bottom": 300}
     plan = fill(store, "table8", lambda net: hits.get(str(net.net), 100))
-    [claim] = document(EXHIBITS["table8"], plan, store)["claims"]
-    assert claim["verdict"] == "fails" and claim["counts"] == {"fails": 6, "undecided": 6}
-    assert [each["net"] for each in claim["at_chance"]] == ["resnet18/0.3-bottom (tiny, seed 0) on few"]
+    [claim] = document(EXHIBITS["table8"], plan, store).claims
+    assert claim.verdict == "fails" and claim.counts == {"fails": 6, "undecided": 6}
+    assert [each.model for each in claim.at_chance] == ["resnet18/0.3-bottom (tiny, seed 0) on few"]
 
 
 def test_while_numbers_are_missing_the_claim_is_not_measured(store):
     plan = fill(store, "table8", lambda net: 900 if str(net.net) == "resnet18" else 100)
     missing = next(job for job in plan.jobs if job.kind == "score" and job.target.net.defects)
     (store.at(missing) / "result.json").unlink()
-    [claim] = document(EXHIBITS["table8"], plan, store)["claims"]
-    assert (claim["verdict"], claim["counts"]) == ("not measured", {"not measured": 1, "undecided": 11}) and claim["at_chance"]
+    [claim] = document(EXHIBITS["table8"], plan, store).claims
+    assert (claim.verdict, claim.counts) == ("not measured", {"not measured": 1, "undecided": 11}) and claim.at_chance
 
 
 def test_a_source_at_chance_is_doubted_too(store):
@@ -137,7 +122,7 @@ def test_a_source_at_chance_is_doubted_too(store):
     finished.rmdir()
     finish(store, source, right(100))
     made = document(EXHIBITS["table10"], plan, store)
-    assert [each["job"] for each in made["at_chance"]] == [name_of(source)]
+    assert [each.job for each in made.at_chance] == [name_of(source)]
 
 
 def test_a_cell_of_another_exhibit_is_doubted_too(store):
@@ -147,7 +132,7 @@ def test_a_cell_of_another_exhibit_is_doubted_too(store):
         nets = (job, getattr(job, "target", None))
         finish(store, job, right(100 if any(str(getattr(net, "net", "")) == "resnet18" for net in nets) else 500))
     made = document(EXHIBITS["table9"], plan, store)
-    alike, against = made["claims"]
-    assert made["at_chance"] == alike["at_chance"] == [] and alike["verdict"] in ("holds", "undecided")
-    assert {each["net"] for each in against["at_chance"]} == {f"resnet18 (tiny, seed {seed}) on few" for seed in (0, 1)}
-    assert (against["verdict"], against["counts"]) == ("undecided", {"undecided": 4})
+    alike, against = made.claims
+    assert made.at_chance == alike.at_chance == () and alike.verdict in ("holds", "undecided")
+    assert {each.model for each in against.at_chance} == {f"resnet18 (tiny, seed {seed}) on few" for seed in (0, 1)}
+    assert (against.verdict, against.counts) == ("undecided", {"undecided": 4})

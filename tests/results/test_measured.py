@@ -6,7 +6,8 @@ import pytest
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS
-from defective.results.measured import best_documents, best_plans, document, documents, plain
+from defective.results.documents import Count, ExhibitResult, RowLabel, Verdicts
+from defective.results.measured import best_documents, best_plans, document, documents
 from defective.specs import DecisionJob
 from defective.statistics import Rate, mean_interval
 from runs import finish, plan_of
@@ -29,7 +30,7 @@ def fill(store, plan, leave=()):
 
 
 def cells(made):
-    return {(cell["row"], cell["column"]): cell for cell in made["cells"]}
+    return {(cell.row, cell.column): cell for cell in made.cells}
 
 
 # Every kind of job, unit and view.
@@ -39,46 +40,48 @@ KINDS_OF_ALL = ("table1", "table2", "table7", "table8", "figure2", "figure5", "f
 def test_each_cell_is_the_value_of_its_job(store):
     plan = fill(store, whole(*KINDS_OF_ALL))
     for made in documents(plan, store):
-        exhibit = EXHIBITS[made["exhibit"]]
-        assert [(cell["row"], cell["column"]) for cell in made["cells"]] == [
+        exhibit = EXHIBITS[made.exhibit]
+        assert [(cell.row, cell.column) for cell in made.cells] == [
             (row.name, column) for row in exhibit.rows for column in exhibit.columns
         ]
         for place, cell in cells(made).items():
-            assert cell["published"] == exhibit.published(*place)
+            assert cell.published == exhibit.published(*place)
             sources = plan.of(exhibit).get(place, [])
-            assert cell["jobs"] == [name_of(source.job) for source in sources]
+            assert cell.jobs == tuple(name_of(source.job) for source in sources)
             if not sources:
-                assert (cell["measured"], cell["difference"]) == (None, None)
+                assert (cell.measured, cell.difference) == (None, None)
                 continue
             stored = store.result(sources[0].job)["values"][sources[0].value]
-            measured = cell["measured"]
+            measured = cell.measured
             if isinstance(sources[0].job, DecisionJob):
-                assert measured["values"] == [stored["score"]] and measured["counts"] == [{"images": 5}]
-                assert (measured["low"], measured["high"]) == (stored["low"], math.inf)
+                assert measured.values == (stored["score"],) and measured.counts == (Count(num_evaluated=5),)
+                assert (measured.low, measured.high) == (stored["low"], math.inf)
             else:
                 rate = Rate.of(stored["hits"], 1000)
-                assert measured["values"] == [100 * rate] and measured["counts"] == [stored]
-                assert measured["intervals"] == [[100 * bound for bound in rate.interval]]
-                assert [measured["low"], measured["high"]] == measured["intervals"][0]
-            assert measured["mean"] == measured["values"][0]
-            if cell["published"] is not None:
-                difference = cell["difference"]
-                assert difference["mean"] == measured["mean"] - cell["published"]
-                assert difference["low"] == pytest.approx(measured["low"] - cell["published"])
-                assert difference["high"] == pytest.approx(measured["high"] - cell["published"])
+                assert measured.values == (100 * rate,) and measured.counts == (
+                    Count(num_evaluated=1000, num_correct=stored["hits"]),
+                )
+                assert measured.intervals == (tuple(100 * bound for bound in rate.interval),)
+                assert (measured.low, measured.high) == measured.intervals[0]
+            assert measured.mean == measured.values[0]
+            if cell.published is not None:
+                difference = cell.difference
+                assert difference.mean == measured.mean - cell.published
+                assert difference.low == pytest.approx(measured.low - cell.published)
+                assert difference.high == pytest.approx(measured.high - cell.published)
             else:
-                assert cell["difference"] is None
+                assert cell.difference is None
 
 
 def test_the_jobs_behind_the_numbers_are_named(store):
     plan = fill(store, plan_of("table10"))
     made = document(EXHIBITS["table10"], plan, store)
-    assert made["jobs"].keys() == {name_of(job) for job in plan.jobs if job.kind == "score"}
-    about = next(iter(made["jobs"].values()))
-    assert about["seconds"] == 1.5 and about["finished"] == "2026-01-31" and about["machine"]["device"] == "made"
-    assert about["about"].startswith("resnet18 (tiny, seed 0) against pgd:eps=16/255")
-    assert (made["data"], made["scale"], made["seeds"], made["unit"]) == ({"cifar10": "few"}, "tiny", 1, "%")
-    assert made["rows"] == [{"name": "resnet18", "label": "ResNet-18"}, {"name": "densenet121", "label": "DenseNet-121"}]
+    assert made.jobs.keys() == {name_of(job) for job in plan.jobs if job.kind == "score"}
+    about = next(iter(made.jobs.values()))
+    assert about.seconds == 1.5 and about.finished == "2026-01-31" and about.machine["device"] == "made"
+    assert about.description.startswith("resnet18 (tiny, seed 0) against pgd:eps=16/255")
+    assert (made.data, made.scale, made.seeds, made.unit) == ({"cifar10": "few"}, "tiny", 1, "%")
+    assert made.rows == (RowLabel(name="resnet18", label="ResNet-18"), RowLabel(name="densenet121", label="DenseNet-121"))
 
 
 @pytest.mark.parametrize("name", KINDS_OF_ALL)
@@ -86,24 +89,25 @@ def test_the_jobs_behind_the_numbers_are_named(store):
 def test_a_document_is_plain_json(store, name, seeds):
     plan = whole(name, seeds=seeds)
     fill(store, plan, leave=plan.jobs[-1:])
-    made = plain(document(EXHIBITS[name], plan, store))
-    assert json.loads(json.dumps(made, allow_nan=False)) == made
+    made = document(EXHIBITS[name], plan, store)
+    text = json.dumps(made.as_json(), allow_nan=False)
+    assert json.loads(text) == made.as_json() and ExhibitResult.from_json(text) == made
 
 
 def test_of_an_empty_store_every_exhibit_is_there_and_nothing_measured(store):
     found = documents(whole("all"), store)
-    assert [made["exhibit"] for made in found] == list(EXHIBITS)
+    assert [made.exhibit for made in found] == list(EXHIBITS)
     for made in found:
-        assert json.loads(json.dumps(made, allow_nan=False)) == made
-        assert all(cell["measured"] is None and cell["difference"] is None and cell["jobs"] == [] for cell in made["cells"])
-        assert all(claim["verdict"] == "not measured" for claim in made["claims"]) and made["jobs"] == {}
+        assert ExhibitResult.from_json(json.dumps(made.as_json(), allow_nan=False)) == made
+        assert all(cell.measured is None and cell.difference is None and cell.jobs == () for cell in made.cells)
+        assert all(claim.verdict == "not measured" for claim in made.claims) and made.jobs == {}
 
 
-def test_a_bound_that_lies_nowhere_is_none(store):
+def test_a_bound_that_lies_nowhere_is_null(store):
     plan = fill(store, plan_of("table7"))
     made = document(EXHIBITS["table7"], plan, store)
-    assert [cell["measured"]["high"] for cell in made["cells"]] == [math.inf] * 3
-    for cell in plain(made)["cells"]:
+    assert [cell.measured.high for cell in made.cells] == [math.inf] * 3
+    for cell in made.as_json()["cells"]:
         assert cell["measured"]["high"] is cell["measured"]["intervals"][0][1] is cell["difference"]["high"] is None
         assert cell["measured"]["low"] == cell["measured"]["intervals"][0][0] is not None
 
@@ -119,29 +123,29 @@ def test_where_nothing_could_be_counted_nothing_is_measured(store, name, values)
     plan = plan_of(name)
     for job in plan.jobs:
         finish(store, job, values)
-    for cell in document(EXHIBITS[name], plan, store)["cells"]:
-        assert (cell["measured"], cell["difference"], len(cell["jobs"])) == (None, None, 1)
+    for cell in document(EXHIBITS[name], plan, store).cells:
+        assert (cell.measured, cell.difference, len(cell.jobs)) == (None, None, 1)
 
 
 def test_several_seeds_have_the_interval_of_their_mean(store):
     plan = fill(store, plan_of("table8", seeds=3))
     made = document(EXHIBITS["table8"], plan, store)
-    assert made["seeds"] == 3
+    assert made.seeds == 3
     for place, cell in cells(made).items():
         sources = plan.of(EXHIBITS["table8"])[place]
         values = [store.result(source.job)["values"][source.value]["hits"] / 10 for source in sources]
-        assert cell["measured"]["values"] == pytest.approx(values) and len(set(cell["jobs"])) == 3
-        assert cell["measured"]["mean"] == pytest.approx(sum(values) / 3)
+        assert cell.measured.values == pytest.approx(values) and len(set(cell.jobs)) == 3
+        assert cell.measured.mean == pytest.approx(sum(values) / 3)
         low, high = mean_interval(values)
-        assert [cell["measured"]["low"], cell["measured"]["high"]] == pytest.approx([max(low, 0), min(high, 100)])
-        assert len(cell["measured"]["intervals"]) == len(cell["measured"]["counts"]) == 3
+        assert [cell.measured.low, cell.measured.high] == pytest.approx([max(low, 0), min(high, 100)])
+        assert len(cell.measured.intervals) == len(cell.measured.counts) == 3
 
 
 def test_of_several_seeds_those_count_that_are_there(store):
     plan = plan_of("table8", seeds=3)
     fill(store, plan, leave=set(plan.jobs) - set(plan_of("table8").jobs))
     one, three = (document(EXHIBITS["table8"], each, store) for each in (plan_of("table8"), plan))
-    assert one["cells"] == three["cells"] and one["claims"] == three["claims"]
+    assert one.cells == three.cells and one.claims == three.claims
 
 
 @pytest.mark.parametrize(("defective", "verdict"), [(900, "holds"), (100, "fails"), (505, "undecided")])
@@ -152,32 +156,32 @@ def test_claims_are_judged_by_what_was_measured(store, defective, verdict):
             hits = 500 if str(job.target.net) == "resnet18" else defective
             finish(store, job, {each: {"hits": hits, "total": 1000} for each in ("paper", "target-correct", "all")})
     made = document(EXHIBITS["table8"], plan, store)
-    [claim] = made["claims"]
-    assert claim["verdict"] == verdict and claim["counts"] == {verdict: 12}
-    assert claim["published"] == {"verdict": "holds", "counts": {"holds": 12}}
-    assert claim["text"] == EXHIBITS["table8"].claims[0].text and len(claim["comparisons"]) == 12
-    first = claim["comparisons"][0]
-    assert first["left"] == ["resnet18/0.5-bottom", "FGSM1"] and first["right"] == ["resnet18", "FGSM1"]
-    assert (first["within"], first["verdict"], first["published"]) == (None, verdict, "holds")
+    [claim] = made.claims
+    assert claim.verdict == verdict and claim.counts == {verdict: 12}
+    assert claim.published == Verdicts(verdict="holds", counts={"holds": 12})
+    assert claim.text == EXHIBITS["table8"].claims[0].text and len(claim.comparisons) == 12
+    first = claim.comparisons[0]
+    assert first.left == ("resnet18/0.5-bottom", "FGSM1") and first.right == ("resnet18", "FGSM1")
+    assert (first.within, first.verdict, first.published_verdict) == (None, verdict, "holds")
 
 
 def test_a_claim_may_reach_into_another_exhibit(store):
     plan = plan_of("table9")
     fill(store, plan)
-    comparisons = document(EXHIBITS["table9"], plan, store)["claims"][1]["comparisons"]
-    assert {each["verdict"] for each in comparisons} == {"not measured"}
+    comparisons = document(EXHIBITS["table9"], plan, store).claims[1].comparisons
+    assert {each.verdict for each in comparisons} == {"not measured"}
     fill(store, plan_of("table10"))
-    comparisons = document(EXHIBITS["table9"], plan, store)["claims"][1]["comparisons"]
-    assert "not measured" not in {each["verdict"] for each in comparisons}
+    comparisons = document(EXHIBITS["table9"], plan, store).claims[1].comparisons
+    assert "not measured" not in {each.verdict for each in comparisons}
 
 
 def test_only_data_sets_in_use_are_named(store):
     shapes = {"cifar10": (3, 16, 16), "imagenet": (3, 16, 16), "mnist": (1, 28, 28)}
     plan = Plan(("table8", "figure14", "figure2"), "tiny", {"cifar10": "few", "imagenet": "few", "mnist": "mnist"}, shapes)
     table, drawing, curves = documents(plan, store)
-    assert [each["exhibit"] for each in (table, drawing, curves)] == ["table8", "figure2", "figure14"]
-    assert (table["data"], drawing["data"]) == ({"cifar10": "few"}, {})
-    assert curves["data"] == {"cifar10": "few", "mnist": "mnist"}
+    assert [each.exhibit for each in (table, drawing, curves)] == ["table8", "figure2", "figure14"]
+    assert (table.data, drawing.data) == ({"cifar10": "few"}, {})
+    assert curves.data == {"cifar10": "few", "mnist": "mnist"}
 
 
 SHAPES = {"cifar10": (3, 16, 16), "mnist": (1, 28, 28), "imagenet": (3, 16, 16), "tiny-imagenet": (3, 16, 16)}
@@ -212,7 +216,7 @@ def test_of_equal_plans_the_one_with_the_most_seeds_is_exported(store):
     assert best_documents(store) == []
     fill(store, plan_of("table10"))
     [made] = best_documents(store)
-    assert (made["exhibit"], made["seeds"]) == ("table10", 3)
+    assert (made.exhibit, made.seeds) == ("table10", 3)
     store.note_plan(plan_of("table10", data="more").as_dict())
     fill(store, plan_of("table10", data="more"))
-    assert sorted(each["data"]["cifar10"] for each in best_documents(store)) == ["few", "more"]
+    assert sorted(each.data["cifar10"] for each in best_documents(store)) == ["few", "more"]

@@ -98,7 +98,7 @@ def test_images_that_were_made_again_are_not_paired_with_what_became_of_the_othe
     assert PairedComparison(store).correlation(Cell(score, "paper"), Cell(score, "paper")) == 0
 
 
-def test_curves_are_paired_too_unless_an_earlier_version_measured_them(store):
+def test_curves_are_paired_too_if_their_per_image_results_are_there(store):
     job = NoiseJob(targets=(net(), net(seed=1)), sigmas=(8,), samples=80)
     left, right = (Cell(job, f"{number}/8") for number in (0, 1))
     finish(store, job)
@@ -133,12 +133,12 @@ def test_a_claim_is_judged_by_paired_differences(store, table8):
             write_tensors(store.at(job) / "images.safetensors", {"y": y, "predicted": y + 1, "index": index}, {})
         if job.kind == "score":
             write_tensors(store.at(job) / "outcome.safetensors", {"clean": y, "attacked": (~hits).long(), "index": index}, {})
-    [claim] = document(EXHIBITS["table8"], table8, store)["claims"]
+    [claim] = document(EXHIBITS["table8"], table8, store).claims
     rates = [Rate.among(hard < share, y == 0) for share in (0.53, 0.5)]
     expected = paired_difference(*((hard < share, y == 0) for share in (0.53, 0.5)))
-    apart = claim["comparisons"][0]["difference"]
-    assert (apart["mean"], apart["low"], apart["high"]) == pytest.approx([100 * each for each in expected])
-    assert claim["verdict"] == "holds"
+    apart = claim.comparisons[0].difference
+    assert (apart.mean, apart.low, apart.high) == pytest.approx([100 * each for each in expected])
+    assert claim.verdict == "holds"
     # Independent rates would leave it open.
     left, right = (Estimate((rate,), (rate.interval,)) for rate in rates)
     assert difference(left, right).low < 0

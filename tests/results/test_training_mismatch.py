@@ -30,14 +30,14 @@ def about(kind, job):
 def test_the_net_with_fewer_epochs_is_named(kind):
     short, long, also_long = (about(kind, job) for job in (SHORT, LONG, ALSO_LONG))
     for pair in ((short, long), (long, short)):
-        [entry] = training_mismatch(*pair)
-        assert (entry["job"], entry["epochs"], entry["other"]) == (name_of(SHORT), 2, 5) and "seed 1" in entry["net"]
-    assert training_mismatch(long, also_long) == []
+        entry = training_mismatch(*pair)
+        assert (entry.job, entry.epochs, entry.other_epochs) == (name_of(SHORT), 2, 5) and "seed 1" in entry.model
+    assert training_mismatch(long, also_long) is None
 
 
 def test_sources_may_be_trained_as_they_like():
-    assert training_mismatch(about("score", LONG), about("score", ALSO_LONG)) == []
-    assert training_mismatch(Cell(CRAFT, "fooled"), about("score", LONG)) == []
+    assert training_mismatch(about("score", LONG), about("score", ALSO_LONG)) is None
+    assert training_mismatch(Cell(CRAFT, "fooled"), about("score", LONG)) is None
 
 
 @pytest.fixture
@@ -50,11 +50,11 @@ def test_at_scale_tiny_adversarial_training_decides_no_claim(store):
     for job in plan.jobs:
         hits = 900 if job.kind == "score" and job.target.net.defects else 300
         finish(store, job, {each: {"hits": hits, "total": 1000} for each in ("test_accuracy", "paper", "all", "fooled")})
-    against_adversarial, against_dropout, _ = document(EXHIBITS["table2"], plan, store)["claims"]
-    assert (against_adversarial["verdict"], against_adversarial["counts"]) == ("undecided", {"undecided": 7})
-    assert [each["epochs"] for each in against_adversarial["unequal"]] == [2, 2, 2]
-    assert against_adversarial["comparisons"][0]["difference"]["mean"] == 60
-    assert (against_dropout["verdict"], against_dropout["unequal"]) == ("holds", [])
+    against_adversarial, against_dropout, _ = document(EXHIBITS["table2"], plan, store).claims
+    assert (against_adversarial.verdict, against_adversarial.counts) == ("undecided", {"undecided": 7})
+    assert [each.epochs for each in against_adversarial.training_mismatch] == [2, 2, 2]
+    assert against_adversarial.comparisons[0].difference.mean == 60
+    assert (against_dropout.verdict, against_dropout.training_mismatch) == ("holds", ())
 
 
 @pytest.mark.parametrize("scale", ["fast", "paper"])
@@ -64,4 +64,4 @@ def test_at_the_other_scales_every_comparison_is_of_nets_trained_alike(store, sc
         cells = plan.of(exhibit)
         for comparison in (each for claim in exhibit.claims for each in claim.comparisons):
             if isinstance(comparison.right, tuple) and len(comparison.left) == len(comparison.right) == 2:
-                assert training_mismatch(cells[comparison.left][0], cells[comparison.right][0]) == []
+                assert training_mismatch(cells[comparison.left][0], cells[comparison.right][0]) is None

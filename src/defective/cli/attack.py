@@ -11,7 +11,6 @@ from defective.cli.console import (
     ImageSizeOption,
     JsonOption,
     SeedOption,
-    percent,
     print_json,
     print_table,
 )
@@ -22,6 +21,7 @@ from defective.experiments.adversarial_files import write_adversarial
 from defective.experiments.stored import StoredRun
 from defective.files import check_file
 from defective.statistics import Rate
+from defective.tables import percent
 
 
 def attack(

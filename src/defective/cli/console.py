@@ -1,7 +1,6 @@
 """What the command line prints: tables for people, one JSON document for programs, errors on one line."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from defective.statistics import Rate
+from defective.tables import Table, format_table
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 DataOption = Annotated[
@@ -35,57 +34,11 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=1) + "\n")
 
 
-def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, note: str = "", heading: str = "measured"
-) -> None:
-    """A table on standard output; names to the left, numbers to the right and never broken: names fold before them.
-
-    Where the numbers of a row do not fit beside each other, each of them has a line of its own, its column named under ``heading``.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        # Piped output has no width of its own.
-        console = Console(width=200)
-    rows = list(rows)
-    table = Table(title=title, title_justify="left", caption=note or None, caption_justify="left")
-    widths = _widths(columns, rows, console.width)
-    if widths:
-        for column, width in zip(columns, widths, strict=True):
-            table.add_column(column, justify="right" if table.columns else "left", width=width, overflow="fold")
-    else:
-        for column in (columns[0], heading):
-            table.add_column(column, overflow="fold")
-        table.add_column("value", justify="right", no_wrap=True)
-        rows = [(row[0], column, cell) for row in rows for column, cell in zip(columns[1:], row[1:], strict=True) if cell]
-    for row in rows:
-        table.add_row(*row)
-    with console.capture() as printed:
-        console.print(table)
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, note: str = "") -> None:
+    """A table on standard output, laid out for its width; each line of ``note`` stands below it."""
+    table = Table(tuple(columns), tuple(map(tuple, rows)), title=title, notes=tuple(note.splitlines()))
     # Not by rich: it ends the program where the reader of the output is gone.
-    sys.stdout.write(printed.get())
-
-
-def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], total: int) -> list[int] | None:
-    """Widths at which every number stays whole; None if there is no room for that."""
-    cells = [max((len(row[number]) for row in rows), default=0) for number in range(len(columns))]
-    room = total - 3 * len(columns) - 1
-    natural = [max(len(column), width) for column, width in zip(columns, cells, strict=True)]
-    if sum(natural) <= room:
-        return natural
-    least = [max(width, *map(len, column.split())) for column, width in zip(columns[1:], cells[1:], strict=True)]
-    first = room - sum(least)
-    return [first, *least] if first >= min(natural[0], 12) else None
-
-
-def percent(rate: Rate) -> str:
-    """A rate as people read it: percent with its 95 % interval."""
-    if rate.total == 0:
-        return "no images"
-    low, high = rate.interval
-    return f"{100 * rate:.1f} ({100 * low:.1f}-{100 * high:.1f})"
+    sys.stdout.write(format_table(table, "terminal"))
 
 
 def fail(message: object) -> None:

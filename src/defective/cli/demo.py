@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from defective.cli.console import DeviceOption, JsonOption, SeedOption, percent, print_json, print_table
+from defective.cli.console import DeviceOption, JsonOption, SeedOption, print_json, print_table
 from defective.demo import COLUMNS, run_demo
 from defective.statistics import Rate
+from defective.tables import percent
 
 
 def demo(

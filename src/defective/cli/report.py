@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from defective.cli.console import STORE, JsonOption, StoreOption, print_json, warn
-from defective.cli.opened import named, opened
+from defective.cli.open_store import named, open_store
 from defective.files import check_folder
 
 
@@ -21,12 +21,12 @@ def report(
 
     Example: defective report --store runs/store --out runs/report
     """
-    from defective.report.campaign import write_report
+    from defective.report.report import write_report
 
     check_folder(out)
-    kept = opened(store)
-    files, lost = write_report(kept, out)
-    for line in lost:
+    opened = open_store(store)
+    files, skipped = write_report(opened, out)
+    for line in skipped:
         warn(line)
     if json:
         print_json({"page": str(out / "index.html"), "files": [str(file) for file in files]})

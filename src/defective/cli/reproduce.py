@@ -22,9 +22,12 @@ from defective.files import check_folder
 from defective.machine import age, choose_device, describe_machine, resolve_precision
 from defective.paper import exhibits
 from defective.progress import until
-from defective.report.numbers import bounds, chance_warning, missing, shown, some_seeds, unequal_warning
-from defective.results.measured import documents, plain
+from defective.report.exhibit_table import compact_table
+from defective.report.wording import warnings
+from defective.results.documents import ExhibitResult
+from defective.results.measured import documents
 from defective.specs import nets_of
+from defective.tables import format_table
 
 # Kept of a time budget for writing down what is there: a share of it, and at least so many seconds and so many more for each job.
 RESERVE, LEAST, LEAST_A_JOB = 0.03, 2.0, 0.005
@@ -87,10 +90,12 @@ def reproduce(
         summary = run(plan.jobs, runner, _log) if ray is None else run_on_ray(plan.jobs, runner, ray, _log)
     found = documents(plan, kept)
     if json:
-        print_json({"jobs": _counts(summary), "failed": _failures(summary, kept), "exhibits": plain(found)})
+        print_json(
+            {"jobs": _counts(summary), "failed": _failures(summary, kept), "exhibits": [result.as_json() for result in found]}
+        )
     else:
         _print(found, summary, kept)
-    if summary.count("failed") or any(claim["verdict"] == "fails" for document in found for claim in document["claims"]):
+    if summary.count("failed") or any(claim.verdict == "fails" for result in found for claim in result.claims):
         raise typer.Exit(1)
 
 
@@ -159,27 +164,6 @@ def _time(seconds: float) -> str:
     return f"{seconds / 3600:,.1f} h" if seconds > 5400 else f"{seconds / 60:,.1f} min"
 
 
-def _rows(document: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Published and measured of each cell, beside the label of its row."""
-    cells = {(cell["row"], cell["column"]): cell for cell in document["cells"]}
-    return [
-        (row["label"], *(_both(cells[row["name"], column], document) for column in document["columns"]))
-        for row in document["rows"]
-        if document["cells"]
-    ]
-
-
-def _both(cell: dict[str, Any], document: dict[str, Any]) -> str:
-    """Published and measured, of several seeds with the interval of the mean; what the paper does not print has no place."""
-    unit, published, measured = document["unit"], cell["published"], cell["measured"]
-    found = missing(cell) if measured is None else shown(measured["mean"], unit)
-    if measured is not None and document["seeds"] > 1:
-        few = some_seeds(cell, document)
-        found = f"{found} ({bounds(measured, unit)}{f', {few}' if few else ''})"
-    form = "{:.1f}" if unit == "%" else "{:.1e}"
-    return found if published is None else f"{form.format(published)} | {found}"
-
-
 def _counts(summary: RunSummary) -> dict[str, int]:
     return {state: summary.count(state) for state in ("finished", "failed", "blocked", "pending")} | {"executed": summary.executed}
 
@@ -188,21 +172,16 @@ def _failures(summary: RunSummary, store: Store) -> list[dict[str, Any]]:
     return [store.failure(job) or {} for job, state in summary.states.items() if state == "failed"]
 
 
-def _print(found: list[dict[str, Any]], summary: RunSummary, store: Store) -> None:
-    for document in found:
-        rows = _rows(document)
-        if rows:
-            title = f"{document['exhibit']}: {document['title']} ({document['scale']}, {', '.join(document['data'].values())})"
-            printed = any(cell["published"] is not None for cell in document["cells"])
-            columns = ("published | measured" if printed else "measured", *document["columns"])
-            seeds = document["seeds"]
-            print_table(title, columns, rows, note=f"Mean of {seeds} seeds and its 95 % interval." if seeds > 1 else "")
+def _print(found: list[ExhibitResult], summary: RunSummary, store: Store) -> None:
+    for result in found:
+        if result.cells:
+            sys.stdout.write(format_table(compact_table(result), "terminal"))
         else:
-            typer.echo(f"{document['exhibit']}: {document['title']}, drawn by defective report")
-        for claim in document["claims"]:
-            counts = ", ".join(f"{count} {verdict}" for verdict, count in claim["counts"].items())
-            typer.echo(f"  {claim['verdict']}: {claim['text']} ({counts})")
-            for warning in filter(None, (chance_warning(claim["at_chance"]), unequal_warning(claim["unequal"]))):
+            typer.echo(f"{result.exhibit}: {result.title}, drawn by defective report")
+        for claim in result.claims:
+            counts = ", ".join(f"{count} {verdict}" for verdict, count in claim.counts.items())
+            typer.echo(f"  {claim.verdict}: {claim.text} ({counts})")
+            for warning in warnings(claim.at_chance, claim.training_mismatch):
                 typer.echo(f"    warning: {warning}")
     for failure in _failures(summary, store):
         typer.echo(f"failed: {failure.get('job')}: {failure.get('error')}")

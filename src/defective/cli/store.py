@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from defective.cli.console import STORE, JsonOption, StoreOption, print_json, print_table, warn
-from defective.cli.opened import named, opened
+from defective.cli.open_store import named, open_store
 from defective.errors import InputError
 from defective.experiments.describe import describe
 from defective.experiments.prune import prune
@@ -16,6 +16,7 @@ from defective.experiments.unfinished import unfinished
 from defective.files import check_folder
 from defective.results.export import export as write_exhibits
 from defective.specs import read_job
+from defective.tables import duration
 
 app = typer.Typer(help="Look into a store of results, take them out, clean up.")
 
@@ -32,20 +33,20 @@ def ls(store: StoreOption = STORE, json: JsonOption = False) -> None:
 
     Example: defective store ls --store runs/store
     """
-    kept = opened(store)
+    opened = open_store(store)
     rows = []
-    for name in kept.finished():
+    for name in opened.finished():
         try:
-            rows.append({"job": name, "about": describe(kept.spec(name)), **(kept.result(name) or {})})
+            rows.append({"job": name, "about": describe(opened.spec(name)), **(opened.result(name) or {})})
         except InputError as error:
             warn(error)
-    begun = unfinished(kept)
+    begun = unfinished(opened)
     if json:
-        print_json({"finished": rows, "unfinished": begun, "failed": kept.failures()})
+        print_json({"finished": rows, "unfinished": begun, "failed": opened.failures()})
         return
-    lines = [(row["about"], row["job"], f"{row['seconds']:,.1f} s", row["finished"]) for row in rows]
+    lines = [(row["about"], row["job"], duration(row["seconds"]), row["finished"]) for row in rows]
     lines += [(f"unfinished: {_so_far(row)}", row["job"], "", "") for row in begun]
-    lines += [(f"failed: {_failed(row)}", row["job"], "", "") for row in kept.failures()]
+    lines += [(f"failed: {_failed(row)}", row["job"], "", "") for row in opened.failures()]
     print_table(f"Jobs in {store}", ("what", "job", "took", "on"), lines)
 
 
@@ -71,20 +72,20 @@ def show(
 
     Example: defective store show train-0123456789abcdef --store runs/store
     """
-    kept = opened(store)
-    found = [name for name in kept.finished() if name.startswith(job)]
+    opened = open_store(store)
+    found = [name for name in opened.finished() if name.startswith(job)]
     if len(found) > 1 and job not in found:
         raise InputError(f"{len(found)} jobs begin with {job!r}, {found[0]} and {found[1]} among them: write more of the name")
     name = found[0] if len(found) == 1 else job
-    spec, result = kept.spec(name), kept.result(name)
+    spec, result = opened.spec(name), opened.result(name)
     if result is None:
         raise InputError(f"the result of {name} is damaged or gone; defective reproduce does the job again")
     if json:
         print_json({"job": name, "spec": spec.model_dump(mode="json"), "result": result})
         return
-    rows: list[tuple[str, str]] = [("what", describe(spec)), ("where", str(kept.at(name)))]
+    rows: list[tuple[str, str]] = [("what", describe(spec)), ("where", str(opened.at(name)))]
     rows += [(value, ", ".join(f"{key} {number}" for key, number in each.items())) for value, each in result["values"].items()]
-    rows += [("took", f"{result['seconds']:,.1f} s"), ("on", result["finished"])]
+    rows += [("took", duration(result["seconds"])), ("on", result["finished"])]
     rows += [(key, str(value)) for key, value in result["machine"].items()]
     print_table(name, ("", ""), rows)
 
@@ -103,8 +104,8 @@ def export(
     Example: defective store export --store runs/store --out results
     """
     check_folder(out)
-    kept = opened(store)
-    files, removed = write_exhibits(kept, out)
+    opened = open_store(store)
+    files, removed = write_exhibits(opened, out)
     if not files:
         warn(f"{store} holds no measured number: nothing was written")
     for old, new in removed.items():

@@ -1,73 +1,87 @@
-"""Numbers of an exhibit as cells of a page: shown short, held in full."""
+"""Numbers of an exhibit as cells of a page: shown rounded, held in full for scripts."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from defective.report.numbers import bounds, cells_by_place, missing, shown, some_seeds
-from defective.results.measured import Document
+from defective.report.wording import some_seeds
+from defective.results.documents import CellResult, ExhibitResult
+from defective.tables import interval, number
 
 # Differences this large have the full tint: points of percent, or shares of the published score.
 _FULL = {"%": 50.0, "S(M)": 1.0}
 _STRONGEST = 36
 
 
-def rows_of(document: Document) -> list[dict[str, Any]]:
-    """The rows of an exhibit's table: for each column what was published, what was measured and the difference, None if missing."""
-    cells = cells_by_place(document)
-    return [
-        {
-            "name": row["name"],
-            "label": row["label"],
-            "cells": [
-                {"column": column, "numbers": _numbers(cells[row["name"], column], document)} for column in document["columns"]
-            ],
-        }
-        for row in document["rows"]
-    ]
+@dataclass(frozen=True)
+class PageNumber:
+    """A number on the page.
+
+    Attributes:
+        text: The rounded number.
+        interval: Its 95 % interval; empty if it has none.
+        seeds: How many seeds it is of, where it is not all.
+        css: Class of its cell.
+        tint: Strength of the background in %.
+        data: Full precision and provenance, as ``data-`` attributes.
+    """
+
+    text: str
+    data: Mapping[str, str]
+    interval: str = ""
+    seeds: str = ""
+    css: str = ""
+    tint: int = 0
 
 
-def _numbers(cell: Document, document: Document) -> dict[str, Any]:
-    unit = document["unit"]
-    published, measured, difference = cell["published"], cell["measured"], cell["difference"]
-    return {
-        "published": None if published is None else _number(published, unit, "published"),
-        "missing": missing(cell),
-        "measured": None if measured is None else _measured(cell, unit) | {"seeds": some_seeds(cell, document)},
-        "difference": None if difference is None else _difference(difference, published, unit),
+def page_numbers(cell: CellResult, result: ExhibitResult) -> dict[str, PageNumber]:
+    """What a cell shows: ``published``, ``measured``, ``difference``, as far as they are there."""
+    found = {
+        "published": _published(cell, result.unit),
+        "measured": _measured(cell, result),
+        "difference": _difference(cell, result.unit),
     }
+    return {kind: each for kind, each in found.items() if each is not None}
 
 
-def _number(value: float, unit: str, kind: str) -> dict[str, Any]:
-    return {"text": shown(value, unit, kind), "interval": "", "class": "", "tint": 0, "data": {"value": exact(value)}}
+def _published(cell: CellResult, unit: str) -> PageNumber | None:
+    if cell.published is None:
+        return None
+    return PageNumber(number(cell.published, unit, digits=2), {"value": exact(cell.published)})
 
 
-def _measured(cell: Document, unit: str) -> dict[str, Any]:
-    measured = cell["measured"]
-    number = _number(measured["mean"], unit, "measured")
+def _measured(cell: CellResult, result: ExhibitResult) -> PageNumber | None:
+    found = cell.measured
+    if found is None:
+        return None
+    counts = (
+        f"{each.num_evaluated}" if each.num_correct is None else f"{each.num_correct}/{each.num_evaluated}" for each in found.counts
+    )
     data = {
-        "low": exact(measured["low"]),
-        "high": exact(measured["high"]),
-        "values": " ".join(exact(value) for value in measured["values"]),
-        "intervals": " ".join(":".join(exact(bound) for bound in interval) for interval in measured["intervals"]),
-        "counts": " ".join(
-            f"{each['hits']}/{each['total']}" if "hits" in each else f"{each['images']}" for each in measured["counts"]
-        ),
-        "jobs": " ".join(cell["jobs"]),
+        "value": exact(found.mean),
+        "low": exact(found.low),
+        "high": exact(found.high),
+        "values": " ".join(map(exact, found.values)),
+        "intervals": " ".join(":".join(map(exact, bounds)) for bounds in found.intervals),
+        "counts": " ".join(counts),
+        "jobs": " ".join(cell.jobs),
     }
-    return number | {"interval": bounds(measured, unit), "data": number["data"] | data}
+    unit = result.unit
+    return PageNumber(number(found.mean, unit), data, interval(found.low, found.high, unit), some_seeds(cell, result))
 
 
-def _difference(difference: dict[str, float], published: float, unit: str) -> dict[str, Any]:
-    mean, low, high = (difference[key] for key in ("mean", "low", "high"))
-    number = _number(mean, unit, "difference")
-    clear = low > 0 or high < 0
-    full = _FULL[unit] * (1 if unit == "%" else abs(published) or 1)
-    return number | {
-        "interval": bounds(difference, unit, "difference"),
-        "class": (" up" if mean > 0 else " down") if clear else " within",
-        "tint": round(_STRONGEST * min(1.0, abs(mean) / full)) if clear else 0,
-        "data": number["data"] | {"low": exact(low), "high": exact(high)},
-    }
+def _difference(cell: CellResult, unit: str) -> PageNumber | None:
+    found = cell.difference
+    if found is None:
+        return None
+    full = _FULL[unit] * (1 if unit == "%" else abs(cell.published or 0) or 1)
+    return PageNumber(
+        number(found.mean, unit, signed=True),
+        {"value": exact(found.mean), "low": exact(found.low), "high": exact(found.high)},
+        interval(found.low, found.high, unit, signed=True),
+        css=("up" if found.mean > 0 else "down") if found.significant else "within",
+        tint=round(_STRONGEST * min(1.0, abs(found.mean) / full)) if found.significant else 0,
+    )
 
 
 def exact(value: float) -> str:

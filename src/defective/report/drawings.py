@@ -11,10 +11,9 @@ from defective.data.patches import shuffle_patches
 from defective.dry_run import site_outputs
 from defective.experiments.plan import Plan
 from defective.models import create_model
-from defective.report.architecture import picture_of
+from defective.report.architecture import blocks, picture_of
 from defective.report.figures import GRAY
-from defective.report.outline import outline
-from defective.report.parts import Shelf
+from defective.report.sections import ResultReader
 from defective.specs import CraftJob
 from defective.surgery import defects, mask_layers
 
@@ -36,26 +35,26 @@ GRIDS = (1, 2, 4, 8)
 FONT = 8.0
 
 
-def drawing(name: str, plan: Plan, shelf: Shelf) -> "Figure | None":
+def drawing(name: str, plan: Plan, reader: ResultReader) -> "Figure | None":
     """The figure of an exhibit of view ``"drawing"``; None if there is none of that name.
 
     Args:
         name: Of the exhibit, such as ``"figure8"``.
-        plan, shelf: Where Figure 3 finds an image.
+        plan, reader: Where Figure 3 finds an image.
     """
     if name in ARCHITECTURES:
         return architecture(ARCHITECTURES[name])
     if name == "figure2":
         return channels()
-    return patches(_image(plan, shelf)) if name == "figure3" else None
+    return patches(_image(plan, reader)) if name == "figure3" else None
 
 
 def architecture(name: str) -> "Figure":
-    """A net of the zoo, at its full width, on images of 32 x 32 pixels."""
+    """A built-in model, at its full width, on images of 32 x 32 pixels."""
     # Sizes and names are all that is drawn, so no weight is ever made.
     with torch.device("meta"):
         net = create_model(name)
-    return picture_of(outline(net), (3, 32, 32))
+    return picture_of(blocks(net), (3, 32, 32))
 
 
 def channels(count: int = 3) -> "Figure":
@@ -93,10 +92,10 @@ def patches(image: Tensor) -> "Figure":
     return figure
 
 
-def _image(plan: Plan, shelf: Shelf) -> Tensor:
+def _image(plan: Plan, reader: ResultReader) -> Tensor:
     """A real image that an attack of the plan began with, the largest first, else a made one."""
-    crafted = [job for job in plan.jobs if isinstance(job, CraftJob) and shelf.store.result(job)]
-    kept = (shelf.tensors(job, "pictures.safetensors") for job in crafted)
+    crafted = [job for job in plan.jobs if isinstance(job, CraftJob) and reader.store.result(job)]
+    kept = (reader.tensors(job, "pictures.safetensors") for job in crafted)
     images = [tensors["x"][0] for tensors, _ in filter(None, kept)]
     fitting = [image for image in images if len(image) == 3 and not any(side % GRIDS[-1] for side in image.shape[1:])]
     return max(fitting, key=torch.numel, default=shapes("test").x[0])

@@ -1,130 +1,163 @@
-"""Attacked images with what each net says of them, and pictures of masks, from a store."""
+"""Adversarial examples with what each model predicts, and pictures of masks, from a store."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 from torch import nn
 
 from defective.experiments.describe import describe
 from defective.experiments.plan import Plan
 from defective.experiments.store import name_of
-from defective.report.parts import Shelf
 from defective.report.pictures import mask_picture, perturbation_picture, picture
-from defective.results.measured import Document
+from defective.report.sections import ResultReader
+from defective.results.documents import ExhibitResult
 from defective.specs import CraftJob, ScoreJob, TrainJob
 from defective.surgery import defects, mask_layers
 from defective.training.checkpoint import load
 
-Picture = dict[str, Any]
+
+class Prediction(NamedTuple):
+    """What a model predicts for an adversarial image."""
+
+    model: str
+    predicted: str
+    correct: bool
+
+
+@dataclass(frozen=True)
+class Example:
+    """An adversarial example.
+
+    Attributes:
+        caption: What it is shown under.
+        label: True class.
+        original, perturbation, adversarial: PNG data addresses.
+        predictions: One for each model.
+        attack: The attack in words.
+    """
+
+    caption: str
+    label: str
+    original: str
+    perturbation: str
+    adversarial: str
+    predictions: tuple[Prediction, ...]
+    attack: str
+
+
+@dataclass(frozen=True)
+class MaskPicture:
+    """A mask of a model: ``data`` is the set that the model was trained on, ``picture`` a PNG data address."""
+
+    model: str
+    data: str
+    site: str
+    live: int
+    total: int
+    picture: str
+
+
 # Nets whose masks are shown: the first of them that the store has, else any defective one.
 _SHOWN = ("resnet18/0.1-bottom", "resnet18/0.5-bottom")
 
 
-def gallery(document: Document, plan: Plan, shelf: Shelf) -> list[Picture]:
-    """The images of a gallery exhibit: row by row the set attacked first, every image of it, the verdicts of all its columns.
+def gallery(result: ExhibitResult, plan: Plan, reader: ResultReader) -> list[Example]:
+    """The images of a gallery exhibit: for each row every image of the set attacked first, with the predictions of all columns.
 
     Args:
-        document: What :func:`defective.results.measured.document` says of it.
+        result: What was measured.
         plan: How many images it shows.
-        shelf: Where the images and the nets' answers lie.
-
-    Returns:
-        For each image ``caption`` (of the row), ``label`` (true class), ``original``, ``perturbation``, ``adversarial`` (PNG data
-        addresses), ``verdicts`` (``net``, the class it ``says``, whether that is ``right``) and ``spec``, the attack in words.
+        reader: Where images and predictions are.
     """
     count = plan.setups[0].scale.gallery
-    found: list[Picture] = []
-    for row in document["rows"]:
-        cells = [cell for cell in document["cells"] if cell["row"] == row["name"]]
-        judged = _by_set([(cell["column"], name) for cell in cells for name in cell["jobs"]], shelf)
-        if judged:
+    found: list[Example] = []
+    for row in result.rows:
+        cells = [cell for cell in result.cells if cell.row == row.name]
+        scored = _by_set([(cell.column, name) for cell in cells for name in cell.jobs], reader)
+        if scored:
             # Of several seeds the first.
-            crafted = min(judged, key=lambda job: job.seed)
-            found += _pictures(row["label"], crafted, judged[crafted], count, shelf)
+            crafted = min(scored, key=lambda job: job.seed)
+            found += _examples(row.label, crafted, scored[crafted], count, reader)
     return found
 
 
-def examples(document: Document, shelf: Shelf, count: int = 6) -> list[Picture]:
-    """The first images of one attacked set of a table, the one that most of its nets have judged; as :func:`gallery`."""
-    labels = {row["name"]: row["label"] for row in document["rows"]}
-    judged = _by_set([(labels[cell["row"]], name) for cell in document["cells"] for name in cell["jobs"]], shelf)
-    if not judged:
-        return []
-    crafted = max(judged, key=lambda job: len(judged[job]))
-    return _pictures(str(crafted.attack), crafted, judged[crafted], count, shelf)
+def examples(result: ExhibitResult, reader: ResultReader, count: int = 6) -> list[Example]:
+    """Images of one adversarial set of a table, the one that most of its models were evaluated on.
 
-
-def masks(plan: Plan, shelf: Shelf, *, count: int = 2) -> list[dict[str, str]]:
-    """Pictures of the first masks of one trained defective net.
-
-    Args:
-        plan: Take a net of this plan.
-        shelf: Where it lies.
-        count: Masks shown.
-
-    Returns:
-        For each ``net``, ``data`` (the set it was trained on), ``site``, ``live`` and ``total`` neurons, ``picture`` (a PNG data
-        address); empty if there is no such net.
+    Those come first on which about half of the models are correct: they show how the models differ.
     """
-    jobs = [job for job in plan.jobs if isinstance(job, TrainJob) and shelf.store.result(job)]
+    scored = _by_set([(result.label(cell.row), name) for cell in result.cells for name in cell.jobs], reader)
+    if not scored:
+        return []
+    crafted = max(scored, key=lambda job: len(scored[job]))
+    found = _examples(str(crafted.attack), crafted, scored[crafted], None, reader)
+    return sorted(found, key=lambda example: abs(2 * sum(each.correct for each in example.predictions) - len(example.predictions)))[
+        :count
+    ]
+
+
+def masks(plan: Plan, reader: ResultReader, *, count: int = 2) -> list[MaskPicture]:
+    """The first masks of one trained defective model of a plan; empty if there is no such model."""
+    jobs = [job for job in plan.jobs if isinstance(job, TrainJob) and reader.store.result(job)]
     # Channels that the released code takes out leave no mask behind.
-    defective = [job for job in jobs if job.net.defects and job.net.pattern != "channel" and (shelf.store.at(job) / "net").is_dir()]
+    defective = [
+        job for job in jobs if job.net.defects and job.net.pattern != "channel" and (reader.store.at(job) / "net").is_dir()
+    ]
     for job in sorted(defective, key=lambda job: _SHOWN.index(str(job.net)) if str(job.net) in _SHOWN else len(_SHOWN)):
-        net = shelf.read(name_of(job), partial(load, shelf.store.at(job) / "net"))
+        net = reader.read(name_of(job), partial(load, reader.store.at(job) / "net"))
         if net is not None:
             return _of_net(job, net, count)
     return []
 
 
-def _of_net(job: TrainJob, net: nn.Module, count: int) -> list[dict[str, str]]:
+def _of_net(job: TrainJob, net: nn.Module, count: int) -> list[MaskPicture]:
     return [
-        {
-            "net": str(job.net),
-            "data": job.data,
-            "site": defect.site,
-            "live": f"{defect.live:,}",
-            "total": f"{defect.total:,}",
-            "picture": mask_picture(mask_layers(net)[defect.site].defect_mask[0]),
-        }
+        MaskPicture(
+            model=str(job.net),
+            data=job.data,
+            site=defect.site,
+            live=defect.live,
+            total=defect.total,
+            picture=mask_picture(mask_layers(net)[defect.site].defect_mask[0]),
+        )
         for defect in defects(net)[:count]
     ]
 
 
-def _by_set(scores: Iterable[tuple[str, str]], shelf: Shelf) -> dict[CraftJob, dict[ScoreJob, str]]:
-    """Attacked sets, and of each the jobs that judged it, with what the judging net is called."""
+def _by_set(scores: Iterable[tuple[str, str]], reader: ResultReader) -> dict[CraftJob, dict[ScoreJob, str]]:
+    """Adversarial sets, and of each the jobs that evaluated a model on it, with what the model is called."""
     found: dict[CraftJob, dict[ScoreJob, str]] = {}
-    for net, name in scores:
-        job = shelf.read(name, partial(shelf.store.spec, name)) if name.startswith("score-") else None
+    for model, name in scores:
+        job = reader.read(name, partial(reader.store.spec, name)) if name.startswith("score-") else None
         if isinstance(job, ScoreJob):
-            # By job: two nets may be called the same. One that stands in two rows keeps its first name.
-            found.setdefault(job.crafted, {}).setdefault(job, net)
+            # By job: two models may be called the same. One that stands in two rows keeps its first name.
+            found.setdefault(job.crafted, {}).setdefault(job, model)
     return found
 
 
-def _pictures(caption: str, job: CraftJob, judges: dict[ScoreJob, str], count: int, shelf: Shelf) -> list[Picture]:
-    kept, result = shelf.tensors(job, "pictures.safetensors"), shelf.store.result(job)
-    if kept is None or result is None:
+def _examples(caption: str, job: CraftJob, scores: dict[ScoreJob, str], count: int | None, reader: ResultReader) -> list[Example]:
+    stored, result = reader.tensors(job, "pictures.safetensors"), reader.store.result(job)
+    if stored is None or result is None:
         return []
-    images, about = kept
-    answered = ((net, shelf.tensors(judge, "outcome.safetensors")) for judge, net in judges.items())
-    # Fewer answers than images: the set was made again since.
-    answers = [
-        (net, answer[0]["attacked"]) for net, answer in answered if answer and len(answer[0]["attacked"]) >= len(images["y"])
+    images, about = stored
+    outcomes = ((model, reader.tensors(score, "outcome.safetensors")) for score, model in scores.items())
+    # Fewer predictions than images: the set was generated again since.
+    predicted = [
+        (model, found[0]["attacked"]) for model, found in outcomes if found and len(found[0]["attacked"]) >= len(images["y"])
     ]
     largest = float(job.attack.parameters.get("eps") or result["changes"]["linf_max"]) or 1.0
     classes, labels = about["classes"], images["y"].tolist()
     return [
-        {
-            "caption": caption,
-            "label": classes[label],
-            "original": picture(x),
-            "perturbation": perturbation_picture(x, x_adv, largest),
-            "adversarial": picture(x_adv),
-            "verdicts": [
-                {"net": net, "says": classes[int(answer[number])], "right": int(answer[number]) == label} for net, answer in answers
-            ],
-            "spec": describe(job),
-        }
-        for number, (x, x_adv, label) in enumerate(zip(images["x"][:count], images["x_adv"][:count], labels[:count], strict=True))
+        Example(
+            caption=caption,
+            label=classes[label],
+            original=picture(x),
+            perturbation=perturbation_picture(x, x_adv, largest),
+            adversarial=picture(x_adv),
+            predictions=tuple(Prediction(model, classes[int(each[place])], int(each[place]) == label) for model, each in predicted),
+            attack=describe(job),
+        )
+        for place, (x, x_adv, label) in enumerate(zip(images["x"][:count], images["x_adv"][:count], labels[:count], strict=True))
     ]

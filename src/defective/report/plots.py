@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from defective.experiments.store import Store
 from defective.report.figures import COLOURS, GRAY, banded, dress, legend
-from defective.report.numbers import cells_by_place
-from defective.results.measured import Document
+from defective.results.documents import ExhibitResult, Measured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,59 +21,59 @@ PANELS = 8
 _MEASURED, _PUBLISHED = COLOURS[0], GRAY
 
 
-def plot(document: Document, store: Store) -> "Figure | None":
-    """The figure of an exhibit, from its document; None if nothing was measured or its view is no plot.
+def plot(result: ExhibitResult, store: Store) -> "Figure | None":
+    """The figure of an exhibit; None if nothing was measured or its view is no plot.
 
     Args:
-        document: What :func:`defective.results.measured.document` says of it.
+        result: What was measured.
         store: Where the training histories lie.
     """
     views = {"table": _table, "scatter": _scatter, "curves": _curves}
-    if not any(cell["measured"] for cell in document["cells"]):
+    if not any(cell.measured for cell in result.cells):
         return None
-    if document["view"] == "training":
-        return _training(document, store)
-    return views[document["view"]](document) if document["view"] in views else None
+    if result.view == "training":
+        return _training(result, store)
+    return views[result.view](result) if result.view in views else None
 
 
-def _table(document: Document) -> "Figure":
+def _table(result: ExhibitResult) -> "Figure":
     """A panel a column, rows downwards: published hollow, measured filled with its interval."""
-    columns, count = document["columns"], len(document["rows"])
+    columns, count = result.columns, len(result.rows)
     lines = math.ceil(len(columns) / PANELS)
     across = math.ceil(len(columns) / lines)
     figure = _figure(lines * (0.75 + 0.165 * count) + 0.3, width=min(WIDTH, 2.4 + 1.6 * across))
     grid = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False)
     for axes, column in zip(grid.flat, columns, strict=False):
-        _panel(axes, document, column)
+        _panel(axes, result, column)
     for axes in grid.flat[len(columns) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
-        axes.set_yticks(range(count), [row["label"] for row in document["rows"]])
+        axes.set_yticks(range(count), [row.label for row in result.rows])
         axes.set_ylim(count - 0.5, -0.5)
     for above, below in zip(grid[:-1].flat, grid[1:].flat, strict=True):
         above.tick_params(labelbottom=not below.get_visible())
-    _scale(grid[0, 0], document, wide=across <= 4)
-    figure.supxlabel("%" if document["unit"] == "%" else f"{document['unit']}, log scale", fontsize=SMALL)
-    seeds = ", small: each seed" if document["seeds"] > 1 else ""
+    _scale(grid[0, 0], result, wide=across <= 4)
+    figure.supxlabel("%" if result.unit == "%" else f"{result.unit}, log scale", fontsize=SMALL)
+    seeds = ", small: each seed" if result.seeds > 1 else ""
     marks = {"published": _PUBLISHED, f"measured, 95\N{NO-BREAK SPACE}% interval{seeds}": _MEASURED}
     legend(figure, handles=[_mark(name, colour) for name, colour in marks.items()], fontsize=SMALL)
     return figure
 
 
-def _panel(axes: "Axes", document: Document, column: str) -> None:
-    cells = dict(enumerate(cell for cell in document["cells"] if cell["column"] == column))
-    published = {y: cell["published"] for y, cell in cells.items() if cell["published"] is not None}
-    measured = {y: cell["measured"] for y, cell in cells.items() if cell["measured"] is not None}
-    bound = _bounds(document)
+def _panel(axes: "Axes", result: ExhibitResult, column: str) -> None:
+    cells = dict(enumerate(cell for cell in result.cells if cell.column == column))
+    published = {y: cell.published for y, cell in cells.items() if cell.published is not None}
+    measured = {y: cell.measured for y, cell in cells.items() if cell.measured is not None}
+    bound = _bounds(result)
     both = published.keys() & measured.keys()
-    axes.hlines([*both], [published[y] for y in both], [measured[y]["mean"] for y in both], color=GRAY, linewidth=0.6, alpha=0.5)
+    axes.hlines([*both], [published[y] for y in both], [measured[y].mean for y in both], color=GRAY, linewidth=0.6, alpha=0.5)
     axes.plot([*published.values()], [*published], **_style(_PUBLISHED), label="published")
-    lows, highs = ([min(max(each[end], bound[0]), bound[1]) for each in measured.values()] for end in ("low", "high"))
+    lows, highs = ([min(max(getattr(each, end), bound[0]), bound[1]) for each in measured.values()] for end in ("low", "high"))
     axes.hlines([*measured], lows, highs, color=_MEASURED, linewidth=1.6, alpha=0.6, label="intervals")
-    if document["seeds"] > 1:
-        dots = [(value, y) for y, each in measured.items() for value in each["values"]]
+    if result.seeds > 1:
+        dots = [(value, y) for y, each in measured.items() for value in each.values]
         axes.plot(*zip(*dots, strict=True), ".", markersize=2, color=_MEASURED, label="seeds") if dots else None
-    axes.plot([each["mean"] for each in measured.values()], [*measured], **_style(_MEASURED), label="measured")
+    axes.plot([each.mean for each in measured.values()], [*measured], **_style(_MEASURED), label="measured")
     axes.set_title("\n".join(textwrap.wrap(column, 12)), fontsize=SMALL)
     axes.grid(color=GRAY, alpha=0.18, linewidth=0.5)
     axes.set_axisbelow(True)
@@ -84,19 +83,19 @@ def _panel(axes: "Axes", document: Document, column: str) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _bounds(document: Document) -> tuple[float, float]:
+def _bounds(result: ExhibitResult) -> tuple[float, float]:
     """Ends of the axis: 0 and 100 for shares, beyond all finite numbers for scores."""
-    if document["unit"] == "%":
+    if result.unit == "%":
         return 0.0, 100.0
-    numbers = [cell["published"] for cell in document["cells"]]
-    numbers += [cell["measured"][key] for cell in document["cells"] if cell["measured"] for key in ("mean", "low", "high")]
+    numbers = [cell.published for cell in result.cells]
+    numbers += [getattr(cell.measured, key) for cell in result.cells if cell.measured for key in ("mean", "low", "high")]
     finite = [number for number in numbers if number is not None and 0 < number < math.inf]
     return (min(finite) / 2, max(finite) * 2) if finite else (0.1, 10.0)
 
 
-def _scale(axes: "Axes", document: Document, *, wide: bool) -> None:
-    low, high = _bounds(document)
-    if document["unit"] == "%":
+def _scale(axes: "Axes", result: ExhibitResult, *, wide: bool) -> None:
+    low, high = _bounds(result)
+    if result.unit == "%":
         axes.set_xticks(range(0, 101, 25 if wide else 50))
         axes.set_xlim(low - 4, high + 4)
     else:
@@ -104,24 +103,24 @@ def _scale(axes: "Axes", document: Document, *, wide: bool) -> None:
         axes.set_xlim(low, high)
 
 
-def _scatter(document: Document) -> "Figure":
+def _scatter(result: ExhibitResult) -> "Figure":
     """The second column, a defence rate, against the first, each point with its row's label."""
     figure, axes = _single()
-    across, up = document["columns"]
-    cells = cells_by_place(document)
-    pairs = {row["label"]: (cells[row["name"], across], cells[row["name"], up]) for row in document["rows"]}
-    both = {label: (x["published"], y["published"]) for label, (x, y) in pairs.items()}
-    published = {label: point for label, point in both.items() if None not in point}
-    measured = {label: (x["measured"], y["measured"]) for label, (x, y) in pairs.items() if x["measured"] and y["measured"]}
+    across, up = result.columns
+    pairs = {row.label: (result.cell(row.name, across), result.cell(row.name, up)) for row in result.rows}
+    published = {
+        label: (x.published, y.published) for label, (x, y) in pairs.items() if x.published is not None and y.published is not None
+    }
+    measured = {label: (x.measured, y.measured) for label, (x, y) in pairs.items() if x.measured and y.measured}
     if published:
         axes.plot(*zip(*published.values(), strict=True), **_style(_PUBLISHED, "--"), label="published")
     for x, y in measured.values():
-        axes.errorbar(x["mean"], y["mean"], xerr=_error(x), yerr=_error(y), color=_MEASURED, alpha=0.6)
-    points = {label: (x["mean"], y["mean"]) for label, (x, y) in measured.items()}
+        axes.errorbar(x.mean, y.mean, xerr=_error(x), yerr=_error(y), color=_MEASURED, alpha=0.6)
+    points = {label: (x.mean, y.mean) for label, (x, y) in measured.items()}
     if points:
         axes.plot(*zip(*points.values(), strict=True), **_style(_MEASURED, "-"), label="measured, 95\N{NO-BREAK SPACE}% intervals")
-    axes.set_xlabel(f"{across}, {document['unit']}", fontsize=SMALL + 1)
-    axes.set_ylabel(f"withstands {up}, {document['unit']}", fontsize=SMALL + 1)
+    axes.set_xlabel(f"{across}, {result.unit}", fontsize=SMALL + 1)
+    axes.set_ylabel(f"defence rate under {up}, {result.unit}", fontsize=SMALL + 1)
     axes.margins(0.1)
     legend(figure, fontsize=SMALL)
     # Measured names to the right and upwards, published ones to the left and downwards: such curves fall. Where points lie on
@@ -132,36 +131,36 @@ def _scatter(document: Document) -> "Figure":
     return figure
 
 
-def _curves(document: Document) -> "Figure":
+def _curves(result: ExhibitResult) -> "Figure":
     """One line a row over the columns, whose names are numbers."""
     figure, axes = _single()
-    for colour, row in zip(cycle(COLOURS), document["rows"], strict=False):
-        cells = {float(cell["column"]): cell for cell in document["cells"] if cell["row"] == row["name"]}
-        measured = {x: cell["measured"] for x, cell in cells.items() if cell["measured"]}
+    for colour, row in zip(cycle(COLOURS), result.rows, strict=False):
+        cells = {float(cell.column): cell for cell in result.cells if cell.row == row.name}
+        measured = {x: cell.measured for x, cell in cells.items() if cell.measured}
         if measured:
-            banded(axes, [(x, at["mean"], at["low"], at["high"]) for x, at in measured.items()], colour, row["label"])
-        published = [(x, cell["published"]) for x, cell in cells.items() if cell["published"] is not None]
+            banded(axes, [(x, at.mean, at.low, at.high) for x, at in measured.items()], colour, row.label)
+        published = [(x, cell.published) for x, cell in cells.items() if cell.published is not None]
         if published:
-            axes.plot(*zip(*published, strict=True), **_style(colour, "--"), label=f"{row['label']}, published")
-    axes.set_xticks([float(column) for column in document["columns"]])
+            axes.plot(*zip(*published, strict=True), **_style(colour, "--"), label=f"{row.label}, published")
+    axes.set_xticks([float(column) for column in result.columns])
     axes.set_xlabel("standard deviation σ of the noise, in levels of 255", fontsize=SMALL + 1)
-    axes.set_ylabel(f"right, {document['unit']}", fontsize=SMALL + 1)
+    axes.set_ylabel(f"accuracy, {result.unit}", fontsize=SMALL + 1)
     axes.set_ylim(0, 102)
     legend(figure, fontsize=SMALL)
     return figure
 
 
-def _training(document: Document, store: Store) -> "Figure":
+def _training(result: ExhibitResult, store: Store) -> "Figure":
     """A panel a column: accuracy in training (dashed) and test (solid) by epoch, each seed a line."""
     from matplotlib.ticker import MaxNLocator
 
-    columns = [column for column in document["columns"] if any(_histories(document, store, column))]
+    columns = [column for column in result.columns if any(_histories(result, store, column))]
     figure = _figure(3.2, width=min(WIDTH, 3.6 * len(columns) + 1.2))
     handles: dict[str, Any] = {}
     for axes, column in zip(figure.subplots(1, len(columns), sharey=True, squeeze=False).flat, columns, strict=True):
         dress(axes)
         axes.tick_params(labelsize=SMALL)
-        for colour, label, history in _histories(document, store, column):
+        for colour, label, history in _histories(result, store, column):
             epochs = [row["epoch"] for row in history]
             for part, line in (("train", "--"), ("test", "-")):
                 shares = [100 * row[f"{part}_accuracy"] for row in history]
@@ -176,15 +175,15 @@ def _training(document: Document, store: Store) -> "Figure":
     return figure
 
 
-def _histories(document: Document, store: Store, column: str) -> Iterator[tuple[str, str, list[dict[str, float]]]]:
+def _histories(result: ExhibitResult, store: Store, column: str) -> Iterator[tuple[str, str, list[dict[str, float]]]]:
     """Colour, label and epochs of each trained net of a column."""
-    colours = dict(zip((row["name"] for row in document["rows"]), cycle(COLOURS), strict=False))
-    labels = {row["name"]: row["label"] for row in document["rows"]}
-    for cell in document["cells"]:
-        for job in cell["jobs"] if cell["column"] == column else ():
+    colours = dict(zip((row.name for row in result.rows), cycle(COLOURS), strict=False))
+    labels = {row.name: row.label for row in result.rows}
+    for cell in result.cells:
+        for job in cell.jobs if cell.column == column else ():
             history = (store.result(job) or {}).get("history")
             if history:
-                yield colours[cell["row"]], labels[cell["row"]], history
+                yield colours[cell.row], labels[cell.row], history
 
 
 def _figure(height: float, *, width: float = WIDTH) -> "Figure":
@@ -213,8 +212,8 @@ def _mark(name: str, colour: str) -> Any:
     return Line2D([], [], **_style(colour), label=name)
 
 
-def _error(measured: dict[str, Any]) -> list[list[float]]:
-    return [[max(0.0, measured["mean"] - measured["low"])], [max(0.0, measured["high"] - measured["mean"])]]
+def _error(measured: Measured) -> list[list[float]]:
+    return [[max(0.0, measured.mean - measured.low)], [max(0.0, measured.high - measured.mean)]]
 
 
 def _names(axes: "Axes", points: dict[str, tuple[float, float]], side: int) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 
 from defective.experiments.describe import describe, title
 from defective.experiments.plan import Plan
-from defective.experiments.store import Store, name_of
-from defective.report.numbers import duration, shown
-from defective.results.measured import Document
+from defective.experiments.store import Document, Store, name_of
+from defective.results.documents import ExhibitResult
 from defective.specs import Job, TrainJob
 from defective.statistics import Rate
+from defective.tables import duration, number
 
 _MACHINE = ("device", "precision", "torch", "python", "defective")
 # Corners of the little curves, in their own units.
@@ -17,7 +17,7 @@ _WIDTH, _HEIGHT = 96, 24
 
 
 def how_measured(planned: Iterable[Plan], store: Store) -> dict[str, Any]:
-    """What the end of the page tells: machines with their cost, trained nets, jobs that failed and those with damaged results."""
+    """What the end of the page tells: machines with their cost, trained models, jobs that failed and those with corrupt results."""
     jobs = list(dict.fromkeys(job for plan in planned for job in plan.jobs))
     results = {job: result for job in jobs if (result := store.result(job)) is not None}
     return {
@@ -27,25 +27,22 @@ def how_measured(planned: Iterable[Plan], store: Store) -> dict[str, Any]:
         "machines": _machines(results.values()),
         "nets": [_net(job, result) for job, result in results.items() if isinstance(job, TrainJob)],
         "failed": _failed([job for job in jobs if job not in results], store),
-        "damaged": [describe(job) for job in jobs if job not in results and store.damaged([job])],
+        "corrupt": [describe(job) for job in jobs if job not in results and store.damaged([job])],
     }
 
 
-def job_notes(documents: Iterable[Document]) -> dict[str, Any]:
-    """What the page tells of each job behind a number: jobs by name, their machines each once."""
-    machines: list[str] = []
+def job_notes(results: Iterable[ExhibitResult]) -> dict[str, Any]:
+    """What the page's script shows of each job behind a number: jobs by name, their machines each once."""
+    machines: dict[str, int] = {}
     jobs: dict[str, list[Any]] = {}
-    for document in documents:
-        for name, job in document["jobs"].items():
-            machine = machine_line(job["machine"] or {})
-            if machine not in machines:
-                machines.append(machine)
-            seconds = None if job["seconds"] is None else duration(job["seconds"])
-            jobs[name] = [job["about"], seconds, machines.index(machine), job["finished"]]
-    return {"machines": machines, "jobs": jobs}
+    for result in results:
+        for name, job in result.jobs.items():
+            machine = machines.setdefault(machine_line(job.machine), len(machines))
+            jobs[name] = [job.description, duration(job.seconds), machine, job.finished]
+    return {"machines": list(machines), "jobs": jobs}
 
 
-def machine_line(machine: Document) -> str:
+def machine_line(machine: dict[str, str]) -> str:
     """A machine on one line.
 
     Example:
@@ -56,20 +53,17 @@ def machine_line(machine: Document) -> str:
     return ", ".join(value if key in ("device", "precision") else f"{key} {value}" for key, value in known) or "machine not noted"
 
 
-def _machines(results: Iterable[Document]) -> list[dict[str, Any]]:
+def _machines(results: Iterable[Document]) -> list[tuple[str, str, str, str]]:
+    """Each machine: what it is, its jobs, what they took, when they were finished."""
     found: dict[str, list[Document]] = {}
     for result in results:
         found.setdefault(machine_line(result["machine"]), []).append(result)
-    return [
-        {
-            "about": about,
-            "jobs": len(done),
-            "cost": duration(sum(result["seconds"] for result in done)),
-            "from": min(result["finished"] for result in done),
-            "to": max(result["finished"] for result in done),
-        }
-        for about, done in sorted(found.items(), key=lambda item: -len(item[1]))
-    ]
+    rows = []
+    for about, done in sorted(found.items(), key=lambda item: -len(item[1])):
+        first, last = (end(result["finished"] for result in done) for end in (min, max))
+        took = duration(sum(result["seconds"] for result in done))
+        rows.append((about, f"{len(done):,}", took, first if first == last else f"{first} to {last}"))
+    return rows
 
 
 def _net(job: TrainJob, result: Document) -> dict[str, Any]:
@@ -83,7 +77,7 @@ def _net(job: TrainJob, result: Document) -> dict[str, Any]:
         "width": f"{job.recipe.width_mult:g}",
         "parameters": result.get("parameters"),
         "value": repr(percent),
-        "accuracy": shown(percent, "%"),
+        "accuracy": number(percent),
         "cost": duration(result["seconds"]),
         "curve": _curve([row["test_accuracy"] for row in result.get("history", []) if "test_accuracy" in row]),
     }

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable
 from functools import partial
+from typing import TypeVar
 
 from defective.experiments.plan import Plan
-from defective.experiments.store import Document, Store
+from defective.experiments.store import Store
 from defective.paper import EXHIBITS, Cell, Claim, Comparison, Exhibit, judge
-from defective.paper.claims import Judgement, Ref, Verdict, overall
-from defective.results.at_chance import AtChanceFilter, Entry
+from defective.paper.claims import Ref, Verdict, overall
+from defective.results.at_chance import AtChanceFilter
+from defective.results.documents import AtChance, ClaimResult, ComparisonResult, Difference, TrainingMismatch, Verdicts
 from defective.results.paired_comparison import PairedComparison
 from defective.results.training_mismatch import training_mismatch
 from defective.results.values import measured
 from defective.statistics import Estimate
+
+_OfJob = TypeVar("_OfJob", AtChance, TrainingMismatch)
 
 
 class ClaimEvaluator:
@@ -24,9 +28,9 @@ class ClaimEvaluator:
     def __init__(self, plan: Plan, store: Store) -> None:
         self._plan, self._store = plan, store
         self._paired = PairedComparison(store)
-        self.at_chance = AtChanceFilter(plan, store)
+        self.at_chance = AtChanceFilter(store)
 
-    def evaluate(self, claim: Claim, exhibit: Exhibit) -> Document:
+    def evaluate(self, claim: Claim, exhibit: Exhibit) -> ClaimResult:
         """Verdicts of a claim and of each of its comparisons, in the measured and in the published numbers.
 
         A comparison with a model at chance, or of models trained for unequal numbers of epochs, is undecided: a model that learned
@@ -40,19 +44,26 @@ class ClaimEvaluator:
             _doubt(each.verdict) if low or less else each.verdict
             for each, low, less in zip(judgements, at_chance, mismatched, strict=True)
         ]
-        return {
-            "text": claim.text,
-            "where": claim.where,
-            "verdict": overall(verdicts),
-            "at_chance": each_once(entry for nets in at_chance for entry in nets),
-            "unequal": each_once(entry for nets in mismatched for entry in nets),
-            "counts": _counts(verdicts),
-            "published": {"verdict": overall(printed), "counts": _counts(printed)},
-            "comparisons": [
-                _comparison(comparison, judgement, verdict, of_paper)
+        return ClaimResult(
+            text=claim.text,
+            section=claim.where,
+            verdict=overall(verdicts),
+            counts=_counts(verdicts),
+            at_chance=once_per_job(each for models in at_chance for each in models),
+            training_mismatch=once_per_job(each for models in mismatched for each in models),
+            published=Verdicts(verdict=overall(printed), counts=_counts(printed)),
+            comparisons=tuple(
+                ComparisonResult(
+                    left=comparison.left,
+                    right=comparison.right,
+                    within=comparison.within,
+                    difference=judgement.difference and Difference(**judgement.difference._asdict()),
+                    verdict=verdict,
+                    published_verdict=of_paper,
+                )
                 for comparison, judgement, verdict, of_paper in zip(claim.comparisons, judgements, verdicts, printed, strict=True)
-            ],
-        }
+            ),
+        )
 
     def _cells(self, exhibit: Exhibit, ref: Ref) -> list[Cell]:
         """One cell for each seed; none if the plan has no data set for the exhibit."""
@@ -70,20 +81,20 @@ class ClaimEvaluator:
     def _correlations(self, exhibit: Exhibit, left: Ref, right: Ref) -> dict[int, float]:
         return {seed: self._paired.correlation(*pair) for seed, pair in self._both(exhibit, left, right).items()}
 
-    def _at_chance(self, exhibit: Exhibit, comparison: Comparison) -> list[Entry]:
+    def _at_chance(self, exhibit: Exhibit, comparison: Comparison) -> list[AtChance]:
         sides = [side for side in (comparison.left, comparison.right) if isinstance(side, tuple)]
-        return [entry for side in sides for cell in self._cells(exhibit, side) for entry in self.at_chance.of(cell.job)]
+        return [each for side in sides for cell in self._cells(exhibit, side) for each in self.at_chance.of(cell.job)]
 
-    def _mismatched(self, exhibit: Exhibit, comparison: Comparison) -> list[Entry]:
+    def _mismatched(self, exhibit: Exhibit, comparison: Comparison) -> list[TrainingMismatch]:
         if not isinstance(comparison.right, tuple):
             return []
         both = self._both(exhibit, comparison.left, comparison.right)
-        return [entry for pair in both.values() for entry in training_mismatch(*pair)]
+        return [found for pair in both.values() if (found := training_mismatch(*pair)) is not None]
 
 
-def each_once(entries: Iterable[Entry]) -> list[Entry]:
-    """One entry for each job."""
-    return list({entry["job"]: entry for entry in entries}.values())
+def once_per_job(found: Iterable[_OfJob]) -> tuple[_OfJob, ...]:
+    """The last entry of each job."""
+    return tuple({each.job: each for each in found}.values())
 
 
 def _place(exhibit: Exhibit, ref: Ref) -> tuple[Exhibit, str, str]:
@@ -101,16 +112,5 @@ def _doubt(verdict: Verdict) -> Verdict:
     return "undecided" if verdict in ("holds", "fails") else verdict
 
 
-def _counts(verdicts: list[Verdict]) -> dict[str, int]:
+def _counts(verdicts: list[Verdict]) -> dict[Verdict, int]:
     return {each: verdicts.count(each) for each in dict.fromkeys(verdicts)}
-
-
-def _comparison(comparison: Comparison, judgement: Judgement, verdict: Verdict, printed: Verdict) -> Document:
-    return {
-        "left": list(comparison.left),
-        "right": list(comparison.right) if isinstance(comparison.right, tuple) else comparison.right,
-        "within": comparison.within,
-        "difference": judgement.difference and judgement.difference._asdict(),
-        "verdict": verdict,
-        "published": printed,
-    }

@@ -1,11 +1,11 @@
 """Measured exhibits as small JSON files in a folder, without images and nets."""
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
 from defective.experiments.store import Store, write_json
-from defective.results.measured import Document, best_documents, plain
+from defective.results.documents import ExhibitResult
+from defective.results.measured import best_documents
 
 
 def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
@@ -20,19 +20,19 @@ def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
     documents = best_documents(store)
     written = [_place(document, out) for document in documents]
     for document, file in zip(documents, written, strict=True):
-        write_json(file, plain(document))
+        write_json(file, document.as_json())
     removed = {}
     for document, file in zip(documents, written, strict=True):
-        for other in sorted(out.glob(f"*/{document['scale']}/*/{file.name}")):
+        for other in sorted(out.glob(f"*/{document.scale}/*/{file.name}")):
             if other not in written and _holds_all_of(document, other):
                 _remove(other)
                 removed[other] = file
     return written, removed
 
 
-def _place(document: Document, out: Path) -> Path:
-    devices = sorted({job["kind_of_device"] for job in document["jobs"].values()})
-    return out.joinpath("-".join(document["data"].values()), document["scale"], "-".join(devices), f"{document['exhibit']}.json")
+def _place(document: ExhibitResult, out: Path) -> Path:
+    devices = sorted({job.device_type for job in document.jobs.values()})
+    return out.joinpath("-".join(document.data.values()), document.scale, "-".join(devices), f"{document.exhibit}.json")
 
 
 def _remove(file: Path) -> None:
@@ -43,15 +43,15 @@ def _remove(file: Path) -> None:
             folder.rmdir()
 
 
-def _holds_all_of(document: Document, file: Path) -> bool:
+def _holds_all_of(document: ExhibitResult, file: Path) -> bool:
     """Whether a file is an export of the same exhibit and scale whose jobs are all in a document, done at the same time."""
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        other = json.loads(file.read_text())
-        same = all(other[key] == document[key] for key in ("exhibit", "scale"))
+    with suppress(OSError, ValueError):
+        other = ExhibitResult.from_json(file.read_text())
+        same = (other.exhibit, other.scale) == (document.exhibit, document.scale)
         return same and _done(other) != set() and _done(other) <= _done(document)
     return False
 
 
-def _done(document: Document) -> set[tuple[str, float, str]]:
+def _done(document: ExhibitResult) -> set[tuple[str, float, str]]:
     """Which jobs, and what tells one that was done here from one that was done elsewhere."""
-    return {(name, job["seconds"], job["finished"]) for name, job in document["jobs"].items()}
+    return {(name, job.seconds, job.finished) for name, job in document.jobs.items()}

@@ -44,8 +44,8 @@ class PairedComparison:
                 case NoiseJob() | ShuffleJob():
                     found, _ = read_tensors(self._store.at(cell.job) / "outcome.safetensors", (cell.value, "index"))
                     return found["index"], found[cell.value], torch.ones_like(found[cell.value])
-        except (InputError, KeyError):
-            # Stores of earlier versions hold only the number of correct images of a curve.
+        except InputError:
+            # A store may be copied without its images.
             return None
         return None
 

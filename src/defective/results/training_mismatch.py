@@ -1,29 +1,27 @@
 """Models trained for fewer epochs than what they are compared with: their difference may be one of training alone."""
 
-from typing import Any
-
 from defective.experiments.describe import title
 from defective.experiments.store import name_of
 from defective.paper import Cell
+from defective.results.documents import TrainingMismatch
 from defective.specs import CraftJob, NoiseJob, ShuffleJob, TrainJob
 
-Entry = dict[str, Any]
+
+def training_mismatch(left: Cell, right: Cell) -> TrainingMismatch | None:
+    """The one of two measured models that was trained for fewer epochs; None if both were trained equally long."""
+    one, other = _model(left), _model(right)
+    if one is None or other is None or one.recipe.epochs == other.recipe.epochs:
+        return None
+    less, more = sorted((one, other), key=lambda model: model.recipe.epochs)
+    return TrainingMismatch(
+        job=name_of(less),
+        model=f"{title(less)} on {less.data}",
+        epochs=less.recipe.epochs,
+        other_epochs=more.recipe.epochs,
+    )
 
 
-def training_mismatch(left: Cell, right: Cell) -> list[Entry]:
-    """The one of two measured models that was trained for fewer epochs: its ``job``, ``net``, ``epochs`` and those of the ``other``."""
-    one, other = _net(left), _net(right)
-    if one is None or other is None:
-        return []
-    less, more = sorted((one, other), key=lambda net: net.recipe.epochs)
-    if less.recipe.epochs == more.recipe.epochs:
-        return []
-    return [
-        {"job": name_of(less), "net": f"{title(less)} on {less.data}", "epochs": less.recipe.epochs, "other": more.recipe.epochs}
-    ]
-
-
-def _net(cell: Cell) -> TrainJob | None:
+def _model(cell: Cell) -> TrainJob | None:
     """The model that a number is about; an adversarial set belongs to none alone."""
     match cell.job:
         case TrainJob():

@@ -1,43 +1,52 @@
 """Stored results as numbers with intervals, in the unit of their exhibit."""
 
 import math
+from typing import NamedTuple
 
-from defective.experiments.store import Document, Store
+from defective.experiments.store import Store
 from defective.paper import Cell
+from defective.results.documents import Count
 from defective.statistics import Estimate, Rate
 
 
-def _value(cell: Cell, store: Store, unit: str) -> Document | None:
-    """The measured value of one seed in the exhibit's unit; None if it was not measured or nothing could be counted."""
-    result = store.result(cell.job)
-    if result is None:
-        return None
-    counts = result["values"][cell.value]
-    if unit == "%":
-        rate = Rate.of(counts["hits"], counts["total"])
-        low, high = rate.interval
-        return {"value": 100 * rate, "low": 100 * low, "high": 100 * high, "counts": counts} if rate.total else None
-    if counts["score"] is None:
-        return None
-    high = counts["high"] if counts["high"] is not None else float("inf")
-    return {"value": counts["score"], "low": counts["low"], "high": high, "counts": {"images": counts["images"]}}
+class Value(NamedTuple):
+    """The measured value of one seed in the exhibit's unit, its interval, and how many images it is of."""
+
+    value: float
+    interval: tuple[float, float]
+    images: Count
 
 
-def values(cells: list[Cell], store: Store, unit: str) -> dict[int, Document]:
-    """Seed to value, of the seeds that were measured."""
+def values(cells: list[Cell], store: Store, unit: str) -> dict[int, Value]:
+    """Seed to value, of the seeds that were measured and where images could be counted."""
     return {seed: value for seed, cell in enumerate(cells) if (value := _value(cell, store, unit)) is not None}
 
 
-def estimate(found: dict[int, Document], unit: str) -> Estimate | None:
+def estimate(found: dict[int, Value], unit: str) -> Estimate | None:
     """The values of several seeds as one estimate; None if there is none."""
     if not found:
         return None
     each = found.values()
     limits = (0.0, 100.0 if unit == "%" else math.inf)
-    intervals = tuple((value["low"], value["high"]) for value in each)
-    return Estimate(tuple(value["value"] for value in each), intervals, tuple(found), limits)
+    return Estimate(tuple(value.value for value in each), tuple(value.interval for value in each), tuple(found), limits)
 
 
 def measured(cells: list[Cell], store: Store, unit: str) -> Estimate | None:
     """What cells hold, one for each seed, as one estimate."""
     return estimate(values(cells, store, unit), unit)
+
+
+def _value(cell: Cell, store: Store, unit: str) -> Value | None:
+    result = store.result(cell.job)
+    if result is None:
+        return None
+    found = result["values"][cell.value]
+    if unit == "%":
+        rate = Rate.of(found["hits"], found["total"])
+        low, high = rate.interval
+        count = Count(num_evaluated=rate.total, num_correct=rate.hits)
+        return Value(100 * float(rate), (100 * low, 100 * high), count) if rate.total else None
+    if found["score"] is None:
+        return None
+    high = math.inf if found["high"] is None else found["high"]
+    return Value(found["score"], (found["low"], high), Count(num_evaluated=found["images"]))

@@ -5,11 +5,11 @@ import pytest
 from defective.experiments.plan import Plan, read_plan
 from defective.experiments.store import Store
 from defective.paper import Scale
-from defective.report import departures as module
-from defective.report.departures import departures, seed_notes
-from defective.report.numbers import setting
-from defective.report.parts import Shelf, parts
+from defective.report import deviations as module
+from defective.report.deviations import deviations, seed_notes
 from defective.report.provenance import how_measured
+from defective.report.sections import ResultReader, sections
+from defective.report.wording import setting
 from defective.specs import Recipe
 from filled_store import filled_store, finish
 
@@ -30,7 +30,7 @@ def shown(tmp_path):
     def show(*asked: Plan):
         # Nothing is finished: what is shown does not depend on it.
         store = filled_store(tmp_path / "store", *asked, every=1)
-        return parts(plans(store), Shelf(store))
+        return sections(plans(store), ResultReader(store))
 
     return show
 
@@ -41,14 +41,14 @@ def test_a_plan_comes_back_as_it_was_noted(tmp_path):
 
 
 def test_of_plans_alike_the_one_with_most_seeds_is_shown(shown):
-    (part,) = shown(plan("table7", seeds=3), plan("table7"), plan("table7", seeds=2))
-    assert part.name == "table7"
-    assert part.document["seeds"] == 3
+    (section,) = shown(plan("table7", seeds=3), plan("table7"), plan("table7", seeds=2))
+    assert section.name == "table7"
+    assert section.result.seeds == 3
 
 
 def test_exhibits_come_in_the_papers_order_and_the_largest_scale_first(shown):
     found = shown(plan("figure2", "table4", "table7"), plan("table7", scale="fast"), plan("table7", cifar10="my set/1"))
-    assert [part.name for part in found] == [
+    assert [section.name for section in found] == [
         "table4",
         "table7-fast-cifar10",
         "table7-tiny-cifar10",
@@ -65,18 +65,18 @@ def test_all_is_every_exhibit(shown):
 @pytest.fixture
 def told(tmp_path, shown):
     """What is said to be done otherwise under plans."""
-    return lambda *asked: departures(shown(*asked), Store(tmp_path / "store"))
+    return lambda *asked: deviations(shown(*asked), Store(tmp_path / "store"))
 
 
 def test_a_scale_other_than_the_papers_says_what_it_does_otherwise(told):
     (found,) = told(plan("table7"), plan("table6", mnist="mnist"))
-    assert found["sets"] == ["mnist", "cifar10"] and found["notes"] == []
-    rows = {what: (paper, here) for what, paper, here in found["rows"]}
+    assert found.data == ["mnist", "cifar10"] and found.notes == []
+    rows = {what: (paper, here) for what, paper, here in found.rows}
     assert rows["images for the boundary attack, at most"] == ("500", "50")
-    assert rows["images attacked by FGSM, PGD and their like, at most (Table 2: twice as many)"] == ("5,000", "1,000")
+    assert rows["adversarial examples of FGSM, PGD and their like, at most (Table 2: twice as many)"] == ("5,000", "1,000")
     assert rows["epochs (cifar10)"] == ("350", "5")
     assert rows["epochs (mnist)"] == ("50", "3")
-    assert rows["width of the nets (mnist)"] == ("1", "0.25")
+    assert rows["width of the models (mnist)"] == ("1", "0.25")
 
 
 def test_every_amount_and_number_of_a_recipe_has_words():
@@ -86,28 +86,28 @@ def test_every_amount_and_number_of_a_recipe_has_words():
 
 def test_at_the_papers_scale_nothing_is_done_otherwise(told):
     (found,) = told(plan("table7", scale="paper"))
-    assert found["rows"] == []
+    assert found.rows == []
 
 
 def test_the_recipe_shown_is_the_one_that_was_used(told):
     asked = Plan(("table1",), "paper", {"imagenet": "few"}, {"imagenet": (3, 64, 64)}, readers={"imagenet": "tiny-imagenet"})
     (found,) = told(asked)
     assert asked.setups[0].recipes["imagenet"].epochs == 350
-    rows = {what: (paper, here) for what, paper, here in found["rows"]}
+    rows = {what: (paper, here) for what, paper, here in found.rows}
     assert rows["epochs"] == ("100", "350") and rows["augmentation"] == ("resized-crop-flip", "crop-flip")
     assert rows["images in a batch"] == ("256", "128")
 
 
 def test_learning_rate_is_shown_where_it_differs(told):
     (found,) = told(plan("table7"))
-    assert ("learning rate", "0.1", "0.2") in found["rows"]
+    assert ("learning rate", "0.1", "0.2") in found.rows
 
 
 def test_a_data_set_that_stands_in_is_named(told):
     asked = [plan("table7", cifar10="cifar10-jpeg"), plan("table7", cifar10="shapes", readers={"cifar10": "shapes"})]
-    jpeg, shapes = sorted(told(*asked), key=lambda one: one["sets"])
-    assert jpeg["notes"][0].startswith("cifar10-jpeg in place of cifar10: its name says")
-    assert shapes["notes"][0].startswith("shapes in place of cifar10: other images")
+    jpeg, shapes = sorted(told(*asked), key=lambda one: one.data)
+    assert jpeg.notes[0].startswith("cifar10-jpeg in place of cifar10: its name says")
+    assert shapes.notes[0].startswith("shapes in place of cifar10: other images")
 
 
 def trained_on(count: int, store: Store, asked: Plan) -> None:
@@ -141,33 +141,33 @@ def test_official_files_of_another_name_stand_in(tmp_path, name, count, note):
     asked = plan("table6", mnist=name, readers={"mnist": "mnist"})
     store = Store(tmp_path / "store")
     trained_on(count, store, asked) if count else None
-    (part,) = parts([asked], Shelf(store))
-    (found,) = departures([part], store)
-    assert found["notes"] == note
-    assert ("mnist-17k in place of mnist" in setting(part.document)) == (name == "mnist-17k")
+    (section,) = sections([asked], ResultReader(store))
+    (found,) = deviations([section], store)
+    assert found.notes == note
+    assert ("mnist-17k in place of mnist" in setting(section.result)) == (name == "mnist-17k")
 
 
 def test_the_name_of_the_folder_that_imagenet_is_read_from_says_nothing(tmp_path):
     readers = {"imagenet": "imagenet"}
     asked = Plan(("table1",), "tiny", {"imagenet": "ILSVRC2012"}, SHAPES, readers=readers)
-    (part,) = parts([asked], Shelf(Store(tmp_path / "store")))
-    (found,) = departures([part], Store(tmp_path / "store"))
-    assert found["notes"] == ["The official files of imagenet, called ILSVRC2012."]
-    assert setting(part.document) == "tiny scale, imagenet called ILSVRC2012, 1 seed"
+    (section,) = sections([asked], ResultReader(Store(tmp_path / "store")))
+    (found,) = deviations([section], Store(tmp_path / "store"))
+    assert found.notes == ["The official files of imagenet, called ILSVRC2012."]
+    assert setting(section.result) == "tiny scale, imagenet called ILSVRC2012, 1 seed"
 
 
 def test_a_stand_in_says_on_how_many_images_nets_were_trained(tmp_path):
     asked = Plan(("table1",), "tiny", {"imagenet": "few"}, {"imagenet": (3, 64, 64)}, readers={"imagenet": "tiny-imagenet"})
     store = Store(tmp_path / "store")
     trained_on(5000, store, asked)
-    (found,) = departures(parts([asked], Shelf(store)), store)
-    assert found["notes"][0].startswith("few (5,000 training images) in place of imagenet: other images")
+    (found,) = deviations(sections([asked], ResultReader(store)), store)
+    assert found.notes[0].startswith("few (5,000 training images) in place of imagenet: other images")
 
 
 def test_a_plan_without_readers_takes_them_from_one_with(told):
     asked = [plan("table6", mnist="mnist-17k"), plan("figure14", mnist="mnist-17k", cifar10="cifar10", readers={"mnist": "mnist"})]
     (found,) = told(*asked)
-    assert found["notes"] == ["mnist-17k in place of mnist: files of the official form under another name."]
+    assert found.notes == ["mnist-17k in place of mnist: files of the official form under another name."]
 
 
 def test_what_intervals_cover_is_said_for_each_number_of_seeds(shown):
@@ -182,6 +182,6 @@ def test_cost_is_that_of_each_job_once(tmp_path):
     how = how_measured(plans(store), store)
     done = list(store.finished())
     assert how["jobs"] == len({job for each in asked for job in each.jobs})
-    assert how["finished"] == len(done) == how["machines"][0]["jobs"]
+    assert how["finished"] == len(done) == int(how["machines"][0][1])
     assert len(how["nets"]) == sum(name.startswith("train-") for name in done)
     assert [failure["error"] for failure in how["failed"]] == ["no <luck>"]

@@ -1,4 +1,4 @@
-"""What a store's report shows: each exhibit once for every scale and data set that it was asked for on."""
+"""What a report shows: each exhibit once for every scale and data set that it was asked for on."""
 
 import re
 from collections import Counter
@@ -14,78 +14,78 @@ from defective.experiments.plan import Plan
 from defective.experiments.store import Store, name_of
 from defective.files import read_tensors
 from defective.paper import EXHIBITS, SCALES
-from defective.results.measured import Document, best_plans, document
+from defective.results.documents import ExhibitResult
+from defective.results.measured import best_plans, document
 from defective.specs import Job
 
 _Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
-class Part:
+class Section:
     """One exhibit as one plan has it.
 
     Attributes:
         name: What its files and its place on the page are called: the exhibit, with scale and data where it is shown more than once.
         plan: The plan.
-        document: What was measured, see :func:`defective.results.measured.document`.
+        result: What was measured.
     """
 
     name: str
     plan: Plan
-    document: Document
+    result: ExhibitResult
 
 
 @dataclass
-class Shelf:
-    """What lies in a store: documents of exhibits under plans, each made once, as claims reach into exhibits that are not shown
-    themselves; files of finished jobs.
+class ResultReader:
+    """Reads results of exhibits, each once, as claims reach into exhibits that are not shown themselves; and files of finished jobs.
 
     Attributes:
         store: The store.
-        lost: Of each damaged file one line that says what it is and the way out.
+        skipped: Of each corrupt file one line that says what it is and what to do about it.
     """
 
     store: Store
-    lost: list[str] = field(default_factory=list)
-    _made: dict[tuple[str, int], Document] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    _read: dict[tuple[str, int], ExhibitResult] = field(default_factory=dict)
 
-    def document(self, exhibit: str, plan: Plan) -> Document | None:
-        """An exhibit's document; None if the plan has no data set for it."""
+    def result(self, exhibit: str, plan: Plan) -> ExhibitResult | None:
+        """The result of an exhibit; None if the plan has no data set for it."""
         if EXHIBITS[exhibit].data and EXHIBITS[exhibit].data not in plan.data:
             return None
         key = (exhibit, id(plan))
-        if key not in self._made:
-            self._made[key] = document(EXHIBITS[exhibit], plan, self.store)
-        return self._made[key]
+        if key not in self._read:
+            self._read[key] = document(EXHIBITS[exhibit], plan, self.store)
+        return self._read[key]
 
     def tensors(self, job: Job, name: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """A file of a finished job; None if it is not there, as in a store copied without its images, or damaged."""
+        """A file of a finished job; None if it is not there, as in a store copied without its images, or corrupt."""
         file = self.store.at(job) / name
         return self.read(name_of(job), partial(read_tensors, file)) if file.is_file() else None
 
     def read(self, name: str, how: Callable[[], _Read]) -> _Read | None:
-        """What a function reads of a finished job; None, and a line in ``lost``, if it is damaged."""
+        """What a function reads of a finished job; None, and a line in ``skipped``, if it is corrupt."""
         try:
             return how()
         except InputError as error:
             away = self.store.folder / "jobs" / name
             what = str(error).partition(": move ")[0]
             line = f"{what}: left out of the report. With {away} moved away, defective reproduce makes it again"
-            self.lost += [line] if line not in self.lost else []
+            self.skipped += [line] if line not in self.skipped else []
             return None
 
 
-def parts(planned: list[Plan], shelf: Shelf) -> list[Part]:
+def sections(planned: list[Plan], reader: ResultReader) -> list[Section]:
     """In the paper's order, the largest scale first; of several plans alike the best, see :func:`best_plans`."""
-    return list(_named(best_plans(planned), shelf))
+    return list(_named(best_plans(planned), reader))
 
 
-def _named(found: dict[tuple[str, str, str], Plan], shelf: Shelf) -> Iterator[Part]:
+def _named(found: dict[tuple[str, str, str], Plan], reader: ResultReader) -> Iterator[Section]:
     order, scales = list(EXHIBITS), list(SCALES)
     times = Counter(exhibit for exhibit, _, _ in found)
     for key in sorted(found, key=lambda key: (order.index(key[0]), -scales.index(key[1]), key[2])):
         name = key[0] if times[key[0]] == 1 else "-".join(each for each in key if each)
-        made = shelf.document(key[0], found[key])
-        assert made is not None
+        result = reader.result(key[0], found[key])
+        assert result is not None
         # Names of data sets may hold anything, names of files and of places on a page must not.
-        yield Part(re.sub(r"[^\w.-]+", "-", name), found[key], made)
+        yield Section(re.sub(r"[^\w.-]+", "-", name), found[key], result)

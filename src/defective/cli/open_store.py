@@ -8,7 +8,7 @@ from defective.cli.console import LEFT_OUT, warn, warn_damaged
 from defective.experiments.store import Store
 
 
-def opened(folder: Path) -> Store:
+def open_store(folder: Path) -> Store:
     """A store to look into, after a line on standard error for what of it is left out.
 
     Raises:

@@ -3,23 +3,32 @@ import pytest
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS
-from defective.report.largest import largest_difference
+from defective.report.largest_discrepancy import largest_discrepancy
+from defective.results.documents import CellResult, Count, Difference, ExhibitResult, Measured, RowLabel
 from defective.results.measured import document
 from filled_store import finish
 
-ROWS = [{"name": "a", "label": "Plain"}, {"name": "b", "label": "Half"}]
-ABOUT = {"exhibit": "table4", "scale": "tiny", "data": {"cifar10": "cifar10-jpeg"}, "seeds": 1, "unit": "%", "rows": ROWS}
+ROWS = (RowLabel(name="a", label="Plain"), RowLabel(name="b", label="Half"))
+ABOUT = {"scale": "tiny", "data": {"cifar10": "cifar10-jpeg"}, "seeds": 1, "unit": "%", "rows": ROWS}
 
 
-def cell(row: str, published: float | None, mean: float, half: float) -> dict:
-    moved = None if published is None else mean - published
-    around = None if moved is None else {"mean": moved, "low": moved - half, "high": moved + half}
-    return {"row": row, "column": "PGD16", "published": published, "measured": {"mean": mean}, "difference": around, "jobs": []}
+def result(cells: list[CellResult], **changes) -> ExhibitResult:
+    about = dict.fromkeys(("title", "caption", "section"), "") | dict.fromkeys(("notes", "at_chance", "claims"), ())
+    return ExhibitResult(
+        exhibit="table4", view="table", columns=("PGD16",), readers={}, jobs={}, cells=tuple(cells), **about | ABOUT | changes
+    )
+
+
+def cell(row: str, published: float | None, mean: float, half: float) -> CellResult:
+    measured = Measured(mean=mean, low=mean, high=mean, values=(mean,), intervals=((mean, mean),), counts=(Count(num_evaluated=9),))
+    apart = None if published is None else mean - published
+    around = None if apart is None else Difference(mean=apart, low=apart - half, high=apart + half)
+    return CellResult(row=row, column="PGD16", published=published, measured=measured, difference=around, jobs=())
 
 
 def test_the_largest_clear_difference_is_named_with_what_bears_on_it():
     cells = [cell("a", 50.0, 40.0, 5.0), cell("b", 50.0, 80.0, 31.0), cell("b", 20.0, 32.0, 2.0)]
-    assert largest_difference({"cells": cells, **ABOUT}) == (
+    assert largest_discrepancy(result(cells)) == (
         "Largest clear difference: Half, PGD16, 32.0 measured and 20.00 published (+12.0, 95 % interval +10.0 to +14.0). What bears on it: "
         "tiny scale instead of the paper's, cifar10-jpeg in place of cifar10, one seed."
     )
@@ -80,7 +89,7 @@ def test_what_was_less_than_in_the_paper_is_that_of_the_number_in_question(tmp_p
     # Only this number can be compared: of the others of its job nothing could be counted.
     nothing = {each.value: {"hits": 0, "total": 0} for cells in asked.of(EXHIBITS[name]).values() for each in cells}
     finish(store, job, values={**nothing, value: counts})
-    assert largest_difference(document(EXHIBITS[name], asked, store)).partition("What bears on it: ")[2] == f"{told}."
+    assert largest_discrepancy(document(EXHIBITS[name], asked, store)).partition("What bears on it: ")[2] == f"{told}."
 
 
 def test_a_full_run_at_the_papers_scale_leaves_nothing_to_say(tmp_path):
@@ -88,27 +97,26 @@ def test_a_full_run_at_the_papers_scale_leaves_nothing_to_say(tmp_path):
     store = Store(tmp_path / "store")
     for each in asked.of(EXHIBITS["table4"])["resnet18", "PGD16"]:
         finish(store, each.job, values={each.value: {"hits": 4000, "total": 4900}})
-    text = largest_difference(document(EXHIBITS["table4"], asked, store))
+    text = largest_discrepancy(document(EXHIBITS["table4"], asked, store))
     assert text.startswith("Largest clear difference: ResNet-18, PGD16, 81.6 measured") and "What bears on it" not in text
 
 
 def test_official_files_at_the_papers_scale_are_no_choice():
-    about = ABOUT | {"scale": "paper", "data": {"cifar10": "cifar10"}, "seeds": 3}
-    text = largest_difference({"cells": [cell("a", 50.0, 40.0, 5.0)], **about})
+    text = largest_discrepancy(result([cell("a", 50.0, 40.0, 5.0)], scale="paper", data={"cifar10": "cifar10"}, seeds=3))
     assert text.endswith("(−10.0, 95 % interval −15.0 to −5.0).")
 
 
 def test_scores_are_compared_by_their_ratio():
     # Twice as much, and a hundredth of it.
     cells = [cell("a", 1e-2, 2e-2, 1e-3), cell("b", 1e-4, 1e-6, 1e-6)]
-    assert "Half, PGD16, 1.0e-06 measured and 1.0e-04 published" in largest_difference({"cells": cells, **ABOUT, "unit": "S(M)"})
+    assert "Half, PGD16, 1.0e-06 measured and 1.0e-04 published" in largest_discrepancy(result(cells, unit="S(M)"))
 
 
 def test_where_no_difference_is_clear_that_is_said():
     cells = [cell("a", 50.0, 40.0, 11.0), cell("b", None, 40.0, 1.0)]
-    assert largest_difference({"cells": cells, **ABOUT}).startswith("No clear difference: where numbers can be compared (1),")
+    assert largest_discrepancy(result(cells)).startswith("No clear difference: in all 1 numbers that can be compared,")
 
 
 @pytest.mark.parametrize("cells", [[], [cell("a", None, 1.0, 0.1)]])
 def test_without_numbers_to_compare_nothing_is_said(cells):
-    assert largest_difference({"cells": cells, **ABOUT}) == ""
+    assert largest_discrepancy(result(cells)) == ""

@@ -12,10 +12,10 @@ from defective.errors import InputError
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS
-from defective.report import campaign
-from defective.report.largest import largest_difference
-from defective.report.numbers import heading
-from defective.report.verdicts import VERDICTS, in_words
+from defective.report import report
+from defective.report.claims import VERDICTS, in_words
+from defective.report.galleries import Example, MaskPicture, Prediction
+from defective.report.largest_discrepancy import largest_discrepancy
 from defective.results.measured import document
 from filled_store import filled_store
 
@@ -31,23 +31,9 @@ SHOWN = {
     "figure8": ("figure8", ASKED),
     "figure14": ("figure14", ASKED),
 }
-PICTURE = {
-    "caption": "PGD <b>",
-    "label": "frog & toad",
-    "original": "data:image/png;base64,AA==",
-    "perturbation": "data:image/png;base64,AB==",
-    "adversarial": "data:image/png;base64,AC==",
-    "verdicts": [{"net": "plain <i>", "says": "cat", "right": False}],
-    "spec": "pgd of <source>",
-}
-MASK = {
-    "net": "a net",
-    "data": "cifar10",
-    "site": "stem <u>",
-    "live": "10",
-    "total": "100",
-    "picture": "data:image/png;base64,AD==",
-}
+ADDRESSES = [f"data:image/png;base64,A{letter}==" for letter in "ABCD"]
+EXAMPLE = Example("PGD <b>", "frog & toad", *ADDRESSES[:3], (Prediction("plain <i>", "cat", False),), "pgd of <source>")
+MASK = MaskPicture("a net", "cifar10", "stem <u>", 10, 100, ADDRESSES[3])
 
 
 class Page(HTMLParser):
@@ -105,16 +91,16 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     store = filled_store(folder / "store", ASKED, SEEDS, every=7)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(campaign.galleries, "examples", lambda document, *rest: [PICTURE] if document["exhibit"] == "table4" else [])
-        patch.setattr(campaign.galleries, "masks", lambda *given: [MASK])
+        patch.setattr(report.galleries, "examples", lambda document, *rest: [EXAMPLE] if document.exhibit == "table4" else [])
+        patch.setattr(report.galleries, "masks", lambda *given: [MASK])
         # One figure of each kind is enough here; tests/report/test_plots.py looks at them.
-        drawn = campaign.plots.plot
-        patch.setattr(campaign.drawings, "drawing", lambda *given: Figure(figsize=(1, 1)))
+        drawn = report.plots.plot
+        patch.setattr(report.drawings, "drawing", lambda *given: Figure(figsize=(1, 1)))
         patch.setattr(
-            campaign.plots, "plot", lambda document, store: drawn(document, store) if document["exhibit"] == "figure5" else None
+            report.plots, "plot", lambda document, store: drawn(document, store) if document.exhibit == "figure5" else None
         )
-        files, lost = campaign.write_report(store, folder / "out")
-        assert lost == []
+        files, skipped = report.write_report(store, folder / "out")
+        assert skipped == []
     html = (folder / "out" / "index.html").read_text(encoding="utf-8")
     return store, folder / "out", files, html
 
@@ -146,11 +132,11 @@ def test_every_number_of_every_document_is_on_the_page_and_no_other(page, docume
     assert len(found) == len(page.cells)
     expected = {}
     for name, one in documents.items():
-        printed = any(cell["published"] is not None for cell in one["cells"])
-        for cell in one["cells"]:
-            for kind in ("published", "measured", "difference") if printed else ("measured",):
-                value = cell[kind]["mean"] if isinstance(cell[kind], dict) else cell[kind]
-                expected[name, one["exhibit"], cell["row"], cell["column"], kind] = value
+        for cell in one.cells:
+            for kind in one.kinds:
+                number = getattr(cell, kind)
+                value = number if kind == "published" or number is None else number.mean
+                expected[name, one.exhibit, cell.row, cell.column, kind] = value
     assert {place: float(c["data-value"]) if "data-value" in c else None for place, c in found.items()} == expected
     assert len(expected) > 300 and sum(value is None for value in expected.values()) > 20
 
@@ -163,54 +149,56 @@ def test_what_is_visible_is_the_value_rounded_and_a_dash_where_there_is_none(pag
 
 
 def test_intervals_are_those_of_the_documents_full_and_rounded(page, documents):
-    cells = {(name, cell["row"], cell["column"]): cell for name, one in documents.items() for cell in one["cells"]}
+    cells = {(name, cell.row, cell.column): cell for name, one in documents.items() for cell in one.cells}
     for shown in page.cells:
-        expected = cells[shown["name"], shown["data-row"], shown["data-column"]][shown["data-kind"]]
-        if isinstance(expected, dict):
-            assert (float(shown["data-low"]), float(shown["data-high"])) == (expected["low"], expected["high"])
+        expected = getattr(cells[shown["name"], shown["data-row"], shown["data-column"]], shown["data-kind"])
+        if not isinstance(expected, float | int | None):
+            assert (float(shown["data-low"]), float(shown["data-high"])) == (expected.low, expected.high)
             low, high = re.split(r" to |–", shown["small"])
-            assert rounds(low, expected["low"]) and rounds(high, expected["high"])
+            assert rounds(low, expected.low) and rounds(high, expected.high)
         else:
             assert shown["small"] == "" and "data-low" not in shown
 
 
 def test_where_only_some_seeds_are_measured_their_number_stands_beside(page, documents):
-    cells = {(name, cell["row"], cell["column"]): cell for name, one in documents.items() for cell in one["cells"]}
+    cells = {(name, cell.row, cell.column): cell for name, one in documents.items() for cell in one.cells}
     told = set()
     for shown in page.cells:
-        measured = cells[shown["name"], shown["data-row"], shown["data-column"]]["measured"]
-        seeds = documents[shown["name"]]["seeds"]
-        some = shown["data-kind"] == "measured" and measured is not None and len(measured["values"]) < seeds
-        assert shown["seeds"] == (f"{len(measured['values'])} of {seeds} seeds" if some else "")
+        measured = cells[shown["name"], shown["data-row"], shown["data-column"]].measured
+        seeds = documents[shown["name"]].seeds
+        some = shown["data-kind"] == "measured" and measured is not None and len(measured.values) < seeds
+        assert shown["seeds"] == (f"{len(measured.values)} of {seeds} seeds" if some else "")
         told.add(shown["seeds"])
     assert "2 of 3 seeds" in told
 
 
 def test_a_measured_number_says_where_it_comes_from(page, documents, made):
     jobs = json.loads(re.search(r'<script type="application/json" id="jobs">(.*?)</script>', made[3], re.S)[1])
-    cells = {(name, cell["row"], cell["column"]): cell for name, one in documents.items() for cell in one["cells"]}
+    cells = {(name, cell.row, cell.column): cell for name, one in documents.items() for cell in one.cells}
     for shown in page.cells:
         if shown["data-kind"] != "measured" or "data-value" not in shown:
             continue
         cell = cells[shown["name"], shown["data-row"], shown["data-column"]]
-        counts = [f"{c['hits']}/{c['total']}" if "hits" in c else str(c["images"]) for c in cell["measured"]["counts"]]
+        counts = [
+            str(c.num_evaluated) if c.num_correct is None else f"{c.num_correct}/{c.num_evaluated}" for c in cell.measured.counts
+        ]
         assert shown["data-counts"].split() == counts
-        assert [float(value) for value in shown["data-values"].split()] == cell["measured"]["values"]
-        assert shown["data-jobs"].split() == cell["jobs"]
-        for name in cell["jobs"]:
+        assert [float(value) for value in shown["data-values"].split()] == list(cell.measured.values)
+        assert shown["data-jobs"].split() == list(cell.jobs)
+        for name in cell.jobs:
             about, seconds, machine, finished = jobs["jobs"][name]
             assert about and seconds.endswith(("s", "min")) and finished == "2025-01-31"
             assert jobs["machines"][machine].startswith("A made <machine>")
 
 
 def test_every_claim_appears_with_its_verdict(page, documents):
-    expected = [(name, claim) for name, one in documents.items() for claim in one["claims"]]
-    assert [(claim["data-part"], claim["data-verdict"]) for claim in page.claims] == [(name, c["verdict"]) for name, c in expected]
+    expected = [(name, claim) for name, one in documents.items() for claim in one.claims]
+    assert [(claim["data-part"], claim["data-verdict"]) for claim in page.claims] == [(name, c.verdict) for name, c in expected]
     for shown, (name, claim) in zip(page.claims, expected, strict=True):
         text = " ".join(shown["text"].split())
-        assert claim["text"] in text and claim["verdict"] in text
-        assert in_words(claim["counts"]).capitalize() in text
-        printed = {"holds": "bear it out", "fails": "contradict it"}.get(claim["published"]["verdict"])
+        assert claim.text in text and claim.verdict in text
+        assert in_words(claim.counts).capitalize() in text
+        printed = {"holds": "support it", "fails": "contradict it"}.get(claim.published.verdict)
         assert printed is None or f"The paper's own numbers {printed}" in text
         assert f"#{name}" in page.links
 
@@ -223,10 +211,10 @@ def test_claims_are_counted(page, made):
 
 def test_numbers_in_comparisons_are_those_of_the_tables(page, documents):
     known = {
-        (one["exhibit"], cell["row"], cell["column"], cell["measured"]["mean"])
+        (one.exhibit, cell.row, cell.column, cell.measured.mean)
         for one in documents.values()
-        for cell in one["cells"]
-        if cell["measured"]
+        for cell in one.cells
+        if cell.measured
     }
     assert len(page.compared) > 50
     for shown in page.compared:
@@ -242,8 +230,8 @@ def test_each_exhibit_says_scale_data_and_seeds_and_its_notes(page, documents):
     assert "Measured at tiny scale, cifar10, 1 seed" in words
     assert "Measured at fast scale, cifar10-jpeg in place of cifar10, 3 seeds" in words
     for one in documents.values():
-        assert f"{heading(one['exhibit'])} {one['title']}" in words
-        assert all(note in words for note in one["notes"])
+        assert f"{one.heading} {one.title}" in words
+        assert all(note in words for note in one.notes)
 
 
 def test_the_page_needs_nothing_else_and_its_links_lead_somewhere(page, made):
@@ -274,7 +262,7 @@ def test_names_cannot_become_markup(made):
 
 
 def test_pictures_and_masks_are_shown(page):
-    assert {PICTURE["original"], PICTURE["perturbation"], PICTURE["adversarial"], MASK["picture"]} <= set(page.sources)
+    assert set(ADDRESSES) <= set(page.sources)
 
 
 def test_commands_say_scale_and_data(made):
@@ -284,12 +272,12 @@ def test_commands_say_scale_and_data(made):
 
 def test_each_exhibit_says_where_it_lies_furthest_from_the_paper(page, documents):
     words = " ".join(" ".join(page.words).split())
-    said = {name: largest_difference(one) for name, one in documents.items()}
+    said = {name: largest_discrepancy(one) for name, one in documents.items()}
     assert {name for name, sentence in said.items() if sentence} == {"table4", "table7-fast-cifar10-jpeg", "table7-tiny-cifar10"}
     assert all(sentence in words for sentence in said.values())
 
 
 def test_nothing_asked_for_is_an_error(tmp_path):
     with pytest.raises(InputError, match="holds no plan"):
-        campaign.write_report(Store(tmp_path / "store"), tmp_path / "out")
+        report.write_report(Store(tmp_path / "store"), tmp_path / "out")
     assert not (tmp_path / "out").exists()

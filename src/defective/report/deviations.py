@@ -1,21 +1,21 @@
 """Why measured numbers differ from the paper's: what each setting does otherwise, read off the plans themselves."""
 
 from collections.abc import Iterable
-from dataclasses import fields
-from typing import Any
+from dataclasses import dataclass, fields
 
 from defective.experiments.plan import KINDS, SIZES, Plan
 from defective.experiments.store import Store
 from defective.paper import SCALES
-from defective.report.numbers import counted, stands_in
-from defective.report.parts import Part
+from defective.report.sections import Section
+from defective.report.wording import is_substitute
 from defective.specs import TrainJob
+from defective.tables import count
 from defective.training.recipes import recipe_for
 
 # Every field of a scale in words: a field that is added must be named here before a page can show it.
 _AMOUNTS = {
-    "crafted": "images attacked by FGSM, PGD and their like, at most (Table 2: twice as many)",
-    "cw": "images attacked by CW, at most",
+    "crafted": "adversarial examples of FGSM, PGD and their like, at most (Table 2: twice as many)",
+    "cw": "adversarial examples of CW, at most",
     "cw_steps": "steps of CW for each constant",
     "cw_search": "constants that CW tries",
     "cw_confidence": "share of the paper's confidence that CW asks for",
@@ -23,14 +23,14 @@ _AMOUNTS = {
     "directions": "directions that the boundary attack tries at each step",
     "noise": "images under Gaussian noise, at most",
     "shuffle": "images with shuffled patches, at most",
-    "confidence": "least confidence of the nets in shuffled images",
+    "confidence": "least confidence of the models in shuffled images",
     "gallery": "images in a gallery",
     "slow_epochs": "at most so many epochs of ResNet-50 and DenseNet-121",
     "adversarial_epochs": "epochs of adversarial training",
 }
 # Of a recipe all but its name, and the attack of adversarial training, which is the exhibit's and not the scale's.
 _RECIPE = {
-    "width_mult": "width of the nets",
+    "width_mult": "width of the models",
     "epochs": "epochs",
     "batch_size": "images in a batch",
     "lr": "learning rate",
@@ -40,32 +40,49 @@ _RECIPE = {
     "schedule": "schedule of the learning rate",
     "milestones": "epochs after which it falls",
     "augment": "augmentation",
-    "selection": "which epoch's net is kept",
+    "selection": "model selection",
     "norm_scale_init": "start of the norm scales",
     "neurons": "neurons that training computes",
 }
 
 
-def departures(shown_parts: Iterable[Part], store: Store) -> list[dict[str, Any]]:
-    """For each scale, and data as far as no two sets stand for one kind: sentences, and rows (what, in the paper, here)."""
+@dataclass(frozen=True)
+class Deviations:
+    """What one scale does otherwise than the paper, on data sets that can be told apart.
+
+    Attributes:
+        scale: The scale.
+        data: Names of the data sets.
+        notes: Sentences about substitute data sets.
+        rows: What differs, in the paper, here.
+    """
+
+    scale: str
+    data: list[str]
+    notes: list[str]
+    rows: list[tuple[str, str, str]]
+
+
+def deviations(sections: Iterable[Section], store: Store) -> list[Deviations]:
+    """One entry for each scale, and for each data set of a kind where there are several."""
     # Kind to the plan that says which set is meant; all plans of one entry are of one scale.
     found: list[dict[str, Plan]] = []
-    for part in shown_parts:
-        plan, kinds = part.plan, list(part.document["data"])
+    for section in sections:
+        plan, kinds = section.plan, list(section.result.data)
         known = next((each for each in found if _agree(each, plan, kinds)), None)
         if known is None and kinds:
             found.append(known := {})
         for kind in kinds:
-            # A plan noted before readers were does not know that its set is the official one.
+            # Of plans that name a set alike, one may have read it as the official one.
             if known is not None and (kind not in known or plan.official(kind)):
                 known[kind] = plan
     return [
-        {
-            "scale": next(iter(plans.values())).scale,
-            "sets": list(dict.fromkeys(plan.data[kind] for kind, plan in plans.items())),
-            "notes": [note for kind, plan in plans.items() if (note := _note(kind, plan, store))],
-            "rows": _rows(plans),
-        }
+        Deviations(
+            scale=next(iter(plans.values())).scale,
+            data=list(dict.fromkeys(plan.data[kind] for kind, plan in plans.items())),
+            notes=[note for kind, plan in plans.items() if (note := _note(kind, plan, store))],
+            rows=_rows(plans),
+        )
         for plans in found
     ]
 
@@ -77,22 +94,22 @@ def _agree(known: dict[str, Plan], plan: Plan, kinds: list[str]) -> bool:
 
 def _note(kind: str, plan: Plan, store: Store) -> str:
     """What a reader must know of the set that was used for a kind; empty if it is the official one."""
-    name, count, whole = plan.data[kind], _training_images(plan, kind, store), SIZES[kind][0]
-    images = "" if count is None else f" ({counted(count, 'training image')})"
+    name, images, whole = plan.data[kind], _training_images(plan, kind, store), SIZES[kind][0]
+    about = "" if images is None else f" ({count(images, 'training image')})"
     if plan.official(kind):
-        if count not in (None, whole):
-            images = f" ({counted(count, 'training image')}; the official set has {whole:,})"
+        if images not in (None, whole):
+            about = f" ({count(images, 'training image')}; the official set has {whole:,})"
         elif name == kind:
             return ""
-        if stands_in(kind, name, official=True):
-            return f"{name}{images} in place of {kind}: files of the official form under another name."
-        return f"The official files of {kind}{f', called {name}' if name != kind else ''}{images}."
+        if is_substitute(kind, name, official=True):
+            return f"{name}{about} in place of {kind}: files of the official form under another name."
+        return f"The official files of {kind}{f', called {name}' if name != kind else ''}{about}."
     if name == f"{kind}-jpeg":
         return (
-            f"{name}{images} in place of {kind}: its name says that the images are re-encoded as JPEG. That changes fine texture, which "
+            f"{name}{about} in place of {kind}: its name says that the images are re-encoded as JPEG. That changes fine texture, which "
             "these experiments are about, so expect agreement in tendency only."
         )
-    return f"{name}{images} in place of {kind}: other images, so its numbers can agree with the printed ones in tendency only."
+    return f"{name}{about} in place of {kind}: other images, so its numbers can agree with the printed ones in tendency only."
 
 
 def _training_images(plan: Plan, kind: str, store: Store) -> int | None:
@@ -102,10 +119,10 @@ def _training_images(plan: Plan, kind: str, store: Store) -> int | None:
     return next((int(count) for count in counts if count), None)
 
 
-def seed_notes(shown_parts: Iterable[Part]) -> list[str]:
+def seed_notes(sections: Iterable[Section]) -> list[str]:
     """What the intervals cover, for each number of seeds in use."""
     notes = []
-    for seeds in sorted({part.plan.seeds for part in shown_parts}):
+    for seeds in sorted({section.plan.seeds for section in sections}):
         if seeds == 1:
             notes.append(
                 "One seed: an interval covers the sample of images alone. Trained again with another seed, the same net gives other "
@@ -113,7 +130,7 @@ def seed_notes(shown_parts: Iterable[Part]) -> list[str]:
             )
         else:
             notes.append(
-                f"{counted(seeds, 'seed')}: an interval is that of the mean over as many training runs; where only some of them are "
+                f"{count(seeds, 'seed')}: an interval is that of the mean over as many training runs; where only some of them are "
                 "measured, their number stands beside it."
             )
     return notes

@@ -1,0 +1,112 @@
+"""The largest clear difference between measured and published numbers of an exhibit, as a sentence."""
+
+import math
+
+from defective.experiments.plan import KINDS, Plan
+from defective.experiments.store import name_of
+from defective.paper import EXHIBITS
+from defective.report.wording import substitutes
+from defective.results.documents import CellResult, ExhibitResult
+from defective.specs import CraftJob, DecisionJob, Job, ScoreJob, ShuffleJob, TrainJob, nets_of
+from defective.specs.attacks import ATTACK_OPTIONS
+from defective.tables import interval, number
+
+
+def largest_discrepancy(result: ExhibitResult) -> str:
+    """Which measured number lies furthest from the printed one, and what is known to bear on it; empty if none can be compared.
+
+    A difference is clear if its 95 % interval excludes 0. Shares are compared by points, scores by their ratio.
+    """
+    compared = [cell for cell in result.cells if cell.difference is not None]
+    if not compared:
+        return ""
+    clear = [cell for cell in compared if cell.difference is not None and cell.difference.significant]
+    if not clear:
+        return (
+            f"No clear difference: in all {len(compared)} numbers that can be compared, the interval of the difference includes 0."
+        )
+    unit = result.unit
+    cell = max(clear, key=lambda each: _size(each, unit))
+    assert cell.difference is not None and cell.measured is not None and cell.published is not None
+    apart = cell.difference
+    bounds = interval(apart.low, apart.high, unit, signed=True)
+    choices = [*_amounts(result, cell), *substitutes(result), *(["one seed"] if result.seeds == 1 else [])]
+    cause = f" What bears on it: {', '.join(choices)}." if choices else ""
+    return (
+        f"Largest clear difference: {result.label(cell.row)}, {cell.column}, {number(cell.measured.mean, unit)} measured and "
+        f"{number(cell.published, unit, digits=2)} published ({number(apart.mean, unit, signed=True)}, 95 % interval {bounds}).{cause}"
+    )
+
+
+def _size(cell: CellResult, unit: str) -> float:
+    assert cell.difference is not None and cell.measured is not None and cell.published is not None
+    if unit == "%" or min(cell.measured.mean, cell.published) <= 0:
+        return abs(cell.difference.mean)
+    return abs(math.log(cell.measured.mean / cell.published))
+
+
+def _amounts(result: ExhibitResult, cell: CellResult) -> list[str]:
+    """What was less than in the paper for one number: the net, its training, the attack, the images."""
+    ours = _measuring(result, cell)
+    if ours is None:
+        return [] if result.scale == "paper" else [f"{result.scale} scale instead of the paper's"]
+    data = result.data
+    printed = _planned(result, cell, "paper", {kind: kind for kind in data}, {kind: KINDS[kind] for kind in data})[0]
+    (net, *others), (theirs, *_) = nets_of(ours), nets_of(printed)
+    width, epochs = net.recipe.width_mult, net.recipe.epochs
+    found = []
+    if width != theirs.recipe.width_mult:
+        found.append(f"{'a quarter' if width == 0.25 else f'{width:g}'} of the width")
+    if epochs != theirs.recipe.epochs:
+        fewer = [each.recipe.epochs for each in others if each.recipe.epochs < epochs]
+        source = f" ({min(fewer)} for the source)" if fewer else ""
+        found.append(f"{epochs} of the paper's {theirs.recipe.epochs} epochs{source}")
+    changed = _changed(_settings(ours), _settings(printed))
+    if changed:
+        found.append(f"{'images' if isinstance(ours, ShuffleJob) else 'an attack'} with {changed}")
+    if _samples(ours) != _samples(printed) and cell.measured is not None:
+        most = max(each.num_evaluated for each in cell.measured.counts)
+        found.append(f"{most:,} images instead of up to {_samples(printed):,}")
+    return found
+
+
+def _measuring(result: ExhibitResult, cell: CellResult) -> Job | None:
+    """The job behind a number; None where this version plans another than was done."""
+    # Recipes depend on the shape of the images, which documents do not tell; a job's name, the hash of all that it is, does.
+    for shape in KINDS.values():
+        for job in _planned(result, cell, result.scale, result.data, dict.fromkeys(result.data, shape)):
+            if name_of(job) in cell.jobs:
+                return job
+    return None
+
+
+def _planned(
+    result: ExhibitResult, cell: CellResult, scale: str, data: dict[str, str], shapes: dict[str, tuple[int, int, int]]
+) -> list[Job]:
+    """What measures a number at a scale, one job for each seed."""
+    plan = Plan((result.exhibit,), scale, data, shapes, result.seeds)
+    return [each.job for each in plan.of(EXHIBITS[result.exhibit]).get((cell.row, cell.column), [])]
+
+
+def _settings(job: Job) -> dict[str, float]:
+    """The numbers of an attack, or how sure nets are of the images that are shuffled."""
+    match job:
+        case ScoreJob():
+            return _settings(job.crafted)
+        case CraftJob() | DecisionJob():
+            return {**ATTACK_OPTIONS.get(job.attack.name, {}), **job.attack.parameters}
+        case ShuffleJob():
+            return {"confidence": job.confidence}
+    return {}
+
+
+def _changed(ours: dict[str, float], printed: dict[str, float]) -> str:
+    """Settings that differ, in words."""
+    words = [f"{key.replace('_', ' ')} {ours[key]:g} instead of {printed[key]:g}" for key in ours if ours[key] != printed[key]]
+    return " and ".join(words)
+
+
+def _samples(job: Job) -> int:
+    """Images asked for; 0 for the whole test set."""
+    made = job.crafted if isinstance(job, ScoreJob) else job
+    return 0 if isinstance(made, TrainJob) else made.samples

@@ -1,0 +1,101 @@
+"""Facts about a result in words, as pages, tables and messages state them."""
+
+from collections.abc import Sequence
+
+from defective.data.download import REMOTES
+from defective.results.documents import AtChance, CellResult, ExhibitResult, TrainingMismatch
+from defective.tables import DASH, NO_IMAGES, count, number
+
+
+def missing(cell: CellResult) -> str:
+    """What stands where a cell has no measured number: a dash before it is measured, words where no image could be counted."""
+    return NO_IMAGES if cell.jobs else DASH
+
+
+def setting(result: ExhibitResult) -> str:
+    """Scale, data and seeds, as ``"tiny scale, cifar10-jpeg in place of cifar10, 3 seeds"``."""
+    return ", ".join([f"{result.scale} scale", *(_data_set(result, kind) for kind in result.data), count(result.seeds, "seed")])
+
+
+def substitutes(result: ExhibitResult) -> list[str]:
+    """The substitute data sets, as ``"cifar10-jpeg in place of cifar10"``."""
+    return [_data_set(result, kind) for kind, name in result.data.items() if is_substitute(kind, name, _official(result, kind))]
+
+
+def is_substitute(kind: str, name: str, official: bool) -> bool:
+    """Whether a data set is another than the paper's, as far as its name and the form of its files tell.
+
+    Official sets are downloaded under their own names. ImageNet alone is read from a folder, whose name says nothing.
+
+    Example:
+        >>> is_substitute("mnist", "mnist-17k", True), is_substitute("imagenet", "ILSVRC2012", True)
+        (True, False)
+    """
+    return not official or (name != kind and kind in REMOTES)
+
+
+def _data_set(result: ExhibitResult, kind: str) -> str:
+    name = result.data[kind]
+    if not is_substitute(kind, name, _official(result, kind)):
+        return name if name == kind else f"{kind} called {name}"
+    return f"{name if name != kind else f'a folder {name}'} in place of {kind}"
+
+
+def _official(result: ExhibitResult, kind: str) -> bool:
+    """As :meth:`defective.experiments.plan.Plan.official`."""
+    return result.readers.get(kind, kind if result.data[kind] == kind else "folder") == kind
+
+
+def some_seeds(cell: CellResult, result: ExhibitResult) -> str:
+    """How many seeds a measured number is of, as ``"1 of 3 seeds"``; empty if it is of all."""
+    found = len(cell.measured.values) if cell.measured is not None else result.seeds
+    return f"{found} of {count(result.seeds, 'seed')}" if found != result.seeds else ""
+
+
+def sample(result: ExhibitResult) -> str:
+    """How many images the numbers are of, test accuracies apart, as ``"691–2,000 images per number"``; empty while none is measured."""
+    trained: list[int] = []
+    other: list[int] = []
+    for cell in result.cells:
+        if cell.measured is not None:
+            counts = trained if cell.jobs[0].startswith("train-") else other
+            counts += [each.num_evaluated for each in cell.measured.counts]
+    if not trained and not other:
+        return ""
+    words = f"{_range(other or trained)} images per number{' and seed' if result.seeds > 1 else ''}"
+    return f"{words}, {_range(trained)} for test accuracies" if trained and other else words
+
+
+def _range(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,}{DASH}{high:,}"
+
+
+def warnings(at_chance: Sequence[AtChance], training_mismatch: Sequence[TrainingMismatch] = ()) -> list[str]:
+    """Why comparisons are undecided whatever their numbers are: a sentence for each of the two reasons that applies.
+
+    Example:
+        >>> [said] = warnings([AtChance(job="train-0", model="vgg19 on mnist", accuracy=11.35, chance=11.35)])
+        >>> said
+        'No better than chance, so that no comparison with it is decided: vgg19 on mnist (accuracy 11.3 %, chance 11.3 %).'
+        >>> [said] = warnings([], [TrainingMismatch(job="train-0", model="wrn32_4", epochs=2, other_epochs=5)])
+        >>> said
+        'Trained for fewer epochs than the model it is compared with, so that no comparison of the two is decided: wrn32_4 (2 against 5).'
+    """
+    found = []
+    if at_chance:
+        named = [f"{each.model} (accuracy {number(each.accuracy)} %, chance {number(each.chance)} %)" for each in at_chance]
+        which = "it" if len(named) == 1 else "them"
+        found.append(f"No better than chance, so that no comparison with {which} is decided: {_some(named)}.")
+    if training_mismatch:
+        named = [f"{each.model} ({each.epochs} against {each.other_epochs})" for each in training_mismatch]
+        which = "the model it is" if len(named) == 1 else "the models they are"
+        found.append(
+            f"Trained for fewer epochs than {which} compared with, so that no comparison of the two is decided: {_some(named)}."
+        )
+    return found
+
+
+def _some(named: Sequence[str]) -> str:
+    more = [f"{len(named) - 3} more"] if len(named) > 3 else []
+    return ", ".join([*named[:3], *more])

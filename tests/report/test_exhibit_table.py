@@ -1,0 +1,137 @@
+import pytest
+
+from defective.report.exhibit_table import compact_table, exhibit_table
+from defective.results.documents import ExhibitResult
+from defective.tables import format_table
+
+NO_DETAILS = {
+    **dict.fromkeys(("section", "caption"), ""),
+    **dict.fromkeys(("notes", "at_chance", "claims"), ()),
+    "readers": {},
+    "jobs": {},
+}
+
+
+def cell(
+    row: str, column: str, published: float | None, found: tuple[float, float, float] | None, num_evaluated=50, seeds=1, job=""
+):
+    """A cell; ``found`` is mean, low and high."""
+    measured = found and {
+        **dict(zip(("mean", "low", "high"), found, strict=True)),
+        "values": [found[0]] * seeds,
+        "intervals": [found[1:]] * seeds,
+        "counts": [{"num_evaluated": num_evaluated}] * seeds,
+    }
+    jobs = [job] if job else []
+    return {"row": row, "column": column, "published": published, "measured": measured, "difference": None, "jobs": jobs}
+
+
+def result(exhibit: str, title: str, columns: list[str], rows: dict[str, str], cells: list[dict], **changes) -> ExhibitResult:
+    labels = [{"name": name, "label": label} for name, label in rows.items()]
+    about = {"unit": "%", "view": "table", "scale": "tiny", "data": {"cifar10": "cifar10-jpeg"}, "seeds": 1}
+    shown = {"exhibit": exhibit, "title": title, "columns": columns, "rows": labels, "cells": cells}
+    return ExhibitResult.model_validate(NO_DETAILS | about | shown | changes)
+
+
+RATES = result(
+    "table4",
+    "What of the design matters",
+    ["PGD16", "Test Accuracy"],
+    {"plain": "ResNet-18", "dc": "0.5-Bottom_DC & 50 %"},
+    [
+        cell("plain", "PGD16", 14.14, (20.04, 15.06, 26.25), 691, job="score-a"),
+        cell("plain", "Test Accuracy", 95.3, None),
+        cell("dc", "PGD16", None, (100.0, 99.0, 100.0), 2000, job="score-b"),
+        cell("dc", "Test Accuracy", None, None),
+    ],
+)
+
+
+def scores(seeds: int = 3, label: str = "Standard CNN") -> ExhibitResult:
+    found = cell("plain", "S(M)", 7.3e-06, (3.512e-05, 1e-06, float("inf")), seeds=seeds, job="decision-a")
+    about = {"unit": "S(M)", "seeds": 3, "data": {"cifar10": "cifar10"}}
+    return result("table7", "The boundary attack", ["S(M)"], {"plain": label}, [found], **about)
+
+
+def markdown(shown: ExhibitResult) -> str:
+    return format_table(exhibit_table(shown), "markdown")
+
+
+def changed(shown: ExhibitResult, **changes) -> ExhibitResult:
+    return shown.model_copy(update=changes)
+
+
+UNPUBLISHED = changed(RATES, cells=tuple(each.model_copy(update={"published": None}) for each in RATES.cells))
+
+
+def test_a_table_is_exactly_this():
+    assert markdown(RATES) == (
+        "**Table 4. What of the design matters.** In %. Measured at tiny scale, cifar10-jpeg in place of cifar10, 1 seed, 691–2,000 "
+        "images per number, with 95 % intervals; – is not measured or not printed.\n"
+        "\n"
+        "|  | PGD16, published | PGD16, measured | Test Accuracy, published | Test Accuracy, measured |\n"
+        "| :-- | --: | --: | --: | --: |\n"
+        "| ResNet-18 | 14.14 | 20.0 (15.1–26.2) | 95.30 | – |\n"
+        "| 0.5-Bottom\\_DC & 50 % | – | 100.0 (99.0–100.0) | – | – |\n"
+    )
+
+
+def test_in_latex_columns_span_their_kinds():
+    lines = format_table(exhibit_table(RATES), "latex").splitlines()
+    assert lines[4] == r"\label{tab:table4}"
+    assert lines[8:10] == [
+        r" & \multicolumn{2}{c}{PGD16} & \multicolumn{2}{c}{Test Accuracy} \\",
+        r"\cmidrule(lr){2-3}\cmidrule(lr){4-5}",
+    ]
+    assert r"ResNet-18 & 14.14 & 20.0 (15.1--26.2) & 95.30 & -- \\" in lines
+
+
+def test_scores_have_two_digits_and_say_how_many_seeds():
+    assert "| Standard CNN | 7.3e-06 | 3.5e-05 (1.0e-06–∞) |" in markdown(scores())
+    assert "cifar10, 3 seeds, 50 images per number and seed, with" in markdown(scores())
+
+
+def test_a_caption_comes_before_all_that_is_said_of_numbers():
+    shown = changed(RATES, caption="Rows are nets, columns attacks of 100 % strength.")
+    assert exhibit_table(shown).caption.startswith(
+        "Rows are nets, columns attacks of 100 % strength. In %. Measured at tiny scale,"
+    )
+
+
+def test_where_only_some_seeds_are_measured_their_number_is_shown():
+    assert "| Standard CNN | 7.3e-06 | 3.5e-05 (1.0e-06–∞; 2 of 3 seeds) |" in markdown(scores(2))
+    assert "(1.0e-06–∞)" in markdown(scores(3))
+
+
+def test_where_nothing_was_printed_only_the_measured_is_shown():
+    assert "|  | PGD16, measured | Test Accuracy, measured |" in markdown(UNPUBLISHED)
+
+
+def test_a_terminal_shows_both_numbers_in_one_cell():
+    table = compact_table(RATES)
+    assert table.columns == ("published | measured", "PGD16", "Test Accuracy") and table.notes == ()
+    assert table.title == "table4: What of the design matters (tiny, cifar10-jpeg)"
+    assert table.rows == (("ResNet-18", "14.1 | 20.0", "95.3 | –"), ("0.5-Bottom_DC & 50 %", "100.0", "–"))
+    assert compact_table(UNPUBLISHED).columns[0] == "measured"
+
+
+def test_a_terminal_shows_the_interval_of_several_seeds():
+    table = compact_table(scores(2))
+    assert table.rows == (("Standard CNN", "7.3e-06 | 3.5e-05 (1.0e-06–∞; 2 of 3 seeds)"),)
+    assert table.notes == ("Mean of 3 seeds and its 95 % interval.",)
+
+
+@pytest.mark.parametrize("sign", ["\\", "|", "*", "_", "`", "<", "["])
+def test_no_sign_of_a_label_is_taken_for_markdown(sign):
+    assert f"| a\\{sign}b | 7.3e-06" in markdown(scores(label=f"a{sign}b"))
+
+
+def test_an_exhibit_without_rows_has_a_caption_and_no_table():
+    empty = result("figure8", "ResNet-18", [], {}, [])
+    assert markdown(empty).startswith("**Figure 8. ResNet-18.**") and "|" not in markdown(empty)
+
+
+def test_a_cell_whose_images_all_fell_out_is_told_from_one_that_is_not_measured():
+    cells = [cell("a", "PGD", 1.5, None, job="score-0123456789abcdef"), cell("b", "PGD", 2.5, None)]
+    lines = markdown(result("table4", "Nets", ["PGD"], {"a": "a", "b": "b"}, cells)).splitlines()
+    assert lines[-2:] == ["| a | 1.50 | no images |", "| b | 2.50 | – |"]

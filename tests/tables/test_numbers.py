@@ -1,0 +1,51 @@
+import math
+
+import pytest
+
+from defective.statistics import Rate
+from defective.tables import count, difference, duration, interval, number, percent
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "text"),
+    [
+        (51.294, {}, "51.3"),
+        (51.294, {"digits": 2}, "51.29"),
+        (100.0, {}, "100.0"),
+        (-3.96, {}, "−4.0"),
+        (3.96, {"signed": True}, "+4.0"),
+        (-3.96, {"signed": True}, "−4.0"),
+        (-0.04, {"signed": True}, "0.0"),
+        (0.0, {"signed": True}, "0.0"),
+        (math.inf, {}, "∞"),
+        (-math.inf, {}, "−∞"),
+        (3.512e-05, {"unit": "S(M)"}, "3.5e-05"),
+        (-3.512e-05, {"unit": "S(M)", "signed": True}, "−3.5e-05"),
+    ],
+)
+def test_a_number_is_exactly_this(value, options, text):
+    assert number(value, **options) == text
+
+
+def test_an_interval_of_a_difference_carries_signs():
+    assert interval(-1.04, 2.5, signed=True) == "−1.0 to +2.5"
+    assert interval(1.04, 2.5) == "1.0–2.5"
+    assert difference(-10.0, -15.83, -4.17) == "−10.0 (−15.8 to −4.2)"
+
+
+def test_a_rate_of_no_images_has_no_number():
+    assert percent(Rate.of(0, 0)) == "no images"
+    assert percent(Rate.of(0, 8)) == "0.0 (0.0–32.4)"
+
+
+@pytest.mark.parametrize(("many", "text"), [(0, "0 jobs"), (1, "1 job"), (2, "2 jobs"), (12345, "12,345 jobs")])
+def test_one_thing_is_singular(many, text):
+    assert count(many, "job") == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0.0 s"), (9.94, "9.9 s"), (59.6, "1 min"), (60, "1 min"), (3599, "59 min 59 s"), (3600, "1 h"), (90_000, "1 d 1 h")],
+)
+def test_a_time_has_two_units_at_most(seconds, text):
+    assert duration(seconds) == text
