@@ -1,12 +1,24 @@
 """What all tests share: real images where they are, a cache of their own, tiny nets."""
 
 import os
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
-from torch import nn
+from torch import Tensor, nn
+
+from defective import attacks
+
+# Test files, by the beginning of their path below tests/, to what of the package runs on the device of --device when they call it.
+ON_DEVICE = {
+    "attacks/": set(attacks.__all__) | {"cw", "craft"},
+    "test_surgery": {"defect_", "restore_"},
+}
 
 torch.set_num_threads(1 if os.environ.get("PYTEST_XDIST_WORKER") else torch.get_num_threads())
 # How long an example takes says how busy the machine is.
@@ -49,3 +61,72 @@ def small_net() -> nn.Module:
         nn.Linear(6 * 4 * 4, 5),
     )
     return net.double().eval()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", default="cpu", help="run on this device, as cuda, the tests that can; the others are left out")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On another device than the CPU, leave out what would run on the CPU all the same."""
+    if config.getoption("--device") != "cpu":
+        able = [
+            item
+            for item in items
+            if "device" in getattr(item, "fixturenames", ()) or carried_names(item.path) or "gpu" in item.path.stem
+        ]
+        config.hook.pytest_deselected(items=[item for item in items if item not in able])
+        items[:] = able
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> str:
+    """Where to run what is tested: the CPU, or what ``--device`` names."""
+    return str(request.config.getoption("--device"))
+
+
+@pytest.fixture(autouse=True)
+def on_device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``--device``, let the functions under test work there; tests go on to make and look at tensors of the CPU."""
+    place = request.config.getoption("--device")
+    if place != "cpu":
+        # Tests compare in full precision; TF32 rounds to 10 bits.
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    if place != "cpu" and isinstance(module := getattr(request, "module", None), ModuleType):
+        for name in carried_names(request.path):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, carried(getattr(module, name), place))
+
+
+def carried_names(path: Path) -> set[str]:
+    """What of a test file's names runs on the device."""
+    place = path.relative_to(Path(__file__).parent).as_posix() if path.is_relative_to(Path(__file__).parent) else ""
+    return next((names for beginning, names in ON_DEVICE.items() if place.startswith(beginning)), set())
+
+
+def carried(function: Callable[..., Any], device: str) -> Callable[..., Any]:
+    """``function`` with the nets and tensors among its arguments on a device; what comes back lies on the CPU."""
+
+    @wraps(function)
+    def there(*args: Any, **keywords: Any) -> Any:
+        nets = [each for each in (*args, *keywords.values()) if isinstance(each, nn.Module)]
+        try:
+            for net in nets:
+                net.to(device)
+            found = function(*(_at(each, device) for each in args), **{key: _at(each, device) for key, each in keywords.items()})
+        finally:
+            for net in nets:
+                net.cpu()
+        return _at(found, "cpu")
+
+    return there
+
+
+def _at(value: Any, device: str) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, nn.Module):
+        return value.to(device)
+    if isinstance(value, attacks.BoundaryResult):
+        return attacks.BoundaryResult(*(each.to(device) for each in (value.x_adv, value.queries, value.started)))
+    return value

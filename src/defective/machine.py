@@ -3,8 +3,6 @@
 import ctypes
 import os
 import platform
-import shutil
-import sysconfig
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils._triton import has_triton
 
 from defective._version import __version__
 from defective.errors import InputError
@@ -65,26 +62,6 @@ def inference_precision(device: torch.device) -> str:
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Autocast to bfloat16 if ``precision`` says so; weights stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
-
-def compiled(model: nn.Module, device: torch.device) -> nn.Module:
-    """``model`` as torch.compile makes it on a GPU, where it fuses norms, masks and activations; itself where nothing is to be gained.
-
-    Not on CPUs, where compiled nets were no faster; and on GPUs only where Triton and what it builds with are there. As everywhere,
-    the variable ``TORCHDYNAMO_DISABLE=1`` turns it off.
-    """
-    if device.type != "cuda" or not _can_build():
-        return model
-    # A campaign trains dozens of nets in one process; torch would give up on the ninth that shares code with the first.
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 256)
-    return torch.compile(model, dynamic=False)  # type: ignore[return-value]
-
-
-def _can_build() -> bool:
-    """Whether Triton knows this GPU, and finds the C compiler and Python's headers for its launchers."""
-    compilers = (os.environ.get("CC", "cc"), "gcc", "clang")
-    headers = Path(sysconfig.get_path("include"), "Python.h")
-    return has_triton() and any(map(shutil.which, compilers)) and headers.exists()
 
 
 def bare(model: nn.Module) -> nn.Module:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from defective import build, defects
 from defective.data import ImageSet
-from defective.evaluation import Crafted
+from defective.evaluation import AdversarialSet
 from defective.experiments.store import Store
 from defective.files import write_tensors
 from defective.paper import EXHIBITS, Cell, Exhibit, Row
@@ -56,11 +56,11 @@ def store(tmp_path) -> Store:
     return Store(tmp_path / "store")
 
 
-def crafted_of(job, data: ImageSet, generator) -> Crafted:
+def crafted_of(job, data: ImageSet, generator) -> AdversarialSet:
     index = torch.randperm(30, generator=generator)[: job.samples]
     x, y = data.take(index)
     x_adv = (x.int() + torch.randint(-16, 17, x.shape, generator=generator)).clamp(0, 255).to(torch.uint8)
-    return Crafted(x, y, x_adv, (y + 1) % 10, index, "source", str(job.attack))
+    return AdversarialSet(x, y, x_adv, (y + 1) % 10, index, "source", str(job.attack))
 
 
 @pytest.fixture

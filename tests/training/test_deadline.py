@@ -19,7 +19,7 @@ from defective.data import ImageSet, load_data, shapes
 from defective.errors import OutOfTime
 from defective.files import read_tensors
 from defective.specs import Recipe
-from defective.training import epoch
+from defective.training import epoch, loop
 from defective.training.loop import fit
 from defective.training.recipes import adversary
 from defective.training.state import TrainingState
@@ -105,6 +105,23 @@ def test_a_turn_goes_on_at_the_very_step(data, tmp_path, monkeypatch):
     assert len(taken) == 6 and state.stat().st_mtime_ns == written
     run(data, tmp_path)
     assert len(taken) == STEPS
+
+
+def test_epochs_that_were_not_written_yet_are_at_a_deadline(data, tmp_path, monkeypatch):
+    """As on a GPU, where epochs are short: the state waits for the deadline."""
+    monkeypatch.setitem(loop.PAUSE, "cpu", math.inf)
+    whole = run(data, tmp_path / "whole")
+    written = []
+    monkeypatch.setattr(
+        TrainingState, "_write", lambda self, write=TrainingState._write: (written.append(len(self.history)), write(self))
+    )
+    # At the first step of the second epoch, and in its midst.
+    for steps in (STEPS // 2 + 1, 3):
+        with pytest.raises(OutOfTime), progress.until(steps):
+            run(data, tmp_path / "cut")
+    assert written == [1, 1]
+    assert_same((whole, tmp_path / "whole"), (run(data, tmp_path / "cut"), tmp_path / "cut"))
+    assert written == [1, 1, 2]
 
 
 def test_the_seconds_of_all_turns_are_counted(data, tmp_path, monkeypatch):

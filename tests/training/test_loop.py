@@ -11,9 +11,10 @@ from torch import nn
 
 from defective import InputError, build, defects
 from defective.data import ImageSet, shapes
-from defective.specs import AttackSpec, Recipe
+from defective.specs import Recipe
 from defective.training.epoch import learning_rate
 from defective.training.loop import fit
+from defective.training.step import smoothing
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
 RECIPE = Recipe(name="test", width_mult=0.125, epochs=3, batch_size=50, lr=0.05, augment="crop-flip")
@@ -41,10 +42,11 @@ def equal(a, b):
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_training_learns_and_keeps_the_masks(data):
+def test_training_learns_and_keeps_the_masks(data, device):
     model = net("resnet18/0.3-bottom")
     masks = {key: value.clone() for key, value in model.state_dict().items() if key.endswith("defect_mask")}
-    history = fit(model, data, RECIPE.changed(epochs=6), precision="fp32", device="cpu")
+    history = fit(model, data, RECIPE.changed(epochs=6), precision="fp32", device=device)
+    model.cpu()
     assert history[-1]["train_loss"] < 0.8 * history[0]["train_loss"]
     assert len(history) == 6 and history[-1]["train_accuracy"] > 0.3
     assert all(torch.equal(model.state_dict()[key], mask) for key, mask in masks.items()) and len(defects(model)) == 10
@@ -105,9 +107,9 @@ def test_best_on_test_keeps_the_best_epoch(data):
     assert accuracy_on(model, data) == max(row["test_accuracy"] for row in history)
 
 
-def test_a_loss_that_is_not_finite_names_step_and_learning_rate(data):
+def test_a_loss_that_is_not_finite_names_step_and_learning_rate(data, device):
     with pytest.raises(InputError, match=r"of epoch 1 \(learning rate [\d.e+]+\)"):
-        fit(net("resnet18"), data, RECIPE.changed(lr=1e30), device="cpu")
+        fit(net("resnet18"), data, RECIPE.changed(lr=1e30), device=device)
 
 
 def test_label_smoothing_spreads_over_the_wrong_classes():
@@ -115,9 +117,7 @@ def test_label_smoothing_spreads_over_the_wrong_classes():
     y = torch.tensor([0, 3, 9, 3])
     wanted = torch.full((4, 10), 0.1 / 9, dtype=torch.float64)
     wanted[torch.arange(4), y] = 0.9
-    from defective.training.epoch import _smoothing
-
-    ours = nn.functional.cross_entropy(z, y, label_smoothing=_smoothing(RECIPE.changed(label_smoothing=0.1), z))
+    ours = nn.functional.cross_entropy(z, y, label_smoothing=smoothing(0.1, 10))
     torch.testing.assert_close(ours, -(wanted * z.log_softmax(1)).sum(1).mean())
 
 
@@ -175,18 +175,19 @@ def test_tied_weights_have_a_state_too(data, tmp_path):
     assert model[2].weight is model[0].weight
 
 
-def test_weight_decay_acts_where_there_is_no_gradient():
+def test_weight_decay_acts_where_there_is_no_gradient(device):
     model = nn.Sequential(nn.Flatten(), nn.Linear(48, 2), nn.BatchNorm1d(2))
     nn.init.constant_(model[1].weight, 0.5)
     # A norm of scale 0 lets no gradient through.
     nn.init.zeros_(model[2].weight)
     recipe = Recipe(name="test", epochs=1, batch_size=8, lr=0.1, momentum=0, weight_decay=0.01, schedule="steps", augment="none")
     black = ImageSet("made", "train", torch.zeros(8, 3, 4, 4, dtype=torch.uint8), torch.arange(8) % 2, ("a", "b"))
-    fit(model, black, recipe, device="cpu", precision="fp32")
+    fit(model, black, recipe, device=device, precision="fp32")
+    model.cpu()
     torch.testing.assert_close(model[1].weight, torch.full((2, 48), 0.5 * (1 - 0.1 * 0.01)))
 
 
-def test_crop_and_flip_pads_four_pixels(data):
+def test_crop_and_flip_pads_four_pixels(data, device):
     seen = []
 
     class Recorder(nn.Module):
@@ -199,32 +200,9 @@ def test_crop_and_flip_pads_four_pixels(data):
             return self.net(x)
 
     white = ImageSet("white", "train", torch.full_like(data.x, 255), data.y, data.classes)
-    fit(Recorder(), white, RECIPE.changed(epochs=1, augment="crop-flip"), device="cpu", precision="fp32")
+    fit(Recorder(), white, RECIPE.changed(epochs=1, augment="crop-flip"), device=device, precision="fp32")
     black_rows = (torch.cat(seen)[:, 0] == 0).all(2).sum(1)
     assert black_rows.min() == 0 and black_rows.max() == 4
-
-
-@pytest.mark.parametrize("adversarial", [None, AttackSpec.parse("pgd:eps=4/255,step_size=2/255,steps=1")])
-def test_compiled_nets_train_as_the_nets_themselves(adversarial, data, monkeypatch):
-    """One after the other in one process, as in a campaign: code of one must not serve another."""
-    recipe = RECIPE.changed(epochs=1, adversarial=adversarial)
-
-    def trained(name):
-        model = net(name)
-        (row,) = fit(model, data, recipe, precision="fp32", device="cpu")
-        return model, row["train_loss"]
-
-    names = ["resnet18", "resnet18/0.3-bottom", "resnet18/0.9-spatial"]
-    eager = [trained(name) for name in names]
-    monkeypatch.setattr(
-        "defective.training.loop.compiled", lambda model, device: torch.compile(model, backend="aot_eager", dynamic=False)
-    )
-    for name, (model, loss) in zip(names, eager, strict=True):
-        other, again = trained(name)
-        assert again == pytest.approx(loss, rel=1e-4)
-        made = weights(other)
-        for key, tensor in weights(model).items():
-            torch.testing.assert_close(made[key], tensor, rtol=1e-3, atol=1e-4)
 
 
 def test_one_image_is_too_few():
@@ -232,8 +210,8 @@ def test_one_image_is_too_few():
         fit(net(), some_shapes(1), RECIPE, device="cpu")
 
 
-def test_a_last_batch_of_one_image_is_left_out():
-    fit(net(), some_shapes(101), RECIPE.changed(epochs=1), device="cpu")
+def test_a_last_batch_of_one_image_is_left_out(device):
+    fit(net(), some_shapes(101), RECIPE.changed(epochs=1), device=device)
 
 
 def test_a_streamed_augmentation_on_images_in_memory_is_refused(data):

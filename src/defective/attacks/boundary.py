@@ -158,7 +158,9 @@ def _blend(ask: Ask, x: Tensor, rows: Tensor, generators: list[torch.Generator])
     for _ in range(START_DRAWS):
         if not len(searching):
             break
-        noise[searching] = torch.stack([torch.rand(x.shape[1:], generator=generators[row]) for row in searching.tolist()]).to(x)
+        noise[searching] = torch.stack(
+            [torch.rand(x.shape[1:], generator=generators[row], device="cpu") for row in searching.tolist()]
+        ).to(x)
         searching = searching[~ask(searching, noise[searching])]
     rows = rows[~torch.isin(rows, searching)]
     level = torch.zeros(len(x), dtype=torch.long, device=x.device)
@@ -241,12 +243,12 @@ def _normal_numbers(x: Tensor, generators: list[torch.Generator]) -> Draw:
     """A function from rows to numbers for each; it draws blocks, because for small images a call costs more than its numbers."""
     size = x[0].numel()
     block = max(1, BLOCK_NUMBERS // size)
-    stock, used = torch.empty(len(x), block, size), torch.full((len(x),), block)
+    stock, used = torch.empty(len(x), block, size, device="cpu"), torch.full((len(x),), block, device="cpu")
 
     def draw(rows: Tensor) -> Tensor:
         rows = rows.cpu()
         for row in rows[used[rows] == block].tolist():
-            torch.randn(block, size, generator=generators[row], out=stock[row])
+            torch.randn(block, size, generator=generators[row], out=stock[row], device="cpu")
             used[row] = 0
         numbers = stock[rows, used[rows]]
         used[rows] += 1

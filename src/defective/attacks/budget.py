@@ -81,7 +81,8 @@ def draw_per_image(sampler: Callable[..., Tensor], x: Tensor, generator: torch.G
         InputError: If the generator is not on the CPU.
     """
     _check_generator(generator)
-    return torch.stack([sampler(x.shape[1:], generator=generator, dtype=torch.float32) for _ in range(len(x))]).to(x)
+    draws = [sampler(x.shape[1:], generator=generator, dtype=torch.float32, device="cpu") for _ in range(len(x))]
+    return torch.stack(draws).to(x)
 
 
 def image_generators(x: Tensor, generator: torch.Generator | None) -> list[torch.Generator]:
@@ -91,7 +92,9 @@ def image_generators(x: Tensor, generator: torch.Generator | None) -> list[torch
         InputError: If the generator is not on the CPU.
     """
     _check_generator(generator)
-    return [torch.Generator().manual_seed(int(torch.randint(2**63 - 1, (), generator=generator))) for _ in range(len(x))]
+    return [
+        torch.Generator().manual_seed(int(torch.randint(2**63 - 1, (), generator=generator, device="cpu"))) for _ in range(len(x))
+    ]
 
 
 def _check_generator(generator: torch.Generator | None) -> None:

@@ -136,7 +136,9 @@ def _descend(
         (gradient,) = torch.autograd.grad(loss.sum(), w)
         w, images, distance, loss = w.detach(), images.detach(), distance.detach(), loss.detach()
         better = (short.detach() == 0) & (distance < squared[rows])
-        nearest[rows[better]], squared[rows[better]] = images[better], distance[better]
+        # Not by the rows that are better, which would have to be counted, and a GPU waited for, at each step.
+        nearest[rows] = torch.where(better[:, None, None, None], images, nearest[rows])
+        squared[rows] = torch.where(better, distance, squared[rows])
         mean, variance = mean.lerp(gradient, 0.1), variance.lerp(gradient.square(), 0.001)
         spread = (variance / (1 - 0.999 ** (step + 1))).sqrt() + 1e-8
         w = w - lr / (1 - 0.9 ** (step + 1)) * mean / spread

@@ -201,7 +201,9 @@ def _tuned(neighbors: int, radius: float, generators: list[torch.Generator]) -> 
         x_last, slope_last = before
         around = torch.zeros_like(here)
         for _ in range(neighbors):
-            draws = torch.stack([torch.rand(here.shape[1:], generator=generator) for generator in generators]).to(here)
+            draws = torch.stack([torch.rand(here.shape[1:], generator=generator, device="cpu") for generator in generators]).to(
+                here
+            )
             around += gradient(x_last + radius * (2 * draws - 1))
         tuned: Tensor = here + around / neighbors - slope_last
         return tuned
@@ -215,7 +217,7 @@ def _darker(images: Tensor, halvings: int) -> Tensor:
 
 def _smooth(gradient: Tensor, kernel_size: int) -> Tensor:
     """Convolution with the Gaussian kernel, one axis after the other. Sums, not a convolution, which autocast would round."""
-    weights = torch.linspace(-3, 3, kernel_size, dtype=torch.float64).square().div(-2).exp()
+    weights = torch.linspace(-3, 3, kernel_size, dtype=torch.float64, device="cpu").square().div(-2).exp()
     weights = (weights / weights.sum()).to(gradient)
     half = kernel_size // 2
     rows = F.pad(gradient, (0, 0, half, half)).unfold(2, kernel_size, 1)
@@ -226,7 +228,7 @@ def _smooth(gradient: Tensor, kernel_size: int) -> Tensor:
 
 def _diverse(images: Tensor, smallest: float, prob: float, generators: list[torch.Generator]) -> Tensor:
     """Shrink each image with its own chance, to its own size, at its own place; the rest is 0."""
-    draws = torch.stack([torch.rand(4, generator=generator, dtype=torch.float64) for generator in generators])
+    draws = torch.stack([torch.rand(4, generator=generator, dtype=torch.float64, device="cpu") for generator in generators])
     rows = (draws[:, 0] < prob).nonzero().squeeze(1)
     if not len(rows):
         return images
@@ -242,4 +244,4 @@ def _source(side: int, smallest: float, size: Tensor, place: Tensor) -> Tensor:
     least = max(1, math.ceil(smallest * side))
     pixels = least + (size * (side - least + 1)).floor()
     first = (place * (side - pixels + 1)).floor()
-    return 2 * (torch.arange(side, dtype=torch.float64) + 0.5 - first[:, None]) / pixels[:, None] - 1
+    return 2 * (torch.arange(side, dtype=torch.float64, device="cpu") + 0.5 - first[:, None]) / pixels[:, None] - 1

@@ -21,9 +21,9 @@ SLOW = 4.0
 def measure(settings: Settings) -> Found:
     """Row 4."""
     here = attacked(settings, settings.count(16, 4))
-    numbers = {"confidence": 0.0, "steps": settings.amount(50, 5), "lr": 0.01}
+    numbers = {"confidence": 0.0, "steps": settings.amount(50, 20), "lr": 0.01}
     cases = {
-        "search": {**numbers, "search_steps": settings.amount(5, 2), "initial_const": 0.1},
+        "search": {**numbers, "search_steps": settings.amount(5, 3), "initial_const": 0.1},
         "one-constant": {**numbers, "search_steps": 1, "initial_const": 1.0},
     }
     lines: dict[str, Found] = {}

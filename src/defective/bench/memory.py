@@ -47,7 +47,7 @@ def measure(settings: Settings) -> Found:
 
 def saved_bytes(net: nn.Module, x: Tensor, y: Tensor) -> float:
     """Bytes of all tensors that a training step keeps for its backward pass, each memory once, weights and images left out."""
-    act = step(net, x, y, "fp32")
+    act = step(net, x, y, "fp32", eager=True)
     own = {tensor.untyped_storage().data_ptr() for tensor in (*net.parameters(), x, y)}
     kept: dict[int, int] = {}
 
@@ -86,7 +86,7 @@ def _steps(net: str, width: float, count: int, kind: str, place: torch.device) -
     generator = torch.Generator().manual_seed(0)
     x, y = torch.rand(count, 3, 32, 32, generator=generator).to(place), (torch.arange(count) % 10).to(place)
     model = build(net, width_mult=width).to(place)
-    act = step(model, x, y, "fp32") if kind == "training" else lambda: fgsm(model, x, y, eps=16 / 255)
+    act = step(model, x, y, "fp32", eager=True) if kind == "training" else lambda: fgsm(model, x, y, eps=16 / 255)
     for _ in range(2):
         act()
 

@@ -17,9 +17,14 @@ from defective.data import ImageSet
 from defective.inference import as_images
 from defective.machine import resolve_precision
 from defective.specs import Recipe
-from defective.training.loop import fit
+from defective.training.epoch import Run, run_epoch
+from defective.training.loop import make_sgd
+from defective.training.state import TrainingState
+from defective.training.step import make_step
 
-NET, BATCH, LR = "resnet18", 128, 0.02
+NET, LR = "resnet18", 0.02
+# Images a batch, by kind of device: what fills it.
+BATCH = {"cpu": 128, "cuda": 512}
 
 
 def measure(settings: Settings) -> Found:
@@ -29,7 +34,9 @@ def measure(settings: Settings) -> Found:
     few = 2048 if settings.device.type == "cpu" else 16384
     index = torch.linspace(0, len(data) - 1, settings.count(few, 64)).long()
     data = replace(data, x=data.x[index], y=data.y[index])
-    size, precision = settings.amount(2048, 128), resolve_precision(settings.device)
+    # A GPU needs larger matrices to show what it can do.
+    full = 2048 if settings.device.type == "cpu" else 8192
+    size, precision = settings.amount(full, 128), resolve_precision(settings.device)
     x = as_images(data.x[:32]).to(settings.device)
     ours, theirs = (_loop(fresh(NET, settings, x), data, settings) for _loop in (_our_loop, _usual_loop))
     first = [ours(), theirs()]
@@ -63,14 +70,20 @@ def _flops(net: nn.Module, x: Tensor) -> float:
 
 
 def _our_loop(net: nn.Module, data: ImageSet, settings: Settings) -> Callable[[], float]:
-    recipe = Recipe(name="bench", epochs=1, batch_size=BATCH, lr=LR, schedule="steps")
-    return lambda: float(fit(net, data, recipe, device=str(settings.device))[0]["train_loss"])
+    """An epoch at each call; what is set up once for a whole training is set up here or in the first."""
+    device, precision = settings.device, resolve_precision(settings.device)
+    recipe = Recipe(name="bench", epochs=1, batch_size=BATCH[device.type], lr=LR, schedule="steps")
+    net, here = net.to(memory_format=torch.channels_last), data.to(device)  # type: ignore[call-overload]
+    optimizer = make_sgd(net, recipe, device)
+    step, run = make_step(net, optimizer, recipe, device, precision), Run(recipe, 0, device, precision)
+    state = TrainingState(net, optimizer, None, "")
+    return lambda: float(run_epoch(step, here, run, 0, state, lambda n=1, note="": None)["train_loss"])
 
 
 def _usual_loop(net: nn.Module, data: ImageSet, settings: Settings) -> Callable[[], float]:
     workers = settings.amount(2, 0)
     images = _Transformed(data)
-    loader = DataLoader(images, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
+    loader = DataLoader(images, BATCH[settings.device.type], shuffle=True, num_workers=workers, persistent_workers=workers > 0)
     optimizer = torch.optim.SGD(net.parameters(), LR, momentum=0.9, weight_decay=5e-4)
 
     def epoch() -> float:

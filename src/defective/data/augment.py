@@ -31,7 +31,8 @@ def draw_windows(batches: Iterable[int], *, padding: int = 4, generator: torch.G
         padding: Pixels that :func:`crop_flip` adds on each side; 0 only mirrors.
         generator: Source of the draws, on the CPU.
     """
-    drawn = [(torch.randint(0, 2 * padding + 1, (2, n), generator=generator), torch.rand(n, generator=generator)) for n in batches]
+    here = {"generator": generator, "device": "cpu"}
+    drawn = [(torch.randint(0, 2 * padding + 1, (2, n), **here), torch.rand(n, **here)) for n in batches]  # type: ignore[call-overload]
     corners, numbers = zip(*drawn, strict=True)
     return Windows(torch.cat(corners, 1), torch.cat(numbers) < 0.5, padding)
 

@@ -46,7 +46,7 @@ def shuffle_patches(x: Tensor, k: int, *, generator: torch.Generator) -> Tensor:
         raise InputError(f"k = {k} does not cut images of {height}x{width} pixels into equal tiles: use one of {fitting}")
     if generator.device.type != "cpu":
         raise InputError(f"the generator is on {generator.device}: use one on the CPU, so that every device draws the same orders")
-    order = torch.stack([torch.randperm(k * k, generator=generator) for _ in range(n)]).to(x.device)
+    order = torch.stack([torch.randperm(k * k, generator=generator, device="cpu") for _ in range(n)]).to(x.device)
     tiles = x.reshape(n, channels, k, height // k, k, width // k).permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
     moved = tiles[torch.arange(n, device=x.device).unsqueeze(1), order]
     return moved.view(n, k, k, channels, height // k, width // k).permute(0, 3, 1, 4, 2, 5).reshape(x.shape)

@@ -39,6 +39,7 @@ class ImageSet:
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Images (uint8) and labels at ``index``."""
+        index = index.to(self.y.device)
         return self.x[index], self.y[index]
 
     def batches(self, order: Tensor, batch_size: int, *, crop_seed: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
@@ -58,7 +59,7 @@ def pick(total: int, count: int, *, seed: int = 0) -> Tensor:
         >>> pick(10, 3, seed=1).tolist() == pick(10, 3, seed=1).tolist(), len(pick(10, 99))
         (True, 10)
     """
-    return torch.randperm(total, generator=torch.Generator().manual_seed(seed))[:count]
+    return torch.randperm(total, generator=torch.Generator().manual_seed(seed), device="cpu")[:count]
 
 
 def index_hash(index: Tensor) -> str:

@@ -68,10 +68,12 @@ def shapes(split: str = "train") -> ImageSet:
         raise InputError(f"shapes has no split {split!r}; there are {', '.join(SPLITS)}")
     count = SPLITS[split]
     generator = torch.Generator().manual_seed(1 + list(SPLITS).index(split))
-    y = torch.arange(count) % 10
-    other = (y + 1 + torch.randint(0, 9, (count,), generator=generator)) % 10
-    y_texture = other if split == "conflict" else y
-    x = torch.cat([_draw(split, a, b, generator) for a, b in zip(y.split(1000), y_texture.split(1000), strict=True)])
+    # The same images everywhere, whatever torch's default device is.
+    with torch.device("cpu"):
+        y = torch.arange(count) % 10
+        other = (y + 1 + torch.randint(0, 9, (count,), generator=generator)) % 10
+        y_texture = other if split == "conflict" else y
+        x = torch.cat([_draw(split, a, b, generator) for a, b in zip(y.split(1000), y_texture.split(1000), strict=True)])
     return ImageSet("shapes", split, x, y, CLASSES, y_texture if split == "conflict" else None)
 
 

@@ -98,7 +98,7 @@ def _generator(seed: int, first: int) -> torch.Generator:
     """The generator as it is when the images before ``first`` have taken their seeds from it."""
     generator = stream(seed, "decision")
     for _ in range(first):
-        torch.randint(2**63 - 1, (), generator=generator)
+        torch.randint(2**63 - 1, (), generator=generator, device="cpu")
     return generator
 
 

@@ -92,7 +92,7 @@ def estimate(job: Job, costs: Costs, counts: Counts | None = None) -> float:
             images, tested = _size(job, costs.shapes, counts)
             steps = 0.0 if job.recipe.adversarial is None else float(job.recipe.adversarial.parameters.get("steps", 1))
             each = costs(job)
-            return job.recipe.epochs * (images * (each.train + steps * each.gradient) + tested * each.forward)
+            return job.recipe.trained_epochs * (images * (each.train + steps * each.gradient) + tested * each.forward)
         case CraftJob():
             return job.samples * (_gradients(job.attack) + 1) * sum(costs(net).gradient for net in job.sources)
         case ScoreJob():

@@ -48,13 +48,18 @@ def _recipe(recipe: Recipe) -> list[str]:
     scale = recipe.name.removesuffix("*")
     if scale == recipe.name:
         return [scale]
-    changed: dict[str, object] = {"adversarial": recipe.adversarial, "label_smoothing": recipe.label_smoothing}
+    changed: dict[str, object] = {
+        "adversarial": recipe.adversarial,
+        "label_smoothing": recipe.label_smoothing,
+        "stop_after": recipe.stop_after or None,
+    }
     # A job does not say of which kind its data are, so its epochs are told unless they are those of one kind.
     usual = [Recipe.make(name=scale, **kind[scale]) for kind in RECIPES.values() if scale in kind]
     return [
         scale,
         *(["adversarial"] if recipe.adversarial else []),
         *([f"label smoothing {recipe.label_smoothing:g}"] if recipe.label_smoothing else []),
+        *([f"stopped after epoch {recipe.stop_after} of {recipe.epochs}"] if recipe.stop_after else []),
         *([f"{recipe.epochs} epochs"] if recipe not in [each.changed(**changed) for each in usual] else []),
     ]
 

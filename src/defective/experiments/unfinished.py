@@ -24,7 +24,7 @@ def unfinished(store: Store) -> list[dict[str, Any]]:
 def _begun(name: str, job: Job | None, store: Store) -> dict[str, Any]:
     found: dict[str, Any] = {"job": name, "about": job and describe(job), "epochs": None, "of_epochs": None}
     if isinstance(job, TrainJob):
-        of_one = job.recipe.epochs
+        of_one = job.recipe.trained_epochs
         folder = store.folder / "running" / name
         of_all = of_one * job.net.members
         found |= {"epochs": min(_epochs(folder, of_one), of_all), "of_epochs": of_all}

@@ -25,7 +25,7 @@ _FGSM = {f"FGSM{eps}": f"fgsm:eps={eps}/255" for eps in (8, 16, 32)}
 _PGD = {"PGD16": PGD_SETTINGS[6], "PGD2,16": PGD_SETTINGS[7], "PGD32": PGD_SETTINGS[9]}
 
 _ROWS_ARE = "Rows are attacked ResNet-18s (p-Bottom, p-Top: a share p of bottom or top neurons kept), columns attacks made on"
-_VARIANTS = (
+VARIANTS = (
     "DC makes whole channels dead: narrower bottom layers and no mask. SM has one mask for all channels of a layer, x2 twice the "
     "channels at defective layers. As released, DC and x2 have one projection shortcut more than ResNet-18."
 )
@@ -39,7 +39,7 @@ _NOTES = (
     "The captions name a Section 4.3, which the paper does not have; the ablations are in Section 4.2.",
     "No released code makes Bottom nets below 0.3 other than 0.1, nor DC, SM and x2 at 0.3: they follow the rule of their "
     "neighbours.",
-    _VARIANTS,
+    VARIANTS,
     "EN averages the logits of five nets with different masks.",
     "The text calls smaller steps stronger, yet in 142 of 155 rows of Tables 11-15 the rate is lower for step 2 than for step 1. "
     "The text may mean the attacked net itself; the rates are of others.",
@@ -69,7 +69,7 @@ def _table4() -> Exhibit:
         rows=rows,
         cells=cells,
         claims=table4_claims(columns[:-1], ACCURACY),
-        notes=(*TRANSFER, _VARIANTS, _CW),
+        notes=(*TRANSFER, VARIANTS, _CW),
     )
 
 

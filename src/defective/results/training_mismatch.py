@@ -10,14 +10,14 @@ from defective.specs import CraftJob, NoiseJob, ShuffleJob, TrainJob
 def training_mismatch(left: Cell, right: Cell) -> TrainingMismatch | None:
     """The one of two measured models that was trained for fewer epochs; None if both were trained equally long."""
     one, other = _model(left), _model(right)
-    if one is None or other is None or one.recipe.epochs == other.recipe.epochs:
+    if one is None or other is None or one.recipe.trained_epochs == other.recipe.trained_epochs:
         return None
-    less, more = sorted((one, other), key=lambda model: model.recipe.epochs)
+    less, more = sorted((one, other), key=lambda model: model.recipe.trained_epochs)
     return TrainingMismatch(
         job=name_of(less),
         model=f"{title(less)} on {less.data}",
-        epochs=less.recipe.epochs,
-        other_epochs=more.recipe.epochs,
+        epochs=less.recipe.trained_epochs,
+        other_epochs=more.recipe.trained_epochs,
     )
 
 

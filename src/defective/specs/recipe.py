@@ -15,7 +15,8 @@ class Recipe(Spec):
     by 10 at each epoch of ``milestones``. ``adversarial`` is an attack on the net itself whose images take the place of each batch
     (Madry et al. 2017). ``selection="best-on-test"`` is the released code's choice and peeks at the test set. ``neurons="live"``
     computes defective layers through their live neurons only, where batch norm then takes its statistics
-    (:func:`defective.sparse.train_live`); ``"all"`` is what paper and released code do.
+    (:func:`defective.sparse.train_live`); ``"all"`` is what paper and released code do. ``stop_after`` ends the run after so many
+    epochs of its schedule, which leaves the checkpoint that the whole run has there; 0 goes to the end.
     """
 
     name: str
@@ -33,12 +34,30 @@ class Recipe(Spec):
     selection: Literal["last", "best-on-test"] = "last"
     norm_scale_init: Literal["one", "uniform"] = "one"
     neurons: Literal["all", "live"] = "all"
+    stop_after: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _milestones_inside(self) -> Self:
         if any(not epoch > 0 for epoch in self.milestones) or list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"milestones {self.milestones} must rise and be at least 1")
         return self
+
+    @model_validator(mode="after")
+    def _stop_inside(self) -> Self:
+        if self.stop_after > self.epochs:
+            raise ValueError(f"stop_after {self.stop_after} lies beyond the {self.epochs} epochs of the schedule")
+        return self
+
+    @property
+    def trained_epochs(self) -> int:
+        """Epochs that are run: all of the schedule, or as many as ``stop_after`` says.
+
+        Example:
+            >>> recipe = Recipe(name="r", epochs=15)
+            >>> recipe.trained_epochs, recipe.changed(stop_after=12).trained_epochs
+            (15, 12)
+        """
+        return self.stop_after or self.epochs
 
     def changed(self, **values: Any) -> "Recipe":
         """The same recipe with the values that are not None put in, renamed if anything changed; milestones keep their place in it.

@@ -7,19 +7,19 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.distributed
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from defective.attacks import Attack, from_spec
 from defective.data import Data
 from defective.data.augment import Windows, crop_flip, draw_windows
 from defective.errors import InputError, OutOfTime
 from defective.inference import as_images
-from defective.machine import autocast, bare, world
+from defective.machine import world
 from defective.masks import stream
 from defective.progress import Advance, deadline, time_is_up
 from defective.specs import Recipe
 from defective.training.state import TrainingState
+from defective.training.step import Step
 
 Row = dict[str, Any]
 
@@ -77,6 +77,14 @@ class _Begun:
             **states,
         }
 
+    def take(self, step: Step, x: Tensor, y: Tensor, lr: float) -> None:
+        """Take a step and note what came of it; nothing is read from the device."""
+        step.set_lr(lr)
+        loss, hits = step(x, y, self.adversary)
+        self.losses.append(loss)
+        self.hits += hits
+        self.seen += len(y)
+
     def row(self, epoch: int, lr: float) -> Row:
         """The epoch's row of the history."""
         seconds = time.perf_counter() - self.started
@@ -98,9 +106,7 @@ class _Begun:
         return found if generator is None else found | {"adversary": generator}
 
 
-def run_epoch(
-    model: nn.Module, data: Data, optimizer: torch.optim.Optimizer, run: Run, epoch: int, state: TrainingState, advance: Advance
-) -> Row:
+def run_epoch(step: Step, data: Data, run: Run, epoch: int, state: TrainingState, advance: Advance) -> Row:
     """Train for one epoch, from where ``state`` says it was broken off; return its row of the history.
 
     Raises:
@@ -116,22 +122,24 @@ def run_epoch(
         batches = data.batches(order[first * batch_size :], batch_size, crop_seed=_crop_seed(run, epoch))
         windows = _windows(run, epoch, [len(part) for part in order.split(batch_size)])
         advance(begun.seen * processes)
-        model.train()
+        step.model.train()
         lr = 0.0
-        for step in range(first, steps):
-            if _must_stop(run, state, step):
-                if step > first:
-                    _check_finite(begun.losses, epoch, step - 1, lr)
+        for number in range(first, steps):
+            if _must_stop(run, state, number):
+                if number > first:
+                    _check_finite(begun.losses, epoch, number - 1, lr)
                     state.break_off(begun.tensors())
+                else:
+                    state.catch_up()
                 raise OutOfTime
-            lr = learning_rate(run.recipe, epoch, step, steps)
+            lr = learning_rate(run.recipe, epoch, number, steps)
             x, y = next(batches)
             cut = None if windows is None else windows[begun.seen : begun.seen + len(y)]
             x = _augment(x.to(run.device), cut)
-            _step(model, x, y.to(run.device), optimizer, lr, run, begun)
+            begun.take(step, x, y.to(run.device), lr)
             # Reading the loss waits for the device, so on an accelerator it is read now and then.
-            if run.device.type == "cpu" or step % 50 == 49 or step == steps - 1:
-                _check_finite(begun.losses, epoch, step, lr)
+            if run.device.type == "cpu" or number % 50 == 49 or number == steps - 1:
+                _check_finite(begun.losses, epoch, number, lr)
                 loss, accuracy = float(begun.losses[-1]), float(begun.hits) / begun.seen
                 advance(0, note=f"epoch {epoch + 1}/{run.recipe.epochs}  loss {loss:.3f}  accuracy {accuracy:.1%}")
             advance(len(y) * processes)
@@ -151,27 +159,10 @@ def _must_stop(run: Run, state: TrainingState, step: int) -> bool:
     return bool(late)
 
 
-def _step(model: nn.Module, x: Tensor, y: Tensor, optimizer: torch.optim.Optimizer, lr: float, run: Run, begun: _Begun) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    with autocast(run.device, run.precision):
-        if begun.adversary is not None:
-            # Not through DDP, which knows no gradients with respect to images.
-            x = begun.adversary(bare(model), x, y).contiguous(memory_format=torch.channels_last)
-        z = model(x)
-        loss = F.cross_entropy(z, y, label_smoothing=_smoothing(run.recipe, z))
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-    begun.losses.append(loss.detach())
-    begun.hits += (z.detach().argmax(1) == y).sum()
-    begun.seen += len(y)
-
-
 def _share(images: int, run: Run, epoch: int) -> tuple[Tensor, int]:
     """This process's part of the epoch's order, equally long in every process; a last batch of one is left out (batch norm)."""
     rank, processes = world()
-    order = torch.randperm(images, generator=stream(run.seed, f"order/{epoch}"))
+    order = torch.randperm(images, generator=stream(run.seed, f"order/{epoch}"), device="cpu")
     order = order[: images - images % processes][rank::processes]
     batch_size = max(1, run.recipe.batch_size // processes)
     return (order[:-1] if len(order) % batch_size == 1 and len(order) > 1 else order), batch_size
@@ -180,7 +171,7 @@ def _share(images: int, run: Run, epoch: int) -> tuple[Tensor, int]:
 def _crop_seed(run: Run, epoch: int) -> int | None:
     if run.recipe.augment != "resized-crop-flip":
         return None
-    return int(torch.randint(1 << 62, (), generator=stream(run.seed, f"crop/{epoch}")))
+    return int(torch.randint(1 << 62, (), generator=stream(run.seed, f"crop/{epoch}"), device="cpu"))
 
 
 def _windows(run: Run, epoch: int, batches: list[int]) -> Windows | None:
@@ -201,16 +192,6 @@ def _adversary(run: Run, epoch: int, rank: int) -> Attack | None:
     if run.recipe.adversarial is None:
         return None
     return from_spec(run.recipe.adversarial, seed=stream(run.seed, f"adversary/{epoch}/{rank}").initial_seed())
-
-
-def _smoothing(recipe: Recipe, z: Tensor) -> float:
-    # torch spreads the smoothed mass over all K classes, the paper's baseline (and its eps) over the K - 1 wrong ones.
-    classes = z.shape[1]
-    if recipe.label_smoothing > 1 - 1 / classes:
-        raise InputError(
-            f"label_smoothing {recipe.label_smoothing} leaves the right one of {classes} classes the least likely: lower it"
-        )
-    return recipe.label_smoothing * classes / (classes - 1)
 
 
 def _check_finite(losses: list[Tensor], epoch: int, step: int, lr: float) -> None:

@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from defective.data import Data, ImageStream
 from defective.errors import InputError
 from defective.inference import logits
-from defective.machine import autocast, choose_device, compiled, resolve_precision, world
+from defective.machine import autocast, choose_device, resolve_precision, world
 from defective.masks import stream
 from defective.models.wide_resnet import WideResNet
 from defective.progress import progress_bar
@@ -18,6 +18,10 @@ from defective.sparse import train_live
 from defective.specs import Recipe
 from defective.training.epoch import Row, Run, run_epoch
 from defective.training.state import TrainingState
+from defective.training.step import make_step
+
+# Least seconds between two states on disk, by kind of device: on a GPU an epoch may take no longer than writing one.
+PAUSE = {"cuda": 10.0}
 
 
 def fit(
@@ -45,8 +49,8 @@ def fit(
         test: Images to score after each epoch, for the history; required by ``selection="best-on-test"``.
         device: Torch device name; default the accelerator if there is one.
         precision: ``"auto"``, ``"fp32"`` or ``"bf16"`` (autocast).
-        state_file: Where to keep the state after each epoch and at a deadline (:func:`defective.progress.until`); if it exists,
-            training goes on from it. Without one no deadline stops the training.
+        state_file: Where to keep the state after each epoch (on a GPU each 10 seconds) and at a deadline
+            (:func:`defective.progress.until`); if it exists, training goes on from it. Without one no deadline stops the training.
         state_key: Identity of the run, checked when going on.
 
     Returns:
@@ -67,24 +71,25 @@ def fit(
     place = choose_device(device)
     run = Run(recipe, seed, place, resolve_precision(place, precision))
     model.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    data = data.to(place)
+    data, test = data.to(place), None if test is None else test.to(place)
     # The released WRN sets its norm scales to 1 itself; only the other nets kept the old default.
     if recipe.norm_scale_init == "uniform" and not isinstance(model, WideResNet):
         _draw_norm_scales(model, stream(seed, "norm-scale"))
-    fused = place.type == "cuda"
-    optimizer = torch.optim.SGD(model.parameters(), recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=fused)
-    state = TrainingState(model, optimizer, state_file, state_key)
+    optimizer = make_sgd(model, recipe, place)
+    state = TrainingState(model, optimizer, state_file, state_key, every=PAUSE.get(place.type, 0.0))
     state.resume()
-    wrapped = compiled(_distribute(model), place) if recipe.neurons == "all" else _through_live(model, data, run.precision)
+    wrapped = _distribute(model) if recipe.neurons == "all" else _through_live(model, data, run.precision)
+    step = make_step(wrapped, optimizer, recipe, place, run.precision)
     description = str(getattr(model, "spec", None) or type(model).__name__)
-    with progress_bar(f"train {description}", recipe.epochs * len(data), unit="images") as advance:
+    with progress_bar(f"train {description}", recipe.trained_epochs * len(data), unit="images") as advance:
         advance(len(state.history) * len(data))
-        for epoch in range(len(state.history), recipe.epochs):
-            row = run_epoch(wrapped, data, optimizer, run, epoch, state, advance)
+        for epoch in range(len(state.history), recipe.trained_epochs):
+            row = run_epoch(step, data, run, epoch, state, advance)
             _agree(model)
             if test is not None:
                 row["test_accuracy"] = _scored(model, test, row, run)
-            state.end_epoch(row, keep_best=recipe.selection == "best-on-test")
+            last = epoch == recipe.trained_epochs - 1
+            state.end_epoch(row, keep_best=recipe.selection == "best-on-test", write=last)
     state.finish()
     model.eval()
     return state.history
@@ -104,7 +109,8 @@ def _scored(model: nn.Module, test: Data, row: Row, run: Run) -> float:
 def test_accuracy(model: nn.Module, test: Data) -> float:
     """Share of the test images that the model classifies right."""
     hits = sum(
-        int((logits(model, x, batch_size=len(x)).argmax(1) == y.cpu()).sum()) for x, y in test.batches(torch.arange(len(test)), 500)
+        int((logits(model, x, batch_size=len(x)).argmax(1) == y.cpu()).sum())
+        for x, y in test.batches(torch.arange(len(test), device="cpu"), 500)
     )
     return hits / len(test)
 
@@ -113,7 +119,7 @@ def _draw_norm_scales(model: nn.Module, generator: torch.Generator) -> None:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             with torch.no_grad():
-                module.weight.copy_(torch.rand(module.weight.shape, generator=generator))
+                module.weight.copy_(torch.rand(module.weight.shape, generator=generator, device="cpu"))
 
 
 def _through_live(model: nn.Module, data: Data, precision: str) -> nn.Module:
@@ -125,13 +131,16 @@ def _through_live(model: nn.Module, data: Data, precision: str) -> nn.Module:
     return live
 
 
+def make_sgd(model: nn.Module, recipe: Recipe, device: torch.device) -> torch.optim.SGD:
+    """SGD as the recipe has it; on a GPU in one kernel, with a learning rate that lies there, so that a recorded step can read it."""
+    on_gpu = device.type == "cuda"
+    lr = torch.tensor(recipe.lr, dtype=torch.float32, device=device) if on_gpu else recipe.lr
+    return torch.optim.SGD(model.parameters(), lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=on_gpu)
+
+
 def _distribute(model: nn.Module) -> nn.Module:
-    if world()[1] == 1:
-        return model
-    # Masks are fixed and equal in every process: sending them at each step would be waste.
-    masks = [name for name, _ in model.named_buffers() if name.endswith("defect_mask")]
-    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, masks)
-    return DistributedDataParallel(model)
+    # Running statistics are agreed on after each epoch, and masks never differ: sending them at each step would be waste.
+    return model if world()[1] == 1 else DistributedDataParallel(model, broadcast_buffers=False)
 
 
 def _agree(model: nn.Module) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import torch
@@ -19,13 +20,17 @@ class TrainingState:
         model, optimizer: What is trained.
         file: Where to keep the state; None keeps it in memory only.
         key: Identity of the run.
+        every: Least seconds between two states written after epochs.
 
     Attributes:
         begun: What an epoch that was broken off needs to go on; empty between epochs.
     """
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, file: Path | None, key: str) -> None:
+    def __init__(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, file: Path | None, key: str, *, every: float = 0.0
+    ) -> None:
         self.model, self.optimizer, self.file, self.key = model, optimizer, file, key
+        self.every, self._written, self._behind = every, monotonic(), False
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}
         self.begun: dict[str, Tensor] = {}
@@ -54,13 +59,20 @@ class TrainingState:
                 self.optimizer.state[parameter]["momentum_buffer"] = buffer
         self.best, self.begun, self.history = parts["best"], parts["begun"], about["history"]
 
-    def end_epoch(self, row: dict[str, Any], *, keep_best: bool) -> None:
-        """Record an epoch and write the state."""
+    def end_epoch(self, row: dict[str, Any], *, keep_best: bool, write: bool = True) -> None:
+        """Record an epoch and write the state, if ``write`` says so or the last writing is long enough ago."""
         if keep_best and row["test_accuracy"] > max((past["test_accuracy"] for past in self.history), default=-1.0):
             self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
         self.history.append(row)
         self.begun = {}
-        self._write()
+        self._behind = True
+        if write or monotonic() - self._written >= self.every:
+            self._write()
+
+    def catch_up(self) -> None:
+        """Write the epochs that are not written yet."""
+        if self._behind:
+            self._write()
 
     def break_off(self, begun: dict[str, Tensor]) -> None:
         """Write the state within an epoch, with what that needs to go on."""
@@ -79,6 +91,7 @@ class TrainingState:
         for part, held in (("best", self.best), ("begun", self.begun)):
             tensors |= {f"{part}.{name}": tensor for name, tensor in held.items()}
         write_tensors(self.file, tensors, {"key": self.key, "history": self.history})
+        self._written, self._behind = monotonic(), False
 
     def _parameters(self) -> Iterator[tuple[int, Tensor]]:
         yield from enumerate(self.optimizer.param_groups[0]["params"])
