@@ -170,7 +170,7 @@ def test_what_a_training_step_keeps_is_counted_once(settings):
 
 def test_the_campaign_does_each_thing_once(settings, monkeypatch, tmp_path):
     plan = campaign.Plan(("table3",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)})
-    seconds = {"train": 100.0, "craft": 10.0, "score": 1.0}
+    seconds = {"train": 100.0, "generate": 10.0, "score": 1.0}
     known = {campaign.name_of(job): seconds[job.kind] for job in plan.jobs}
     monkeypatch.setattr(campaign, "_plan_and_costs", lambda where: (plan, known))
     monkeypatch.setattr(campaign, "disk", lambda job, shapes: 10)

@@ -2,15 +2,15 @@ import pytest
 
 from defective.experiments.schema import blank, check_result
 from defective.experiments.store import name_of
-from defective.specs import AttackSpec, CraftJob, DecisionJob, NoiseJob, ScoreJob, ShuffleJob
+from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
 from runs import made_values, net
 
 TARGET = net()
-CRAFT = CraftJob(sources=(TARGET,), attack=AttackSpec.parse("fgsm"), samples=5)
+CRAFT = GenerateJob(sources=(TARGET,), attack=AttackSpec.parse("fgsm"), samples=5)
 DECISION = DecisionJob(target=TARGET, attack=AttackSpec.parse("boundary"), samples=5)
 NOISE = NoiseJob(targets=(TARGET, net(seed=1)), sigmas=(1, 2), samples=5)
 SHUFFLE = ShuffleJob(targets=(TARGET,), grids=(2, 4), confidence=0.9, samples=5)
-JOBS = [TARGET, CRAFT, ScoreJob(target=TARGET, crafted=CRAFT), DECISION, NOISE, SHUFFLE]
+JOBS = [TARGET, CRAFT, ScoreJob(target=TARGET, adversarial=CRAFT), DECISION, NOISE, SHUFFLE]
 RATE, SCORE = {"hits": 1, "total": 2}, {"score": 1e-5, "low": 1e-6, "high": None, "images": 5}
 
 

@@ -20,7 +20,7 @@ from defective.experiments.run import run
 from defective.experiments.schema import blank
 from defective.experiments.store import Store, name_of
 from defective.files import write_tensors
-from defective.specs import Job, ScoreJob, needs
+from defective.specs import Job, ScoreJob, dependencies
 
 EXHIBIT = "table3"
 # What the paper's Table 3 asks for.
@@ -33,9 +33,9 @@ def measure(settings: Settings) -> Found:
         return {"lines": dict.fromkeys(("once", "bookkeeping"), absent("no --store with the costs of Table 3's jobs"))}
     plan, known = _plan_and_costs(settings.store)
     counts: Counter[str] = Counter(job.kind for job in plan.jobs)
-    nets = {needed.sources for job in plan.jobs for needed in needs(job) if needed.kind == "craft"}
+    nets = {needed.sources for job in plan.jobs for needed in dependencies(job) if needed.kind == "generate"}
     cells = [job for job in plan.jobs if isinstance(job, ScoreJob)]
-    expected = {"train": NETS, "craft": SOURCES, "score": CELLS}
+    expected = {"train": NETS, "generate": SOURCES, "score": CELLS}
     check = ", ".join(f"{counts[kind]} of {kind} jobs, {count} expected" for kind, count in expected.items())
     if dict(counts) != expected or len(nets) != SOURCES:
         return {"lines": dict.fromkeys(("once", "bookkeeping"), wrong(check))}
@@ -56,7 +56,7 @@ def measure(settings: Settings) -> Found:
 
 def _alone(cell: ScoreJob, costs: dict[Job, float]) -> float:
     """Seconds of a cell done by itself: its target, its source, the attack, the score."""
-    parts: set[Job] = {cell, cell.target, cell.crafted, *cell.crafted.sources}
+    parts: set[Job] = {cell, cell.target, cell.adversarial, *cell.adversarial.sources}
     return sum(costs[job] for job in parts)
 
 

@@ -160,7 +160,7 @@ ROWS: tuple[Row, ...] = (
                 "each cell done alone, time taken",
                 "at least",
                 {"cpu": None},
-                goal="each net trained and each source crafted once",
+                goal="each net trained and each source attacked once",
             ),
             Line("bookkeeping", "plan, locks, results, files", "the jobs themselves, time taken", "at most", {"cpu": 0.01}, "%"),
         ),

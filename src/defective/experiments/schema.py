@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, Va
 from defective.specs import Job, NoiseJob, ShuffleJob
 
 # Kind of job to the names of the values that it measures; those of curves depend on the job.
-_VALUES = {"train": ["test_accuracy"], "craft": ["fooled"], "score": ["paper", "target-correct", "all"], "decision": ["score"]}
+_VALUES = {"train": ["test_accuracy"], "generate": ["fooled"], "score": ["paper", "target-correct", "all"], "decision": ["score"]}
 
 
 class _Record(BaseModel):
