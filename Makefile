@@ -1,11 +1,12 @@
 # make demo: the main job in minutes. make test: all tests. Both set up .venv by themselves; Python 3.11 or newer is all they need.
 # make check: lint, types, fast tests. make tables: write the tables of README and docs anew from results/.
+# make bench: speed and memory beside other packages; options in ARGS, as ARGS="gradient cw --repeats 7" or ARGS=--help.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check tables clean
+.PHONY: demo test check tables bench clean
 
 demo: $(STAMP)
 	$(BIN)/defective demo --out demo-output
@@ -23,8 +24,11 @@ check: $(STAMP)
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 tables: $(STAMP)
-	$(BIN)/python docs/fill.py
+	PYTHONPATH=. $(BIN)/python docs/fill.py
 	PYTHONPATH=tests $(BIN)/python -m interop.table
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
@@ -32,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt ray || echo 'Ray is not to be had here: its tests are left out'
-	$(BIN)/python -m pip install --quiet --no-deps torchattacks==3.5.1 || echo 'torchattacks is not to be had here: the bench leaves it out'
+	$(BIN)/python -m pip install --quiet --no-deps torchattacks==3.5.1 || echo 'torchattacks is not to be had here: the benchmark leaves it out'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[interop]' || echo 'Tools of the interop tests cannot be installed here: their tests are skipped'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps timm torchvision || echo 'timm cannot be installed here: its tests are skipped'
 	touch $(STAMP)

@@ -7,10 +7,9 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from runner import Runner, Step
+from benchmarks.runner import Runner, Step
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent
+ROOT = Path(__file__).parents[1]
 # Seconds for each part and for all of them; what gpu.sh took before is taken off.
 PARTS = {"a": 60.0, "b": 120.0, "c": 420.0, "d": 420.0}
 TOTAL = 530.0
@@ -23,7 +22,7 @@ TESTS = (
     "tests/test_surgery_in_place.py",
     "tests/training",
 )
-# Rows of the bench, the most seconds and the timed turns of each.
+# Rows of the benchmark, the most seconds and the timed turns of each.
 ROWS = {"step": (20, 5), "throughput": (35, 3), "gradient": (45, 2), "cw": (35, 2), "boundary": (35, 2), "memory": (45, 1)}
 
 
@@ -37,7 +36,7 @@ def steps(out: Path, scratch: Path, *, smoke: bool) -> list[Step]:
     """
     device = "cpu" if smoke else "cuda"
     core = (
-        *(sys.executable, str(HERE / "core.py")),
+        *(sys.executable, "-m", "benchmarks.core"),
         *("--data", _data(scratch, smoke=smoke), "--store", str(scratch / "store"), "--out", str(out), "--device", device),
         *(("--toy",) if smoke else ()),
     )
@@ -61,7 +60,7 @@ def _tests(device: str, *, smoke: bool) -> tuple[str, ...]:
 
 def _bench(device: str, scratch: Path, *, smoke: bool) -> list[Step]:
     file = scratch / "bench.json"
-    common = (sys.executable, "-m", "defective", "bench", "--out", str(file), "--device", device)
+    common = (sys.executable, "-m", "benchmarks", "--out", str(file), "--device", device)
     if smoke:
         command = (*common, *ROWS, "--quick", "--repeats", "1")
         # Such numbers say nothing, so the other core may work meanwhile, and a check of them (exit code 1) may fail.

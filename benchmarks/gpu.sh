@@ -52,4 +52,4 @@ if compgen -G '.carry/wheels/*.whl' >/dev/null; then
   path=$path:$site
 fi
 export PYTHONPATH=$path${PYTHONPATH:+:$PYTHONPATH} GPU_SH_SECONDS=$SECONDS
-exec "$python" benchmarks/gpu.py "$out" $smoke
+exec "$python" -m benchmarks.gpu "$out" $smoke

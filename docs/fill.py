@@ -3,9 +3,9 @@
 A table stands between ``<!-- results/DATA/SCALE/DEVICE/EXHIBIT.json -->`` and ``<!-- end -->``; the claims of all exhibits of a scale and a
 device between ``<!-- claims SCALE/DEVICE -->`` and ``<!-- end -->``, and how many of them hold between ``<!-- verdicts SCALE/DEVICE -->``
 and ``<!-- end -->``; what each exhibit is estimated to cost between
-``<!-- costs -->`` and ``<!-- end -->``; a row of the bench between ``<!-- bench ROW -->`` and ``<!-- end -->``, a summary of all rows
-between ``<!-- bench -->`` and ``<!-- end -->``, the ratios alone of some rows between ``<!-- bench brief ROW ROW -->`` and
-``<!-- end -->``.
+``<!-- costs -->`` and ``<!-- end -->``; the clear ratios of the benchmark between ``<!-- bench -->`` and ``<!-- end -->``, some
+of them between ``<!-- bench ROW/LINE ROW/LINE -->`` and ``<!-- end -->``, and on what they were measured between
+``<!-- bench machines -->`` and ``<!-- end -->``.
 """
 
 import json
@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from defective.bench.page import brief, details, summary
+from benchmarks import page as benchmark
 from defective.experiments.cost import Nominal, outline
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
@@ -30,7 +30,7 @@ from defective.tables import DASH, Code, Table, format_table, markdown_text
 
 ROOT = Path(__file__).parents[1]
 Tested = tuple[ExhibitResult, ClaimResult]
-_BLOCK = re.compile(r"(<!-- (costs|bench(?: [\w ]+\w)?|(?:claims|verdicts) \w+/\w+|results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (costs|bench[\w/ -]*|(?:claims|verdicts) \w+/\w+|results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # Scale to the kind of machine that it is meant for.
 _MACHINES = {"tiny": ("cpu", "two CPU cores"), "fast": ("cuda", "one GPU"), "paper": ("cuda", "one GPU")}
 
@@ -108,12 +108,10 @@ def _data(result: ExhibitResult) -> str:
     return ", ".join(name if name == kind else f"{name} for {kind}" for kind, name in result.data.items())
 
 
-def bench(name: str, folder: Path) -> str:
-    """A row of the bench as each machine of ``results/bench/`` measured it; without a name the summary of all rows."""
+def bench(names: str, folder: Path) -> str:
+    """Ratios that the machines of ``results/bench/`` measured, all or those of some lines, or what these machines are."""
     documents = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
-    if name.startswith("brief "):
-        return brief(documents, name.split()[1:])
-    return details(documents, name) if name else summary(documents)
+    return benchmark.machines(documents) if names == "machines" else benchmark.table(documents, names.split())
 
 
 def costs() -> str:

@@ -18,7 +18,6 @@ LEVELS = {
     "cli": 11,
     "demo": 10,
     "report": 9,
-    "bench": 9,
     "results": 8,
     "experiments": 7,
     "paper": 2,

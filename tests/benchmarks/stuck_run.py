@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from runner import Runner, Step
+from benchmarks.runner import Runner, Step
 
 CODE = """
 import json, sys, time

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import runner
+
 SCRIPT = Path(__file__).with_name("stuck_run.py")
 
 
@@ -35,7 +37,7 @@ def clock(tmp_path):
 
 
 @pytest.fixture
-def make(runner, tmp_path, clock):
+def make(tmp_path, clock):
     def make(parts, total=1000.0):
         return runner.Runner(tmp_path / "out", parts, total, dict(os.environ), clock, clock.sleep)
 
@@ -43,7 +45,7 @@ def make(runner, tmp_path, clock):
 
 
 @pytest.fixture
-def step(runner, tmp_path):
+def step(tmp_path):
     """A step that runs some Python, which knows the folders ``made`` and ``here``."""
     (tmp_path / "made").mkdir()
 
@@ -162,7 +164,7 @@ def test_a_failing_step_leaves_the_others(make, step, tmp_path):
     assert document(tmp_path)["steps"][0]["code"] == 3
 
 
-def test_the_log_keeps_its_end(make, step, tmp_path, runner, monkeypatch):
+def test_the_log_keeps_its_end(make, step, tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "LOG", 2000)
     assert make({"a": 500.0}).run([step("talks", "print('x' * 5000); print('the end')")])
     log = tmp_path / "out" / "log.txt"

@@ -5,7 +5,7 @@ import pytest
 from defective import __version__
 
 COMMANDS = ["demo", "models", "describe", "data get", "data check", "train", "attack", "evaluate"]
-COMMANDS += ["bench", "reproduce", "report", "store ls", "store show", "store export", "store gc"]
+COMMANDS += ["reproduce", "report", "store ls", "store show", "store export", "store gc"]
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])

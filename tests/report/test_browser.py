@@ -258,3 +258,11 @@ def test_a_link_to_folded_claims_opens_them(tab):
     assert not tab.value("document.querySelector('#claims-table4').open")
     tab.point("#table4 a[href='#claims-table4']", click=True)
     assert tab.value("new Promise(done => setTimeout(() => done(document.querySelector('#claims-table4').open), 200))")
+
+
+def test_a_table_fits_once_it_shows_less(tab):
+    tab.value("document.querySelector('input[name=view-table4][value=measured]').click()")
+    assert tab.value("document.querySelector('#table4 .scroll').classList.contains('fits')")
+    tab.value("document.querySelector('#table4-table tbody tr:last-child').scrollIntoView({block: 'end', behavior: 'instant'})")
+    tab.value("scrollBy({top: 200, behavior: 'instant'})")
+    assert tab.value("document.querySelector('#table4-table thead th').getBoundingClientRect().top") == 0

@@ -183,5 +183,5 @@ def test_cost_is_that_of_each_job_once(tmp_path):
     done = list(store.finished())
     assert how["jobs"] == len({job for each in asked for job in each.jobs})
     assert how["finished"] == len(done) == int(how["machines"][0][1])
-    assert len(how["nets"]) == sum(name.startswith("train-") for name in done)
+    assert len(how["models"]) == sum(name.startswith("train-") for name in done)
     assert [failure["error"] for failure in how["failed"]] == ["no <luck>"]

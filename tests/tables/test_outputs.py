@@ -2,6 +2,7 @@ import io
 import re
 import subprocess
 import sys
+from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
@@ -178,6 +179,27 @@ printable = st.text(st.characters(exclude_categories=("C", "Z"), include_charact
 def test_cell_text_survives_markdown(rows, head):
     table = Table((head, "b", "c"), tuple(rows))
     assert markdown_cells(table) == [head, "b", "c", *(cell for row in rows for cell in row)]
+
+
+@given(st.lists(st.tuples(printable, printable), min_size=1, max_size=4), printable)
+def test_cell_text_survives_html(rows, head):
+    parsed = HTMLParser()
+    found: list[str] = []
+    parsed.handle_starttag = lambda tag, attrs: found.append("") if tag in ("td", "th") else None
+    parsed.handle_data = lambda text: found.append(found.pop() + text) if text != "\n" else None
+    parsed.feed(format_table(Table((head, "b"), tuple(rows)), "html"))
+    assert found == [head, "b", *(cell for row in rows for cell in row)]
+
+
+@given(st.text("[]/:\\ab_*red ", min_size=1, max_size=12).map(str.strip).filter(bool))
+def test_no_text_is_markup_of_a_terminal(text):
+    lines = format_table(Table(("a", "b"), ((text, "1.0"),), notes=(text,)), "terminal", 80).splitlines()
+    assert any(line.startswith(f"│ {text}") for line in lines) and lines[-1] == text
+
+
+def test_another_output_is_refused():
+    with pytest.raises(InputError, match="output is 'pdf': use terminal, markdown, latex, html"):
+        format_table(Table(("a",), ()), "pdf")
 
 
 def markdown_texts(table: Table) -> list[str]:

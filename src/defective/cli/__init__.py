@@ -14,7 +14,7 @@ import torch
 import typer
 from pydantic import ValidationError
 
-from defective.cli import attack, bench, data, demo, evaluate, nets, report, reproduce, store, train
+from defective.cli import attack, data, demo, evaluate, nets, report, reproduce, store, train
 from defective.cli.console import fail
 from defective.errors import InputError
 from defective.machine import keep_freed_memory
@@ -37,7 +37,6 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("reproduce")(reproduce.reproduce)
 app.command("report")(report.report)
 app.add_typer(store.app, name="store")
-app.command("bench")(bench.bench)
 
 
 @app.callback(invoke_without_command=True)

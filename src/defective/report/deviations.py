@@ -32,6 +32,7 @@ _AMOUNTS = {
 _RECIPE = {
     "width_mult": "width of the models",
     "epochs": "epochs",
+    "stop_after": "epochs after which training is stopped",
     "batch_size": "images in a batch",
     "lr": "learning rate",
     "momentum": "momentum",
@@ -125,7 +126,7 @@ def seed_notes(sections: Iterable[Section]) -> list[str]:
     for seeds in sorted({section.plan.seeds for section in sections}):
         if seeds == 1:
             notes.append(
-                "One seed: an interval covers the sample of images alone. Trained again with another seed, the same net gives other "
+                "One seed: an interval covers the sample of images alone. Trained again with another seed, the same model gives other "
                 "numbers, often further off than the interval reaches."
             )
         else:

@@ -59,7 +59,7 @@ class MaskPicture:
     picture: str
 
 
-# Nets whose masks are shown: the first of them that the store has, else any defective one.
+# Models whose masks are shown: the first of them that the store has, else any defective one.
 _SHOWN = ("resnet18/0.1-bottom", "resnet18/0.5-bottom")
 
 
@@ -108,11 +108,11 @@ def masks(plan: Plan, reader: ResultReader, *, count: int = 2) -> list[MaskPictu
     for job in sorted(defective, key=lambda job: _SHOWN.index(str(job.net)) if str(job.net) in _SHOWN else len(_SHOWN)):
         net = reader.read(name_of(job), partial(load, reader.store.at(job) / "net"))
         if net is not None:
-            return _of_net(job, net, count)
+            return _masks_of(job, net, count)
     return []
 
 
-def _of_net(job: TrainJob, net: nn.Module, count: int) -> list[MaskPicture]:
+def _masks_of(job: TrainJob, net: nn.Module, count: int) -> list[MaskPicture]:
     return [
         MaskPicture(
             model=str(job.net),

@@ -2,6 +2,7 @@
 
 import math
 
+from defective.experiments.describe import describe
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import name_of
 from defective.paper import EXHIBITS
@@ -53,14 +54,14 @@ def _amounts(result: ExhibitResult, cell: CellResult) -> list[str]:
     data = result.data
     printed = _planned(result, cell, "paper", {kind: kind for kind in data}, {kind: KINDS[kind] for kind in data})[0]
     (net, *others), (theirs, *_) = trained_models(ours), trained_models(printed)
-    width, epochs = net.recipe.width_mult, net.recipe.epochs
+    width, epochs = net.recipe.width_mult, net.recipe.trained_epochs
     found = []
     if width != theirs.recipe.width_mult:
         found.append(f"{'a quarter' if width == 0.25 else f'{width:g}'} of the width")
-    if epochs != theirs.recipe.epochs:
-        fewer = [each.recipe.epochs for each in others if each.recipe.epochs < epochs]
+    if epochs != theirs.recipe.trained_epochs:
+        fewer = [each.recipe.trained_epochs for each in others if each.recipe.trained_epochs < epochs]
         source = f" ({min(fewer)} for the source)" if fewer else ""
-        found.append(f"{epochs} of the paper's {theirs.recipe.epochs} epochs{source}")
+        found.append(f"{epochs} of the paper's {theirs.recipe.trained_epochs} epochs{source}")
     changed = _changed(_settings(ours), _settings(printed))
     if changed:
         found.append(f"{'images' if isinstance(ours, ShuffleJob) else 'an attack'} with {changed}")
@@ -71,13 +72,19 @@ def _amounts(result: ExhibitResult, cell: CellResult) -> list[str]:
 
 
 def _measuring(result: ExhibitResult, cell: CellResult) -> Job | None:
-    """The job behind a number; None where this version plans another than was done."""
-    # Recipes depend on the shape of the images, which documents do not tell; a job's name, the hash of all that it is, does.
+    """The job behind a number; None where this version plans another than was done.
+
+    Recipes depend on the shape of the images, which results do not hold: of a folder the shapes of all official sets are tried. A job's
+    name, the hash of all that it is, tells which is right; of results whose names another version gave, its description.
+    """
+    planned = []
     for shape in KINDS.values():
-        for job in _planned(result, cell, result.scale, result.data, dict.fromkeys(result.data, shape)):
-            if name_of(job) in cell.jobs:
-                return job
-    return None
+        shapes = {kind: KINDS.get(result.readers.get(kind, ""), shape) for kind in result.data}
+        planned += _planned(result, cell, result.scale, result.data, shapes)
+    descriptions = {result.jobs[name].description for name in cell.jobs if name in result.jobs}
+    named = (job for job in planned if name_of(job) in cell.jobs)
+    described = (job for job in planned if describe(job) in descriptions)
+    return next(named, None) or next(described, None)
 
 
 def _planned(

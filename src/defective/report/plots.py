@@ -99,8 +99,12 @@ def _scale(axes: "Axes", result: ExhibitResult, *, wide: bool) -> None:
         axes.set_xticks(range(0, 101, 25 if wide else 50))
         axes.set_xlim(low - 4, high + 4)
     else:
+        from matplotlib.ticker import NullFormatter
+
         axes.set_xscale("log")
         axes.set_xlim(low, high)
+        # Within a decade or two matplotlib names the minor ticks too, one over another.
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _scatter(result: ExhibitResult) -> "Figure":

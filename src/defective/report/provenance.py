@@ -1,4 +1,4 @@
-"""How it was measured: machines, cost, nets, and what failed or is still to do."""
+"""How it was measured: machines, cost, models, and what failed or is still to do."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -25,7 +25,7 @@ def how_measured(planned: Iterable[Plan], store: Store) -> dict[str, Any]:
         "finished": len(results),
         "cost": duration(sum(result["seconds"] for result in results.values())),
         "machines": _machines(results.values()),
-        "nets": [_net(job, result) for job, result in results.items() if isinstance(job, TrainJob)],
+        "models": [_model(job, result) for job, result in results.items() if isinstance(job, TrainJob)],
         "failed": _failed([job for job in jobs if job not in results], store),
         "corrupt": [describe(job) for job in jobs if job not in results and store.damaged([job])],
     }
@@ -66,14 +66,14 @@ def _machines(results: Iterable[Document]) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _net(job: TrainJob, result: Document) -> dict[str, Any]:
+def _model(job: TrainJob, result: Document) -> dict[str, Any]:
     accuracy = result["values"]["test_accuracy"]
     percent = 100 * Rate.of(accuracy["hits"], accuracy["total"])
     return {
         "job": name_of(job),
         "title": title(job),
         "data": job.data,
-        "epochs": job.recipe.epochs,
+        "epochs": job.recipe.trained_epochs,
         "width": f"{job.recipe.width_mult:g}",
         "parameters": result.get("parameters"),
         "value": repr(percent),

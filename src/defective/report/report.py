@@ -100,9 +100,8 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         template="report.html.j2",
         title="Defective convolutional layers: paper and measurement",
         lead=(
-            f"{_how_many(names)} of the paper Defective Convolutional Layers Learn Robust CNNs, run again with the Python package "
-            "defective. Each measured number stands beside the published one, and each claim of the paper is tested on the measured "
-            "numbers."
+            f"{_how_many(names)} of the paper Defective Convolutional Layers Learn Robust CNNs: beside the published numbers those that "
+            "the Python package defective measures, and each claim of the paper tested on the measured numbers."
         ),
         sections=shown,
         claims=all_claims,

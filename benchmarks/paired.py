@@ -90,16 +90,3 @@ def fastest(seconds: Seconds, names: Sequence[str]) -> str:
         'b'
     """
     return min(names, key=lambda name: median(seconds[name]))
-
-
-def matmuls(device: torch.device, size: int) -> dict[str, Callable[[], object]]:
-    """Contestants that multiply two square matrices in float32 and in bfloat16: what the machine can do at best, at this moment."""
-    pairs = {
-        f"matmul {name}": [torch.rand(size, size, device=device).to(dtype) for _ in range(2)]
-        for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
-    }
-
-    def multiply(a: torch.Tensor, b: torch.Tensor) -> Callable[[], object]:
-        return lambda: torch.mm(a, b)
-
-    return {name: multiply(*pair) for name, pair in pairs.items()}

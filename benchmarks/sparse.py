@@ -1,4 +1,4 @@
-"""Row 6: logits through live neurons only, against dense nets through torch."""
+"""Logits through live neurons only, against dense nets through torch."""
 
 import copy
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from defective.bench.nets import batch, fresh
-from defective.bench.paired import fastest, ratios
-from defective.bench.settings import Found, Settings, first_failure, measured, wrong
+from benchmarks.nets import batch, fresh
+from benchmarks.paired import fastest, ratios
+from benchmarks.settings import Found, Settings, first_failure, measured, wrong
 from defective.machine import autocast
 from defective.sparse import sparsify
 
@@ -28,8 +28,8 @@ CASES: dict[str, tuple[str, Precision, str]] = {
 
 
 def measure(settings: Settings) -> Found:
-    """Row 6."""
-    x, _ = batch(settings, settings.count(128, 8))
+    """Row ``sparse``."""
+    x, _ = batch(settings, settings.amount(128, 8))
     return {"lines": {key: _case(settings, x, *case) for key, case in CASES.items()}, "images": len(x)}
 
 

@@ -1,4 +1,4 @@
-"""Row 3: FGSM, PGD and MI-FGSM on the same net and images as the peers."""
+"""FGSM, PGD and MI-FGSM on the same net and images as the peers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks import peers
+from benchmarks.nets import Attacked, attacked, ours, share_fooled
+from benchmarks.paired import fastest, ratios
+from benchmarks.settings import Found, Settings, absent, first_failure, measured, wrong
 from defective.attacks import fgsm, mifgsm, pgd
-from defective.bench import peers
-from defective.bench.nets import Attacked, attacked, ours, share_fooled
-from defective.bench.paired import fastest, matmuls, ratios
-from defective.bench.settings import Found, Settings, absent, first_failure, measured, wrong
 from defective.inference import logits
 
 EPS, STEP, STEPS = 16 / 255, 1 / 255, 20
@@ -28,14 +28,14 @@ ATTACKS: dict[str, tuple[Callable[..., Tensor], dict[str, Any]]] = {
 
 
 def measure(settings: Settings) -> Found:
-    """Row 3."""
+    """Row ``gradient``."""
     lines: dict[str, Found] = {}
     about = []
     for attack, (timed, checked) in AMOUNTS.items():
         name = "resnet18/0.1-bottom" if attack == "defective" else "resnet18"
-        many = attacked(settings, max(settings.count(timed, 8), settings.amount(checked, 8)), name)
+        many = attacked(settings, settings.amount(max(timed, checked), 8), name)
         about += [many.about] * (many.about not in about)
-        count = settings.count(timed, 8)
+        count = settings.amount(timed, 8)
         lines |= _attack(settings, attack, many, many._replace(x=many.x[:count], y=many.y[:count]))
     return {"lines": lines, "net": "; ".join(about), "missing": peers.missing()}
 
@@ -68,8 +68,7 @@ def _attack(settings: Settings, attack: str, many: Attacked, few: Attacked) -> d
     }
     if not contestants:
         return {f"{attack}-{precision}": wrong(check) for precision, (_, check) in checks.items()}
-    multiplying = matmuls(settings.device, settings.amount(2048, 128))
-    seconds = settings.in_turn({**contestants, **theirs, **multiplying})
+    seconds = settings.in_turn({**contestants, **theirs})
     best = fastest(seconds, list(theirs))
     return {
         f"{attack}-{precision}": measured(

@@ -1,4 +1,4 @@
-"""Row 2: training images a second, ours against the usual loop, and the share of what multiplying matrices reaches."""
+"""Training images per second, ours against a usual loop."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,11 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.flop_counter import FlopCounterMode
 
-from defective.bench.nets import fresh, image_set
-from defective.bench.paired import matmuls, ratios
-from defective.bench.settings import Found, Settings, measured, wrong
+from benchmarks.nets import fresh, image_set
+from benchmarks.paired import ratios
+from benchmarks.settings import Found, Settings, measured, wrong
 from defective.data import ImageSet
 from defective.inference import as_images
 from defective.machine import resolve_precision
@@ -28,45 +27,24 @@ BATCH = {"cpu": 128, "cuda": 512}
 
 
 def measure(settings: Settings) -> Found:
-    """Row 2."""
+    """Row ``throughput``."""
     data = image_set(settings, "train")
     # Spread over all classes, which may lie one after another.
     few = 2048 if settings.device.type == "cpu" else 16384
-    index = torch.linspace(0, len(data) - 1, settings.count(few, 64)).long()
+    index = torch.linspace(0, len(data) - 1, settings.amount(few, 64)).long()
     data = replace(data, x=data.x[index], y=data.y[index])
-    # A GPU needs larger matrices to show what it can do.
-    full = 2048 if settings.device.type == "cpu" else 8192
-    size, precision = settings.amount(full, 128), resolve_precision(settings.device)
     x = as_images(data.x[:32]).to(settings.device)
     ours, theirs = (_loop(fresh(NET, settings, x), data, settings) for _loop in (_our_loop, _usual_loop))
     first = [ours(), theirs()]
     check = f"mean loss of the first epoch {first[0]:.3f} (ours) and {first[1]:.3f} (the usual loop), at most 15 % apart"
     if not abs(first[0] - first[1]) <= 0.15 * first[1]:
-        return {"lines": dict.fromkeys(("loop", "peak"), wrong(check))}
-    multiplying = matmuls(settings.device, size)
-    for act in multiplying.values():
-        act()
-    seconds = settings.in_turn({"ours": ours, "theirs": theirs, **multiplying}, warm=False)
-    flops = 3 * _flops(fresh(NET, settings, x), x) * len(data)
-    share = [
-        flops / ours * best / (2 * size**3) for ours, best in zip(seconds["ours"], seconds[f"matmul {precision}"], strict=True)
-    ]
+        return {"lines": {"loop": wrong(check)}}
+    seconds = settings.in_turn({"ours": ours, "theirs": theirs}, warm=False)
+    note = f"ours in {resolve_precision(settings.device)}"
     return {
-        "lines": {
-            "loop": measured(check, ratios(seconds["theirs"], seconds["ours"]), seconds=seconds, note=f"ours in {precision}"),
-            "peak": measured(check, ratios(share, [1.0] * len(share)), note=f"of {size} x {size} matrices in {precision}"),
-        },
+        "lines": {"loop": measured(check, ratios(seconds["theirs"], seconds["ours"]), seconds=seconds, note=note)},
         "images": len(data),
-        "flops": flops,
-        "matmul": 2 * size**3,
     }
-
-
-def _flops(net: nn.Module, x: Tensor) -> float:
-    """Of the forward pass of one image; the backward pass takes twice as many."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net(x)
-    return float(counter.get_total_flops()) / len(x)
 
 
 def _our_loop(net: nn.Module, data: ImageSet, settings: Settings) -> Callable[[], float]:

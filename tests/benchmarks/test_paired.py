@@ -3,9 +3,8 @@
 import gc
 
 import pytest
-import torch
 
-from defective.bench.paired import fastest, in_turn, matmuls, ratios
+from benchmarks.paired import fastest, in_turn, ratios
 
 
 class Clock:
@@ -55,10 +54,3 @@ def test_the_garbage_collector_is_off_while_time_is_taken_and_then_as_before(was
         assert seen == [False] and gc.isenabled() == was_on
     finally:
         (gc.enable if before else gc.disable)()
-
-
-def test_matrices_are_multiplied_in_both_precisions():
-    assert {name: act().dtype for name, act in matmuls(torch.device("cpu"), 4).items()} == {
-        "matmul fp32": torch.float32,
-        "matmul bf16": torch.bfloat16,
-    }

@@ -1,15 +1,15 @@
-"""Row 4: CW-L2 with the same search and the same steps as the peers."""
+"""CW-L2 with the same search and the same steps as the peers."""
 
 from functools import partial
 from typing import Any
 
 from torch import Tensor
 
+from benchmarks import peers
+from benchmarks.nets import Attacked, attacked, ours
+from benchmarks.paired import fastest, ratios
+from benchmarks.settings import Found, Settings, absent, measured, wrong
 from defective.attacks import cw
-from defective.bench import peers
-from defective.bench.nets import Attacked, attacked, ours
-from defective.bench.paired import fastest, ratios
-from defective.bench.settings import Found, Settings, absent, measured, wrong
 from defective.inference import logits
 
 # The share by which our mean distance may be above a peer's and still be no worse.
@@ -19,8 +19,8 @@ SLOW = 4.0
 
 
 def measure(settings: Settings) -> Found:
-    """Row 4."""
-    here = attacked(settings, settings.count(16, 4))
+    """Row ``cw``."""
+    here = attacked(settings, settings.amount(16, 4))
     numbers = {"confidence": 0.0, "steps": settings.amount(50, 20), "lr": 0.01}
     cases = {
         "search": {**numbers, "search_steps": settings.amount(5, 3), "initial_const": 0.1},
@@ -33,7 +33,7 @@ def measure(settings: Settings) -> Found:
 
 
 def _case(settings: Settings, here: Attacked, numbers: dict[str, Any]) -> dict[str, Found]:
-    """Both lines of a case: searched in float32, and drafted in bfloat16."""
+    """Both lines of a case: in float32, and with a bfloat16 surrogate."""
     theirs = {name: found for name in peers.PEERS if (found := peers.carlini_wagner(name, here.net, here.x, here.y, **numbers))}
     if not theirs:
         return dict.fromkeys(("fp32", "bf16"), absent("no peer is installed"))
@@ -43,10 +43,6 @@ def _case(settings: Settings, here: Attacked, numbers: dict[str, Any]) -> dict[s
     acts = {"fp32": act, "bf16": partial(act, draft=ours(here.net, here.x, "bf16"))}
     own = {precision: act() for precision, act in acts.items()}
     checks = {precision: no_worse(here, images, best, made[best]) for precision, images in own.items()}
-    others = {
-        precision: {name: no_worse(here, images, name, made[name])[1] for name in theirs if name != best}
-        for precision, images in own.items()
-    }
     again = {name: act for name, act in theirs.items() if once[name] <= SLOW * once[best]}
     right = {f"ours {precision}": act for precision, act in acts.items() if checks[precision][0]}
     seconds = settings.in_turn({**right, **again}, warm=False) if right else {}
@@ -58,11 +54,9 @@ def _case(settings: Settings, here: Attacked, numbers: dict[str, Any]) -> dict[s
             ratios(seconds[best], seconds[f"ours {precision}"]),
             seconds=seconds,
             note=f"the fastest is {best}{slower}",
-            once=once,
-            others=others[precision],
         )
         if passed
-        else wrong(check, others=others[precision])
+        else wrong(check)
         for precision, (passed, check) in checks.items()
     }
 

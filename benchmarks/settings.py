@@ -1,4 +1,4 @@
-"""What a run of the bench is told, and what every row hands back."""
+"""What a run of the benchmark is given, and what every row returns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,49 +7,39 @@ from typing import Any
 
 import torch
 
-from defective.bench.paired import Seconds, in_turn
+from benchmarks.paired import Seconds, in_turn
 
-# Where the costs of the jobs of Table 3 are read from, in a checkout of the project.
-COSTS = Path("results/cifar10-jpeg/tiny/cpu")
 Found = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Sizes and places.
+    """Sizes and paths.
 
     Attributes:
         device: Where to measure.
-        folder: Where the nets go that are trained for the attacks.
+        folder: Folder of the models that are trained for the attacks.
         repeats: Timed turns of each contestant.
-        width: Width of the nets, 1 is the paper's.
-        images: Images to attack, or to train on; None leaves it to the row.
-        quick: Tiny amounts, to try the bench itself.
+        width: Width of the models, 1 is the paper's.
+        quick: Tiny amounts, to try the benchmark itself.
         data: Data set, as :func:`defective.data.load_data` takes it.
-        checkpoint: Net to attack; None trains a small one.
-        store: Store or exported document with the costs of Table 3's jobs.
+        checkpoint: Model to attack; None trains a small one.
     """
 
     device: torch.device
     folder: Path
     repeats: int = 5
     width: float = 1.0
-    images: int | None = None
     quick: bool = False
     data: str = "shapes"
     checkpoint: Path | None = None
-    store: Path = COSTS
 
     def amount(self, full: int, quick: int) -> int:
-        """A size that only quickness changes."""
+        """A size: ``quick`` in a quick run, ``full`` otherwise."""
         return quick if self.quick else full
 
-    def count(self, full: int, quick: int) -> int:
-        """A number of images."""
-        return self.images or self.amount(full, quick)
-
     def in_turn(self, contestants: Any, *, warm: bool = True) -> Seconds:
-        """Time contestants in turn on this device, as often as asked for."""
+        """Time contestants in turn on this device, ``repeats`` times."""
         return in_turn(contestants, self.repeats, warm=warm, device=self.device)
 
     def once(self, act: Callable[[], object]) -> float:
@@ -62,9 +52,9 @@ def measured(check: str, ratio: dict[str, Any], *, seconds: Seconds | None = Non
     return {"state": "measured", "check": check, "ratio": ratio, "seconds": seconds or {}, "note": note, **more}
 
 
-def wrong(check: str, **more: Any) -> Found:
+def wrong(check: str) -> Found:
     """A line whose check has failed: no time is taken."""
-    return {"state": "check failed", "check": check, **more}
+    return {"state": "check failed", "check": check}
 
 
 def absent(why: str) -> Found:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from defective.bench.settings import Settings
+from benchmarks.settings import Settings
 from defective.build import build
 from defective.data import ImageSet, load_data, pick
 from defective.errors import InputError

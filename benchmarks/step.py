@@ -1,4 +1,4 @@
-"""Row 1: what masks add to the time of a training step. Row 9: what training through live neurons only takes away from it."""
+"""What masks add to the time of a training step, and what training through live neurons only takes away from it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,12 +6,12 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from defective.bench.nets import batch, fresh
-from defective.bench.paired import ratios
-from defective.bench.settings import Found, Settings, first_failure, measured, wrong
+from benchmarks.nets import batch, fresh
+from benchmarks.paired import ratios
+from benchmarks.settings import Found, Settings, first_failure, measured, wrong
 from defective.sparse import train_live
 from defective.specs import Recipe
-from defective.surgery import defect_, defects
+from defective.surgery import defect_, mask_layers
 from defective.training.loop import make_sgd
 from defective.training.step import WARM_UP, RecordedStep, Step, make_step
 
@@ -22,7 +22,7 @@ PLAIN, DEFECTIVE = "resnet18", "resnet18/0.1-bottom"
 
 
 def measure(settings: Settings) -> Found:
-    """Row 1."""
+    """Row ``step``."""
     x, y = batch(settings, settings.amount(BATCH, 8))
     checks = [_dead_are_zero(settings, x, y), _kept_is_plain(settings, x, y)]
     passed, check = first_failure([*checks, _recorded_is_eager(settings, x, y)] if x.device.type == "cuda" else checks)
@@ -35,7 +35,7 @@ def measure(settings: Settings) -> Found:
 
 
 def measure_live(settings: Settings) -> Found:
-    """Row 9."""
+    """Row ``live``."""
     x, y = batch(settings, settings.amount(BATCH, 8))
     passed, check = _live_is_dense(settings, x)
     lines = {}
@@ -67,26 +67,19 @@ def _dead_are_zero(settings: Settings, x: Tensor, y: Tensor) -> tuple[bool, str]
     net = fresh(DEFECTIVE, settings, x)
     bad: list[str] = []
 
-    def look(name: str, dead: Tensor, module: nn.Module, args: object, output: Tensor) -> None:
-        def backward(gradient: Tensor) -> None:
-            # What reaches the layer below through a dead neuron; its own gradient is of no consequence.
-            if gradient.shape[1:] == dead.shape[1:] and gradient.masked_select(dead).any():
+    def look(name: str, dead: Tensor, module: nn.Module, args: tuple[Tensor], output: Tensor) -> None:
+        def check(values: Tensor) -> None:
+            if values.masked_select(dead).any():
                 bad.append(name)
 
-        if output.masked_select(dead).any():
-            bad.append(name)
-        inside = output.grad_fn.next_functions if output.grad_fn is not None else ()
-        for function, _ in inside:
-            if function is not None:
-                function.register_prehook(lambda gradients: backward(gradients[0]))
+        check(output)
+        # What reaches the layer below.
+        args[0].register_hook(check)
 
-    masks = {name: mask for name, mask in net.named_buffers() if name.endswith("defect_mask")}
-    for defect in defects(net):
-        dead = next(mask == 0 for name, mask in masks.items() if name.startswith(f"{defect.site}."))
-        net.get_submodule(defect.site).register_forward_hook(partial(look, defect.site, dead))
+    for name, layer in mask_layers(net).items():
+        layer.register_forward_hook(partial(look, name, layer.defect_mask == 0))
     step(net, x, y, "fp32", eager=True)()
-    text = "dead neurons are exactly 0, forward and backward"
-    return not bad, text if not bad else f"dead neurons of {bad[0]} are not 0"
+    return not bad, f"dead neurons of {bad[0]} are not 0" if bad else "dead neurons are exactly 0, forward and backward"
 
 
 def _kept_is_plain(settings: Settings, x: Tensor, y: Tensor) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""Row 8: what masks add to the memory of a training step and of an attack's step."""
+"""What masks add to the memory of a training step and of an attack's step."""
 
 import gc
 import json
@@ -11,20 +11,21 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from benchmarks.nets import batch, fresh
+from benchmarks.paired import ratios
+from benchmarks.settings import Found, Settings, absent, measured, wrong
+from benchmarks.step import BATCH, DEFECTIVE, PLAIN, step
 from defective.attacks import fgsm
-from defective.bench.nets import batch, fresh
-from defective.bench.paired import ratios
-from defective.bench.settings import Found, Settings, absent, measured, wrong
-from defective.bench.step import BATCH, DEFECTIVE, PLAIN, step
 from defective.build import build
 
 KINDS = ("training", "attack")
+ROOT = Path(__file__).parents[1]
 # Where Linux lets a process forget the most memory it has had.
 PEAK = Path("/proc/self/clear_refs")
 
 
 def measure(settings: Settings) -> Found:
-    """Row 8."""
+    """Row ``memory``."""
     count = settings.amount(BATCH, 8)
     x, y = batch(settings, count)
     saved = {name: saved_bytes(fresh(net, settings, x), x, y) for name, net in (("ours", DEFECTIVE), ("theirs", PLAIN))}
@@ -63,10 +64,10 @@ def saved_bytes(net: nn.Module, x: Tensor, y: Tensor) -> float:
 
 
 def _peak_in_a_process(net: str, kind: str, width: float, count: int, device: str) -> float:
-    command = [sys.executable, "-m", "defective.bench.memory", net, kind, str(width), str(count), device]
+    command = [sys.executable, "-m", "benchmarks.memory", net, kind, str(width), str(count), device]
     # Blocks above a small size go back to the system at once; else the peak depends on what the allocator happens to keep.
     frugal = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TOP_PAD_": "0"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=frugal)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=frugal, cwd=ROOT)
     return float(json.loads(done.stdout)["bytes"])
 
 

@@ -1,0 +1,131 @@
+"""The rows of the benchmark as data: what is compared with what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from defective.errors import InputError
+
+
+@dataclass(frozen=True)
+class Line:
+    """One comparison: what is measured, and what it is compared with."""
+
+    key: str
+    work: str
+    against: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """Comparisons that are measured together, on some kinds of device.
+
+    ``quantity`` is what the ratios are of: above 1 is better for the speed, below 1 for the time and the memory of a step.
+    """
+
+    name: str
+    quantity: Literal["speed", "time", "memory"]
+    lines: tuple[Line, ...]
+    devices: tuple[str, ...] = ("cpu", "cuda")
+
+
+_PEERS = "the fastest of Foolbox, torchattacks, ART"
+_DEFECTIVE = "resnet18/0.1-bottom"
+
+
+def _pair(key: str, work: str, against: str = _PEERS, half: str = "bf16") -> tuple[Line, Line]:
+    return Line(f"{key}-fp32", f"{work}, fp32", against), Line(f"{key}-bf16", f"{work}, {half}", f"{against}, in fp32")
+
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        "step",
+        "time",
+        (
+            Line("fp32", f"Training step of {_DEFECTIVE}, batch 128, fp32", "resnet18"),
+            Line("bf16", f"Training step of {_DEFECTIVE}, batch 128, bf16", "resnet18"),
+        ),
+    ),
+    Row(
+        "throughput",
+        "speed",
+        (
+            Line(
+                "loop",
+                "Training loop in its default precision, resnet18",
+                "a usual loop: DataLoader, transforms image by image, fp32",
+            ),
+        ),
+    ),
+    Row(
+        "gradient",
+        "speed",
+        (
+            *_pair("fgsm", "FGSM"),
+            *_pair("pgd", "PGD, 20 steps"),
+            *_pair("mifgsm", "MI-FGSM, 20 steps", "the faster of torchattacks, ART"),
+            *_pair("defective", f"PGD, 20 steps, on {_DEFECTIVE}"),
+        ),
+    ),
+    Row(
+        "cw",
+        "speed",
+        (
+            *_pair("search", "CW, binary search of the constant", "the faster of Foolbox, ART", "bf16 surrogate"),
+            *_pair("one-constant", "CW, one constant", half="bf16 surrogate"),
+        ),
+    ),
+    Row(
+        "boundary",
+        "speed",
+        (
+            *_pair("foolbox", "Boundary attack", "Foolbox", "bf16 surrogate"),
+            *_pair("art", "Boundary attack", "ART, which attacks image by image", "bf16 surrogate"),
+        ),
+    ),
+    Row(
+        "sparse",
+        "speed",
+        (
+            Line("fp32", f"sparsify({_DEFECTIVE}), fp32", "dense resnet18, fp32"),
+            Line("bf16", f"sparsify({_DEFECTIVE}), bf16", "dense resnet18, bf16"),
+            Line("x2", f"sparsify({_DEFECTIVE}-x2), fp32", "the same model, dense"),
+        ),
+        ("cpu",),
+    ),
+    Row(
+        "memory",
+        "memory",
+        (
+            Line("saved", "Kept for the backward pass of a training step, batch 128", "resnet18"),
+            Line("training", "Peak of a training step, batch 128", "resnet18"),
+            Line("attack", "Peak of an attack step, 128 images", "resnet18"),
+        ),
+    ),
+    Row(
+        "live",
+        "time",
+        (
+            Line("fp32", f"Training step of {_DEFECTIVE}, live neurons only, fp32", "resnet18"),
+            Line("bf16", f"Training step of {_DEFECTIVE}, live neurons only, bf16", "resnet18"),
+        ),
+        ("cpu",),
+    ),
+)
+
+
+def chosen(names: Sequence[str]) -> list[Row]:
+    """Rows by name, in the order of the table; all of them if none is named.
+
+    Raises:
+        InputError: If there is no such row.
+
+    Example:
+        >>> [row.name for row in chosen(["gradient", "step"])]
+        ['step', 'gradient']
+    """
+    known = [row.name for row in ROWS]
+    for name in names:
+        if name not in known:
+            raise InputError(f"no row {name!r}; there are {', '.join(known)}")
+    return [row for row in ROWS if not names or row.name in names]
