@@ -18,7 +18,7 @@ from PIL import Image
 from defective.data import load_data, shapes
 from defective.experiments.describe import title
 from defective.experiments.execute import ExperimentRunner
-from defective.experiments.plan import Plan, in_order
+from defective.experiments.plan import Plan, topological_order
 from defective.experiments.run import run
 from defective.experiments.sources import name_of as data_name
 from defective.experiments.store import Document, Store, name_of, write_json
@@ -62,7 +62,7 @@ class CorePlan(Plan):
         found: list[Setup] = super().setups
         if not self.toy:
             return found
-        small = Scale("tiny", crafted=20, noise=10)
+        small = Scale("tiny", adversarial=20, noise=10)
         return [
             replace(setup, scale=small, recipes={kind: recipe.changed(**TOY) for kind, recipe in setup.recipes.items()})
             for setup in found
@@ -92,12 +92,12 @@ class Core:
 
     Args:
         plan: Scale, data and seeds.
-        bench: Where jobs are done.
+        runner: Where jobs are executed.
         out: Folder for the documents.
     """
 
-    def __init__(self, plan: CorePlan, bench: ExperimentRunner, out: Path) -> None:
-        self.plan, self.bench, self.store, self.out = plan, bench, bench.store, out
+    def __init__(self, plan: CorePlan, runner: ExperimentRunner, out: Path) -> None:
+        self.plan, self.runner, self.store, self.out = plan, runner, runner.store, out
 
     def first(self) -> None:
         """Source, plain and two defective nets; the other nets; an adaptive source; equal accuracy; a second seed; Table 9."""
@@ -127,9 +127,9 @@ class Core:
 
     def do(self, jobs: Iterable[Job]) -> None:
         """Do jobs and what they need, one by one; a job that fails leaves the others."""
-        for job in in_order(jobs):
+        for job in topological_order(jobs):
             if self.store.result(job) is None:
-                run([job], self.bench, lambda line: sys.stdout.write(f"{line.partition('] ')[2]}\n"))
+                run([job], self.runner, lambda line: sys.stdout.write(f"{line.partition('] ')[2]}\n"))
                 self.write()
                 sys.stdout.flush()
 
@@ -137,8 +137,8 @@ class Core:
         """What measures each number for one seed."""
         nets = {net: setup.target(net) for net in NETS} | self.controls(setup)
         source = setup.source(SOURCE)
-        sets = {name: setup.craft(source, attack=attack) for name, attack in ATTACKS.items()}
-        adaptive = setup.craft(setup.source("resnet18/0.3-bottom", mask_seed=2 * setup.replicate), attack=PGD16)
+        sets = {name: setup.generate(source, attack=attack) for name, attack in ATTACKS.items()}
+        adaptive = setup.generate(setup.source("resnet18/0.3-bottom", mask_seed=2 * setup.replicate), attack=PGD16)
         found = scores(nets, sets) | scores(nets, {"PGD16, all images": sets["PGD16"]}, "all")
         for row, net in nets.items():
             noise = NoiseJob(targets=(net,), sigmas=SIGMAS, samples=setup.scale.noise, seed=setup.replicate)
@@ -188,7 +188,7 @@ class Core:
     def write(self) -> None:
         """Write all documents anew."""
         plan = replace(self.plan, _cells={})
-        stem = f"{plan.data['cifar10']}-{plan.scale}-{self.bench.torch_device.type}"
+        stem = f"{plan.data['cifar10']}-{plan.scale}-{self.runner.torch_device.type}"
         for exhibit in (self.exhibit, TABLE9):
             write_json(self.out / f"{stem}-{exhibit.name}.json", document(exhibit, plan, self.store).as_json())
         write_json(self.out / f"{stem}-nets.json", {"nets": list(self._nets())})

@@ -6,7 +6,7 @@ from torch import nn
 from defective import Recipe, build
 from defective.data import ImageSet, shapes
 from defective.evaluation import evaluate
-from defective.evaluation.table import markdown
+from defective.tables import format_table
 from defective.training.loop import fit
 
 
@@ -51,7 +51,7 @@ def main() -> None:
         samples=100,
         check_samples=40,
     )
-    print(markdown(found.as_dict()))
+    print(format_table(found.as_table(), "markdown"))
     for name, checks in found.checks.items():
         for check in checks:
             print(f"{name}: {check.name} {check.verdict} ({check.measured})")

@@ -16,7 +16,7 @@ from defective import attacks
 
 # Test files, by the beginning of their path below tests/, to what of the package runs on the device of --device when they call it.
 ON_DEVICE = {
-    "attacks/": set(attacks.__all__) | {"cw", "craft"},
+    "attacks/": set(attacks.__all__) | {"cw"},
     "test_surgery": {"defect_", "restore_"},
 }
 

@@ -1,7 +1,7 @@
 """Setups for tests of exhibits, and what exhibits print and plan."""
 
 from defective.paper import EXHIBITS, SCALES, Exhibit, Setup
-from defective.specs import Job, TrainJob, needs
+from defective.specs import Job, TrainJob, dependencies
 from defective.statistics import Estimate
 from defective.training.recipes import recipe_for
 
@@ -29,7 +29,7 @@ def jobs(setup: Setup, *names: str) -> dict[str, Job]:
         job = waiting.pop()
         if job.key not in found:
             found[job.key] = job
-            waiting += needs(job)
+            waiting += dependencies(job)
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store, write_json
-from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
+from defective.specs import DecisionJob, GenerateJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 
 MACHINE = {"device": "A made <machine>, 1 thread", "precision": "fp32", "torch": "2.9.0", "python": "3.11.7", "defective": "0.0.0"}
 
@@ -45,7 +45,7 @@ def _values(job: Job) -> dict[str, dict[str, Any]]:
     match job:
         case TrainJob():
             names = ["test_accuracy"]
-        case CraftJob():
+        case GenerateJob():
             names = ["fooled"]
         case ScoreJob():
             names = ["paper", "target-correct", "all"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from defective.experiments.execute import ExperimentRunner
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store
-from defective.specs import CraftJob, DecisionJob, Job, NetSpec, NoiseJob, Recipe, ScoreJob, ShuffleJob, TrainJob
+from defective.specs import DecisionJob, GenerateJob, Job, NetSpec, NoiseJob, Recipe, ScoreJob, ShuffleJob, TrainJob
 from image_files import pixels, write_image
 
 SHAPE = (3, 16, 16)
@@ -84,7 +84,7 @@ def made_values(job: Job) -> dict[str, object]:
     match job:
         case TrainJob():
             names = ["test_accuracy"]
-        case CraftJob():
+        case GenerateJob():
             names = ["fooled"]
         case ScoreJob():
             names = ["paper", "target-correct", "all"]

@@ -9,7 +9,8 @@ from safetensors import safe_open
 from defective import AttackSpec, Ensemble, evaluation, load
 from defective.cli.references import open_attack, open_models
 from defective.data import load_data
-from defective.evaluation.table import markdown, notes, table_rows
+from defective.evaluation.table import notes, result_table, table_rows
+from defective.tables import format_table
 from printed import parse, shown, table
 
 QUICK = "--width-mult 0.0625 --epochs 1 --device cpu"
@@ -38,7 +39,7 @@ def test_evaluate_says_the_same_in_table_json_and_files(place, run, tmp_path):
     command = f"evaluate own_nets:bright own_nets:cautious --data folder:data --attack {FGSM} {ALL_PARTS}"
     document = parse(run(f"{command} --out {tmp_path / 'out'} --json"))
     assert document == json.loads((tmp_path / "out" / "evaluation.json").read_text())
-    assert markdown(document) == (tmp_path / "out" / "evaluation.md").read_text()
+    assert format_table(result_table(document), "markdown") == (tmp_path / "out" / "evaluation.md").read_text()
     names = ["own_nets:bright", "own_nets:cautious"]
     assert list(document["accuracy"]) == names == list(document["models"])
     expected = [[f"{row.part}: {row.label}", *(row.cells.get(name, "") for name in names)] for row in table_rows(document)]

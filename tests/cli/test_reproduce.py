@@ -64,7 +64,7 @@ def test_a_dry_run_of_all_lists_every_exhibit_and_writes_nothing(tmp_path, cache
     document = parse(run(f"{command} --json"))
     assert [row["exhibit"] for row in document["exhibits"]] == list(EXHIBITS)
     names = [job["job"] for job in document["jobs"]]
-    assert len(set(names)) == len(names) == sum(row[key] for row in document["exhibits"] for key in ("train", "craft", "score"))
+    assert len(set(names)) == len(names) == sum(row[key] for row in document["exhibits"] for key in ("train", "generate", "score"))
     assert not any(job["stored"] for job in document["jobs"])
     for key in ("seconds", "bytes"):
         assert sum(job[key] for job in document["jobs"]) == pytest.approx(sum(row[key] for row in document["exhibits"]))
@@ -90,7 +90,7 @@ def test_a_dry_run_knows_what_is_stored(place, tmp_path, run):
         finish(store, job)
     before = listing(store.folder)
     [row] = parse(run(f"reproduce table8 {DATA} --store {store.folder} --dry-run --json"))["exhibits"]
-    assert (row["train"], row["craft"], row["score"], row["stored"]) == (3, 18, 18, 5)
+    assert (row["train"], row["generate"], row["score"], row["stored"]) == (3, 18, 18, 5)
     assert row["seconds"] > 0 and row["bytes"] > 0 and listing(store.folder) == before
 
 

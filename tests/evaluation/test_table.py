@@ -5,8 +5,14 @@ import json
 import pytest
 
 from defective.evaluation import CHECKS, evaluate
-from defective.evaluation.table import Row, markdown, notes, percent, table_rows
+from defective.evaluation.table import Row, html, notes, result_table, table_rows
+from defective.statistics import Rate
+from defective.tables import format_table, percent
 from problems import level_set, plane
+
+
+def markdown(document):
+    return format_table(result_table(document), "markdown")
 
 
 def rate(hits, total, low=0.0, high=1.0):
@@ -76,36 +82,36 @@ DOCUMENT = {
 }
 
 MARKDOWN = """\
-| | plain | bottom |
-| --- | ---: | ---: |
-| **clean** | | |
-| accuracy | 95.0 (88.8-97.9) | 33.3 (6.2-79.2) |
-| **transfer** | | |
-| pgd:eps=16/255, steps=20 on src | 12.5 (2.2-47.1) | 50.0 (21.5-78.5) a |
-| fgsm:eps=16/255 on src | 25.0 (7.1-59.1) | no images |
-| fgsm:eps=16/255 on old | 37.5 (13.7-69.4) g |  |
-| fgsm:eps=16/255 on a |  | 100.0 (67.6-100.0) s |
-| fgsm:eps=16/255 on b | 75.0 (40.9-92.8) | 0.0 (0.0-32.4) m |
-| fgsm:eps=16/255 on src+bottom | 87.5 (52.9-97.8) |  |
-| **white-box, shared weights** | | |
-| fgsm:eps=16/255 on src+bottom |  | 0.0 (0.0-49.0) |
-| **white-box** | | |
-| pgd:eps=16/255, steps=20 | 10.0 (1.8-40.4) |  |
-| **defence rate minus that of plain** | | |
-| pgd:eps=16/255, steps=20 on src |  | +12.5 (-5.0 to +30.0) |
-| **decision-based** | | |
-| S(M) x 1e5, boundary:steps=5000 | 1.23 (1.00-inf) | 2.00 (1.50-2.50, 3 without start) |
-| **noise, 1,234 images that all classify correctly** | | |
-| sigma 1 | 90.0 (59.6-98.2) | 100.0 (72.2-100.0) |
-| sigma 32 | 0.0 (0.0-27.8) | 50.0 (23.7-76.3) |
-| **shuffle, 0 images that all classify correctly** | | |
+|  | plain | bottom |
+| :-- | --: | --: |
+| **clean** |  |  |
+| accuracy | 95.0 (88.8–97.8) | 33.3 (6.1–79.2) |
+| **transfer** |  |  |
+| pgd:eps=16/255, steps=20 on src | 12.5 (2.2–47.1) | 50.0 (21.5–78.5) a |
+| fgsm:eps=16/255 on src | 25.0 (7.1–59.1) | no images |
+| fgsm:eps=16/255 on old | 37.5 (13.7–69.4) g |  |
+| fgsm:eps=16/255 on a |  | 100.0 (67.6–100.0) s |
+| fgsm:eps=16/255 on b | 75.0 (40.9–92.8) | 0.0 (0.0–32.4) m |
+| fgsm:eps=16/255 on src+bottom | 87.5 (52.9–97.8) |  |
+| **white-box, shared weights** |  |  |
+| fgsm:eps=16/255 on src+bottom |  | 0.0 (0.0–49.0) |
+| **white-box** |  |  |
+| pgd:eps=16/255, steps=20 | 10.0 (1.8–40.4) |  |
+| **defence rate minus that of plain** |  |  |
+| pgd:eps=16/255, steps=20 on src |  | +12.5 (−5.0 to +30.0) |
+| **decision-based** |  |  |
+| S(M) x 1e5, boundary:steps=5000 | 1.23 (1.00–∞) | 2.00 (1.50–2.50, 3 without start) |
+| **noise, 1,234 images that all classify correctly** |  |  |
+| sigma 1 | 90.0 (59.6–98.2) | 100.0 (72.2–100.0) |
+| sigma 32 | 0.0 (0.0–27.8) | 50.0 (23.7–76.3) |
+| **shuffle, 0 images that all classify correctly** |  |  |
 | 2 x 2 patches | no images | no images |
-| **shape and texture** | | |
-| shape bias: shape decisions among decisions for either cue | 25.0 (4.6-69.9) |  |
-| cue-conflict images decided for either cue | 50.0 (21.5-78.5) |  |
+| **shape and texture** |  |  |
+| shape bias: shape decisions among decisions for either cue | 25.0 (4.6–69.9) |  |
+| cue-conflict images decided for either cue | 50.0 (21.5–78.5) |  |
 | accuracy on silhouettes | no images |  |
-| accuracy on edge drawings | 100.0 (20.7-100.0) |  |
-| **sanity check** | | |
+| accuracy on edge drawings | 100.0 (20.7–100.0) |  |
+| **sanity check** |  |  |
 | more steps never help | passed | undecided |
 | a larger radius never helps | failed | passed |
 
@@ -140,7 +146,7 @@ def test_the_markdown_is_exactly_this():
 def test_the_rows_are_those_of_the_markdown():
     rows = table_rows(DOCUMENT)
     assert rows[1] == Row(
-        "transfer", "pgd:eps=16/255, steps=20 on src", {"plain": "12.5 (2.2-47.1)", "bottom": "50.0 (21.5-78.5) a"}
+        "transfer", "pgd:eps=16/255, steps=20 on src", {"plain": "12.5 (2.2–47.1)", "bottom": "50.0 (21.5–78.5) a"}
     )
     lines = [line for line in MARKDOWN.splitlines()[2:] if line.startswith("|") and "**" not in line]
     assert [row.label for row in rows] == [line.split("|")[1].strip() for line in lines]
@@ -149,19 +155,19 @@ def test_the_rows_are_those_of_the_markdown():
 @pytest.mark.parametrize(
     ("threat", "part", "label", "text", "note"),
     [
-        ("black-box", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1)", ""),
+        ("black-box", "transfer", f"{FGSM} on src", "25.0 (7.1–59.1)", ""),
         (
             "gray-box (same architecture)",
             "transfer",
             f"{FGSM} on src",
-            "25.0 (7.1-59.1) g",
+            "25.0 (7.1–59.1) g",
             "g = gray-box, same architecture with other weights",
         ),
-        ("gray-box (same masks)", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) s", "s = gray-box, same masks with other weights"),
-        ("gray-box (other masks)", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) m", "m = gray-box, other masks"),
-        ("adaptive", "transfer", f"{FGSM} on src", "25.0 (7.1-59.1) a", "a = adaptive, defective source"),
-        ("white-box (shared weights)", "white-box, shared weights", f"{FGSM} on src", "25.0 (7.1-59.1)", ""),
-        ("white-box", "white-box", FGSM, "10.0 (1.8-40.4)", ""),
+        ("gray-box (same masks)", "transfer", f"{FGSM} on src", "25.0 (7.1–59.1) s", "s = gray-box, same masks with other weights"),
+        ("gray-box (other masks)", "transfer", f"{FGSM} on src", "25.0 (7.1–59.1) m", "m = gray-box, other masks"),
+        ("adaptive", "transfer", f"{FGSM} on src", "25.0 (7.1–59.1) a", "a = adaptive, defective source"),
+        ("white-box (shared weights)", "white-box, shared weights", f"{FGSM} on src", "25.0 (7.1–59.1)", ""),
+        ("white-box", "white-box", FGSM, "10.0 (1.8–40.4)", ""),
     ],
 )
 def test_each_threat_has_its_place_and_only_marks_in_use_are_explained(threat, part, label, text, note):
@@ -170,7 +176,7 @@ def test_each_threat_has_its_place_and_only_marks_in_use_are_explained(threat, p
     document = DOCUMENT | NOTHING | {"cells": [first, second]}
     rows = {(row.part, row.label): row.cells for row in table_rows(document)[1:]}
     assert rows[part, label]["bottom"] == text
-    assert rows["transfer", f"{FGSM} on src"]["plain"] == "12.5 (2.2-47.1)"
+    assert rows["transfer", f"{FGSM} on src"]["plain"] == "12.5 (2.2–47.1)"
     assert len(rows) == len({("transfer", f"{FGSM} on src"), (part, label)})
     said = [f"Transfer cells that are not black-box are marked: {note}."] if note else []
     assert notes(document) == ["In % with 95 % intervals, up to 1,000 images per source and attack.", *said]
@@ -196,9 +202,9 @@ def test_models_that_were_left_out_have_blank_cells():
     ("found", "text"),
     [
         (score(None, 0.0, None, 5), "no start found"),
-        (score(0.25, 0.0, None), "25000.00 (0.00-inf)"),
-        (score(3.14159e-5, 3e-5, 4e-5), "3.14 (3.00-4.00)"),
-        (score(3.14159e-5, 3e-5, 4e-5, 12), "3.14 (3.00-4.00, 12 without start)"),
+        (score(0.25, 0.0, None), "25000.00 (0.00–∞)"),
+        (score(3.14159e-5, 3e-5, 4e-5), "3.14 (3.00–4.00)"),
+        (score(3.14159e-5, 3e-5, 4e-5, 12), "3.14 (3.00–4.00, 12 without start)"),
     ],
 )
 def test_a_score_in_words(found, text):
@@ -223,13 +229,24 @@ def test_a_real_evaluation_fills_the_table_with_its_own_numbers():
         white = each["threat_model"] == "white-box"
         label = each["attack"].replace(",", ", ") + ("" if white else f" on {each['source']}")
         shown = rows["white-box" if white else "transfer", label][each["target"]]
-        assert shown == percent(each["defense"]["target-correct" if white else "paper"])
+        counts = each["defense"]["target-correct" if white else "paper"]
+        assert shown == percent(Rate.of(counts["hits"], counts["total"]))
     for part, name in (("noise", "sigma {}"), ("shuffle", "{0} x {0} patches")):
         heading = f"{part}, {document[part]['images']} images that all classify correctly"
         for model, curve in document[part]["accuracy"].items():
-            assert [rows[heading, name.format(strength)][model] for strength in curve] == [percent(each) for each in curve.values()]
+            assert [rows[heading, name.format(strength)][model] for strength in curve] == [
+                percent(Rate.of(each["hits"], each["total"])) for each in curve.values()
+            ]
     for name, tests in CHECKS.items():
         found = {
             model: next(each["verdict"] for each in checks if each["check"] == name) for model, checks in document["checks"].items()
         }
         assert rows["sanity check", tests] == found
+
+
+def test_a_notebook_shows_the_table_and_a_plot():
+    shown = html(DOCUMENT)
+    assert shown.startswith(format_table(result_table(DOCUMENT), "html"))
+    # A bar for each transfer cell with images, as long as its rate.
+    assert shown.count("<rect") == 8 and 'width="37.5"' in shown and "plain: pgd on src" in shown
+    assert "<svg" not in html(DOCUMENT | NOTHING)

@@ -20,7 +20,7 @@ def whole(*names, scale="tiny", seeds=1):
 
 
 def totals(rows):
-    return {key: sum(row[key] for row in rows) for key in ("train", "craft", "score", "stored")}
+    return {key: sum(row[key] for row in rows) for key in ("train", "generate", "score", "stored")}
 
 
 @pytest.mark.parametrize("scale", ["tiny", "fast", "paper"])
@@ -45,7 +45,7 @@ def test_cost_grows_with_what_is_asked_for():
 
 
 def test_attacked_images_are_kept_as_bytes_and_so_are_their_chunks():
-    crafted = next(job for job in whole("table8").jobs if job.kind == "craft")
+    crafted = next(job for job in whole("table8").jobs if job.kind == "generate")
     assert disk(crafted, KINDS) == 2 * 1000 * 3 * 32 * 32
 
 
@@ -59,7 +59,7 @@ def test_without_a_store_the_rates_of_the_machine_hold(store):
 
 def test_what_like_jobs_took_corrects_the_estimate(store):
     plan = plan_of("table8")
-    trained, crafted = ([job for job in plan.jobs if job.kind == kind] for kind in ("train", "craft"))
+    trained, crafted = ([job for job in plan.jobs if job.kind == kind] for kind in ("train", "generate"))
     before = seconds(plan.jobs, store, CPU)
     for job, factor in zip(trained, (1, 3, 30), strict=True):
         finish(store, job, seconds=factor * before[job])
@@ -77,13 +77,13 @@ def test_an_outline_counts_each_job_for_the_first_that_needs_it(store):
     rows = outline(plan, store, Nominal(plan.images, "cpu"))
     assert [row["exhibit"] for row in rows] == list(EXHIBITS)
     counts = totals(rows)
-    assert counts["train"] + counts["craft"] + counts["score"] == len(plan.jobs) and counts["stored"] == 0
+    assert counts["train"] + counts["generate"] + counts["score"] == len(plan.jobs) and counts["stored"] == 0
     by_name = {row["exhibit"]: row for row in rows}
     # A corner of Table 3, and a drawing.
     for name in ("table10", "figure4", "figure2"):
-        assert [by_name[name][key] for key in ("train", "craft", "score", "seconds", "bytes")] == [0] * 5
+        assert [by_name[name][key] for key in ("train", "generate", "score", "seconds", "bytes")] == [0] * 5
     alone = outline(whole("table10"), store, Nominal(KINDS, "cpu"))
-    assert [alone[0][key] for key in ("train", "craft", "score")] == [4, 2, 4]
+    assert [alone[0][key] for key in ("train", "generate", "score")] == [4, 2, 4]
 
 
 def test_what_is_stored_costs_nothing_more(store):

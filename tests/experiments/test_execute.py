@@ -11,26 +11,26 @@ from defective.errors import InputError
 from defective.evaluation import EvaluatedModel, common_sample, corruption_curve, corruptions, decide, generate, score
 from defective.experiments.adversarial_files import read_adversarial
 from defective.experiments.execute import ExperimentRunner
-from defective.experiments.plan import in_order
+from defective.experiments.plan import topological_order
 from defective.experiments.run import run
 from defective.experiments.store import Store
 from defective.files import read_tensors
 from defective.models import Ensemble
-from defective.specs import AttackSpec, CraftJob, DecisionJob, NoiseJob, ScoreJob, ShuffleJob
+from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
 from defective.training.train import train
 from runs import QUICK, bench, execute, few, net
 from turns import in_turns, ticking
 
 FGSM, PGD = AttackSpec.parse("fgsm:eps=8/255"), AttackSpec.parse("pgd:eps=8/255,step_size=4/255,steps=2,random_start=1")
 TARGET, SOURCE = net("resnet18", 3, epochs=4), net("resnet18/0.5-bottom", 1, epochs=4)
-CRAFT = CraftJob(sources=(SOURCE,), attack=FGSM, samples=10, seed=3)
-FUSED = CraftJob(sources=(SOURCE, TARGET), attack=PGD, samples=7)
-GALLERY = [CraftJob(sources=(each,), attack=FGSM, samples=5, among=(TARGET, SOURCE)) for each in (TARGET, SOURCE)]
-SCORES = [ScoreJob(target=TARGET, crafted=crafted) for crafted in (CRAFT, FUSED)]
+CRAFT = GenerateJob(sources=(SOURCE,), attack=FGSM, samples=10, seed=3)
+FUSED = GenerateJob(sources=(SOURCE, TARGET), attack=PGD, samples=7)
+GALLERY = [GenerateJob(sources=(each,), attack=FGSM, samples=5, among=(TARGET, SOURCE)) for each in (TARGET, SOURCE)]
+SCORES = [ScoreJob(target=TARGET, adversarial=crafted) for crafted in (CRAFT, FUSED)]
 WALK = DecisionJob(target=TARGET, attack=AttackSpec.parse("boundary:steps=5"), samples=7, seed=1)
 NOISE = NoiseJob(targets=(TARGET, SOURCE), sigmas=(8, 100), samples=6, seed=2)
 SHUFFLE = ShuffleJob(targets=(SOURCE, TARGET), grids=(2, 4), confidence=0.99, samples=6, seed=2)
-JOBS = in_order([*SCORES, *GALLERY, WALK, NOISE, SHUFFLE])
+JOBS = topological_order([*SCORES, *GALLERY, WALK, NOISE, SHUFFLE])
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_fused_sources_are_attacked_as_one(done, data, subjects):
 
 @pytest.mark.parametrize("job", SCORES, ids=["one source", "fused"])
 def test_scoring(done, data, subjects, job):
-    crafted = read_adversarial(done.store.at(job.crafted) / "images.safetensors", data)
+    crafted = read_adversarial(done.store.at(job.adversarial) / "images.safetensors", data)
     outcome = score(subjects[TARGET], crafted)
     assert values(done, job) == {each: counts(outcome.rate(each)) for each in ("paper", "target-correct", "all")}
     stored, _ = read_tensors(done.store.at(job) / "outcome.safetensors")
@@ -205,10 +205,10 @@ def test_nets_and_images_are_read_once(done, monkeypatch, tmp_path):
     assert sorted(reads) == ["load", "load", "load_data", "read_adversarial", "read_adversarial"]
 
 
-@pytest.mark.parametrize("kind", ["craft", "noise", "shuffle"])
+@pytest.mark.parametrize("kind", ["generate", "noise", "shuffle"])
 def test_without_an_image_that_all_get_right_there_is_nothing_to_measure(done, kind, monkeypatch, tmp_path):
     monkeypatch.setattr("defective.experiments.execute.common_sample", lambda *_, **__: torch.arange(0))
-    job = {"craft": GALLERY[0], "noise": NOISE, "shuffle": SHUFFLE}[kind]
+    job = {"generate": GALLERY[0], "noise": NOISE, "shuffle": SHUFFLE}[kind]
     sure = " with 99 % confidence" if kind == "shuffle" else ""
     with pytest.raises(InputError, match=rf"there is no test image that each of .*resnet18 .* classifies correctly{sure}$"):
         execute(done, job, tmp_path)

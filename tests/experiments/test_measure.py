@@ -8,7 +8,7 @@ from defective.experiments import measure
 from defective.experiments.cost import ImageCost, each_job, estimate
 from defective.experiments.measure import STEPS, Measured, measure_steps
 from defective.experiments.store import Store
-from defective.specs import AttackSpec, CraftJob, DecisionJob, NoiseJob, ScoreJob, ShuffleJob
+from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
 from runs import SHAPE, finish, net, plan_of
 
 SHAPES, COUNTS = {"few": SHAPE}, {"few": (100, 30)}
@@ -36,7 +36,7 @@ def measured(asked):
 
 
 def craft(attack, *sources):
-    return CraftJob(sources=sources, attack=AttackSpec.parse(attack), samples=10)
+    return GenerateJob(sources=sources, attack=AttackSpec.parse(attack), samples=10)
 
 
 MADRY = net("resnet18", epochs=3, adversarial=AttackSpec.parse("pgd:steps=7"))
@@ -54,7 +54,7 @@ MADRY = net("resnet18", epochs=3, adversarial=AttackSpec.parse("pgd:steps=7"))
         (craft("cw:steps=100,search_steps=9", PLAIN), 10 * 901 * 0.25),
         (craft("sifgsm:steps=10,scales=5", PLAIN), 10 * 51 * 0.25),
         (craft("vmifgsm:steps=10,neighbors=20", PLAIN), 10 * 211 * 0.25),
-        (ScoreJob(target=OTHER, crafted=craft("fgsm", PLAIN)), 10 * 3 * 2.0),
+        (ScoreJob(target=OTHER, adversarial=craft("fgsm", PLAIN)), 10 * 3 * 2.0),
         (DecisionJob(target=OTHER, attack=AttackSpec.parse("boundary:steps=50,directions=25"), samples=10), 10 * 1250 * 1.5 * 2.0),
         (NoiseJob(targets=(PLAIN, OTHER), sigmas=(1, 2, 4), samples=10), (30 + 3 * 10) * (0.125 + 2.0)),
         (ShuffleJob(targets=(PLAIN,), grids=(2,), confidence=0.9, samples=10), (30 + 10) * 0.125),

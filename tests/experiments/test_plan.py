@@ -6,9 +6,9 @@ import pytest
 
 import exhibits as planned
 from defective.errors import InputError
-from defective.experiments.plan import KINDS, Plan, in_order, read_plan
+from defective.experiments.plan import KINDS, Plan, read_plan, topological_order
 from defective.paper import EXHIBITS
-from defective.specs import TrainJob, needs, nets_of
+from defective.specs import TrainJob, dependencies, trained_models
 from runs import SHAPE, plan_of
 
 SHARING = tuple(f"table{number}" for number in (3, 4, *range(10, 16)))
@@ -32,9 +32,9 @@ def test_a_plan_has_what_its_exhibits_need_each_once():
 def test_tables_share_nets_and_attacked_images():
     together, alone = counts(whole(*SHARING)), [counts(whole(name)) for name in SHARING]
     # Five architectures and the nets of the ablations, each as target, five of them as source too; Table 12 to 15 have CW.
-    assert together == {"train": 48, "craft": 34, "score": 1114}
+    assert together == {"train": 48, "generate": 34, "score": 1114}
     assert sum(each["train"] for each in alone) > 4 * together["train"]
-    assert sum(each["craft"] for each in alone) > 1.3 * together["craft"]
+    assert sum(each["generate"] for each in alone) > 1.3 * together["generate"]
 
 
 def test_a_corner_of_another_table_costs_nothing():
@@ -45,13 +45,13 @@ def test_a_corner_of_another_table_costs_nothing():
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_what_a_job_needs_comes_before_it(seeds):
     place = {job: number for number, job in enumerate(whole(*EXHIBITS, seeds=seeds).jobs)}
-    assert all(place[needed] < place[job] for job in place for needed in needs(job))
+    assert all(place[needed] < place[job] for job in place for needed in dependencies(job))
 
 
 def test_what_is_needed_is_planned_too():
     score = whole("table8").jobs[-1]
     assert score.kind == "score"
-    assert in_order([score, score]) == [score.target, score.crafted, score]
+    assert topological_order([score, score]) == [score.target, score.adversarial, score]
 
 
 @pytest.mark.parametrize("name", ["table3", "table8", "figure5", "figure6"])
@@ -70,7 +70,7 @@ def test_the_seeds_of_a_cell_share_no_net(name):
     plan = whole(name, seeds=3)
     for cells in plan.of(EXHIBITS[name]).values():
         assert len(cells) == 3
-        nets = [set(nets_of(cell.job)) for cell in cells]
+        nets = [set(trained_models(cell.job)) for cell in cells]
         # Those of other masks in Table 9 are the next seed's own.
         assert name == "table9" or not any(one & other for one, other in pairwise(nets))
         assert len({cell.job for cell in cells}) == 3

@@ -7,17 +7,17 @@ import pytest
 from defective import progress
 from defective.errors import InputError
 from defective.experiments import ray as cluster
-from defective.experiments.plan import in_order
+from defective.experiments.plan import topological_order
 from defective.experiments.ray import _collect, _do, check_address
 from defective.experiments.store import Store
 from defective.progress import until
-from defective.specs import AttackSpec, CraftJob, DecisionJob, ScoreJob
+from defective.specs import AttackSpec, DecisionJob, GenerateJob, ScoreJob
 from runs import few, net
 
 TARGET, SOURCE = net(), net("resnet18/0.5-bottom", 1)
-CRAFT = CraftJob(sources=(SOURCE,), attack=AttackSpec.parse("fgsm"), samples=10)
-JOBS = in_order(
-    [ScoreJob(target=TARGET, crafted=CRAFT), DecisionJob(target=SOURCE, attack=AttackSpec.parse("boundary"), samples=4)]
+CRAFT = GenerateJob(sources=(SOURCE,), attack=AttackSpec.parse("fgsm"), samples=10)
+JOBS = topological_order(
+    [ScoreJob(target=TARGET, adversarial=CRAFT), DecisionJob(target=SOURCE, attack=AttackSpec.parse("boundary"), samples=4)]
 )
 
 

@@ -8,19 +8,19 @@ from defective import progress
 from defective.errors import InputError, OutOfTime
 from defective.experiments import run as running
 from defective.experiments.execute import EXECUTORS
-from defective.experiments.plan import in_order
+from defective.experiments.plan import topological_order
 from defective.experiments.run import RunSummary, run
 from defective.experiments.schema import blank
 from defective.experiments.store import write_json
-from defective.specs import AttackSpec, CraftJob, DecisionJob, ScoreJob
+from defective.specs import AttackSpec, DecisionJob, GenerateJob, ScoreJob
 from runs import bench, held, net
 from turns import ticking
 
 TARGET, SOURCE = net(), net("resnet18/0.5-bottom", 1)
-CRAFT = CraftJob(sources=(SOURCE,), attack=AttackSpec.parse("fgsm:eps=8/255"), samples=10)
-SCORE = ScoreJob(target=TARGET, crafted=CRAFT)
+CRAFT = GenerateJob(sources=(SOURCE,), attack=AttackSpec.parse("fgsm:eps=8/255"), samples=10)
+SCORE = ScoreJob(target=TARGET, adversarial=CRAFT)
 WALK = DecisionJob(target=TARGET, attack=AttackSpec.parse("boundary:steps=5"), samples=4)
-JOBS = in_order([WALK, SCORE])
+JOBS = topological_order([WALK, SCORE])
 
 
 def missing(store):
@@ -61,7 +61,7 @@ def test_each_job_is_done_once_and_in_order(place, made):
     "error", [InputError("no image\nis right"), RuntimeError("shapes differ"), OSError(errno.EIO, "bad disk"), MemoryError()]
 )
 def test_a_failure_is_recorded_and_the_rest_goes_on(place, monkeypatch, error):
-    broken = Made(place, craft=error)
+    broken = Made(place, generate=error)
     said = []
     summary = run(JOBS, place, said.append)
     assert summary.states == {TARGET: "finished", WALK: "finished", SOURCE: "finished", CRAFT: "failed", SCORE: "blocked"}
@@ -73,7 +73,7 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(place, monkeypatch, error):
 
 
 def test_the_next_run_tries_what_failed_again(place, monkeypatch):
-    Made(place, craft=InputError("no"))
+    Made(place, generate=InputError("no"))
     run(JOBS, place)
     mended = Made(place)
     summary = run(JOBS, place)
@@ -89,7 +89,7 @@ def test_what_fails_for_want_of_a_net_blocks_all_that_follows(place, monkeypatch
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EPIPE])
 def test_a_full_disk_and_a_lost_reader_are_no_fault_of_the_job(place, monkeypatch, number):
-    broken = Made(place, craft=OSError(number, "stop"))
+    broken = Made(place, generate=OSError(number, "stop"))
     with pytest.raises(OSError, match="stop"):
         run(JOBS, place)
     assert broken.asked[-1] == CRAFT and place.store.failures() == [] and len(missing(place.store)) == 2
@@ -107,7 +107,7 @@ def test_a_lost_reader_of_our_lines_is_no_fault_of_the_job(place, made):
 
 
 def test_the_user_may_stop_it(place, monkeypatch):
-    Made(place, craft=KeyboardInterrupt())
+    Made(place, generate=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         run(JOBS, place)
     assert place.store.failures() == [] and missing(place.store) == [CRAFT, SCORE]
@@ -145,7 +145,7 @@ def test_what_is_blocked_is_not_left(place, monkeypatch):
     with progress.until(2):
         summary = run([TARGET, WALK, SOURCE, CRAFT], place)
     assert summary.states == {TARGET: "failed", WALK: "blocked", SOURCE: "pending", CRAFT: "pending"}
-    made = Made(place, craft=OutOfTime())
+    made = Made(place, generate=OutOfTime())
     summary = run(JOBS, place)
     assert summary.count("pending") == 2 and SCORE not in made.asked and place.store.failures() == []
 
@@ -194,7 +194,7 @@ def test_stopped_again_and_again_it_ends_as_if_undisturbed(place, images, tmp_pa
     monkeypatch.setattr(os, "fsync", lambda file: None)
     target, source = (net(each, seed, batch_size=32) for seed, each in enumerate(("resnet18", "vgg19/0.9-dropout")))
     crafted = CRAFT.model_copy(update={"sources": (source,)})
-    jobs = in_order([ScoreJob(target=target, crafted=crafted)])
+    jobs = topological_order([ScoreJob(target=target, adversarial=crafted)])
     whole = bench(tmp_path / "whole", images)
     assert run(jobs, whole).executed == 4
     ticking(monkeypatch)

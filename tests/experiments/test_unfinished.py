@@ -4,7 +4,7 @@ from defective.experiments.describe import describe
 from defective.experiments.store import Store, name_of
 from defective.experiments.unfinished import unfinished
 from defective.files import write_tensors
-from defective.specs import AttackSpec, CraftJob
+from defective.specs import AttackSpec, GenerateJob
 from runs import net
 
 
@@ -54,7 +54,7 @@ def test_a_net_whose_training_has_ended_or_whose_state_is_damaged(store):
 
 
 def test_how_far_an_attack_is_is_not_said(store):
-    job = CraftJob(sources=(net(),), attack=AttackSpec.parse("fgsm"), samples=5)
+    job = GenerateJob(sources=(net(),), attack=AttackSpec.parse("fgsm"), samples=5)
     begin(store, job)
     assert unfinished(store) == [{"job": name_of(job), "about": describe(job), "epochs": None, "of_epochs": None}]
 

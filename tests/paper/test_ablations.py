@@ -3,7 +3,7 @@ import pytest
 from defective.paper import EXHIBITS, judge
 from defective.paper.ablations import PGD_SETTINGS
 from defective.paper.claims import overall
-from defective.specs import AttackSpec, CraftJob, NetSpec, ScoreJob
+from defective.specs import AttackSpec, GenerateJob, NetSpec, ScoreJob
 from exhibits import jobs, nets, published, setup_of
 
 TABLE4 = EXHIBITS["table4"]
@@ -102,19 +102,19 @@ def test_the_five_tables_share_their_nets(setup):
     names = [table.name for table in TABLES]
     assert len(nets(setup, *names)) == 31 + 5
     found = list(jobs(setup, *names).values())
-    assert sum(isinstance(job, CraftJob) for job in found) == 4 * 7 + 6
+    assert sum(isinstance(job, GenerateJob) for job in found) == 4 * 7 + 6
     assert sum(isinstance(job, ScoreJob) for job in found) == 31 * (4 * 7 + 6)
 
 
 def test_sources_are_not_the_targets(cells):
     for each in cells.values():
-        assert not any(cell.job.target in cell.job.crafted.sources for cell in each.values() if isinstance(cell.job, ScoreJob))
+        assert not any(cell.job.target in cell.job.adversarial.sources for cell in each.values() if isinstance(cell.job, ScoreJob))
 
 
 def test_attacks_have_the_numbers_of_the_appendix(cells):
     def attack(table: str, column: str) -> AttackSpec:
-        crafted = cells[table]["resnet18", column].job.crafted
-        assert isinstance(crafted, CraftJob)
+        crafted = cells[table]["resnet18", column].job.adversarial
+        assert isinstance(crafted, GenerateJob)
         return crafted.attack
 
     assert str(attack("table13", "FGSM8")) == "fgsm:eps=8/255"
@@ -128,7 +128,7 @@ def test_attacks_have_the_numbers_of_the_appendix(cells):
 
 
 def test_sample_sizes_are_those_of_the_scale(cells):
-    samples = {column: cells["table12"]["resnet18", column].job.crafted.samples for column in ("FGSM8", "PGD32", "CW20")}
+    samples = {column: cells["table12"]["resnet18", column].job.adversarial.samples for column in ("FGSM8", "PGD32", "CW20")}
     assert samples == {"FGSM8": 1000, "PGD32": 1000, "CW20": 50}
 
 

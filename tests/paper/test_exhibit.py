@@ -57,12 +57,12 @@ def test_a_caption_repeats_no_sentence_of_title_and_notes(exhibit):
 def test_a_caption_says_how_strong_the_attacks_are(exhibit, jobs):
     told = numbers(" ".join((exhibit.caption, *exhibit.columns)))
     for job in jobs(exhibit, ScoreJob):
-        values = job.crafted.attack.parameters
+        values = job.adversarial.attack.parameters
         # In levels of 255, as the paper has it but for MNIST, whose attack is in shares of the range.
         unit = 1 if exhibit.data == "mnist" else 255
         lengths = {round(unit * values[key], 6) for key in ("eps", "step_size") if key in values}
         steps = {values["steps"]} if "step_size" in values else set()
-        assert lengths | steps <= told, job.crafted.attack
+        assert lengths | steps <= told, job.adversarial.attack
 
 
 @ALL
@@ -80,9 +80,9 @@ def test_a_caption_says_which_images_count(exhibit, jobs):
 @ALL
 def test_a_caption_names_the_source_that_no_column_names(exhibit, jobs):
     found = jobs(exhibit, ScoreJob)
-    sources = {job.crafted.sources for job in found}
+    sources = {job.adversarial.sources for job in found}
     if len(sources) == 1:
         ((source,),) = sources
         assert LABELS.get(source.net.arch, "another, plain one") in exhibit.caption
-    elif found and all(job.crafted.sources == (job.target,) for job in found):
+    elif found and all(job.adversarial.sources == (job.target,) for job in found):
         assert "with its own gradients" in exhibit.caption

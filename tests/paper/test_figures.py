@@ -19,7 +19,7 @@ def setup():
 
 
 def crafted(figure, setup):
-    return [cell.job.crafted for cell in FIGURES[figure].cells(setup).values()]
+    return [cell.job.adversarial for cell in FIGURES[figure].cells(setup).values()]
 
 
 @pytest.mark.parametrize("number", FIGURES)
@@ -80,7 +80,7 @@ def test_attacks_of_the_galleries(setup):
 
 def test_a_gallery_pairs_each_row_with_its_attacked_net(setup):
     cell = FIGURES[6].cells(setup)["resnet18/0.1-blocks12 MIFGSM32", "0.2-Bottom"]
-    (attacked,) = cell.job.crafted.sources
+    (attacked,) = cell.job.adversarial.sources
     assert (str(attacked.net), str(cell.job.target.net)) == ("resnet18/0.1-blocks12", "resnet18/0.2-bottom")
     assert attacked.data == "cifar10"
     assert {each.sources[0].data for each in crafted(7, setup)} == {"tiny-imagenet"}

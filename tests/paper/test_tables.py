@@ -10,7 +10,7 @@ from defective.build import build
 from defective.errors import InputError
 from defective.paper import EXHIBITS, exhibits, judge
 from defective.paper.claims import overall
-from defective.specs import CraftJob, DecisionJob, ScoreJob, ShuffleJob, TrainJob
+from defective.specs import DecisionJob, GenerateJob, ScoreJob, ShuffleJob, TrainJob
 from exhibits import jobs, nets, published, setup_of
 
 TABLES = [f"table{number}" for number in range(1, 11)]
@@ -144,7 +144,7 @@ def test_the_attacks_are_the_papers(name):
     samples = {"table2": 10_000}.get(name, 5000)
     for (_, column), cell in cells(name).items():
         if isinstance(cell.job, ScoreJob):
-            crafted = cell.job.crafted
+            crafted = cell.job.adversarial
             assert str(crafted.attack) == ATTACKS[name][column]
             assert crafted.samples == (1000 if column.startswith("CW") else samples)
 
@@ -171,15 +171,15 @@ def test_a_smaller_scale_asks_for_fewer_images(name):
 # Nets, crafted sets and scores of each table alone; a row printed twice is measured once.
 NEEDS = {
     "table1": {"train": 2, "shuffle": 1},
-    "table2": {"train": 8, "craft": 2, "score": 14},
-    "table3": {"train": 20, "craft": 5, "score": 75},
-    "table4": {"train": 19, "craft": 4, "score": 72},
-    "table5": {"train": 20, "craft": 5, "score": 75},
-    "table6": {"train": 20, "craft": 5, "score": 75},
+    "table2": {"train": 8, "generate": 2, "score": 14},
+    "table3": {"train": 20, "generate": 5, "score": 75},
+    "table4": {"train": 19, "generate": 4, "score": 72},
+    "table5": {"train": 20, "generate": 5, "score": 75},
+    "table6": {"train": 20, "generate": 5, "score": 75},
     "table7": {"train": 3, "decision": 3},
-    "table8": {"train": 3, "craft": 18, "score": 18},
-    "table9": {"train": 6, "craft": 2, "score": 8},
-    "table10": {"train": 4, "craft": 2, "score": 4},
+    "table8": {"train": 3, "generate": 18, "score": 18},
+    "table9": {"train": 6, "generate": 2, "score": 8},
+    "table10": {"train": 4, "generate": 2, "score": 4},
 }
 
 
@@ -211,11 +211,11 @@ def test_sources_are_plain_nets_of_another_seed(name):
     for cell in cells(name).values():
         if isinstance(cell.job, ScoreJob):
             assert cell.job.target.seed == 0
-            assert all(source.seed == 1 and not source.net.defects for source in cell.job.crafted.sources)
+            assert all(source.seed == 1 and not source.net.defects for source in cell.job.adversarial.sources)
 
 
 def test_four_nets_are_fused_and_the_one_named_is_left_out():
-    sources = {column: cell.job.crafted.sources for (row, column), cell in cells("table5").items() if column != "Test Accuracy"}
+    sources = {column: cell.job.adversarial.sources for (row, column), cell in cells("table5").items() if column != "Test Accuracy"}
     by_label = dict(zip(LABELS, ("resnet18", "resnet50", "densenet121", "senet18", "vgg19"), strict=True))
     for column, fused in sources.items():
         assert {str(source.net) for source in fused} == set(by_label.values()) - {by_label[column[1:]]}
@@ -237,14 +237,14 @@ def test_the_baselines_are_trained_as_their_papers_say():
 def test_white_box_attacks_know_their_target():
     for cell in cells("table8").values():
         if isinstance(cell.job, ScoreJob):
-            assert cell.job.crafted.sources == (cell.job.target,)
+            assert cell.job.adversarial.sources == (cell.job.target,)
 
 
 @pytest.mark.parametrize("replicate", [0, 3])
 def test_gray_box_sources_share_masks_with_one_target_and_weights_with_none(replicate):
     for (row, _), cell in cells("table9", setup_of("tiny", replicate)).items():
-        target, (source,) = cell.job.target, cell.job.crafted.sources
-        assert isinstance(cell.job.crafted, CraftJob)
+        target, (source,) = cell.job.target, cell.job.adversarial.sources
+        assert isinstance(cell.job.adversarial, GenerateJob)
         assert source.seed != target.seed
         assert (source.mask_seed == target.mask_seed) == (not row.endswith("dif"))
 

@@ -171,7 +171,7 @@ def test_shuffled_images_are_made_of_the_same_patches(generator):
 @pytest.mark.parametrize(("size", "taken"), [(32, True), (28, False)])
 def test_the_image_is_one_that_an_attack_began_with_and_that_can_be_cut(size, taken, store):
     x = torch.full((4, 3, size, size), 200, dtype=torch.uint8)
-    crafted = next(job for job in plan().jobs if job.kind == "craft")
+    crafted = next(job for job in plan().jobs if job.kind == "generate")
     write_tensors(finish(store, crafted) / "pictures.safetensors", {"x": x}, {})
     first = shown(drawing("figure3", plan(), ResultReader(store)))[0]
     expected = x[0] if taken else shapes("test").x[0]
@@ -179,6 +179,6 @@ def test_the_image_is_one_that_an_attack_began_with_and_that_can_be_cut(size, ta
 
 
 def test_without_the_images_of_an_attack_a_made_one_is_shown(store):
-    finish(store, next(job for job in plan().jobs if job.kind == "craft"))
+    finish(store, next(job for job in plan().jobs if job.kind == "generate"))
     first = shown(drawing("figure3", plan(), ResultReader(store)))[0]
     assert np.array_equal(first, shapes("test").x[0].permute(1, 2, 0).numpy())

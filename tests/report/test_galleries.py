@@ -25,7 +25,9 @@ COUNT = 12
 
 
 def cells(setup):
-    crafted = {(net, attack): setup.craft(setup.source(net), attack=attack, samples=COUNT) for net in NETS for attack in (FGSM, CW)}
+    crafted = {
+        (net, attack): setup.generate(setup.source(net), attack=attack, samples=COUNT) for net in NETS for attack in (FGSM, CW)
+    }
     return {
         (f"{net} {attack}", label): Cell(setup.score(setup.target(judge), crafted[net, attack]), "all")
         for net, attack in crafted
@@ -74,15 +76,15 @@ def made(store, data, generator):
                 job = cell.job
                 if job.kind != "score" or place in skip:
                     continue
-                if job.crafted not in sets:
-                    sets[job.crafted] = crafted_of(job.crafted.model_copy(update={"samples": COUNT}), data, generator)
-                    made = sets[job.crafted]
-                    at = finish(store, job.crafted, changes=made.changes())
+                if job.adversarial not in sets:
+                    sets[job.adversarial] = crafted_of(job.adversarial.model_copy(update={"samples": COUNT}), data, generator)
+                    made = sets[job.adversarial]
+                    at = finish(store, job.adversarial, changes=made.changes())
                     kept = {"x": made.x, "x_adv": made.x_adv, "y": made.y}
                     write_tensors(at / "pictures.safetensors", kept, {"classes": list(data.classes)})
                 answers[job] = torch.randint(0, 10, (COUNT,), generator=generator)
                 at = finish(store, job, values={cell.value: {"hits": 1, "total": COUNT}})
-                kept = {"clean": sets[job.crafted].y, "attacked": answers[job], "index": sets[job.crafted].index}
+                kept = {"clean": sets[job.adversarial].y, "attacked": answers[job], "index": sets[job.adversarial].index}
                 write_tensors(at / "outcome.safetensors", kept, {})
         return sets, answers
 
@@ -102,7 +104,7 @@ def test_pictures_and_verdicts_are_those_of_the_store(store, data, made):
     for place, each in enumerate(pictures):
         row, number = GALLERY.rows[place // count], place % count
         jobs = {column: asked.of(GALLERY)[row.name, column][0].job for column in GALLERY.columns}
-        crafted = sets[next(iter(jobs.values())).crafted]
+        crafted = sets[next(iter(jobs.values())).adversarial]
         assert each.label == data.classes[crafted.y[number]]
         assert np.array_equal(pixels(each.original), crafted.x[number].permute(1, 2, 0))
         assert np.array_equal(pixels(each.adversarial), crafted.x_adv[number].permute(1, 2, 0))
@@ -119,7 +121,7 @@ def test_a_perturbation_is_shown_against_the_radius_or_else_the_largest_change(s
     pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
     count = asked.setups[0].scale.gallery
     for place in (0, 2 * count):
-        job = asked.of(GALLERY)[GALLERY.rows[place // count].name, "ResNet-18"][0].job.crafted
+        job = asked.of(GALLERY)[GALLERY.rows[place // count].name, "ResNet-18"][0].job.adversarial
         change = sets[job].x_adv[0].float() - sets[job].x[0].float()
         radius = 16 if "fgsm" in str(job.attack) else (sets[job].x_adv.float() - sets[job].x.float()).abs().max()
         expected = (change / radius * 127 + 128).permute(1, 2, 0).numpy()
@@ -139,7 +141,7 @@ def test_of_several_seeds_the_first_is_shown(store, data, made):
     sets, _ = made(seeds=2)
     asked = plan(2)
     pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
-    first = asked.of(GALLERY)[GALLERY.rows[0].name, "ResNet-18"][0].job.crafted
+    first = asked.of(GALLERY)[GALLERY.rows[0].name, "ResNet-18"][0].job.adversarial
     assert first.seed == 0 and len(pictures) == len(GALLERY.rows) * asked.setups[0].scale.gallery
     assert np.array_equal(pixels(pictures[0].adversarial), sets[first].x_adv[0].permute(1, 2, 0))
 
@@ -168,10 +170,10 @@ def test_a_table_shows_the_set_that_most_nets_have_judged(store, data, made):
     # Only the second attack is judged by all nets.
     sets, answers = made(table, skip=[(row, column) for row in rows[1:] for column in ("FGSM16", "PGD32", "CW40")])
     asked = plan()
-    job = asked.of(table)["resnet18", "PGD16"][0].job.crafted
+    job = asked.of(table)["resnet18", "PGD16"][0].job.adversarial
     pictures = examples(document(table, asked, store), ResultReader(store))
     assert len(pictures) == 6 and {each.caption for each in pictures} == {str(job.attack)}
-    judges = [judge for judge in answers if judge.crafted == job]
+    judges = [judge for judge in answers if judge.adversarial == job]
     # Of all images those first on which the models differ most.
     correct = sum((answers[judge] == sets[job].y).int() for judge in judges)
     order = sorted(range(COUNT), key=lambda place: abs(2 * int(correct[place]) - len(judges)))
@@ -237,7 +239,7 @@ def test_damaged_files_are_left_out_and_said_once_each(store, data, made):
     first, second, third = (jobs[row.name, "0.1-Bottom"][0].job for row in GALLERY.rows[:3])
     damage(store.at(first) / "outcome.safetensors")
     (store.at(second) / "spec.json").unlink()
-    damage(store.at(third.crafted) / "pictures.safetensors")
+    damage(store.at(third.adversarial) / "pictures.safetensors")
     pictures = gallery(about, asked, reader)
     by_row = {row.label: [each for each in pictures if each.caption == row.label] for row in GALLERY.rows}
     judges = {label: [each.model for each in found[0].predictions] if found else [] for label, found in by_row.items()}
@@ -245,7 +247,7 @@ def test_damaged_files_are_left_out_and_said_once_each(store, data, made):
     assert [*judges.values()] == [["ResNet-18"], ["ResNet-18"], [], whole]
     gallery(about, asked, reader)
     assert len(reader.skipped) == 3
-    for line, job in zip(reader.skipped, (first, second, third.crafted), strict=True):
+    for line, job in zip(reader.skipped, (first, second, third.adversarial), strict=True):
         assert f"left out of the report. With {store.at(job)} moved away, defective reproduce makes it again" in line
 
 

@@ -96,7 +96,7 @@ def test_a_damaged_result_is_listed_at_the_end(store):
 def test_a_set_attacked_by_a_job_whose_result_is_damaged_shows_no_images(store):
     """How strongly its images were changed is in the result."""
     fill(store, 500)
-    crafted = next(job for job in PLAIN if job.kind == "craft")
+    crafted = next(job for job in PLAIN if job.kind == "generate")
     (store.at(crafted) / "pictures.safetensors").write_text("never read")
     (store.at(crafted) / "result.json").write_text("{")
     assert describe(crafted) in page(store)

@@ -9,7 +9,7 @@ from defective.files import write_tensors
 from defective.paper import EXHIBITS, Cell
 from defective.results.measured import document
 from defective.results.paired_comparison import PairedComparison
-from defective.specs import AttackSpec, CraftJob, DecisionJob, NoiseJob, ScoreJob
+from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob
 from defective.statistics import Estimate, Rate, correlation, difference, paired_difference
 from runs import finish, net
 
@@ -34,7 +34,7 @@ def counts(success, counted):
 
 
 def crafted(store, seed=1, index=INDEX, y=Y, predicted=PREDICTED, data="few"):
-    job = CraftJob(sources=(net(seed=seed, data=data),), attack=FGSM, samples=len(index))
+    job = GenerateJob(sources=(net(seed=seed, data=data),), attack=FGSM, samples=len(index))
     finish(store, job)
     tensors = {"x_adv": torch.zeros(len(index), 3, 2, 2), "y": y, "predicted": predicted, "index": index}
     write_tensors(store.at(job) / "images.safetensors", tensors, {})
@@ -43,7 +43,7 @@ def crafted(store, seed=1, index=INDEX, y=Y, predicted=PREDICTED, data="few"):
 
 def scored(store, job, which, seed, order=slice(None)):
     """The score of one of the two nets, on all images or on some of them."""
-    score = ScoreJob(target=net("resnet18/0.5-bottom", seed, data=job.sources[0].data), crafted=job)
+    score = ScoreJob(target=net("resnet18/0.5-bottom", seed, data=job.sources[0].data), adversarial=job)
     clean, attacked, y = (each[order] for each in (CLEAN[which], ATTACKED[which], Y))
     finish(store, score, {"paper": counts(attacked == y, (clean == y) & (PREDICTED[order] != y))})
     write_tensors(store.at(score) / "outcome.safetensors", {"clean": clean, "attacked": attacked, "index": INDEX[order]}, {})
@@ -94,7 +94,7 @@ def test_images_that_were_made_again_are_not_paired_with_what_became_of_the_othe
     score = scored(store, crafted(store), 0, 0)
     index = INDEX.flip(0) if again == "other images" else INDEX[:-1]
     tensors = {"y": Y[: len(index)], "predicted": PREDICTED[: len(index)], "index": index}
-    write_tensors(store.at(score.crafted) / "images.safetensors", tensors, {})
+    write_tensors(store.at(score.adversarial) / "images.safetensors", tensors, {})
     assert PairedComparison(store).correlation(Cell(score, "paper"), Cell(score, "paper")) == 0
 
 
@@ -129,7 +129,7 @@ def test_a_claim_is_judged_by_paired_differences(store, table8):
         # Every image that withstands on the plain net does so on the defective one, and a few more.
         hits = (hard < (0.5 if str(getattr(job, "target", job).net) == "resnet18" else 0.53)) if job.kind == "score" else None
         finish(store, job, None if hits is None else {each: counts(hits, y == 0) for each in ("paper", "target-correct", "all")})
-        if job.kind == "craft":
+        if job.kind == "generate":
             write_tensors(store.at(job) / "images.safetensors", {"y": y, "predicted": y + 1, "index": index}, {})
         if job.kind == "score":
             write_tensors(store.at(job) / "outcome.safetensors", {"clean": y, "attacked": (~hits).long(), "index": index}, {})

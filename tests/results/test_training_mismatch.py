@@ -7,11 +7,11 @@ from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS, Cell
 from defective.results.measured import document
 from defective.results.training_mismatch import training_mismatch
-from defective.specs import AttackSpec, CraftJob, DecisionJob, NoiseJob, ScoreJob
+from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob
 from runs import finish, net, plan_of
 
 SHORT, LONG, ALSO_LONG = net(seed=1, epochs=2), net(seed=2, epochs=5), net(seed=3, epochs=5)
-CRAFT = CraftJob(sources=(SHORT,), attack=AttackSpec.parse("fgsm:eps=8/255"), samples=5)
+CRAFT = GenerateJob(sources=(SHORT,), attack=AttackSpec.parse("fgsm:eps=8/255"), samples=5)
 
 
 def about(kind, job):
@@ -20,7 +20,7 @@ def about(kind, job):
         case "accuracy":
             return Cell(job, "test_accuracy")
         case "score":
-            return Cell(ScoreJob(target=job, crafted=CRAFT), "paper")
+            return Cell(ScoreJob(target=job, adversarial=CRAFT), "paper")
         case "decision":
             return Cell(DecisionJob(target=job, attack=AttackSpec.parse("boundary:steps=5"), samples=5), "score")
     return Cell(NoiseJob(targets=(ALSO_LONG, job), sigmas=(8,), samples=5), "1/8")

@@ -23,13 +23,14 @@ from defective.errors import InputError
 from defective.evaluation import ATTACKS, PARTS, AdversarialSet, EvaluationResult
 from defective.evaluation import evaluate as evaluate_models
 from defective.evaluation.settings import Settings
-from defective.evaluation.table import markdown, notes, table_rows
+from defective.evaluation.table import notes, table_rows
 from defective.experiments.adversarial_files import read_adversarial
 from defective.experiments.stored import StoredRun
 from defective.files import check_folder, read_about, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.specs import AttackSpec, NetSpec
 from defective.surgery import defects
+from defective.tables import format_table
 
 
 def evaluate(
@@ -168,7 +169,7 @@ def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[Adv
 
 def _write(evaluation: EvaluationResult, document: dict[str, Any], out: Path) -> None:
     write_tensors(out / "outcomes.safetensors", evaluation.as_tensors(), {"cells": document["cells"]})
-    write_whole(out / "evaluation.md", lambda file: file.write_text(markdown(document)))
+    write_whole(out / "evaluation.md", lambda file: file.write_text(format_table(evaluation.as_table(), "markdown")))
     write_whole(out / "evaluation.json", lambda file: file.write_text(json_module.dumps(document, indent=1)))
 
 

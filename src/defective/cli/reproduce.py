@@ -26,7 +26,7 @@ from defective.report.exhibit_table import compact_table
 from defective.report.wording import warnings
 from defective.results.documents import ExhibitResult
 from defective.results.measured import documents
-from defective.specs import nets_of
+from defective.specs import trained_models
 from defective.tables import format_table
 
 # Kept of a time budget for writing down what is there: a share of it, and at least so many seconds and so many more for each job.
@@ -125,7 +125,7 @@ def _reserve(budget: float, plan: Plan) -> float:
 
 def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
     missing = [job for job in plan.jobs if store.result(job) is None]
-    costs = Measured((net for job in missing for net in nets_of(job)), plan.images, device)
+    costs = Measured((net for job in missing for net in trained_models(job)), plan.images, device)
     rows, jobs = outline(plan, store, costs), each_job(plan, store, costs)
     machine = describe_machine(device, resolve_precision(device))
     if json:
@@ -138,9 +138,9 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
         "Jobs but for scores", ("job", "estimated"), [(job["about"], time) for job, time in zip(listed, times, strict=True)]
     )
     total: dict[str, Any] = {
-        key: sum(row[key] for row in rows) for key in ("train", "craft", "score", "stored", "seconds", "bytes")
+        key: sum(row[key] for row in rows) for key in ("train", "generate", "score", "stored", "seconds", "bytes")
     }
-    columns = ("exhibit", "train", "craft", "score", "stored", "estimated time", "disk")
+    columns = ("exhibit", "train", "generate", "score", "stored", "estimated time", "disk")
     table = [_line(row["exhibit"], row) for row in rows] + [_line("all", total)]
     stands = [
         f"{name} ({plan.sizes[kind][0]:,} training images) stands for {kind}"
@@ -156,7 +156,7 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
 
 
 def _line(name: str, row: dict[str, Any]) -> tuple[str, ...]:
-    counts = (str(row[key]) for key in ("train", "craft", "score", "stored"))
+    counts = (str(row[key]) for key in ("train", "generate", "score", "stored"))
     return (name, *counts, _time(row["seconds"]), f"{row['bytes'] / 1e6:,.1f} MB")
 
 

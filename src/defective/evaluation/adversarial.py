@@ -140,7 +140,7 @@ def generate(
     def chunk(number: int, part: Tensor) -> Chunk:
         numbered = stream(seed, f"craft/{number}").initial_seed()
         made = partial(_generate, source, part, attack, seed=numbered, eps=eps, rounded=rounded, batch_size=batch_size)
-        return Chunk(source.inputs("craft", part, chunk=number, **depends), len(part), made)
+        return Chunk(source.inputs("generate", part, chunk=number, **depends), len(part), made)
 
     chunks = [chunk(number, part) for number, part in enumerate(index.split(CHUNK))]
     storable = not custom or bool(attack.version)

@@ -11,8 +11,10 @@ from defective.evaluation.decision import Decision
 from defective.evaluation.sanity_checks import SanityCheck
 from defective.evaluation.settings import Settings
 from defective.evaluation.shape_bias import ShapeReport
+from defective.evaluation.table import html, result_table
 from defective.evaluation.transfer import Outcome
 from defective.statistics import Difference, Rate, paired_difference
+from defective.tables import Table
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,13 @@ class EvaluationResult:
             "skipped": self.skipped,
             "sources": {name: rate.as_dict() for name, rate in self.sources.items()},
         }
+
+    def as_table(self) -> Table:
+        """The table, as :func:`defective.tables.format_table` takes it."""
+        return result_table(self.as_dict())
+
+    def _repr_html_(self) -> str:
+        return html(self.as_dict())
 
     def as_tensors(self) -> dict[str, Tensor]:
         """Per-image outcomes: for each cell the index in the test set, and whether the target was correct before and after."""

@@ -1,52 +1,78 @@
-"""The one table of an evaluation, from its JSON document: rows are measurements, columns are models."""
+"""The table of an evaluation and its plot, from its JSON document: rows are measurements, columns are models."""
 
+from html import escape
 from typing import Any, NamedTuple
 
 from defective.evaluation.threat_model import MARKS
+from defective.statistics import Rate
+from defective.tables import Table, difference, format_table, number, percent
 
 Document = dict[str, Any]
 
 # Parts of the table with cells of adversarial sets.
 _TRANSFER, _SHARED, _WHITE_BOX = "transfer", "white-box, shared weights", "white-box"
+_STIMULI = {
+    "bias": "shape bias: shape decisions among decisions for either cue",
+    "cue_accuracy": "cue-conflict images decided for either cue",
+    "silhouettes": "accuracy on silhouettes",
+    "edges": "accuracy on edge drawings",
+}
 
 
 class Row(NamedTuple):
-    """One measurement: the part of the protocol, what was measured, and what it gave for each model."""
+    """One measurement: the part of the protocol, what was measured, and the cell of each model."""
 
     part: str
     label: str
     cells: dict[str, str]
 
 
+def result_table(document: Document) -> Table:
+    """All rows in the order of the protocol, with notes. Rates are in %, with their 95 % intervals."""
+    models, rows = list(document["accuracy"]), table_rows(document)
+    cells = tuple((row.label, *(row.cells.get(name, "") for name in models)) for row in rows)
+    return Table(("", *models), cells, headings=tuple(row.part for row in rows), notes=tuple(notes(document)))
+
+
+def html(document: Document) -> str:
+    """The table and a plot of its transfer rates, as a notebook shows them."""
+    return format_table(result_table(document), "html") + _plot(document)
+
+
 def table_rows(document: Document) -> list[Row]:
-    """All rows of an evaluation's document, in the order of the protocol. Rates are in %, with their 95 % intervals."""
-    models = list(document["accuracy"])
-    rows = [Row("clean", "accuracy", {name: percent(document["accuracy"][name]) for name in models})]
+    """All rows in the order of the protocol."""
+    rows = [Row("clean", "accuracy", _percents(document["accuracy"]))]
     rows += _cells(document)
     rows += _differences(document)
     if document["decision"]:
-        attack = document["settings"]["decision"]
-        rows.append(
-            Row("decision-based", f"S(M) x 1e5, {attack}", {name: _score(found) for name, found in document["decision"].items()})
-        )
+        label = f"S(M) x 1e5, {document['settings']['decision']}"
+        rows.append(Row("decision-based", label, {name: _score(found) for name, found in document["decision"].items()}))
     for part, label in (("noise", "sigma {}"), ("shuffle", "{0} x {0} patches")):
         if document[part]:
             rows += _curves(document[part], part, label)
-    rows += _stimuli(document["stimuli"])
+    if document["stimuli"]:
+        reports = document["stimuli"].items()
+        rows += [
+            Row("shape and texture", label, _percents({name: report[key] for name, report in reports}))
+            for key, label in _STIMULI.items()
+        ]
     for check in next(iter(document["checks"].values()), ()):
-        cells = {name: _verdict(checks, check["check"]) for name, checks in document["checks"].items()}
+        cells = {
+            name: next(each["verdict"] for each in checks if each["check"] == check["check"])
+            for name, checks in document["checks"].items()
+        }
         rows.append(Row("sanity check", check["tests"], cells))
     return rows
 
 
 def notes(document: Document) -> list[str]:
-    """What belongs under the table: images, marks in use, how good the sources are, what was left out, which checks failed and why."""
+    """Notes of the table: images, marks in use, accuracy of the sources, what was skipped, which checks failed and why."""
     lines = [f"In % with 95 % intervals, up to {document['settings']['samples']:,} images per source and attack."]
     found = {cell["threat_model"] for cell in document["cells"]}
     if marked := [f"{mark} = {meaning}" for each, (mark, meaning) in MARKS.items() if mark and each in found]:
         lines.append(f"Transfer cells that are not black-box are marked: {'; '.join(marked)}.")
     if document["sources"]:
-        known = (f"{name} {100 * rate['rate']:.1f}" for name, rate in document["sources"].items())
+        known = (f"{name} {number(100 * rate['rate'])}" for name, rate in document["sources"].items())
         lines.append(f"Accuracy of the sources: {', '.join(known)}.")
     lines += [f"{name} {reason}." for name, reason in document["skipped"].items()]
     if document["shuffle"] and not document["shuffle"]["images"]:
@@ -62,24 +88,12 @@ def notes(document: Document) -> list[str]:
     ]
 
 
-def markdown(document: Document) -> str:
-    """The table as Markdown, with its notes."""
-    models = list(document["accuracy"])
-    lines = [f"| | {' | '.join(models)} |", "| --- |" + " ---: |" * len(models)]
-    part = ""
-    for row in table_rows(document):
-        if row.part != part:
-            part = row.part
-            lines.append(f"| **{part}** |" + " |" * len(models))
-        lines.append(f"| {row.label} | {' | '.join(row.cells.get(name, '') for name in models)} |")
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes(document))]) + "\n"
+def _rate(counts: dict[str, Any]) -> Rate:
+    return Rate.of(counts["hits"], counts["total"])
 
 
-def percent(rate: dict[str, Any]) -> str:
-    """A rate in percent with its 95 % interval."""
-    if not rate["total"]:
-        return "no images"
-    return f"{100 * rate['rate']:.1f} ({100 * rate['low']:.1f}-{100 * rate['high']:.1f})"
+def _percents(rates: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {name: percent(_rate(rate)) for name, rate in rates.items()}
 
 
 def _cells(document: Document) -> list[Row]:
@@ -91,18 +105,16 @@ def _cells(document: Document) -> list[Row]:
         row = block.setdefault(_spaced(cell["attack"]) if own else _attack_on(cell), {})
         mark, _ = MARKS.get(threat, ("", ""))
         # Among images that fooled the model itself it is correct on none: its own attack counts all it classified correctly (Table 8).
-        rate = percent(cell["defense"]["target-correct" if own else "paper"])
-        row[cell["target"]] = f"{rate} {mark}" if mark else rate
+        row[cell["target"]] = f"{percent(_rate(cell['defense']['target-correct' if own else 'paper']))} {mark}".rstrip()
     return [Row(part, label, cells) for part, block in blocks.items() for label, cells in block.items()]
 
 
 def _differences(document: Document) -> list[Row]:
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for each in document["differences"]:
-        if each["difference"] is None:
-            continue
-        text = f"{100 * each['difference']:+.1f} ({100 * each['low']:+.1f} to {100 * each['high']:+.1f})"
-        rows.setdefault((f"defence rate minus that of {each['against']}", _attack_on(each)), {})[each["model"]] = text
+        if each["difference"] is not None:
+            text = difference(100 * each["difference"], 100 * each["low"], 100 * each["high"])
+            rows.setdefault((f"defence rate minus that of {each['against']}", _attack_on(each)), {})[each["model"]] = text
     return [Row(part, label, cells) for (part, label), cells in rows.items()]
 
 
@@ -110,36 +122,18 @@ def _curves(document: Document, part: str, label: str) -> list[Row]:
     curves = document["accuracy"]
     heading = f"{part}, {document['images']:,} images that all classify correctly"
     return [
-        Row(heading, label.format(strength), {name: percent(curve[strength]) for name, curve in curves.items()})
+        Row(heading, label.format(strength), _percents({name: curve[strength] for name, curve in curves.items()}))
         for strength in next(iter(curves.values()))
-    ]
-
-
-def _stimuli(document: Document) -> list[Row]:
-    labels = {
-        "bias": "shape bias: shape decisions among decisions for either cue",
-        "cue_accuracy": "cue-conflict images decided for either cue",
-        "silhouettes": "accuracy on silhouettes",
-        "edges": "accuracy on edge drawings",
-    }
-    if not document:
-        return []
-    return [
-        Row("shape and texture", label, {name: percent(report[key]) for name, report in document.items()})
-        for key, label in labels.items()
     ]
 
 
 def _score(decision: dict[str, Any]) -> str:
     if decision["score"] is None:
         return "no start found"
-    high = "inf" if decision["high"] is None else f"{1e5 * decision['high']:.2f}"
+    high = float("inf") if decision["high"] is None else 1e5 * decision["high"]
+    low, score = (number(1e5 * decision[name], digits=2) for name in ("low", "score"))
     without = f", {decision['without_start']} without start" if decision["without_start"] else ""
-    return f"{1e5 * decision['score']:.2f} ({1e5 * decision['low']:.2f}-{high}{without})"
-
-
-def _verdict(checks: list[dict[str, Any]], name: str) -> str:
-    return "".join(each["verdict"] for each in checks if each["check"] == name)
+    return f"{score} ({low}\N{EN DASH}{number(high, digits=2)}{without})"
 
 
 def _attack_on(each: dict[str, Any]) -> str:
@@ -149,3 +143,21 @@ def _attack_on(each: dict[str, Any]) -> str:
 def _spaced(attack: str) -> str:
     # The spaces let a narrow terminal break the text.
     return attack.replace(",", ", ")
+
+
+def _plot(document: Document) -> str:
+    """Bars of the transfer rates with their 95 % intervals, as SVG; empty without a transfer cell."""
+    cells = [cell for cell in document["cells"] if cell["threat_model"] in MARKS and cell["defense"]["paper"]["total"]]
+    if not cells:
+        return ""
+    lines = []
+    for y, cell in enumerate(cells):
+        rate = cell["defense"]["paper"]
+        label = f"{cell['target']}: {cell['attack'].partition(':')[0]} on {cell['source']}"
+        lines.append(
+            f'<text x="294" y="{20 * y + 14}" text-anchor="end">{escape(label)}</text>'
+            f'<rect x="300" y="{20 * y + 3}" width="{300 * rate["rate"]:.1f}" height="14" fill="#4477aa"/>'
+            f'<path d="M{300 + 300 * rate["low"]:.1f} {20 * y + 10}H{300 + 300 * rate["high"]:.1f}" stroke="#222" stroke-width="2"/>'
+        )
+    size = f'width="610" height="{20 * len(cells) + 4}" font-size="12" font-family="sans-serif"'
+    return f'<figure><svg {size} role="img">{"".join(lines)}</svg><figcaption>Defence rate, 0 to 100 %.</figcaption></figure>\n'

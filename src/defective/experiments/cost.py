@@ -10,7 +10,7 @@ from defective.experiments.describe import describe
 from defective.experiments.plan import SIZES, Plan
 from defective.experiments.store import Store, name_of
 from defective.paper import exhibits
-from defective.specs import AttackSpec, CraftJob, DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob, nets_of
+from defective.specs import AttackSpec, DecisionJob, GenerateJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob, trained_models
 
 # Cost of one training image, in those of a ResNet-18 at a quarter of its width on 32 x 32 pixels; measured on one CPU core.
 _RELATIVE = {"resnet18": 1.0, "resnet50": 2.9, "densenet121": 3.6, "senet18": 1.1, "vgg19": 0.6, "wrn32_4": 1.7}
@@ -93,11 +93,11 @@ def estimate(job: Job, costs: Costs, counts: Counts | None = None) -> float:
             steps = 0.0 if job.recipe.adversarial is None else float(job.recipe.adversarial.parameters.get("steps", 1))
             each = costs(job)
             return job.recipe.trained_epochs * (images * (each.train + steps * each.gradient) + tested * each.forward)
-        case CraftJob():
+        case GenerateJob():
             return job.samples * (_gradients(job.attack) + 1) * sum(costs(net).gradient for net in job.sources)
         case ScoreJob():
             # Clean and attacked images, and their reading.
-            return job.crafted.samples * 3 * costs(job.target).forward
+            return job.adversarial.samples * 3 * costs(job.target).forward
         case DecisionJob():
             numbers = job.attack.parameters
             queries = float(numbers["steps"]) * float(numbers.get("directions", 1))
@@ -124,7 +124,7 @@ def outline(plan: Plan, store: Store, costs: Costs) -> list[dict[str, Any]]:
         costs: What an image costs each model.
 
     Returns:
-        For each exhibit: ``exhibit``, ``title``; how many jobs ``train``, ``craft`` and ``score``; how many are ``stored``; estimated
+        For each exhibit: ``exhibit``, ``title``; how many jobs ``train``, ``generate`` and ``score``; how many are ``stored``; estimated
         ``seconds`` and ``bytes`` of the others.
     """
     missing = [job for job in plan.jobs if store.result(job) is None]
@@ -139,8 +139,8 @@ def outline(plan: Plan, store: Store, costs: Costs) -> list[dict[str, Any]]:
             {
                 "exhibit": exhibit.name,
                 "title": exhibit.title,
-                **{kind: sum(job.kind == kind for job in jobs) for kind in ("train", "craft")},
-                "score": sum(job.kind not in ("train", "craft") for job in jobs),
+                **{kind: sum(job.kind == kind for job in jobs) for kind in ("train", "generate")},
+                "score": sum(job.kind not in ("train", "generate") for job in jobs),
                 "stored": len(jobs) - len(new),
                 "seconds": sum(takes[job] for job in new),
                 "bytes": sum(disk(job, plan.images) for job in new),
@@ -173,7 +173,7 @@ def seconds(jobs: Iterable[Job], store: Store, costs: Costs, counts: Counts | No
     took: dict[str, list[float]] = {}
     for name, job in store.specs():
         result = store.result(name)
-        if result and all(map(costs.knows, nets_of(job))) and result.get("kind_of_device") == costs.device:
+        if result and all(map(costs.knows, trained_models(job))) and result.get("kind_of_device") == costs.device:
             took.setdefault(job.kind, []).append(result["seconds"] / estimate(job, costs, counts))
     return {job: estimate(job, costs, counts) * median(took.get(job.kind, [1.0])) for job in jobs}
 
@@ -184,7 +184,7 @@ def disk(job: Job, shapes: Shapes) -> float:
         case TrainJob():
             size = 4e6 * _MILLION_PARAMETERS[job.net.arch] * job.recipe.width_mult**2
             return size * (1 if job.net.members == 1 else job.net.members * 2)
-        case CraftJob():
+        case GenerateJob():
             # Its chunks stay beside it until they are pruned.
             return float(2 * job.samples * prod(shapes[job.sources[0].data]))
         case _:

@@ -1,6 +1,6 @@
 """Jobs in words."""
 
-from defective.specs import CraftJob, DecisionJob, Job, NoiseJob, Recipe, ScoreJob, ShuffleJob, TrainJob
+from defective.specs import DecisionJob, GenerateJob, Job, NoiseJob, Recipe, ScoreJob, ShuffleJob, TrainJob
 from defective.training.recipes import RECIPES
 
 
@@ -25,16 +25,16 @@ def describe(job: Job) -> str:
     Example:
         >>> from defective.specs import AttackSpec, NetSpec, Recipe
         >>> net = TrainJob(net=NetSpec.parse("vgg19"), data="d", recipe=Recipe(name="tiny", epochs=1), seed=1, mask_seed=1)
-        >>> describe(CraftJob(sources=(net,), attack=AttackSpec.parse("fgsm"), samples=5))
+        >>> describe(GenerateJob(sources=(net,), attack=AttackSpec.parse("fgsm"), samples=5))
         'fgsm:eps=16/255 on vgg19 (tiny, seed 1), up to 5 images of d'
     """
     match job:
         case TrainJob():
             return f"train {title(job)} on {job.data}"
-        case CraftJob():
+        case GenerateJob():
             return f"{job.attack} on {_fused(job.sources)}, up to {job.samples} images of {job.sources[0].data}"
         case ScoreJob():
-            return f"{title(job.target)} against {describe(job.crafted)}"
+            return f"{title(job.target)} against {describe(job.adversarial)}"
         case DecisionJob():
             return f"{job.attack} on {title(job.target)}, up to {job.samples} images of {job.target.data}"
         case NoiseJob():

@@ -27,7 +27,7 @@ from defective.experiments.stored import StoredRun
 from defective.files import write_tensors
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.models import Ensemble
-from defective.specs import CraftJob, DecisionJob, NoiseJob, ScoreJob, ShuffleJob, TrainJob
+from defective.specs import DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 from defective.statistics import Rate
 from defective.training.checkpoint import load
 from defective.training.train import train
@@ -99,7 +99,7 @@ class ExperimentRunner:
         name = " + ".join(map(title, jobs))
         return EvaluatedModel.of(name, self._source(*jobs), test, self.measure, data_key=self._fingerprints[data])
 
-    def _adversarial(self, job: CraftJob) -> AdversarialSet:
+    def _adversarial(self, job: GenerateJob) -> AdversarialSet:
         return read_adversarial(self.store.at(job) / "images.safetensors", self.split(job.sources[0].data, "test"))
 
     @contextmanager
@@ -129,7 +129,7 @@ def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
     return {"values": {"test_accuracy": {"hits": hits, "total": made["test_images"]}}, "chance": chance, **kept}
 
 
-def _generate(runner: ExperimentRunner, job: CraftJob, folder: Path) -> Result:
+def _generate(runner: ExperimentRunner, job: GenerateJob, folder: Path) -> Result:
     source = runner.evaluated(*job.sources)
     index = _common([source, *map(runner.evaluated, job.among)], job) if job.among else None
     made = generate(source, job.attack, samples=job.samples, seed=job.seed, index=index)
@@ -142,9 +142,9 @@ def _generate(runner: ExperimentRunner, job: CraftJob, folder: Path) -> Result:
 
 def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> Result:
     target = runner.evaluated(job.target)
-    threat = threat_model(runner._source(*job.crafted.sources), target.model)
+    threat = threat_model(runner._source(*job.adversarial.sources), target.model)
     # Not stored twice: the job itself is what is stored.
-    found = score(replace(target, run=compute), runner.adversarial(job.crafted), threat)
+    found = score(replace(target, run=compute), runner.adversarial(job.adversarial), threat)
     tensors = {"clean": found.clean_predicted, "attacked": found.adv_predicted, "index": found.adversarial.index}
     write_tensors(folder / "outcome.safetensors", tensors, {})
     values = {each: _rate(found.adv_correct, found.eligible(each)) for each in ("paper", "target-correct", "all")}
@@ -173,7 +173,7 @@ def _corrupt(runner: ExperimentRunner, job: NoiseJob | ShuffleJob, folder: Path)
 
 EXECUTORS: dict[str, Callable[..., Result]] = {
     "train": _train,
-    "craft": _generate,
+    "generate": _generate,
     "score": _score,
     "decision": _decide,
     "noise": _corrupt,
@@ -181,7 +181,7 @@ EXECUTORS: dict[str, Callable[..., Result]] = {
 }
 
 
-def _common(models: list[EvaluatedModel], job: CraftJob | NoiseJob | ShuffleJob) -> torch.Tensor:
+def _common(models: list[EvaluatedModel], job: GenerateJob | NoiseJob | ShuffleJob) -> torch.Tensor:
     confidence = job.confidence if isinstance(job, ShuffleJob) else 0.0
     index = common_sample(models, job.samples, confidence=confidence, seed=job.seed)
     if not len(index):

@@ -7,7 +7,7 @@ from typing import Any
 
 from defective.errors import InputError
 from defective.paper import SCALES, Cell, Exhibit, Setup, exhibits
-from defective.specs import Job, needs
+from defective.specs import Job, dependencies
 from defective.training.recipes import recipe_for
 
 # Kind of data set to the shape of its images: what the recipe depends on.
@@ -89,11 +89,11 @@ class Plan:
     @cached_property
     def jobs(self) -> list[Job]:
         """Every job once, what it needs before it."""
-        return in_order(job for exhibit in exhibits(list(self.exhibits)) for job in self.jobs_of(exhibit))
+        return topological_order(job for exhibit in exhibits(list(self.exhibits)) for job in self.jobs_of(exhibit))
 
     def jobs_of(self, exhibit: Exhibit) -> list[Job]:
         """The jobs of one exhibit, what they need included."""
-        return in_order(cell.job for cells in self.of(exhibit).values() for cell in cells)
+        return topological_order(cell.job for cells in self.of(exhibit).values() for cell in cells)
 
     @property
     def images(self) -> dict[str, tuple[int, int, int]]:
@@ -149,18 +149,18 @@ def read_plan(document: dict[str, Any]) -> Plan:
     )
 
 
-def in_order(wanted: Iterable[Job]) -> list[Job]:
+def topological_order(wanted: Iterable[Job]) -> list[Job]:
     """Jobs and what they need, each once, what is needed first.
 
     Example:
-        >>> in_order([])
+        >>> topological_order([])
         []
     """
     found: dict[Job, None] = {}
 
     def add(job: Job) -> None:
         if job not in found:
-            for needed in needs(job):
+            for needed in dependencies(job):
                 add(needed)
             found[job] = None
 

@@ -16,7 +16,7 @@ from defective.experiments.execute import ExperimentRunner
 from defective.experiments.run import RunSummary, State, record_pending, run
 from defective.experiments.store import Store
 from defective.progress import deadline, until
-from defective.specs import Job, needs, read_job
+from defective.specs import Job, dependencies, read_job
 
 # State of a job, and whether the task executed it itself.
 Outcome = tuple[State, bool]
@@ -73,7 +73,7 @@ def _run(ray: Any, jobs: Sequence[Job], runner: ExperimentRunner, log: Callable[
         end = None if left is None else time.time() + left - SETTLE
         settings = (str(runner.store.folder.absolute()), where, runner.device, end)
         for job in jobs:
-            refs[job] = task.remote(job.model_dump(mode="json"), *settings, *(refs[needed] for needed in needs(job)))
+            refs[job] = task.remote(job.model_dump(mode="json"), *settings, *(refs[needed] for needed in dependencies(job)))
         return _collect(ray, refs, runner.store, log)
     finally:
         ray.shutdown()
@@ -144,7 +144,7 @@ def _outcome(ray: Any, ref: Any, job: Job, store: Store, summary: RunSummary) ->
         outcome: Outcome = ray.get(ref)
         return outcome
     except ray.exceptions.RayTaskError as error:
-        if {summary.states.get(needed) for needed in needs(job)} & {"failed", "blocked"}:
+        if {summary.states.get(needed) for needed in dependencies(job)} & {"failed", "blocked"}:
             return "blocked", False
         if isinstance(error.cause, OSError):
             raise OSError(error.cause.errno, error.cause.strerror, error.cause.filename) from None

@@ -10,10 +10,10 @@ from typing import Literal
 from defective.errors import OutOfTime
 from defective.experiments.describe import describe
 from defective.experiments.execute import ExperimentRunner
-from defective.experiments.plan import in_order
+from defective.experiments.plan import topological_order
 from defective.experiments.store import Store
 from defective.progress import check_deadline
-from defective.specs import Job, needs
+from defective.specs import Job, dependencies
 
 State = Literal["finished", "failed", "blocked", "pending"]
 # No fault of the job: nothing more can be stored, not even that it failed, or nobody reads our lines any more.
@@ -48,14 +48,14 @@ def run(jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], obje
         runner: Where to execute them.
         log: Called with one line for each job that begins and for each that failed.
     """
-    jobs = in_order(jobs)
+    jobs = topological_order(jobs)
     summary, store = RunSummary(), runner.store
     try:
         while waiting := [job for job in jobs if job not in summary.states]:
             for job in waiting:
                 if (state := _state(job, store, summary)) is not None:
                     summary.states[job] = state
-                elif all(summary.states.get(needed) == "finished" for needed in needs(job)):
+                elif all(summary.states.get(needed) == "finished" for needed in dependencies(job)):
                     check_deadline()
                     number = f"[{len(summary.states) + 1}/{len(jobs)}]"
                     with store.working(job) as folder, _failure_recorded(job, store, summary, number, log):
@@ -95,7 +95,7 @@ def _state(job: Job, store: Store, summary: RunSummary) -> State | None:
     """The state of a job that need not or cannot be executed."""
     if store.result(job) is not None:
         return "finished"
-    return "blocked" if any(summary.states.get(needed) in ("failed", "blocked") for needed in needs(job)) else None
+    return "blocked" if any(summary.states.get(needed) in ("failed", "blocked") for needed in dependencies(job)) else None
 
 
 def record_pending(jobs: Iterable[Job], store: Store, summary: RunSummary) -> None:

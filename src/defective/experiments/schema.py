@@ -1,13 +1,13 @@
 """The JSON documents of a store: what each must hold to be read. More may be in them."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError, model_validator
 
 from defective.specs import Job, NoiseJob, ShuffleJob
 
-# Kind of job to the names of the values that it measures; those of curves depend on the job.
-_VALUES = {"train": ["test_accuracy"], "craft": ["fooled"], "score": ["paper", "target-correct", "all"], "decision": ["score"]}
+# Kind of job to the names of its values; those of curves depend on the job.
+_VALUES = {"train": ["test_accuracy"], "generate": ["fooled"], "score": ["paper", "target-correct", "all"], "decision": ["score"]}
 
 
 class _Record(BaseModel):
@@ -35,7 +35,7 @@ class _Score(_Record):
 class JobResult(_Record):
     """``result.json``."""
 
-    values: dict[str, dict[str, Any]]
+    values: Annotated[dict[str, _Rate | _Score], Field(min_length=1)]
     seconds: NonNegativeFloat
     machine: dict[str, Any]
     kind_of_device: str
@@ -72,27 +72,6 @@ class DataSet(_Record):
     digest: str
 
 
-def check_result(document: dict[str, Any], job: Job | str) -> None:
-    """Refuse what no job of this kind leaves.
-
-    Args:
-        document: What ``result.json`` holds.
-        job: The job or its name; of a curve only the job tells which values must be there.
-
-    Raises:
-        ValueError: Saying in a few words what is missing or of another form.
-    """
-    values = JobResult.model_validate(document).values
-    schema = _Score if _kind(job) == "decision" else _Rate
-    names = _names(job) or list(values)
-    for name in names:
-        if name not in values:
-            raise ValueError(f"values: no {name}")
-        schema.model_validate(values[name])
-    if not names:
-        raise ValueError("values: none")
-
-
 def blank(job: Job) -> dict[str, Any]:
     """A result of the form of a job's, which took a second and could count nothing."""
     nothing = {"score": None, "low": 0.0, "high": None, "images": 0} if job.kind == "decision" else {"hits": 0, "total": 0}
@@ -100,16 +79,10 @@ def blank(job: Job) -> dict[str, Any]:
     return {"values": dict.fromkeys(_names(job), nothing), **about}
 
 
-def _kind(job: Job | str) -> str:
-    return job.partition("-")[0] if isinstance(job, str) else job.kind
-
-
-def _names(job: Job | str) -> list[str]:
-    """Names of a job's values; none if they are those of a curve and only its name is known."""
+def _names(job: Job) -> list[str]:
     if isinstance(job, NoiseJob | ShuffleJob):
-        strengths = job.sigmas if isinstance(job, NoiseJob) else job.grids
-        return [f"{number}/{strength}" for number in range(len(job.targets)) for strength in strengths]
-    return _VALUES.get(_kind(job), [])
+        return [f"{number}/{strength}" for number in range(len(job.targets)) for strength in job.strengths]
+    return _VALUES[job.kind]
 
 
 def format_error(error: ValueError) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from defective.errors import InputError
 from defective.experiments.plan import read_plan
-from defective.experiments.schema import DataSet, Failure, PlanRecord, check_result, format_error
+from defective.experiments.schema import DataSet, Failure, JobResult, PlanRecord, format_error
 from defective.files import check_folder, write_whole
 from defective.specs import Job, read_job
 
@@ -92,7 +92,7 @@ class Store:
         return sorted(found)
 
     def _measured(self, job: Job | str) -> Document | None:
-        return _read(self.at(job) / "result.json", partial(check_result, job=job))
+        return _read(self.at(job) / "result.json", JobResult.model_validate)
 
     def failure(self, job: Job | str) -> Document | None:
         """How a job failed the last time it ran; None if it did not."""

@@ -55,7 +55,7 @@ def _table4() -> Exhibit:
         attacks = _FGSM | _PGD | {"CW40": setup.cw(40)}
         # The paper prints 0.5-Bottom twice, the second time to compare with what follows.
         targets = {row.name: setup.target(row.name.removesuffix(" again")) for row in rows}
-        adversarial = {column: setup.craft(source, attack=attacks[column]) for column in columns[:-1]}
+        adversarial = {column: setup.generate(source, attack=attacks[column]) for column in columns[:-1]}
         return scores(targets, adversarial) | accuracies(targets)
 
     return Exhibit(
@@ -88,7 +88,7 @@ def _table_of_variants(number: int, source: str, *notes: str, accuracy: float, c
 
     def cells(setup: Setup) -> Cells:
         attacks = _FGSM | _PGD | ({f"CW{confidence}": setup.cw(confidence)} if confidence else {})
-        adversarial = {column: setup.craft(setup.source(source), attack=attack) for column, attack in attacks.items()}
+        adversarial = {column: setup.generate(setup.source(source), attack=attack) for column, attack in attacks.items()}
         targets = {row.name: setup.target(row.name) for row in rows}
         return scores(targets, adversarial) | accuracies(targets, last)
 

@@ -46,7 +46,7 @@ def _exhibit(
     def cells(setup: Setup) -> Cells:
         targets = {row.name: setup.target(row.name, data=data) for row in rows}
         plain = {arch: setup.source(arch, data=data) for arch in LABELS}
-        adversarial = {column: setup.craft(*(plain[arch] for arch in archs), attack=attack) for column, archs in sources.items()}
+        adversarial = {column: setup.generate(*(plain[arch] for arch in archs), attack=attack) for column, archs in sources.items()}
         return scores(targets, adversarial) | accuracies(targets)
 
     return Exhibit(

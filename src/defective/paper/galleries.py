@@ -60,7 +60,7 @@ def _exhibit(
         found: dict[tuple[str, str], Cell] = {}
         for attack, short in attacks.items():
             for attacked, source in targets.items():
-                images = setup.craft(source, attack=attack, samples=setup.scale.gallery, among=among)
+                images = setup.generate(source, attack=attack, samples=setup.scale.gallery, among=among)
                 for model, label in models.items():
                     found[f"{attacked} {short}", label] = Cell(setup.score(targets[model], images), "all")
         return found

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from defective.paper.exhibit import Cell
-from defective.specs import CraftJob, ScoreJob, TrainJob
+from defective.specs import GenerateJob, ScoreJob, TrainJob
 
 PGD8 = "pgd:eps=8/255,step_size=2/255,steps=7"
 PGD16 = "pgd:eps=16/255,step_size=1/255,steps=20"
@@ -27,11 +27,11 @@ LAST_COLUMN = "; the last column counts all test images, unattacked."
 
 
 def scores(
-    targets: Mapping[str, TrainJob], adversarial: Mapping[str, CraftJob], value: str = "paper"
+    targets: Mapping[str, TrainJob], adversarial: Mapping[str, GenerateJob], value: str = "paper"
 ) -> dict[tuple[str, str], Cell]:
     """Every target, by row, on every adversarial set, by column; ``value`` names the denominator."""
     return {
-        (row, column): Cell(ScoreJob(target=target, crafted=images), value)
+        (row, column): Cell(ScoreJob(target=target, adversarial=images), value)
         for row, target in targets.items()
         for column, images in adversarial.items()
     }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from defective.specs import AttackSpec, CraftJob, NetSpec, Recipe, ScoreJob, TrainJob
+from defective.specs import AttackSpec, GenerateJob, NetSpec, Recipe, ScoreJob, TrainJob
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Scale:
 
     Attributes:
         name: ``"tiny"``, ``"fast"`` or ``"paper"``.
-        crafted: Images for FGSM and PGD (5,000; Table 2 takes the whole test set).
+        adversarial: Images for FGSM and PGD (5,000; Table 2 takes the whole test set).
         cw: Images for CW (1,000).
         cw_steps, cw_search: Steps of CW for each constant, and constants tried (1,000 and 30).
         cw_confidence: Share of the paper's confidence that CW asks for: logits of small nets that are trained for a few epochs lie
@@ -29,7 +29,7 @@ class Scale:
     """
 
     name: str
-    crafted: int = 5000
+    adversarial: int = 5000
     cw: int = 1000
     cw_steps: int = 1000
     cw_search: int = 30
@@ -47,7 +47,7 @@ class Scale:
 SCALES = {
     "tiny": Scale(
         "tiny",
-        crafted=1000,
+        adversarial=1000,
         cw=50,
         cw_steps=100,
         cw_search=6,
@@ -104,11 +104,13 @@ class Setup:
         """A net the attacker owns."""
         return self.target(net, data=data, seed=2 * self.replicate + 1, mask_seed=mask_seed)
 
-    def craft(self, *sources: TrainJob, attack: str, samples: int | None = None, among: tuple[TrainJob, ...] = ()) -> CraftJob:
+    def generate(
+        self, *sources: TrainJob, attack: str, samples: int | None = None, among: tuple[TrainJob, ...] = ()
+    ) -> GenerateJob:
         """An attacked sample; several sources are fused."""
         spec = AttackSpec.parse(attack)
-        count = samples or (self.scale.cw if spec.name == "cw" else self.scale.crafted)
-        return CraftJob(sources=sources, attack=spec, samples=count, among=among, seed=self.replicate)
+        count = samples or (self.scale.cw if spec.name == "cw" else self.scale.adversarial)
+        return GenerateJob(sources=sources, attack=spec, samples=count, among=among, seed=self.replicate)
 
     def cw(self, confidence: int) -> str:
         """The CW attack of Appendix A.8 at this scale."""
@@ -118,6 +120,6 @@ class Setup:
         """The boundary attack of Appendix A.4 at this scale."""
         return f"boundary:steps=5000,directions={self.scale.directions}"
 
-    def score(self, target: TrainJob, crafted: CraftJob) -> ScoreJob:
-        """A target on a crafted set."""
-        return ScoreJob(target=target, crafted=crafted)
+    def score(self, target: TrainJob, adversarial: GenerateJob) -> ScoreJob:
+        """A target on an adversarial set."""
+        return ScoreJob(target=target, adversarial=adversarial)

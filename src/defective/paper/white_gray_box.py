@@ -23,7 +23,7 @@ _WHITE_ATTACKS = {
 def _white_box(setup: Setup) -> Cells:
     targets = {row.name: setup.target(row.name) for row in _WHITE_ROWS}
     return {
-        (row, column): Cell(setup.score(target, setup.craft(target, attack=attack)), "target-correct")
+        (row, column): Cell(setup.score(target, setup.generate(target, attack=attack)), "target-correct")
         for row, target in targets.items()
         for column, attack in _WHITE_ATTACKS.items()
     } | accuracies(targets)
@@ -64,7 +64,7 @@ _OTHER = " dif"
 def _gray_box_defective(setup: Setup) -> Cells:
     masks = 2 * setup.replicate
     adversarial = {
-        label: setup.craft(setup.source(model, mask_seed=masks), attack=PGD16) for model, label in _DEFECTIVE_SOURCES.items()
+        label: setup.generate(setup.source(model, mask_seed=masks), attack=PGD16) for model, label in _DEFECTIVE_SOURCES.items()
     }
     targets = {}
     for model in _DEFECTIVE_SOURCES:
@@ -117,7 +117,7 @@ _PLAIN_COLUMNS, _PLAIN_ROWS = printed("table10")
 
 
 def _gray_box_plain(setup: Setup) -> Cells:
-    adversarial = {row.label: setup.craft(setup.source(row.name), attack=PGD16) for row in _PLAIN_ROWS}
+    adversarial = {row.label: setup.generate(setup.source(row.name), attack=PGD16) for row in _PLAIN_ROWS}
     return scores({row.name: setup.target(row.name) for row in _PLAIN_ROWS}, adversarial)
 
 

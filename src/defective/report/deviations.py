@@ -14,7 +14,7 @@ from defective.training.recipes import recipe_for
 
 # Every field of a scale in words: a field that is added must be named here before a page can show it.
 _AMOUNTS = {
-    "crafted": "adversarial examples of FGSM, PGD and their like, at most (Table 2: twice as many)",
+    "adversarial": "adversarial examples of FGSM, PGD and their like, at most (Table 2: twice as many)",
     "cw": "adversarial examples of CW, at most",
     "cw_steps": "steps of CW for each constant",
     "cw_search": "constants that CW tries",

@@ -14,7 +14,7 @@ from defective.models import create_model
 from defective.report.architecture import blocks, picture_of
 from defective.report.figures import GRAY
 from defective.report.sections import ResultReader
-from defective.specs import CraftJob
+from defective.specs import GenerateJob
 from defective.surgery import defects, mask_layers
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def patches(image: Tensor) -> "Figure":
 
 def _image(plan: Plan, reader: ResultReader) -> Tensor:
     """A real image that an attack of the plan began with, the largest first, else a made one."""
-    crafted = [job for job in plan.jobs if isinstance(job, CraftJob) and reader.store.result(job)]
-    kept = (reader.tensors(job, "pictures.safetensors") for job in crafted)
+    generated = [job for job in plan.jobs if isinstance(job, GenerateJob) and reader.store.result(job)]
+    kept = (reader.tensors(job, "pictures.safetensors") for job in generated)
     images = [tensors["x"][0] for tensors, _ in filter(None, kept)]
     fitting = [image for image in images if len(image) == 3 and not any(side % GRIDS[-1] for side in image.shape[1:])]
     return max(fitting, key=torch.numel, default=shapes("test").x[0])

@@ -13,7 +13,7 @@ from defective.experiments.store import name_of
 from defective.report.pictures import mask_picture, perturbation_picture, picture
 from defective.report.sections import ResultReader
 from defective.results.documents import ExhibitResult
-from defective.specs import CraftJob, ScoreJob, TrainJob
+from defective.specs import GenerateJob, ScoreJob, TrainJob
 from defective.surgery import defects, mask_layers
 from defective.training.checkpoint import load
 
@@ -78,8 +78,8 @@ def gallery(result: ExhibitResult, plan: Plan, reader: ResultReader) -> list[Exa
         scored = _by_set([(cell.column, name) for cell in cells for name in cell.jobs], reader)
         if scored:
             # Of several seeds the first.
-            crafted = min(scored, key=lambda job: job.seed)
-            found += _examples(row.label, crafted, scored[crafted], count, reader)
+            generated = min(scored, key=lambda job: job.seed)
+            found += _examples(row.label, generated, scored[generated], count, reader)
     return found
 
 
@@ -91,8 +91,8 @@ def examples(result: ExhibitResult, reader: ResultReader, count: int = 6) -> lis
     scored = _by_set([(result.label(cell.row), name) for cell in result.cells for name in cell.jobs], reader)
     if not scored:
         return []
-    crafted = max(scored, key=lambda job: len(scored[job]))
-    found = _examples(str(crafted.attack), crafted, scored[crafted], None, reader)
+    generated = max(scored, key=lambda job: len(scored[job]))
+    found = _examples(str(generated.attack), generated, scored[generated], None, reader)
     return sorted(found, key=lambda example: abs(2 * sum(each.correct for each in example.predictions) - len(example.predictions)))[
         :count
     ]
@@ -126,18 +126,20 @@ def _masks_of(job: TrainJob, net: nn.Module, count: int) -> list[MaskPicture]:
     ]
 
 
-def _by_set(scores: Iterable[tuple[str, str]], reader: ResultReader) -> dict[CraftJob, dict[ScoreJob, str]]:
+def _by_set(scores: Iterable[tuple[str, str]], reader: ResultReader) -> dict[GenerateJob, dict[ScoreJob, str]]:
     """Adversarial sets, and of each the jobs that evaluated a model on it, with what the model is called."""
-    found: dict[CraftJob, dict[ScoreJob, str]] = {}
+    found: dict[GenerateJob, dict[ScoreJob, str]] = {}
     for model, name in scores:
         job = reader.read(name, partial(reader.store.spec, name)) if name.startswith("score-") else None
         if isinstance(job, ScoreJob):
             # By job: two models may be called the same. One that stands in two rows keeps its first name.
-            found.setdefault(job.crafted, {}).setdefault(job, model)
+            found.setdefault(job.adversarial, {}).setdefault(job, model)
     return found
 
 
-def _examples(caption: str, job: CraftJob, scores: dict[ScoreJob, str], count: int | None, reader: ResultReader) -> list[Example]:
+def _examples(
+    caption: str, job: GenerateJob, scores: dict[ScoreJob, str], count: int | None, reader: ResultReader
+) -> list[Example]:
     stored, result = reader.tensors(job, "pictures.safetensors"), reader.store.result(job)
     if stored is None or result is None:
         return []

@@ -8,7 +8,7 @@ from defective.experiments.store import name_of
 from defective.paper import EXHIBITS
 from defective.report.wording import substitutes
 from defective.results.documents import CellResult, ExhibitResult
-from defective.specs import CraftJob, DecisionJob, Job, ScoreJob, ShuffleJob, TrainJob, nets_of
+from defective.specs import DecisionJob, GenerateJob, Job, ScoreJob, ShuffleJob, TrainJob, trained_models
 from defective.specs.attacks import ATTACK_OPTIONS
 from defective.tables import interval, number
 
@@ -53,7 +53,7 @@ def _amounts(result: ExhibitResult, cell: CellResult) -> list[str]:
         return [] if result.scale == "paper" else [f"{result.scale} scale instead of the paper's"]
     data = result.data
     printed = _planned(result, cell, "paper", {kind: kind for kind in data}, {kind: KINDS[kind] for kind in data})[0]
-    (net, *others), (theirs, *_) = nets_of(ours), nets_of(printed)
+    (net, *others), (theirs, *_) = trained_models(ours), trained_models(printed)
     width, epochs = net.recipe.width_mult, net.recipe.trained_epochs
     found = []
     if width != theirs.recipe.width_mult:
@@ -99,8 +99,8 @@ def _settings(job: Job) -> dict[str, float]:
     """The numbers of an attack, or how sure nets are of the images that are shuffled."""
     match job:
         case ScoreJob():
-            return _settings(job.crafted)
-        case CraftJob() | DecisionJob():
+            return _settings(job.adversarial)
+        case GenerateJob() | DecisionJob():
             return {**ATTACK_OPTIONS.get(job.attack.name, {}), **job.attack.parameters}
         case ShuffleJob():
             return {"confidence": job.confidence}
@@ -115,5 +115,5 @@ def _changed(ours: dict[str, float], printed: dict[str, float]) -> str:
 
 def _samples(job: Job) -> int:
     """Images asked for; 0 for the whole test set."""
-    made = job.crafted if isinstance(job, ScoreJob) else job
+    made = job.adversarial if isinstance(job, ScoreJob) else job
     return 0 if isinstance(made, TrainJob) else made.samples

@@ -17,7 +17,7 @@ from defective.paper import EXHIBITS
 from defective.progress import progress_bar
 from defective.report import drawings, galleries, plots
 from defective.report.cells import page_numbers
-from defective.report.claims import SpelledClaim, claims, in_order, summary
+from defective.report.claims import SpelledClaim, claims, summary, topological_order
 from defective.report.commands import commands, next_steps
 from defective.report.deviations import deviations, seed_notes
 from defective.report.exhibit_table import exhibit_table
@@ -120,7 +120,7 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         setting=setting,
         sample=sample,
         warnings=warnings,
-        in_order=in_order,
+        topological_order=topological_order,
         html_table=_html_table,
         summary=summary,
         largest_discrepancy=largest_discrepancy,

@@ -5,7 +5,7 @@ from functools import cache
 from defective.experiments.describe import title
 from defective.experiments.store import Store, name_of
 from defective.results.documents import AtChance
-from defective.specs import Job, TrainJob, nets_of
+from defective.specs import Job, TrainJob, trained_models
 from defective.statistics import Rate
 
 
@@ -24,7 +24,7 @@ class AtChanceFilter:
         """The models at chance among those of a finished job."""
         if self._store.result(job) is None:
             return []
-        found = map(self._cached, nets_of(job))
+        found = map(self._cached, trained_models(job))
         return [each for each in found if each is not None]
 
     def _find(self, model: TrainJob) -> AtChance | None:

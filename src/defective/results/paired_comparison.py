@@ -10,7 +10,7 @@ from defective.evaluation.transfer import eligible_images
 from defective.experiments.store import Store
 from defective.files import read_tensors
 from defective.paper import Cell
-from defective.specs import NoiseJob, ScoreJob, ShuffleJob, nets_of
+from defective.specs import NoiseJob, ScoreJob, ShuffleJob, trained_models
 from defective.statistics import correlation
 
 # Index of each image in the test set, and whether it was a success and is eligible.
@@ -28,7 +28,7 @@ class PairedComparison:
 
     def correlation(self, left: Cell, right: Cell) -> float:
         """Of two cells, over the test images eligible for both; 0 without such images or without per-image results."""
-        if {net.data for net in nets_of(left.job)} != {net.data for net in nets_of(right.job)}:
+        if {net.data for net in trained_models(left.job)} != {net.data for net in trained_models(right.job)}:
             return 0.0
         one, other = self._per_image(left), self._per_image(right)
         if one is None or other is None:
@@ -51,12 +51,12 @@ class PairedComparison:
 
     def _scored(self, job: ScoreJob, denominator: str) -> _PerImage | None:
         outcome, _ = read_tensors(self._store.at(job) / "outcome.safetensors")
-        crafted, _ = read_tensors(self._store.at(job.crafted) / "images.safetensors", ("y", "predicted", "index"))
-        if not torch.equal(crafted["index"], outcome["index"]):
+        adversarial, _ = read_tensors(self._store.at(job.adversarial) / "images.safetensors", ("y", "predicted", "index"))
+        if not torch.equal(adversarial["index"], outcome["index"]):
             # The adversarial images have been generated again since, from other images.
             return None
-        y = crafted["y"]
-        eligible = eligible_images(denominator, outcome["clean"] == y, crafted["predicted"] != y)
+        y = adversarial["y"]
+        eligible = eligible_images(denominator, outcome["clean"] == y, adversarial["predicted"] != y)
         return outcome["index"], outcome["attacked"] == y, eligible
 
 

@@ -4,7 +4,7 @@ from defective.experiments.describe import title
 from defective.experiments.store import name_of
 from defective.paper import Cell
 from defective.results.documents import TrainingMismatch
-from defective.specs import CraftJob, NoiseJob, ShuffleJob, TrainJob
+from defective.specs import GenerateJob, NoiseJob, ShuffleJob, TrainJob
 
 
 def training_mismatch(left: Cell, right: Cell) -> TrainingMismatch | None:
@@ -26,7 +26,7 @@ def _model(cell: Cell) -> TrainJob | None:
     match cell.job:
         case TrainJob():
             return cell.job
-        case CraftJob():
+        case GenerateJob():
             return None
         case NoiseJob() | ShuffleJob():
             return cell.job.targets[int(cell.value.partition("/")[0])]

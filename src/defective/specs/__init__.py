@@ -17,16 +17,16 @@ in training and on the top blocks: ``0.9-dropout``, ``0.9-spatial``, ``0.9-dropb
 from defective.specs.architecture import Architecture
 from defective.specs.attacks import ATTACK_DEFAULTS, AttackSpec
 from defective.specs.jobs import (
-    CraftJob,
     DecisionJob,
+    GenerateJob,
     Job,
     NoiseJob,
     ScoreJob,
     ShuffleJob,
     TrainJob,
-    needs,
-    nets_of,
+    dependencies,
     read_job,
+    trained_models,
 )
 from defective.specs.nets import (
     ARCHITECTURES,
@@ -49,10 +49,10 @@ __all__ = [
     "ENSEMBLE_SIZE",
     "Architecture",
     "AttackSpec",
-    "CraftJob",
     "DecisionJob",
     "DefectSpec",
     "DropSpec",
+    "GenerateJob",
     "Job",
     "Kind",
     "NetSpec",
@@ -66,7 +66,7 @@ __all__ = [
     "ShuffleJob",
     "Spec",
     "TrainJob",
-    "needs",
-    "nets_of",
+    "dependencies",
     "read_job",
+    "trained_models",
 ]

@@ -37,13 +37,13 @@ class TrainJob(_Job):
     mask_seed: Seed
 
 
-class CraftJob(_Job):
+class GenerateJob(_Job):
     """Attack the first ``samples`` test images, in a seeded order, that the sources and the nets of ``among`` classify right.
 
     Several sources are fused: their logits are averaged. Value: ``fooled``, the share of the images that fooled the source.
     """
 
-    kind: Literal["craft"] = "craft"
+    kind: Literal["generate"] = "generate"
     sources: Annotated[tuple[TrainJob, ...], Field(min_length=1)]
     attack: AttackSpec
     samples: Count
@@ -52,11 +52,11 @@ class CraftJob(_Job):
 
 
 class ScoreJob(_Job):
-    """Let a target classify a crafted set. Values: ``paper``, ``target-correct`` and ``all``, the rate by its denominator."""
+    """Let a target classify an adversarial set. Values: ``paper``, ``target-correct`` and ``all``, the rate by its denominator."""
 
     kind: Literal["score"] = "score"
     target: TrainJob
-    crafted: CraftJob
+    adversarial: GenerateJob
 
 
 class DecisionJob(_Job):
@@ -100,7 +100,7 @@ class ShuffleJob(_Job):
         return self.grids
 
 
-Job = TrainJob | CraftJob | ScoreJob | DecisionJob | NoiseJob | ShuffleJob
+Job = TrainJob | GenerateJob | ScoreJob | DecisionJob | NoiseJob | ShuffleJob
 _ANY: TypeAdapter[Job] = TypeAdapter(Annotated[Job, Field(discriminator="kind")])
 
 
@@ -116,30 +116,30 @@ def read_job(document: object) -> Job:
     return _ANY.validate_python(document)
 
 
-def needs(job: Job) -> tuple[Job, ...]:
+def dependencies(job: Job) -> tuple[Job, ...]:
     """The jobs whose results a job starts from.
 
     Example:
         >>> from defective.specs import AttackSpec, NetSpec, Recipe
         >>> net = TrainJob(net=NetSpec.parse("vgg19"), data="shapes", recipe=Recipe(name="r", epochs=1), seed=0, mask_seed=0)
-        >>> crafted = CraftJob(sources=(net,), attack=AttackSpec.parse("fgsm"), samples=5)
-        >>> needs(ScoreJob(target=net, crafted=crafted)) == (net, crafted)
+        >>> generated = GenerateJob(sources=(net,), attack=AttackSpec.parse("fgsm"), samples=5)
+        >>> dependencies(ScoreJob(target=net, adversarial=generated)) == (net, generated)
         True
     """
     match job:
         case TrainJob():
             return ()
-        case CraftJob():
+        case GenerateJob():
             return (*job.sources, *job.among)
         case ScoreJob():
-            return (job.target, job.crafted)
+            return (job.target, job.adversarial)
         case DecisionJob():
             return (job.target,)
         case NoiseJob() | ShuffleJob():
             return job.targets
 
 
-def nets_of(job: Job) -> tuple[TrainJob, ...]:
+def trained_models(job: Job) -> tuple[TrainJob, ...]:
     """Every net that a job has to do with, itself included, each once and in order."""
-    found = (job,) if isinstance(job, TrainJob) else tuple(net for needed in needs(job) for net in nets_of(needed))
+    found = (job,) if isinstance(job, TrainJob) else tuple(net for needed in dependencies(job) for net in trained_models(needed))
     return tuple(dict.fromkeys(found))
