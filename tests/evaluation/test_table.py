@@ -91,7 +91,7 @@ MARKDOWN = """\
 | fgsm:eps=16/255 on src | 25.0 (7.1–59.1) | no images |
 | fgsm:eps=16/255 on old | 37.5 (13.7–69.4) g |  |
 | fgsm:eps=16/255 on a |  | 100.0 (67.6–100.0) s |
-| fgsm:eps=16/255 on b | 75.0 (40.9–92.8) | 0.0 (0.0–32.4) m |
+| fgsm:eps=16/255 on b | 75.0 (40.9–92.9) | 0.0 (0.0–32.4) m |
 | fgsm:eps=16/255 on src+bottom | 87.5 (52.9–97.8) |  |
 | **white-box, shared weights** |  |  |
 | fgsm:eps=16/255 on src+bottom |  | 0.0 (0.0–49.0) |
