@@ -103,13 +103,13 @@ def _page(
     plain, defective = (table[label] for label in ("plain", "defective"))
     write_page(
         path,
-        title="A defective net and a plain one under attack",
+        title="A plain and a defective model under attack",
         lead=(
-            f"The plain ResNet-18 classifies {_share(plain['accuracy'])} of the clean test images correctly, the defective one, with nine "
-            f"tenths of its bottom neurons masked, {_share(defective['accuracy'])}. Of the adversarial images that PGD (radius 16/255) "
-            f"generated on a third model, they classify {_share(plain['PGD 16/255'])} and {_share(defective['PGD 16/255'])} correctly. "
-            f"Where shape and texture disagree, the plain model decides by shape in {_share(plain['shape bias'])} of its decisions, the "
-            f"defective one in {_share(defective['shape bias'])}."
+            f"Of the adversarial images that PGD (radius 16/255) generated on a third model, the plain ResNet-18 classifies "
+            f"{_share(plain['PGD 16/255'])} correctly, the defective one, with nine tenths of its bottom neurons masked, "
+            f"{_share(defective['PGD 16/255'])}; their clean accuracy is {_share(plain['accuracy'])} and "
+            f"{_share(defective['accuracy'])}. Where shape and texture disagree, the plain model decides by shape in "
+            f"{_share(plain['shape bias'])} of its decisions, the defective one in {_share(defective['shape bias'])}."
         ),
         columns=("measured, %", *table),
         rows=[{"name": column, "cells": [_cell(row[column]) for row in table.values()]} for column in COLUMNS],
@@ -128,10 +128,10 @@ def _page(
                 "caption": "Accuracy under Gaussian noise clipped to two standard deviations.",
             },
         ],
-        examples_note="PGD images made on the source: the first six that fooled it, not chosen further. Both nets' answers below each.",
+        examples_note="PGD images generated on the source: the first six that fooled it, not chosen further. The predictions of both models stand below each.",
         examples=_examples(targets, pgd_set, shapes("test")),
         masks_note=(
-            "First channels of the first masks of the defective net. Black neurons are dead: their output is 0 for every image, in "
+            "First channels of the first masks of the defective model. Black neurons are masked: their output is 0 for every image, in "
             "training and in testing."
         ),
         masks=[
