@@ -128,7 +128,10 @@ def _page(
                 "caption": "Accuracy under Gaussian noise clipped to two standard deviations.",
             },
         ],
-        examples_note="PGD images generated on the source: the first six that fooled it, not chosen further. The predictions of both models stand below each.",
+        examples_note=(
+            "PGD images generated on the source: the first six that fooled it, not chosen further. The predictions of both models stand "
+            "below each."
+        ),
         examples=_examples(targets, pgd_set, shapes("test")),
         masks_note=(
             "First channels of the first masks of the defective model. Black neurons are masked: their output is 0 for every image, in "
