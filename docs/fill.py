@@ -1,4 +1,4 @@
-"""Write the tables of README and docs anew from results/: ``python docs/fill.py`` (``make tables``).
+"""Write the tables of README and docs anew from results/: ``make tables``.
 
 A table stands between ``<!-- results/DATA/SCALE/DEVICE/EXHIBIT.json -->`` and ``<!-- end -->``; the claims of all exhibits of a scale and a
 device between ``<!-- claims SCALE/DEVICE -->`` and ``<!-- end -->``, and how many of them hold between ``<!-- verdicts SCALE/DEVICE -->``
@@ -90,17 +90,12 @@ def claims(found: list[Tested]) -> str:
 
 
 def verdicts(found: list[Tested]) -> str:
-    """How many claims hold, and which fail."""
+    """How many claims hold, fail and are undecided."""
     counts = Counter(claim.verdict for _, claim in found)
     said = [f"{counts[verdict]} {word}" for verdict, word in (("holds", "hold"), ("fails", "fail"), ("undecided", "are undecided"))]
-    lines = [f"Claims put to the test so far, each data set counted: {len(found)}. Of these {', '.join(said[:2])} and {said[2]}."]
-    failing: dict[tuple[str, str], list[str]] = {}
-    for result, claim in found:
-        if claim.verdict == "fails":
-            failing.setdefault((claim.text, _data(result)), []).append(result.heading)
-    lines += ["Those that fail:", ""] if failing else []
-    lines += ["- " + markdown_text(f"{text} ({', '.join(where)}, {data})") for (text, data), where in failing.items()]
-    return "\n".join(lines) + "\n"
+    return (
+        f"Claims of the paper tested so far, each data set counted: {len(found)}. Of these {', '.join(said[:2])} and {said[2]}.\n"
+    )
 
 
 def _data(result: ExhibitResult) -> str:

@@ -21,7 +21,7 @@ def darken(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 
 def foolbox_pgd(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """An attack of Foolbox, in one line."""
+    """An attack of Foolbox."""
     import foolbox
 
     attack = foolbox.attacks.LinfPGD(rel_stepsize=0.1, steps=10, random_start=False)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from scipy.stats import spearmanr
 
 from defective.evaluation.table import result_table
 from defective.statistics import Rate
@@ -21,10 +22,11 @@ def percent(counts):
     return rate_percent(Rate.of(counts["hits"], counts["total"]))
 
 
-def readme_rows(first_column):
-    lines = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| ")]
+def rows_of(page):
+    """First cell of each row of a page's tables to the other cells."""
+    lines = [line for line in (ROOT / page).read_text().splitlines() if line.startswith("| ")]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {row[0]: row[1:] for row in rows if row[0] in first_column}
+    return {row[0]: row[1:] for row in rows}
 
 
 def evaluation_of(name):
@@ -40,17 +42,33 @@ def defense(document, net, source, attack, denominator="paper"):
     return cell["defense"][denominator]
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", [*NETS, "madry"])
 def test_the_table_of_the_readme_is_the_measured_one(net):
-    document = evaluation()
+    document = evaluation_of("protocol")
     cells = [
         percent(document["accuracy"][net]),
         percent(defense(document, net, "source", PGD)),
-        percent(defense(document, net, "source", FGSM)),
-        percent(defense(document, net, net, PGD, "target-correct")),
-        percent(defense(document, net, net, FGSM, "target-correct")),
+        percent(defense(document, net, "source", PGD, "all")),
+        percent(defense(document, net, "bottom-0.1-2", PGD, "all")),
     ]
-    assert readme_rows([f"`{net}`"])[f"`{net}`"] == cells
+    assert rows_of("README.md")[f"`{net}`" + " (adversarial training)" * (net == "madry")] == cells
+    white_box = defense(document, net, net, PGD, "target-correct")
+    assert net == "madry" or white_box["hits"] == 0
+
+
+def test_what_the_readme_says_of_shape_and_of_accuracy_is_measured():
+    text = (ROOT / "README.md").read_text()
+    bias = {net: report["bias"] for net, report in evaluation_of("protocol")["stimuli"].items()}
+    for net in ("plain", "bottom-0.1"):
+        assert f"{100 * bias[net]['rate']:.1f} %" in text
+    found = []
+    for number in range(11, 16):
+        document = json.loads((RESULTS / "cpu" / f"table{number}.json").read_text())
+        measured = {(cell["row"], cell["column"]): cell["measured"]["mean"] for cell in document["cells"] if cell["measured"]}
+        rows = [row["name"] for row in document["rows"]]
+        assert len(rows) == 31
+        found.append(float(spearmanr(*([measured[row, column] for row in rows] for column in ("Acc", "PGD16")))[0]))
+    assert f"{max(found):.2f} to {min(found):.2f}" in text
 
 
 @pytest.mark.parametrize("net", NETS)
@@ -63,7 +81,7 @@ def test_what_each_seed_gave_is_what_was_measured(net):
             for suffix in suffixes
         ]
         cells.append(", ".join(f"{100 * rate['rate']:.1f}" for rate in rates))
-    assert readme_rows([f"`{net}`, each seed"])[f"`{net}`, each seed"] == cells
+    assert rows_of("docs/evaluate.md")[f"`{net}`, each seed"] == cells
 
 
 @pytest.mark.parametrize(("name", "page"), [("protocol", "evaluate"), ("modern", "evaluate"), ("live", "bench")])

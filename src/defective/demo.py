@@ -25,7 +25,7 @@ from defective.training.train import train
 DEFECTIVE = "resnet18/0.1-bottom"
 ATTACKS = ("fgsm:eps=16/255", "pgd:eps=16/255,step_size=2/255,steps=10")
 SIGMAS = (8, 16, 24, 32)
-COLUMNS = ("accuracy", "FGSM 16/255", "PGD 16/255", "noise σ = 32", "goes by shape", "shape only", "texture only")
+COLUMNS = ("accuracy", "FGSM 16/255", "PGD 16/255", "noise σ = 32", "shape bias", "shape only", "texture only")
 
 
 def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None = None) -> dict[str, Any]:
@@ -105,23 +105,23 @@ def _page(
         path,
         title="A defective net and a plain one under attack",
         lead=(
-            f"Of clean test images the plain ResNet-18 classifies {_share(plain['accuracy'])} right, the defective one, nine tenths "
-            f"of its bottom neurons dead, {_share(defective['accuracy'])}. Of the images that PGD (radius 16/255) attacked on a third "
-            f"net, they withstand {_share(plain['PGD 16/255'])} and {_share(defective['PGD 16/255'])}. Where shape and texture "
-            f"disagree, the plain net goes by shape in {_share(plain['goes by shape'])} of its decisions, the defective net in "
-            f"{_share(defective['goes by shape'])}."
+            f"The plain ResNet-18 classifies {_share(plain['accuracy'])} of the clean test images correctly, the defective one, with nine "
+            f"tenths of its bottom neurons masked, {_share(defective['accuracy'])}. Of the adversarial images that PGD (radius 16/255) "
+            f"generated on a third model, they classify {_share(plain['PGD 16/255'])} and {_share(defective['PGD 16/255'])} correctly. "
+            f"Where shape and texture disagree, the plain model decides by shape in {_share(plain['shape bias'])} of its decisions, the "
+            f"defective one in {_share(defective['shape bias'])}."
         ),
         columns=("measured, %", *table),
         rows=[{"name": column, "cells": [_cell(row[column]) for row in table.values()]} for column in COLUMNS],
         notes=[
-            "FGSM and PGD: share of attacked images still classified right, among those that the net classified right before and that "
-            "fooled the source. Goes by shape: shape decisions among the decisions for either cue, on images that wear another class's "
-            "texture. Small print: 95 % intervals and the number of images."
+            "FGSM and PGD: share of adversarial images classified correctly, among those whose clean image the model classified correctly "
+            "and that fooled the source. Shape bias: shape decisions among the decisions for either cue, on images that wear another "
+            "class's texture. Small print: 95 % intervals and the number of images."
         ],
         figures=[
             {
                 "svg": bars(attacked, y_label="%"),
-                "caption": "Withstood attacks and noise, and shape bias, with 95 % intervals.",
+                "caption": "Defence rates, accuracy under noise, and shape bias, with 95 % intervals.",
             },
             {
                 "svg": curves(noise, x_label="σ of the noise, in levels of 255", y_label="accuracy, %"),

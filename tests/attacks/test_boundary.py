@@ -104,7 +104,7 @@ class Counting(nn.Module):
 
 
 @pytest.mark.parametrize(("share", "asked_again"), [(0.05, False), (10.0, True), (-1000.0, True)])
-def test_what_a_draft_reaches_is_moved_on_and_else_the_model_is_asked(share, asked_again, plane):
+def test_what_a_draft_reaches_is_extended_and_else_the_model_is_asked(share, asked_again, plane):
     """The draft's boundary is nearer by a share of the distance; where all is wrong to it, the image itself is what it finds, and
     where all is right it finds no start."""
     net, x, y, best = (plane[0], *(part[:1] for part in plane[1:]))

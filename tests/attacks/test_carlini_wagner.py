@@ -71,7 +71,7 @@ def test_linear_nets_are_attacked_to_the_closed_form_optimum(confidence):
 
 
 @pytest.mark.parametrize("confidence", [0.0, 3.0])
-def test_what_a_draft_finds_is_moved_on_until_the_model_itself_gives_the_margin(confidence):
+def test_what_a_draft_finds_is_extended_until_the_model_itself_gives_the_margin(confidence):
     net, x, y, best = plane(confidence)
     asked = Counting(net)
     # The weights lose 16 of their 24 bits, and the margin is asked for in them; a sixteenth of what is to be gained stays away.

@@ -18,7 +18,7 @@ from defective.inference import dtype_of
 
 
 def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int = 0) -> Tensor:
-    """AutoAttack's standard version: APGD, targeted APGD, targeted FAB and Square, each on the images that withstood the last.
+    """AutoAttack's standard version: APGD, targeted APGD, targeted FAB and Square, each on the images that the last left correct.
 
     Args:
         eps: Radius of the L-infinity ball in [0, 1] units.

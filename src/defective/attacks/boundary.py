@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks.budget import check_classes, check_inputs, image_generators
-from defective.attacks.draft import moved_on
+from defective.attacks.draft import extended
 from defective.attacks.schedule import SCHEDULES, Recent, Schedule
 from defective.errors import InputError
 from defective.inference import dtype_of, evaluating
@@ -23,7 +23,7 @@ Ask = Callable[[Tensor, Tensor], Tensor]  # (rows, an image for each) -> bool fo
 
 @dataclass(frozen=True)
 class BoundaryResult:
-    """For each image: what became of it (misclassified if ``started``, else unchanged), decisions asked, was there a start."""
+    """For each image: its adversarial image (misclassified if ``started``, else unchanged), queries, and whether there was a start."""
 
     x_adv: Tensor
     queries: Tensor
@@ -107,7 +107,7 @@ def boundary_details(
         if draft is not None:
             with evaluating(draft):
                 walked = walk(_asking(draft, y, queries), rows)
-            best[walked], enough = moved_on(x[walked], best[walked], lambda some, images: ask(walked[some], images))
+            best[walked], enough = extended(x[walked], best[walked], lambda some, images: ask(walked[some], images))
             held = torch.cat([held, walked[enough]])
             rows = rows[~torch.isin(rows, held)]
             best[rows] = x[rows]
@@ -137,7 +137,7 @@ def boundary_score(x: Tensor, x_adv: Tensor) -> float:
     .. math:: S(M) = \mathrm{Median}_i \left( \frac{1}{N} \lVert P_i^M \rVert_2^2 \right)
 
     Args:
-        x, x_adv: Images in [0, 1] and what became of them. Leave out those that found no start and those misclassified from the
+        x, x_adv: Images in [0, 1] and their adversarial images. Leave out those that found no start and those misclassified from the
             start, whose distance is 0.
 
     Source: paper Eq. 10.

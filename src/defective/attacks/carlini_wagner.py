@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks.budget import check_classes, check_inputs
-from defective.attacks.draft import moved_on
+from defective.attacks.draft import extended
 from defective.errors import InputError
 from defective.inference import dtype_of, evaluating
 
@@ -77,7 +77,7 @@ def cw(
             with evaluating(draft):
                 drafted = search(draft, x[rows], y[rows])
             labels = y[rows]
-            drafted, held = moved_on(
+            drafted, held = extended(
                 x[rows], drafted, lambda some, images: _shortfall(model, images, labels[some], confidence) == 0
             )
             nearest[rows[held]] = drafted[held]

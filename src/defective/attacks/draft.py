@@ -1,19 +1,19 @@
-"""What was found on a faster near-copy of a model, moved on until the model itself agrees."""
+"""Adversarial images found on a faster surrogate, extended until the model itself misclassifies them."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-# First share of its distance by which an image is moved on; doubled ten times, it is the whole distance.
+# First share of its distance by which an image is extended; doubled ten times, it is the whole distance.
 SHORTEST = 1 / 1024
 
 
-def moved_on(x: Tensor, x_adv: Tensor, holds: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """Attacked images, moved on along their direction from ``x`` until they hold, and which of them do; to twice the distance at most.
+def extended(x: Tensor, x_adv: Tensor, holds: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """Adversarial images, extended along their direction from ``x`` until they hold, and which do; to twice the distance at most.
 
     Args:
-        x, x_adv: Images in [0, 1] and what a draft made of them.
+        x, x_adv: Images in [0, 1] and what was found on the surrogate.
         holds: From the rows asked about and an image for each to a bool for each.
     """
     best, rows = x_adv.clone(), torch.arange(len(x), device=x.device)

@@ -1,6 +1,6 @@
 """The command ``defective``: parse, call one function, print.
 
-Exit code 0: done. 1: a check failed. 2: bad input, said in one line on standard error.
+Exit code 0: done. 1: a check failed. 2: bad input, reported on one line of standard error.
 """
 
 import errno

@@ -48,7 +48,7 @@ def train(
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Train one net. A killed run goes on where it stopped; a finished one is not repeated.
+    """Train one net. A killed run resumes; a finished one is not repeated.
 
     Baselines train by the same command: dropout and thermometer nets by name (resnet18/0.9-dropblock, resnet18/therm16), label
     smoothing and adversarial training by option; each goes with a defective net too (resnet18/0.1-bottom --adversarial madry).

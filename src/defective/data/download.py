@@ -1,4 +1,4 @@
-"""Fetch the official files with checksums; a broken download goes on where it stopped."""
+"""Fetch the official files with checksums; a broken download resumes."""
 
 from functools import partial
 from pathlib import Path

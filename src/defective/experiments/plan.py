@@ -30,7 +30,7 @@ class Plan:
         scale: ``"tiny"``, ``"fast"`` or ``"paper"``.
         data: Kind of data set to the name of the set that stands for it, such as ``{"cifar10": "cifar10-jpeg"}``.
         shapes: Kind of data set to ``(C, H, W)`` of that set's images.
-        readers: Kind of data set to the kind as which its files are read: another than itself where a set stands in for it.
+        readers: Kind of data set to the kind as which its files are read: another than itself where a substitute set is used.
         seeds: Times that every net is trained, each time with other seeds.
         sizes: Kind of data set to the number of training and of test images of that set, where they are known. Only estimates ask.
 
@@ -83,7 +83,7 @@ class Plan:
         return list(dict.fromkeys([*([exhibit.data] if exhibit.data else []), *asked.kinds]))
 
     def official(self, kind: str) -> bool:
-        """Whether the set is read as the official files of its kind; else it stands in for them."""
+        """Whether the set is read as the official files of its kind; else it is a substitute."""
         return self.readers.get(kind, kind if self.data[kind] == kind else "folder") == kind
 
     @cached_property

@@ -159,11 +159,11 @@ _STRENGTH = tuple(
     Claim(text, "Appendix A.8", tuple(Comparison((model, weak), (model, strong)) for weak, strong in columns for model in BOTTOMS))
     for text, columns in (
         (
-            "The larger its scale, the stronger an attack: the bottom nets withstand less of it.",
+            "The larger its scale, the stronger an attack: the bottom models are less robust to it.",
             (("FGSM8", "FGSM16"), ("FGSM16", "FGSM32"), ("PGD16", "PGD32")),
         ),
         (
-            "Of two PGD attacks of one scale, that with the smaller steps is the stronger: the bottom nets withstand less of it.",
+            "Of two PGD attacks of one scale, that with the smaller steps is the stronger: the bottom models are less robust to it.",
             (("PGD2,16", "PGD16"),),
         ),
     )

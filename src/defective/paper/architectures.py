@@ -68,7 +68,7 @@ def _claims(sources: Sequence[str], section: str) -> tuple[Claim, ...]:
     """What the paper says of all three tables; ``section`` says so of this one."""
     return (
         Claim(
-            "Defective bottom layers make every architecture withstand the attack better, whichever source it comes from.",
+            "Defective bottom layers make every architecture more robust to the attack, whichever source it comes from.",
             section,
             above(sources, [(f"{arch}/{p}-bottom", arch) for arch in LABELS for p in ("0.5", "0.3")]),
         ),

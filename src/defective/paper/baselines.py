@@ -51,7 +51,7 @@ _TABLE2 = Exhibit(
     cells=_cells,
     claims=(
         Claim(
-            "Trained on clean images alone, the defective net withstands attacks better than adversarial training and thermometer "
+            "Trained on clean images alone, the defective model is more robust to attacks than adversarial training and thermometer "
             "codes do, and is more accurate than they are.",
             "Section 4.1",
             (
@@ -61,7 +61,7 @@ _TABLE2 = Exhibit(
             ),
         ),
         Claim(
-            "The defective net withstands attacks better than the standard one, with or without dropout.",
+            "The defective net is more robust to attacks than the standard one, with or without dropout.",
             "Section 4.1",
             above(tuple(_ATTACKS), [(_DEFECTIVE, other) for other in (_PLAIN, _SPATIAL, _DROPBLOCK)]),
         ),

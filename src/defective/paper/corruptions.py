@@ -52,7 +52,7 @@ _TABLE1 = Exhibit(
         "The paper does not say which share of neurons is kept; 0.1 is that of the released ImageNet net.",
         "The released standard net is torchvision's, with a 7×7 stem and its own training; here the two nets differ in defects alone.",
         "The released sample is the first 4,000 images in folder order that both nets are sure of; ours is drawn at random.",
-        "Another data set may stand in for ImageNet. The smaller its images, the fewer pixels a patch has: 28 at 8×8 on 224, 4 on 32.",
+        "Another data set may replace ImageNet. The smaller its images, the fewer pixels a patch has: 28 at 8×8 on 224, 4 on 32.",
     ),
 )
 

@@ -46,7 +46,7 @@ class SpelledComparison:
 
 @dataclass(frozen=True)
 class SpelledClaim:
-    """A claim in words: what became of its comparisons in the measured and in the paper's numbers."""
+    """A claim in words: verdicts of its comparisons in the measured and in the paper's numbers."""
 
     result: ClaimResult
     measured: str
@@ -69,7 +69,7 @@ def claims(section: Section, reader: ResultReader) -> list[SpelledClaim]:
     ]
 
 
-def topological_order(counts: Mapping[Verdict, int]) -> list[tuple[Verdict, int]]:
+def verdict_counts(counts: Mapping[Verdict, int]) -> list[tuple[Verdict, int]]:
     """The verdicts that there are and how many, always in one order."""
     return [(verdict, counts[verdict]) for verdict in VERDICTS if counts.get(verdict)]
 
@@ -84,7 +84,7 @@ def in_words(counts: Mapping[Verdict, int]) -> str:
         'the comparison is not measured'
     """
     total = sum(counts.values())
-    present = topological_order(counts)
+    present = verdict_counts(counts)
     if counts.get("not measured") == total > 1:
         return f"none of the {total} comparisons is measured"
     if total == 1:

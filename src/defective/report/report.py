@@ -17,7 +17,7 @@ from defective.paper import EXHIBITS
 from defective.progress import progress_bar
 from defective.report import drawings, galleries, plots
 from defective.report.cells import page_numbers
-from defective.report.claims import SpelledClaim, claims, summary, topological_order
+from defective.report.claims import SpelledClaim, claims, summary, verdict_counts
 from defective.report.commands import commands, next_steps
 from defective.report.deviations import deviations, seed_notes
 from defective.report.exhibit_table import exhibit_table
@@ -120,7 +120,7 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         setting=setting,
         sample=sample,
         warnings=warnings,
-        topological_order=topological_order,
+        verdict_counts=verdict_counts,
         html_table=_html_table,
         summary=summary,
         largest_discrepancy=largest_discrepancy,
