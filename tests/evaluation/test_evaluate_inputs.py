@@ -1,0 +1,199 @@
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from defective import InputError, build
+from defective.attacks import fgsm
+from defective.data import ImageSet
+from defective.evaluation import (
+    CustomAttack,
+    EvaluationResult,
+    LogitsAdapter,
+    SanityCheck,
+    evaluate,
+)
+from defective.evaluation.settings import Settings
+from defective.statistics import Rate
+from evaluations import FGSM, PGD, SMALL, TRANSFER, cells, plain
+from problems import linear_net, plane
+
+MISTAKES = {
+    "unknown part": ({"parts": ("transfer", "magic")}, r"^parts\.1 = 'magic': Input should be 'transfer', 'white-box'"),
+    "no part": ({"parts": ()}, r"^parts = \(\)"),
+    "no samples": ({"samples": 0}, "^samples = 0"),
+    "no walks": ({"decision_samples": -1}, "^decision_samples = -1"),
+    "no images to check": ({"check_samples": 0}, "^check_samples = 0"),
+    "more than sure": ({"confidence": 1.5}, r"^confidence = 1\.5"),
+    "no number": ({"confidence": float("nan")}, "^confidence = nan"),
+    "fewer than no masks": ({"mask_draws": -1}, "^mask_draws = -1"),
+    "empty batches": ({"batch_size": 0}, "^batch_size = 0"),
+    "negative seed": ({"seed": -1}, "^seed = -1"),
+    "no decision": ({"decision": FGSM}, "^decision = .*fgsm:eps=8/255 needs more than decisions"),
+    "no attack": ({"attacks": [3]}, r"^attack 3 is neither a name nor a callable"),
+    "no module": ({"sources": {"s": len}}, r"^model 's' is builtin_function_or_method, not a torch.nn.Module"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_settings_that_make_no_sense_are_refused_in_one_line(data, case):
+    changes, said = MISTAKES[case]
+    with pytest.raises(InputError, match=said) as caught:
+        evaluate({"a": plane()}, data, **changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_model_is_refused(data):
+    with pytest.raises(InputError, match="no model"):
+        evaluate({}, data)
+
+
+@pytest.mark.parametrize(("targets", "sources"), [({"misfit": True}, {}), ({"a": False}, {"misfit": True})])
+def test_a_model_that_does_not_fit_is_named_before_any_work(data, targets, sources):
+    misfit = linear_net(classes=3).float()
+    nets = [{name: misfit if bad else plane() for name, bad in each.items()} for each in (targets, sources)]
+    with pytest.raises(InputError, match=r"^misfit knows 3 classes, levels has 2"):
+        evaluate(nets[0], data, sources=nets[1], attacks=[CustomAttack("mine", pytest.fail)])
+
+
+def test_checks_that_failed_are_listed_by_model():
+    said = {
+        "a": [SanityCheck("steps", "passed", ""), SanityCheck("radius", "failed", "")],
+        "b": [SanityCheck("steps", "undecided", ""), SanityCheck("noise", "failed", ""), SanityCheck("unbounded", "failed", "")],
+    }
+    found = EvaluationResult("data", 1, Settings(), {"a": Rate.of(1, 1)}, checks=said)
+    assert found.failed() == ["a: radius", "b: noise", "b: unbounded"]
+    assert plain(found)["checks"]["b"][1]["verdict"] == "failed"
+
+
+def as_pair(data):
+    return data.x, data.y
+
+
+def as_dataset(data):
+    return TensorDataset(data.x, data.y)
+
+
+def as_loader(data):
+    return DataLoader(TensorDataset(data.x, data.y), batch_size=7)
+
+
+@pytest.mark.parametrize("form", [as_pair, as_dataset, as_loader])
+def test_data_in_any_form_measures_the_same(data, form):
+    options = {"sources": {"s": plane(1)}, "attacks": [FGSM], "parts": TRANSFER, "samples": 12}
+    expected, found = (plain(evaluate({"a": plane()}, each, **options)) for each in (data, form(data)))
+    assert found == expected | {"data": "data"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (3, "data is int: pass images and labels"),
+        ((torch.rand(4, 2, 4, 4), torch.zeros(3, dtype=torch.long)), "labels are"),
+        ([("path", 1)], r"the data set returned tuple, not an image tensor and a label: add a transform, as ToTensor\(\)"),
+        ([], "the data set has no image"),
+    ],
+)
+def test_data_in_no_form_is_refused(given, said):
+    with pytest.raises(InputError, match=said):
+        evaluate(plane(), given)
+
+
+def test_one_model_and_several_have_names(data):
+    options = {"attacks": ["fgsm:eps=8/255"], "parts": TRANSFER, "samples": 5}
+    net = build("vgg19", num_classes=2, width_mult=0.0625).eval()
+    assert list(evaluate(plane(), data, parts=("checks",), check_samples=5).accuracies) == ["Sequential"]
+    found = evaluate([plane(), plane(1)], data, sources=plane(2), **options)
+    assert cells(found) == [(name, "Sequential", "fgsm:eps=8/255", "black-box") for name in ("Sequential 1", "Sequential 2")]
+    twin = plane()
+    assert cells(evaluate(twin, data, sources=[twin, plane(2)], **options)) == [
+        ("Sequential", "Sequential", "fgsm:eps=8/255", "white-box"),
+        ("Sequential", "source Sequential", "fgsm:eps=8/255", "black-box"),
+    ]
+    assert str(net.spec) == "vgg19"
+
+
+def test_a_callable_is_an_attack(data):
+    def mine(model, x, y):
+        return fgsm(model, x, y, eps=8 / 255)
+
+    options = {"sources": {"s": plane(1)}, "parts": TRANSFER, "samples": 9}
+    one, other = (evaluate({"a": plane()}, data, attacks=[attack], **options).outcomes[0] for attack in (mine, FGSM))
+    assert one.adversarial.attack == "mine" and torch.equal(one.adversarial.x_adv, other.adversarial.x_adv)
+    mine.eps = 1 / 255
+    with pytest.raises(InputError, match=r"^mine on s: the attack left the ball"):
+        evaluate({"a": plane()}, data, attacks=[mine], **options)
+
+
+class Wrapped(nn.Module):
+    def __init__(self, net, wrap):
+        super().__init__()
+        self.net, self.wrap = net, wrap
+
+    def forward(self, x):
+        return self.wrap(self.net(x))
+
+
+class InPlace(nn.Module):
+    """Writes into the images that it is given."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        z = self.net(x + 0)
+        x.mul_(0)
+        return z
+
+
+@dataclass
+class Output:
+    logits: torch.Tensor
+
+
+OUTPUTS = {
+    "dict": lambda net: Wrapped(net, lambda z: {"loss": None, "logits": z}),
+    "dataclass": lambda net: Wrapped(net, Output),
+    "adapter": lambda net: LogitsAdapter(Wrapped(net, lambda z: (None, z)), lambda output: output[1]),
+    "in place": InPlace,
+}
+
+
+@pytest.mark.parametrize("case", OUTPUTS)
+def test_a_model_that_returns_more_than_logits_or_works_in_place_measures_the_same(data, case):
+    floats = ImageSet("levels", "test", data.x / 255, data.y, data.classes)
+    before = floats.x.clone()
+    options = {"attacks": [FGSM, PGD], **SMALL}
+    expected = plain(evaluate({"a": plane()}, floats, sources={"s": plane(1)}, **options))
+    found = plain(evaluate({"a": OUTPUTS[case](plane())}, floats, sources={"s": OUTPUTS[case](plane(1))}, **options))
+    assert found == expected and torch.equal(floats.x, before)
+
+
+def test_any_other_output_is_refused_with_the_way_out(data):
+    with pytest.raises(
+        InputError, match=r"^a: the model returned tuple for 8 images, .*LogitsAdapter\(model, lambda output: output\[0\]\)"
+    ):
+        evaluate({"a": Wrapped(plane(), lambda z: (z, z))}, data)
+
+
+def test_progress_is_shown_by_what_the_caller_passes(data):
+    shown = []
+
+    @contextmanager
+    def progress(description, total, *, unit):
+        shown.append([description, total, unit, 0])
+
+        def advance(n=1):
+            shown[-1][3] += n
+
+        yield advance
+
+    options = {"sources": {"s": plane(1)}, "attacks": [FGSM], "parts": TRANSFER, "samples": 9}
+    one = evaluate({"a": plane()}, data, progress=progress, **options)
+    assert ["fgsm:eps=8/255 on s", 9, "images", 9] in shown
+    other = evaluate({"a": plane()}, data, progress=False, **options)
+    assert plain(one) == plain(other)

@@ -1,0 +1,131 @@
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError, build, create_model, defect_, defects, restore_
+from defective.layers import DefectMask
+from defective.surgery import attach_
+from masked_net import X, masked
+
+
+class Permute(nn.Module):
+    def forward(self, x):
+        return x.permute(0, 2, 3, 1)
+
+
+def swin():
+    """Channels last, as the blocks of Swin have them."""
+    return nn.Sequential(Permute(), nn.LayerNorm(3), nn.GELU(), nn.Flatten(), nn.Linear(192, 5)).double()
+
+
+class Gated(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Bilinear(8, 8, 8)
+
+    def forward(self, x):
+        return self.gate(x, x)
+
+
+class Asserting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        assert x.shape[-1] == 7, "only 7 x 7"
+        return self.act(x)
+
+
+def _twice(net):
+    shared = nn.ReLU()
+    return nn.Sequential(nn.Conv2d(3, 4, 1), shared, nn.Conv2d(4, 4, 1), shared)
+
+
+REFUSALS = {
+    "unknown name": (lambda net: masked(net, sites=["nope"]), "nope"),
+    "no match": (lambda net: masked(net, sites=lambda name, module: False), "no module matched"),
+    "empty": (lambda net: masked(net, sites=[]), "empty"),
+    "named twice": (lambda net: masked(net, sites=["1", "1"]), "twice"),
+    "runs twice": (lambda net: masked(_twice(net).double(), sites=["1"]), "more than once"),
+    "defective already": (lambda net: masked(masked(net)), "already"),
+    "keep_prob above 1": (lambda net: masked(net, keep_prob=1.01), "1.01"),
+    "keep_prob below 0": (lambda net: masked(net, keep_prob=-1), "-1"),
+    "flat output": (lambda net: masked(net, sites=["6"]), r"\(2, 5\)"),
+    "no example_inputs": (lambda net: defect_(net, 0.5, sites=["1"]), "example_inputs"),
+    "blocks on a foreign net": (lambda net: defect_(net, 0.5, blocks="bottom", example_inputs=X), "built-in"),
+    "blocks and sites": (lambda net: masked(net, blocks="top"), "not both"),
+    "unknown region": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks="middle"), "middle"),
+    "unknown block": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=7), "7"),
+    "block twice": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=[1, 1]), "twice"),
+    "block without sites": (lambda net: defect_(create_model("senet18", width_mult=0.1), 0.5, blocks=0), "no mask site"),
+    "unknown placement": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, placement="here"), "here"),
+    "a shape for images": (lambda net: defect_(net, 0.5, sites=["1"], example_inputs=(1, 3, 8, 8)), r"torch\.zeros\(1, 3"),
+    "the model itself": (lambda net: defect_(nn.ReLU(), 0.5, sites=[""], example_inputs=X), "itself"),
+    "no such type": (lambda net: masked(net, sites=nn.Conv3d), "no module is a Conv3d"),
+    "no number": (lambda net: masked(net, keep_prob="much"), "much"),
+    "layer norm of (N, H, W, C)": (lambda net: masked(swin(), sites=["1"]), r"looks like \(N, H, W, C\)"),
+    "activation of (N, H, W, C)": (lambda net: masked(swin(), sites=["2"]), r"looks like \(N, H, W, C\)"),
+    "several arguments": (lambda net: masked(Gated().double(), sites=["gate"]), "one tensor"),
+    "an assertion of the model": (lambda net: masked(Asserting(), sites=["act"]), "AssertionError: only 7 x 7"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals_name_the_mistake_and_change_nothing(small_net, case):
+    act, said = REFUSALS[case]
+    with pytest.raises(InputError, match=said) as caught:
+        act(small_net)
+    assert "\n" not in str(caught.value)
+    if case != "defective already":
+        assert defects(small_net) == []
+
+
+def test_another_image_size_is_refused():
+    net = build("resnet18/0.5-bottom", width_mult=0.125)
+    with pytest.raises(InputError, match=r"stem\.norm.*\(8, 32, 32\).*\(8, 64, 64\).*resize the images.*resize_masks_"):
+        net(torch.rand(1, 3, 64, 64))
+
+
+def test_a_site_that_does_not_run_is_refused(small_net):
+    small_net.add_module("unused", nn.Identity())
+    small_net.forward = lambda x: x
+    with pytest.raises(InputError, match="did not run"):
+        masked(small_net, sites=["1"])
+
+
+@pytest.mark.parametrize("change", [restore_, lambda net: defect_(net, 0.5, blocks="top")])
+def test_a_changed_net_loses_its_spec(change):
+    net = build("vgg19/0.5-bottom", width_mult=0.0625)
+    change(net)
+    assert net.spec is None and net.build_options is None
+
+
+def test_an_unchanged_net_and_a_spec_of_another_kind_stay(small_net):
+    plain = build("vgg19", width_mult=0.0625)
+    restore_(plain)
+    with pytest.raises(InputError):
+        defect_(plain, 2.0)
+    assert str(plain.spec) == "vgg19"
+    small_net.spec = "mine"
+    masked(small_net)
+    restore_(small_net)
+    assert small_net.spec == "mine"
+
+
+def test_restoring_an_ensemble_clears_its_members():
+    net = build("vgg19/0.5-bottom-en", width_mult=0.0625)
+    restore_(net)
+    assert net.spec is None and all(member.spec is None for member in net.members)
+
+
+def test_attach_takes_a_ready_mask(small_net):
+    mask = torch.zeros(6, 4, 4, dtype=torch.bool)
+    attach_(small_net, {"4": DefectMask(mask)})
+    assert torch.equal(small_net(X), small_net[6].bias.expand(2, 5))
+
+
+def test_a_dry_forward_that_fails_says_why(small_net):
+    with pytest.raises(InputError, match=r"dry forward of example_inputs \(1, 1, 8, 8\)"):
+        defect_(small_net, 0.5, sites=["1"], example_inputs=torch.rand(1, 1, 8, 8, dtype=torch.float64))
+    assert defects(small_net) == []
