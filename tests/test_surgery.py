@@ -1,11 +1,12 @@
 import copy
 import io
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from defective import Defect, build, create_model, defect_, defects, restore_
+from defective import Defect, InputError, build, create_model, defect_, defects, restore_
 from masked_net import X, masked
 
 IMAGES = torch.rand(4, 3, 32, 32)
@@ -96,6 +97,42 @@ def test_the_dry_run_leaves_no_trace(small_net):
     assert small_net.training and not small_net[1].training
     assert torch.equal(small_net[1].running_mean, running)
     assert all(parameter.grad is None for parameter in small_net.parameters())
+
+
+def test_masks_made_in_inference_mode_can_be_trained_with(small_net):
+    with torch.inference_mode():
+        masked(small_net)
+    small_net(X).sum().backward()
+    assert small_net[0].weight.grad is not None
+
+
+def test_numbers_of_any_kind_are_the_decimal_they_stand_for(small_net):
+    for keep_prob in (np.float32(0.3), torch.tensor(0.3)):
+        (first, _) = defect_(small_net, keep_prob, sites=[nn.BatchNorm2d, nn.ReLU], example_inputs=X)[:2]
+        assert first.keep_prob == 0.3
+        restore_(small_net)
+
+
+class Counting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act = nn.ReLU()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls += 1
+        return self.act(x + torch.rand(()))
+
+
+def test_wrong_values_are_found_before_the_model_runs():
+    net = Counting()
+    for wrong in ({"keep_prob": 2}, {"keep_prob": 0.5, "pattern": "rows"}, {"keep_prob": 0.5, "sampling": "some"}):
+        with pytest.raises(InputError):
+            defect_(net, **wrong, sites="act", example_inputs=X.float())
+    assert net.calls == 0
+    state = torch.get_rng_state()
+    defect_(net, 0.5, sites="act", example_inputs=X.float())
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_a_container_may_be_a_site():

@@ -48,6 +48,27 @@ def denser(net):
     mask_layers(net)["blocks.0.norm1"].defect_mask.fill_(True)
 
 
+def one_fewer(net):
+    mask = mask_layers(net)["blocks.0.norm1"].defect_mask
+    mask[tuple(mask.nonzero()[0])] = False
+
+
+def without_draws(net):
+    for layer in mask_layers(net).values():
+        layer.draw = None
+    denser(net)
+
+
+def alike_in_all_channels(net):
+    for layer in mask_layers(net).values():
+        mask = layer.defect_mask
+        mask.copy_(torch.rand(1, 1, *mask.shape[2:]).argsort(-1).ge(mask.shape[3] // 2).expand_as(mask))
+
+
+def of_another_architecture(net):
+    net.spec = NetSpec.parse("resnet18")
+
+
 def of_floats(net):
     layer = mask_layers(net)["blocks.0.norm1"]
     layer.defect_mask = layer.defect_mask.float()
@@ -55,7 +76,7 @@ def of_floats(net):
 
 def of_another_size(net):
     layer = mask_layers(net)["blocks.0.norm1"]
-    layer.defect_mask = layer.defect_mask[:, :, :16, :16].contiguous()
+    layer.defect_mask, layer.draw = layer.defect_mask[:, :, :16, :16].contiguous(), None
 
 
 def of_another_spec(net):
@@ -73,7 +94,11 @@ def without_values(net):
 LIES = {
     unmasked: "has a mask at 'blocks.0.norm1', and the model has none there",
     masked_elsewhere: r"the model has a mask at 'blocks\.4\.norm1\.1', and its spec .* has none there",
-    denser: r"'blocks.0.norm1' keeps 4,096 of 4,096, which is not a share of keep_prob 0\.5",
+    denser: r"blocks\.0\.norm1' keeps 4,096 of 4,096, which is not a share of keep_prob 0\.5",
+    one_fewer: r"blocks\.0\.norm1' keeps 2,047 of 4,096",
+    without_draws: r"'blocks\.0\.norm1' keeps 4,096 of 4,096",
+    alike_in_all_channels: "is not of pattern 'neuron'",
+    of_another_architecture: "not the architecture that its spec resnet18 names",
     of_floats: "is torch.float32",
     of_another_size: r"\(4, 16, 16\) but met \(4, 32, 32\)",
     of_another_spec: r"\(0.3, 'neuron'\) at 'blocks.0.norm1', the model one of \(0.5, 'neuron'\)",
@@ -95,6 +120,23 @@ def test_a_model_that_is_not_what_it_says_is_refused(change, tmp_path):
             act(net)
         assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("around", [nn.DataParallel, nn.Sequential, lambda net: torch.compile(net, backend="eager")])
+def test_a_model_inside_another_is_looked_at(around):
+    net = build("vgg19/0.5-bottom", width_mult=0.0625)
+    verify(around(net))
+    unmasked(net)
+    with pytest.raises(InputError, match="has none there"):
+        verify(around(net))
+
+
+def test_an_ensemble_has_the_members_of_its_spec():
+    net = build("vgg19/0.5-bottom-en", width_mult=0.0625)
+    verify(net)
+    net.members = net.members[:2]
+    with pytest.raises(InputError, match="5 members, the ensemble 2"):
+        verify(net)
 
 
 def test_a_file_whose_masks_are_not_those_of_its_spec_is_refused(tmp_path, monkeypatch):

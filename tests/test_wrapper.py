@@ -98,8 +98,14 @@ def test_what_a_tool_puts_into_the_site_is_found_inside_alone(small_net):
     small_net[0].module.register_buffer("lora_A", torch.zeros(1))
     assert "0.module.lora_A" in small_net.state_dict() and "0.weight" in small_net.state_dict()
     small_net.load_state_dict(small_net.state_dict())
-    with pytest.raises(InputError, match=r"wrapped Conv2d.*SITE\.module"):
-        prune.l1_unstructured(small_net[0], "weight", 0.5)
+    for add in (
+        lambda site: prune.l1_unstructured(site, "weight", 0.5),
+        lambda site: site.register_buffer("extra", X),
+        lambda site: site.add_module("extra", nn.ReLU()),
+        lambda site: setattr(site, "extra", nn.ReLU()),
+    ):
+        with pytest.raises(InputError, match=r"wrapped Conv2d.*SITE\.module"):
+            add(small_net[0])
 
 
 def test_a_container_is_still_indexed_iterated_and_searched():

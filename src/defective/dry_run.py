@@ -38,7 +38,7 @@ def site_outputs(model: nn.Module, names: list[str], example_inputs: Tensor) -> 
     images = images.to(dtype_of(model)) if images.is_floating_point() else images
     with _probes(model, names) as probes:
         try:
-            with evaluating(model), torch.no_grad():
+            with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
                 model(images)
         except torch.OutOfMemoryError:
             raise

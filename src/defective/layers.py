@@ -61,17 +61,16 @@ class DefectMask(nn.Module):
         was_meta = self.defect_mask.is_meta
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if was_meta and not self.defect_mask.is_meta:
-            self.reset_parameters()
+            self._draw_again()
         return self
 
-    def reset_parameters(self) -> None:
-        """Draw the mask again as it was drawn, after ``to_empty`` for example.
-
-        Raises:
-            InputError: If it is not known how the mask was drawn.
-        """
+    # Not reset_parameters, which re-initialisation calls on every module.
+    def _draw_again(self) -> None:
         if self.draw is None:
-            raise InputError(f"{self.name}: the mask has lost its values on the meta device; attach_masks_ puts stored masks back")
+            raise InputError(
+                f"{self.name}: the mask has lost its values on the meta device: restore_ the model, leave the device, then "
+                "attach_masks_ puts stored masks back"
+            )
         channels, height, width = self.defect_mask.shape[1:]
         self.defect_mask.copy_(self.draw.sample((channels, height, width)))
 

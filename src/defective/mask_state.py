@@ -1,6 +1,7 @@
 """Masks and state dicts: put stored masks back, load plain weights under masks, fit masks to another image size."""
 
 from collections.abc import Mapping
+from operator import index
 from typing import Any, Literal, get_args
 
 import torch
@@ -13,7 +14,8 @@ from defective.inference import device_of, dtype_of
 from defective.layers import DefectMask, pattern_of
 from defective.machine import bare
 from defective.masks import MaskDraw
-from defective.sites import architecture_of, image_shape
+from defective.sites import architecture_of, forget_spec, image_shape
+from defective.specs import NetSpec
 from defective.surgery import Defect, attach_, defects, mask_layers, refuse_masked, shape_of
 from defective.wrapper import site_modules
 
@@ -21,6 +23,7 @@ KEY = "defect_mask"
 How = Literal["tile", "nearest", "redraw"]
 
 
+@torch.inference_mode(False)
 def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[Defect]:
     """Put stored masks back on a plain model of the same architecture, in place; weights stay as they are.
 
@@ -47,20 +50,24 @@ def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[De
         [4096, 4096, 2048, 2048]
     """
     model = bare(model)
-    named = {key.removesuffix(f".{KEY}"): mask for key, mask in state_dict.items() if key.endswith(f".{KEY}")}
-    masks = {name.removesuffix(".after.mask"): mask for name, mask in named.items()}
+    masks = {_site(key): mask for key, mask in state_dict.items() if key.endswith(f".{KEY}")}
     if not masks:
         raise InputError(f"no key of this state dict ends with .{KEY}: it is that of a plain model")
-    modules = site_modules(model)
+    modules = dict(model.named_modules(remove_duplicate=False))
     for site, mask in masks.items():
         if not site or site not in modules:
             raise InputError(f"the state dict has a mask for {site!r}, which {type(model).__name__} does not have")
-        if mask.dtype != torch.bool or mask.dim() != 4 or len(mask) != 1 or mask.is_meta:
+        if mask.dtype != torch.bool or mask.dim() != 4 or len(mask) != 1 or not mask.numel() or mask.is_meta:
             raise InputError(
                 f"{site}.{KEY} is {mask.dtype} of shape {tuple(mask.shape)} on {mask.device}, not a bool (1, C, H, W) mask"
             )
+    # A module that the model holds under two names has its mask under both.
+    first = {module: name for name, module in site_modules(model).items()}
+    masks = {first[modules[site]]: mask for site, mask in masks.items()}
     refuse_masked(model, list(masks))
     attach_(model, {site: DefectMask(mask[0].clone(), name=site) for site, mask in masks.items()})
+    if isinstance(spec := getattr(model, "spec", None), NetSpec) and not spec.defects:
+        forget_spec(model)
     return [defect for defect in defects(model) if defect.site in masks]
 
 
@@ -82,13 +89,14 @@ def load_weights_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
         True
     """
     model = bare(model)
-    own = {key: tensor for key, tensor in model.state_dict().items() if key.endswith(KEY)}
+    own = {key: tensor for key, tensor in model.state_dict().items() if key.rpartition(".")[2] == KEY}
     try:
         model.load_state_dict({**own, **state_dict})
     except RuntimeError as error:
         raise InputError(f"the weights do not fit this model: {' '.join(str(error).split())}") from None
 
 
+@torch.inference_mode(False)
 def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How = "tile") -> list[Defect]:
     """Fit the masks of ``model`` to another image size, in place.
 
@@ -121,32 +129,41 @@ def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How 
     if how not in get_args(How):
         raise InputError(f"no way {how!r} to resize masks; there are {', '.join(get_args(How))}")
     try:
-        height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+        height, width = map(index, image_size if isinstance(image_size, tuple | list) else (image_size, image_size))
         if min(height, width) < 1:
             raise ValueError
-        images = torch.zeros(1, _channels(model), int(height), int(width), dtype=dtype_of(model), device=device_of(model))
+        images = torch.zeros(1, _channels(model), height, width, dtype=dtype_of(model), device=device_of(model))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"image_size {image_size!r} is not a height and a width in pixels: write 40 or (40, 56)") from error
     outputs = site_outputs(model, list(layers), images)
     resized = {site: _resized(layer, shape_of(outputs[site]), how) for site, layer in layers.items()}
     for site, mask in resized.items():
         layers[site].defect_mask = mask.unsqueeze(0).to(layers[site].defect_mask.device)
+        if how != "redraw":
+            # It is no draw any more.
+            layers[site].draw = None
     for module in model.modules():
         architecture = architecture_of(module)
         if architecture is not None:
-            module.architecture = architecture.model_copy(update={"mask_size": (int(height), int(width))})  # type: ignore[assignment]
+            module.architecture = architecture.model_copy(update={"mask_size": (height, width)})  # type: ignore[assignment]
     return defects(model)
+
+
+def _site(key: str) -> str:
+    """Name of the site of a mask, also where the key names the parts of its wrapper, as a scripted model's does."""
+    inner = f".after.mask.{KEY}"
+    return key.removesuffix(inner).replace(".module.", ".") if key.endswith(inner) else key.removesuffix(f".{KEY}")
 
 
 def _resized(layer: DefectMask, shape: tuple[int, int, int], how: How) -> Tensor:
     mask = layer.defect_mask[0].cpu()
     _, height, width = shape
     if how == "redraw":
-        live = int(mask.sum()) / mask.numel()
-        draw = layer.draw or MaskDraw(layer.name, live, pattern_of(mask))
+        keep_prob = int(mask.sum()) / mask.numel()
+        draw = layer.draw or MaskDraw(layer.name, keep_prob, pattern_of(mask))
         return draw.sample(shape)
     if how == "tile":
-        rows, columns = (torch.arange(new) % old for new, old in ((height, mask.shape[1]), (width, mask.shape[2])))
+        rows, columns = (torch.arange(new, device="cpu") % old for new, old in ((height, mask.shape[1]), (width, mask.shape[2])))
         return mask[:, rows[:, None], columns]
     return F.interpolate(mask[None].float(), (height, width), mode="nearest")[0].bool()
 

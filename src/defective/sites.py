@@ -21,7 +21,7 @@ def named_sites(model: nn.Module, sites: Sites) -> list[str]:
         ['1']
     """
     modules = {name: unwrapped(module) for name, module in site_modules(model).items()}
-    kinds = (sites,) if isinstance(sites, type) else sites if isinstance(sites, tuple) else ()
+    kinds = (sites,) if isinstance(sites, type) else tuple(sites) if isinstance(sites, tuple | list) else ()
     if kinds and all(isinstance(kind, type) for kind in kinds):
         names = [name for name, module in modules.items() if isinstance(module, kinds)]
         if not names:
@@ -38,6 +38,8 @@ def named_sites(model: nn.Module, sites: Sites) -> list[str]:
     for name in names:
         if name not in modules:
             raise InputError(f"no module {name!r} in this model; it has for example {', '.join(list(modules)[1:6])}")
+        if not name:
+            raise InputError("the model itself cannot be a site: name modules inside it, or put it into an nn.Sequential")
         if names.count(name) > 1:
             raise InputError(f"site {name!r} is named twice")
     return names

@@ -29,6 +29,7 @@ class Defect:
     total: int
 
 
+@torch.inference_mode(False)
 def defect_(
     model: nn.Module,
     keep_prob: float,
@@ -77,8 +78,10 @@ def defect_(
     refuse_both(blocks, sites)
     names = block_sites(model, "bottom" if blocks is None else blocks, placement) if sites is None else named_sites(model, sites)
     refuse_masked(model, names)
-    outputs = site_outputs(model, names, _zoo_inputs(model) if example_inputs is None else example_inputs)
     draws = {name: MaskDraw(name, _number(keep_prob), pattern, sampling, int(seed)) for name in names}
+    # A mistake in these values is found before the model runs.
+    draws[names[0]].sample((1, 1, 1))
+    outputs = site_outputs(model, names, _built_in_inputs(model) if example_inputs is None else example_inputs)
     masks = {name: draw.sample(shape_of(outputs[name])) for name, draw in draws.items()}
     attach_(model, {name: DefectMask(mask, draw=draws[name], name=name) for name, mask in masks.items()}, outputs)
     forget_spec(model)
@@ -107,7 +110,7 @@ def defects(model: nn.Module) -> list[Defect]:
 
 
 def mask_layers(model: nn.Module) -> dict[str, DefectMask]:
-    """The masks of a model by the name of their site; one that stands by itself in the model is a site of its own.
+    """The masks of a model, unwrapped from torch.compile and DDP, by the name of their site; one that stands by itself is its own site.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(1, 4, 3))
@@ -116,7 +119,7 @@ def mask_layers(model: nn.Module) -> dict[str, DefectMask]:
         {'0': DefectMask(4x2x2, live=8 of 16)}
     """
     found = {}
-    for name, module in site_modules(model).items():
+    for name, module in site_modules(bare(model)).items():
         for layer in module.after if isinstance(module, SiteWrapper) else [module]:
             if isinstance(layer, DefectMask):
                 found[name] = layer
@@ -162,7 +165,7 @@ def shape_of(feature_maps: Tensor) -> tuple[int, int, int]:
     return channels, height, width
 
 
-def _zoo_inputs(model: nn.Module) -> Tensor:
+def _built_in_inputs(model: nn.Module) -> Tensor:
     shape = image_shape(model)
     if shape is None:
         raise InputError("example_inputs is needed to find the mask shapes: pass images of shape (N, C, H, W)")
@@ -172,6 +175,8 @@ def _zoo_inputs(model: nn.Module) -> Tensor:
 def _number(value: SupportsFloat) -> float:
     """A float; of a narrower type the shortest decimal that it rounds to, so that np.float32(0.3) is 0.3."""
     try:
+        if isinstance(value, Tensor):
+            value = value.detach().cpu().numpy()[()] if value.dtype != torch.bfloat16 else value.item()
         return float(str(value)) if type(value).__module__ == "numpy" else float(value)
     except (TypeError, ValueError) as error:
         raise InputError(f"keep_prob {value!r} is not a number in [0, 1]") from error

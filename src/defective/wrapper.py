@@ -55,6 +55,8 @@ class SiteWrapper(nn.Module):
         own = name in self.__dict__ or name in ("module", "after") or hasattr(type(self), name)
         owner = None if own else self._owner(name)
         if owner is None:
+            if not own and isinstance(value, nn.Module | nn.Parameter):
+                self._refuse(name)
             super().__setattr__(name, value)
         elif isinstance(value, Tensor) and name in owner._parameters:
             # torch.func.functional_call puts plain tensors in the place of parameters.
@@ -79,6 +81,17 @@ class SiteWrapper(nn.Module):
 
     def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
         """Refused: a parameter of the wrapper would do nothing."""
+        self._refuse(name)
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Refused, as a parameter is."""
+        self._refuse(name)
+
+    def add_module(self, name: str, module: nn.Module | None) -> None:
+        """Refused, as a parameter is."""
+        self._refuse(name)
+
+    def _refuse(self, name: str) -> None:
         inside = type(self.module).__name__
         raise InputError(f"{name!r} cannot be added to a wrapped {inside}: call this on the module inside the wrapper, SITE.module")
 
@@ -165,7 +178,7 @@ def _to_outer_names(wrapper: SiteWrapper, state: dict[str, Any], prefix: str, me
         child, _, rest = key.removeprefix(prefix).partition(".")
         if child == "after":
             rest = rest.partition(".")[2]
-        elif rest not in wrapper.keys and not rest.endswith("defect_mask"):
+        elif rest not in wrapper.keys and rest.rpartition(".")[2] != "defect_mask":
             rest = f"module.{rest}"
         # Popped where nothing changes too: the order stays that of the modules.
         state[prefix + rest] = state.pop(key)

@@ -59,7 +59,7 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         "version": __version__,
         "architecture": _architecture(model),
         "spec": spec.model_dump(mode="json") if spec else None,
-        "build_options": model.build_options if spec else None,
+        "build_options": getattr(model, "build_options", None) if spec else None,
         "defects": {site: asdict(layer.draw) if layer.draw else None for site, layer in mask_layers(model).items()},
         "drops": [[drop.site, drop.keep_prob, drop.kind] for drop in drops(model)],
         "notes": notes or {},
@@ -92,27 +92,36 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
         raise InputError(f"{path} is not a model saved by defective")
     if about.get("format") != FORMAT:
         version = about.get("version", "unknown")
-        raise InputError(
-            f"{path} was written by an earlier version of defective ({version}), which this one cannot read: train again"
-        )
+        raise InputError(f"{path} was written by another version of defective ({version}), which this one cannot read: train again")
+    try:
+        return _rebuilt(path, tensors, about, model)
+    except InputError:
+        raise
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"{path} is corrupt ({reason}): copy it anew, or train again") from error
+
+
+def _rebuilt(path: Path, tensors: dict[str, Tensor], about: dict[str, Any], model: nn.Module | None) -> nn.Module:
     if model is None:
         if about["architecture"] is None:
             raise InputError(f"{path} holds a model that is not built in: pass a plain one to load into, load(path, model=net)")
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             model = _construct(about["architecture"])
-    _attach(model, tensors, about, path)
-    _take_dtypes(model, tensors)
+    inner = bare(model)
+    _attach(inner, tensors, about, path)
+    _take_dtypes(inner, tensors)
     try:
-        model.load_state_dict(tensors)
+        inner.load_state_dict(tensors)
     except RuntimeError as error:
         raise InputError(f"{path} does not fit this model: {' '.join(str(error).split())}") from None
     if about["architecture"] is not None:
         spec = NetSpec.model_validate(about["spec"]) if about["spec"] else None
-        model.spec, model.build_options, model.notes = spec, about["build_options"], about["notes"]  # type: ignore[assignment]
-        if spec and isinstance(model, Ensemble):
-            for member in model.members:
-                member.spec = spec.member()  # type: ignore[assignment]
-    verify(model)
+        inner.spec, inner.build_options, inner.notes = spec, about["build_options"], about["notes"]  # type: ignore[assignment]
+        if spec and isinstance(inner, Ensemble):
+            for member in inner.members:
+                member.spec, member.build_options = spec.member(), None  # type: ignore[assignment]
+    verify(inner)
     return model.eval()
 
 
