@@ -88,8 +88,10 @@ class SiteWrapper(nn.Module):
         self._refuse(name)
 
     def add_module(self, name: str, module: nn.Module | None) -> None:
-        """Refused, as a parameter is."""
-        self._refuse(name)
+        """Refused, as a parameter is, but for the wrapped module itself, which converters put back so."""
+        if name not in ("module", "after"):
+            self._refuse(name)
+        super().add_module(name, module)
 
     def _refuse(self, name: str) -> None:
         inside = type(self.module).__name__

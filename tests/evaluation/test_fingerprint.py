@@ -30,7 +30,9 @@ def bump_weight(net):
 
 
 def flip_mask(net):
-    net[2].defect_mask[0, 0, 0, 0] ^= True
+    mask = net[2].defect_mask
+    # As many live neurons as before: else the mask would not be what it says.
+    mask[tuple(mask.nonzero()[0])], mask[tuple((~mask).nonzero()[0])] = False, True
 
 
 def move_mean(net):
