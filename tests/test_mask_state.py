@@ -60,6 +60,8 @@ def test_other_state_dicts_change_nothing(small_net, case):
 
 
 def test_masks_are_not_put_over_others(masked_net):
+    with pytest.raises(InputError, match=r"'1\.module', which"):
+        attach_masks_(masked_net, {"1.module.defect_mask": torch.ones(1, 4, 8, 8, dtype=torch.bool)})
     with pytest.raises(InputError, match="already"):
         attach_masks_(masked_net, masked_net.state_dict())
 

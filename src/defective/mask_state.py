@@ -54,15 +54,15 @@ def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[De
     if not masks:
         raise InputError(f"no key of this state dict ends with .{KEY}: it is that of a plain model")
     modules = dict(model.named_modules(remove_duplicate=False))
+    # A module that the model holds under two names has its mask under both.
+    first = {module: name for name, module in site_modules(model).items()}
     for site, mask in masks.items():
-        if not site or site not in modules:
+        if not site or modules.get(site) not in first:
             raise InputError(f"the state dict has a mask for {site!r}, which {type(model).__name__} does not have")
         if mask.dtype != torch.bool or mask.dim() != 4 or len(mask) != 1 or not mask.numel() or mask.is_meta:
             raise InputError(
                 f"{site}.{KEY} is {mask.dtype} of shape {tuple(mask.shape)} on {mask.device}, not a bool (1, C, H, W) mask"
             )
-    # A module that the model holds under two names has its mask under both.
-    first = {module: name for name, module in site_modules(model).items()}
     masks = {first[modules[site]]: mask for site, mask in masks.items()}
     refuse_masked(model, list(masks))
     attach_(model, {site: DefectMask(mask[0].clone(), name=site) for site, mask in masks.items()})
@@ -100,9 +100,10 @@ def load_weights_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
 def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How = "tile") -> list[Defect]:
     """Fit the masks of ``model`` to another image size, in place.
 
-    Weights suit the masks they were trained with, so accuracy falls. Of 100 images that a trained model classified correctly at 32 x
-    32, the share left at 40 x 40 was highest with ``tile``; resizing the images back to the size of the masks lost far less, and
-    training on at the new size removes the problem. Masks of pattern ``channel`` fit any size without loss.
+    Weights suit the masks they were trained with, so accuracy falls. One ResNet-18/0.1-bottom, trained on ``shapes`` at 32 x 32 (99.8 %
+    of 2,000 test images), classified 64 % of the images enlarged to 40 x 40 correctly with ``tile``, 14 % with ``nearest`` and 13 %
+    with ``redraw``; with the images resized back to 32 x 32 instead, 99 %. Masks of pattern ``channel`` keep the same channels at any
+    size, but for ``redraw``.
 
     Args:
         model: Defective model that can take the new images.

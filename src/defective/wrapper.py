@@ -26,7 +26,7 @@ class SiteWrapper(nn.Module):
         self.training = module.training
         # Only what the module has now is forwarded or renamed: tools look for names of their own (base_layer, parametrizations) to
         # find what they have put in, and must find it inside the wrapper.
-        self.forwarded = _public_names(module)
+        self.forwarded = _forwarded_names(module)
         self.keys = frozenset(module.state_dict())
         self.module = module
         self.after = nn.Sequential().train(module.training)
@@ -72,7 +72,7 @@ class SiteWrapper(nn.Module):
             delattr(owner, name)
 
     def _owner(self, name: str) -> nn.Module | None:
-        """The module inside that has an attribute which the wrapper lends its name to."""
+        """The module inside that an attribute of the wrapper belongs to; None if it is the wrapper's own."""
         children = self.__dict__.get("_modules", {})
         if "after" not in children:
             return None
@@ -110,7 +110,7 @@ class SiteWrapper(nn.Module):
         return True
 
 
-def _public_names(module: nn.Module) -> frozenset[str]:
+def _forwarded_names(module: nn.Module) -> frozenset[str]:
     # dir() leaves out children that are named by numbers.
     names = [*dir(module), *(name for name, _ in module.named_children())]
     # Whoever takes a parametrization out must be told that this is a wrapper.
