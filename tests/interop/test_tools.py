@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-from collections.abc import Iterator
 from functools import cache
 
 import pytest
@@ -21,14 +20,6 @@ pytestmark = pytest.mark.filterwarnings(
     r"ignore:Please use quant_min and quant_max:UserWarning",
     r"ignore:The input of maxpool2d is not quantized:UserWarning",
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nothing_compiled() -> Iterator[None]:
-    """torch keeps a few compiled forms of each forward, and those of other tests count."""
-    torch.compiler.reset()
-    yield
-    torch.compiler.reset()
 
 
 @pytest.mark.parametrize("name", MODELS)
