@@ -155,7 +155,9 @@ class Core:
                 continue
             counts = result["values"]["test_accuracy"]
             accuracies_then = [row["test_accuracy"] for row in plain_run["history"]]
-            nearest = min(range(len(accuracies_then)), key=lambda i: abs(accuracies_then[i] - counts["hits"] / counts["total"]))
+            nearest = min(
+                range(len(accuracies_then)), key=lambda i: abs(accuracies_then[i] - counts["num_correct"] / counts["num_evaluated"])
+            )
             whole = nearest == len(accuracies_then) - 1
             found[_control(net)] = setup.target(SOURCE, stop_after=None if whole else nearest + 1)
         return found
@@ -199,7 +201,7 @@ class Core:
                 result = self.store.result(name) or {}
                 counts = result["values"]["test_accuracy"]
                 kept = {key: result[key] for key in ("seconds", "machine", "history")}
-                yield {"job": name, "net": title(job), "test_accuracy": counts["hits"] / counts["total"], **kept}
+                yield {"job": name, "net": title(job), "test_accuracy": counts["num_correct"] / counts["num_evaluated"], **kept}
 
 
 def _control(net: str) -> str:

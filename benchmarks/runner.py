@@ -80,7 +80,7 @@ class Runner:
         self.out.mkdir(parents=True, exist_ok=True)
         self.log, self.began = self.out / "log.txt", self.clock()
         self.log.write_text("")
-        self.document: Record = {"total": self.total, "limits": dict(self.parts), "steps": []}
+        self.document: Record = {"num_evaluated": self.total, "limits": dict(self.parts), "steps": []}
         self.spent = dict.fromkeys(self.parts, 0.0)
         self.behind: list[Running] = []
         try:

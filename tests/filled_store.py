@@ -60,8 +60,8 @@ def _values(job: Job) -> dict[str, dict[str, Any]]:
 
 
 def _rate(job: Job, name: str) -> dict[str, int]:
-    total = 1 + _draw(job, "total") % 999
-    return {"hits": _draw(job, name) % (total + 1), "total": total}
+    total = 1 + _draw(job, "num_evaluated") % 999
+    return {"num_correct": _draw(job, name) % (total + 1), "num_evaluated": total}
 
 
 def _draw(job: Job, name: str) -> int:

@@ -30,4 +30,4 @@ def table(said) -> list[list[str]]:
 
 
 def shown(rate: dict) -> str:
-    return f"{100 * rate['rate']:.1f} ({100 * rate['low']:.1f}–{100 * rate['high']:.1f})" if rate["total"] else "no images"
+    return f"{100 * rate['rate']:.1f} ({100 * rate['low']:.1f}–{100 * rate['high']:.1f})" if rate["num_evaluated"] else "no images"

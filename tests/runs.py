@@ -94,4 +94,4 @@ def made_values(job: Job) -> dict[str, object]:
             names = [f"{number}/{sigma}" for number in range(len(job.targets)) for sigma in job.sigmas]
         case ShuffleJob():
             names = [f"{number}/{grid}" for number in range(len(job.targets)) for grid in job.grids]
-    return {name: {"hits": (hits + 7 * number) % 1001, "total": 1000} for number, name in enumerate(names)}
+    return {name: {"num_correct": (hits + 7 * number) % 1001, "num_evaluated": 1000} for number, name in enumerate(names)}

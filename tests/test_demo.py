@@ -68,12 +68,12 @@ def test_the_page_shows_the_numbers_of_the_result(made):
         values = re.findall(r"<td>(.*?)<small>(.*?)</small></td>", cells)
         for net, (value, interval) in zip(("plain", "defective"), values, strict=True):
             rate = table[net][html.unescape(name)]
-            if rate["total"] == 0:
+            if rate["num_evaluated"] == 0:
                 assert (value, interval) == ("–", "no images")
                 continue
             assert value == f"{100 * rate['rate']:.1f}"
             assert interval.replace("\xa0", " ") == f"{100 * rate['low']:.1f}-{100 * rate['high']:.1f}, n = {rate['total']:,}"
-    assert table["plain"]["accuracy"]["total"] == 120
+    assert table["plain"]["accuracy"]["num_evaluated"] == 120
     assert "nan" not in re.sub(r"<svg.*?</svg>|base64,[^\"]*", "", made["page"], flags=re.DOTALL)
 
 
@@ -106,4 +106,4 @@ def test_the_command_prints_the_result(made, capsys, monkeypatch, form):
     assert max(map(len, out.splitlines())) <= 80
     for column, rate in made["result"]["table"]["defective"].items():
         assert column in out
-        assert (f"{100 * rate['rate']:.1f} (" if rate["total"] else "no images") in out
+        assert (f"{100 * rate['rate']:.1f} (" if rate["num_evaluated"] else "no images") in out

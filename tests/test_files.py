@@ -98,13 +98,13 @@ def cut(file: Path, end: int) -> None:
 BAD_FILES = {
     "missing": (lambda file: file.unlink(), "there is no such file"),
     "folder": (lambda file: (file.unlink(), file.mkdir()), "there is no such file"),
-    "empty": (lambda file: cut(file, 0), "is damaged or no safetensors file"),
-    "text": (lambda file: file.write_text("no safetensors file"), "is damaged or no safetensors file"),
-    "header cut off": (lambda file: cut(file, 50), "is damaged or no safetensors file"),
-    "tensors cut off": (lambda file: cut(file, -1), "is damaged or no safetensors file"),
+    "empty": (lambda file: cut(file, 0), "is corrupt or no safetensors file"),
+    "text": (lambda file: file.write_text("no safetensors file"), "is corrupt or no safetensors file"),
+    "header cut off": (lambda file: cut(file, 50), "is corrupt or no safetensors file"),
+    "tensors cut off": (lambda file: cut(file, -1), "is corrupt or no safetensors file"),
     "no metadata": (lambda file: save_file(TENSORS, file), "was not written by defective"),
     "other metadata": (lambda file: save_file(TENSORS, file, {"format": "pt"}), "was not written by defective"),
-    "damaged metadata": (lambda file: save_file(TENSORS, file, {"defective": "{"}), "is damaged or no safetensors file"),
+    "corrupt metadata": (lambda file: save_file(TENSORS, file, {"defective": "{"}), "is corrupt or no safetensors file"),
 }
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from defective.machine import bare
+from defective.machine import unwrap_model
 
 
 @pytest.fixture
@@ -11,6 +11,6 @@ def net():
 
 
 def test_the_net_inside_a_wrapper_is_found(net):
-    assert bare(net) is net
-    assert bare(nn.DataParallel(net)) is net
-    assert bare(torch.compile(nn.DataParallel(net), backend="eager")) is net
+    assert unwrap_model(net) is net
+    assert unwrap_model(nn.DataParallel(net)) is net
+    assert unwrap_model(torch.compile(nn.DataParallel(net), backend="eager")) is net

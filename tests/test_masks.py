@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from defective import InputError, sample_mask
-from defective.masks import live_count, stream
+from defective.masks import live_count, named_generator
 
 # Counts of dead neurons that the released generators wrote: total, keep probability, dead.
 RELEASED = [
@@ -68,18 +68,18 @@ def test_every_neuron_is_equally_likely_to_live():
 
 
 def test_bits_are_the_same_on_every_machine():
-    bits = sample_mask((64, 32, 32), 0.1, generator=stream(0, "mask/stem.norm"))
+    bits = sample_mask((64, 32, 32), 0.1, generator=named_generator(0, "mask/stem.norm"))
     digest = hashlib.sha256(bits.numpy().tobytes()).hexdigest()[:16]
     assert digest == "999bcd595cafd861"
 
 
 def test_streams_do_not_disturb_each_other():
-    a, b = stream(0, "a"), stream(0, "b")
+    a, b = named_generator(0, "a"), named_generator(0, "b")
     first = torch.rand(4, generator=a)
     torch.rand(100, generator=b)
-    again = stream(0, "a")
+    again = named_generator(0, "a")
     assert torch.equal(first, torch.rand(4, generator=again))
-    assert not torch.equal(first, torch.rand(4, generator=stream(1, "a")))
+    assert not torch.equal(first, torch.rand(4, generator=named_generator(1, "a")))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ NETS = ("plain", "bottom-0.5", "bottom-0.3", "bottom-0.1")
 
 
 def percent(counts):
-    return rate_percent(Rate.of(counts["hits"], counts["total"]))
+    return rate_percent(Rate.of(counts["num_correct"], counts["num_evaluated"]))
 
 
 def rows_of(page):
@@ -53,7 +53,7 @@ def test_the_table_of_the_readme_is_the_measured_one(net):
     ]
     assert rows_of("README.md")[f"`{net}`" + " (adversarial training)" * (net == "madry")] == cells
     white_box = defense(document, net, net, PGD, "target-correct")
-    assert net == "madry" or white_box["hits"] == 0
+    assert net == "madry" or white_box["num_correct"] == 0
 
 
 def test_what_the_readme_says_of_shape_and_of_accuracy_is_measured():

@@ -20,18 +20,18 @@ def many(*values, spread=1.0):
 
 
 @pytest.mark.parametrize(
-    ("hits", "total", "interval"),
+    ("num_correct", "num_evaluated", "interval"),
     [(81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (0, 20, (0.0, 0.1611)), (1, 29, (0.0061, 0.1718))],
 )
-def test_the_interval_of_a_rate_is_that_of_newcombes_table(hits, total, interval):
+def test_the_interval_of_a_rate_is_that_of_newcombes_table(num_correct, num_evaluated, interval):
     # Newcombe 1998, Statistics in Medicine 17, 857-872, Table I, method 3 (Wilson).
-    assert Rate.of(hits, total).interval == pytest.approx(interval, abs=6e-5)
+    assert Rate.of(num_correct, num_evaluated).interval == pytest.approx(interval, abs=6e-5)
 
 
 def test_nothing_counted_leaves_a_rate_open():
     nothing = Rate.among(everyone(5), ~everyone(5))
     assert math.isnan(nothing) and nothing.interval == (0.0, 1.0)
-    assert nothing.as_dict() == {"rate": None, "hits": 0, "total": 0, "low": 0.0, "high": 1.0}
+    assert nothing.as_dict() == {"rate": None, "num_correct": 0, "num_evaluated": 0, "low": 0.0, "high": 1.0}
 
 
 # The ranks that textbooks print for the 95 % interval of a median.

@@ -5,7 +5,7 @@ from torch import nn
 
 from defective.baselines import drop_, thermometer_
 from defective.errors import InputError
-from defective.masks import live_count, stream
+from defective.masks import live_count, named_generator
 from defective.models import ZOO, Ensemble, channel_widths, construct
 from defective.specs import NetSpec
 from defective.surgery import defect_
@@ -73,7 +73,7 @@ def member_seed(seed: int, index: int) -> int:
         >>> member_seed(0, 1) == member_seed(0, 1) != member_seed(1, 0)
         True
     """
-    return stream(seed, f"member/{index}").initial_seed() % (1 << 48)
+    return named_generator(seed, f"member/{index}").initial_seed() % (1 << 48)
 
 
 def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, image_size: int, width_mult: float) -> nn.Module:

@@ -151,16 +151,16 @@ def _page(
 
 
 def _share(rate: Rate) -> str:
-    return f"{100 * rate:.0f}\N{NO-BREAK SPACE}%" if rate.total else "an unknown share"
+    return f"{100 * rate:.0f}\N{NO-BREAK SPACE}%" if rate.num_evaluated else "an unknown share"
 
 
 def _cell(rate: Rate) -> dict[str, str]:
-    if rate.total == 0:
+    if rate.num_evaluated == 0:
         return {"value": "–", "interval": "no images"}
     low, high = rate.interval
     return {
         "value": f"{100 * rate:.1f}",
-        "interval": f"{100 * low:.1f}-{100 * high:.1f}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{rate.total:,}",
+        "interval": f"{100 * low:.1f}-{100 * high:.1f}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{rate.num_evaluated:,}",
     }
 
 

@@ -109,7 +109,7 @@ def read_tensors(path: Path, names: Collection[str] | None = None) -> tuple[dict
     """Read what :func:`write_tensors` wrote, or those of the tensors that are named and there.
 
     Raises:
-        InputError: If the file is missing, damaged or not ours.
+        InputError: If the file is missing, corrupt or not ours.
     """
     with _opened(path) as (stored, about):
         there = set(stored.keys()).intersection(stored.keys() if names is None else names)
@@ -136,4 +136,4 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     except KeyError:
         raise InputError(f"{path} was not written by defective") from None
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is damaged or no safetensors file: {error}") from None
+        raise InputError(f"{path} is corrupt or no safetensors file: {error}") from None

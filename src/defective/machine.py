@@ -64,7 +64,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
-def bare(model: nn.Module) -> nn.Module:
+def unwrap_model(model: nn.Module) -> nn.Module:
     """The net inside what torch.compile, DataParallel and DDP wrap."""
     model = getattr(model, "_orig_mod", model)
     return model.module if isinstance(model, nn.DataParallel | DistributedDataParallel) else model
@@ -113,7 +113,7 @@ def _cpu_name() -> str:
     return _cpu_info("model name") or platform.processor() or platform.machine()
 
 
-def age() -> float:
+def process_uptime() -> float:
     """Seconds since this process began, its imports included; 0 where the system does not say."""
     try:
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
@@ -122,6 +122,6 @@ def age() -> float:
         return 0.0
 
 
-def world() -> tuple[int, int]:
+def rank_and_world_size() -> tuple[int, int]:
     """This process's rank and the number of processes that torchrun started; ``(0, 1)`` without it."""
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))

@@ -12,7 +12,7 @@ from defective.dry_run import site_outputs
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of
 from defective.layers import DefectMask, pattern_of
-from defective.machine import bare
+from defective.machine import unwrap_model
 from defective.masks import MaskDraw
 from defective.sites import architecture_of, forget_spec, image_shape
 from defective.specs import NetSpec
@@ -49,7 +49,7 @@ def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[De
         >>> [defect.live for defect in attach_masks_(net, state)]
         [4096, 4096, 2048, 2048]
     """
-    model = bare(model)
+    model = unwrap_model(model)
     masks = {_site(key): mask for key, mask in state_dict.items() if key.endswith(f".{KEY}")}
     if not masks:
         raise InputError(f"no key of this state dict ends with .{KEY}: it is that of a plain model")
@@ -88,7 +88,7 @@ def load_weights_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
         >>> bool((net.head.weight == plain.head.weight).all())
         True
     """
-    model = bare(model)
+    model = unwrap_model(model)
     own = {key: tensor for key, tensor in model.state_dict().items() if key.rpartition(".")[2] == KEY}
     try:
         model.load_state_dict({**own, **state_dict})
@@ -123,7 +123,7 @@ def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How 
         >>> [defect.shape for defect in resize_masks_(net, 48)][:1], net(torch.rand(1, 3, 48, 48)).shape
         ([(8, 48, 48)], torch.Size([1, 10]))
     """
-    model = bare(model)
+    model = unwrap_model(model)
     layers = mask_layers(model)
     if not layers:
         raise InputError("this model has no masks to resize: call defect_ first")

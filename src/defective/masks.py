@@ -79,11 +79,11 @@ def sample_mask(
     return kept.view(drawn_shape).expand(shape).contiguous()
 
 
-def stream(seed: int, name: str) -> torch.Generator:
+def named_generator(seed: int, name: str) -> torch.Generator:
     """A CPU generator for one named draw, so that a draw does not depend on which others were made before it.
 
     Example:
-        >>> a, b = stream(0, "stem.norm"), stream(0, "stem.norm")
+        >>> a, b = named_generator(0, "stem.norm"), named_generator(0, "stem.norm")
         >>> bool((torch.rand(3, generator=a) == torch.rand(3, generator=b)).all())
         True
     """
@@ -114,5 +114,5 @@ class MaskDraw:
             >>> int(MaskDraw("stem.norm", 0.1).sample((8, 32, 32)).sum())
             820
         """
-        generator = stream(self.seed, f"mask/{self.site}")
+        generator = named_generator(self.seed, f"mask/{self.site}")
         return sample_mask(shape, self.keep_prob, pattern=self.pattern, sampling=self.sampling, generator=generator)

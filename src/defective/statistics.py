@@ -23,9 +23,9 @@ INDEPENDENT: Mapping[int, float] = MappingProxyType({})
 
 
 class Rate(float):
-    r"""A share ``hits / total`` that is a plain float and remembers its counts; nan if there is nothing to count.
+    r"""A share ``num_correct / num_evaluated`` that is a plain float and remembers its counts; nan if there is nothing to count.
 
-    Its interval is Wilson's, with ``z = 1.96`` and ``n = total``:
+    Its interval is Wilson's, with ``z = 1.96`` and ``n = num_evaluated``:
 
     .. math:: \frac{p + z^2 / 2n \pm z \sqrt{p (1 - p) / n + z^2 / 4n^2}}{1 + z^2 / n}
 
@@ -33,17 +33,17 @@ class Rate(float):
 
     Example:
         >>> rate = Rate.of(30, 40)
-        >>> rate, rate.hits, rate.total, [round(bound, 3) for bound in rate.interval]
+        >>> rate, rate.num_correct, rate.num_evaluated, [round(bound, 3) for bound in rate.interval]
         (0.75, 30, 40, [0.598, 0.858])
     """
 
-    hits: int
-    total: int
+    num_correct: int
+    num_evaluated: int
 
     @classmethod
-    def of(cls, hits: int, total: int) -> Self:
-        rate = cls(hits / total if total else math.nan)
-        rate.hits, rate.total = hits, total
+    def of(cls, num_correct: int, num_evaluated: int) -> Self:
+        rate = cls(num_correct / num_evaluated if num_evaluated else math.nan)
+        rate.num_correct, rate.num_evaluated = num_correct, num_evaluated
         return rate
 
     @classmethod
@@ -54,15 +54,21 @@ class Rate(float):
     @property
     def interval(self) -> tuple[float, float]:
         """Bounds in [0, 1]; ``(0, 1)`` without counts."""
-        if self.total == 0:
+        if self.num_evaluated == 0:
             return 0.0, 1.0
-        low, high = scipy.stats.binomtest(self.hits, self.total).proportion_ci(0.95, "wilson")
+        low, high = scipy.stats.binomtest(self.num_correct, self.num_evaluated).proportion_ci(0.95, "wilson")
         return float(low), float(high)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; the rate is None where nothing was counted."""
         low, high = self.interval
-        return {"rate": float(self) if self.total else None, "hits": self.hits, "total": self.total, "low": low, "high": high}
+        return {
+            "rate": float(self) if self.num_evaluated else None,
+            "num_correct": self.num_correct,
+            "num_evaluated": self.num_evaluated,
+            "low": low,
+            "high": high,
+        }
 
 
 class Difference(NamedTuple):
@@ -231,7 +237,7 @@ def paired_difference(left: PerImage, right: PerImage) -> Difference:
     """
     correlated = correlation(left, right)
     ours, theirs = Rate.among(*left), Rate.among(*right)
-    if not (ours.total and theirs.total):
+    if not (ours.num_evaluated and theirs.num_evaluated):
         return Difference(math.nan, -1.0, 1.0)
     return _mover((ours, *ours.interval), (theirs, *theirs.interval), correlated)
 

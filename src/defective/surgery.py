@@ -10,7 +10,7 @@ from defective.dry_run import site_outputs
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of
 from defective.layers import DefectMask, pattern_of
-from defective.machine import bare
+from defective.machine import unwrap_model
 from defective.masks import MaskDraw
 from defective.sites import Blocks, Sites, block_sites, forget_spec, image_shape, named_sites, refuse_both
 from defective.specs import Pattern, Placement, Sampling
@@ -74,7 +74,7 @@ def defect_(
         >>> defect_(net, 0.25, sites=["1"], example_inputs=torch.zeros(1, 3, 16, 16))
         [Defect(site='1', shape=(8, 16, 16), keep_prob=0.25, pattern='neuron', live=512, total=2048)]
     """
-    model = bare(model)
+    model = unwrap_model(model)
     refuse_both(blocks, sites)
     names = block_sites(model, "bottom" if blocks is None else blocks, placement) if sites is None else named_sites(model, sites)
     refuse_masked(model, names)
@@ -119,7 +119,7 @@ def mask_layers(model: nn.Module) -> dict[str, DefectMask]:
         {'0': DefectMask(4x2x2, live=8 of 16)}
     """
     found = {}
-    for name, module in site_modules(bare(model)).items():
+    for name, module in site_modules(unwrap_model(model)).items():
         for layer in module.after if isinstance(module, SiteWrapper) else [module]:
             if isinstance(layer, DefectMask):
                 found[name] = layer
@@ -136,7 +136,7 @@ def restore_(model: nn.Module) -> None:
         >>> defects(net), list(net.state_dict())
         ([], ['0.weight', '0.bias'])
     """
-    model = bare(model)
+    model = unwrap_model(model)
     if unwrap_(model, DefectMask):
         forget_spec(model)
 

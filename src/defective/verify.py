@@ -10,7 +10,7 @@ from defective.baselines.drop import drop_sites
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of, evaluating
 from defective.layers import DefectMask, pattern_of
-from defective.machine import bare
+from defective.machine import unwrap_model
 from defective.masks import live_count
 from defective.models import Ensemble
 from defective.sites import architecture_of, block_sites
@@ -41,7 +41,7 @@ def verify(model: nn.Module) -> None:
         Traceback (most recent call last):
         defective.errors.InputError: the spec vgg19/0.5-bottom has a mask at 'blocks.0.norm1', and the model has none there
     """
-    model = bare(model)
+    model = unwrap_model(model)
     for site, layer in mask_layers(model).items():
         _check_mask(site, layer)
     for module in model.modules():

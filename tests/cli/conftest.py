@@ -90,7 +90,7 @@ def _write_data(place: Path) -> None:
 def _write_stores(place: Path) -> None:
     Store(place / "nothing-done")
     for name, spec, result in (
-        ("damaged-store", net().model_dump_json(), '{"values": '),
+        ("corrupt-store", net().model_dump_json(), '{"values": '),
         ("other-version", '{"kind": "train"}', json.dumps(blank(net()))),
     ):
         job = Store(place / name).at("train-0")
@@ -110,10 +110,10 @@ def _write_nets(place: Path) -> None:
     save_file({"a": torch.zeros(2)}, place / "foreign.safetensors")
     write_tensors(place / "of-birds.safetensors", {"x_adv": torch.zeros(1)}, {"data": "birds"})
     (place / "syntax.py").write_text("def net(:\n")
-    for name in ("other-run", "damaged-run"):
+    for name in ("other-run", "corrupt-run"):
         (place / name).mkdir()
     (place / "other-run/result.json").write_text('{"net": "vgg19"}')
-    (place / "damaged-run/result.json").write_text('{"net": ')
+    (place / "corrupt-run/result.json").write_text('{"net": ')
     write_tensors(place / "begun-run" / "state.safetensors", {"a": torch.zeros(1)}, {"key": "another", "history": []})
 
 

@@ -25,9 +25,9 @@ def test_attack_keeps_images_inside_the_ball(place, run, tmp_path):
     with safe_open(made, "pt") as stored:
         x_adv, index = stored.get_tensor("x_adv"), stored.get_tensor("index")
         fooled = stored.get_tensor("predicted") != stored.get_tensor("y")
-    assert x_adv.dtype == torch.uint8 and len(x_adv) == document["fooled"]["total"] == 6
+    assert x_adv.dtype == torch.uint8 and len(x_adv) == document["fooled"]["num_evaluated"] == 6
     assert (x_adv.int() - data.x[index].int()).abs().max() == 16
-    assert document["fooled"]["hits"] == int(fooled.sum())
+    assert document["fooled"]["num_correct"] == int(fooled.sum())
     cells = table(run(f"attack own_nets:bright --data folder:data --attack {FGSM} --samples 6 --out {made}"))
     assert cells == [["own_nets:bright", FGSM, "6", shown(document["fooled"])]]
 
@@ -57,7 +57,7 @@ def test_evaluate_says_the_same_in_table_json_and_files(place, run, tmp_path):
     with safe_open(tmp_path / "out" / "outcomes.safetensors", "pt") as stored:
         for number, cell in enumerate(document["cells"]):
             right = [stored.get_tensor(f"{number}.{part}") for part in ("adv_correct", "clean_correct", "fooled")]
-            assert cell["defense"]["paper"]["hits"] == int((right[0] & right[1] & right[2]).sum())
+            assert cell["defense"]["paper"]["num_correct"] == int((right[0] & right[1] & right[2]).sum())
 
 
 def test_evaluate_scores_crafted_images_as_if_it_had_made_them(place, run, tmp_path):

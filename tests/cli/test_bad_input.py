@@ -110,7 +110,7 @@ TRAINING = [
     (f"{TRAIN} --out notes.txt", "notes.txt is a file"),
     (f"{TRAIN} --out notes.txt/deeper", "notes.txt is a file"),
     (f"{TRAIN} --out other-run", "other-run holds another training run (its net differs)"),
-    (f"{TRAIN} --out damaged-run", "damaged-run/result.json is damaged"),
+    (f"{TRAIN} --out corrupt-run", "corrupt-run/result.json is corrupt"),
     (f"{TRAIN} --out begun-run", "begun-run/state.safetensors"),
     # One step an epoch: the loss before it is finite, the net after it is not.
     (f"{TRAIN} --epochs 1 --lr 1e30", "step of epoch 1 (learning rate 1e+30)"),
@@ -143,7 +143,7 @@ ATTACKS = [
     (f"{ATTACK} --out notes.txt/new", "notes.txt is a file"),
     (f"attack nowhere.safetensors {CRAFT}", "'nowhere.safetensors'"),
     (f"attack data {CRAFT}", "data/model.safetensors"),
-    (f"attack cut.safetensors {CRAFT}", "cut.safetensors is damaged"),
+    (f"attack cut.safetensors {CRAFT}", "cut.safetensors is corrupt"),
     (f"attack foreign.safetensors {CRAFT}", "foreign.safetensors was not written by defective"),
     (f"attack notes.txt {CRAFT}", "notes.txt"),
     (f"attack of-birds.safetensors {CRAFT}", "of-birds.safetensors"),

@@ -70,10 +70,10 @@ def test_data_check_of_files_that_are_not_there_is_1(run, cache):
     code, out, err = run("data check mnist --json")
     assert (code, err) == (1, "")
     assert [row["state"] for row in json.loads(out)] == ["missing"] * 4
-    damaged = cache / "downloads" / "mnist" / "t10k-labels-idx1-ubyte.gz"
-    damaged.parent.mkdir(parents=True)
-    damaged.write_bytes(b"damaged")
-    assert "damaged" in run("data check mnist --json").out
+    corrupt = cache / "downloads" / "mnist" / "t10k-labels-idx1-ubyte.gz"
+    corrupt.parent.mkdir(parents=True)
+    corrupt.write_bytes(b"corrupt")
+    assert "corrupt" in run("data check mnist --json").out
 
 
 def test_train_writes_a_net_and_is_not_repeated(place, run, tmp_path, monkeypatch):

@@ -12,9 +12,9 @@ from runs import finish, plan_of
 
 PLAN = plan_of("figure14", data="data")
 PLAIN, DEFECTIVE = PLAN.jobs
-# What is damaged.
+# What is corrupt.
 FILE = f"jobs/{name_of(DEFECTIVE)}/result.json"
-LEFT_OUT = f"warning: store/{FILE} is damaged: left out; defective reproduce does the job again\n"
+LEFT_OUT = f"warning: store/{FILE} is corrupt: left out; defective reproduce does the job again\n"
 REPRODUCE = "reproduce figure14 --data folder:data --device cpu --store"
 
 
@@ -49,7 +49,7 @@ def test_what_only_looks_leaves_it_out_and_says_so(store, run):
     assert (code, out) == (2, "") and err.splitlines()[0] + "\n" == LEFT_OUT
     assert (
         err.splitlines()[1]
-        == f"error: the result of {name_of(DEFECTIVE)} is damaged or gone; defective reproduce does the job again"
+        == f"error: the result of {name_of(DEFECTIVE)} is corrupt or gone; defective reproduce does the job again"
     )
     assert listing(store.folder) == before
 
@@ -65,7 +65,7 @@ def test_the_report_leaves_it_out_and_says_so(store, run):
 
 
 @pytest.mark.parametrize("text", ['{"values": {}}', '{"values": 3}', '{"values": {"test_accuracy": 3}}', "[]"])
-def test_json_of_another_form_is_damaged_too(store, run, text):
+def test_json_of_another_form_is_corrupt_too(store, run, text):
     (store.folder / FILE).write_text(text)
     for command in ("store ls --store store", "store export --store store --out out", "report --store store --out page"):
         said = run(command)
@@ -87,10 +87,10 @@ def test_a_plan_that_cannot_be_read_is_left_out_with_one_warning(store, run, cha
     for command, said in expected.items():
         again = run(command)
         assert again[:2] == said[:2] and said.err == ""
-        assert again.err.startswith(f"warning: store/plans/{file.name} is damaged ({wrong}") and again.err.endswith("): left out\n")
+        assert again.err.startswith(f"warning: store/plans/{file.name} is corrupt ({wrong}") and again.err.endswith("): left out\n")
         assert again.err.count("\n") == 1
     code, _, err = run("report --store store --out page")
-    assert code == 0 and err.count("warning: ") == 1 and f"store/plans/{file.name} is damaged" in err
+    assert code == 0 and err.count("warning: ") == 1 and f"store/plans/{file.name} is corrupt" in err
 
 
 @pytest.mark.parametrize("command", ["store ls --store store", "report --store store --out page"])
@@ -109,9 +109,9 @@ def test_several_are_one_line(store, run):
         if job not in PLAN.jobs:
             finish(store, job)
             (store.at(job) / "result.json").write_text("")
-    damaged = len(store.damaged())
+    corrupt = len(store.corrupt())
     err = run("store ls --store store").err
-    assert damaged > 3 and err.count("\n") == 1 and f" and {damaged - 3} more are damaged: " in err
+    assert corrupt > 3 and err.count("\n") == 1 and f" and {corrupt - 3} more are corrupt: " in err
 
 
 def test_reproduce_does_it_again_and_keeps_what_was_there(place, tmp_path, run):
@@ -121,12 +121,12 @@ def test_reproduce_does_it_again_and_keeps_what_was_there(place, tmp_path, run):
     (store.folder / FILE).write_text('{"values": ')
     before = listing(store.at(DEFECTIVE))
     said = run(f"{REPRODUCE} {tmp_path / 'store'} --dry-run --json")
-    assert f"{FILE} is damaged: " in said.err and said.err.count("is damaged") == 1
+    assert f"{FILE} is corrupt: " in said.err and said.err.count("is corrupt") == 1
     assert [job["stored"] for job in json.loads(said.out)["jobs"]] == [True, False]
     said = run(f"{REPRODUCE} {tmp_path / 'store'} --json")
-    assert said.code == 0 and said.err.count("is damaged") == 1 and json.loads(said.out)["jobs"]["executed"] == 1
+    assert said.code == 0 and said.err.count("is corrupt") == 1 and json.loads(said.out)["jobs"]["executed"] == 1
     assert [store.result(job)["values"] for job in PLAN.jobs] == [first, other]
-    assert listing(store.folder / "damaged" / f"{name_of(DEFECTIVE)}-1") == before
+    assert listing(store.folder / "corrupt" / f"{name_of(DEFECTIVE)}-1") == before
     assert parse(run(f"{REPRODUCE} {tmp_path / 'store'} --json"))["jobs"]["executed"] == 0
 
 

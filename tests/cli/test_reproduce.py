@@ -33,7 +33,7 @@ def filled(folder, name, hits):
     store = Store(folder)
     for job in plan_of(name, data="data").jobs:
         net = job.net if job.kind == "train" else job.target.net if job.kind == "score" else ""
-        values = {"hits": hits(str(net)), "total": 1000}
+        values = {"num_correct": hits(str(net)), "num_evaluated": 1000}
         finish(store, job, dict.fromkeys(("test_accuracy", "fooled", "paper", "target-correct", "all"), values), chance=0.1)
     return store
 
@@ -111,7 +111,7 @@ def test_it_runs_what_is_missing_and_shows_what_it_measured(place, tmp_path, run
     stored = {job.net: store.result(job)["values"]["test_accuracy"] for job in plan_of("figure14", data="data").jobs}
     measured = [cell["measured"] for cell in made["cells"] if cell["measured"]]
     counts = [[(each["num_correct"], each["num_evaluated"]) for each in one["counts"]] for one in measured]
-    assert counts == [[(each["hits"], each["total"])] for each in stored.values()]
+    assert counts == [[(each["num_correct"], each["num_evaluated"])] for each in stored.values()]
     assert made["data"] == {"cifar10": "data"} and made["scale"] == "tiny"
     before = listing(store.folder)
     again = parse(run(f"{command} --json"))
@@ -169,7 +169,7 @@ def test_of_several_seeds_the_interval_of_the_mean_is_shown(place, tmp_path, run
     store = Store(tmp_path / "store")
     for job in plan_of("figure14", data="data", seeds=3).jobs:
         if (str(job.net), job.seed) not in [("resnet18/0.5-bottom", 0), ("resnet18/0.5-bottom", 4)]:
-            finish(store, job, {"test_accuracy": {"hits": 5000 + 100 * job.seed, "total": 10_000}})
+            finish(store, job, {"test_accuracy": {"num_correct": 5000 + 100 * job.seed, "num_evaluated": 10_000}})
     said = run(f"{QUICK} --store {store.folder} --seeds 3 --time-budget 0.001s")
     # One of three seeds: Wilson's interval of 5200 among 10000.
     assert table(said) == [
@@ -184,7 +184,7 @@ def test_of_several_seeds_the_interval_of_the_mean_is_shown(place, tmp_path, run
 @pytest.mark.parametrize(("exhibit", "kept"), [("figure14", 2 + 0.005 * 2), ("table8", 2 + 0.005 * 39)])
 def test_time_is_kept_for_writing_down_what_is_there(place, tmp_path, run, monkeypatch, exhibit, kept):
     given = []
-    monkeypatch.setattr(command, "age", lambda: 1.0)
+    monkeypatch.setattr(command, "process_uptime", lambda: 1.0)
     monkeypatch.setattr(command, "until", lambda seconds: given.append(seconds) or until(0))
     for budget in ("20s", "10m"):
         run(f"reproduce {exhibit} {DATA} --store {tmp_path / 'store'} --time-budget {budget}")

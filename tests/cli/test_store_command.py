@@ -105,8 +105,8 @@ def test_show_prints_spec_and_result(store, run):
     assert document == {"job": name, "spec": NET.model_dump(mode="json"), "result": store.result(NET)}
     assert parse(run(f"store show {name[:14]} --store store --json")) == document
     said = run(f"store show {name} --store store").out
-    hits = store.result(NET)["values"]["test_accuracy"]["hits"]
-    assert describe(NET) in said and f"hits {hits}, total 1000" in said and "1.5 s" in said
+    hits = store.result(NET)["values"]["test_accuracy"]["num_correct"]
+    assert describe(NET) in said and f"num_correct {hits}, num_evaluated 1000" in said and "1.5 s" in said
 
 
 def test_show_needs_one_job(store, run):

@@ -70,7 +70,7 @@ def test_one_wrong_bit_is_noticed(whole):
     content = bytearray(whole.read_bytes())
     content[1500] ^= 1
     whole.write_bytes(content)
-    assert_refused(whole, "damaged")
+    assert_refused(whole, "corrupt")
 
 
 OUTSIDE = ["../evil", "a/../../evil", "/tmp/evil", "C:/evil", "C:\\evil", "C:evil", "..\\evil", "\\evil", "//host/share/evil"]
@@ -89,7 +89,7 @@ def write_zip(path: Path, *members: zipfile.ZipInfo) -> None:
             archive.writestr(member, b"evil")
 
 
-def test_a_damaged_header_is_not_taken_for_the_end(tmp_path):
+def test_a_corrupt_header_is_not_taken_for_the_end(tmp_path):
     write_tar(tmp_path / "t.tar", *map(tarfile.TarInfo, ("one", "two", "three")))
     content = bytearray((tmp_path / "t.tar").read_bytes())
     content[content.index(b"two")] ^= 1

@@ -56,7 +56,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_file_counts_as_none_and_is_removed(cache, sets, damage):
+def test_a_corrupt_file_counts_as_none_and_is_removed(cache, sets, damage):
     kept.store("made", "key", sets)
     file = cache / "decoded" / "made-key.safetensors"
     DAMAGE[damage](file, sets)

@@ -141,7 +141,7 @@ def test_the_second_address_is_used_when_the_first_fails(server, tmp_path, first
     assert names(tmp_path) == ["file.bin"]
 
 
-def test_a_damaged_file_is_fetched_again(server, tmp_path):
+def test_a_corrupt_file_is_fetched_again(server, tmp_path):
     (tmp_path / "file.bin").write_bytes(OTHER)
     assert fetch(remote(server.url("good")), tmp_path).read_bytes() == CONTENT
 
@@ -169,14 +169,14 @@ def test_a_data_set_of_one_file_is_a_file_and_of_several_a_folder(server, cache,
     assert names(cache / "downloads" / "mnist") == ["file.bin", "second.bin"]
 
 
-def test_files_are_whole_damaged_or_missing(cache, monkeypatch):
+def test_files_are_whole_corrupt_or_missing(cache, monkeypatch):
     monkeypatch.setitem(REMOTES, "mnist", tuple(remote()._replace(name=name) for name in ("a", "b", "c")))
     folder = cache / "downloads" / "mnist"
     assert verify("mnist") == [(str(folder / name), "missing") for name in "abc"]
     folder.mkdir(parents=True)
     (folder / "a").write_bytes(CONTENT)
     (folder / "b").write_bytes(OTHER)
-    assert verify("mnist") == [(str(folder / "a"), "whole"), (str(folder / "b"), "damaged"), (str(folder / "c"), "missing")]
+    assert verify("mnist") == [(str(folder / "a"), "whole"), (str(folder / "b"), "corrupt"), (str(folder / "c"), "missing")]
 
 
 def test_a_file_put_there_by_hand_needs_no_network(cache, monkeypatch):

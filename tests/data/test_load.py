@@ -52,7 +52,7 @@ def test_the_second_load_does_not_decode(tree, cache, monkeypatch):
     assert (again.name, again.split, again.classes) == (first.name, first.split, first.classes)
 
 
-def test_a_changed_image_and_a_damaged_cache_are_decoded_anew(tree, cache):
+def test_a_changed_image_and_a_corrupt_cache_are_decoded_anew(tree, cache):
     load_data(f"folder:{tree}")
     write_image(tree / "train" / "cat" / "0.png", pixels(99))
     changed = load_data(f"folder:{tree}")

@@ -79,7 +79,7 @@ PROBLEMS = {
     ("cifar10", "no test"): (lambda root: (root / "test_batch.bin").unlink(), "test_batch.bin is missing"),
     ("cifar10", "no names"): (lambda root: (root / "batches.meta.txt").unlink(), "batches.meta.txt is missing"),
     ("cifar10", "nine names"): (change("batches.meta.txt", lambda b: b[9:]), "batches.meta.txt names 9 classes; CIFAR-10 has 10"),
-    ("cifar10", "no text"): (change("batches.meta.txt", lambda b: b"\xff" * 9), "batches.meta.txt is damaged: it is no text"),
+    ("cifar10", "no text"): (change("batches.meta.txt", lambda b: b"\xff" * 9), "batches.meta.txt is corrupt: it is no text"),
     ("mnist", "bad magic"): (
         gz(lambda b: gzip.compress(b"\0\0\x0d\3" + gzip.decompress(b)[4:])),
         "is not an IDX file of bytes with 3 axes",
@@ -94,12 +94,12 @@ PROBLEMS = {
     ),
     ("mnist", "short"): (gz(lambda b: gzip.compress(gzip.decompress(b)[:-1])), "its header promises 2352 bytes, 2351 follow"),
     ("mnist", "long"): (gz(lambda b: gzip.compress(gzip.decompress(b) + b"x")), "its header promises 2352 bytes, 2353 follow"),
-    ("mnist", "cut off"): (gz(lambda b: b[:-100]), "t10k-images-idx3-ubyte.gz is damaged or cut off"),
+    ("mnist", "cut off"): (gz(lambda b: b[:-100]), "t10k-images-idx3-ubyte.gz is corrupt or cut off"),
     ("mnist", "wrong bit"): (
         gz(lambda b: b[:1000] + bytes([b[1000] ^ 1]) + b[1001:]),
-        "t10k-images-idx3-ubyte.gz is damaged or cut off",
+        "t10k-images-idx3-ubyte.gz is corrupt or cut off",
     ),
-    ("mnist", "no gzip"): (gz(lambda b: b"text"), "t10k-images-idx3-ubyte.gz is damaged or cut off"),
+    ("mnist", "no gzip"): (gz(lambda b: b"text"), "t10k-images-idx3-ubyte.gz is corrupt or cut off"),
     ("mnist", "fewer labels"): (gz_labels([1, 2]), "t10k has 3 images but 2 labels"),
     ("mnist", "label 10"): (gz_labels([1, 2, 10]), "is not MNIST: t10k holds label 10"),
     ("mnist", "no images"): (
@@ -135,7 +135,7 @@ PROBLEMS = {
         lambda root: (root / "val/images/val_1.JPEG").unlink(),
         "val/images/val_1.JPEG is missing",
     ),
-    ("tiny-imagenet", "damaged image"): (
+    ("tiny-imagenet", "corrupt image"): (
         change("train/n01/images/n01_1.JPEG", lambda b: b[:700]),
         "n01_1.JPEG is not a whole image",
     ),
@@ -143,7 +143,7 @@ PROBLEMS = {
 
 
 @pytest.mark.parametrize(("kind", "problem"), PROBLEMS)
-def test_damaged_and_incomplete_files_are_named(tmp_path, kind, problem):
+def test_corrupt_and_incomplete_files_are_named(tmp_path, kind, problem):
     write, read = {
         "cifar10": (write_cifar10, read_cifar10),
         "mnist": (lambda root: write_mnist(root, packed=True), read_mnist),

@@ -143,7 +143,7 @@ def test_a_misnamed_file_is_refused_by_name(tmp_path, name):
         load_stimuli(tmp_path, CIFAR10, image_shape=SHAPE)
 
 
-def test_a_damaged_file_is_refused_by_name_also_from_an_archive(tmp_path):
+def test_a_corrupt_file_is_refused_by_name_also_from_an_archive(tmp_path):
     write_stimuli(tmp_path / "tree")
     bad = tmp_path / "tree" / "edges" / "airplane1.png"
     bad.write_bytes(bad.read_bytes()[:40])

@@ -77,7 +77,7 @@ def test_gray_files_give_three_equal_channels(images, crop_seed):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_damaged_file_is_named_in_one_line(images, workers):
+def test_a_corrupt_file_is_named_in_one_line(images, workers):
     bad = images.listing.files[4]
     bad.write_bytes(bad.read_bytes()[:500])
     with pytest.raises(InputError, match=rf"^{bad} is not a whole image: [^\n]*$"):

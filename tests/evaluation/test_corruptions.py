@@ -51,7 +51,7 @@ def test_every_model_sees_the_same_images(corners):
     for k in (2, 4):
         images = shuffle_patches(x, k, generator=torch.Generator().manual_seed(3))
         expected = accuracy(Corner(), images, y)
-        assert (curve[k].hits, curve[k].total) == (expected.hits, 400)
+        assert (curve[k].num_correct, curve[k].num_evaluated) == (expected.num_correct, 400)
     assert shuffle_curve(Corner(), x, y, grids=(4,), seed=3)[4] == curve[4]
     assert shuffle_curve(Corner(), x / 255, y, grids=(2, 4), seed=3) == curve
     assert shuffle_curve(Corner(), x, y, grids=(2, 4), seed=4) != curve

@@ -9,7 +9,7 @@ from defective.attacks import boundary_details, boundary_score
 from defective.data import ImageSet
 from defective.evaluation import Decision, EvaluatedModel, decide, decision
 from defective.evaluation.settings import Settings
-from defective.masks import stream
+from defective.masks import named_generator
 from evaluations import stored
 from problems import level_set, plane
 
@@ -59,7 +59,7 @@ def test_the_score_is_that_of_the_attack_on_the_same_images(judged, directions, 
     found = decide(subject, spec(40, directions), samples=5, seed=6)
     assert torch.equal(found.index, subject.sample(5, seed=6))
     x, y = subject.data.take(found.index)
-    walk = boundary_details(subject.model, x / 255, y, steps=40, generator=stream(6, "decision"), schedule=schedule)
+    walk = boundary_details(subject.model, x / 255, y, steps=40, generator=named_generator(6, "decision"), schedule=schedule)
     assert found.score == pytest.approx(boundary_score(x / 255, walk.x_adv), rel=1e-6)
     assert found.queries.tolist() == walk.queries.tolist() and found.started.all()
     document = found.as_dict()

@@ -49,7 +49,7 @@ def test_every_target_meets_every_source_and_attack(drawn, zoo):
             assert outcome.threat_model == threat_model(sources[outcome.adversarial.source], targets[outcome.target])
     document = plain(found)
     for cell, outcome in zip(document["cells"], found.outcomes, strict=True):
-        assert cell["defense"]["all"]["total"] == cell["images"] == len(outcome.adversarial.index) <= 6
+        assert cell["defense"]["all"]["num_evaluated"] == cell["images"] == len(outcome.adversarial.index) <= 6
         assert cell["sample"] == index_hash(outcome.adversarial.index) and cell["change"]["linf_max"] <= 8 / 255 + 1e-6
 
 
@@ -73,7 +73,7 @@ def test_outcomes_are_those_of_the_nets(data):
     made = generate(EvaluatedModel.of("source", plane(), data), FGSM, samples=30, seed=4)
     stored = found.as_tensors()
     for number, (name, net) in enumerate(targets.items()):
-        assert (found.accuracies[name].hits, found.accuracies[name].total) == (
+        assert (found.accuracies[name].num_correct, found.accuracies[name].num_evaluated) == (
             int((net(data.x / 255).argmax(1) == data.y).sum()),
             60,
         )
@@ -84,7 +84,7 @@ def test_outcomes_are_those_of_the_nets(data):
             assert torch.equal(stored[f"{number}.{part}"], tensor)
         counted = right[0] & made.fooled
         rate = found.outcomes[number].rate()
-        assert (rate.hits, rate.total) == (int((right[1] & counted).sum()), int(counted.sum()))
+        assert (rate.num_correct, rate.num_evaluated) == (int((right[1] & counted).sum()), int(counted.sum()))
 
 
 def test_sets_that_were_crafted_before_are_scored_first_whatever_the_parts(data):
@@ -152,7 +152,7 @@ def test_each_part_can_be_run_alone(data, part):
     for name, key in parts.items():
         assert bool(document[key]) is (name == part)
     assert bool(document["differences"]) is (part == "transfer")
-    assert document["skipped"] == {} and document["accuracy"]["a"]["hits"] == 60 == document["test_images"]
+    assert document["skipped"] == {} and document["accuracy"]["a"]["num_correct"] == 60 == document["test_images"]
 
 
 def test_the_same_images_are_disturbed_for_every_model(data):

@@ -53,7 +53,7 @@ def test_answers_and_accuracy_count(monkeypatch):
         assert right.nonzero().flatten().tolist() == RIGHT
         assert (confidence > 0.99).nonzero().flatten().tolist() == [1, 4, 6, 7]
         rate = each.accuracy()
-        assert (rate.hits, rate.total) == (5, 8)
+        assert (rate.num_correct, rate.num_evaluated) == (5, 8)
     assert each.predictions(torch.tensor([7, 2]))[0].tolist() == [True, False]
 
 

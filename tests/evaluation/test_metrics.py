@@ -35,7 +35,7 @@ def craft(model, x, y, attack, *, eps=None, **options):
 
 def test_accuracy_counts():
     rate = accuracy(Answers(), images([0, 1, 2, 3]), torch.tensor([0, 1, 2, 9]))
-    assert (float(rate), rate.hits, rate.total) == (0.75, 3, 4)
+    assert (float(rate), rate.num_correct, rate.num_evaluated) == (0.75, 3, 4)
 
 
 def test_float_and_uint8_images_and_any_batch_size_agree():
@@ -49,9 +49,9 @@ def test_defense_rate_counts_what_the_paper_counts():
     fooled = torch.tensor([True, True, False, True, True])
     rate = defense_rate(Answers(), clean, y, attacked, fooled=fooled)
     # Right before: 0-3. Source fooled among them: 0, 1, 3. Still right: 0.
-    assert (rate.hits, rate.total) == (1, 3)
+    assert (rate.num_correct, rate.num_evaluated) == (1, 3)
     everything = defense_rate(Answers(), clean, y, attacked)
-    assert (everything.hits, everything.total) == (2, 4)
+    assert (everything.num_correct, everything.num_evaluated) == (2, 4)
 
 
 def test_denominators_have_names():
@@ -59,7 +59,9 @@ def test_denominators_have_names():
     source, made = craft(Answers(), images([0, 1, 2, 9]), y, lambda m, x, y: (x + 1 / 255).clamp(0, 1))
     assert made.predicted.tolist() == [1, 2, 3, 9] and made.fooled.all()
     outcome = score(source, made)
-    counts = {name: (outcome.rate(name).hits, outcome.rate(name).total) for name in ("paper", "target-correct", "all")}
+    counts = {
+        name: (outcome.rate(name).num_correct, outcome.rate(name).num_evaluated) for name in ("paper", "target-correct", "all")
+    }
     assert counts == {"paper": (0, 3), "target-correct": (0, 3), "all": (0, 4)}
     with pytest.raises(InputError, match="everyone"):
         outcome.rate("everyone")
@@ -111,7 +113,7 @@ def test_a_defective_net_is_scored_like_any_other():
 
 def test_shape_bias_is_the_share_of_shape_decisions():
     rate = shape_bias(Answers(), images([0, 1, 2, 7, 3]), torch.tensor([0, 1, 5, 6, 4]), torch.tensor([9, 9, 2, 8, 3]))
-    assert (rate.hits, rate.total) == (2, 4)
+    assert (rate.num_correct, rate.num_evaluated) == (2, 4)
     with pytest.raises(InputError, match="leave them out"):
         shape_bias(Answers(), images([0]), torch.tensor([0]), torch.tensor([0]))
 

@@ -37,7 +37,7 @@ CONFLICT = (images(0, 1, 2, 7, 3), labels(0, 1, 5, 6, 4), labels(9, 9, 2, 8, 5))
 def test_every_rate_has_its_own_denominator():
     stimuli = Stimuli(CONFLICT, (images(1, 2, 3), labels(1, 2, 0)), (images(4, 4), labels(4, 5)), 3, 2)
     report = shape_report(Answers(), stimuli)
-    counts = {name: (rate["hits"], rate["total"]) for name, rate in report.as_dict().items()}
+    counts = {name: (rate["num_correct"], rate["num_evaluated"]) for name, rate in report.as_dict().items()}
     assert counts == {"bias": (2, 3), "cue_accuracy": (3, 5), "silhouettes": (2, 3), "edges": (1, 2)}
     assert report.bias == shape_bias(Answers(), *CONFLICT) == 2 / 3
     assert report.as_dict()["bias"] == report.bias.as_dict()
@@ -58,8 +58,8 @@ def test_kinds_without_images_have_no_rate():
 
 def test_no_decision_for_either_cue_is_no_bias_but_counts():
     report = shape_report(Answers(), Stimuli((images(3, 3), labels(0, 1), labels(1, 2)), NOTHING, NOTHING, 0, 0))
-    assert math.isnan(report.bias) and report.bias.total == 0
-    assert (report.cue_accuracy.hits, report.cue_accuracy.total) == (0, 2)
+    assert math.isnan(report.bias) and report.bias.num_evaluated == 0
+    assert (report.cue_accuracy.num_correct, report.cue_accuracy.num_evaluated) == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -86,5 +86,5 @@ def test_a_net_on_the_real_stimuli(real_data):
     stimuli = load_stimuli(real_data / "shape-texture-stimuli.tar.xz", names, image_shape=(3, 32, 32))
     torch.manual_seed(0)
     report = shape_report(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10)), stimuli)
-    assert (report.cue_accuracy.total, report.silhouettes.total, report.edges.total) == (210, 70, 70)
-    assert report.bias.total == report.cue_accuracy.hits
+    assert (report.cue_accuracy.num_evaluated, report.silhouettes.num_evaluated, report.edges.num_evaluated) == (210, 70, 70)
+    assert report.bias.num_evaluated == report.cue_accuracy.num_correct

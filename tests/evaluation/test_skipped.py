@@ -48,7 +48,7 @@ def test_a_model_that_is_never_right_does_not_keep_the_others_from_being_measure
     alone = evaluate(without, data, sources=without, stimuli=stimuli, **options)
     one, other = plain(found), plain(alone)
     assert one["skipped"] == {"never": "classifies no image of levels correctly, so that there is none to attack"}
-    assert one["accuracy"]["never"]["hits"] == 0
+    assert one["accuracy"]["never"]["num_correct"] == 0
     for part in ("decision", "noise", "shuffle", "checks"):
         assert one[part] == other[part]
     assert {name: one["stimuli"][name] for name in without} == other["stimuli"] and "never" in one["stimuli"]
@@ -56,7 +56,7 @@ def test_a_model_that_is_never_right_does_not_keep_the_others_from_being_measure
     # It is still a target, of which no image counts.
     theirs = [cell for cell in one["cells"] if "never" in (cell["target"], cell["source"])]
     assert [(cell["target"], cell["source"]) for cell in theirs] == [("never", "a"), ("never", "b")]
-    assert all(cell["defense"]["paper"]["total"] == 0 for cell in theirs)
+    assert all(cell["defense"]["paper"]["num_evaluated"] == 0 for cell in theirs)
 
 
 def test_models_of_which_none_is_ever_right_are_said_and_nothing_else(data):

@@ -16,7 +16,7 @@ def markdown(document):
 
 
 def rate(hits, total, low=0.0, high=1.0):
-    return {"rate": hits / total if total else None, "hits": hits, "total": total, "low": low, "high": high}
+    return {"rate": hits / total if total else None, "num_correct": hits, "num_evaluated": total, "low": low, "high": high}
 
 
 def cell(target, source, attack, threat, paper, own=None):
@@ -230,12 +230,12 @@ def test_a_real_evaluation_fills_the_table_with_its_own_numbers():
         label = each["attack"].replace(",", ", ") + ("" if white else f" on {each['source']}")
         shown = rows["white-box" if white else "transfer", label][each["target"]]
         counts = each["defense"]["target-correct" if white else "paper"]
-        assert shown == percent(Rate.of(counts["hits"], counts["total"]))
+        assert shown == percent(Rate.of(counts["num_correct"], counts["num_evaluated"]))
     for part, name in (("noise", "sigma {}"), ("shuffle", "{0} x {0} patches")):
         heading = f"{part}, {document[part]['images']} images that all classify correctly"
         for model, curve in document[part]["accuracy"].items():
             assert [rows[heading, name.format(strength)][model] for strength in curve] == [
-                percent(Rate.of(each["hits"], each["total"])) for each in curve.values()
+                percent(Rate.of(each["num_correct"], each["num_evaluated"])) for each in curve.values()
             ]
     for name, tests in CHECKS.items():
         found = {

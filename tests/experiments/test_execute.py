@@ -60,13 +60,13 @@ def values(done, job):
 
 
 def counts(rate):
-    return {"hits": rate.hits, "total": rate.total}
+    return {"num_correct": rate.num_correct, "num_evaluated": rate.total}
 
 
 def test_training(done, data, images, tmp_path):
     training = load_data(f"folder:{images}", "train")
     made = train("resnet18/0.5-bottom", training, data, QUICK.changed(epochs=4), tmp_path / "net", seed=1, device="cpu")
-    assert values(done, SOURCE) == {"test_accuracy": {"hits": round(24 * made["test_accuracy"]), "total": 24}}
+    assert values(done, SOURCE) == {"test_accuracy": {"num_correct": round(24 * made["test_accuracy"]), "num_evaluated": 24}}
     stored = done.store.at(SOURCE) / "net" / "model.safetensors"
     assert stored.read_bytes() == (tmp_path / "net" / "model.safetensors").read_bytes()
     result = done.store.result(SOURCE)
@@ -91,7 +91,7 @@ def test_crafting(done, data, subjects):
     stored = read_adversarial(done.store.at(CRAFT) / "images.safetensors", data)
     for name in ("x_adv", "y", "predicted", "index"):
         assert torch.equal(getattr(made, name), getattr(stored, name)), name
-    assert values(done, CRAFT) == {"fooled": {"hits": int(made.fooled.sum()), "total": 10}}
+    assert values(done, CRAFT) == {"fooled": {"num_correct": int(made.fooled.sum()), "num_evaluated": 10}}
     assert done.store.result(CRAFT)["changes"] == made.changes()
     assert made.changes()["linf_max"] == pytest.approx(8 / 255) and made.fooled.sum() > 0
 
@@ -112,7 +112,7 @@ def test_scoring(done, data, subjects, job):
     assert torch.equal(stored["clean"] == crafted.y, outcome.clean_correct)
     assert torch.equal(stored["attacked"] == crafted.y, outcome.adv_correct)
     assert torch.equal(stored["index"], crafted.index)
-    assert outcome.rate("target-correct").total > 0
+    assert outcome.rate("target-correct").num_evaluated > 0
 
 
 def test_the_relation_of_source_and_target_is_kept(done):
@@ -137,7 +137,9 @@ def test_noise_on_images_that_all_nets_get_right(done, data, subjects):
             expected[f"{number}/{sigma}"] = counts(rate)
     stored, _ = read_tensors(done.store.at(NOISE) / "outcome.safetensors")
     assert torch.equal(stored.pop("index"), index)
-    assert {name: int(right.sum()) for name, right in stored.items()} == {name: each["hits"] for name, each in expected.items()}
+    assert {name: int(right.sum()) for name, right in stored.items()} == {
+        name: each["num_correct"] for name, each in expected.items()
+    }
     assert values(done, NOISE) == expected and done.store.result(NOISE)["images"] == len(index) == 6
 
 

@@ -39,4 +39,4 @@ def test_table1_on_a_folder_of_the_official_layout(tmp_path, capsys):
     assert [cell["column"] for cell in document["cells"]] == list(EXHIBITS["table1"].columns) * 2
     for cell in document["cells"]:
         # All twelve test images, if both nets are sure of them; else none was counted and nothing is claimed.
-        assert cell["measured"] is None or 0 < cell["measured"]["counts"][0]["total"] <= 12
+        assert cell["measured"] is None or 0 < cell["measured"]["counts"][0]["num_evaluated"] <= 12

@@ -113,7 +113,7 @@ def test_the_user_may_stop_it(place, monkeypatch):
     assert place.store.failures() == [] and missing(place.store) == [CRAFT, SCORE]
 
 
-def test_a_job_whose_result_is_damaged_is_done_again(place, made):
+def test_a_job_whose_result_is_corrupt_is_done_again(place, made):
     run(JOBS, place)
     (place.store.at(CRAFT) / "result.json").write_text("{")
     assert missing(place.store) == [CRAFT]

@@ -10,7 +10,7 @@ DECISION = DecisionJob(target=TARGET, attack=AttackSpec.parse("boundary"), sampl
 NOISE = NoiseJob(targets=(TARGET, net(seed=1)), sigmas=(1, 2), samples=5)
 SHUFFLE = ShuffleJob(targets=(TARGET,), grids=(2, 4), confidence=0.9, samples=5)
 JOBS = [TARGET, CRAFT, ScoreJob(target=TARGET, adversarial=CRAFT), DECISION, NOISE, SHUFFLE]
-RATE, SCORE = {"hits": 1, "total": 2}, {"score": 1e-5, "low": 1e-6, "high": None, "images": 5}
+RATE, SCORE = {"num_correct": 1, "num_evaluated": 2}, {"score": 1e-5, "low": 1e-6, "high": None, "images": 5}
 
 
 def changed(job, **changes):
@@ -32,16 +32,22 @@ def test_values_of_another_form(values):
 
 @pytest.mark.parametrize(
     "rate",
-    [{"hits": 1}, {"hits": 3, "total": 2}, {"hits": -1, "total": 2}, {"hits": "1", "total": 2}, {"hits": 0.5, "total": 2}],
+    [
+        {"num_correct": 1},
+        {"num_correct": 3, "num_evaluated": 2},
+        {"num_correct": -1, "num_evaluated": 2},
+        {"num_correct": "1", "num_evaluated": 2},
+        {"num_correct": 0.5, "num_evaluated": 2},
+    ],
 )
 def test_what_is_no_rate(rate):
-    with pytest.raises(ValueError, match=r"hits|total"):
+    with pytest.raises(ValueError, match=r"num_correct|num_evaluated"):
         JobResult.model_validate(changed(TARGET, values={"test_accuracy": rate}))
 
 
 @pytest.mark.parametrize("score", [SCORE | {"score": "low"}, SCORE | {"low": None}, SCORE | {"high": -1.0}, {"score": 1e-5}])
 def test_what_is_no_score(score):
-    with pytest.raises(ValueError, match=r"score|low|high|hits"):
+    with pytest.raises(ValueError, match=r"score|low|high|num_correct"):
         JobResult.model_validate(changed(DECISION, values={"score": score}))
     JobResult.model_validate(changed(DECISION, values={"score": SCORE | {"score": None}}))
 

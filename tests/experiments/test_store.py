@@ -14,7 +14,7 @@ from defective.experiments.store import Store, name_of, write_json
 from runs import net, plan_of
 
 JOB, OTHER = net(), net(seed=1)
-DONE = blank(JOB) | {"values": {"test_accuracy": {"hits": 1, "total": 2}}}
+DONE = blank(JOB) | {"values": {"test_accuracy": {"num_correct": 1, "num_evaluated": 2}}}
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_job_whose_result_was_taken_away_is_done_again(store):
     assert store.result(JOB) is None and list(store.finished()) == []
     finish(store)
     assert "old" not in listing(store.at(JOB)) and store.result(JOB) == DONE
-    assert (store.folder / "damaged" / f"{name_of(JOB)}-1" / "old").read_text() == "stale"
+    assert (store.folder / "corrupt" / f"{name_of(JOB)}-1" / "old").read_text() == "stale"
 
 
 def test_one_process_at_a_time(store):
@@ -169,21 +169,21 @@ def test_a_failure_is_recorded_until_the_job_succeeds(store):
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", "{}", '{"values": \x00}', '{"values": {}}', '{"values": 3}', json.dumps(DONE | {"values": {}})]
 )
-def test_a_job_whose_result_is_damaged_is_done_again_and_nothing_of_it_is_lost(store, text):
+def test_a_job_whose_result_is_corrupt_is_done_again_and_nothing_of_it_is_lost(store, text):
     for job in (JOB, OTHER):
         finish(store, job)
     file = store.at(JOB) / "result.json"
     for number in (1, 2):
         file.write_text(text)
         assert store.result(JOB) is None and list(store.finished()) == [name_of(OTHER)]
-        assert store.damaged() == store.damaged([OTHER, JOB]) == [file] and store.damaged([OTHER]) == []
+        assert store.corrupt() == store.corrupt([OTHER, JOB]) == [file] and store.corrupt([OTHER]) == []
         before = listing(store.at(JOB))
         with store.working(JOB) as place:
             # Until there is another.
             assert listing(store.at(JOB)) == before
             write_json(place / "result.json", DONE)
-        assert store.result(JOB) == DONE and store.damaged() == []
-        assert listing(store.folder / "damaged" / f"{name_of(JOB)}-{number}") == before
+        assert store.result(JOB) == DONE and store.corrupt() == []
+        assert listing(store.folder / "corrupt" / f"{name_of(JOB)}-{number}") == before
     assert list(store.finished()) == sorted(map(name_of, (JOB, OTHER)))
 
 
@@ -195,7 +195,7 @@ def test_a_spec_that_cannot_be_read_is_named_and_hides_no_other(store):
         store.spec(name_of(JOB))
     assert list(store.specs()) == [(name_of(OTHER), OTHER)]
     (store.at(JOB) / "spec.json").write_text("{")
-    with pytest.raises(InputError, match=r"spec.json is damaged"):
+    with pytest.raises(InputError, match=r"spec.json is corrupt"):
         store.spec(name_of(JOB))
     assert list(store.specs()) == [(name_of(OTHER), OTHER)]
 
@@ -204,7 +204,7 @@ def test_a_stray_file_is_no_job(store):
     for folder in ("jobs", "running"):
         (store.folder / folder).mkdir(exist_ok=True)
         (store.folder / folder / ".DS_Store").touch()
-    assert store.damaged() == [] and list(store.finished()) == [] and store.begun(".DS_Store") is None
+    assert store.corrupt() == [] and list(store.finished()) == [] and store.begun(".DS_Store") is None
 
 
 def test_an_unfinished_job_says_what_it_is(store):

@@ -51,7 +51,7 @@ def test_a_plan_that_cannot_be_read_is_left_out_and_named(store, document, wrong
     file.write_text(document if isinstance(document, str) else json.dumps(document))
     assert [read_plan(plan) for plan in store.plans()] == [plan_of("table10")]
     (said,) = store.unread_plans()
-    assert said.startswith(f"{file} is damaged (") and wrong in said and said.endswith(")")
+    assert said.startswith(f"{file} is corrupt (") and wrong in said and said.endswith(")")
 
 
 @pytest.mark.parametrize("document", ["{}", "{", "[]", '{"job": "train-0"}', '{"error": "no"}', '{"job": "train-0", "error": 3}'])
@@ -61,7 +61,7 @@ def test_a_record_of_a_failure_that_cannot_be_read_is_told_in_its_place(store, d
     file.write_text(document)
     told = store.failure(JOB)
     assert store.failures() == [told] and told["job"] == name_of(JOB)
-    assert re.fullmatch(f"{file} is damaged .*: move it out of the store, it will be made again", told["error"])
+    assert re.fullmatch(f"{file} is corrupt .*: move it out of the store, it will be made again", told["error"])
     with store.working(JOB) as place:
         write_json(place / "result.json", blank(JOB))
     assert store.failures() == []
@@ -72,7 +72,7 @@ def test_a_record_of_a_data_set_that_cannot_be_read_is_named(store, document):
     store.check_data("few", "abc")
     file = store.folder / "data" / "few.json"
     file.write_text(document)
-    with pytest.raises(InputError, match=f"{file} is damaged .*: move it out of the store, it will be made again"):
+    with pytest.raises(InputError, match=f"{file} is corrupt .*: move it out of the store, it will be made again"):
         store.check_data("few", "abc")
     file.unlink()
     store.check_data("few", "abc")

@@ -44,13 +44,13 @@ def test_an_ensemble_counts_the_epochs_of_all_its_members(store):
     assert [(each["epochs"], each["of_epochs"]) for each in unfinished(store)] == [(5, 10)]
 
 
-def test_a_net_whose_training_has_ended_or_whose_state_is_damaged(store):
-    ended, damaged = net(), net(seed=1)
+def test_a_net_whose_training_has_ended_or_whose_state_is_corrupt(store):
+    ended, corrupt = net(), net(seed=1)
     finish(begin(store, ended) / "net")
-    place = begin(store, damaged) / "net"
+    place = begin(store, corrupt) / "net"
     place.mkdir()
     (place / "state.safetensors").write_text("half")
-    assert {each["job"]: each["epochs"] for each in unfinished(store)} == {name_of(ended): 2, name_of(damaged): 0}
+    assert {each["job"]: each["epochs"] for each in unfinished(store)} == {name_of(ended): 2, name_of(corrupt): 0}
 
 
 def test_how_far_an_attack_is_is_not_said(store):

@@ -83,7 +83,7 @@ def made(store, data, generator):
                     kept = {"x": made.x, "x_adv": made.x_adv, "y": made.y}
                     write_tensors(at / "pictures.safetensors", kept, {"classes": list(data.classes)})
                 answers[job] = torch.randint(0, 10, (COUNT,), generator=generator)
-                at = finish(store, job, values={cell.value: {"hits": 1, "total": COUNT}})
+                at = finish(store, job, values={cell.value: {"num_correct": 1, "num_evaluated": COUNT}})
                 kept = {"clean": sets[job.adversarial].y, "attacked": answers[job], "index": sets[job.adversarial].index}
                 write_tensors(at / "outcome.safetensors", kept, {})
         return sets, answers
@@ -232,7 +232,7 @@ def damage(file):
     file.write_bytes(file.read_bytes()[:50])
 
 
-def test_damaged_files_are_left_out_and_said_once_each(store, data, made):
+def test_corrupt_files_are_left_out_and_said_once_each(store, data, made):
     made()
     asked, reader = plan(), ResultReader(store)
     about, jobs = document(GALLERY, asked, store), asked.of(GALLERY)
@@ -251,7 +251,7 @@ def test_damaged_files_are_left_out_and_said_once_each(store, data, made):
         assert f"left out of the report. With {store.at(job)} moved away, defective reproduce makes it again" in line
 
 
-def test_the_masks_of_another_net_are_shown_where_a_net_is_damaged(store):
+def test_the_masks_of_another_net_are_shown_where_a_net_is_corrupt(store):
     for name in ("resnet18/0.1-bottom", "resnet18/0.3-bottom"):
         train(store, name)
     damage(store.at(plan().setups[0].target("resnet18/0.1-bottom")) / "net" / "model.safetensors")

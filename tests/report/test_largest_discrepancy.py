@@ -40,33 +40,33 @@ def test_the_largest_clear_difference_is_named_with_what_bears_on_it():
         (
             ("table3", "resnet18/0.5-bottom", "DenseNet-121"),
             {"cifar10": "cifar10-jpeg"},
-            {"hits": 1, "total": 691},
+            {"num_correct": 1, "num_evaluated": 691},
             "a quarter of the width, 5 of the paper's 350 epochs (3 for the source), 691 images instead of up to 5,000, "
             "cifar10-jpeg in place of cifar10, one seed",
         ),
         (
             ("table2", "wrn32_4 adversarial", "PGD"),
             {"cifar10": "cifar10"},
-            {"hits": 1, "total": 1990},
+            {"num_correct": 1, "num_evaluated": 1990},
             "a quarter of the width, 2 of the paper's 350 epochs, 1,990 images instead of up to 10,000, one seed",
         ),
         (
             ("table6", "resnet50", "Test Accuracy"),
             {"mnist": "mnist-17k"},
-            {"hits": 1, "total": 10_000},
+            {"num_correct": 1, "num_evaluated": 10_000},
             "a quarter of the width, 3 of the paper's 50 epochs, mnist-17k in place of mnist, one seed",
         ),
         (
             ("table4", "resnet18", "CW40"),
             {"cifar10": "cifar10"},
-            {"hits": 49, "total": 50},
+            {"num_correct": 49, "num_evaluated": 50},
             "a quarter of the width, 5 of the paper's 350 epochs (3 for the source), an attack with confidence 10 instead of 40 and "
             "steps 100 instead of 1000 and search steps 6 instead of 30, 50 images instead of up to 1,000, one seed",
         ),
         (
             ("table1", "resnet18", "2×2"),
             {"imagenet": "few"},
-            {"hits": 1, "total": 24},
+            {"num_correct": 1, "num_evaluated": 24},
             "a quarter of the width, 6 of the paper's 100 epochs, images with confidence 0.9 instead of 0.99, 24 images instead of up "
             "to 4,000, few in place of imagenet, one seed",
         ),
@@ -87,7 +87,7 @@ def test_what_was_less_than_in_the_paper_is_that_of_the_number_in_question(tmp_p
     store = Store(tmp_path / "store")
     ((job, value),) = [(each.job, each.value) for each in asked.of(EXHIBITS[name])[row, column]]
     # Only this number can be compared: of the others of its job nothing could be counted.
-    nothing = {each.value: {"hits": 0, "total": 0} for cells in asked.of(EXHIBITS[name]).values() for each in cells}
+    nothing = {each.value: {"num_correct": 0, "num_evaluated": 0} for cells in asked.of(EXHIBITS[name]).values() for each in cells}
     finish(store, job, values={**nothing, value: counts})
     assert largest_discrepancy(document(EXHIBITS[name], asked, store)).partition("What bears on it: ")[2] == f"{told}."
 
@@ -96,7 +96,7 @@ def test_a_full_run_at_the_papers_scale_leaves_nothing_to_say(tmp_path):
     asked = Plan(("table4",), "paper", {"cifar10": "cifar10"}, KINDS, seeds=3)
     store = Store(tmp_path / "store")
     for each in asked.of(EXHIBITS["table4"])["resnet18", "PGD16"]:
-        finish(store, each.job, values={each.value: {"hits": 4000, "total": 4900}})
+        finish(store, each.job, values={each.value: {"num_correct": 4000, "num_evaluated": 4900}})
     text = largest_discrepancy(document(EXHIBITS["table4"], asked, store))
     assert text.startswith("Largest clear difference: ResNet-18, PGD16, 81.6 measured") and "What bears on it" not in text
 

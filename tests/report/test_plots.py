@@ -39,7 +39,7 @@ def exhibit(**changes) -> Exhibit:
 
 
 def rate(row: str, column: str, seed: int) -> dict[str, int]:
-    return {"hits": 10 * [each.name for each in ROWS].index(row) + len(column) + 3 * seed, "total": 50}
+    return {"num_correct": 10 * [each.name for each in ROWS].index(row) + len(column) + 3 * seed, "num_evaluated": 50}
 
 
 @pytest.fixture
@@ -143,7 +143,9 @@ def test_a_scatter_says_what_is_measured(store):
 
 def test_names_of_close_points_lie_apart(store):
     rows = tuple(Row(row.name, f"0.{place}5", (60 + place / 4, 90 - place / 4)) for place, row in enumerate(ROWS))
-    figure = plot(measured(exhibit(view="scatter", rows=rows), store, lambda *place: {"hits": 500, "total": 1000}), store)
+    figure = plot(
+        measured(exhibit(view="scatter", rows=rows), store, lambda *place: {"num_correct": 500, "num_evaluated": 1000}), store
+    )
     figure.draw_without_rendering()
     boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]
     assert len(boxes) == 6

@@ -27,7 +27,7 @@ def store(tmp_path_factory):
     for job in dict.fromkeys((*ASKED.jobs, *SEEDS.jobs)):
         if job.kind == "train":
             # 21.35 %: floats made in one way or another lie on either side of it.
-            finish(Store(folder), job, values={"test_accuracy": {"hits": 427, "total": 2000}})
+            finish(Store(folder), job, values={"test_accuracy": {"num_correct": 427, "num_evaluated": 2000}})
     return filled_store(folder, ASKED, SEEDS, every=7)
 
 

@@ -40,7 +40,11 @@ def page(store):
 
 def fill(store, hits):
     for job in PLAIN:
-        finish(store, job, values={name: {"hits": hits, "total": 1000} for name in ("test_accuracy", "fooled", "target-correct")})
+        finish(
+            store,
+            job,
+            values={name: {"num_correct": hits, "num_evaluated": 1000} for name in ("test_accuracy", "fooled", "target-correct")},
+        )
 
 
 def test_a_net_at_chance_is_a_warning_at_its_claims_and_its_table(store):
@@ -85,7 +89,7 @@ def changed(document, entries):
     return document.model_copy(update={"claims": claims})
 
 
-def test_a_damaged_result_is_listed_at_the_end(store):
+def test_a_corrupt_result_is_listed_at_the_end(store):
     fill(store, 500)
     assert "whose result is corrupt" not in page(store)
     (store.at(PLAIN[0]) / "result.json").write_text("{")
@@ -93,7 +97,7 @@ def test_a_damaged_result_is_listed_at_the_end(store):
     assert re.findall(r"<li>(.*?)</li>", end) == [describe(PLAIN[0])]
 
 
-def test_a_set_attacked_by_a_job_whose_result_is_damaged_shows_no_images(store):
+def test_a_set_attacked_by_a_job_whose_result_is_corrupt_shows_no_images(store):
     """How strongly its images were changed is in the result."""
     fill(store, 500)
     crafted = next(job for job in PLAIN if job.kind == "generate")
@@ -120,7 +124,7 @@ def test_what_an_earlier_report_made_and_this_one_does_not_is_removed(store):
 
 
 @pytest.mark.parametrize("text", ["", "{", "3", '{"a": 1}'])
-def test_a_damaged_list_of_files_is_no_reason_to_fail(store, text):
+def test_a_corrupt_list_of_files_is_no_reason_to_fail(store, text):
     page(store)
     (store.folder.parent / "page" / "files.json").write_text(text)
     page(store)

@@ -16,7 +16,10 @@ def store(tmp_path):
 
 
 def right(hits, total=1000):
-    return {name: {"hits": hits, "total": total} for name in ("test_accuracy", "paper", "target-correct", "all", "fooled")}
+    return {
+        name: {"num_correct": hits, "num_evaluated": total}
+        for name in ("test_accuracy", "paper", "target-correct", "all", "fooled")
+    }
 
 
 def fill(store, name, hits):
@@ -33,7 +36,7 @@ def trained(plan):
 
 
 @pytest.mark.parametrize(
-    ("hits", "total", "more", "learned"),
+    ("num_correct", "num_evaluated", "more", "learned"),
     [
         (100, 1000, {}, False),
         (0, 1000, {}, False),

@@ -57,9 +57,9 @@ def test_each_cell_is_the_value_of_its_job(store):
                 assert measured.values == (stored["score"],) and measured.counts == (Count(num_evaluated=5),)
                 assert (measured.low, measured.high) == (stored["low"], math.inf)
             else:
-                rate = Rate.of(stored["hits"], 1000)
+                rate = Rate.of(stored["num_correct"], 1000)
                 assert measured.values == (100 * rate,) and measured.counts == (
-                    Count(num_evaluated=1000, num_correct=stored["hits"]),
+                    Count(num_evaluated=1000, num_correct=stored["num_correct"]),
                 )
                 assert measured.intervals == (tuple(100 * bound for bound in rate.interval),)
                 assert (measured.low, measured.high) == measured.intervals[0]
@@ -115,7 +115,7 @@ def test_a_bound_that_lies_nowhere_is_null(store):
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("table10", {key: {"hits": 0, "total": 0} for key in ("paper", "target-correct", "all")}),
+        ("table10", {key: {"num_correct": 0, "num_evaluated": 0} for key in ("paper", "target-correct", "all")}),
         ("table7", {"score": {"score": None, "low": 0.0, "high": None, "images": 4}}),
     ],
 )
@@ -133,7 +133,7 @@ def test_several_seeds_have_the_interval_of_their_mean(store):
     assert made.seeds == 3
     for place, cell in cells(made).items():
         sources = plan.of(EXHIBITS["table8"])[place]
-        values = [store.result(source.job)["values"][source.value]["hits"] / 10 for source in sources]
+        values = [store.result(source.job)["values"][source.value]["num_correct"] / 10 for source in sources]
         assert cell.measured.values == pytest.approx(values) and len(set(cell.jobs)) == 3
         assert cell.measured.mean == pytest.approx(sum(values) / 3)
         low, high = mean_interval(values)
@@ -154,7 +154,7 @@ def test_claims_are_judged_by_what_was_measured(store, defective, verdict):
     for job in plan.jobs:
         if job.kind == "score":
             hits = 500 if str(job.target.net) == "resnet18" else defective
-            finish(store, job, {each: {"hits": hits, "total": 1000} for each in ("paper", "target-correct", "all")})
+            finish(store, job, {each: {"num_correct": hits, "num_evaluated": 1000} for each in ("paper", "target-correct", "all")})
     made = document(EXHIBITS["table8"], plan, store)
     [claim] = made.claims
     assert claim.verdict == verdict and claim.counts == {verdict: 12}

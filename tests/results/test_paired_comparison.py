@@ -30,7 +30,7 @@ def store(tmp_path):
 
 def counts(success, counted):
     rate = Rate.among(success, counted)
-    return {"hits": rate.hits, "total": rate.total}
+    return {"num_correct": rate.num_correct, "num_evaluated": rate.num_evaluated}
 
 
 def crafted(store, seed=1, index=INDEX, y=Y, predicted=PREDICTED, data="few"):
@@ -81,7 +81,7 @@ def test_test_sets_of_two_data_sets_are_not_paired(store):
     assert PairedComparison(store).correlation(here, there) == 0
 
 
-@pytest.mark.parametrize("lost", ["missing", "damaged"])
+@pytest.mark.parametrize("lost", ["missing", "corrupt"])
 def test_what_became_of_each_image_may_be_lost(store, lost):
     score = scored(store, crafted(store), 0, 0)
     file = store.at(score) / "outcome.safetensors"

@@ -49,7 +49,9 @@ def test_at_scale_tiny_adversarial_training_decides_no_claim(store):
     plan = plan_of("table2")
     for job in plan.jobs:
         hits = 900 if job.kind == "score" and job.target.net.defects else 300
-        finish(store, job, {each: {"hits": hits, "total": 1000} for each in ("test_accuracy", "paper", "all", "fooled")})
+        finish(
+            store, job, {each: {"num_correct": hits, "num_evaluated": 1000} for each in ("test_accuracy", "paper", "all", "fooled")}
+        )
     against_adversarial, against_dropout, _ = document(EXHIBITS["table2"], plan, store).claims
     assert (against_adversarial.verdict, against_adversarial.counts) == ("undecided", {"undecided": 7})
     assert [each.epochs for each in against_adversarial.training_mismatch] == [2, 2, 2]

@@ -10,7 +10,7 @@ import torch
 from defective import load, progress
 from defective.data import ImageSet, shapes
 from defective.errors import OutOfTime
-from defective.machine import world
+from defective.machine import rank_and_world_size
 from defective.specs import Recipe
 from defective.training.train import train
 
@@ -22,7 +22,7 @@ def say(line: str) -> None:
 
 def in_turns(work):
     """Stop after each epoch; the first process alone sees the time pass."""
-    progress.monotonic = count().__next__ if world()[0] == 0 else lambda: 0
+    progress.monotonic = count().__next__ if rank_and_world_size()[0] == 0 else lambda: 0
     for stops in range(20):
         try:
             with progress.until(2):
@@ -50,7 +50,7 @@ def main(out: str, report: bool, turns: bool) -> None:
         digest = hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(state))).hexdigest()
         losses = [round(row["train_loss"], 1) for row in result["history"]]
         assert losses[-1] < losses[0], losses
-        say(f"rank {world()[0]} {digest} {result['test_accuracy']}")
+        say(f"rank {rank_and_world_size()[0]} {digest} {result['test_accuracy']}")
         torch.distributed.destroy_process_group()
 
 

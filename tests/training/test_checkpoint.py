@@ -99,15 +99,15 @@ def test_others_may_read_what_the_umask_lets_them(tmp_path):
     assert (tmp_path / "net.safetensors").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
-def damaged(path):
+def corrupt(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
 BAD = {
     "missing": (lambda path: path.unlink(), "no such file"),
-    "cut off": (damaged, "damaged"),
-    "empty": (lambda path: path.write_bytes(b""), "damaged"),
-    "text": (lambda path: path.write_text("hello"), "damaged"),
+    "cut off": (corrupt, "corrupt"),
+    "empty": (lambda path: path.write_bytes(b""), "corrupt"),
+    "text": (lambda path: path.write_text("hello"), "corrupt"),
     "foreign": (lambda path: save_file({"a": torch.zeros(1)}, path), "not written by defective"),
 }
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from defective.baselines.dropblock import drop_block
 from defective.errors import InputError
-from defective.machine import bare
+from defective.machine import unwrap_model
 from defective.sites import Blocks, Sites, architecture_of, block_sites, forget_spec, named_sites, refuse_both
 from defective.specs import Kind, Placement
 from defective.wrapper import SiteWrapper, site_modules, unwrap_, wrap_
@@ -65,7 +65,7 @@ def drop_(
         >>> drop_(net, 0.9, kind="spatial", sites=["1"])
         [Drop(site='1', keep_prob=0.9, kind='spatial')]
     """
-    model = bare(model)
+    model = unwrap_model(model)
     refuse_both(blocks, sites)
     if not 0 < keep_prob <= 1:
         raise InputError(f"keep_prob {keep_prob} lies outside (0, 1]")
@@ -133,7 +133,7 @@ def undrop_(model: nn.Module) -> None:
         >>> drops(net)
         []
     """
-    model = bare(model)
+    model = unwrap_model(model)
     if unwrap_(model, DropLayer):
         forget_spec(model)
 

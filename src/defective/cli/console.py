@@ -22,7 +22,7 @@ ImageSizeOption = Annotated[int | None, typer.Option(min=1, help="Scale and crop
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the accelerator if there is one.")]
 StoreOption = Annotated[Path, typer.Option(help="Folder of results: nets, attacked images, measured numbers.")]
 STORE = Path("runs/store")
-# What becomes of a damaged result.
+# What becomes of a corrupt result.
 LEFT_OUT = "left out; defective reproduce does the job again"
 # Room for the seeds made from it, such as those of an ensemble's members, within the 64 bits of a generator.
 MAX_SEED = 1 << 48
@@ -51,11 +51,11 @@ def warn(message: object) -> None:
     _say("warning", message)
 
 
-def warn_damaged(files: Sequence[Path], then: str) -> None:
-    """One line that names damaged results, if there are any, and says what becomes of them."""
+def warn_corrupt(files: Sequence[Path], then: str) -> None:
+    """One line that names corrupt results, if there are any, and says what becomes of them."""
     if files:
         more = f" and {len(files) - 3} more" if len(files) > 3 else ""
-        warn(f"{', '.join(map(str, files[:3]))}{more} {'are' if len(files) > 1 else 'is'} damaged: {then}")
+        warn(f"{', '.join(map(str, files[:3]))}{more} {'are' if len(files) > 1 else 'is'} corrupt: {then}")
 
 
 def _say(kind: str, message: object) -> None:

@@ -56,7 +56,7 @@ def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption
 
 @app.command()
 def check(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption = False) -> None:
-    """Verify checksums of downloaded files, exit code 1 if one is damaged or missing; or decode a data set of yours.
+    """Verify checksums of downloaded files, exit code 1 if one is corrupt or missing; or decode a data set of yours.
 
     Example: defective data check mnist
     """
@@ -68,7 +68,7 @@ def check(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOpti
         print_json([{"file": file, "state": state} for file, state in states])
     else:
         note = (
-            "" if all(state == "whole" for _, state in states) else f"defective data get {name} fetches what is missing or damaged"
+            "" if all(state == "whole" for _, state in states) else f"defective data get {name} fetches what is missing or corrupt"
         )
         print_table(name, ("file", "state"), states, note=note)
     if any(state != "whole" for _, state in states):

@@ -27,7 +27,10 @@ def demo(
         return
     measured = result["table"]
     rows = [
-        (column, *(percent(Rate.of(measured[net][column]["hits"], measured[net][column]["total"])) for net in measured))
+        (
+            column,
+            *(percent(Rate.of(measured[net][column]["num_correct"], measured[net][column]["num_evaluated"])) for net in measured),
+        )
         for column in COLUMNS
     ]
     title = f"plain resnet18 and {result['net']} on shapes, in % with 95 % interval"

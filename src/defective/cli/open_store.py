@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from defective.cli.console import LEFT_OUT, warn, warn_damaged
+from defective.cli.console import LEFT_OUT, warn, warn_corrupt
 from defective.experiments.store import Store
 
 
@@ -15,7 +15,7 @@ def open_store(folder: Path) -> Store:
         InputError: If there is none.
     """
     store = Store.open(folder)
-    warn_damaged(store.damaged(), LEFT_OUT)
+    warn_corrupt(store.corrupt(), LEFT_OUT)
     for plan in store.unread_plans():
         warn(f"{plan}: left out")
     return store

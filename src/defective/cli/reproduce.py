@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from defective.cli.console import STORE, DeviceOption, JsonOption, StoreOption, print_json, print_table, warn_damaged
+from defective.cli.console import STORE, DeviceOption, JsonOption, StoreOption, print_json, print_table, warn_corrupt
 from defective.data import check_name, load_data
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
@@ -19,7 +19,7 @@ from defective.experiments.run import RunSummary, run
 from defective.experiments.sources import data_sets, look, name_of
 from defective.experiments.store import Store
 from defective.files import check_folder
-from defective.machine import age, choose_device, describe_machine, resolve_precision
+from defective.machine import choose_device, describe_machine, process_uptime, resolve_precision
 from defective.paper import exhibits
 from defective.progress import until
 from defective.report.exhibit_table import compact_table
@@ -77,12 +77,12 @@ def reproduce(
         if not (dry_run and where in KINDS):
             check_name(where)
     plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, planned=dry_run)
-    warn_damaged(kept.damaged(plan.jobs), "not done, as far as this command goes; kept aside when the job is done again")
+    warn_corrupt(kept.corrupt(plan.jobs), "not done, as far as this command goes; kept aside when the job is done again")
     if dry_run:
         _dry(plan, kept, choose_device(device), json)
         return
     kept = Store(store)
-    with until(None if budget is None else max(0.0, budget - _reserve(budget, plan) - age())):
+    with until(None if budget is None else max(0.0, budget - _reserve(budget, plan) - process_uptime())):
         runner = ExperimentRunner(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
         for name in dict.fromkeys(plan.data.values()):
             runner.check_data(name)

@@ -79,7 +79,7 @@ def show(
     name = found[0] if len(found) == 1 else job
     spec, result = opened.spec(name), opened.result(name)
     if result is None:
-        raise InputError(f"the result of {name} is damaged or gone; defective reproduce does the job again")
+        raise InputError(f"the result of {name} is corrupt or gone; defective reproduce does the job again")
     if json:
         print_json({"job": name, "spec": spec.model_dump(mode="json"), "result": result})
         return

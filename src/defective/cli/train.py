@@ -17,7 +17,7 @@ from defective.cli.console import (
 )
 from defective.data import load_data
 from defective.files import check_folder
-from defective.machine import choose_device, resolve_precision, world
+from defective.machine import choose_device, rank_and_world_size, resolve_precision
 from defective.specs import NetSpec
 from defective.training.recipes import adversary, recipe_for
 from defective.training.train import train as train_net
@@ -72,7 +72,7 @@ def train(
     training, test = (load_data(data, split, image_size=image_size) for split in ("train", "test"))
     chosen = recipe_for(recipe, training.name, training.image_shape).changed(**changes)
     result = train_net(spec, training, test, chosen, out, seed=seed, mask_seed=mask_seed, device=device, precision=precision)
-    if world()[0] > 0:
+    if rank_and_world_size()[0] > 0:
         return
     if json:
         print_json(result)

@@ -46,7 +46,7 @@ def load_data(name: str, split: str = "train", *, image_size: int | None = None)
         An :class:`ImageSet` in memory, or an :class:`ImageStream` for images of 128 pixels and more and for folders of over 4 GiB.
 
     Raises:
-        InputError: If the name, path or split is unknown, or the files are damaged or incomplete.
+        InputError: If the name, path or split is unknown, or the files are corrupt or incomplete.
 
     Example:
         >>> load_data("shapes", "test")

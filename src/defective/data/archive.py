@@ -45,7 +45,7 @@ def unpack(path: Path, into: Path) -> None:
     """Unpack the regular files of ``path`` below ``into``, a folder that is new or empty.
 
     Raises:
-        InputError: If the archive is damaged, or holds a link, a device, or a name that leads outside; nothing stays behind then.
+        InputError: If the archive is corrupt, or holds a link, a device, or a name that leads outside; nothing stays behind then.
     """
     try:
         into.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def unpack(path: Path, into: Path) -> None:
         if isinstance(error, InputError) or not _is_damage(error):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
-        raise InputError(f"{path} cannot be unpacked, it is damaged, cut off or encrypted: {reason}") from None
+        raise InputError(f"{path} cannot be unpacked, it is corrupt, cut off or encrypted: {reason}") from None
 
 
 def _is_damage(error: BaseException) -> bool:

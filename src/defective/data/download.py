@@ -63,7 +63,7 @@ def download(name: str) -> Path:
 
 
 def verify(name: str) -> list[tuple[str, str]]:
-    """Say of each file of a data set whether it is ``"whole"``, ``"damaged"`` or ``"missing"`` in the cache."""
+    """Say of each file of a data set whether it is ``"whole"``, ``"corrupt"`` or ``"missing"`` in the cache."""
     import pooch
 
     folder = cache_folder() / "downloads" / name
@@ -71,7 +71,7 @@ def verify(name: str) -> list[tuple[str, str]]:
     def state(remote: Remote) -> str:
         if not (folder / remote.name).exists():
             return "missing"
-        return "whole" if pooch.hashes.hash_matches(str(folder / remote.name), remote.checksum) else "damaged"
+        return "whole" if pooch.hashes.hash_matches(str(folder / remote.name), remote.checksum) else "corrupt"
 
     return [(str(folder / remote.name), state(remote)) for remote in REMOTES[name]]
 

@@ -109,7 +109,7 @@ def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None
     """Decode all splits, each as by :func:`decode_all`, to images of one size and one number of channels.
 
     Raises:
-        InputError: If a file is damaged, or the images differ in size.
+        InputError: If a file is corrupt, or the images differ in size.
     """
     x = {split: decode_all(listing.files, image_size=image_size, rgb=rgb) for split, listing in listings.items()}
     sizes = {split: each.shape[-1] for split, each in x.items()}
@@ -124,7 +124,7 @@ def decode_all(files: tuple[Path, ...], *, image_size: int | None = None, rgb: b
     """Decode equally large images to uint8 ``(N, C, H, W)``; ``C`` is 1 if every image is grayscale and ``rgb`` is false.
 
     Raises:
-        InputError: If a file is damaged or differs in size from the first.
+        InputError: If a file is corrupt or differs in size from the first.
     """
     first = decode(files[0], image_size)
     height, width = first.shape[:2]

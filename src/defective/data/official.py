@@ -56,13 +56,13 @@ def _idx(file: Path, axes: int) -> Tensor:
     try:
         content = gzip.decompress(file.read_bytes()) if file == packed else file.read_bytes()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{file} is damaged or cut off: {error}") from None
+        raise InputError(f"{file} is corrupt or cut off: {error}") from None
     if len(content) < 4 + 4 * axes or content[:4] != bytes([0, 0, 8, axes]):
         raise InputError(f"{file} is not an IDX file of bytes with {axes} axes")
     shape = np.frombuffer(content, ">i4", axes, 4)
     values = np.frombuffer(content, np.uint8, offset=4 + 4 * axes)
     if len(values) != int(np.prod(shape)):
-        raise InputError(f"{file} is damaged: its header promises {int(np.prod(shape))} bytes, {len(values)} follow")
+        raise InputError(f"{file} is corrupt: its header promises {int(np.prod(shape))} bytes, {len(values)} follow")
     return torch.from_numpy(values.copy()).view(*shape.tolist())
 
 
@@ -99,7 +99,7 @@ def _text(path: Path) -> str:
     try:
         return _existing(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise InputError(f"{path} is damaged: it is no text") from None
+        raise InputError(f"{path} is corrupt: it is no text") from None
 
 
 def _existing(path: Path) -> Path:

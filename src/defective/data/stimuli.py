@@ -64,7 +64,7 @@ def load_stimuli(path: str | Path, classes: Sequence[str], *, image_shape: tuple
         image_shape: ``(C, H, W)`` to scale to; ``C`` is 3, or 1 for grayscale.
 
     Raises:
-        InputError: If there are no stimuli, a file is damaged or misnamed, or the data set has none of the classes shown.
+        InputError: If there are no stimuli, a file is corrupt or misnamed, or the data set has none of the classes shown.
 
     Source: Geirhos et al. 2018, which the paper builds on (Section 2).
 

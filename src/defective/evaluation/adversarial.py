@@ -14,7 +14,7 @@ from defective.errors import InputError
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
 from defective.inference import as_images, device_of, evaluating, logits
-from defective.masks import stream
+from defective.masks import named_generator
 from defective.specs import AttackSpec
 
 # Images in one chunk: what a kill can cost. Random attacks are seeded anew for each, so it is a constant.
@@ -138,7 +138,7 @@ def generate(
         depends["batch_size"] = batch_size
 
     def chunk(number: int, part: Tensor) -> Chunk:
-        numbered = stream(seed, f"craft/{number}").initial_seed()
+        numbered = named_generator(seed, f"craft/{number}").initial_seed()
         made = partial(_generate, source, part, attack, seed=numbered, eps=eps, rounded=rounded, batch_size=batch_size)
         return Chunk(source.inputs("generate", part, chunk=number, **depends), len(part), made)
 

@@ -12,7 +12,7 @@ from defective.attacks.schedule import SCHEDULE_OF
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
 from defective.inference import as_images, device_of
-from defective.masks import stream
+from defective.masks import named_generator
 from defective.specs import AttackSpec
 from defective.statistics import median_interval
 
@@ -96,7 +96,7 @@ def images_at_once(attack: AttackSpec, device: str) -> int:
 
 def _generator(seed: int, first: int) -> torch.Generator:
     """The generator as it is when the images before ``first`` have taken their seeds from it."""
-    generator = stream(seed, "decision")
+    generator = named_generator(seed, "decision")
     for _ in range(first):
         torch.randint(2**63 - 1, (), generator=generator, device="cpu")
     return generator

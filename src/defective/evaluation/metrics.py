@@ -36,7 +36,7 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -
         batch_size: Images per forward pass; the result does not depend on it.
 
     Returns:
-        A float in [0, 1] with ``.hits``, ``.total`` and the 95 % ``.interval``.
+        A float in [0, 1] with ``.num_correct``, ``.total`` and the 95 % ``.interval``.
 
     Raises:
         InputError: If images, labels and logits do not fit together, or a value is nan.
@@ -66,7 +66,7 @@ def defense_rate(
         fooled: Bool ``(N,)``, whether the adversarial image fooled the source it was generated on; None: all did.
 
     Returns:
-        A float in [0, 1] with ``.hits``, ``.total`` and the 95 % ``.interval``.
+        A float in [0, 1] with ``.num_correct``, ``.total`` and the 95 % ``.interval``.
 
     Raises:
         InputError: If shapes do not fit or no image is eligible.
@@ -78,7 +78,7 @@ def defense_rate(
         >>> x = torch.tensor([[0.2, 0.8], [0.9, 0.1], [0.6, 0.4]]).view(3, 1, 1, 2)
         >>> y = torch.tensor([1, 0, 1])
         >>> rate = defense_rate(model, x, y, x.flip(3), fooled=torch.tensor([True, False, True]))
-        >>> rate, rate.total
+        >>> rate, rate.num_evaluated
         (0.0, 1)
     """
     if x_adv.shape != x.shape:

@@ -14,7 +14,7 @@ from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
 from defective.evaluation.transfer import Outcome
 from defective.inference import as_images, device_of, dtype_of, evaluating, logits
-from defective.masks import stream
+from defective.masks import named_generator
 from defective.specs.versions import ATTACK_VERSIONS
 from defective.statistics import Rate, paired_difference
 
@@ -174,7 +174,7 @@ def _pgd(eps: float, step_size: float, steps: int) -> Attack:
 
 
 def _corner(seed: int) -> Attack:
-    generator = stream(seed, "checks/noise")
+    generator = named_generator(seed, "checks/noise")
 
     def attack(model: torch.nn.Module, x: Tensor, y: Tensor) -> Tensor:
         return (x + EPS * (draw_per_image(torch.rand, x, generator) - 0.5).sign()).clamp(0, 1)

@@ -46,7 +46,7 @@ def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) 
         y_shape, y_texture: Classes of the two cues ``(N,)``; they must differ for every image.
 
     Returns:
-        A float in [0, 1]: 1 is by shape alone. ``.total`` counts the decisions for either cue.
+        A float in [0, 1]: 1 is by shape alone. ``.num_evaluated`` counts the decisions for either cue.
 
     Raises:
         InputError: If an image's cues agree, or images, labels and logits do not fit together.
@@ -84,7 +84,7 @@ def shape_report(model: nn.Module, stimuli: Stimuli) -> ShapeReport:
         >>> model = nn.Sequential(nn.Flatten(), nn.Identity())
         >>> x, y = torch.eye(3).view(3, 1, 1, 3), torch.tensor([0, 0, 0])
         >>> report = shape_report(model, Stimuli((x, y, y + 1), (x[:1], y[:1]), (x[:0], y[:0]), 0, 0))
-        >>> report.bias, report.cue_accuracy.hits, report.silhouettes, report.edges.total
+        >>> report.bias, report.cue_accuracy.num_correct, report.silhouettes, report.edges.num_evaluated
         (0.5, 2, 1.0, 0)
     """
     bias = cue_accuracy = Rate.of(0, 0)

@@ -78,7 +78,7 @@ def notes(document: Document) -> list[str]:
     if document["shuffle"] and not document["shuffle"]["images"]:
         sure = document["settings"]["confidence"]
         lines.append(f"No image to shuffle: all models are correct with a confidence of {sure} or more on none (--confidence).")
-    if any(cell["defense"]["paper"]["total"] == 0 for cell in document["cells"]):
+    if any(cell["defense"]["paper"]["num_evaluated"] == 0 for cell in document["cells"]):
         lines.append("no images: of those that the model classified correctly before, none fooled the source when attacked.")
     return lines + [
         f"{name} fails the sanity check that {each['tests']}: {each['measured']}."
@@ -89,7 +89,7 @@ def notes(document: Document) -> list[str]:
 
 
 def _rate(counts: dict[str, Any]) -> Rate:
-    return Rate.of(counts["hits"], counts["total"])
+    return Rate.of(counts["num_correct"], counts["num_evaluated"])
 
 
 def _percents(rates: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -147,7 +147,7 @@ def _spaced(attack: str) -> str:
 
 def _plot(document: Document) -> str:
     """Bars of the transfer rates with their 95 % intervals, as SVG; empty without a transfer cell."""
-    cells = [cell for cell in document["cells"] if cell["threat_model"] in MARKS and cell["defense"]["paper"]["total"]]
+    cells = [cell for cell in document["cells"] if cell["threat_model"] in MARKS and cell["defense"]["paper"]["num_evaluated"]]
     if not cells:
         return ""
     lines = []

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from defective.errors import InputError
 from defective.inference import LogitsAdapter
-from defective.masks import sample_mask, stream
+from defective.masks import named_generator, sample_mask
 from defective.models import Ensemble
 from defective.sites import architecture_of
 from defective.specs import NetSpec
@@ -95,7 +95,7 @@ def _with_fresh_masks(net: nn.Module, name: str, seed: int) -> nn.Module:
     layers = mask_layers(net)
     for defect in defects(net):
         mask = layers[defect.site].defect_mask
-        generator = stream(seed, f"{name}/{defect.site}")
+        generator = named_generator(seed, f"{name}/{defect.site}")
         mask.copy_(sample_mask(defect.shape, defect.live / defect.total, pattern=defect.pattern, generator=generator))
     return net
 

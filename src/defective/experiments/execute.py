@@ -126,7 +126,7 @@ def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
     kept = {key: made[key] for key in ("seconds", "machine", "parameters", "history", "train_images")}
     # Accuracy of always predicting the largest class.
     chance = int(test.y.bincount().max()) / len(test)
-    return {"values": {"test_accuracy": {"hits": hits, "total": made["test_images"]}}, "chance": chance, **kept}
+    return {"values": {"test_accuracy": {"num_correct": hits, "num_evaluated": made["test_images"]}}, "chance": chance, **kept}
 
 
 def _generate(runner: ExperimentRunner, job: GenerateJob, folder: Path) -> Result:
@@ -193,4 +193,4 @@ def _common(models: list[EvaluatedModel], job: GenerateJob | NoiseJob | ShuffleJ
 
 def _rate(success: torch.Tensor, eligible: torch.Tensor | None = None) -> Result:
     rate = Rate.among(success, torch.ones_like(success) if eligible is None else eligible)
-    return {"hits": rate.hits, "total": rate.total}
+    return {"num_correct": rate.num_correct, "num_evaluated": rate.num_evaluated}

@@ -15,13 +15,13 @@ class _Record(BaseModel):
 
 
 class _Rate(_Record):
-    hits: NonNegativeInt
-    total: NonNegativeInt
+    num_correct: NonNegativeInt
+    num_evaluated: NonNegativeInt
 
     @model_validator(mode="after")
-    def _no_more_hits_than_images(self) -> Self:
-        if self.hits > self.total:
-            raise ValueError(f"{self.hits} hits of {self.total}")
+    def _no_more_correct_than_evaluated(self) -> Self:
+        if self.num_correct > self.num_evaluated:
+            raise ValueError(f"{self.num_correct} correct of {self.num_evaluated}")
         return self
 
 
@@ -74,7 +74,9 @@ class DataSet(_Record):
 
 def blank(job: Job) -> dict[str, Any]:
     """A result of the form of a job's, which took a second and could count nothing."""
-    nothing = {"score": None, "low": 0.0, "high": None, "images": 0} if job.kind == "decision" else {"hits": 0, "total": 0}
+    nothing = (
+        {"score": None, "low": 0.0, "high": None, "images": 0} if job.kind == "decision" else {"num_correct": 0, "num_evaluated": 0}
+    )
     about = {"seconds": 1.0, "machine": {}, "kind_of_device": "cpu", "finished": ""}
     return {"values": dict.fromkeys(_names(job), nothing), **about}
 

@@ -25,7 +25,7 @@ class Store:
 
     ``jobs/KIND-KEY`` holds ``spec.json``, ``result.json`` and what else a finished job left; ``running/KIND-KEY`` what an unfinished one
     has so far; ``failed/KIND-KEY.json`` the error of one that failed; ``plans`` what was asked for; ``chunks`` parts of measurements;
-    ``damaged`` finished jobs whose result could not be read, put there when they were done again.
+    ``corrupt`` finished jobs whose result could not be read, put there when they were done again.
     Several processes, also of several machines on a shared folder, may work on one store: a job is locked while it runs, and the
     lock goes with its process.
 
@@ -72,12 +72,12 @@ class Store:
         return self.folder / "jobs" / name_of(job)
 
     def result(self, job: Job | str) -> Document | None:
-        """What a finished job measured; None if it is not finished, which it is not either where the file is damaged."""
+        """What a finished job measured; None if it is not finished, which it is not either where the file is corrupt."""
         with suppress(InputError):
             return self._measured(job)
         return None
 
-    def damaged(self, jobs: Iterable[Job | str] | None = None) -> list[Path]:
+    def corrupt(self, jobs: Iterable[Job | str] | None = None) -> list[Path]:
         """Results that cannot be read. They stay where they are until their jobs are done again, and are kept aside then.
 
         Args:
@@ -129,7 +129,7 @@ class Store:
         """The job of a finished directory.
 
         Raises:
-            InputError: If there is none of this name, or the file is damaged or of another version.
+            InputError: If there is none of this name, or the file is corrupt or of another version.
         """
         file = self.folder / "jobs" / name / "spec.json"
         document = _read(file)
@@ -177,8 +177,8 @@ class Store:
             # What a process was writing when it was killed.
             temporary.unlink()
         if self.at(job).exists():
-            # Its result was damaged or taken away; what else it measured is nobody's to delete.
-            self.at(job).rename(_unused(self.folder / "damaged", name_of(job)))
+            # Its result was corrupt or taken away; what else it measured is nobody's to delete.
+            self.at(job).rename(_unused(self.folder / "corrupt", name_of(job)))
         place.rename(self.at(job))
         (self.folder / "failed" / f"{name_of(job)}.json").unlink(missing_ok=True)
 
@@ -200,7 +200,7 @@ class Store:
         return [document for document, _ in self._plans() if document is not None]
 
     def unread_plans(self) -> list[str]:
-        """Of each plan that is damaged or of another version, which file it is and what is wrong with it."""
+        """Of each plan that is corrupt or of another version, which file it is and what is wrong with it."""
         return [reason for _, reason in self._plans() if reason]
 
     def _plans(self) -> Iterator[tuple[Document | None, str]]:
@@ -273,6 +273,6 @@ def _read(file: Path, check: Callable[[Document], object] = lambda document: Non
     except ValueError as error:
         whole = file.parent if file.name in ("spec.json", "result.json") else "it"
         raise InputError(
-            f"{file} is damaged ({format_error(error)}): move {whole} out of the store, it will be made again"
+            f"{file} is corrupt ({format_error(error)}): move {whole} out of the store, it will be made again"
         ) from None
     return document

@@ -70,7 +70,7 @@ def deviations(sections: Iterable[Section], store: Store) -> list[Deviations]:
     found: list[dict[str, Plan]] = []
     for section in sections:
         plan, kinds = section.plan, list(section.result.data)
-        known = next((each for each in found if _agree(each, plan, kinds)), None)
+        known = next((each for each in found if _compatible(each, plan, kinds)), None)
         if known is None and kinds:
             found.append(known := {})
         for kind in kinds:
@@ -88,7 +88,7 @@ def deviations(sections: Iterable[Section], store: Store) -> list[Deviations]:
     ]
 
 
-def _agree(known: dict[str, Plan], plan: Plan, kinds: list[str]) -> bool:
+def _compatible(known: dict[str, Plan], plan: Plan, kinds: list[str]) -> bool:
     same_scale = next(iter(known.values())).scale == plan.scale
     return same_scale and all(known[kind].data[kind] == plan.data[kind] for kind in kinds if kind in known)
 

@@ -27,7 +27,7 @@ def how_measured(planned: Iterable[Plan], store: Store) -> dict[str, Any]:
         "machines": _machines(results.values()),
         "models": [_model(job, result) for job, result in results.items() if isinstance(job, TrainJob)],
         "failed": _failed([job for job in jobs if job not in results], store),
-        "corrupt": [describe(job) for job in jobs if job not in results and store.damaged([job])],
+        "corrupt": [describe(job) for job in jobs if job not in results and store.corrupt([job])],
     }
 
 
@@ -68,7 +68,7 @@ def _machines(results: Iterable[Document]) -> list[tuple[str, str, str, str]]:
 
 def _model(job: TrainJob, result: Document) -> dict[str, Any]:
     accuracy = result["values"]["test_accuracy"]
-    percent = 100 * Rate.of(accuracy["hits"], accuracy["total"])
+    percent = 100 * Rate.of(accuracy["num_correct"], accuracy["num_evaluated"])
     return {
         "job": name_of(job),
         "title": title(job),

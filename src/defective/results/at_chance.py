@@ -32,8 +32,8 @@ class AtChanceFilter:
         if result is None or not result.get("chance"):
             return None
         counts, chance = result["values"]["test_accuracy"], result["chance"]
-        rate = Rate.of(counts["hits"], counts["total"])
-        if not rate.total or rate.interval[0] > chance:
+        rate = Rate.of(counts["num_correct"], counts["num_evaluated"])
+        if not rate.num_evaluated or rate.interval[0] > chance:
             return None
         return AtChance(
             job=name_of(model), model=f"{title(model)} on {model.data}", accuracy=100 * float(rate), chance=100 * chance

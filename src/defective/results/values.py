@@ -42,10 +42,10 @@ def _value(cell: Cell, store: Store, unit: str) -> Value | None:
         return None
     found = result["values"][cell.value]
     if unit == "%":
-        rate = Rate.of(found["hits"], found["total"])
+        rate = Rate.of(found["num_correct"], found["num_evaluated"])
         low, high = rate.interval
-        count = Count(num_evaluated=rate.total, num_correct=rate.hits)
-        return Value(100 * float(rate), (100 * low, 100 * high), count) if rate.total else None
+        count = Count(num_evaluated=rate.num_evaluated, num_correct=rate.num_correct)
+        return Value(100 * float(rate), (100 * low, 100 * high), count) if rate.num_evaluated else None
     if found["score"] is None:
         return None
     high = math.inf if found["high"] is None else found["high"]

@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from defective.errors import InputError
 from defective.inference import as_images, device_of, dtype_of
 from defective.layers import DefectMask
-from defective.machine import bare
+from defective.machine import unwrap_model
 from defective.sparse.follow import follow, refuse, refuse_other_images, refuse_other_logits
 from defective.sparse.liveness import LayerChoice, choose_layers, live_neurons
 from defective.sparse.lower import Lowering, run_in_place
@@ -115,7 +115,7 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
     refuse(model, precision, example_inputs)
     if isinstance(model, SparseNet):
         raise InputError("this net is sparsified already: sparsify the net it was made from")
-    net = copied(bare(model), {}).eval()
+    net = copied(unwrap_model(model), {}).eval()
     fix_weights_(net)
     exact = torch.promote_types(dtype_of(net) or torch.float32, torch.float32)
     dtype = torch.float32 if precision == "bf16" else exact

@@ -47,7 +47,7 @@ def percent(rate: Rate) -> str:
         >>> percent(Rate.of(30, 40)), percent(Rate.of(0, 0))
         ('75.0 (59.8–85.8)', 'no images')
     """
-    if not rate.total:
+    if not rate.num_evaluated:
         return NO_IMAGES
     low, high = rate.interval
     return f"{number(100 * rate)} ({interval(100 * low, 100 * high)})"

@@ -12,7 +12,7 @@ from defective.baselines import Drop, attach_drop_, drops, thermometer_, undrop_
 from defective.errors import InputError
 from defective.files import read_tensors, write_tensors
 from defective.layers import DefectMask
-from defective.machine import bare
+from defective.machine import unwrap_model
 from defective.masks import MaskDraw
 from defective.models import Ensemble, construct
 from defective.sites import architecture_of
@@ -51,7 +51,7 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
     """
     if isinstance(model, SparseNet | LiveTraining):
         raise InputError(f"a {type(model).__name__} is a view of a model and is not saved: save the model it was made from")
-    model = bare(model)
+    model = unwrap_model(model)
     verify(model)
     spec = _spec(model)
     about = {
@@ -83,7 +83,7 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
         The model; a built-in one has ``.spec``, ``.build_options`` and ``.notes`` as saved.
 
     Raises:
-        InputError: If the file is missing, damaged, of another kind, or does not fit ``model``.
+        InputError: If the file is missing, corrupt, of another kind, or does not fit ``model``.
     """
     path = Path(path)
     path = path / "model.safetensors" if path.is_dir() else path
@@ -108,7 +108,7 @@ def _rebuilt(path: Path, tensors: dict[str, Tensor], about: dict[str, Any], mode
             raise InputError(f"{path} holds a model that is not built in: pass a plain one to load into, load(path, model=net)")
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             model = _construct(about["architecture"])
-    inner = bare(model)
+    inner = unwrap_model(model)
     _attach(inner, tensors, about, path)
     _take_dtypes(inner, tensors)
     try:

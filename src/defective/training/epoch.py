@@ -14,8 +14,8 @@ from defective.data import Data
 from defective.data.augment import Windows, crop_flip, draw_windows
 from defective.errors import InputError, OutOfTime
 from defective.inference import as_images
-from defective.machine import world
-from defective.masks import stream
+from defective.machine import rank_and_world_size
+from defective.masks import named_generator
 from defective.progress import Advance, deadline, time_is_up
 from defective.specs import Recipe
 from defective.training.state import TrainingState
@@ -51,14 +51,14 @@ class _Begun:
     """What the steps of an epoch have left so far: losses, hits, and the generators that go on from step to step."""
 
     def __init__(self, run: Run, epoch: int, kept: dict[str, Tensor]) -> None:
-        rank, _ = world()
+        rank, _ = rank_and_world_size()
         self.device = run.device
         self.adversary = _adversary(run, epoch, rank)
         self.losses: list[Tensor] = []
         self.hits, self.seen, self.started = torch.zeros((), device=run.device), 0, time.perf_counter()
         if kept:
             self.losses = list(kept["losses"].to(run.device))
-            self.hits, self.seen = kept["hits"].to(run.device), int(kept["seen"])
+            self.hits, self.seen = kept["num_correct"].to(run.device), int(kept["seen"])
             self.started -= float(kept["seconds"])
             for name, generator in self._generators().items():
                 # Missing where the run goes on on another kind of device.
@@ -71,7 +71,7 @@ class _Begun:
         seconds = torch.tensor(time.perf_counter() - self.started, dtype=torch.float64)
         return {
             "losses": torch.stack(self.losses),
-            "hits": self.hits,
+            "num_correct": self.hits,
             "seen": torch.tensor(self.seen),
             "seconds": seconds,
             **states,
@@ -94,7 +94,7 @@ class _Begun:
             "train_loss": float(torch.stack(self.losses).mean()),
             "train_accuracy": float(self.hits) / self.seen,
             "seconds": seconds,
-            "images_per_second": self.seen * world()[1] / seconds,
+            "images_per_second": self.seen * rank_and_world_size()[1] / seconds,
         }
 
     def _generators(self) -> dict[str, torch.Generator]:
@@ -113,7 +113,7 @@ def run_epoch(step: Step, data: Data, run: Run, epoch: int, state: TrainingState
         InputError: If a loss is not finite.
         OutOfTime: If the deadline has passed; the steps so far are then in the state's file.
     """
-    _, processes = world()
+    _, processes = rank_and_world_size()
     order, batch_size = _share(len(data), run, epoch)
     steps = -(-len(order) // batch_size)
     with _seeded(run, epoch):
@@ -150,7 +150,7 @@ def _must_stop(run: Run, state: TrainingState, step: int) -> bool:
     """Whether the deadline has passed for one of the processes; several stop between epochs alone, whose state all of them share."""
     if deadline.get() is None or state.file is None:
         return False
-    if world()[1] == 1:
+    if rank_and_world_size()[1] == 1:
         return time_is_up()
     if step > 0:
         return False
@@ -161,8 +161,8 @@ def _must_stop(run: Run, state: TrainingState, step: int) -> bool:
 
 def _share(images: int, run: Run, epoch: int) -> tuple[Tensor, int]:
     """This process's part of the epoch's order, equally long in every process; a last batch of one is left out (batch norm)."""
-    rank, processes = world()
-    order = torch.randperm(images, generator=stream(run.seed, f"order/{epoch}"), device="cpu")
+    rank, processes = rank_and_world_size()
+    order = torch.randperm(images, generator=named_generator(run.seed, f"order/{epoch}"), device="cpu")
     order = order[: images - images % processes][rank::processes]
     batch_size = max(1, run.recipe.batch_size // processes)
     return (order[:-1] if len(order) % batch_size == 1 and len(order) > 1 else order), batch_size
@@ -171,7 +171,7 @@ def _share(images: int, run: Run, epoch: int) -> tuple[Tensor, int]:
 def _crop_seed(run: Run, epoch: int) -> int | None:
     if run.recipe.augment != "resized-crop-flip":
         return None
-    return int(torch.randint(1 << 62, (), generator=stream(run.seed, f"crop/{epoch}"), device="cpu"))
+    return int(torch.randint(1 << 62, (), generator=named_generator(run.seed, f"crop/{epoch}"), device="cpu"))
 
 
 def _windows(run: Run, epoch: int, batches: list[int]) -> Windows | None:
@@ -179,7 +179,7 @@ def _windows(run: Run, epoch: int, batches: list[int]) -> Windows | None:
     if run.recipe.augment == "none":
         return None
     padding = 4 if run.recipe.augment == "crop-flip" else 0
-    draws = stream(run.seed, f"augment/{epoch}/{world()[0]}")
+    draws = named_generator(run.seed, f"augment/{epoch}/{rank_and_world_size()[0]}")
     return draw_windows(batches, padding=padding, generator=draws).to(run.device)
 
 
@@ -191,7 +191,7 @@ def _augment(x: Tensor, windows: Windows | None) -> Tensor:
 def _adversary(run: Run, epoch: int, rank: int) -> Attack | None:
     if run.recipe.adversarial is None:
         return None
-    return from_spec(run.recipe.adversarial, seed=stream(run.seed, f"adversary/{epoch}/{rank}").initial_seed())
+    return from_spec(run.recipe.adversarial, seed=named_generator(run.seed, f"adversary/{epoch}/{rank}").initial_seed())
 
 
 def _check_finite(losses: list[Tensor], epoch: int, step: int, lr: float) -> None:
@@ -208,5 +208,5 @@ def _check_finite(losses: list[Tensor], epoch: int, step: int, lr: float) -> Non
 def _seeded(run: Run, epoch: int) -> Iterator[None]:
     """Give dropout and the like an epoch's own random numbers and put torch's global generators back afterwards."""
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
-        torch.manual_seed(stream(run.seed, f"layers/{epoch}/{world()[0]}").initial_seed())
+        torch.manual_seed(named_generator(run.seed, f"layers/{epoch}/{rank_and_world_size()[0]}").initial_seed())
         yield

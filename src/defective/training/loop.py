@@ -10,8 +10,8 @@ from torch.nn.parallel import DistributedDataParallel
 from defective.data import Data, ImageStream
 from defective.errors import InputError
 from defective.inference import logits
-from defective.machine import autocast, choose_device, resolve_precision, world
-from defective.masks import stream
+from defective.machine import autocast, choose_device, rank_and_world_size, resolve_precision
+from defective.masks import named_generator
 from defective.models.wide_resnet import WideResNet
 from defective.progress import progress_bar
 from defective.sparse import train_live
@@ -62,7 +62,7 @@ def fit(
     """
     if recipe.selection == "best-on-test" and test is None:
         raise InputError("selection best-on-test needs test images")
-    if recipe.neurons == "live" and world()[1] > 1:
+    if recipe.neurons == "live" and rank_and_world_size()[1] > 1:
         raise InputError("neurons live trains in one process: start it without torchrun, or train all neurons")
     if recipe.augment == "resized-crop-flip" and not isinstance(data, ImageStream):
         raise InputError("augment resized-crop-flip works on streamed folders (images of 128 pixels and more): use crop-flip")
@@ -74,7 +74,7 @@ def fit(
     data, test = data.to(place), None if test is None else test.to(place)
     # The released WRN sets its norm scales to 1 itself; only the other nets kept the old default.
     if recipe.norm_scale_init == "uniform" and not isinstance(model, WideResNet):
-        _draw_norm_scales(model, stream(seed, "norm-scale"))
+        _draw_norm_scales(model, named_generator(seed, "norm-scale"))
     optimizer = make_sgd(model, recipe, place)
     state = TrainingState(model, optimizer, state_file, state_key, every=PAUSE.get(place.type, 0.0))
     state.resume()
@@ -85,7 +85,7 @@ def fit(
         advance(len(state.history) * len(data))
         for epoch in range(len(state.history), recipe.trained_epochs):
             row = run_epoch(step, data, run, epoch, state, advance)
-            _agree(model)
+            _broadcast_buffers(model)
             if test is not None:
                 row["test_accuracy"] = _scored(model, test, row, run)
             last = epoch == recipe.trained_epochs - 1
@@ -140,12 +140,12 @@ def make_sgd(model: nn.Module, recipe: Recipe, device: torch.device) -> torch.op
 
 def _distribute(model: nn.Module) -> nn.Module:
     # Running statistics are agreed on after each epoch, and masks never differ: sending them at each step would be waste.
-    return model if world()[1] == 1 else DistributedDataParallel(model, broadcast_buffers=False)
+    return model if rank_and_world_size()[1] == 1 else DistributedDataParallel(model, broadcast_buffers=False)
 
 
-def _agree(model: nn.Module) -> None:
+def _broadcast_buffers(model: nn.Module) -> None:
     """Give every process the first one's running statistics, so that all score the same net."""
-    if world()[1] > 1:
+    if rank_and_world_size()[1] > 1:
         for name, buffer in model.named_buffers():
             if not name.endswith("defect_mask"):
                 torch.distributed.broadcast(buffer, 0)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from defective.errors import InputError
 from defective.files import read_tensors, write_tensors
-from defective.machine import world
+from defective.machine import rank_and_world_size
 
 
 class TrainingState:
@@ -50,7 +50,7 @@ class TrainingState:
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
-        if parts["begun"] and world()[1] > 1:
+        if parts["begun"] and rank_and_world_size()[1] > 1:
             raise InputError(f"{self.file} stops within an epoch, which one process must finish: go on without torchrun first")
         self.model.load_state_dict(parts["model"])
         for index, parameter in self._parameters():
@@ -80,7 +80,7 @@ class TrainingState:
         self._write()
 
     def _write(self) -> None:
-        if self.file is None or world()[0] > 0:
+        if self.file is None or rank_and_world_size()[0] > 0:
             return
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for index, parameter in self._parameters():

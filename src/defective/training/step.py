@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from defective.attacks import Attack
 from defective.baselines import drops
 from defective.errors import InputError
-from defective.machine import autocast, bare, world
+from defective.machine import autocast, rank_and_world_size, unwrap_model
 from defective.sites import architecture_of
 from defective.specs import Recipe
 
@@ -58,7 +58,7 @@ class Step:
         with autocast(self.device, self.precision):
             if adversary is not None:
                 # Not through DDP, which knows no gradients with respect to images.
-                x = adversary(bare(self.model), x, y).contiguous(memory_format=torch.channels_last)
+                x = adversary(unwrap_model(self.model), x, y).contiguous(memory_format=torch.channels_last)
             z = self.model(x)
             loss = F.cross_entropy(z, y, label_smoothing=smoothing(self.label_smoothing, z.shape[1]))
         self.optimizer.zero_grad(set_to_none=True)
@@ -140,7 +140,7 @@ def recordable(model: nn.Module, recipe: Recipe, device: torch.device) -> bool:
     """
     built_in = architecture_of(model) is not None
     same_each_time = recipe.adversarial is None and recipe.neurons == "all" and not drops(model)
-    return device.type == "cuda" and world()[1] == 1 and built_in and same_each_time
+    return device.type == "cuda" and rank_and_world_size()[1] == 1 and built_in and same_each_time
 
 
 def smoothing(label_smoothing: float, classes: int) -> float:

@@ -15,7 +15,7 @@ from defective.build import build, member_seed
 from defective.data import Data
 from defective.errors import InputError
 from defective.files import write_whole
-from defective.machine import choose_device, describe_machine, resolve_precision, world
+from defective.machine import choose_device, describe_machine, rank_and_world_size, resolve_precision
 from defective.models import Ensemble
 from defective.specs import NetSpec, Recipe
 from defective.training.checkpoint import load, save
@@ -107,7 +107,7 @@ def _finished(out: Path, identity: dict[str, Any]) -> Result | None:
     try:
         result: Result = json.loads(file.read_text())
     except ValueError as error:
-        raise InputError(f"{file} is damaged ({error}): delete it, or choose another folder") from None
+        raise InputError(f"{file} is corrupt ({error}): delete it, or choose another folder") from None
     stored = {key: result.get(key) for key in identity}
     # A result of an earlier version has fewer fields: what it did not know was at its default.
     for key, kind in (("spec", NetSpec), ("recipe", Recipe)):
@@ -137,7 +137,7 @@ def _conclude(
         "machine": machine,
         "history": history,
     }
-    if world()[0] == 0:
+    if rank_and_world_size()[0] == 0:
         notes = {key: result[key] for key in ("data", "classes", "recipe", "test_accuracy")}
         save(net, out / "model.safetensors", notes=notes)
         write_whole(out / "result.json", lambda temporary: temporary.write_text(json.dumps(result, indent=1)))
@@ -149,5 +149,5 @@ def _conclude(
 
 
 def _join_processes(place: torch.device) -> None:
-    if world()[1] > 1 and not torch.distributed.is_initialized():
+    if rank_and_world_size()[1] > 1 and not torch.distributed.is_initialized():
         torch.distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
