@@ -1,5 +1,6 @@
 """Three steps for a runner that is going to be killed: each writes its result and then waits until a file of its name appears."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,8 @@ while not go.exists():
 
 
 def main(folder: Path) -> None:
+    # A shell starts what it puts into the background with interrupts ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     made = folder / "made"
     made.mkdir(exist_ok=True)
     steps = [
