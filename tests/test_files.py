@@ -156,3 +156,9 @@ def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     assert cache_folder().name == "defective"
     assert tmp_path in cache_folder().parents
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that takes no files")
+def test_a_file_system_that_takes_no_files_is_refused():
+    with pytest.raises(InputError, match=r"/proc/x cannot hold results: /proc cannot be written"):
+        check_folder(Path("/proc/x"))

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,12 @@ def check_folder(path: Path) -> None:
         raise InputError(f"{path} cannot hold results: {nearest} is a file, not a folder")
     if not os.access(nearest, os.W_OK):
         raise InputError(f"{path} cannot hold results: {nearest} must not be written")
+    try:
+        # Permissions do not tell all: an administrator has every right, also where the file system takes no files.
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise InputError(f"{path} cannot hold results: {nearest} cannot be written ({error.strerror})") from None
 
 
 def check_file(path: Path) -> None:
