@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from defective.data.image_file import IMAGE_SUFFIXES, decode, named_warnings
 from defective.errors import InputError
 from defective.progress import progress_bar
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -75,36 +75,6 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-def decode(file: Path, image_size: int | None = None) -> np.ndarray:
-    """Read one image as uint8: ``(H, W)`` if it is grayscale, else ``(H, W, 3)``.
-
-    With ``image_size`` the image is scaled until its shorter side is 8/7 of it (256 for 224) and the centre is cut out; an image that
-    has the size already is left alone.
-
-    Raises:
-        InputError: If the file is not a whole image, or has more than 8 bits per channel.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(file) as opened:
-            if opened.mode.startswith(("I", "F")):
-                raise InputError(f"{file} has more than 8 bits per channel (mode {opened.mode}): save it with 8 bits")
-            image = opened if opened.mode in ("L", "RGB") else opened.convert("L" if opened.mode in ("1", "LA") else "RGB")
-            if image_size and image.size != (image_size, image_size):
-                shorter = round(image_size * 8 / 7)
-                ratio = shorter / min(image.size)
-                size = (max(shorter, round(image.width * ratio)), max(shorter, round(image.height * ratio)))
-                left, top = (size[0] - image_size) // 2, (size[1] - image_size) // 2
-                box = (left, top, left + image_size, top + image_size)
-                image = image.resize(size, Image.Resampling.BILINEAR).crop(box)
-            return np.array(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError | InputError):
-            raise
-        raise InputError(f"{file} is not a whole image: {error}") from None
-
-
 def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None, rgb: bool = False) -> dict[str, Tensor]:
     """Decode all splits, each as by :func:`decode_all`, to images of one size and one number of channels.
 
@@ -126,6 +96,11 @@ def decode_all(files: tuple[Path, ...], *, image_size: int | None = None, rgb: b
     Raises:
         InputError: If a file is corrupt or differs in size from the first.
     """
+    with named_warnings():
+        return _decode_all(files, image_size, rgb)
+
+
+def _decode_all(files: tuple[Path, ...], image_size: int | None, rgb: bool) -> Tensor:
     first = decode(files[0], image_size)
     height, width = first.shape[:2]
     if height != width:
@@ -158,5 +133,6 @@ def decode_all(files: tuple[Path, ...], *, image_size: int | None = None, rgb: b
 
 def decoded_bytes(listings: dict[str, Listing], image_size: int | None) -> tuple[int, int]:
     """Bytes all images would take in memory, and the height of one, judged by the first."""
-    first = decode(listings["train"].files[0], image_size)
+    with named_warnings():
+        first = decode(next(iter(listings.values())).files[0], image_size)
     return sum(len(listing.files) for listing in listings.values()) * math.prod(first.shape[:2]) * 3, first.shape[0]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from defective.data.archive import is_archive, stem, unpack
-from defective.data.folder import IMAGE_SUFFIXES, decode
+from defective.data.image_file import IMAGE_SUFFIXES, decode, named_warnings
 from defective.errors import InputError
 
 # The release of 2018 calls the cue-conflict images by how they were made.
@@ -167,11 +167,12 @@ def _images(files: list[Path], image_shape: tuple[int, int, int]) -> Tensor:
 
     channels, height, width = image_shape
     images = np.empty((len(files), height, width, channels), np.uint8)
-    for index, file in enumerate(files):
-        image = Image.fromarray(decode(file)).convert("L" if channels == 1 else "RGB")
-        # Pillow's filters widen when they shrink an image, so that lines thinner than a pixel fade instead of breaking up.
-        scaled = image.resize((width, height), Image.Resampling.BILINEAR)
-        images[index] = np.asarray(scaled).reshape(height, width, channels)
+    with named_warnings():
+        for index, file in enumerate(files):
+            image = Image.fromarray(decode(file)).convert("L" if channels == 1 else "RGB")
+            # Pillow's filters widen when they shrink an image, so that lines thinner than a pixel fade instead of breaking up.
+            scaled = image.resize((width, height), Image.Resampling.BILINEAR)
+            images[index] = np.asarray(scaled).reshape(height, width, channels)
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
 
 

@@ -2,16 +2,28 @@
 
 import hashlib
 import math
+import multiprocessing
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
-from defective.data.folder import Listing, decode
+from defective.data.folder import Listing
+from defective.data.image_file import collected_warnings, decode
+from defective.data.notice import notice
 from defective.errors import InputError
+
+# Of the 107 characters that a socket's path may have, multiprocessing adds up to 37.
+LONGEST_TEMPORARY = 70
+# Seconds without a batch, after which the rest is decoded without workers.
+WORKER_TIMEOUT = 300
 
 
 @dataclass(frozen=True)
@@ -54,34 +66,77 @@ class ImageStream:
 
         The crop of an image depends on the seed and its index alone, not on workers or batches.
         """
-        files = _Files(self.listing, order.tolist(), self.image_size, crop_seed)
-        try:
-            yield from DataLoader(files, batch_size, num_workers=self.workers, generator=torch.Generator())
-        except InputError as error:
-            # From a worker process the message comes wrapped in that process's traceback.
-            raise InputError(str(error).rpartition("InputError: ")[2].strip()) from None
+        workers, done = self._able_workers(batch_size), 0
+        while done < len(order):
+            files = _Files(self.listing, order[done:].tolist(), self.image_size, crop_seed)
+            try:
+                for x, y, warned in _loader(files, batch_size, workers):
+                    for message in warned:
+                        notice(message)
+                    done += len(y)
+                    yield x, y
+            except InputError as error:
+                # From a worker process the message comes wrapped in that process's traceback.
+                raise InputError(str(error).rpartition("InputError: ")[2].strip()) from None
+            except RuntimeError as error:
+                if not workers or "DataLoader" not in str(error):
+                    raise
+                notice(f"{self.name}: images are decoded without worker processes from here on: {str(error).splitlines()[0]}")
+                workers = 0
+
+    def _able_workers(self, batch_size: int) -> int:
+        """How many worker processes can be used here; where there can be none, they would hang."""
+        reason = ""
+        if multiprocessing.current_process().daemon:
+            reason = "a daemonic process may not start any"
+        elif len(os.fsencode(tempfile.gettempdir())) > LONGEST_TEMPORARY:
+            reason = f"the path of TMPDIR is longer than the {LONGEST_TEMPORARY} characters that sockets allow"
+        elif Path("/dev/shm").is_dir():
+            free = shutil.disk_usage("/dev/shm").free
+            # Each worker has two batches ready, and one more is in use.
+            wanted = 2 * (self.workers + 1) * batch_size * math.prod(self.image_shape)
+            if free < wanted:
+                reason = f"/dev/shm has {free >> 20} MiB free, they share {wanted >> 20} MiB"
+        if self.workers and reason:
+            notice(f"{self.name}: images are decoded without worker processes: {reason}")
+        return 0 if reason else self.workers
 
     def to(self, device: torch.device) -> "ImageStream":
         """The stream itself: its batches travel one by one."""
         return self
 
 
-class _Files(Dataset[tuple[Tensor, int]]):
+def _loader(files: "_Files", batch_size: int, workers: int) -> DataLoader[tuple[Tensor, int, list[str]]]:
+    # A worker that a lock of its parent blocks says nothing for ever.
+    timeout = WORKER_TIMEOUT if workers else 0
+    return DataLoader(files, batch_size, num_workers=workers, collate_fn=_collate, timeout=timeout, generator=torch.Generator())
+
+
+def _collate(items: list[tuple[Tensor, int, list[str]]]) -> tuple[Tensor, Tensor, list[str]]:
+    x, y = default_collate([(image, label) for image, label, _ in items])
+    return x, y, [message for *_, warned in items for message in warned]
+
+
+class _Files(Dataset[tuple[Tensor, int, list[str]]]):
     def __init__(self, listing: Listing, order: list[int], image_size: int, crop_seed: int | None) -> None:
         self.listing, self.order, self.image_size, self.crop_seed = listing, order, image_size, crop_seed
+        self.warned: dict[str, str] = {}
+        self.given = 0
 
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, position: int) -> tuple[Tensor, int]:
+    def __getitem__(self, position: int) -> tuple[Tensor, int, list[str]]:
         index = self.order[position]
         file = self.listing.files[index]
-        if self.crop_seed is None:
-            image = decode(file, self.image_size)
-        else:
-            image = random_resized_crop(decode(file), self.image_size, f"{self.crop_seed}/{index}")
+        with collected_warnings(self.warned):
+            image = decode(file, self.image_size if self.crop_seed is None else None)
+        if self.crop_seed is not None:
+            image = random_resized_crop(image, self.image_size, f"{self.crop_seed}/{index}")
         rgb = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, 2)
-        return torch.from_numpy(rgb.copy()).permute(2, 0, 1), int(self.listing.y[index])
+        # Each worker gives each kind of warning once.
+        warned, self.given = [*self.warned.values()][self.given :], len(self.warned)
+        return torch.from_numpy(rgb.copy()).permute(2, 0, 1), int(self.listing.y[index]), warned
 
 
 def random_resized_crop(image: np.ndarray, size: int, seed: str) -> np.ndarray:
