@@ -1,3 +1,4 @@
+import os
 import shutil
 import struct
 import warnings
@@ -9,6 +10,7 @@ import torch
 from PIL import Image
 
 from defective import InputError
+from defective.data import image_file
 from defective.data.folder import IMAGE_SUFFIXES, decode, decode_all, decode_splits, decoded_bytes, enclosed_root, list_folder
 from image_files import pixels, write_image, write_tree
 
@@ -65,13 +67,46 @@ def test_only_a_single_enclosing_folder_is_looked_through(tmp_path):
     assert enclosed_root(tmp_path / "a", ("train",)) == tmp_path / "a"
 
 
+def test_a_chain_of_enclosing_folders_is_looked_through(tmp_path):
+    write_tree(tmp_path / "a" / "b" / "c", test="val")
+    assert len(list_folder(tmp_path)["test"].files) == 4
+
+
+def test_images_in_folders_below_a_class_are_read(tmp_path):
+    write_tree(tmp_path)
+    write_image(tmp_path / "test" / "cat" / "more" / "deep" / "0.png", pixels(0))
+    (tmp_path / "test" / "cat" / "more" / "back").symlink_to(tmp_path / "test" / "cat")
+    found = list_folder(tmp_path)["test"]
+    assert [str(file.relative_to(tmp_path / "test")) for file in found.files] == [
+        "cat/0.png",
+        "cat/1.png",
+        "cat/more/deep/0.png",
+        "dog/0.png",
+        "dog/1.png",
+    ]
+    assert found.y.tolist() == [0, 0, 0, 1, 1]
+
+
+def test_of_test_and_val_the_one_with_the_classes_is_read(tmp_path):
+    write_tree(tmp_path, test="val")
+    write_image(tmp_path / "test" / "images" / "0.png", pixels(0))
+    assert {file.parent.parent.name for file in list_folder(tmp_path)["test"].files} == {"val"}
+
+
 def empty(folder):
     shutil.rmtree(folder)
     folder.mkdir()
 
 
 BAD_TREES = {
-    "no train": (lambda t: shutil.rmtree(t / "train"), "is no class-folder tree: it needs train/CLASS/IMAGE"),
+    "no split": (lambda t: [shutil.rmtree(t / s) for s in ("train", "test")], "is no class-folder tree: it needs train/CLASS/IMAGE"),
+    "a kind that is not read": (
+        lambda t: [(t / "train" / "dog" / f"{n}.HEIC").touch() for n in range(3)],
+        "is a .heic file, of which {t}/train/dog holds 3",
+    ),
+    "an image in no class": (lambda t: (t / "test" / "0.png").touch(), "test/0.png lies in no class folder"),
+    "a link to nothing": (lambda t: (t / "test" / "dog" / "9.png").symlink_to(t / "gone"), "9.png is no regular file, or a link"),
+    "a pipe": (lambda t: os.mkfifo(t / "test" / "dog" / "9.png"), "9.png is no regular file"),
     "no test": (lambda t: shutil.rmtree(t / "test"), "and test/CLASS/IMAGE (or val/)"),
     "nothing": (empty, "is no class-folder tree"),
     "empty train class": (lambda t: empty(t / "train" / "cat"), "train/cat holds no images (.jpg"),
@@ -93,7 +128,7 @@ def test_a_bad_tree_is_refused_and_named(problem, tmp_path):
     break_it(tmp_path)
     with pytest.raises(InputError) as caught:
         list_folder(tmp_path)
-    assert says in str(caught.value)
+    assert says.format(t=tmp_path) in str(caught.value)
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -152,7 +187,8 @@ def test_sixteen_bits_of_several_channels_are_refused(kind, tmp_path):
         decode(tmp_path / "a.png")
 
 
-def test_a_warning_of_pillow_is_given_once_with_the_file(tmp_path, caplog):
+def test_a_warning_of_pillow_is_given_once_with_the_file(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(image_file, "_given", set())
     files = [tmp_path / f"{n}.jpg" for n in range(3)]
     for n, file in enumerate(files):
         # An EXIF block that promises more entries than it holds.

@@ -16,14 +16,13 @@ from defective.errors import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
 # Images that are not read: refused, so that none is left out unnoticed.
-FOREIGN_SUFFIXES = frozenset(
-    ".apng .arw .avif .cr2 .dds .dib .dng .eps .exr .hdr .heic .heif .hif .icns .ico .j2k .jfif .jp2 .jpe .jpf .jpx .jxl .nef .pbm "
-    ".pcx .pfm .pnm .ps .psd .qoi .raw .sgi .svg .tga .xbm".split()
-)
+FOREIGN_SUFFIXES: tuple[str, ...] = (".apng", ".avif", ".dib", ".dng", ".eps", ".exr", ".hdr", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl")
+FOREIGN_SUFFIXES += (".arw", ".cr2", ".nef", ".pbm", ".pcx", ".pnm", ".psd", ".qoi", ".raw", ".sgi", ".svg", ".tga")
 # Named to Pillow, which otherwise tries all it knows: for EPS it would start Ghostscript, whatever the file is called.
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "GIF", "TIFF")
 _ORIENTATION = 0x0112
 _reading = threading.local()
+_given: set[str] = set()
 
 
 def decode(file: Path, image_size: int | None = None) -> np.ndarray:
@@ -89,8 +88,14 @@ def named_warnings() -> Iterator[None]:
     found: dict[str, str] = {}
     with collected_warnings(found):
         yield
-    for message in found.values():
-        notice(message)
+    give_warnings(found)
+
+
+def give_warnings(found: dict[str, str]) -> None:
+    """Log the collected warnings of kinds that have not been logged yet."""
+    for kind in found.keys() - _given:
+        _given.add(kind)
+        notice(found[kind])
 
 
 @contextmanager
@@ -108,5 +113,5 @@ def collected_warnings(found: dict[str, str]) -> Iterator[None]:
     with warnings.catch_warnings():
         show = warnings.showwarning
         warnings.simplefilter("always")
-        warnings.showwarning = keep  # type: ignore[assignment]
+        warnings.showwarning = keep
         yield

@@ -7,7 +7,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +18,24 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from defective.data.folder import Listing
-from defective.data.image_file import collected_warnings, decode
+from defective.data.image_file import collected_warnings, decode, give_warnings
 from defective.data.notice import notice
+from defective.data.sets import digest_of
 from defective.errors import InputError
+from defective.files import as_text
+from defective.progress import progress_bar
 
 # Of the 107 characters that a socket's path may have, multiprocessing adds up to 37.
 LONGEST_TEMPORARY = 70
 # Seconds without a batch, after which the rest is decoded without workers.
 WORKER_TIMEOUT = 300
+
+# Bytes of a set that are read whole to identify it; of each file of a larger one, bytes at either end.
+DIGESTED_BYTES = 32 << 30
+ENDS = 64 << 10
+
+# Image, label, and Pillow's warnings by their kind.
+_Item = tuple[Tensor, int, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,23 @@ class ImageStream:
     def classes(self) -> tuple[str, ...]:
         """Class names."""
         return self.listing.classes
+
+    @cached_property
+    def digest(self) -> str:
+        """32 hex digits that tell it from every other set: of labels, class names, and name, size and content of each file; once.
+
+        Above ``DIGESTED_BYTES`` in all, which would take minutes, the content is the first and the last 64 KiB of each file.
+        """
+        files = self.listing.files
+        sizes = [file.stat().st_size for file in files]
+        whole = sum(sizes) <= DIGESTED_BYTES
+        with progress_bar("checking images", len(files), unit="images") as advance, ThreadPoolExecutor() as pool:
+            contents = []
+            for content in pool.map(partial(_content, whole=whole), files, sizes):
+                contents.append(content)
+                advance()
+        names = [as_text(file.name) for file in files]
+        return digest_of([self.classes, self.image_size, self.y, names, sizes, contents])
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -71,8 +100,7 @@ class ImageStream:
             files = _Files(self.listing, order[done:].tolist(), self.image_size, crop_seed)
             try:
                 for x, y, warned in _loader(files, batch_size, workers):
-                    for message in warned:
-                        notice(message)
+                    give_warnings(warned)
                     done += len(y)
                     yield x, y
             except InputError as error:
@@ -106,36 +134,43 @@ class ImageStream:
         return self
 
 
-def _loader(files: "_Files", batch_size: int, workers: int) -> DataLoader[tuple[Tensor, int, list[str]]]:
+def _content(file: Path, size: int, *, whole: bool) -> str:
+    with file.open("rb") as opened:
+        if whole or size <= 2 * ENDS:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+        start = opened.read(ENDS)
+        opened.seek(-ENDS, os.SEEK_END)
+        return hashlib.sha256(start + opened.read(ENDS)).hexdigest()
+
+
+def _loader(files: "_Files", batch_size: int, workers: int) -> DataLoader[_Item]:
     # A worker that a lock of its parent blocks says nothing for ever.
     timeout = WORKER_TIMEOUT if workers else 0
     return DataLoader(files, batch_size, num_workers=workers, collate_fn=_collate, timeout=timeout, generator=torch.Generator())
 
 
-def _collate(items: list[tuple[Tensor, int, list[str]]]) -> tuple[Tensor, Tensor, list[str]]:
+def _collate(items: list[_Item]) -> tuple[Tensor, Tensor, dict[str, str]]:
     x, y = default_collate([(image, label) for image, label, _ in items])
-    return x, y, [message for *_, warned in items for message in warned]
+    # The first file that caused a warning comes last, and stays.
+    return x, y, {kind: message for *_, warned in reversed(items) for kind, message in warned.items()}
 
 
-class _Files(Dataset[tuple[Tensor, int, list[str]]]):
+class _Files(Dataset[_Item]):
     def __init__(self, listing: Listing, order: list[int], image_size: int, crop_seed: int | None) -> None:
         self.listing, self.order, self.image_size, self.crop_seed = listing, order, image_size, crop_seed
-        self.warned: dict[str, str] = {}
-        self.given = 0
 
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, position: int) -> tuple[Tensor, int, list[str]]:
+    def __getitem__(self, position: int) -> _Item:
         index = self.order[position]
         file = self.listing.files[index]
-        with collected_warnings(self.warned):
+        warned: dict[str, str] = {}
+        with collected_warnings(warned):
             image = decode(file, self.image_size if self.crop_seed is None else None)
         if self.crop_seed is not None:
             image = random_resized_crop(image, self.image_size, f"{self.crop_seed}/{index}")
         rgb = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, 2)
-        # Each worker gives each kind of warning once.
-        warned, self.given = [*self.warned.values()][self.given :], len(self.warned)
         return torch.from_numpy(rgb.copy()).permute(2, 0, 1), int(self.listing.y[index]), warned
 
 
