@@ -99,7 +99,10 @@ def empty(folder):
 
 
 BAD_TREES = {
-    "no split": (lambda t: [shutil.rmtree(t / s) for s in ("train", "test")], "is no class-folder tree: it needs train/CLASS/IMAGE"),
+    "no split": (
+        lambda t: [shutil.rmtree(t / s) for s in ("train", "test")],
+        "is no class-folder tree: it needs train/CLASS/IMAGE",
+    ),
     "a kind that is not read": (
         lambda t: [(t / "train" / "dog" / f"{n}.HEIC").touch() for n in range(3)],
         "is a .heic file, of which {t}/train/dog holds 3",

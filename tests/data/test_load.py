@@ -186,7 +186,7 @@ def test_names_that_are_no_text_are_read_and_shown_by_their_bytes(tmp_path, cach
 def test_a_large_folder_that_is_no_data_set_is_refused_without_a_listing(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(rooms, "fingerprint", lambda *_: pytest.fail("listed"))
     for kind in ("folder", "imagenet", "cifar10", "mnist", "tiny-imagenet"):
-        with pytest.raises(InputError, match="is no class-folder tree|is missing: this is not the official layout"):
+        with pytest.raises(InputError, match=r"is no class-folder tree|is missing: this is not the official layout"):
             load_data(f"{kind}:{tmp_path}", "test")
 
 

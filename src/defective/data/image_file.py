@@ -16,7 +16,21 @@ from defective.errors import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
 # Images that are not read: refused, so that none is left out unnoticed.
-FOREIGN_SUFFIXES: tuple[str, ...] = (".apng", ".avif", ".dib", ".dng", ".eps", ".exr", ".hdr", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl")
+FOREIGN_SUFFIXES: tuple[str, ...] = (
+    ".apng",
+    ".avif",
+    ".dib",
+    ".dng",
+    ".eps",
+    ".exr",
+    ".hdr",
+    ".heic",
+    ".heif",
+    ".jfif",
+    ".jp2",
+    ".jpe",
+    ".jxl",
+)
 FOREIGN_SUFFIXES += (".arw", ".cr2", ".nef", ".pbm", ".pcx", ".pnm", ".psd", ".qoi", ".raw", ".sgi", ".svg", ".tga")
 # Named to Pillow, which otherwise tries all it knows: for EPS it would start Ghostscript, whatever the file is called.
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "GIF", "TIFF")
