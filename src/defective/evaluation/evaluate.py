@@ -13,7 +13,7 @@ from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet, CustomAttack, generate
 from defective.evaluation.corruptions import STRENGTHS, corrupted_correct
 from defective.evaluation.decision import Decision, decide
-from defective.evaluation.evaluated_model import EvaluatedModel, common_sample, data_fingerprint, naming
+from defective.evaluation.evaluated_model import EvaluatedModel, common_sample, naming
 from defective.evaluation.inputs import AnyAttack, AnyData, Models, as_attack, as_data, as_models
 from defective.evaluation.measurement import Run, compute
 from defective.evaluation.result import Curves, EvaluationResult
@@ -113,7 +113,7 @@ def evaluate(
             # A package that is missing is reported now, not after the other attacks.
             from_spec(attack)
     test = as_data(data, named.values())
-    prepared = partial(EvaluatedModel.of, data=test, run=run, data_key=data_fingerprint(test))
+    prepared = partial(EvaluatedModel.of, data=test, run=run)
     targets = [prepared(name, model) for name, model in named.items()]
     attackers = [
         _Attacker(prepared(name, model), required=not any(model is target for target in named.values()))
