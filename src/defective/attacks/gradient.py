@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from defective.attacks.budget import check_inputs, check_label_range, draw_per_image, project, settle, widened
 from defective.errors import InputError
-from defective.inference import dtype_of, evaluating
+from defective.inference import evaluating, forward, image_gradient
 
 View = Callable[[Tensor], Tensor]  # a point -> the images the model is to see
 Gradient = Callable[..., Tensor]  # (point, view=identity) -> gradient of each image's loss with respect to its point
@@ -145,27 +145,18 @@ def differentiating(model: nn.Module) -> Iterator[None]:
 
 
 def cross_entropy_gradient(model: nn.Module, y: Tensor) -> Gradient:
-    """The gradient of each image's cross-entropy as a function of a point, and of how the model sees that point.
-
-    The model is given its own dtype, so that images of another one can be attacked too.
-    """
+    """The gradient of each image's cross-entropy as a function of a point, and of how the model sees that point."""
     y = y.long().clone()
     lowest, highest = (int(label) for label in y.aminmax())
-    dtype = dtype_of(model)
 
     def gradient(point: Tensor, view: View = lambda point: point) -> Tensor:
         point = point.detach().requires_grad_()
-        z = model(view(point).to(dtype))
+        z = forward(model, view(point))
         if not isinstance(z, Tensor) or z.dim() != 2:
             raise InputError(f"the model returned {tuple(getattr(z, 'shape', ())) or type(z).__name__}, not logits (N, K)")
         check_label_range(z.shape[1], lowest, highest)
         # The sum, not the mean: an image's gradient must not depend on how many share its batch.
         loss = F.cross_entropy(z, y, reduction="sum")
-        (found,) = torch.autograd.grad(loss, point, allow_unused=True) if loss.requires_grad else (None,)
-        if found is None:
-            raise InputError(
-                "the model's logits have no gradient (detach, numpy, torch.no_grad inside?): boundary and noise do without"
-            )
-        return found
+        return image_gradient(loss, point)
 
     return gradient

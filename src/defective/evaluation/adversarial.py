@@ -192,13 +192,20 @@ def _seeded(attack: AttackSpec | CustomAttack, seed: int, device: torch.device) 
 def unchanged(model: nn.Module) -> Iterator[None]:
     """Refuse an attack that changes the model: everything after it would be measured on another one.
 
+    Modes, gradients, ``requires_grad`` and torch's switch for gradients are put back.
+
     Raises:
         InputError: If a weight or buffer is written inside the block.
     """
     tensors = [*model.parameters(), *model.buffers()]
     before = [tensor._version for tensor in tensors]
-    with evaluating(model):
-        yield
+    parameters = [(each, each.requires_grad, None if each.grad is None else each.grad.clone()) for each in model.parameters()]
+    with evaluating(model), torch.enable_grad():
+        try:
+            yield
+        finally:
+            for parameter, requires_grad, gradient in parameters:
+                parameter.requires_grad_(requires_grad).grad = gradient
     if [tensor._version for tensor in tensors] != before:
         raise InputError("the attack changed the model's weights or running statistics: attack a copy, in eval mode")
 
