@@ -129,11 +129,16 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
         raise missing
     try:
         with safe_open(path, "pt") as stored:
-            yield stored, json.loads((stored.metadata() or {})["defective"])
+            about = json.loads((stored.metadata() or {})["defective"])
+            if not isinstance(about, dict):
+                raise InputError(f"{path} is corrupt: its metadata is no JSON object")
+            yield stored, about
     except FileNotFoundError:
         # It went a moment ago, as the state of a run that ends does.
         raise missing from None
     except KeyError:
         raise InputError(f"{path} was not written by defective") from None
-    except (SafetensorError, json.JSONDecodeError) as error:
+    except InputError:
+        raise
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is corrupt or no safetensors file: {error}") from None
