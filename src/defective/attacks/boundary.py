@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_classes, check_inputs, image_generators
+from defective.attacks.budget import check_classes, check_counts, check_inputs, image_generators, short
 from defective.attacks.draft import extended
 from defective.attacks.schedule import SCHEDULES, Recent, Schedule
 from defective.errors import InputError
@@ -259,10 +259,9 @@ def _normal_numbers(x: Tensor, generators: list[torch.Generator]) -> Draw:
 
 
 def _check_options(steps: int, schedule: str, **lengths: float) -> None:
-    if steps < 1:
-        raise InputError(f"steps {steps} must be at least 1")
+    check_counts(steps=steps)
     if schedule not in SCHEDULES:
         raise InputError(f"no schedule {schedule!r}; there are {', '.join(SCHEDULES)}")
     for name, length in lengths.items():
         if not 0 < length <= 1:
-            raise InputError(f"{name} {length} lies outside (0, 1]: it is a share of the distance to the image")
+            raise InputError(f"{name} {short(length)} lies outside (0, 1]: it is a share of the distance to the image")

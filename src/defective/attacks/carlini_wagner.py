@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_classes, check_inputs
+from defective.attacks.budget import LARGEST_COUNT, check_classes, check_counts, check_inputs, short
 from defective.attacks.draft import extended
 from defective.errors import InputError
 from defective.inference import evaluating, forward, image_gradient
@@ -165,12 +165,10 @@ def _shortfall(model: nn.Module, images: Tensor, y: Tensor, confidence: float) -
 
 
 def _check_numbers(confidence: float, steps: int, search_steps: int, lr: float, initial_const: float) -> None:
-    if not 0 <= confidence < math.inf:
-        raise InputError(f"confidence {confidence} must be a number of logits, at least 0")
-    for name, count in {"steps": steps, "search_steps": search_steps}.items():
-        if count < 1:
-            raise InputError(f"{name} {count} must be at least 1")
-    if not 0 < lr < math.inf:
-        raise InputError(f"lr {lr} must be above 0")
+    if not 0 <= confidence <= LARGEST_COUNT:
+        raise InputError(f"confidence {short(confidence)} must be a number of logits, at least 0 and at most {LARGEST_COUNT:g}")
+    check_counts(steps=steps, search_steps=search_steps)
+    if not 0 < lr <= LARGEST_COUNT:
+        raise InputError(f"lr {short(lr)} must be above 0 and at most {LARGEST_COUNT:g}")
     if not 0 < initial_const <= LARGEST_CONST:
-        raise InputError(f"initial_const {initial_const} lies outside (0, {LARGEST_CONST:g}]")
+        raise InputError(f"initial_const {short(initial_const)} lies outside (0, {LARGEST_CONST:g}]")

@@ -7,7 +7,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_inputs, check_label_range, draw_per_image, project, settle, widened
+from defective.attacks.budget import (
+    LARGEST_COUNT,
+    check_counts,
+    check_inputs,
+    check_label_range,
+    draw_per_image,
+    project,
+    settle,
+    short,
+    widened,
+)
 from defective.errors import InputError
 from defective.inference import evaluating, forward, image_gradient
 
@@ -119,10 +129,9 @@ def climb(
         InputError: If a number is out of range, a label is no class of the model, or the logits have no gradient.
     """
     check_inputs(x, y, eps=eps, step_size=step_size)
-    if steps < 1:
-        raise InputError(f"steps {steps} must be at least 1")
-    if decay is not None and not decay >= 0:
-        raise InputError(f"decay {decay} must be at least 0")
+    check_counts(steps=steps)
+    if decay is not None and not 0 <= decay <= LARGEST_COUNT:
+        raise InputError(f"decay {short(decay)} must be at least 0 and at most {LARGEST_COUNT:g}")
     with differentiating(model):
         clean, gradient = widened(x), cross_entropy_gradient(model, y.to(x.device))
         x_adv = clean if start is None else start(clean)

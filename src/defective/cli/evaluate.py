@@ -22,6 +22,7 @@ from defective.data.stimuli import check_stimuli, load_stimuli
 from defective.errors import InputError
 from defective.evaluation import ATTACKS, PARTS, AdversarialSet, EvaluationResult
 from defective.evaluation import evaluate as evaluate_models
+from defective.evaluation.inputs import check_encoders
 from defective.evaluation.settings import Settings
 from defective.evaluation.table import notes, table_rows
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
@@ -119,6 +120,7 @@ def evaluate(
             f"--mask-draws {mask_draws}: no source has masks to draw anew ({', '.join(sources) or 'there is none'}): name a defective "
             "--source, or leave it out"
         )
+    check_encoders((sources if "transfer" in chosen else {}) | (targets if "white-box" in chosen else {}), attacks)
     test = load_data(data, "test", image_size=image_size)
     shapes = None if stimuli is None else load_stimuli(stimuli, test.classes, image_shape=test.image_shape)
     run, place = StoredRun.in_cache(), choose_device(device)

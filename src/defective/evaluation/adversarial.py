@@ -1,5 +1,6 @@
 """Adversarial examples generated on a source model."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks import Attack, from_spec, quantize
+from defective.attacks.budget import short
 from defective.errors import InputError
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
@@ -42,10 +44,14 @@ class CustomAttack:
 
     def __post_init__(self) -> None:
         if self.eps is not None:
-            if not 0 <= float(self.eps) <= 1:
-                raise InputError(f"attack {self.name}: eps {self.eps} lies outside [0, 1]: write 16/255, not 16")
-            # A plain number, whatever kind of number it was.
-            object.__setattr__(self, "eps", float(self.eps))
+            try:
+                # A plain number, whatever kind of number it was.
+                eps = float(self.eps)
+            except (TypeError, ValueError, OverflowError, RuntimeError):
+                eps = math.inf
+            if not 0 <= eps <= 1:
+                raise InputError(f"attack {self.name}: eps {short(self.eps)} lies outside [0, 1]: write 16/255, not 16")
+            object.__setattr__(self, "eps", eps)
 
     def __str__(self) -> str:
         return self.name
