@@ -201,7 +201,7 @@ def _document(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, i
         raise InputError(f"{path} was not written by defective")
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is corrupt or no safetensors file: {error}") from None
     about, sums = document if isinstance(document, list) and len(document) == 2 else (document, None)
     if not isinstance(about, dict) or (sums is not None and not isinstance(sums, dict)):

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from defective.cli import attack, data, demo, evaluate, nets, report, reproduce, store, train
 from defective.cli.console import fail
 from defective.errors import InputError
-from defective.machine import keep_freed_memory
+from defective.machine import keep_freed_memory, out_of_memory
 from defective.progress import shown
 
 app = typer.Typer(
@@ -75,8 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except InputError as error:
         fail(error)
-    except torch.OutOfMemoryError:
-        fail("out of memory on the device: lower --batch-size, or choose --device cpu; finished work is kept")
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            if not hasattr(error, "format_message"):
+                raise
+            fail(_usage(error))
+            return 2
+        where = " on the device" if isinstance(error, torch.OutOfMemoryError) else ""
+        fail(f"out of memory{where}: lower --batch-size{', or choose --device cpu' if where else ''}; finished work is kept")
     except (BrokenPipeError, SystemExit) as error:
         # The reader of our output is gone, which rich makes an exit with 1.
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
