@@ -1,6 +1,7 @@
 """Read and write files: whole or not at all, tensors as safetensors, never pickle."""
 
 import json
+import logging
 import os
 import re
 import secrets
@@ -8,6 +9,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any
@@ -114,11 +116,27 @@ def check_file(path: Path) -> None:
 
 
 def cache_folder() -> Path:
-    """Where downloads and decoded images are kept: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder."""
+    """Where downloads and decoded images are kept: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder.
+
+    Where a user has no folder that can be written, it is a temporary one that goes with the process, after one warning.
+    """
     from platformdirs import user_cache_path
 
-    chosen = os.environ.get("DEFECTIVE_CACHE")
-    return Path(chosen).expanduser() if chosen else user_cache_path("defective")
+    if chosen := os.environ.get("DEFECTIVE_CACHE"):
+        return Path(chosen).expanduser()
+    try:
+        # It asks for the home folder, which a user in a container may not have.
+        folder = user_cache_path("defective")
+        check_folder(folder)
+    except (RuntimeError, InputError) as error:
+        return Path(_temporary_cache(str(error)).name)
+    return folder
+
+
+@lru_cache(1)
+def _temporary_cache(reason: str) -> tempfile.TemporaryDirectory[str]:
+    logging.getLogger("defective").warning("nothing is kept for the next command: %s; set DEFECTIVE_CACHE to a folder", reason)
+    return tempfile.TemporaryDirectory(prefix="defective-")
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
