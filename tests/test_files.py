@@ -208,3 +208,21 @@ def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     assert cache_folder().name == "defective"
     assert tmp_path in cache_folder().parents
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that takes no files")
+def test_a_file_system_that_takes_no_files_is_refused():
+    with pytest.raises(InputError, match=r"/proc/x cannot hold results: /proc cannot be written"):
+        check_folder(Path("/proc/x"))
+
+
+def test_a_user_without_a_home_gets_a_cache_for_this_process(monkeypatch, caplog):
+    def none(*_):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.delenv("DEFECTIVE_CACHE", raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_path", none)
+    first, second = cache_folder(), cache_folder()
+    assert first == second and first.is_dir() and not any(first.iterdir())
+    (record,) = caplog.records
+    assert "could not determine the home directory; set DEFECTIVE_CACHE" in record.getMessage()

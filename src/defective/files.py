@@ -1,12 +1,15 @@
 """Read and write files: whole or not at all, tensors as safetensors, never pickle."""
 
 import json
+import logging
 import os
 import re
 import secrets
+import tempfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any
@@ -96,6 +99,12 @@ def check_folder(path: Path) -> None:
         raise InputError(f"{path} cannot hold results: {nearest} is a file, not a folder")
     if not os.access(nearest, os.W_OK):
         raise InputError(f"{path} cannot hold results: {nearest} must not be written")
+    try:
+        # Permissions do not tell all: an administrator has every right, also where the file system takes no files.
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise InputError(f"{path} cannot hold results: {nearest} cannot be written ({error.strerror})") from None
 
 
 def check_file(path: Path) -> None:
@@ -107,11 +116,27 @@ def check_file(path: Path) -> None:
 
 
 def cache_folder() -> Path:
-    """Where downloads and decoded images are kept: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder."""
+    """Where downloads and decoded images are kept: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder.
+
+    Where a user has no folder that can be written, it is a temporary one that goes with the process, after one warning.
+    """
     from platformdirs import user_cache_path
 
-    chosen = os.environ.get("DEFECTIVE_CACHE")
-    return Path(chosen).expanduser() if chosen else user_cache_path("defective")
+    if chosen := os.environ.get("DEFECTIVE_CACHE"):
+        return Path(chosen).expanduser()
+    try:
+        # It asks for the home folder, which a user in a container may not have.
+        folder = user_cache_path("defective")
+        check_folder(folder)
+    except (RuntimeError, InputError) as error:
+        return Path(_temporary_cache(str(error)).name)
+    return folder
+
+
+@lru_cache(1)
+def _temporary_cache(reason: str) -> tempfile.TemporaryDirectory[str]:
+    logging.getLogger("defective").warning("nothing is kept for the next command: %s; set DEFECTIVE_CACHE to a folder", reason)
+    return tempfile.TemporaryDirectory(prefix="defective-")
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
@@ -194,7 +219,7 @@ def _document(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, i
         raise InputError(f"{path} was not written by defective")
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is corrupt or no safetensors file: {error}") from None
     about, sums = document if isinstance(document, list) and len(document) == 2 else (document, None)
     if not isinstance(about, dict) or (sums is not None and not isinstance(sums, dict)):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from defective.attacks import from_spec
 from defective.errors import InputError
 from defective.evaluation import CustomAttack
-from defective.machine import choose_device
+from defective.machine import choose_device, out_of_memory
 from defective.models import Ensemble
 from defective.sites import image_shape
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
@@ -122,6 +122,8 @@ def _call(reference: str, factory: Callable[..., Any]) -> Any:
     try:
         return factory()
     except (Exception, SystemExit) as error:
+        if out_of_memory(error):
+            raise
         raise InputError(f"{reference}() failed: {_reason(error)}") from error
 
 

@@ -14,7 +14,17 @@ from defective.data import Data, index_hash, pick
 from defective.data.sets import digest_of
 from defective.errors import InputError
 from defective.evaluation.measurement import Chunk, Measurement, Run, Tensors, compute
-from defective.inference import adapted, as_images, device_of, dtype_of, evaluating, logits
+from defective.inference import (
+    NoGradientError,
+    adapted,
+    as_images,
+    check_label_values,
+    device_of,
+    evaluating,
+    forward,
+    image_gradient,
+    logits,
+)
 from defective.sites import image_shape
 from defective.specs.versions import VERSIONS
 from defective.statistics import Rate
@@ -66,8 +76,10 @@ class EvaluatedModel:
             z = logits(model, x)
         if z.shape[1] != len(data.classes):
             raise InputError(f"{name} knows {z.shape[1]} classes, {data.name} has {len(data.classes)}")
-        # Logits and gradient too: weights and code do not tell what a closure holds.
-        gradient = _gradient(model, x, y)
+        with naming(name):
+            check_label_values(data.y, z.shape[1])
+            # Logits and gradient too: weights and code do not tell what a closure holds.
+            gradient = _gradient(model, x, y)
         parts: list[object] = [z, gradient, data.digest, _code(model)]
         for key, value in sorted(model.state_dict().items()):
             parts += [key, value]
@@ -165,15 +177,12 @@ def naming(name: str) -> Iterator[None]:
 
 def _gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor | None:
     """Gradient of the loss with respect to the images; None if there is none."""
-    images = as_images(x.to(device_of(model)))
+    images = as_images(x.to(device_of(model))).clone()
     try:
         with evaluating(model), torch.enable_grad():
-            z = model(images.requires_grad_().to(dtype_of(model)))
-            loss = cross_entropy(z, y.to(z.device))
-            # A trainable weight behind a detached image requires a gradient too, but not the image's.
-            return torch.autograd.grad(loss, images, allow_unused=True)[0]
-    except Exception:
-        # It classifies images, so that this is because of the gradient, as by numpy() inside the model.
+            z = forward(model, images.requires_grad_())
+            return image_gradient(cross_entropy(z, y.long().to(z.device)), images)
+    except NoGradientError:
         return None
 
 
