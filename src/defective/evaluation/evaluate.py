@@ -115,7 +115,9 @@ def evaluate(
     attacked = (owned if "transfer" in settings.parts else {}) | (named if "white-box" in settings.parts else {})
     check_encoders(attacked, chosen)
     test = as_data(data, named.values())
-    prepared = partial(EvaluatedModel.of, data=test, run=run, data_key=data_fingerprint(test))
+    # A forward pass alone needs about half the memory of an attack.
+    at_once = 2 * settings.batch_size
+    prepared = partial(EvaluatedModel.of, data=test, run=run, data_key=data_fingerprint(test), batch_size=at_once)
     targets = [prepared(name, model) for name, model in named.items()]
     attackers = [
         _Attacker(prepared(name, model), required=not any(model is target for target in named.values()))
@@ -170,6 +172,7 @@ def _averaged(attackers: Sequence[_Attacker], settings: Settings) -> list[Evalua
             mask_average(source.model, draws=settings.mask_draws, seed=settings.seed).eval(),
             source.data,
             source.run,
+            batch_size=source.batch_size,
         )
         for source, _ in attackers
         if defects(source.model)
