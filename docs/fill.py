@@ -5,7 +5,7 @@ device between ``<!-- claims SCALE/DEVICE -->`` and ``<!-- end -->``, and how ma
 and ``<!-- end -->``; what each exhibit is estimated to cost between
 ``<!-- costs -->`` and ``<!-- end -->``; the clear ratios of the benchmark between ``<!-- bench -->`` and ``<!-- end -->``, some
 of them between ``<!-- bench ROW/LINE ROW/LINE -->`` and ``<!-- end -->``, and on what they were measured between
-``<!-- bench machines -->`` and ``<!-- end -->``.
+``<!-- bench machines -->`` and ``<!-- end -->``; which parts of the package import which between ``<!-- modules -->`` and ``<!-- end -->``.
 """
 
 import json
@@ -27,10 +27,13 @@ from defective.report.largest_discrepancy import largest_discrepancy
 from defective.report.wording import warnings
 from defective.results.documents import ClaimResult, ExhibitResult, heading
 from defective.tables import DASH, Code, Table, format_table, markdown_text
+from docs.module_graph import module_table
 
 ROOT = Path(__file__).parents[1]
 Tested = tuple[ExhibitResult, ClaimResult]
-_BLOCK = re.compile(r"(<!-- (costs|bench[\w/ -]*|(?:claims|verdicts) \w+/\w+|results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(
+    r"(<!-- (modules|costs|bench[\w/ -]*|(?:claims|verdicts) \w+/\w+|results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL
+)
 # Scale to the kind of machine that it is meant for.
 _MACHINES = {"tiny": ("cpu", "two CPU cores"), "fast": ("cuda", "one GPU"), "paper": ("cuda", "one GPU")}
 
@@ -41,6 +44,8 @@ def filled(text: str) -> str:
     def block(found: re.Match[str]) -> str:
         what, _, rest = found[2].partition(" ")
         match what:
+            case "modules":
+                made = module_table()
             case "costs":
                 made = costs()
             case "claims":
@@ -128,7 +133,7 @@ def costs() -> str:
 
 def pages() -> list[Path]:
     """The files that hold such blocks."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def _outline(name: str, scale: str, kinds: Iterable[str], store: Store) -> tuple[int, float]:

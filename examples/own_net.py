@@ -1,4 +1,4 @@
-"""Make a net of your own defective: any module, sites by name or by a predicate."""
+"""Make a model of your own defective: any module, sites by name or by a predicate."""
 
 import torch
 from torch import nn
@@ -35,7 +35,7 @@ def main() -> None:
 
     save(net, "own.safetensors")
     again = load("own.safetensors", model=my_net())
-    print("the same net again:", torch.equal(net.eval()(images), again(images)))
+    print("the same model again:", torch.equal(net.eval()(images), again(images)))
 
     restore_(net)
     print("plain again:", defects(net) == [])

@@ -1,4 +1,4 @@
-"""Make a net of timm defective by a predicate: the norms of its first stages, found by their names and types."""
+"""Make a model of timm defective by a predicate: the norms of its first stages, found by their names and types."""
 
 import re
 
@@ -9,11 +9,11 @@ from defective import defect_, defects
 
 
 def timm_net() -> nn.Module:
-    """A ResNet-18 of timm, or where timm is not installed a small net whose modules are named and nested like it."""
+    """A ResNet-18 of timm, or where timm is not installed a small model whose modules are named and nested like it."""
     try:
         import timm
     except ImportError:
-        print("timm is not installed: a net of the same names stands in")
+        print("timm is not installed: a model of the same names stands in")
         return Lookalike()
     return timm.create_model("resnet18", num_classes=10)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import defective
+from docs.module_graph import SOURCE, imported_parts, module_graph, part
 
-SOURCE = Path(defective.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 
 # Height of each part; a file may import lower parts and files of its own room, never a higher part or one beside it.
@@ -51,26 +51,11 @@ LEVELS = {
 PLAIN = {"paper", "specs", "statistics", "errors", "progress", "_version"}
 
 
-def part(file: Path) -> str:
-    return file.relative_to(SOURCE).with_suffix("").parts[0]
-
-
 def imported_packages(file: Path) -> set[str]:
     tree = ast.parse(file.read_text())
     modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     modules |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     return {module.split(".")[0] for module in modules}
-
-
-def imported_parts(file: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "defective":
-            rest = node.module.split(".")[1:]
-            found |= {rest[0]} if rest else {alias.name for alias in node.names}
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("defective.")}
-    return found & LEVELS.keys()
 
 
 @pytest.mark.parametrize("file", [f for f in FILES if f.name != "__init__.py" or f.parent != SOURCE], ids=str)
@@ -84,6 +69,10 @@ def test_imports_go_down(file):
 @pytest.mark.parametrize("file", [f for f in FILES if part(f) in PLAIN], ids=str)
 def test_plain_files_know_no_torch(file):
     assert "torch" not in imported_packages(file)
+
+
+def test_every_part_has_a_level():
+    assert set(module_graph()) == LEVELS.keys()
 
 
 def test_intervals_and_tests_are_computed_in_statistics_alone():

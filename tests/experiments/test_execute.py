@@ -60,7 +60,7 @@ def values(done, job):
 
 
 def counts(rate):
-    return {"num_correct": rate.num_correct, "num_evaluated": rate.total}
+    return {"num_correct": rate.num_correct, "num_evaluated": rate.num_evaluated}
 
 
 def test_training(done, data, images, tmp_path):

@@ -43,6 +43,8 @@ PLAN = plan_of("table10").as_dict()
         (PLAN | {"data": {}, "shapes": {}}, "table10 needs a data set that stands for cifar10"),
         ([], "no JSON object"),
         ("{", "Expecting"),
+        ("[" * 100_000, "nested too deeply"),
+        (PLAN | {"data": {"cifar10": "../../x"}}, "is no name of a file"),
     ],
 )
 def test_a_plan_that_cannot_be_read_is_left_out_and_named(store, document, wrong):

@@ -39,7 +39,7 @@ def test_a_variant_has_its_architecture_before_it():
 @ALL
 def test_a_caption_is_one_or_two_sentences(exhibit):
     caption = exhibit.caption
-    assert 0 < len(caption) < 400 and caption.endswith(".")
+    assert 0 < len(caption) < 450 and caption.endswith(".")
     assert len(re.findall(r"\.(?: [A-Z]|$)", caption)) <= 2
     assert not exhibit.columns or re.search(r"\bcolumns?\b", caption, re.IGNORECASE)
     assert not exhibit.rows or caption.startswith("Rows")
@@ -68,7 +68,7 @@ def test_a_caption_says_how_strong_the_attacks_are(exhibit, jobs):
 @ALL
 def test_a_caption_says_which_images_count(exhibit, jobs):
     measured = {cell.value for cell in exhibit.cells(setup_of("paper")).values() if isinstance(cell.job, ScoreJob)}
-    before, fooled = ("got right before" in exhibit.caption, "fool the" in exhibit.caption)
+    before, fooled = ("classified correctly before" in exhibit.caption, "fool the" in exhibit.caption)
     found = {(True, True): "paper", (True, False): "target-correct", (False, False): "all"}[before, fooled]
     assert measured <= {found}
     if "all" in measured:

@@ -36,7 +36,7 @@ def trained(plan):
 
 
 @pytest.mark.parametrize(
-    ("num_correct", "num_evaluated", "more", "learned"),
+    ("hits", "total", "more", "learned"),
     [
         (100, 1000, {}, False),
         (0, 1000, {}, False),

@@ -4,9 +4,12 @@ Exit code 0: done. 1: a check failed. 2: bad input, reported on one line of stan
 """
 
 import errno
+import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Python's name for a stream that was closed before it began.
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open to the end
+        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            # A character that the terminal lacks must not cost the work behind the line.
+            stream.reconfigure(errors="backslashreplace")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # As an interrupt: locks are released, and no temporary file stays.
+        with suppress(ValueError):
+            # Not the main thread.
+            signal.signal(number, signal.default_int_handler)
     try:
         code = _invoke(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
@@ -84,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         fail(f"{where}{error.strerror or error}{'; make room or choose another place, finished work is kept' if full else ''}")
     except KeyboardInterrupt:
-        fail("interrupted; finished work is kept, the same command goes on from it")
+        fail("interrupted; epochs, chunks and jobs that were finished are stored, and the same command resumes after them")
         return 130
     except Exception as error:
         if not hasattr(error, "format_message"):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from defective.attacks import from_spec
 from defective.errors import InputError
 from defective.evaluation import CustomAttack
+from defective.files import as_text
 from defective.machine import choose_device, out_of_memory
 from defective.models import Ensemble
 from defective.sites import image_shape
@@ -45,7 +46,7 @@ def open_models(groups: Sequence[Sequence[str]], device: str | None) -> list[dic
                 raise InputError(f"{reference} is named twice")
             seen.add(key)
             if key not in models:
-                models[key], names[key] = open_model(reference).to(place), _short(reference, references)
+                models[key], names[key] = open_model(reference).to(place), as_text(_short(reference, references))
     return [{names[key]: models[key] for key in map(_identity, group)} for group in groups]
 
 

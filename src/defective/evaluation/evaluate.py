@@ -13,7 +13,7 @@ from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet, CustomAttack, generate
 from defective.evaluation.corruptions import STRENGTHS, corrupted_correct
 from defective.evaluation.decision import Decision, decide
-from defective.evaluation.evaluated_model import EvaluatedModel, common_sample, data_fingerprint, naming
+from defective.evaluation.evaluated_model import EvaluatedModel, common_sample, naming
 from defective.evaluation.inputs import AnyAttack, AnyData, Models, as_attacks, as_data, as_models, check_encoders
 from defective.evaluation.measurement import Run, compute
 from defective.evaluation.result import Curves, EvaluationResult
@@ -116,8 +116,7 @@ def evaluate(
     check_encoders(attacked, chosen)
     test = as_data(data, named.values())
     # A forward pass alone needs about half the memory of an attack.
-    at_once = 2 * settings.batch_size
-    prepared = partial(EvaluatedModel.of, data=test, run=run, data_key=data_fingerprint(test), batch_size=at_once)
+    prepared = partial(EvaluatedModel.of, data=test, run=run, batch_size=2 * settings.batch_size)
     targets = [prepared(name, model) for name, model in named.items()]
     attackers = [
         _Attacker(prepared(name, model), required=not any(model is target for target in named.values()))

@@ -1,6 +1,5 @@
 """A model under evaluation: what it predicts on the test set, and what tells it from every other model."""
 
-import hashlib
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from defective.data import Data, ImageSet, index_hash, pick
+from defective.data import Data, index_hash, pick
+from defective.data.sets import digest_of
 from defective.errors import InputError
 from defective.evaluation.measurement import Chunk, Measurement, Run, Tensors, compute
 from defective.inference import (
@@ -58,15 +58,12 @@ class EvaluatedModel:
     batch_size: int = 500
 
     @classmethod
-    def of(
-        cls, name: str, model: nn.Module, data: Data, run: Run = compute, *, data_key: str = "", batch_size: int = 500
-    ) -> "EvaluatedModel":
+    def of(cls, name: str, model: nn.Module, data: Data, run: Run = compute, *, batch_size: int = 500) -> "EvaluatedModel":
         """Check that the model fits the data and take its fingerprint.
 
         Args:
             name, model, data, run: As the attributes. A model that returns an object with ``logits``, or that writes into its images,
                 is adapted.
-            data_key: :func:`data_fingerprint` of the data, if it is known already.
             batch_size: As the attribute.
 
         Raises:
@@ -86,7 +83,7 @@ class EvaluatedModel:
             check_label_values(data.y, z.shape[1])
             # Logits and gradient too: weights and code do not tell what a closure holds.
             gradient = _gradient(model, x, y)
-        parts: list[object] = [z, gradient, data_key or data_fingerprint(data), _code(model)]
+        parts: list[object] = [z, gradient, data.digest, _code(model)]
         for key, value in sorted(model.state_dict().items()):
             parts += [key, value]
         return cls(name, model, data, run, digest_of(parts), gradient is not None, batch_size)
@@ -179,25 +176,6 @@ def naming(name: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-
-
-def data_fingerprint(data: Data) -> str:
-    """Hash of images and labels; images too large to be read for it go by size and time of change of their files."""
-    if isinstance(data, ImageSet):
-        return digest_of([data.y, data.x])
-    stats = (file.stat() for file in data.listing.files)
-    return digest_of([data.y, [(stat.st_size, stat.st_mtime_ns) for stat in stats]])
-
-
-def digest_of(parts: list[object]) -> str:
-    """32 hex digits that tell lists of tensors and plain values apart."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Tensor):
-            digest.update(part.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-        else:
-            digest.update(repr(part).encode())
-    return digest.hexdigest()[:32]
 
 
 def _gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor | None:

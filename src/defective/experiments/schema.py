@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError, model_validator
 
 from defective.specs import Job, NoiseJob, ShuffleJob
 
@@ -10,13 +10,33 @@ from defective.specs import Job, NoiseJob, ShuffleJob
 _VALUES = {"train": ["test_accuracy"], "generate": ["fooled"], "score": ["paper", "target-correct", "all"], "decision": ["score"]}
 
 
+def safe_name(name: str) -> str:
+    """A name that is one part of a path and stays where it is put; it may come from a store that somebody else made.
+
+    Raises:
+        ValueError: If it is empty, longer than 200 bytes, ``.`` or ``..``, or holds a separator or a character that is not printable.
+
+    Example:
+        >>> safe_name("cifar10-jpeg")
+        'cifar10-jpeg'
+    """
+    if name in ("", ".", "..") or not name.isprintable() or {"/", "\\"} & set(name) or len(name.encode()) > 200:
+        raise ValueError(f"{name[:60]!r} is no name of a file")
+    return name
+
+
+SafeName = Annotated[str, AfterValidator(safe_name)]
+# What a float holds exactly, and far more than there are images.
+Count = Annotated[int, Field(ge=0, le=1 << 53)]
+
+
 class _Record(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 class _Rate(_Record):
-    num_correct: NonNegativeInt
-    num_evaluated: NonNegativeInt
+    num_correct: Count
+    num_evaluated: Count
 
     @model_validator(mode="after")
     def _no_more_correct_than_evaluated(self) -> Self:
@@ -29,7 +49,7 @@ class _Score(_Record):
     score: NonNegativeFloat | None
     low: NonNegativeFloat
     high: NonNegativeFloat | None
-    images: NonNegativeInt
+    images: Count
 
 
 class JobResult(_Record):
@@ -37,8 +57,8 @@ class JobResult(_Record):
 
     values: Annotated[dict[str, _Rate | _Score], Field(min_length=1)]
     seconds: NonNegativeFloat
-    machine: dict[str, Any]
-    kind_of_device: str
+    machine: dict[str, str | int | float | bool | None]
+    kind_of_device: SafeName
     finished: str
 
 
@@ -54,7 +74,7 @@ class PlanRecord(BaseModel):
 
     exhibits: list[str]
     scale: str
-    data: dict[str, str]
+    data: dict[str, SafeName]
     shapes: dict[str, tuple[int, int, int]]
     seeds: int
     readers: dict[str, str] = {}
@@ -87,7 +107,7 @@ def _names(job: Job) -> list[str]:
     return _VALUES[job.kind]
 
 
-def format_error(error: ValueError) -> str:
+def format_error(error: ValueError | RecursionError) -> str:
     """What is wrong with a document, in a few words.
 
     Example:
@@ -97,6 +117,8 @@ def format_error(error: ValueError) -> str:
         ...     format_error(error)
         'error: Field required'
     """
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from defective.errors import InputError
 from defective.experiments.plan import read_plan
-from defective.experiments.schema import DataSet, Failure, JobResult, PlanRecord, format_error
+from defective.experiments.schema import DataSet, Failure, JobResult, PlanRecord, format_error, safe_name
 from defective.files import check_folder, write_whole
 from defective.specs import Job, read_job
 
@@ -218,7 +218,10 @@ class Store:
         Raises:
             InputError: If the images differ from those first used under this name.
         """
-        file = self.folder / "data" / f"{name}.json"
+        try:
+            file = self.folder / "data" / f"{safe_name(name)}.json"
+        except ValueError as error:
+            raise InputError(f"data set: {error}: rename its folder or archive") from None
         known = _read(file, DataSet.model_validate)
         if known is None:
             write_json(file, {"digest": digest})
@@ -242,7 +245,7 @@ def _unused(folder: Path, name: str) -> Path:
 
 def write_json(path: Path, document: Document) -> None:
     """Write a JSON document, whole or not at all."""
-    write_whole(path, lambda temporary: temporary.write_text(json.dumps(document, indent=1)))
+    write_whole(path, lambda temporary: temporary.write_text(json.dumps(document, indent=1), encoding="utf-8"))
 
 
 def _failure(file: Path) -> Document | None:
@@ -264,13 +267,13 @@ def _check_plan(document: Document) -> None:
 
 def _read(file: Path, check: Callable[[Document], object] = lambda document: None) -> Document | None:
     try:
-        document = json.loads(file.read_text())
+        document = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(document, dict):
             raise ValueError("no JSON object")
         check(document)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         whole = file.parent if file.name in ("spec.json", "result.json") else "it"
         raise InputError(
             f"{file} is corrupt ({format_error(error)}): move {whole} out of the store, it will be made again"

@@ -65,7 +65,7 @@ def table4_claims(columns: Sequence[str], accuracy: str) -> tuple[Claim, ...]:
             _above(last, "{}-bottom", "{}-bottom-sm", "0.5", "0.1"),
         ),
         Claim(
-            "Twice the channels at defective layers raise test accuracy, and the net still defends better than the standard one.",
+            "Twice the channels at defective layers raise test accuracy, and the model still defends better than the standard one.",
             _SECTION,
             (
                 *_above(last, "{}-bottom-x2", "{}-bottom", "0.5", "0.1"),
@@ -116,7 +116,7 @@ def _defence(columns: Sequence[str], attacks: str) -> tuple[Claim, ...]:
             _above_plain(columns, "0.5-bottom-x2", "0.3-bottom-x2", "0.1-bottom-x2"),
         ),
         Claim(
-            f"{attacks}: five defective nets together defend better than one (read off the numbers: the text does not say so).",
+            f"{attacks}: five defective models together defend better than one (read off the numbers: the text does not say so).",
             _WITHOUT_TEXT,
             _above(columns, "{}-en", "{}", *_ENSEMBLES),
         ),
@@ -147,14 +147,14 @@ def _accuracy(column: str) -> tuple[Claim, ...]:
             _above([column], "{}-bottom-x2", "{}-bottom", "0.5", "0.3", "0.1"),
         ),
         Claim(
-            "Five nets together are more accurate than one (read off the numbers: the text does not say so).",
+            "Five models together are more accurate than one (read off the numbers: the text does not say so).",
             _WITHOUT_TEXT,
             (*_above_plain([column], "en"), *_above([column], "{}-en", "{}", *_ENSEMBLES)),
         ),
     )
 
 
-# Claims about the strength of the attacks, as the bottom nets show it.
+# Claims about the strength of the attacks, as the bottom models show it.
 _STRENGTH = tuple(
     Claim(text, "Appendix A.8", tuple(Comparison((model, weak), (model, strong)) for weak, strong in columns for model in BOTTOMS))
     for text, columns in (

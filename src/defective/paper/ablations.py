@@ -32,17 +32,17 @@ VARIANTS = (
 _CW = (
     "CW takes Adam steps of 0.01, measures distances in pixels and starts afresh for each constant; the released code takes steps of "
     "0.0005, measures distances in normalised images and goes on from where the last constant ended. At scale tiny it tries 6 constants "
-    "for 100 steps each and asks for a quarter of the paper's confidence, as the logits of those nets lie closer together."
+    "for 100 steps each and asks for a quarter of the paper's confidence, as the logits of those models lie closer together."
 )
 _NOTES = (
     "Nine more PGD settings were tried in the paper and are not printed.",
     "The captions name a Section 4.3, which the paper does not have; the ablations are in Section 4.2.",
-    "No released code makes Bottom nets below 0.3 other than 0.1, nor DC, SM and x2 at 0.3: they follow the rule of their "
+    "No released code makes Bottom models below 0.3 other than 0.1, nor DC, SM and x2 at 0.3: they follow the rule of their "
     "neighbours.",
     VARIANTS,
-    "EN averages the logits of five nets with different masks.",
+    "EN averages the logits of five models with different masks.",
     "The text calls smaller steps stronger, yet in 142 of 155 rows of Tables 11-15 the rate is lower for step 2 than for step 1. "
-    "The text may mean the attacked net itself; the rates are of others.",
+    "The text may mean the attacked model itself; the rates are of others.",
 )
 
 
@@ -121,7 +121,7 @@ EXHIBITS = (
         12,
         "resnet18",
         "ResNet-18 is attacker and target here; the two start from other weights, as in Tables 9 and 10.",
-        "CW has confidence 20 here, since the paper finds 40 out of reach for some nets.",
+        "CW has confidence 20 here, since the paper finds 40 out of reach for some models.",
         accuracy=95.27,
         confidence=20,
     ),

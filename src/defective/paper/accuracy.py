@@ -22,7 +22,7 @@ _FIGURE4 = Exhibit(
     where="Appendix A.1, Figure 4",
     caption="Rows, drawn as points, are ResNet-18s by the share of bottom neurons that they keep. Columns are the accuracy on "
     "the test set and, against PGD (radius 16/255, 20 steps of 1/255) made on DenseNet-121, the share of attacked images that "
-    "the row's net gets right, of those that it got right before and that fool the DenseNet.",
+    "the row's model classifies correctly, of those that it classified correctly before and that fool the DenseNet.",
     data="cifar10",
     columns=tuple(_COLUMNS),
     rows=tuple(
@@ -39,7 +39,7 @@ _FIGURE4 = Exhibit(
     ),
     view="scatter",
     notes=(
-        "The figure is a drawing without numbers: the published ones are those of Table 11, same nets and same attack.",
+        "The figure is a drawing without numbers: the published ones are those of Table 11, same models and same attack.",
         *TRANSFER,
     ),
 )
@@ -62,7 +62,7 @@ _FIGURE14 = Exhibit(
     title="Accuracy in training and test, epoch by epoch",
     where="Appendix D, Figure 14",
     caption="Rows are ResNet-18s (0.5-Bottom: half of the bottom neurons kept), columns data sets; a number is the accuracy of "
-    "the trained net on the test set. Curves are the accuracy during each epoch on the training images (dashed) and after it on "
+    "the trained model on the test set. Curves are the accuracy during each epoch on the training images (dashed) and after it on "
     "the test set (solid).",
     data="cifar10",
     columns=tuple(_DATA),
@@ -70,9 +70,9 @@ _FIGURE14 = Exhibit(
     cells=_trained,
     view="training",
     notes=(
-        "The paper does not say which keep probability its defective net has; 0.5 is one that the released code has for both data "
+        "The paper does not say which keep probability its defective model has; 0.5 is one that the released code has for both data "
         "sets.",
-        "The figure is a drawing without numbers; where the curves of these nets end is in Tables 3 and 6.",
+        "The figure is a drawing without numbers; where the curves of these models end is in Tables 3 and 6.",
         "The text subtracts a mean for each pixel; the released code normalises each channel by mean and deviation, as is done "
         "here.",
         "The column of MNIST is of another data set than the rest and stays empty where there is none.",

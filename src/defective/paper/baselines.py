@@ -44,7 +44,7 @@ _TABLE2 = Exhibit(
     where="Section 4.1, Table 2",
     caption="Rows are attacked WRN-32-4s (SD: SpatialDropout, DB: DropBlock; the defective one keeps 10 % of its bottom "
     "neurons), columns attacks made on another, plain one: FGSM and PGD (7 steps of 2/255), both of radius 8/255. A number is "
-    f"the share of all attacked images that the row's net gets right{LAST_COLUMN}",
+    f"the share of all attacked images that the row's model classifies correctly{LAST_COLUMN}",
     data="cifar10",
     columns=_COLUMNS,
     rows=_ROWS,
@@ -61,25 +61,25 @@ _TABLE2 = Exhibit(
             ),
         ),
         Claim(
-            "The defective net is more robust to attacks than the standard one, with or without dropout.",
+            "The defective model is more robust to attacks than the standard one, with or without dropout.",
             "Section 4.1",
             above(tuple(_ATTACKS), [(_DEFECTIVE, other) for other in (_PLAIN, _SPATIAL, _DROPBLOCK)]),
         ),
         Claim(
-            "Neither SpatialDropout nor DropBlock makes the standard net more robust: it stays above both.",
+            "Neither SpatialDropout nor DropBlock makes the standard model more robust: it stays above both.",
             "Section 4.1",
             above(tuple(_ATTACKS), [(_PLAIN, other) for other in (_SPATIAL, _DROPBLOCK)]),
         ),
     ),
     notes=(
         *TRANSFER,
-        "Here alone the paper counts images that the target got wrong before, too. But only images that the source gets right "
+        "Here alone the paper counts images that the target got wrong before, too. But only images that the source classifies correctly "
         "are attacked: of the paper's 10,000 the few per cent it gets wrong are missing, and as targets often share those errors "
         "our rates come out a little higher. In the released scripts an image that is missing counts as defended.",
         "The dropout baselines act on blocks 2 and 3 of WRN-32-4. The text says block 3; the released code has them on ResNet-18.",
         "The printed numbers of adversarial training and of the thermometers are, it seems, quoted from their papers; here all "
-        "rows meet the same images. At scale tiny these three nets, trained on attacked images, get 2 epochs where the others "
-        "get 5: comparisons between the two kinds are therefore left undecided there. Nets trained for equally many epochs are "
+        "rows meet the same images. At scale tiny these three models, trained on attacked images, get 2 epochs where the others "
+        "get 5: comparisons between the two kinds are therefore left undecided there. Models trained for equally many epochs are "
         "compared in docs/evaluate.md.",
     ),
 )

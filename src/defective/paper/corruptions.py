@@ -34,24 +34,25 @@ _TABLE1 = Exhibit(
     title="Accuracy on images cut into patches that changed places",
     where="Section 3.2, Table 1",
     caption="Rows are ResNet-18s (the defective one keeps 10 % of its bottom neurons), columns how many patches an image is cut "
-    "into before they change places at random. A number is the share of images that the net then gets right, of images that both "
-    "nets get right with high confidence while whole: at least 99 %, at scale tiny 90 %.",
+    "into before they change places at random. A number is the share of images that the model then "
+    "classifies correctly, of images that both "
+    "models classify correctly with high confidence while whole: at least 99 %, at scale tiny 90 %.",
     data="imagenet",
     columns=_COLUMNS,
     rows=_ROWS,
     cells=_shuffled,
     claims=(
         Claim(
-            "Shuffled patches, which keep textures and destroy shapes, hurt the defective net more, for every number of patches.",
+            "Shuffled patches, which keep textures and destroy shapes, hurt the defective model more, for every number of patches.",
             "Section 3.2",
             above(_COLUMNS, [("resnet18", "resnet18/0.1-bottom")]),
         ),
     ),
     notes=(
         *TRAINED,
-        "The paper does not say which share of neurons is kept; 0.1 is that of the released ImageNet net.",
-        "The released standard net is torchvision's, with a 7×7 stem and its own training; here the two nets differ in defects alone.",
-        "The released sample is the first 4,000 images in folder order that both nets are sure of; ours is drawn at random.",
+        "The paper does not say which share of neurons is kept; 0.1 is that of the released ImageNet model.",
+        "The released standard model is torchvision's, with a 7×7 stem and its own training; here the two models differ in defects alone.",
+        "The released sample is the first 4,000 images in folder order that both models are sure of; ours is drawn at random.",
         "Another data set may replace ImageNet. The smaller its images, the fewer pixels a patch has: 28 at 8×8 on 224, 4 on 32.",
     ),
 )
@@ -83,29 +84,33 @@ _FIGURE5 = Exhibit(
     where="Appendix A.5, Figure 5",
     caption="Rows, drawn as curves, are ResNet-18s (p-Bottom: a share p of the bottom neurons kept), columns the standard "
     "deviation of the noise, in levels of 255; noise beyond twice that is cut off. A number is the share of noisy images that "
-    "the net gets right, of images that all four nets get right without noise.",
+    "the model classifies correctly, of images that all four models classify correctly without noise.",
     data="cifar10",
     columns=tuple(str(sigma) for sigma in _SIGMAS),
     rows=tuple(Row(model, label) for model, label in _LABELS.items()),
     cells=_noisy,
     claims=(
-        Claim("The standard net bears weak noise, up to 8: more than 80 % stay right.", "Appendix A.5", _high("resnet18", 8)),
         Claim(
-            "Beyond 8, each stronger noise costs the standard net accuracy.",
+            "The standard model is robust to weak noise, up to 8: more than 80 % stay correct.",
+            "Appendix A.5",
+            _high("resnet18", 8),
+        ),
+        Claim(
+            "Beyond 8, each stronger noise costs the standard model accuracy.",
             "Appendix A.5",
             tuple(
                 Comparison(("resnet18", str(weak)), ("resnet18", str(strong))) for weak, strong in pairwise(_SIGMAS) if weak >= 8
             ),
         ),
         Claim(
-            "Under strong noise, from 16 on, defective nets are right more often than the standard net.",
+            "Under strong noise, from 16 on, defective models are correct more often than the standard model.",
             "Appendix A.5",
             above(
                 [str(sigma) for sigma in _SIGMAS if sigma >= 16], [(model, "resnet18") for model in _LABELS if model != "resnet18"]
             ),
         ),
         Claim(
-            "The net that keeps a tenth of its bottom neurons bears noise up to 16: more than 80 % stay right.",
+            "The model that keeps a tenth of its bottom neurons is robust to noise up to 16: more than 80 % stay correct.",
             "Appendix A.5",
             _high("resnet18/0.1-bottom", 16),
         ),
@@ -113,7 +118,7 @@ _FIGURE5 = Exhibit(
     view="curves",
     notes=(
         "The figure is a drawing without numbers, so none are published beside the measured.",
-        "Of the p-Bottom nets that it shows, the text names p = 0.1 alone; 0.5 and 0.3 are others of the released code.",
+        "Of the p-Bottom models that it shows, the text names p = 0.1 alone; 0.5 and 0.3 are others of the released code.",
         "The bound of 80 % is ours: the paper puts no number on robust or on high accuracy.",
         *TRAINED,
     ),

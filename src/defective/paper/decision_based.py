@@ -32,7 +32,8 @@ _TABLE7 = Exhibit(
     title="The boundary attack",
     where="Appendix A.4, Table 7",
     caption="Rows are ResNet-18s (LS: label smoothing 0.1; the defective one keeps 10 % of its bottom neurons), attacked by "
-    "their answers alone: in up to 5,000 steps a misclassified image walks towards one that the net gets right. The column S(M) "
+    "their decisions alone: in up to 5,000 steps a misclassified image walks towards one that the model classifies "
+    "correctly. The column S(M) "
     "is the median, over these images, of the mean squared change of a pixel (0 to 1); higher is better.",
     data="cifar10",
     columns=(_SCORE,),
@@ -40,12 +41,12 @@ _TABLE7 = Exhibit(
     cells=_cells,
     claims=(
         Claim(
-            "The boundary attack must change images of the defective net more than those of the standard one, smoothed or not.",
+            "The boundary attack must change images of the defective model more than those of the standard one, smoothed or not.",
             "Appendix A.4",
             above((_SCORE,), [(_DEFECTIVE, _PLAIN), (_DEFECTIVE, _SMOOTHED)]),
         ),
         Claim(
-            "Label smoothing, which masks gradients, does not help against it: the standard net stays above.",
+            "Label smoothing, which masks gradients, does not help against it: the standard model stays above.",
             "Appendix A.4",
             above((_SCORE,), [(_PLAIN, _SMOOTHED)]),
         ),
@@ -56,7 +57,7 @@ _TABLE7 = Exhibit(
         "The paper used Foolbox 1, which tries up to 25 directions a step. So does this walk at the scales fast and paper; at tiny it "
         "tries one, as Foolbox 3. It leaves out Foolbox 1's second walk after convergence.",
         "The walk starts from noise blended in, as Foolbox does it; the paper speaks of noise added.",
-        "Each net walks to images that it classifies right itself, as in the released code: the images differ from net to net.",
+        "Each model walks to images that it classifies correctly itself, as in the released code: the images differ from model to model.",
     ),
 )
 

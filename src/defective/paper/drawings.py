@@ -4,7 +4,7 @@ from defective.paper.exhibit import Exhibit
 
 # Caption of every architecture.
 _ARCHITECTURE = (
-    "Boxes are the net's steps in the order in which they run, from the image at the top to the ten classes, grouped by block; "
+    "Boxes are the model's steps in the order in which they run, from the image at the top to the ten classes, grouped by block; "
     "×2 stands for two such groups in a row. At the right is the size of what comes out, as channels × height × width; coloured "
     "are steps whose output can be masked."
 )
@@ -55,7 +55,7 @@ EXHIBITS = (
         10,
         "DenseNet-121 and its defective layers",
         "Appendix C.3",
-        "The text counts five dense blocks; the released net has four, which with the stem make five blocks.",
+        "The text counts five dense blocks; the released model has four, which with the stem make five blocks.",
         "The text masks the 3 x 3 layers of the first three blocks; the released code masks what enters the 1 x 1 layers of dense "
         "blocks 1 and 2 and the two transitions behind them, and no 3 x 3 layer.",
     ),
@@ -77,7 +77,7 @@ EXHIBITS = (
         13,
         "WideResNet-32 of width 4 and its defective layers",
         "Appendix C.6",
-        "Blocks 0 and 1 are the bottom. The released net activates after the sum, unlike the wide residual nets it cites, and "
+        "Blocks 0 and 1 are the bottom. The released model activates after the sum, unlike the wide residual models it cites, and "
         "leaves the projection shortcut of block 1 unmasked.",
     ),
 )

@@ -16,7 +16,7 @@ _CIFAR_STRENGTH = "16/255 in 20 steps or 32/255 in 40, of 1/255 each"
 _CIFAR_KEPT = "0.2-Bottom: a fifth of the bottom neurons kept; 0.1-Blocks 1, 2: a tenth in these blocks"
 _TINY_KEPT = "0.1-Blocks 1, 2: a tenth of the neurons in these blocks kept"
 
-_TINY_UNRELEASED = "Nothing of Tiny-ImageNet was released: net and recipe are those of CIFAR-10 at 64 x 64 pixels."
+_TINY_UNRELEASED = "Nothing of Tiny-ImageNet was released: model and recipe are those of CIFAR-10 at 64 x 64 pixels."
 _SECOND_ROWS = "The caption calls two of its three rows the second."
 
 
@@ -69,8 +69,9 @@ def _exhibit(
         name=f"figure{number}",
         title=title,
         where=f"{section}, Figure {number}",
-        caption=f"Rows are nets with the attack on their own gradients that made the images: MIFGSM of radius {strength} ({kept}). "
-        "Columns are nets that judge, a number is the share of the images shown that they get right; where both are one net, the "
+        caption=f"Rows are models with the attack on their own gradients that made the images: MIFGSM of radius {strength} ({kept}). "
+        "Columns are models that judge, a number is the share of the images shown that they classify correctly; "
+        "where both are one model, the "
         "attack is white-box.",
         data=data,
         columns=tuple(models.values()),
@@ -84,11 +85,12 @@ def _exhibit(
 EXHIBITS = (
     _exhibit(
         1,
-        "Adversarial CIFAR-10 images of defective nets",
+        "Adversarial CIFAR-10 images of defective models",
         "Section 1",
-        "The paper sends the reader to Appendix B for nets and attacks and names neither, nor the data set: shown are the CIFAR-10 "
-        "images of Figure 6's defective nets.",
-        "The paper does not say how it chose its images; these are the first in a seeded order that all nets of Figure 6 classify right.",
+        "The paper sends the reader to Appendix B for models and attacks and names neither, nor the data set: shown are the CIFAR-10 "
+        "images of Figure 6's defective models.",
+        "The paper does not say how it chose its images; these are the first in a seeded order that all models of Figure 6 "
+        "classify correctly.",
         data="cifar10",
         models=_CIFAR_DEFECTIVE,
         attacks=_CIFAR_ATTACKS,
@@ -98,11 +100,11 @@ EXHIBITS = (
     ),
     _exhibit(
         6,
-        "Adversarial CIFAR-10 images of defective nets and of the standard net",
+        "Adversarial CIFAR-10 images of defective models and of the standard model",
         "Appendix B.1",
         "The paper gives the scales, 16 and 32, but no steps: as in its PGD, they are of size 1, 20 and 40 in number (the released "
         "MIFGSM has the latter).",
-        "The paper does not say how it chose its images; these are the first in a seeded order that all three nets classify right.",
+        "The paper does not say how it chose its images; these are the first in a seeded order that all three models classify correctly.",
         _SECOND_ROWS,
         data="cifar10",
         models=_CIFAR,
@@ -112,11 +114,11 @@ EXHIBITS = (
     ),
     _exhibit(
         7,
-        "Adversarial Tiny-ImageNet images of a defective net and of the standard net",
+        "Adversarial Tiny-ImageNet images of a defective model and of the standard model",
         "Appendix B.1",
         "Scales and step numbers are paired as the text has them. The pairs may be swapped: 40 steps of size 1 cannot reach scale 64, "
         "and Figure 15 pairs 64 with 80 steps.",
-        "The paper does not say how it chose its images; these are the first in a seeded order that both nets classify right.",
+        "The paper does not say how it chose its images; these are the first in a seeded order that both models classify correctly.",
         _TINY_UNRELEASED,
         _SECOND_ROWS,
         data="tiny-imagenet",
@@ -127,10 +129,10 @@ EXHIBITS = (
     ),
     _exhibit(
         15,
-        "A random sample of adversarial Tiny-ImageNet images of a defective net and of the standard net",
+        "A random sample of adversarial Tiny-ImageNet images of a defective model and of the standard model",
         "Appendix B.2",
-        "The sample is of images that both nets classify right, the same as in Figure 7; the paper does not say whether its own is.",
-        "The caption calls the defective net Random Mask.",
+        "The sample is of images that both models classify correctly, the same as in Figure 7; the paper does not say whether its own is.",
+        "The caption calls the defective model Random Mask.",
         _TINY_UNRELEASED,
         data="tiny-imagenet",
         models=_TINY_IMAGENET,

@@ -9,9 +9,11 @@ PGD8 = "pgd:eps=8/255,step_size=2/255,steps=7"
 PGD16 = "pgd:eps=16/255,step_size=1/255,steps=20"
 ACCURACY = "Test Accuracy"
 
-PLACEMENT = "Masks lie where the released code has them; where the paper's text puts them is another net, its name ending in @text."
+PLACEMENT = (
+    "Masks lie where the released code has them; where the paper's text puts them is another model, its name ending in @text."
+)
 SELECTION = (
-    "The released code keeps the epoch that does best on the test set, and the paper prints one run of each net; "
+    "The released code keeps the epoch that does best on the test set, and the paper prints one run of each model; "
     "of our recipes only that of scale paper selects so."
 )
 ROUNDED = "Attacked images are rounded to 8 bits before a target sees them, as the released code saves them."
@@ -20,8 +22,8 @@ TRAINED = (PLACEMENT, SELECTION)
 TRANSFER = (*TRAINED, ROUNDED)
 # Ends of captions: what a number of a transfer attack is, and what stands in the last column.
 DEFENCE_RATE = (
-    "A number is the share of attacked images that the row's net gets right, of those that it got right before and that fool the "
-    "source"
+    "A number is the share of attacked images that the row's model classifies correctly, of those that it classified correctly "
+    "before and that fool the source"
 )
 LAST_COLUMN = "; the last column counts all test images, unattacked."
 

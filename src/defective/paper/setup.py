@@ -15,14 +15,14 @@ class Scale:
         adversarial: Images for FGSM and PGD (5,000; Table 2 takes the whole test set).
         cw: Images for CW (1,000).
         cw_steps, cw_search: Steps of CW for each constant, and constants tried (1,000 and 30).
-        cw_confidence: Share of the paper's confidence that CW asks for: logits of small nets that are trained for a few epochs lie
+        cw_confidence: Share of the paper's confidence that CW asks for: logits of small models that are trained for a few epochs lie
             closer together.
         decision: Images for the boundary attack (500).
         directions: Directions it tries at each of its 5,000 steps at most: 25 as Foolbox 1, the paper's, or 1 as Foolbox 3, which asks
             for far fewer decisions.
         noise: Images for Gaussian noise (5,000).
         shuffle: Images to shuffle (4,000).
-        confidence: Least confidence of every net in them (0.99).
+        confidence: Least confidence of every model in them (0.99).
         gallery: Images shown.
         slow_epochs: Epochs of ResNet-50 and DenseNet-121 instead of the recipe's; 0: as the recipe.
         adversarial_epochs: Epochs of adversarial training, each of which costs eight; 0: as the recipe.
@@ -85,7 +85,7 @@ class Setup:
     def target(
         self, net: str, *, data: str = "cifar10", seed: int | None = None, mask_seed: int | None = None, **recipe: object
     ) -> TrainJob:
-        """A net under attack; ``recipe`` changes fields of the scale's recipe."""
+        """A model under attack; ``recipe`` changes fields of the scale's recipe."""
         spec = NetSpec.parse(net)
         seed = 2 * self.replicate if seed is None else seed
         if self.scale.slow_epochs and spec.arch in _SLOW:
@@ -101,7 +101,7 @@ class Setup:
         )
 
     def source(self, net: str, *, data: str = "cifar10", mask_seed: int | None = None) -> TrainJob:
-        """A net the attacker owns."""
+        """A model the attacker owns."""
         return self.target(net, data=data, seed=2 * self.replicate + 1, mask_seed=mask_seed)
 
     def generate(

@@ -34,8 +34,8 @@ _TABLE8 = Exhibit(
     title="White-box attacks",
     where="Appendix A.6, Table 8",
     caption="Rows are ResNet-18s (p-Bottom: a share p of the bottom neurons kept), each attacked with its own gradients; columns "
-    "are attacks, radius in levels of 255 (PGD: 4, 6 and 10 steps of 1). A number is the share of attacked images that the net "
-    f"gets right, of those that it got right before{LAST_COLUMN}",
+    "are attacks, radius in levels of 255 (PGD: 4, 6 and 10 steps of 1). A number is the share of attacked images that the model "
+    f"classifies correctly, of those that it classified correctly before{LAST_COLUMN}",
     data="cifar10",
     columns=_WHITE_COLUMNS,
     rows=_WHITE_ROWS,
@@ -76,10 +76,10 @@ def _gray_box_defective(setup: Setup) -> Cells:
 
 _TABLE9 = Exhibit(
     name="table9",
-    title="Gray-box attacks on defective nets",
+    title="Gray-box attacks on defective models",
     where="Appendix A.7, Table 9",
     caption="Rows are attacked ResNet-18s that keep a share p of the bottom neurons (DIF: with masks of another seed than the "
-    "columns' nets), columns such nets of other initial weights on which PGD makes its images: radius 16/255, 20 steps of 1/255. "
+    "columns' models), columns such models of other initial weights on which PGD makes its images: radius 16/255, 20 steps of 1/255. "
     f"{DEFENCE_RATE}.",
     data="cifar10",
     columns=_DEFECTIVE_COLUMNS,
@@ -96,7 +96,7 @@ _TABLE9 = Exhibit(
             ),
         ),
         Claim(
-            "Attacked from their like, defective nets defend better than the standard ResNet-18 does from its like (Table 10).",
+            "Attacked from their like, defective models defend better than the standard ResNet-18 does from its like (Table 10).",
             "Appendix A.7",
             tuple(
                 Comparison((model + masks, column), ("table10", "resnet18", "ResNet-18"))
@@ -108,7 +108,7 @@ _TABLE9 = Exhibit(
     notes=(
         *TRANSFER,
         "Masks of one seed are nested: every neuron that lives in 0.3-Bottom lives in 0.5-Bottom, too. So where a row without "
-        "DIF meets the column of the other share, the two nets have these neurons in common.",
+        "DIF meets the column of the other share, the two models have these neurons in common.",
         "The paper speaks of similar performance; the bound of 5 points is ours.",
     ),
 )
@@ -123,9 +123,9 @@ def _gray_box_plain(setup: Setup) -> Cells:
 
 _TABLE10 = Exhibit(
     name="table10",
-    title="Gray-box attacks on standard nets",
+    title="Gray-box attacks on standard models",
     where="Appendix A.7, Table 10",
-    caption="Rows are attacked nets, columns the nets of other initial weights on which PGD makes its images: radius 16/255, 20 "
+    caption="Rows are attacked models, columns the models of other initial weights on which PGD makes its images: radius 16/255, 20 "
     f"steps of 1/255. {DEFENCE_RATE}.",
     data="cifar10",
     columns=_PLAIN_COLUMNS,

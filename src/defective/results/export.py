@@ -46,7 +46,7 @@ def _remove(file: Path) -> None:
 def _holds_all_of(document: ExhibitResult, file: Path) -> bool:
     """Whether a file is an export of the same exhibit and scale whose jobs are all in a document, done at the same time."""
     with suppress(OSError, ValueError):
-        other = ExhibitResult.from_json(file.read_text())
+        other = ExhibitResult.from_json(file.read_text(encoding="utf-8"))
         same = (other.exhibit, other.scale) == (document.exhibit, document.scale)
         return same and _done(other) != set() and _done(other) <= _done(document)
     return False
