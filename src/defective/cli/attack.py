@@ -60,7 +60,7 @@ def attack(
     ((name, model),) = open_models([[checkpoint]], device)[0].items()
     check_encoders({name: model}, [chosen])
     test = load_data(data, "test", image_size=image_size)
-    source = EvaluatedModel.of(name, model, test, StoredRun.in_cache())
+    source = EvaluatedModel.of(name, model, test, StoredRun.in_cache(), batch_size=2 * batch_size)
     made = generate(source, chosen, samples=samples, seed=seed, rounded=not keep_float, batch_size=batch_size)
     write_adversarial(made, test, out)
     fooled = Rate.of(int(made.fooled.sum()), len(made.y))
