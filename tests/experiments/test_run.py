@@ -8,10 +8,10 @@ from defective import progress
 from defective.errors import InputError, OutOfTime
 from defective.experiments import run as running
 from defective.experiments.execute import EXECUTORS
+from defective.experiments.json_files import write_json
 from defective.experiments.plan import topological_order
 from defective.experiments.run import RunSummary, run
 from defective.experiments.schema import blank
-from defective.experiments.store import write_json
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, ScoreJob
 from runs import bench, held, net
 from turns import ticking

@@ -22,12 +22,12 @@ from defective.evaluation.threat_model import threat_model
 from defective.evaluation.transfer import score
 from defective.experiments.adversarial_files import read_adversarial, write_adversarial
 from defective.experiments.describe import title
-from defective.experiments.store import Store, write_json
+from defective.experiments.store import Store
 from defective.experiments.stored import StoredRun
 from defective.files import write_tensors
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.models import Ensemble
-from defective.specs import DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob, TrainJob
+from defective.specs import DecisionJob, GenerateJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 from defective.statistics import Rate
 from defective.training.checkpoint import load
 from defective.training.train import train
@@ -103,7 +103,7 @@ class ExperimentRunner:
         return read_adversarial(self.store.at(job) / "images.safetensors", self.split(job.sources[0].data, "test"))
 
     @contextmanager
-    def recording(self, folder: Path) -> Iterator[Result]:
+    def recording(self, job: Job, folder: Path) -> Iterator[Result]:
         """A dict for what a job measures; at the end of the block it is written to ``result.json``, with cost and machine."""
         started, before = time.perf_counter(), self.measure.seconds
         found: Result = {}
@@ -116,7 +116,7 @@ class ExperimentRunner:
             "finished": time.strftime("%Y-%m-%d", time.gmtime()),
             **found,
         }
-        write_json(folder / "result.json", result)
+        self.store.write_result(job, folder, result)
 
 
 def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:

@@ -19,6 +19,8 @@ SIZES = {
     "tiny-imagenet": (100_000, 10_000),
     "imagenet": (1_281_167, 50_000),
 }
+# Times that a plan may ask for each model: far more than anybody trains, and few enough to list its jobs.
+MAX_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_scale(self.scale)
-        if self.seeds < 1:
-            raise InputError(f"seeds {self.seeds} must be at least 1")
+        if not 1 <= self.seeds <= MAX_SEEDS:
+            raise InputError(f"seeds {self.seeds} must be 1 to {MAX_SEEDS}")
         for exhibit in exhibits(list(self.exhibits)):
             if exhibit.data and exhibit.data not in self.data:
                 raise InputError(f"{exhibit.name} needs a data set that stands for {exhibit.data}")

@@ -65,7 +65,7 @@ def run(jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], obje
                                 summary.states[job] = "finished"
                             continue
                         log(f"{number} {describe(job)}")
-                        with runner.recording(folder) as found:
+                        with runner.recording(job, folder) as found:
                             found |= runner.executors[job.kind](runner, job, folder)
                         summary.states[job] = "finished"
                         summary.executed += 1
