@@ -39,6 +39,18 @@ SHOWN = 12
 Result = dict[str, Any]
 
 
+class CorruptJobError(InputError):
+    """What a finished job left cannot be read.
+
+    Attributes:
+        job: The job.
+    """
+
+    def __init__(self, job: Job, error: InputError) -> None:
+        super().__init__(str(error))
+        self.job = job
+
+
 @dataclass
 class ExperimentRunner:
     """Executes jobs with a store, the data sets by name and a device; models, test sets and adversarial sets are read once.
@@ -84,7 +96,8 @@ class ExperimentRunner:
         self.store.check_data(name, digest_of(parts))
 
     def _model(self, job: TrainJob) -> nn.Module:
-        return load(self.store.at(job) / "net").to(self.torch_device)
+        with self._finished(job):
+            return load(self.store.at(job) / "net").to(self.torch_device)
 
     def _source(self, *jobs: TrainJob) -> nn.Module:
         models = [self.model(job) for job in jobs]
@@ -100,7 +113,16 @@ class ExperimentRunner:
         return EvaluatedModel.of(name, self._source(*jobs), test, self.measure, data_key=self._fingerprints[data])
 
     def _adversarial(self, job: GenerateJob) -> AdversarialSet:
-        return read_adversarial(self.store.at(job) / "images.safetensors", self.split(job.sources[0].data, "test"))
+        test = self.split(job.sources[0].data, "test")
+        with self._finished(job):
+            return read_adversarial(self.store.at(job) / "images.safetensors", test)
+
+    @contextmanager
+    def _finished(self, job: Job) -> Iterator[None]:
+        try:
+            yield
+        except InputError as error:
+            raise CorruptJobError(job, error) from error
 
     @contextmanager
     def recording(self, job: Job, folder: Path) -> Iterator[Result]:

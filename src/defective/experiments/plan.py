@@ -1,11 +1,14 @@
 """From exhibits to jobs: what has to be done, each thing once, in an order in which it can be done."""
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from defective.errors import InputError
+from defective.experiments.schema import PlanRecord
 from defective.paper import SCALES, Cell, Exhibit, Setup, exhibits
 from defective.specs import Job, dependencies
 from defective.training.recipes import recipe_for
@@ -149,6 +152,29 @@ def read_plan(document: dict[str, Any]) -> Plan:
     return Plan(
         tuple(document["exhibits"]), document["scale"], document["data"], shapes, document["seeds"], document.get("readers", {})
     )
+
+
+def plan_key(document: dict[str, Any]) -> str:
+    """What the file of a plan is named after."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def check_plan(name: str, document: dict[str, Any]) -> dict[str, Any]:
+    """A document, if it is the plan of this name.
+
+    Raises:
+        ValueError: If it is not, or no plan of this version.
+    """
+    PlanRecord.model_validate(document)
+    try:
+        # What is measured on what, and how, comes from these alone.
+        _ = read_plan(document).setups
+    except InputError as error:
+        # Without the list of all that there is.
+        raise ValueError(str(error).partition(";")[0]) from None
+    if plan_key(document) != name:
+        raise ValueError("it is not the plan that its file is named after")
+    return document
 
 
 def topological_order(wanted: Iterable[Job]) -> list[Job]:

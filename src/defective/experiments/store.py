@@ -1,22 +1,23 @@
 """The store: a folder with one directory for each finished job, written whole or not at all."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from itertools import count
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from defective.errors import InputError
 from defective.experiments.json_files import Document, JsonFiles, create_json, sealed, unsealed, write_json
-from defective.experiments.plan import read_plan
-from defective.experiments.schema import DataSet, Failure, PlanRecord, check_result, safe_name, value_names
+from defective.experiments.locks import locked, owner
+from defective.experiments.plan import check_plan, plan_key
+from defective.experiments.schema import DataSet, Failure, check_result, safe_name, value_names
 from defective.files import check_folder
 from defective.specs import Job, read_job
+
+# Where only these are, a store was removed while a process was at it.
+_PARTS = {"jobs", "running", "failed", "plans", "locks", "chunks", "corrupt", "data"}
 
 
 class Store:
@@ -48,11 +49,11 @@ class Store:
         self._specs: dict[str, Job] = {}
         if make or not folder.is_dir():
             check_folder(folder)
-        if folder.is_dir() and not (folder / "jobs").is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and not (folder / "jobs").is_dir() and {each.name for each in folder.iterdir()} - _PARTS:
             raise InputError(f"{folder} is no store and not empty: choose another folder")
         if make:
             # What tells a store from another folder comes first.
-            for part in ("jobs", "running", "failed", "plans", "locks"):
+            for part in _PARTS - {"corrupt", "chunks", "data"}:
                 (folder / part).mkdir(parents=True, exist_ok=True)
 
     @classmethod
@@ -162,16 +163,23 @@ class Store:
     @contextmanager
     def locked(self, name: str) -> Iterator[bool]:
         """Keep other processes from a job inside the block; False if one of them has it. The lock goes with its process."""
-        lock = FileLock(self.folder / "locks" / f"{name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
+        self._check_there()
+        with locked(self.folder / "locks", name) as mine:
+            yield mine
+
+    def owner(self, job: Job) -> str:
+        """Which process is at a job and since when, in words."""
+        return owner(self.folder / "locks", name_of(job))
+
+    def _check_there(self) -> None:
+        if not (self.folder / "jobs").is_dir():
+            raise InputError(f"{self.folder} was removed while it was used: start the command again")
+
+    def set_aside(self, place: Path) -> Path:
+        """Move the directory of a job, done or not, to where corrupt ones lie; return its new place."""
+        aside = _unused(self.folder / "corrupt", place.name)
+        place.rename(aside)
+        return aside
 
     @contextmanager
     def working(self, job: Job) -> Iterator[Path | None]:
@@ -192,17 +200,25 @@ class Store:
                 self._finish(job, place)
 
     def _finish(self, job: Job, place: Path) -> None:
-        for temporary in place.rglob(".*"):
-            # What a process was writing when it was killed.
+        self._check_there()
+        # What a process was writing when it was killed, and what a training run had no time to take away.
+        for temporary in [*place.rglob(".*"), *place.rglob("state.safetensors")]:
             temporary.unlink()
         if self.at(job).exists():
             # Its result was corrupt or taken away; what else it measured is nobody's to delete.
-            self.at(job).rename(_unused(self.folder / "corrupt", name_of(job)))
+            self.set_aside(self.at(job))
         place.rename(self.at(job))
         (self.folder / "failed" / f"{name_of(job)}.json").unlink(missing_ok=True)
 
+    def begin_again(self, job: Job, place: Path) -> Path:
+        """Set what was done of a job aside; return its new place."""
+        aside = self.set_aside(place)
+        write_json(place / "spec.json", job.model_dump(mode="json"))
+        return aside
+
     def fail(self, job: Job, error: BaseException) -> None:
         """Record that a job failed."""
+        self._check_there()
         text = " ".join(str(error).split()) or type(error).__name__
         document = {"job": name_of(job), "error": text, "type": type(error).__name__, "spec": job.model_dump(mode="json")}
         write_json(self.folder / "failed" / f"{name_of(job)}.json", document)
@@ -216,7 +232,7 @@ class Store:
 
     def note_plan(self, plan: Document) -> None:
         """Remember what was asked for: it is what a report shows."""
-        write_json(self.folder / "plans" / f"{_plan_key(plan)}.json", plan)
+        write_json(self.folder / "plans" / f"{plan_key(plan)}.json", plan)
 
     def plans(self) -> list[Document]:
         """What was asked for so far, without what :meth:`unread_plans` tells of."""
@@ -230,7 +246,7 @@ class Store:
         """Each plan, and why it cannot be read if it is None."""
         for file in sorted((self.folder / "plans").glob("*.json")):
             try:
-                yield self._files.read(file, partial(_check_plan, file)), ""
+                yield self._files.read(file, partial(check_plan, file.stem)), ""
             except InputError as error:
                 # One bad plan must not keep the others from being shown.
                 yield None, str(error).rpartition(": ")[0]
@@ -265,10 +281,6 @@ def _unused(folder: Path, name: str) -> Path:
     return next(place for number in count(1) if not (place := folder / f"{name}-{number}").exists())
 
 
-def _plan_key(plan: Document) -> str:
-    return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def _check_failure(document: Document) -> Document:
     Failure.model_validate(document)
     return document
@@ -276,17 +288,4 @@ def _check_failure(document: Document) -> Document:
 
 def _check_data_set(document: Document) -> Document:
     DataSet.model_validate(document)
-    return document
-
-
-def _check_plan(file: Path, document: Document) -> Document:
-    PlanRecord.model_validate(document)
-    try:
-        # What is measured on what, and how, comes from these alone.
-        _ = read_plan(document).setups
-    except InputError as error:
-        # Without the list of all that there is.
-        raise ValueError(str(error).partition(";")[0]) from None
-    if _plan_key(document) != file.stem:
-        raise ValueError("it is not the plan that its file is named after")
     return document
