@@ -5,6 +5,7 @@ from stat import S_IMODE
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from defective import InputError
@@ -104,6 +105,21 @@ BAD_FILES = {
     "tensors cut off": (lambda file: cut(file, -1), "is corrupt or no safetensors file"),
     "no metadata": (lambda file: save_file(TENSORS, file), "was not written by defective"),
     "other metadata": (lambda file: save_file(TENSORS, file, {"format": "pt"}), "was not written by defective"),
+    "document of another form": (lambda file: save_file(TENSORS, file, {"defective": "[1, 2]"}), "another form"),
+    "list": (lambda file: save_file(TENSORS, file, {"defective": "[[], null]"}), "another form"),
+    "deep document": (lambda file: save_file(TENSORS, file, {"defective": "[" * 100_000}), "is corrupt or no safetensors file"),
+    "other tensors": (
+        lambda file: save_file(TENSORS | {"c": TENSORS["a"].clone()}, file, safe_open(file, "pt").metadata()),
+        "other tensors than were written",
+    ),
+    "other numbers": (
+        lambda file: save_file(TENSORS | {"a": TENSORS["a"] + 1}, file, safe_open(file, "pt").metadata()),
+        "a is not what was written",
+    ),
+    "other shape": (
+        lambda file: save_file(TENSORS | {"a": TENSORS["a"].view(3, 2)}, file, safe_open(file, "pt").metadata()),
+        "a is not what was written",
+    ),
     "corrupt metadata": (lambda file: save_file(TENSORS, file, {"defective": "{"}), "is corrupt or no safetensors file"),
 }
 
@@ -119,6 +135,42 @@ def test_a_file_that_cannot_be_read_is_named_in_one_line(tmp_path, problem):
     assert str(caught.value).startswith(str(file))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_every_flipped_byte_is_refused_in_one_line(tmp_path):
+    file = tmp_path / "t.safetensors"
+    write_tensors(file, TENSORS | {"scalar": torch.tensor(1.5), "none": torch.empty(0, 3)}, {"kind": "model", "epochs": 3})
+    whole = file.read_bytes()
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with pytest.raises(InputError) as caught:
+            read_tensors(file)
+        assert "\n" not in str(caught.value)
+    for place in range(whole.index(b"{"), len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(InputError):
+            read_tensors(file)
+
+
+def test_what_is_read_in_part_is_checked_in_part(tmp_path):
+    file = tmp_path / "t.safetensors"
+    write_tensors(file, TENSORS, {"n": 1})
+    save_file(TENSORS | {"a": TENSORS["a"] + 1}, file, safe_open(file, "pt").metadata())
+    assert torch.equal(read_tensors(file, ("b",))[0]["b"], TENSORS["b"])
+    with pytest.raises(InputError, match="a is not what was written"):
+        read_tensors(file, ("a",))
+
+
+def test_a_file_without_checksums_is_read(tmp_path):
+    save_file(TENSORS, tmp_path / "old.safetensors", {"defective": '{"n": 1}'})
+    tensors, about = read_tensors(tmp_path / "old.safetensors")
+    assert (about, set(tensors)) == ({"n": 1}, {"a", "b"})
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.float64, torch.int8, torch.bool, torch.uint16])
+def test_tensors_of_every_dtype_are_checked(tmp_path, dtype):
+    write_tensors(tmp_path / "t.safetensors", {"a": torch.ones(3, 2).to(dtype)}, {})
+    assert read_tensors(tmp_path / "t.safetensors")[0]["a"].dtype == dtype
 
 
 @pytest.mark.parametrize("place", ["new", "new/deeper", "."])
@@ -156,3 +208,21 @@ def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     assert cache_folder().name == "defective"
     assert tmp_path in cache_folder().parents
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that takes no files")
+def test_a_file_system_that_takes_no_files_is_refused():
+    with pytest.raises(InputError, match=r"/proc/x cannot hold results: /proc cannot be written"):
+        check_folder(Path("/proc/x"))
+
+
+def test_a_user_without_a_home_gets_a_cache_for_this_process(monkeypatch, caplog):
+    def none(*_):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.delenv("DEFECTIVE_CACHE", raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_path", none)
+    first, second = cache_folder(), cache_folder()
+    assert first == second and first.is_dir() and not any(first.iterdir())
+    (record,) = caplog.records
+    assert "could not determine the home directory; set DEFECTIVE_CACHE" in record.getMessage()

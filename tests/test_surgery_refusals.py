@@ -129,3 +129,10 @@ def test_a_dry_forward_that_fails_says_why(small_net):
     with pytest.raises(InputError, match=r"dry forward of example_inputs \(1, 1, 8, 8\)"):
         defect_(small_net, 0.5, sites=["1"], example_inputs=torch.rand(1, 1, 8, 8, dtype=torch.float64))
     assert defects(small_net) == []
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_a_scripted_model_is_refused():
+    net = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 1)))
+    with pytest.raises(InputError, match="call defect_ on the model before"):
+        defect_(net, 0.5, sites=["0"], example_inputs=torch.rand(1, 3, 4, 4))

@@ -77,7 +77,7 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
         "page": str(out / "index.html"),
     }
     _page(out / "index.html", targets, evaluation, table, noise, result)
-    write_whole(out / "result.json", lambda file: file.write_text(json.dumps(result, indent=1)))
+    write_whole(out / "result.json", lambda file: file.write_text(json.dumps(result, indent=1), encoding="utf-8"))
     return result
 
 

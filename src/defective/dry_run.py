@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.errors import InputError
-from defective.inference import device_of, dtype_of, evaluating
+from defective.inference import device_of, dtype_of, evaluating, reported
 from defective.wrapper import SiteWrapper, site_modules, unwrap_, unwrapped, wrap_
 
 
@@ -37,15 +37,14 @@ def site_outputs(model: nn.Module, names: list[str], example_inputs: Tensor) -> 
     images = example_inputs.detach().clone().to(device_of(model))
     images = images.to(dtype_of(model)) if images.is_floating_point() else images
     with _probes(model, names) as probes:
+        failed = f"the dry forward of example_inputs {tuple(images.shape)} failed"
         try:
-            with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+            with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]), reported(failed):
                 model(images)
-        except torch.OutOfMemoryError:
+        except InputError as error:
+            if "SiteWrapper.forward" in str(error):
+                raise InputError(f"{error}; a site takes one tensor") from error
             raise
-        except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            hint = "; a site takes one tensor" if "SiteWrapper.forward" in reason else ""
-            raise InputError(f"the dry forward of example_inputs {tuple(images.shape)} failed: {reason}{hint}") from error
         modules = site_modules(model)
         return {name: _checked(name, unwrapped(modules[name]), probe.seen, images) for name, probe in probes.items()}
 

@@ -1,15 +1,20 @@
 """Read and write files: whole or not at all, tensors as safetensors, never pickle."""
 
 import json
+import logging
 import os
 import re
 import secrets
+import tempfile
+import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -58,39 +63,102 @@ def _made(path: Path) -> int:
         os.close(descriptor)
 
 
+def as_text(name: str) -> str:
+    r"""The name of a file as text that can be shown and stored: bytes that are no text are written as their numbers.
+
+    Example:
+        >>> as_text("caf\udce9"), as_text("café")
+        ('caf\\xe9', 'café')
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def check_path(text: str) -> None:
+    """Refuse text that is no path on any system.
+
+    Raises:
+        InputError: If it holds a NUL character or half a character.
+    """
+    try:
+        if b"\0" not in os.fsencode(text):
+            return
+    except UnicodeEncodeError:
+        pass
+    raise InputError(f"{text!a} is no path: it holds a NUL character or half a character")
+
+
 def check_folder(path: Path) -> None:
     """Refuse a place for results where no folder is and none can be made: better said before the work than after it.
 
     Raises:
         InputError: If the path or a part of it is a file, or must not be written.
     """
+    check_path(str(path))
     nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not nearest.is_dir():
         raise InputError(f"{path} cannot hold results: {nearest} is a file, not a folder")
     if not os.access(nearest, os.W_OK):
         raise InputError(f"{path} cannot hold results: {nearest} must not be written")
+    try:
+        # Permissions do not tell all: an administrator has every right, also where the file system takes no files.
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise InputError(f"{path} cannot hold results: {nearest} cannot be written ({error.strerror})") from None
 
 
 def check_file(path: Path) -> None:
     """Refuse a place for one file as :func:`check_folder` does for a folder."""
+    check_path(str(path))
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file")
     check_folder(path.parent)
 
 
 def cache_folder() -> Path:
-    """Where downloads and decoded images are kept: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder."""
+    """Where downloads and decoded images are kept: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder.
+
+    Where a user has no folder that can be written, it is a temporary one that goes with the process, after one warning.
+    """
     from platformdirs import user_cache_path
 
-    chosen = os.environ.get("DEFECTIVE_CACHE")
-    return Path(chosen).expanduser() if chosen else user_cache_path("defective")
+    if chosen := os.environ.get("DEFECTIVE_CACHE"):
+        return Path(chosen).expanduser()
+    try:
+        # It asks for the home folder, which a user in a container may not have.
+        folder = user_cache_path("defective")
+        check_folder(folder)
+    except (RuntimeError, InputError) as error:
+        return Path(_temporary_cache(str(error)).name)
+    return folder
+
+
+@lru_cache(1)
+def _temporary_cache(reason: str) -> tempfile.TemporaryDirectory[str]:
+    logging.getLogger("defective").warning("nothing is kept for the next command: %s; set DEFECTIVE_CACHE to a folder", reason)
+    return tempfile.TemporaryDirectory(prefix="defective-")
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-    """Write tensors, of any device and layout, and a JSON document to one safetensors file, whole or not at all."""
-    metadata = {"defective": json.dumps(about, sort_keys=True)}
+    """Write tensors, of any device and layout, and a JSON document to one safetensors file, whole or not at all.
+
+    The file carries a checksum of each tensor and of the document, which reading compares.
+    """
     plain = _apart(tensors)
+    # A list, where a file without checksums has the document itself; one key, as safetensors gives several no fixed order.
+    metadata = {"defective": json.dumps([about, _checksums(plain, about)], sort_keys=True)}
     write_whole(path, lambda temporary: save_file(plain, temporary, metadata))
+
+
+def _checksums(tensors: dict[str, Tensor], about: dict[str, Any]) -> dict[str, int]:
+    """CRC-32 of name, dtype, shape and bytes of each tensor, and under the empty name that of the document."""
+    sums = {f"tensor {name}": _checksum(name, tensor) for name, tensor in tensors.items()}
+    return sums | {"document": zlib.crc32(json.dumps(about, sort_keys=True).encode())}
+
+
+def _checksum(name: str, tensor: Tensor) -> int:
+    start = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+    return zlib.crc32(tensor.contiguous().view(-1).view(torch.uint8).numpy().data, start)
 
 
 def _apart(shared: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -109,31 +177,53 @@ def read_tensors(path: Path, names: Collection[str] | None = None) -> tuple[dict
     """Read what :func:`write_tensors` wrote, or those of the tensors that are named and there.
 
     Raises:
-        InputError: If the file is missing, corrupt or not ours.
+        InputError: If the file is missing, corrupt, changed since it was written, or not ours.
     """
-    with _opened(path) as (stored, about):
+    with _opened(path) as (stored, about, sums):
         there = set(stored.keys()).intersection(stored.keys() if names is None else names)
-        return {name: stored.get_tensor(name) for name in sorted(there)}, about
+        tensors = {name: stored.get_tensor(name) for name in sorted(there)}
+        if sums is not None:
+            if {f"tensor {name}" for name in stored.keys()} != sums.keys() - {"document"}:  # noqa: SIM118 - no dict
+                raise InputError(f"{path} is corrupt: it holds other tensors than were written")
+            for name, tensor in tensors.items():
+                if sums[f"tensor {name}"] != _checksum(name, tensor):
+                    raise InputError(f"{path} is corrupt: {name} is not what was written (its checksum is wrong)")
+        return tensors, about
 
 
 def read_about(path: Path) -> dict[str, Any]:
     """Read the document alone, as :func:`read_tensors`."""
-    with _opened(path) as (_, about):
+    with _opened(path) as (_, about, _):
         return about
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any], dict[str, int] | None]]:
+    """The open file, its document, and the checksums of its tensors if it has any."""
+    check_path(str(path))
     missing = InputError(f"{path}: there is no such file")
     if not path.is_file():
         raise missing
     try:
         with safe_open(path, "pt") as stored:
-            yield stored, json.loads((stored.metadata() or {})["defective"])
+            yield stored, *_document(path, (stored.metadata() or {}).get("defective"))
     except FileNotFoundError:
         # It went a moment ago, as the state of a run that ends does.
         raise missing from None
-    except KeyError:
-        raise InputError(f"{path} was not written by defective") from None
-    except (SafetensorError, json.JSONDecodeError) as error:
+    except SafetensorError as error:
         raise InputError(f"{path} is corrupt or no safetensors file: {error}") from None
+
+
+def _document(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, int] | None]:
+    if text is None:
+        raise InputError(f"{path} was not written by defective")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is corrupt or no safetensors file: {error}") from None
+    about, sums = document if isinstance(document, list) and len(document) == 2 else (document, None)
+    if not isinstance(about, dict) or (sums is not None and not isinstance(sums, dict)):
+        raise InputError(f"{path} is corrupt: its document is of another form than those that defective writes")
+    if sums is not None and sums.get("document") != zlib.crc32(json.dumps(about, sort_keys=True).encode()):
+        raise InputError(f"{path} is corrupt: its document is not what was written (its checksum is wrong)")
+    return about, sums

@@ -1,14 +1,27 @@
-"""The logits of any model, computed without leaving a trace on it."""
+"""Call any model without leaving a trace on it, on its caller's tensors or on what is computed afterwards."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from defective.errors import InputError
+from defective.errors import InputError, OutOfTime
+from defective.machine import out_of_memory
+
+# Torch's words where an operation inside a model cannot be differentiated.
+_NO_GRADIENT = ("does not require grad", "on Tensor that requires grad", "on tensor that requires grad", "the derivative for")
+IMAGE_TYPES = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+class NoGradientError(InputError):
+    """The logits of a model have no gradient with respect to its images."""
+
+    def __init__(self, reason: str = "detach, numpy, torch.no_grad inside?") -> None:
+        super().__init__(f"the model's logits have no gradient ({reason}): boundary and noise do without")
 
 
 @contextmanager
@@ -44,10 +57,11 @@ def check_images(x: Tensor) -> None:
         raise InputError(f"images are {type(x).__name__}, not a tensor (N, C, H, W)")
     if x.dim() != 4 or 0 in x.shape:
         raise InputError(f"images have shape {tuple(x.shape)}, not (N, C, H, W) with at least one image")
+    if x.dtype not in IMAGE_TYPES or x.is_meta or x.layout != torch.strided:
+        where = " on the meta device" if x.is_meta else "" if x.layout == torch.strided else f" in {x.layout}"
+        raise InputError(f"images are {x.dtype}{where}: pass dense uint8, or floats of 16 bits or more in [0, 1]")
     if x.dtype == torch.uint8:
         return
-    if not x.is_floating_point():
-        raise InputError(f"images are {x.dtype}: pass uint8, or floats in [0, 1]")
     low, high = x.aminmax()
     if not (torch.isfinite(low) and torch.isfinite(high)):
         raise InputError("images hold nan or inf")
@@ -60,8 +74,16 @@ def check_images(x: Tensor) -> None:
 
 def check_labels(x: Tensor, y: Tensor) -> None:
     """Refuse labels that are not whole numbers ``(N,)``, one for each image."""
-    if y.shape != x.shape[:1] or y.is_floating_point() or y.dtype == torch.bool:
+    if not isinstance(y, Tensor):
+        raise InputError(f"labels are {type(y).__name__}, not a tensor: pass torch.tensor(labels)")
+    if y.shape != x.shape[:1] or y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
         raise InputError(f"labels are {y.dtype} of shape {tuple(y.shape)}: pass one whole number for each of {len(x)} images")
+
+
+def check_label_values(y: Tensor, classes: int) -> None:
+    """Refuse labels that are none of the model's classes."""
+    if len(y) and not 0 <= int(y.min()) <= int(y.max()) < classes:
+        raise InputError(f"labels lie in [{int(y.min())}, {int(y.max())}] but the model knows {classes} classes")
 
 
 def device_of(model: nn.Module, *, default: torch.device | None = None) -> torch.device:
@@ -105,11 +127,67 @@ class LogitsAdapter(nn.Module):
 
 def adapted(model: nn.Module, x: Tensor) -> nn.Module:
     """The model itself, or a :class:`LogitsAdapter` around one that returns more than logits or writes into its images ``x``."""
-    images = as_images(x.to(device_of(model))).to(dtype_of(model))
-    given = images.clone()
-    with evaluating(model), torch.inference_mode():
-        output = _forward(model, given)
-    return model if logits_of(output) is output and torch.equal(given, images) else LogitsAdapter(model)
+    given = as_images(x.to(device_of(model))).to(dtype_of(model)).clone()
+    before, version = given.clone(), given._version
+    with evaluating(model), torch.no_grad(), reported(_cannot_take(x)):
+        output = model(given)
+    written = given._version != version or not torch.equal(given, before)
+    return LogitsAdapter(model) if written or logits_of(output) is not output else model
+
+
+def forward(model: nn.Module, x: Tensor) -> Any:
+    """What a model returns for images in its own precision; it gets a copy of them, into which it may write.
+
+    Raises:
+        InputError: Quoting the error of the model, if it fails for another reason than memory.
+    """
+    with reported(_cannot_take(x)):
+        return model(x.clone().to(dtype_of(model)))
+
+
+def image_gradient(loss: Tensor, x: Tensor, *, retain_graph: bool = False) -> Tensor:
+    """Gradient of a loss with respect to the images ``x``.
+
+    Raises:
+        NoGradientError: If there is none.
+        InputError: Quoting the error, if the backward pass fails for another reason.
+    """
+    found = None
+    if loss.requires_grad:
+        with reported("the gradient of the model cannot be computed"):
+            # A trainable weight behind a detached image requires a gradient too, but not the image's.
+            (found,) = torch.autograd.grad(loss, x, allow_unused=True, retain_graph=retain_graph)
+    if found is None:
+        raise NoGradientError
+    return found
+
+
+@contextmanager
+def reported(what: str) -> Iterator[None]:
+    """Make of an error of a model's code an :class:`InputError` that quotes it after ``what`` failed.
+
+    Out of memory stays what it is: it says nothing about the model.
+    """
+    try:
+        yield
+    except (InputError, OutOfTime):
+        raise
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        reason = quoted(error)
+        if torch.is_grad_enabled() and isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_GRADIENT):
+            raise NoGradientError(reason) from error
+        raise InputError(f"{what}: {reason}") from error
+
+
+def quoted(error: BaseException) -> str:
+    """The class and the words of an error, on one line of at most 200 characters."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def _cannot_take(x: Tensor) -> str:
+    return f"the model cannot take images of shape {tuple(x.shape)}"
 
 
 def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
@@ -128,31 +206,20 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
     """
     check_images(x)
     device = device_of(model)
-    dtype = dtype_of(model)
     rows = []
-    with evaluating(model), torch.inference_mode():
+    # Not inference_mode: what a model builds at its first call would never have a gradient afterwards.
+    with evaluating(model), torch.no_grad():
         for batch in x.split(batch_size):
-            images = as_images(batch.to(device)).to(dtype)
-            # A copy: a model that works in place must not write into the caller's images.
-            z = logits_of(_forward(model, images.clone() if images is batch else images))
+            z = logits_of(forward(model, as_images(batch.to(device))))
             if not isinstance(z, Tensor) or z.dim() != 2 or len(z) != len(batch):
                 what = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
                 raise InputError(
                     f"the model returned {what} for {len(batch)} images, not logits (N, K): wrap it, as in "
                     "defective.evaluation.LogitsAdapter(model, lambda output: output[0])"
                 )
-            rows.append(z.float().cpu())
-    result = torch.cat(rows).clone()
+            # A copy: a model may return the same tensor each time, and write into it.
+            rows.append(z.to("cpu", torch.float32, copy=True))
+    result = torch.cat(rows)
     if not torch.isfinite(result).all():
         raise InputError(f"the model returned nan or inf for {int((~result.isfinite()).any(1).sum())} of {len(x)} images")
     return result
-
-
-def _forward(model: nn.Module, x: Tensor) -> object:
-    try:
-        return model(x)
-    except (InputError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise InputError(f"the model cannot take images of shape {tuple(x.shape)}: {reason}") from error

@@ -16,6 +16,8 @@ from defective._version import __version__
 from defective.errors import InputError
 
 PRECISIONS = ("auto", "fp32", "bf16")
+# How torch's CPU allocator and the libraries behind it say it, in errors that have no class of their own.
+_CPU_MEMORY = ("not enough memory", "can't allocate memory", "Cannot allocate memory", "out of memory", "bad_alloc")
 
 
 def choose_device(name: str | None = None) -> torch.device:
@@ -62,6 +64,18 @@ def inference_precision(device: torch.device) -> str:
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Autocast to bfloat16 if ``precision`` says so; weights stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: Python's, a device's, or that of torch's allocator on the CPU.
+
+    Example:
+        >>> out_of_memory(MemoryError()), out_of_memory(RuntimeError("shapes differ"))
+        (True, False)
+    """
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _CPU_MEMORY)
 
 
 def unwrap_model(model: nn.Module) -> nn.Module:

@@ -76,6 +76,8 @@ def defect_(
     """
     model = unwrap_model(model)
     refuse_both(blocks, sites)
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError("a scripted model cannot be changed: call defect_ on the model before torch.jit.script or trace")
     names = block_sites(model, "bottom" if blocks is None else blocks, placement) if sites is None else named_sites(model, sites)
     refuse_masked(model, names)
     draws = {name: MaskDraw(name, _number(keep_prob), pattern, sampling, int(seed)) for name in names}

@@ -108,7 +108,8 @@ def _write_nets(place: Path) -> None:
     whole = (place / "plain.safetensors").read_bytes()
     (place / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     save_file({"a": torch.zeros(2)}, place / "foreign.safetensors")
-    write_tensors(place / "of-birds.safetensors", {"x_adv": torch.zeros(1)}, {"data": "birds"})
+    about = {"data": "birds", "source": "net", "attack": "fgsm"}
+    write_tensors(place / "of-birds.safetensors", {"x_adv": torch.zeros(1)}, about)
     (place / "syntax.py").write_text("def net(:\n")
     for name in ("other-run", "corrupt-run"):
         (place / name).mkdir()

@@ -22,6 +22,11 @@ def test_an_error_is_one_line(capsys):
     assert capsys.readouterr() == ("", "error: two lines and spaces\n")
 
 
+def test_no_control_character_of_a_name_reaches_the_terminal(capsys):
+    fail("no file a\x1b[31m\x07b")
+    assert capsys.readouterr().err == "error: no file a [31m b\n"
+
+
 def test_json_is_one_document(capsys):
     print_json({"a": [1, None]})
     assert json.loads(capsys.readouterr().out) == {"a": [1, None]}

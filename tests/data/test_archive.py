@@ -1,3 +1,4 @@
+import errno
 import io
 import shutil
 import stat
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from defective import InputError
+from defective.data import archive as rooms
 from defective.data.archive import is_archive, stem, unpack
 from image_files import pack
 
@@ -161,14 +163,86 @@ def test_what_is_no_archive_is_refused(content, suffix, tmp_path):
     assert_refused(tmp_path / f"x{suffix}", "cannot be unpacked")
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")], ids=["interrupt", "full disk"])
 @pytest.mark.parametrize("whole", [".zip", ".tar"], indirect=True)
-def test_what_is_not_the_archive_s_fault_passes_and_leaves_nothing(whole, error, tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "copyfileobj", lambda *_: (_ for _ in ()).throw(error))
-    with pytest.raises(type(error)) as caught:
+def test_an_interrupt_passes_and_leaves_nothing(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(rooms, "_place", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
         unpack(whole, tmp_path / "into")
-    assert caught.value is error
     assert not (tmp_path / "into").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("whole", [".zip", ".tar"], indirect=True)
+def test_a_full_disk_is_named_by_the_file_that_found_no_room(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(rooms, "_place", lambda *_: Path("/dev/full"))
+    with pytest.raises(OSError) as caught:
+        unpack(whole, tmp_path / "into")
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, "/dev/full")
+    assert not (tmp_path / "into").exists()
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz", ".tar.xz"])
+@pytest.mark.parametrize("free", [0, 1000])
+def test_an_archive_of_far_more_than_its_size_is_refused(suffix, free, tmp_path, monkeypatch):
+    monkeypatch.setattr(rooms, "FREE_SIZE", free)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "zeros").write_bytes(bytes(3 << 20))
+    if suffix == ".zip":
+        with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.write(tmp_path / "in" / "zeros", "zeros")
+    else:
+        pack(tmp_path / "in", tmp_path / f"bomb{suffix}")
+    shutil.rmtree(tmp_path / "in")
+    size = (tmp_path / f"bomb{suffix}").stat().st_size
+    assert_refused(tmp_path / f"bomb{suffix}", f"more than {50 * size:,} bytes", f"archive of {size:,}")
+    monkeypatch.setattr(rooms, "FREE_SIZE", 4 << 20)
+    unpack(tmp_path / f"bomb{suffix}", tmp_path / "out")
+    assert (tmp_path / "out" / "zeros").stat().st_size == 3 << 20
+
+
+def test_a_tar_whose_headers_are_large_is_refused_before_they_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(rooms, "MAX_READ", 1 << 20)
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 2 << 20
+    content = name.tobuf(tarfile.GNU_FORMAT) + b"a" * (2 << 20) + tarfile.TarInfo("x").tobuf() + bytes(1024)
+    (tmp_path / "t.tar").write_bytes(content)
+    assert_refused(tmp_path / "t.tar", "corrupt")
+
+
+def test_a_tar_with_holes_is_refused(tmp_path):
+    # GNU's old way to write a file of 1 TB without its zeros.
+    sparse = tarfile.TarInfo("holes")
+    sparse.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(sparse.tobuf(tarfile.GNU_FORMAT))
+    header[483:495] = b"%011o\0" % (1 << 32)
+    header[148:156] = b"        "
+    header[148:156] = b"%06o\0 " % sum(header[:512])
+    (tmp_path / "t.tar").write_bytes(bytes(header) + bytes(1024))
+    assert_refused(tmp_path / "t.tar", "'holes'")
+
+
+@pytest.mark.parametrize("whole", [".zip", ".tar"], indirect=True)
+def test_an_archive_of_too_many_files_is_refused(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(rooms, "MAX_MEMBERS", len(CONTENTS) - 1)
+    assert_refused(whole, f"more than {len(CONTENTS) - 1} files")
+
+
+@pytest.mark.parametrize("name", ["", "\0x"])
+def test_a_zip_entry_without_a_name_is_refused(name, tmp_path):
+    write_zip(tmp_path / "z.zip", zipfile.ZipInfo("good"), zipfile.ZipInfo("q" * (len(name) or 1)))
+    content = bytearray((tmp_path / "z.zip").read_bytes())
+    if name:
+        content = content.replace(b"qq", name.encode())
+    else:
+        # The central entry alone says what a file is called.
+        at = content.rindex(b"PK\1\2")
+        content[at + 28] = 0
+        del content[at + 46]
+        size = content.index(b"PK\5\6") - content.index(b"PK\1\2")
+        end = content.index(b"PK\5\6")
+        content[end + 12 : end + 16] = size.to_bytes(4, "little")
+    (tmp_path / "z.zip").write_bytes(content)
+    assert_refused(tmp_path / "z.zip", "without a name")
 
 
 @pytest.mark.parametrize(

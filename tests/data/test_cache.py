@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 
 from defective.data import cache as kept
 from defective.data.sets import ImageSet
+from defective.files import write_tensors
 from image_files import pixels, write_image, write_tree
 
 
@@ -48,10 +49,9 @@ DAMAGE = {
     "empty": lambda file, sets: file.write_bytes(b""),
     "text": lambda file, sets: file.write_bytes(b"no safetensors file at all"),
     "no metadata": lambda file, sets: save_file({"train.x": sets["train"].x}, file),
-    "other metadata": lambda file, sets: save_file({"train.x": sets["train"].x}, file, {"classes": "no list"}),
-    "split missing": lambda file, sets: save_file(
-        {"train.x": sets["train"].x, "train.y": sets["train"].y}, file, {"classes": "[]"}
-    ),
+    "other document": lambda file, sets: write_tensors(file, {"test.x": sets["test"].x, "test.y": sets["test"].y}, {"classes": 3}),
+    "split missing": lambda file, sets: write_tensors(file, {"train.x": sets["train"].x}, {"classes": []}),
+    "one wrong bit": lambda file, sets: file.write_bytes(file.read_bytes()[:-1] + bytes([file.read_bytes()[-1] ^ 1])),
 }
 
 
@@ -110,3 +110,41 @@ def test_the_fingerprint_tells_files_places_and_ways_of_reading_apart(tmp_path):
     assert all(len(each) == 16 and int(each, 16) >= 0 for each in known)
     (tmp_path / "a.zip").write_bytes(b"other")
     assert kept.fingerprint(tmp_path / "a.zip", "folder", None) not in known
+
+
+def unpacked(cache, name):
+    (cache / "unpacked" / name).mkdir(parents=True)
+    (cache / "unpacked" / name / "0.png").write_bytes(bytes(100))
+    return cache / "unpacked" / name
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(cache, sets):
+    kept.store("made", "key", sets)
+    mine, left = unpacked(cache, "large-0123"), unpacked(cache, "temporary-killed")
+    (cache / "downloads").mkdir()
+    (cache / "downloads" / "file.part").write_bytes(bytes(10))
+    begun, old = (cache / "decoded" / f".made-key.safetensors.{name}" for name in ("1-begun", "2-old"))
+    begun.write_bytes(bytes(7))
+    old.write_bytes(bytes(5))
+    os.utime(old, (0, 0))
+    with kept.temporary_folder() as used:
+        assert not left.exists()
+        (left / "deep").mkdir(parents=True)
+        (left / "deep" / "0.png").write_bytes(bytes(100))
+        os.utime(begun)
+        old.write_bytes(bytes(5))
+        os.utime(old, (0, 0))
+        assert kept.prune() == (3, 105)
+        assert used.exists()
+    assert not used.exists() and not left.exists() and not old.exists()
+    assert mine.exists() and begun.exists() and kept.restore("made", "key")
+    assert kept.prune() == (0, 0)
+    size = (cache / "decoded" / "made-key.safetensors").stat().st_size
+    assert kept.prune(everything=True) == (2, 100 + size)
+    assert not mine.exists() and kept.restore("made", "key") is None
+    assert (cache / "downloads" / "file.part").exists()
+
+
+def test_a_name_as_long_as_a_file_s_may_be_is_stored(cache, sets):
+    kept.store("ü" * 127, "key", sets)
+    assert kept.restore("ü" * 127, "key")

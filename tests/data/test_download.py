@@ -2,6 +2,7 @@ import hashlib
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
@@ -70,7 +71,8 @@ def remote(*urls: str, content: bytes = CONTENT) -> Remote:
 
 
 def names(folder) -> list[str]:
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    # The lock, which stays, is hidden.
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if folder.exists() else []
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
@@ -83,6 +85,21 @@ def test_a_file_is_fetched_whole_and_only_once(server, tmp_path, algorithm):
     assert server.seen == [("good", None)]
     # Bytes packed on the way would break both the sum and the count.
     assert server.encodings == {"identity"}
+
+
+def test_of_several_at_once_one_fetches_and_the_others_wait(server, tmp_path):
+    wanted = remote(server.url("good"))
+    with ThreadPoolExecutor(4) as pool:
+        fetched = [pool.submit(fetch, wanted, tmp_path) for _ in range(4)]
+    assert {each.result().read_bytes() for each in fetched} == {CONTENT}
+    assert server.seen == [("good", None)]
+    assert names(tmp_path) == ["file.bin"]
+
+
+def test_a_whole_file_in_a_folder_that_cannot_be_written_is_taken(tmp_path, monkeypatch):
+    (tmp_path / "file.bin").write_bytes(CONTENT)
+    monkeypatch.setattr("filelock.FileLock.acquire", lambda *_, **__: pytest.fail("locked"))
+    assert fetch(remote("http://127.0.0.1:9/never"), tmp_path).read_bytes() == CONTENT
 
 
 def test_an_interrupted_download_goes_on_where_it_stopped(server, tmp_path):

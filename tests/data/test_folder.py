@@ -1,4 +1,8 @@
+import os
 import shutil
+import struct
+import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -6,6 +10,7 @@ import torch
 from PIL import Image
 
 from defective import InputError
+from defective.data import image_file
 from defective.data.folder import IMAGE_SUFFIXES, decode, decode_all, decode_splits, decoded_bytes, enclosed_root, list_folder
 from image_files import pixels, write_image, write_tree
 
@@ -62,13 +67,49 @@ def test_only_a_single_enclosing_folder_is_looked_through(tmp_path):
     assert enclosed_root(tmp_path / "a", ("train",)) == tmp_path / "a"
 
 
+def test_a_chain_of_enclosing_folders_is_looked_through(tmp_path):
+    write_tree(tmp_path / "a" / "b" / "c", test="val")
+    assert len(list_folder(tmp_path)["test"].files) == 4
+
+
+def test_images_in_folders_below_a_class_are_read(tmp_path):
+    write_tree(tmp_path)
+    write_image(tmp_path / "test" / "cat" / "more" / "deep" / "0.png", pixels(0))
+    (tmp_path / "test" / "cat" / "more" / "back").symlink_to(tmp_path / "test" / "cat")
+    found = list_folder(tmp_path)["test"]
+    assert [str(file.relative_to(tmp_path / "test")) for file in found.files] == [
+        "cat/0.png",
+        "cat/1.png",
+        "cat/more/deep/0.png",
+        "dog/0.png",
+        "dog/1.png",
+    ]
+    assert found.y.tolist() == [0, 0, 0, 1, 1]
+
+
+def test_of_test_and_val_the_one_with_the_classes_is_read(tmp_path):
+    write_tree(tmp_path, test="val")
+    write_image(tmp_path / "test" / "images" / "0.png", pixels(0))
+    assert {file.parent.parent.name for file in list_folder(tmp_path)["test"].files} == {"val"}
+
+
 def empty(folder):
     shutil.rmtree(folder)
     folder.mkdir()
 
 
 BAD_TREES = {
-    "no train": (lambda t: shutil.rmtree(t / "train"), "is no class-folder tree: it needs train/CLASS/IMAGE"),
+    "no split": (
+        lambda t: [shutil.rmtree(t / s) for s in ("train", "test")],
+        "is no class-folder tree: it needs train/CLASS/IMAGE",
+    ),
+    "a kind that is not read": (
+        lambda t: [(t / "train" / "dog" / f"{n}.HEIC").touch() for n in range(3)],
+        "is a .heic file, of which {t}/train/dog holds 3",
+    ),
+    "an image in no class": (lambda t: (t / "test" / "0.png").touch(), "test/0.png lies in no class folder"),
+    "a link to nothing": (lambda t: (t / "test" / "dog" / "9.png").symlink_to(t / "gone"), "9.png is no regular file, or a link"),
+    "a pipe": (lambda t: os.mkfifo(t / "test" / "dog" / "9.png"), "9.png is no regular file"),
     "no test": (lambda t: shutil.rmtree(t / "test"), "and test/CLASS/IMAGE (or val/)"),
     "nothing": (empty, "is no class-folder tree"),
     "empty train class": (lambda t: empty(t / "train" / "cat"), "train/cat holds no images (.jpg"),
@@ -90,7 +131,7 @@ def test_a_bad_tree_is_refused_and_named(problem, tmp_path):
     break_it(tmp_path)
     with pytest.raises(InputError) as caught:
         list_folder(tmp_path)
-    assert says in str(caught.value)
+    assert says.format(t=tmp_path) in str(caught.value)
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -103,6 +144,69 @@ def test_truncated_and_foreign_files_are_refused_by_name(tmp_path):
         bad.write_bytes(content)
         with pytest.raises(InputError, match=r"test/dog/1\.png is not a whole image: [^\n]*$"):
             decode_splits(list_folder(tmp_path))
+
+
+def test_other_formats_than_those_listed_are_refused_whatever_a_file_is_called(tmp_path, monkeypatch):
+    # Pillow starts Ghostscript for EPS.
+    started = tmp_path / "started"
+    (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch {started}\n")
+    (tmp_path / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    (tmp_path / "a.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n%%EndComments\nshowpage\n")
+    with pytest.raises(InputError, match=r"a\.png is not a whole image"):
+        decode(tmp_path / "a.png")
+    assert not started.exists()
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_is_read_as_its_exif_orientation_turns_it(tmp_path, orientation, suffix):
+    corners = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
+    image, exif = np.zeros((16, 32, 3), np.uint8), Image.Exif()
+    image[:8, :8] = 255
+    exif[0x0112] = orientation
+    Image.fromarray(image).save(tmp_path / f"a.{suffix}", exif=exif)
+    read = decode(tmp_path / f"a.{suffix}")
+    assert read.shape == ((16, 32, 3) if orientation < 5 else (32, 16, 3))
+    assert [corner for corner in ((0, 0), (0, -1), (-1, 0), (-1, -1)) if read[corner].min() > 128] == [corners[orientation]]
+
+
+def test_a_corrupt_exif_block_changes_no_pixel(tmp_path):
+    Image.fromarray(pixels(0)).save(tmp_path / "a.png", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(range(64)))
+    assert torch.equal(decode_all((tmp_path / "a.png",)), as_tensor([pixels(0)]))
+
+
+@pytest.mark.parametrize("kind", ["RGB", "RGBA", "LA"])
+def test_sixteen_bits_of_several_channels_are_refused(kind, tmp_path):
+    code, channels = {"RGB": (2, 3), "RGBA": (6, 4), "LA": (4, 2)}[kind]
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header, rows = struct.pack(">IIBBBBB", 8, 8, 16, code, 0, 0, 0), (b"\0" + b"\x12\xff" * 8 * channels) * 8
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+    with pytest.raises(InputError, match=r"a\.png has more than 8 bits per channel"):
+        decode(tmp_path / "a.png")
+
+
+def test_a_warning_of_pillow_is_given_once_with_the_file(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(image_file, "_given", set())
+    files = [tmp_path / f"{n}.jpg" for n in range(3)]
+    for n, file in enumerate(files):
+        # An EXIF block that promises more entries than it holds.
+        Image.fromarray(pixels(n)).save(file, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05" + bytes(12 + n))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        decode_all(tuple(files))
+    [record] = caplog.records
+    assert record.getMessage().startswith(f"{files[0]}: ")
+    palette = Image.new("P", (8, 8))
+    palette.putpalette([255, 0, 0] + [0] * 765)
+    palette.save(tmp_path / "p.png", transparency=bytes([0, 128]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (decode(tmp_path / "p.png") == [255, 0, 0]).all()
 
 
 @pytest.mark.parametrize(("shape", "size"), [((8, 9), "9x8"), ((9, 8), "8x9"), ((16, 16), "16x16")])

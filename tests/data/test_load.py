@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import numpy as np
@@ -6,7 +7,7 @@ import torch
 
 from defective import InputError
 from defective import data as rooms
-from defective.data import ImageSet, ImageStream, load_data, shapes
+from defective.data import ImageSet, ImageStream, load_data, load_splits, shapes
 from defective.data.download import REMOTES
 from image_files import pack, pixels, write_image, write_tree
 from official_files import NAMES as CIFAR10
@@ -134,6 +135,67 @@ def test_downloaded_files_are_called_by_the_name_of_the_set(tmp_path, cache, mon
     assert (asked, data.name, len(data), data.classes) == (["cifar10"], "cifar10", 3, tuple(CIFAR10))
 
 
+def test_a_set_without_training_images_can_be_evaluated_on(tree, cache):
+    shutil.rmtree(tree / "train")
+    for _ in range(2):
+        data = load_data(f"folder:{tree}", "test")
+        assert (data.y.tolist(), data.classes) == ([0, 0, 1, 1], ("cat", "dog"))
+        assert list(load_splits(f"folder:{tree}")) == ["test"]
+        with pytest.raises(InputError, match="has no train/: it can be evaluated on, not trained on"):
+            load_data(f"folder:{tree}", "train")
+
+
+def test_classes_called_by_numbers_are_in_their_order_and_it_is_said_once(tmp_path, cache, caplog):
+    for name in ("10", "2", "0", "1"):
+        for split in ("train", "test"):
+            write_image(tmp_path / split / name / "0.png", np.full((8, 8, 3), int(name), np.uint8))
+    for _ in range(2):
+        data = load_data(f"folder:{tmp_path}", "test")
+        assert data.classes == ("0", "1", "2", "10")
+        assert data.x[:, 0, 0, 0].tolist() == [0, 1, 2, 10]
+    assert [record.getMessage() for record in caplog.records if "numbers" in record.getMessage()] == [
+        f"folder:{tmp_path}: its classes are called by numbers; labels follow the numbers, so that class 2 comes before class 10"
+    ]
+
+
+def test_folders_that_are_links_are_read_and_watched(tmp_path, cache):
+    real, linked = tmp_path / "real", tmp_path / "set"
+    write_tree(real)
+    for place in ("train/cat", "train/dog", "test/cat", "test/dog"):
+        (linked / place).parent.mkdir(parents=True, exist_ok=True)
+        (linked / place).symlink_to(real / place)
+    assert len(load_data(f"folder:{linked}", "test")) == 4
+    write_image(real / "test" / "cat" / "0.png", np.full((8, 8, 3), 200, np.uint8))
+    (real / "test" / "dog" / "1.png").unlink()
+    again = load_data(f"folder:{linked}", "test")
+    assert len(again) == 3
+    assert (again.x[0] == 200).all()
+
+
+def test_names_that_are_no_text_are_read_and_shown_by_their_bytes(tmp_path, cache):
+    root = tmp_path / os.fsdecode(b"s\xe9t")
+    for split in ("train", "test"):
+        for name in (b"caf\xe9", b"bar"):
+            write_image(root / split / os.fsdecode(name) / os.fsdecode(b"\xff.png"), pixels(0))
+    for _ in range(2):
+        data = load_data(f"folder:{root}", "test")
+        assert (data.name, data.classes, len(data)) == (r"s\xe9t", ("bar", r"caf\xe9"), 2)
+    assert load_data(f"folder:{root}", "test", image_size=128).take(torch.arange(2))[0].shape == (2, 3, 128, 128)
+
+
+def test_a_large_folder_that_is_no_data_set_is_refused_without_a_listing(tmp_path, cache, monkeypatch):
+    monkeypatch.setattr(rooms, "fingerprint", lambda *_: pytest.fail("listed"))
+    for kind in ("folder", "imagenet", "cifar10", "mnist", "tiny-imagenet"):
+        with pytest.raises(InputError, match=r"is no class-folder tree|is missing: this is not the official layout"):
+            load_data(f"{kind}:{tmp_path}", "test")
+
+
+def test_a_cache_that_cannot_be_written_costs_a_warning(tree, tmp_path, cache, caplog):
+    cache.write_text("a file where the folder should be")
+    assert len(load_data(f"folder:{tree}", "test")) == 4
+    assert any("are not kept" in record.getMessage() for record in caplog.records)
+
+
 def test_shapes_and_its_splits_need_no_file(cache):
     assert load_data("shapes", "conflict") is shapes("conflict")
     assert load_data("shapes", "test") is shapes("test")
@@ -147,6 +209,8 @@ BAD_CALLS = {
     "no folder named": ("folder", "train", None, "say where the images are: folder:PATH"),
     "no path": ("folder:", "train", None, "say where the images are: folder:PATH"),
     "no imagenet": ("imagenet", "train", None, "say where the images are: imagenet:PATH"),
+    "NUL": ("folder:{tree}/\0x", "train", None, "is no path: it holds a NUL character or half a character"),
+    "half a character": ("folder:{tree}/\ud800", "train", None, "is no path: it holds a NUL character or half a character"),
     "missing": ("folder:{tree}/gone", "train", None, "{tree}/gone: there is no such file or folder"),
     "missing official": ("cifar10:{tree}/gone", "train", None, "cifar10:{tree}/gone: there is no such file or folder"),
     "unknown user": ("folder:~nobody-of-this-name/x", "train", None, "~nobody-of-this-name/x: there is no such file or folder"),
@@ -159,7 +223,7 @@ BAD_CALLS = {
     "size of official": ("mnist:{tree}", "train", 64, "image size"),
     "size zero": ("folder:{tree}", "train", 0, "image size 0"),
     "size below zero": ("folder:{tree}", "train", -8, "image size -8"),
-    "other layout": ("mnist:{tree}", "train", None, "train-images-idx3-ubyte is missing: this is not the official layout"),
+    "other layout": ("mnist:{tree}", "train", None, "t10k-labels-idx1-ubyte is missing: this is not the official layout"),
     "folder above": ("folder:{tree}/train", "train", None, "{tree}/train is no class-folder tree"),
 }
 

@@ -55,6 +55,20 @@ def test_tiny_imagenet_is_read_with_its_classes_in_order_of_their_numbers(tmp_pa
     assert torch.equal(gray[0], gray[1])
 
 
+@pytest.mark.parametrize("below", ["", "images"])
+def test_tiny_imagenet_sorted_into_classes_is_read_alike(tmp_path, below):
+    write_tiny_imagenet(tmp_path)
+    expected = read_tiny_imagenet(tmp_path, "mine")["test"]
+    for wnid, n in (("n01", 1), ("n02", 0)):
+        (tmp_path / "val" / wnid / below).mkdir(parents=True)
+        shutil.move(tmp_path / "val" / "images" / f"val_{n}.JPEG", tmp_path / "val" / wnid / below)
+    shutil.rmtree(tmp_path / "val" / "images")
+    (tmp_path / "val" / "val_annotations.txt").unlink()
+    found = read_tiny_imagenet(tmp_path, "mine")["test"]
+    assert found.y.tolist() == [0, 1]
+    assert torch.equal(found.x, expected.x.flip(0))
+
+
 def change(name: str, edit):
     """Rewrite one file below the data set's folder."""
     return lambda root: (root / name).write_bytes(edit((root / name).read_bytes()))
@@ -70,6 +84,10 @@ def gz_labels(values: list[int]):
 
 PROBLEMS = {
     ("cifar10", "half a record"): (change("data_batch_3.bin", lambda b: b[:-1000]), "data_batch_3.bin is cut off: 8219 bytes"),
+    ("cifar10", "pickled"): (
+        lambda root: (root / "test_batch.bin").rename(root / "test_batch"),
+        "holds the pickled CIFAR-10, which is not read: name the binary version",
+    ),
     ("cifar10", "empty"): (change("test_batch.bin", lambda b: b""), "test_batch.bin is cut off: 0 bytes"),
     ("cifar10", "label 10"): (
         change("data_batch_5.bin", lambda b: b"\n" + b[1:]),
@@ -93,7 +111,15 @@ PROBLEMS = {
         "ubyte.gz is not an IDX file of bytes with 3 axes",
     ),
     ("mnist", "short"): (gz(lambda b: gzip.compress(gzip.decompress(b)[:-1])), "its header promises 2352 bytes, 2351 follow"),
-    ("mnist", "long"): (gz(lambda b: gzip.compress(gzip.decompress(b) + b"x")), "its header promises 2352 bytes, 2353 follow"),
+    ("mnist", "long"): (gz(lambda b: gzip.compress(gzip.decompress(b) + b"x")), "its header promises 2352 bytes, more follow"),
+    ("mnist", "negative sizes"): (
+        gz(lambda b: gzip.compress(bytes([0, 0, 8, 3]) + b"\xff\xff\xff\xff" * 2 + bytes([0, 0, 0, 1, 7]))),
+        "its header promises 4294967295 x 4294967295 x 1 bytes",
+    ),
+    ("mnist", "no pixels"): (
+        gz(lambda b: gzip.compress(bytes([0, 0, 8, 3, 0, 0, 0, 3]) + bytes(8))),
+        "its header promises 3 x 0 x 0 bytes",
+    ),
     ("mnist", "cut off"): (gz(lambda b: b[:-100]), "t10k-images-idx3-ubyte.gz is corrupt or cut off"),
     ("mnist", "wrong bit"): (
         gz(lambda b: b[:1000] + bytes([b[1000] ^ 1]) + b[1001:]),
@@ -109,10 +135,10 @@ PROBLEMS = {
     ("mnist", "no labels"): (lambda root: (root / "train-labels-idx1-ubyte.gz").unlink(), "train-labels-idx1-ubyte is missing"),
     ("tiny-imagenet", "no wnids"): (lambda root: (root / "wnids.txt").unlink(), "wnids.txt is missing"),
     ("tiny-imagenet", "no words"): (lambda root: (root / "words.txt").unlink(), "words.txt is missing"),
-    ("tiny-imagenet", "no class folder"): (lambda root: shutil.rmtree(root / "train" / "n02"), "train/n02/images is missing"),
+    ("tiny-imagenet", "no class folder"): (lambda root: shutil.rmtree(root / "train" / "n02"), "train/n02 is missing"),
     ("tiny-imagenet", "empty class"): (
         lambda root: [f.unlink() for f in root.glob("train/n01/images/*")],
-        "n01/images holds no .JPEG",
+        "n01 holds no images",
     ),
     ("tiny-imagenet", "no annotations"): (
         lambda root: (root / "val" / "val_annotations.txt").unlink(),

@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -70,3 +71,19 @@ def test_moving_a_set_moves_images_and_labels(ten):
     assert {moved.x.device.type, moved.y.device.type} == {"meta"}
     assert (moved.name, moved.split, moved.classes) == (ten.name, ten.split, ten.classes)
     assert moved.y_texture is ten.y_texture
+
+
+def test_the_digest_is_of_every_pixel_label_and_class_and_computed_once():
+    x = torch.randint(0, 256, (600, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    data = ImageSet("made", "test", x, torch.arange(600) % 2, ("a", "b"))
+    other = x.clone()
+    other[577, 1, 3, 3] ^= 1
+    changed = [
+        replace(data, x=other),
+        replace(data, x=x.view(600, 3, 4, 16)),
+        replace(data, y=1 - data.y),
+        replace(data, classes=("a", "c")),
+        replace(data, y_texture=data.y),
+    ]
+    assert len({each.digest for each in (data, *changed)}) == 6
+    assert replace(data, name="other", split="train").digest == data.digest

@@ -183,10 +183,14 @@ def test_an_image_shape_that_no_image_has_is_refused(tmp_path, shape):
         load_stimuli(tmp_path, CIFAR10, image_shape=shape)
 
 
-def test_a_link_to_nothing_is_no_stimulus(tmp_path):
+def test_a_link_to_nothing_and_an_image_that_is_not_read_are_refused(tmp_path):
     write_stimuli(tmp_path / "tree", ["edges/cat1.png"])
     (tmp_path / "tree" / "edges" / "cat2.png").symlink_to(tmp_path / "gone")
-    assert len(load_stimuli(tmp_path / "tree", CIFAR10, image_shape=SHAPE).edges[0]) == 1
+    with pytest.raises(InputError, match=r"cat2\.png is no regular file, or a link to nothing"):
+        load_stimuli(tmp_path / "tree", CIFAR10, image_shape=SHAPE)
+    (tmp_path / "tree" / "edges" / "cat2.png").rename(tmp_path / "tree" / "edges" / "cat2.heic")
+    with pytest.raises(InputError, match=r"cat2\.heic is a \.heic file"):
+        load_stimuli(tmp_path / "tree", CIFAR10, image_shape=SHAPE)
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (3, 64, 64)])

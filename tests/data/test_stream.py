@@ -1,10 +1,15 @@
+import multiprocessing
+import shutil
+import tempfile
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
 from defective import InputError
+from defective.data import stream as streams
 from defective.data.folder import Listing, decode
 from defective.data.stream import ImageStream, random_resized_crop
 from image_files import pixels, write_image
@@ -82,6 +87,88 @@ def test_a_corrupt_file_is_named_in_one_line(images, workers):
     bad.write_bytes(bad.read_bytes()[:500])
     with pytest.raises(InputError, match=rf"^{bad} is not a whole image: [^\n]*$"):
         read(replace(images, workers=workers), [0, 1, 4], 2, None)
+
+
+def test_a_daemonic_process_decodes_without_workers(images):
+    context = multiprocessing.get_context("fork")
+    with context.Pool(1) as pool:
+        found = pool.apply(take_four, (replace(images, workers=2),))
+    assert np.array_equal(found, images.take(torch.arange(4))[0])
+
+
+def take_four(stream: ImageStream) -> np.ndarray:
+    return stream.take(torch.arange(4))[0].numpy()
+
+
+def no_memory(monkeypatch, tmp_path):
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=1 << 10))
+
+
+def long_temporary(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("scratch" * 12)))
+
+
+@pytest.mark.parametrize(("make", "says"), [(no_memory, "/dev/shm has 0 MiB free"), (long_temporary, "the path of TMPDIR")])
+def test_where_workers_would_hang_there_are_none_and_it_is_said(images, tmp_path, monkeypatch, caplog, make, says):
+    make(monkeypatch, tmp_path)
+    monkeypatch.setattr(streams, "_loader", partial(loader_without_workers, streams._loader))
+    stream = replace(images, workers=2, name=says)
+    assert torch.equal(stream.take(torch.arange(7))[0], images.take(torch.arange(7))[0])
+    [record] = caplog.records
+    assert f"images are decoded without worker processes: {says}" in record.getMessage()
+
+
+def loader_without_workers(loader, files, batch_size, workers):
+    assert workers == 0
+    return loader(files, batch_size, workers)
+
+
+def test_when_a_worker_dies_the_rest_is_decoded_without(images, monkeypatch, caplog):
+    def dying(loader, files, batch_size, workers):
+        batches = iter(loader(files, batch_size, 0))
+        yield next(batches)
+        if workers:
+            raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Bus error. More about it.")
+        yield from batches
+
+    monkeypatch.setattr(streams, "_loader", partial(dying, streams._loader))
+    x, y = read(replace(images, workers=2), [4, 1, 6, 3, 0, 2, 5], 3, 5)
+    monkeypatch.undo()
+    expected = read(images, [4, 1, 6, 3, 0, 2, 5], 3, 5)
+    assert torch.equal(x, expected[0])
+    assert torch.equal(y, expected[1])
+    assert "killed by signal" in caplog.text
+
+
+def test_the_digest_is_of_every_byte_of_every_file_and_computed_once(images, monkeypatch):
+    before = images.digest
+    assert len(before) == 32
+    assert replace(images, name="other", split="test", workers=2).digest == before
+    changed = {
+        replace(images, image_size=33).digest,
+        replace(images, listing=replace(images.listing, classes=("a", "b", "d"))).digest,
+    }
+    changed.add(replace(images, listing=replace(images.listing, y=torch.tensor([1, 1, 2, 0, 1, 2, 0]))).digest)
+    file = images.listing.files[5]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    changed.add(replace(images).digest)
+    assert len(changed | {before}) == 5
+    assert images.digest == before
+
+
+def test_of_a_large_set_the_digest_is_of_both_ends_of_each_file(images, monkeypatch):
+    monkeypatch.setattr(streams, "DIGESTED_BYTES", 0)
+    monkeypatch.setattr(streams, "ENDS", 16)
+    before, file = images.digest, images.listing.files[3]
+    content = file.read_bytes()
+    file.write_bytes(content[:20] + b"other" + content[25:])
+    assert replace(images).digest == before
+    for changed in (b"x" + content[1:], content[:-1] + b"x", content + b"x"):
+        file.write_bytes(changed)
+        assert replace(images).digest != before
 
 
 def test_a_window_has_8_to_100_percent_of_the_area_and_a_ratio_of_3_to_4_at_most():

@@ -1,6 +1,6 @@
 import pytest
 
-from defective.experiments.schema import JobResult, blank
+from defective.experiments.schema import JobResult, PlanRecord, blank
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
 from runs import made_values, net
 
@@ -57,3 +57,31 @@ def test_what_is_shown_of_every_job_must_be_there(key):
     for result in ({name: each for name, each in blank(TARGET).items() if name != key}, blank(TARGET) | {key: [1]}):
         with pytest.raises(ValueError, match=key):
             JobResult.model_validate(result)
+
+
+UNSAFE = ["../../x", "/tmp/x", "a/b", "..", ".", "", "a\\b", "a\0", "a\n", "\x1b[31m", "x" * 201]
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_a_name_from_a_store_is_one_part_of_a_path(name):
+    with pytest.raises(ValueError, match="kind_of_device"):
+        JobResult.model_validate(blank(TARGET) | {"kind_of_device": name})
+    with pytest.raises(ValueError, match=r"data\.cifar10"):
+        PlanRecord.model_validate(
+            {"exhibits": [], "scale": "tiny", "data": {"cifar10": name}, "shapes": {"cifar10": (3, 32, 32)}, "seeds": 1}
+        )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seconds", float("inf")),
+        ("seconds", float("nan")),
+        ("machine", {"device": {"nested": 1}}),
+        ("machine", {"device": float("inf")}),
+        ("values", {"test_accuracy": {"num_correct": 10**400, "num_evaluated": 10**400}}),
+    ],
+)
+def test_numbers_that_no_job_leaves(key, value):
+    with pytest.raises(ValueError, match=key):
+        JobResult.model_validate(blank(TARGET) | {key: value})

@@ -50,6 +50,7 @@ PLAN = plan_of("table10").as_dict()
         (PLAN | {"data": {}, "shapes": {}}, "table10 needs a data set that stands for cifar10"),
         ([], "no JSON object"),
         ("{", "EOF while parsing"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_plan_that_cannot_be_read_is_left_out_and_named(store, document, wrong):

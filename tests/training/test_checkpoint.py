@@ -271,3 +271,30 @@ def test_a_net_of_another_kind_is_refused(tmp_path):
     save(build("vgg19/0.5-bottom", width_mult=0.125), tmp_path / "net.safetensors")
     with pytest.raises(InputError, match="does not"):
         load(tmp_path / "net.safetensors", model=create_model("resnet18", width_mult=0.125))
+
+
+def test_an_architecture_that_the_tensors_do_not_have_is_refused_before_it_is_built(tmp_path):
+    file = tmp_path / "net.safetensors"
+    save(build("vgg19", width_mult=0.0625), file)
+    tensors, about = read_tensors(file)
+    # On the CPU this model would take 10 TB.
+    about["architecture"]["widths"] = [10**6] * 5
+    write_tensors(file, tensors, about)
+    with pytest.raises(
+        InputError, match=r"does not hold the model that it names: .* is \(4, 3, 3, 3\), the architecture needs \(1000000"
+    ):
+        load(file)
+
+
+class WithExtraState(nn.Conv2d):
+    def get_extra_state(self):
+        return {"scale": 1.0}
+
+    def set_extra_state(self, state):
+        pass
+
+
+def test_a_state_dict_with_more_than_tensors_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"'0\._extra_state' of the state dict is a dict"):
+        save(nn.Sequential(WithExtraState(3, 4, 3)), tmp_path / "net.safetensors")
+    assert not list(tmp_path.iterdir())

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from defective.attacks.budget import check_classes, check_inputs, project, settle, widened
 from defective.attacks.gradient import differentiating
 from defective.errors import InputError
-from defective.inference import dtype_of
+from defective.inference import forward as forward_copy
 
 
 def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int = 0) -> Tensor:
@@ -43,11 +43,10 @@ def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int 
     classes = check_classes(model, x, y)
     if classes < 4:
         raise InputError(f"AutoAttack needs 4 classes, the model has {classes}: use pgd or cw")
-    dtype = dtype_of(model)
 
     def forward(images: Tensor) -> Tensor:
-        # By way of a flat copy, so that gradients come back contiguous: AutoAttack takes views of them.
-        z: Tensor = model(images.flatten(1).unflatten(1, x.shape[1:]).to(dtype))
+        # By way of flat images, so that gradients come back contiguous: AutoAttack takes views of them.
+        z: Tensor = forward_copy(model, images.flatten(1).unflatten(1, x.shape[1:]))
         return z.float()
 
     with _contained(model, x.device), differentiating(model):

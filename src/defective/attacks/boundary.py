@@ -7,15 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_classes, check_inputs, image_generators
+from defective.attacks.budget import check_classes, check_counts, check_inputs, image_generators, short
 from defective.attacks.draft import extended
 from defective.attacks.schedule import SCHEDULES, Recent, Schedule
 from defective.errors import InputError
-from defective.inference import dtype_of, evaluating
+from defective.inference import evaluating, forward
 
 START_DRAWS, BLEND_LEVELS, BLEND_COARSE = 1000, 1000, 25
 CONVERGED = 1e-7
-FORWARD_BATCH, BLOCK_NUMBERS = 500, 8192
+BLOCK_NUMBERS = 8192
 
 Draw = Callable[[Tensor], Tensor]  # rows -> normal numbers for each
 Ask = Callable[[Tensor, Tensor], Tensor]  # (rows, an image for each) -> bool for each: is it misclassified?
@@ -55,6 +55,7 @@ def boundary_details(
     spherical_step: float = 0.01,
     source_step: float = 0.01,
     draft: nn.Module | None = None,
+    batch_size: int = 500,
     on_step: Callable[[], object] = lambda: None,
 ) -> BoundaryResult:
     r"""Walk along the decision boundary towards each image, from noise blended in until the image is misclassified.
@@ -76,6 +77,7 @@ def boundary_details(
         draft: A faster near-copy of the model to ask on the way, as ``sparsify(model, x[:1], precision="bf16")``. Where the walk ends,
             images are moved on along their own direction until ``model`` misclassifies them. Where twice the distance is not enough,
             or no start was found, they walk again, asking ``model``. Questions to both are counted.
+        batch_size: Images per forward pass; only time and memory depend on it.
         on_step: Called after each step, to show progress; up to twice as often with a draft.
 
     Raises:
@@ -101,12 +103,12 @@ def boundary_details(
         return walking
 
     with evaluating(model), torch.no_grad():
-        ask = _asking(model, y, queries)
+        ask = _asking(model, y, queries, batch_size)
         wrong = ask(torch.arange(len(x), device=x.device), x)
         rows, held = (~wrong).nonzero().squeeze(1), wrong.nonzero().squeeze(1)
         if draft is not None:
             with evaluating(draft):
-                walked = walk(_asking(draft, y, queries), rows)
+                walked = walk(_asking(draft, y, queries, batch_size), rows)
             best[walked], enough = extended(x[walked], best[walked], lambda some, images: ask(walked[some], images))
             held = torch.cat([held, walked[enough]])
             rows = rows[~torch.isin(rows, held)]
@@ -117,15 +119,14 @@ def boundary_details(
     return BoundaryResult(best, queries, wrong.index_fill(0, held, True))
 
 
-def _asking(model: nn.Module, y: Tensor, queries: Tensor) -> Ask:
-    """Whether images are misclassified by a model; each question is counted."""
-    dtype = dtype_of(model)
+def _asking(model: nn.Module, y: Tensor, queries: Tensor, batch_size: int) -> Ask:
+    """Whether images are misclassified by a model; each query is counted."""
 
     def ask(rows: Tensor, images: Tensor) -> Tensor:
         if not len(rows):
             return rows.bool()
         queries[rows] += 1
-        z = torch.cat([model(part.to(dtype)) for part in images.split(FORWARD_BATCH)])
+        z = torch.cat([forward(model, part) for part in images.split(batch_size)])
         return (z.argmax(1) != y[rows]) & ~z.isnan().any(1)
 
     return ask
@@ -258,10 +259,9 @@ def _normal_numbers(x: Tensor, generators: list[torch.Generator]) -> Draw:
 
 
 def _check_options(steps: int, schedule: str, **lengths: float) -> None:
-    if steps < 1:
-        raise InputError(f"steps {steps} must be at least 1")
+    check_counts(steps=steps)
     if schedule not in SCHEDULES:
         raise InputError(f"no schedule {schedule!r}; there are {', '.join(SCHEDULES)}")
     for name, length in lengths.items():
         if not 0 < length <= 1:
-            raise InputError(f"{name} {length} lies outside (0, 1]: it is a share of the distance to the image")
+            raise InputError(f"{name} {short(length)} lies outside (0, 1]: it is a share of the distance to the image")

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from defective.errors import InputError
 from defective.inference import check_images, check_labels, logits
 
+LARGEST_COUNT = 10**9
+
 
 def project(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
     """Clip ``x_adv`` into the L-infinity ball of radius ``eps`` around ``x`` and into [0, 1].
@@ -111,7 +113,21 @@ def check_inputs(x: Tensor, y: Tensor | None = None, **lengths: float) -> None:
         check_labels(x, y)
     for name, value in lengths.items():
         if not 0 <= value <= 1:
-            raise InputError(f"{name} {value} lies outside [0, 1]: images are in [0, 1], write 16/255 for 16 levels")
+            raise InputError(f"{name} {short(value)} lies outside [0, 1]: images are in [0, 1], write 16/255 for 16 levels")
+
+
+def check_counts(**counts: int) -> None:
+    """Refuse numbers of steps and the like that are not whole, below 1 or beyond what ends."""
+    for name, count in counts.items():
+        if not isinstance(count, int) or not 1 <= count <= LARGEST_COUNT:
+            raise InputError(f"{name} {short(count)} must be a whole number, at least 1 and at most {LARGEST_COUNT:g}")
+
+
+def short(value: object) -> str:
+    """A number as text of at most 40 characters; one of thousands of digits has no text at all."""
+    if isinstance(value, int) and abs(value) > LARGEST_COUNT**4:
+        return f"with about {int(value.bit_length() * 0.30103)} digits"
+    return str(value)[:40]
 
 
 def check_classes(model: nn.Module, x: Tensor, y: Tensor) -> int:

@@ -6,10 +6,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_classes, check_inputs
+from defective.attacks.budget import LARGEST_COUNT, check_classes, check_counts, check_inputs, short
 from defective.attacks.draft import extended
 from defective.errors import InputError
-from defective.inference import dtype_of, evaluating
+from defective.inference import evaluating, forward, image_gradient
 
 # Where tanh is cut off. Nearer to 1 a pixel at exactly 0 or 1 would need hundreds of Adam's steps before it moves at all.
 EDGE = 1 - 1e-3
@@ -18,6 +18,7 @@ LARGEST_CONST = 1e10
 SWING = 20
 
 
+@torch.inference_mode(False)
 def cw(
     model: nn.Module,
     x: Tensor,
@@ -67,7 +68,7 @@ def cw(
     check_classes(model, x, y)
     if draft is not None:
         check_classes(draft, x, y)
-    x, y = x.detach().clamp(0, 1), y.to(x.device)
+    x, y = x.detach().clamp(0, 1), y.to(x.device, torch.long, copy=True)
     search = partial(_search, confidence=confidence, steps=steps, search_steps=search_steps, lr=lr, initial_const=initial_const)
     nearest = x.clone()
     with evaluating(model), torch.no_grad():
@@ -127,13 +128,12 @@ def _descend(
         w.requires_grad_()
         images = ((w.tanh() + 1) / 2).to(x.dtype)
         short = _shortfall(model, images, y, confidence)
-        if not short.requires_grad:
-            raise InputError(
-                "the model's logits have no gradient (no_grad, detach, numpy, inference_mode?): boundary and noise do without"
-            )
         distance = (images.to(w.dtype) - x.to(w.dtype)).square().flatten(1).sum(1)
         loss = distance + const * short.to(w.dtype)
-        (gradient,) = torch.autograd.grad(loss.sum(), w)
+        if step == 0:
+            # The distance has a gradient even where the logits have none.
+            image_gradient(short.sum(), w, retain_graph=True)
+        gradient = image_gradient(loss.sum(), w)
         w, images, distance, loss = w.detach(), images.detach(), distance.detach(), loss.detach()
         better = (short.detach() == 0) & (distance < squared[rows])
         # Not by the rows that are better, which would have to be counted, and a GPU waited for, at each step.
@@ -156,7 +156,7 @@ def _descend(
 
 def _shortfall(model: nn.Module, images: Tensor, y: Tensor, confidence: float) -> Tensor:
     """How much each image's margin falls short of ``confidence``; 0 once it does not."""
-    z: Tensor = model(images.to(dtype_of(model)))
+    z: Tensor = forward(model, images)
     # A model's rounding differs with the batch it sees; the margin must hold in any.
     slack = 8 * torch.finfo(z.dtype).eps * z.detach().abs().amax(1)
     true = z.gather(1, y[:, None]).squeeze(1)
@@ -165,12 +165,10 @@ def _shortfall(model: nn.Module, images: Tensor, y: Tensor, confidence: float) -
 
 
 def _check_numbers(confidence: float, steps: int, search_steps: int, lr: float, initial_const: float) -> None:
-    if not 0 <= confidence < math.inf:
-        raise InputError(f"confidence {confidence} must be a number of logits, at least 0")
-    for name, count in {"steps": steps, "search_steps": search_steps}.items():
-        if count < 1:
-            raise InputError(f"{name} {count} must be at least 1")
-    if not 0 < lr < math.inf:
-        raise InputError(f"lr {lr} must be above 0")
+    if not 0 <= confidence <= LARGEST_COUNT:
+        raise InputError(f"confidence {short(confidence)} must be a number of logits, at least 0 and at most {LARGEST_COUNT:g}")
+    check_counts(steps=steps, search_steps=search_steps)
+    if not 0 < lr <= LARGEST_COUNT:
+        raise InputError(f"lr {short(lr)} must be above 0 and at most {LARGEST_COUNT:g}")
     if not 0 < initial_const <= LARGEST_CONST:
-        raise InputError(f"initial_const {initial_const} lies outside (0, {LARGEST_CONST:g}]")
+        raise InputError(f"initial_const {short(initial_const)} lies outside (0, {LARGEST_CONST:g}]")

@@ -7,9 +7,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_inputs, check_label_range, draw_per_image, project, settle, widened
+from defective.attacks.budget import (
+    LARGEST_COUNT,
+    check_counts,
+    check_inputs,
+    check_label_range,
+    draw_per_image,
+    project,
+    settle,
+    short,
+    widened,
+)
 from defective.errors import InputError
-from defective.inference import dtype_of, evaluating
+from defective.inference import evaluating, forward, image_gradient
 
 View = Callable[[Tensor], Tensor]  # a point -> the images the model is to see
 Gradient = Callable[..., Tensor]  # (point, view=identity) -> gradient of each image's loss with respect to its point
@@ -119,10 +129,9 @@ def climb(
         InputError: If a number is out of range, a label is no class of the model, or the logits have no gradient.
     """
     check_inputs(x, y, eps=eps, step_size=step_size)
-    if steps < 1:
-        raise InputError(f"steps {steps} must be at least 1")
-    if decay is not None and not decay >= 0:
-        raise InputError(f"decay {decay} must be at least 0")
+    check_counts(steps=steps)
+    if decay is not None and not 0 <= decay <= LARGEST_COUNT:
+        raise InputError(f"decay {short(decay)} must be at least 0 and at most {LARGEST_COUNT:g}")
     with differentiating(model):
         clean, gradient = widened(x), cross_entropy_gradient(model, y.to(x.device))
         x_adv = clean if start is None else start(clean)
@@ -145,27 +154,18 @@ def differentiating(model: nn.Module) -> Iterator[None]:
 
 
 def cross_entropy_gradient(model: nn.Module, y: Tensor) -> Gradient:
-    """The gradient of each image's cross-entropy as a function of a point, and of how the model sees that point.
-
-    The model is given its own dtype, so that images of another one can be attacked too.
-    """
+    """The gradient of each image's cross-entropy as a function of a point, and of how the model sees that point."""
     y = y.long().clone()
     lowest, highest = (int(label) for label in y.aminmax())
-    dtype = dtype_of(model)
 
     def gradient(point: Tensor, view: View = lambda point: point) -> Tensor:
         point = point.detach().requires_grad_()
-        z = model(view(point).to(dtype))
+        z = forward(model, view(point))
         if not isinstance(z, Tensor) or z.dim() != 2:
             raise InputError(f"the model returned {tuple(getattr(z, 'shape', ())) or type(z).__name__}, not logits (N, K)")
         check_label_range(z.shape[1], lowest, highest)
         # The sum, not the mean: an image's gradient must not depend on how many share its batch.
         loss = F.cross_entropy(z, y, reduction="sum")
-        (found,) = torch.autograd.grad(loss, point, allow_unused=True) if loss.requires_grad else (None,)
-        if found is None:
-            raise InputError(
-                "the model's logits have no gradient (detach, numpy, torch.no_grad inside?): boundary and noise do without"
-            )
-        return found
+        return image_gradient(loss, point)
 
     return gradient

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_inputs, draw_per_image, project, settle, widened
+from defective.attacks.budget import LARGEST_COUNT, check_counts, check_inputs, draw_per_image, project, settle, short, widened
 from defective.attacks.gradient import cross_entropy_gradient, differentiating
 from defective.errors import InputError
 
@@ -61,11 +61,10 @@ def lspga(
         defective.errors.InputError: lspga is for thermometer nets (such as resnet18/therm16), this one has no encoder: use pgd
     """
     check_inputs(x, y, eps=eps)
-    if steps < 1:
-        raise InputError(f"steps {steps} must be at least 1")
+    check_counts(steps=steps)
     for name, value in {"logit_step": logit_step, "anneal": anneal}.items():
-        if not 0 < value < torch.inf:
-            raise InputError(f"{name} {value} must be a number above 0")
+        if not 0 < value <= LARGEST_COUNT:
+            raise InputError(f"{name} {short(value)} must be a number above 0 and at most {LARGEST_COUNT:g}")
     found = _encoders(model)
     with differentiating(model), _replaced(found) as levels:
         clean, gradient = widened(x), cross_entropy_gradient(model, y.to(x.device))

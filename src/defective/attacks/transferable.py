@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_inputs, image_generators
+from defective.attacks.budget import LARGEST_COUNT, check_counts, check_inputs, image_generators, short
 from defective.attacks.gradient import Gradient, Slope, climb
 from defective.errors import InputError
 
@@ -46,7 +46,7 @@ def difgsm(
     """
     for name, share in {"resize_rate": resize_rate, "diversity_prob": diversity_prob}.items():
         if not 0 <= share <= 1:
-            raise InputError(f"{name} {share} lies outside [0, 1]")
+            raise InputError(f"{name} {short(share)} lies outside [0, 1]")
     check_inputs(x, y)
     generators = image_generators(x, generator)
     view = partial(_diverse, smallest=resize_rate, prob=diversity_prob, generators=generators)
@@ -84,7 +84,8 @@ def tifgsm(
         >>> tifgsm(model, x, y, eps=8 / 255, step_size=2 / 255, steps=5, kernel_size=3).shape
         torch.Size([3, 1, 4, 4])
     """
-    if kernel_size < 1 or kernel_size % 2 == 0:
+    check_counts(kernel_size=kernel_size)
+    if kernel_size % 2 == 0:
         raise InputError(f"kernel_size {kernel_size} must be odd and at least 1")
 
     def slope(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
@@ -113,8 +114,7 @@ def sifgsm(
         >>> sifgsm(model, x, y, eps=8 / 255, step_size=2 / 255, steps=5).shape
         torch.Size([3, 1, 4, 4])
     """
-    if scales < 1:
-        raise InputError(f"scales {scales} must be at least 1")
+    check_counts(scales=scales)
 
     def slope(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
         return torch.stack([gradient(x_adv, partial(_darker, halvings=i)) for i in range(scales)]).mean(0)
@@ -179,10 +179,10 @@ def vmifgsm(
         >>> vmifgsm(model, x, y, eps=8 / 255, step_size=2 / 255, steps=5, neighbors=3).shape
         torch.Size([3, 1, 4, 4])
     """
-    if neighbors < 0:
-        raise InputError(f"neighbors {neighbors} must be at least 0")
-    if not 0 <= beta < math.inf:
-        raise InputError(f"beta {beta} must be a number, at least 0")
+    if neighbors:
+        check_counts(neighbors=neighbors)
+    if not 0 <= beta <= LARGEST_COUNT:
+        raise InputError(f"beta {short(beta)} must be a number, at least 0 and at most {LARGEST_COUNT:g}")
     check_inputs(x, y)
     slope = _tuned(neighbors, beta * eps, image_generators(x, generator))
     return climb(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, slope=slope)

@@ -4,9 +4,12 @@ Exit code 0: done. 1: a check failed. 2: bad input, reported on one line of stan
 """
 
 import errno
+import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from pydantic import ValidationError
 from defective.cli import attack, data, demo, evaluate, nets, report, reproduce, store, train
 from defective.cli.console import fail
 from defective.errors import InputError
-from defective.machine import keep_freed_memory
+from defective.machine import keep_freed_memory, out_of_memory
 from defective.progress import shown
 
 app = typer.Typer(
@@ -58,14 +61,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Python's name for a stream that was closed before it began.
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open to the end
+        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            # A character that the terminal lacks must not cost the work behind the line.
+            stream.reconfigure(errors="backslashreplace")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # As an interrupt: locks are released, and no temporary file stays.
+        with suppress(ValueError):
+            # Not the main thread.
+            signal.signal(number, signal.default_int_handler)
     try:
         code = _invoke(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
         return code
     except InputError as error:
         fail(error)
-    except torch.OutOfMemoryError:
-        fail("out of memory on the device: lower --batch-size, or choose --device cpu; finished work is kept")
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            if not hasattr(error, "format_message"):
+                raise
+            fail(_usage(error))
+            return 2
+        where = " on the device" if isinstance(error, torch.OutOfMemoryError) else ""
+        fail(f"out of memory{where}: lower --batch-size{', or choose --device cpu' if where else ''}; finished work is kept")
     except (BrokenPipeError, SystemExit) as error:
         # The reader of our output is gone, which rich makes an exit with 1.
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
@@ -78,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         fail(f"{where}{error.strerror or error}{'; make room or choose another place, finished work is kept' if full else ''}")
     except KeyboardInterrupt:
-        fail("interrupted; finished work is kept, the same command goes on from it")
+        fail("interrupted; epochs, chunks and jobs that were finished are stored, and the same command resumes after them")
         return 130
     except Exception as error:
         if not hasattr(error, "format_message"):

@@ -17,6 +17,7 @@ from defective.cli.console import (
 from defective.cli.references import open_attack, open_models
 from defective.data import index_hash, load_data
 from defective.evaluation import EvaluatedModel, generate
+from defective.evaluation.inputs import check_encoders
 from defective.experiments.adversarial_files import write_adversarial
 from defective.experiments.stored import StoredRun
 from defective.files import check_file
@@ -38,10 +39,10 @@ def attack(
         typer.Option(help='A name with numbers, as in "pgd:eps=8/255,steps=10", or module:function, any (model, x, y) -> x_adv.'),
     ] = "pgd",
     samples: Annotated[
-        int, typer.Option(min=1, help="Images, drawn at random among those that the model classifies correctly.")
+        int, typer.Option(min=1, max=10**9, help="Images, drawn at random among those that the model classifies correctly.")
     ] = 1000,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round to 8 bits.")] = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images attacked at once: lower it if memory runs out.")] = 250,
+    batch_size: Annotated[int, typer.Option(min=1, max=10**9, help="Images attacked at once: lower it if memory runs out.")] = 250,
     seed: SeedOption = 0,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
@@ -57,6 +58,7 @@ def attack(
     chosen = open_attack(attack)
     check_file(out)
     ((name, model),) = open_models([[checkpoint]], device)[0].items()
+    check_encoders({name: model}, [chosen])
     test = load_data(data, "test", image_size=image_size)
     source = EvaluatedModel.of(name, model, test, StoredRun.in_cache())
     made = generate(source, chosen, samples=samples, seed=seed, rounded=not keep_float, batch_size=batch_size)

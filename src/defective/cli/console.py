@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from defective.tables import Table, format_table
+from defective.tables.table import one_line
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 DataOption = Annotated[
@@ -59,4 +60,4 @@ def warn_corrupt(files: Sequence[Path], then: str) -> None:
 
 
 def _say(kind: str, message: object) -> None:
-    sys.stderr.write(f"{kind}: {' '.join(str(message).split())}\n")
+    sys.stderr.write(f"{kind}: {one_line(' '.join(str(message).split()))}\n")

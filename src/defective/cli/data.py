@@ -1,12 +1,14 @@
-"""``defective data get`` and ``defective data check``."""
+"""``defective data get``, ``defective data check`` and ``defective data prune``."""
 
 from typing import Annotated, Any
 
 import typer
 
 from defective.cli.console import ImageSizeOption, JsonOption, print_json, print_table
-from defective.data import load_data, location
+from defective.data import load_splits, location
+from defective.data.cache import prune as prune_cache
 from defective.data.download import REMOTES, verify
+from defective.files import cache_folder
 
 app = typer.Typer(help="Download and verify data sets.")
 
@@ -25,7 +27,7 @@ def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption
 
     Example: defective data get cifar10
     """
-    splits = [load_data(name, split, image_size=image_size) for split in ("train", "test")]
+    splits = list(load_splits(name, image_size=image_size).values())
     document: list[dict[str, Any]] = [
         {
             "name": data.name,
@@ -73,3 +75,19 @@ def check(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOpti
         print_table(name, ("file", "state"), states, note=note)
     if any(state != "whole" for _, state in states):
         raise typer.Exit(1)
+
+
+@app.command()
+def prune(
+    everything: Annotated[bool, typer.Option("--all", help="The decoded and unpacked images too; they are made again.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Remove from the cache what killed processes left there; downloaded files stay.
+
+    Example: defective data prune --all
+    """
+    files, size = prune_cache(everything=everything)
+    if json:
+        print_json({"cache": str(cache_folder()), "files": files, "bytes": size})
+    else:
+        typer.echo(f"{cache_folder()}: {files:,} files removed, {size / 1e6:,.1f} MB")

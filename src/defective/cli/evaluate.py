@@ -22,11 +22,12 @@ from defective.data.stimuli import check_stimuli, load_stimuli
 from defective.errors import InputError
 from defective.evaluation import ATTACKS, PARTS, AdversarialSet, EvaluationResult
 from defective.evaluation import evaluate as evaluate_models
+from defective.evaluation.inputs import check_encoders
 from defective.evaluation.settings import Settings
 from defective.evaluation.table import notes, table_rows
-from defective.experiments.adversarial_files import read_adversarial
+from defective.experiments.adversarial_files import read_adversarial, read_metadata
 from defective.experiments.stored import StoredRun
-from defective.files import check_folder, read_about, write_tensors, write_whole
+from defective.files import check_folder, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.specs import AttackSpec, NetSpec
 from defective.surgery import defects
@@ -119,6 +120,7 @@ def evaluate(
             f"--mask-draws {mask_draws}: no source has masks to draw anew ({', '.join(sources) or 'there is none'}): name a defective "
             "--source, or leave it out"
         )
+    check_encoders((sources if "transfer" in chosen else {}) | (targets if "white-box" in chosen else {}), attacks)
     test = load_data(data, "test", image_size=image_size)
     shapes = None if stimuli is None else load_stimuli(stimuli, test.classes, image_shape=test.image_shape)
     run, place = StoredRun.in_cache(), choose_device(device)
@@ -151,7 +153,7 @@ def _check_adversarial(files: list[Path]) -> None:
     for number, file in enumerate(files):
         if file.resolve() in [other.resolve() for other in files[:number]]:
             raise InputError(f"{file} is named twice")
-        read_about(file)
+        read_metadata(file)
 
 
 def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[AdversarialSet]:
@@ -169,8 +171,8 @@ def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[Adv
 
 def _write(evaluation: EvaluationResult, document: dict[str, Any], out: Path) -> None:
     write_tensors(out / "outcomes.safetensors", evaluation.as_tensors(), {"cells": document["cells"]})
-    write_whole(out / "evaluation.md", lambda file: file.write_text(format_table(evaluation.as_table(), "markdown")))
-    write_whole(out / "evaluation.json", lambda file: file.write_text(json_module.dumps(document, indent=1)))
+    write_whole(out / "evaluation.md", lambda file: file.write_text(format_table(evaluation.as_table(), "markdown"), "utf-8"))
+    write_whole(out / "evaluation.json", lambda file: file.write_text(json_module.dumps(document, indent=1), "utf-8"))
 
 
 def _provenance(model: nn.Module) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from defective.attacks import from_spec
 from defective.errors import InputError
 from defective.evaluation import CustomAttack
-from defective.machine import choose_device
+from defective.files import as_text
+from defective.machine import choose_device, out_of_memory
 from defective.models import Ensemble
 from defective.sites import image_shape
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
@@ -45,7 +46,7 @@ def open_models(groups: Sequence[Sequence[str]], device: str | None) -> list[dic
                 raise InputError(f"{reference} is named twice")
             seen.add(key)
             if key not in models:
-                models[key], names[key] = open_model(reference).to(place), _short(reference, references)
+                models[key], names[key] = open_model(reference).to(place), as_text(_short(reference, references))
     return [{names[key]: models[key] for key in map(_identity, group)} for group in groups]
 
 
@@ -122,6 +123,8 @@ def _call(reference: str, factory: Callable[..., Any]) -> Any:
     try:
         return factory()
     except (Exception, SystemExit) as error:
+        if out_of_memory(error):
+            raise
         raise InputError(f"{reference}() failed: {_reason(error)}") from error
 
 

@@ -1,21 +1,33 @@
 """Data sets by name: official files, class folders, and the made set `shapes`."""
 
 import contextlib
-import tempfile
 from pathlib import Path
 
 from defective.data import official
 from defective.data.archive import is_archive, stem, unpack
-from defective.data.cache import fingerprint, restore, store
+from defective.data.cache import fingerprint, restore, store, temporary_folder
 from defective.data.download import REMOTES, download
-from defective.data.folder import decode_splits, decoded_bytes, list_folder
+from defective.data.folder import class_folders, decode_splits, decoded_bytes, list_folder
+from defective.data.notice import notice
 from defective.data.sets import ImageSet, index_hash, pick
 from defective.data.shapes import shapes
 from defective.data.stream import ImageStream
 from defective.errors import InputError
-from defective.files import cache_folder
+from defective.files import as_text, cache_folder, check_path
 
-__all__ = ["NAMES", "Data", "ImageSet", "ImageStream", "check_name", "index_hash", "load_data", "location", "pick", "shapes"]
+__all__ = [
+    "NAMES",
+    "Data",
+    "ImageSet",
+    "ImageStream",
+    "check_name",
+    "index_hash",
+    "load_data",
+    "load_splits",
+    "location",
+    "pick",
+    "shapes",
+]
 
 NAMES = ("cifar10", "mnist", "tiny-imagenet", "imagenet", "shapes", "folder")
 _READERS = {
@@ -37,7 +49,8 @@ def load_data(name: str, split: str = "train", *, image_size: int | None = None)
     Args:
         name: ``"cifar10"``, ``"mnist"`` and ``"tiny-imagenet"`` are downloaded on first use; ``"shapes"`` is made; ``"folder:PATH"``
             and ``"imagenet:PATH"`` read ``train/CLASS/IMAGE`` and ``test/`` or ``val/`` below a folder or in an archive (.zip,
-            .tar, .tar.gz, .tar.xz). ``"cifar10:PATH"``, ``"mnist:PATH"`` and ``"tiny-imagenet:PATH"`` read the official files from
+            .tar, .tar.gz, .tar.xz); ``train/`` may be missing where nothing is trained.
+            ``"cifar10:PATH"``, ``"mnist:PATH"`` and ``"tiny-imagenet:PATH"`` read the official files from
             a folder or archive of yours; the data set is then called as the path.
         split: ``"train"`` or ``"test"``; ``shapes`` has more.
         image_size: For folders: scale and centre-crop every image to this size. ImageNet: 224 if not given.
@@ -53,12 +66,27 @@ def load_data(name: str, split: str = "train", *, image_size: int | None = None)
         ImageSet(name='shapes', split='test', classes=('disc-rows', 'square-columns', 'triangle-rising', 'diamond-falling', \
 'cross-checks', 'ring-squares', 'star-dots', 'crescent-grid', 'bar-bands', 'hourglass-bricks'))
     """
-    kind, root = name.partition(":")[0], check_name(name, image_size=image_size)
-    if kind == "shapes":
+    check_name(name, image_size=image_size)
+    if name == "shapes":
         return shapes(split)
     if split not in ("train", "test"):
         raise InputError(f"{name} has no split {split!r}; there are train and test")
-    return _read(kind, root or download(kind), stem(root.resolve()) if root else kind, image_size)[split]
+    splits = load_splits(name, image_size=image_size)
+    if split not in splits:
+        raise InputError(f"{name} has no train/: it can be evaluated on, not trained on")
+    return splits[split]
+
+
+def load_splits(name: str, *, image_size: int | None = None) -> dict[str, Data]:
+    """Load ``"train"`` and ``"test"``, as :func:`load_data`, or ``"test"`` alone where there is no other."""
+    kind, root = name.partition(":")[0], check_name(name, image_size=image_size)
+    if kind == "shapes":
+        return {split: shapes(split) for split in ("train", "test")}
+    splits = _read(kind, root or download(kind), as_text(stem(root.resolve())) if root else kind, image_size)
+    classes = splits["test"].classes
+    if classes != tuple(sorted(classes)) and all(each.isdecimal() for each in classes):
+        notice(f"{name}: its classes are called by numbers; labels follow the numbers, so that class 2 comes before class 10")
+    return splits
 
 
 def check_name(name: str, *, image_size: int | None = None) -> Path | None:
@@ -83,6 +111,7 @@ def check_name(name: str, *, image_size: int | None = None) -> Path | None:
         return None
     if not path:
         raise InputError(f"say where the images are: {kind}:PATH, a class-folder tree or an archive of one")
+    check_path(path)
     root = Path(path)
     # The home of a user nobody knows stays as it is written, and is reported as missing.
     with contextlib.suppress(RuntimeError):
@@ -108,18 +137,20 @@ def location(name: str) -> str:
 
 
 def _read(kind: str, root: Path, label: str, image_size: int | None) -> dict[str, Data]:
+    if root.is_dir():
+        # A large folder that is no data set would be listed for long.
+        official.check_layout(root, kind) if kind in _READERS else class_folders(root)
     key = fingerprint(root, kind, image_size)
     stored = restore(label, key)
     if stored:
         return dict(stored)
     if root.is_dir():
         return _decode(kind, root, label, key, image_size)
-    kept = cache_folder() / "unpacked" / f"{label}-{key}"
+    kept = cache_folder() / "unpacked" / f"{label[:40]}-{key}"
     if not kept.is_dir():
-        kept.parent.mkdir(parents=True, exist_ok=True)
         # In a folder of its own, so that several processes can read one archive at a time.
-        with tempfile.TemporaryDirectory(dir=kept.parent) as temporary:
-            unpacked = Path(temporary) / label
+        with temporary_folder() as temporary:
+            unpacked = temporary / label
             unpack(root, unpacked)
             sets = _decode(kind, unpacked, label, key, image_size)
             if not any(isinstance(each, ImageStream) for each in sets.values()):

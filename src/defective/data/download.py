@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from defective.data.notice import notice
 from defective.errors import InputError
 from defective.files import cache_folder
 from defective.progress import progress_bar
@@ -77,7 +78,27 @@ def verify(name: str) -> list[tuple[str, str]]:
 
 
 def fetch(remote: Remote, folder: Path) -> Path:
-    """Fetch one file into ``folder`` unless it is there and whole; addresses are tried in turn."""
+    """Fetch one file into ``folder`` unless it is there and whole; addresses are tried in turn, by one process at a time."""
+    import pooch
+    from filelock import FileLock, Timeout
+
+    whole = folder / remote.name
+    if whole.exists() and pooch.hashes.hash_matches(str(whole), remote.checksum):
+        return whole
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f".{remote.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        notice(f"{whole}: another process is fetching it, waiting for that one")
+        lock.acquire()
+    try:
+        return _fetch(remote, folder)
+    finally:
+        lock.release()
+
+
+def _fetch(remote: Remote, folder: Path) -> Path:
     import pooch
     import requests
 

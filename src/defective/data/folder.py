@@ -1,6 +1,8 @@
 """Class-folder trees: find and check the images, decode them into memory."""
 
 import math
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from defective.data.image_file import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, decode, named_warnings
 from defective.errors import InputError
+from defective.files import as_text
 from defective.progress import progress_bar
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
+# How many folders may enclose a data set.
+DEEPEST = 4
 
 
 @dataclass(frozen=True)
@@ -25,84 +30,130 @@ class Listing:
 
 
 def list_folder(root: Path) -> dict[str, Listing]:
-    """List ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE`` (or ``val/``) below ``root``; one enclosing folder is looked through.
+    """List ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE`` (or ``val/``) below ``root``; folders that enclose them are looked through.
+
+    Images may lie in folders below a class folder. ``train/`` may be missing. Classes that are called by numbers are in the order of
+    the numbers, others in that of the alphabet.
 
     Raises:
-        InputError: If a split is missing, a class is empty, or the two splits have different classes.
+        InputError: As :func:`class_folders`, or if a class is empty or there is an image that is not read.
     """
-    root = enclosed_root(root, ("train",))
-    test = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
-    if not (root / "train").is_dir() or test is None:
+    folders = class_folders(root)
+    return {split: list_classes(list(each.values()), tuple(each)) for split, each in folders.items()}
+
+
+def class_folders(root: Path) -> dict[str, dict[str, Path]]:
+    """The folders of the classes of each split in the order of their labels, without a look into them.
+
+    Raises:
+        InputError: If the images to test on are missing, or the two splits have different classes.
+    """
+    # The slash demands a folder: there are programs called test.
+    root = enclosed_root(root, ("train/", "test/", "val/"))
+    folders = {"train": _class_folders(root / "train")} if (root / "train").is_dir() else {}
+    tests = [root / name for name in ("test", "val") if (root / name).is_dir()]
+    if not tests:
         raise InputError(f"{root} is no class-folder tree: it needs train/CLASS/IMAGE and test/CLASS/IMAGE (or val/)")
-    folders = {"train": _class_folders(root / "train"), "test": _class_folders(test)}
-    classes = tuple(sorted(folders["train"]))
+    # Tiny-ImageNet and others have images without labels in test/.
+    named = [_class_folders(test) for test in tests]
+    folders["test"] = next((each for each in named if each.keys() == folders.get("train", each).keys() and each), named[0])
+    classes = tuple(sorted(next(iter(folders.values())), key=_class_order(folders)))
     if len(classes) < 2:
-        raise InputError(f"{root / 'train'} holds {len(classes)} class folders; a classifier needs at least 2")
-    for here, there in (("train", "test"), ("test", "train")):
+        split = "train" if "train" in folders else tests[0].name
+        raise InputError(f"{root / split} holds {len(classes)} class folders; a classifier needs at least 2")
+    for here, there in (("train", "test"), ("test", "train")) if "train" in folders else ():
         missing = sorted(set(folders[here]) - set(folders[there]))
         if missing:
             raise InputError(f"class {missing[0]!r} of {root} is in {here} but missing from {there}: both need the same classes")
-    return {split: _listing([folders[split][name] for name in classes], classes) for split in folders}
+    return {split: {name: each[name] for name in classes} for split, each in folders.items()}
+
+
+def _class_order(folders: dict[str, dict[str, Path]]) -> Callable[[str], tuple[int, str]]:
+    numbers = all(name.isascii() and name.isdecimal() for names in folders.values() for name in names)
+    return lambda name: (int(name) if numbers else 0, name)
 
 
 def enclosed_root(root: Path, wanted: tuple[str, ...]) -> Path:
-    """``root``, or the one folder in it that holds an entry called as one of ``wanted``."""
-    if not any((root / name).exists() for name in wanted):
-        inside = [path for path in root.iterdir() if path.is_dir() and any((path / name).exists() for name in wanted)]
-        if len(inside) == 1:
-            return inside[0]
-    return root
+    """``root``, or the folder that holds an entry called as one of ``wanted`` below a chain of single folders."""
+
+    def holds(folder: Path) -> bool:
+        return any(os.path.exists(f"{folder}/{name}") for name in wanted)  # noqa: PTH110 - pathlib drops a slash at the end
+
+    folder = root
+    for _ in range(DEEPEST):
+        if holds(folder):
+            return folder
+        inside = [path for path in _subfolders(folder) if path.name != "__MACOSX"]
+        holding = [path for path in inside if holds(path)]
+        if len(holding) == 1 or len(inside) == 1:
+            folder = (holding or inside)[0]
+        else:
+            return root
+    return folder if holds(folder) else root
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_dir()]
 
 
 def _class_folders(split: Path) -> dict[str, Path]:
-    return {path.name: path for path in split.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    for path in split.iterdir():
+        if not path.is_dir() and is_image(path):
+            raise InputError(f"{path} lies in no class folder: put it into {split}/CLASS/")
+    return {path.name: path for path in _subfolders(split)}
 
 
-def _listing(folders: list[Path], classes: tuple[str, ...]) -> Listing:
+def list_classes(folders: list[Path], classes: tuple[str, ...]) -> Listing:
+    """List the images of class folders, those in folders below them too.
+
+    Raises:
+        InputError: If a folder has no image, or one that is not read.
+    """
     files: list[Path] = []
     labels: list[int] = []
     for label, folder in enumerate(folders):
-        inside = sorted(path for path in folder.iterdir() if _is_image(path))
+        inside = [path for path in files_below(folder) if is_image(path)]
         if not inside:
             raise InputError(f"class folder {folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
         files += inside
         labels += [label] * len(inside)
-    return Listing(tuple(files), torch.tensor(labels), classes)
+    # A name that is no text in the encoding of the system is shown by the numbers of its bytes.
+    return Listing(tuple(files), torch.tensor(labels), tuple(as_text(name) for name in classes))
 
 
-def _is_image(path: Path) -> bool:
-    # Archives made on a Mac hold a hidden ._NAME.jpg, which is no image, beside NAME.jpg.
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+def files_below(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
+    """All files below a folder, in the order of their paths; links to folders are followed, unless they lead back to one above."""
+    status = folder.stat()
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        return
+    with os.scandir(folder) as entries:
+        found = sorted((entry.name, entry.is_dir()) for entry in entries)
+    for name, is_folder in found:
+        if not is_folder:
+            yield folder / name
+        elif not name.startswith(".") and name != "__MACOSX":
+            yield from files_below(folder / name, above | {here})
 
 
-def decode(file: Path, image_size: int | None = None) -> np.ndarray:
-    """Read one image as uint8: ``(H, W)`` if it is grayscale, else ``(H, W, 3)``.
-
-    With ``image_size`` the image is scaled until its shorter side is 8/7 of it (256 for 224) and the centre is cut out; an image that
-    has the size already is left alone.
+def is_image(path: Path) -> bool:
+    """Whether a file, which is no folder, is called like an image.
 
     Raises:
-        InputError: If the file is not a whole image, or has more than 8 bits per channel.
+        InputError: If it is called like an image of a kind that is not read, or is no regular file.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(file) as opened:
-            if opened.mode.startswith(("I", "F")):
-                raise InputError(f"{file} has more than 8 bits per channel (mode {opened.mode}): save it with 8 bits")
-            image = opened if opened.mode in ("L", "RGB") else opened.convert("L" if opened.mode in ("1", "LA") else "RGB")
-            if image_size and image.size != (image_size, image_size):
-                shorter = round(image_size * 8 / 7)
-                ratio = shorter / min(image.size)
-                size = (max(shorter, round(image.width * ratio)), max(shorter, round(image.height * ratio)))
-                left, top = (size[0] - image_size) // 2, (size[1] - image_size) // 2
-                box = (left, top, left + image_size, top + image_size)
-                image = image.resize(size, Image.Resampling.BILINEAR).crop(box)
-            return np.array(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError | InputError):
-            raise
-        raise InputError(f"{file} is not a whole image: {error}") from None
+    # Archives made on a Mac hold a hidden ._NAME.jpg, which is no image, beside NAME.jpg.
+    if path.name.startswith("."):
+        return False
+    suffix = path.suffix.lower()
+    if suffix in FOREIGN_SUFFIXES:
+        count = sum(each.suffix.lower() == suffix for each in path.parent.iterdir())
+        raise InputError(
+            f"{path} is a {suffix} file, of which {path.parent} holds {count}: save it as one of {', '.join(IMAGE_SUFFIXES)}, or remove it"
+        )
+    if suffix in IMAGE_SUFFIXES and not path.is_file():
+        raise InputError(f"{path} is no regular file, or a link to nothing")
+    return suffix in IMAGE_SUFFIXES
 
 
 def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None, rgb: bool = False) -> dict[str, Tensor]:
@@ -126,6 +177,11 @@ def decode_all(files: tuple[Path, ...], *, image_size: int | None = None, rgb: b
     Raises:
         InputError: If a file is corrupt or differs in size from the first.
     """
+    with named_warnings():
+        return _decode_all(files, image_size, rgb)
+
+
+def _decode_all(files: tuple[Path, ...], image_size: int | None, rgb: bool) -> Tensor:
     first = decode(files[0], image_size)
     height, width = first.shape[:2]
     if height != width:
@@ -158,5 +214,6 @@ def decode_all(files: tuple[Path, ...], *, image_size: int | None = None, rgb: b
 
 def decoded_bytes(listings: dict[str, Listing], image_size: int | None) -> tuple[int, int]:
     """Bytes all images would take in memory, and the height of one, judged by the first."""
-    first = decode(listings["train"].files[0], image_size)
+    with named_warnings():
+        first = decode(next(iter(listings.values())).files[0], image_size)
     return sum(len(listing.files) for listing in listings.values()) * math.prod(first.shape[:2]) * 3, first.shape[0]

@@ -1,6 +1,7 @@
 """Readers of the official files: CIFAR-10 (binary), MNIST (IDX), Tiny-ImageNet. Flat bytes and JPEG, no pickle."""
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 
@@ -8,14 +9,38 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from defective.data.folder import Listing, decode_splits, enclosed_root
+from defective.data.folder import Listing, decode_splits, enclosed_root, list_classes
 from defective.data.sets import ImageSet
 from defective.errors import InputError
+
+# Files by one of which a folder is known.
+_KNOWN_BY = {
+    "cifar10": ("test_batch.bin", "test_batch"),
+    "mnist": ("t10k-labels-idx1-ubyte", "t10k-labels-idx1-ubyte.gz"),
+    "tiny-imagenet": ("wnids.txt",),
+}
+# A file of images may hold no more bytes; the largest official one holds 47 million.
+MAX_BYTES = 1 << 30
+
+
+def check_layout(root: Path, kind: str) -> Path:
+    """The folder at or below ``root`` in which the official files of a kind lie.
+
+    Raises:
+        InputError: If they are not there.
+    """
+    root = enclosed_root(root, _KNOWN_BY[kind])
+    found = next((name for name in _KNOWN_BY[kind] if (root / name).exists()), None)
+    if found is None:
+        raise InputError(f"{root / _KNOWN_BY[kind][0]} is missing: this is not the official layout, or the download is incomplete")
+    if found == "test_batch":
+        raise InputError(f"{root} holds the pickled CIFAR-10, which is not read: name the binary version (cifar-10-binary.tar.gz)")
+    return root
 
 
 def read_cifar10(root: Path, name: str) -> dict[str, ImageSet]:
     """Read ``data_batch_1.bin`` ... ``data_batch_5.bin``, ``test_batch.bin`` and ``batches.meta.txt``."""
-    root = enclosed_root(root, ("test_batch.bin",))
+    root = check_layout(root, "cifar10")
     classes = tuple(_text(root / "batches.meta.txt").split())
     if len(classes) != 10:
         raise InputError(f"{root / 'batches.meta.txt'} names {len(classes)} classes; CIFAR-10 has 10")
@@ -37,7 +62,7 @@ def _cifar_batch(file: Path) -> tuple[Tensor, Tensor]:
 
 def read_mnist(root: Path, name: str) -> dict[str, ImageSet]:
     """Read the four IDX files, gzipped or not."""
-    root = enclosed_root(root, ("t10k-labels-idx1-ubyte", "t10k-labels-idx1-ubyte.gz"))
+    root = check_layout(root, "mnist")
     classes = tuple("0123456789")
     sets = {}
     for split, prefix in (("train", "train"), ("test", "t10k")):
@@ -53,46 +78,54 @@ def read_mnist(root: Path, name: str) -> dict[str, ImageSet]:
 def _idx(file: Path, axes: int) -> Tensor:
     packed = file.with_name(file.name + ".gz")
     file = packed if packed.exists() else _existing(file)
+    header = 4 + 4 * axes
     try:
-        content = gzip.decompress(file.read_bytes()) if file == packed else file.read_bytes()
+        with gzip.open(file) if file == packed else file.open("rb") as opened:
+            start = opened.read(header)
+            if len(start) < header or start[:4] != bytes([0, 0, 8, axes]):
+                raise InputError(f"{file} is not an IDX file of bytes with {axes} axes")
+            shape = np.frombuffer(start, ">u4", axes, 4).tolist()
+            size = math.prod(shape)
+            if size > MAX_BYTES or 0 in shape[1:]:
+                raise InputError(f"{file} is corrupt: its header promises {' x '.join(map(str, shape))} bytes")
+            # One more, to see whether it ends; the checksum of a packed file is compared at its end.
+            values = np.frombuffer(opened.read(size + 1), np.uint8)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{file} is corrupt or cut off: {error}") from None
-    if len(content) < 4 + 4 * axes or content[:4] != bytes([0, 0, 8, axes]):
-        raise InputError(f"{file} is not an IDX file of bytes with {axes} axes")
-    shape = np.frombuffer(content, ">i4", axes, 4)
-    values = np.frombuffer(content, np.uint8, offset=4 + 4 * axes)
-    if len(values) != int(np.prod(shape)):
-        raise InputError(f"{file} is corrupt: its header promises {int(np.prod(shape))} bytes, {len(values)} follow")
-    return torch.from_numpy(values.copy()).view(*shape.tolist())
+    if len(values) != size:
+        follow = "more" if len(values) > size else len(values)
+        raise InputError(f"{file} is corrupt: its header promises {size} bytes, {follow} follow")
+    return torch.from_numpy(values.copy()).view(*shape)
 
 
 def read_tiny_imagenet(root: Path, name: str) -> dict[str, ImageSet]:
     """Read ``wnids.txt``, ``words.txt``, ``train/WNID/images`` and ``val`` (which serves as the test split)."""
-    root = enclosed_root(root, ("wnids.txt",))
+    root = check_layout(root, "tiny-imagenet")
     wnids = sorted(set(_text(root / "wnids.txt").split()))
-    labels = {wnid: label for label, wnid in enumerate(wnids)}
     lines = _text(root / "words.txt").splitlines()
     words = dict(line.split("\t", 1) for line in lines if "\t" in line)
     classes = tuple(words.get(wnid, wnid).split(",")[0] for wnid in wnids)
-    train: list[tuple[Path, int]] = []
-    for wnid, label in labels.items():
-        folder = _existing(root / "train" / wnid / "images")
-        inside = sorted(folder.glob("*.JPEG"))
-        if not inside:
-            raise InputError(f"class folder {folder} holds no .JPEG images")
-        train += [(file, label) for file in inside]
-    annotations = root / "val" / "val_annotations.txt"
-    rows = [line.split("\t") for line in _text(annotations).splitlines()]
-    val = [(_existing(root / "val" / "images" / row[0]), labels[row[1]]) for row in rows if len(row) > 1 and row[1] in labels]
-    unseen = sorted(set(range(len(wnids))) - {label for _, label in val})
-    if unseen or not val:
-        raise InputError(f"{annotations} names no image of {wnids[unseen[0]] if unseen else 'the classes in wnids.txt'}")
-    listings = {
-        split: Listing(tuple(file for file, _ in pairs), torch.tensor([label for _, label in pairs]), classes)
-        for split, pairs in (("train", train), ("test", val))
-    }
+    listings = {"train": _tiny_split(root / "train", wnids, classes)}
+    # As downloaded, or sorted into folders as for training.
+    sorted_val = (root / "val" / wnids[0]).is_dir() if wnids else False
+    listings["test"] = _tiny_split(root / "val", wnids, classes) if sorted_val else _annotated(root / "val", wnids, classes)
     x = decode_splits(listings, rgb=True)
     return {split: ImageSet(name, split, x[split], at.y, classes) for split, at in listings.items()}
+
+
+def _tiny_split(split: Path, wnids: list[str], classes: tuple[str, ...]) -> Listing:
+    return list_classes([_existing(split / wnid) for wnid in wnids], classes)
+
+
+def _annotated(val: Path, wnids: list[str], classes: tuple[str, ...]) -> Listing:
+    annotations = val / "val_annotations.txt"
+    labels = {wnid: label for label, wnid in enumerate(wnids)}
+    rows = [line.split("\t") for line in _text(annotations).splitlines()]
+    pairs = [(_existing(val / "images" / row[0]), labels[row[1]]) for row in rows if len(row) > 1 and row[1] in labels]
+    unseen = sorted(set(range(len(wnids))) - {label for _, label in pairs})
+    if unseen or not pairs:
+        raise InputError(f"{annotations} names no image of {wnids[unseen[0]] if unseen else 'the classes in wnids.txt'}")
+    return Listing(tuple(file for file, _ in pairs), torch.tensor([label for _, label in pairs]), classes)
 
 
 def _text(path: Path) -> str:

@@ -1,8 +1,9 @@
 """What a data set is once it is loaded."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -27,6 +28,11 @@ class ImageSet:
     y: Tensor = field(repr=False)
     classes: tuple[str, ...]
     y_texture: Tensor | None = field(default=None, repr=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """32 hex digits that tell it from every other set: of all images, labels and class names, computed once."""
+        return digest_of([self.classes, self.x.shape, self.x, self.y, self.y_texture])
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -60,6 +66,17 @@ def pick(total: int, count: int, *, seed: int = 0) -> Tensor:
         (True, 10)
     """
     return torch.randperm(total, generator=torch.Generator().manual_seed(seed), device="cpu")[:count]
+
+
+def digest_of(parts: Iterable[object]) -> str:
+    """32 hex digits that tell lists of tensors and plain values apart."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Tensor):
+            digest.update(part.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        else:
+            digest.update(repr(part).encode())
+    return digest.hexdigest()[:32]
 
 
 def index_hash(index: Tensor) -> str:

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from defective.data.archive import is_archive, stem, unpack
-from defective.data.folder import IMAGE_SUFFIXES, decode
+from defective.data.folder import files_below, is_image
+from defective.data.image_file import decode, named_warnings
 from defective.errors import InputError
+from defective.files import check_path
 
 # The release of 2018 calls the cue-conflict images by how they were made.
 _FOLDERS = {
@@ -90,6 +92,7 @@ def load_stimuli(path: str | Path, classes: Sequence[str], *, image_shape: tuple
 
 def check_stimuli(path: str | Path) -> Path:
     """Refuse a path where there is neither a folder nor an archive, before anything is read."""
+    check_path(str(path))
     root = Path(path)
     if not root.exists():
         raise InputError(f"{root}: there is no such file or folder; name the folder or archive of shape and texture stimuli")
@@ -103,7 +106,7 @@ def _read(root: Path, path: Path, classes: Sequence[str], image_shape: tuple[int
     kept: dict[str, list[tuple[Path, list[int]]]] = {kind: [] for kind in _FOLDERS.values()}
     shown: set[str] = set()
     other_class = same_cues = 0
-    for file in sorted(root.rglob("*")):
+    for file in files_below(root):
         kind = _kind(file, root)
         if kind is None:
             continue
@@ -144,11 +147,9 @@ def _labels(classes: Sequence[str]) -> dict[str, int]:
 
 def _kind(file: Path, root: Path) -> str | None:
     """The kind of stimulus a file is by the innermost folder that says so; None for other files."""
-    # Archives made on a Mac hold a hidden ._NAME.png, which is no image, beside NAME.png.
-    if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith(".") or not file.is_file():
-        return None
     folders = (root.resolve().name, *file.relative_to(root).parts[:-1])
-    return next((_FOLDERS[folder.lower()] for folder in reversed(folders) if folder.lower() in _FOLDERS), None)
+    kind = next((_FOLDERS[folder.lower()] for folder in reversed(folders) if folder.lower() in _FOLDERS), None)
+    return kind if kind and is_image(file) else None
 
 
 def _cues(file: Path, kind: str) -> list[str]:
@@ -167,11 +168,12 @@ def _images(files: list[Path], image_shape: tuple[int, int, int]) -> Tensor:
 
     channels, height, width = image_shape
     images = np.empty((len(files), height, width, channels), np.uint8)
-    for index, file in enumerate(files):
-        image = Image.fromarray(decode(file)).convert("L" if channels == 1 else "RGB")
-        # Pillow's filters widen when they shrink an image, so that lines thinner than a pixel fade instead of breaking up.
-        scaled = image.resize((width, height), Image.Resampling.BILINEAR)
-        images[index] = np.asarray(scaled).reshape(height, width, channels)
+    with named_warnings():
+        for index, file in enumerate(files):
+            image = Image.fromarray(decode(file)).convert("L" if channels == 1 else "RGB")
+            # Pillow's filters widen when they shrink an image, so that lines thinner than a pixel fade instead of breaking up.
+            scaled = image.resize((width, height), Image.Resampling.BILINEAR)
+            images[index] = np.asarray(scaled).reshape(height, width, channels)
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
 
 

@@ -2,16 +2,40 @@
 
 import hashlib
 import math
+import multiprocessing
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
-from defective.data.folder import Listing, decode
+from defective.data.folder import Listing
+from defective.data.image_file import collected_warnings, decode, give_warnings
+from defective.data.notice import notice
+from defective.data.sets import digest_of
 from defective.errors import InputError
+from defective.files import as_text
+from defective.progress import progress_bar
+
+# Of the 107 characters that a socket's path may have, multiprocessing adds up to 37.
+LONGEST_TEMPORARY = 70
+# Seconds without a batch, after which the rest is decoded without workers.
+WORKER_TIMEOUT = 300
+
+# Bytes of a set that are read whole to identify it; of each file of a larger one, bytes at either end.
+DIGESTED_BYTES = 32 << 30
+ENDS = 64 << 10
+
+# Image, label, and Pillow's warnings by their kind.
+_Item = tuple[Tensor, int, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -34,6 +58,23 @@ class ImageStream:
         """Class names."""
         return self.listing.classes
 
+    @cached_property
+    def digest(self) -> str:
+        """32 hex digits that tell it from every other set: of labels, class names, and name, size and content of each file; once.
+
+        Above ``DIGESTED_BYTES`` in all, which would take minutes, the content is the first and the last 64 KiB of each file.
+        """
+        files = self.listing.files
+        sizes = [file.stat().st_size for file in files]
+        whole = sum(sizes) <= DIGESTED_BYTES
+        with progress_bar("checking images", len(files), unit="images") as advance, ThreadPoolExecutor() as pool:
+            contents = []
+            for content in pool.map(partial(_content, whole=whole), files, sizes):
+                contents.append(content)
+                advance()
+        names = [as_text(file.name) for file in files]
+        return digest_of([self.classes, self.image_size, self.y, names, sizes, contents])
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """``(C, H, W)``."""
@@ -54,34 +95,83 @@ class ImageStream:
 
         The crop of an image depends on the seed and its index alone, not on workers or batches.
         """
-        files = _Files(self.listing, order.tolist(), self.image_size, crop_seed)
-        try:
-            yield from DataLoader(files, batch_size, num_workers=self.workers, generator=torch.Generator())
-        except InputError as error:
-            # From a worker process the message comes wrapped in that process's traceback.
-            raise InputError(str(error).rpartition("InputError: ")[2].strip()) from None
+        workers, done = self._able_workers(batch_size), 0
+        while done < len(order):
+            files = _Files(self.listing, order[done:].tolist(), self.image_size, crop_seed)
+            try:
+                for x, y, warned in _loader(files, batch_size, workers):
+                    give_warnings(warned)
+                    done += len(y)
+                    yield x, y
+            except InputError as error:
+                # From a worker process the message comes wrapped in that process's traceback.
+                raise InputError(str(error).rpartition("InputError: ")[2].strip()) from None
+            except RuntimeError as error:
+                if not workers or "DataLoader" not in str(error):
+                    raise
+                notice(f"{self.name}: images are decoded without worker processes from here on: {str(error).splitlines()[0]}")
+                workers = 0
+
+    def _able_workers(self, batch_size: int) -> int:
+        """How many worker processes can be used here; where there can be none, they would hang."""
+        reason = ""
+        if multiprocessing.current_process().daemon:
+            reason = "a daemonic process may not start any"
+        elif len(os.fsencode(tempfile.gettempdir())) > LONGEST_TEMPORARY:
+            reason = f"the path of TMPDIR is longer than the {LONGEST_TEMPORARY} characters that sockets allow"
+        elif Path("/dev/shm").is_dir():
+            free = shutil.disk_usage("/dev/shm").free
+            # Each worker has two batches ready, and one more is in use.
+            wanted = 2 * (self.workers + 1) * batch_size * math.prod(self.image_shape)
+            if free < wanted:
+                reason = f"/dev/shm has {free >> 20} MiB free, they share {wanted >> 20} MiB"
+        if self.workers and reason:
+            notice(f"{self.name}: images are decoded without worker processes: {reason}")
+        return 0 if reason else self.workers
 
     def to(self, device: torch.device) -> "ImageStream":
         """The stream itself: its batches travel one by one."""
         return self
 
 
-class _Files(Dataset[tuple[Tensor, int]]):
+def _content(file: Path, size: int, *, whole: bool) -> str:
+    with file.open("rb") as opened:
+        if whole or size <= 2 * ENDS:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+        start = opened.read(ENDS)
+        opened.seek(-ENDS, os.SEEK_END)
+        return hashlib.sha256(start + opened.read(ENDS)).hexdigest()
+
+
+def _loader(files: "_Files", batch_size: int, workers: int) -> DataLoader[_Item]:
+    # A worker that a lock of its parent blocks says nothing for ever.
+    timeout = WORKER_TIMEOUT if workers else 0
+    return DataLoader(files, batch_size, num_workers=workers, collate_fn=_collate, timeout=timeout, generator=torch.Generator())
+
+
+def _collate(items: list[_Item]) -> tuple[Tensor, Tensor, dict[str, str]]:
+    x, y = default_collate([(image, label) for image, label, _ in items])
+    # The first file that caused a warning comes last, and stays.
+    return x, y, {kind: message for *_, warned in reversed(items) for kind, message in warned.items()}
+
+
+class _Files(Dataset[_Item]):
     def __init__(self, listing: Listing, order: list[int], image_size: int, crop_seed: int | None) -> None:
         self.listing, self.order, self.image_size, self.crop_seed = listing, order, image_size, crop_seed
 
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, position: int) -> tuple[Tensor, int]:
+    def __getitem__(self, position: int) -> _Item:
         index = self.order[position]
         file = self.listing.files[index]
-        if self.crop_seed is None:
-            image = decode(file, self.image_size)
-        else:
-            image = random_resized_crop(decode(file), self.image_size, f"{self.crop_seed}/{index}")
+        warned: dict[str, str] = {}
+        with collected_warnings(warned):
+            image = decode(file, self.image_size if self.crop_seed is None else None)
+        if self.crop_seed is not None:
+            image = random_resized_crop(image, self.image_size, f"{self.crop_seed}/{index}")
         rgb = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, 2)
-        return torch.from_numpy(rgb.copy()).permute(2, 0, 1), int(self.listing.y[index])
+        return torch.from_numpy(rgb.copy()).permute(2, 0, 1), int(self.listing.y[index]), warned
 
 
 def random_resized_crop(image: np.ndarray, size: int, seed: str) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Adversarial examples generated on a source model."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks import Attack, from_spec, quantize
+from defective.attacks.budget import short
 from defective.errors import InputError
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
@@ -42,10 +44,14 @@ class CustomAttack:
 
     def __post_init__(self) -> None:
         if self.eps is not None:
-            if not 0 <= float(self.eps) <= 1:
-                raise InputError(f"attack {self.name}: eps {self.eps} lies outside [0, 1]: write 16/255, not 16")
-            # A plain number, whatever kind of number it was.
-            object.__setattr__(self, "eps", float(self.eps))
+            try:
+                # A plain number, whatever kind of number it was.
+                eps = float(self.eps)
+            except (TypeError, ValueError, OverflowError, RuntimeError):
+                eps = math.inf
+            if not 0 <= eps <= 1:
+                raise InputError(f"attack {self.name}: eps {short(self.eps)} lies outside [0, 1]: write 16/255, not 16")
+            object.__setattr__(self, "eps", eps)
 
     def __str__(self) -> str:
         return self.name
@@ -192,13 +198,20 @@ def _seeded(attack: AttackSpec | CustomAttack, seed: int, device: torch.device) 
 def unchanged(model: nn.Module) -> Iterator[None]:
     """Refuse an attack that changes the model: everything after it would be measured on another one.
 
+    Modes, gradients, ``requires_grad`` and torch's switch for gradients are put back.
+
     Raises:
         InputError: If a weight or buffer is written inside the block.
     """
     tensors = [*model.parameters(), *model.buffers()]
     before = [tensor._version for tensor in tensors]
-    with evaluating(model):
-        yield
+    parameters = [(each, each.requires_grad, None if each.grad is None else each.grad.clone()) for each in model.parameters()]
+    with evaluating(model), torch.enable_grad():
+        try:
+            yield
+        finally:
+            for parameter, requires_grad, gradient in parameters:
+                parameter.requires_grad_(requires_grad).grad = gradient
     if [tensor._version for tensor in tensors] != before:
         raise InputError("the attack changed the model's weights or running statistics: attack a copy, in eval mode")
 

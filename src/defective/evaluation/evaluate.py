@@ -13,8 +13,8 @@ from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet, CustomAttack, generate
 from defective.evaluation.corruptions import STRENGTHS, corrupted_correct
 from defective.evaluation.decision import Decision, decide
-from defective.evaluation.evaluated_model import EvaluatedModel, common_sample, data_fingerprint, naming
-from defective.evaluation.inputs import AnyAttack, AnyData, Models, as_attack, as_data, as_models
+from defective.evaluation.evaluated_model import EvaluatedModel, common_sample, naming
+from defective.evaluation.inputs import AnyAttack, AnyData, Models, as_attacks, as_data, as_models, check_encoders
 from defective.evaluation.measurement import Run, compute
 from defective.evaluation.result import Curves, EvaluationResult
 from defective.evaluation.sanity_checks import run_checks
@@ -107,13 +107,15 @@ def evaluate(
     if not named:
         raise InputError("there is no model to evaluate")
     owned = as_models(sources, others=named)
-    chosen = list({str(each): each for each in map(as_attack, attacks)}.values())
+    chosen = as_attacks(attacks)
     for attack in chosen:
         if isinstance(attack, AttackSpec):
             # A package that is missing is reported now, not after the other attacks.
             from_spec(attack)
+    attacked = (owned if "transfer" in settings.parts else {}) | (named if "white-box" in settings.parts else {})
+    check_encoders(attacked, chosen)
     test = as_data(data, named.values())
-    prepared = partial(EvaluatedModel.of, data=test, run=run, data_key=data_fingerprint(test))
+    prepared = partial(EvaluatedModel.of, data=test, run=run)
     targets = [prepared(name, model) for name, model in named.items()]
     attackers = [
         _Attacker(prepared(name, model), required=not any(model is target for target in named.values()))

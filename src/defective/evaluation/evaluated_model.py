@@ -1,6 +1,5 @@
 """A model under evaluation: what it predicts on the test set, and what tells it from every other model."""
 
-import hashlib
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,10 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from defective.data import Data, ImageSet, index_hash, pick
+from defective.data import Data, index_hash, pick
+from defective.data.sets import digest_of
 from defective.errors import InputError
 from defective.evaluation.measurement import Chunk, Measurement, Run, Tensors, compute
-from defective.inference import adapted, as_images, device_of, dtype_of, evaluating, logits
+from defective.inference import (
+    NoGradientError,
+    adapted,
+    as_images,
+    check_label_values,
+    device_of,
+    evaluating,
+    forward,
+    image_gradient,
+    logits,
+)
 from defective.sites import image_shape
 from defective.specs.versions import VERSIONS
 from defective.statistics import Rate
@@ -46,13 +56,12 @@ class EvaluatedModel:
     differentiable: bool = True
 
     @classmethod
-    def of(cls, name: str, model: nn.Module, data: Data, run: Run = compute, *, data_key: str = "") -> "EvaluatedModel":
+    def of(cls, name: str, model: nn.Module, data: Data, run: Run = compute) -> "EvaluatedModel":
         """Check that the model fits the data and take its fingerprint.
 
         Args:
             name, model, data, run: As the attributes. A model that returns an object with ``logits``, or that writes into its images,
                 is adapted.
-            data_key: :func:`data_fingerprint` of the data, if it is known already.
 
         Raises:
             InputError: Naming the model, if it takes other images or knows another number of classes.
@@ -67,9 +76,11 @@ class EvaluatedModel:
             z = logits(model, x)
         if z.shape[1] != len(data.classes):
             raise InputError(f"{name} knows {z.shape[1]} classes, {data.name} has {len(data.classes)}")
-        # Logits and gradient too: weights and code do not tell what a closure holds.
-        gradient = _gradient(model, x, y)
-        parts: list[object] = [z, gradient, data_key or data_fingerprint(data), _code(model)]
+        with naming(name):
+            check_label_values(data.y, z.shape[1])
+            # Logits and gradient too: weights and code do not tell what a closure holds.
+            gradient = _gradient(model, x, y)
+        parts: list[object] = [z, gradient, data.digest, _code(model)]
         for key, value in sorted(model.state_dict().items()):
             parts += [key, value]
         return cls(name, model, data, run, digest_of(parts), gradient is not None)
@@ -164,36 +175,14 @@ def naming(name: str) -> Iterator[None]:
         raise InputError(f"{name}: {error}") from error
 
 
-def data_fingerprint(data: Data) -> str:
-    """Hash of images and labels; images too large to be read for it go by size and time of change of their files."""
-    if isinstance(data, ImageSet):
-        return digest_of([data.y, data.x])
-    stats = (file.stat() for file in data.listing.files)
-    return digest_of([data.y, [(stat.st_size, stat.st_mtime_ns) for stat in stats]])
-
-
-def digest_of(parts: list[object]) -> str:
-    """32 hex digits that tell lists of tensors and plain values apart."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Tensor):
-            digest.update(part.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-        else:
-            digest.update(repr(part).encode())
-    return digest.hexdigest()[:32]
-
-
 def _gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor | None:
     """Gradient of the loss with respect to the images; None if there is none."""
-    images = as_images(x.to(device_of(model)))
+    images = as_images(x.to(device_of(model))).clone()
     try:
         with evaluating(model), torch.enable_grad():
-            z = model(images.requires_grad_().to(dtype_of(model)))
-            loss = cross_entropy(z, y.to(z.device))
-            # A trainable weight behind a detached image requires a gradient too, but not the image's.
-            return torch.autograd.grad(loss, images, allow_unused=True)[0]
-    except Exception:
-        # It classifies images, so that this is because of the gradient, as by numpy() inside the model.
+            z = forward(model, images.requires_grad_())
+            return image_gradient(cross_entropy(z, y.long().to(z.device)), images)
+    except NoGradientError:
         return None
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from defective.attacks import Attack
+from defective.attacks.logit_space import encoders
 from defective.data import Data, ImageSet, ImageStream
 from defective.errors import InputError
 from defective.evaluation.adversarial import CustomAttack
@@ -99,6 +100,32 @@ def _joined(pairs: Iterable[Any], join: Callable[[list[Tensor]], Tensor]) -> tup
     return join(images), join(labels)
 
 
+def check_encoders(models: Mapping[str, nn.Module], attacks: Iterable[AttackSpec | CustomAttack]) -> None:
+    """Refuse lspga where none of the models it would attack has a thermometer: nothing would be measured.
+
+    Raises:
+        InputError: Naming the models.
+    """
+    needed = any(isinstance(attack, AttackSpec) and attack.name == "lspga" for attack in attacks)
+    if needed and models and not any(map(encoders, models.values())):
+        raise InputError(f"lspga is for thermometer models (such as resnet18/therm16), {', '.join(models)} has no encoder: use pgd")
+
+
+def as_attacks(attacks: Iterable[AnyAttack]) -> list[AttackSpec | CustomAttack]:
+    """Several attacks, each once.
+
+    Raises:
+        InputError: If something is no attack, or two that differ have one name.
+    """
+    found: dict[str, AttackSpec | CustomAttack] = {}
+    for each in map(as_attack, attacks):
+        if found.setdefault(str(each), each) != each:
+            raise InputError(
+                f"two attacks are called {str(each)!r}: name them, as in defective.evaluation.CustomAttack(name, attack)"
+            )
+    return list(found.values())
+
+
 def as_attack(attack: AnyAttack) -> AttackSpec | CustomAttack:
     """An attack by name, as ``"pgd:eps=8/255"``, a spec, or any callable ``(model, x, y) -> x_adv``.
 
@@ -117,5 +144,4 @@ def as_attack(attack: AnyAttack) -> AttackSpec | CustomAttack:
         return attack
     if not callable(attack):
         raise InputError(f"attack {attack!r} is neither a name nor a callable (model, x, y) -> x_adv")
-    name = getattr(attack, "__name__", type(attack).__name__)
-    return CustomAttack(name, attack, getattr(attack, "eps", None))
+    return CustomAttack(str(getattr(attack, "__name__", type(attack).__name__)), attack, getattr(attack, "eps", None))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.errors import InputError
-from defective.inference import check_labels, logits
+from defective.inference import check_label_values, check_labels, logits
 from defective.statistics import Rate
 
 
@@ -16,8 +16,7 @@ def predictions(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500
     """
     check_labels(x, y)
     z = logits(model, x, batch_size=batch_size)
-    if len(y) and not 0 <= int(y.min()) <= int(y.max()) < z.shape[1]:
-        raise InputError(f"labels lie in [{int(y.min())}, {int(y.max())}] but the model knows {z.shape[1]} classes")
+    check_label_values(y, z.shape[1])
     return z.argmax(1)
 
 

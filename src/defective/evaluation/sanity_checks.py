@@ -13,7 +13,7 @@ from defective.attacks.budget import draw_per_image
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
 from defective.evaluation.transfer import Outcome
-from defective.inference import as_images, device_of, dtype_of, evaluating, logits
+from defective.inference import as_images, device_of, evaluating, forward, image_gradient, logits
 from defective.masks import named_generator
 from defective.specs.versions import ATTACK_VERSIONS
 from defective.statistics import Rate, paired_difference
@@ -103,19 +103,18 @@ def _probe(model: EvaluatedModel, index: Tensor, batch_size: int) -> Tensors:
 
     def probe(advance: Advance) -> Tensors:
         x, y = model.data.take(index)
-        net, device, dtype = model.model, device_of(model.model), dtype_of(model.model)
+        net, device = model.model, device_of(model.model)
         norms, falls = [], []
         for part, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
             images, true = as_images(part.to(device)).clone(), labels.to(device)
-            with evaluating(net), torch.enable_grad():
-                images.requires_grad_()
-                z = net(images.to(dtype))
+            with naming(model.name), evaluating(net), torch.enable_grad():
+                z = forward(net, images.requires_grad_())
                 loss = torch.nn.functional.cross_entropy(z, true, reduction="sum")
-                norms.append(torch.autograd.grad(loss, images, retain_graph=True)[0].flatten(1).norm(dim=1).cpu())
-                (gradient,) = torch.autograd.grad(_margin(z, true).sum(), images)
+                norms.append(image_gradient(loss, images, retain_graph=True).flatten(1).norm(dim=1).cpu())
+                gradient = image_gradient(_margin(z, true).sum(), images)
             moved = (images.detach() - 0.5 / 255 * gradient.sign()).clamp(0, 1)
-            with evaluating(net), torch.no_grad():
-                falls.append((_margin(net(moved.to(dtype)), true) < _margin(z.detach(), true)).cpu())
+            with naming(model.name), evaluating(net), torch.no_grad():
+                falls.append((_margin(forward(net, moved), true) < _margin(z.detach(), true)).cpu())
         return {"norm": torch.cat(norms), "falls": torch.cat(falls)}
 
     return model.run(Measurement("", [Chunk(model.inputs("probe", index), len(index), probe)]))

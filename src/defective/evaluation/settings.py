@@ -24,6 +24,10 @@ WHITE_BOX = tuple(
 )
 
 
+# More than any data set has images.
+_Count = Annotated[int, Field(ge=1, le=10**9)]
+
+
 class Settings(Spec):
     """What an evaluation does and on how many images; the paper's numbers in brackets.
 
@@ -41,15 +45,15 @@ class Settings(Spec):
     """
 
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = PARTS
-    samples: Annotated[int, Field(ge=1)] = 2000
+    samples: _Count = 2000
     decision: AttackSpec = AttackSpec.parse("boundary:steps=5000")
-    decision_samples: Annotated[int, Field(ge=1)] = 100
+    decision_samples: _Count = 100
     confidence: Annotated[float, Field(ge=0, le=1)] = 0.99
-    check_samples: Annotated[int, Field(ge=1)] = 200
-    mask_draws: Annotated[int, Field(ge=0)] = 0
+    check_samples: _Count = 200
+    mask_draws: Annotated[int, Field(ge=0, le=1000)] = 0
     rounded: bool = True
-    seed: Annotated[int, Field(ge=0)] = 0
-    batch_size: Annotated[int, Field(ge=1)] = 250
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    batch_size: _Count = 250
 
     @field_validator("decision")
     @classmethod

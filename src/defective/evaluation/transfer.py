@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from defective.data.sets import digest_of
 from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet
-from defective.evaluation.evaluated_model import EvaluatedModel, digest_of, naming
+from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
 from defective.evaluation.metrics import predictions
 from defective.evaluation.threat_model import ThreatModel

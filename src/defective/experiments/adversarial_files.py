@@ -1,23 +1,55 @@
 """Adversarial sets as files."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor
 
 from defective.data import Data
 from defective.errors import InputError
 from defective.evaluation import AdversarialSet
-from defective.files import read_tensors, write_tensors
+from defective.files import read_about, read_tensors, write_tensors
+from defective.inference import check_images, check_label_values, check_labels
 
 _TENSORS = ("x_adv", "y", "predicted", "index")
-_ABOUT = ("source", "attack", "settings", "fingerprint")
+_Name = Annotated[str, Field(max_length=10_000)]
+
+
+class AdversarialMetadata(BaseModel):
+    """What the file of an adversarial set holds beside its tensors; the fields are those of :class:`AdversarialSet`."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    data: _Name
+    source: _Name
+    attack: _Name
+    settings: dict[Literal["seed", "samples", "rounded"], Annotated[int, Field(ge=0, lt=2**64)] | bool] = {}
+    fingerprint: _Name = ""
 
 
 def write_adversarial(adversarial: AdversarialSet, data: Data, path: Path) -> None:
     """Write an adversarial set to one safetensors file: ``x_adv``, ``y``, ``predicted``, ``index``."""
     tensors = {name: getattr(adversarial, name) for name in _TENSORS}
-    write_tensors(path, tensors, {name: getattr(adversarial, name) for name in _ABOUT} | {"data": data.name})
+    names = AdversarialMetadata.model_fields.keys() - {"data"}
+    write_tensors(path, tensors, {name: getattr(adversarial, name) for name in names} | {"data": data.name})
+
+
+def read_metadata(path: Path) -> AdversarialMetadata:
+    """Read what the file of an adversarial set says of it.
+
+    Raises:
+        InputError: If the file is corrupt or of another kind.
+    """
+    try:
+        return AdversarialMetadata.model_validate(read_about(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{path} is no file of defective attack, or corrupt ({field[:60]}: {first['msg']}): write it again with defective attack"
+        ) from None
 
 
 def read_adversarial(path: Path, data: Data) -> AdversarialSet:
@@ -26,18 +58,32 @@ def read_adversarial(path: Path, data: Data) -> AdversarialSet:
     Raises:
         InputError: If the file is corrupt, of another kind, or was generated from another data set.
     """
-    tensors, about = read_tensors(path)
-    if about.get("data") != data.name or not set(_TENSORS) <= tensors.keys():
-        raise InputError(f"{path} holds no adversarial images of {data.name} (it holds those of {about.get('data')!r})")
-    index = tensors["index"]
-    if len(index) and int(index.max()) >= len(data):
-        raise InputError(f"{path} names test image {int(index.max())}, {data.name} has {len(data)}")
-    x, y = data.take(index)
-    if not torch.equal(y.cpu(), tensors["y"]):
+    metadata = read_metadata(path)
+    tensors, _ = read_tensors(path, _TENSORS)
+    if metadata.data != data.name or len(tensors) != len(_TENSORS):
+        raise InputError(f"{path} holds no adversarial images of {data.name} (it holds those of {metadata.data!r})")
+    x_adv, y, predicted, index = (tensors[name] for name in _TENSORS)
+    try:
+        check_images(x_adv)
+        for labels in (y, predicted):
+            check_labels(x_adv, labels)
+            check_label_values(labels, len(data.classes))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    _check_index(path, index, x_adv, data)
+    x, true = data.take(index)
+    if not torch.equal(true.cpu(), y.long()):
         raise InputError(f"{path} was generated from other labels than those of {data.name} here")
-    if x.shape != tensors["x_adv"].shape:
-        here, there = tuple(x.shape[1:]), tuple(tensors["x_adv"].shape[1:])
+    if x.shape != x_adv.shape:
+        here, there = tuple(x.shape[1:]), tuple(x_adv.shape[1:])
         raise InputError(f"{path} holds images of shape {there}, those of {data.name} here are {here}")
-    made: dict[str, Any] = {name: tensors[name] for name in ("x_adv", "predicted")}
-    made |= {name: about[name] for name in _ABOUT if name in about}
-    return AdversarialSet(x=x, y=y.cpu(), index=index, **made)
+    about = metadata.model_dump(exclude={"data"})
+    return AdversarialSet(x=x, y=true.cpu(), x_adv=x_adv, predicted=predicted.long(), index=index, **about)
+
+
+def _check_index(path: Path, index: Tensor, x_adv: Tensor, data: Data) -> None:
+    if index.dtype != torch.int64 or index.shape != x_adv.shape[:1]:
+        raise InputError(f"{path} holds indices of {index.dtype} and shape {tuple(index.shape)} for {len(x_adv)} images")
+    outside = index[(index < 0) | (index >= len(data))]
+    if len(outside):
+        raise InputError(f"{path} names test image {int(outside[0])}, {data.name} has {len(data)}")

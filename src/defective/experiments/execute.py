@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from defective.data import Data, load_data
+from defective.data.sets import digest_of
 from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet, generate
 from defective.evaluation.corruptions import corrupted_correct
 from defective.evaluation.decision import decide
-from defective.evaluation.evaluated_model import EvaluatedModel, common_sample, data_fingerprint, digest_of
+from defective.evaluation.evaluated_model import EvaluatedModel, common_sample
 from defective.evaluation.measurement import compute
 from defective.evaluation.threat_model import threat_model
 from defective.evaluation.transfer import score
@@ -67,7 +68,6 @@ class ExperimentRunner:
     device: str | None = None
     executors: Mapping[str, Callable[..., Result]] = field(default_factory=lambda: EXECUTORS)
     _splits: dict[tuple[str, str], Data] = field(default_factory=dict)
-    _fingerprints: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.model = lru_cache(MODELS)(self._model)
@@ -87,13 +87,7 @@ class ExperimentRunner:
 
     def check_data(self, name: str) -> None:
         """Refuse a data set other than that which results of this name in the store are of."""
-        parts: list[object] = []
-        for split in ("train", "test"):
-            data = self.split(name, split)
-            # Spread over all classes, which lie one after another in a folder.
-            x, _ = data.take(torch.arange(len(data))[:: max(1, len(data) // 100)])
-            parts += [x, data.y, data.classes]
-        self.store.check_data(name, digest_of(parts))
+        self.store.check_data(name, digest_of([self.split(name, split).digest for split in ("train", "test")]))
 
     def _model(self, job: TrainJob) -> nn.Module:
         with self._finished(job):
@@ -107,10 +101,8 @@ class ExperimentRunner:
         """A trained model, or an ensemble of several, with the test set."""
         data = jobs[0].data
         test = self.split(data, "test")
-        if data not in self._fingerprints:
-            self._fingerprints[data] = data_fingerprint(test)
         name = " + ".join(map(title, jobs))
-        return EvaluatedModel.of(name, self._source(*jobs), test, self.measure, data_key=self._fingerprints[data])
+        return EvaluatedModel.of(name, self._source(*jobs), test, self.measure)
 
     def _adversarial(self, job: GenerateJob) -> AdversarialSet:
         test = self.split(job.sources[0].data, "test")

@@ -22,7 +22,7 @@ def safe_name(name: str) -> str:
         'cifar10-jpeg'
     """
     if name in ("", ".", "..") or any(character in "/\\" or not character.isprintable() for character in name):
-        raise ValueError(f"{name!a} is no name of a file")
+        raise ValueError(f"{name[:60]!a} is no name of a file")
     if len(name.encode()) > _LONGEST_NAME:
         raise ValueError(f"a name of {len(name.encode())} bytes is too long")
     return name
@@ -172,6 +172,6 @@ def format_error(error: ValueError) -> str:
         'error: Field required'
     """
     if not isinstance(error, ValidationError):
-        return str(error)
+        return "nested too deeply" if "recursion limit" in str(error) else str(error)
     first = error.errors()[0]
     return ": ".join([*([".".join(map(str, first["loc"]))] if first["loc"] else []), first["msg"]])

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+from defective.errors import InputError
 from defective.experiments.json_files import write_json
 from defective.experiments.schema import safe_name
 from defective.experiments.store import Store
@@ -36,7 +37,10 @@ def _place(document: ExhibitResult, out: Path) -> Path:
     devices = sorted({job.device_type for job in document.jobs.values()})
     # A store is read from anywhere: no name of it may lead out of the folder.
     names = ("-".join(document.data.values()), document.scale, "-".join(devices), document.exhibit)
-    data, scale, device, exhibit = map(safe_name, names)
+    try:
+        data, scale, device, exhibit = map(safe_name, names)
+    except ValueError as error:
+        raise InputError(f"{document.heading} is not exported: {error}; rename the data set") from None
     return out / data / scale / device / f"{exhibit}.json"
 
 
@@ -51,7 +55,7 @@ def _remove(file: Path) -> None:
 def _holds_all_of(document: ExhibitResult, file: Path) -> bool:
     """Whether a file is an export of the same exhibit and scale whose jobs are all in a document, done at the same time."""
     with suppress(OSError, ValueError):
-        other = ExhibitResult.from_json(file.read_text())
+        other = ExhibitResult.from_json(file.read_text(encoding="utf-8"))
         same = (other.exhibit, other.scale) == (document.exhibit, document.scale)
         return same and _done(other) != set() and _done(other) <= _done(document)
     return False

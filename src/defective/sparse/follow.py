@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.errors import InputError
-from defective.inference import as_images, check_images, evaluating
+from defective.inference import as_images, check_images, evaluating, reported
 from defective.sparse.graph import Traced
 
 PRECISIONS = ("fp32", "bf16")
@@ -69,14 +69,8 @@ def refuse_other_logits(found: Tensor, wanted: Tensor, tolerance: float) -> None
 def _logits(net: nn.Module, images: Tensor) -> Tensor:
     """What the dense net makes of the images, before anything of it is taken apart."""
     shape = f"(N, {', '.join(map(str, images.shape[1:]))})"
-    try:
-        with evaluating(net), torch.no_grad():
-            z = net(images)
-    except (InputError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"the model cannot take images of shape {shape} as example_inputs are: {reason}") from error
+    with evaluating(net), torch.no_grad(), reported(f"the model cannot take images of shape {shape} as example_inputs are"):
+        z = net(images)
     if not isinstance(z, Tensor):
         raise InputError(f"the model returned {type(z).__name__}, not logits (N, K)")
     if not z.isfinite().all():

@@ -11,8 +11,9 @@ from torch.nn.utils.parametrize import type_before_parametrizations
 
 from defective.baselines.drop import DropLayer
 from defective.errors import InputError
-from defective.inference import evaluating
+from defective.inference import evaluating, quoted
 from defective.layers import DefectMask
+from defective.machine import out_of_memory
 from defective.wrapper import site_modules, unwrapped
 
 Kind = Literal["mask", "conv", "norm", "elementwise", "add", "cat", "other"]
@@ -74,12 +75,11 @@ class Traced:
             shapes = _Shapes(fx.GraphModule(self.net, graph))
             with evaluating(net), torch.no_grad():
                 self.output = shapes.run(example_inputs)
-        except (InputError, torch.OutOfMemoryError):
-            raise
         except Exception as error:
-            reason = " ".join(str(error).split())[:300]
+            if isinstance(error, InputError) or out_of_memory(error):
+                raise
             hint = ": its forward must not branch on values" if isinstance(error, fx.proxy.TraceError) else ""
-            raise InputError(f"torch.fx cannot follow {type(net).__name__} ({reason}){hint}") from error
+            raise InputError(f"torch.fx cannot follow {type(net).__name__} ({quoted(error)}){hint}") from error
         self.shapes = shapes.found
         self.kinds = {node: self._kind(node) for node in self.nodes}
 
@@ -172,14 +172,13 @@ class _Tracer(fx.Tracer):
             if _has_backward_hooks(m) and not self.is_leaf_module(m, ""):
                 raise fx.proxy.TraceError("it has a backward hook")
             return super().call_module(m, forward, args, kwargs)
-        except InputError:
-            raise
         except Exception as error:
+            if isinstance(error, InputError) or out_of_memory(error):
+                raise
             if _holds_mask(m):
-                reason = " ".join(str(error).split())[:200]
                 raise InputError(
-                    f"torch.fx cannot follow {type(m).__name__} {self.site_names.get(m, '')!r}, which has masks inside ({reason}): it "
-                    "must not branch on values or hook derivatives; or choose sites outside it"
+                    f"torch.fx cannot follow {type(m).__name__} {self.site_names.get(m, '')!r}, which has masks inside "
+                    f"({quoted(error)}): it must not branch on values or hook derivatives; or choose sites outside it"
                 ) from error
             for node in reversed(list(self.graph.nodes)[before:]):
                 self.graph.erase_node(node)

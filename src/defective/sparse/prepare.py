@@ -9,7 +9,7 @@ from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizat
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from defective.errors import InputError
+from defective.inference import reported
 from defective.sparse.graph import has_hooks, is_timm
 from defective.wrapper import SiteWrapper
 
@@ -22,11 +22,8 @@ def copied(model: nn.Module, shared: dict[int, Tensor]) -> nn.Module:
     """
     # Pruning and the older weight norm leave weights on the module that are results, and caches are: torch copies no results.
     results = {id(tensor): tensor.detach().clone() for tensor in _attributes(model) if tensor.grad_fn is not None}
-    try:
+    with reported(f"{type(model).__name__} cannot be copied, and copy.deepcopy(model) must work"):
         made = copy.deepcopy(model, {**results, **shared})
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{type(model).__name__} cannot be copied ({reason}): copy.deepcopy(model) must work") from error
     _split_norms(made)
     return made
 

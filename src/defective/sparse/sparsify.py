@@ -52,7 +52,9 @@ class SparseNet(nn.Module):
         refuse_other_images(x, self.image_shape)
         parts = x.split(self.images_at_once if x.device.type == "cpu" else max(1, len(x)))
         with torch.autocast(x.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext():
-            z = torch.cat([self.body(part.to(self.dtype, memory_format=torch.channels_last)) for part in parts])
+            # A copy: the model may write into its images.
+            copies = (part.to(self.dtype, memory_format=torch.channels_last, copy=True) for part in parts)
+            z = torch.cat([self.body(images) for images in copies])
         return z.to(x.dtype)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

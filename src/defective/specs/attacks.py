@@ -38,6 +38,9 @@ ATTACK_OPTIONS: dict[str, dict[str, Number]] = {
 _LENGTHS = ("eps", "step_size", "sigma")
 _COUNTS = ("steps", "search_steps", "kernel_size", "scales", "neighbors")
 _SHARES = ("resize_rate", "diversity_prob")
+_POSITIVE = ("lr", "initial_const", "logit_step", "anneal")
+# More steps, or a larger number, than any attack could take; beyond it a number no longer fits a tensor.
+_LARGEST = 10**9
 
 
 class AttackSpec(Spec):
@@ -91,7 +94,7 @@ class AttackSpec(Spec):
         try:
             return cls.make(name=name, parameters=chosen)
         except InputError as error:
-            raise InputError(f"attack {text!r}: {error}") from None
+            raise InputError(f"attack {text[:80]!r}: {error}") from None
 
     def __hash__(self) -> int:
         return hash((self.name, frozenset(self.parameters.items())))
@@ -109,11 +112,13 @@ def _parse_number(text: str, key: str, value: str) -> Number:
     except (ValueError, ZeroDivisionError):
         number = math.nan
     if not math.isfinite(number):
-        raise InputError(f"attack {text!r}: {key}={value!r} is not a number or fraction such as 16/255")
+        raise InputError(f"attack {text[:80]!r}: {key[:80]}={value[:80]!r} is not a number or fraction such as 16/255")
     return int(number) if key in (*_COUNTS, "random_start", "directions") and number.is_integer() else number
 
 
 def _check_range(key: str, value: Number) -> None:
+    if not abs(value) <= _LARGEST:
+        raise ValueError(f"{key} is {str(value)[:20] if abs(value) < 10**400 else 'a huge number'}: use at most {_LARGEST:g}")
     if key in _COUNTS and (value < 1 or value != int(value)):
         raise ValueError(f"{key}={value:g} must be a whole number, at least 1")
     if key == "kernel_size" and value % 2 == 0:
@@ -126,6 +131,8 @@ def _check_range(key: str, value: Number) -> None:
         raise ValueError(f"{key}={value:g} lies outside [0, 1]: write 16/255, not 16")
     if key in _SHARES and not 0 <= value <= 1:
         raise ValueError(f"{key}={value:g} lies outside [0, 1]")
+    if key in _POSITIVE and not value > 0:
+        raise ValueError(f"{key}={value:g} must be above 0")
     if value < 0:
         raise ValueError(f"{key}={value:g} lies outside [0, inf)")
 

@@ -64,11 +64,18 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         "drops": [[drop.site, drop.keep_prob, drop.kind] for drop in drops(model)],
         "notes": notes or {},
     }
-    state = {
-        name: tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor for name, tensor in model.state_dict().items()
-    }
+    state = {name: _whole_tensor(name, tensor) for name, tensor in model.state_dict().items()}
     if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
         write_tensors(Path(path), state, about)
+
+
+def _whole_tensor(name: str, value: Any) -> Tensor:
+    if not isinstance(value, Tensor) or value.is_quantized:
+        kind = "a quantized tensor" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        raise InputError(
+            f"{name!r} of the state dict is {kind}, and safetensors holds plain tensors alone: save the model before that"
+        )
+    return value.full_tensor() if hasattr(value, "full_tensor") else value
 
 
 def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
@@ -97,7 +104,7 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
         return _rebuilt(path, tensors, about, model)
     except InputError:
         raise
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError, RuntimeError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(f"{path} is corrupt ({reason}): copy it anew, or train again") from error
 
@@ -106,6 +113,7 @@ def _rebuilt(path: Path, tensors: dict[str, Tensor], about: dict[str, Any], mode
     if model is None:
         if about["architecture"] is None:
             raise InputError(f"{path} holds a model that is not built in: pass a plain one to load into, load(path, model=net)")
+        _check_shapes(path, about["architecture"], tensors)
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             model = _construct(about["architecture"])
     inner = unwrap_model(model)
@@ -123,6 +131,18 @@ def _rebuilt(path: Path, tensors: dict[str, Tensor], about: dict[str, Any], mode
                 member.spec, member.build_options = spec.member(), None  # type: ignore[assignment]
     verify(inner)
     return model.eval()
+
+
+def _check_shapes(path: Path, architecture: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Refuse a file whose architecture needs other tensors than it holds, before any memory is taken for them."""
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        needed = _construct(architecture).state_dict()
+    for name, tensor in needed.items():
+        found = tuple(tensors[name].shape) if name in tensors else "missing"
+        if found != tuple(tensor.shape):
+            raise InputError(
+                f"{path} does not hold the model that it names: {name} is {found}, the architecture needs {tuple(tensor.shape)}"
+            )
 
 
 def _attach(model: nn.Module, tensors: dict[str, Tensor], about: dict[str, Any], path: Path) -> None:

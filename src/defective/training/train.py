@@ -105,7 +105,7 @@ def _finished(out: Path, identity: dict[str, Any]) -> Result | None:
     if not file.exists():
         return None
     try:
-        result: Result = json.loads(file.read_text())
+        result: Result = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{file} is corrupt ({error}): delete it, or choose another folder") from None
     stored = {key: result.get(key) for key in identity}
@@ -140,7 +140,7 @@ def _conclude(
     if rank_and_world_size()[0] == 0:
         notes = {key: result[key] for key in ("data", "classes", "recipe", "test_accuracy")}
         save(net, out / "model.safetensors", notes=notes)
-        write_whole(out / "result.json", lambda temporary: temporary.write_text(json.dumps(result, indent=1)))
+        write_whole(out / "result.json", lambda temporary: temporary.write_text(json.dumps(result, indent=1), encoding="utf-8"))
         (out / "state.safetensors").unlink(missing_ok=True)
     if torch.distributed.is_initialized():
         # The others may go on to read what the first has written.

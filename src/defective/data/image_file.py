@@ -1,0 +1,131 @@
+"""One image file: pixels as every viewer shows them, from the formats that are read and no others."""
+
+import re
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from defective.data.notice import notice
+from defective.errors import InputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
+# Images that are not read: refused, so that none is left out unnoticed.
+FOREIGN_SUFFIXES: tuple[str, ...] = (
+    ".apng",
+    ".avif",
+    ".dib",
+    ".dng",
+    ".eps",
+    ".exr",
+    ".hdr",
+    ".heic",
+    ".heif",
+    ".jfif",
+    ".jp2",
+    ".jpe",
+    ".jxl",
+)
+FOREIGN_SUFFIXES += (".arw", ".cr2", ".nef", ".pbm", ".pcx", ".pnm", ".psd", ".qoi", ".raw", ".sgi", ".svg", ".tga")
+# Named to Pillow, which otherwise tries all it knows: for EPS it would start Ghostscript, whatever the file is called.
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "GIF", "TIFF")
+_ORIENTATION = 0x0112
+_reading = threading.local()
+_given: set[str] = set()
+
+
+def decode(file: Path, image_size: int | None = None) -> np.ndarray:
+    """Read one image as uint8: ``(H, W)`` if it is grayscale, else ``(H, W, 3)``, turned as its EXIF orientation says.
+
+    With ``image_size`` the image is scaled until its shorter side is 8/7 of it (256 for 224) and the centre is cut out; an image that
+    has the size already is left alone.
+
+    Raises:
+        InputError: If the file is not a whole image, or has more than 8 bits per channel.
+    """
+    from PIL import Image
+
+    _reading.file = file
+    try:
+        with Image.open(file, formats=_FORMATS) as opened:
+            _check_depth(opened, file)
+            opened.load()
+            image = _upright(opened)
+            if image.mode == "P" and "transparency" in image.info:
+                # The same colours; Pillow warns of the direct way.
+                image = image.convert("RGBA")
+            if image.mode not in ("L", "RGB"):
+                image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
+            if image_size and image.size != (image_size, image_size):
+                shorter = round(image_size * 8 / 7)
+                ratio = shorter / min(image.size)
+                size = (max(shorter, round(image.width * ratio)), max(shorter, round(image.height * ratio)))
+                left, top = (size[0] - image_size) // 2, (size[1] - image_size) // 2
+                box = (left, top, left + image_size, top + image_size)
+                image = image.resize(size, Image.Resampling.BILINEAR).crop(box)
+            return np.array(image)
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError | InputError):
+            raise
+        raise InputError(f"{file} is not a whole image: {error}") from None
+    finally:
+        _reading.file = None
+
+
+def _check_depth(image: Any, file: Path) -> None:
+    """Refuse more than 8 bits per channel, of which Pillow keeps the upper 8 where there are several channels."""
+    # BGR;16 of a BMP file is 16 bits per pixel.
+    wide = image.format != "BMP" and any(";16" in str(tile[3]) for tile in image.tile)
+    if wide or image.mode.startswith(("I", "F")):
+        raise InputError(f"{file} has more than 8 bits per channel (mode {image.mode}): save it with 8 bits")
+
+
+def _upright(image: Any) -> Any:
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error):
+        # A corrupt EXIF block says nothing about the pixels.
+        notice(f"{image.filename}: its EXIF data is corrupt, the image is read as it lies")
+        return image
+
+
+@contextmanager
+def named_warnings() -> Iterator[None]:
+    """Give each kind of Pillow's warnings inside once, with the first file that causes it, and at the end of the block."""
+    found: dict[str, str] = {}
+    with collected_warnings(found):
+        yield
+    give_warnings(found)
+
+
+def give_warnings(found: dict[str, str]) -> None:
+    """Log the collected warnings of kinds that have not been logged yet."""
+    for kind in found.keys() - _given:
+        _given.add(kind)
+        notice(found[kind])
+
+
+@contextmanager
+def collected_warnings(found: dict[str, str]) -> Iterator[None]:
+    """Put what Pillow warns of, in any thread, into ``found``: by kind, with the first file that causes it."""
+
+    def keep(message: Warning | str, *where: Any, **more: Any) -> None:
+        file = getattr(_reading, "file", None)
+        if file is None:
+            show(message, *where, **more)
+        else:
+            # The numbers in it differ from file to file.
+            found.setdefault(re.sub(r"\d+", "N", str(message)), f"{file}: {' '.join(str(message).split())}")
+
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+        warnings.simplefilter("always")
+        warnings.showwarning = keep
+        yield

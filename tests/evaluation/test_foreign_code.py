@@ -1,0 +1,257 @@
+"""Models and attacks of the user's own: what they write, build or raise changes nothing else."""
+
+import pytest
+import torch
+from torch import nn
+
+from defective import AttackSpec, InputError, attacks, defect_, evaluation, sparsify
+from defective.baselines import Thermometer
+from defective.data import ImageSet
+from defective.data.stimuli import Stimuli
+from defective.evaluation import CustomAttack, EvaluatedModel
+
+CLASSES = tuple("abcd")
+SPECS = [
+    "fgsm:eps=8/255",
+    "pgd:eps=8/255,steps=3",
+    "mifgsm:eps=8/255,steps=3",
+    "difgsm:eps=8/255,steps=3",
+    "tifgsm:eps=8/255,steps=3",
+    "sifgsm:eps=8/255,steps=3",
+    "nifgsm:eps=8/255,steps=3",
+    "vmifgsm:eps=8/255,steps=3,neighbors=3",
+    "cw:steps=30,search_steps=3",
+    "boundary:steps=20",
+    "noise:sigma=8/255",
+]
+
+
+class Normalised(nn.Module):
+    """Normalises its images, in place or not."""
+
+    def __init__(self, inplace: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.inplace, self.body = inplace, nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4))
+
+    def forward(self, x):
+        return self.body(x.sub_(0.5).div_(0.25) if self.inplace else (x - 0.5) / 0.25)
+
+
+class Writes(nn.Module):
+    """Classifies, then overwrites what it was given, wherever that lies."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.how, self.body = how, nn.Sequential(nn.Flatten(), nn.Linear(192, 4))
+
+    def forward(self, x):
+        z = self.body(x * 1)
+        with torch.no_grad():
+            if self.how == "data":
+                x.data.zero_()
+            elif self.how == "numpy":
+                x.detach().cpu().numpy()[:] = 0
+            else:
+                x.detach().fill_(0.3)
+        return z
+
+
+class Cached(nn.Sequential):
+    """Keeps a tensor that its first call makes, as position tables and normalisers do."""
+
+    def forward(self, x):
+        self.mean = self.mean if hasattr(self, "mean") else torch.full((1, 3, 1, 1), 2.0)
+        return super().forward(x * self.mean)
+
+
+def lazy():
+    torch.manual_seed(0)
+    return Cached(nn.LazyConv2d(4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(4))
+
+
+class Fails(nn.Module):
+    """Raises where gradients are on."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error, self.body = error, nn.Sequential(nn.Flatten(), nn.Linear(192, 4))
+
+    def forward(self, x):
+        if torch.is_grad_enabled():
+            raise self.error
+        return self.body(x)
+
+
+@pytest.fixture
+def x():
+    return torch.rand(20, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def y(x):
+    return Normalised(False)(x).argmax(1)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_an_attack_gives_what_it_gives_for_the_model_that_writes_nothing(x, y, spec):
+    given = x.clone()
+    attack = [attacks.from_spec(AttackSpec.parse(spec))(Normalised(inplace), given, y) for inplace in (False, True)]
+    assert torch.equal(*attack) and torch.equal(given, x)
+    assert not torch.equal(attack[0], x)
+
+
+def test_lspga_with_a_model_that_writes(x, y):
+    def model(inplace):
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Hardtanh(0, 1, inplace=inplace), Thermometer(8), nn.Flatten(), nn.Linear(1536, 4))
+
+    found = [attacks.lspga(model(inplace), x, y, eps=0.1, generator=torch.Generator()) for inplace in (False, True)]
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("how", ["data", "numpy", "detach"])
+def test_what_a_model_overwrites_is_a_copy(x, how):
+    given, model = x.clone(), Writes(how)
+    y = model.body(x).argmax(1)
+    for spec in ("pgd:eps=8/255,steps=3", "cw:steps=30,search_steps=3", "boundary:steps=20"):
+        found = attacks.from_spec(AttackSpec.parse(spec))(model, given, y)
+        assert torch.equal(found, attacks.from_spec(AttackSpec.parse(spec))(model.body, x, y)) and torch.equal(given, x)
+    assert evaluation.accuracy(model, given, y) == 1 and torch.equal(given, x)
+
+
+def test_metrics_and_conversion_leave_the_tensors_alone(x, y):
+    model, given = Normalised(True), x.clone()
+    assert evaluation.accuracy(model, given, y) == 1
+    assert evaluation.defense_rate(model, given, y, given) == 1
+    evaluation.shape_bias(model, given, y, (y + 1) % 4)
+    evaluation.corruption_curve(model, given, y, "noise", strengths=[8])
+    defect_(model, 0.5, sites=["body.0"], example_inputs=given)
+    fast = sparsify(model.eval(), given)
+    assert torch.allclose(fast(given), model(given.clone()), atol=1e-4)
+    attacks.fgsm(fast, given, y, eps=0.1)
+    assert torch.equal(given, x)
+
+
+def test_an_evaluation_gives_the_same_numbers_for_a_model_that_writes(x, y):
+    data = ImageSet("few", "test", (x * 255).byte(), y, CLASSES)
+    stimuli = Stimuli((data.x, y, (y + 1) % 4), (data.x, y), (data.x, y), 0, 0)
+    attack = CustomAttack("own", lambda model, x, y: (x.add_(0.1).clamp_(0, 1), model(x), x)[2])
+    options = {"samples": 10, "decision": "boundary:steps=20", "confidence": 0.0, "stimuli": stimuli}
+    documents = []
+    for inplace in (False, True):
+        models = {"n": Normalised(inplace)}
+        found = evaluation.evaluate(models, data, attacks=["fgsm:eps=8/255", attack], **options)
+        documents.append(found.as_dict())
+        assert torch.equal(data.x, (x * 255).byte())
+    assert documents[0] == documents[1]
+
+
+def test_an_attack_that_leaves_gradients_modes_and_switches_behind(x, y):
+    def attack(model, x, y):
+        nn.functional.cross_entropy(model(x), y).backward()
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        y.zero_()
+        torch.set_grad_enabled(False)
+        model.train()
+        return x
+
+    data, model = ImageSet("few", "test", (x * 255).byte(), y, CLASSES), Normalised(False)
+    weight = model.body[0].weight
+    weight.grad = torch.ones_like(weight)
+    try:
+        evaluation.evaluate({"n": model}, data, attacks=[attack], parts=("transfer",), samples=5)
+        assert torch.is_grad_enabled()
+    finally:
+        torch.set_grad_enabled(True)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert torch.equal(weight.grad, torch.ones_like(weight)) and model.body[0].bias.grad is None
+
+
+@pytest.mark.parametrize("first", ["accuracy", "evaluate", "fgsm", "cw", "boundary"])
+def test_what_a_model_builds_at_its_first_call_can_be_attacked_and_trained(x, first):
+    model, labels = lazy(), torch.arange(20) % 4
+    if first == "accuracy":
+        evaluation.accuracy(model, x, labels)
+    elif first == "evaluate":
+        data = ImageSet("few", "test", (x * 255).byte(), labels, CLASSES)
+        assert not evaluation.evaluate({"n": model}, data, parts=("noise",), samples=4).skipped
+    else:
+        options = {"fgsm": {"eps": 0.1}}.get(first, {"steps": 3})
+        getattr(attacks, first)(model, x, labels, **options)
+    assert attacks.fgsm(model, x, labels, eps=0.1).shape == x.shape
+    model.train()(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_attacks_run_inside_inference_mode(x, y):
+    options = {"eps": 0.1, "step_size": 0.1, "steps": 2}
+    models = [Normalised(inplace) for inplace in (False, True)]
+    wanted = [attacks.pgd(models[0], x, y, **options), attacks.cw(models[0], x, y, steps=30)]
+    with torch.inference_mode():
+        given, labels = x.clone(), y.clone()
+        found = [attacks.pgd(models[1], given, labels, **options), attacks.cw(models[1], given, labels, steps=30)]
+    assert all(map(torch.equal, found, wanted))
+
+
+MEMORY = [
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"
+    ),
+    RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+]
+
+
+@pytest.mark.parametrize("error", MEMORY, ids=repr)
+def test_out_of_memory_is_never_taken_for_something_else(x, y, error):
+    data = ImageSet("few", "test", (x * 255).byte(), y, CLASSES)
+    with pytest.raises(type(error)) as caught:
+        evaluation.evaluate({"n": Fails(error)}, data, parts=("noise",), samples=4)
+    assert caught.value is error
+    for spec in ("fgsm:eps=8/255", "cw:steps=2"):
+        with pytest.raises(type(error)) as caught:
+            attacks.from_spec(AttackSpec.parse(spec))(Fails(error), x, y)
+        assert caught.value is error
+
+
+def test_a_real_error_of_the_gradient_pass_is_named_and_quoted(x, y):
+    data = ImageSet("few", "test", (x * 255).byte(), y, CLASSES)
+    with pytest.raises(InputError, match=r"^n: the model cannot take images .*: KeyError: 'scale'"):
+        evaluation.evaluate({"n": Fails(KeyError("scale"))}, data, parts=("noise",), samples=4)
+
+    class Backward(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, gradient):
+            raise ValueError("half done")
+
+    class Broken(Fails):
+        def forward(self, x):
+            return self.body(Backward.apply(x))
+
+    with pytest.raises(InputError, match=r"^n: the gradient of the model cannot be computed: ValueError: half done"):
+        EvaluatedModel.of("n", Broken(ValueError()), data)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda z: z.detach(), lambda z: torch.from_numpy(z.numpy()), lambda z: z.argmax(1)[:, None] - torch.arange(4.0)],
+    ids=["detach", "numpy", "argmax"],
+)
+def test_a_model_without_a_gradient_is_known_as_such(x, y, function):
+    class Without(Fails):
+        def forward(self, x):
+            return function(self.body(x))
+
+    data = ImageSet("few", "test", (x * 255).byte(), y, CLASSES)
+    assert not EvaluatedModel.of("n", Without(ValueError()), data).differentiable
+    for attack in (attacks.cw, lambda *args: attacks.fgsm(*args, eps=0.1)):
+        with pytest.raises(InputError, match="the model's logits have no gradient"):
+            attack(Without(ValueError()), x, y)
