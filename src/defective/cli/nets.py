@@ -1,7 +1,7 @@
 """``defective models`` and ``defective describe``."""
 
 import math
-from pathlib import Path
+import os
 from typing import Annotated, Any
 
 import torch
@@ -88,7 +88,8 @@ def describe(
         "width_mult": width_mult,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    if net and Path(net).exists():
+    # Unlike Path.exists it is False for what cannot be a path.
+    if net and os.path.exists(net):  # noqa: PTH110
         if given:
             raise InputError(f"{net} is a checkpoint, which knows its own {next(iter(given))}: leave the option out")
         model = load(net)

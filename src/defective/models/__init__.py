@@ -99,6 +99,8 @@ def construct(
         ("in_chans", in_chans, 1),
         ("image_size", image_size, 16),
     ):
+        if not isinstance(value, int):
+            raise InputError(f"{label} {value!r} is not a whole number")
         if value < least:
             raise InputError(f"{label} {value} is too small: it must be at least {least}")
     shape: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
