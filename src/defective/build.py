@@ -6,7 +6,7 @@ from torch import nn
 from defective.baselines import drop_, thermometer_
 from defective.masks import checked_seed, live_count, named_generator
 from defective.models import ZOO, Ensemble, channel_widths, construct
-from defective.specs import NetSpec
+from defective.specs import Architecture, NetSpec
 from defective.surgery import defect_
 
 
@@ -82,7 +82,7 @@ def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, imag
     # The released DC and x2 nets are ResNet-18s with one projection shortcut more than the plain one.
     project_first = spec.arch == "resnet18" and spec.placement == "authors" and (spec.narrows or spec.widen)
     shape = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
-    net = construct(spec.arch, widths, **shape, project_first=project_first)
+    net = construct(Architecture.make(name=spec.arch, widths=tuple(widths), **shape, project_first=project_first))
     if spec.thermometer:
         thermometer_(net, spec.thermometer)
     if not spec.narrows:
