@@ -113,7 +113,6 @@ TRAINING = [
     (f"{TRAIN} --out notes.txt", "notes.txt is a file"),
     (f"{TRAIN} --out notes.txt/deeper", "notes.txt is a file"),
     (f"{TRAIN} --out other-run", "other-run holds another training run (its net differs)"),
-    (f"{TRAIN} --out corrupt-run", "corrupt-run/result.json is corrupt"),
     (f"{TRAIN} --out begun-run", "begun-run/state.safetensors"),
     # One step an epoch: the loss before it is finite, the net after it is not.
     (f"{TRAIN} --epochs 1 --lr 1e30", "step of epoch 1 (learning rate 1e+30)"),
