@@ -81,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise
             fail(_usage(error))
             return 2
+        if isinstance(error, MemoryError) and str(error):
+            fail(f"out of memory: {error}; lower --batch-size")
+            return 2
         where = " on the device" if isinstance(error, torch.OutOfMemoryError) else ""
         fail(f"out of memory{where}: lower --batch-size{', or choose --device cpu' if where else ''}; finished work is kept")
     except (BrokenPipeError, SystemExit) as error:
@@ -94,8 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         fail(f"{where}{error.strerror or error}{'; make room or choose another place, finished work is kept' if full else ''}")
-    except KeyboardInterrupt:
-        fail("interrupted; epochs, chunks and jobs that were finished are stored, and the same command resumes after them")
+    except KeyboardInterrupt as error:
+        stored = f"{error}; " if str(error) else ""
+        fail(f"interrupted; {stored}chunks and jobs that were finished are stored, and the same command resumes after them")
         return 130
     except Exception as error:
         if not hasattr(error, "format_message"):

@@ -29,7 +29,8 @@ def attack(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="Model to attack: a checkpoint, a folder of train, module:factory, or several joined by +."
+            metavar="MODEL",
+            help="Model to attack: a checkpoint, a folder of train, module:factory (its code is run), or several joined by +.",
         ),
     ],
     data: DataOption,
