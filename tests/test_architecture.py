@@ -45,10 +45,12 @@ LEVELS = {
     "statistics": 1,
     "tables": 1,
     "errors": 0,
+    "text": 0,
+    "interrupts": 0,
     "_version": 0,
 }
 # What plans and specs may be read with, on a machine that has no torch.
-PLAIN = {"paper", "specs", "statistics", "errors", "progress", "_version"}
+PLAIN = {"paper", "specs", "statistics", "errors", "text", "progress", "_version"}
 
 
 def imported_packages(file: Path) -> set[str]:

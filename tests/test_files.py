@@ -226,3 +226,15 @@ def test_a_user_without_a_home_gets_a_cache_for_this_process(monkeypatch, caplog
     assert first == second and first.is_dir() and not any(first.iterdir())
     (record,) = caplog.records
     assert "could not determine the home directory; set DEFECTIVE_CACHE" in record.getMessage()
+
+
+def test_a_cache_that_cannot_be_written_is_read(monkeypatch, caplog, tmp_path):
+    (tmp_path / "downloads" / "mnist").mkdir(parents=True)
+    monkeypatch.setenv("DEFECTIVE_CACHE", str(tmp_path))
+
+    def refuse(folder):
+        raise InputError(f"{folder} must not be written")
+
+    monkeypatch.setattr("defective.files.check_folder", refuse)
+    assert cache_folder("downloads/mnist") == tmp_path and not caplog.records
+    assert cache_folder("downloads/cifar10") == cache_folder() != tmp_path and len(caplog.records) == 1

@@ -28,8 +28,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Example:
         >>> import tempfile
         >>> target = Path(tempfile.mkdtemp()) / "a.txt"
-        >>> write_whole(target, lambda temporary: temporary.write_text("done"))
-        >>> target.read_text()
+        >>> write_whole(target, lambda temporary: temporary.write_text("done", "utf-8"))
+        >>> target.read_text("utf-8")
         'done'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,16 +61,6 @@ def _made(path: Path) -> int:
         return S_IMODE(os.fstat(descriptor).st_mode)
     finally:
         os.close(descriptor)
-
-
-def as_text(name: str) -> str:
-    r"""The name of a file as text that can be shown and stored: bytes that are no text are written as their numbers.
-
-    Example:
-        >>> as_text("caf\udce9"), as_text("café")
-        ('caf\\xe9', 'café')
-    """
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def check_path(text: str) -> None:
@@ -115,27 +105,32 @@ def check_file(path: Path) -> None:
     check_folder(path.parent)
 
 
-def cache_folder() -> Path:
+def cache_folder(holding: str = "") -> Path:
     """Where downloads and decoded images are kept: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder.
 
-    Where a user has no folder that can be written, it is a temporary one that goes with the process, after one warning.
+    Where that folder cannot be written, it is a temporary one that goes with the process, after one warning.
+
+    Args:
+        holding: A file or folder below it: where that is there, it is read, and the folder need not be written.
     """
     from platformdirs import user_cache_path
 
-    if chosen := os.environ.get("DEFECTIVE_CACHE"):
-        return Path(chosen).expanduser()
+    chosen = os.environ.get("DEFECTIVE_CACHE")
     try:
-        # It asks for the home folder, which a user in a container may not have.
-        folder = user_cache_path("defective")
-        check_folder(folder)
+        # Both ask for the home folder, which a user in a container may not have.
+        folder = Path(chosen).expanduser() if chosen else user_cache_path("defective")
+        if not holding or not (folder / holding).exists():
+            check_folder(folder)
     except (RuntimeError, InputError) as error:
         return Path(_temporary_cache(str(error)).name)
     return folder
 
 
-@lru_cache(1)
+@lru_cache
 def _temporary_cache(reason: str) -> tempfile.TemporaryDirectory[str]:
-    logging.getLogger("defective").warning("nothing is kept for the next command: %s; set DEFECTIVE_CACHE to a folder", reason)
+    logging.getLogger("defective").warning(
+        "nothing is kept for the next command: %s; set DEFECTIVE_CACHE to another folder", reason
+    )
     return tempfile.TemporaryDirectory(prefix="defective-")
 
 
