@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialized
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -142,7 +143,30 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any])
     plain = _apart(tensors)
     # A list, where a file without checksums has the document itself; one key, as safetensors gives several no fixed order.
     metadata = {"defective": json.dumps([about, _checksums(plain, about)], sort_keys=True)}
-    write_whole(path, lambda temporary: save_file(plain, temporary, metadata))
+    if _is_utf8(path):
+        write_whole(path, lambda temporary: save_file(plain, temporary, metadata))
+    else:
+        write_whole(path, lambda temporary: temporary.write_bytes(serialized(plain, metadata)))
+
+
+def _is_utf8(path: Path) -> bool:
+    """Whether the name of a file is text, as safetensors wants it."""
+    try:
+        return bool(os.fsencode(path).decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
+
+
+@contextmanager
+def _named_in_utf8(path: Path) -> Iterator[Path]:
+    """The path of an existing file, or another that leads there, as safetensors wants it."""
+    if _is_utf8(path):
+        yield path
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder, "file.safetensors")
+            link.symlink_to(path.absolute())
+            yield link
 
 
 def _checksums(tensors: dict[str, Tensor], about: dict[str, Any]) -> dict[str, int]:
@@ -200,7 +224,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any], dict[str, int] | 
     if not path.is_file():
         raise missing
     try:
-        with safe_open(path, "pt") as stored:
+        with _named_in_utf8(path) as named, safe_open(named, "pt") as stored:
             yield stored, *_document(path, (stored.metadata() or {}).get("defective"))
     except FileNotFoundError:
         # It went a moment ago, as the state of a run that ends does.
