@@ -86,11 +86,11 @@ def _data(scratch: Path, *, smoke: bool) -> str:
 def missing(out: Path) -> list[str]:
     """What a complete run leaves and this one has not."""
     bench = out / "bench.json"
-    rows = {entry["row"] for entry in json.loads(bench.read_text())["rows"]} if bench.exists() else set()
+    rows = {entry["row"] for entry in json.loads(bench.read_text("utf-8"))["rows"]} if bench.exists() else set()
     gaps = [f"bench row {row}" for row in ROWS if row not in rows]
     for name in ("core", "table9"):
         files = list(out.glob(f"*-{name}.json"))
-        cells = [cell for file in files for cell in json.loads(file.read_text())["cells"]]
+        cells = [cell for file in files for cell in json.loads(file.read_text("utf-8"))["cells"]]
         gaps += [] if cells else [name]
         gaps += [f"{name}: {cell['row']}, {cell['column']}" for cell in cells if not cell["jobs"]]
     return gaps

@@ -64,7 +64,7 @@ def run(rows: Sequence[Row], settings: Settings, file: Path, log: Callable[[str]
             shown.reset(bars)
         entry = _entry(row, settings, found, time.perf_counter() - started)
         document["rows"] = merged(document["rows"], entry)
-        write_whole(file, lambda temporary: temporary.write_text(json.dumps(document, indent=1)))
+        write_whole(file, lambda temporary: temporary.write_text(json.dumps(document, indent=1), "utf-8"))
     return document
 
 
@@ -77,7 +77,7 @@ def read(file: Path) -> dict[str, Any]:
     if not file.exists():
         return {"rows": []}
     try:
-        document = json.loads(file.read_text())
+        document = json.loads(file.read_text("utf-8"))
         if not all({"row", "on", "lines"} <= set(entry) for entry in document["rows"]):
             raise KeyError
     except (ValueError, KeyError, TypeError):

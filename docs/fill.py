@@ -110,7 +110,7 @@ def _data(result: ExhibitResult) -> str:
 
 def bench(names: str, folder: Path) -> str:
     """Ratios that the machines of ``results/bench/`` measured, all or those of some lines, or what these machines are."""
-    documents = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
+    documents = [json.loads(file.read_text("utf-8")) for file in sorted(folder.glob("*.json"))]
     return benchmark.machines(documents) if names == "machines" else benchmark.table(documents, names.split())
 
 
@@ -165,12 +165,12 @@ def _held(counts: Mapping[Verdict, int], none: str) -> str:
 
 
 def _read(file: Path) -> ExhibitResult:
-    return ExhibitResult.from_json(file.read_text())
+    return ExhibitResult.from_json(file.read_text("utf-8"))
 
 
 if __name__ == "__main__":
     for page in pages():
-        before = page.read_text()
+        before = page.read_text("utf-8")
         if (after := filled(before)) != before:
-            page.write_text(after)
+            page.write_text(after, "utf-8")
             sys.stdout.write(f"{page.relative_to(ROOT)}\n")

@@ -45,10 +45,12 @@ LEVELS = {
     "statistics": 1,
     "tables": 1,
     "errors": 0,
+    "text": 0,
+    "interrupts": 0,
     "_version": 0,
 }
 # What plans and specs may be read with, on a machine that has no torch.
-PLAIN = {"paper", "specs", "statistics", "errors", "progress", "_version"}
+PLAIN = {"paper", "specs", "statistics", "errors", "text", "progress", "_version"}
 
 
 def imported_packages(file: Path) -> set[str]:
@@ -117,3 +119,13 @@ def test_import_touches_few_packages():
     code = "import defective, sys; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
     assert not loaded & {"typer", "rich", "matplotlib", "jinja2", "pooch", "PIL", "requests", "foolbox", "art"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_files_of_text_are_utf8_in_every_locale(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            position = {"read_text": 0, "write_text": 1}.get(node.func.attr)
+            if position is not None:
+                named = any(keyword.arg == "encoding" for keyword in node.keywords)
+                assert named or len(node.args) > position, f"line {node.lineno}: name the encoding"

@@ -226,3 +226,23 @@ def test_a_user_without_a_home_gets_a_cache_for_this_process(monkeypatch, caplog
     assert first == second and first.is_dir() and not any(first.iterdir())
     (record,) = caplog.records
     assert "could not determine the home directory; set DEFECTIVE_CACHE" in record.getMessage()
+
+
+def test_a_cache_that_cannot_be_written_is_read(monkeypatch, caplog, tmp_path):
+    (tmp_path / "downloads" / "mnist").mkdir(parents=True)
+    monkeypatch.setenv("DEFECTIVE_CACHE", str(tmp_path))
+
+    def refuse(folder):
+        raise InputError(f"{folder} must not be written")
+
+    monkeypatch.setattr("defective.files.check_folder", refuse)
+    assert cache_folder("downloads/mnist") == tmp_path and not caplog.records
+    assert cache_folder("downloads/cifar10") == cache_folder() != tmp_path and len(caplog.records) == 1
+
+
+def test_a_file_whose_name_is_no_text_is_written_and_read(tmp_path):
+    file = tmp_path / "r\udce9seau" / "caf\udce9.safetensors"
+    write_tensors(file, TENSORS, {"n": 1})
+    tensors, about = read_tensors(file)
+    assert about == {"n": 1} and all(torch.equal(tensors[name], tensor) for name, tensor in TENSORS.items())
+    assert names(file.parent) == [file.name]

@@ -99,3 +99,12 @@ def test_it_is_no_mistake_of_the_user():
 def test_a_bar_may_move_after_the_deadline(visible, clock, capsys):
     with until(0):
         count_to_three()
+
+
+@pytest.mark.parametrize("visible", [True], indirect=True)
+def test_names_are_shown_literally(visible, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress_bar("[/b] :factory: \x1b[31m", 1) as advance:
+        advance(1, note="[x] \x07")
+    err = capsys.readouterr().err
+    assert r"[/b] :factory: \x1b[31m" in err and r"[x] \x07" in err

@@ -1,5 +1,9 @@
 """Defective convolutional networks: CNNs in which a fixed random subset of neurons always outputs zero."""
 
+# isort: off
+from defective import interrupts  # noqa: F401 - first: a command that is stopped while torch is loaded says so in one line
+
+# isort: on
 from defective import attacks, evaluation
 from defective._version import __version__
 from defective.build import build

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialized
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -28,8 +29,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Example:
         >>> import tempfile
         >>> target = Path(tempfile.mkdtemp()) / "a.txt"
-        >>> write_whole(target, lambda temporary: temporary.write_text("done"))
-        >>> target.read_text()
+        >>> write_whole(target, lambda temporary: temporary.write_text("done", "utf-8"))
+        >>> target.read_text("utf-8")
         'done'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,16 +62,6 @@ def _made(path: Path) -> int:
         return S_IMODE(os.fstat(descriptor).st_mode)
     finally:
         os.close(descriptor)
-
-
-def as_text(name: str) -> str:
-    r"""The name of a file as text that can be shown and stored: bytes that are no text are written as their numbers.
-
-    Example:
-        >>> as_text("caf\udce9"), as_text("café")
-        ('caf\\xe9', 'café')
-    """
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def check_path(text: str) -> None:
@@ -115,27 +106,32 @@ def check_file(path: Path) -> None:
     check_folder(path.parent)
 
 
-def cache_folder() -> Path:
+def cache_folder(holding: str = "") -> Path:
     """Where downloads and decoded images are kept: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder.
 
-    Where a user has no folder that can be written, it is a temporary one that goes with the process, after one warning.
+    Where that folder cannot be written, it is a temporary one that goes with the process, after one warning.
+
+    Args:
+        holding: A file or folder below it: where that is there, it is read, and the folder need not be written.
     """
     from platformdirs import user_cache_path
 
-    if chosen := os.environ.get("DEFECTIVE_CACHE"):
-        return Path(chosen).expanduser()
+    chosen = os.environ.get("DEFECTIVE_CACHE")
     try:
-        # It asks for the home folder, which a user in a container may not have.
-        folder = user_cache_path("defective")
-        check_folder(folder)
+        # Both ask for the home folder, which a user in a container may not have.
+        folder = Path(chosen).expanduser() if chosen else user_cache_path("defective")
+        if not holding or not (folder / holding).exists():
+            check_folder(folder)
     except (RuntimeError, InputError) as error:
         return Path(_temporary_cache(str(error)).name)
     return folder
 
 
-@lru_cache(1)
+@lru_cache
 def _temporary_cache(reason: str) -> tempfile.TemporaryDirectory[str]:
-    logging.getLogger("defective").warning("nothing is kept for the next command: %s; set DEFECTIVE_CACHE to a folder", reason)
+    logging.getLogger("defective").warning(
+        "nothing is kept for the next command: %s; set DEFECTIVE_CACHE to another folder", reason
+    )
     return tempfile.TemporaryDirectory(prefix="defective-")
 
 
@@ -147,7 +143,30 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any])
     plain = _apart(tensors)
     # A list, where a file without checksums has the document itself; one key, as safetensors gives several no fixed order.
     metadata = {"defective": json.dumps([about, _checksums(plain, about)], sort_keys=True)}
-    write_whole(path, lambda temporary: save_file(plain, temporary, metadata))
+    if _is_utf8(path):
+        write_whole(path, lambda temporary: save_file(plain, temporary, metadata))
+    else:
+        write_whole(path, lambda temporary: temporary.write_bytes(serialized(plain, metadata)))
+
+
+def _is_utf8(path: Path) -> bool:
+    """Whether the name of a file is text, as safetensors wants it."""
+    try:
+        return bool(os.fsencode(path).decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
+
+
+@contextmanager
+def _named_in_utf8(path: Path) -> Iterator[Path]:
+    """The path of an existing file, or another that leads there, as safetensors wants it."""
+    if _is_utf8(path):
+        yield path
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder, "file.safetensors")
+            link.symlink_to(path.absolute())
+            yield link
 
 
 def _checksums(tensors: dict[str, Tensor], about: dict[str, Any]) -> dict[str, int]:
@@ -205,7 +224,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any], dict[str, int] | 
     if not path.is_file():
         raise missing
     try:
-        with safe_open(path, "pt") as stored:
+        with _named_in_utf8(path) as named, safe_open(named, "pt") as stored:
             yield stored, *_document(path, (stored.metadata() or {}).get("defective"))
     except FileNotFoundError:
         # It went a moment ago, as the state of a run that ends does.

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from time import monotonic
 
 from defective.errors import OutOfTime
+from defective.text import one_line
 
 Advance = Callable[..., None]
 # Called as progress(description, total, unit="images"); yields what is called with each number of finished units.
@@ -94,18 +95,18 @@ def progress_bar(description: str, total: int, *, unit: str = "") -> Iterator[Ad
     # One line at any width: description and bar share what the numbers leave.
     whole = Column(no_wrap=True)
     columns = (
-        TextColumn("{task.description}", table_column=Column(ratio=2, no_wrap=True, overflow="ellipsis")),
+        TextColumn("{task.description}", markup=False, table_column=Column(ratio=2, no_wrap=True, overflow="ellipsis")),
         BarColumn(None, table_column=Column(ratio=1)),
         Speed(whole),
-        TextColumn("{task.fields[note]}", table_column=whole),
+        TextColumn("{task.fields[note]}", markup=False, table_column=whole),
         TimeRemainingColumn(table_column=whole),
     )
     with Progress(*columns, console=Console(stderr=True), expand=True) as bar:
-        task = bar.add_task(description, total=total, note="")
+        task = bar.add_task(one_line(description), total=total, note="")
 
         def advance(n: int = 1, note: str = "") -> None:
             if note:
-                bar.update(task, note=note)
+                bar.update(task, note=one_line(note))
             bar.advance(task, n)
 
         yield advance

@@ -11,7 +11,7 @@ ROWS = [
 
 def test_a_table_is_written_for_the_width_of_the_terminal(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "60")
-    print_table("Title", COLUMNS, ROWS, note="a note\nanother")
+    print_table("Title", COLUMNS, ROWS, "a note", "another")
     out = capsys.readouterr().out
     assert all(len(line) <= 60 for line in out.splitlines())
     assert out.startswith("Title\n") and out.endswith("a note\nanother\n")
@@ -24,7 +24,7 @@ def test_an_error_is_one_line(capsys):
 
 def test_no_control_character_of_a_name_reaches_the_terminal(capsys):
     fail("no file a\x1b[31m\x07b")
-    assert capsys.readouterr().err == "error: no file a [31m b\n"
+    assert capsys.readouterr().err == "error: no file a\\x1b[31m\\x07b\n"
 
 
 def test_json_is_one_document(capsys):

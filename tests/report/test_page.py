@@ -74,3 +74,8 @@ def test_forgotten_content_is_an_error_and_leaves_no_page(tmp_path, missing):
     with pytest.raises(UndefinedError, match=missing):
         write_page(tmp_path / "page.html", **content)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_no_text_is_shown_by_its_bytes(page):
+    html = page(title="caf\udce9\x1b[31m", lead="half \ud800 & more\nlines")
+    assert r"<title>caf\xe9\x1b[31m</title>" in html and "half \\ud800 &amp; more\nlines" in html

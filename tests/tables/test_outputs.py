@@ -138,7 +138,7 @@ def test_a_narrow_terminal_shows_exactly_this():
     ]
 
 
-@pytest.mark.parametrize("width", [26, 30, 40, 60, 80, 200])
+@pytest.mark.parametrize("width", [18, 22, 26, 30, 40, 60, 80, 200])
 def test_no_number_is_broken_at_any_width(width):
     numbers = ("100.0 (99.2–100.0)", "12.3 (10.1–14.8)", "45.6 (41.2–50.0)")
     columns = ("model", "accuracy %", "pgd:eps=16/255, step_size=1/255, steps=20 on source", "fgsm:eps=16/255 on another")
@@ -148,7 +148,7 @@ def test_no_number_is_broken_at_any_width(width):
     assert all(number in text for number in numbers) and "Title" in text and "a note" in text
 
 
-@pytest.mark.parametrize(("columns", "longest"), [("", 200), ("0", 200), ("60", 60), ("5", 26)])
+@pytest.mark.parametrize(("columns", "longest"), [("", 200), ("0", 200), ("60", 60), ("22", 22), ("5", 12)])
 def test_the_width_is_that_of_the_environment_if_it_is_one(monkeypatch, columns, longest):
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setattr(sys, "stdout", io.StringIO())
@@ -227,10 +227,27 @@ def test_no_cell_is_an_argument_or_a_ligature_of_latex(text, escaped):
     assert rf"{escaped} \\" in format_table(Table(("a",), ((text,),)), "latex").splitlines()
 
 
-def test_a_line_break_in_a_cell_ends_no_row():
-    table = Table(("a", "b"), (("two\nlines", "\x1b[31mred"),))
-    assert "| two lines | \\[31mred |" in format_table(table, "markdown")
-    assert "\x1b" not in format_table(table, "terminal", 80)
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("two\nlines", r"two\nlines"),
+        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        ("\x9b1m", r"\x9b1m"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+        ("caf\udce9", r"caf\xe9"),
+        ("half \ud800", r"half \ud800"),
+        ("a\0b", r"a\x00b"),
+    ],
+)
+def test_a_character_that_shows_nothing_is_an_escape_in_every_output(text, escaped):
+    table = Table(("a", "b"), ((text, "c"),), title=text, headings=(text,), notes=(text,))
+    assert format_table(table, "terminal", 80).count(escaped) == 4
+    assert markdown_cells(table) == ["a", "b", escaped, "", escaped, "c"]
+    assert format_table(table, "html").count(escaped) == 4
+    tex = format_table(table, "latex").replace(r"\textbackslash{}", "\\").replace("{[}", "[")
+    assert tex.count(escaped) == 4
+    for output in ("terminal", "markdown", "html", "latex"):
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]", format_table(table, output))
 
 
 @pytest.mark.parametrize(

@@ -4,24 +4,25 @@ Exit code 0: done. 1: a check failed. 2: bad input, reported on one line of stan
 """
 
 import errno
-import io
-import os
-import signal
+import shutil
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import torch
 import typer
 from pydantic import ValidationError
 
+from defective._version import __version__
 from defective.cli import attack, data, demo, evaluate, nets, report, reproduce, store, train
-from defective.cli.console import fail
+from defective.cli.console import fail, forget_output, prepared_output, say
 from defective.errors import InputError
+from defective.interrupts import STOPPED, interruptible
 from defective.machine import keep_freed_memory, out_of_memory
 from defective.progress import shown
+
+# Below it, help is printed without panels.
+PANEL_WIDTH = 60
 
 app = typer.Typer(
     help="Defective convolutional networks: build, train, attack, evaluate, rerun the paper.",
@@ -45,9 +46,7 @@ app.add_typer(store.app, name="store")
 @app.callback(invoke_without_command=True)
 def _root(context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
     if version:
-        from defective import __version__
-
-        typer.echo(__version__)
+        say(__version__)
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -55,22 +54,15 @@ def _root(context: typer.Context, version: bool = typer.Option(False, "--version
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    progress = shown.set(True)
     keep_freed_memory()
-    for name in ("stdout", "stderr"):
-        # Python's name for a stream that was closed before it began.
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open to the end
-        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
-            # A character that the terminal lacks must not cost the work behind the line.
-            stream.reconfigure(errors="backslashreplace")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # As an interrupt: locks are released, and no temporary file stays.
-        with suppress(ValueError):
-            # Not the main thread.
-            signal.signal(number, signal.default_int_handler)
+    with prepared_output(), interruptible():
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    progress = shown.set(True)
     try:
-        code = _invoke(list(sys.argv[1:] if arguments is None else arguments))
+        code = _invoke(arguments)
         sys.stdout.flush()
         return code
     except InputError as error:
@@ -90,8 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output is gone, which rich makes an exit with 1.
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
             raise
-        # Leave nothing for the interpreter to flush into the closed pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_output()
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -100,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         stored = f"{error}; " if str(error) else ""
         fail(f"interrupted; {stored}chunks and jobs that were finished are stored, and the same command resumes after them")
-        return 130
+        return STOPPED
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
@@ -112,6 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _invoke(arguments: list[str]) -> int:
     """Do what the arguments say; not by ``command.main()``, which keeps an interrupt and a closed pipe to itself."""
+    # The panels of rich cut what does not fit in them; plain text does not.
+    app.rich_markup_mode = "markdown" if shutil.get_terminal_size().columns >= PANEL_WIDTH else None
     command = typer.main.get_command(app)
     try:
         with command.make_context("defective", arguments) as context:

@@ -76,4 +76,4 @@ def attack(
         print_json({**document, "fooled": fooled.as_dict()})
         return
     rows = [(name, str(chosen), f"{len(made.y):,}", percent(fooled))]
-    print_table(f"Adversarial examples of {test.name}", ("model", "attack", "images", "fooled %"), rows, note=f"written to {out}")
+    print_table(f"Adversarial examples of {test.name}", ("model", "attack", "images", "fooled %"), rows, f"written to {out}")

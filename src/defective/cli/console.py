@@ -1,15 +1,19 @@
 """What the command line prints: tables for people, one JSON document for programs, errors on one line."""
 
+import io
 import json
+import logging
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from defective.tables import Table, format_table
-from defective.tables.table import one_line
+from defective.text import one_line, visible
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 DataOption = Annotated[
@@ -30,16 +34,81 @@ MAX_SEED = 1 << 48
 SeedOption = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed.")]
 
 
+class _StandardError:
+    """Standard error whose reader may go away: what nobody reads must not end the work."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return int(self._stream.write(text))
+        except BrokenPipeError:
+            _discard(self._stream)
+            return len(text)
+
+
+class _Warnings(logging.Handler):
+    """Messages of the library as lines of the command."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        warn(record.getMessage())
+
+
+@contextmanager
+def prepared_output() -> Iterator[None]:
+    """Inside, both streams take any text, messages of the library are warnings, and the terminal has a width that is one."""
+    for name in ("stdout", "stderr"):
+        # Python's name for a stream that was closed before it began.
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
+        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            # A character that the terminal lacks must not cost the work behind the line.
+            stream.reconfigure(errors="backslashreplace")
+    for name in ("COLUMNS", "LINES"):
+        size = os.environ.get(name, "")
+        if not (size.isascii() and size.isdigit() and len(size) < 5 and int(size)):
+            # rich would print nothing at a width of 0.
+            os.environ.pop(name, None)
+    # It says twice that it has no folder for its settings, where a user has no home.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    log, handler, stderr = logging.getLogger("defective"), _Warnings(), sys.stderr
+    log.addHandler(handler)
+    sys.stderr = _StandardError(stderr)
+    try:
+        yield
+    finally:
+        sys.stderr = stderr
+        log.removeHandler(handler)
+
+
+def forget_output() -> None:
+    """Leave nothing for the interpreter to flush into a closed pipe."""
+    _discard(sys.stdout)
+
+
+def _discard(stream: Any) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
     sys.stdout.write(json.dumps(document, indent=1) + "\n")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, note: str = "") -> None:
-    """A table on standard output, laid out for its width; each line of ``note`` stands below it."""
-    table = Table(tuple(columns), tuple(map(tuple, rows)), title=title, notes=tuple(note.splitlines()))
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *notes: str) -> None:
+    """A table on standard output, laid out for its width; each note stands below it."""
+    table = Table(tuple(columns), tuple(map(tuple, rows)), title=title, notes=notes)
     # Not by rich: it ends the program where the reader of the output is gone.
     sys.stdout.write(format_table(table, "terminal"))
+
+
+def say(line: str) -> None:
+    """A line on standard output."""
+    sys.stdout.write(f"{visible(line)}\n")
 
 
 def fail(message: object) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from defective.cli.console import ImageSizeOption, JsonOption, print_json, print_table
+from defective.cli.console import ImageSizeOption, JsonOption, print_json, print_table, say
 from defective.data import load_splits, location
 from defective.data.cache import prune as prune_cache
 from defective.data.download import REMOTES, verify
@@ -53,7 +53,7 @@ def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption
         )
         for row in document
     ]
-    print_table(splits[0].name, ("split", "images", "C x H x W", "classes", "smallest class"), rows, note=location(name))
+    print_table(splits[0].name, ("split", "images", "C x H x W", "classes", "smallest class"), rows, location(name))
 
 
 @app.command()
@@ -72,7 +72,7 @@ def check(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOpti
         note = (
             "" if all(state == "whole" for _, state in states) else f"defective data get {name} fetches what is missing or corrupt"
         )
-        print_table(name, ("file", "state"), states, note=note)
+        print_table(name, ("file", "state"), states, note)
     if any(state != "whole" for _, state in states):
         raise typer.Exit(1)
 
@@ -90,4 +90,4 @@ def prune(
     if json:
         print_json({"cache": str(cache_folder()), "files": files, "bytes": size})
     else:
-        typer.echo(f"{cache_folder()}: {files:,} files removed, {size / 1e6:,.1f} MB")
+        say(f"{cache_folder()}: {files:,} files removed, {size / 1e6:,.1f} MB")

@@ -34,4 +34,4 @@ def demo(
         for column in COLUMNS
     ]
     title = f"plain resnet18 and {result['net']} on shapes, in % with 95 % interval"
-    print_table(title, ("measured", *measured), rows, note=f"{result['seconds']:.0f} s; pictures and masks: {result['page']}")
+    print_table(title, ("measured", *measured), rows, f"{result['seconds']:.0f} s; pictures and masks: {result['page']}")

@@ -188,4 +188,4 @@ def _provenance(model: nn.Module) -> dict[str, Any]:
 def _print(document: dict[str, Any]) -> None:
     models = list(document["accuracy"])
     rows = [(f"{row.part}: {row.label}", *(row.cells.get(name, "") for name in models)) for row in table_rows(document)]
-    print_table(f"Black-box evaluation on {document['data']}", ("measured", *models), rows, note="\n".join(notes(document)))
+    print_table(f"Black-box evaluation on {document['data']}", ("measured", *models), rows, *notes(document))

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from defective.baselines import Drop, Thermometer, drops
 from defective.build import build
-from defective.cli.console import MAX_SEED, JsonOption, print_json, print_table
+from defective.cli.console import MAX_SEED, JsonOption, print_json, print_table, say
 from defective.errors import InputError
 from defective.inference import dtype_of, evaluating, reported
 from defective.models import ZOO, create_model, list_models
@@ -61,12 +61,12 @@ def models(json: JsonOption = False) -> None:
         )
         for row in rows
     ]
-    note = (
-        "Variants: NET/P-bottom, NET/P-top, NET/P-bottom+Q-top, then -dc, -sm, -x2, -en; a final @text: placement of the paper's text.\n"
+    notes = (
+        "Variants: NET/P-bottom, NET/P-top, NET/P-bottom+Q-top, then -dc, -sm, -x2, -en; a final @text: placement of the paper's text.",
         "Baselines: NET/P-dropout, NET/P-spatial, NET/P-dropblock (top blocks, in training), NET/therm16 (thermometer code of the input); "
-        "all may be joined, as in NET/0.5-bottom+0.9-dropblock-therm16-en"
+        "all may be joined, as in NET/0.5-bottom+0.9-dropblock-therm16-en",
     )
-    print_table("Nets", columns, table, note=note)
+    print_table("Nets", columns, table, *notes)
 
 
 def describe(
@@ -118,9 +118,9 @@ def describe(
         rows.append(("all", "", "", "", f"{live:,}", f"{dead:,}"))
         print_table(document["name"], ("site", "C x H x W", "pattern", "keep_prob", "live", "dead"), rows)
     else:
-        typer.echo(f"{document['name']}: no mask in it")
+        say(f"{document['name']}: no mask in it")
     for line in document["summary"]:
-        typer.echo(line)
+        say(line)
 
 
 def _describe(model: nn.Module, name: str) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from defective.attacks import from_spec
 from defective.errors import InputError
 from defective.evaluation import CustomAttack
-from defective.files import as_text
 from defective.machine import choose_device, out_of_memory
 from defective.models import Ensemble
 from defective.sites import image_shape
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
+from defective.text import as_text
 from defective.training.checkpoint import load
 
 

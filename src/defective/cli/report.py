@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from defective.cli.console import STORE, JsonOption, StoreOption, print_json, warn
+from defective.cli.console import STORE, JsonOption, StoreOption, print_json, say, warn
 from defective.cli.open_store import named, open_store
 from defective.files import check_folder
 
@@ -31,4 +31,4 @@ def report(
     if json:
         print_json({"page": str(out / "index.html"), "files": [str(file) for file in files]})
     else:
-        typer.echo(f"{out / 'index.html'} and {len(files) - 1} files beside it")
+        say(f"{out / 'index.html'} and {len(files) - 1} files beside it")

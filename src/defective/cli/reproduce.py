@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from defective.cli.console import STORE, DeviceOption, JsonOption, StoreOption, print_json, print_table, warn_corrupt
+from defective.cli.console import STORE, DeviceOption, JsonOption, StoreOption, print_json, print_table, say, warn_corrupt
 from defective.data import check_name, load_data
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
@@ -152,7 +152,7 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
         f"of training, of attack and of classification with each of {len(costs.nets)} models of other architecture, width or image "
         f"shape, measured now on {machine['device']} ({machine['precision']}), and from what stored jobs took. {'; '.join(stands)}"
     )
-    print_table(f"Plan at scale {plan.scale}, {plan.seeds} seed{'s' * (plan.seeds > 1)}", columns, table, note=note)
+    print_table(f"Plan at scale {plan.scale}, {plan.seeds} seed{'s' * (plan.seeds > 1)}", columns, table, note)
 
 
 def _line(name: str, row: dict[str, Any]) -> tuple[str, ...]:
@@ -177,16 +177,16 @@ def _print(found: list[ExhibitResult], summary: RunSummary, store: Store) -> Non
         if result.cells:
             sys.stdout.write(format_table(compact_table(result), "terminal"))
         else:
-            typer.echo(f"{result.exhibit}: {result.title}, drawn by defective report")
+            say(f"{result.exhibit}: {result.title}, drawn by defective report")
         for claim in result.claims:
             counts = ", ".join(f"{count} {verdict}" for verdict, count in claim.counts.items())
-            typer.echo(f"  {claim.verdict}: {claim.text} ({counts})")
+            say(f"  {claim.verdict}: {claim.text} ({counts})")
             for warning in warnings(claim.at_chance, claim.training_mismatch):
-                typer.echo(f"    warning: {warning}")
+                say(f"    warning: {warning}")
     for failure in _failures(summary, store):
-        typer.echo(f"failed: {failure.get('job')}: {failure.get('error')}")
+        say(f"failed: {failure.get('job')}: {failure.get('error')}")
     pending = summary.count("pending")
-    typer.echo(
+    say(
         f"{summary.count('finished')} jobs finished, {summary.executed} of them now; {summary.count('failed')} failed, "
         f"{summary.count('blocked')} blocked, {pending} pending{': the same command resumes' if pending else ''}. "
         f"Page: defective report --store {store.folder}"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from defective.cli.console import STORE, JsonOption, StoreOption, print_json, print_table, warn
+from defective.cli.console import STORE, JsonOption, StoreOption, print_json, print_table, say, warn
 from defective.cli.open_store import named, open_store
 from defective.errors import InputError
 from defective.experiments.describe import describe
@@ -114,7 +114,7 @@ def export(
         print_json({"files": [str(file) for file in files]})
         return
     for file in files:
-        typer.echo(str(file))
+        say(str(file))
 
 
 @app.command("gc")
@@ -135,4 +135,4 @@ def gc(
     if json:
         print_json({"bytes": freed, "places": places, "removed": not dry_run})
     else:
-        typer.echo(f"{'would free' if dry_run else 'freed'} {freed / 1e6:,.1f} MB in {places} places")
+        say(f"{'would free' if dry_run else 'freed'} {freed / 1e6:,.1f} MB in {places} places")

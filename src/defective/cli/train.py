@@ -90,4 +90,4 @@ def train(
     ]
     title = f"{result['net']} on {result['data']}, recipe {chosen.name}, seed {seed}"
     note = f"test accuracy {100 * result['test_accuracy']:.2f} %, {result['seconds']:.0f} s, saved in {out / 'model.safetensors'}"
-    print_table(title, ("epoch", "last lr", "loss", "train %", "test %", "images/s"), rows, note=note)
+    print_table(title, ("epoch", "last lr", "loss", "train %", "test %", "images/s"), rows, note)

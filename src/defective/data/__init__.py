@@ -13,7 +13,8 @@ from defective.data.sets import ImageSet, index_hash, pick
 from defective.data.shapes import shapes
 from defective.data.stream import ImageStream
 from defective.errors import InputError
-from defective.files import as_text, cache_folder, check_path
+from defective.files import cache_folder, check_path
+from defective.text import as_text
 
 __all__ = [
     "NAMES",
@@ -132,7 +133,7 @@ def location(name: str) -> str:
     """
     kind, _, path = name.partition(":")
     if kind in REMOTES and not path:
-        return str(cache_folder() / "downloads" / kind)
+        return str(cache_folder(f"downloads/{kind}") / "downloads" / kind)
     return path or "made, no files"
 
 

@@ -60,7 +60,8 @@ def store(name: str, key: str, sets: dict[str, ImageSet]) -> None:
 
 def _file(name: str, key: str) -> Path:
     # File systems allow 255 bytes, of which a temporary name takes 40.
-    return cache_folder() / "decoded" / f"{name[:40]}-{key}.safetensors"
+    place = f"decoded/{name[:40]}-{key}.safetensors"
+    return cache_folder(place) / place
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def download(name: str) -> Path:
     Raises:
         InputError: If a file cannot be fetched or its checksum is wrong.
     """
-    folder = cache_folder() / "downloads" / name
+    folder = cache_folder(f"downloads/{name}") / "downloads" / name
     for remote in REMOTES[name]:
         fetch(remote, folder)
     return folder / REMOTES[name][0].name if len(REMOTES[name]) == 1 else folder
@@ -67,7 +67,7 @@ def verify(name: str) -> list[tuple[str, str]]:
     """Say of each file of a data set whether it is ``"whole"``, ``"corrupt"`` or ``"missing"`` in the cache."""
     import pooch
 
-    folder = cache_folder() / "downloads" / name
+    folder = cache_folder(f"downloads/{name}") / "downloads" / name
 
     def state(remote: Remote) -> str:
         if not (folder / remote.name).exists():

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from defective.data.image_file import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, decode, named_warnings
 from defective.errors import InputError
-from defective.files import as_text
 from defective.progress import progress_bar
+from defective.text import as_text
 
 # How many folders may enclose a data set.
 DEEPEST = 4

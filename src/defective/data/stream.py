@@ -22,8 +22,8 @@ from defective.data.image_file import collected_warnings, decode, give_warnings
 from defective.data.notice import notice
 from defective.data.sets import digest_of
 from defective.errors import InputError
-from defective.files import as_text
 from defective.progress import progress_bar
+from defective.text import as_text
 
 # Of the 107 characters that a socket's path may have, multiprocessing adds up to 37.
 LONGEST_TEMPORARY = 70

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from defective.files import write_whole
+from defective.text import visible
 
 
 def write_page(path: Path, *, template: str = "page.html.j2", **content: Any) -> None:
@@ -20,9 +21,15 @@ def write_page(path: Path, *, template: str = "page.html.j2", **content: Any) ->
     templates = Environment(
         loader=PackageLoader("defective.report", "."),
         undefined=StrictUndefined,
+        finalize=_shown,
         autoescape=select_autoescape(default=True, default_for_string=True),
         trim_blocks=True,
         lstrip_blocks=True,
     )
     html = templates.get_template(template).render(**content)
     write_whole(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))
+
+
+def _shown(value: Any) -> Any:
+    """Text as a page may hold it: names may have control characters, and bytes that no file in UTF-8 takes."""
+    return type(value)(visible(value, keep="\n\t\r")) if isinstance(value, str) else value

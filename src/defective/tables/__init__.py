@@ -39,7 +39,7 @@ def format_table(table: Table, output: Output, width: int | None = None) -> str:
         table: The table.
         output: ``"terminal"``: box characters, or one line for each number where columns do not fit beside each other;
             ``"markdown"``: a GitHub table; ``"latex"``: a float that needs booktabs and graphicx; ``"html"``: a ``<table>``.
-        width: Columns of the terminal, at least 26; by default ``COLUMNS``, else those of the terminal, else 200. Other outputs
+        width: Columns of the terminal, at least 12; by default ``COLUMNS``, else those of the terminal, else 200. Other outputs
             have no width.
     """
     if output == "terminal":

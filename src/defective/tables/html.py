@@ -2,7 +2,8 @@
 
 from html import escape
 
-from defective.tables.table import Code, Table, one_line
+from defective.tables.table import Code, Table
+from defective.text import one_line
 
 _COLUMN, _ROW = ' scope="col"', ' scope="row"'
 

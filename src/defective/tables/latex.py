@@ -3,7 +3,8 @@
 import re
 
 from defective.tables.numbers import DASH
-from defective.tables.table import Code, Table, one_line
+from defective.tables.table import Code, Table
+from defective.text import one_line
 
 _LATEX = {
     "\\": r"\textbackslash{}",

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from defective.tables.table import Code, Table, one_line
+from defective.tables.table import Code, Table
+from defective.text import one_line
 
 
 def markdown(table: Table) -> str:

@@ -1,6 +1,5 @@
 """One table of text, whatever it is shown as."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -82,8 +81,3 @@ class Table:
         headings = self.headings or [""] * len(self.rows)
         for heading, pairs in groupby(zip(headings, self.rows, strict=True), key=lambda pair: pair[0]):
             yield heading, [row for _, row in pairs]
-
-
-def one_line(text: str) -> str:
-    """Text whose line breaks and control characters, which no cell can show, are spaces."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip(" ")

@@ -5,13 +5,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from defective.tables.table import Table, one_line
+from defective.tables.table import Table
+from defective.text import one_line
 
 if TYPE_CHECKING:
     from rich.table import Table as Box
 
-# Narrower ones are printed for as if they had this width: a rate with its interval and the frame around it.
-LEAST_WIDTH = 26
+# Narrower ones are printed for as if they had this width: the interval of a rate stays whole.
+_LEAST_WIDTH = 12
 # Output that is no terminal has no width of its own.
 FILE_WIDTH = 200
 # Room that the names of rows keep beside the numbers.
@@ -24,7 +25,7 @@ def terminal(table: Table, width: int | None = None) -> str:
     from rich.padding import Padding
     from rich.text import Text
 
-    width = max(LEAST_WIDTH, width or _width())
+    width = max(_LEAST_WIDTH, width or _width())
     # rich may only lay out: user text holds brackets, colons and numbers of its own.
     console = Console(width=width, color_system=None, markup=False, emoji=False, highlight=False)
     widths = _column_widths(table, width)
@@ -99,4 +100,5 @@ def _listed(table: Table, width: int) -> Iterator[tuple[int, str]]:
                     yield 2, both
                 elif cell:
                     yield 2, f"{column}:"
-                    yield 4, cell
+                    # Rather at the edge than on two lines.
+                    yield max(0, min(4, width - cell_len(cell))), cell

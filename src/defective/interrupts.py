@@ -1,0 +1,65 @@
+"""How the command ends when it is stopped: with one line and exit code 130, from its first moment on.
+
+Imported before all else by the package, as loading torch takes longer than many a user waits. Where the package is used as a library it
+changes nothing.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+_Handler = Callable[[int, FrameType | None], Any] | int | None
+STOPPED = 130
+# Windows knows no SIGHUP.
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def is_command() -> bool:
+    """Whether this process is ``defective`` or ``python -m defective``, which has no name yet while the package is loaded."""
+    name = Path(sys.argv[0]).stem if sys.argv else ""
+    return name == "defective" or (name == "-m" and "defective" in sys.orig_argv)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Inside, all signals that ask to stop raise ``KeyboardInterrupt``, so that locks and temporary files go; a second one ends at once."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        _handle(_leave)
+        raise KeyboardInterrupt
+
+    before = _handle(interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _handle(handler: _Handler) -> dict[int, _Handler]:
+    """Set the handler of all signals but those that the caller of the process ignores, as nohup does; return the earlier ones."""
+    before: dict[int, _Handler] = {}
+    for number in _SIGNALS:
+        # None: it was not set by Python.
+        if signal.getsignal(number) not in (signal.SIG_IGN, None):
+            try:
+                before[number] = signal.signal(number, handler)
+            except ValueError:
+                # Not the main thread.
+                return {}
+    return before
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    # Not an exception: modules that are being loaded make others of it.
+    os.write(2, b"error: interrupted\n")
+    os._exit(STOPPED)
+
+
+if is_command():
+    _handle(_leave)

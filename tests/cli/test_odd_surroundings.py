@@ -1,0 +1,104 @@
+"""Names that are no text, terminals that show little, a user without a home: the work is done and shown all the same."""
+
+import io
+import json
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from defective.cli import main
+from defective.cli.console import prepared_output, print_json, print_table
+
+# As Python names a file whose bytes are "r\xe9[x][b]:factory:|\x1b[31m\n" in Latin-1.
+NAME = "r\udce9[x][b]:factory:|\x1b[31m\n.safetensors"
+SHOWN = r"r\xe9[x][b]:factory:|\x1b[31m\n.safetensors"
+
+
+@pytest.fixture
+def odd(place, tmp_path):
+    shutil.copytree(place / "data", tmp_path / "data\udce9[x]")
+    shutil.copy(place / "plain.safetensors", tmp_path / NAME)
+    shutil.copy(place / "bottom.safetensors", tmp_path / "other")
+    return tmp_path
+
+
+def evaluate(folder, *options, **environment):
+    command = ["evaluate", NAME, "other", "--data", "folder:data\udce9[x]", "--device", "cpu"]
+    command += ["--parts", "transfer", "--samples", "2", "--attack", "fgsm", *options]
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "VIRTUAL_ENV")}
+    return subprocess.run(
+        [sys.executable, "-m", "defective", *command],
+        capture_output=True,
+        cwd=folder,
+        env=kept | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)} | environment,
+    )
+
+
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+def test_in_an_ascii_locale_without_a_home_at_width_0(odd):
+    done = evaluate(odd, "--out", "out", **ASCII, HOME="/proc/x", COLUMNS="0")
+    out, err = done.stdout.decode("ascii"), done.stderr.decode("ascii")
+    assert done.returncode == 0, err
+    assert SHOWN in out and r"Black-box evaluation on data\xe9[x]" in out
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", out)
+    warnings = [line for line in err.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1 and "nothing is kept for the next command: /proc/x/" in warnings[0]
+    assert "Traceback" not in err
+    document = json.loads((odd / "out" / "evaluation.json").read_text(encoding="utf-8"))
+    assert list(document["accuracy"]) == [f"r\\xe9{NAME[2:]}", "other"]
+    text = (odd / "out" / "evaluation.md").read_text(encoding="utf-8")
+    assert r"r\\xe9\[x\]\[b\]\:factory:\|\\x1b\[31m\\n.safetensors" in text
+
+
+def test_json_is_one_document_whatever_the_names(odd):
+    done = evaluate(odd, "--json", PYTHONIOENCODING="ascii", DEFECTIVE_CACHE="/proc/x")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.decode("ascii"))["data"] == r"data\xe9[x]"
+
+
+def test_json_holds_half_a_character(capsys):
+    print_json({"name": "half \ud800"})
+    assert json.loads(capsys.readouterr().out) == {"name": "half \ud800"}
+
+
+@pytest.mark.parametrize("columns", ["0", "", "-1", "x", "\N{SUPERSCRIPT TWO}", "9" * 5000])
+def test_a_width_that_is_none_is_that_of_the_terminal(monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["describe", "--help"]) == 0
+    assert "Example: defective describe" in capsys.readouterr().out
+
+
+def test_help_is_readable_on_a_narrow_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "22")
+    assert main(["evaluate", "--help"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "--decision-samples" in out and "Images attacked at once: lower it if memory runs out." in out
+    assert "\N{HORIZONTAL ELLIPSIS}" not in out
+
+
+def test_messages_of_the_library_are_warnings_on_one_line(capsys):
+    log = logging.getLogger("defective")
+    before = list(log.handlers)
+    with prepared_output():
+        log.warning("no file %s", "a\x1b[31m")
+    assert capsys.readouterr().err == "warning: no file a\\x1b[31m\n"
+    assert log.handlers == before
+
+
+def test_the_work_goes_on_when_nobody_reads_its_progress(monkeypatch, capsys):
+    read, write = os.pipe()
+    os.close(read)
+    with io.TextIOWrapper(io.FileIO(write, "w"), line_buffering=True) as gone:
+        monkeypatch.setattr(sys, "stderr", gone)
+        with prepared_output():
+            for _ in range(3):
+                sys.stderr.write("50 %\n")
+            print_table("Title", ("a",), [("done",)])
+    assert "done" in capsys.readouterr().out

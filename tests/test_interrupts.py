@@ -1,0 +1,57 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from defective.cli import main
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+SCRIPT = Path(sys.executable).with_name("defective")
+COMMANDS = [[sys.executable, "-m", "defective"], [sys.executable, str(SCRIPT)]]
+# Loaded in the place of torch: the signal comes in the midst of the imports.
+TORCH = "import os, signal, sys\nos.kill(os.getpid(), int(os.environ['SIGNAL']))\nsys.exit(3)\n"
+
+
+def stopped_while_loading(tmp_path, number, command, **options):
+    (tmp_path / "torch.py").write_text(TORCH)
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    environment = {**os.environ, "SIGNAL": str(int(number)), "PYTHONPATH": path}
+    return subprocess.run([*command, "models"], capture_output=True, text=True, env=environment, cwd=tmp_path, **options)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=["module", "script"])
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_command_that_is_stopped_while_torch_is_loaded_says_so_in_one_line(tmp_path, number, command):
+    if not Path(command[1]).exists() and command[1] != "-m":
+        pytest.skip("the package is not installed")
+    done = stopped_while_loading(tmp_path, number, command)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
+
+
+def test_a_program_that_uses_the_package_keeps_its_signals(tmp_path):
+    done = stopped_while_loading(tmp_path, signal.SIGTERM, [sys.executable, "-c", "import defective"])
+    assert (done.returncode, done.stderr) == (-signal.SIGTERM, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path, number):
+    """As SIGHUP under nohup."""
+    done = stopped_while_loading(
+        tmp_path, number, COMMANDS[0], preexec_fn=lambda: signal.signal(number, signal.SIG_IGN), start_new_session=True
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_during_the_work_is_one_line_and_130(monkeypatch, capsys, number):
+    # Its shell may ignore one of them.
+    monkeypatch.setattr("defective.interrupts.signal.getsignal", lambda _: signal.default_int_handler)
+    before = {each: signal.signal(each, signal.SIG_DFL) for each in SIGNALS}
+    monkeypatch.setattr("defective.cli.nets.list_models", lambda *_: os.kill(os.getpid(), number))
+    assert main(["models"]) == 130
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1) and err.startswith("error: interrupted; ")
+    assert [signal.signal(each, handler) for each, handler in before.items()] == [signal.SIG_DFL] * 3
