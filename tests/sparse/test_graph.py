@@ -37,28 +37,17 @@ LIVE = {
     "nothing": chained(lambda net, z: z),
     "nn.ReLU": chained(lambda net, z: net.r(z), r=nn.ReLU()),
     "nn.ReLU in place": chained(lambda net, z: net.r(z), r=nn.ReLU(inplace=True)),
-    "nn.ReLU by keyword": chained(lambda net, z: net.r(input=z), r=nn.ReLU()),
-    "F.relu": chained(lambda net, z: F.relu(z)),
     "F.relu in place": chained(lambda net, z: F.relu(z, True)),
-    "torch.relu": chained(lambda net, z: torch.relu(z)),
-    "z.relu": chained(lambda net, z: z.relu()),
     "z.relu_": chained(lambda net, z: z.relu_()),
     "F.leaky_relu": chained(lambda net, z: F.leaky_relu(z, 0.3, True)),
-    "F.gelu": chained(lambda net, z: F.gelu(z, approximate="tanh")),
-    "nn.SiLU": chained(lambda net, z: net.r(z), r=nn.SiLU(inplace=True)),
-    "nn.Hardswish": chained(lambda net, z: net.r(z), r=nn.Hardswish()),
-    "z.tanh": chained(lambda net, z: z.tanh()),
     "nn.Dropout": chained(lambda net, z: net.r(z), r=nn.Dropout()),
-    "nn.Identity": chained(lambda net, z: net.r(z), r=nn.Identity()),
     "a list": chained(lambda net, z: net.r(z), r=nn.Sequential(nn.Sequential(nn.ReLU()), nn.Identity())),
     "x + y": summed(lambda y, z: y + z),
     "torch.add": summed(lambda y, z: torch.add(y, z)),
-    "x.add": summed(lambda y, z: y.add(z)),
     "x.add_": summed(lambda y, z: y.add_(z)),
     "x += y": summed(lambda y, z: operator.iadd(y, z)),
     "cat, 1": joined(lambda y, z: torch.cat([y, z], 1)),
     "cat, dim=1": joined(lambda y, z: torch.cat((y, z), dim=1)),
-    "concat": joined(lambda y, z: torch.concat([y, z], dim=1)),
     "cat with itself": chained(lambda net, z: net.d(torch.cat([z, z], 1)), d=conv(16, 8)),
     "cat of a, b, a": joined(lambda y, z: torch.cat([y, z, y], 1)),
 }
@@ -66,22 +55,16 @@ LIVE = {
 
 LIVE["cat of a, b, a"].c = conv(24, 8)
 
-
 # Rightly computed, though not always through live neurons alone.
 SOUND = {
     "sigmoid": chained(lambda net, z: z.sigmoid()),
-    "nn.PReLU": chained(lambda net, z: net.r(z), r=nn.PReLU()),
     "max pool": chained(lambda net, z: F.interpolate(F.max_pool2d(z, 2), scale_factor=2)),
     "group norm": chained(lambda net, z: net.r(z), r=nn.GroupNorm(2, 8)),
-    "x + 1": chained(lambda net, z: z + 1),
     "x + x": chained(lambda net, z: z + z),
     "x * y": summed(lambda y, z: y * z),
-    "x - y": summed(lambda y, z: y - z),
     "add, alpha=2": summed(lambda y, z: torch.add(y, z, alpha=2)),
     "x.add_, alpha=2": summed(lambda y, z: y.add_(z, alpha=2)),
-    "add, other=y": summed(lambda y, z: torch.add(y, other=z)),
     "cat, dim=-3": joined(lambda y, z: torch.cat([y, z], dim=-3)),
-    "cat, axis=1": joined(lambda y, z: torch.cat([y, z], axis=1)),
     "cat of chunks": summed(lambda y, z: torch.cat(torch.cat([y, z], 2).chunk(2, 2), 1)[:, 8:]),
     "cat of rows": Net(lambda net, x: net.m(net.a(torch.cat([x, x], 2))), a=conv(), m=mask(shape=(8, 16, 8))),
     "a sum that spreads": Net(
@@ -115,7 +98,6 @@ SOUND = {
     ),
     "a wrapper of torch": nn.Sequential(nn.DataParallel(nn.Sequential(conv(), nn.BatchNorm2d(8), mask(), conv(8, 8), mask()))),
     "x.view": Net(lambda net, x: net.h(net.m(net.a(x)).view(-1, 512)), a=conv(), m=mask(), h=nn.Linear(512, 4)),
-    "x.flatten": Net(lambda net, x: net.h(net.m(net.a(x)).flatten(1)), a=conv(), m=mask(), h=nn.Linear(512, 4)),
 }
 
 
@@ -144,11 +126,6 @@ class Branching(nn.Module):
         return self.inner(x) if x.sum() > 0 else x.new_zeros(0)
 
 
-def test_a_part_that_branches_is_called_as_it_is():
-    net = trained(nn.Sequential(Branching(nn.Sequential(conv(), nn.BatchNorm2d(8))), mask(), conv(8, 8), mask(seed=1)))
-    assert_same(sparsify(net, X), net, X)
-
-
 def test_parts_that_branch_may_lie_in_others_and_follow_each_other():
     def part(ins):
         return nn.Sequential(Branching(nn.Sequential(Branching(conv(ins)), nn.BatchNorm2d(8))), mask(), nn.ReLU())
@@ -163,6 +140,13 @@ def test_the_output_of_a_part_that_branches_may_be_masked():
     net = trained(nn.Sequential(Branching(conv()), conv(8, 8)))
     defect_(net, 0.1, sites=["0", "1"], example_inputs=X)
     assert_same(sparsify(net, X), net, X)
+
+
+def in_place_sum(net, x):
+    z = y = net.a(x)
+    # torch.fx sees y = y + x and keeps the old z.
+    y += x[:, :1]
+    return net.b(y) + z
 
 
 REFUSED = {
@@ -190,6 +174,7 @@ REFUSED = {
         "a is overwritten.*zero_",
     ),
     "the images": (Net(lambda net, x: net.a(x.mul_(0.5)) + x.mean(), a=conv()), "x is overwritten.*mul_"),
+    "a sum that torch.fx overlooks": (Net(in_place_sum, a=conv(), b=conv(8, 8)), "not what Net computes.*in place"),
 }
 
 
@@ -198,16 +183,3 @@ def test_what_cannot_be_followed_is_refused(name):
     net, message = REFUSED[name]
     with pytest.raises(InputError, match=message):
         sparsify(trained(net), X)
-
-
-def in_place_sum(net, x):
-    z = y = net.a(x)
-    # torch.fx sees y = y + x and keeps the old z.
-    y += x[:, :1]
-    return net.b(y) + z
-
-
-def test_a_sum_in_place_that_torch_fx_overlooks_is_refused():
-    net = trained(Net(in_place_sum, a=conv(), b=conv(8, 8)))
-    with pytest.raises(InputError, match=r"not what Net computes.*in place"):
-        sparsify(net, X)

@@ -2,7 +2,7 @@ from types import MethodType
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from defective import DefectMask, InputError, defect_
 from defective.sparse import sparsify
@@ -28,31 +28,30 @@ def hookable():
     return trained(nn.Sequential(block, nn.ReLU(), conv(8, 8)))
 
 
-@pytest.mark.parametrize("hook", HOOKS.values(), ids=HOOKS)
-@pytest.mark.parametrize("site", ["", "0", "0.norm", "1", "2"])
-def test_hooks_of_the_user_from_before_the_masks_are_kept(hook, site):
-    net = hookable()
-    net.get_submodule(site).register_forward_hook(hook)
-    defect_(net, 0.1, sites=["0.norm", "2"], example_inputs=X)
-    assert_same(sparsify(net, X), net, X)
+def hooked(hook):
+    return lambda module: module.register_forward_hook(hook)
 
 
-@pytest.mark.parametrize("hook", HOOKS.values(), ids=HOOKS)
+def with_a_forward_of_its_own(module):
+    inner = type(module).forward
+    module.forward = MethodType(lambda self, x: inner(self, x) + x.mean(), module)
+
+
+CHANGES = {
+    **{name: hooked(hook) for name, hook in HOOKS.items()},
+    "before": lambda module: module.register_forward_pre_hook(lambda module, args: (args[0] * 2,)),
+    "its own forward": with_a_forward_of_its_own,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("site", PLACES)
-def test_hooks_of_the_user_are_kept(hook, site):
+def test_what_the_user_adds_to_a_module_is_kept(change, site):
     net = hookable()
     defect_(net, 0.1, sites=["0.norm", "2"], example_inputs=X)
     before = net(X)
-    net.get_submodule(site).register_forward_hook(hook)
-    assert hook is HOOKS["watches"] or not torch.equal(net(X), before)
-    assert_same(sparsify(net, X), net, X)
-
-
-@pytest.mark.parametrize("site", PLACES)
-def test_hooks_before_a_module_are_kept(site):
-    net = hookable()
-    defect_(net, 0.1, sites=["0.norm", "2"], example_inputs=X)
-    net.get_submodule(site).register_forward_pre_hook(lambda module, args: (args[0] * 2,))
+    CHANGES[change](net.get_submodule(site))
+    assert change == "watches" or not torch.equal(net(X), before)
     assert_same(sparsify(net, X), net, X)
 
 
@@ -79,16 +78,6 @@ def test_hooks_that_watch_go_on_watching():
     assert len(seen) == 1
 
 
-@pytest.mark.parametrize("site", PLACES)
-def test_a_forward_of_its_own_is_kept(site):
-    net = hookable()
-    defect_(net, 0.1, sites=["0.norm", "2"], example_inputs=X)
-    module = net.get_submodule(site)
-    inner = type(module).forward
-    module.forward = MethodType(lambda self, x: inner(self, x) + x.mean(), module)
-    assert_same(sparsify(net, X), net, X)
-
-
 def another(kind):
     """A subclass that computes something else."""
     return type(f"Other{kind.__name__}", (kind,), {"forward": lambda self, x: kind.forward(self, x) + 1})
@@ -111,24 +100,6 @@ def test_a_subclass_is_not_taken_for_its_class(name):
     fast = sparsify(net, X)
     assert_same(fast, net, X)
     assert [choice.layer for choice in fast.choices] == ["a", "b"]
-
-
-class Checking(nn.Conv2d):
-    """Refuses some inputs, as a subclass may."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.max() > 1:
-            raise ValueError("too bright")
-        return super().forward(x)
-
-
-def test_a_convolution_that_checks_its_input_goes_on_checking():
-    net = trained(nn.Sequential(Checking(3, 8, 3, padding=1), mask(), conv(8, 8), mask(seed=1)))
-    fast = sparsify(net, X)
-    assert_same(fast, net, X)
-    assert [choice.layer for choice in fast.choices] == ["2"]
-    with pytest.raises(ValueError, match="too bright"):
-        fast(X + 1)
 
 
 def test_what_follows_a_hook_does_not_overwrite_its_output():

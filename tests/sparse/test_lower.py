@@ -80,11 +80,6 @@ def test_dropout_baselines_do_not_stand_in_the_way(site):
     assert nn.BatchNorm2d not in kinds(fast)
 
 
-def test_two_norms_in_a_row():
-    net = trained(nn.Sequential(conv(), nn.BatchNorm2d(8), nn.BatchNorm2d(8), nn.ReLU(), nn.BatchNorm2d(8), mask()))
-    assert_same(sparsify(net, X), net, X)
-
-
 def test_a_norm_that_shifts_dead_neurons_is_dense():
     net = trained(nn.Sequential(conv(), mask(), nn.BatchNorm2d(8), nn.ReLU(), conv(8, 8), mask(seed=1)))
     fast = sparsify(net, X)
@@ -126,13 +121,3 @@ def test_what_is_not_finite_passes_a_mask_of_the_dense_model_and_is_refused(valu
     assert net(X).isnan().any()
     with pytest.raises(InputError, match="returned nan or inf for example_inputs"):
         sparsify(net, X)
-
-
-def test_only_live_neurons_decide():
-    net = trained(nn.Sequential(conv(), mask(0.3), nn.ReLU(), conv(8, 8), mask(0.3, seed=1)))
-    before = sparsify(net, X)(X)
-    with torch.no_grad():
-        net[1].defect_mask.logical_not_()
-    other = sparsify(net, X)
-    assert_same(other, net, X)
-    assert not torch.allclose(other(X), before)

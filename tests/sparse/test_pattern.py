@@ -9,7 +9,7 @@ from torch import nn
 
 from defective import InputError
 from defective.sparse import pattern as module
-from defective.sparse.layers import LiveConv
+from defective.sparse.layers import LiveConv, LiveProduct
 from defective.sparse.pattern import conv_pattern, positions
 
 pairs = st.tuples
@@ -44,15 +44,6 @@ def test_live_rows_are_those_of_the_dense_convolution(case):
     check(*case)
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
-@pytest.mark.parametrize("kernel", [(2, 3), (3, 2), (4, 4)])
-@pytest.mark.parametrize("dilation", [(1, 1), (3, 1), (2, 3)])
-def test_same_padding_with_the_odd_pixel_behind(kernel, dilation):
-    generator = torch.Generator().manual_seed(0)
-    conv = nn.Conv2d(2, 3, kernel, padding="same", dilation=dilation).double()
-    check(conv, torch.rand(2, 5, 6, generator=generator) < 0.7, torch.rand(3, 5, 6, generator=generator) < 0.7, generator)
-
-
 def check(conv, live_in, live_out, generator):
     """The rows, and one product for each live input neuron in the window of a live output neuron."""
     x = torch.randn(2, *live_in.shape, generator=generator, dtype=torch.float64)
@@ -66,23 +57,6 @@ def check(conv, live_in, live_out, generator):
     assert len(layer.values) == int(ones[0][live_out].sum())
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
-@given(convolutions())
-@settings(max_examples=20, deadline=None)
-def test_the_transposed_pattern_is_the_transposed_matrix(case):
-    found = conv_pattern(*case[:3])
-    turned, order = found.transposed()
-    rows, columns = len(found.crow) - 1, found.columns
-    values = torch.arange(1.0, len(found.col) + 1)
-    dense, other = torch.zeros(rows, columns), torch.zeros(columns, rows)
-    dense[torch.repeat_interleave(torch.arange(rows), found.crow.diff()), found.col.long()] = values
-    other[torch.repeat_interleave(torch.arange(columns), turned.crow.diff()), turned.col.long()] = values[order]
-    assert torch.equal(dense.t(), other)
-    assert torch.equal(turned.source, found.source[order])
-    assert turned.columns == rows
-    assert {tensor.dtype for tensor in (*found[:3], *turned[:3], order)} == {torch.int32}
-
-
 def test_parts_of_the_rows_make_one_pattern(monkeypatch):
     conv = nn.Conv2d(3, 4, 3, padding=1)
     live_in, live_out = torch.rand(3, 6, 5) < 0.5, torch.rand(4, 6, 5) < 0.5
@@ -92,13 +66,37 @@ def test_parts_of_the_rows_make_one_pattern(monkeypatch):
         assert torch.equal(tensor, part)
 
 
-def test_positions_count_pixel_by_pixel():
-    live = torch.rand(3, 4, 5) < 0.5
-    by_hand = [(y * 5 + x) * 3 + c for y in range(4) for x in range(5) for c in range(3) if live[c, y, x]]
-    assert positions(live).tolist() == by_hand
-
-
 def test_too_many_products_are_refused(monkeypatch):
     monkeypatch.setattr(torch, "bincount", lambda rows, minlength: torch.full((minlength,), 2**30))
     with pytest.raises(InputError, match=r"2,147,483,648 live products.*restore_"):
         conv_pattern(nn.Conv2d(1, 1, 1), torch.ones(1, 1, 2, dtype=torch.bool), torch.ones(1, 1, 2, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("to", ["live", "values", "both"])
+def test_derivatives_of_a_product(keep, to):
+    generator = torch.Generator().manual_seed(0)
+    live_in, live_out = (torch.rand(2, 4, 3, generator=generator) < keep for _ in range(2))
+    found = conv_pattern(nn.Conv2d(2, 2, 3, padding=1), live_in, live_out)
+    product = LiveProduct(found)
+    live = torch.randn(found.columns, 3, generator=generator, dtype=torch.float64, requires_grad=to != "values")
+    values = torch.randn(len(found.col), generator=generator, dtype=torch.float64, requires_grad=to != "live")
+    assert product(live, values).shape == (int(live_out.sum()), 3)
+    if keep:
+        assert torch.autograd.gradcheck(product, (live, values))
+    else:
+        product(live, values).sum().backward()
+
+
+def test_a_product_is_exact_under_autocast():
+    live_in = torch.rand(2, 4, 4) < 0.5
+    found = conv_pattern(nn.Conv2d(2, 2, 3, padding=1), live_in, live_in)
+    live, values = torch.randn(found.columns, 3, requires_grad=True), torch.randn(len(found.col), requires_grad=True)
+    product = LiveProduct(found)
+    exact = product(live, values)
+    with torch.autocast("cpu", torch.bfloat16):
+        again = product(live, values)
+        again.sum().backward()
+    assert again.dtype == torch.float32
+    assert torch.equal(again, exact)
+    assert live.grad.dtype == values.grad.dtype == torch.float32

@@ -52,15 +52,10 @@ def test_the_model_is_untouched_and_shares_nothing(net, precision):
     assert not storages(net) & storages(fast)
 
 
-def test_the_images_are_untouched(net):
-    x = X.clone()
+def test_images_and_the_global_generator_are_untouched(net):
+    state, x = torch.get_rng_state(), X.clone()
     sparsify(net, x)(x)
     assert torch.equal(x, X)
-
-
-def test_the_global_generator_is_untouched(net):
-    state = torch.get_rng_state()
-    sparsify(net, X)(X)
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -93,7 +88,7 @@ def reloaded(fast):
 
 
 @pytest.mark.parametrize("how", [copy.deepcopy, pickled, reloaded])
-@pytest.mark.parametrize("name", ["resnet18/0.1-bottom", "resnet18/0.9-top", "resnet18/0.1-bottom-therm16"])
+@pytest.mark.parametrize("name", ["resnet18/0.9-top", "resnet18/0.1-bottom-therm16"])
 def test_it_survives(how, name):
     x = images(2, (3, 16, 16))
     fast = sparsify(trained(build(name, width_mult=0.0625, image_size=16)), x)
@@ -101,19 +96,6 @@ def test_it_survives(how, name):
     assert_same(other, fast, x)
     assert other.choices == fast.choices
     assert not storages(fast) & storages(other)
-
-
-def test_a_dense_mask_survives_pickling():
-    net = trained(nn.Sequential(conv(), mask(0.9), nn.MaxPool2d(2)))
-    fast = pickled(sparsify(net, X))
-    assert not fast.choices[0].live
-    assert_same(fast, net, X)
-
-
-@pytest.mark.parametrize("shape", [(2, 3, 8, 7), (2, 1, 8, 8), (3, 8, 8), (2, 3, 16, 16)])
-def test_images_of_another_shape_are_refused(net, shape):
-    with pytest.raises(InputError, match=r"example_inputs were \(N, 3, 8, 8\)"):
-        sparsify(net, X)(torch.rand(shape, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(
@@ -133,35 +115,11 @@ def test_bad_example_inputs(net, example, message):
         sparsify(net, example)
 
 
-def test_a_precision_that_is_not_there(net):
-    with pytest.raises(InputError, match="no precision 'fp16'; there are fp32, bf16"):
-        sparsify(net, X, precision="fp16")
-
-
-def test_a_mask_of_another_size():
-    with pytest.raises(InputError, match=r"\(8, 4, 4\).*\(8, 8, 8\)"):
-        sparsify(trained(nn.Sequential(conv(), mask(shape=(8, 4, 4)))), X)
-
-
-def test_what_returns_no_tensor_is_refused():
-    net = Net(lambda net, x: (net.a(x), x), a=conv())
-    with pytest.raises(InputError, match="returned tuple, not logits"):
-        sparsify(trained(net), X)
-
-
 @pytest.mark.parametrize("around", [lambda net: torch.compile(net, backend="eager"), nn.DataParallel])
 def test_what_is_wrapped_by_torch_is_the_model_inside(net, around):
     fast = sparsify(around(net), X)
     assert_same(fast, net, X)
     assert [choice.layer for choice in fast.choices] == ["0", "3"]
-
-
-def test_a_model_that_cannot_be_copied_is_refused(net):
-    net.lock = threading.Lock()
-    with pytest.raises(
-        InputError, match=r"Sequential cannot be copied, and copy.deepcopy\(model\) must work: TypeError: cannot pickle"
-    ):
-        sparsify(net, X)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -214,23 +172,6 @@ def test_images_of_any_layout(net, x):
     torch.testing.assert_close(sparsify(net, X)(x).double(), wanted, rtol=0, atol=1e-5 if x.dtype == torch.float32 else 1e-12)
 
 
-def test_inference_mode(net):
-    with torch.inference_mode():
-        fast = sparsify(net, images())
-        found = fast(images())
-    torch.testing.assert_close(found, net(X).detach(), rtol=0, atol=1e-12)
-
-
-def test_an_attack_leaves_it_as_it_is(net):
-    fast = sparsify(net, X)
-    before = {key: value.clone() for key, value in fast.state_dict().items()}
-    y = torch.tensor([0, 1])
-    found = attacks.fgsm(fast, X, y, eps=0.1)
-    assert torch.equal(found, attacks.fgsm(net, X, y, eps=0.1))
-    assert all(torch.equal(value, before[key]) for key, value in fast.state_dict().items())
-    assert not any(module.training for module in fast.modules())
-
-
 def test_a_net_without_masks_parameters_or_convolutions():
     for net in (nn.Flatten(), nn.Sequential(nn.Flatten(), nn.Linear(192, 4))):
         fast = sparsify(net, X)
@@ -239,17 +180,27 @@ def test_a_net_without_masks_parameters_or_convolutions():
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.trace.* is deprecated:DeprecationWarning")
-def test_what_is_no_net_no_images_or_sparse_already_is_said(net):
+def test_what_cannot_be_sparsified_or_done_with_the_result_is_refused(net):
+    locked = copy.deepcopy(net)
+    locked.lock = threading.Lock()
     for args, message in (
         (("resnet18", X), "the model is str, not a torch.nn.Module"),
         ((nn.Sequential(torch.jit.trace(conv().double(), X)), X), "TorchScript cannot be taken apart"),
         ((conv().to("meta"), X), "no weights: it is on the meta device"),
         ((net, [1]), "images are list, not a tensor"),
+        ((trained(nn.Sequential(conv(), mask(shape=(8, 4, 4)))), X), r"\(8, 4, 4\).*\(8, 8, 8\)"),
+        ((trained(Net(lambda net, x: (net.a(x), x), a=conv())), X), "returned tuple, not logits"),
+        ((locked, X), r"Sequential cannot be copied, and copy.deepcopy\(model\) must work: TypeError: cannot pickle"),
         ((sparsify(net, X), X), "sparsified already"),
     ):
         with pytest.raises(InputError, match=message):
             sparsify(*args)
+    with pytest.raises(InputError, match="no precision 'fp16'; there are fp32, bf16"):
+        sparsify(net, X, precision="fp16")
     fast = sparsify(net, X)
+    for shape in ((2, 3, 8, 7), (2, 1, 8, 8), (3, 8, 8)):
+        with pytest.raises(InputError, match=r"example_inputs were \(N, 3, 8, 8\)"):
+            fast(torch.rand(shape, dtype=torch.float64))
     for change in (nn.Module.half, nn.Module.bfloat16):
         with pytest.raises(InputError, match='precision="bf16"'):
             change(fast)
