@@ -16,14 +16,6 @@ def mask(generator):
     return sample_mask((3, 5, 4), 0.4, generator=generator)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
-def test_equation_5(mask, dtype, generator):
-    z = torch.randn(2, 3, 5, 4, generator=generator, dtype=torch.float64).to(dtype)
-    out = DefectMask(mask)(z)
-    assert out.dtype == dtype
-    assert torch.equal(out, z * mask)
-
-
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.int32])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_the_result_and_its_gradient_are_those_of_where(mask, dtype, layout, generator):
@@ -42,13 +34,6 @@ def test_a_finite_gradient_never_passes_a_masked_neuron_and_inf_becomes_nan(mask
     assert (out[0][mask] == float("inf")).all() and out[0][~mask].isnan().all()
     out.backward(torch.ones_like(out))
     assert torch.equal(z.grad[0], mask.double())
-
-
-def test_broadcasting_never_hides_a_wrong_size():
-    with pytest.raises(InputError, match="resize"):
-        DefectMask(torch.ones(3, 4, 4, dtype=torch.bool))(torch.ones(2, 3, 1, 1))
-    with pytest.raises(InputError, match="resize"):
-        DefectMask(torch.ones(3, 4, 4, dtype=torch.bool))(torch.ones(3, 4, 4))
 
 
 def test_a_mask_leaves_the_meta_device_with_its_values():
@@ -91,12 +76,6 @@ def test_the_jacobian_is_the_mask(mask):
     assert torch.equal(derivative, torch.diag(mask.flatten().double()))
 
 
-def test_training_and_evaluation_agree(mask):
-    z = torch.randn(2, 3, 5, 4)
-    layer = DefectMask(mask)
-    assert torch.equal(layer.train()(z), layer.eval()(z))
-
-
 def test_the_mask_is_in_the_state_dict_and_is_never_cast(mask):
     layer = DefectMask(mask).half().to(memory_format=torch.channels_last)
     assert list(layer.state_dict()) == ["defect_mask"]
@@ -105,12 +84,13 @@ def test_the_mask_is_in_the_state_dict_and_is_never_cast(mask):
     assert list(layer.parameters()) == []
 
 
-def test_another_image_size_is_refused(mask):
-    with pytest.raises(InputError, match=r"\(3, 5, 4\).*\(3, 6, 4\)"):
-        DefectMask(mask)(torch.zeros(1, 3, 6, 4))
-
-
 @pytest.mark.parametrize("bad", [torch.ones(3, 5, 4), torch.ones(1, 3, 5, 4, dtype=torch.bool)])
 def test_what_is_no_mask_is_refused(bad):
     with pytest.raises(InputError, match="bool"):
         DefectMask(bad)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 6, 4), (2, 3, 1, 1), (3, 5, 4)])
+def test_feature_maps_of_another_size_are_refused_and_never_broadcast(mask, shape):
+    with pytest.raises(InputError, match=r"\(3, 5, 4\).*resize"):
+        DefectMask(mask)(torch.zeros(shape))

@@ -73,15 +73,6 @@ def test_bits_are_the_same_on_every_machine():
     assert digest == "999bcd595cafd861"
 
 
-def test_streams_do_not_disturb_each_other():
-    a, b = named_generator(0, "a"), named_generator(0, "b")
-    first = torch.rand(4, generator=a)
-    torch.rand(100, generator=b)
-    again = named_generator(0, "a")
-    assert torch.equal(first, torch.rand(4, generator=again))
-    assert not torch.equal(first, torch.rand(4, generator=named_generator(1, "a")))
-
-
 @pytest.mark.parametrize(
     ("shape", "options", "said"),
     [

@@ -3,8 +3,6 @@ import torch
 from torch import nn
 
 from defective import InputError, build, create_model, defect_, defects, restore_
-from defective.layers import DefectMask
-from defective.surgery import attach_
 from masked_net import X, masked
 
 
@@ -42,6 +40,12 @@ def _twice(net):
     return nn.Sequential(nn.Conv2d(3, 4, 1), shared, nn.Conv2d(4, 4, 1), shared)
 
 
+def _idle(net):
+    net.add_module("unused", nn.Identity())
+    net.forward = lambda x: x
+    return net
+
+
 REFUSALS = {
     "unknown name": (lambda net: masked(net, sites=["nope"]), "nope"),
     "no match": (lambda net: masked(net, sites=lambda name, module: False), "no module matched"),
@@ -67,10 +71,17 @@ REFUSALS = {
     "layer norm of (N, H, W, C)": (lambda net: masked(swin(), sites=["1"]), r"looks like \(N, H, W, C\)"),
     "activation of (N, H, W, C)": (lambda net: masked(swin(), sites=["2"]), r"looks like \(N, H, W, C\)"),
     "several arguments": (lambda net: masked(Gated().double(), sites=["gate"]), "one tensor"),
+    "images that the model cannot take": (
+        lambda net: defect_(net, 0.5, sites=["1"], example_inputs=X[:, :1]),
+        r"dry forward of example_inputs \(2, 1, 8, 8\)",
+    ),
+    "a site that does not run": (lambda net: masked(_idle(net), sites=["unused"]), "did not run"),
+    "a scripted model": (lambda net: masked(torch.jit.script(net), sites=["0"]), "call defect_ on the model before"),
     "an assertion of the model": (lambda net: masked(Asserting(), sites=["act"]), "AssertionError: only 7 x 7"),
 }
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("case", REFUSALS)
 def test_refusals_name_the_mistake_and_change_nothing(small_net, case):
     act, said = REFUSALS[case]
@@ -85,13 +96,6 @@ def test_another_image_size_is_refused():
     net = build("resnet18/0.5-bottom", width_mult=0.125)
     with pytest.raises(InputError, match=r"stem\.norm.*\(8, 32, 32\).*\(8, 64, 64\).*resize the images.*resize_masks_"):
         net(torch.rand(1, 3, 64, 64))
-
-
-def test_a_site_that_does_not_run_is_refused(small_net):
-    small_net.add_module("unused", nn.Identity())
-    small_net.forward = lambda x: x
-    with pytest.raises(InputError, match="did not run"):
-        masked(small_net, sites=["1"])
 
 
 @pytest.mark.parametrize("change", [restore_, lambda net: defect_(net, 0.5, blocks="top")])
@@ -111,28 +115,3 @@ def test_an_unchanged_net_and_a_spec_of_another_kind_stay(small_net):
     masked(small_net)
     restore_(small_net)
     assert small_net.spec == "mine"
-
-
-def test_restoring_an_ensemble_clears_its_members():
-    net = build("vgg19/0.5-bottom-en", width_mult=0.0625)
-    restore_(net)
-    assert net.spec is None and all(member.spec is None for member in net.members)
-
-
-def test_attach_takes_a_ready_mask(small_net):
-    mask = torch.zeros(6, 4, 4, dtype=torch.bool)
-    attach_(small_net, {"4": DefectMask(mask)})
-    assert torch.equal(small_net(X), small_net[6].bias.expand(2, 5))
-
-
-def test_a_dry_forward_that_fails_says_why(small_net):
-    with pytest.raises(InputError, match=r"dry forward of example_inputs \(1, 1, 8, 8\)"):
-        defect_(small_net, 0.5, sites=["1"], example_inputs=torch.rand(1, 1, 8, 8, dtype=torch.float64))
-    assert defects(small_net) == []
-
-
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
-def test_a_scripted_model_is_refused():
-    net = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 1)))
-    with pytest.raises(InputError, match="call defect_ on the model before"):
-        defect_(net, 0.5, sites=["0"], example_inputs=torch.rand(1, 3, 4, 4))

@@ -183,9 +183,3 @@ def saved_bytes(net):
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         net.train()(IMAGES).sum()
     return sum(found.values())
-
-
-def test_derivatives_of_higher_order(small_net):
-    defect_(small_net, 0.3, sites=["1", "4"], example_inputs=X)
-    x = X[:1].clone().requires_grad_()
-    assert torch.autograd.gradgradcheck(lambda x: small_net(x).sin(), x, atol=1e-4)

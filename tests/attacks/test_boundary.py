@@ -69,15 +69,6 @@ def test_an_image_does_not_feel_its_batch(schedule, plane):
         assert torch.equal(together.queries, torch.cat([part.queries for part in parts]))
 
 
-def test_the_walk_belongs_to_the_generator(plane):
-    net, x, y, _ = plane
-    torch.manual_seed(1)
-    before = torch.get_rng_state()
-    one, same, other = (boundary(net, x, y, steps=20, generator=seeded(seed)) for seed in (5, 5, 6))
-    assert torch.equal(before, torch.get_rng_state())
-    assert torch.equal(one, same) and not torch.equal(one, other)
-
-
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_every_query_is_counted(schedule, plane):
     net, x, y, _ = plane
@@ -163,13 +154,6 @@ def test_images_without_a_start_are_reported_and_the_others_go_on():
     assert 0 < distances(x, result.x_adv)[1] < 4
 
 
-def test_steps_are_adapted(plane):
-    net, x, y, best = plane
-    lengths = [distances(x, boundary(net, x, y, steps=2000, generator=seeded(), source_step=first)) for first in (1e-2, 0.5)]
-    # With half the distance as its first step no proposal succeeds until the step has shrunk.
-    assert (lengths[0] < 2 * best).all() and (lengths[1] < 5 * best).all()
-
-
 def test_the_quick_schedule_is_nearer_after_fewer_questions(colours):
     """Foolbox's steps are far too long or too short for the first thousand questions."""
     net, x, y = colours
@@ -177,30 +161,6 @@ def test_the_quick_schedule_is_nearer_after_fewer_questions(colours):
     quick = boundary_details(net, x, y, steps=600, generator=seeded(), schedule="quick")
     assert quick.queries.sum() < usual.queries.sum()
     assert distances(x, quick.x_adv).median() < 0.8 * distances(x, usual.x_adv).median()
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_shape_type_and_range_are_kept(dtype, colours):
-    net, x, y = colours
-    net, x = net.to(dtype), x.to(dtype)
-    y = net(x).argmax(1)
-    result = boundary_details(net, x, y, steps=60, generator=seeded())
-    assert result.x_adv.shape == x.shape and result.x_adv.dtype == dtype
-    assert result.x_adv.min() >= 0 and result.x_adv.max() <= 1
-    assert result.started.any() and (net(result.x_adv).argmax(1) != y)[result.started].all()
-
-
-def test_the_model_is_left_as_it_was_found(small_net):
-    x, y = torch.rand(4, 3, 8, 8, generator=seeded(), dtype=torch.float64), torch.tensor([0, 1, 2, 3])
-    small_net.train()
-    small_net[1].eval()
-    small_net[0].weight.requires_grad_(False)
-    running = small_net[1].running_mean.clone()
-    boundary(small_net, x, y, steps=3, generator=seeded())
-    assert small_net.training and not small_net[1].training
-    assert not small_net[0].weight.requires_grad and small_net[0].bias.requires_grad
-    assert all(weight.grad is None for weight in small_net.parameters())
-    assert torch.equal(small_net[1].running_mean, running)
 
 
 def test_the_score_is_the_median_of_mean_squares():
@@ -229,9 +189,6 @@ def test_as_close_as_foolbox(colours):
 
 
 BAD = {
-    "0-255 images": (lambda m, x, y: boundary(m, x * 255, y), "divide by 255"),
-    "labels too few": (lambda m, x, y: boundary(m, x, y[:3]), r"\(3,\)"),
-    "label too large": (lambda m, x, y: boundary(m, x, y + 2), "classes 0 to 1"),
     "no steps": (lambda m, x, y: boundary(m, x, y, steps=0), "steps 0"),
     "schedule": (lambda m, x, y: boundary(m, x, y, schedule="foolbox2"), "foolbox2.*foolbox3, foolbox1"),
     "no step": (lambda m, x, y: boundary(m, x, y, spherical_step=0), "spherical_step 0"),

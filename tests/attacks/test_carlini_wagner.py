@@ -193,42 +193,6 @@ def test_the_closest_success_ever_seen_is_returned(small_net, images):
     assert distances(x, x_adv).item() == pytest.approx(distances(x, path)[success].min().item(), rel=1e-12)
 
 
-def test_an_image_does_not_feel_its_batch(small_net, images):
-    x = images[0]
-    y = small_net(x).argmax(1)
-    together = cw(small_net, x, y, steps=100, search_steps=4)
-    alone = torch.cat([cw(small_net, x[i : i + 1], y[i : i + 1], steps=100, search_steps=4) for i in range(len(x))])
-    turned = cw(small_net, x.flip(0), y.flip(0), steps=100, search_steps=4).flip(0)
-    assert not torch.equal(together, x)
-    torch.testing.assert_close(together, alone, rtol=0, atol=1e-9)
-    torch.testing.assert_close(together, turned, rtol=0, atol=1e-9)
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_shape_type_and_range_are_kept(dtype, small_net, images):
-    net, x = small_net.to(dtype), images[0].to(dtype)
-    y = net(x).argmax(1)
-    x_adv = cw(net, x, y, steps=60, search_steps=5)
-    assert x_adv.shape == x.shape and x_adv.dtype == dtype and not x_adv.requires_grad
-    assert x_adv.min() >= 0 and x_adv.max() <= 1
-    changed = distances(x, x_adv) > 0
-    assert changed.any() and (margins(net, x_adv, y)[changed] > 0).all()
-
-
-def test_the_model_is_left_as_it_was_found(small_net, images):
-    small_net.train()
-    small_net[1].eval()
-    small_net[0].weight.requires_grad_(False)
-    small_net[3].weight.grad = torch.ones_like(small_net[3].weight)
-    running = small_net[1].running_mean.clone()
-    with torch.no_grad():
-        cw(small_net, *images, steps=5, search_steps=2)
-    assert small_net.training and not small_net[1].training
-    assert not small_net[0].weight.requires_grad and small_net[0].bias.requires_grad
-    assert small_net[0].bias.grad is None and (small_net[3].weight.grad == 1).all()
-    assert torch.equal(small_net[1].running_mean, running)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("confidence", [0, 20])
 def test_as_close_as_foolbox(confidence, steep_net, images):
@@ -252,10 +216,6 @@ class Plain(nn.Module):
 
 
 BAD = {
-    "0-255 images": (lambda m, x, y: cw(m, x * 255, y), "divide by 255"),
-    "labels too few": (lambda m, x, y: cw(m, x, y[:3]), r"\(3,\)"),
-    "label too large": (lambda m, x, y: cw(m, x, y + 3), r"classes 0 to 4"),
-    "negative label": (lambda m, x, y: cw(m, x, y - 5), r"classes 0 to 4"),
     "one class": (lambda m, x, y: cw(nn.Sequential(nn.Flatten(), nn.Linear(192, 1).double()), x, y), "1 class"),
     "negative confidence": (lambda m, x, y: cw(m, x, y, confidence=-1), "confidence -1"),
     "no confidence": (lambda m, x, y: cw(m, x, y, confidence=float("nan")), "confidence nan"),

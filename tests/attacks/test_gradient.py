@@ -46,40 +46,6 @@ def test_linear_nets_are_attacked_to_the_closed_form_optimum(name):
     torch.testing.assert_close(ATTACKS[name](net, x, y), best_linear_attack(net, x, y, EPS), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
-def test_the_budget_and_the_range_are_kept(name, dtype, small_net, images):
-    x, y = images[0].to(dtype), images[1]
-    x_adv = ATTACKS[name](small_net.to(dtype), x, y)
-    assert x_adv.shape == x.shape and x_adv.dtype == dtype and not x_adv.requires_grad
-    assert x_adv.min() >= 0 and x_adv.max() <= 1
-    assert (x_adv.double() - x.double()).abs().max() <= EPS + (1e-12 if dtype == torch.float64 else 1e-7)
-    assert (x_adv.double() - x.double()).abs().max() > 0.8 * EPS
-
-
-@pytest.mark.parametrize("name", ATTACKS)
-def test_the_model_is_left_as_it_was_found(name, small_net, images):
-    small_net.train()
-    small_net[1].eval()
-    small_net[0].weight.requires_grad_(False)
-    small_net[3].weight.grad = torch.ones_like(small_net[3].weight)
-    running = small_net[1].running_mean.clone()
-    with torch.no_grad():
-        ATTACKS[name](small_net, *images)
-    assert small_net.training and not small_net[1].training
-    assert not small_net[0].weight.requires_grad and small_net[0].bias.requires_grad
-    assert small_net[0].bias.grad is None and (small_net[3].weight.grad == 1).all()
-    assert torch.equal(small_net[1].running_mean, running)
-
-
-@pytest.mark.parametrize("name", ["fgsm", "pgd", "mifgsm"])
-def test_an_image_does_not_feel_its_batch(name, small_net, images):
-    x, y = images
-    together = ATTACKS[name](small_net, x, y)
-    alone = torch.cat([ATTACKS[name](small_net, x[i : i + 1], y[i : i + 1]) for i in range(len(x))])
-    torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("name", ["fgsm", "mifgsm", "vmifgsm"])
 def test_images_of_another_dtype_are_attacked_as_the_model_sees_them(name, dtype, small_net, images):
@@ -90,15 +56,6 @@ def test_images_of_another_dtype_are_attacked_as_the_model_sees_them(name, dtype
     # Halves below 1 are 1/256 (bfloat16) apart at most; rounding inwards costs no more than one such step.
     assert (x_adv.double() - exact).abs().mean() <= {torch.float32: 1e-6, torch.float16: 1e-3, torch.bfloat16: 4e-3}[dtype]
     assert ATTACKS[name](small_net.float(), images[0], y).dtype == torch.float64
-
-
-@pytest.mark.parametrize("name", ATTACKS)
-def test_inference_mode_is_no_obstacle(name, small_net, images):
-    expected = ATTACKS[name](small_net, *images)
-    with torch.inference_mode():
-        x, y = images[0].clone(), images[1].clone()
-        assert x.is_inference()
-        assert torch.equal(ATTACKS[name](small_net, x, y), expected)
 
 
 def test_no_gradient_passes_through_dead_neurons(images):
@@ -173,18 +130,10 @@ def lambda_module(forward):
 
 
 BAD = {
-    "0-255 images": (lambda m, x, y: fgsm(m, x * 255, y, eps=EPS), "divide by 255"),
-    "uint8 images": (lambda m, x, y: fgsm(m, (x * 255).byte(), y, eps=EPS), "divide by 255"),
-    "nan": (lambda m, x, y: fgsm(m, x * float("nan"), y, eps=EPS), "nan"),
-    "one image": (lambda m, x, y: fgsm(m, x[0], y, eps=EPS), r"\(3, 8, 8\)"),
-    "labels too few": (lambda m, x, y: fgsm(m, x, y[:3], eps=EPS), r"\(3,\)"),
-    "float labels": (lambda m, x, y: fgsm(m, x, y.double(), eps=EPS), "float64"),
     "eps in levels": (lambda m, x, y: fgsm(m, x, y, eps=8), "eps 8"),
     "negative eps": (lambda m, x, y: fgsm(m, x, y, eps=-0.1), "-0.1"),
     "no steps": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=STEP, steps=0), "steps 0"),
     "step in levels": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=2, steps=1), "step_size 2"),
-    "label too large": (lambda m, x, y: fgsm(m, x, y + 3, eps=EPS), "classes 0 to 4"),
-    "negative label": (lambda m, x, y: fgsm(m, x, y - 5, eps=EPS), "classes 0 to 4"),
     "no logits": (lambda m, x, y: fgsm(m[:5], x, y, eps=EPS), r"\(12, 6, 4, 4\), not logits"),
     "no gradient": (lambda m, x, y: fgsm(lambda_module(lambda x: m(x).detach()), x, y, eps=EPS), "no gradient"),
     "gradient elsewhere": (lambda m, x, y: fgsm(lambda_module(lambda x: m(x.round().detach())), x, y, eps=EPS), "no gradient"),

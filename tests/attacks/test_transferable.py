@@ -6,7 +6,6 @@ from torch import nn
 
 from defective import InputError
 from defective.attacks import difgsm, mifgsm, nifgsm, sifgsm, tifgsm, vmifgsm
-from defective.attacks.transferable import _diverse
 
 EPS, STEP = 8 / 255, 2 / 255
 NUMBERS = {"eps": EPS, "step_size": STEP, "steps": 5}
@@ -95,17 +94,6 @@ def test_difgsm_sees_resized_and_padded_images(net, images):
     torch.testing.assert_close(made, x_adv, rtol=0, atol=1e-12)
 
 
-def test_shrunk_images_are_whole_pixels_large_and_anywhere():
-    ones = torch.ones(500, 1, 8, 10)
-    seen = _diverse(ones, 0.5, 1.0, one_each(ones))
-    assert set((seen * 1000).round().unique().tolist()) == {0, 1000}
-    seen = seen.round()
-    assert set(seen.amax(3).sum(2).flatten().tolist()) == {4, 5, 6, 7, 8}
-    assert set(seen.amax(2).sum(2).flatten().tolist()) == {5, 6, 7, 8, 9, 10}
-    # A corner is covered by every image that is large enough, and by some of the smaller ones.
-    assert 0.2 < seen[:, 0, 0, 0].mean() < 0.6 and 0.2 < seen[:, 0, -1, -1].mean() < 0.6
-
-
 def test_tifgsm_convolves_with_a_gaussian_of_three_sigma(net, images):
     x, y = images
     bell = torch.tensor([norm.pdf(place) for place in (-3, -1.5, 0, 1.5, 3)], dtype=torch.float64)
@@ -156,33 +144,6 @@ def test_vmifgsm_follows_the_recursion(net, images):
     torch.testing.assert_close(made, x_adv, rtol=0, atol=1e-12)
 
 
-RANDOM = {
-    "difgsm": lambda m, x, y, g: difgsm(m, x, y, **NUMBERS, resize_rate=0.5, generator=g),
-    "vmifgsm": lambda m, x, y, g: vmifgsm(m, x, y, **NUMBERS, neighbors=2, generator=g),
-}
-
-
-@pytest.mark.parametrize("name", RANDOM)
-def test_an_image_does_not_feel_its_batch(name, net, images):
-    x, y = images
-    together = RANDOM[name](net, x, y, seeded())
-    for sizes in ([1] * 6, [2, 4]):
-        generator = seeded()
-        parts = [RANDOM[name](net, a, b, generator) for a, b in zip(x.split(sizes), y.split(sizes), strict=True)]
-        torch.testing.assert_close(together, torch.cat(parts), rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", RANDOM)
-def test_the_draws_belong_to_the_generator(name, net, images):
-    torch.manual_seed(1)
-    before = torch.get_rng_state()
-    one, same, other = (RANDOM[name](net, *images, seeded(seed)) for seed in (5, 5, 6))
-    assert torch.equal(before, torch.get_rng_state())
-    assert torch.equal(one, same) and not torch.equal(one, other)
-    torch.manual_seed(5)
-    assert torch.equal(RANDOM[name](net, *images, None), one)
-
-
 BAD = {
     "rate": (lambda m, x, y: difgsm(m, x, y, **NUMBERS, resize_rate=1.1), "resize_rate 1.1"),
     "chance": (lambda m, x, y: difgsm(m, x, y, **NUMBERS, diversity_prob=-0.5), "diversity_prob -0.5"),
@@ -191,9 +152,6 @@ BAD = {
     "no decay": (lambda m, x, y: nifgsm(m, x, y, **NUMBERS, decay=float("nan")), "decay nan"),
     "neighbours": (lambda m, x, y: vmifgsm(m, x, y, **NUMBERS, neighbors=-1), "neighbors -1"),
     "beta": (lambda m, x, y: vmifgsm(m, x, y, **NUMBERS, beta=-1), "beta -1"),
-    "one image": (lambda m, x, y: vmifgsm(m, x[0], y, **NUMBERS), r"\(3, 8, 10\)"),
-    "0-255 images": (lambda m, x, y: difgsm(m, x * 255, y, **NUMBERS), "divide by 255"),
-    "label": (lambda m, x, y: sifgsm(m, x, y + 9, **NUMBERS), "classes 0 to 4"),
 }
 
 

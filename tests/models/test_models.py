@@ -1,9 +1,14 @@
-"""The nets against the released code: parameter counts, mask sites, shapes and totals."""
+"""The built-in models against the released code: parameter counts, mask sites, shapes and totals."""
+
+import math
 
 import pytest
 import torch
+from torch import nn
 
-from defective import InputError, build, create_model, defects, list_models
+from defective import InputError, build, create_model, defects
+from defective.models.densenet import DenseLayer
+from defective.models.senet import SEBlock
 
 PARAMETERS = {
     "resnet18": (11_173_962, 11_172_810),
@@ -77,11 +82,6 @@ def test_top_and_both_on_resnet18():
     assert {defect.keep_prob for defect in both} == {0.7, 0.3}
 
 
-def test_mnist_masks_are_28_and_14_wide():
-    sizes = [defect.shape[1] for defect in defects(build("resnet18/0.5-bottom", in_chans=1, image_size=28))]
-    assert sizes == [28] * 5 + [14] * 5
-
-
 def test_x2_doubles_the_masked_channels_and_leaves_the_extra_shortcut_alone():
     found = defects(build("resnet18/0.5-bottom-x2"))
     assert sorted(defect.shape for defect in found) == sorted([(128, 32, 32)] * 5 + [(256, 16, 16)] * 5)
@@ -139,14 +139,6 @@ def test_every_image_size_and_width(name, chans, size):
     assert net.eval()(torch.rand(2, chans, size, size)).shape == (2, 7)
 
 
-def test_normalisation_is_inside():
-    net = create_model("resnet18", width_mult=0.125)
-    mean = torch.tensor([0.4914, 0.4822, 0.4465]).view(1, 3, 1, 1).expand(1, 3, 32, 32)
-    assert net.normalize(mean).abs().max() < 1e-6
-    white = net.normalize(torch.ones(1, 3, 1, 1)).flatten()
-    torch.testing.assert_close(white, (1 - mean[0, :, 0, 0]) / torch.tensor([0.2023, 0.1994, 0.2010]))
-
-
 def test_first_batch_logits_are_pinned():
     x = torch.linspace(0, 1, 2 * 3 * 32 * 32).view(2, 3, 32, 32)
     net = build("resnet18/0.3-bottom", seed=0, width_mult=0.125).eval()
@@ -172,6 +164,27 @@ def test_bad_arguments(options, said):
         create_model(**{"name": "resnet18", **options})
 
 
-def test_list_models_can_all_be_created():
-    for name in list_models():
-        assert create_model(name, width_mult=0.125).architecture.image_shape == (3, 32, 32)
+def test_new_features_of_a_dense_layer_go_in_front(generator):
+    layer = DenseLayer(6, 2).eval()
+    x = torch.rand(2, 6, 4, 4, generator=generator)
+    z = layer(x)
+    assert torch.equal(z[:, 2:], x)
+    assert not torch.equal(z[:, :2], x[:, :2])
+
+
+def test_a_projection_of_an_se_block_takes_the_activated_input_an_identity_the_raw_one(generator):
+    x = torch.rand(2, 4, 8, 8, generator=generator) - 0.5
+    for stride in (1, 2):
+        block = SEBlock(4, 4, stride).eval()
+        nn.init.zeros_(block.conv2.weight)
+        activated = block.norm1(x).relu()
+        expected = x if stride == 1 else nn.functional.conv2d(activated, block.shortcut.weight, stride=2)
+        torch.testing.assert_close(block(x), expected)
+
+
+def test_convolutions_of_the_wide_net_are_drawn_by_fan_out():
+    torch.manual_seed(0)
+    net = create_model("wrn32_4")
+    for conv in (net.stages["3"][1].conv1, net.stages["2"][0].shortcut.conv, net.stages["3"][4].conv2):
+        expected = math.sqrt(2 / (conv.kernel_size[0] ** 2 * conv.out_channels))
+        assert abs(float(conv.weight.detach().std()) / expected - 1) < 0.05

@@ -1,0 +1,131 @@
+"""What holds for every attack: shape, dtype, range and budget, a model left as it was, images attacked as if they were alone."""
+
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError
+from defective.attacks import boundary, cw, difgsm, fgsm, lspga, mifgsm, nifgsm, pgd, sifgsm, tifgsm, vmifgsm
+from defective.baselines import Thermometer
+
+EPS, STEP = 8 / 255, 2 / 255
+NUMBERS = {"eps": EPS, "step_size": STEP, "steps": 5}
+
+
+def seeded(seed=3):
+    return torch.Generator().manual_seed(seed)
+
+
+# The last argument is the generator, for those that draw.
+ATTACKS = {
+    "fgsm": lambda m, x, y, g: fgsm(m, x, y, eps=EPS),
+    "pgd": lambda m, x, y, g: pgd(m, x, y, **NUMBERS),
+    "pgd, random start": lambda m, x, y, g: pgd(m, x, y, **NUMBERS, random_start=True, generator=g),
+    "mifgsm": lambda m, x, y, g: mifgsm(m, x, y, **NUMBERS),
+    "difgsm": lambda m, x, y, g: difgsm(m, x, y, **NUMBERS, resize_rate=0.6, generator=g),
+    "tifgsm": lambda m, x, y, g: tifgsm(m, x, y, **NUMBERS, kernel_size=3),
+    "sifgsm": lambda m, x, y, g: sifgsm(m, x, y, **NUMBERS, scales=3),
+    "nifgsm": lambda m, x, y, g: nifgsm(m, x, y, **NUMBERS),
+    "vmifgsm": lambda m, x, y, g: vmifgsm(m, x, y, **NUMBERS, neighbors=2, generator=g),
+    "lspga": lambda m, x, y, g: lspga(m, x, y, eps=EPS, generator=g),
+    "cw": lambda m, x, y, g: cw(m, x, y, steps=60, search_steps=5),
+    "boundary": lambda m, x, y, g: boundary(m, x, y, steps=40, generator=g),
+}
+RANDOM = ("pgd, random start", "difgsm", "vmifgsm", "lspga", "boundary")
+UNBOUNDED = ("cw", "boundary")
+
+
+@pytest.fixture
+def x():
+    return torch.rand(6, 3, 8, 8, generator=seeded(1), dtype=torch.float64)
+
+
+@pytest.fixture
+def model(request, small_net):
+    """``small_net``, for lspga behind a thermometer."""
+    if request.node.callspec.params["name"] != "lspga":
+        return small_net
+    return nn.Sequential(nn.Conv2d(48, 4, 3, padding=1).double(), *small_net[1:]).insert(0, Thermometer(16))
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_shape_dtype_range_and_budget_are_kept(name, dtype, model, x):
+    model, x = model.to(dtype), x.to(dtype)
+    y = model(x).argmax(1)
+    x_adv = ATTACKS[name](model, x, y, seeded())
+    change = (x_adv.double() - x.double()).abs()
+    assert x_adv.shape == x.shape and x_adv.dtype == dtype and not x_adv.requires_grad
+    assert x_adv.min() >= 0 and x_adv.max() <= 1 and change.max() > 0
+    if name in UNBOUNDED:
+        moved = change.flatten(1).amax(1) > 0
+        assert (model(x_adv).argmax(1) != y)[moved].all()
+    else:
+        assert 0.8 * EPS < change.max() <= EPS + (1e-12 if dtype == torch.float64 else 1e-7)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_model_is_left_as_it_was_found(name, model, x):
+    y = torch.arange(6) % 5
+    model.train()
+    norm = next(module for module in model if isinstance(module, nn.BatchNorm2d)).eval()
+    first, last = (module for module in model if isinstance(module, nn.Conv2d))
+    first.weight.requires_grad_(False)
+    last.weight.grad = torch.ones_like(last.weight)
+    running = norm.running_mean.clone()
+    with torch.no_grad():
+        ATTACKS[name](model, x, y, seeded())
+    assert model.training and not norm.training
+    assert not first.weight.requires_grad and first.bias.requires_grad
+    assert first.bias.grad is None and (last.weight.grad == 1).all()
+    assert torch.equal(norm.running_mean, running)
+    assert not any(module._forward_hooks for module in model)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_image_does_not_feel_its_batch(name, model, x):
+    y = model(x).argmax(1)
+    together = ATTACKS[name](model, x, y, seeded())
+    for sizes in ([1] * 6, [2, 4]):
+        generator = seeded()
+        parts = [ATTACKS[name](model, a, b, generator) for a, b in zip(x.split(sizes), y.split(sizes), strict=True)]
+        torch.testing.assert_close(together, torch.cat(parts), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_inference_mode_is_no_obstacle(name, model, x):
+    y = model(x).argmax(1)
+    expected = ATTACKS[name](model, x, y, seeded())
+    with torch.inference_mode():
+        assert torch.equal(ATTACKS[name](model, x.clone(), y.clone(), seeded()), expected)
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_the_draws_belong_to_the_generator(name, model, x):
+    y = model(x).argmax(1)
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    one, same, other = (ATTACKS[name](model, x, y, seeded(seed)) for seed in (5, 5, 6))
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(one, same) and not torch.equal(one, other)
+    assert torch.equal(ATTACKS[name](model, x, y, None), one)
+
+
+BAD = {
+    "0-255 images": (lambda x, y: (x * 255, y), "divide by 255"),
+    "uint8 images": (lambda x, y: ((x * 255).byte(), y), "divide by 255"),
+    "nan": (lambda x, y: (x * float("nan"), y), "nan"),
+    "one image": (lambda x, y: (x[0], y), r"\(3, 8, 8\)"),
+    "labels too few": (lambda x, y: (x, y[:3]), r"\(3,\)"),
+    "float labels": (lambda x, y: (x, y.double()), "float64"),
+    "label too large": (lambda x, y: (x, y + 5), "classes 0 to 4"),
+    "negative label": (lambda x, y: (x, y - 5), "classes 0 to 4"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("name", ATTACKS)
+def test_bad_images_and_labels_are_refused(name, case, model, x):
+    change, said = BAD[case]
+    with pytest.raises(InputError, match=said):
+        ATTACKS[name](model, *change(x, torch.arange(6) % 5), seeded())
