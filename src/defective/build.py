@@ -5,7 +5,7 @@ from torch import nn
 
 from defective.baselines import drop_, thermometer_
 from defective.masks import checked_seed, live_count, named_generator
-from defective.models import ZOO, Ensemble, channel_widths, construct
+from defective.models import BUILT_IN, Ensemble, channel_widths, construct
 from defective.specs import Architecture, NetSpec
 from defective.surgery import defect_
 
@@ -77,7 +77,7 @@ def member_seed(seed: int, index: int) -> int:
 def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, image_size: int, width_mult: float) -> nn.Module:
     widths = channel_widths(spec.arch, width_mult)
     for defect in spec.defects if spec.narrows or spec.widen else ():
-        for block in getattr(ZOO[spec.arch], defect.blocks) if isinstance(defect.blocks, str) else defect.blocks:
+        for block in getattr(BUILT_IN[spec.arch], defect.blocks) if isinstance(defect.blocks, str) else defect.blocks:
             widths[block] = 2 * widths[block] if spec.widen else max(1, live_count(widths[block], defect.keep_prob))
     # The released DC and x2 nets are ResNet-18s with one projection shortcut more than the plain one.
     project_first = spec.arch == "resnet18" and spec.placement == "authors" and (spec.narrows or spec.widen)

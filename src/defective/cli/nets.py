@@ -16,7 +16,7 @@ from defective.build import build
 from defective.cli.console import MAX_SEED, JsonOption, print_json, print_table, say
 from defective.errors import InputError
 from defective.inference import dtype_of, evaluating, reported
-from defective.models import ZOO, create_model, list_models
+from defective.models import BUILT_IN, create_model, list_models
 from defective.sites import architecture_of, image_shape
 from defective.specs import NetSpec
 from defective.surgery import defects
@@ -32,7 +32,7 @@ def models(json: JsonOption = False) -> None:
     for name in list_models():
         net = create_model(name)
         sites = {
-            placement: {region: sum(len(blocks[n]) for n in getattr(ZOO[name], region)) for region in ("bottom", "top")}
+            placement: {region: sum(len(blocks[n]) for n in getattr(BUILT_IN[name], region)) for region in ("bottom", "top")}
             for placement, blocks in net.mask_sites.items()  # type: ignore[union-attr, operator]
         }
         parameters = sum(parameter.numel() for parameter in net.parameters())
@@ -40,8 +40,8 @@ def models(json: JsonOption = False) -> None:
             {
                 "name": name,
                 "parameters": parameters,
-                "bottom": ZOO[name].bottom,
-                "top": ZOO[name].top,
+                "bottom": BUILT_IN[name].bottom,
+                "top": BUILT_IN[name].top,
                 "mask_sites": sites,
             }
         )

@@ -14,17 +14,16 @@ from torch import nn
 from defective.errors import InputError
 from defective.models.densenet import DenseNet
 from defective.models.ensemble import Ensemble
-from defective.models.resnet import BasicBlock, Bottleneck, ResNet
+from defective.models.resnet import BasicBlock, Bottleneck, ResNet, WideResNet
 from defective.models.senet import SENet
 from defective.models.vgg import VGG
-from defective.models.wide_resnet import WideResNet
 from defective.specs import Architecture
 
-__all__ = ["ZOO", "Ensemble", "channel_widths", "construct", "create_model", "list_models"]
+__all__ = ["BUILT_IN", "Ensemble", "channel_widths", "construct", "create_model", "list_models"]
 
 
 class Family(NamedTuple):
-    """How to build a net, the channels of each of its blocks at width_mult 1, and which blocks are its bottom and its top."""
+    """How to build a model, the channels of each of its blocks at width_mult 1, and which blocks are its bottom and its top."""
 
     construct: Callable[..., nn.Module]
     widths: tuple[int, ...]
@@ -33,7 +32,7 @@ class Family(NamedTuple):
 
 
 # DenseNet's widths are the channels of the stem and each block's growth rate.
-ZOO: dict[str, Family] = {
+BUILT_IN: dict[str, Family] = {
     "resnet18": Family(partial(ResNet, BasicBlock, (2, 2, 2, 2)), (64, 64, 128, 256, 512), (0, 1, 2), (3, 4)),
     "resnet50": Family(partial(ResNet, Bottleneck, (3, 4, 6, 3)), (64, 64, 128, 256, 512), (0, 1, 2), (3, 4)),
     "densenet121": Family(DenseNet, (64, 32, 32, 32, 32), (0, 1, 2), (3, 4)),
@@ -44,26 +43,26 @@ ZOO: dict[str, Family] = {
 
 
 def list_models() -> list[str]:
-    """Names of the architectures of the zoo.
+    """Names of the built-in architectures.
 
     Example:
         >>> list_models()
         ['resnet18', 'resnet50', 'densenet121', 'senet18', 'vgg19', 'wrn32_4']
     """
-    return list(ZOO)
+    return list(BUILT_IN)
 
 
 def create_model(
     name: str, *, num_classes: int = 10, in_chans: int = 3, image_size: int = 32, width_mult: float = 1.0
 ) -> nn.Module:
-    """Build a plain net of the zoo with fresh weights from torch's global generator.
+    """Build a plain built-in model with fresh weights from torch's global generator.
 
     Args:
         name: One of :func:`list_models`.
         num_classes: Classes ``K``, at least 2.
         in_chans: Image channels ``C``.
         image_size: Height and width of the images, at least 16; from 128 on the stem takes its ImageNet form.
-        width_mult: Factor on every channel count; 1 is the paper's net.
+        width_mult: Factor on every channel count; 1 is the paper's model.
 
     Returns:
         A module from images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``.
@@ -84,23 +83,23 @@ def create_model(
 
 def channel_widths(name: str, width_mult: float) -> list[int]:
     """Channels of each block of an architecture, scaled and rounded."""
-    if name not in ZOO:
-        raise InputError(f"no architecture {name!r}; there are {', '.join(ZOO)}")
+    if name not in BUILT_IN:
+        raise InputError(f"no architecture {name!r}; there are {', '.join(BUILT_IN)}")
     if not 0 < width_mult <= 8:
         raise InputError(f"width_mult {width_mult} lies outside (0, 8]")
-    return [max(1, round(width * width_mult)) for width in ZOO[name].widths]
+    return [max(1, round(width * width_mult)) for width in BUILT_IN[name].widths]
 
 
 def construct(architecture: Architecture) -> nn.Module:
     """Build a built-in model, with the channels of each block given one by one and without a thermometer."""
     name, widths = architecture.name, architecture.widths
-    if name not in ZOO:
-        raise InputError(f"no architecture {name[:200]!r}; there are {', '.join(ZOO)}")
-    if len(widths) != len(ZOO[name].widths):
-        raise InputError(f"{name} has {len(ZOO[name].widths)} blocks, not {len(widths)}: give the channels of each")
+    if name not in BUILT_IN:
+        raise InputError(f"no architecture {name[:200]!r}; there are {', '.join(BUILT_IN)}")
+    if len(widths) != len(BUILT_IN[name].widths):
+        raise InputError(f"{name} has {len(BUILT_IN[name].widths)} blocks, not {len(widths)}: give the channels of each")
     shape = architecture.model_dump(include={"num_classes", "in_chans", "image_size"})
     extra: dict[str, Any] = {"project_first": True} if architecture.project_first else {}
-    net = ZOO[name].construct(widths, **shape, **extra)
-    net.bottom, net.top = ZOO[name].bottom, ZOO[name].top  # type: ignore[assignment]
-    net.architecture = architecture  # type: ignore[assignment]
-    return net
+    model = BUILT_IN[name].construct(widths, **shape, **extra)
+    model.bottom, model.top = BUILT_IN[name].bottom, BUILT_IN[name].top  # type: ignore[assignment]
+    model.architecture = architecture  # type: ignore[assignment]
+    return model

@@ -1,4 +1,4 @@
-"""Several nets as one net."""
+"""Several models as one."""
 
 from collections.abc import Iterable
 
@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 class Ensemble(nn.Module):
-    """Average the logits of several nets: the paper's EN rows and the sources of Table 5.
+    """Average the logits of several models: the paper's EN rows and the sources of Table 5.
 
     Args:
-        members: Nets with equal input and class count.
+        members: Models with equal input and class count.
 
     Example:
         >>> Ensemble([nn.Flatten(), nn.Flatten()])(torch.ones(1, 1, 1, 2))

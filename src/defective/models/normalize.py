@@ -1,4 +1,4 @@
-"""Normalisation inside the net, so that images stay in [0, 1] everywhere outside."""
+"""Normalisation inside the model, so that images stay in [0, 1] everywhere outside."""
 
 import torch
 from torch import Tensor, nn

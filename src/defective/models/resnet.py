@@ -1,15 +1,28 @@
-"""ResNet-18 and ResNet-50 for small images, with the released code's exact layout (paper Figures 8 and 9).
+"""ResNet-18, ResNet-50 and WideResNet-32-4 for small images, with the released code's exact layout (paper Figures 8, 9 and 13).
 
-Blocks: 0 is the stem, 1-4 are the stages. ``bottom`` is 0-2, ``top`` is 3-4.
+Blocks: 0 is the stem, the others are the stages. ``bottom`` is 0-2 and ``top`` 3-4; of WideResNet 0-1 and 2-3.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from defective.models.normalize import Normalize
-from defective.models.stem import Stem
+
+
+class Stem(nn.Sequential):
+    """3x3 convolution, norm, ReLU. Images of 128 pixels and more are halved here and again by a 3x3 max-pool (ImageNet form)."""
+
+    def __init__(self, in_chans: int, width: int, image_size: int) -> None:
+        super().__init__()
+        large = image_size >= 128
+        self.conv = nn.Conv2d(in_chans, width, 3, 2 if large else 1, 1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        self.act = nn.ReLU()
+        if large:
+            self.pool = nn.MaxPool2d(3, 2, 1)
 
 
 class Shortcut(nn.Sequential):
@@ -74,16 +87,16 @@ class ResNet(nn.Module):
     """Images ``(N, in_chans, S, S)`` in [0, 1] to logits ``(N, num_classes)``.
 
     Args:
-        block: :class:`BasicBlock` or :class:`Bottleneck`.
+        block: The class of the blocks, as :class:`BasicBlock` or :class:`Bottleneck`.
         depths: Blocks in each stage.
         widths: Channels of the stem and of each stage.
         project_first: Put a projection shortcut into the first block of stage 1 although the shape does not ask for it, as the
-            released DC and x2 nets do.
+            released DC and x2 models do.
     """
 
     def __init__(
         self,
-        block: type[BasicBlock] | type[Bottleneck],
+        block: type[nn.Module],
         depths: Sequence[int],
         widths: Sequence[int],
         *,
@@ -103,7 +116,7 @@ class ResNet(nn.Module):
                 stride = 2 if number > 1 and index == 0 else 1
                 project = project_first and number == 1 and index == 0
                 stage.append(block(channels, width, stride, project=project))
-                channels = width * block.expansion
+                channels = width * block.expansion  # type: ignore[attr-defined]
             self.stages[str(number)] = stage
         self.head = nn.Linear(channels, num_classes)
         self.mask_sites = {
@@ -131,3 +144,14 @@ def _authors_sites(block: nn.Module, stage: int) -> list[str]:
 
 def _text_sites(block: nn.Module, stage: int) -> list[str]:
     return ["act2"] if isinstance(block, Bottleneck) else ["act1", "act2"]
+
+
+class WideResNet(ResNet):
+    """WideResNet-32-4 as the released code builds it: post-activation, its convolutions drawn from a normal distribution by fan-out."""
+
+    def __init__(self, widths: Sequence[int], *, num_classes: int, in_chans: int, image_size: int) -> None:
+        super().__init__(BasicBlock, (5, 5, 5), widths, num_classes=num_classes, in_chans=in_chans, image_size=image_size)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
+                nn.init.normal_(module.weight, 0, math.sqrt(2 / fan_out))

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from defective.models.normalize import Normalize
-from defective.models.stem import Stem
+from defective.models.resnet import ResNet
 
 
 class SqueezeExcite(nn.Module):
@@ -29,7 +28,9 @@ class SqueezeExcite(nn.Module):
 class SEBlock(nn.Module):
     """norm-ReLU-conv twice, squeeze-and-excitation, sum; a projection takes the activated input, an identity the raw one."""
 
-    def __init__(self, in_chans: int, width: int, stride: int) -> None:
+    expansion = 1
+
+    def __init__(self, in_chans: int, width: int, stride: int, *, project: bool = False) -> None:
         super().__init__()
         self.norm1 = nn.BatchNorm2d(in_chans)
         self.act1 = nn.ReLU()
@@ -38,7 +39,7 @@ class SEBlock(nn.Module):
         self.act2 = nn.ReLU()
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.se = SqueezeExcite(width)
-        changed = stride != 1 or in_chans != width
+        changed = project or stride != 1 or in_chans != width
         self.shortcut = nn.Conv2d(in_chans, width, 1, stride, bias=False) if changed else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,28 +48,13 @@ class SEBlock(nn.Module):
         return self.se(z) + (x if self.shortcut is None else self.shortcut(activated))  # type: ignore[no-any-return]
 
 
-class SENet(nn.Module):
+class SENet(ResNet):
     """Images ``(N, in_chans, S, S)`` in [0, 1] to logits ``(N, num_classes)``; ``widths``: stem, then the four stages."""
 
     def __init__(self, widths: Sequence[int], *, num_classes: int, in_chans: int, image_size: int) -> None:
-        super().__init__()
-        self.normalize = Normalize.for_images(in_chans, image_size)
-        self.stem = Stem(in_chans, widths[0], image_size)
-        self.stages = nn.ModuleDict()
-        channels = widths[0]
-        for number, width in enumerate(widths[1:], start=1):
-            first = SEBlock(channels, width, 1 if number == 1 else 2)
-            self.stages[str(number)] = nn.Sequential(first, SEBlock(width, width, 1))
-            channels = width
-        self.head = nn.Linear(channels, num_classes)
+        super().__init__(SEBlock, (2, 2, 2, 2), widths, num_classes=num_classes, in_chans=in_chans, image_size=image_size)
         pre_activations = {n: tuple(f"stages.{n}.{i}.norm{k}" for i in (0, 1) for k in (1, 2)) for n in (1, 2, 3, 4)}
         activations = {n: tuple(f"stages.{n}.{i}{site}" for i in (0, 1) for site in (".act2", "")) for n in (1, 2, 3, 4)}
         # Appendix C.4 names the first three SE-blocks, so of stage 2 only the first block belongs to the bottom.
         activations[2] = activations[2][:2]
         self.mask_sites = {"authors": {0: (), **pre_activations}, "text": {0: (), **activations}}
-
-    def forward(self, x: Tensor) -> Tensor:
-        z = self.stem(self.normalize(x))
-        for stage in self.stages.values():
-            z = stage(z)
-        return self.head(F.adaptive_avg_pool2d(z, 1).flatten(1))  # type: ignore[no-any-return]

@@ -14,7 +14,7 @@ from defective.errors import InputError, OutOfTime
 from defective.inference import logits
 from defective.machine import autocast, choose_device, out_of_memory, rank_and_world_size, resolve_precision
 from defective.masks import named_generator
-from defective.models.wide_resnet import WideResNet
+from defective.models.resnet import WideResNet
 from defective.progress import deadline, progress_bar, time_is_up
 from defective.sparse import train_live
 from defective.specs import Recipe
