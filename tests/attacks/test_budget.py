@@ -8,7 +8,7 @@ from torch import nn
 
 from defective import InputError
 from defective.attacks import boundary, from_spec, gaussian_noise, pgd, project, quantize
-from defective.attacks.budget import settle
+from defective.attacks.budget import cast_into_ball
 from defective.baselines import Thermometer
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
 
@@ -52,7 +52,7 @@ def test_half_precision_is_rounded_inwards(seed, eps, dtype):
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(1, 1, 16, 16, generator=generator).to(dtype)
     x_adv = project(x + eps * (3 * torch.rand(x.shape, generator=generator) - 1.5), x.float(), eps)
-    settled = settle(x_adv, x, eps)
+    settled = cast_into_ball(x_adv, x, eps)
     assert settled.dtype == dtype and settled.min() >= 0 and settled.max() <= 1
     assert (settled.float() - x.float()).abs().max() <= eps + 1e-7
     spacing = torch.finfo(dtype).eps

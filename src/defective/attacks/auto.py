@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_classes, check_inputs, project, settle, widened
+from defective.attacks.budget import cast_into_ball, check_classes, check_inputs, project, upcast
 from defective.attacks.gradient import differentiating
 from defective.errors import InputError
 from defective.inference import forward as forward_copy
@@ -52,12 +52,12 @@ def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int 
     with _contained(model, x.device), differentiating(model):
         attack = package().AutoAttack(forward, norm="Linf", eps=eps, seed=seed, version="standard", device=str(x.device))
         attack.apgd_targeted.n_target_classes = attack.fab.n_target_classes = min(9, classes - 1)
-        clean = widened(x)
+        clean = upcast(x)
         made = attack.run_standard_evaluation(clean.float().contiguous(), y.to(x.device).long().clone())
         images: Tensor = made[0] if isinstance(made, tuple) else made
         # What it left alone comes back as it was, not as float32.
         x_adv = project(torch.where(images == clean.float(), clean, images.to(clean.dtype)), clean, eps)
-        return settle(x_adv, x.detach(), eps)
+        return cast_into_ball(x_adv, x.detach(), eps)
 
 
 def package() -> Any:

@@ -1,4 +1,4 @@
-"""The boundary attack: a random walk along the decision boundary that asks a model for nothing but its decisions."""
+"""The boundary attack: a random walk along the decision boundary that queries a model for nothing but its decisions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CONVERGED = 1e-7
 BLOCK_NUMBERS = 8192
 
 Draw = Callable[[Tensor], Tensor]  # rows -> normal numbers for each
-Ask = Callable[[Tensor, Tensor], Tensor]  # (rows, an image for each) -> bool for each: is it misclassified?
+Query = Callable[[Tensor, Tensor], Tensor]  # (rows, an image for each) -> bool for each: is it misclassified?
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ def boundary_details(
         generator: On the CPU; torch's global one if not given. It gives one seed to each image in turn, so that splitting images
             into batches changes nothing.
         schedule: ``"foolbox3"`` tries one direction a step; ``"foolbox1"``, the paper's, up to 25; ``"quick"`` changes its step lengths
-            after tens of questions, not thousands, and gets as far in fewer. Their scores do not compare.
+            after tens of queries, not thousands, and gets as far in fewer. Their scores do not compare.
         spherical_step: First length ``delta`` of the step on the sphere around the image, in units of the distance ``d``.
         source_step: First length ``epsilon`` of the step towards the image, in units of ``d``.
-        draft: A faster near-copy of the model to ask on the way, as ``sparsify(model, x[:1], precision="bf16")``. Where the walk ends,
+        draft: A faster surrogate of the model to query on the way, as ``sparsify(model, x[:1], precision="bf16")``. Where the walk ends,
             images are moved on along their own direction until ``model`` misclassifies them. Where twice the distance is not enough,
-            or no start was found, they walk again, asking ``model``. Questions to both are counted.
+            or no start was found, they walk again, querying ``model``. Queries to both are counted.
         batch_size: Images per forward pass; only time and memory depend on it.
         on_step: Called after each step, to show progress; up to twice as often with a draft.
 
@@ -94,42 +94,42 @@ def boundary_details(
     generators = image_generators(x, generator)
     queries, best = torch.zeros(len(x), dtype=torch.long, device=x.device), x.clone()
 
-    def walk(ask: Ask, rows: Tensor) -> Tensor:
+    def walk(query: Query, rows: Tensor) -> Tensor:
         """Take images as far as they go; return those that found a start."""
-        start, walking = _blend(ask, x, rows, generators)
+        start, walking = _blend(query, x, rows, generators)
         best[walking] = start[walking]
         numbers = _normal_numbers(x, generators)
-        _walk(ask, x, best, walking, numbers, steps, SCHEDULES[schedule], on_step, spherical_step, source_step)
+        _walk(query, x, best, walking, numbers, steps, SCHEDULES[schedule], on_step, spherical_step, source_step)
         return walking
 
     with evaluating(model), torch.no_grad():
-        ask = _asking(model, y, queries, batch_size)
-        wrong = ask(torch.arange(len(x), device=x.device), x)
+        query = _querying(model, y, queries, batch_size)
+        wrong = query(torch.arange(len(x), device=x.device), x)
         rows, held = (~wrong).nonzero().squeeze(1), wrong.nonzero().squeeze(1)
         if draft is not None:
             with evaluating(draft):
-                walked = walk(_asking(draft, y, queries, batch_size), rows)
-            best[walked], enough = extended(x[walked], best[walked], lambda some, images: ask(walked[some], images))
+                walked = walk(_querying(draft, y, queries, batch_size), rows)
+            best[walked], enough = extended(x[walked], best[walked], lambda some, images: query(walked[some], images))
             held = torch.cat([held, walked[enough]])
             rows = rows[~torch.isin(rows, held)]
             best[rows] = x[rows]
         # With a draft there is mostly nobody left to walk.
         if draft is None or len(rows):
-            held = torch.cat([held, walk(ask, rows)])
+            held = torch.cat([held, walk(query, rows)])
     return BoundaryResult(best, queries, wrong.index_fill(0, held, True))
 
 
-def _asking(model: nn.Module, y: Tensor, queries: Tensor, batch_size: int) -> Ask:
+def _querying(model: nn.Module, y: Tensor, queries: Tensor, batch_size: int) -> Query:
     """Whether images are misclassified by a model; each query is counted."""
 
-    def ask(rows: Tensor, images: Tensor) -> Tensor:
+    def query(rows: Tensor, images: Tensor) -> Tensor:
         if not len(rows):
             return rows.bool()
         queries[rows] += 1
         z = torch.cat([forward(model, part) for part in images.split(batch_size)])
         return (z.argmax(1) != y[rows]) & ~z.isnan().any(1)
 
-    return ask
+    return query
 
 
 def boundary_score(x: Tensor, x_adv: Tensor) -> float:
@@ -153,7 +153,7 @@ def boundary_score(x: Tensor, x_adv: Tensor) -> float:
     return float((x_adv.cpu().double() - x.cpu().double()).square().flatten(1).mean(1).quantile(0.5))
 
 
-def _blend(ask: Ask, x: Tensor, rows: Tensor, generators: list[torch.Generator]) -> tuple[Tensor, Tensor]:
+def _blend(query: Query, x: Tensor, rows: Tensor, generators: list[torch.Generator]) -> tuple[Tensor, Tensor]:
     """Images with just enough uniform noise to be misclassified, and the rows that have any."""
     best, noise, searching = x.clone(), torch.empty_like(x), rows
     for _ in range(START_DRAWS):
@@ -162,29 +162,29 @@ def _blend(ask: Ask, x: Tensor, rows: Tensor, generators: list[torch.Generator])
         noise[searching] = torch.stack(
             [torch.rand(x.shape[1:], generator=generators[row], device="cpu") for row in searching.tolist()]
         ).to(x)
-        searching = searching[~ask(searching, noise[searching])]
+        searching = searching[~query(searching, noise[searching])]
     rows = rows[~torch.isin(rows, searching)]
     level = torch.zeros(len(x), dtype=torch.long, device=x.device)
 
-    def climb(climbing: Tensor, by: int, times: int) -> None:
+    def blend(searching: Tensor, by: int, times: int) -> None:
         """Raise the noise level until the image is misclassified."""
         for _ in range(times):
-            level[climbing] += by
-            share = (level[climbing] / BLEND_LEVELS)[:, None, None, None].to(x.dtype)
-            best[climbing] = ((1 - share) * x[climbing] + share * noise[climbing]).clamp(0, 1)
-            climbing = climbing[~ask(climbing, best[climbing])]
-            if not len(climbing):
+            level[searching] += by
+            share = (level[searching] / BLEND_LEVELS)[:, None, None, None].to(x.dtype)
+            best[searching] = ((1 - share) * x[searching] + share * noise[searching]).clamp(0, 1)
+            searching = searching[~query(searching, best[searching])]
+            if not len(searching):
                 break
 
-    # Coarse levels first, then those since the last coarse one: 65 questions at most, not 1000.
-    climb(rows, BLEND_COARSE, BLEND_LEVELS // BLEND_COARSE)
+    # Coarse levels first, then those since the last coarse one: 65 queries at most, not 1000.
+    blend(rows, BLEND_COARSE, BLEND_LEVELS // BLEND_COARSE)
     level[rows] -= BLEND_COARSE
-    climb(rows, 1, BLEND_COARSE)
+    blend(rows, 1, BLEND_COARSE)
     return best, rows
 
 
 def _walk(
-    ask: Ask,
+    query: Query,
     x: Tensor,
     best: Tensor,
     rows: Tensor,
@@ -204,11 +204,11 @@ def _walk(
             sphere, nearer, closer = _propose(x[trying], best[trying], draw(trying), spherical[trying], source[trying])
             allowed = torch.ones_like(closer)
             if checking:
-                held = ask(trying, sphere)
+                held = query(trying, sphere)
                 on_sphere.add(trying, held)
                 allowed = held if schedule.conditional else allowed
             success = allowed.clone()
-            success[allowed] = ask(trying[allowed], nearer[allowed])
+            success[allowed] = query(trying[allowed], nearer[allowed])
             if checking:
                 towards.add(trying[allowed], success[allowed])
             best[trying[success & closer]] = nearer[success & closer]

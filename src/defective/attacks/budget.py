@@ -50,17 +50,17 @@ def quantize(x_adv: Tensor, x: Tensor | None = None, eps: float | None = None) -
     return levels.clamp(0, 255) / 255
 
 
-def widened(x: Tensor) -> Tensor:
+def upcast(x: Tensor) -> Tensor:
     """A copy to iterate on, in float32 at least: a step of 1/255 is near half precision's rounding."""
     return x.detach().to(torch.promote_types(x.dtype, torch.float32), copy=True)
 
 
-def settle(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
+def cast_into_ball(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
     """``x_adv`` in the dtype of ``x``, rounded towards ``x`` where rounding to nearest would leave the ball.
 
     Example:
         >>> x, eps = torch.tensor([1.0], dtype=torch.bfloat16), 0.0029
-        >>> (x.float() - eps).to(torch.bfloat16), settle(x.float() - eps, x, eps)
+        >>> (x.float() - eps).to(torch.bfloat16), cast_into_ball(x.float() - eps, x, eps)
         (tensor([0.9961], dtype=torch.bfloat16), tensor([1.], dtype=torch.bfloat16))
     """
     rounded = x_adv.to(x.dtype)

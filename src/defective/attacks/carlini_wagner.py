@@ -45,7 +45,7 @@ def cw(
         search_steps: Values of ``c`` tried.
         lr: Learning rate of Adam on ``w``.
         initial_const: First ``c``; distances are in [0, 1] pixel units.
-        draft: A faster near-copy of the model to search on, as ``sparsify(model, x[:1], precision="bf16")``. What it finds is moved on
+        draft: A faster surrogate of the model to search on, as ``sparsify(model, x[:1], precision="bf16")``. What it finds is moved on
             along its own direction until ``model`` gives it the margin. Where twice the distance is not enough, or nothing was found,
             ``model`` is searched.
 
@@ -76,12 +76,10 @@ def cw(
         rows = (_shortfall(model, x, y, confidence) > 0).nonzero().squeeze(1)
         if draft is not None and len(rows):
             with evaluating(draft):
-                drafted = search(draft, x[rows], y[rows])
+                found = search(draft, x[rows], y[rows])
             labels = y[rows]
-            drafted, held = extended(
-                x[rows], drafted, lambda some, images: _shortfall(model, images, labels[some], confidence) == 0
-            )
-            nearest[rows[held]] = drafted[held]
+            found, held = extended(x[rows], found, lambda some, images: _shortfall(model, images, labels[some], confidence) == 0)
+            nearest[rows[held]] = found[held]
             rows = rows[~held]
         if len(rows):
             nearest[rows] = search(model, x[rows], y[rows])

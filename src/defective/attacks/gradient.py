@@ -9,21 +9,21 @@ from torch import Tensor, nn
 
 from defective.attacks.budget import (
     LARGEST_COUNT,
+    cast_into_ball,
     check_counts,
     check_inputs,
     check_label_range,
     draw_per_image,
     project,
-    settle,
     short,
-    widened,
+    upcast,
 )
 from defective.errors import InputError
 from defective.inference import evaluating, forward, image_gradient
 
-View = Callable[[Tensor], Tensor]  # a point -> the images the model is to see
-Gradient = Callable[..., Tensor]  # (point, view=identity) -> gradient of each image's loss with respect to its point
-Slope = Callable[[Gradient, Tensor, Tensor], Tensor]  # (gradient, x_adv, momentum) -> what the next step follows
+Transform = Callable[[Tensor], Tensor]  # a point -> the images that the model gets
+Gradient = Callable[..., Tensor]  # (point, transform=identity) -> gradient of each image's loss with respect to its point
+Direction = Callable[[Gradient, Tensor, Tensor], Tensor]  # (gradient, x_adv, momentum) -> what the next step follows
 
 
 def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float) -> Tensor:
@@ -43,7 +43,7 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float) -> Tensor:
         >>> torch.allclose((x_adv - x).abs().amax(), torch.tensor(8 / 255))
         True
     """
-    return climb(model, x, y, eps=eps, step_size=eps, steps=1)
+    return iterate(model, x, y, eps=eps, step_size=eps, steps=1)
 
 
 def pgd(
@@ -77,10 +77,10 @@ def pgd(
         True
     """
 
-    def anywhere(clean: Tensor) -> Tensor:
-        return project(clean + eps * (2 * draw_per_image(torch.rand, clean, generator) - 1), clean, eps)
+    def start(clean: Tensor) -> Tensor:
+        return project(clean + eps * (2 * draw_per_image(torch.rand, clean, generator) - 1), clean, eps) if random_start else clean
 
-    return climb(model, x, y, eps=eps, step_size=step_size, steps=steps, start=anywhere if random_start else None)
+    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, start=start)
 
 
 def mifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: float, steps: int, decay: float = 1.0) -> Tensor:
@@ -90,9 +90,7 @@ def mifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: flo
         x^{k+1} = \Pi_\epsilon\big(x^k + s \, \mathrm{sign}(g_{k+1})\big)
 
     Args:
-        eps: Radius of the L-infinity ball in [0, 1] units.
-        step_size: Length ``s`` of one step, same units.
-        steps: Number of steps; the last iterate is returned.
+        eps, step_size, steps: As in :func:`defective.attacks.pgd`.
         decay: Weight ``mu`` of the past, at least 0.
 
     Source: paper Appendix E; Dong et al. 2017. The norm is each image's own.
@@ -103,10 +101,10 @@ def mifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: flo
         >>> torch.equal(mifgsm(model, x, y, eps=0.1, step_size=0.1, steps=1), fgsm(model, x, y, eps=0.1))
         True
     """
-    return climb(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay)
+    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay)
 
 
-def climb(
+def iterate(
     model: nn.Module,
     x: Tensor,
     y: Tensor,
@@ -115,15 +113,15 @@ def climb(
     step_size: float,
     steps: int,
     decay: float | None = None,
-    start: View | None = None,
-    slope: Slope | None = None,
+    start: Transform = lambda clean: clean,
+    direction: Direction = lambda gradient, x_adv, momentum: gradient(x_adv),
 ) -> Tensor:
-    """The loop of every gradient-sign attack: follow a slope, by default the gradient at ``x_adv``, and stay in the ball.
+    """The loop of every gradient-sign attack: signed steps in a direction, by default the gradient at ``x_adv``, inside the ball.
 
     Args:
-        decay: Weight of the past; without it there is no momentum and the slope is not divided by its norm.
-        start: Clean images -> where to start; at the images themselves if not given.
-        slope: What to follow, given the gradient as a function, the images so far and the momentum so far.
+        decay: Weight of the past; without it there is no momentum and the direction is not divided by its norm.
+        start: Clean images -> where to start.
+        direction: What to follow, given the gradient as a function, the images so far and the momentum so far.
 
     Raises:
         InputError: If a number is out of range, a label is no class of the model, or the logits have no gradient.
@@ -133,17 +131,15 @@ def climb(
     if decay is not None and not 0 <= decay <= LARGEST_COUNT:
         raise InputError(f"decay {short(decay)} must be at least 0 and at most {LARGEST_COUNT:g}")
     with differentiating(model):
-        clean, gradient = widened(x), cross_entropy_gradient(model, y.to(x.device))
-        x_adv = clean if start is None else start(clean)
-        momentum = torch.zeros_like(clean)
+        clean, gradient = upcast(x), cross_entropy_gradient(model, y.to(x.device))
+        x_adv, momentum = start(clean), torch.zeros_like(clean)
         for _ in range(steps):
-            direction = gradient(x_adv) if slope is None else slope(gradient, x_adv, momentum)
+            update = direction(gradient, x_adv, momentum)
             if decay is not None:
-                norm = direction.abs().sum((1, 2, 3), keepdim=True).clamp_min(torch.finfo(clean.dtype).tiny)
-                momentum = decay * momentum + direction / norm
-                direction = momentum
-            x_adv = project(x_adv + step_size * direction.sign(), clean, eps)
-        return settle(x_adv, x.detach(), eps)
+                norm = update.abs().sum((1, 2, 3), keepdim=True).clamp_min(torch.finfo(clean.dtype).tiny)
+                update = momentum = decay * momentum + update / norm
+            x_adv = project(x_adv + step_size * update.sign(), clean, eps)
+        return cast_into_ball(x_adv, x.detach(), eps)
 
 
 @contextmanager
@@ -154,13 +150,13 @@ def differentiating(model: nn.Module) -> Iterator[None]:
 
 
 def cross_entropy_gradient(model: nn.Module, y: Tensor) -> Gradient:
-    """The gradient of each image's cross-entropy as a function of a point, and of how the model sees that point."""
+    """The gradient of each image's cross-entropy as a function of a point, and of the transform to the images that the model gets."""
     y = y.long().clone()
     lowest, highest = (int(label) for label in y.aminmax())
 
-    def gradient(point: Tensor, view: View = lambda point: point) -> Tensor:
+    def gradient(point: Tensor, transform: Transform = lambda point: point) -> Tensor:
         point = point.detach().requires_grad_()
-        z = forward(model, view(point))
+        z = forward(model, transform(point))
         if not isinstance(z, Tensor) or z.dim() != 2:
             raise InputError(f"the model returned {tuple(getattr(z, 'shape', ())) or type(z).__name__}, not logits (N, K)")
         check_label_range(z.shape[1], lowest, highest)

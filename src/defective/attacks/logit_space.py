@@ -1,4 +1,4 @@
-"""The attack on nets that see levels instead of pixels: gradient ascent on the logits of a distribution over levels."""
+"""The attack on models that see levels instead of pixels: gradient ascent on the logits of a distribution over levels."""
 
 import math
 from collections.abc import Iterator
@@ -9,7 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import LARGEST_COUNT, check_counts, check_inputs, draw_per_image, project, settle, short, widened
+from defective.attacks.budget import (
+    LARGEST_COUNT,
+    cast_into_ball,
+    check_counts,
+    check_inputs,
+    draw_per_image,
+    project,
+    short,
+    upcast,
+)
 from defective.attacks.gradient import cross_entropy_gradient, differentiating
 from defective.errors import InputError
 
@@ -28,7 +37,7 @@ def lspga(
     anneal: float = 1.2,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    r"""Logit-space projected gradient ascent on a net behind a thermometer encoding.
+    r"""Logit-space projected gradient ascent on a model behind a thermometer encoding.
 
     .. math:: p^k = \mathrm{softmax}\big(\delta^k u^k\big), \qquad
         u^{k+1} = u^k + \xi \, \mathrm{sign} \nabla_{u} J\big(\tau(p^k), y\big)
@@ -67,7 +76,7 @@ def lspga(
             raise InputError(f"{name} {short(value)} must be a number above 0 and at most {LARGEST_COUNT:g}")
     found = _encoders(model)
     with differentiating(model), _replaced(found) as levels:
-        clean, gradient = widened(x), cross_entropy_gradient(model, y.to(x.device))
+        clean, gradient = upcast(x), cross_entropy_gradient(model, y.to(x.device))
         lowest, allowed = _allowed(found[0], clean, eps)
         u = draw_per_image(torch.randn, clean[:, :, None].expand_as(allowed), generator)
 
@@ -80,7 +89,7 @@ def lspga(
             u = u + logit_step * gradient(u, partial(encoded, sharpness=anneal**step)).sign()
         level = lowest + u.masked_fill(~allowed, -torch.inf).argmax(2)
         x_adv = _nearest(clean, level, found[0].levels, eps)
-        return settle(x_adv, x.detach(), eps)
+        return cast_into_ball(x_adv, x.detach(), eps)
 
 
 def encoders(model: nn.Module) -> list[Any]:

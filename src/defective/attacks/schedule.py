@@ -13,9 +13,9 @@ class Schedule(NamedTuple):
 
     Attributes:
         directions: Most directions tried in a step.
-        conditional: Whether one is dropped when its step on the sphere is asked about and fails.
+        conditional: Whether one is dropped when its step on the sphere is queried and fails.
         low, high: Success rates of the step towards the image between which its length stays; on the sphere they are 0.2 and 0.5.
-        every: Steps from one question about the sphere to the next; lengths change then, and outcomes of other steps do not count.
+        every: Steps from one query about the sphere to the next; lengths change then, and outcomes of other steps do not count.
         on_sphere, towards: Outcomes that are counted before a length may change.
     """
 

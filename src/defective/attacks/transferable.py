@@ -1,4 +1,4 @@
-"""Momentum attacks made to transfer better from one net to another: rows over the loop of :mod:`defective.attacks.gradient`."""
+"""Momentum attacks made to transfer better from one model to another: rows over the loop of :mod:`defective.attacks.gradient`."""
 
 import math
 from functools import partial
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from defective.attacks.budget import LARGEST_COUNT, check_counts, check_inputs, image_generators, short
-from defective.attacks.gradient import Gradient, Slope, climb
+from defective.attacks.gradient import Direction, Gradient, iterate
 from defective.errors import InputError
 
 
@@ -49,12 +49,12 @@ def difgsm(
             raise InputError(f"{name} {short(share)} lies outside [0, 1]")
     check_inputs(x, y)
     generators = image_generators(x, generator)
-    view = partial(_diverse, smallest=resize_rate, prob=diversity_prob, generators=generators)
+    transform = partial(_diverse, smallest=resize_rate, prob=diversity_prob, generators=generators)
 
-    def slope(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
-        return gradient(x_adv, view)
+    def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
+        return gradient(x_adv, transform)
 
-    return climb(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, slope=slope)
+    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def tifgsm(
@@ -88,10 +88,10 @@ def tifgsm(
     if kernel_size % 2 == 0:
         raise InputError(f"kernel_size {kernel_size} must be odd and at least 1")
 
-    def slope(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
+    def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
         return _smooth(gradient(x_adv), kernel_size)
 
-    return climb(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, slope=slope)
+    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def sifgsm(
@@ -116,10 +116,10 @@ def sifgsm(
     """
     check_counts(scales=scales)
 
-    def slope(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
+    def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
         return torch.stack([gradient(x_adv, partial(_darker, halvings=i)) for i in range(scales)]).mean(0)
 
-    return climb(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, slope=slope)
+    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def nifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: float, steps: int, decay: float = 1.0) -> Tensor:
@@ -141,10 +141,10 @@ def nifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: flo
         torch.Size([3, 1, 4, 4])
     """
 
-    def slope(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
+    def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
         return gradient(x_adv + step_size * decay * momentum[0].numel() * momentum)
 
-    return climb(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, slope=slope)
+    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def vmifgsm(
@@ -184,31 +184,31 @@ def vmifgsm(
     if not 0 <= beta <= LARGEST_COUNT:
         raise InputError(f"beta {short(beta)} must be a number, at least 0 and at most {LARGEST_COUNT:g}")
     check_inputs(x, y)
-    slope = _tuned(neighbors, beta * eps, image_generators(x, generator))
-    return climb(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, slope=slope)
+    direction = _tuned(neighbors, beta * eps, image_generators(x, generator))
+    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
-def _tuned(neighbors: int, radius: float, generators: list[torch.Generator]) -> Slope:
+def _tuned(neighbors: int, radius: float, generators: list[torch.Generator]) -> Direction:
     last: tuple[Tensor, Tensor] | None = None
 
-    def slope(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
+    def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
         nonlocal last
         here, before = gradient(x_adv), last
         last = x_adv, here
         if before is None or not neighbors:
             return here
         # The last iterate's variance, only now that a further step wants it: the final one would not be worth its gradients.
-        x_last, slope_last = before
+        x_last, last_gradient = before
         around = torch.zeros_like(here)
         for _ in range(neighbors):
             draws = torch.stack([torch.rand(here.shape[1:], generator=generator, device="cpu") for generator in generators]).to(
                 here
             )
             around += gradient(x_last + radius * (2 * draws - 1))
-        tuned: Tensor = here + around / neighbors - slope_last
+        tuned: Tensor = here + around / neighbors - last_gradient
         return tuned
 
-    return slope
+    return direction
 
 
 def _darker(images: Tensor, halvings: int) -> Tensor:
