@@ -50,7 +50,7 @@ def generator() -> torch.Generator:
 
 @pytest.fixture
 def small_net() -> nn.Module:
-    """A plain convolutional net that is not of the zoo, in float64."""
+    """A plain convolutional model that is not a built-in one, in float64."""
     torch.manual_seed(0)
     net = nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1),
@@ -114,7 +114,7 @@ def carried_names(path: Path) -> set[str]:
 
 
 def carried(function: Callable[..., Any], device: str) -> Callable[..., Any]:
-    """``function`` with the nets and tensors among its arguments on a device; what comes back lies on the CPU."""
+    """``function`` with the models and tensors among its arguments on a device; what comes back lies on the CPU."""
 
     @wraps(function)
     def there(*args: Any, **keywords: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Hand-made nets with masks in chosen places, their batch norms as after training."""
+"""Hand-made models with masks in chosen places, their batch norms as after training."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from defective import DefectMask, sample_mask
 
 
 class Net(nn.Module):
-    """A net whose forward is ``function(self, x)``; its layers are given by name."""
+    """A model whose forward is ``function(self, x)``; its layers are given by name."""
 
     def __init__(self, function: Callable[[nn.Module, Tensor], Tensor], **layers: nn.Module) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ def mask(keep_prob: float = 0.1, *, seed: int = 0, shape: tuple[int, int, int] =
 
 
 def trained(net: nn.Module) -> nn.Module:
-    """The net in eval mode and float64, its norms with statistics and factors of their own: fresh ones would hide a wrong fold."""
+    """The model in eval mode and float64, its norms with statistics and factors of their own: fresh ones would hide a wrong fold."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for module in net.modules():
@@ -52,7 +52,7 @@ def images(count: int = 2, shape: tuple[int, int, int] = (3, 8, 8)) -> Tensor:
 
 
 def assert_same(fast: nn.Module, net: nn.Module, x: Tensor, tolerance: float = 1e-10) -> None:
-    """Both nets give the same output and pull the same gradient back to the images, as shares of the largest number in each."""
+    """Both models give the same output and pull the same gradient back to the images, as shares of the largest number in each."""
     found, wanted = x.clone().requires_grad_(), x.clone().requires_grad_()
     out, dense = fast(found), net(wanted)
     assert out.dtype == dense.dtype

@@ -19,14 +19,14 @@ def linear_net(classes: int = 3, shape: tuple[int, int, int] = (2, 4, 4), seed: 
 
 
 def best_linear_attack(net: nn.Module, x: Tensor, y: Tensor, eps: float) -> Tensor:
-    """The image in the ball and in [0, 1] with the largest loss of a two-class linear net: each pixel goes to its bound."""
+    """The image in the ball and in [0, 1] with the largest loss of a two-class linear model: each pixel goes to its bound."""
     weight = net[1].weight
     direction = torch.stack([(weight[1 - label] - weight[label]).sign() for label in y]).view_as(x)
     return (x + eps * direction).clamp(0, 1)
 
 
 def plane(seed: int = 0, shape: tuple[int, int, int] = (2, 4, 4)) -> nn.Module:
-    """A two-class linear net in float32 whose boundary goes through grey: it takes half of all images for either class."""
+    """A two-class linear model in float32 whose boundary goes through grey: it takes half of all images for either class."""
     net = linear_net(2, shape, seed).float()
     with torch.no_grad():
         net[1].bias.copy_(-net[1].weight.sum(1) * 128 / 255)
@@ -34,13 +34,13 @@ def plane(seed: int = 0, shape: tuple[int, int, int] = (2, 4, 4)) -> nn.Module:
 
 
 def level_set(net: nn.Module, count: int = 60, *, shape: tuple[int, int, int] = (2, 4, 4), seed: int = 0) -> ImageSet:
-    """8-bit images of two classes, well inside the box, labelled by what the net says of them: it is right on every one."""
+    """8-bit images of two classes, well inside the box, labelled by what the model says of them: it is right on every one."""
     x = torch.randint(90, 166, (count, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
     return ImageSet("levels", "test", x, logits(net, x).argmax(1), ("a", "b"))
 
 
 def trained_on_patterns() -> tuple[nn.Module, Tensor, Tensor]:
-    """A small net trained for a moment to tell four coloured patterns apart, and the last images and labels it saw."""
+    """A small model trained for a moment to tell four coloured patterns apart, and the last images and labels it saw."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(), nn.Flatten())

@@ -34,7 +34,7 @@ def test_masks_and_weights_vary_apart():
     assert not torch.equal(a.head.weight, other_weights.head.weight)
 
 
-def test_an_ensemble_averages_five_nets_of_different_masks():
+def test_an_ensemble_averages_five_models_of_different_masks():
     net = build("vgg19/0.5-bottom-en", seed=2, width_mult=0.125).eval()
     assert isinstance(net, Ensemble) and len(net.members) == 5
     torch.testing.assert_close(net(X), sum(member(X) for member in net.members) / 5)
@@ -52,7 +52,7 @@ BASELINES = {
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_dropout_baselines_are_plain_nets_that_drop_in_training(name):
+def test_dropout_baselines_are_plain_models_that_drop_in_training(name):
     kind, first = BASELINES[name]
     net, plain = build(name, seed=2, width_mult=0.0625), build(name.split("/")[0], seed=2, width_mult=0.0625)
     assert drops(net)[0] == Drop(first, 0.9, kind) and {drop.kind for drop in drops(net)} == {kind}
@@ -86,7 +86,7 @@ def test_baselines_go_with_every_variant_and_leave_masks_and_weights_alone(name)
     assert net.train()(X).shape == (2, 10)
 
 
-def test_a_plain_net_is_that_of_its_seed_alone():
+def test_a_plain_model_is_that_of_its_seed_alone():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
         plain = create_model("vgg19", width_mult=0.0625)

@@ -87,7 +87,7 @@ def test_dead_neurons_are_exactly_zero_forward_and_backward(dtype):
 
 
 def steps_of(kind, name, data, count, *, precision="fp32", lrs=(0.05, 0.02)):
-    """Losses, hits and the net after some steps on the same batches, with a learning rate that changes."""
+    """Losses, hits and the model after some steps on the same batches, with a learning rate that changes."""
     net = build(name, width_mult=0.125).to(DEVICE).to(memory_format=torch.channels_last).train()
     optimizer = make_sgd(net, RECIPE, DEVICE)
     step = kind(net, optimizer)
@@ -158,7 +158,7 @@ def attack_spec():
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_nets_one_after_the_other_end_where_a_cpu_ends(precision, data):
+def test_models_one_after_the_other_end_where_a_cpu_ends(precision, data):
     recipe = RECIPE.changed(epochs=1, batch_size=32)
     for name in ("resnet18", "resnet18/0.3-bottom", "resnet18/0.1-bottom"):
         nets = [build(name, width_mult=0.125) for _ in range(2)]
@@ -225,7 +225,7 @@ def test_sparsify_is_the_same_function(name, data):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_an_attack_through_a_sparse_net_is_one_on_the_net(precision, trained, images):
+def test_an_attack_through_a_sparse_model_is_one_on_the_model(precision, trained, images):
     x, y = (each.to(DEVICE) for each in images)
     net = trained.to(DEVICE)
     here = attacks.pgd(net, x, y, eps=EPS, step_size=EPS / 4, steps=4)
@@ -234,7 +234,7 @@ def test_an_attack_through_a_sparse_net_is_one_on_the_net(precision, trained, im
     assert float(((there - here).abs() < 1e-5).float().mean()) > (0.9 if precision == "fp32" else 0.6)
 
 
-def test_a_net_travels_by_its_file(tmp_path, trained, images):
+def test_a_model_travels_by_its_file(tmp_path, trained, images):
     save(trained.to(DEVICE), tmp_path / "net.safetensors")
     trained.cpu()
     torch.testing.assert_close(logits(load(tmp_path / "net.safetensors"), images[0]), logits(trained, images[0]))

@@ -34,7 +34,7 @@ def test_old_keys_stay_and_restore_undoes(small_net):
     masked(small_net)
 
 
-def test_keep_prob_1_is_bitwise_the_plain_net(small_net):
+def test_keep_prob_1_is_bitwise_the_plain_model(small_net):
     out = small_net(X)
     assert torch.equal(masked(small_net, keep_prob=1)(X), out)
 
@@ -115,7 +115,7 @@ def test_a_container_may_be_a_site():
 
 
 @pytest.mark.parametrize("first", ["resnet18", "resnet18/0.9-dropblock"])
-def test_code_compiled_for_a_plain_net_is_not_that_of_a_defective_one(first):
+def test_code_compiled_for_a_plain_model_is_not_that_of_a_defective_one(first):
     x = torch.rand(2, 3, 16, 16)
     for name in (first, "resnet18/0.3-bottom", "resnet18", "resnet18/0.3-top", "resnet18/0.5-bottom"):
         net = build(name, width_mult=0.0625, image_size=16)

@@ -57,7 +57,7 @@ REFUSALS = {
     "keep_prob below 0": (lambda net: masked(net, keep_prob=-1), "-1"),
     "flat output": (lambda net: masked(net, sites=["6"]), r"\(2, 5\)"),
     "no example_inputs": (lambda net: defect_(net, 0.5, sites=["1"]), "example_inputs"),
-    "blocks on a foreign net": (lambda net: defect_(net, 0.5, blocks="bottom", example_inputs=X), "built-in"),
+    "blocks on a foreign model": (lambda net: defect_(net, 0.5, blocks="bottom", example_inputs=X), "built-in"),
     "blocks and sites": (lambda net: masked(net, blocks="top"), "not both"),
     "unknown region": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks="middle"), "middle"),
     "unknown block": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=7), "7"),
@@ -99,13 +99,13 @@ def test_another_image_size_is_refused():
 
 
 @pytest.mark.parametrize("change", [restore_, lambda net: defect_(net, 0.5, blocks="top")])
-def test_a_changed_net_loses_its_spec(change):
+def test_a_changed_model_loses_its_spec(change):
     net = build("vgg19/0.5-bottom", width_mult=0.0625)
     change(net)
     assert net.spec is None and net.build_options is None
 
 
-def test_an_unchanged_net_and_a_spec_of_another_kind_stay(small_net):
+def test_an_unchanged_model_and_a_spec_of_another_kind_stay(small_net):
     plain = build("vgg19", width_mult=0.0625)
     restore_(plain)
     with pytest.raises(InputError):

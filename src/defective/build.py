@@ -1,4 +1,4 @@
-"""Turn a net spec into a net: architecture, widths, masks, baselines, ensemble."""
+"""Turn a model spec into a model: architecture, widths, masks, baselines, ensemble."""
 
 import torch
 from torch import nn
@@ -20,7 +20,7 @@ def build(
     image_size: int = 32,
     width_mult: float = 1.0,
 ) -> nn.Module:
-    """Build a net from its spec or name, the same net for the same seed; torch's global generator is left as it was.
+    """Build a model from its spec or name, the same model for the same seed; torch's global generator is left as it was.
 
     Args:
         spec: A :class:`NetSpec` or a name such as ``"resnet18/0.1-bottom"`` (grammar: :mod:`defective.specs`).
@@ -30,20 +30,20 @@ def build(
 
     Returns:
         A module from images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``, with the spec as ``.spec`` and the rest of what built
-        it as ``.build_options``. Member ``i`` of an ensemble is the net of seed ``member_seed(seed, i)``.
+        it as ``.build_options``. Member ``i`` of an ensemble is the model of seed ``member_seed(seed, i)``.
 
     Raises:
         InputError: If the name cannot be read or a number is out of range.
 
     Source: paper Section 4.2 for the variants. ``-dc`` and ``-x2`` follow the placement: the released code builds a narrower
-    net without masks for DC, and both with an extra projection shortcut on ResNet-18; the text masks whole channels and only widens.
+    model without masks for DC, and both with an extra projection shortcut on ResNet-18; the text masks whole channels and only widens.
     Section 4.1 for the baselines: dropout in the top blocks (:func:`defective.baselines.drop_`) and the thermometer code of the input
     (:func:`defective.baselines.thermometer_`), which leave masks and all other weights as they are.
 
     Example:
         >>> from defective import defects
-        >>> net = build("resnet18/0.1-bottom", width_mult=0.25)
-        >>> [(d.site, d.live) for d in defects(net)][:2]
+        >>> model = build("resnet18/0.1-bottom", width_mult=0.25)
+        >>> [(d.site, d.live) for d in defects(model)][:2]
         [('stem.norm', 1639), ('stages.1.0.norm1', 1639)]
     """
     spec = NetSpec.parse(spec) if isinstance(spec, str) else spec
@@ -51,21 +51,21 @@ def build(
     mask_seed = seed if mask_seed is None else checked_seed("mask_seed", mask_seed)
     options = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size, "width_mult": width_mult}
     if spec.members > 1:
-        net: nn.Module = Ensemble(
+        model: nn.Module = Ensemble(
             build(spec.member(), seed=member_seed(seed, i), mask_seed=member_seed(mask_seed, i), **options)  # type: ignore[arg-type]
             for i in range(spec.members)
         )
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            net = _single(spec, mask_seed, num_classes, in_chans, image_size, width_mult)
-    net.spec = spec  # type: ignore[assignment]
-    net.build_options = {**options, "seed": seed, "mask_seed": mask_seed}  # type: ignore[assignment]
-    return net
+            model = _single(spec, mask_seed, num_classes, in_chans, image_size, width_mult)
+    model.spec = spec  # type: ignore[assignment]
+    model.build_options = {**options, "seed": seed, "mask_seed": mask_seed}  # type: ignore[assignment]
+    return model
 
 
 def member_seed(seed: int, index: int) -> int:
-    """Seed of one member of an ensemble, far from the small seeds that nets are given by hand: no member is a net of another run.
+    """Seed of one member of an ensemble, far from the small seeds that models are given by hand: no member is a model of another run.
 
     Example:
         >>> member_seed(0, 1) == member_seed(0, 1) != member_seed(1, 0)
@@ -79,16 +79,16 @@ def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, imag
     for defect in spec.defects if spec.narrows or spec.widen else ():
         for block in getattr(BUILT_IN[spec.arch], defect.blocks) if isinstance(defect.blocks, str) else defect.blocks:
             widths[block] = 2 * widths[block] if spec.widen else max(1, live_count(widths[block], defect.keep_prob))
-    # The released DC and x2 nets are ResNet-18s with one projection shortcut more than the plain one.
+    # The released DC and x2 models are ResNet-18s with one projection shortcut more than the plain one.
     project_first = spec.arch == "resnet18" and spec.placement == "authors" and (spec.narrows or spec.widen)
     shape = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
-    net = construct(Architecture.make(name=spec.arch, widths=tuple(widths), **shape, project_first=project_first))
+    model = construct(Architecture.make(name=spec.arch, widths=tuple(widths), **shape, project_first=project_first))
     if spec.thermometer:
-        thermometer_(net, spec.thermometer)
+        thermometer_(model, spec.thermometer)
     if not spec.narrows:
         for defect in spec.defects:
             defect_(
-                net,
+                model,
                 defect.keep_prob,
                 blocks=defect.blocks,
                 pattern=spec.pattern,
@@ -97,5 +97,5 @@ def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, imag
                 seed=mask_seed,
             )
     for drop in spec.drops:
-        drop_(net, drop.keep_prob, kind=drop.kind, blocks="top", placement=spec.placement)
-    return net
+        drop_(model, drop.keep_prob, kind=drop.kind, blocks="top", placement=spec.placement)
+    return model

@@ -44,9 +44,9 @@ def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[De
     Example:
         >>> from defective import build, create_model
         >>> state = build("vgg19/0.5-bottom", width_mult=0.125).state_dict()
-        >>> net = create_model("vgg19", width_mult=0.125)
-        >>> _ = net.load_state_dict(state, strict=False)
-        >>> [defect.live for defect in attach_masks_(net, state)]
+        >>> model = create_model("vgg19", width_mult=0.125)
+        >>> _ = model.load_state_dict(state, strict=False)
+        >>> [defect.live for defect in attach_masks_(model, state)]
         [4096, 4096, 2048, 2048]
     """
     model = unwrap_model(model)
@@ -83,9 +83,9 @@ def load_weights_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
 
     Example:
         >>> from defective import build, create_model
-        >>> plain, net = create_model("vgg19", width_mult=0.125), build("vgg19/0.5-bottom", width_mult=0.125)
-        >>> load_weights_(net, plain.state_dict())
-        >>> bool((net.head.weight == plain.head.weight).all())
+        >>> plain, model = create_model("vgg19", width_mult=0.125), build("vgg19/0.5-bottom", width_mult=0.125)
+        >>> load_weights_(model, plain.state_dict())
+        >>> bool((model.head.weight == plain.head.weight).all())
         True
     """
     model = unwrap_model(model)
@@ -119,8 +119,8 @@ def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How 
 
     Example:
         >>> from defective import build
-        >>> net = build("vgg19/0.5-bottom", width_mult=0.125)
-        >>> [defect.shape for defect in resize_masks_(net, 48)][:1], net(torch.rand(1, 3, 48, 48)).shape
+        >>> model = build("vgg19/0.5-bottom", width_mult=0.125)
+        >>> [defect.shape for defect in resize_masks_(model, 48)][:1], model(torch.rand(1, 3, 48, 48)).shape
         ([(8, 48, 48)], torch.Size([1, 10]))
     """
     model = unwrap_model(model)

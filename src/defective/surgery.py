@@ -70,8 +70,8 @@ def defect_(
     Source: paper Section 3.1 and Appendix C.
 
     Example:
-        >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
-        >>> defect_(net, 0.25, sites=["1"], example_inputs=torch.zeros(1, 3, 16, 16))
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.LazyLinear(10))
+        >>> defect_(model, 0.25, sites=["1"], example_inputs=torch.zeros(1, 3, 16, 16))
         [Defect(site='1', shape=(8, 16, 16), keep_prob=0.25, pattern='neuron', live=512, total=2048)]
     """
     model = unwrap_model(model)
@@ -106,9 +106,9 @@ def defects(model: nn.Module) -> list[Defect]:
     Live and total neurons are counted on the masks as they are now, so loading a state dict is reflected.
 
     Example:
-        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3))
-        >>> _ = defect_(net, 0.5, sites=["0"], example_inputs=torch.zeros(1, 1, 4, 4))
-        >>> [(d.site, d.live, d.total) for d in defects(net)]
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3))
+        >>> _ = defect_(model, 0.5, sites=["0"], example_inputs=torch.zeros(1, 1, 4, 4))
+        >>> [(d.site, d.live, d.total) for d in defects(model)]
         [('0', 8, 16)]
     """
     return [_defect(site, layer) for site, layer in mask_layers(model).items()]
@@ -118,9 +118,9 @@ def mask_layers(model: nn.Module) -> dict[str, DefectMask]:
     """The masks of a model, unwrapped from torch.compile and DDP, by the name of their site; one that stands by itself is its own site.
 
     Example:
-        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3))
-        >>> _ = defect_(net, 0.5, sites=["0"], example_inputs=torch.zeros(1, 1, 4, 4))
-        >>> mask_layers(net)
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3))
+        >>> _ = defect_(model, 0.5, sites=["0"], example_inputs=torch.zeros(1, 1, 4, 4))
+        >>> mask_layers(model)
         {'0': DefectMask(4x2x2, live=8 of 16)}
     """
     found = {}
@@ -135,10 +135,10 @@ def restore_(model: nn.Module) -> None:
     """Take every mask that :func:`defect_` put in out again; weights stay as they are, ``.spec`` becomes None.
 
     Example:
-        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3))
-        >>> _ = defect_(net, 0.5, sites=["0"], example_inputs=torch.zeros(1, 1, 4, 4))
-        >>> restore_(net)
-        >>> defects(net), list(net.state_dict())
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3))
+        >>> _ = defect_(model, 0.5, sites=["0"], example_inputs=torch.zeros(1, 1, 4, 4))
+        >>> restore_(model)
+        >>> defects(model), list(model.state_dict())
         ([], ['0.weight', '0.bias'])
     """
     model = unwrap_model(model)

@@ -34,10 +34,10 @@ def verify(model: nn.Module) -> None:
 
     Example:
         >>> from defective import build, restore_
-        >>> net = build("vgg19/0.5-bottom", width_mult=0.125)
-        >>> verify(net)
-        >>> net.blocks[0].norm1 = net.blocks[0].norm1.module
-        >>> verify(net)
+        >>> model = build("vgg19/0.5-bottom", width_mult=0.125)
+        >>> verify(model)
+        >>> model.blocks[0].norm1 = model.blocks[0].norm1.module
+        >>> verify(model)
         Traceback (most recent call last):
         defective.errors.InputError: the spec vgg19/0.5-bottom has a mask at 'blocks.0.norm1', and the model has none there
     """

@@ -122,9 +122,9 @@ def site_modules(model: nn.Module) -> dict[str, nn.Module]:
     """The modules of ``model`` by the names they had before any was wrapped; a wrapped one is given as its wrapper.
 
     Example:
-        >>> net = nn.Sequential(nn.Sequential(nn.ReLU()), nn.ReLU())
-        >>> wrap_(net, "0", "identity", nn.Identity())
-        >>> list(site_modules(net))
+        >>> model = nn.Sequential(nn.Sequential(nn.ReLU()), nn.ReLU())
+        >>> wrap_(model, "0", "identity", nn.Identity())
+        >>> list(site_modules(model))
         ['', '0', '0.0', '1']
     """
     found: dict[nn.Module, str] = {}

@@ -25,7 +25,7 @@ def images(small_net):
 
 @pytest.fixture
 def steep_net(small_net):
-    """As those of trained nets, its decisions change within a small ball."""
+    """As those of trained models, its decisions change within a small ball."""
     with torch.no_grad():
         small_net[0].weight *= 10
     return small_net

@@ -32,7 +32,7 @@ class Brightness(nn.Module):
 
 @pytest.fixture
 def plane():
-    """A two-class linear net, images well inside the box, their labels and their exact distances to the decision boundary."""
+    """A two-class linear model, images well inside the box, their labels and their exact distances to the decision boundary."""
     net = linear_net(classes=2)
     x = 0.4 + 0.2 * torch.rand(6, 2, 4, 4, generator=seeded(), dtype=torch.float64)
     z = net(x).detach()
@@ -41,7 +41,7 @@ def plane():
 
 @pytest.fixture
 def colours():
-    """A small net trained for a moment to tell four coloured patterns apart, and images that it gets right."""
+    """A small model trained for a moment to tell four coloured patterns apart, and images that it gets right."""
     net, x, y = trained_on_patterns()
     right = net(x).argmax(1) == y
     assert right.sum() >= 40
@@ -49,7 +49,7 @@ def colours():
 
 
 @pytest.mark.parametrize(("schedule", "steps"), [("foolbox3", 4000), ("foolbox1", 400), ("quick", 600)])
-def test_linear_nets_are_attacked_nearly_to_the_optimum(schedule, steps, plane):
+def test_linear_models_are_attacked_nearly_to_the_optimum(schedule, steps, plane):
     net, x, y, best = plane
     x_adv = boundary(net, x, y, steps=steps, generator=seeded(), schedule=schedule)
     assert (net(x_adv).argmax(1) != y).all()
@@ -75,7 +75,7 @@ def test_every_query_is_counted(schedule, plane):
     asked = []
     net.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
     result = boundary_details(net, x, y, steps=50, generator=seeded(), schedule=schedule)
-    # One more than the attack's: the net is asked once how many classes it has.
+    # One more than the attack's: the model is asked once how many classes it has.
     assert int(result.queries.sum()) == sum(asked) - 1
     if schedule == "foolbox3":
         start = boundary_details(net, x, y, steps=1, generator=seeded()).queries
@@ -83,7 +83,7 @@ def test_every_query_is_counted(schedule, plane):
 
 
 class Counting(nn.Module):
-    """A net that counts the images it is asked about, and gives the class of ``label`` a handicap."""
+    """A model that counts the images it is asked about, and gives the class of ``label`` a handicap."""
 
     def __init__(self, net, label=0, handicap=0.0):
         super().__init__()

@@ -21,7 +21,7 @@ def distances(x, x_adv):
 
 
 class Counting(nn.Module):
-    """Counts how often a net is asked."""
+    """Counts how often a model is asked."""
 
     def __init__(self, net):
         super().__init__()
@@ -40,7 +40,7 @@ def images():
 
 @pytest.fixture
 def steep_net():
-    """A conv net whose margins are tens of logits, as those of trained nets are."""
+    """A conv model whose margins are tens of logits, as those of trained models are."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(), nn.Flatten())
     net.append(nn.Linear(72, 5))
@@ -50,7 +50,7 @@ def steep_net():
 
 
 def plane(confidence):
-    """A two-class linear net, images well inside the box, their labels, and their distances to the closest with the margin."""
+    """A two-class linear model, images well inside the box, their labels, and their distances to the closest with the margin."""
     net = linear_net(classes=2)
     x = 0.4 + 0.2 * torch.rand(6, 2, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     y = net(x).argmax(1)
@@ -62,7 +62,7 @@ def plane(confidence):
 
 
 @pytest.mark.parametrize("confidence", [0.0, 3.0])
-def test_linear_nets_are_attacked_to_the_closed_form_optimum(confidence):
+def test_linear_models_are_attacked_to_the_closed_form_optimum(confidence):
     net, x, y, best = plane(confidence)
     x_adv = cw(net, x, y, confidence=confidence, steps=400)
     assert (margins(net, x_adv, y) >= confidence).all()

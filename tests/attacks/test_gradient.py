@@ -38,7 +38,7 @@ def images():
 
 # The others do not follow the gradient at the image alone: they smooth it or see the image shrunk.
 @pytest.mark.parametrize("name", [name for name in ATTACKS if name not in ("difgsm", "tifgsm")])
-def test_linear_nets_are_attacked_to_the_closed_form_optimum(name):
+def test_linear_models_are_attacked_to_the_closed_form_optimum(name):
     net = linear_net(classes=2)
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(6, 2, 4, 4, generator=generator, dtype=torch.float64)

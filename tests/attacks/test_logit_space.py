@@ -70,7 +70,7 @@ def levels_in_the_ball(net, x, eps):
 
 
 @pytest.mark.parametrize("levels", [2, 16, 32, 51])
-def test_linear_nets_are_attacked_to_the_best_level_of_every_pixel(levels, images):
+def test_linear_models_are_attacked_to_the_best_level_of_every_pixel(levels, images):
     x, y = images
     net = linear(levels)
     # Entry l of the code is on from level l on, so a level's worth is the sum of the weights up to it.

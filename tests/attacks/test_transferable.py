@@ -23,7 +23,7 @@ def one_each(images, seed=3):
 
 @pytest.fixture
 def net():
-    """A smooth net on images that are not square."""
+    """A smooth model on images that are not square."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.Tanh(), nn.Conv2d(6, 6, 3, stride=2), nn.Tanh(), nn.Flatten())
     net.append(nn.Linear(6 * 3 * 4, 5))

@@ -42,7 +42,7 @@ def test_dropblock_drops_blocks_and_keeps_the_sum_of_a_constant():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_in_eval_mode_the_net_is_the_plain_one_and_the_tensor_the_same(small_net, kind):
+def test_in_eval_mode_the_model_is_the_plain_one_and_the_tensor_the_same(small_net, kind):
     out = small_net(X)
     drop_(small_net, 0.5, kind=kind, sites=["0", "4"])
     before = torch.get_rng_state()
@@ -162,7 +162,7 @@ def test_drops_survive(small_net, kind, how):
 
 
 @pytest.mark.parametrize("change", [lambda net: drop_(net, 0.9, kind="spatial"), undrop_])
-def test_a_changed_net_loses_its_spec(change):
+def test_a_changed_model_loses_its_spec(change):
     net = build("resnet18/0.9-dropblock", width_mult=0.0625)
     change(net)
     assert net.spec is None and net.build_options is None

@@ -135,7 +135,7 @@ def test_masks_and_drops_on_the_first_convolution_stay():
     assert (net.stem(net.normalize(torch.rand(1, 3, 32, 32)))[~mask] == 0).all()
 
 
-def test_a_changed_net_loses_its_spec():
+def test_a_changed_model_loses_its_spec():
     net = build("vgg19", width_mult=0.0625)
     thermometer_(net, 4)
     assert net.spec is None

@@ -182,7 +182,7 @@ def test_a_projection_of_an_se_block_takes_the_activated_input_an_identity_the_r
         torch.testing.assert_close(block(x), expected)
 
 
-def test_convolutions_of_the_wide_net_are_drawn_by_fan_out():
+def test_convolutions_of_the_wide_model_are_drawn_by_fan_out():
     torch.manual_seed(0)
     net = create_model("wrn32_4")
     for conv in (net.stages["3"][1].conv1, net.stages["2"][0].shortcut.conv, net.stages["3"][4].conv2):

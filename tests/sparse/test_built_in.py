@@ -38,13 +38,13 @@ def small(name):
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_logits_and_gradients_are_the_dense_nets(name):
+def test_logits_and_gradients_are_the_dense_models(name):
     net = small(name)
     assert_same(sparsify(net, X), net, X)
 
 
 @pytest.mark.parametrize("sampling", ["exact", "bernoulli"])
-def test_the_stem_and_stages_1_and_2_of_a_bottom_net_are_live(sampling):
+def test_the_stem_and_stages_1_and_2_of_a_bottom_model_are_live(sampling):
     net = build("resnet18", width_mult=0.25)
     defect_(net, 0.1, sampling=sampling)
     live = [choice.layer for choice in sparsify(net, torch.rand(1, 3, 32, 32)).choices if choice.live]
@@ -52,7 +52,7 @@ def test_the_stem_and_stages_1_and_2_of_a_bottom_net_are_live(sampling):
     assert sorted(live) == sorted(["stem.conv", "stages.2.0.shortcut.conv", *stages])
 
 
-def test_no_layer_of_a_plain_net_is_live():
+def test_no_layer_of_a_plain_model_is_live():
     choices = sparsify(build("resnet18", **SMALL), X).choices
     assert len(choices) == 20
     assert not any(choice.live for choice in choices)
@@ -75,7 +75,7 @@ def test_the_largest_live_map_says_how_many_images_fit():
     fast = sparsify(small("resnet18/0.1-bottom"), X)
     rows = max(module.size for module in fast.modules() if isinstance(module, Place))
     assert fast.images_at_once == (1 << 22) // rows
-    # Nothing is live in a plain net, and nothing falls into parts.
+    # Nothing is live in a plain model, and nothing falls into parts.
     assert sparsify(small("resnet18"), X).images_at_once == 1 << 22
 
 
@@ -90,7 +90,7 @@ def test_bfloat16_is_near():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_nets_are_computed_in_float32(dtype):
+def test_half_models_are_computed_in_float32(dtype):
     net = small("resnet18/0.1-bottom").to(dtype)
     exact = copy.deepcopy(net).float()
     x = X.float()

@@ -1,4 +1,4 @@
-"""What a net may look like to be followed, and what is said where it may not."""
+"""What a model may look like to be followed, and what is said where it may not."""
 
 import operator
 
@@ -102,7 +102,7 @@ SOUND = {
 
 
 @pytest.mark.parametrize("name", LIVE)
-def test_nets_that_are_followed_live(name):
+def test_models_that_are_followed_live(name):
     net = trained(LIVE[name])
     fast = sparsify(net, X)
     assert_same(fast, net, X)
@@ -110,7 +110,7 @@ def test_nets_that_are_followed_live(name):
 
 
 @pytest.mark.parametrize("name", SOUND)
-def test_nets_that_are_followed(name):
+def test_models_that_are_followed(name):
     net = trained(SOUND[name])
     assert_same(sparsify(net, X), net, X)
 
@@ -154,7 +154,7 @@ REFUSED = {
         nn.Sequential(Branching(nn.Sequential(conv(), mask()))),
         "fx cannot follow Branching '0', which has masks inside .*must not branch.*choose sites outside it",
     ),
-    "a net that branches": (Branching(conv()), "fx cannot follow Branching .*control flow.*must not branch"),
+    "a model that branches": (Branching(conv()), "fx cannot follow Branching .*control flow.*must not branch"),
     "a map overwritten by a layer": (
         Net(lambda net, x: net.b(net.r(z := net.a(x))) + z, a=conv(), b=conv(8, 8), r=nn.ReLU(inplace=True)),
         "^a is overwritten in place by r and read again: let r work out of place$",

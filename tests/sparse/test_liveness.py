@@ -1,4 +1,4 @@
-"""Which neurons live, on nets small enough to say it by hand."""
+"""Which neurons live, on models small enough to say it by hand."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What goes into sparsify stays as it is, and what comes out is a net of its own."""
+"""What goes into sparsify stays as it is, and what comes out is a model of its own."""
 
 import copy
 import io
@@ -65,7 +65,7 @@ def test_it_is_frozen(net):
     assert list(fast.parameters()) == []
     assert not any(module.training for module in fast.modules())
     assert fast.eval() is fast
-    with pytest.raises(InputError, match="frozen: train the net it was made from"):
+    with pytest.raises(InputError, match="frozen: train the model it was made from"):
         fast.train()
     with pytest.raises(InputError, match="frozen"):
         nn.Sequential(fast).train()
@@ -79,7 +79,7 @@ def pickled(fast):
 
 
 def reloaded(fast):
-    """Another net of the same masks, given the state of this one."""
+    """Another model of the same masks, given the state of this one."""
     other = copy.deepcopy(fast)
     for buffer in other.buffers():
         buffer.zero_()
@@ -172,7 +172,7 @@ def test_images_of_any_layout(net, x):
     torch.testing.assert_close(sparsify(net, X)(x).double(), wanted, rtol=0, atol=1e-5 if x.dtype == torch.float32 else 1e-12)
 
 
-def test_a_net_without_masks_parameters_or_convolutions():
+def test_a_model_without_masks_parameters_or_convolutions():
     for net in (nn.Flatten(), nn.Sequential(nn.Flatten(), nn.Linear(192, 4))):
         fast = sparsify(net, X)
         assert fast.choices == []

@@ -1,4 +1,4 @@
-"""Training through live neurons is training of the dense net whose norms take their statistics over live neurons."""
+"""Training through live neurons is training of the dense model whose norms take their statistics over live neurons."""
 
 import copy
 
@@ -47,7 +47,7 @@ class MaskedNorm(nn.Module):
 
 
 def counting_live(net, live_norms):
-    """A copy of the net whose masked norms are written out."""
+    """A copy of the model whose masked norms are written out."""
     dense = copy.deepcopy(net)
     for name in live_norms:
         parent, _, key = name.rpartition(".")
@@ -65,7 +65,7 @@ def live_norms(net, fast):
 @pytest.mark.parametrize(
     "name", ["resnet18/0.1-bottom", "resnet18/0.2-bottom-sm", "wrn32_4/0.3-bottom", "resnet50/0.1-bottom", "vgg19/0.2-bottom"]
 )
-def test_a_step_is_that_of_the_dense_net_with_statistics_of_live_neurons(name):
+def test_a_step_is_that_of_the_dense_model_with_statistics_of_live_neurons(name):
     net = build(name, width_mult=0.125).double()
     fast = train_live(net, X.float()).train()
     masked = live_norms(net, fast)
@@ -92,7 +92,7 @@ def test_channels_without_a_live_neuron_keep_their_statistics_and_spoil_nothing(
     assert (net.stem.conv.weight.grad[3] == 0).all() and net.stem.norm.weight.grad[3] == 0
 
 
-def test_in_eval_mode_it_is_the_net_itself():
+def test_in_eval_mode_it_is_the_model_itself():
     net = build("resnet18/0.1-bottom", width_mult=0.125).double()
     fast = train_live(net, X)
     fast.train()(X)
@@ -103,7 +103,7 @@ def test_in_eval_mode_it_is_the_net_itself():
     assert torch.equal(x_adv, fgsm(net, X, Y, eps=0.03))
 
 
-def test_parameters_and_statistics_are_the_nets_own():
+def test_parameters_and_statistics_are_the_models_own():
     net = build("resnet18/0.1-bottom", width_mult=0.125)
     before = {name: tensor.data_ptr() for name, tensor in net.state_dict().items()}
     fast = train_live(net, X.float())
@@ -117,7 +117,7 @@ def some_shapes(count):
     return ImageSet("some-shapes", "train", made.x[:count], made.y[:count], made.classes)
 
 
-def test_a_recipe_trains_so_and_the_net_learns():
+def test_a_recipe_trains_so_and_the_model_learns():
     model = build("resnet18/0.3-bottom", width_mult=0.125)
     recipe = Recipe(name="test", width_mult=0.125, epochs=6, batch_size=50, lr=0.05, neurons="live")
     history = fit(model, some_shapes(300), recipe, precision="bf16", device="cpu")
@@ -125,14 +125,14 @@ def test_a_recipe_trains_so_and_the_net_learns():
     assert len(defects(model)) == 10
 
 
-def test_a_net_that_would_gain_nothing_is_refused():
+def test_a_model_that_would_gain_nothing_is_refused():
     recipe = Recipe(name="test", width_mult=0.0625, epochs=1, neurons="live")
     with pytest.raises(InputError, match="no layer of VGG would be faster"):
         fit(build("vgg19", width_mult=0.0625), some_shapes(20), recipe, device="cpu")
 
 
 class Scaled(nn.Module):
-    """A net whose forward uses a parameter and a buffer of its own."""
+    """A model whose forward uses a parameter and a buffer of its own."""
 
     def __init__(self):
         super().__init__()
@@ -176,11 +176,11 @@ def test_what_it_cannot_follow_is_said():
     fast = train_live(net(), X.float()).train()
     with pytest.raises(InputError, match=r"example_inputs were \(N, 3, 32, 32\)"):
         fast(torch.rand(2, 3, 48, 48))
-    fast.net.double()
+    fast.model.double()
     with pytest.raises(InputError, match="call train_live again"):
         fast(X)
     for wrong, message in (
-        (("a net", X), "str, not a torch.nn.Module"),
+        (("a model", X), "str, not a torch.nn.Module"),
         ((net(), [1]), "images are list"),
         ((net(), 2 * X), "not in"),
     ):

@@ -67,7 +67,7 @@ def lspga(
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
         >>> lspga(model, torch.rand(1, 1, 2, 2), torch.tensor([0]), eps=8 / 255)
         Traceback (most recent call last):
-        defective.errors.InputError: lspga is for thermometer nets (such as resnet18/therm16), this one has no encoder: use pgd
+        defective.errors.InputError: lspga is for thermometer models (such as resnet18/therm16), this one has no encoder: use pgd
     """
     check_inputs(x, y, eps=eps)
     check_counts(steps=steps)
@@ -100,7 +100,7 @@ def encoders(model: nn.Module) -> list[Any]:
 def _encoders(model: nn.Module) -> list[Any]:
     found = encoders(model)
     if not found:
-        raise InputError("lspga is for thermometer nets (such as resnet18/therm16), this one has no encoder: use pgd")
+        raise InputError("lspga is for thermometer models (such as resnet18/therm16), this one has no encoder: use pgd")
     levels = sorted({module.levels for module in found})
     if len(levels) > 1:
         raise InputError(f"the model's encoders have {levels} levels: lspga needs the same for all")

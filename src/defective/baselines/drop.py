@@ -48,7 +48,7 @@ def drop_(
             last two want sites that output ``(N, C, H, W)``.
         blocks: For built-in models: ``"bottom"``, ``"top"``, a block number or several. Default ``"top"``.
         sites: For any model: module names, a module type or several, or a predicate ``(name, module) -> bool``.
-        placement: For ``blocks``: ``"authors"`` (after the norms that a defect mask would follow, shortcuts left out; in nets of basic
+        placement: For ``blocks``: ``"authors"`` (after the norms that a defect mask would follow, shortcuts left out; in models of basic
             blocks the second one lies before its norm, as the released code has it) or ``"text"`` (after the activation).
 
     Returns:
@@ -61,8 +61,8 @@ def drop_(
     Source: paper Section 4.1 (keep_prob 0.9 in the top blocks); Srivastava et al. 2014, Tompson et al. 2015, Ghiasi et al. 2018.
 
     Example:
-        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
-        >>> drop_(net, 0.9, kind="spatial", sites=["1"])
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
+        >>> drop_(model, 0.9, kind="spatial", sites=["1"])
         [Drop(site='1', keep_prob=0.9, kind='spatial')]
     """
     model = unwrap_model(model)
@@ -115,9 +115,9 @@ def drops(model: nn.Module) -> list[Drop]:
     """List the places with dropout that :func:`drop_` made, in module order; empty for a plain model.
 
     Example:
-        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3))
-        >>> _ = drop_(net, 0.8, kind="dropout", sites=["0"])
-        >>> drops(net)
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3))
+        >>> _ = drop_(model, 0.8, kind="dropout", sites=["0"])
+        >>> drops(model)
         [Drop(site='0', keep_prob=0.8, kind='dropout')]
     """
     wrappers = {name: module.after for name, module in site_modules(model).items() if isinstance(module, SiteWrapper)}
@@ -128,10 +128,10 @@ def undrop_(model: nn.Module) -> None:
     """Take everything that :func:`drop_` put in out again; weights and masks stay as they are, ``.spec`` becomes None.
 
     Example:
-        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3))
-        >>> _ = drop_(net, 0.8, kind="dropout", sites=["0"])
-        >>> undrop_(net)
-        >>> drops(net)
+        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3))
+        >>> _ = drop_(model, 0.8, kind="dropout", sites=["0"])
+        >>> undrop_(model)
+        >>> drops(model)
         []
     """
     model = unwrap_model(model)

@@ -1,4 +1,4 @@
-"""A thermometer code of the input, in place of the net's normalisation."""
+"""A thermometer code of the input, in place of the model's normalisation."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ class Thermometer(nn.Module):
     the image and do not mistake the step for robustness.
 
     Args:
-        levels: Levels ``L`` of a pixel, 2 to 256; the paper's nets have 16 and 32.
+        levels: Levels ``L`` of a pixel, 2 to 256; the paper's models have 16 and 32.
 
     Shape:
         Images ``(N, C, H, W)`` in [0, 1] to ``(N, C * L, H, W)`` of the same dtype, or that of autocast; channel ``c * L + l`` is
@@ -86,46 +86,46 @@ class Thermometer(nn.Module):
         return f"levels={self.levels}"
 
 
-def thermometer_(net: nn.Module, levels: int) -> None:
-    """Let a net of the zoo read thermometer-coded images, in place of its normalisation.
+def thermometer_(model: nn.Module, levels: int) -> None:
+    """Let a built-in model read thermometer-coded images, in place of its normalisation.
 
-    ``net.normalize`` becomes a :class:`Thermometer` and the first convolution, with fresh weights from torch's global generator, reads
+    ``model.normalize`` becomes a :class:`Thermometer` and the first convolution, with fresh weights from torch's global generator, reads
     its channels; all else stays, masks included. Images stay what they were. Call it before the optimiser is
-    made. A ``.spec`` that :func:`defective.build` gave the net becomes None.
+    made. A ``.spec`` that :func:`defective.build` gave the model becomes None.
 
     Args:
-        net: A net of the zoo.
+        model: A built-in model.
         levels: Levels of a pixel, 2 to 256.
 
     Raises:
-        InputError: If the net is not of the zoo, has a thermometer already, or ``levels`` is out of range. The net is then unchanged.
+        InputError: If the model is not a built-in one, has a thermometer already, or ``levels`` is out of range; it is then unchanged.
 
     Source: Buckman et al. 2018.
 
     Example:
         >>> from defective import create_model
-        >>> net = create_model("vgg19", width_mult=0.125)
-        >>> thermometer_(net, 16)
-        >>> net.blocks[0].conv1.in_channels, net(torch.rand(2, 3, 32, 32)).shape
+        >>> model = create_model("vgg19", width_mult=0.125)
+        >>> thermometer_(model, 16)
+        >>> model.blocks[0].conv1.in_channels, model(torch.rand(2, 3, 32, 32)).shape
         (48, torch.Size([2, 10]))
     """
     encoder = Thermometer(levels)
-    architecture = architecture_of(net)
+    architecture = architecture_of(model)
     if architecture is None:
         raise InputError(
-            f"{type(net).__name__} is not a built-in model: put the code in front by hand, nn.Sequential(Thermometer({levels}), net) "
+            f"{type(model).__name__} is not a built-in model: put the code in front by hand, nn.Sequential(Thermometer({levels}), model) "
             f"with a first convolution of {levels} times the channels and no normalisation"
         )
-    if isinstance(net.normalize, Thermometer):
-        raise InputError(f"this net has a thermometer of {net.normalize.levels} levels already: start from a plain net")
-    stem = next(module for module in net.modules() if isinstance(module, nn.Conv2d))
+    if isinstance(model.normalize, Thermometer):
+        raise InputError(f"this model has a thermometer of {model.normalize.levels} levels already: start from a plain model")
+    stem = next(module for module in model.modules() if isinstance(module, nn.Conv2d))
     # Changed rather than replaced: a mask or a drop on it stays.
     stem.in_channels = architecture.in_chans * encoder.levels
     stem.weight = nn.Parameter(stem.weight.new_empty(stem.out_channels, stem.in_channels, *stem.kernel_size))
     stem.reset_parameters()
-    net.normalize = encoder
-    net.architecture = architecture.model_copy(update={"thermometer": encoder.levels})  # type: ignore[assignment]
-    forget_spec(net)
+    model.normalize = encoder
+    model.architecture = architecture.model_copy(update={"thermometer": encoder.levels})  # type: ignore[assignment]
+    forget_spec(model)
 
 
 def _code_dtype(x: Tensor) -> torch.dtype:

@@ -27,7 +27,7 @@ class VGG(nn.Module):
                 block.add_module(f"norm{index}", nn.BatchNorm2d(width))
                 block.add_module(f"act{index}", nn.ReLU())
                 channels = width
-            # 28 x 28 images are down to one pixel before the last pool, which the released MNIST net leaves out.
+            # 28 x 28 images are down to one pixel before the last pool, which the released MNIST model leaves out.
             if size > 1:
                 block.add_module("pool", nn.MaxPool2d(2))
                 size //= 2

@@ -11,25 +11,25 @@ PRECISIONS = ("fp32", "bf16")
 
 
 def follow(
-    net: nn.Module, example_inputs: Tensor, device: torch.device, dtype: torch.dtype | None
+    model: nn.Module, example_inputs: Tensor, device: torch.device, dtype: torch.dtype | None
 ) -> tuple[Traced, Tensor, Tensor]:
-    """The graph of ``net``, with its masks as nodes; images it was tried on; and the logits that it has for them in eval mode.
+    """The graph of ``model``, with its masks as nodes; images it was tried on; and the logits that it has for them in eval mode.
 
     Args:
-        net: A copy that may be changed.
+        model: A copy that may be changed.
         example_inputs: Images in [0, 1]; tried are the first and one of random pixels.
 
     Raises:
-        InputError: If torch.fx cannot follow the net, or follows something else than what it computes in eval mode.
+        InputError: If torch.fx cannot follow the model, or follows something else than what it computes in eval mode.
     """
     first = as_images(example_inputs[:1].clone()).to(device, dtype)
     random = torch.rand(first.shape, generator=torch.Generator("cpu").manual_seed(0), dtype=torch.float64, device="cpu")
     images = torch.cat([first, random.to(first)])
-    wanted = _logits(net, images.clone())
-    traced = Traced(net, images.clone())
+    wanted = _logits(model, images.clone())
+    traced = Traced(model, images.clone())
     if not (isinstance(traced.output, Tensor) and torch.allclose(traced.output, wanted, 1e-4, 1e-6)):
         raise InputError(
-            f"what torch.fx followed is not what {type(net).__name__} computes: look for a sum in place (x += y) whose operand is read "
+            f"what torch.fx followed is not what {type(model).__name__} computes: look for a sum in place (x += y) whose operand is read "
             "again under another name, and for random numbers that are no layer of their own"
         )
     return traced, images, wanted
@@ -66,11 +66,11 @@ def refuse_other_logits(found: Tensor, wanted: Tensor, tolerance: float) -> None
         )
 
 
-def _logits(net: nn.Module, images: Tensor) -> Tensor:
-    """What the dense net makes of the images, before anything of it is taken apart."""
+def _logits(model: nn.Module, images: Tensor) -> Tensor:
+    """What the dense model makes of the images, before anything of it is taken apart."""
     shape = f"(N, {', '.join(map(str, images.shape[1:]))})"
-    with evaluating(net), torch.no_grad(), reported(f"the model cannot take images of shape {shape} as example_inputs are"):
-        z = net(images)
+    with evaluating(model), torch.no_grad(), reported(f"the model cannot take images of shape {shape} as example_inputs are"):
+        z = model(images)
     if not isinstance(z, Tensor):
         raise InputError(f"the model returned {type(z).__name__}, not logits (N, K)")
     if not z.isfinite().all():

@@ -1,4 +1,4 @@
-"""Follow a net with torch.fx: what it computes, node by node, with the masks as nodes of their own."""
+"""Follow a model with torch.fx: what it computes, node by node, with the masks as nodes of their own."""
 
 import operator
 from collections.abc import Callable, Collection
@@ -52,34 +52,34 @@ SILENT = (nn.Dropout, nn.Dropout2d, nn.AlphaDropout, DropLayer)
 
 
 class Traced:
-    """A net as a graph: the nodes, what each does as far as dead neurons are concerned, activation shapes ``(C, H, W)``, masks.
+    """A model as a graph: the nodes, what each does as far as dead neurons are concerned, activation shapes ``(C, H, W)``, masks.
 
     Args:
-        net: Net, masks included.
+        model: Model, masks included.
         example_inputs: Images for one forward pass, which finds the shapes.
 
     Raises:
-        InputError: If torch.fx cannot follow the net; the reason is named.
+        InputError: If torch.fx cannot follow the model; the reason is named.
     """
 
-    def __init__(self, net: nn.Module, example_inputs: Tensor) -> None:
-        self.site_names = {unwrapped(module): name for name, module in site_modules(net).items()}
+    def __init__(self, model: nn.Module, example_inputs: Tensor) -> None:
+        self.site_names = {unwrapped(module): name for name, module in site_modules(model).items()}
         # torch.fx runs the forward of its root alone, without what is hooked to it.
-        self.net = nn.Sequential(net) if has_hooks(net) else net
-        self.modules = dict(self.net.named_modules())
+        self.model = nn.Sequential(model) if has_hooks(model) else model
+        self.modules = dict(self.model.named_modules())
         try:
-            graph = _Tracer(self.site_names).trace(self.net)
+            graph = _Tracer(self.site_names).trace(self.model)
             self.nodes = list(graph.nodes)
             layers = {node: self.module(node) for node in self.nodes}
             self.masks = {node: layer.defect_mask[0].cpu() for node, layer in layers.items() if _is_mask(layer)}
-            shapes = _Shapes(fx.GraphModule(self.net, graph))
-            with evaluating(net), torch.no_grad():
+            shapes = _Shapes(fx.GraphModule(self.model, graph))
+            with evaluating(model), torch.no_grad():
                 self.output = shapes.run(example_inputs)
         except Exception as error:
             if isinstance(error, InputError) or out_of_memory(error):
                 raise
             hint = ": its forward must not branch on values" if isinstance(error, fx.proxy.TraceError) else ""
-            raise InputError(f"torch.fx cannot follow {type(net).__name__} ({quoted(error)}){hint}") from error
+            raise InputError(f"torch.fx cannot follow {type(model).__name__} ({quoted(error)}){hint}") from error
         self.shapes = shapes.found
         self.kinds = {node: self._kind(node) for node in self.nodes}
 

@@ -1,4 +1,4 @@
-"""Which neurons of a traced net can be other than 0, which of them anything depends on, and which layers gain by knowing."""
+"""Which neurons of a traced model can be other than 0, which of them anything depends on, and which layers gain by knowing."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -20,7 +20,7 @@ class LayerChoice:
     """How one convolution is computed.
 
     Attributes:
-        layer: Its name in the net.
+        layer: Its name in the model.
         live: Whether it is computed through live neurons alone.
         needed: Products between a live input neuron and a live output neuron, for one image.
         dense: Products of the dense convolution.

@@ -1,4 +1,4 @@
-"""Write a traced net anew: live layers as sparse products, dense layers with their batch norm folded in."""
+"""Write a traced model anew: live layers as sparse products, dense layers with their batch norm folded in."""
 
 import copy
 import operator
@@ -16,10 +16,10 @@ from defective.sparse.pattern import Pattern, conv_pattern, positions
 
 
 class Lowering:
-    """The new graph in the making: each node of the traced net in dense form, in live form, or in both.
+    """The new graph in the making: each node of the traced model in dense form, in live form, or in both.
 
     Args:
-        traced: The net in eval mode; its modules are taken over.
+        traced: The model in eval mode; its modules are taken over.
         live: Live neurons of each feature map.
         nodes: The nodes to be computed in live form.
         dtype: Type of dense feature maps after a live layer and of dense weights; None leaves it as it is.
@@ -52,7 +52,7 @@ class Lowering:
     def as_dense(self, node: fx.Node) -> fx.Node:
         """The dense form; made from the live rows where only those are there."""
         if node not in self.dense and node.op == "get_attr":
-            self.dense[node] = self._buffer(_attribute(self.traced.net, str(node.target)))
+            self.dense[node] = self._buffer(_attribute(self.traced.model, str(node.target)))
         if node not in self.dense:
             layer = Scatter(self._rows(node), self.traced.shapes[node], self.dtype)
             self.dense[node] = self._call(layer, self.sparse[node])
@@ -64,7 +64,7 @@ class Lowering:
             self.sparse[node] = self._call(Gather(self._rows(node)), self.as_dense(node))
         return self.sparse[node]
 
-    # What a frozen net makes of its layers.
+    # What a frozen model makes of its layers.
 
     def end_of(self, conv: fx.Node) -> fx.Node:
         """The norm that alone follows a convolution and is folded into it; else the convolution."""
@@ -187,9 +187,9 @@ class Lowering:
         return self.graph.get_attr(name)
 
 
-def _attribute(net: nn.Module, path: str) -> Tensor:
+def _attribute(model: nn.Module, path: str) -> Tensor:
     owner, _, name = path.rpartition(".")
-    return cast("Tensor", getattr(net.get_submodule(owner), name))
+    return cast("Tensor", getattr(model.get_submodule(owner), name))
 
 
 def _affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The same net for inference, computed through its live neurons only."""
+"""The same model for inference, computed through its live neurons only."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -25,7 +25,7 @@ TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2, "tf32": 5e-3}
 
 
 class SparseNet(nn.Module):
-    """What :func:`sparsify` makes: a frozen net in eval mode, from images ``(N, C, H, W)`` in [0, 1] to float logits ``(N, K)``.
+    """What :func:`sparsify` makes: a frozen model in eval mode, from images ``(N, C, H, W)`` in [0, 1] to float logits ``(N, K)``.
 
     Attributes:
         choices: For each convolution whether it is computed through live neurons alone, and how many products that takes.
@@ -60,7 +60,7 @@ class SparseNet(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         if fn(torch.empty(0, dtype=self.dtype)).dtype != self.dtype:
             raise InputError(
-                'a sparsified net keeps its type: call sparsify again, with precision="bf16" or on a net of the type you want'
+                'a sparsified model keeps its type: call sparsify again, with precision="bf16" or on a model of the type you want'
             )
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
@@ -68,7 +68,7 @@ class SparseNet(nn.Module):
     def train(self, mode: bool = True) -> "SparseNet":
         """Only eval mode; there is nothing left in it to train."""
         if mode:
-            raise InputError("a sparsified net is frozen: train the net it was made from, then call sparsify again")
+            raise InputError("a sparsified model is frozen: train the model it was made from, then call sparsify again")
         return super().train(mode)
 
 
@@ -89,13 +89,13 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
     live layer makes 0.
 
     Args:
-        model: Any net that :func:`defect_` has touched, and any other that torch.fx can follow.
+        model: Any model that :func:`defect_` has touched, and any other that torch.fx can follow.
         example_inputs: Images ``(N, C, H, W)`` in [0, 1]. The result takes batches of any size of such images. On the first of them and
             on one of random pixels its logits are compared with those of ``model``.
         precision: ``"fp32"``, or ``"bf16"``: dense layers in bfloat16, live ones in float32.
 
     Returns:
-        A net for inference; logits agree to 1e-4 of the largest in ``"fp32"`` (5e-3 where a GPU computes in TF32), to 0.05 in
+        A model for inference; logits agree to 1e-4 of the largest in ``"fp32"`` (5e-3 where a GPU computes in TF32), to 0.05 in
         ``"bf16"``, and derivatives with respect to the images follow, so attacks run on it.
 
     Raises:
@@ -106,31 +106,31 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
 
     Example:
         >>> from defective import build
-        >>> net = build("resnet18/0.1-bottom", width_mult=0.25).eval()
+        >>> model = build("resnet18/0.1-bottom", width_mult=0.25).eval()
         >>> x = torch.rand(2, 3, 32, 32)
-        >>> fast = sparsify(net, x)
-        >>> torch.allclose(fast(x), net(x), atol=1e-4)
+        >>> fast = sparsify(model, x)
+        >>> torch.allclose(fast(x), model(x), atol=1e-4)
         True
         >>> [choice.layer for choice in fast.choices if choice.live][:2]
         ['stem.conv', 'stages.1.0.conv1']
     """
     refuse(model, precision, example_inputs)
     if isinstance(model, SparseNet):
-        raise InputError("this net is sparsified already: sparsify the net it was made from")
-    net = copied(unwrap_model(model), {}).eval()
-    fix_weights_(net)
-    exact = torch.promote_types(dtype_of(net) or torch.float32, torch.float32)
+        raise InputError("this model is sparsified already: sparsify the model it was made from")
+    dense = copied(unwrap_model(model), {}).eval()
+    fix_weights_(dense)
+    exact = torch.promote_types(dtype_of(dense) or torch.float32, torch.float32)
     dtype = torch.float32 if precision == "bf16" else exact
-    net.to(dtype)
-    device = device_of(net)
-    traced, images, wanted = follow(net, example_inputs, device, dtype)
+    dense.to(dtype)
+    device = device_of(dense)
+    traced, images, wanted = follow(dense, example_inputs, device, dtype)
     live = live_neurons(traced)
     nodes, choices = choose_layers(traced, live, precision, device)
     body = Lowering(traced, live, nodes, torch.bfloat16 if precision == "bf16" else None).run()
     run_in_place(body)
     _freeze(body)
     rows = max((int(live[node].sum()) for node in nodes), default=0)
-    if any(isinstance(module, _BatchNorm) and module.running_mean is None for module in net.modules()):
+    if any(isinstance(module, _BatchNorm) and module.running_mean is None for module in dense.modules()):
         # It takes the statistics of the whole batch, which then may not fall into parts.
         rows = 0
     fast = SparseNet(body.to(device), choices, precision, dtype, tuple(example_inputs.shape[1:]), rows)
@@ -140,9 +140,9 @@ def sparsify(model: nn.Module, example_inputs: Tensor, *, precision: Literal["fp
     return fast
 
 
-def _freeze(net: nn.Module) -> None:
+def _freeze(model: nn.Module) -> None:
     """Make buffers of all parameters: nothing is trained, and weights in bfloat16 do not say that images should be."""
-    for module in net.modules():
+    for module in model.modules():
         if isinstance(module, nn.Conv2d | DefectMask):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for name, parameter in list(module.named_parameters(recurse=False)):

@@ -1,4 +1,4 @@
-"""Train a defective net through its live neurons only."""
+"""Train a defective model through its live neurons only."""
 
 from typing import Any, cast
 
@@ -17,26 +17,26 @@ from defective.sparse.prepare import copied
 
 
 class LiveTraining(nn.Module):
-    """What :func:`train_live` makes: in train mode the net through its live neurons, in eval mode the net itself.
+    """What :func:`train_live` makes: in train mode the model through its live neurons, in eval mode the model itself.
 
     Attributes:
-        net: The net that is trained; parameters and running statistics are its own.
+        model: The model that is trained; parameters and running statistics are its own.
         choices: For each convolution whether it is trained through live neurons alone, and how many products that takes.
     """
 
-    def __init__(self, net: nn.Module, body: fx.GraphModule, choices: list[LayerChoice], image_shape: tuple[int, ...]) -> None:
+    def __init__(self, model: nn.Module, body: fx.GraphModule, choices: list[LayerChoice], image_shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.net, self.body, self.choices, self.image_shape = net, body, choices, image_shape
-        self.train(net.training)
+        self.model, self.body, self.choices, self.image_shape = model, body, choices, image_shape
+        self.train(model.training)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
-            return cast("Tensor", self.net(x))
+            return cast("Tensor", self.model(x))
         refuse_other_images(x, self.image_shape)
-        own = {id(buffer) for buffer in self.net.buffers()}
+        own = {id(buffer) for buffer in self.model.buffers()}
         if any(id(module.norm.running_mean) not in own for module in self.body.modules() if isinstance(module, LiveNorm)):
             raise InputError(
-                "the net was moved or cast after train_live and shares nothing with it any more: call train_live again"
+                "the model was moved or cast after train_live and shares nothing with it any more: call train_live again"
             )
         return cast("Tensor", self.body(x))
 
@@ -49,32 +49,32 @@ def train_live(model: nn.Module, example_inputs: Tensor, *, precision: str = "fp
 
     Convolutions between defective layers are sparse products whose factors are gathered from the dense weights at each step; their
     derivatives are sampled products and land in the dense weights' gradients. Batch norm there takes its statistics over the ``L_c``
-    live neurons of channel ``c``, not over all of them as the dense net does: masks are random, so both estimate the same moments,
-    but the two ways of training do not end with the same net. Dense layers are trained as they are.
+    live neurons of channel ``c``, not over all of them as the dense model does: masks are random, so both estimate the same moments,
+    but the two ways of training do not end with the same model. Dense layers are trained as they are.
 
     Args:
-        model: Net that :func:`defect_` has touched, on its device, in its memory format and with its masks. It is trained: parameters
-            and running statistics are shared. In eval mode the result is the net itself; switch between the modes with the result's
+        model: Model that :func:`defect_` has touched, on its device, in its memory format and with its masks. It is trained: parameters
+            and running statistics are shared. In eval mode the result is the model itself; switch between the modes with the result's
             own ``train`` and ``eval``. Norms set to eval by hand are trained all the same.
         example_inputs: Images ``(N, C, H, W)`` in [0, 1] for one forward pass, which finds the shapes.
         precision: ``"bf16"`` where training runs under autocast: it weighs how much a dense layer costs.
 
     Raises:
-        InputError: As :func:`sparsify`; when called in train mode, on images of another size or after the net was moved or cast.
+        InputError: As :func:`sparsify`; when called in train mode, on images of another size or after the model was moved or cast.
 
     Source: paper Eq. 5.
 
     Example:
         >>> from defective import build
-        >>> net = build("resnet18/0.1-bottom", width_mult=0.25)
-        >>> fast = train_live(net, torch.rand(2, 3, 32, 32))
+        >>> model = build("resnet18/0.1-bottom", width_mult=0.25)
+        >>> fast = train_live(model, torch.rand(2, 3, 32, 32))
         >>> fast.train()(torch.rand(8, 3, 32, 32)).sum().backward()
-        >>> net.stem.conv.weight.grad is not None
+        >>> model.stem.conv.weight.grad is not None
         True
     """
     refuse(model, precision, example_inputs)
     device = device_of(model)
-    # The structure is a copy without masks; every tensor in it is the net's own.
+    # The structure is a copy without masks; every tensor in it is the model's own.
     own = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     traced, *_ = follow(copied(model, own).train(), example_inputs, device, dtype_of(model))
     live = live_neurons(traced)
