@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from defective import attacks, build, defects, load, save, sparsify
+from defective import attacks, build, defects, sparsify
 from defective.cli import main
 from defective.data import ImageSet, shapes
 from defective.errors import OutOfTime
@@ -115,23 +115,6 @@ def test_a_recorded_step_computes_what_the_eager_one_does(name, data):
     assert len({int(value) for key, value in other.state_dict().items() if key.endswith("num_batches_tracked")}) == 1
 
 
-def test_the_learning_rate_of_a_recorded_step_can_change(data):
-    """At a rate of 0 a step leaves the weights alone; were the first rate recorded, they would move."""
-    net = build("resnet18", width_mult=0.125).to(DEVICE).train()
-    step = RecordedStep(16, net, make_sgd(net, RECIPE.changed(momentum=0), DEVICE), DEVICE, "fp32")
-    x, y = (data.x[:16].float() / 255).to(DEVICE), data.y[:16].to(DEVICE)
-    step.set_lr(0.1)
-    for _ in range(WARM_UP + 2):
-        step(x, y)
-    before = net.head.weight.clone()
-    step.set_lr(0.0)
-    step(x, y)
-    assert step.graph is not None and torch.equal(before, net.head.weight)
-    step.set_lr(0.1)
-    step(x, y)
-    assert not torch.equal(before, net.head.weight)
-
-
 def test_where_recording_fails_training_goes_on_and_says_so(data, caplog):
     net = build("resnet18", width_mult=0.125).to(DEVICE).train()
     # Reading a number of the device is not allowed in a recording.
@@ -187,17 +170,6 @@ def test_a_run_resumes_after_an_epoch(data, tmp_path, monkeypatch):
     assert [row["train_loss"] for row in again] == pytest.approx([row["train_loss"] for row in rows], rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ["fgsm", "pgd", "mifgsm"])
-def test_gradient_attacks_agree_with_the_cpu(name, trained, images):
-    x, y = images
-    numbers = {"eps": EPS} if name == "fgsm" else {"eps": EPS, "step_size": EPS / 4, "steps": 4}
-    attack = getattr(attacks, name)
-    here = attack(trained, x, y, **numbers)
-    there = attack(trained.to(DEVICE), x.to(DEVICE), y.to(DEVICE), **numbers)
-    assert there.device.type == DEVICE.type and float((there.cpu() - x).abs().max()) <= EPS + 1e-6
-    assert float(((there.cpu() - here).abs() < 1e-5).float().mean()) > (0.99 if name == "fgsm" else 0.95)
-
-
 def test_cw_and_boundary_hold_on_the_cpu_too(trained, images):
     x, y = images
     net = trained.to(DEVICE)
@@ -222,22 +194,6 @@ def test_sparsify_is_the_same_function(name, data):
         net.train()(x)
         net.eval()
         torch.testing.assert_close(sparsify(net, x[:1])(x), net(x), rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_an_attack_through_a_sparse_model_is_one_on_the_model(precision, trained, images):
-    x, y = (each.to(DEVICE) for each in images)
-    net = trained.to(DEVICE)
-    here = attacks.pgd(net, x, y, eps=EPS, step_size=EPS / 4, steps=4)
-    there = attacks.pgd(sparsify(net, x[:1], precision=precision), x, y, eps=EPS, step_size=EPS / 4, steps=4)
-    assert there.device.type == DEVICE.type and float((there - x).abs().max()) <= EPS + 1e-6
-    assert float(((there - here).abs() < 1e-5).float().mean()) > (0.9 if precision == "fp32" else 0.6)
-
-
-def test_a_model_travels_by_its_file(tmp_path, trained, images):
-    save(trained.to(DEVICE), tmp_path / "net.safetensors")
-    trained.cpu()
-    torch.testing.assert_close(logits(load(tmp_path / "net.safetensors"), images[0]), logits(trained, images[0]))
 
 
 def test_bfloat16_is_chosen_where_the_gpu_has_it():

@@ -58,19 +58,14 @@ def build(
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = _single(spec, mask_seed, num_classes, in_chans, image_size, width_mult)
+            model = _single(spec, mask_seed, **options)  # type: ignore[arg-type]
     model.spec = spec  # type: ignore[assignment]
     model.build_options = {**options, "seed": seed, "mask_seed": mask_seed}  # type: ignore[assignment]
     return model
 
 
 def member_seed(seed: int, index: int) -> int:
-    """Seed of one member of an ensemble, far from the small seeds that models are given by hand: no member is a model of another run.
-
-    Example:
-        >>> member_seed(0, 1) == member_seed(0, 1) != member_seed(1, 0)
-        True
-    """
+    """Seed of one member of an ensemble, far from the small seeds that models are given by hand: no member is a model of another run."""
     return named_generator(seed, f"member/{index}").initial_seed() % (1 << 48)
 
 

@@ -95,13 +95,7 @@ def checked_seed(label: str, seed: SupportsIndex) -> int:
 
 
 def named_generator(seed: int, name: str) -> torch.Generator:
-    """A CPU generator for one named draw, so that a draw does not depend on which others were made before it.
-
-    Example:
-        >>> a, b = named_generator(0, "stem.norm"), named_generator(0, "stem.norm")
-        >>> bool((torch.rand(3, generator=a) == torch.rand(3, generator=b)).all())
-        True
-    """
+    """A CPU generator for one named draw, so that a draw does not depend on which others were made before it."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return torch.Generator("cpu").manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
@@ -123,11 +117,6 @@ class MaskDraw:
     seed: int = 0
 
     def sample(self, shape: tuple[int, int, int]) -> Tensor:
-        """The mask, bool ``(C, H, W)`` on the CPU.
-
-        Example:
-            >>> int(MaskDraw("stem.norm", 0.1).sample((8, 32, 32)).sum())
-            820
-        """
+        """The mask, bool ``(C, H, W)`` on the CPU."""
         generator = named_generator(self.seed, f"mask/{self.site}")
         return sample_mask(shape, self.keep_prob, pattern=self.pattern, sampling=self.sampling, generator=generator)

@@ -14,12 +14,7 @@ Blocks = str | int | Iterable[int]
 
 
 def named_sites(model: nn.Module, sites: Sites) -> list[str]:
-    """Names of the modules that ``sites`` names or picks, each checked to be there.
-
-    Example:
-        >>> named_sites(nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU()), lambda name, module: isinstance(module, nn.ReLU))
-        ['1']
-    """
+    """Names of the modules that ``sites`` names or picks, each checked to be there."""
     modules = {name: unwrapped(module) for name, module in site_modules(model).items()}
     kinds = (sites,) if isinstance(sites, type) else tuple(sites) if isinstance(sites, tuple | list) else ()
     if kinds and all(isinstance(kind, type) for kind in kinds):

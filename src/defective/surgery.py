@@ -115,14 +115,7 @@ def defects(model: nn.Module) -> list[Defect]:
 
 
 def mask_layers(model: nn.Module) -> dict[str, DefectMask]:
-    """The masks of a model, unwrapped from torch.compile and DDP, by the name of their site; one that stands by itself is its own site.
-
-    Example:
-        >>> model = nn.Sequential(nn.Conv2d(1, 4, 3))
-        >>> _ = defect_(model, 0.5, sites=["0"], example_inputs=torch.zeros(1, 1, 4, 4))
-        >>> mask_layers(model)
-        {'0': DefectMask(4x2x2, live=8 of 16)}
-    """
+    """The masks of a model, unwrapped from torch.compile and DDP, by the name of their site; one that stands by itself is its own site."""
     found = {}
     for name, module in site_modules(unwrap_model(model)).items():
         for layer in module.after if isinstance(module, SiteWrapper) else [module]:

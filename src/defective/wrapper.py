@@ -80,16 +80,15 @@ class SiteWrapper(nn.Module):
         layers = [layer for layer in children["after"] if name in layer._buffers]
         return layers[0] if layers else children["module"] if name in self.forwarded else None
 
+    # What is added to the wrapper would do nothing.
     def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
-        """Refused: a parameter of the wrapper would do nothing."""
         self._refuse(name)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Refused, as a parameter is."""
         self._refuse(name)
 
     def add_module(self, name: str, module: nn.Module | None) -> None:
-        """Refused, as a parameter is, but for the wrapped module itself, which converters put back so."""
+        # But for the wrapped module itself, which converters put back so.
         if name not in ("module", "after"):
             self._refuse(name)
         super().add_module(name, module)
@@ -119,14 +118,7 @@ def _forwarded_names(module: nn.Module) -> frozenset[str]:
 
 
 def site_modules(model: nn.Module) -> dict[str, nn.Module]:
-    """The modules of ``model`` by the names they had before any was wrapped; a wrapped one is given as its wrapper.
-
-    Example:
-        >>> model = nn.Sequential(nn.Sequential(nn.ReLU()), nn.ReLU())
-        >>> wrap_(model, "0", "identity", nn.Identity())
-        >>> list(site_modules(model))
-        ['', '0', '0.0', '1']
-    """
+    """The modules of ``model`` by the names they had before any was wrapped; a wrapped one is given as its wrapper."""
     found: dict[nn.Module, str] = {}
 
     def visit(module: nn.Module, name: str) -> None:

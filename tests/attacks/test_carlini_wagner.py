@@ -116,17 +116,6 @@ def test_where_a_draft_leads_nowhere_the_model_is_searched(silent, small_net, im
     assert (margins(small_net, x_adv[moved], y[moved]) >= 0.1).all()
 
 
-def test_a_draft_is_left_as_it_was_found_and_must_know_the_classes(steep_net, images):
-    x = images[0].float()
-    y = steep_net(x).argmax(1)
-    draft = copy.deepcopy(steep_net).train()
-    cw(steep_net, x, y, steps=20, search_steps=2, draft=draft)
-    assert draft.training and all(parameter.grad is None and parameter.requires_grad for parameter in draft.parameters())
-    few = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
-    with pytest.raises(InputError, match="classes 0 to 1"):
-        cw(steep_net, x, torch.full_like(y, 4), steps=20, draft=few)
-
-
 @pytest.mark.parametrize("confidence", [0.0, 20.0])
 def test_the_confidence_holds_for_every_image_returned(confidence, steep_net, images):
     x = images[0].float()

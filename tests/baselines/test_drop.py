@@ -110,19 +110,6 @@ def test_sites_of_built_in_models(name):
     assert text == [site for number in net.top for site in net.mask_sites["text"][number]]
 
 
-def test_the_released_code_drops_between_convolution_and_norm():
-    net = create_model("resnet18", width_mult=0.0625)
-    drop_(net, 0.5, kind="spatial")
-    seen = {}
-    block = net.get_submodule("stages.4.1")
-    block.norm2.register_forward_pre_hook(lambda module, args: seen.update(norm2=args[0]))
-    block.act1.register_forward_pre_hook(lambda module, args: seen.update(act1=args[0]))
-    net.train()(torch.rand(4, 3, 32, 32))
-    for z in seen.values():
-        fallen = (z == 0).flatten(2).all(2)
-        assert fallen.any() and not fallen.all()
-
-
 def _pickled(net):
     buffer = io.BytesIO()
     torch.save(net, buffer)
@@ -132,20 +119,8 @@ def _pickled(net):
 
 SURVIVALS = {
     "pickle": _pickled,
-    "replicate": lambda net: _replicate(net),
     "compile for any batch": lambda net: torch.compile(net, backend="eager", fullgraph=True, dynamic=True),
 }
-
-
-def _replicate(net):
-    """What DataParallel does to each module: a shallow copy with its own children."""
-    copies = {module: module._replicate_for_data_parallel() for module in net.modules()}
-    for module, replica in copies.items():
-        for name, child in module._modules.items():
-            replica._modules[name] = copies[child]
-        for name, parameter in module._parameters.items():
-            replica._parameters[name] = parameter
-    return copies[net]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

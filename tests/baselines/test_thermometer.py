@@ -83,23 +83,12 @@ def test_backward_is_that_of_the_smooth_stand_in(levels, layout, generator):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
-@pytest.mark.parametrize("how", ["autocast", "compile", "bfloat16", "channels_last"])
-def test_it_works_under(how, generator):
+def test_it_compiles(generator):
     torch.manual_seed(0)
-    net = nn.Sequential(Thermometer(4), nn.Conv2d(12, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    x = torch.rand(4, 3, 8, 8, generator=generator).bfloat16().float().requires_grad_()
-    (expected,) = torch.autograd.grad(net(x)[:, 0].sum(), x)
-    if how == "compile":
-        net = torch.compile(net, backend="aot_eager")
-    if how == "bfloat16":
-        net = net.bfloat16()
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=how == "autocast"):
-        fed = x.bfloat16() if how == "bfloat16" else x
-        fed = fed.contiguous(memory_format=torch.channels_last) if how == "channels_last" else fed
-        (found,) = torch.autograd.grad(net(fed)[:, 0].float().sum(), x)
-    # The levels of numbers that bfloat16 can hold are the same there; only the sums are coarser.
-    tolerance = 0.02 * expected.abs().max() if how in ("autocast", "bfloat16") else 1e-6
-    assert found.dtype == torch.float32 and (found - expected).abs().max() <= tolerance
+    model = nn.Sequential(Thermometer(4), nn.Conv2d(12, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    x = torch.rand(4, 3, 8, 8, generator=generator).requires_grad_()
+    gradients = [torch.autograd.grad(each(x)[:, 0].sum(), x)[0] for each in (model, torch.compile(model, backend="aot_eager"))]
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", list_models())

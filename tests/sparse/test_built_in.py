@@ -1,7 +1,5 @@
 """Every built-in model, sparse, is the model it was made from."""
 
-import copy
-
 import pytest
 import torch
 
@@ -58,19 +56,6 @@ def test_no_layer_of_a_plain_model_is_live():
     assert not any(choice.live for choice in choices)
 
 
-@pytest.mark.parametrize("name", ["resnet18/0.1-bottom", "densenet121/0.1-bottom"])
-@pytest.mark.parametrize("count", [1, 2, 7])
-def test_the_batch_size_changes_nothing_but_rounding(name, count):
-    net = small(name)
-    fast = sparsify(net, X)
-    fast.images_at_once = 3
-    x = images(7, (3, 16, 16))
-    whole = sparsify(net, X)
-    assert whole.images_at_once > 7
-    assert_same(fast, net, x[:count])
-    torch.testing.assert_close(fast(x)[:count], whole(x[:count]), rtol=0, atol=1e-12)
-
-
 def test_the_largest_live_map_says_how_many_images_fit():
     fast = sparsify(small("resnet18/0.1-bottom"), X)
     rows = max(module.size for module in fast.modules() if isinstance(module, Place))
@@ -87,14 +72,6 @@ def test_bfloat16_is_near():
     assert found.dtype == torch.float32
     assert float((found - wanted).norm() / wanted.norm()) < 2e-2
     assert not torch.equal(found, wanted)
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_models_are_computed_in_float32(dtype):
-    net = small("resnet18/0.1-bottom").to(dtype)
-    exact = copy.deepcopy(net).float()
-    x = X.float()
-    torch.testing.assert_close(sparsify(net, x)(x), exact(x), rtol=0, atol=1e-4)
 
 
 def test_8_bit_images_are_divided_by_255():

@@ -199,12 +199,6 @@ def test_several_processes_are_refused(monkeypatch):
         fit(build("resnet18/0.1-bottom", width_mult=0.125), some_shapes(20), recipe, device="cpu")
 
 
-def test_what_it_was_trained_with_is_part_of_the_recipe_and_old_keys_stay():
-    plain = Recipe(name="test", epochs=1)
-    assert plain.changed(neurons="live").key != plain.key and plain.key == Recipe(name="test", epochs=1, neurons="all").key
-    assert plain.changed(neurons="live").name == "test*"
-
-
 @pytest.mark.parametrize("kind", ["dropout", "dropblock"])
 def test_dropout_in_the_model_is_trained_with(kind):
     net = build("resnet18/0.1-bottom", width_mult=0.125)

@@ -56,13 +56,7 @@ def upcast(x: Tensor) -> Tensor:
 
 
 def cast_into_ball(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
-    """``x_adv`` in the dtype of ``x``, rounded towards ``x`` where rounding to nearest would leave the ball.
-
-    Example:
-        >>> x, eps = torch.tensor([1.0], dtype=torch.bfloat16), 0.0029
-        >>> (x.float() - eps).to(torch.bfloat16), cast_into_ball(x.float() - eps, x, eps)
-        (tensor([0.9961], dtype=torch.bfloat16), tensor([1.], dtype=torch.bfloat16))
-    """
+    """``x_adv`` in the dtype of ``x``, rounded towards ``x`` where rounding to nearest would leave the ball."""
     rounded = x_adv.to(x.dtype)
     if rounded.dtype == x_adv.dtype:
         return x_adv

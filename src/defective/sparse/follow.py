@@ -56,16 +56,6 @@ def refuse_other_images(x: Tensor, shape: tuple[int, ...]) -> None:
         )
 
 
-def refuse_other_logits(found: Tensor, wanted: Tensor, tolerance: float) -> None:
-    """Two sets of logits must agree, as a share of the largest."""
-    difference, largest = float((found - wanted).abs().max()), float(wanted.abs().max())
-    if not difference <= tolerance * largest:
-        raise InputError(
-            f"the sparsified model computes something else: logits differ by {difference:.2g} where the largest is {largest:.2g}, and "
-            f'{tolerance:g} of it is allowed; use the model itself, or precision="fp32" where that was another'
-        )
-
-
 def _logits(model: nn.Module, images: Tensor) -> Tensor:
     """What the dense model makes of the images, before anything of it is taken apart."""
     shape = f"(N, {', '.join(map(str, images.shape[1:]))})"

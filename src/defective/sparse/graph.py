@@ -33,19 +33,22 @@ ZERO_KEEPING = (
     nn.Tanh,
     nn.Softsign,
 )
-TIMM_ZERO_KEEPING = {
-    "GELU",
-    "GELUTanh",
-    "HardMish",
-    "HardMishMe",
-    "HardSwish",
-    "HardSwishMe",
-    "Mish",
-    "MishMe",
-    "QuickGELU",
-    "Swish",
-}
-TIMM_ZERO_KEEPING |= {"SwishMe", "Tanh"}
+TIMM_ZERO_KEEPING = frozenset(
+    [
+        "GELU",
+        "GELUTanh",
+        "HardMish",
+        "HardMishMe",
+        "HardSwish",
+        "HardSwishMe",
+        "Mish",
+        "MishMe",
+        "QuickGELU",
+        "Swish",
+        "SwishMe",
+        "Tanh",
+    ]
+)
 ZERO_KEEPING_CALLS = (F.relu, torch.relu, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardswish, torch.tanh)
 # Nothing at all in eval mode.
 SILENT = (nn.Dropout, nn.Dropout2d, nn.AlphaDropout, DropLayer)

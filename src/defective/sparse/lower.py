@@ -44,7 +44,7 @@ class Lowering:
         self.graph.lint()
         module = fx.GraphModule(self.root, self.graph)
         module.graph.eliminate_dead_code()
-        module.recompile()
+        _run_in_place(module)
         return module
 
     # Either form of a node that is written already.
@@ -202,7 +202,7 @@ def _affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     return factor, shift if norm.bias is None else shift + norm.bias.detach()
 
 
-def run_in_place(module: fx.GraphModule) -> None:
+def _run_in_place(module: fx.GraphModule) -> None:
     """Let ReLUs and sums overwrite an operand that nothing else reads and whose maker needs it no more for its derivative."""
     for node in module.graph.nodes:
         called = module.get_submodule(node.target) if node.op == "call_module" else None

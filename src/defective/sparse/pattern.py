@@ -42,10 +42,6 @@ def positions(live: Tensor) -> Tensor:
     """Where the live neurons of a bool mask ``(C, H, W)`` stand, counted pixel by pixel and within a pixel channel by channel.
 
     In this order neighbouring rows of a convolution read the same inputs.
-
-    Example:
-        >>> positions(torch.tensor([[[True, False]], [[True, True]]]))
-        tensor([0, 1, 3])
     """
     return live.permute(1, 2, 0).flatten().nonzero().squeeze(1)
 
@@ -55,12 +51,6 @@ def conv_pattern(conv: nn.Conv2d, live_in: Tensor, live_out: Tensor) -> Pattern:
 
     Raises:
         InputError: If there are 2**31 products or more.
-
-    Example:
-        >>> conv = nn.Conv2d(1, 1, 3, padding=1)
-        >>> found = conv_pattern(conv, torch.ones(1, 1, 2, dtype=torch.bool), torch.tensor([[[True, False]]]))
-        >>> found.crow.tolist(), found.col.tolist(), found.source.tolist()
-        ([0, 2], [0, 1], [4, 5])
     """
     inside, offset = _padded_rows(conv, live_in)
     out = positions(live_out)

@@ -11,7 +11,7 @@ from defective.inference import device_of, dtype_of
 from defective.sparse.follow import follow, refuse, refuse_other_images
 from defective.sparse.layers import LiveLayer, LiveProduct
 from defective.sparse.liveness import LayerChoice, choose_layers, live_neurons
-from defective.sparse.lower import Lowering, run_in_place
+from defective.sparse.lower import Lowering
 from defective.sparse.pattern import Pattern
 from defective.sparse.prepare import copied
 
@@ -80,7 +80,6 @@ def train_live(model: nn.Module, example_inputs: Tensor, *, precision: str = "fp
     live = live_neurons(traced)
     nodes, choices = choose_layers(traced, live, precision, device)
     body = _TrainedLowering(traced, live, nodes, torch.bfloat16 if precision == "bf16" else None).run()
-    run_in_place(body)
     for name, buffer in body.named_buffers():
         if id(buffer) not in own:
             owner, _, key = name.rpartition(".")
