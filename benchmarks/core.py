@@ -18,10 +18,11 @@ from PIL import Image
 from defective.data import load_data, shapes
 from defective.experiments.describe import title
 from defective.experiments.execute import ExperimentRunner
+from defective.experiments.json_files import Document, write_json
 from defective.experiments.plan import Plan, topological_order
 from defective.experiments.run import run
 from defective.experiments.sources import name_of as data_name
-from defective.experiments.store import Document, Store, name_of, write_json
+from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS, Cell, Exhibit, Row, Scale, Setup
 from defective.paper.ablations import VARIANTS
 from defective.paper.protocol import ACCURACY, DEFENCE_RATE, LAST_COLUMN, PGD16, TRANSFER, accuracies, scores

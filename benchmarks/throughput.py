@@ -18,7 +18,6 @@ from defective.machine import resolve_precision
 from defective.specs import Recipe
 from defective.training.epoch import Run, run_epoch
 from defective.training.loop import make_sgd
-from defective.training.state import TrainingState
 from defective.training.step import make_step
 
 NET, LR = "resnet18", 0.02
@@ -54,8 +53,7 @@ def _our_loop(net: nn.Module, data: ImageSet, settings: Settings) -> Callable[[]
     net, here = net.to(memory_format=torch.channels_last), data.to(device)  # type: ignore[call-overload]
     optimizer = make_sgd(net, recipe, device)
     step, run = make_step(net, optimizer, recipe, device, precision), Run(recipe, 0, device, precision)
-    state = TrainingState(net, optimizer, None, "")
-    return lambda: float(run_epoch(step, here, run, 0, state, lambda n=1, note="": None)["train_loss"])
+    return lambda: float(run_epoch(step, here, run, 0, lambda n=1, note="": None)["train_loss"])
 
 
 def _usual_loop(net: nn.Module, data: ImageSet, settings: Settings) -> Callable[[], float]:

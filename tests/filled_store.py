@@ -4,8 +4,9 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from defective.experiments.json_files import write_json
 from defective.experiments.plan import Plan
-from defective.experiments.store import Store, write_json
+from defective.experiments.store import Store
 from defective.specs import DecisionJob, GenerateJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 
 MACHINE = {"device": "A made <machine>, 1 thread", "precision": "fp32", "torch": "2.9.0", "python": "3.11.7", "defective": "0.0.0"}

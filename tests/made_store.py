@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from defective.experiments.json_files import write_json
 from defective.experiments.plan import Plan
 from defective.experiments.schema import blank
-from defective.experiments.store import Store, write_json
+from defective.experiments.store import Store
 from defective.paper import Exhibit
 from defective.results.documents import ExhibitResult
 from defective.results.measured import document

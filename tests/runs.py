@@ -41,7 +41,7 @@ def bench(folder: Path, images: Path) -> ExperimentRunner:
 
 def execute(runner: ExperimentRunner, job: Job, folder: Path) -> dict[str, object]:
     """Execute one job in a folder."""
-    with runner.recording(folder) as found:
+    with runner.recording(job, folder) as found:
         found |= runner.executors[job.kind](runner, job, folder)
     return found
 
@@ -61,7 +61,11 @@ def _hash(file: Path) -> str:
 
 def _timeless(value: object) -> object:
     if isinstance(value, dict):
-        return {key: _timeless(each) for key, each in value.items() if key not in ("seconds", "images_per_second", "finished")}
+        return {
+            key: _timeless(each)
+            for key, each in value.items()
+            if key not in ("seconds", "images_per_second", "finished", "checksum")
+        }
     return [_timeless(each) for each in value] if isinstance(value, list) else value
 
 

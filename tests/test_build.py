@@ -112,6 +112,21 @@ def test_a_plain_net_is_that_of_its_seed_alone():
     assert same(build("vgg19/0.9-dropout", seed=5, width_mult=0.0625), plain)
 
 
-def test_a_negative_seed_is_refused():
-    with pytest.raises(InputError, match="-1"):
-        build("resnet18", seed=-1)
+@pytest.mark.parametrize("seed", [-1, 1 << 63, 10**30, 1.5, "a"])
+@pytest.mark.parametrize("which", ["seed", "mask_seed"])
+def test_what_is_no_seed_is_refused_with_the_range(which, seed):
+    with pytest.raises(InputError, match=rf"^{which} {seed} is not a whole number from 0 to 9223372036854775807$"):
+        build("resnet18", **{which: seed})
+
+
+@pytest.mark.parametrize("seed", [(1 << 63) - 1, torch.tensor(7)])
+def test_any_other_whole_number_is_a_seed(seed):
+    options = {"width_mult": 0.0625}
+    assert same(build("vgg19/0.5-bottom", seed=seed, **options), build("vgg19/0.5-bottom", seed=int(seed), **options))
+
+
+@pytest.mark.parametrize("value", [2.5, "three", None, float("nan"), 0, 10**9])
+@pytest.mark.parametrize("option", ["num_classes", "in_chans", "image_size"])
+def test_a_size_that_is_no_number_of_its_range_is_named(option, value):
+    with pytest.raises(InputError, match=f"^{option} = {value!r}: Input should be "):
+        build("vgg19", width_mult=0.0625, **{option: value})

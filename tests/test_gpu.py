@@ -15,7 +15,7 @@ from defective.errors import OutOfTime
 from defective.inference import logits
 from defective.machine import resolve_precision
 from defective.specs import AttackSpec, Recipe
-from defective.training import epoch, loop
+from defective.training import loop
 from defective.training.loop import fit, make_sgd
 from defective.training.step import WARM_UP, RecordedStep, Step, make_step
 
@@ -174,12 +174,12 @@ def test_adversarial_training_runs(data):
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
 
 
-def test_a_run_that_was_broken_off_within_an_epoch_goes_on(data, tmp_path, monkeypatch):
-    """Dropout draws on the device: its generator goes on too."""
+def test_a_run_resumes_after_an_epoch(data, tmp_path, monkeypatch):
     whole, parts = (build("resnet18/0.9-dropout", width_mult=0.125) for _ in range(2))
     kept = {"device": str(DEVICE), "precision": "fp32", "state_file": tmp_path / "state.safetensors"}
     rows = fit(whole, data, RECIPE, device=str(DEVICE), precision="fp32")
-    monkeypatch.setattr(epoch, "_must_stop", lambda run, state, step: step == 2)
+    looks = iter([False])
+    monkeypatch.setattr(loop, "_time_is_up", lambda run: next(looks, True))
     with pytest.raises(OutOfTime):
         fit(parts, data, RECIPE, **kept)
     monkeypatch.undo()

@@ -4,10 +4,9 @@ import torch
 from torch import nn
 
 from defective.baselines import drop_, thermometer_
-from defective.errors import InputError
-from defective.masks import live_count, named_generator
+from defective.masks import checked_seed, live_count, named_generator
 from defective.models import ZOO, Ensemble, channel_widths, construct
-from defective.specs import NetSpec
+from defective.specs import Architecture, NetSpec
 from defective.surgery import defect_
 
 
@@ -48,9 +47,8 @@ def build(
         [('stem.norm', 1639), ('stages.1.0.norm1', 1639)]
     """
     spec = NetSpec.parse(spec) if isinstance(spec, str) else spec
-    if seed < 0 or (mask_seed is not None and mask_seed < 0):
-        raise InputError(f"seed {min(seed, mask_seed or 0)} is negative: seeds are whole numbers from 0")
-    mask_seed = seed if mask_seed is None else mask_seed
+    seed = checked_seed("seed", seed)
+    mask_seed = seed if mask_seed is None else checked_seed("mask_seed", mask_seed)
     options = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size, "width_mult": width_mult}
     if spec.members > 1:
         net: nn.Module = Ensemble(
@@ -84,7 +82,7 @@ def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, imag
     # The released DC and x2 nets are ResNet-18s with one projection shortcut more than the plain one.
     project_first = spec.arch == "resnet18" and spec.placement == "authors" and (spec.narrows or spec.widen)
     shape = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
-    net = construct(spec.arch, widths, **shape, project_first=project_first)
+    net = construct(Architecture.make(name=spec.arch, widths=tuple(widths), **shape, project_first=project_first))
     if spec.thermometer:
         thermometer_(net, spec.thermometer)
     if not spec.narrows:

@@ -243,6 +243,10 @@ def _document(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, i
     about, sums = document if isinstance(document, list) and len(document) == 2 else (document, None)
     if not isinstance(about, dict) or (sums is not None and not isinstance(sums, dict)):
         raise InputError(f"{path} is corrupt: its document is of another form than those that defective writes")
-    if sums is not None and sums.get("document") != zlib.crc32(json.dumps(about, sort_keys=True).encode()):
+    try:
+        written = zlib.crc32(json.dumps(about, sort_keys=True).encode())
+    except RecursionError as error:
+        raise InputError(f"{path} is corrupt: its document is nested too deeply") from error
+    if sums is not None and sums.get("document") != written:
         raise InputError(f"{path} is corrupt: its document is not what was written (its checksum is wrong)")
     return about, sums

@@ -28,6 +28,8 @@ class NoGradientError(InputError):
 def evaluating(model: nn.Module) -> Iterator[nn.Module]:
     """Put ``model`` in eval mode inside the block; every submodule gets its own mode back afterwards.
 
+    Modules without a mode of their own, exported or frozen ones, are used as they are.
+
     Example:
         >>> model = nn.Sequential(nn.BatchNorm2d(1), nn.Dropout()).train()
         >>> _ = model[0].eval()
@@ -37,9 +39,14 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
         >>> model.training, model[0].training, model[1].training
         (True, False, True)
     """
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    modes = [(module, module.training) for module in model.modules() if hasattr(module, "training")]
     try:
+        try:
+            model.eval()
+        except (NotImplementedError, AttributeError):
+            # The model is one of these, or holds one: what else is in it still has a mode.
+            for module, _ in modes:
+                module.training = False
         yield model
     finally:
         for module, training in modes:

@@ -2,7 +2,10 @@
 
 import hashlib
 import math
+from contextlib import suppress
 from dataclasses import dataclass
+from operator import index
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -77,6 +80,18 @@ def sample_mask(
     else:
         raise InputError(f"no mask sampling {sampling!r}; there are exact, bernoulli")
     return kept.view(drawn_shape).expand(shape).contiguous()
+
+
+def checked_seed(label: str, seed: SupportsIndex) -> int:
+    """The seed as a plain number.
+
+    Raises:
+        InputError: If it is not a whole number in ``[0, 2**63)``, which is what a generator takes.
+    """
+    with suppress(TypeError):
+        if 0 <= index(seed) < 1 << 63:
+            return index(seed)
+    raise InputError(f"{label} {str(seed)[:40]} is not a whole number from 0 to {(1 << 63) - 1}")
 
 
 def named_generator(seed: int, name: str) -> torch.Generator:

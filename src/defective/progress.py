@@ -22,7 +22,7 @@ deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 def until(seconds: float | None) -> Iterator[None]:
     """Let work inside the block stop after so many seconds, at a place where all that is finished is kept.
 
-    Training stops between two steps, an evaluation between two chunks: one that has begun is finished first. Stored chunks are still
+    Training stops between two epochs, an evaluation between two chunks: one that has begun is finished first. Stored chunks are still
     read. What is stored nowhere is not stopped, as it could only begin anew.
 
     Args:

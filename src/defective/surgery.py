@@ -11,10 +11,10 @@ from defective.errors import InputError
 from defective.inference import device_of, dtype_of
 from defective.layers import DefectMask, pattern_of
 from defective.machine import unwrap_model
-from defective.masks import MaskDraw
+from defective.masks import MaskDraw, checked_seed
 from defective.sites import Blocks, Sites, block_sites, forget_spec, image_shape, named_sites, refuse_both
 from defective.specs import Pattern, Placement, Sampling
-from defective.wrapper import SiteWrapper, site_modules, unwrap_, wrap_
+from defective.wrapper import SiteWrapper, refuse_compiled, site_modules, unwrap_, wrap_
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ def defect_(
         raise InputError("a scripted model cannot be changed: call defect_ on the model before torch.jit.script or trace")
     names = block_sites(model, "bottom" if blocks is None else blocks, placement) if sites is None else named_sites(model, sites)
     refuse_masked(model, names)
-    draws = {name: MaskDraw(name, _number(keep_prob), pattern, sampling, int(seed)) for name in names}
+    refuse_compiled(model, names)
+    seed = checked_seed("seed", seed)
+    draws = {name: MaskDraw(name, _number(keep_prob), pattern, sampling, seed) for name in names}
     # A mistake in these values is found before the model runs.
     draws[names[0]].sample((1, 1, 1))
     outputs = site_outputs(model, names, _built_in_inputs(model) if example_inputs is None else example_inputs)
@@ -92,6 +94,7 @@ def defect_(
 
 def attach_(model: nn.Module, masks: dict[str, DefectMask], outputs: dict[str, Tensor] | None = None) -> None:
     """Put ready masks behind the modules with these names, on the device of what they mask."""
+    refuse_compiled(model, masks)
     for name, mask in masks.items():
         site = site_modules(model)[name]
         wrap_(model, name, "mask", mask.to(outputs[name].device if outputs else device_of(site, default=device_of(model))))

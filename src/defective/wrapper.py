@@ -1,9 +1,10 @@
 """A transparent wrapper: a module whose output goes through further layers, in its place and under its names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor, fx, nn
 
 from defective.errors import InputError
 
@@ -142,6 +143,28 @@ def site_modules(model: nn.Module) -> dict[str, nn.Module]:
 def unwrapped(module: nn.Module) -> nn.Module:
     """The module inside a wrapper; any other module itself."""
     return module.module if isinstance(module, SiteWrapper) else module
+
+
+def refuse_compiled(model: nn.Module, names: Iterable[str]) -> None:
+    """Refuse sites inside a scripted or exported model, whose code does not call the modules that it shows.
+
+    Raises:
+        InputError: Naming the first such site.
+    """
+    modules = site_modules(model)
+    fixed = {path: module for path, module in modules.items() if isinstance(module, torch.jit.ScriptModule | fx.GraphModule)}
+    for name in names:
+        for path, module in fixed.items():
+            inner = name if not path else name.removeprefix(f"{path}.")
+            if inner == name and path:
+                continue
+            if isinstance(module, torch.jit.ScriptModule):
+                raise InputError(
+                    f"site {name!r} is inside a scripted model, which cannot be changed: do this before torch.jit.script or trace"
+                )
+            called = [str(node.target) for node in module.graph.nodes if node.op == "call_module"]
+            if not any(f"{inner}.".startswith(f"{target}.") or f"{target}.".startswith(f"{inner}.") for target in called):
+                raise InputError(f"site {name!r} is not called by the graph that holds it: do this before the model is exported")
 
 
 def wrap_(model: nn.Module, name: str, key: str, layer: nn.Module) -> None:

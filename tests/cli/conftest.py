@@ -111,10 +111,8 @@ def _write_nets(place: Path) -> None:
     about = {"data": "birds", "source": "net", "attack": "fgsm"}
     write_tensors(place / "of-birds.safetensors", {"x_adv": torch.zeros(1)}, about)
     (place / "syntax.py").write_text("def net(:\n")
-    for name in ("other-run", "corrupt-run"):
-        (place / name).mkdir()
+    (place / "other-run").mkdir()
     (place / "other-run/result.json").write_text('{"net": "vgg19"}')
-    (place / "corrupt-run/result.json").write_text('{"net": ')
     write_tensors(place / "begun-run" / "state.safetensors", {"a": torch.zeros(1)}, {"key": "another", "history": []})
 
 

@@ -1,6 +1,7 @@
 """Every command does its work on a tiny folder; JSON, table and files say the same."""
 
 import json
+import shutil
 
 import pytest
 
@@ -61,6 +62,19 @@ def test_data_get_and_check_say_what_is_there(place, run):
     assert document[0]["location"] == "data"
     assert table(run("data check folder:data")) == [["train", "8", "3 x 16 x 16", "2", "4"], ["test", "8", "3 x 16 x 16", "2", "4"]]
     assert parse(run("data get folder:whole-cut.zip --image-size 8 --json"))[0]["image_shape"] == [3, 8, 8]
+
+
+def test_data_get_shows_a_set_without_training_images(place, run, tmp_path):
+    shutil.copytree(place / "data" / "test", tmp_path / "only" / "val")
+    assert [row["split"] for row in parse(run(f"data get folder:{tmp_path / 'only'} --json"))] == ["test"]
+
+
+def test_data_prune_says_what_it_removed(run, cache):
+    left = cache / "unpacked" / "temporary-killed"
+    left.mkdir(parents=True)
+    (left / "0.png").write_bytes(bytes(100))
+    assert parse(run("data prune --json")) == {"cache": str(cache), "files": 1, "bytes": 100}
+    assert "0 files removed" in run("data prune --all").out
 
 
 def test_data_check_of_files_that_are_not_there_is_1(run, cache):

@@ -7,8 +7,9 @@ import time
 import pytest
 
 from defective.experiments.describe import describe
+from defective.experiments.json_files import write_json
 from defective.experiments.schema import blank
-from defective.experiments.store import Store, name_of, write_json
+from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS
 from defective.results.measured import document
 from printed import parse, table

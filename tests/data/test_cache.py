@@ -134,7 +134,7 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(cache, sets):
         os.utime(begun)
         old.write_bytes(bytes(5))
         os.utime(old, (0, 0))
-        assert kept.prune() == (3, 105)
+        assert kept.prune() == (2, 105)
         assert used.exists()
     assert not used.exists() and not left.exists() and not old.exists()
     assert mine.exists() and begun.exists() and kept.restore("made", "key")

@@ -145,12 +145,6 @@ def in_inference_mode(x):
         return (x.flatten(1)[:, :5] * 2).clone()
 
 
-def refuses_gradients(x):
-    if x.requires_grad:
-        raise TypeError("no gradients here")
-    return x.flatten(1)[:, :5]
-
-
 GRADIENTS = {
     "linear": (nn.Sequential(nn.Flatten(), nn.Linear(192, 5)), True),
     "no weights": (Lambda(lambda x: x.flatten(1)[:, :5]), True),
@@ -164,7 +158,6 @@ GRADIENTS = {
     "numpy before the weights": (Detaching(lambda x: torch.from_numpy(x.detach().numpy().round())), False),
     "no_grad": (Lambda(without_gradients), False),
     "inference_mode": (Lambda(in_inference_mode), False),
-    "refused": (Lambda(refuses_gradients), False),
 }
 
 

@@ -15,7 +15,12 @@ def store(tmp_path):
     """A part of an attack and a half-written file, each of so many hours ago."""
     made = Store(tmp_path / "store")
     for hours in (0.1, 0.9, 1.1, 30):
-        for name in (f"chunks/ab/{hours}.safetensors", f"chunks/ab/.{hours}.safetensors.1-ab", f"plans/.{hours}.json.1-ab"):
+        for name in (
+            f"chunks/ab/{hours}.safetensors",
+            f"chunks/ab/.{hours}.safetensors.1-ab",
+            f"plans/.{hours}.json.1-ab",
+            f"locks/.{hours}.json.1-ab",
+        ):
             file = made.folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(b"0123456789")
@@ -29,7 +34,7 @@ def left(store):
 
 @pytest.mark.parametrize(("days", "kept"), [(0, [0.1, 0.9]), (1, [0.1, 0.9, 1.1]), (2, [0.1, 0.9, 1.1, 30])])
 def test_of_the_last_hour_everything_stays(store, days, kept):
-    places = 3 * (4 - len(kept))
+    places = 4 * (4 - len(kept))
     assert prune(store, days=days, dry_run=True) == prune(store, days=days) == (10 * places, places)
     assert left(store) == kept
 
@@ -38,5 +43,5 @@ def test_an_unfinished_job_that_no_process_is_at_goes_at_once(store):
     """Its lock says so."""
     with store.working(net()) as place:
         (place / "half").write_bytes(b"0123456789")
-        assert prune(store, days=0, dry_run=True)[1] == 6
-    assert prune(store, days=0)[1] == 7 and store.unfinished() == []
+        assert prune(store, days=0, dry_run=True)[1] == 8
+    assert prune(store, days=0)[1] == 9 and store.unfinished() == []

@@ -1,5 +1,7 @@
 import errno
 import os
+import shutil
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -8,10 +10,11 @@ from defective import progress
 from defective.errors import InputError, OutOfTime
 from defective.experiments import run as running
 from defective.experiments.execute import EXECUTORS
+from defective.experiments.json_files import write_json
 from defective.experiments.plan import topological_order
 from defective.experiments.run import RunSummary, run
 from defective.experiments.schema import blank
-from defective.experiments.store import write_json
+from defective.experiments.store import Store
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, ScoreJob
 from runs import bench, held, net
 from turns import ticking
@@ -205,6 +208,48 @@ def test_stopped_again_and_again_it_ends_as_if_undisturbed(place, images, tmp_pa
         if not summary.count("pending"):
             break
         stops += 1
-    # 2 nets of 4 steps each, and what is done with them.
-    assert stops > 4
+    # Two models of one epoch each, and what is done with them.
+    assert stops == 3
     assert held(place.store.folder) == held(whole.store.folder)
+
+
+def test_what_is_corrupt_of_a_job_is_set_aside_and_done_again(place):
+    target = net(seed=5)
+    jobs = topological_order([ScoreJob(target=target, adversarial=CRAFT.model_copy(update={"sources": (target,)}))])
+    store, lines = place.store, []
+    with store.working(target) as folder:
+        (folder / "net").mkdir()
+        (folder / "net" / "state.safetensors").write_bytes(b"half")
+    assert run(jobs[:1], place, lines.append).states == {target: "finished"}
+    assert [line for line in lines if "begins again" in line] and len(lines) == 2 and store.spec(store.at(target).name) == target
+    model = store.at(target) / "net" / "model.safetensors"
+    right = model.read_bytes()
+    model.write_bytes(right[:-5])
+    again = bench(store.folder, place.data["few"].partition(":")[2])
+    lines.clear()
+    summary = run(jobs, again, lines.append)
+    assert summary.count("finished") == 3 and summary.redone == {target} and model.read_bytes() == right
+    assert sum("is done again, its files are in" in line for line in lines) == 1
+
+
+def test_waiting_for_another_process_says_for_what_and_whose(place, monkeypatch):
+    target, lines = net(seed=6), []
+
+    def elapse(seconds):
+        release()
+
+    held = place.store.working(target)
+    held.__enter__()
+    release = partial(held.__exit__, None, None, None)
+    monkeypatch.setattr("defective.experiments.run.time.sleep", elapse)
+    assert run([target], place, lines.append).executed == 1
+    assert "train resnet18" in lines[0] and f"process {os.getpid()} on " in lines[0] and " since 2" in lines[0]
+    assert len(lines) == 2
+
+
+def test_a_store_that_is_removed_in_the_middle_is_one_error_and_can_be_made_again(place):
+    target = net(seed=7)
+    place.executors = {"train": lambda runner, job, folder: shutil.rmtree(runner.store.folder) or {"values": {}}}
+    with pytest.raises(InputError, match="was removed while it was used"):
+        run([target], place)
+    assert list(Store(place.store.folder).finished()) == []

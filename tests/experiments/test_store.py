@@ -9,8 +9,9 @@ import pytest
 
 from defective import files
 from defective.errors import InputError
+from defective.experiments.json_files import write_json
 from defective.experiments.schema import blank
-from defective.experiments.store import Store, name_of, write_json
+from defective.experiments.store import Store, name_of
 from runs import net, plan_of
 
 JOB, OTHER = net(), net(seed=1)
@@ -100,7 +101,8 @@ def test_one_process_at_a_time(store):
 TRY = """
 import json, sys
 from pathlib import Path
-from defective.experiments.store import Store, write_json
+from defective.experiments.json_files import write_json
+from defective.experiments.store import Store
 from defective.specs import read_job
 store, job = Store(Path(sys.argv[1])), read_job(json.loads(sys.argv[2]))
 print("ready", flush=True)

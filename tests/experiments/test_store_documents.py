@@ -1,14 +1,17 @@
 """Plans, records of failures and of data sets in a store, and what becomes of those that cannot be read."""
 
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 
 from defective.errors import InputError
+from defective.experiments.json_files import write_json
 from defective.experiments.plan import read_plan
 from defective.experiments.schema import blank
-from defective.experiments.store import Store, name_of, write_json
+from defective.experiments.store import Store, name_of
 from runs import net, plan_of
 
 JOB = net()
@@ -39,12 +42,15 @@ PLAN = plan_of("table10").as_dict()
         (PLAN | {"exhibits": "table10"}, "exhibits: Input should be a valid list"),
         (PLAN | {"exhibits": ["tableX"]}, "(no exhibit 'tableX')"),
         (PLAN | {"scale": "huge"}, "(no scale 'huge')"),
-        (PLAN | {"seeds": 0}, "seeds 0 must be at least 1"),
+        (PLAN | {"seeds": 0}, "seeds 0 must be 1 to 1000"),
+        (PLAN | {"seeds": 1 << 63}, "seeds 9223372036854775808 must be 1 to 1000"),
+        (PLAN | {"data": {"cifar10": "../../x"}}, "is no name of a file"),
+        (PLAN | {"data": {"cifar10": "/x"}}, "is no name of a file"),
+        (PLAN | {"seeds": 2}, "not the plan that its file is named after"),
         (PLAN | {"data": {}, "shapes": {}}, "table10 needs a data set that stands for cifar10"),
         ([], "no JSON object"),
-        ("{", "Expecting"),
+        ("{", "EOF while parsing"),
         ("[" * 100_000, "nested too deeply"),
-        (PLAN | {"data": {"cifar10": "../../x"}}, "is no name of a file"),
     ],
 )
 def test_a_plan_that_cannot_be_read_is_left_out_and_named(store, document, wrong):
@@ -78,3 +84,58 @@ def test_a_record_of_a_data_set_that_cannot_be_read_is_named(store, document):
         store.check_data("few", "abc")
     file.unlink()
     store.check_data("few", "abc")
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "", ".."])
+def test_a_data_set_whose_name_leads_elsewhere_is_refused(store, name):
+    with pytest.raises(InputError, match="is no name of a file"):
+        store.check_data(name, "abc")
+    assert not list(store.folder.rglob("x*"))
+
+
+def test_of_two_sets_begun_at_once_one_gets_in(store, monkeypatch):
+    """The second comes after the first has looked and before it writes."""
+    link = os.link
+
+    def late(source, target):
+        monkeypatch.setattr(os, "link", link)
+        Store(store.folder).check_data("few", "other")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    with pytest.raises(InputError, match="few: other images"):
+        store.check_data("few", "abc")
+    Store(store.folder).check_data("few", "other")
+    assert [file.name for file in (store.folder / "data").iterdir()] == ["few.json"]
+
+
+def test_a_changed_byte_of_a_result_or_spec_is_found(store):
+    with store.working(JOB) as place:
+        store.write_result(JOB, place, blank(JOB))
+    assert store.result(JOB) == blank(JOB) and store.spec(name_of(JOB)) == JOB
+    spec, result = (store.at(JOB) / name for name in ("spec.json", "result.json"))
+    spec.write_text(spec.read_text().replace('"seed": 0', '"seed": 7'))
+    with pytest.raises(InputError, match=r"spec.json is not the job that its folder is named after"):
+        Store(store.folder).spec(name_of(JOB))
+    text = result.read_text()
+    result.write_text(text.replace('"seconds": 1.0', '"seconds": 2.0'))
+    assert store.result(JOB) is None and Store(store.folder).corrupt() == [result]
+    result.write_text(text)
+    assert store.result(JOB) == blank(JOB)
+    other = net(seed=1)
+    store.at(JOB).rename(store.at(other))
+    assert store.result(other) is None and store.corrupt() == [store.at(other) / "result.json"]
+
+
+def test_a_document_is_read_once_until_it_changes(store, monkeypatch):
+    with store.working(JOB) as place:
+        write_json(place / "result.json", blank(JOB))
+    reads = []
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda file: reads.append(file) or read(file))
+    looked = Store.open(store.folder)
+    for _ in range(3):
+        assert looked.result(JOB) and list(looked.specs()) == [(name_of(JOB), JOB)] and looked.corrupt() == []
+    assert sorted(file.name for file in reads) == ["result.json", "spec.json"]
+    write_json(store.at(JOB) / "result.json", blank(JOB) | {"seconds": 3.0})
+    assert looked.result(JOB)["seconds"] == 3.0

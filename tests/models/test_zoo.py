@@ -160,9 +160,9 @@ GOLDEN = [-0.08567, 0.013389, 0.050669]
     ("options", "said"),
     [
         ({"name": "alexnet"}, "alexnet"),
-        ({"num_classes": 1}, "num_classes 1"),
-        ({"in_chans": 0}, "in_chans 0"),
-        ({"image_size": 8}, "image_size 8"),
+        ({"num_classes": 1}, "num_classes = 1"),
+        ({"in_chans": 0}, "in_chans = 0"),
+        ({"image_size": 8}, "image_size = 8"),
         ({"width_mult": 0}, "width_mult 0"),
         ({"width_mult": float("nan")}, "width_mult nan"),
     ],

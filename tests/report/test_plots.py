@@ -14,6 +14,7 @@ from defective.experiments.store import Store
 from defective.paper import Cell, Exhibit, Row
 from defective.report.figures import GRAY, save, svg
 from defective.report.plots import plot
+from defective.specs import AttackSpec, DecisionJob
 from made_store import measured
 
 COLUMNS = ("FGSM16", "Test Accuracy")
@@ -36,6 +37,12 @@ def cells(setup):
 def exhibit(**changes) -> Exhibit:
     about = {"name": "made", "title": "t", "where": "w", "data": "cifar10", "columns": COLUMNS, "rows": ROWS, "cells": cells}
     return Exhibit(**about | changes)
+
+
+def decisions(setup):
+    """The cells, each by a decision-based attack on its model."""
+    attack = AttackSpec.parse("boundary")
+    return {place: Cell(DecisionJob(target=cell.job, attack=attack, samples=10), "score") for place, cell in cells(setup).items()}
 
 
 def rate(row: str, column: str, seed: int) -> dict[str, int]:
@@ -100,7 +107,8 @@ def test_scores_have_a_logarithmic_axis_that_holds_endless_intervals(store):
         middle, high = scores[row]
         return {"score": middle, "low": middle / 2, "high": high, "images": 10}
 
-    figure = plot(measured(exhibit(unit="S(M)", rows=tuple(Row(row.name, row.label) for row in ROWS)), store, score), store)
+    rows = tuple(Row(row.name, row.label) for row in ROWS)
+    figure = plot(measured(exhibit(unit="S(M)", rows=rows, cells=decisions), store, score), store)
     axes = figure.axes[0]
     assert axes.get_xscale() == "log"
     assert line(axes, "measured") == [(middle, y) for y, (middle, _) in enumerate(scores.values())]
@@ -224,3 +232,8 @@ def test_equal_figures_have_equal_bytes(store, tmp_path):
 
 def test_no_global_state_of_pyplot_is_used():
     assert not any("pyplot as" in file.read_text() for file in Path(defective.report.__file__).parent.glob("*.py"))
+
+
+@pytest.mark.parametrize("history", [[], [{"epoch": 1, "train_accuracy": 0.5}]])
+def test_training_without_a_history_has_no_figure(store, history):
+    assert plot(measured(exhibit(view="training"), store, rate, history=history), store) is None

@@ -47,7 +47,7 @@ def test_of_plans_alike_the_one_with_most_seeds_is_shown(shown):
 
 
 def test_exhibits_come_in_the_papers_order_and_the_largest_scale_first(shown):
-    found = shown(plan("figure2", "table4", "table7"), plan("table7", scale="fast"), plan("table7", cifar10="my set/1"))
+    found = shown(plan("figure2", "table4", "table7"), plan("table7", scale="fast"), plan("table7", cifar10="my set,1"))
     assert [section.name for section in found] == [
         "table4",
         "table7-fast-cifar10",

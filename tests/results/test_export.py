@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from defective.experiments.json_files import write_json
 from defective.experiments.plan import KINDS, Plan
-from defective.experiments.store import Store, write_json
+from defective.experiments.store import Store
 from defective.results.export import export
 from runs import SHAPE, finish, plan_of
 
@@ -113,3 +114,16 @@ def test_a_file_that_is_no_earlier_export_of_it_stays(store, tmp_path, change):
 
 def test_an_empty_store_writes_nothing(tmp_path):
     assert export(Store(tmp_path / "store"), tmp_path / "out") == ([], {}) and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["../../x", "/tmp/x", "..", "a/b", "a\\b", "x\n", "", "\ud800"])
+def test_names_of_a_store_never_lead_out_of_the_folder(store, tmp_path, name):
+    """A plan and a result with such a name are refused when they are read; what is whole is written."""
+    before = sorted(str(file) for file in tmp_path.rglob("*"))
+    write_json(store.folder / "plans" / "0.json", plan_of("table8", data=name).as_dict())
+    rest(store, kind_of_device=name)
+    written, _ = export(store, tmp_path / "deep" / "out")
+    assert named(written, tmp_path / "deep" / "out") == ["few/tiny/cpu/table10.json"] and len(store.unread_plans()) == 1
+    assert len(store.corrupt()) == len(plan_of("table10").jobs) - 5
+    after = {str(file) for file in tmp_path.rglob("*")} - set(before)
+    assert all(file.startswith((str(store.folder), str(tmp_path / "deep"))) for file in after)

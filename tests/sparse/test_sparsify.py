@@ -158,7 +158,9 @@ def test_what_is_wrapped_by_torch_is_the_model_inside(net, around):
 
 def test_a_model_that_cannot_be_copied_is_refused(net):
     net.lock = threading.Lock()
-    with pytest.raises(InputError, match=r"Sequential cannot be copied \(cannot pickle.*copy.deepcopy"):
+    with pytest.raises(
+        InputError, match=r"Sequential cannot be copied, and copy.deepcopy\(model\) must work: TypeError: cannot pickle"
+    ):
         sparsify(net, X)
 
 

@@ -1,45 +1,38 @@
-"""A training that a deadline stops, again and again, ends as one that was never disturbed."""
+"""A training that a deadline stops after each epoch ends as one that was never disturbed."""
 
 import dataclasses
 import math
 import os
 import subprocess
 import sys
-from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from defective import InputError, build, progress
+from defective import build, progress
 from defective.data import ImageSet, load_data, shapes
 from defective.errors import OutOfTime
-from defective.files import read_tensors
 from defective.specs import Recipe
-from defective.training import epoch, loop
+from defective.training import loop, state
 from defective.training.loop import fit
 from defective.training.recipes import adversary
-from defective.training.state import TrainingState
 from defective.training.train import train
 from turns import in_turns, ticking
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
-RECIPE = Recipe(name="test", width_mult=0.0625, epochs=2, batch_size=20, lr=0.05)
-# 70 images in batches of 20.
-STEPS = 4 * RECIPE.epochs
+RECIPE = Recipe(name="test", width_mult=0.0625, epochs=3, batch_size=20, lr=0.05)
 
 RUNS = {
     "plain": ("vgg19/0.5-bottom", {}),
     "without momentum": ("vgg19", {"momentum": 0.0, "norm_scale_init": "uniform", "schedule": "steps"}),
-    "dropout": ("vgg19/0.9-dropout", {}),
     "dropblock": ("vgg19/0.3-bottom+0.9-dropblock", {"label_smoothing": 0.1}),
     "adversarial": ("vgg19/0.9-spatial", {"adversarial": adversary("madry")}),
-    "best on test": ("vgg19/0.9-dropout", {"selection": "best-on-test", "epochs": 3, "batch_size": 25}),
-    "live": ("resnet18/0.1-bottom", {"neurons": "live", "epochs": 1, "batch_size": 35}),
-    "ensemble": ("vgg19/0.9-dropout-en", {"epochs": 1, "batch_size": 35}),
+    "best on test": ("vgg19/0.9-dropout", {"selection": "best-on-test"}),
+    "live": ("resnet18/0.1-bottom", {"neurons": "live", "batch_size": 35, "epochs": 2}),
+    "ensemble": ("vgg19/0.9-dropout-en", {"batch_size": 35, "epochs": 2}),
 }
 
 
@@ -71,40 +64,15 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize("kind", RUNS)
-@pytest.mark.parametrize("steps", [1, 3])
-def test_a_run_in_turns_ends_with_the_same_bytes(data, tmp_path, kind, steps):
+def test_a_run_in_turns_of_one_epoch_ends_with_the_same_bytes(data, tmp_path, kind):
     name, changes = RUNS[kind]
     whole = run(data, tmp_path / "whole", name, **changes)
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    result, stops = in_turns(lambda: run(data, tmp_path / "turns", name, **changes), steps)
+    result, stops = in_turns(lambda: run(data, tmp_path / "turns", name, **changes), 1)
     assert torch.equal(torch.get_rng_state(), before)
-    assert stops == math.ceil(len(whole["history"]) * math.ceil(70 / changes.get("batch_size", 20)) / steps) - 1
+    assert stops == len(whole["history"]) - 1
     assert_same((whole, tmp_path / "whole"), (result, tmp_path / "turns"))
-
-
-@pytest.mark.parametrize("first", range(1, STEPS))
-def test_it_may_stop_at_any_step(data, tmp_path, first):
-    whole = run(data, tmp_path / "whole")
-    with pytest.raises(OutOfTime), progress.until(first + 1):
-        run(data, tmp_path / "cut")
-    assert_same((whole, tmp_path / "whole"), (run(data, tmp_path / "cut"), tmp_path / "cut"))
-
-
-def test_a_turn_goes_on_at_the_very_step(data, tmp_path, monkeypatch):
-    taken = []
-    monkeypatch.setattr(torch.optim.SGD, "step", lambda *_, original=torch.optim.SGD.step: taken.append(1) or original(*_))
-    for stops in range(1, 4):
-        with pytest.raises(OutOfTime), progress.until(3):
-            run(data, tmp_path)
-        assert len(taken) == 2 * stops
-    state = tmp_path / "state.safetensors"
-    written = state.stat().st_mtime_ns
-    with pytest.raises(OutOfTime), progress.until(1):
-        run(data, tmp_path)
-    assert len(taken) == 6 and state.stat().st_mtime_ns == written
-    run(data, tmp_path)
-    assert len(taken) == STEPS
 
 
 def test_epochs_that_were_not_written_yet_are_at_a_deadline(data, tmp_path, monkeypatch):
@@ -112,23 +80,13 @@ def test_epochs_that_were_not_written_yet_are_at_a_deadline(data, tmp_path, monk
     monkeypatch.setitem(loop.PAUSE, "cpu", math.inf)
     whole = run(data, tmp_path / "whole")
     written = []
-    monkeypatch.setattr(
-        TrainingState, "_write", lambda self, write=TrainingState._write: (written.append(len(self.history)), write(self))
-    )
-    # At the first step of the second epoch, and in its midst.
-    for steps in (STEPS // 2 + 1, 3):
-        with pytest.raises(OutOfTime), progress.until(steps):
-            run(data, tmp_path / "cut")
-    assert written == [1, 1]
+    original = state.write_tensors
+    monkeypatch.setattr(state, "write_tensors", lambda *file: (written.append(len(file[2]["history"])), original(*file)))
+    with pytest.raises(OutOfTime), progress.until(3):
+        run(data, tmp_path / "cut")
+    assert written == [2]
     assert_same((whole, tmp_path / "whole"), (run(data, tmp_path / "cut"), tmp_path / "cut"))
-    assert written == [1, 1, 2]
-
-
-def test_the_seconds_of_all_turns_are_counted(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(epoch, "time", SimpleNamespace(perf_counter=count().__next__))
-    history, _ = in_turns(lambda: fit(net(), data, RECIPE, device="cpu", state_file=tmp_path / "state"), 1)
-    # One from the first to the last look of each turn.
-    assert sum(row["seconds"] for row in history) == STEPS
+    assert written == [2, 3]
 
 
 def net(name="vgg19/0.9-dropout"):
@@ -157,7 +115,7 @@ def test_a_streamed_run_in_turns_ends_with_the_same_weights(pictures, tmp_path):
 
     weights, history = trained("whole")
     (again, later), stops = in_turns(lambda: trained("turns"), 1)
-    assert stops == 5 and torch.equal(again, weights) and later == history
+    assert stops == 2 and torch.equal(again, weights) and later == history
 
 
 def test_what_is_kept_nowhere_is_not_stopped(data):
@@ -166,47 +124,9 @@ def test_what_is_kept_nowhere_is_not_stopped(data):
 
 
 def test_a_finished_run_comes_back_after_the_deadline(data, tmp_path):
-    with progress.until(STEPS + 1):
+    with progress.until(RECIPE.epochs + 1):
         result = run(data, tmp_path)
         assert run(data, tmp_path) == result
-
-
-def test_between_epochs_the_state_is_what_it_always_was(data, tmp_path):
-    parts = []
-    for _ in range(2):
-        with pytest.raises(OutOfTime), progress.until(3):
-            run(data, tmp_path)
-        tensors, about = read_tensors(tmp_path / "state.safetensors")
-        parts.append({name.partition(".")[0] for name in tensors})
-        assert about.keys() == {"key", "history"}
-    assert parts == [{"model", "momentum", "begun"}, {"model", "momentum"}]
-
-
-def test_an_epoch_that_one_process_began_is_not_shared(data, tmp_path, monkeypatch):
-    state = tmp_path / "state"
-    with pytest.raises(OutOfTime), progress.until(2):
-        fit(net(), data, RECIPE, device="cpu", state_file=state)
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    model = net()
-    again = TrainingState(model, torch.optim.SGD(model.parameters(), 0.1), state, "")
-    with pytest.raises(InputError, match="go on without torchrun first"):
-        again.resume()
-
-
-def test_a_broken_net_is_not_kept(data, tmp_path, monkeypatch):
-    looks = []
-
-    def seldom(*args):
-        # As on an accelerator, where losses are read now and then.
-        looks.append(args)
-        if len(looks) > 3:
-            check(*args)
-
-    check = epoch._check_finite
-    monkeypatch.setattr(epoch, "_check_finite", seldom)
-    with pytest.raises(InputError, match=r"the loss is .* of epoch 1"), progress.until(4):
-        fit(net("vgg19"), data, RECIPE.changed(lr=1e30), device="cpu", state_file=tmp_path / "state")
-    assert len(looks) == 4 and not (tmp_path / "state").exists()
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from defective.errors import InputError
 from defective.machine import unwrap_model
 from defective.sites import Blocks, Sites, architecture_of, block_sites, forget_spec, named_sites, refuse_both
 from defective.specs import Kind, Placement
-from defective.wrapper import SiteWrapper, site_modules, unwrap_, wrap_
+from defective.wrapper import SiteWrapper, refuse_compiled, site_modules, unwrap_, wrap_
 
 # Architectures made of basic blocks, whose second drop of the released code lies between convolution and norm.
 BASIC_BLOCKS = ("resnet18", "wrn32_4")
@@ -76,6 +76,7 @@ def drop_(
     for name in names:
         if (name, kind) in there:
             raise InputError(f"site {name!r} has {kind} already: undrop_ the model first, or name other sites")
+    refuse_compiled(model, names)
     made = [Drop(name, keep_prob, kind) for name in names]
     for drop in made:
         attach_drop_(model, drop)

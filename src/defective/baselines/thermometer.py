@@ -131,7 +131,7 @@ def thermometer_(net: nn.Module, levels: int) -> None:
 def _code_dtype(x: Tensor) -> torch.dtype:
     # Zeros and ones are exact in any precision: the one that the convolution will want anyway saves a copy.
     kind = x.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+    return torch.get_autocast_dtype(kind) if kind != "meta" and torch.is_autocast_enabled(kind) else x.dtype
 
 
 class _Code(torch.autograd.Function):

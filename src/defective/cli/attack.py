@@ -29,7 +29,8 @@ def attack(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="Model to attack: a checkpoint, a folder of train, module:factory, or several joined by +."
+            metavar="MODEL",
+            help="Model to attack: a checkpoint, a folder of train, module:factory (its code is run), or several joined by +.",
         ),
     ],
     data: DataOption,
@@ -60,7 +61,7 @@ def attack(
     ((name, model),) = open_models([[checkpoint]], device)[0].items()
     check_encoders({name: model}, [chosen])
     test = load_data(data, "test", image_size=image_size)
-    source = EvaluatedModel.of(name, model, test, StoredRun.in_cache())
+    source = EvaluatedModel.of(name, model, test, StoredRun.in_cache(), batch_size=2 * batch_size)
     made = generate(source, chosen, samples=samples, seed=seed, rounded=not keep_float, batch_size=batch_size)
     write_adversarial(made, test, out)
     fooled = Rate.of(int(made.fooled.sum()), len(made.y))

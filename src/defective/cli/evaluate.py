@@ -35,7 +35,9 @@ from defective.tables import format_table
 
 
 def evaluate(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Checkpoints, folders of train, or module:factory.")],
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Checkpoints, folders of train, or module:factory, whose code is run.")
+    ],
     data: DataOption,
     source: Annotated[
         list[str] | None,

@@ -1,19 +1,21 @@
 """``defective models`` and ``defective describe``."""
 
 import math
-from pathlib import Path
+import os
+from itertools import chain
 from typing import Annotated, Any
 
 import torch
 import typer
 from torch import nn
+from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from defective.baselines import Drop, Thermometer, drops
 from defective.build import build
 from defective.cli.console import MAX_SEED, JsonOption, print_json, print_table, say
 from defective.errors import InputError
-from defective.inference import evaluating
+from defective.inference import dtype_of, evaluating, reported
 from defective.models import ZOO, create_model, list_models
 from defective.sites import architecture_of, image_shape
 from defective.specs import NetSpec
@@ -88,7 +90,8 @@ def describe(
         "width_mult": width_mult,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    if net and Path(net).exists():
+    # Unlike Path.exists it is False for what cannot be a path.
+    if net and os.path.exists(net):  # noqa: PTH110
         if given:
             raise InputError(f"{net} is a checkpoint, which knows its own {next(iter(given))}: leave the option out")
         model = load(net)
@@ -123,8 +126,11 @@ def describe(
 def _describe(model: nn.Module, name: str) -> dict[str, Any]:
     found = defects(model)
     input_shape = image_shape(model) or (3, 32, 32)
-    with evaluating(model), torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, *input_shape, dtype=next(model.parameters()).dtype))
+    # Of shapes alone: the images of a checkpoint may be larger than this machine's memory.
+    shapes = {key: tensor.to("meta") for key, tensor in chain(model.named_parameters(), model.named_buffers())}
+    images = torch.empty(1, *input_shape, dtype=dtype_of(model), device="meta")
+    with evaluating(model), torch.no_grad(), FlopCounterMode(display=False) as counter, reported(f"{name} cannot be described"):
+        functional_call(model, shapes, images)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     multiply_adds = counter.get_total_flops() // 2
     built_in = architecture_of(model) is not None

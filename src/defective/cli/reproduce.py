@@ -13,7 +13,7 @@ from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
 from defective.experiments.execute import ExperimentRunner
 from defective.experiments.measure import STEPS, Measured
-from defective.experiments.plan import KINDS, Plan, check_scale
+from defective.experiments.plan import KINDS, MAX_SEEDS, Plan, check_scale
 from defective.experiments.ray import check_address, run_on_ray
 from defective.experiments.run import RunSummary, run
 from defective.experiments.sources import data_sets, look, name_of
@@ -44,7 +44,7 @@ def reproduce(
         ),
     ] = None,
     scale: Annotated[str, typer.Option(help="tiny (two cores), fast (one GPU, short schedule), paper (Appendix D).")] = "tiny",
-    seeds: Annotated[int, typer.Option(min=1, help="Train every net so many times, each with other seeds.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=MAX_SEEDS, help="Train every net so many times, each with other seeds.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, what is stored, and the estimated cost.")] = False,
     time_budget: Annotated[
         str | None, typer.Option(help="Stop before so much time from the start is out, as 90s, 9m or 2h; the same command goes on.")

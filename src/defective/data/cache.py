@@ -98,7 +98,8 @@ def prune(*, everything: bool = False) -> tuple[int, int]:
     if everything:
         left += [place for place in folder.glob("unpacked/*") if not place.name.startswith(_TEMPORARY)]
         left += folder.glob("decoded/[!.]*.safetensors")
-    sizes = [file.lstat().st_size for place in left for file in (files_below(place) if place.is_dir() else (place,))]
+    found = [file for place in left for file in (files_below(place) if place.is_dir() else (place,))]
+    sizes = [file.lstat().st_size for file in found if file.name != "lock"]
     for place in left:
         shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
     return len(sizes), sum(sizes)

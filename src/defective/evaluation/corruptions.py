@@ -91,6 +91,6 @@ def corrupted_correct(
 def _correct(model: EvaluatedModel, index: Tensor, corruption: str, strength: int, seed: int, advance: Advance) -> Tensors:
     x, y = model.data.take(index)
     with naming(model.name):
-        found = correct(model.model, corrupt(x, corruption, strength, seed=seed), y)
+        found = correct(model.model, corrupt(x, corruption, strength, seed=seed), y, batch_size=model.batch_size)
     advance(1)
     return {"correct": found[None]}

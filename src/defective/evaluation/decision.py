@@ -107,6 +107,7 @@ def _decide(model: EvaluatedModel, index: Tensor, attack: AttackSpec, generator:
     x = as_images(x.to(device_of(model.model)))
     schedule = SCHEDULE_OF[int(attack.parameters.get("directions", 1))]
     options: dict[str, Any] = {"steps": int(attack.parameters["steps"]), "generator": generator, "schedule": schedule}
+    options["batch_size"] = model.batch_size
     with naming(model.name):
         found = boundary_details(model.model, x, y, **options, on_step=lambda: advance(len(index)))
     squared = torch.tensor([boundary_score(a[None], b[None]) for a, b in zip(x.cpu(), found.x_adv.cpu(), strict=True)])

@@ -115,7 +115,8 @@ def evaluate(
     attacked = (owned if "transfer" in settings.parts else {}) | (named if "white-box" in settings.parts else {})
     check_encoders(attacked, chosen)
     test = as_data(data, named.values())
-    prepared = partial(EvaluatedModel.of, data=test, run=run)
+    # A forward pass alone needs about half the memory of an attack.
+    prepared = partial(EvaluatedModel.of, data=test, run=run, batch_size=2 * settings.batch_size)
     targets = [prepared(name, model) for name, model in named.items()]
     attackers = [
         _Attacker(prepared(name, model), required=not any(model is target for target in named.values()))
@@ -170,6 +171,7 @@ def _averaged(attackers: Sequence[_Attacker], settings: Settings) -> list[Evalua
             mask_average(source.model, draws=settings.mask_draws, seed=settings.seed).eval(),
             source.data,
             source.run,
+            batch_size=source.batch_size,
         )
         for source, _ in attackers
         if defects(source.model)

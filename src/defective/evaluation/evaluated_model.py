@@ -46,6 +46,7 @@ class EvaluatedModel:
         fingerprint: Hash of its weights, buffers and code, its logits and their gradient on the first images, and the test set: what
             every measurement depends on.
         differentiable: Whether the logits have a gradient with respect to the image.
+        batch_size: Images per forward pass; only time and memory depend on it.
     """
 
     name: str
@@ -54,14 +55,16 @@ class EvaluatedModel:
     run: Run = compute
     fingerprint: str = ""
     differentiable: bool = True
+    batch_size: int = 500
 
     @classmethod
-    def of(cls, name: str, model: nn.Module, data: Data, run: Run = compute) -> "EvaluatedModel":
+    def of(cls, name: str, model: nn.Module, data: Data, run: Run = compute, *, batch_size: int = 500) -> "EvaluatedModel":
         """Check that the model fits the data and take its fingerprint.
 
         Args:
             name, model, data, run: As the attributes. A model that returns an object with ``logits``, or that writes into its images,
                 is adapted.
+            batch_size: As the attribute.
 
         Raises:
             InputError: Naming the model, if it takes other images or knows another number of classes.
@@ -83,7 +86,7 @@ class EvaluatedModel:
         parts: list[object] = [z, gradient, data.digest, _code(model)]
         for key, value in sorted(model.state_dict().items()):
             parts += [key, value]
-        return cls(name, model, data, run, digest_of(parts), gradient is not None)
+        return cls(name, model, data, run, digest_of(parts), gradient is not None, batch_size)
 
     def inputs(self, measurement: str, index: Tensor, **more: object) -> dict[str, Any]:
         """What a chunk depends on: function (a key of ``VERSIONS``) and version, model, images, where it is computed, and ``more``."""
@@ -110,7 +113,7 @@ class EvaluatedModel:
     def _predict(self, index: Tensor, advance: Any) -> Tensors:
         x, y = self.data.take(index)
         with naming(self.name):
-            confidence, predicted = logits(self.model, x).softmax(1).max(1)
+            confidence, predicted = logits(self.model, x, batch_size=self.batch_size).softmax(1).max(1)
         advance(len(index))
         return {"correct": predicted == y.cpu(), "confidence": confidence}
 

@@ -99,7 +99,7 @@ def score(target: EvaluatedModel, adversarial: AdversarialSet, threat_model: Thr
     def predict(advance: Advance) -> Tensors:
         with naming(target.name):
             sets = {"clean": adversarial.x, "attacked": adversarial.x_adv}
-            return {name: predictions(target.model, x, adversarial.y) for name, x in sets.items()}
+            return {name: predictions(target.model, x, adversarial.y, batch_size=target.batch_size) for name, x in sets.items()}
 
     inputs = target.inputs("score", adversarial.index, images=digest_of([adversarial.x_adv]))
     found = target.run(Measurement("", [Chunk(inputs, len(adversarial.y), predict)]))

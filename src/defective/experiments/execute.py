@@ -23,12 +23,12 @@ from defective.evaluation.threat_model import threat_model
 from defective.evaluation.transfer import score
 from defective.experiments.adversarial_files import read_adversarial, write_adversarial
 from defective.experiments.describe import title
-from defective.experiments.store import Store, write_json
+from defective.experiments.store import Store
 from defective.experiments.stored import StoredRun
 from defective.files import write_tensors
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.models import Ensemble
-from defective.specs import DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob, TrainJob
+from defective.specs import DecisionJob, GenerateJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 from defective.statistics import Rate
 from defective.training.checkpoint import load
 from defective.training.train import train
@@ -38,6 +38,18 @@ MODELS, SETS = 8, 8
 # Images of each adversarial set that are stored with their originals.
 SHOWN = 12
 Result = dict[str, Any]
+
+
+class CorruptJobError(InputError):
+    """What a finished job left cannot be read.
+
+    Attributes:
+        job: The job.
+    """
+
+    def __init__(self, job: Job, error: InputError) -> None:
+        super().__init__(str(error))
+        self.job = job
 
 
 @dataclass
@@ -78,7 +90,8 @@ class ExperimentRunner:
         self.store.check_data(name, digest_of([self.split(name, split).digest for split in ("train", "test")]))
 
     def _model(self, job: TrainJob) -> nn.Module:
-        return load(self.store.at(job) / "net").to(self.torch_device)
+        with self._finished(job):
+            return load(self.store.at(job) / "net").to(self.torch_device)
 
     def _source(self, *jobs: TrainJob) -> nn.Module:
         models = [self.model(job) for job in jobs]
@@ -92,10 +105,19 @@ class ExperimentRunner:
         return EvaluatedModel.of(name, self._source(*jobs), test, self.measure)
 
     def _adversarial(self, job: GenerateJob) -> AdversarialSet:
-        return read_adversarial(self.store.at(job) / "images.safetensors", self.split(job.sources[0].data, "test"))
+        test = self.split(job.sources[0].data, "test")
+        with self._finished(job):
+            return read_adversarial(self.store.at(job) / "images.safetensors", test)
 
     @contextmanager
-    def recording(self, folder: Path) -> Iterator[Result]:
+    def _finished(self, job: Job) -> Iterator[None]:
+        try:
+            yield
+        except InputError as error:
+            raise CorruptJobError(job, error) from error
+
+    @contextmanager
+    def recording(self, job: Job, folder: Path) -> Iterator[Result]:
         """A dict for what a job measures; at the end of the block it is written to ``result.json``, with cost and machine."""
         started, before = time.perf_counter(), self.measure.seconds
         found: Result = {}
@@ -108,7 +130,7 @@ class ExperimentRunner:
             "finished": time.strftime("%Y-%m-%d", time.gmtime()),
             **found,
         }
-        write_json(folder / "result.json", result)
+        self.store.write_result(job, folder, result)
 
 
 def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:

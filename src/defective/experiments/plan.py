@@ -1,11 +1,14 @@
 """From exhibits to jobs: what has to be done, each thing once, in an order in which it can be done."""
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from defective.errors import InputError
+from defective.experiments.schema import PlanRecord
 from defective.paper import SCALES, Cell, Exhibit, Setup, exhibits
 from defective.specs import Job, dependencies
 from defective.training.recipes import recipe_for
@@ -19,6 +22,8 @@ SIZES = {
     "tiny-imagenet": (100_000, 10_000),
     "imagenet": (1_281_167, 50_000),
 }
+# Times that a plan may ask for each model: far more than anybody trains, and few enough to list its jobs.
+MAX_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_scale(self.scale)
-        if self.seeds < 1:
-            raise InputError(f"seeds {self.seeds} must be at least 1")
+        if not 1 <= self.seeds <= MAX_SEEDS:
+            raise InputError(f"seeds {self.seeds} must be 1 to {MAX_SEEDS}")
         for exhibit in exhibits(list(self.exhibits)):
             if exhibit.data and exhibit.data not in self.data:
                 raise InputError(f"{exhibit.name} needs a data set that stands for {exhibit.data}")
@@ -147,6 +152,29 @@ def read_plan(document: dict[str, Any]) -> Plan:
     return Plan(
         tuple(document["exhibits"]), document["scale"], document["data"], shapes, document["seeds"], document.get("readers", {})
     )
+
+
+def plan_key(document: dict[str, Any]) -> str:
+    """What the file of a plan is named after."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def check_plan(name: str, document: dict[str, Any]) -> dict[str, Any]:
+    """A document, if it is the plan of this name.
+
+    Raises:
+        ValueError: If it is not, or no plan of this version.
+    """
+    PlanRecord.model_validate(document)
+    try:
+        # What is measured on what, and how, comes from these alone.
+        _ = read_plan(document).setups
+    except InputError as error:
+        # Without the list of all that there is.
+        raise ValueError(str(error).partition(";")[0]) from None
+    if plan_key(document) != name:
+        raise ValueError("it is not the plan that its file is named after")
+    return document
 
 
 def topological_order(wanted: Iterable[Job]) -> list[Job]:

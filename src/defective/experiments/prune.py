@@ -11,7 +11,7 @@ from stat import S_ISREG
 from defective.experiments.store import Store
 
 # Where files lie that are written whole: hidden until they are.
-_FOLDERS = ("data", "failed", "jobs", "chunks", "plans")
+_FOLDERS = ("data", "failed", "jobs", "chunks", "plans", "locks", "corrupt")
 # Seconds within which a process may still be at a file: at one that it writes, or at the other chunks of a measurement.
 _AT_WORK = 3600.0
 

@@ -1,17 +1,20 @@
 """Run the jobs of a plan one after another in this process, beside other processes that work on the same store."""
 
 import errno
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
-from defective.errors import OutOfTime
+from defective.errors import InputError, OutOfTime
 from defective.experiments.describe import describe
-from defective.experiments.execute import ExperimentRunner
+from defective.experiments.execute import CorruptJobError, ExperimentRunner
 from defective.experiments.plan import topological_order
-from defective.experiments.store import Store
+from defective.experiments.store import Store, name_of
+from defective.files import read_tensors
 from defective.progress import check_deadline
 from defective.specs import Job, dependencies
 
@@ -30,10 +33,12 @@ class RunSummary:
         states: ``finished``; ``failed``; ``blocked``, as one that it depends on failed; ``pending``, as there was no time for it or for
             one that it depends on.
         executed: Number of jobs that this run executed itself.
+        redone: Finished jobs that are done again, as what they left was corrupt.
     """
 
     states: dict[Job, State] = field(default_factory=dict)
     executed: int = 0
+    redone: set[Job] = field(default_factory=set)
 
     def count(self, state: State) -> int:
         """Number of jobs in a state."""
@@ -49,6 +54,7 @@ def run(jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], obje
         log: Called with one line for each job that begins and for each that failed.
     """
     jobs = topological_order(jobs)
+    announced: set[Job] = set()
     summary, store = RunSummary(), runner.store
     try:
         while waiting := [job for job in jobs if job not in summary.states]:
@@ -63,9 +69,13 @@ def run(jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], obje
                             # Another process is at it, or has just finished it.
                             if store.result(job) is not None:
                                 summary.states[job] = "finished"
+                            elif job not in announced:
+                                announced.add(job)
+                                log(f"{number} waits: {describe(job)}: {store.owner(job)}")
                             continue
                         log(f"{number} {describe(job)}")
-                        with runner.recording(folder) as found:
+                        _begin_again(job, store, folder, log)
+                        with runner.recording(job, folder) as found:
                             found |= runner.executors[job.kind](runner, job, folder)
                         summary.states[job] = "finished"
                         summary.executed += 1
@@ -84,11 +94,34 @@ def _failure_recorded(job: Job, store: Store, summary: RunSummary, number: str, 
     except OutOfTime:
         raise
     except Exception as error:
+        if isinstance(error, CorruptJobError) and error.job not in summary.redone:
+            _do_again(error, store, summary, log)
+            return
         if isinstance(error, OSError) and error.errno in _NO_FAULT:
             raise
         store.fail(job, error)
         summary.states[job] = "failed"
         log(f"{number} failed: {describe(job)}: {error}")
+
+
+def _do_again(error: CorruptJobError, store: Store, summary: RunSummary, log: Callable[[str], object]) -> None:
+    """Set a finished job aside whose files cannot be read, and forget that it is finished."""
+    summary.redone.add(error.job)
+    summary.states.pop(error.job, None)
+    with store.locked(name_of(error.job)) as mine:
+        if mine and store.at(error.job).exists():
+            log(f"{describe(error.job)} is done again, its files are in {store.set_aside(store.at(error.job))}: {error}")
+
+
+def _begin_again(job: Job, store: Store, folder: Path, log: Callable[[str], object]) -> None:
+    """Set what an earlier process left of a job aside if a file of it cannot be read."""
+    try:
+        for file in folder.rglob("*.safetensors"):
+            read_tensors(file)
+        for file in folder.rglob("*.json"):
+            json.loads(file.read_bytes())
+    except (InputError, ValueError, RecursionError) as error:
+        log(f"{describe(job)} begins again, what was done of it is in {store.begin_again(job, folder)}: {error}")
 
 
 def _state(job: Job, store: Store, summary: RunSummary) -> State | None:

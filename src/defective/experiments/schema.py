@@ -1,8 +1,9 @@
 """The JSON documents of a store: what each must hold to be read. More may be in them."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from defective.specs import Job, NoiseJob, ShuffleJob
 
@@ -11,23 +12,29 @@ _VALUES = {"train": ["test_accuracy"], "generate": ["fooled"], "score": ["paper"
 
 
 def safe_name(name: str) -> str:
-    """A name that is one part of a path and stays where it is put; it may come from a store that somebody else made.
+    """Text that names one file or folder below another, whatever the system.
 
     Raises:
-        ValueError: If it is empty, longer than 200 bytes, ``.`` or ``..``, or holds a separator or a character that is not printable.
+        ValueError: If it is empty or too long, leads elsewhere, or holds what no name holds.
 
     Example:
         >>> safe_name("cifar10-jpeg")
         'cifar10-jpeg'
     """
-    if name in ("", ".", "..") or not name.isprintable() or {"/", "\\"} & set(name) or len(name.encode()) > 200:
-        raise ValueError(f"{name[:60]!r} is no name of a file")
+    if name in ("", ".", "..") or any(character in "/\\" or not character.isprintable() for character in name):
+        raise ValueError(f"{name[:60]!a} is no name of a file")
+    if len(name.encode()) > _LONGEST_NAME:
+        raise ValueError(f"a name of {len(name.encode())} bytes is too long")
     return name
 
 
-SafeName = Annotated[str, AfterValidator(safe_name)]
-# What a float holds exactly, and far more than there are images.
+# Room for an ending within the 255 bytes that systems allow.
+_LONGEST_NAME = 200
+Name = Annotated[str, AfterValidator(safe_name)]
+# Larger ones are exact in no float.
 Count = Annotated[int, Field(ge=0, le=1 << 53)]
+Amount = Annotated[float, Field(ge=0, le=1e15)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Record(BaseModel):
@@ -46,20 +53,55 @@ class _Rate(_Record):
 
 
 class _Score(_Record):
-    score: NonNegativeFloat | None
-    low: NonNegativeFloat
-    high: NonNegativeFloat | None
+    score: Amount | None
+    low: Amount
+    high: Amount | None
     images: Count
+
+
+class _Epoch(_Record):
+    epoch: Count
+    train_accuracy: Share
+    test_accuracy: Share | None = None
+
+
+class _Changes(_Record):
+    linf_max: Amount
+    l2_mean: Amount
 
 
 class JobResult(_Record):
     """``result.json``."""
 
     values: Annotated[dict[str, _Rate | _Score], Field(min_length=1)]
-    seconds: NonNegativeFloat
-    machine: dict[str, str | int | float | bool | None]
-    kind_of_device: SafeName
-    finished: str
+    seconds: Amount
+    machine: dict[str, str]
+    kind_of_device: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    finished: Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
+    chance: Share = 0.0
+    parameters: Count | None = None
+    train_images: Count | None = None
+    history: list[_Epoch] = []
+    changes: _Changes | None = None
+    threat_model: str | None = None
+
+
+def check_result(kind: str, document: dict[str, Any], names: Collection[str] = ()) -> None:
+    """Refuse what is no result of a kind of job.
+
+    Args:
+        kind: Kind of the job.
+        document: The result.
+        names: Names of values that it must have besides those that all jobs of the kind have.
+
+    Raises:
+        ValueError: If it is of another form, or a value is missing.
+    """
+    found = JobResult.model_validate(document)
+    if missing := {*_VALUES.get(kind, ()), *names} - found.values.keys():
+        raise ValueError(f"values: there is no {min(missing)!r}")
+    if any(isinstance(value, _Score) != (kind == "decision") for value in found.values.values()):
+        raise ValueError(f"values: of another form than those of a {kind} job")
 
 
 class Failure(_Record):
@@ -67,6 +109,10 @@ class Failure(_Record):
 
     job: str
     error: str
+    spec: dict[str, Any] = {}
+
+
+_Size = Annotated[int, Field(ge=1, le=1 << 16)]
 
 
 class PlanRecord(BaseModel):
@@ -74,10 +120,10 @@ class PlanRecord(BaseModel):
 
     exhibits: list[str]
     scale: str
-    data: dict[str, SafeName]
-    shapes: dict[str, tuple[int, int, int]]
+    data: dict[Name, Name]
+    shapes: dict[Name, tuple[_Size, _Size, _Size]]
     seeds: int
-    readers: dict[str, str] = {}
+    readers: dict[Name, Name] = {}
 
     @model_validator(mode="after")
     def _shapes_of_all(self) -> Self:
@@ -92,22 +138,30 @@ class DataSet(_Record):
     digest: str
 
 
+class Owner(_Record):
+    """``locks/KIND-KEY.json``: which process is at a job."""
+
+    pid: Count
+    host: str
+    since: str
+
+
 def blank(job: Job) -> dict[str, Any]:
     """A result of the form of a job's, which took a second and could count nothing."""
     nothing = (
         {"score": None, "low": 0.0, "high": None, "images": 0} if job.kind == "decision" else {"num_correct": 0, "num_evaluated": 0}
     )
     about = {"seconds": 1.0, "machine": {}, "kind_of_device": "cpu", "finished": ""}
-    return {"values": dict.fromkeys(_names(job), nothing), **about}
+    return {"values": dict.fromkeys(value_names(job), nothing), **about}
 
 
-def _names(job: Job) -> list[str]:
+def value_names(job: Job) -> list[str]:
     if isinstance(job, NoiseJob | ShuffleJob):
         return [f"{number}/{strength}" for number in range(len(job.targets)) for strength in job.strengths]
     return _VALUES[job.kind]
 
 
-def format_error(error: ValueError | RecursionError) -> str:
+def format_error(error: ValueError) -> str:
     """What is wrong with a document, in a few words.
 
     Example:
@@ -117,9 +171,7 @@ def format_error(error: ValueError | RecursionError) -> str:
         ...     format_error(error)
         'error: Field required'
     """
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
     if not isinstance(error, ValidationError):
-        return str(error)
+        return "nested too deeply" if "recursion limit" in str(error) else str(error)
     first = error.errors()[0]
     return ": ".join([*([".".join(map(str, first["loc"]))] if first["loc"] else []), first["msg"]])

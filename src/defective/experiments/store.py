@@ -1,23 +1,23 @@
 """The store: a folder with one directory for each finished job, written whole or not at all."""
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from pathlib import Path
-from typing import Any
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from defective.errors import InputError
-from defective.experiments.plan import read_plan
-from defective.experiments.schema import DataSet, Failure, JobResult, PlanRecord, format_error, safe_name
-from defective.files import check_folder, write_whole
+from defective.experiments.json_files import Document, JsonFiles, create_json, sealed, unsealed, write_json
+from defective.experiments.locks import locked, owner
+from defective.experiments.plan import check_plan, plan_key
+from defective.experiments.schema import DataSet, Failure, check_result, safe_name, value_names
+from defective.files import check_folder
 from defective.specs import Job, read_job
 
-Document = dict[str, Any]
+# Where only these are, a store was removed while a process was at it.
+_PARTS = {"jobs", "running", "failed", "plans", "locks", "chunks", "corrupt", "data"}
 
 
 class Store:
@@ -45,13 +45,15 @@ class Store:
 
     def __init__(self, folder: Path, *, make: bool = True) -> None:
         self.folder = folder
+        self._files = JsonFiles()
+        self._specs: dict[str, Job] = {}
         if make or not folder.is_dir():
             check_folder(folder)
-        if folder.is_dir() and not (folder / "jobs").is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and not (folder / "jobs").is_dir() and {each.name for each in folder.iterdir()} - _PARTS:
             raise InputError(f"{folder} is no store and not empty: choose another folder")
         if make:
             # What tells a store from another folder comes first.
-            for part in ("jobs", "running", "failed", "plans", "locks"):
+            for part in _PARTS - {"corrupt", "chunks", "data"}:
                 (folder / part).mkdir(parents=True, exist_ok=True)
 
     @classmethod
@@ -92,11 +94,25 @@ class Store:
         return sorted(found)
 
     def _measured(self, job: Job | str) -> Document | None:
-        return _read(self.at(job) / "result.json", JobResult.model_validate)
+        name = name_of(job)
+
+        def check(document: Document) -> Document:
+            inner = unsealed(name, document)
+            check_result(name.partition("-")[0], inner)
+            return inner
+
+        found = self._files.read(self.at(name) / "result.json", check)
+        if found and not isinstance(job, str) and not set(value_names(job)) <= found["values"].keys():
+            raise InputError(f"{self.at(name) / 'result.json'} lacks values of its job")
+        return found
+
+    def write_result(self, job: Job, place: Path, result: Document) -> None:
+        """Write ``result.json`` of a job into the directory in which it is done."""
+        write_json(place / "result.json", sealed(name_of(job), result))
 
     def failure(self, job: Job | str) -> Document | None:
         """How a job failed the last time it ran; None if it did not."""
-        return _failure(self.folder / "failed" / f"{name_of(job)}.json")
+        return self._failure(self.folder / "failed" / f"{name_of(job)}.json")
 
     def finished(self) -> Iterator[str]:
         """Names of the finished jobs."""
@@ -116,12 +132,12 @@ class Store:
     def failures(self) -> list[Document]:
         """How jobs failed that have not been finished since; of a record that cannot be read, that."""
         files = sorted((self.folder / "failed").glob("*.json"))
-        return [document for file in files if (document := _failure(file))]
+        return [document for file in files if (document := self._failure(file))]
 
     def begun(self, name: str) -> Job | None:
         """What an unfinished job is; None if nothing there says so."""
         with suppress(InputError, ValidationError):
-            document = _read(self.folder / "running" / name / "spec.json")
+            document = self._files.read(self.folder / "running" / name / "spec.json", dict)
             return None if document is None else read_job(document)
         return None
 
@@ -132,27 +148,38 @@ class Store:
             InputError: If there is none of this name, or the file is corrupt or of another version.
         """
         file = self.folder / "jobs" / name / "spec.json"
-        document = _read(file)
+        document = self._files.read(file, dict)
         if document is None:
             raise InputError(f"{self.folder} has no finished job {name!r}; defective store ls lists them")
-        try:
-            return read_job(document)
-        except ValidationError:
-            raise InputError(f"{file} is no job of this version: move {file.parent} out of the store") from None
+        if name not in self._specs:
+            try:
+                self._specs[name] = read_job(document)
+            except ValidationError:
+                raise InputError(f"{file} is no job of this version: move {file.parent} out of the store") from None
+        if name_of(self._specs[name]) != name:
+            raise InputError(f"{file} is not the job that its folder is named after: move {file.parent} out of the store")
+        return self._specs[name]
 
     @contextmanager
     def locked(self, name: str) -> Iterator[bool]:
         """Keep other processes from a job inside the block; False if one of them has it. The lock goes with its process."""
-        lock = FileLock(self.folder / "locks" / f"{name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
+        self._check_there()
+        with locked(self.folder / "locks", name) as mine:
+            yield mine
+
+    def owner(self, job: Job) -> str:
+        """Which process is at a job and since when, in words."""
+        return owner(self.folder / "locks", name_of(job))
+
+    def _check_there(self) -> None:
+        if not (self.folder / "jobs").is_dir():
+            raise InputError(f"{self.folder} was removed while it was used: start the command again")
+
+    def set_aside(self, place: Path) -> Path:
+        """Move the directory of a job, done or not, to where corrupt ones lie; return its new place."""
+        aside = _unused(self.folder / "corrupt", place.name)
+        place.rename(aside)
+        return aside
 
     @contextmanager
     def working(self, job: Job) -> Iterator[Path | None]:
@@ -173,27 +200,39 @@ class Store:
                 self._finish(job, place)
 
     def _finish(self, job: Job, place: Path) -> None:
-        for temporary in place.rglob(".*"):
-            # What a process was writing when it was killed.
+        self._check_there()
+        # What a process was writing when it was killed, and what a training run had no time to take away.
+        for temporary in [*place.rglob(".*"), *place.rglob("state.safetensors")]:
             temporary.unlink()
         if self.at(job).exists():
             # Its result was corrupt or taken away; what else it measured is nobody's to delete.
-            self.at(job).rename(_unused(self.folder / "corrupt", name_of(job)))
+            self.set_aside(self.at(job))
         place.rename(self.at(job))
         (self.folder / "failed" / f"{name_of(job)}.json").unlink(missing_ok=True)
 
+    def begin_again(self, job: Job, place: Path) -> Path:
+        """Set what was done of a job aside; return its new place."""
+        aside = self.set_aside(place)
+        write_json(place / "spec.json", job.model_dump(mode="json"))
+        return aside
+
     def fail(self, job: Job, error: BaseException) -> None:
         """Record that a job failed."""
+        self._check_there()
         text = " ".join(str(error).split()) or type(error).__name__
         document = {"job": name_of(job), "error": text, "type": type(error).__name__, "spec": job.model_dump(mode="json")}
         write_json(self.folder / "failed" / f"{name_of(job)}.json", document)
 
+    def _failure(self, file: Path) -> Document | None:
+        try:
+            return self._files.read(file, _check_failure)
+        except InputError as error:
+            # A note about a job that is done again anyway is no reason to stop.
+            return {"job": file.stem, "error": str(error)}
+
     def note_plan(self, plan: Document) -> None:
         """Remember what was asked for: it is what a report shows."""
-        import hashlib
-
-        key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
-        write_json(self.folder / "plans" / f"{key}.json", plan)
+        write_json(self.folder / "plans" / f"{plan_key(plan)}.json", plan)
 
     def plans(self) -> list[Document]:
         """What was asked for so far, without what :meth:`unread_plans` tells of."""
@@ -207,7 +246,7 @@ class Store:
         """Each plan, and why it cannot be read if it is None."""
         for file in sorted((self.folder / "plans").glob("*.json")):
             try:
-                yield _read(file, _check_plan), ""
+                yield self._files.read(file, partial(check_plan, file.stem)), ""
             except InputError as error:
                 # One bad plan must not keep the others from being shown.
                 yield None, str(error).rpartition(": ")[0]
@@ -221,11 +260,10 @@ class Store:
         try:
             file = self.folder / "data" / f"{safe_name(name)}.json"
         except ValueError as error:
-            raise InputError(f"data set: {error}: rename its folder or archive") from None
-        known = _read(file, DataSet.model_validate)
-        if known is None:
-            write_json(file, {"digest": digest})
-        elif known["digest"] != digest:
+            raise InputError(f"data set: {error}: rename it") from None
+        create_json(file, {"digest": digest})
+        known = self._files.read(file, _check_data_set)
+        if known is None or known["digest"] != digest:
             raise InputError(
                 f"{name}: other images than those that the results in {self.folder} are of: use another store, or rename it"
             )
@@ -243,39 +281,11 @@ def _unused(folder: Path, name: str) -> Path:
     return next(place for number in count(1) if not (place := folder / f"{name}-{number}").exists())
 
 
-def write_json(path: Path, document: Document) -> None:
-    """Write a JSON document, whole or not at all."""
-    write_whole(path, lambda temporary: temporary.write_text(json.dumps(document, indent=1), encoding="utf-8"))
+def _check_failure(document: Document) -> Document:
+    Failure.model_validate(document)
+    return document
 
 
-def _failure(file: Path) -> Document | None:
-    try:
-        return _read(file, Failure.model_validate)
-    except InputError as error:
-        # A note about a job that is done again anyway is no reason to stop.
-        return {"job": file.stem, "error": str(error)}
-
-
-def _check_plan(document: Document) -> None:
-    PlanRecord.model_validate(document)
-    try:
-        read_plan(document)
-    except InputError as error:
-        # Without the list of all that there is.
-        raise ValueError(str(error).partition(";")[0]) from None
-
-
-def _read(file: Path, check: Callable[[Document], object] = lambda document: None) -> Document | None:
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(document, dict):
-            raise ValueError("no JSON object")
-        check(document)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValueError, RecursionError) as error:
-        whole = file.parent if file.name in ("spec.json", "result.json") else "it"
-        raise InputError(
-            f"{file} is corrupt ({format_error(error)}): move {whole} out of the store, it will be made again"
-        ) from None
+def _check_data_set(document: Document) -> Document:
+    DataSet.model_validate(document)
     return document

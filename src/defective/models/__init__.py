@@ -5,7 +5,7 @@ data: its :class:`Architecture`, the block numbers ``bottom`` and ``top``, and `
 modules whose output a defective layer masks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -77,8 +77,9 @@ def create_model(
         >>> sum(p.numel() for p in create_model("resnet18").parameters())
         11173962
     """
-    widths = channel_widths(name, width_mult)
-    return construct(name, widths, num_classes=num_classes, in_chans=in_chans, image_size=image_size)
+    widths = tuple(channel_widths(name, width_mult))
+    shape = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
+    return construct(Architecture.make(name=name, widths=widths, **shape))
 
 
 def channel_widths(name: str, width_mult: float) -> list[int]:
@@ -90,20 +91,16 @@ def channel_widths(name: str, width_mult: float) -> list[int]:
     return [max(1, round(width * width_mult)) for width in ZOO[name].widths]
 
 
-def construct(
-    name: str, widths: Sequence[int], *, num_classes: int, in_chans: int, image_size: int, project_first: bool = False
-) -> nn.Module:
-    """Build an architecture with the channels of each block given one by one."""
-    for label, value, least in (
-        ("num_classes", num_classes, 2),
-        ("in_chans", in_chans, 1),
-        ("image_size", image_size, 16),
-    ):
-        if value < least:
-            raise InputError(f"{label} {value} is too small: it must be at least {least}")
-    shape: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
-    extra: dict[str, Any] = {"project_first": True} if project_first else {}
+def construct(architecture: Architecture) -> nn.Module:
+    """Build a built-in model, with the channels of each block given one by one and without a thermometer."""
+    name, widths = architecture.name, architecture.widths
+    if name not in ZOO:
+        raise InputError(f"no architecture {name[:200]!r}; there are {', '.join(ZOO)}")
+    if len(widths) != len(ZOO[name].widths):
+        raise InputError(f"{name} has {len(ZOO[name].widths)} blocks, not {len(widths)}: give the channels of each")
+    shape = architecture.model_dump(include={"num_classes", "in_chans", "image_size"})
+    extra: dict[str, Any] = {"project_first": True} if architecture.project_first else {}
     net = ZOO[name].construct(widths, **shape, **extra)
     net.bottom, net.top = ZOO[name].bottom, ZOO[name].top  # type: ignore[assignment]
-    net.architecture = Architecture(name=name, widths=tuple(widths), **shape, **extra)  # type: ignore[assignment]
+    net.architecture = architecture  # type: ignore[assignment]
     return net

@@ -154,11 +154,13 @@ def _curves(result: ExhibitResult) -> "Figure":
     return figure
 
 
-def _training(result: ExhibitResult, store: Store) -> "Figure":
+def _training(result: ExhibitResult, store: Store) -> "Figure | None":
     """A panel a column: accuracy in training (dashed) and test (solid) by epoch, each seed a line."""
     from matplotlib.ticker import MaxNLocator
 
     columns = [column for column in result.columns if any(_histories(result, store, column))]
+    if not columns:
+        return None
     figure = _figure(3.2, width=min(WIDTH, 3.6 * len(columns) + 1.2))
     handles: dict[str, Any] = {}
     for axes, column in zip(figure.subplots(1, len(columns), sharey=True, squeeze=False).flat, columns, strict=True):
@@ -185,8 +187,9 @@ def _histories(result: ExhibitResult, store: Store, column: str) -> Iterator[tup
     labels = {row.name: row.label for row in result.rows}
     for cell in result.cells:
         for job in cell.jobs if cell.column == column else ():
-            history = (store.result(job) or {}).get("history")
-            if history:
+            history = (store.result(job) or {}).get("history", [])
+            # Training without test images after each epoch has no curve.
+            if history and all(row.get("test_accuracy") is not None for row in history):
                 yield colours[cell.row], labels[cell.row], history
 
 

@@ -3,7 +3,10 @@
 from contextlib import suppress
 from pathlib import Path
 
-from defective.experiments.store import Store, write_json
+from defective.errors import InputError
+from defective.experiments.json_files import write_json
+from defective.experiments.schema import safe_name
+from defective.experiments.store import Store
 from defective.results.documents import ExhibitResult
 from defective.results.measured import best_documents
 
@@ -32,7 +35,13 @@ def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
 
 def _place(document: ExhibitResult, out: Path) -> Path:
     devices = sorted({job.device_type for job in document.jobs.values()})
-    return out.joinpath("-".join(document.data.values()), document.scale, "-".join(devices), f"{document.exhibit}.json")
+    # A store is read from anywhere: no name of it may lead out of the folder.
+    names = ("-".join(document.data.values()), document.scale, "-".join(devices), document.exhibit)
+    try:
+        data, scale, device, exhibit = map(safe_name, names)
+    except ValueError as error:
+        raise InputError(f"{document.heading} is not exported: {error}; rename the data set") from None
+    return out / data / scale / device / f"{exhibit}.json"
 
 
 def _remove(file: Path) -> None:

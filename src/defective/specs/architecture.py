@@ -16,12 +16,13 @@ class Architecture(Spec):
 
     name: str
     widths: tuple[Annotated[int, Field(ge=1)], ...]
-    num_classes: Annotated[int, Field(ge=2)]
-    in_chans: Annotated[int, Field(ge=1)]
-    image_size: Annotated[int, Field(ge=16)]
+    # The upper limits keep what a file of a few bytes may ask for within this machine.
+    num_classes: Annotated[int, Field(ge=2, le=1_000_000)]
+    in_chans: Annotated[int, Field(ge=1, le=4096)]
+    image_size: Annotated[int, Field(ge=16, le=65_536)]
     project_first: bool = False
     thermometer: Annotated[int, Field(ge=0, le=256)] = 0
-    mask_size: tuple[int, int] | None = None
+    mask_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

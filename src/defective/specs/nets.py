@@ -19,6 +19,8 @@ Kind = Literal["dropout", "spatial", "dropblock"]
 
 ARCHITECTURES = ("resnet18", "resnet50", "densenet121", "senet18", "vgg19", "wrn32_4")
 ENSEMBLE_SIZE = 5
+# Characters of a name; the longest that means something is far shorter, and Python reads no number of over 4,300 digits.
+_LONGEST = 2000
 
 
 class DefectSpec(Spec):
@@ -97,6 +99,8 @@ class NetSpec(Spec):
         Raises:
             InputError: If the architecture, a region, a suffix or a number is unknown; the message names it.
         """
+        if len(name) > _LONGEST:
+            raise InputError(f"net {name[:40]!r}...: a name has at most {_LONGEST} characters, this one has {len(name)}")
         text, _, placement = name.partition("@")
         arch, _, rest = text.partition("/")
         if arch not in ARCHITECTURES:
@@ -141,7 +145,7 @@ _SUFFIXES: dict[str, dict[str, object]] = {
 
 def _suffix(text: str) -> dict[str, object] | None:
     """What a suffix sets; None if it is none."""
-    levels = re.fullmatch(r"therm(\d+)", text)
+    levels = re.fullmatch(r"therm([0-9]+)", text)
     return {"thermometer": int(levels[1])} if levels else _SUFFIXES.get(text)
 
 

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from typing import Self
+from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from defective.errors import InputError
+
+Document = TypeVar("Document", bound=BaseModel)
 
 
 class Spec(BaseModel):
@@ -26,15 +28,34 @@ class Spec(BaseModel):
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @classmethod
-    def make(cls, **values: object) -> Self:
+    def make(cls, /, **values: object) -> Self:
         """Validate ``values``; a mistake becomes one line that names the field and the value."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            reason = first["msg"].removeprefix("Value error, ")
-            raise InputError(f"{field} = {first['input']!r}: {reason}" if first["loc"] else reason) from None
+        return validated(cls, values)
+
+
+def validated(kind: type[Document], values: object) -> Document:
+    """Values as a document of this kind; a mistake becomes one line that names the field and the value.
+
+    Raises:
+        InputError: If they are of another form.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        reason = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{field[:200]} = {_short(first['input'])}: {reason}" if first["loc"] else reason) from None
+
+
+def _short(value: object) -> str:
+    """The representation of a value, which may come from any file, cut to a length that a line holds."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        # A number of more digits than Python writes, or a list nested too deeply.
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _plain(value: object) -> object:

@@ -1,6 +1,7 @@
 """Models as safetensors: weights, masks and what rebuilds them in one file, never pickle."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -8,22 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from defective._version import __version__
-from defective.baselines import Drop, attach_drop_, drops, thermometer_, undrop_
+from defective.baselines import attach_drop_, drops, thermometer_, undrop_
 from defective.errors import InputError
 from defective.files import read_tensors, write_tensors
+from defective.inference import evaluating, quoted, reported
 from defective.layers import DefectMask
 from defective.machine import unwrap_model
-from defective.masks import MaskDraw
 from defective.models import Ensemble, construct
 from defective.sites import architecture_of
 from defective.sparse import LiveTraining, SparseNet
 from defective.specs import Architecture, NetSpec
+from defective.specs.spec import validated
 from defective.surgery import attach_, mask_layers, restore_
+from defective.training.metadata import FORMAT, CheckpointMetadata, EnsembleArchitecture
 from defective.verify import verify
 from defective.wrapper import site_modules
-
-# Of the JSON document beside the tensors.
-FORMAT = 2
 
 
 def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = None) -> None:
@@ -54,19 +54,18 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
     model = unwrap_model(model)
     verify(model)
     spec = _spec(model)
-    about = {
-        "format": FORMAT,
-        "version": __version__,
-        "architecture": _architecture(model),
-        "spec": spec.model_dump(mode="json") if spec else None,
-        "build_options": getattr(model, "build_options", None) if spec else None,
-        "defects": {site: asdict(layer.draw) if layer.draw else None for site, layer in mask_layers(model).items()},
-        "drops": [[drop.site, drop.keep_prob, drop.kind] for drop in drops(model)],
-        "notes": notes or {},
-    }
+    about = CheckpointMetadata(
+        version=__version__,
+        architecture=_architecture(model),
+        spec=spec,
+        build_options=getattr(model, "build_options", None) if spec else None,
+        defects={site: layer.draw for site, layer in mask_layers(model).items()},
+        drops=tuple(astuple(drop) for drop in drops(model)),
+        notes=notes or {},
+    )
     state = {name: _whole_tensor(name, tensor) for name, tensor in model.state_dict().items()}
     if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
-        write_tensors(Path(path), state, about)
+        write_tensors(Path(path), state, about.model_dump(mode="json"))
 
 
 def _whole_tensor(name: str, value: Any) -> Tensor:
@@ -98,75 +97,80 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
     if "architecture" not in about:
         raise InputError(f"{path} is not a model saved by defective")
     if about.get("format") != FORMAT:
-        version = about.get("version", "unknown")
+        version = str(about.get("version", "unknown"))[:40]
         raise InputError(f"{path} was written by another version of defective ({version}), which this one cannot read: train again")
     try:
-        return _rebuilt(path, tensors, about, model)
-    except InputError:
-        raise
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError, RuntimeError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise InputError(f"{path} is corrupt ({reason}): copy it anew, or train again") from error
+        # What the values of a corrupt file may do is not foreseen in each place that uses them.
+        with reported("it cannot be rebuilt"):
+            return _rebuilt(tensors, validated(CheckpointMetadata, about), model)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; copy it anew, train again, or load it into a model that it fits") from error
 
 
-def _rebuilt(path: Path, tensors: dict[str, Tensor], about: dict[str, Any], model: nn.Module | None) -> nn.Module:
+def _rebuilt(tensors: dict[str, Tensor], about: CheckpointMetadata, model: nn.Module | None) -> nn.Module:
     if model is None:
-        if about["architecture"] is None:
-            raise InputError(f"{path} holds a model that is not built in: pass a plain one to load into, load(path, model=net)")
-        _check_shapes(path, about["architecture"], tensors)
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            model = _construct(about["architecture"])
+        if about.architecture is None:
+            raise InputError("it holds a model that is not built in: pass a plain one to load into, load(path, model=net)")
+        with torch.random.fork_rng(devices=[]):
+            _check_fit(about, tensors)
+            with torch.device("cpu"):
+                model = _construct(about.architecture)
     inner = unwrap_model(model)
-    _attach(inner, tensors, about, path)
+    _attach(inner, tensors, about)
     _take_dtypes(inner, tensors)
     try:
         inner.load_state_dict(tensors)
     except RuntimeError as error:
-        raise InputError(f"{path} does not fit this model: {' '.join(str(error).split())}") from None
-    if about["architecture"] is not None:
-        spec = NetSpec.model_validate(about["spec"]) if about["spec"] else None
-        inner.spec, inner.build_options, inner.notes = spec, about["build_options"], about["notes"]  # type: ignore[assignment]
-        if spec and isinstance(inner, Ensemble):
+        raise InputError(f"it does not fit this model: {quoted(error)}") from None
+    if about.architecture is not None:
+        inner.spec, inner.build_options, inner.notes = about.spec, about.build_options, about.notes  # type: ignore[assignment]
+        if about.spec and isinstance(inner, Ensemble):
             for member in inner.members:
-                member.spec, member.build_options = spec.member(), None  # type: ignore[assignment]
+                member.spec, member.build_options = about.spec.member(), None  # type: ignore[assignment]
     verify(inner)
     return model.eval()
 
 
-def _check_shapes(path: Path, architecture: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Refuse a file whose architecture needs other tensors than it holds, before any memory is taken for them."""
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        needed = _construct(architecture).state_dict()
-    for name, tensor in needed.items():
-        found = tuple(tensors[name].shape) if name in tensors else "missing"
-        if found != tuple(tensor.shape):
-            raise InputError(
-                f"{path} does not hold the model that it names: {name} is {found}, the architecture needs {tuple(tensor.shape)}"
-            )
+def _check_fit(about: CheckpointMetadata, tensors: dict[str, Tensor]) -> None:
+    """Refuse a file whose architecture needs other tensors or masks than it holds, before any memory is taken for them."""
+    assert about.architecture is not None
+    with torch.device("meta"):
+        model = _construct(about.architecture, tensors)
+    _attach(model, tensors, about)
+    for module in model.modules():
+        if (architecture := architecture_of(module)) is not None and mask_layers(module):
+            # A mask of another size than its feature maps raises an error of its own.
+            with evaluating(module), torch.no_grad():
+                module(torch.empty(1, *architecture.image_shape, device="meta"))
 
 
-def _attach(model: nn.Module, tensors: dict[str, Tensor], about: dict[str, Any], path: Path) -> None:
+def _attach(model: nn.Module, tensors: dict[str, Tensor], about: CheckpointMetadata) -> None:
     """Give the model the masks and the dropout of the file in place of its own."""
     restore_(model)
     undrop_(model)
     modules, masks = site_modules(model), {}
-    for site, draw in about["defects"].items():
-        if site not in modules or f"{site}.defect_mask" not in tensors:
-            raise InputError(f"{path} has a mask for {site!r}, which this model does not have")
+    for site, draw in about.defects.items():
+        mask = tensors.get(f"{site}.defect_mask")
+        if site not in modules or mask is None or mask.dim() != 4:
+            raise InputError(f"it has a mask for {site[:200]!r}, which this model does not have")
         if not isinstance(modules[site], DefectMask):
-            mask = tensors[f"{site}.defect_mask"][0]
-            masks[site] = DefectMask(mask, draw=MaskDraw(**draw) if draw else None, name=site)
+            masks[site] = DefectMask(mask[0], draw=draw, name=site)
     attach_(model, masks)
-    for site, keep_prob, kind in about["drops"]:
-        if site not in modules:
-            raise InputError(f"{path} has {kind} for {site!r}, which this model does not have")
-        attach_drop_(model, Drop(site, keep_prob, kind))
+    for drop in about.dropouts:
+        if drop.site not in modules:
+            raise InputError(f"it has {drop.kind} for {drop.site[:200]!r}, which this model does not have")
+        attach_drop_(model, drop)
 
 
 def _take_dtypes(model: nn.Module, tensors: dict[str, Tensor]) -> None:
     for name, own in model.state_dict(keep_vars=True).items():
-        if name in tensors and own.is_floating_point() and tensors[name].is_floating_point():
-            own.data = own.data.to(tensors[name].dtype)
+        if name not in tensors:
+            continue
+        found = tensors[name].dtype
+        if found.is_floating_point != own.dtype.is_floating_point or (own.dtype == torch.bool) != (found == torch.bool):
+            raise InputError(f"{name} is {found}, not {own.dtype} as in the model")
+        if own.is_floating_point():
+            own.data = own.data.to(found)
 
 
 def _spec(model: nn.Module) -> NetSpec | None:
@@ -178,21 +182,35 @@ def _spec(model: nn.Module) -> NetSpec | None:
     return spec if all(getattr(member, "spec", None) == spec.member() for member in members) else None
 
 
-def _architecture(model: nn.Module) -> Any:
+def _architecture(model: nn.Module) -> Architecture | EnsembleArchitecture | None:
     """What :func:`_construct` needs, or None for a model that is not built in."""
-    if isinstance(model, Ensemble):
-        members = [_architecture(member) for member in model.members]
-        return None if None in members else {"members": members}
-    architecture = architecture_of(model)
-    return architecture and architecture.model_dump(mode="json", exclude_defaults=True)
+    if not isinstance(model, Ensemble):
+        return architecture_of(model)
+    members = [_architecture(member) for member in model.members]
+    found = tuple(member for member in members if member is not None)
+    return EnsembleArchitecture(members=found) if found and len(found) == len(members) else None
 
 
-def _construct(about: dict[str, Any]) -> nn.Module:
-    if "members" in about:
-        return Ensemble(_construct(member) for member in about["members"])
-    architecture = Architecture.make(**about)
-    net = construct(**architecture.model_dump(exclude={"thermometer", "mask_size"}))
+def _construct(
+    architecture: Architecture | EnsembleArchitecture, tensors: Mapping[str, Tensor] | None = None, prefix: str = ""
+) -> nn.Module:
+    """Construct a model; of an ensemble, each member is compared with ``tensors`` before the next is begun."""
+    if isinstance(architecture, EnsembleArchitecture):
+        members = enumerate(architecture.members)
+        return Ensemble(_construct(member, tensors, f"{prefix}members.{i}.") for i, member in members)
+    net = construct(architecture.model_copy(update={"thermometer": 0, "mask_size": None}))
     if architecture.thermometer:
         thermometer_(net, architecture.thermometer)
     net.architecture = architecture  # type: ignore[assignment]
+    if tensors is not None:
+        _check_shapes(net, tensors, prefix)
     return net
+
+
+def _check_shapes(net: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
+    for name, needed in net.state_dict().items():
+        found = tuple(tensors[prefix + name].shape) if prefix + name in tensors else "missing"
+        if found != tuple(needed.shape):
+            raise InputError(
+                f"it does not hold the model that it names: {prefix}{name} is {found}, the architecture needs {tuple(needed.shape)}"
+            )

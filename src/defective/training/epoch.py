@@ -1,4 +1,4 @@
-"""One epoch of training, which can be broken off before any step and goes on as if nothing had been."""
+"""One epoch of training."""
 
 import time
 from collections.abc import Iterator
@@ -6,19 +6,17 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
-import torch.distributed
 from torch import Tensor
 
 from defective.attacks import Attack, from_spec
 from defective.data import Data
 from defective.data.augment import Windows, crop_flip, draw_windows
-from defective.errors import InputError, OutOfTime
+from defective.errors import InputError
 from defective.inference import as_images
 from defective.machine import rank_and_world_size
 from defective.masks import named_generator
-from defective.progress import Advance, deadline, time_is_up
+from defective.progress import Advance
 from defective.specs import Recipe
-from defective.training.state import TrainingState
 from defective.training.step import Step
 
 Row = dict[str, Any]
@@ -47,116 +45,45 @@ def learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
     return recipe.lr * min((done + 1 / (recipe.epochs * steps)) / 0.2, (1 - done) / 0.8, 1.0)
 
 
-class _Begun:
-    """What the steps of an epoch have left so far: losses, hits, and the generators that go on from step to step."""
-
-    def __init__(self, run: Run, epoch: int, kept: dict[str, Tensor]) -> None:
-        rank, _ = rank_and_world_size()
-        self.device = run.device
-        self.adversary = _adversary(run, epoch, rank)
-        self.losses: list[Tensor] = []
-        self.hits, self.seen, self.started = torch.zeros((), device=run.device), 0, time.perf_counter()
-        if kept:
-            self.losses = list(kept["losses"].to(run.device))
-            self.hits, self.seen = kept["num_correct"].to(run.device), int(kept["seen"])
-            self.started -= float(kept["seconds"])
-            for name, generator in self._generators().items():
-                # Missing where the run goes on on another kind of device.
-                if name in kept:
-                    generator.set_state(kept[name])
-
-    def tensors(self) -> dict[str, Tensor]:
-        """All of it, to be kept."""
-        states = {name: generator.get_state() for name, generator in self._generators().items()}
-        seconds = torch.tensor(time.perf_counter() - self.started, dtype=torch.float64)
-        return {
-            "losses": torch.stack(self.losses),
-            "num_correct": self.hits,
-            "seen": torch.tensor(self.seen),
-            "seconds": seconds,
-            **states,
-        }
-
-    def take(self, step: Step, x: Tensor, y: Tensor, lr: float) -> None:
-        """Take a step and note what came of it; nothing is read from the device."""
-        step.set_lr(lr)
-        loss, hits = step(x, y, self.adversary)
-        self.losses.append(loss)
-        self.hits += hits
-        self.seen += len(y)
-
-    def row(self, epoch: int, lr: float) -> Row:
-        """The epoch's row of the history."""
-        seconds = time.perf_counter() - self.started
-        return {
-            "epoch": epoch + 1,
-            "lr": lr,
-            "train_loss": float(torch.stack(self.losses).mean()),
-            "train_accuracy": float(self.hits) / self.seen,
-            "seconds": seconds,
-            "images_per_second": self.seen * rank_and_world_size()[1] / seconds,
-        }
-
-    def _generators(self) -> dict[str, torch.Generator]:
-        found = {"layers": torch.default_generator}
-        if self.device.type == "cuda":
-            index = torch.cuda.current_device() if self.device.index is None else self.device.index
-            found["layers on cuda"] = torch.cuda.default_generators[index]
-        generator = getattr(self.adversary, "keywords", {}).get("generator")
-        return found if generator is None else found | {"adversary": generator}
-
-
-def run_epoch(step: Step, data: Data, run: Run, epoch: int, state: TrainingState, advance: Advance) -> Row:
-    """Train for one epoch, from where ``state`` says it was broken off; return its row of the history.
+def run_epoch(step: Step, data: Data, run: Run, epoch: int, advance: Advance) -> Row:
+    """Train for one epoch; return its row of the history.
 
     Raises:
         InputError: If a loss is not finite.
-        OutOfTime: If the deadline has passed; the steps so far are then in the state's file.
     """
-    _, processes = rank_and_world_size()
+    rank, processes = rank_and_world_size()
     order, batch_size = _share(len(data), run, epoch)
     steps = -(-len(order) // batch_size)
+    losses: list[Tensor] = []
+    num_correct, seen, lr, started = torch.zeros((), device=run.device), 0, 0.0, time.perf_counter()
     with _seeded(run, epoch):
-        begun = _Begun(run, epoch, state.begun)
-        first = len(begun.losses)
-        batches = data.batches(order[first * batch_size :], batch_size, crop_seed=_crop_seed(run, epoch))
+        adversary = _adversary(run, epoch, rank)
         windows = _windows(run, epoch, [len(part) for part in order.split(batch_size)])
-        advance(begun.seen * processes)
         step.model.train()
-        lr = 0.0
-        for number in range(first, steps):
-            if _must_stop(run, state, number):
-                if number > first:
-                    _check_finite(begun.losses, epoch, number - 1, lr)
-                    state.break_off(begun.tensors())
-                else:
-                    state.catch_up()
-                raise OutOfTime
+        for number, (x, y) in enumerate(data.batches(order, batch_size, crop_seed=_crop_seed(run, epoch))):
             lr = learning_rate(run.recipe, epoch, number, steps)
-            x, y = next(batches)
-            cut = None if windows is None else windows[begun.seen : begun.seen + len(y)]
-            x = _augment(x.to(run.device), cut)
-            begun.take(step, x, y.to(run.device), lr)
+            step.set_lr(lr)
+            x = _augment(x.to(run.device), None if windows is None else windows[seen : seen + len(y)])
+            # Nothing of what came of a step is read from the device here.
+            loss, correct = step(x, y.to(run.device), adversary)
+            losses.append(loss)
+            num_correct += correct
+            seen += len(y)
             # Reading the loss waits for the device, so on an accelerator it is read now and then.
             if run.device.type == "cpu" or number % 50 == 49 or number == steps - 1:
-                _check_finite(begun.losses, epoch, number, lr)
-                loss, accuracy = float(begun.losses[-1]), float(begun.hits) / begun.seen
-                advance(0, note=f"epoch {epoch + 1}/{run.recipe.epochs}  loss {loss:.3f}  accuracy {accuracy:.1%}")
+                _check_finite(losses, epoch, number, lr)
+                accuracy = float(num_correct) / seen
+                advance(0, note=f"epoch {epoch + 1}/{run.recipe.epochs}  loss {float(loss):.3f}  accuracy {accuracy:.1%}")
             advance(len(y) * processes)
-        return begun.row(epoch, lr)
-
-
-def _must_stop(run: Run, state: TrainingState, step: int) -> bool:
-    """Whether the deadline has passed for one of the processes; several stop between epochs alone, whose state all of them share."""
-    if deadline.get() is None or state.file is None:
-        return False
-    if rank_and_world_size()[1] == 1:
-        return time_is_up()
-    if step > 0:
-        return False
-    late = torch.tensor(float(time_is_up()), device=run.device)
-    torch.distributed.all_reduce(late, torch.distributed.ReduceOp.MAX)
-    return bool(late)
+    seconds = time.perf_counter() - started
+    return {
+        "epoch": epoch + 1,
+        "lr": lr,
+        "train_loss": float(torch.stack(losses).mean()),
+        "train_accuracy": float(num_correct) / seen,
+        "seconds": seconds,
+        "images_per_second": seen * processes / seconds,
+    }
 
 
 def _share(images: int, run: Run, epoch: int) -> tuple[Tensor, int]:

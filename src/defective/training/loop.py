@@ -1,5 +1,7 @@
 """The training loop: plain SGD, epoch after epoch, everything on the device."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -8,12 +10,12 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from defective.data import Data, ImageStream
-from defective.errors import InputError
+from defective.errors import InputError, OutOfTime
 from defective.inference import logits
-from defective.machine import autocast, choose_device, rank_and_world_size, resolve_precision
+from defective.machine import autocast, choose_device, out_of_memory, rank_and_world_size, resolve_precision
 from defective.masks import named_generator
 from defective.models.wide_resnet import WideResNet
-from defective.progress import progress_bar
+from defective.progress import deadline, progress_bar, time_is_up
 from defective.sparse import train_live
 from defective.specs import Recipe
 from defective.training.epoch import Row, Run, run_epoch
@@ -49,8 +51,8 @@ def fit(
         test: Images to score after each epoch, for the history; required by ``selection="best-on-test"``.
         device: Torch device name; default the accelerator if there is one.
         precision: ``"auto"``, ``"fp32"`` or ``"bf16"`` (autocast).
-        state_file: Where to keep the state after each epoch (on a GPU each 10 seconds) and at a deadline
-            (:func:`defective.progress.until`); if it exists, training goes on from it. Without one no deadline stops the training.
+        state_file: Where to store the state after each epoch (on a GPU at most each 10 seconds); if it exists, training resumes from
+            it. A deadline (:func:`defective.progress.until`) stops the training between two epochs; without a file none does.
         state_key: Identity of the run, checked when going on.
 
     Returns:
@@ -58,7 +60,8 @@ def fit(
 
     Raises:
         InputError: If the loss is no longer finite (the step and the learning rate are named), or recipe and data do not fit.
-        OutOfTime: If the deadline has passed before the last step.
+        OutOfTime: If the deadline has passed before the last epoch.
+        MemoryError: If memory ran out, naming the batch size.
     """
     if recipe.selection == "best-on-test" and test is None:
         raise InputError("selection best-on-test needs test images")
@@ -81,10 +84,16 @@ def fit(
     wrapped = _distribute(model) if recipe.neurons == "all" else _through_live(model, data, run.precision)
     step = make_step(wrapped, optimizer, recipe, place, run.precision)
     description = str(getattr(model, "spec", None) or type(model).__name__)
-    with progress_bar(f"train {description}", recipe.trained_epochs * len(data), unit="images") as advance:
+    with (
+        progress_bar(f"train {description}", recipe.trained_epochs * len(data), unit="images") as advance,
+        _saying_what_is_stored(state, run),
+    ):
         advance(len(state.history) * len(data))
         for epoch in range(len(state.history), recipe.trained_epochs):
-            row = run_epoch(step, data, run, epoch, state, advance)
+            if state_file is not None and _time_is_up(run):
+                state.write()
+                raise OutOfTime
+            row = run_epoch(step, data, run, epoch, advance)
             _broadcast_buffers(model)
             if test is not None:
                 row["test_accuracy"] = _scored(model, test, row, run)
@@ -93,6 +102,28 @@ def fit(
     state.finish()
     model.eval()
     return state.history
+
+
+@contextmanager
+def _saying_what_is_stored(state: TrainingState, run: Run) -> Iterator[None]:
+    """Let an interrupt name the last epoch on disk, and an error of memory what took it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(state.stored if state.file else "") from None
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise MemoryError(f"training on batches of {run.recipe.batch_size} images on {run.device}; {state.stored}") from error
+
+
+def _time_is_up(run: Run) -> bool:
+    """Whether the deadline has passed for one of the processes, which stop together."""
+    if deadline.get() is None or rank_and_world_size()[1] == 1:
+        return time_is_up()
+    late = torch.tensor(float(time_is_up()), device=run.device)
+    torch.distributed.all_reduce(late, torch.distributed.ReduceOp.MAX)
+    return bool(late)
 
 
 def _scored(model: nn.Module, test: Data, row: Row, run: Run) -> float:

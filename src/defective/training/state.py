@@ -1,102 +1,135 @@
-"""The state of a training run on disk, so that a killed run goes on."""
+"""The state of a training run on disk, so that a run that was killed or interrupted resumes after an epoch."""
 
-from collections.abc import Iterator
+import copy
+import logging
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from defective.errors import InputError
 from defective.files import read_tensors, write_tensors
+from defective.inference import reported
 from defective.machine import rank_and_world_size
+from defective.specs.spec import validated
+
+
+class _Document(BaseModel):
+    key: str
+    history: list[dict[str, float]]
 
 
 class TrainingState:
-    """Weights, momentum, history and, if asked for, the best weights so far; written whole after each epoch and at a deadline.
+    """Weights, optimizer, history and, if asked for, the best weights so far; written whole after an epoch.
 
     Args:
         model, optimizer: What is trained.
-        file: Where to keep the state; None keeps it in memory only.
+        file: Where to store the state; None holds it in memory only.
         key: Identity of the run.
-        every: Least seconds between two states written after epochs.
-
-    Attributes:
-        begun: What an epoch that was broken off needs to go on; empty between epochs.
+        every: Least seconds between two states written.
     """
 
     def __init__(
         self, model: nn.Module, optimizer: torch.optim.Optimizer, file: Path | None, key: str, *, every: float = 0.0
     ) -> None:
         self.model, self.optimizer, self.file, self.key = model, optimizer, file, key
-        self.every, self._written, self._behind = every, monotonic(), False
+        self.every, self._written, self._stored_epochs = every, monotonic(), 0
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}
-        self.begun: dict[str, Tensor] = {}
 
     def resume(self) -> None:
-        """Go on from the file if there is one.
+        """Resume from the file if there is one; a corrupt one is set aside, and the run begins anew.
 
         Raises:
-            InputError: If the file is of another run, or several processes are to go on within an epoch that one of them began.
+            InputError: If the file is of another run.
         """
         if self.file is None or not self.file.exists():
             return
-        tensors, about = read_tensors(self.file)
-        if about.get("key") != self.key:
+        before = copy.deepcopy(self.model.state_dict())
+        try:
+            with reported("it does not fit the run"):
+                tensors, about = read_tensors(self.file)
+                document = validated(_Document, about)
+                if document.key == self.key:
+                    self._take(tensors)
+        except InputError as error:
+            self.model.load_state_dict(before)
+            self.optimizer.state.clear()
+            set_aside([self.file], f"{error}")
+            return
+        if document.key != self.key:
             raise InputError(f"{self.file} is the state of another training run: choose another folder, or delete it")
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "momentum": {}, "best": {}, "begun": {}}
+        # As it was written: the numbers of a history are of several types.
+        self.history, self._stored_epochs = about["history"], len(about["history"])
+
+    def _take(self, tensors: dict[str, Tensor]) -> None:
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "best": {}}
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
-        if parts["begun"] and rank_and_world_size()[1] > 1:
-            raise InputError(f"{self.file} stops within an epoch, which one process must finish: go on without torchrun first")
         self.model.load_state_dict(parts["model"])
-        for index, parameter in self._parameters():
-            if str(index) in parts["momentum"]:
-                buffer = torch.empty_like(parameter).copy_(parts["momentum"][str(index)])
-                self.optimizer.state[parameter]["momentum_buffer"] = buffer
-        self.best, self.begun, self.history = parts["best"], parts["begun"], about["history"]
+        optimizer = self.optimizer.state_dict()
+        parameters = self.optimizer.param_groups[0]["params"]
+        for name, tensor in parts["optimizer"].items():
+            number, _, kind = name.partition(".")
+            # Laid out as the parameter is, which one kernel for all of them demands.
+            laid_out = torch.empty_like(parameters[int(number)]).copy_(tensor)
+            optimizer["state"].setdefault(int(number), {})[kind] = laid_out
+        self.optimizer.load_state_dict(optimizer)
+        if parts["best"]:
+            self._check_best(parts["best"])
+        self.best = parts["best"]
+
+    def _check_best(self, best: dict[str, Tensor]) -> None:
+        if {name: tensor.shape for name, tensor in best.items()} != {n: t.shape for n, t in self.model.state_dict().items()}:
+            raise InputError("the best weights are those of another model")
 
     def end_epoch(self, row: dict[str, Any], *, keep_best: bool, write: bool = True) -> None:
         """Record an epoch and write the state, if ``write`` says so or the last writing is long enough ago."""
         if keep_best and row["test_accuracy"] > max((past["test_accuracy"] for past in self.history), default=-1.0):
             self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
         self.history.append(row)
-        self.begun = {}
-        self._behind = True
         if write or monotonic() - self._written >= self.every:
-            self._write()
+            self.write()
 
-    def catch_up(self) -> None:
-        """Write the epochs that are not written yet."""
-        if self._behind:
-            self._write()
-
-    def break_off(self, begun: dict[str, Tensor]) -> None:
-        """Write the state within an epoch, with what that needs to go on."""
-        self.begun = begun
-        self._write()
-
-    def _write(self) -> None:
-        if self.file is None or rank_and_world_size()[0] > 0:
+    def write(self) -> None:
+        """Write the epochs that are not written yet; to be called between epochs."""
+        if self.file is None or self._stored_epochs == len(self.history):
             return
-        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        for index, parameter in self._parameters():
-            buffer = self.optimizer.state[parameter].get("momentum_buffer")
-            # None without momentum, and absent for a frozen parameter.
-            if buffer is not None:
-                tensors[f"momentum.{index}"] = buffer
-        for part, held in (("best", self.best), ("begun", self.begun)):
-            tensors |= {f"{part}.{name}": tensor for name, tensor in held.items()}
-        write_tensors(self.file, tensors, {"key": self.key, "history": self.history})
-        self._written, self._behind = monotonic(), False
+        if rank_and_world_size()[0] == 0:
+            tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+            for number, state in self.optimizer.state_dict()["state"].items():
+                # None without momentum.
+                tensors |= {f"optimizer.{number}.{kind}": tensor for kind, tensor in state.items() if tensor is not None}
+            tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+            write_tensors(self.file, tensors, {"key": self.key, "history": self.history})
+        self._written, self._stored_epochs = monotonic(), len(self.history)
 
-    def _parameters(self) -> Iterator[tuple[int, Tensor]]:
-        yield from enumerate(self.optimizer.param_groups[0]["params"])
+    @property
+    def stored(self) -> str:
+        """What of the run is on disk, in words."""
+        if self._stored_epochs == 0:
+            return "no epoch of this training is stored"
+        return f"this training is stored up to epoch {self._stored_epochs} in {self.file}"
 
     def finish(self) -> None:
         """Put the best weights in, if they were kept."""
         if self.best:
             self.model.load_state_dict(self.best)
+
+
+def set_aside(files: list[Path], reason: str) -> None:
+    """Rename corrupt files of a run, so that they do not stand in its way, and say so in one line."""
+    moved = []
+    for file in files:
+        aside = file.with_name(f"{file.name}.corrupt")
+        # Another process of the same run may have been first.
+        with suppress(FileNotFoundError):
+            file.replace(aside)
+            moved.append(str(aside))
+    if moved:
+        logging.getLogger("defective").warning("training begins again, %s set aside: %s", " and ".join(moved), reason)

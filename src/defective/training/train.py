@@ -1,4 +1,4 @@
-"""Train one net from its name to a folder with the checkpoint and the measured result."""
+"""Train one model from its name to a folder with the checkpoint and the measured result."""
 
 import json
 import time
@@ -8,18 +8,20 @@ from typing import Any
 
 import torch
 import torch.distributed
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from torch import nn
 
 from defective.build import build, member_seed
 from defective.data import Data
 from defective.errors import InputError
-from defective.files import write_whole
+from defective.files import check_folder, read_tensors, write_whole
 from defective.machine import choose_device, describe_machine, rank_and_world_size, resolve_precision
 from defective.models import Ensemble
 from defective.specs import NetSpec, Recipe
+from defective.specs.spec import validated
 from defective.training.checkpoint import load, save
 from defective.training.loop import fit, test_accuracy
+from defective.training.state import set_aside
 
 Result = dict[str, Any]
 
@@ -38,9 +40,10 @@ def train(
 ) -> Result:
     """Build and train a net; write ``model.safetensors`` and ``result.json`` into ``out``.
 
-    A finished run is not repeated: the stored result comes back. A killed one goes on after its last whole epoch, one that a deadline
-    stopped (:func:`defective.progress.until`) at its next step. An ensemble trains its members one after another in ``out/member-0``
-    and so on. Under torchrun each batch is shared among the processes, and a deadline waits for the end of the epoch.
+    A finished run is not repeated: the stored result comes back. One that was killed, interrupted or stopped by a deadline
+    (:func:`defective.progress.until`, checked between epochs) resumes after the last epoch that is stored. Corrupt files of the run
+    are renamed, with a warning, and it begins again. An ensemble trains its members one after another in ``out/member-0`` and so on.
+    Under torchrun each batch is shared among the processes.
 
     Args:
         spec: Net to train (see :func:`defective.build`).
@@ -54,8 +57,8 @@ def train(
         The content of ``result.json``: spec, seed, recipe, data, test accuracy, history, cost and machine.
 
     Raises:
-        InputError: If ``out`` holds another run, or training cannot go on.
-        OutOfTime: If the deadline has passed before the last step.
+        InputError: If ``out`` holds another run or cannot be written, or training cannot go on.
+        OutOfTime: If the deadline has passed before the last epoch.
     """
     spec = NetSpec.parse(spec) if isinstance(spec, str) else spec
     out = Path(out)
@@ -64,6 +67,7 @@ def train(
     done = _finished(out, identity)
     if done:
         return done
+    check_folder(out)
     if recipe.adversarial is not None and recipe.adversarial.name == "lspga" and not spec.thermometer:
         raise InputError(f"{spec} has no thermometer, and lspga attacks its levels: train {spec.arch}/therm16, or use madry")
     place = choose_device(device)
@@ -100,14 +104,50 @@ def _identity(spec: NetSpec, data: Data, recipe: Recipe, seed: int, mask_seed: i
     }
 
 
+class _Epoch(BaseModel):
+    epoch: int
+    lr: float
+    train_loss: float
+    train_accuracy: float
+    test_accuracy: float
+    seconds: float
+    images_per_second: float
+
+
+class _Measured(BaseModel):
+    """What is read of a stored result beside its identity."""
+
+    test_accuracy: float
+    seconds: float
+    history: list[_Epoch]
+
+
 def _finished(out: Path, identity: dict[str, Any]) -> Result | None:
-    file = out / "result.json"
+    """The result of the run if it is finished; files of it that are corrupt are set aside, and then it is not."""
+    file, model = out / "result.json", out / "model.safetensors"
     if not file.exists():
         return None
     try:
-        result: Result = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{file} is corrupt ({error}): delete it, or choose another folder") from None
+        result = json.loads(file.read_bytes())
+        if not isinstance(result, dict):
+            raise ValueError(f"it holds a {type(result).__name__}")
+    except (ValueError, RecursionError) as error:
+        set_aside([file], f"{file} is corrupt ({error})")
+        return None
+    _check_identity(out, result, identity)
+    try:
+        validated(_Measured, result)
+        read_tensors(model)
+    except InputError as error:
+        set_aside([file, model], str(error))
+        return None
+    if rank_and_world_size()[0] == 0:
+        # Left by a process that was killed between the last two steps of its work.
+        (out / "state.safetensors").unlink(missing_ok=True)
+    return result
+
+
+def _check_identity(out: Path, result: Result, identity: dict[str, Any]) -> None:
     stored = {key: result.get(key) for key in identity}
     # A result of an earlier version has fewer fields: what it did not know was at its default.
     for key, kind in (("spec", NetSpec), ("recipe", Recipe)):
@@ -116,7 +156,6 @@ def _finished(out: Path, identity: dict[str, Any]) -> Result | None:
     if stored != json.loads(json.dumps(identity)):
         different = next(key for key in identity if stored[key] != json.loads(json.dumps(identity[key])))
         raise InputError(f"{out} holds another training run (its {different} differs): choose another folder")
-    return result
 
 
 def _conclude(

@@ -1,0 +1,117 @@
+"""JSON documents of a store: written whole, read once as long as they do not change, checked by their schema."""
+
+import errno
+import json
+import os
+import secrets
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
+
+from defective.errors import InputError
+from defective.experiments.schema import format_error
+from defective.files import write_whole
+
+Document = dict[str, Any]
+# Of a file system without hard links.
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+def write_json(path: Path, document: Document) -> None:
+    """Write a JSON document, whole or not at all."""
+    write_whole(path, lambda temporary: temporary.write_text(json.dumps(document, indent=1), encoding="utf-8"))
+
+
+def create_json(path: Path, document: Document) -> None:
+    """Write a JSON document unless there is one: of several processes that try at once, one does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        write_json(temporary, document)
+        # Appears whole, and fails where there is one.
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+            file.write(json.dumps(document, indent=1))
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sealed(name: str, document: Document) -> Document:
+    """The document with the name of what it is about and a checksum, which :func:`unsealed` compares.
+
+    Example:
+        >>> unsealed("train-0", sealed("train-0", {"seconds": 1.5}))
+        {'seconds': 1.5}
+    """
+    return {**document, "job": name, "checksum": _checksum(name, document)}
+
+
+def unsealed(name: str, document: Document) -> Document:
+    """The document that was sealed; one without a seal as it is.
+
+    Raises:
+        ValueError: If it was changed since, or is about something else.
+    """
+    inner = {key: value for key, value in document.items() if key not in ("job", "checksum")}
+    if document.get("job", name) != name:
+        raise ValueError("it is the result of another job")
+    if document.get("checksum", _checksum(name, inner)) != _checksum(name, inner):
+        raise ValueError("its checksum is wrong")
+    return inner
+
+
+def _checksum(name: str, document: Document) -> int:
+    return zlib.crc32(json.dumps([name, document], sort_keys=True, allow_nan=False).encode())
+
+
+class JsonFiles:
+    """Reads documents; one whose file is as it was is not read again."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[tuple[int, ...], Document | str]] = {}
+
+    def read(self, file: Path, check: Callable[[Document], Document]) -> Document | None:
+        """The document of a file as ``check`` returns it; None if there is no such file.
+
+        Raises:
+            InputError: If it is no JSON object, or the check raises a ValueError.
+        """
+        try:
+            stat = os.stat(file)  # noqa: PTH116 - ten thousands of files
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        state = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        known = self._known.get(file)
+        if known is None or known[0] != state:
+            try:
+                known = (state, _parse(file, check))
+            except FileNotFoundError:
+                return None
+            self._known[file] = known
+        if isinstance(known[1], str):
+            whole = file.parent if file.name in ("spec.json", "result.json") else "it"
+            raise InputError(f"{file} is corrupt ({known[1]}): move {whole} out of the store, it will be made again")
+        return known[1]
+
+
+def _parse(file: Path, check: Callable[[Document], Document]) -> Document | str:
+    """The checked document, or what is wrong with it."""
+    try:
+        # Limits depth and digits, and refuses half characters.
+        document = from_json(file.read_bytes(), allow_inf_nan=False)
+        if not isinstance(document, dict):
+            return "no JSON object"
+        return check(document)
+    except IsADirectoryError:
+        return "it is a folder"
+    except ValueError as error:
+        return " ".join(format_error(error).split())[:300]

@@ -1,0 +1,195 @@
+"""What is kept of a training that was interrupted or whose files are corrupt, and what is said of it."""
+
+import json
+import logging
+import signal
+
+import pytest
+import torch
+
+from defective import InputError, load
+from defective.cli import main
+from defective.data import ImageSet, shapes
+from defective.files import read_tensors, write_tensors
+from defective.specs import Recipe
+from defective.training import loop, train
+from defective.training.train import train as train_model
+
+RECIPE = Recipe(name="test", width_mult=0.0625, epochs=2, batch_size=20, lr=0.05)
+FILES = {"model.safetensors", "result.json"}
+
+
+@pytest.fixture(scope="module")
+def data():
+    made = shapes("test")
+    return ImageSet("some-shapes", "train", made.x[:40], made.y[:40], made.classes)
+
+
+def run(data, out, **changes):
+    return train_model("vgg19/0.5-bottom", data, data, RECIPE.changed(**changes), out, device="cpu", precision="fp32")
+
+
+def timeless(result):
+    return [{key: row[key] for key in ("epoch", "lr", "train_loss", "test_accuracy")} for row in result["history"]]
+
+
+def break_off(monkeypatch, epochs, error):
+    """Let training fail in the epoch after so many."""
+    original = loop.run_epoch
+
+    def failing(step, data, run, epoch, advance):
+        if epoch == epochs:
+            raise error
+        return original(step, data, run, epoch, advance)
+
+    monkeypatch.setattr(loop, "run_epoch", failing)
+
+
+@pytest.fixture
+def begun(data, tmp_path, monkeypatch):
+    """The folder of a run that was interrupted in its second epoch, and what the whole run gives."""
+    whole = run(data, tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        break_off(patched, 1, KeyboardInterrupt)
+        with pytest.raises(KeyboardInterrupt, match=r"stored up to epoch 1 in .*/begun/state\.safetensors$"):
+            run(data, tmp_path / "begun")
+    return tmp_path / "begun", whole
+
+
+def names(folder):
+    return {file.name for file in folder.iterdir()}
+
+
+def test_an_interrupted_run_resumes(data, begun):
+    out, whole = begun
+    assert timeless(run(data, out)) == timeless(whole) and names(out) == FILES
+    assert (out / "model.safetensors").read_bytes() == (out.with_name("whole") / "model.safetensors").read_bytes()
+
+
+def test_an_interrupt_in_the_first_epoch_says_that_nothing_is_stored(data, tmp_path, monkeypatch):
+    break_off(monkeypatch, 0, KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt, match=r"^no epoch of this training is stored$"):
+        run(data, tmp_path / "run")
+
+
+def test_epochs_that_are_not_written_are_not_said_to_be(data, tmp_path, monkeypatch):
+    monkeypatch.setitem(loop.PAUSE, "cpu", float("inf"))
+    break_off(monkeypatch, 1, KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt, match=r"^no epoch of this training is stored$"):
+        run(data, tmp_path / "run")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_says_what_is_stored(data, tmp_path, monkeypatch, capsys, number):
+    original = loop.run_epoch
+
+    def stopped(step, data, run, epoch, advance):
+        if epoch == 1:
+            signal.raise_signal(number)
+        return original(step, data, run, epoch, advance)
+
+    monkeypatch.setattr(loop, "run_epoch", stopped)
+    monkeypatch.setattr("defective.cli.train.load_data", lambda *_, **__: data)
+    out = tmp_path / "run"
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        code = main(f"train vgg19 --data shapes --width-mult 0.0625 --epochs 2 --device cpu --out {out}".split())
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert code == 130
+    assert line.startswith(f"error: interrupted; this training is stored up to epoch 1 in {out / 'state.safetensors'}; ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        torch.OutOfMemoryError(),
+    ],
+    ids=repr,
+)
+def test_out_of_memory_names_the_batch_size(data, tmp_path, monkeypatch, error):
+    break_off(monkeypatch, 0, error)
+    with pytest.raises(MemoryError, match=r"^training on batches of 20 images on cpu; no epoch of this training is stored$"):
+        run(data, tmp_path / "run")
+
+
+def tensors_changed(change):
+    def spoil(file):
+        tensors, about = read_tensors(file)
+        change(tensors, about)
+        write_tensors(file, tensors, about)
+
+    return spoil
+
+
+SPOILED = {
+    "cut": lambda file: file.write_bytes(file.read_bytes()[:-9]),
+    "empty": lambda file: file.write_bytes(b""),
+    "a flipped bit": lambda file: file.write_bytes(file.read_bytes()[:-1] + bytes([file.read_bytes()[-1] ^ 1])),
+    "no history": tensors_changed(lambda tensors, about: about.pop("history")),
+    "a history of text": tensors_changed(lambda tensors, about: about.update(history=["one"])),
+    "a weight missing": tensors_changed(lambda tensors, about: tensors.pop("model.head.weight")),
+    "a momentum of another shape": tensors_changed(
+        lambda tensors, about: tensors.update({"optimizer.0.momentum_buffer": torch.ones(7)})
+    ),
+    "a momentum too many": tensors_changed(lambda tensors, about: tensors.update({"optimizer.999.momentum_buffer": torch.ones(7)})),
+    "a tensor of no part": tensors_changed(lambda tensors, about: tensors.update(more=torch.ones(7))),
+    "best weights of another model": tensors_changed(lambda tensors, about: tensors.update({"best.more": torch.ones(7)})),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_a_corrupt_state_is_set_aside_and_the_run_begins_again(data, begun, caplog, kind):
+    out, whole = begun
+    SPOILED[kind](out / "state.safetensors")
+    with caplog.at_level(logging.WARNING):
+        assert timeless(run(data, out)) == timeless(whole)
+    assert (out / "model.safetensors").read_bytes() == (out.with_name("whole") / "model.safetensors").read_bytes()
+    assert names(out) == FILES | {"state.safetensors.corrupt"}
+    [line] = caplog.messages
+    assert line.startswith(f"training begins again, {out / 'state.safetensors.corrupt'} set aside: ") and "\n" not in line
+
+
+def without(key):
+    return lambda file: file.write_text(json.dumps({k: v for k, v in json.loads(file.read_text()).items() if k != key}))
+
+
+DONE = {
+    "result cut": ("result.json", SPOILED["cut"], {"result.json"}),
+    "result of another form": ("result.json", lambda file: file.write_text("[]"), {"result.json"}),
+    "result nested": ("result.json", lambda file: file.write_text("[" * 100_000), {"result.json"}),
+    "result in no encoding": ("result.json", lambda file: file.write_bytes(b"\xff\xfe"), {"result.json"}),
+    "result without accuracy": ("result.json", without("test_accuracy"), FILES),
+    "model cut": ("model.safetensors", SPOILED["cut"], FILES),
+    "model changed": ("model.safetensors", SPOILED["a flipped bit"], FILES),
+    "model gone": ("model.safetensors", lambda file: file.unlink(), {"result.json"}),
+}
+
+
+@pytest.mark.parametrize("kind", DONE)
+def test_corrupt_files_of_a_finished_run_are_set_aside(data, tmp_path, caplog, kind):
+    first = run(data, tmp_path, epochs=1)
+    name, spoil, moved = DONE[kind]
+    spoil(tmp_path / name)
+    with caplog.at_level(logging.WARNING):
+        assert timeless(run(data, tmp_path, epochs=1)) == timeless(first)
+    assert names(tmp_path) == FILES | {f"{each}.corrupt" for each in moved}
+    [line] = caplog.messages
+    assert "training begins again" in line and "\n" not in line
+    load(tmp_path)
+
+
+def test_a_state_left_by_a_killed_process_goes_with_the_next_run(data, tmp_path, monkeypatch):
+    result = run(data, tmp_path, epochs=1)
+    (tmp_path / "state.safetensors").touch()
+    assert run(data, tmp_path, epochs=1) == result and names(tmp_path) == FILES
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_model_is_built(data, monkeypatch):
+    monkeypatch.setattr(train, "build", None)
+    with pytest.raises(InputError, match="/proc/x cannot hold results"):
+        run(data, "/proc/x")
