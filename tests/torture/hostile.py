@@ -5,81 +5,45 @@ from hypothesis import strategies as st
 
 from defective.cli import app
 
-FILES = ["plain.safetensors", "bottom.safetensors", "cut.safetensors", "few", "few.zip", "store", "notes.txt", "new", "new/deeper"]
-PLACES = [".", "./", "nowhere", "/proc/x", "/dev/null", "/dev/null/x", "a\x00b", "�", "r�[x]", "notes.txt/x", "~nobody/x"] + [
-    "",
-    "x" * 300,
-]
-MODELS = ["resnet18", "vgg19/0.1-bottom", "resnet18/0.5-bottom-x2-en", "resnet18/0.9-dropblock", "own:bright", "own:no", ":", "+"]
-ATTACKS = [
-    "fgsm",
-    "pgd:eps=8/255,steps=2",
-    "cw",
-    "boundary:steps=3",
-    "boundary",
-    "lspga",
-    "gaussian_noise",
-    "own:shift",
-    "autoattack",
-    "pgd:eps=",
-]
-DATA = [
-    "folder:few",
-    "folder:few.zip",
-    "folder:",
-    "folder:/proc",
-    "folder:notes.txt",
-    "imagenet:few",
-    "cifar10",
-    "mnist",
-    "no:such",
-    "few",
-]
-NUMBERS = ["0", "1", "2", "-1", "0.5", "1e400", "-1e400", "nan", "inf", "1/0", "1e-400", "1_0", "٣", "0x1"] + [
-    "2" * 400,
-    "9" * 5000,
-    str(2**63),
-]
-WORDS = [
-    "cpu",
-    "cuda",
-    "meta",
-    "cpu:1",
-    "tiny",
-    "fast",
-    "paper",
-    "fp32",
-    "bf16",
-    "live",
-    "transfer",
-    "noise,shuffle",
-    "table9",
-    "figure5",
-    "table4",
-    "train-0",
-    "1,2",
-    "--",
-    "-",
-    "-x",
-]
-WORDS += [
-    "[/b]",
-    "[red]:factory:",
-    "a|b",
-    "\x1b[2J",
-    "a\nb",
-    "1h",
-    "0s",
-    "1e99h",
-    "few=folder:few",
-    "cifar10=folder:few",
-    "cifar10=",
-]
-POOL = [*FILES, *PLACES, *MODELS, *ATTACKS, *DATA, *NUMBERS, *WORDS]
+_WORDS = """
+. ./ nowhere /proc/x /dev/null /dev/null/x notes.txt/x ~nobody/x cut.safetensors new/deeper few few.zip store notes.txt
+no/0.1-bottom resnet18/2-bottom vgg19/0.1-blocks9 own:no own: : + cw autoattack lspga pgd:eps= boundary:directions=3
+folder: folder:/proc folder:notes.txt imagenet:few cifar10 mnist no:such cifar10=folder:few cifar10=
+-1 1e400 -1e400 nan inf 1/0 1e-400 1_0 ٣ 0x1 9223372036854775808 meta cuda cpu:1 fp16 paper 1e99h 0s -- - -x [/b] [red]:factory: a|b
+"""
+HOSTILE = [*_WORDS.split(), "", "a\0b", "\ud800", "r\udce9[x]", "x" * 300, "2" * 400, "9" * 5000, "\x1b[2J", "a\nb"]
+# Nothing that leads out of the folder of the test: it may be run by an administrator.
+_text = st.text(max_size=20).filter(lambda word: not word.startswith(("/", "~")) and ".." not in word)
+hostile = st.sampled_from(HOSTILE) | _text
 
-# Nothing that leads out of the folder of the test: tests may run as root.
-text = st.text(max_size=20).filter(lambda word: not word.startswith(("/", "~")) and ".." not in word)
-word = st.sampled_from(POOL) | text
+_MODELS = ["plain.safetensors", "bottom.safetensors", "own:bright", "bottom.safetensors+plain.safetensors"]
+_ATTACKS = ["fgsm", "pgd:eps=8/255,steps=2", "mifgsm:steps=2", "cw:steps=2,searches=1", "gaussian_noise", "own:shift"]
+# What a parameter is for, by its name; the others take a small number.
+LIKELY = {
+    "data": ["folder:few"],
+    "name": ["folder:few", "folder:few.zip", "shapes"],
+    "names": ["table9", "table7", "figure5", "table14", "figure1"],
+    "net": ["resnet18", "vgg19/0.1-bottom", "resnet18/0.5-bottom-x2-en", "resnet18/0.9-dropblock", "bottom.safetensors"],
+    "models": _MODELS,
+    "checkpoint": _MODELS,
+    "source": _MODELS,
+    "attack": _ATTACKS,
+    "decision": ["boundary:steps=3"],
+    "parts": ["noise", "transfer", "white-box", "transfer,checks", "shuffle,noise", "decision"],
+    "out": ["new", "new.safetensors"],
+    "store": ["store", "new"],
+    "job": ["train-", "score-"],
+    "device": ["cpu"],
+    "recipe": ["tiny", "fast"],
+    "scale": ["tiny", "small"],
+    "width_mult": ["0.0625", "0.5"],
+    "image_size": ["16", "32"],
+    "precision": ["fp32", "bf16"],
+    "neurons": ["all", "live"],
+    "adversarial": ["madry", "fgsm:eps=8/255"],
+    "time_budget": ["1s"],
+    "stimuli": ["few"],
+}
 
 
 def commands() -> dict[tuple[str, ...], typer.core.TyperCommand]:
@@ -93,32 +57,24 @@ def commands() -> dict[tuple[str, ...], typer.core.TyperCommand]:
     return found
 
 
-def _likely(name: str) -> st.SearchStrategy[str]:
-    """Words that the parameter may take, and every other word now and then."""
-    pools = {
-        "data": DATA,
-        "attack": ATTACKS,
-        "decision": ATTACKS,
-        "device": ["cpu"],
-        "out": ["new", "new.safetensors"],
-        "store": ["store"],
-    }
-    pools |= {key: [*FILES[:2], *MODELS] for key in ("net", "models", "checkpoint", "source")}
-    return st.sampled_from(pools.get(name, NUMBERS[:5] + WORDS)) | word
-
-
 @st.composite
 def command_lines(draw: st.DrawFn) -> list[str]:
-    """A command with arguments and some of its options, most of them with values of the right kind."""
+    """A command with its arguments and some of its options; none, one or many values are hostile."""
     known = commands()
     words = draw(st.sampled_from(sorted(known)))
+    one_in = draw(st.sampled_from([3, 12, 1000]))
+
+    def value(name: str) -> str:
+        if draw(st.integers(1, one_in)) == 1:
+            return draw(hostile)
+        return draw(st.sampled_from(LIKELY.get(name, ["1", "2", "3"])))
+
     arguments = []
     for parameter in known[words].params:
         if parameter.param_type_name == "argument":
-            arguments += draw(st.lists(_likely(parameter.name), min_size=1, max_size=1 if parameter.nargs == 1 else 3))
-        elif draw(st.booleans()) if not parameter.required else True:
-            arguments.append(parameter.opts[0])
-            arguments += [] if parameter.is_flag else [draw(_likely(parameter.name))]
-    if draw(st.integers(0, 9)) == 0:
-        arguments = draw(st.permutations([*arguments, draw(word)]))
+            arguments += [value(parameter.name) for _ in range(draw(st.integers(1, 2)) if parameter.nargs != 1 else 1)]
+        elif parameter.required or parameter.name == "device" or draw(st.integers(0, 3)) == 0:
+            arguments += [parameter.opts[0], *([] if parameter.is_flag else [value(parameter.name)])]
+    if draw(st.integers(1, one_in)) == 1:
+        arguments = draw(st.permutations([*arguments, draw(hostile)]))
     return [*words, *arguments]
