@@ -57,6 +57,8 @@ def test_stopped_again_and_again_it_ends_as_if_undisturbed(images, tmp_path, und
         # The last two: as its work was just done.
         assert process.returncode in ({-signal.SIGKILL, 0, 1} if signal_sent == signal.SIGKILL else {130, -signal_sent, 0, 1}), err
         assert "Traceback" not in err
+        if process.returncode == 130:
+            assert not [file for file in tmp_path.rglob(".*") if file.is_file()], "temporary files are removed"
         record_property(f"runs stopped by {signal_sent.name}", 1)
         done.append(sorted(place.name for place in (store / "jobs").iterdir()) if (store / "jobs").is_dir() else [])
     assert all(set(one) <= set(other) for one, other in pairwise(done))
