@@ -25,7 +25,7 @@ check: $(STAMP)
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 torture: $(STAMP)
-	TORTURE=1 $(BIN)/pytest -n 2 --dist loadscope --import-mode importlib tests/torture tests/experiments/test_processes.py \
+	TORTURE=1 $(BIN)/pytest -n 2 --dist loadfile tests/torture tests/experiments/test_processes.py \
 		tests/experiments/test_adversarial_fuzz.py tests/training/test_checkpoint_fuzz.py tests/cli/test_store_fuzz.py
 
 tables: $(STAMP)
