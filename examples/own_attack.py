@@ -51,7 +51,11 @@ def main() -> None:
     for outcome in found.outcomes:
         rate = outcome.rate()
         low, high = rate.interval
-        said = f"{rate:.1%} ({low:.1%} to {high:.1%}, n = {rate.total})" if rate.total else "no image fooled the source"
+        said = (
+            f"{rate:.1%} ({low:.1%} to {high:.1%}, n = {rate.num_evaluated})"
+            if rate.num_evaluated
+            else "no image fooled the source"
+        )
         print(f"{outcome.adversarial.attack} on {outcome.adversarial.source}: {outcome.target} has a defence rate of {said}")
 
 

@@ -72,7 +72,9 @@ def test_the_page_shows_the_numbers_of_the_result(made):
                 assert (value, interval) == ("–", "no images")
                 continue
             assert value == f"{100 * rate['rate']:.1f}"
-            assert interval.replace("\xa0", " ") == f"{100 * rate['low']:.1f}-{100 * rate['high']:.1f}, n = {rate['total']:,}"
+            assert (
+                interval.replace("\xa0", " ") == f"{100 * rate['low']:.1f}-{100 * rate['high']:.1f}, n = {rate['num_evaluated']:,}"
+            )
     assert table["plain"]["accuracy"]["num_evaluated"] == 120
     assert "nan" not in re.sub(r"<svg.*?</svg>|base64,[^\"]*", "", made["page"], flags=re.DOTALL)
 

@@ -23,7 +23,7 @@ def test_the_example_runs(example, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
     if example.stem == "own_net":
-        assert "the same net again: True" in done.stdout and "plain again: True" in done.stdout
+        assert "the same model again: True" in done.stdout and "plain again: True" in done.stdout
     if example.stem == "own_model":
         assert done.stdout.count(" passed (") == 16
     if example.stem == "own_attack":
