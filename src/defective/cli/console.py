@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from defective.tables import Table, format_table
-from defective.text import one_line, visible
+from defective.text import REPLACED, one_line, visible
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 DataOption = Annotated[
@@ -67,7 +67,7 @@ def prepared_output() -> Iterator[None]:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
         elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
             # A character that the terminal lacks must not cost the work behind the line.
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=REPLACED)
     for name in ("COLUMNS", "LINES"):
         size = os.environ.get(name, "")
         if not (size.isascii() and size.isdigit() and len(size) < 5 and int(size)):
