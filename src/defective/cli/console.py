@@ -25,7 +25,7 @@ DataOption = Annotated[
 ]
 ImageSizeOption = Annotated[int | None, typer.Option(min=1, help="Scale and crop the images of a folder to this size.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the accelerator if there is one.")]
-StoreOption = Annotated[Path, typer.Option(help="Folder of results: nets, attacked images, measured numbers.")]
+StoreOption = Annotated[Path, typer.Option(help="Store: models, adversarial images and measured numbers.")]
 STORE = Path("runs/store")
 # What becomes of a corrupt result.
 LEFT_OUT = "left out; defective reproduce does the job again"
