@@ -2,6 +2,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -45,13 +47,29 @@ def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path, number):
     assert (done.returncode, done.stderr) == (3, "")
 
 
+def signalled(number):
+    os.kill(os.getpid(), number)
+
+
+def signalled_as_an_object_goes(number):
+    """Python keeps an exception of such a callback to itself."""
+    thing = type("Thing", (), {})()
+    reference = weakref.ref(thing, lambda _: signalled(number))
+    del thing
+    assert reference() is None
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("work", [signalled, signalled_as_an_object_goes])
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_during_the_work_is_one_line_and_130(monkeypatch, capsys, number):
+def test_a_signal_during_the_work_is_one_line_and_130(monkeypatch, capsys, number, work):
     # Its shell may ignore one of them.
     monkeypatch.setattr("defective.interrupts.signal.getsignal", lambda _: signal.default_int_handler)
     before = {each: signal.signal(each, signal.SIG_DFL) for each in SIGNALS}
-    monkeypatch.setattr("defective.cli.nets.list_models", lambda *_: os.kill(os.getpid(), number))
+    hook = sys.unraisablehook
+    monkeypatch.setattr("defective.cli.nets.list_models", lambda *_: work(number))
     assert main(["models"]) == 130
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1) and err.startswith("error: interrupted; ")
     assert [signal.signal(each, handler) for each, handler in before.items()] == [signal.SIG_DFL] * 3
+    assert sys.unraisablehook is hook
