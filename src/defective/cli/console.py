@@ -129,4 +129,7 @@ def warn_corrupt(files: Sequence[Path], then: str) -> None:
 
 
 def _say(kind: str, message: object) -> None:
-    sys.stderr.write(f"{kind}: {one_line(' '.join(str(message).split()))}\n")
+    line = one_line(" ".join(str(message).split()))
+    # A value of thousands of characters, such as a number, must not hide what is wrong with it.
+    whole = line if len(line) <= 2000 else f"{line[:500]} ... {line[-500:]}"
+    sys.stderr.write(f"{kind}: {whole}\n")
