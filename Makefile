@@ -1,12 +1,13 @@
 # make demo: the main job in minutes. make test: all tests. Both set up .venv by themselves; Python 3.11 or newer is all they need.
 # make check: lint, types, fast tests. make tables: write the tables of README and docs anew from results/.
+# make torture: the tests of robustness with many more examples, within an hour on two cores; docs/robustness.md says what they try.
 # make bench: speed and memory beside other packages; options in ARGS, as ARGS="gradient cw --repeats 7" or ARGS=--help.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check tables bench clean
+.PHONY: demo test check torture tables bench clean
 
 demo: $(STAMP)
 	$(BIN)/defective demo --out demo-output
@@ -22,6 +23,10 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+torture: $(STAMP)
+	TORTURE=1 $(BIN)/pytest -n 2 --dist loadfile tests/torture tests/experiments/test_processes.py \
+		tests/experiments/test_adversarial_fuzz.py tests/training/test_checkpoint_fuzz.py tests/cli/test_store_fuzz.py
 
 tables: $(STAMP)
 	PYTHONPATH=. $(BIN)/python docs/fill.py

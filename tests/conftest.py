@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from torch import Tensor, nn
 
 from defective import attacks
+from effort import LONG
 
 # Test files, by the beginning of their path below tests/, to what of the package runs on the device of --device when they call it.
 ON_DEVICE = {
@@ -62,6 +64,16 @@ def small_net() -> nn.Module:
         nn.Linear(6 * 4 * 4, 5),
     )
     return net.double().eval()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the tests of robustness counted, where they were asked to try hard."""
+    counts: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("passed", []) if LONG else ():
+        for what, many in report.user_properties:
+            counts[what] += many
+    for what, many in counts.items():
+        terminalreporter.write_line(f"{many:>8,} {what}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,5 +1,6 @@
 import errno
 import os
+import time
 from pathlib import Path
 from stat import S_IMODE
 
@@ -9,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from defective import InputError
-from defective.files import cache_folder, check_file, check_folder, read_tensors, write_tensors, write_whole
+from defective.files import cache_folder, check_file, check_folder, left_behind, read_tensors, write_tensors, write_whole
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor([True, False])}
 
@@ -246,3 +247,13 @@ def test_a_file_whose_name_is_no_text_is_written_and_read(tmp_path):
     tensors, about = read_tensors(file)
     assert about == {"n": 1} and all(torch.equal(tensors[name], tensor) for name, tensor in TENSORS.items())
     assert names(file.parent) == [file.name]
+
+
+def test_what_a_killed_process_left_is_known_by_its_name_and_age(tmp_path):
+    for name, age in (("old.txt", 7200), ("new.txt", 0)):
+        file = tmp_path / f".{name}.123-0a1b2c3d"
+        file.write_text("half")
+        os.utime(file, (time.time() - age,) * 2)
+    (tmp_path / ".gitignore").write_text("")
+    assert names(tmp_path) == [".gitignore", ".new.txt.123-0a1b2c3d", ".old.txt.123-0a1b2c3d"]
+    assert [file.name for file in left_behind(tmp_path)] == [".old.txt.123-0a1b2c3d"]

@@ -2,6 +2,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -15,11 +17,18 @@ COMMANDS = [[sys.executable, "-m", "defective"], [sys.executable, str(SCRIPT)]]
 TORCH = "import os, signal, sys\nos.kill(os.getpid(), int(os.environ['SIGNAL']))\nsys.exit(3)\n"
 
 
-def stopped_while_loading(tmp_path, number, command, **options):
+def stopped_while_loading(tmp_path, number, command, handler=signal.SIG_DFL):
+    """What a command leaves that gets a signal while it loads torch, started by one that handles the signal so."""
     (tmp_path / "torch.py").write_text(TORCH)
     path = os.pathsep.join([str(tmp_path), *sys.path])
     environment = {**os.environ, "SIGNAL": str(int(number)), "PYTHONPATH": path}
-    return subprocess.run([*command, "models"], capture_output=True, text=True, env=environment, cwd=tmp_path, **options)
+
+    def set_handler():
+        signal.signal(number, handler)
+
+    return subprocess.run(
+        [*command, "models"], capture_output=True, text=True, env=environment, cwd=tmp_path, preexec_fn=set_handler
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=["module", "script"])
@@ -39,19 +48,33 @@ def test_a_program_that_uses_the_package_keeps_its_signals(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path, number):
     """As SIGHUP under nohup."""
-    done = stopped_while_loading(
-        tmp_path, number, COMMANDS[0], preexec_fn=lambda: signal.signal(number, signal.SIG_IGN), start_new_session=True
-    )
+    done = stopped_while_loading(tmp_path, number, COMMANDS[0], signal.SIG_IGN)
     assert (done.returncode, done.stderr) == (3, "")
 
 
+def signalled(number):
+    os.kill(os.getpid(), number)
+
+
+def signalled_as_an_object_goes(number):
+    """Python keeps an exception of such a callback to itself."""
+    thing = type("Thing", (), {})()
+    reference = weakref.ref(thing, lambda _: signalled(number))
+    del thing
+    assert reference() is None
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("work", [signalled, signalled_as_an_object_goes])
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_during_the_work_is_one_line_and_130(monkeypatch, capsys, number):
+def test_a_signal_during_the_work_is_one_line_and_130(monkeypatch, capsys, number, work):
     # Its shell may ignore one of them.
     monkeypatch.setattr("defective.interrupts.signal.getsignal", lambda _: signal.default_int_handler)
     before = {each: signal.signal(each, signal.SIG_DFL) for each in SIGNALS}
-    monkeypatch.setattr("defective.cli.nets.list_models", lambda *_: os.kill(os.getpid(), number))
+    hook = sys.unraisablehook
+    monkeypatch.setattr("defective.cli.nets.list_models", lambda *_: work(number))
     assert main(["models"]) == 130
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1) and err.startswith("error: interrupted; ")
     assert [signal.signal(each, handler) for each, handler in before.items()] == [signal.SIG_DFL] * 3
+    assert sys.unraisablehook is hook

@@ -1,4 +1,4 @@
-"""The main job in minutes, on the made data set `shapes`: is a defective net harder to fool than the plain one?"""
+"""The main job in minutes, on the synthetic data set `shapes`: is a defective model harder to fool than the plain one?"""
 
 import json
 import time
@@ -29,11 +29,11 @@ COLUMNS = ("accuracy", "FGSM 16/255", "PGD 16/255", "noise σ = 32", "shape bias
 
 
 def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None = None) -> dict[str, Any]:
-    """Train a source, a plain and a defective net; attack both with images made on the source; measure noise and shape bias.
+    """Train a source, a plain and a defective model; attack both with images generated on the source; measure noise and shape bias.
 
     Args:
-        out: Folder for the nets, ``result.json`` and the page ``index.html``; a second call goes on from what is there.
-        seed: Seed of the plain and the defective net; the source takes the next one.
+        out: Folder for the models, ``result.json`` and the page ``index.html``; a second call goes on from what is there.
+        seed: Seed of the plain and the defective model; the source takes the next one.
         samples: Images to attack.
         device: Torch device name.
 
@@ -44,25 +44,25 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
     place = choose_device(device)
     training, test = shapes("train"), shapes("test")
     recipe = recipe_for("tiny", training.name, training.image_shape)
-    nets, results = {}, {}
+    models, results = {}, {}
     for label, name, net_seed in (
         ("source", "resnet18", seed + 1),
         ("plain", "resnet18", seed),
         ("defective", DEFECTIVE, seed),
     ):
         results[label] = train(name, training, test, recipe, out / label, seed=net_seed, device=device)
-        nets[label] = load(out / label).to(place)
+        models[label] = load(out / label).to(place)
     started = time.perf_counter()
-    targets = {label: nets[label] for label in ("plain", "defective")}
+    targets = {label: models[label] for label in ("plain", "defective")}
     specs = [AttackSpec.parse(text) for text in ATTACKS]
     evaluation = evaluate(
-        targets, test, sources={"source": nets["source"]}, attacks=specs, parts=("transfer",), samples=samples, seed=seed
+        targets, test, sources={"source": models["source"]}, attacks=specs, parts=("transfer",), samples=samples, seed=seed
     )
     noise = {
-        label: corruption_curve(net, test.x[:1000], test.y[:1000], "noise", strengths=SIGMAS, seed=seed)
-        for label, net in targets.items()
+        label: corruption_curve(model, test.x[:1000], test.y[:1000], "noise", strengths=SIGMAS, seed=seed)
+        for label, model in targets.items()
     }
-    table = {label: _row(net, label, evaluation, noise[label]) for label, net in targets.items()}
+    table = {label: _row(model, label, evaluation, noise[label]) for label, model in targets.items()}
     result = {
         "net": DEFECTIVE,
         "data": "shapes",
@@ -81,12 +81,12 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
     return result
 
 
-def _row(net: nn.Module, label: str, evaluation: EvaluationResult, noise: dict[float, Rate]) -> dict[str, Rate]:
+def _row(model: nn.Module, label: str, evaluation: EvaluationResult, noise: dict[float, Rate]) -> dict[str, Rate]:
     conflict = shapes("conflict")
     assert conflict.y_texture is not None
     fgsm, pgd = (outcome.rate() for outcome in evaluation.outcomes if outcome.target == label)
-    bias = shape_bias(net, conflict.x, conflict.y, conflict.y_texture)
-    single = [accuracy(net, made.x, made.y) for made in (shapes("shape-only"), shapes("texture-only"))]
+    bias = shape_bias(model, conflict.x, conflict.y, conflict.y_texture)
+    single = [accuracy(model, made.x, made.y) for made in (shapes("shape-only"), shapes("texture-only"))]
     return dict(zip(COLUMNS, (evaluation.accuracies[label], fgsm, pgd, noise[SIGMAS[-1]], bias, *single), strict=True))
 
 
@@ -167,7 +167,7 @@ def _cell(rate: Rate) -> dict[str, str]:
 def _examples(targets: dict[str, nn.Module], adversarial: AdversarialSet, test: ImageSet) -> list[dict[str, Any]]:
     chosen = adversarial.fooled.nonzero()[:6, 0]
     x, x_adv, y = adversarial.x[chosen], adversarial.x_adv[chosen], adversarial.y[chosen]
-    answers: dict[str, Tensor] = {label: logits(net, x_adv).argmax(1) for label, net in targets.items()}
+    answers: dict[str, Tensor] = {label: logits(model, x_adv).argmax(1) for label, model in targets.items()}
     return [
         {
             "label": test.classes[int(y[i])],
@@ -187,10 +187,10 @@ def _provenance(result: dict[str, Any]) -> list[str]:
     recipe, machine = result["recipe"], result["machine"]
     attacks = "; ".join(result["attacks"]).replace(",", ", ")
     return [
-        f"Data set shapes: made images, in training shape and texture predict the class equally well. Nets resnet18 and "
+        f"Data set shapes: synthetic images; in training, shape and texture predict the class equally well. Models resnet18 and "
         f"{result['net']} at width {recipe['width_mult']}, {recipe['epochs']} epochs, seed {result['seed']}; the source is another "
         f"resnet18, seed {result['seed'] + 1}. Attacks: {attacks}, on up to {result['samples']} images that the "
-        f"source classifies right, rounded to 8 bits.",
+        f"source classifies correctly, rounded to 8 bits.",
         f"{machine['device']}, {machine['precision']} training, torch {machine['torch']}, defective {machine['defective']}; "
         f"{result['seconds']:.0f} seconds. One run of one seed: the intervals cover the sample of images, not other seeds.",
     ]

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -62,6 +63,12 @@ def _made(path: Path) -> int:
         return S_IMODE(os.fstat(descriptor).st_mode)
     finally:
         os.close(descriptor)
+
+
+def left_behind(folder: Path) -> list[Path]:
+    """The temporary files of :func:`write_whole` directly in a folder that no process has touched for an hour: theirs were killed."""
+    old = time.time() - 3600
+    return [file for file in folder.glob(".*.*-????????") if file.is_file() and file.stat().st_mtime < old]
 
 
 def check_path(text: str) -> None:

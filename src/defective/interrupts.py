@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from types import FrameType
 from typing import Any
 
@@ -28,15 +29,30 @@ def is_command() -> bool:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Inside, all signals that ask to stop raise ``KeyboardInterrupt``, so that locks and temporary files go; a second one ends at once."""
+    again: list[Timer] = []
+    hook = sys.unraisablehook
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         _handle(_leave)
+        again.append(Timer(0.01, os.kill, (os.getpid(), number)))
         raise KeyboardInterrupt
 
+    def unraisable(failure: "sys.UnraisableHookArgs") -> None:
+        """It came as an object was being removed, where Python keeps every exception to itself: it comes again."""
+        if failure.exc_type is KeyboardInterrupt:
+            _handle(interrupt)
+            again[-1].start()
+        else:
+            hook(failure)
+
     before = _handle(interrupt)
+    sys.unraisablehook = unraisable
     try:
         yield
     finally:
+        for timer in again:
+            timer.cancel()
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -1,9 +1,24 @@
 """Text from outside, such as names of files, as it can be shown and stored."""
 
+import codecs
 import re
 
 # Control characters, what turns the direction of writing, line separators, and halves of characters.
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+# Signs of tables and messages, for terminals that lack them.
+_PLAIN = {"–": "-", "−": "-", "×": "x", "∞": "inf", "σ": "sigma", "²": "2", "…": "...", "\N{NO-BREAK SPACE}": " "}
+# Name of the error handler for text output: signs become plain ones, other characters that the encoding lacks escapes.
+REPLACED = "defective.replaced"
+
+
+def _replaced(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in lacking), error.end
+
+
+codecs.register_error(REPLACED, _replaced)
 
 
 def as_text(name: str) -> str:

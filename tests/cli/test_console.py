@@ -30,3 +30,9 @@ def test_no_control_character_of_a_name_reaches_the_terminal(capsys):
 def test_json_is_one_document(capsys):
     print_json({"a": [1, None]})
     assert json.loads(capsys.readouterr().out) == {"a": [1, None]}
+
+
+def test_a_value_of_thousands_of_characters_is_shortened(capsys):
+    fail(f"{'9' * 5000} is too large: write less")
+    err = capsys.readouterr().err
+    assert len(err) < 1100 and err.startswith("error: 999") and err.endswith("999 is too large: write less\n")

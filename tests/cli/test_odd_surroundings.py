@@ -13,6 +13,7 @@ import pytest
 
 from defective.cli import main
 from defective.cli.console import prepared_output, print_json, print_table
+from defective.text import REPLACED
 
 # As Python names a file whose bytes are "r\xe9[x][b]:factory:|\x1b[31m\n" in Latin-1.
 NAME = "r\udce9[x][b]:factory:|\x1b[31m\n.safetensors"
@@ -46,7 +47,7 @@ def test_in_an_ascii_locale_without_a_home_at_width_0(odd):
     done = evaluate(odd, "--out", "out", **ASCII, HOME="/proc/x", COLUMNS="0")
     out, err = done.stdout.decode("ascii"), done.stderr.decode("ascii")
     assert done.returncode == 0, err
-    assert SHOWN in out and r"Black-box evaluation on data\xe9[x]" in out
+    assert SHOWN in out and "0.0 (" in out and "\\u" not in out and r"Black-box evaluation on data\xe9[x]" in out
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", out)
     warnings = [line for line in err.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 1 and "nothing is kept for the next command: /proc/x/" in warnings[0]
@@ -102,3 +103,9 @@ def test_the_work_goes_on_when_nobody_reads_its_progress(monkeypatch, capsys):
                 sys.stderr.write("50 %\n")
             print_table("Title", ("a",), [("done",)])
     assert "done" in capsys.readouterr().out
+
+
+def test_signs_that_an_encoding_lacks_are_plain_ones():
+    text = "−3.5 (12.1–∞) × σ² …\N{NO-BREAK SPACE}é\N{SNOWMAN}"
+    assert text.encode("ascii", REPLACED) == rb"-3.5 (12.1-inf) x sigma2 ... \xe9\u2603"
+    assert text.encode("utf-8", REPLACED) == text.encode()

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from defective.experiments.store import Store
+from effort import effort
 from runs import finish, plan_of
 
 PLAN = plan_of("table7", "figure5", "figure14")
@@ -49,7 +50,7 @@ def mutated(value, rng):
     return changed
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(effort(12, 300)))
 def test_commands_on_a_store_with_mutated_documents(filled, run, tmp_path, monkeypatch, seed):
     rng = random.Random(seed)
     monkeypatch.chdir(tmp_path)

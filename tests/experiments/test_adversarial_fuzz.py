@@ -12,8 +12,10 @@ from defective import InputError
 from defective.evaluation import generate, score
 from defective.experiments.adversarial_files import read_adversarial, write_adversarial
 from defective.files import read_tensors
+from effort import effort
 from evaluations import FGSM
 
+EXAMPLES = effort(300, 10_000)
 VALUES = [None, True, -1, 2**70, 0.5, "", "\ud800", "x" * 20_000, [], {}, {"seed": "0"}, {"defense": 1}, {"seed": -1}, [[]] * 9]
 TYPES = (torch.bool, torch.int8, torch.int32, torch.int64, torch.float16, torch.float32, torch.float64, torch.float8_e4m3fn)
 
@@ -47,7 +49,7 @@ def mutated(tensors, about, rng):
 def test_mutated_fields_and_tensors(source, made):
     rng, (tensors, about) = random.Random(0), read_tensors(made)
     refused = 0
-    for _ in range(300):
+    for _ in range(EXAMPLES):
         other, more = mutated(tensors, about, rng)
         with suppress(UnicodeEncodeError):
             save_file({name: tensor.clone() for name, tensor in other.items()}, made, {"defective": json.dumps(more)})
@@ -56,12 +58,12 @@ def test_mutated_fields_and_tensors(source, made):
         except InputError as error:
             refused += 1
             assert str(made) in str(error) and "\n" not in str(error)
-    assert 100 < refused < 300
+    assert EXAMPLES / 3 < refused < EXAMPLES
 
 
 def test_mutated_bytes(source, made):
     rng, whole = random.Random(0), made.read_bytes()
-    for _ in range(300):
+    for _ in range(EXAMPLES):
         spoilt = bytearray(whole)
         for _ in range(rng.choice([1, 3])):
             spoilt[rng.randrange(len(spoilt))] = rng.randrange(256)

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from defective import InputError, build, load, save
 from defective.files import read_tensors, write_tensors
+from effort import effort
 
 NUMBERS = [-1, 0, 1, 2, 10**6, 2**63, 10**400, 0.5, -0.0, 1e308, float("nan"), float("inf")]
 TEXTS = ["", "x" * 10_000, "\0", "vgg19", "blocks.0.norm1", "neuron", "\ud800", "[/b]"]
@@ -25,7 +26,7 @@ VALUES = st.one_of(
     ),
 )
 TYPES = [torch.bool, torch.int8, torch.int64, torch.float16, torch.float64, torch.float8_e4m3fn, torch.complex64]
-EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=effort(60, 5000), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from defective.tables import Table, format_table
-from defective.text import one_line, visible
+from defective.text import REPLACED, one_line, visible
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 DataOption = Annotated[
@@ -25,7 +25,7 @@ DataOption = Annotated[
 ]
 ImageSizeOption = Annotated[int | None, typer.Option(min=1, help="Scale and crop the images of a folder to this size.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the accelerator if there is one.")]
-StoreOption = Annotated[Path, typer.Option(help="Folder of results: nets, attacked images, measured numbers.")]
+StoreOption = Annotated[Path, typer.Option(help="Store: models, adversarial images and measured numbers.")]
 STORE = Path("runs/store")
 # What becomes of a corrupt result.
 LEFT_OUT = "left out; defective reproduce does the job again"
@@ -67,7 +67,7 @@ def prepared_output() -> Iterator[None]:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
         elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
             # A character that the terminal lacks must not cost the work behind the line.
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=REPLACED)
     for name in ("COLUMNS", "LINES"):
         size = os.environ.get(name, "")
         if not (size.isascii() and size.isdigit() and len(size) < 5 and int(size)):
@@ -129,4 +129,7 @@ def warn_corrupt(files: Sequence[Path], then: str) -> None:
 
 
 def _say(kind: str, message: object) -> None:
-    sys.stderr.write(f"{kind}: {one_line(' '.join(str(message).split()))}\n")
+    line = one_line(" ".join(str(message).split()))
+    # A value of thousands of characters, such as a number, must not hide what is wrong with it.
+    whole = line if len(line) <= 2000 else f"{line[:500]} ... {line[-500:]}"
+    sys.stderr.write(f"{kind}: {whole}\n")

@@ -12,7 +12,7 @@ from defective.tables import percent
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for nets, result and page.")] = Path("demo-output"),
+    out: Annotated[Path, typer.Option(help="Folder for models, result and page.")] = Path("demo-output"),
     seed: SeedOption = 0,
     device: DeviceOption = None,
     json: JsonOption = False,
@@ -29,7 +29,7 @@ def demo(
     rows = [
         (
             column,
-            *(percent(Rate.of(measured[net][column]["num_correct"], measured[net][column]["num_evaluated"])) for net in measured),
+            *(percent(Rate.of(row[column]["num_correct"], row[column]["num_evaluated"])) for row in measured.values()),
         )
         for column in COLUMNS
     ]

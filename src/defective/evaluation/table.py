@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from defective.evaluation.threat_model import MARKS
 from defective.statistics import Rate
 from defective.tables import Table, difference, format_table, number, percent
+from defective.text import one_line
 
 Document = dict[str, Any]
 
@@ -155,7 +156,7 @@ def _plot(document: Document) -> str:
         rate = cell["defense"]["paper"]
         label = f"{cell['target']}: {cell['attack'].partition(':')[0]} on {cell['source']}"
         lines.append(
-            f'<text x="294" y="{20 * y + 14}" text-anchor="end">{escape(label)}</text>'
+            f'<text x="294" y="{20 * y + 14}" text-anchor="end">{escape(one_line(label))}</text>'
             f'<rect x="300" y="{20 * y + 3}" width="{300 * rate["rate"]:.1f}" height="14" fill="#4477aa"/>'
             f'<path d="M{300 + 300 * rate["low"]:.1f} {20 * y + 10}H{300 + 300 * rate["high"]:.1f}" stroke="#222" stroke-width="2"/>'
         )

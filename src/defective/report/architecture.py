@@ -58,7 +58,7 @@ class Block:
     units: tuple[tuple[tuple[Layer, ...], int], ...]
 
 
-def blocks(net: nn.Module) -> list[Block]:
+def blocks(model: nn.Module) -> list[Block]:
     """The blocks of a built-in model, from one dry run.
 
     Example:
@@ -68,35 +68,35 @@ def blocks(net: nn.Module) -> list[Block]:
         (0, 'bottom', [(['3×3 conv, 4', 'norm', 'ReLU'], 2), (['2×2 max pool, /2'], 1)])
     """
     found = []
-    for number, inside in groupby(_layers(net), key=lambda layer: _block(layer.module)):
+    for number, inside in groupby(_layers(model), key=lambda layer: _block(layer.module)):
         alike: list[tuple[tuple[Layer, ...], int]] = []
         for unit in _units(list(inside)):
             if alike and [layer.look for layer in alike[-1][0]] == [layer.look for layer in unit]:
                 alike[-1] = unit, alike[-1][1] + 1
             else:
                 alike.append((unit, 1))
-        place = "bottom" if number in net.bottom else "top" if number in net.top else ""  # type: ignore[operator]
+        place = "bottom" if number in model.bottom else "top" if number in model.top else ""  # type: ignore[operator]
         found.append(Block(number, place, tuple(alike)))
     return found
 
 
-def _layers(net: nn.Module) -> list[Layer]:
+def _layers(model: nn.Module) -> list[Layer]:
     ran: list[Layer] = []
 
     def note(name: str) -> Any:
         return lambda module, inputs, output: ran.append(Layer(name, _text(module), tuple(output.shape[1:])))
 
-    gates = tuple(f"{name}." for name, module in net.named_modules() if isinstance(module, SqueezeExcite))
-    drawn = [(name, module) for name, module in net.named_modules() if _text(module) and not name.startswith(gates or "\0")]
+    gates = tuple(f"{name}." for name, module in model.named_modules() if isinstance(module, SqueezeExcite))
+    drawn = [(name, module) for name, module in model.named_modules() if _text(module) and not name.startswith(gates or "\0")]
     hooks = [module.register_forward_hook(note(name)) for name, module in drawn]
-    parameter = next(net.parameters())
+    parameter = next(model.parameters())
     try:
-        with evaluating(net), torch.no_grad():
-            net(torch.zeros(1, *cast("tuple[int, ...]", image_shape(net)), device=parameter.device, dtype=parameter.dtype))
+        with evaluating(model), torch.no_grad():
+            model(torch.zeros(1, *cast("tuple[int, ...]", image_shape(model)), device=parameter.device, dtype=parameter.dtype))
     finally:
         for hook in hooks:
             hook.remove()
-    for placement, sites in cast("dict[str, dict[int, tuple[str, ...]]]", net.mask_sites).items():
+    for placement, sites in cast("dict[str, dict[int, tuple[str, ...]]]", model.mask_sites).items():
         for site in (site for each in sites.values() for site in each):
             # What masks the output of a module masks that of the last layer in it.
             last = max(place for place, layer in enumerate(ran) if f"{layer.module}.".startswith(f"{site}."))

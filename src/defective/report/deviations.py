@@ -114,7 +114,7 @@ def _note(kind: str, plan: Plan, store: Store) -> str:
 
 
 def _training_images(plan: Plan, kind: str, store: Store) -> int | None:
-    """How many images the nets were trained on; None while none is trained."""
+    """How many images the models were trained on; None while none is trained."""
     jobs = (job for job in plan.jobs if isinstance(job, TrainJob) and job.data == plan.data[kind])
     counts = ((store.result(job) or {}).get("train_images") for job in jobs)
     return next((int(count) for count in counts if count), None)

@@ -1,4 +1,4 @@
-"""Figures that show no measured numbers: masks, shuffled patches, architectures; each from the library's own nets and functions."""
+"""Figures that show no measured numbers: masks, shuffled patches, architectures; each from the library's own models and functions."""
 
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ ARCHITECTURES = {
     "figure12": "vgg19",
     "figure13": "wrn32_4",
 }
-# The net of Figure 2, of the text's placement: after the activation, as Eq. 5.
+# The model of Figure 2, of the text's placement: after the activation, as Eq. 5.
 MASKED = "resnet18/0.5-bottom@text"
 GRIDS = (1, 2, 4, 8)
 FONT = 8.0
@@ -53,8 +53,8 @@ def architecture(name: str) -> "Figure":
     """A built-in model, at its full width, on images of 32 x 32 pixels."""
     # Sizes and names are all that is drawn, so no weight is ever made.
     with torch.device("meta"):
-        net = create_model(name)
-    return picture_of(blocks(net), (3, 32, 32))
+        model = create_model(name)
+    return picture_of(blocks(model), (3, 32, 32))
 
 
 def channels(count: int = 3) -> "Figure":
@@ -62,10 +62,10 @@ def channels(count: int = 3) -> "Figure":
     from matplotlib.figure import Figure
 
     image = shapes("test").x[0]
-    net = build(MASKED)
-    site = defects(net)[0].site
-    mask = mask_layers(net)[site].defect_mask[0]
-    active = site_outputs(net, [site], image.unsqueeze(0).float() / 255)[site][0, :count]
+    model = build(MASKED)
+    site = defects(model)[0].site
+    mask = mask_layers(model)[site].defect_mask[0]
+    active = site_outputs(model, [site], image.unsqueeze(0).float() / 255)[site][0, :count]
     # Neurons that are off for this image stay apart from dead ones, which are black.
     live = 0.4 + 0.6 * active / active.amax((1, 2), keepdim=True).clamp_min(1e-9)
     figure = Figure(figsize=(6.2, 3.35), layout="constrained")

@@ -106,13 +106,13 @@ def masks(plan: Plan, reader: ResultReader, *, count: int = 2) -> list[MaskPictu
         job for job in jobs if job.net.defects and job.net.pattern != "channel" and (reader.store.at(job) / "net").is_dir()
     ]
     for job in sorted(defective, key=lambda job: _SHOWN.index(str(job.net)) if str(job.net) in _SHOWN else len(_SHOWN)):
-        net = reader.read(name_of(job), partial(load, reader.store.at(job) / "net"))
-        if net is not None:
-            return _masks_of(job, net, count)
+        model = reader.read(name_of(job), partial(load, reader.store.at(job) / "net"))
+        if model is not None:
+            return _masks_of(job, model, count)
     return []
 
 
-def _masks_of(job: TrainJob, net: nn.Module, count: int) -> list[MaskPicture]:
+def _masks_of(job: TrainJob, model: nn.Module, count: int) -> list[MaskPicture]:
     return [
         MaskPicture(
             model=str(job.net),
@@ -120,9 +120,9 @@ def _masks_of(job: TrainJob, net: nn.Module, count: int) -> list[MaskPicture]:
             site=defect.site,
             live=defect.live,
             total=defect.total,
-            picture=mask_picture(mask_layers(net)[defect.site].defect_mask[0]),
+            picture=mask_picture(mask_layers(model)[defect.site].defect_mask[0]),
         )
-        for defect in defects(net)[:count]
+        for defect in defects(model)[:count]
     ]
 
 

@@ -47,14 +47,14 @@ def _size(cell: CellResult, unit: str) -> float:
 
 
 def _amounts(result: ExhibitResult, cell: CellResult) -> list[str]:
-    """What was less than in the paper for one number: the net, its training, the attack, the images."""
+    """What was less than in the paper for one number: the model, its training, the attack, the images."""
     ours = _measuring(result, cell)
     if ours is None:
         return [] if result.scale == "paper" else [f"{result.scale} scale instead of the paper's"]
     data = result.data
     printed = _planned(result, cell, "paper", {kind: kind for kind in data}, {kind: KINDS[kind] for kind in data})[0]
-    (net, *others), (theirs, *_) = trained_models(ours), trained_models(printed)
-    width, epochs = net.recipe.width_mult, net.recipe.trained_epochs
+    (model, *others), (theirs, *_) = trained_models(ours), trained_models(printed)
+    width, epochs = model.recipe.width_mult, model.recipe.trained_epochs
     found = []
     if width != theirs.recipe.width_mult:
         found.append(f"{'a quarter' if width == 0.25 else f'{width:g}'} of the width")
@@ -96,7 +96,7 @@ def _planned(
 
 
 def _settings(job: Job) -> dict[str, float]:
-    """The numbers of an attack, or how sure nets are of the images that are shuffled."""
+    """The numbers of an attack, or how sure models are of the images that are shuffled."""
     match job:
         case ScoreJob():
             return _settings(job.adversarial)

@@ -182,7 +182,7 @@ def _training(result: ExhibitResult, store: Store) -> "Figure | None":
 
 
 def _histories(result: ExhibitResult, store: Store, column: str) -> Iterator[tuple[str, str, list[dict[str, float]]]]:
-    """Colour, label and epochs of each trained net of a column."""
+    """Colour, label and epochs of each trained model of a column."""
     colours = dict(zip((row.name for row in result.rows), cycle(COLOURS), strict=False))
     labels = {row.name: row.label for row in result.rows}
     for cell in result.cells:

@@ -12,7 +12,7 @@ from defective._version import __version__
 from defective.errors import InputError
 from defective.experiments.plan import read_plan
 from defective.experiments.store import Store
-from defective.files import check_folder, write_whole
+from defective.files import check_folder, left_behind, write_whole
 from defective.paper import EXHIBITS
 from defective.progress import progress_bar
 from defective.report import drawings, galleries, plots
@@ -130,13 +130,18 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
 
 
 def _remove_others(out: Path, files: list[Path]) -> None:
-    """Remove what an earlier report in the same folder had and this one has not, by the list that each leaves there."""
+    """Remove what an earlier report in the same folder had and this one has not, by the list that each leaves there, and what it left.
+
+    Nothing else: the folder may hold files of the user.
+    """
     listed = out / "files.json"
     made = sorted(file.relative_to(out).as_posix() for file in files)
     with suppress(OSError, ValueError, TypeError):
         for name in set(json.loads(listed.read_text(encoding="utf-8"))) - set(made):
             if re.fullmatch(r"(tables|figures)/[\w.-]+", name):
                 (out / name).unlink(missing_ok=True)
+    for file in (file for folder in (out, out / "tables", out / "figures") for file in left_behind(folder)):
+        file.unlink(missing_ok=True)
     write_whole(listed, lambda temporary: temporary.write_text(json.dumps(made, indent=1), encoding="utf-8"))
 
 

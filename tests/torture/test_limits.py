@@ -1,0 +1,140 @@
+"""A full disk, a read-only one, too little memory, a report that is killed: one line, nothing lost, equal bytes at the end."""
+
+import hashlib
+import random
+import resource
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import pytest
+
+from effort import effort
+from runs import few, held
+from whole_runs import begin, command_in_process, end, numbers
+
+pytestmark = pytest.mark.slow
+REPORT = [sys.executable, "-m", "defective", "report"]
+# Limits memory after all is loaded, to so many bytes more than that took.
+LIMITED = """
+import resource, sys
+from defective.cli import main
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv.pop(1)),) * 2)
+sys.exit(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return few(tmp_path_factory.mktemp("limits") / "few")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(images, tmp_path_factory):
+    store = tmp_path_factory.mktemp("undisturbed") / "store"
+    made = end(begin(store, images))
+    return store, held(store), numbers(made)
+
+
+@pytest.fixture
+def chance():
+    seed = secrets.randbelow(10_000)
+    print("seed", seed)
+    return random.Random(seed)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Makes ``tmp_path / "disk"`` a file system of so many bytes, or a read-only one, where the user may mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = []
+
+    def mount(options):
+        again = "remount," if mounted else ""
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", again + options, "none", place], capture_output=True)
+        mounted.extend([True] * (done.returncode == 0))
+        return done.returncode == 0
+
+    yield place, mount
+    if mounted:
+        subprocess.run(["umount", place], check=True)
+
+
+def ended_in_one_line(process, *words):
+    _, err = process.communicate()
+    assert process.returncode in (0, 1, 2) and "Traceback" not in err, err
+    if process.returncode == 2:
+        line = err.splitlines()[-1]
+        assert err.count("error: ") == 1 and line.startswith("error: ") and any(word in line for word in words), err
+    return process.returncode
+
+
+def ends_as_undisturbed(store, images, undisturbed):
+    made = end(begin(store, images))
+    assert made["jobs"]["finished"] == 16 and numbers(made) == undisturbed[2] and held(store) == undisturbed[1]
+
+
+@pytest.mark.parametrize("attempt", range(effort(1, 25)))
+def test_a_full_disk(images, undisturbed, disk, chance, record_property, attempt):
+    place, mount = disk
+    size = sum(file.stat().st_size for file in undisturbed[0].rglob("*"))
+    if mount(f"size={chance.randrange(64_000, size)}"):
+        process = begin(place / "store", images)
+    else:
+        limit = chance.randrange(10_000, 200_000)
+        process = begin(place / "store", images, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    code = ended_in_one_line(process, "No space left on device", "File too large")
+    record_property(f"runs on a disk that is too small, ended with {code}", 1)
+    mount("size=1g")
+    ends_as_undisturbed(place / "store", images, undisturbed)
+
+
+def test_a_disk_that_can_only_be_read(images, undisturbed, disk):
+    place, mount = disk
+    if not mount("size=1g"):
+        pytest.skip("this user may mount nothing")
+    subprocess.run(["cp", "-r", undisturbed[0], place / "store"], check=True)
+    mount("ro")
+    assert ended_in_one_line(begin(place / "store", images), f"{place / 'store'}") == 2
+    page = place.parent / "page"
+    process = command_in_process([*REPORT, "--store", str(place / "store"), "--out", str(page)], place.parent)
+    assert ended_in_one_line(process) == 0 and (page / "index.html").exists()
+
+
+@pytest.mark.parametrize("attempt", range(effort(1, 25)))
+def test_too_little_memory(images, undisturbed, tmp_path, chance, record_property, attempt):
+    more = chance.randrange(1_000_000, 200_000_000)
+    options = ["reproduce", "table9", "--data", f"folder:{images}", "--store", str(tmp_path / "store"), "--device", "cpu"]
+    process = command_in_process([sys.executable, "-c", LIMITED, str(more), *options], tmp_path / "cache")
+    code = ended_in_one_line(process, "memory")
+    record_property(f"runs with too little memory, ended with {code}", 1)
+    ends_as_undisturbed(tmp_path / "store", images, undisturbed)
+
+
+def tree(folder):
+    """The files, but for what was being written as it was killed."""
+    files = [file for file in folder.rglob("[!.]*") if file.is_file()]
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def test_a_report_that_is_killed(undisturbed, tmp_path, chance, record_property):
+    def report(out):
+        return command_in_process([*REPORT, "--store", str(undisturbed[0]), "--out", str(out)], tmp_path)
+
+    started = time.monotonic()
+    assert ended_in_one_line(report(tmp_path / "whole")) == 0
+    took = time.monotonic() - started
+    for _ in range(effort(1, 25)):
+        process = report(tmp_path / "killed")
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(took / 2, took))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        record_property("reports that were killed", 1)
+    assert ended_in_one_line(report(tmp_path / "killed")) == 0
+    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
