@@ -47,7 +47,7 @@ def test_any_text_is_a_name_or_refused_in_one_line(parse, texts, record_property
             spec = parse(text)
         except InputError as error:
             read.append(False)
-            assert "\n" not in str(error) and len(str(error)) < 3000
+            assert "\n" not in str(error)
             return
         read.append(True)
         assert parse(str(spec)) == spec and str(parse(str(spec))) == str(spec)

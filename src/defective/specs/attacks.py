@@ -8,6 +8,7 @@ from pydantic import model_validator
 from defective.errors import InputError
 from defective.specs.spec import Spec
 from defective.specs.versions import ATTACK_VERSIONS
+from defective.text import visible
 
 Number = int | float
 
@@ -112,7 +113,7 @@ def _parse_number(text: str, key: str, value: str) -> Number:
     except (ValueError, ZeroDivisionError):
         number = math.nan
     if not math.isfinite(number):
-        raise InputError(f"attack {text[:80]!r}: {key[:80]}={value[:80]!r} is not a number or fraction such as 16/255")
+        raise InputError(f"attack {text[:80]!r}: {visible(key[:80])}={value[:80]!r} is not a number or fraction such as 16/255")
     return int(number) if key in (*_COUNTS, "random_start", "directions") and number.is_integer() else number
 
 
