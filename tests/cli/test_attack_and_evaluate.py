@@ -91,19 +91,6 @@ def test_crafted_sets_of_one_label_have_rows_of_their_own(place, run, tmp_path):
     assert sources(files[2], more=again) == [("own_nets:bright (more.safetensors)", 3), ("own_nets:bright", 4)]
 
 
-def test_evaluate_attacks_each_model_on_itself_once(place, run):
-    common = f"evaluate plain.safetensors own_nets:bright --data folder:data --attack {FGSM} --parts transfer,white-box"
-    cells = parse(run(f"{common} --json"))["cells"]
-    own = [cell for cell in cells if cell["threat_model"] == "white-box"]
-    assert all((cell["target"] == cell["source"]) for cell in own)
-    attacks = [cell["attack"] for cell in own if cell["target"] == "own_nets:bright"]
-    assert sorted(attacks) == sorted([FGSM, *map(str, evaluation.WHITE_BOX)]) and len(own) == 2 * len(attacks)
-    rows = {row[0]: row[1:] for row in table(run(common))}
-    for cell in own:
-        column = ["plain.safetensors", "own_nets:bright"].index(cell["target"])
-        assert rows[f"white-box: {cell['attack'].replace(',', ', ')}"][column] == shown(cell["defense"]["target-correct"])
-
-
 @pytest.mark.parametrize(("net", "code"), [("bright", 0), ("blunt", 1), ("detached", 1)])
 def test_a_failed_check_is_named_and_is_1(place, run, tmp_path, net, code):
     command = f"evaluate own_nets:{net} --data folder:data --parts checks --check-samples 6 --out {tmp_path}"
@@ -120,20 +107,6 @@ def test_a_failed_check_is_named_and_is_1(place, run, tmp_path, net, code):
     assert out.count("fails the sanity check") == len(failed)
     for each in failed:
         assert f"own_nets:{net} fails the sanity check that {each['tests']}: {each['measured']}" in out
-
-
-def test_a_net_that_is_never_right_is_said_and_left_out(place, run):
-    options = f"--source own_nets:cautious --data folder:data --attack {FGSM} {ALL_PARTS}"
-    said = run(f"evaluate own_nets:bright own_nets:always_wrong {options}")
-    assert said.code == 0
-    reason = "classifies no image of data correctly, so that there is none to attack"
-    assert f"own_nets:always_wrong {reason}" in " ".join(said.out.split())
-    document = parse(run(f"evaluate own_nets:bright own_nets:always_wrong {options} --json"))
-    assert document["skipped"] == {"own_nets:always_wrong": reason}
-    alone = parse(run(f"evaluate own_nets:bright {options} --json"))
-    assert [cell for cell in document["cells"] if cell["target"] == "own_nets:bright"] == alone["cells"]
-    for part in ("decision", "noise", "shuffle", "checks"):
-        assert document[part] == alone[part]
 
 
 def test_several_nets_joined_are_one_source(place, run, tmp_path):
@@ -202,15 +175,6 @@ def test_images_made_on_a_model_are_no_transfer_to_it(place, run, tmp_path):
         ("plain.safetensors", "white-box"),
         ("bottom.safetensors", "black-box"),
     ]
-
-
-def test_evaluate_does_nothing_twice(place, run, cache, monkeypatch):
-    command = f"evaluate own_nets:bright own_nets:cautious --data folder:data --attack {FGSM} {ALL_PARTS} --json"
-    document = parse(run(command))
-    written = {file: file.stat().st_mtime_ns for file in (cache / "store" / "chunks").rglob("*") if file.is_file()}
-    monkeypatch.setattr("defective.evaluation.adversarial.from_spec", lambda *_, **__: pytest.fail("attacked again"))
-    assert parse(run(command)) == document
-    assert {file: file.stat().st_mtime_ns for file in (cache / "store" / "chunks").rglob("*") if file.is_file()} == written
 
 
 def test_a_mistake_leaves_the_finished_work_alone(place, run, cache, tmp_path):

@@ -75,14 +75,6 @@ def test_each_piece_draws_numbers_of_its_own(net, monkeypatch):
     assert not torch.equal(x_adv[0], x_adv[1])
 
 
-def test_images_come_in_pieces_and_batches(source, monkeypatch):
-    monkeypatch.setattr(adversarial, "CHUNK", 10)
-    attack = Counted()
-    made = generate(source, own(attack), samples=25, batch_size=4)
-    assert attack.calls == [4, 4, 2, 4, 4, 2, 4, 1]
-    assert torch.equal(made.x_adv, generate(source, FGSM, samples=25).x_adv)
-
-
 def test_fewer_images_are_the_first_of_more(net, tmp_path, monkeypatch):
     monkeypatch.setattr(adversarial, "CHUNK", 5)
     source, attack = EvaluatedModel.of("source", net, level_set(net), stored(tmp_path)), Counted()
@@ -93,8 +85,7 @@ def test_fewer_images_are_the_first_of_more(net, tmp_path, monkeypatch):
         assert torch.equal(getattr(more, name)[:10], getattr(none, name))
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
-@pytest.mark.parametrize("stop_at", [1, 2, 3, 4])
+@pytest.mark.parametrize(("stop_at", "error"), [(1, KeyboardInterrupt), (3, ZeroDivisionError)])
 def test_crafting_goes_on_where_it_stopped(net, tmp_path, monkeypatch, stop_at, error):
     monkeypatch.setattr(adversarial, "CHUNK", 10)
     undisturbed = generate(EvaluatedModel.of("source", net, level_set(net)), own(Counted()), samples=35, rounded=False)
@@ -196,10 +187,9 @@ def test_any_number_is_a_radius(net, tmp_path, eps, kept):
     generate(EvaluatedModel.of("source", net, level_set(net), stored(tmp_path)), attack, samples=5)
 
 
-@pytest.mark.parametrize("eps", [16, -0.1, float("nan")])
-def test_a_radius_in_levels_is_refused(eps):
+def test_a_radius_in_levels_is_refused():
     with pytest.raises(InputError, match="16/255, not 16"):
-        own(fgsm, eps=eps)
+        own(fgsm, eps=16)
 
 
 def in_place(model, x, y):
@@ -221,33 +211,3 @@ def test_an_attack_that_breaks_its_word_is_refused_by_name(source, case):
     attack, said = BROKEN[case]
     with pytest.raises(InputError, match=f"^mine on source: {said}"):
         generate(source, own(attack, eps=EPS), samples=6)
-
-
-def test_an_attack_cannot_change_the_images_it_is_given(net):
-    x = torch.full((4, 2, 4, 4), 0.5)
-    data = ImageSet("floats", "test", x, net(x).argmax(1), ("a", "b"))
-    source = EvaluatedModel.of("source", net, data)
-    made = generate(source, own(in_place, eps=0.2), samples=4, rounded=False)
-    assert (data.x == 0.5).all() and (made.x == 0.5).all()
-    assert made.changes()["linf_max"] == pytest.approx(0.1)
-
-
-def test_its_own_errors_are_not_hidden(source):
-    with pytest.raises(ZeroDivisionError):
-        generate(source, own(Counted(1, ZeroDivisionError)), samples=5)
-
-
-class Detached(nn.Module):
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-
-    def forward(self, x):
-        return self.net(x).detach()
-
-
-def test_a_source_without_a_gradient_is_named(net):
-    source = EvaluatedModel.of("numb", Detached(net), level_set(net))
-    with pytest.raises(InputError, match=r"^fgsm:eps=8/255 on numb: the model's logits have no gradient"):
-        generate(source, FGSM, samples=5)
-    assert len(generate(source, AttackSpec.parse("noise"), samples=5).y) == 5

@@ -60,13 +60,6 @@ def test_an_attack_named_twice_is_made_once(data):
     assert len(cells(found)) == len(set(cells(found))) == 2 + len(OWN) + 1
 
 
-def test_a_net_under_two_names_is_in_the_table_under_both(data):
-    net = plane()
-    found = evaluate({"a": net, "b": net}, data, sources={"c": net}, attacks=[FGSM], parts=TRANSFER, samples=5)
-    assert cells(found) == [("a", "c", str(FGSM), "white-box"), ("b", "c", str(FGSM), "white-box")]
-    assert found.accuracies.keys() == {"a", "b"}
-
-
 def test_outcomes_are_those_of_the_nets(data):
     targets = {"one": plane(1), "other": plane(2)}
     found = evaluate(targets, data, sources={"source": plane()}, attacks=[FGSM], parts=TRANSFER, samples=30, seed=4)
