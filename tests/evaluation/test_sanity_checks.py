@@ -224,12 +224,12 @@ def test_a_ladder_fails_beyond_chance_at_any_rung(rungs, verdict):
 def test_a_gradient_for_99_of_100_is_enough(usable, verdict):
     norm = torch.ones(200)
     norm[usable:] = torch.tensor([0.0, torch.nan, torch.inf])[torch.arange(200 - usable) % 3]
-    assert sanity_checks._gradient({"norm": norm}).verdict == verdict
+    assert sanity_checks._gradient(norm).verdict == verdict
 
 
 @pytest.mark.parametrize(("falls", "verdict"), [(100, "passed"), (86, "passed"), (80, "failed")])
 def test_nine_of_ten_must_fall_up_to_chance(falls, verdict):
-    assert sanity_checks._surface({"falls": right(falls)}).verdict == verdict
+    assert sanity_checks._surface(right(falls)).verdict == verdict
 
 
 # --- chunks ---

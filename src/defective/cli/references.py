@@ -24,12 +24,8 @@ from defective.training.checkpoint import load
 def open_models(groups: Sequence[Sequence[str]], device: str | None) -> list[dict[str, nn.Module]]:
     """Open checkpoints, folders of ``defective train`` and ``module:factory`` references, on one device.
 
-    Args:
-        groups: References; one that is in several groups is opened once and has the same name in all.
-        device: Torch device name.
-
-    Returns:
-        For each group, name to model. A name is the last part of the reference, or all of it where that would not tell two apart.
+    For each group name to model: the last part of the reference, or all of it where that would not tell two apart. A reference in
+    several groups is opened once and has the same name in all.
 
     Raises:
         InputError: If a reference cannot be opened or is twice in a group.
