@@ -52,35 +52,6 @@ def test_a_full_disk_leaves_the_finished_file_as_it_was(place, tmp_path, run, mo
     assert {path for path in tmp_path.iterdir() if path.is_file()} == {made, other}
 
 
-def test_a_full_disk_ends_an_evaluation_and_keeps_its_pieces(place, cache, run, monkeypatch):
-    command = "evaluate own_nets:bright own_nets:cautious --data folder:data --parts transfer,checks --check-samples 4"
-    written = files.save_file
-
-    def save_file(tensors, path, metadata):
-        if len(kept()) == 5:
-            path.write_bytes(b"half of it")
-            raise FULL[0]
-        written(tensors, path, metadata)
-
-    def kept():
-        return {
-            file: file.stat().st_mtime_ns
-            for file in (cache / "store" / "chunks").rglob("*")
-            if file.is_file() and file.name[0] != "."
-        }
-
-    monkeypatch.setattr(files, "save_file", save_file)
-    code, out, err = run(command)
-    assert (code, out) == (2, "")
-    line = err.splitlines()[-1]
-    assert line.startswith(f"error: {cache / 'store' / 'chunks'}") and line.endswith(FULL_LINE) and err.count("error: ") == 1
-    before = kept()
-    assert len(before) == 5 and not [file for file in cache.rglob(".*") if file.is_file()]
-    monkeypatch.setattr(files, "save_file", written)
-    assert run(command).code == 0
-    assert before.items() <= kept().items()
-
-
 # Dies by its own hand at its n-th call, as by a power cut.
 MORTAL = """
 import os, signal
@@ -157,16 +128,6 @@ def test_too_little_memory_is_one_line_that_says_what_helps(place, run, monkeypa
     assert (code, out) == (2, "")
     line = err.splitlines()[-1]
     assert line.startswith("error: out of memory") and "lower --batch-size" in line and err.count("error: ") == 1
-
-
-def test_a_stop_by_the_user_is_one_line_and_130(run, monkeypatch):
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("defective.cli.nets.list_models", stop)
-    code, out, err = run("models")
-    assert (code, out) == (130, "")
-    assert err.startswith("error: interrupted") and err.count("\n") == 1
 
 
 def test_a_missing_right_names_the_file(run, monkeypatch):

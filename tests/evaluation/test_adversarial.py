@@ -9,7 +9,7 @@ from defective import AttackSpec, InputError
 from defective.attacks import fgsm
 from defective.data import ImageSet
 from defective.evaluation import EvaluatedModel, adversarial, generate
-from evaluations import EPS, FGSM, Counted, assert_equal, own, stored
+from evaluations import EPS, FGSM, Around, Counted, assert_equal, own, stored
 from problems import best_linear_attack, level_set, plane
 
 
@@ -43,21 +43,12 @@ RANDOM = (
 )
 
 
-class Wavy(nn.Module):
-    """A net whose gradient turns from place to place."""
-
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-
-    def forward(self, x):
-        return self.net((20 * x).sin())
-
-
 @pytest.mark.parametrize("text", RANDOM)
 def test_random_attacks_do_not_feel_the_batch_size_but_the_seed(net, monkeypatch, text):
     monkeypatch.setattr(adversarial, "CHUNK", 16)
-    source = EvaluatedModel.of("source", Wavy(net), level_set(Wavy(net)))
+    # A gradient that turns from place to place.
+    wavy = Around(net, before=lambda x: (20 * x).sin())
+    source = EvaluatedModel.of("source", wavy, level_set(wavy))
     whole, *others = (generate(source, AttackSpec.parse(text), samples=20, batch_size=size) for size in (250, 16, 5, 1))
     for other in others:
         assert_equal(whole, other)
@@ -83,19 +74,6 @@ def test_fewer_images_are_the_first_of_more(net, tmp_path, monkeypatch):
     for name in ("x_adv", "predicted", "index"):
         assert torch.equal(getattr(more, name)[:5], getattr(few, name))
         assert torch.equal(getattr(more, name)[:10], getattr(none, name))
-
-
-@pytest.mark.parametrize(("stop_at", "error"), [(1, KeyboardInterrupt), (3, ZeroDivisionError)])
-def test_crafting_goes_on_where_it_stopped(net, tmp_path, monkeypatch, stop_at, error):
-    monkeypatch.setattr(adversarial, "CHUNK", 10)
-    undisturbed = generate(EvaluatedModel.of("source", net, level_set(net)), own(Counted()), samples=35, rounded=False)
-    source, broken, attack = EvaluatedModel.of("source", net, level_set(net), stored(tmp_path)), Counted(stop_at, error), Counted()
-    with pytest.raises(error):
-        generate(source, own(broken), samples=35, rounded=False)
-    made = generate(source, own(attack), samples=35, rounded=False)
-    assert broken.calls == [10, 10, 10, 5][:stop_at]
-    assert attack.calls == [10, 10, 10, 5][stop_at - 1 :]
-    assert_equal(made, undisturbed)
 
 
 CHANGES = {

@@ -7,9 +7,8 @@ from torch import nn
 from defective import AttackSpec
 from defective.attacks import boundary_details, boundary_score
 from defective.data import ImageSet
-from defective.evaluation import EvaluatedModel, decide, decision
+from defective.evaluation import EvaluatedModel, decide
 from defective.masks import named_generator
-from evaluations import stored
 from problems import level_set, plane
 
 
@@ -92,30 +91,3 @@ def test_a_model_that_noise_never_fools_has_no_score():
         "without_start": 2,
         "median_queries": 0,
     }
-
-
-def test_a_walk_goes_on_where_it_stopped(judged, tmp_path, monkeypatch):
-    # All in one piece: the size of a piece changes nothing.
-    whole = decide(judged[0], spec(20), samples=6)
-    monkeypatch.setattr(decision, "CHUNK", 4)
-    subject = EvaluatedModel.of("plane", judged[0].model, judged[0].data, stored(tmp_path))
-    walks = []
-
-    def counted(model, x, y, **options):
-        walks.append(len(x))
-        if len(walks) == 2:
-            raise KeyboardInterrupt
-        return boundary_details(model, x, y, **options)
-
-    monkeypatch.setattr(decision, "boundary_details", counted)
-    with pytest.raises(KeyboardInterrupt):
-        decide(subject, spec(20), samples=6)
-    found = decide(subject, spec(20), samples=6)
-    assert walks == [4, 2, 2]
-    assert torch.equal(found.squared, whole.squared) and torch.equal(found.queries, whole.queries)
-    # Fewer images of the same order: those walks are done too. Other numbers are other walks.
-    decide(subject, spec(20), samples=4)
-    assert len(walks) == 3
-    decide(subject, spec(21), samples=4)
-    decide(subject, spec(20), samples=4, seed=1)
-    assert walks[3:] == [4, 4]

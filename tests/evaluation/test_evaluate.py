@@ -87,13 +87,6 @@ def test_sets_that_were_crafted_before_are_scored_first_whatever_the_parts(data)
     assert found.outcomes[0].adversarial is made
 
 
-def test_images_may_be_kept_as_floats(data):
-    for rounded in (True, False):
-        found = evaluate({"a": plane()}, data, sources={"b": plane(1)}, attacks=[FGSM], parts=TRANSFER, samples=5, rounded=rounded)
-        assert found.outcomes[0].adversarial.x_adv.is_floating_point() is not rounded
-        assert found.as_dict()["cells"][0]["rounded"] is rounded
-
-
 def test_every_further_model_is_compared_with_the_first_on_the_same_images(data):
     targets = {name: plane(number) for number, name in enumerate(("first", "second", "third"))}
     found = evaluate(targets, data, sources={"s": plane(3), "t": plane(4)}, attacks=[FGSM], parts=TRANSFER, samples=40)

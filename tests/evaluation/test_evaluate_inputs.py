@@ -3,18 +3,18 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from defective import InputError, build
+from defective import AttackSpec, InputError, attacks, build
 from defective.attacks import fgsm
 from defective.data import ImageSet
 from defective.evaluation import (
     CustomAttack,
     LogitsAdapter,
+    accuracy,
     evaluate,
 )
-from evaluations import FGSM, PGD, SMALL, TRANSFER, cells, plain
+from evaluations import FGSM, PGD, SMALL, TRANSFER, Around, cells, plain
 from problems import linear_net, plane
 
 MISTAKES = {
@@ -111,24 +111,15 @@ def test_a_callable_is_an_attack(data):
         evaluate({"a": plane()}, data, attacks=[mine], **options)
 
 
-class Wrapped(nn.Module):
-    def __init__(self, net, wrap):
-        super().__init__()
-        self.net, self.wrap = net, wrap
-
-    def forward(self, x):
-        return self.wrap(self.net(x))
-
-
 @dataclass
 class Output:
     logits: torch.Tensor
 
 
 OUTPUTS = {
-    "dict": lambda net: Wrapped(net, lambda z: {"loss": None, "logits": z}),
-    "dataclass": lambda net: Wrapped(net, Output),
-    "adapter": lambda net: LogitsAdapter(Wrapped(net, lambda z: (None, z)), lambda output: output[1]),
+    "dict": lambda net: Around(net, after=lambda z, x: {"loss": None, "logits": z}),
+    "dataclass": lambda net: Around(net, after=lambda z, x: Output(z)),
+    "adapter": lambda net: LogitsAdapter(Around(net, after=lambda z, x: (None, z)), lambda output: output[1]),
 }
 
 
@@ -146,7 +137,7 @@ def test_any_other_output_is_refused_with_the_way_out(data):
     with pytest.raises(
         InputError, match=r"^a: the model returned tuple for 8 images, .*LogitsAdapter\(model, lambda output: output\[0\]\)"
     ):
-        evaluate({"a": Wrapped(plane(), lambda z: (z, z))}, data)
+        evaluate({"a": Around(plane(), after=lambda z, x: (z, z))}, data)
 
 
 def test_progress_is_shown_by_what_the_caller_passes(data):
@@ -166,3 +157,46 @@ def test_progress_is_shown_by_what_the_caller_passes(data):
     assert ["fgsm:eps=8/255 on s", 9, "images", 9] in shown
     other = evaluate({"a": plane()}, data, progress=False, **options)
     assert plain(one) == plain(other)
+
+
+HUGE = [10**400, 10**5000, float("nan"), float("inf"), -1]
+
+
+@pytest.mark.parametrize("number", HUGE, ids=["400 digits", "5000 digits", "nan", "inf", "-1"])
+def test_numbers_that_no_attack_can_take_are_refused_in_one_short_line(data, number):
+    model, x, y, eps = plane(), data.x / 255, data.y, {"eps": 0.1}
+    calls = [
+        lambda: attacks.fgsm(model, x, y, eps=number),
+        lambda: attacks.pgd(model, x, y, **eps, step_size=0.1, steps=number),
+        lambda: attacks.mifgsm(model, x, y, **eps, step_size=0.1, steps=1, decay=number),
+        lambda: attacks.cw(model, x, y, confidence=number),
+        lambda: attacks.cw(model, x, y, lr=number),
+        lambda: attacks.boundary(model, x, y, steps=number),
+        lambda: attacks.gaussian_noise(x, sigma=number),
+        lambda: AttackSpec.make(name="fgsm", parameters={"eps": number}),
+        lambda: CustomAttack("own", attacks.fgsm, number),
+    ]
+    for call in calls:
+        with pytest.raises(InputError) as caught:
+            call()
+        assert len(str(caught.value)) < 150
+
+
+def test_attacks_of_one_name_are_refused(data):
+    with pytest.raises(InputError, match="two attacks are called '<lambda>'"):
+        evaluate({"n": plane()}, data, attacks=[lambda m, x, y: x, lambda m, x, y: 1 - x])
+
+
+def test_lspga_that_no_model_can_take_is_refused_before_data_is_read():
+    with pytest.raises(InputError, match=r"lspga is for thermometer models .*, n has no encoder"):
+        evaluate({"n": plane()}, object(), attacks=["lspga"])
+
+
+def test_labels_and_images_of_other_kinds_are_refused(data):
+    model, x = plane(), data.x[:20] / 255
+    for labels, said in (([0] * 20, "labels are list"), (torch.full((20,), 4), r"labels lie in \[4, 4\] but the model knows 2")):
+        with pytest.raises(InputError, match=said):
+            evaluate({"n": model}, (x, labels), parts=("noise",))
+    for images in (x.to(torch.float8_e4m3fn), x.to("meta"), x.to_sparse(), x.to(torch.complex64)):
+        with pytest.raises(InputError, match=r"^images are"):
+            accuracy(model, images, torch.zeros(20, dtype=torch.long))

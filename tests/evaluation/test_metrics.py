@@ -5,39 +5,22 @@ from torch import nn
 from defective import InputError
 from defective.data import ImageSet
 from defective.evaluation import CustomAttack, EvaluatedModel, accuracy, defense_rate, generate, score
-
-
-class Answers(nn.Module):
-    """Says the class whose number is the first pixel in levels of 255."""
-
-    def __init__(self, classes=10):
-        super().__init__()
-        self.classes = classes
-
-    def forward(self, x):
-        label = (x[:, 0, 0, 0] * 255).round().long().clamp(max=self.classes - 1)
-        return nn.functional.one_hot(label, self.classes).float()
-
-
-def images(labels):
-    x = torch.zeros(len(labels), 1, 2, 2, dtype=torch.uint8)
-    x[:, 0, 0, 0] = torch.tensor(labels, dtype=torch.uint8)
-    return x
+from evaluations import Answers, images
 
 
 def test_accuracy_counts():
-    rate = accuracy(Answers(), images([0, 1, 2, 3]), torch.tensor([0, 1, 2, 9]))
+    rate = accuracy(Answers(), images(0, 1, 2, 3), torch.tensor([0, 1, 2, 9]))
     assert (float(rate), rate.num_correct, rate.num_evaluated) == (0.75, 3, 4)
 
 
 def test_float_and_uint8_images_and_any_batch_size_agree():
-    x, y = images(list(range(10)) * 3), torch.arange(30) % 10
+    x, y = images(*range(10), *range(10), *range(10)), torch.arange(30) % 10
     assert accuracy(Answers(), x, y) == accuracy(Answers(), x.float() / 255, y, batch_size=7) == 1
 
 
 def test_defense_rate_counts_what_the_paper_counts():
     y = torch.tensor([0, 1, 2, 3, 4])
-    clean, attacked = images([0, 1, 2, 3, 9]), images([0, 5, 2, 6, 4])
+    clean, attacked = images(0, 1, 2, 3, 9), images(0, 5, 2, 6, 4)
     fooled = torch.tensor([True, True, False, True, True])
     rate = defense_rate(Answers(), clean, y, attacked, fooled=fooled)
     # Right before: 0-3. Source fooled among them: 0, 1, 3. Still right: 0.
@@ -45,12 +28,12 @@ def test_defense_rate_counts_what_the_paper_counts():
     everything = defense_rate(Answers(), clean, y, attacked)
     assert (everything.num_correct, everything.num_evaluated) == (2, 4)
     with pytest.raises(InputError, match="no image is eligible"):
-        defense_rate(Answers(), images([5, 5]), y[:2], images([0, 1]))
+        defense_rate(Answers(), images(5, 5), y[:2], images(0, 1))
 
 
 def test_denominators_have_names():
     y = torch.tensor([0, 1, 2, 3])
-    source = EvaluatedModel.of("source", Answers(), ImageSet("images", "test", images([0, 1, 2, 9]), y, tuple("0123456789")))
+    source = EvaluatedModel.of("source", Answers(), ImageSet("images", "test", images(0, 1, 2, 9), y, tuple("0123456789")))
     made = generate(source, CustomAttack("attack", lambda m, x, y: (x + 1 / 255).clamp(0, 1)), index=torch.arange(4))
     assert made.predicted.tolist() == [1, 2, 3, 9] and made.fooled.all()
     outcome = score(source, made)
@@ -73,10 +56,10 @@ BAD = {
 def test_models_that_cannot_be_scored(case):
     model, said = BAD[case]
     with pytest.raises(InputError, match=said):
-        accuracy(model, images([0, 1]), torch.tensor([0, 9]))
+        accuracy(model, images(0, 1), torch.tensor([0, 9]))
 
 
 @pytest.mark.parametrize("labels", [torch.tensor([0]), torch.tensor([0.0, 1.0]), torch.tensor([True, False])])
 def test_labels_that_do_not_fit(labels):
     with pytest.raises(InputError, match="labels"):
-        accuracy(Answers(), images([0, 1]), labels)
+        accuracy(Answers(), images(0, 1), labels)

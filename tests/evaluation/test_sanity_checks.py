@@ -5,7 +5,7 @@ from torch import nn
 from defective import AttackSpec
 from defective.data import ImageSet
 from defective.evaluation import CHECKS, AdversarialSet, EvaluatedModel, Outcome, evaluate, run_checks, sanity_checks
-from evaluations import stored
+from evaluations import Around
 from problems import level_set, plane, trained_on_patterns
 
 PASSED = dict.fromkeys(CHECKS, "passed") | {"white-box": "undecided"}
@@ -13,17 +13,6 @@ PASSED = dict.fromkeys(CHECKS, "passed") | {"white-box": "undecided"}
 
 def verdicts(model, data, outcomes=(), **options):
     return {check.name: check.verdict for check in run_checks(EvaluatedModel.of("mine", model, data), outcomes, **options)}
-
-
-class Around(nn.Module):
-    """A net behind a change of its images, before a change of its logits."""
-
-    def __init__(self, net, before=lambda x: x, after=lambda z, x: z):
-        super().__init__()
-        self.net, self.before, self.after = net, before, after
-
-    def forward(self, x):
-        return self.after(self.net(self.before(x)), x)
 
 
 def patterns():
@@ -230,31 +219,3 @@ def test_a_gradient_for_99_of_100_is_enough(usable, verdict):
 @pytest.mark.parametrize(("falls", "verdict"), [(100, "passed"), (86, "passed"), (80, "failed")])
 def test_nine_of_ten_must_fall_up_to_chance(falls, verdict):
     assert sanity_checks._surface(right(falls)).verdict == verdict
-
-
-# --- chunks ---
-
-
-def test_a_check_that_was_made_is_not_made_again(tmp_path, monkeypatch):
-    subject = EvaluatedModel.of("stairs", Staircase({1, 2, 50}), FLAT, stored(tmp_path))
-    asked = []
-
-    def counted(model, x, y, *, eps, step_size, steps):
-        asked.append((round(255 * eps), steps))
-        if len(asked) == 6:
-            raise KeyboardInterrupt
-        return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps)
-
-    pgd = sanity_checks.pgd
-    monkeypatch.setattr(sanity_checks, "pgd", counted)
-    with pytest.raises(KeyboardInterrupt):
-        run_checks(subject, samples=20)
-    found = run_checks(subject, samples=20)
-    # Radius 8 is what 20 steps were already.
-    ladder = [(8, steps) for steps in sanity_checks.STEPS]
-    ladder += [(radius, 20) for radius in sanity_checks.RADII if radius != 8] + [(255, 50)]
-    assert asked == [*ladder[:6], *ladder[5:]]
-    assert [check.as_dict() for check in run_checks(subject, samples=20)] == [check.as_dict() for check in found]
-    assert len(asked) == 10
-    fresh = EvaluatedModel.of("stairs", subject.model, FLAT)
-    assert [check.as_dict() for check in run_checks(fresh, samples=20)] == [check.as_dict() for check in found]
