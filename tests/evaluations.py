@@ -27,22 +27,43 @@ SMALL = {
 
 
 class Around(nn.Module):
-    def __init__(self, net, after):
+    """A model behind a change of its images, before a change of its logits."""
+
+    def __init__(self, net, before=lambda x: x, after=lambda z, x: z):
         super().__init__()
-        self.net, self.after = net, after
+        self.net, self.before, self.after = net, before, after
 
     def forward(self, x):
-        return self.after(self.net(x))
+        return self.after(self.net(self.before(x)), x)
 
 
 def wrong(seed=0):
     """Always the other class."""
-    return Around(plane(seed), lambda z: -z)
+    return Around(plane(seed), after=lambda z, x: -z)
 
 
 def numb(seed=0):
     """Without a gradient."""
-    return Around(plane(seed), lambda z: z.detach())
+    return Around(plane(seed), after=lambda z, x: z.detach())
+
+
+class Answers(nn.Module):
+    """Says the class whose number is the first pixel in levels of 255."""
+
+    def __init__(self, classes=10):
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, x):
+        label = (x[:, 0, 0, 0] * 255).round().long().clamp(max=self.classes - 1)
+        return nn.functional.one_hot(label, self.classes).float()
+
+
+def images(*labels):
+    """For each an image that :class:`Answers` takes for this class."""
+    x = torch.zeros(len(labels), 1, 2, 2, dtype=torch.uint8)
+    x[:, 0, 0, 0] = torch.tensor(labels, dtype=torch.uint8)
+    return x
 
 
 def masked(seed=0):
@@ -94,9 +115,7 @@ class Says(nn.Module):
 
 
 def saying(*pixels, labels):
-    x = torch.zeros(len(pixels), 1, 2, 2, dtype=torch.uint8)
-    x[:, 0, 0, 0] = torch.tensor(pixels, dtype=torch.uint8)
-    return ImageSet("pixels", "test", x, torch.tensor(labels), tuple("abc"))
+    return ImageSet("pixels", "test", images(*pixels), torch.tensor(labels), tuple("abc"))
 
 
 # A class 0 at 0, 1, a class 1 at 2, 3: right, right and sure, wrong, right, right and sure, wrong, wrong, right and sure.

@@ -51,14 +51,6 @@ def flat():
     return Returns(lambda x: x.mean((1, 2, 3)))
 
 
-def several():
-    return Returns(lambda x: (x, x))
-
-
-def nan():
-    return Returns(lambda x: torch.full((len(x), 2), float("nan")))
-
-
 def fails_inside():
     return Returns(lambda x: {}["weights"])
 
@@ -111,17 +103,9 @@ def pair(model, x, y):
     return x, y
 
 
-def not_a_number(model, x, y):
-    return x * float("nan")
-
-
 def stumbles(model, x, y):
     raise KeyError("no plan\nhere")
 
 
 def walks_out(model, x, y):
     raise SystemExit("bye")
-
-
-def wants_more(model, x, y, target):
-    return x

@@ -52,36 +52,6 @@ def test_a_full_disk_leaves_the_finished_file_as_it_was(place, tmp_path, run, mo
     assert {path for path in tmp_path.iterdir() if path.is_file()} == {made, other}
 
 
-@pytest.mark.parametrize("error", FULL, ids=["system", "safetensors"])
-def test_a_full_disk_ends_an_evaluation_and_keeps_its_pieces(place, cache, run, monkeypatch, error):
-    command = "evaluate own_nets:bright own_nets:cautious --data folder:data --parts transfer,checks --check-samples 4"
-    written = files.save_file
-
-    def save_file(tensors, path, metadata):
-        if len(kept()) == 5:
-            path.write_bytes(b"half of it")
-            raise error
-        written(tensors, path, metadata)
-
-    def kept():
-        return {
-            file: file.stat().st_mtime_ns
-            for file in (cache / "store" / "chunks").rglob("*")
-            if file.is_file() and file.name[0] != "."
-        }
-
-    monkeypatch.setattr(files, "save_file", save_file)
-    code, out, err = run(command)
-    assert (code, out) == (2, "")
-    line = err.splitlines()[-1]
-    assert line.startswith(f"error: {cache / 'store' / 'chunks'}") and line.endswith(FULL_LINE) and err.count("error: ") == 1
-    before = kept()
-    assert len(before) == 5 and not [file for file in cache.rglob(".*") if file.is_file()]
-    monkeypatch.setattr(files, "save_file", written)
-    assert run(command).code == 0
-    assert before.items() <= kept().items()
-
-
 # Dies by its own hand at its n-th call, as by a power cut.
 MORTAL = """
 import os, signal
@@ -149,18 +119,6 @@ def test_a_killed_evaluation_goes_on_from_its_pieces(tmp_path, cache, run, monke
     assert ends[5] == ends[None]
 
 
-def test_a_full_disk_ends_training_in_one_line(place, tmp_path, run, monkeypatch):
-    fill_disk(monkeypatch, FULL[1])
-    command = f"train resnet18 --data folder:data --epochs 1 --width-mult 0.0625 --out {tmp_path / 'run'} --device cpu"
-    code, out, err = run(command)
-    assert (code, out) == (2, "")
-    assert err.splitlines()[-1] == f"error: {tmp_path / 'run' / 'state.safetensors'}: {FULL_LINE}"
-    assert list((tmp_path / "run").iterdir()) == []
-    monkeypatch.undo()
-    monkeypatch.chdir(place)
-    assert run(command).code == 0
-
-
 def test_too_little_memory_is_one_line_that_says_what_helps(place, run, monkeypatch):
     def run_out(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nSee documentation")
@@ -170,16 +128,6 @@ def test_too_little_memory_is_one_line_that_says_what_helps(place, run, monkeypa
     assert (code, out) == (2, "")
     line = err.splitlines()[-1]
     assert line.startswith("error: out of memory") and "lower --batch-size" in line and err.count("error: ") == 1
-
-
-def test_a_stop_by_the_user_is_one_line_and_130(run, monkeypatch):
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("defective.cli.nets.list_models", stop)
-    code, out, err = run("models")
-    assert (code, out) == (130, "")
-    assert err.startswith("error: interrupted") and err.count("\n") == 1
 
 
 def test_a_missing_right_names_the_file(run, monkeypatch):

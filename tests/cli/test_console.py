@@ -1,6 +1,4 @@
-import json
-
-from defective.cli.console import fail, print_json, print_table
+from defective.cli.console import fail, print_table
 
 COLUMNS = ("model", "accuracy %", "pgd:eps=16/255, step_size=1/255, steps=20 on source", "fgsm:eps=16/255 on another")
 ROWS = [
@@ -25,11 +23,6 @@ def test_an_error_is_one_line(capsys):
 def test_no_control_character_of_a_name_reaches_the_terminal(capsys):
     fail("no file a\x1b[31m\x07b")
     assert capsys.readouterr().err == "error: no file a\\x1b[31m\\x07b\n"
-
-
-def test_json_is_one_document(capsys):
-    print_json({"a": [1, None]})
-    assert json.loads(capsys.readouterr().out) == {"a": [1, None]}
 
 
 def test_a_value_of_thousands_of_characters_is_shortened(capsys):

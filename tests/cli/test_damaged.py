@@ -128,8 +128,3 @@ def test_reproduce_does_it_again_and_keeps_what_was_there(place, tmp_path, run):
     assert [store.result(job)["values"] for job in PLAN.jobs] == [first, other]
     assert listing(store.folder / "corrupt" / f"{name_of(DEFECTIVE)}-1") == before
     assert parse(run(f"{REPRODUCE} {tmp_path / 'store'} --json"))["jobs"]["executed"] == 0
-
-
-def test_reproduce_says_nothing_of_what_it_was_not_asked_for(store, place, run, monkeypatch):
-    said = run(f"reproduce figure2 --device cpu --dry-run --store {store.folder}")
-    assert said.code == 0 and said.err == ""

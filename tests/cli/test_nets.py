@@ -41,8 +41,3 @@ def test_describe_takes_checkpoints_of_any_dtype(run, dtype, tmp_path):
     save(build("vgg19/0.9-dropout-therm4", width_mult=0.0625).to(dtype), tmp_path / "net.safetensors")
     document = json.loads(run(f"describe {tmp_path / 'net.safetensors'} --json").out)
     assert (document["name"], len(document["drops"]), document["thermometer"]) == ("vgg19/0.9-dropout-therm4", 8, 4)
-
-
-def test_models_names_the_baselines(run):
-    said = run("models").out
-    assert all(word in said for word in ("P-dropout", "P-spatial", "P-dropblock", "therm16", "-en"))

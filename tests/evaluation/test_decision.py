@@ -4,13 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from defective import AttackSpec, InputError
+from defective import AttackSpec
 from defective.attacks import boundary_details, boundary_score
 from defective.data import ImageSet
-from defective.evaluation import Decision, EvaluatedModel, decide, decision
-from defective.evaluation.settings import Settings
+from defective.evaluation import EvaluatedModel, decide
 from defective.masks import named_generator
-from evaluations import stored
 from problems import level_set, plane
 
 
@@ -93,69 +91,3 @@ def test_a_model_that_noise_never_fools_has_no_score():
         "without_start": 2,
         "median_queries": 0,
     }
-
-
-def of_squares(*squares, started=None):
-    squared = torch.tensor(squares, dtype=torch.float32)
-    started = torch.ones(len(squares), dtype=torch.bool) if started is None else torch.tensor(started)
-    return Decision(torch.arange(len(squares)), squared, torch.ones(len(squares), dtype=torch.long), started)
-
-
-@pytest.mark.parametrize("n", range(1, 6))
-def test_few_images_leave_the_interval_open(n):
-    found = of_squares(*map(float, range(1, n + 1)))
-    assert found.interval == (0, math.inf) and found.as_dict()["high"] is None
-    assert found.score == (n + 1) / 2
-
-
-def test_score_and_interval_are_those_of_the_images_that_started():
-    started = [number % 3 > 0 for number in range(30)]
-    found = of_squares(*(float(number + 1) if there else 0.0 for number, there in enumerate(started)), started=started)
-    alone = of_squares(*(float(number + 1) for number, there in enumerate(started) if there))
-    assert (found.score, found.interval) == (alone.score, alone.interval)
-    assert found.interval[0] <= found.score <= found.interval[1]
-
-
-def test_a_more_robust_model_scores_higher(generator):
-    squares = torch.rand(40, generator=generator).tolist()
-    one, other = of_squares(*squares), of_squares(*(1.5 * value for value in squares))
-    assert one.score < other.score
-    assert one.interval[0] < other.interval[0] and one.interval[1] < other.interval[1]
-
-
-def test_a_walk_goes_on_where_it_stopped(judged, tmp_path, monkeypatch):
-    # All in one piece: the size of a piece changes nothing.
-    whole = decide(judged[0], spec(20), samples=6)
-    monkeypatch.setattr(decision, "CHUNK", 4)
-    subject = EvaluatedModel.of("plane", judged[0].model, judged[0].data, stored(tmp_path))
-    walks = []
-
-    def counted(model, x, y, **options):
-        walks.append(len(x))
-        if len(walks) == 2:
-            raise KeyboardInterrupt
-        return boundary_details(model, x, y, **options)
-
-    monkeypatch.setattr(decision, "boundary_details", counted)
-    with pytest.raises(KeyboardInterrupt):
-        decide(subject, spec(20), samples=6)
-    found = decide(subject, spec(20), samples=6)
-    assert walks == [4, 2, 2]
-    assert torch.equal(found.squared, whole.squared) and torch.equal(found.queries, whole.queries)
-    # Fewer images of the same order: those walks are done too. Other numbers are other walks.
-    decide(subject, spec(20), samples=4)
-    assert len(walks) == 3
-    decide(subject, spec(21), samples=4)
-    decide(subject, spec(20), samples=4, seed=1)
-    assert walks[3:] == [4, 4]
-
-
-@pytest.mark.parametrize("attack", ["pgd", "noise", "cw"])
-def test_an_attack_that_asks_for_more_than_decisions_is_refused(attack):
-    with pytest.raises(InputError, match=rf"decision = .*{attack}:.* needs more than decisions: use boundary"):
-        Settings.make(decision=AttackSpec.parse(attack))
-
-
-def test_a_model_that_is_never_right_is_refused():
-    with pytest.raises(InputError, match=r"^brightness classifies no image of grey correctly"):
-        decide(EvaluatedModel.of("brightness", Brightness(), grey(50, labels=(1,))), spec(5), samples=2)

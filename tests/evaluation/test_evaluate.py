@@ -60,13 +60,6 @@ def test_an_attack_named_twice_is_made_once(data):
     assert len(cells(found)) == len(set(cells(found))) == 2 + len(OWN) + 1
 
 
-def test_a_net_under_two_names_is_in_the_table_under_both(data):
-    net = plane()
-    found = evaluate({"a": net, "b": net}, data, sources={"c": net}, attacks=[FGSM], parts=TRANSFER, samples=5)
-    assert cells(found) == [("a", "c", str(FGSM), "white-box"), ("b", "c", str(FGSM), "white-box")]
-    assert found.accuracies.keys() == {"a", "b"}
-
-
 def test_outcomes_are_those_of_the_nets(data):
     targets = {"one": plane(1), "other": plane(2)}
     found = evaluate(targets, data, sources={"source": plane()}, attacks=[FGSM], parts=TRANSFER, samples=30, seed=4)
@@ -92,13 +85,6 @@ def test_sets_that_were_crafted_before_are_scored_first_whatever_the_parts(data)
     found = evaluate({"a": plane(), "b": plane(2)}, data, adversarial=[made], parts=("noise",), samples=5)
     assert cells(found) == [(target, "before", str(FGSM), "black-box") for target in ("a", "b")]
     assert found.outcomes[0].adversarial is made
-
-
-def test_images_may_be_kept_as_floats(data):
-    for rounded in (True, False):
-        found = evaluate({"a": plane()}, data, sources={"b": plane(1)}, attacks=[FGSM], parts=TRANSFER, samples=5, rounded=rounded)
-        assert found.outcomes[0].adversarial.x_adv.is_floating_point() is not rounded
-        assert found.as_dict()["cells"][0]["rounded"] is rounded
 
 
 def test_every_further_model_is_compared_with_the_first_on_the_same_images(data):

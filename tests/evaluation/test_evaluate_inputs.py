@@ -3,34 +3,27 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from defective import InputError, build
+from defective import AttackSpec, InputError, attacks, build
 from defective.attacks import fgsm
 from defective.data import ImageSet
 from defective.evaluation import (
     CustomAttack,
-    EvaluationResult,
     LogitsAdapter,
-    SanityCheck,
+    accuracy,
     evaluate,
 )
-from defective.evaluation.settings import Settings
-from defective.statistics import Rate
-from evaluations import FGSM, PGD, SMALL, TRANSFER, cells, plain
+from evaluations import FGSM, PGD, SMALL, TRANSFER, Around, cells, plain
 from problems import linear_net, plane
 
 MISTAKES = {
     "unknown part": ({"parts": ("transfer", "magic")}, r"^parts\.1 = 'magic': Input should be 'transfer', 'white-box'"),
     "no part": ({"parts": ()}, r"^parts = \(\)"),
     "no samples": ({"samples": 0}, "^samples = 0"),
-    "no walks": ({"decision_samples": -1}, "^decision_samples = -1"),
-    "no images to check": ({"check_samples": 0}, "^check_samples = 0"),
     "more than sure": ({"confidence": 1.5}, r"^confidence = 1\.5"),
     "no number": ({"confidence": float("nan")}, "^confidence = nan"),
     "fewer than no masks": ({"mask_draws": -1}, "^mask_draws = -1"),
-    "empty batches": ({"batch_size": 0}, "^batch_size = 0"),
     "negative seed": ({"seed": -1}, "^seed = -1"),
     "no decision": ({"decision": FGSM}, "^decision = .*fgsm:eps=8/255 needs more than decisions"),
     "no attack": ({"attacks": [3]}, r"^attack 3 is neither a name nor a callable"),
@@ -57,16 +50,6 @@ def test_a_model_that_does_not_fit_is_named_before_any_work(data, targets, sourc
     nets = [{name: misfit if bad else plane() for name, bad in each.items()} for each in (targets, sources)]
     with pytest.raises(InputError, match=r"^misfit knows 3 classes, levels has 2"):
         evaluate(nets[0], data, sources=nets[1], attacks=[CustomAttack("mine", pytest.fail)])
-
-
-def test_checks_that_failed_are_listed_by_model():
-    said = {
-        "a": [SanityCheck("steps", "passed", ""), SanityCheck("radius", "failed", "")],
-        "b": [SanityCheck("steps", "undecided", ""), SanityCheck("noise", "failed", ""), SanityCheck("unbounded", "failed", "")],
-    }
-    found = EvaluationResult("data", 1, Settings(), {"a": Rate.of(1, 1)}, checks=said)
-    assert found.failed() == ["a: radius", "b: noise", "b: unbounded"]
-    assert plain(found)["checks"]["b"][1]["verdict"] == "failed"
 
 
 def as_pair(data):
@@ -128,43 +111,20 @@ def test_a_callable_is_an_attack(data):
         evaluate({"a": plane()}, data, attacks=[mine], **options)
 
 
-class Wrapped(nn.Module):
-    def __init__(self, net, wrap):
-        super().__init__()
-        self.net, self.wrap = net, wrap
-
-    def forward(self, x):
-        return self.wrap(self.net(x))
-
-
-class InPlace(nn.Module):
-    """Writes into the images that it is given."""
-
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-
-    def forward(self, x):
-        z = self.net(x + 0)
-        x.mul_(0)
-        return z
-
-
 @dataclass
 class Output:
     logits: torch.Tensor
 
 
 OUTPUTS = {
-    "dict": lambda net: Wrapped(net, lambda z: {"loss": None, "logits": z}),
-    "dataclass": lambda net: Wrapped(net, Output),
-    "adapter": lambda net: LogitsAdapter(Wrapped(net, lambda z: (None, z)), lambda output: output[1]),
-    "in place": InPlace,
+    "dict": lambda net: Around(net, after=lambda z, x: {"loss": None, "logits": z}),
+    "dataclass": lambda net: Around(net, after=lambda z, x: Output(z)),
+    "adapter": lambda net: LogitsAdapter(Around(net, after=lambda z, x: (None, z)), lambda output: output[1]),
 }
 
 
 @pytest.mark.parametrize("case", OUTPUTS)
-def test_a_model_that_returns_more_than_logits_or_works_in_place_measures_the_same(data, case):
+def test_a_model_that_returns_more_than_logits_measures_the_same(data, case):
     floats = ImageSet("levels", "test", data.x / 255, data.y, data.classes)
     before = floats.x.clone()
     options = {"attacks": [FGSM, PGD], **SMALL}
@@ -177,7 +137,7 @@ def test_any_other_output_is_refused_with_the_way_out(data):
     with pytest.raises(
         InputError, match=r"^a: the model returned tuple for 8 images, .*LogitsAdapter\(model, lambda output: output\[0\]\)"
     ):
-        evaluate({"a": Wrapped(plane(), lambda z: (z, z))}, data)
+        evaluate({"a": Around(plane(), after=lambda z, x: (z, z))}, data)
 
 
 def test_progress_is_shown_by_what_the_caller_passes(data):
@@ -197,3 +157,46 @@ def test_progress_is_shown_by_what_the_caller_passes(data):
     assert ["fgsm:eps=8/255 on s", 9, "images", 9] in shown
     other = evaluate({"a": plane()}, data, progress=False, **options)
     assert plain(one) == plain(other)
+
+
+HUGE = [10**400, 10**5000, float("nan"), float("inf"), -1]
+
+
+@pytest.mark.parametrize("number", HUGE, ids=["400 digits", "5000 digits", "nan", "inf", "-1"])
+def test_numbers_that_no_attack_can_take_are_refused_in_one_short_line(data, number):
+    model, x, y, eps = plane(), data.x / 255, data.y, {"eps": 0.1}
+    calls = [
+        lambda: attacks.fgsm(model, x, y, eps=number),
+        lambda: attacks.pgd(model, x, y, **eps, step_size=0.1, steps=number),
+        lambda: attacks.mifgsm(model, x, y, **eps, step_size=0.1, steps=1, decay=number),
+        lambda: attacks.cw(model, x, y, confidence=number),
+        lambda: attacks.cw(model, x, y, lr=number),
+        lambda: attacks.boundary(model, x, y, steps=number),
+        lambda: attacks.gaussian_noise(x, sigma=number),
+        lambda: AttackSpec.make(name="fgsm", parameters={"eps": number}),
+        lambda: CustomAttack("own", attacks.fgsm, number),
+    ]
+    for call in calls:
+        with pytest.raises(InputError) as caught:
+            call()
+        assert len(str(caught.value)) < 150
+
+
+def test_attacks_of_one_name_are_refused(data):
+    with pytest.raises(InputError, match="two attacks are called '<lambda>'"):
+        evaluate({"n": plane()}, data, attacks=[lambda m, x, y: x, lambda m, x, y: 1 - x])
+
+
+def test_lspga_that_no_model_can_take_is_refused_before_data_is_read():
+    with pytest.raises(InputError, match=r"lspga is for thermometer models .*, n has no encoder"):
+        evaluate({"n": plane()}, object(), attacks=["lspga"])
+
+
+def test_labels_and_images_of_other_kinds_are_refused(data):
+    model, x = plane(), data.x[:20] / 255
+    for labels, said in (([0] * 20, "labels are list"), (torch.full((20,), 4), r"labels lie in \[4, 4\] but the model knows 2")):
+        with pytest.raises(InputError, match=said):
+            evaluate({"n": model}, (x, labels), parts=("noise",))
+    for images in (x.to(torch.float8_e4m3fn), x.to("meta"), x.to_sparse(), x.to(torch.complex64)):
+        with pytest.raises(InputError, match=r"^images are"):
+            accuracy(model, images, torch.zeros(20, dtype=torch.long))

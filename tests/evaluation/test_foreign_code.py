@@ -238,20 +238,3 @@ def test_a_real_error_of_the_gradient_pass_is_named_and_quoted(x, y):
 
     with pytest.raises(InputError, match=r"^n: the gradient of the model cannot be computed: ValueError: half done"):
         EvaluatedModel.of("n", Broken(ValueError()), data)
-
-
-@pytest.mark.parametrize(
-    "function",
-    [lambda z: z.detach(), lambda z: torch.from_numpy(z.numpy()), lambda z: z.argmax(1)[:, None] - torch.arange(4.0)],
-    ids=["detach", "numpy", "argmax"],
-)
-def test_a_model_without_a_gradient_is_known_as_such(x, y, function):
-    class Without(Fails):
-        def forward(self, x):
-            return function(self.body(x))
-
-    data = ImageSet("few", "test", (x * 255).byte(), y, CLASSES)
-    assert not EvaluatedModel.of("n", Without(ValueError()), data).differentiable
-    for attack in (attacks.cw, lambda *args: attacks.fgsm(*args, eps=0.1)):
-        with pytest.raises(InputError, match="the model's logits have no gradient"):
-            attack(Without(ValueError()), x, y)

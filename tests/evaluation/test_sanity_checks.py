@@ -5,7 +5,7 @@ from torch import nn
 from defective import AttackSpec
 from defective.data import ImageSet
 from defective.evaluation import CHECKS, AdversarialSet, EvaluatedModel, Outcome, evaluate, run_checks, sanity_checks
-from evaluations import stored
+from evaluations import Around
 from problems import level_set, plane, trained_on_patterns
 
 PASSED = dict.fromkeys(CHECKS, "passed") | {"white-box": "undecided"}
@@ -13,17 +13,6 @@ PASSED = dict.fromkeys(CHECKS, "passed") | {"white-box": "undecided"}
 
 def verdicts(model, data, outcomes=(), **options):
     return {check.name: check.verdict for check in run_checks(EvaluatedModel.of("mine", model, data), outcomes, **options)}
-
-
-class Around(nn.Module):
-    """A net behind a change of its images, before a change of its logits."""
-
-    def __init__(self, net, before=lambda x: x, after=lambda z, x: z):
-        super().__init__()
-        self.net, self.before, self.after = net, before, after
-
-    def forward(self, x):
-        return self.after(self.net(self.before(x)), x)
 
 
 def patterns():
@@ -175,21 +164,14 @@ def outcome(relation, right, attack="pgd:steps=1", *, target="mine", clean=True,
 OUTCOMES = {
     "weaker in itself": ("failed", [outcome("white-box", 60), outcome("black-box", 20)]),
     "as strong": ("passed", [outcome("white-box", 20), outcome("black-box", 20)]),
-    "stronger": ("passed", [outcome("white-box", 0), outcome("black-box", 20)]),
     "weaker by chance": ("passed", [outcome("white-box", 25), outcome("black-box", 20)]),
     "the strongest of several counts": (
         "failed",
         [outcome("black-box", 90), outcome("adaptive", 20), outcome("white-box", 60), outcome("gray-box (other masks)", 80)],
     ),
-    "one attack of two": (
-        "failed",
-        [outcome("white-box", 0), outcome("black-box", 20), outcome("white-box", 60, "fgsm:"), outcome("black-box", 20, "fgsm:")],
-    ),
     "no white-box attack": ("undecided", [outcome("black-box", 20)]),
     "no transfer": ("undecided", [outcome("white-box", 60)]),
     "another attack": ("undecided", [outcome("white-box", 60), outcome("black-box", 20, "fgsm:")]),
-    "another attack's numbers": ("undecided", [outcome("white-box", 60), outcome("black-box", 20, "pgd:steps=2")]),
-    "another model": ("undecided", [outcome("white-box", 60), outcome("black-box", 20, target="other")]),
     "no image to compare with": ("undecided", [outcome("white-box", 60), outcome("black-box", 20, clean=False)]),
     "one source without images": (
         "failed",
@@ -203,13 +185,6 @@ def test_white_box_attacks_must_not_be_weaker_than_transferred_ones(case):
     verdict, outcomes = OUTCOMES[case]
     found = run_checks(EvaluatedModel.of("mine", Staircase({1}), FLAT), outcomes, samples=2)[-1]
     assert (found.name, found.verdict) == ("white-box", verdict)
-
-
-def test_the_white_box_numbers_are_said():
-    found = run_checks(EvaluatedModel.of("mine", Staircase({1}), FLAT), OUTCOMES["the strongest of several counts"][1], samples=2)[
-        -1
-    ]
-    assert found.measured == "still correct: pgd white-box 60.0 %, from other 20.0 %"
 
 
 # --- chance ---
@@ -234,64 +209,13 @@ def test_a_ladder_fails_beyond_chance_at_any_rung(rungs, verdict):
     assert (found.name, found.verdict) == ("steps", verdict)
 
 
-@pytest.mark.parametrize(
-    ("noise", "attacked", "verdict"), [(50, 60, "failed"), (50, 51, "passed"), (50, 50, "passed"), (60, 0, "passed")]
-)
-def test_noise_wins_beyond_chance(noise, attacked, verdict):
-    assert sanity_checks._noise(right(noise), right(attacked)).verdict == verdict
-
-
 @pytest.mark.parametrize(("usable", "verdict"), [(200, "passed"), (198, "passed"), (197, "failed"), (0, "failed")])
 def test_a_gradient_for_99_of_100_is_enough(usable, verdict):
     norm = torch.ones(200)
     norm[usable:] = torch.tensor([0.0, torch.nan, torch.inf])[torch.arange(200 - usable) % 3]
-    assert sanity_checks._gradient({"norm": norm}).verdict == verdict
+    assert sanity_checks._gradient(norm).verdict == verdict
 
 
 @pytest.mark.parametrize(("falls", "verdict"), [(100, "passed"), (86, "passed"), (80, "failed")])
 def test_nine_of_ten_must_fall_up_to_chance(falls, verdict):
-    assert sanity_checks._surface({"falls": right(falls)}).verdict == verdict
-
-
-@pytest.mark.parametrize(("withstood", "verdict"), [(0, "passed"), (1, "failed"), (100, "failed")])
-def test_no_image_may_withstand_an_attack_without_bounds(withstood, verdict):
-    found = sanity_checks._unbounded(right(withstood))
-    assert (found.verdict, found.measured) == (verdict, f"{withstood} of 100 images still correct")
-
-
-# --- chunks ---
-
-
-def test_a_check_that_was_made_is_not_made_again(tmp_path, monkeypatch):
-    subject = EvaluatedModel.of("stairs", Staircase({1, 2, 50}), FLAT, stored(tmp_path))
-    asked = []
-
-    def counted(model, x, y, *, eps, step_size, steps):
-        asked.append((round(255 * eps), steps))
-        if len(asked) == 6:
-            raise KeyboardInterrupt
-        return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps)
-
-    pgd = sanity_checks.pgd
-    monkeypatch.setattr(sanity_checks, "pgd", counted)
-    with pytest.raises(KeyboardInterrupt):
-        run_checks(subject, samples=20)
-    found = run_checks(subject, samples=20)
-    # Radius 8 is what 20 steps were already.
-    ladder = [(8, steps) for steps in sanity_checks.STEPS]
-    ladder += [(radius, 20) for radius in sanity_checks.RADII if radius != 8] + [(255, 50)]
-    assert asked == [*ladder[:6], *ladder[5:]]
-    assert [check.as_dict() for check in run_checks(subject, samples=20)] == [check.as_dict() for check in found]
-    assert len(asked) == 10
-    fresh = EvaluatedModel.of("stairs", subject.model, FLAT)
-    assert [check.as_dict() for check in run_checks(fresh, samples=20)] == [check.as_dict() for check in found]
-
-
-def test_every_check_says_what_it_asks():
-    for check in run_checks(EvaluatedModel.of("stairs", Staircase({1}), FLAT), samples=2):
-        assert check.as_dict() == {
-            "check": check.name,
-            "tests": CHECKS[check.name],
-            "verdict": check.verdict,
-            "measured": check.measured,
-        }
+    assert sanity_checks._surface(right(falls)).verdict == verdict

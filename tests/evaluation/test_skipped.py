@@ -59,13 +59,6 @@ def test_a_model_that_is_never_right_does_not_keep_the_others_from_being_measure
     assert all(cell["defense"]["paper"]["num_evaluated"] == 0 for cell in theirs)
 
 
-def test_models_of_which_none_is_ever_right_are_said_and_nothing_else(data):
-    found = evaluate({"never": wrong()}, data, **SMALL)
-    document = plain(found)
-    assert list(document["skipped"]) == ["never"]
-    assert not any(document[part] for part in ("cells", "decision", "noise", "shuffle", "checks"))
-
-
 def test_a_model_without_a_gradient_is_attacked_by_its_decisions_alone(data):
     nets = {"numb": numb(), "a": plane(1)}
     attacks = [FGSM, AttackSpec.parse("noise"), CustomAttack("mine", lambda m, x, y: fgsm(m, x, y, eps=0.1), version="1")]

@@ -4,11 +4,8 @@ import json
 
 import pytest
 
-from defective.evaluation import CHECKS, evaluate
-from defective.evaluation.table import Row, html, notes, result_table, table_rows
-from defective.statistics import Rate
-from defective.tables import format_table, percent
-from problems import level_set, plane
+from defective.evaluation.table import Row, html, result_table, table_rows
+from defective.tables import format_table
 
 
 def markdown(document):
@@ -152,36 +149,6 @@ def test_the_rows_are_those_of_the_markdown():
     assert [row.label for row in rows] == [line.split("|")[1].strip() for line in lines]
 
 
-@pytest.mark.parametrize(
-    ("threat", "part", "label", "text", "note"),
-    [
-        ("black-box", "transfer", f"{FGSM} on src", "25.0 (7.1–59.1)", ""),
-        (
-            "gray-box (same architecture)",
-            "transfer",
-            f"{FGSM} on src",
-            "25.0 (7.1–59.1) g",
-            "g = gray-box, same architecture with other weights",
-        ),
-        ("gray-box (same masks)", "transfer", f"{FGSM} on src", "25.0 (7.1–59.1) s", "s = gray-box, same masks with other weights"),
-        ("gray-box (other masks)", "transfer", f"{FGSM} on src", "25.0 (7.1–59.1) m", "m = gray-box, other masks"),
-        ("adaptive", "transfer", f"{FGSM} on src", "25.0 (7.1–59.1) a", "a = adaptive, defective source"),
-        ("white-box (shared weights)", "white-box, shared weights", f"{FGSM} on src", "25.0 (7.1–59.1)", ""),
-        ("white-box", "white-box", FGSM, "10.0 (1.8–40.4)", ""),
-    ],
-)
-def test_each_threat_has_its_place_and_only_marks_in_use_are_explained(threat, part, label, text, note):
-    first = cell("plain", "src", FGSM, "black-box", rate(1, 8, 0.022, 0.471))
-    second = cell("bottom", "src", FGSM, threat, rate(2, 8, 0.071, 0.591), rate(1, 10, 0.018, 0.404))
-    document = DOCUMENT | NOTHING | {"cells": [first, second]}
-    rows = {(row.part, row.label): row.cells for row in table_rows(document)[1:]}
-    assert rows[part, label]["bottom"] == text
-    assert rows["transfer", f"{FGSM} on src"]["plain"] == "12.5 (2.2–47.1)"
-    assert len(rows) == len({("transfer", f"{FGSM} on src"), (part, label)})
-    said = [f"Transfer cells that are not black-box are marked: {note}."] if note else []
-    assert notes(document) == ["In % with 95 % intervals, up to 1,000 images per source and attack.", *said]
-
-
 def test_parts_that_were_not_run_have_no_rows():
     assert [row.part for row in table_rows(DOCUMENT | NOTHING)] == ["clean"]
     note = "- In % with 95 % intervals, up to 1,000 images per source and attack."
@@ -210,38 +177,6 @@ def test_models_that_were_left_out_have_blank_cells():
 def test_a_score_in_words(found, text):
     document = DOCUMENT | NOTHING | {"decision": {"plain": found}}
     assert table_rows(document)[1].cells == {"plain": text}
-
-
-def test_a_real_evaluation_fills_the_table_with_its_own_numbers():
-    net, other = plane(), plane(1)
-    options = {
-        "samples": 10,
-        "decision": "boundary:steps=5",
-        "decision_samples": 6,
-        "check_samples": 10,
-    }
-    evaluation = evaluate({"a": net, "b": other}, level_set(net), sources={"a": net}, confidence=0, **options)
-    document = evaluation.as_dict()
-    rows = {(row.part, row.label): row.cells for row in table_rows(document)}
-    assert rows == {(row.part, row.label): row.cells for row in table_rows(json.loads(json.dumps(document)))}
-    assert len(rows) == len(table_rows(document))
-    for each in document["cells"]:
-        white = each["threat_model"] == "white-box"
-        label = each["attack"].replace(",", ", ") + ("" if white else f" on {each['source']}")
-        shown = rows["white-box" if white else "transfer", label][each["target"]]
-        counts = each["defense"]["target-correct" if white else "paper"]
-        assert shown == percent(Rate.of(counts["num_correct"], counts["num_evaluated"]))
-    for part, name in (("noise", "sigma {}"), ("shuffle", "{0} x {0} patches")):
-        heading = f"{part}, {document[part]['images']} images that all classify correctly"
-        for model, curve in document[part]["accuracy"].items():
-            assert [rows[heading, name.format(strength)][model] for strength in curve] == [
-                percent(Rate.of(each["num_correct"], each["num_evaluated"])) for each in curve.values()
-            ]
-    for name, tests in CHECKS.items():
-        found = {
-            model: next(each["verdict"] for each in checks if each["check"] == name) for model, checks in document["checks"].items()
-        }
-        assert rows["sanity check", tests] == found
 
 
 def test_a_notebook_shows_the_table_and_a_plot():

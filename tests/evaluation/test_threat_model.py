@@ -1,5 +1,3 @@
-import copy
-
 import pytest
 import torch
 from torch import nn
@@ -41,7 +39,6 @@ def plain_again():
 
 TABLE = {
     "two plain nets of one kind": ("gray-box (same architecture)", net("vgg19"), net("vgg19", 1)),
-    "two plain ensembles of one kind": ("gray-box (same architecture)", net("vgg19/en"), net("vgg19/en", 1)),
     "narrower nets without masks": (
         "gray-box (same architecture)",
         net("resnet18/0.5-bottom-dc"),
@@ -52,11 +49,6 @@ TABLE = {
         net("vgg19/0.5-bottom", 0, mask_seed=7),
         net("vgg19/0.5-bottom", 1, mask_seed=7),
     ),
-    "ensembles with one seed of masks": (
-        "gray-box (same masks)",
-        net("vgg19/0.5-bottom-en", 0, mask_seed=7),
-        net("vgg19/0.5-bottom-en", 1, mask_seed=7),
-    ),
     "two seeds of masks": ("gray-box (other masks)", net("vgg19/0.5-bottom"), net("vgg19/0.5-bottom", 1)),
     "one seed of weights, two of masks": (
         "white-box (shared weights)",
@@ -64,7 +56,6 @@ TABLE = {
         net("vgg19/0.5-bottom", 0, mask_seed=8),
     ),
     "the net built again": ("white-box", net("vgg19/0.5-bottom", 3), net("vgg19/0.5-bottom", 3)),
-    "fused with the net": ("white-box (shared weights)", Ensemble([net("vgg19", 1), net("resnet18")]), net("vgg19", 1)),
     "fused twice over with the net": (
         "white-box (shared weights)",
         Ensemble([net("resnet18"), Ensemble([net("vgg19/0.5-bottom", 1), net("vgg19", 2)])]),
@@ -77,10 +68,7 @@ TABLE = {
     ),
     "the masks taken out": ("white-box (shared weights)", plain_again(), net("vgg19/0.5-bottom")),
     "equal nets without weights": ("black-box", nn.Flatten(), nn.Flatten()),
-    "ensembles with two seeds": ("gray-box (other masks)", net("vgg19/0.5-bottom-en"), net("vgg19/0.5-bottom-en", 1)),
     "other share of neurons": ("adaptive", net("vgg19/0.5-bottom", 1), net("vgg19/0.3-bottom")),
-    "other region": ("adaptive", net("vgg19/0.5-bottom", 1), net("vgg19/0.5-top")),
-    "other placement": ("adaptive", net("vgg19/0.5-bottom", 1), net("vgg19/0.5-bottom@text")),
     "other width": ("adaptive", net("vgg19/0.5-bottom"), net("vgg19/0.5-bottom", width_mult=0.125)),
     "other architecture": ("adaptive", net("resnet18/0.5-bottom"), net("vgg19/0.5-bottom")),
     "an ensemble of such nets": ("adaptive", net("vgg19/0.5-bottom-en"), net("vgg19/0.5-bottom")),
@@ -93,13 +81,9 @@ TABLE = {
     "own defective nets": ("adaptive", own(), own(1)),
     "a net made defective by hand": ("adaptive", changed_afterwards(), net("vgg19/0.5-bottom", 1)),
     "plain against defective": ("black-box", net("vgg19", 1), net("vgg19/0.5-bottom")),
-    "defective against plain": ("black-box", net("vgg19/0.5-bottom", 1), net("vgg19")),
-    "two plain nets": ("black-box", net("resnet18"), net("vgg19")),
     "two widths": ("black-box", net("vgg19"), net("vgg19", width_mult=0.125)),
-    "a plain ensemble": ("black-box", net("vgg19/en"), net("vgg19")),
     "a fused plain source": ("black-box", Ensemble([net("vgg19", 1), net("resnet18")]), net("vgg19/0.5-bottom")),
     "own plain nets": ("black-box", own(0, 1.0), own(1, 1.0)),
-    "own against defective": ("black-box", own(0, 1.0), net("vgg19/0.5-bottom")),
     "restored by hand": ("black-box", plain_again(), net("vgg19", 1)),
 }
 
@@ -108,17 +92,10 @@ TABLE = {
 def test_what_the_source_tells_of_the_target(case):
     expected, source, target = TABLE[case]
     assert threat_model(source, target) == expected
+    assert threat_model(source, source) == threat_model(target, target) == "white-box"
 
 
-@pytest.mark.parametrize("case", TABLE)
-def test_a_net_attacked_on_itself_is_no_transfer(case):
-    for each in TABLE[case][1:]:
-        assert threat_model(each, each) == "white-box"
-
-
-@pytest.mark.parametrize(
-    "case", ["two plain nets of one kind", "one seed of masks, two of weights", "two seeds of masks", "two widths", "other width"]
-)
+@pytest.mark.parametrize("case", ["one seed of masks, two of weights", "two seeds of masks", "other width"])
 def test_checkpoints_are_told_apart_as_their_nets_are(tmp_path, case):
     expected, *nets = TABLE[case]
     for number, each in enumerate(nets):
@@ -168,13 +145,6 @@ def test_the_draws_share_the_weights_and_have_masks_of_their_own(case):
     assert patterns == {defect.pattern for defect in defects(source)}
 
 
-def test_masks_keep_their_pattern():
-    for draw in mask_average(AVERAGED["channels"], draws=2).members:
-        assert all(mask.flatten(2).float().mean(2).unique().tolist() == [0, 1] for mask in masks(draw).values())
-    for draw in mask_average(AVERAGED["shared"], draws=2).members:
-        assert all((mask == mask[:, :1]).all() for mask in masks(draw).values())
-
-
 @pytest.mark.parametrize("case", ["own", "zoo", "ensemble"])
 def test_the_logits_are_the_mean_over_the_draws(case, generator):
     source = AVERAGED[case]
@@ -186,16 +156,6 @@ def test_the_logits_are_the_mean_over_the_draws(case, generator):
         assert not torch.allclose(each[0], each[1]) and not torch.allclose(each[0], before)
         # The net itself is as it was.
         assert torch.equal(source(x), before)
-
-
-def test_the_net_is_left_as_it_was():
-    source = own()
-    state = copy.deepcopy(source.state_dict())
-    average = mask_average(source, draws=2)
-    average.train()(torch.rand(4, 3, 8, 8)).sum().backward()
-    assert not source.training
-    for name, tensor in source.state_dict().items():
-        assert torch.equal(tensor, state[name]), name
 
 
 def test_the_seed_alone_decides():

@@ -47,7 +47,7 @@ class _StandardError:
         try:
             return int(self._stream.write(text))
         except BrokenPipeError:
-            _discard(self._stream)
+            discard(self._stream)
             return len(text)
 
 
@@ -85,12 +85,8 @@ def prepared_output() -> Iterator[None]:
         log.removeHandler(handler)
 
 
-def forget_output() -> None:
+def discard(stream: Any) -> None:
     """Leave nothing for the interpreter to flush into a closed pipe."""
-    _discard(sys.stdout)
-
-
-def _discard(stream: Any) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -26,12 +26,9 @@ def demo(
         print_json(result)
         return
     measured = result["table"]
+    cells = {column: [row[column] for row in measured.values()] for column in COLUMNS}
     rows = [
-        (
-            column,
-            *(percent(Rate.of(row[column]["num_correct"], row[column]["num_evaluated"])) for row in measured.values()),
-        )
-        for column in COLUMNS
+        (column, *(percent(Rate.of(each["num_correct"], each["num_evaluated"])) for each in row)) for column, row in cells.items()
     ]
     title = f"plain resnet18 and {result['net']} on shapes, in % with 95 % interval"
     print_table(title, ("measured", *measured), rows, f"{result['seconds']:.0f} s; pictures and masks: {result['page']}")

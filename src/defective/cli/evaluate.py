@@ -1,6 +1,7 @@
 """``defective evaluate``."""
 
 import json as json_module
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,11 +26,12 @@ from defective.evaluation import evaluate as evaluate_models
 from defective.evaluation.inputs import check_encoders
 from defective.evaluation.settings import Settings
 from defective.evaluation.table import notes, table_rows
+from defective.evaluation.threat_model import spec_of
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
 from defective.experiments.stored import StoredRun
 from defective.files import check_folder, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
-from defective.specs import AttackSpec, NetSpec
+from defective.specs import AttackSpec
 from defective.surgery import defects
 from defective.tables import format_table
 
@@ -46,7 +48,7 @@ def evaluate(
         ),
     ] = None,
     adversarial: Annotated[
-        list[Path] | None, typer.Option("--adversarial", "--crafted", help="File of defective attack to score too; repeatable.")
+        list[Path] | None, typer.Option("--adversarial", help="File of defective attack to score too; repeatable.")
     ] = None,
     attack: Annotated[
         list[str] | None, typer.Option(help="Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.")
@@ -138,7 +140,7 @@ def evaluate(
         **options,
     )
     document = evaluation.as_dict() | {"seconds": run.seconds, "machine": describe_machine(place, inference_precision(place))}
-    document["models"] = {name: _provenance(model) for name, model in {**sources, **targets}.items()}
+    document["models"] = {name: _provenance(model) for name, model in (sources | targets).items()}
     if shapes is not None:
         document["stimuli_skipped"] = {"other_class": shapes.other_class, "same_cues": shapes.same_cues}
     if out is not None:
@@ -163,12 +165,10 @@ def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[Adv
     sets = [read_adversarial(file, test) for file in files]
     labels = [(each.source, each.attack) for each in sets]
     names = [file.name for file in files]
-    return [
-        each.renamed(f"{each.source} ({file.name if names.count(file.name) == 1 else file})")
-        if label in made or labels.count(label) > 1
-        else each
-        for each, label, file in zip(sets, labels, files, strict=True)
-    ]
+    for number, (each, label, file) in enumerate(zip(sets, labels, files, strict=True)):
+        if label in made or labels.count(label) > 1:
+            sets[number] = replace(each, source=f"{each.source} ({file.name if names.count(file.name) == 1 else file})")
+    return sets
 
 
 def _write(evaluation: EvaluationResult, document: dict[str, Any], out: Path) -> None:
@@ -179,8 +179,8 @@ def _write(evaluation: EvaluationResult, document: dict[str, Any], out: Path) ->
 
 def _provenance(model: nn.Module) -> dict[str, Any]:
     """Of a built-in model its name in the grammar, what built it, what it was trained on."""
-    spec = getattr(model, "spec", None)
-    if not isinstance(spec, NetSpec):
+    spec = spec_of(model)
+    if spec is None:
         return {"net": None, "built": None, "trained": None}
     return {"net": str(spec), "built": model.build_options, "trained": getattr(model, "notes", None)}
 

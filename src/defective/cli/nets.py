@@ -1,6 +1,5 @@
 """``defective models`` and ``defective describe``."""
 
-import math
 import os
 from itertools import chain
 from typing import Annotated, Any
@@ -11,10 +10,11 @@ from torch import nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
-from defective.baselines import Drop, Thermometer, drops
+from defective.baselines import Thermometer, drops
 from defective.build import build
 from defective.cli.console import MAX_SEED, JsonOption, print_json, print_table, say
 from defective.errors import InputError
+from defective.evaluation.threat_model import spec_of
 from defective.inference import dtype_of, evaluating, reported
 from defective.models import BUILT_IN, create_model, list_models
 from defective.sites import architecture_of, image_shape
@@ -36,15 +36,8 @@ def models(json: JsonOption = False) -> None:
             for placement, blocks in net.mask_sites.items()  # type: ignore[union-attr, operator]
         }
         parameters = sum(parameter.numel() for parameter in net.parameters())
-        rows.append(
-            {
-                "name": name,
-                "parameters": parameters,
-                "bottom": BUILT_IN[name].bottom,
-                "top": BUILT_IN[name].top,
-                "mask_sites": sites,
-            }
-        )
+        blocks = {"bottom": BUILT_IN[name].bottom, "top": BUILT_IN[name].top}
+        rows.append({"name": name, "parameters": parameters, **blocks, "mask_sites": sites})
     if json:
         print_json(rows)
         return
@@ -82,14 +75,8 @@ def describe(
 
     Example: defective describe resnet18/0.1-bottom
     """
-    options: dict[str, Any] = {
-        "seed": seed,
-        "num_classes": num_classes,
-        "in_chans": in_chans,
-        "image_size": image_size,
-        "width_mult": width_mult,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
+    sizes = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size, "width_mult": width_mult}
+    given: dict[str, Any] = {name: value for name, value in {"seed": seed, **sizes}.items() if value is not None}
     # Unlike Path.exists it is False for what cannot be a path.
     if net and os.path.exists(net):  # noqa: PTH110
         if given:
@@ -124,7 +111,7 @@ def describe(
 
 
 def _describe(model: nn.Module, name: str) -> dict[str, Any]:
-    found = defects(model)
+    found, spec = defects(model), spec_of(model)
     input_shape = image_shape(model) or (3, 32, 32)
     # Of shapes alone: the images of a checkpoint may be larger than this machine's memory.
     shapes = {key: tensor.to("meta") for key, tensor in chain(model.named_parameters(), model.named_buffers())}
@@ -134,15 +121,22 @@ def _describe(model: nn.Module, name: str) -> dict[str, Any]:
     parameters = sum(parameter.numel() for parameter in model.parameters())
     multiply_adds = counter.get_total_flops() // 2
     built_in = architecture_of(model) is not None
-    spec = getattr(model, "spec", None)
-    spec = spec if isinstance(spec, NetSpec) else None
+    thermometer = next((module.levels for module in model.modules() if isinstance(module, Thermometer)), None)
+    summary = [
+        f"{parameters:,} parameters, {multiply_adds / 1e6:,.1f} million multiply-adds per image (masks not used to save any)"
+    ]
+    summary += ([] if spec is None else _variant(spec)) + _dropouts(model)
+    if thermometer:
+        summary.append(
+            f"Input: thermometer code of {thermometer} levels, {thermometer} channels of 0 and 1 for each channel of the image"
+        )
     return {
         "name": str(spec or name),
         "placement": getattr(spec, "placement", None),
         "input_shape": list(input_shape),
         "parameters": parameters,
         "multiply_adds": multiply_adds,
-        "mask_bytes": sum(math.prod(defect.shape) for defect in found),
+        "mask_bytes": sum(defect.total for defect in found),
         "bottom": list(model.bottom) if built_in else [],  # type: ignore[arg-type]
         "top": list(model.top) if built_in else [],  # type: ignore[arg-type]
         "sites": [
@@ -157,31 +151,25 @@ def _describe(model: nn.Module, name: str) -> dict[str, Any]:
             for defect in found
         ],
         "drops": [{"site": drop.site, "kind": drop.kind, "keep_prob": drop.keep_prob} for drop in drops(model)],
-        "thermometer": _levels(model),
-        "summary": _summary(model, parameters, multiply_adds),
+        "thermometer": thermometer,
+        "summary": summary,
     }
-
-
-def _summary(model: nn.Module, parameters: int, multiply_adds: int) -> list[str]:
-    spec = getattr(model, "spec", None)
-    spec = spec if isinstance(spec, NetSpec) else None
-    lines = [f"{parameters:,} parameters, {multiply_adds / 1e6:,.1f} million multiply-adds per image (masks not used to save any)"]
-    return lines + ([] if spec is None else _variant(spec)) + _baselines(model)
 
 
 def _variant(spec: NetSpec) -> list[str]:
     lines = []
-    if spec.placement == "text" and (spec.defects or spec.drops):
+    text = spec.placement == "text"
+    projection = ", and one projection shortcut more in stage 1" if spec.arch == "resnet18" else ""
+    if text and (spec.defects or spec.drops):
         lines.append("Placement of the paper's text (Eq. 5, Appendix C), not of its released code.")
     elif spec.defects and spec.pattern != "channel":
         lines.append("Placement of the released code: after the norm, before the activation, on the branch before the sum.")
-    if spec.pattern == "channel":
-        text = "whole channels of the full net are masked (paper's text)"
-        code = f"narrower, with no mask at all{_projection(spec.arch)}: what the released code builds for ResNet-18"
-        lines.append("-dc: " + (text if spec.placement == "text" else code))
+    if spec.pattern == "channel" and text:
+        lines.append("-dc: whole channels of the full net are masked (paper's text)")
+    elif spec.pattern == "channel":
+        lines.append(f"-dc: narrower, with no mask at all{projection}: what the released code builds for ResNet-18")
     if spec.widen:
-        text = "defective blocks have twice the channels"
-        lines.append("-x2: " + text + ("" if spec.placement == "text" else _projection(spec.arch)))
+        lines.append(f"-x2: defective blocks have twice the channels{'' if text else projection}")
     return lines
 
 
@@ -192,24 +180,12 @@ _KINDS = {
 }
 
 
-def _baselines(model: nn.Module) -> list[str]:
-    lines = []
-    groups: dict[tuple[str, float], list[Drop]] = {}
+def _dropouts(model: nn.Module) -> list[str]:
+    groups: dict[tuple[str, float], list[str]] = {}
     for drop in drops(model):
-        groups.setdefault((drop.kind, drop.keep_prob), []).append(drop)
-    for (kind, keep_prob), group in groups.items():
-        sites = ", ".join(drop.site for drop in group[:2]) + (", ... (--json lists all)" if len(group) > 2 else "")
-        lines.append(f"{_KINDS[kind]}, keep_prob {keep_prob:g}, in training only, after {len(group)} modules: {sites}")
-    levels = _levels(model)
-    if levels:
-        lines.append(f"Input: thermometer code of {levels} levels, {levels} channels of 0 and 1 for each channel of the image")
-    return lines
-
-
-def _levels(model: nn.Module) -> int | None:
-    """Levels of the net's thermometer; None without one."""
-    return next((module.levels for module in model.modules() if isinstance(module, Thermometer)), None)
-
-
-def _projection(arch: str) -> str:
-    return ", and one projection shortcut more in stage 1" if arch == "resnet18" else ""
+        groups.setdefault((drop.kind, drop.keep_prob), []).append(drop.site)
+    return [
+        f"{_KINDS[kind]}, keep_prob {keep_prob:g}, in training only, after {len(sites)} modules: {', '.join(sites[:2])}"
+        + (", ... (--json lists all)" if len(sites) > 2 else "")
+        for (kind, keep_prob), sites in groups.items()
+    ]

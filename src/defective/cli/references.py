@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,30 +25,27 @@ from defective.training.checkpoint import load
 def open_models(groups: Sequence[Sequence[str]], device: str | None) -> list[dict[str, nn.Module]]:
     """Open checkpoints, folders of ``defective train`` and ``module:factory`` references, on one device.
 
-    Args:
-        groups: References; one that is in several groups is opened once and has the same name in all.
-        device: Torch device name.
-
-    Returns:
-        For each group, name to model. A name is the last part of the reference, or all of it where that would not tell two apart.
+    For each group name to model: the last part of the reference, or all of it where that would not tell two apart. A reference in
+    several groups is opened once and has the same name in all.
 
     Raises:
         InputError: If a reference cannot be opened or is twice in a group.
     """
     place = choose_device(device)
-    references = list(dict.fromkeys(reference for group in groups for reference in group))
-    models: dict[Path | str, nn.Module] = {}
-    names: dict[Path | str, str] = {}
+    lasts = Counter(map(_last, {reference for group in groups for reference in group}))
+    opened: dict[Path | str, tuple[str, nn.Module]] = {}
+    found: list[dict[str, nn.Module]] = []
     for group in groups:
-        seen: set[Path | str] = set()
+        found.append({})
         for reference in group:
-            key = _identity(reference)
-            if key in seen:
+            key, last = _identity(reference), _last(reference)
+            if key not in opened:
+                opened[key] = as_text(last if lasts[last] == 1 else reference), open_model(reference).to(place)
+            name, model = opened[key]
+            if name in found[-1]:
                 raise InputError(f"{reference} is named twice")
-            seen.add(key)
-            if key not in models:
-                models[key], names[key] = open_model(reference).to(place), as_text(_short(reference, references))
-    return [{names[key]: models[key] for key in map(_identity, group)} for group in groups]
+            found[-1][name] = model
+    return found
 
 
 def open_model(reference: str) -> nn.Module:
@@ -141,11 +139,6 @@ def _identity(reference: str) -> Path | str:
     if not path.exists():
         return "+".join(str(_identity(part)) for part in reference.split("+")) if "+" in reference else reference
     return (path / "model.safetensors" if path.is_dir() else path).resolve()
-
-
-def _short(reference: str, references: Sequence[str]) -> str:
-    name = _last(reference)
-    return name if sum(_last(other) == name for other in references) == 1 else reference
 
 
 def _last(reference: str) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -43,15 +43,16 @@ class CustomAttack:
     version: str = ""
 
     def __post_init__(self) -> None:
-        if self.eps is not None:
-            try:
-                # A plain number, whatever kind of number it was.
-                eps = float(self.eps)
-            except (TypeError, ValueError, OverflowError, RuntimeError):
-                eps = math.inf
-            if not 0 <= eps <= 1:
-                raise InputError(f"attack {self.name}: eps {short(self.eps)} lies outside [0, 1]: write 16/255, not 16")
-            object.__setattr__(self, "eps", eps)
+        if self.eps is None:
+            return
+        try:
+            # A plain number, whatever kind of number it was.
+            eps = float(self.eps)
+        except (TypeError, ValueError, OverflowError, RuntimeError):
+            eps = math.inf
+        if not 0 <= eps <= 1:
+            raise InputError(f"attack {self.name}: eps {short(self.eps)} lies outside [0, 1]: write 16/255, not 16")
+        object.__setattr__(self, "eps", eps)
 
     def __str__(self) -> str:
         return self.name
@@ -87,10 +88,6 @@ class AdversarialSet:
     def fooled(self) -> Tensor:
         """Bool ``(N,)``: whether the attack changed the source's prediction away from the label."""
         return self.predicted != self.y
-
-    def renamed(self, source: str) -> "AdversarialSet":
-        """The same images under another name of their source."""
-        return replace(self, source=source)
 
     def changes(self) -> dict[str, float]:
         """How far the images were moved, in [0, 1] units: the largest change of a pixel, and the mean L2 length over the images."""
@@ -137,10 +134,9 @@ def generate(
         (torch.uint8, torch.Size([5]))
     """
     index = source.sample(samples, seed=seed) if index is None else index
-    custom = isinstance(attack, CustomAttack)
     eps = attack.eps if isinstance(attack, CustomAttack) else attack.parameters.get("eps")
     depends = {"attack": str(attack), "attack_version": attack.version, "seed": seed, "rounded": rounded, "eps": eps}
-    if custom or str(attack).startswith("autoattack"):
+    if isinstance(attack, CustomAttack) or attack.name == "autoattack":
         depends["batch_size"] = batch_size
 
     def chunk(number: int, part: Tensor) -> Chunk:
@@ -149,12 +145,12 @@ def generate(
         return Chunk(source.inputs("generate", part, chunk=number, **depends), len(part), made)
 
     chunks = [chunk(number, part) for number, part in enumerate(index.split(CHUNK))]
-    storable = not custom or bool(attack.version)
-    made = source.run(Measurement(f"{attack} on {source.name}", chunks, storable=storable))
+    made = source.run(Measurement(f"{attack} on {source.name}", chunks, storable=bool(attack.version)))
     x, y = source.data.take(index)
     settings = {"seed": seed, "samples": samples, "rounded": rounded}
-    found = (x, y.cpu(), made["x_adv"], made["predicted"], index)
-    return AdversarialSet(*found, source.name, str(attack), settings, source.fingerprint)
+    return AdversarialSet(
+        x, y.cpu(), made["x_adv"], made["predicted"], index, source.name, str(attack), settings, source.fingerprint
+    )
 
 
 def _generate(
@@ -196,13 +192,7 @@ def _seeded(attack: AttackSpec | CustomAttack, seed: int, device: torch.device) 
 
 @contextmanager
 def unchanged(model: nn.Module) -> Iterator[None]:
-    """Refuse an attack that changes the model: everything after it would be measured on another one.
-
-    Modes, gradients, ``requires_grad`` and torch's switch for gradients are put back.
-
-    Raises:
-        InputError: If a weight or buffer is written inside the block.
-    """
+    """Refuse an attack that writes weights or buffers; put modes, gradients, ``requires_grad`` and torch's switch for gradients back."""
     tensors = [*model.parameters(), *model.buffers()]
     before = [tensor._version for tensor in tensors]
     parameters = [(each, each.requires_grad, None if each.grad is None else each.grad.clone()) for each in model.parameters()]
@@ -219,9 +209,8 @@ def unchanged(model: nn.Module) -> Iterator[None]:
 def _checked(made: object, clean: Tensor, eps: float | None) -> Tensor:
     """What an attack returned, as images like the clean ones, in [0, 1] and in the ball."""
     if not isinstance(made, Tensor):
-        raise InputError(
-            f"the attack returned {type(made).__name__}, not images: take them out of it, as attack(...)[1] of Foolbox"
-        )
+        kind = type(made).__name__
+        raise InputError(f"the attack returned {kind}, not images: take them out of it, as attack(...)[1] of Foolbox")
     made = made.detach().to(clean)
     if made.shape != clean.shape:
         raise InputError(f"the attack returned shape {tuple(made.shape)} for images {tuple(clean.shape)}")

@@ -1,6 +1,6 @@
 """Accuracy on corrupted images: Gaussian noise of rising strength, and patches that change places."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -15,16 +15,6 @@ from defective.evaluation.metrics import accuracy, correct
 from defective.inference import as_images
 from defective.statistics import Rate
 
-
-def _noise(x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
-    return quantize(gaussian_noise(as_images(x), sigma=sigma / 255, generator=generator))
-
-
-def _shuffle(x: Tensor, grid: float, generator: torch.Generator) -> Tensor:
-    return shuffle_patches(x, int(grid), generator=generator)
-
-
-_FUNCTIONS: dict[str, Callable[[Tensor, float, torch.Generator], Tensor]] = {"noise": _noise, "shuffle": _shuffle}
 # Strengths in the paper: standard deviation in levels of 255 (Appendix A.5), patches along each side (Table 1, Figure 3).
 STRENGTHS: dict[str, tuple[int, ...]] = {"noise": (1, 2, 4, 8, 12, 16, 20, 24, 28, 32), "shuffle": (1, 2, 4, 8)}
 
@@ -41,30 +31,20 @@ def corrupt(x: Tensor, corruption: str, strength: float, *, seed: int = 0) -> Te
     Raises:
         InputError: If there is no such corruption, or the grid does not divide the image size.
     """
-    if corruption not in _FUNCTIONS:
-        raise InputError(f"no corruption {corruption!r}; there are {', '.join(_FUNCTIONS)}")
-    return _FUNCTIONS[corruption](x, strength, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    if corruption == "noise":
+        return quantize(gaussian_noise(as_images(x), sigma=strength / 255, generator=generator))
+    if corruption == "shuffle":
+        return shuffle_patches(x, int(strength), generator=generator)
+    raise InputError(f"no corruption {corruption!r}; there are {', '.join(STRENGTHS)}")
 
 
 def corruption_curve(
     model: nn.Module, x: Tensor, y: Tensor, corruption: str, *, strengths: Sequence[float] | None = None, seed: int = 0
 ) -> dict[float, Rate]:
-    """Accuracy on corrupted images for each strength.
+    """Accuracy on corrupted images for each strength (default the paper's); arguments and errors as :func:`corrupt`.
 
-    Args:
-        model: Classifier from images in [0, 1] to logits.
-        x: Images ``(N, C, H, W)``, uint8 or floats in [0, 1]. The paper takes images that every compared model classifies correctly,
-            for shuffled patches with at least 99 % confidence.
-        y: Labels ``(N,)``.
-        corruption: As :func:`corrupt`.
-        strengths: Default the paper's.
-        seed: Seed of the corruption: the same images for every model.
-
-    Returns:
-        Strength to accuracy.
-
-    Raises:
-        InputError: As :func:`corrupt`.
+    The paper takes images that every compared model classifies correctly, for shuffled patches with at least 99 % confidence.
 
     Source: paper Section 3.2, Table 1 (patches), Appendix A.5, Figure 5 (noise).
     """

@@ -25,13 +25,8 @@ ON_ACCELERATOR = {1: 500, 25: 125}
 
 @dataclass(frozen=True)
 class Decision:
-    """What the boundary attack found on one model, image by image.
-
-    Attributes:
-        index: Where the images lie in the test set ``(N,)``.
-        squared: Mean squared change of a pixel ``(N,)``, in [0, 1] units squared.
-        queries: Number of queries ``(N,)``.
-        started: Bool ``(N,)``: whether a start was found; images without one are not counted.
+    """What the boundary attack found on one model: for each image ``(N,)`` its index in the test set, the mean squared change of a
+    pixel in [0, 1] units squared, the number of queries, and whether a start was found; images without one are not counted.
     """
 
     index: Tensor
@@ -69,29 +64,19 @@ def decide(model: EvaluatedModel, attack: AttackSpec, *, samples: int, seed: int
     each is attacked on those that it classifies correctly.
     """
     index = model.sample(samples, seed=seed)
-    size = images_at_once(attack, device_of(model.model).type)
-    steps = int(attack.parameters["steps"])
+    steps, directions = int(attack.parameters["steps"]), int(attack.parameters.get("directions", 1))
+    size = CHUNK if device_of(model.model).type == "cpu" else ON_ACCELERATOR[directions]
 
     def chunk(first: int) -> Chunk:
         part = index[first : first + size]
-        depends = {"attack": str(attack), "attack_version": attack.version, "seed": seed, "first": first}
-        inputs = model.inputs("decision", part, **depends)
-        return Chunk(inputs, len(part) * steps, partial(_decide, model, part, attack, _generator(seed, first)))
+        inputs = model.inputs("decision", part, attack=str(attack), attack_version=attack.version, seed=seed, first=first)
+        generator, schedule = _generator(seed, first), SCHEDULE_OF[directions]
+        attacked = partial(_decide, model, part, steps=steps, generator=generator, schedule=schedule)
+        return Chunk(inputs, len(part) * steps, attacked)
 
     chunks = [chunk(first) for first in range(0, len(index), size)]
     found = model.run(Measurement(f"{attack} on {model.name}", chunks, unit="steps"))
     return Decision(index, found["squared"], found["queries"], found["started"])
-
-
-def images_at_once(attack: AttackSpec, device: str) -> int:
-    """Images of one chunk of :func:`decide` on a kind of device.
-
-    Example:
-        >>> specs = [AttackSpec.parse(f"boundary:steps=5000,directions={each}") for each in (1, 25)]
-        >>> [images_at_once(each, device) for device in ("cpu", "cuda") for each in specs]
-        [50, 50, 500, 125]
-    """
-    return CHUNK if device == "cpu" else ON_ACCELERATOR[int(attack.parameters.get("directions", 1))]
 
 
 def _generator(seed: int, first: int) -> torch.Generator:
@@ -102,13 +87,10 @@ def _generator(seed: int, first: int) -> torch.Generator:
     return generator
 
 
-def _decide(model: EvaluatedModel, index: Tensor, attack: AttackSpec, generator: torch.Generator, advance: Advance) -> Tensors:
+def _decide(model: EvaluatedModel, index: Tensor, advance: Advance, **options: Any) -> Tensors:
     x, y = model.data.take(index)
     x = as_images(x.to(device_of(model.model)))
-    schedule = SCHEDULE_OF[int(attack.parameters.get("directions", 1))]
-    options: dict[str, Any] = {"steps": int(attack.parameters["steps"]), "generator": generator, "schedule": schedule}
-    options["batch_size"] = model.batch_size
     with naming(model.name):
-        found = boundary_details(model.model, x, y, **options, on_step=lambda: advance(len(index)))
+        found = boundary_details(model.model, x, y, batch_size=model.batch_size, on_step=lambda: advance(len(index)), **options)
     squared = torch.tensor([boundary_score(a[None], b[None]) for a, b in zip(x.cpu(), found.x_adv.cpu(), strict=True)])
     return {"squared": squared, "queries": found.queries, "started": found.started}

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import torch
 
-from defective.attacks import from_spec
 from defective.attacks.logit_space import encoders
 from defective.data.stimuli import Stimuli
 from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet, CustomAttack, generate
 from defective.evaluation.corruptions import STRENGTHS, corrupted_correct
-from defective.evaluation.decision import Decision, decide
+from defective.evaluation.decision import decide
 from defective.evaluation.evaluated_model import EvaluatedModel, common_sample, naming
 from defective.evaluation.inputs import AnyAttack, AnyData, Models, as_attacks, as_data, as_models, check_encoders
 from defective.evaluation.measurement import Run, compute
@@ -21,7 +20,7 @@ from defective.evaluation.sanity_checks import run_checks
 from defective.evaluation.settings import ATTACKS, PARTS, WHITE_BOX, Part, Settings
 from defective.evaluation.shape_bias import ShapeReport, shape_report
 from defective.evaluation.threat_model import mask_average, threat_model
-from defective.evaluation.transfer import Outcome, score
+from defective.evaluation.transfer import score
 from defective.progress import Progress, progress_bar, silent
 from defective.specs import AttackSpec
 from defective.statistics import Rate
@@ -62,16 +61,14 @@ def evaluate(
         stimuli: Cue-conflict images, silhouettes and edges (:func:`defective.data.stimuli.load_stimuli`).
         parts: Parts of the protocol: transfer, white-box, decision, noise, shuffle, stimuli, checks.
         samples: Images per source and attack, and for noise and shuffled patches (5,000; CW 1,000).
-        decision: The decision-based attack (``"boundary:steps=5000,directions=25"``).
-        decision_samples: Images of the decision-based attack (500).
+        decision, decision_samples: The decision-based attack (``"boundary:steps=5000,directions=25"``) and its images (500).
         confidence: Least confidence of every model in the images to shuffle (0.99).
         check_samples: Images of the sanity checks.
         mask_draws: Fresh masks over which each defective source is averaged as one source more; 0 for none.
         rounded: Score 8-bit images.
         seed: Seed of samples and random attacks.
         batch_size: Images attacked at once; lower it where memory runs out.
-        progress: Shows progress, called as ``progress(description, total, unit=...)``; False for none. By default a bar on the
-            command line and in notebooks.
+        progress: Called as ``progress(description, total, unit=...)``; by default a bar on the command line and in notebooks.
         run: Carries measurements out; default in memory (:func:`defective.evaluation.compute`).
 
     Raises:
@@ -102,35 +99,42 @@ def evaluate(
         seed=seed,
         batch_size=batch_size,
     )
-    run = run or partial(compute, progress=progress or silent)
-    named = as_models(models)
+    parts, named = settings.parts, as_models(models)
     if not named:
         raise InputError("there is no model to evaluate")
     owned = as_models(sources, others=named)
     chosen = as_attacks(attacks)
-    for attack in chosen:
-        if isinstance(attack, AttackSpec):
-            # A package that is missing is reported now, not after the other attacks.
-            from_spec(attack)
-    attacked = (owned if "transfer" in settings.parts else {}) | (named if "white-box" in settings.parts else {})
-    check_encoders(attacked, chosen)
+    check_encoders((owned if "transfer" in parts else {}) | (named if "white-box" in parts else {}), chosen)
     test = as_data(data, named.values())
+    run = run or partial(compute, progress=progress or silent)
     # A forward pass alone needs about half the memory of an attack.
-    prepared = partial(EvaluatedModel.of, data=test, run=run, batch_size=2 * settings.batch_size)
+    prepared = partial(EvaluatedModel.of, data=test, run=run, batch_size=2 * batch_size)
     targets = [prepared(name, model) for name, model in named.items()]
-    attackers = [
-        _Attacker(prepared(name, model), required=not any(model is target for target in named.values()))
-        for name, model in owned.items()
-    ]
+    attackers = [prepared(name, model) for name, model in owned.items()]
+    if "transfer" not in parts:
+        attackers = []
+    # That a source which is no target cannot be attacked is a mistake; anything else is left out.
+    required = {name for name, model in owned.items() if not any(model is target for target in named.values())}
     accuracies = {target.name: target.accuracy() for target in targets}
     able = [target for target in targets if accuracies[target.name]]
+    if mask_draws:
+        for source in [each for each in attackers if defects(each.model)]:
+            average = mask_average(source.model, draws=mask_draws, seed=seed).eval()
+            attackers.append(prepared(f"{source.name} over {mask_draws} masks", average))
+    made = partial(generate, samples=samples, seed=seed, rounded=rounded, batch_size=batch_size)
     outcomes = [score(target, each) for each in adversarial for target in targets]
-    if "transfer" in settings.parts:
-        attackers += [_Attacker(average, required=False) for average in _averaged(attackers, settings)]
-        outcomes += _transfer(targets, attackers, chosen, settings)
-    if "white-box" in settings.parts:
-        outcomes += _white_box(targets, chosen, settings, outcomes)
-    options = {"samples": settings.check_samples, "seed": seed, "batch_size": batch_size}
+    for source in attackers:
+        for attack in chosen:
+            if source.name in required or _attackable(source, attack):
+                found = made(source, attack)
+                outcomes += [score(target, found, threat_model(source.model, target.model)) for target in targets]
+    for target in targets if "white-box" in parts else []:
+        # Not those that were transferred from itself.
+        done = {each.adversarial.attack for each in outcomes if each.target == target.name and each.white_box}
+        for attack in {str(each): each for each in (*WHITE_BOX, *chosen) if str(each) not in done}.values():
+            if _attackable(target, attack):
+                outcomes.append(score(target, made(target, attack), "white-box"))
+    options = {"samples": check_samples, "seed": seed, "batch_size": batch_size}
     return EvaluationResult(
         data=test.name,
         test_images=len(test),
@@ -139,19 +143,14 @@ def evaluate(
         outcomes=outcomes,
         noise=_curves(able, settings, "noise"),
         shuffled=_curves(able, settings, "shuffle"),
-        decisions={each.name: _decide(each, settings) for each in able if "decision" in settings.parts},
-        checks={each.name: run_checks(each, outcomes, **options) for each in able if "checks" in settings.parts},
-        stimuli={each.name: _shape_report(each, stimuli) for each in targets if stimuli and "stimuli" in settings.parts},
+        decisions={
+            each.name: decide(each, settings.decision, samples=decision_samples, seed=seed) for each in able if "decision" in parts
+        },
+        checks={each.name: run_checks(each, outcomes, **options) for each in able if "checks" in parts},
+        stimuli={each.name: _shape_report(each, stimuli) for each in targets if stimuli and "stimuli" in parts},
         skipped={each.name: reason for each in targets if (reason := _hindrance(each, accuracies[each.name]))},
-        sources={each.model.name: each.model.accuracy() for each in attackers if "transfer" in settings.parts},
+        sources={each.name: each.accuracy() for each in attackers},
     )
-
-
-class _Attacker(NamedTuple):
-    """A source; if it is required, that it cannot be attacked is a mistake, else it is left out."""
-
-    model: EvaluatedModel
-    required: bool
 
 
 def _hindrance(model: EvaluatedModel, accuracy: Rate) -> str:
@@ -161,66 +160,10 @@ def _hindrance(model: EvaluatedModel, accuracy: Rate) -> str:
     return "" if model.differentiable else "has no gradient, so that it is attacked by its decisions alone"
 
 
-def _averaged(attackers: Sequence[_Attacker], settings: Settings) -> list[EvaluatedModel]:
-    """Defective sources, averaged over masks they were not trained with."""
-    if not settings.mask_draws:
-        return []
-    return [
-        EvaluatedModel.of(
-            f"{source.name} over {settings.mask_draws} masks",
-            mask_average(source.model, draws=settings.mask_draws, seed=settings.seed).eval(),
-            source.data,
-            source.run,
-            batch_size=source.batch_size,
-        )
-        for source, _ in attackers
-        if defects(source.model)
-    ]
-
-
-def _transfer(
-    targets: Sequence[EvaluatedModel],
-    attackers: Sequence[_Attacker],
-    attacks: Sequence[AttackSpec | CustomAttack],
-    settings: Settings,
-) -> list[Outcome]:
-    outcomes = []
-    for source, required in attackers:
-        for attack in attacks:
-            if required or _attackable(source, attack):
-                made = generate(source, attack, **_options(settings))
-                outcomes += [score(target, made, threat_model(source.model, target.model)) for target in targets]
-    return outcomes
-
-
-def _white_box(
-    targets: Sequence[EvaluatedModel],
-    attacks: Sequence[AttackSpec | CustomAttack],
-    settings: Settings,
-    outcomes: Sequence[Outcome],
-) -> list[Outcome]:
-    """Every model attacked on itself, by those attacks that were not transferred from itself already."""
-    found = []
-    for target in targets:
-        done = {each.adversarial.attack for each in outcomes if each.target == target.name and each.white_box}
-        for attack in {str(each): each for each in (*WHITE_BOX, *attacks)}.values():
-            if str(attack) not in done and _attackable(target, attack):
-                found.append(score(target, generate(target, attack, **_options(settings)), "white-box"))
-    return found
-
-
-def _options(settings: Settings) -> dict[str, Any]:
-    return settings.model_dump(include={"samples", "seed", "rounded", "batch_size"})
-
-
 def _attackable(model: EvaluatedModel, attack: AttackSpec | CustomAttack) -> bool:
     name = attack.name if isinstance(attack, AttackSpec) else ""
     fits = name != "lspga" or bool(encoders(model.model))
     return fits and (name in ("boundary", "noise") or model.differentiable) and model.has_correct()
-
-
-def _decide(model: EvaluatedModel, settings: Settings) -> Decision:
-    return decide(model, settings.decision, samples=settings.decision_samples, seed=settings.seed)
 
 
 def _shape_report(model: EvaluatedModel, stimuli: Stimuli) -> ShapeReport:
@@ -236,9 +179,8 @@ def _curves(models: list[EvaluatedModel], settings: Settings, corruption: Litera
     index = common_sample(models, settings.samples, confidence=confidence, seed=settings.seed)
     sides = models[0].data.image_shape[1:]
     strengths = [each for each in STRENGTHS[corruption] if corruption == "noise" or not any(side % each for side in sides)]
-    found = {model.name: corrupted_correct(model, index, corruption, strengths, seed=settings.seed) for model in models}
-    rates: dict[str, dict[float, Rate]] = {
-        name: {strength: Rate.among(correct, torch.ones_like(correct)) for strength, correct in curve.items()}
-        for name, curve in found.items()
-    }
+    rates: dict[str, dict[float, Rate]] = {}
+    for model in models:
+        found = corrupted_correct(model, index, corruption, strengths, seed=settings.seed)
+        rates[model.name] = {strength: Rate.among(each, torch.ones_like(each)) for strength, each in found.items()}
     return Curves(index, rates)

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from defective.data import Data, index_hash, pick
 from defective.data.sets import digest_of
 from defective.errors import InputError
-from defective.evaluation.measurement import Chunk, Measurement, Run, Tensors, compute
+from defective.evaluation.measurement import Advance, Chunk, Measurement, Run, Tensors, compute
 from defective.inference import (
     NoGradientError,
     adapted,
@@ -39,9 +40,7 @@ class EvaluatedModel:
     """A model with its name, the test images it is evaluated on, and how its measurements are carried out.
 
     Attributes:
-        name: What it is called in tables.
-        model: Classifier from images in [0, 1] to logits.
-        data: Test images.
+        name, model, data: Name in tables, classifier from images in [0, 1] to logits, test images.
         run: Carries measurements out.
         fingerprint: Hash of its weights, buffers and code, its logits and their gradient on the first images, and the test set: what
             every measurement depends on.
@@ -59,12 +58,9 @@ class EvaluatedModel:
 
     @classmethod
     def of(cls, name: str, model: nn.Module, data: Data, run: Run = compute, *, batch_size: int = 500) -> "EvaluatedModel":
-        """Check that the model fits the data and take its fingerprint.
+        """Check that the model fits the data and take its fingerprint; arguments as the attributes.
 
-        Args:
-            name, model, data, run: As the attributes. A model that returns an object with ``logits``, or that writes into its images,
-                is adapted.
-            batch_size: As the attribute.
+        A model that returns an object with ``logits``, or that writes into its images, is adapted.
 
         Raises:
             InputError: Naming the model, if it takes other images or knows another number of classes.
@@ -103,14 +99,11 @@ class EvaluatedModel:
 
     def predictions(self, index: Tensor, *, description: str = "") -> tuple[Tensor, Tensor]:
         """Bool ``(N,)`` and float ``(N,)``: whether the model is correct on test images, and its confidence (softmax of its choice)."""
-
-        def chunk(part: Tensor) -> Chunk:
-            return Chunk(self.inputs("predict", part), len(part), lambda advance: self._predict(part, advance))
-
-        found = self.run(Measurement(description, [chunk(part) for part in index.split(CHUNK)]))
+        chunks = [Chunk(self.inputs("predict", part), len(part), partial(self._predict, part)) for part in index.split(CHUNK)]
+        found = self.run(Measurement(description, chunks))
         return found["correct"], found["confidence"]
 
-    def _predict(self, index: Tensor, advance: Any) -> Tensors:
+    def _predict(self, index: Tensor, advance: Advance) -> Tensors:
         x, y = self.data.take(index)
         with naming(self.name):
             confidence, predicted = logits(self.model, x, batch_size=self.batch_size).softmax(1).max(1)
@@ -191,15 +184,12 @@ def _gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor | None:
 
 def _code(model: nn.Module) -> list[str]:
     """Source of the classes of its modules; those of torch go by torch's version."""
-    classes = {type(module) for module in model.modules()}
-    return sorted(_source(kind) for kind in classes)
-
-
-def _source(kind: type[nn.Module]) -> str:
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    if kind.__module__.startswith("torch."):
-        return name
-    # Written at a prompt, it has no source.
-    with suppress(OSError, TypeError):
-        return f"{name}: {inspect.getsource(kind)}"
-    return name
+    found = []
+    for kind in {type(module) for module in model.modules()}:
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        if not kind.__module__.startswith("torch."):
+            # Written at a prompt, it has no source.
+            with suppress(OSError, TypeError):
+                name += f": {inspect.getsource(kind)}"
+        found.append(name)
+    return sorted(found)

@@ -1,20 +1,21 @@
 """What :func:`defective.evaluation.evaluate` takes: models, data and attacks in the forms that users have them in."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from defective.attacks import Attack
+from defective.attacks import Attack, from_spec
 from defective.attacks.logit_space import encoders
 from defective.data import Data, ImageSet, ImageStream
 from defective.errors import InputError
 from defective.evaluation.adversarial import CustomAttack
+from defective.evaluation.threat_model import spec_of
 from defective.inference import check_images, check_labels, logits
-from defective.specs import AttackSpec, NetSpec
+from defective.specs import AttackSpec
 
 Models = nn.Module | Sequence[nn.Module] | Mapping[str, nn.Module]
 AnyData = Data | tuple[Tensor, Tensor] | DataLoader[Any] | torch.utils.data.Dataset[Any]
@@ -39,11 +40,7 @@ def as_models(models: Models | None, *, others: Mapping[str, nn.Module] | None =
     else:
         listed = [] if models is None else [models] if isinstance(models, nn.Module) else list(models)
         known = {id(model): name for name, model in (others or {}).items()}
-        plain = [known.get(id(model)) or _name(model) for model in listed]
-        plain = [
-            f"source {name}" if name in (others or {}) and id(model) not in known else name
-            for name, model in zip(plain, listed, strict=True)
-        ]
+        plain = [known.get(id(model)) or _unlike(str(spec_of(model) or type(model).__name__), known.values()) for model in listed]
         counts, seen = Counter(plain), Counter[str]()
         found = {}
         for name, model in zip(plain, listed, strict=True):
@@ -55,9 +52,8 @@ def as_models(models: Models | None, *, others: Mapping[str, nn.Module] | None =
     return found
 
 
-def _name(model: nn.Module) -> str:
-    spec = getattr(model, "spec", None)
-    return str(spec) if isinstance(spec, NetSpec) else type(model).__name__
+def _unlike(name: str, others: Collection[str]) -> str:
+    return f"source {name}" if name in others else name
 
 
 def as_data(data: AnyData, models: Iterable[nn.Module]) -> Data:
@@ -115,10 +111,13 @@ def as_attacks(attacks: Iterable[AnyAttack]) -> list[AttackSpec | CustomAttack]:
     """Several attacks, each once.
 
     Raises:
-        InputError: If something is no attack, or two that differ have one name.
+        InputError: If something is no attack, its package is missing, or two that differ have one name.
     """
     found: dict[str, AttackSpec | CustomAttack] = {}
     for each in map(as_attack, attacks):
+        if isinstance(each, AttackSpec):
+            # A package that is missing is reported now, not after the other attacks.
+            from_spec(each)
         if found.setdefault(str(each), each) != each:
             raise InputError(
                 f"two attacks are called {str(each)!r}: name them, as in defective.evaluation.CustomAttack(name, attack)"

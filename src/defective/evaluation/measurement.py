@@ -17,10 +17,8 @@ Advance = Callable[[int], object]
 class Chunk:
     """Part of a measurement that is computed at once.
 
-    Attributes:
-        inputs: Everything that the result depends on, as plain values: equal inputs, equal result.
-        size: Its share of the progress bar.
-        compute: Computes the tensors; reports its progress to the callable that it is given.
+    ``inputs`` are plain values of everything that the result depends on: equal inputs, equal result. ``compute`` reports its progress,
+    ``size`` in all, to the callable that it is given.
     """
 
     inputs: Mapping[str, Any]
@@ -32,11 +30,8 @@ class Chunk:
 class Measurement:
     """Something to measure, in chunks whose tensors are joined along their first axis.
 
-    Attributes:
-        description: What it is called in a progress bar; empty for none.
-        chunks: Its parts, in order.
-        unit: What the bar counts.
-        storable: Whether equal inputs are sure to give an equal result, so that a stored one may be used.
+    Without a ``description`` it has no progress bar; ``unit`` is what the bar counts. It is ``storable`` if equal inputs are sure to
+    give an equal result, so that a stored one may be used.
     """
 
     description: str

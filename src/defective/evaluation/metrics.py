@@ -30,8 +30,7 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -
 
     Args:
         model: Classifier from images in [0, 1] to logits ``(N, K)``; it is left as it was found.
-        x: Images ``(N, C, H, W)``, uint8 or floats in [0, 1].
-        y: Labels ``(N,)``.
+        x, y: Images ``(N, C, H, W)``, uint8 or floats in [0, 1], and labels ``(N,)``.
         batch_size: Images per forward pass; the result does not depend on it.
 
     Returns:
@@ -59,9 +58,7 @@ def defense_rate(
 
     Args:
         target: Classifier that is attacked.
-        x: Clean images ``(N, C, H, W)``.
-        y: True labels ``(N,)``.
-        x_adv: Adversarial images ``(N, C, H, W)``.
+        x, y, x_adv: Clean images ``(N, C, H, W)``, true labels ``(N,)``, adversarial images like the clean ones.
         fooled: Bool ``(N,)``, whether the adversarial image fooled the source it was generated on; None: all did.
 
     Returns:

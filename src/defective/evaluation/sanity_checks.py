@@ -40,12 +40,8 @@ UNBOUNDED = (1.0, 16 / 255, 50)
 
 @dataclass(frozen=True)
 class SanityCheck:
-    """The result of one of :data:`CHECKS`.
-
-    Attributes:
-        name: Which one.
-        verdict: ``"passed"``, ``"failed"`` (beyond chance, 95 %) or ``"undecided"`` (it could not be carried out).
-        measured: The numbers behind it, in words.
+    """The result of one of :data:`CHECKS`: ``failed`` (beyond chance, 95 %), ``passed`` or ``undecided`` (it could not be carried out),
+    with the numbers behind it in words.
     """
 
     name: str
@@ -62,12 +58,7 @@ def run_checks(
 ) -> list[SanityCheck]:
     """Carry out all checks of one model, on the first ``samples`` test images that it classifies correctly.
 
-    Args:
-        model: The model.
-        outcomes: Transfer and white-box outcomes of the evaluation; the last check compares them.
-        samples: Images.
-        seed: Seed of the sample and the noise.
-        batch_size: Images attacked at once; only time and memory depend on it.
+    The last check compares the transfer and white-box ``outcomes`` of the evaluation. Of ``batch_size`` only time and memory depend.
 
     Source: Carlini et al. 2019, Section 5 and its checklist.
     """
@@ -77,12 +68,19 @@ def run_checks(
         checks.append(SanityCheck("gradient", "failed", "the logits have no gradient: only decision-based attacks mean anything"))
         missing = [name for name in CHECKS if name not in ("deterministic", "gradient")]
         return checks + [SanityCheck(name, "undecided", "needs a gradient") for name in missing]
-    probe = _probe(model, index, batch_size)
-    checks += [_gradient(probe), _surface(probe)]
+    probe = model.run(Measurement("", [Chunk(model.inputs("probe", index), len(index), partial(_probe, model, index, batch_size))]))
+    checks += [_gradient(probe["norm"]), _surface(probe["falls"])]
     correct = _under_attack(model, index, seed, batch_size)
-    checks += [_noise(correct["noise"][0], correct["steps"][STEPS[-1]])]
+    noise, attacked, unbounded = correct["noise"][0], correct["steps"][STEPS[-1]], correct["unbounded"][0]
+    text = f"still correct under noise {100 * noise.float().mean():.1f} %, under PGD {100 * attacked.float().mean():.1f} %"
+    checks.append(_check("noise", not _better(attacked, noise), text))
     checks += [_ladder(name, correct[name]) for name in ("steps", "radius")]
-    return [*checks, _unbounded(correct["unbounded"][0]), _white_box(model.name, outcomes)]
+    checks.append(_check("unbounded", not unbounded.any(), f"{int(unbounded.sum())} of {len(unbounded)} images still correct"))
+    return [*checks, _white_box(model.name, outcomes)]
+
+
+def _check(name: str, passed: bool | Tensor, measured: str) -> SanityCheck:
+    return SanityCheck(name, "passed" if passed else "failed", measured)
 
 
 def _deterministic(model: EvaluatedModel, index: Tensor) -> SanityCheck:
@@ -92,61 +90,52 @@ def _deterministic(model: EvaluatedModel, index: Tensor) -> SanityCheck:
     apart, batched = float((first - second).abs().max()), float((alone[0] - first[0]).abs().max())
     # Sums have another order in other batches; that much difference is rounding.
     allowed = 1e-3 * max(1.0, float(first.abs().max()))
-    verdict: Verdict = "passed" if apart == 0 and batched <= allowed else "failed"
-    return SanityCheck(
-        "deterministic", verdict, f"logits differ by {apart:.2g} from call to call, by {batched:.2g} in another batch"
-    )
+    text = f"logits differ by {apart:.2g} from call to call, by {batched:.2g} in another batch"
+    return _check("deterministic", apart == 0 and batched <= allowed, text)
 
 
-def _probe(model: EvaluatedModel, index: Tensor, batch_size: int) -> Tensors:
+def _probe(model: EvaluatedModel, index: Tensor, batch_size: int, _: Advance) -> Tensors:
     """For each image the length of the loss's gradient, and whether the margin falls half a level along its own gradient."""
-
-    def probe(advance: Advance) -> Tensors:
-        x, y = model.data.take(index)
-        net, device = model.model, device_of(model.model)
-        norms, falls = [], []
-        for part, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
-            images, true = as_images(part.to(device)).clone(), labels.to(device)
-            with naming(model.name), evaluating(net), torch.enable_grad():
-                z = forward(net, images.requires_grad_())
-                loss = torch.nn.functional.cross_entropy(z, true, reduction="sum")
-                norms.append(image_gradient(loss, images, retain_graph=True).flatten(1).norm(dim=1).cpu())
-                gradient = image_gradient(_margin(z, true).sum(), images)
-            moved = (images.detach() - 0.5 / 255 * gradient.sign()).clamp(0, 1)
-            with naming(model.name), evaluating(net), torch.no_grad():
-                falls.append((_margin(forward(net, moved), true) < _margin(z.detach(), true)).cpu())
-        return {"norm": torch.cat(norms), "falls": torch.cat(falls)}
-
-    return model.run(Measurement("", [Chunk(model.inputs("probe", index), len(index), probe)]))
+    x, y = model.data.take(index)
+    net, device = model.model, device_of(model.model)
+    norms, falls = [], []
+    for part, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
+        images, true = as_images(part.to(device)).clone(), labels.to(device)
+        with naming(model.name), evaluating(net), torch.enable_grad():
+            z = forward(net, images.requires_grad_())
+            loss = torch.nn.functional.cross_entropy(z, true, reduction="sum")
+            norms.append(image_gradient(loss, images, retain_graph=True).flatten(1).norm(dim=1).cpu())
+            gradient = image_gradient(_margin(z, true).sum(), images)
+        moved = (images.detach() - 0.5 / 255 * gradient.sign()).clamp(0, 1)
+        with naming(model.name), evaluating(net), torch.no_grad():
+            falls.append((_margin(forward(net, moved), true) < _margin(z.detach(), true)).cpu())
+    return {"norm": torch.cat(norms), "falls": torch.cat(falls)}
 
 
 def _margin(z: Tensor, y: Tensor) -> Tensor:
     return z.gather(1, y[:, None]).squeeze(1) - z.scatter(1, y[:, None], -torch.inf).amax(1)
 
 
-def _gradient(probe: Tensors) -> SanityCheck:
-    norm = probe["norm"]
+def _gradient(norm: Tensor) -> SanityCheck:
     usable = int((norm.isfinite() & (norm > 0)).sum())
     text = f"{usable} of {len(norm)} images have one; median length {float(norm.nanmedian()):.2g}"
-    return SanityCheck("gradient", "passed" if usable >= 0.99 * len(norm) else "failed", text)
+    return _check("gradient", usable >= 0.99 * len(norm), text)
 
 
-def _surface(probe: Tensors) -> SanityCheck:
-    falls = probe["falls"]
+def _surface(falls: Tensor) -> SanityCheck:
     rate = Rate.among(falls, torch.ones_like(falls))
-    return SanityCheck("surface", "passed" if rate.interval[1] >= 0.9 else "failed", f"{int(falls.sum())} of {len(falls)} images")
+    return _check("surface", rate.interval[1] >= 0.9, f"{int(falls.sum())} of {len(falls)} images")
 
 
 def _under_attack(model: EvaluatedModel, index: Tensor, seed: int, batch_size: int) -> dict[str, dict[int, Tensor]]:
     """Check to strength to bool ``(N,)``: whether the model is still correct."""
     pgds = {("steps", count): (EPS, STEP, count) for count in STEPS}
     pgds |= {("radius", radius): (radius / 255, radius / 255 / 4, 20) for radius in RADII}
-    version = ATTACK_VERSIONS.get("pgd", 1)
+    pgds["unbounded", 0] = UNBOUNDED
     attacks: dict[tuple[str, int], tuple[dict[str, Any], Attack]] = {
-        key: ({"pgd": numbers, "attack_version": version}, _pgd(*numbers)) for key, numbers in pgds.items()
+        key: ({"pgd": numbers, "attack_version": ATTACK_VERSIONS.get("pgd", 1)}, _pgd(*numbers)) for key, numbers in pgds.items()
     }
     attacks["noise", 0] = ({"noise": seed}, _corner(seed))
-    attacks["unbounded", 0] = ({"pgd": UNBOUNDED, "attack_version": version}, _pgd(*UNBOUNDED))
     chunks = [
         Chunk(model.inputs("check", index, **depends), 1, partial(_attacked, model, index, attack, batch_size))
         for depends, attack in attacks.values()
@@ -185,23 +174,13 @@ def _ladder(name: str, correct: dict[int, Tensor]) -> SanityCheck:
     rates = ", ".join(f"{strength}: {100 * each.float().mean():.1f} %" for strength, each in correct.items())
     pairs = zip(list(correct.values()), list(correct.values())[1:], strict=False)
     helped = any(_better(stronger, weaker) for weaker, stronger in pairs)
-    return SanityCheck(name, "failed" if helped else "passed", f"still correct at {rates}")
-
-
-def _noise(noise: Tensor, attacked: Tensor) -> SanityCheck:
-    text = f"still correct under noise {100 * noise.float().mean():.1f} %, under PGD {100 * attacked.float().mean():.1f} %"
-    return SanityCheck("noise", "failed" if _better(attacked, noise) else "passed", text)
+    return _check(name, not helped, f"still correct at {rates}")
 
 
 def _better(one: Tensor, other: Tensor) -> bool:
     """Whether the model is correct on more of the same images, beyond chance."""
     everyone = torch.ones_like(one)
     return paired_difference((one, everyone), (other, everyone)).low > 0
-
-
-def _unbounded(correct: Tensor) -> SanityCheck:
-    text = f"{int(correct.sum())} of {len(correct)} images still correct"
-    return SanityCheck("unbounded", "failed" if correct.any() else "passed", text)
 
 
 def _white_box(name: str, outcomes: Sequence[Outcome]) -> SanityCheck:
@@ -220,4 +199,4 @@ def _white_box(name: str, outcomes: Sequence[Outcome]) -> SanityCheck:
         found.append(f"{attack.split(':')[0]} white-box {100 * direct:.1f} %, from {source} {100 * transferred:.1f} %")
     if not found:
         return SanityCheck("white-box", "undecided", "no attack was both transferred and generated on the model itself")
-    return SanityCheck("white-box", "failed" if failed else "passed", f"still correct: {'; '.join(found)}")
+    return _check("white-box", not failed, f"still correct: {'; '.join(found)}")

@@ -29,20 +29,7 @@ _Count = Annotated[int, Field(ge=1, le=10**9)]
 
 
 class Settings(Spec):
-    """What an evaluation does and on how many images; the paper's numbers in brackets.
-
-    Attributes:
-        parts: Parts of the protocol, at least one.
-        samples: Images per source and attack, and for noise and shuffled patches (5,000; CW 1,000).
-        decision: The decision-based attack (``boundary:steps=5000,directions=25``).
-        decision_samples: Images that it attacks (500).
-        confidence: Least confidence of every model in the images to shuffle (0.99).
-        check_samples: Images for the sanity checks.
-        mask_draws: Sets of masks over which a defective source is averaged as one source more; 0 leaves it out (not in the paper).
-        rounded: Score 8-bit images.
-        seed: Seed of samples and random attacks.
-        batch_size: Images attacked at once; lower it where memory runs out.
-    """
+    """What an evaluation does and on how many images: arguments of :func:`defective.evaluation.evaluate`, with their ranges."""
 
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = PARTS
     samples: _Count = 2000

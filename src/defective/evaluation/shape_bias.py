@@ -16,11 +16,8 @@ from defective.statistics import Rate
 class ShapeReport:
     """Decisions of a model on stimuli that separate shape from texture; nan where there was no image.
 
-    Attributes:
-        bias: Share of shape decisions among the decisions for either cue.
-        cue_accuracy: Share of all cue-conflict images decided by either cue. Where it is low, the bias rests on few images.
-        silhouettes: Accuracy on filled silhouettes, which have no texture.
-        edges: Accuracy on edge drawings, which have nothing but contours.
+    ``bias``: share of shape decisions among those for either cue; ``cue_accuracy``: share of cue-conflict images decided for either (where
+    it is low, the bias rests on few images); accuracies on filled silhouettes, which have no texture, and on edge drawings.
     """
 
     bias: Rate
@@ -30,7 +27,7 @@ class ShapeReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {name: getattr(self, name).as_dict() for name in ("bias", "cue_accuracy", "silhouettes", "edges")}
+        return {name: rate.as_dict() for name, rate in vars(self).items()}
 
 
 def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) -> Rate:
@@ -65,19 +62,10 @@ def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) 
 
 
 def shape_report(model: nn.Module, stimuli: Stimuli) -> ShapeReport:
-    """Shape bias of a model, how much it rests on, and accuracy where there is only shape.
+    """Shape bias of a model, how much it rests on, and accuracy where there is only shape; errors as :func:`shape_bias`.
 
     The decision is always the largest logit of all classes of the data set, also of those no stimulus shows; Geirhos et al. choose
     among the classes shown, so that their numbers for the same images can be higher.
-
-    Args:
-        model: Classifier from images in [0, 1] to logits, one for each class the stimuli were loaded for.
-        stimuli: As :func:`defective.data.stimuli.load_stimuli` reads them.
-
-    Raises:
-        InputError: If the stimuli do not fit the model.
-
-    Source: Geirhos et al. 2018, which the paper builds on (Section 2).
 
     Example:
         >>> import torch

@@ -52,52 +52,41 @@ def threat_model(source: nn.Module, target: nn.Module) -> ThreatModel:
     source, target = _inner(source), _inner(target)
     if source is target or _equal(source.state_dict(), target.state_dict()):
         return "white-box"
-    members = [
-        source,
-        *(_inner(member) for module in source.modules() if isinstance(module, Ensemble) for member in module.members),
-    ]
+    ensembles = [module for module in source.modules() if isinstance(module, Ensemble)]
+    members = [source, *(_inner(member) for ensemble in ensembles for member in ensemble.members)]
     if any(_equal(_weights(member), _weights(target)) for member in members):
         return "white-box (shared weights)"
     of_source, of_target = _masks(source), _masks(target)
-    if _structure(source) is not None and _structure(source) == _structure(target):
+    alike = str(spec_of(source)) == str(spec_of(target)) and architecture_of(source) == architecture_of(target)
+    if spec_of(source) and alike:
         if not of_target:
             return "gray-box (same architecture)"
-        same = of_source.keys() == of_target.keys() and all(torch.equal(of_source[site], of_target[site]) for site in of_source)
-        return "gray-box (same masks)" if same else "gray-box (other masks)"
+        return "gray-box (same masks)" if _equal(of_source, of_target) else "gray-box (other masks)"
     return "adaptive" if of_source and of_target else "black-box"
 
 
 def mask_average(net: nn.Module, *, draws: int = 8, seed: int = 0) -> Ensemble:
     """A source whose logits are averaged over fresh draws of its masks: what an attacker may try who knows the method, not the masks.
 
-    Weights suit the masks they were trained with: under fresh ones a model is correct far less often (its accuracy is a part of every
-    evaluation), and a source at chance attacks nothing. Models trained with different masks and averaged, as
-    :class:`defective.Ensemble` does, are the stronger source. The draws share the model's weights, so they cost memory only for the
-    masks.
-
-    Args:
-        net: A defective model, or an ensemble of such.
-        draws: Sets of masks, at least 1.
-        seed: Seed of the draws.
+    Weights suit the masks they were trained with: under fresh ones a model is correct far less often. Models trained with different
+    masks and averaged, as :class:`defective.Ensemble` does, are the stronger source. The draws share the model's weights.
 
     Raises:
-        InputError: If the model is not defective.
+        InputError: If the model is not defective, or ``draws`` is below 1.
     """
     if not defects(net):
         raise InputError("a plain model has no masks to average over")
     if draws < 1:
         raise InputError(f"draws {draws} must be at least 1")
     shared = {id(parameter): parameter for parameter in net.parameters()}
-    return Ensemble(_with_fresh_masks(copy.deepcopy(net, dict(shared)), f"draw/{draw}", seed) for draw in range(draws))
-
-
-def _with_fresh_masks(net: nn.Module, name: str, seed: int) -> nn.Module:
-    layers = mask_layers(net)
-    for defect in defects(net):
-        mask = layers[defect.site].defect_mask
-        generator = named_generator(seed, f"{name}/{defect.site}")
-        mask.copy_(sample_mask(defect.shape, defect.live / defect.total, pattern=defect.pattern, generator=generator))
-    return net
+    members = [copy.deepcopy(net, dict(shared)) for _ in range(draws)]
+    for draw, member in enumerate(members):
+        layers = mask_layers(member)
+        for defect in defects(member):
+            generator = named_generator(seed, f"draw/{draw}/{defect.site}")
+            mask = sample_mask(defect.shape, defect.live / defect.total, pattern=defect.pattern, generator=generator)
+            layers[defect.site].defect_mask.copy_(mask)
+    return Ensemble(members)
 
 
 def _inner(net: nn.Module) -> nn.Module:
@@ -117,9 +106,10 @@ def _weights(net: nn.Module) -> dict[str, Tensor]:
 
 
 def _masks(net: nn.Module) -> dict[str, Tensor]:
-    return {site: layer.defect_mask.cpu() for site, layer in mask_layers(net).items()}
+    return {site: layer.defect_mask for site, layer in mask_layers(net).items()}
 
 
-def _structure(net: nn.Module) -> tuple[str, object] | None:
-    spec = getattr(net, "spec", None)
-    return (str(spec), architecture_of(net)) if isinstance(spec, NetSpec) else None
+def spec_of(model: nn.Module) -> NetSpec | None:
+    """What a built-in model is by its name in the grammar; None for any other model, whatever it has of this name."""
+    spec = getattr(model, "spec", None)
+    return spec if isinstance(spec, NetSpec) else None

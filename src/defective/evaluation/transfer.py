@@ -18,14 +18,9 @@ from defective.statistics import Rate
 
 @dataclass(frozen=True)
 class Outcome:
-    """Per-image outcomes of one adversarial set on one target.
+    """Per-image outcomes of one adversarial set on one target: its predictions on the clean and the adversarial images, both ``(N,)``.
 
-    Attributes:
-        target: Name of the target.
-        adversarial: The adversarial set.
-        clean_predicted: The target's predictions on the clean images ``(N,)``.
-        adv_predicted: Its predictions on the adversarial images ``(N,)``.
-        threat_model: What the attacker, who owns the source, knows of the target.
+    ``threat_model`` says what the attacker, who owns the source, knows of the target.
     """
 
     target: str
