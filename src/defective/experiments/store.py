@@ -1,5 +1,6 @@
 """The store: a folder with one directory for each finished job, written whole or not at all."""
 
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
@@ -53,7 +54,7 @@ class Store:
             raise InputError(f"{folder} is no store and not empty: choose another folder")
         if make:
             # What tells a store from another folder comes first.
-            for part in _PARTS - {"corrupt", "chunks", "data"}:
+            for part in ("jobs", "plans", "running", "failed", "locks"):
                 (folder / part).mkdir(parents=True, exist_ok=True)
 
     @classmethod
@@ -175,6 +176,14 @@ class Store:
         if not (self.folder / "jobs").is_dir():
             raise InputError(f"{self.folder} was removed while it was used: start the command again")
 
+    def _stay_removed(self) -> None:
+        """Take away what this process has written since another one removed the store."""
+        if not (self.folder / "jobs").exists() and not (self.folder / "plans").exists():
+            for part in _PARTS:
+                shutil.rmtree(self.folder / part, ignore_errors=True)
+            with suppress(OSError):
+                self.folder.rmdir()
+
     def set_aside(self, place: Path) -> Path:
         """Move the directory of a job, done or not, to where corrupt ones lie; return its new place."""
         aside = _unused(self.folder / "corrupt", place.name)
@@ -195,9 +204,12 @@ class Store:
             write_json(place / "spec.json", job.model_dump(mode="json"))
             # If it is there already, its process was killed in between.
             done = (place / "result.json").exists()
-            yield None if done else place
-            if (place / "result.json").exists():
-                self._finish(job, place)
+            try:
+                yield None if done else place
+                if (place / "result.json").exists():
+                    self._finish(job, place)
+            finally:
+                self._stay_removed()
 
     def _finish(self, job: Job, place: Path) -> None:
         self._check_there()
