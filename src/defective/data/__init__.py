@@ -1,11 +1,10 @@
 """Data sets by name: official files, class folders, and the made set `shapes`."""
 
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from defective.data import official
-from defective.data.archive import is_archive, stem, unpack
+from defective.data.archive import check_source, stem, unpack
 from defective.data.cache import fingerprint, restore, store, unpacking
 from defective.data.download import REMOTES, download, download_folder
 from defective.data.folder import class_folders, decode_splits, decoded_bytes, list_folder
@@ -14,7 +13,7 @@ from defective.data.sets import ImageSet, index_hash, pick
 from defective.data.shapes import shapes
 from defective.data.stream import ImageStream
 from defective.errors import InputError
-from defective.files import cache_folder, check_path
+from defective.files import cache_folder
 from defective.text import as_text
 
 __all__ = [
@@ -109,16 +108,7 @@ def check_name(name: str, *, image_size: int | None = None) -> Path | None:
         return None
     if not path:
         raise InputError(f"say where the images are: {kind}:PATH, a class-folder tree or an archive of one")
-    check_path(path)
-    root = Path(path)
-    # The home of a user nobody knows stays as it is written, and is reported as missing.
-    with contextlib.suppress(RuntimeError):
-        root = root.expanduser()
-    if not root.exists():
-        raise InputError(f"{kind}:{path}: there is no such file or folder")
-    if root.is_file() and not is_archive(root):
-        raise InputError(f"{root} is neither a folder nor an archive (.zip, .tar, .tar.gz, .tar.xz)")
-    return root
+    return check_source(name, path)
 
 
 def location(name: str) -> str:

@@ -11,11 +11,12 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Generator
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path, PureWindowsPath
 from typing import IO, cast
 
 from defective.errors import InputError
+from defective.files import check_path
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz")
 # ImageNet has 1.3 million files, and images hardly shrink in an archive: what goes beyond these is made to fill a disk.
@@ -41,6 +42,24 @@ _CORRUPT = (
 def is_archive(path: Path) -> bool:
     """Whether the name ends like an archive that can be unpacked."""
     return path.name.lower().endswith(SUFFIXES)
+
+
+def check_source(name: str, path: str) -> Path:
+    """The folder or archive at ``path``, which messages call ``name``.
+
+    Raises:
+        InputError: If there is neither a folder nor an archive.
+    """
+    check_path(path)
+    root = Path(path)
+    # The home of a user nobody knows stays as it is written, and is reported as missing.
+    with suppress(RuntimeError):
+        root = root.expanduser()
+    if not root.exists():
+        raise InputError(f"{name}: there is no such file or folder")
+    if root.is_file() and not is_archive(root):
+        raise InputError(f"{root} is neither a folder nor an archive (.zip, .tar, .tar.gz, .tar.xz)")
+    return root
 
 
 def stem(path: Path) -> str:
