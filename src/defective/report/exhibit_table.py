@@ -23,7 +23,7 @@ def exhibit_table(result: ExhibitResult) -> Table:
         rows,
         title=f"{result.heading}. {result.title}.",
         caption=" ".join(filter(None, [result.caption, about + legend, *warnings(result.at_chance)])),
-        groups=tuple((column, len(kinds)) for column in result.columns),
+        groups=tuple((result.column_label(column), len(kinds)) for column in result.columns),
         label=result.exhibit,
     )
 
@@ -33,7 +33,7 @@ def compact_table(result: ExhibitResult) -> Table:
     rows = tuple((row.label, *(_pair(result.cell(row.name, column), result) for column in result.columns)) for row in result.rows)
     first = "published | measured" if "published" in result.kinds else "measured"
     return Table(
-        (first, *result.columns),
+        (first, *map(result.column_label, result.columns)),
         rows,
         title=f"{result.exhibit}: {result.title} ({result.scale}, {', '.join(result.data.values())})",
         notes=(f"Mean of {result.seeds} seeds and its 95 % interval.",) if result.seeds > 1 else (),
