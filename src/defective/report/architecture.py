@@ -77,7 +77,7 @@ def _layers(model: nn.Module) -> list[Layer]:
     graph = _Tracer().trace(model)
     with evaluating(model), torch.no_grad():
         weight = next(model.parameters())
-        ShapeProp(fx.GraphModule(model, graph)).propagate(weight.new_zeros(1, *model.architecture.image_shape))  # type: ignore[union-attr]
+        ShapeProp(fx.GraphModule(model, graph)).propagate(weight.new_zeros(1, *model.architecture.image_shape))  # type: ignore[union-attr, misc]
     drawn = [node for node in graph.nodes if node.op == "call_module" and _text(model.get_submodule(node.target))]
     names = [node.target for node in drawn]
     sites: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
