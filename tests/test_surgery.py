@@ -34,11 +34,6 @@ def test_old_keys_stay_and_restore_undoes(small_net):
     masked(small_net)
 
 
-def test_keep_prob_1_is_bitwise_the_plain_model(small_net):
-    out = small_net(X)
-    assert torch.equal(masked(small_net, keep_prob=1)(X), out)
-
-
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_derivatives_are_exactly_zero_at_dead_neurons(small_net, mode):
     masked(small_net, sites=["0"], keep_prob=0.5)
