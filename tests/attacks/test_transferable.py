@@ -22,12 +22,12 @@ def one_each(images, seed=3):
 
 
 @pytest.fixture
-def net():
+def model():
     """A smooth model on images that are not square."""
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.Tanh(), nn.Conv2d(6, 6, 3, stride=2), nn.Tanh(), nn.Flatten())
-    net.append(nn.Linear(6 * 3 * 4, 5))
-    return net.double().eval()
+    model = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.Tanh(), nn.Conv2d(6, 6, 3, stride=2), nn.Tanh(), nn.Flatten())
+    model.append(nn.Linear(6 * 3 * 4, 5))
+    return model.double().eval()
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def images():
     return torch.rand(6, 3, 8, 10, generator=seeded(1), dtype=torch.float64), torch.randint(0, 5, (6,), generator=seeded(1))
 
 
-def gradient(net, x, y, see=lambda x: x):
+def gradient(model, x, y, see=lambda x: x):
     x = x.clone().requires_grad_()
-    return torch.autograd.grad(sum(F.cross_entropy(net(see(x)[i : i + 1]), y[i : i + 1]) for i in range(len(x))), x)[0]
+    return torch.autograd.grad(sum(F.cross_entropy(model(see(x)[i : i + 1]), y[i : i + 1]) for i in range(len(x))), x)[0]
 
 
 def followed(x, direction):
@@ -64,17 +64,17 @@ NEUTRAL = {
 
 
 @pytest.mark.parametrize("case", NEUTRAL)
-def test_neutral_settings_are_mifgsm(case, net, images):
-    assert torch.equal(NEUTRAL[case](net, *images), mifgsm(net, *images, **NUMBERS))
+def test_neutral_settings_are_mifgsm(case, model, images):
+    assert torch.equal(NEUTRAL[case](model, *images), mifgsm(model, *images, **NUMBERS))
 
 
-def test_no_look_ahead_without_a_past(net, images):
-    assert torch.equal(nifgsm(net, *images, **NUMBERS, decay=0.0), mifgsm(net, *images, **NUMBERS, decay=0.0))
+def test_no_look_ahead_without_a_past(model, images):
+    assert torch.equal(nifgsm(model, *images, **NUMBERS, decay=0.0), mifgsm(model, *images, **NUMBERS, decay=0.0))
     first = {**NUMBERS, "steps": 1}
-    assert torch.equal(nifgsm(net, *images, **first), mifgsm(net, *images, **first))
+    assert torch.equal(nifgsm(model, *images, **first), mifgsm(model, *images, **first))
 
 
-def test_difgsm_sees_resized_and_padded_images(net, images):
+def test_difgsm_sees_resized_and_padded_images(model, images):
     x, y = images
     generators, shrunk = one_each(x), []
 
@@ -93,56 +93,56 @@ def test_difgsm_sees_resized_and_padded_images(net, images):
                 seen.append(padded if chance < 0.7 else image)
             return torch.stack(seen)
 
-        return gradient(net, x_adv, y, see)
+        return gradient(model, x_adv, y, see)
 
-    made = difgsm(net, x, y, **NUMBERS, decay=0.9, resize_rate=0.5, diversity_prob=0.7, generator=seeded())
+    made = difgsm(model, x, y, **NUMBERS, decay=0.9, resize_rate=0.5, diversity_prob=0.7, generator=seeded())
     assert_same(made, followed(x, direction))
     assert 10 < sum(shrunk) < 30
 
 
-def test_tifgsm_convolves_with_a_gaussian_of_three_sigma(net, images):
+def test_tifgsm_convolves_with_a_gaussian_of_three_sigma(model, images):
     x, y = images
     bell = torch.tensor([norm.pdf(place) for place in (-3, -1.5, 0, 1.5, 3)], dtype=torch.float64)
     kernel = (torch.outer(bell, bell) / bell.sum() ** 2).expand(3, 1, 5, 5)
 
     def direction(x_adv, momentum):
-        return F.conv2d(gradient(net, x_adv, y), kernel, padding=2, groups=3)
+        return F.conv2d(gradient(model, x_adv, y), kernel, padding=2, groups=3)
 
-    assert_same(tifgsm(net, x, y, **NUMBERS, decay=0.9, kernel_size=5), followed(x, direction))
+    assert_same(tifgsm(model, x, y, **NUMBERS, decay=0.9, kernel_size=5), followed(x, direction))
 
 
-def test_sifgsm_averages_over_darker_copies(net, images):
+def test_sifgsm_averages_over_darker_copies(model, images):
     x, y = images
 
     def direction(x_adv, momentum):
-        return sum(gradient(net, x_adv, y, see) for see in (lambda x: x, lambda x: x / 2, lambda x: x / 4)) / 3
+        return sum(gradient(model, x_adv, y, see) for see in (lambda x: x, lambda x: x / 2, lambda x: x / 4)) / 3
 
-    assert_same(sifgsm(net, x, y, **NUMBERS, decay=0.9, scales=3), followed(x, direction))
+    assert_same(sifgsm(model, x, y, **NUMBERS, decay=0.9, scales=3), followed(x, direction))
 
 
-def test_nifgsm_looks_ahead_as_far_as_the_released_code(net, images):
+def test_nifgsm_looks_ahead_as_far_as_the_released_code(model, images):
     x, y = images
     # Where the released code divides by the mean, its momentum is that of the sum times the number of values.
-    expected = followed(x, lambda x_adv, momentum: gradient(net, x_adv + STEP * 0.9 * momentum * x[0].numel(), y))
-    made = nifgsm(net, x, y, **NUMBERS, decay=0.9)
+    expected = followed(x, lambda x_adv, momentum: gradient(model, x_adv + STEP * 0.9 * momentum * x[0].numel(), y))
+    made = nifgsm(model, x, y, **NUMBERS, decay=0.9)
     assert_same(made, expected)
-    assert not torch.equal(made, mifgsm(net, x, y, **NUMBERS, decay=0.9))
+    assert not torch.equal(made, mifgsm(model, x, y, **NUMBERS, decay=0.9))
 
 
-def test_vmifgsm_follows_the_recursion(net, images):
+def test_vmifgsm_follows_the_recursion(model, images):
     x, y = images
     generators, variance = one_each(x), torch.zeros_like(x)
 
     def direction(x_adv, momentum):
         nonlocal variance
-        found, before, around = gradient(net, x_adv, y), variance, torch.zeros_like(x)
+        found, before, around = gradient(model, x_adv, y), variance, torch.zeros_like(x)
         for _ in range(4):
             draws = torch.stack([torch.rand(3, 8, 10, generator=generator) for generator in generators]).double()
-            around += gradient(net, x_adv + EPS * (3 * draws - 1.5), y) / 4
+            around += gradient(model, x_adv + EPS * (3 * draws - 1.5), y) / 4
         variance = around - found
         return found + before
 
-    made = vmifgsm(net, x, y, **NUMBERS, decay=0.9, neighbors=4, beta=1.5, generator=seeded())
+    made = vmifgsm(model, x, y, **NUMBERS, decay=0.9, neighbors=4, beta=1.5, generator=seeded())
     assert_same(made, followed(x, direction))
 
 
@@ -158,7 +158,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_arguments(case, net, images):
+def test_bad_arguments(case, model, images):
     act, said = BAD[case]
     with pytest.raises(InputError, match=said):
-        act(net, *images)
+        act(model, *images)

@@ -100,17 +100,20 @@ def empty(folder):
 BAD_TREES = {
     "no split": (
         lambda t: [shutil.rmtree(t / s) for s in ("train", "test")],
-        "is no class-folder tree: it needs train/CLASS/IMAGE",
+        "is not a class-folder tree: it needs train/CLASS/IMAGE",
     ),
     "a kind that is not read": (
         lambda t: [(t / "train" / "dog" / f"{n}.HEIC").touch() for n in range(3)],
-        "is a .heic file, of which {t}/train/dog holds 3",
+        "is a .heic file, an unsupported format (3 in {t}/train/dog)",
     ),
-    "an image in no class": (lambda t: (t / "test" / "0.png").touch(), "test/0.png lies in no class folder"),
-    "a link to nothing": (lambda t: (t / "test" / "dog" / "9.png").symlink_to(t / "gone"), "9.png is no regular file, or a link"),
-    "a pipe": (lambda t: os.mkfifo(t / "test" / "dog" / "9.png"), "9.png is no regular file"),
+    "an image in no class": (lambda t: (t / "test" / "0.png").touch(), "test/0.png is not in a class folder"),
+    "a link to nothing": (
+        lambda t: (t / "test" / "dog" / "9.png").symlink_to(t / "gone"),
+        "9.png is not a regular file, or a broken link",
+    ),
+    "a pipe": (lambda t: os.mkfifo(t / "test" / "dog" / "9.png"), "9.png is not a regular file"),
     "no test": (lambda t: shutil.rmtree(t / "test"), "and test/CLASS/IMAGE (or val/)"),
-    "nothing": (empty, "is no class-folder tree"),
+    "nothing": (empty, "is not a class-folder tree"),
     "empty train class": (lambda t: empty(t / "train" / "cat"), "train/cat holds no images (.jpg"),
     "empty test class": (lambda t: empty(t / "test" / "dog"), "test/dog holds no images (.jpg"),
     "class not in test": (lambda t: shutil.rmtree(t / "test" / "dog"), "class 'dog' of"),
