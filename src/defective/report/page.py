@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from defective.files import write_whole
+from defective.tables import format_table
 from defective.text import visible
 
 
@@ -13,10 +14,10 @@ def write_page(path: Path, *, template: str = "page.html.j2", **content: Any) ->
     Args:
         path: The HTML file.
         template: Its name.
-        content: For ``page.html.j2``: ``title``, ``lead``, ``columns``, ``rows``, ``notes``, ``figures``, ``examples_note``,
-            ``examples``, ``masks_note``, ``masks``, ``provenance``.
+        content: What the template names; all of it has to be given.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+    from markupsafe import Markup
 
     templates = Environment(
         loader=PackageLoader("defective.report", "."),
@@ -26,7 +27,7 @@ def write_page(path: Path, *, template: str = "page.html.j2", **content: Any) ->
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    html = templates.get_template(template).render(**content)
+    html = templates.get_template(template).render(html=lambda table: Markup(format_table(table, "html")), **content)
     write_whole(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))
 
 

@@ -16,17 +16,16 @@ from defective.files import check_folder, left_behind, write_whole
 from defective.paper import EXHIBITS
 from defective.progress import progress_bar
 from defective.report import drawings, galleries, plots
-from defective.report.cells import page_numbers
 from defective.report.claims import SpelledClaim, claims, summary, verdict_counts
 from defective.report.commands import commands, next_steps
 from defective.report.deviations import deviations, seed_notes
-from defective.report.exhibit_table import exhibit_table
+from defective.report.exhibit_table import exhibit_table, page_table
 from defective.report.figures import save, svg
 from defective.report.largest_discrepancy import largest_discrepancy
 from defective.report.page import write_page
 from defective.report.provenance import how_measured, job_notes
 from defective.report.sections import ResultReader, Section, sections
-from defective.report.wording import missing, sample, setting, warnings
+from defective.report.wording import sample, setting, warnings
 from defective.results.documents import heading
 from defective.tables import Table, count, format_table
 
@@ -115,13 +114,12 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         others=[heading(name) for name in EXHIBITS if name not in names],
         jobs=job_notes(section.result for section in found),
         footer=f"Made by defective {__version__}. Every number of this page is also in tables/ and in the store's JSON files.",
-        page_numbers=page_numbers,
-        missing=missing,
+        page_table=page_table,
+        table=Table,
         setting=setting,
         sample=sample,
         warnings=warnings,
         verdict_counts=verdict_counts,
-        html_table=_html_table,
         summary=summary,
         largest_discrepancy=largest_discrepancy,
     )
@@ -170,10 +168,6 @@ def _page_section(section: Section, reader: ResultReader, out: Path, *, several:
         files=[file.relative_to(out).as_posix() for file in files],
     )
     return made, files
-
-
-def _html_table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], align: str = "") -> str:
-    return format_table(Table(columns, tuple(rows), align=align), "html")
 
 
 def _write_tables(section: Section, out: Path) -> list[Path]:
