@@ -84,7 +84,7 @@ def test_the_page_needs_no_network(made):
 
 
 def test_the_page_has_pictures_figures_and_masks(made):
-    assert made["page"].count("<svg") == 2
+    assert made["page"].count("<svg") == 1
     examples = made["page"].count('class="triple"')
     assert 1 <= examples <= 6
     pictures = made["page"].count('src="data:image/png;base64,')

@@ -1,6 +1,5 @@
 """The main job in minutes, on the synthetic data set `shapes`: is a defective model harder to fool than the plain one?"""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,11 @@ from torch import Tensor, nn
 
 from defective.data import ImageSet, shapes
 from defective.evaluation import AdversarialSet, EvaluationResult, accuracy, corruption_curve, evaluate, shape_bias
-from defective.files import check_folder, write_whole
+from defective.experiments.json_files import write_json
+from defective.files import check_folder
 from defective.inference import logits
 from defective.machine import choose_device
-from defective.report.figures import bars, curves
+from defective.report.figures import bars
 from defective.report.galleries import Example, Prediction, mask_pictures
 from defective.report.page import write_page
 from defective.report.pictures import perturbation_picture, picture
@@ -89,8 +89,8 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
         "machine": results["defective"]["machine"],
         "page": str(out / "index.html"),
     }
-    _page(out / "index.html", targets, evaluation, table, noise, result)
-    write_whole(out / "result.json", lambda file: file.write_text(json.dumps(result, indent=1), encoding="utf-8"))
+    _page(out / "index.html", targets, evaluation.outcomes[-1].adversarial, table, result)
+    write_json(out / "result.json", result)
     return result
 
 
@@ -106,13 +106,12 @@ def _row(model: nn.Module, label: str, evaluation: EvaluationResult, noise: dict
 def _page(
     path: Path,
     targets: dict[str, nn.Module],
-    evaluation: EvaluationResult,
+    pgd: AdversarialSet,
     table: dict[str, dict[str, Rate]],
-    noise: dict[str, dict[float, Rate]],
     result: dict[str, Any],
 ) -> None:
     attacked = {column: {label: table[label][column] for label in targets} for column in COLUMNS[1:5]}
-    examples, about_examples = _examples(targets, evaluation.outcomes[-1].adversarial, shapes("test"))
+    examples, about_examples = _examples(targets, pgd, shapes("test"))
     plain, defective = (table[label] for label in ("plain", "defective"))
     write_page(
         path,
@@ -133,12 +132,7 @@ def _page(
                 "wear another class's texture. Small print: 95 % intervals and the number of images.",
             ),
         ),
-        figures={
-            "Defence rates, accuracy under noise, and shape bias, with 95 % intervals.": bars(attacked, y_label="%"),
-            "Accuracy under Gaussian noise clipped to two standard deviations.": curves(
-                noise, x_label="σ of the noise, in levels of 255", y_label="accuracy, %"
-            ),
-        },
+        figures={"Defence rates, accuracy under noise, and shape bias, with 95 % intervals.": bars(attacked, y_label="%")},
         about_examples=about_examples,
         examples=examples,
         masks=mask_pictures(targets["defective"], name=DEFECTIVE, data="shapes"),

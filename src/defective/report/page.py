@@ -1,5 +1,6 @@
 """Fill the page: one HTML file that needs nothing else."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def write_page(path: Path, *, template: str = "page.html.j2", **content: Any) ->
         lstrip_blocks=True,
     )
     html = templates.get_template(template).render(html=lambda table: Markup(format_table(table, "html")), **content)
-    write_whole(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))
+    write_whole(path, partial(Path.write_text, data=html, encoding="utf-8"))
 
 
 def _shown(value: Any) -> Any:

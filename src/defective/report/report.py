@@ -4,9 +4,11 @@ import json
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from defective._version import __version__
 from defective.errors import InputError
@@ -37,19 +39,8 @@ _GENERAL = (
 )
 
 
-@dataclass(frozen=True)
-class PageSection:
-    """An exhibit as the page shows it.
-
-    Attributes:
-        section: The exhibit and what was measured.
-        several: Whether the page shows the exhibit more than once.
-        claims: Its claims in words.
-        picture: The figure as SVG text; empty if there is none.
-        inches: Width of the figure.
-        examples: Adversarial examples under their captions.
-        files: Where its files are, relative to the page.
-    """
+class PageSection(NamedTuple):
+    """An exhibit as the page shows it; ``several`` times if it is there more than once, ``files`` relative to the page."""
 
     section: Section
     several: bool
@@ -140,7 +131,7 @@ def _remove_others(out: Path, files: list[Path]) -> None:
                 (out / name).unlink(missing_ok=True)
     for file in (file for folder in (out, out / "tables", out / "figures") for file in left_behind(folder)):
         file.unlink(missing_ok=True)
-    write_whole(listed, lambda temporary: temporary.write_text(json.dumps(made, indent=1), encoding="utf-8"))
+    write_whole(listed, partial(Path.write_text, data=json.dumps(made, indent=1), encoding="utf-8"))
 
 
 def _how_many(names: Iterable[str]) -> str:
@@ -174,11 +165,10 @@ def _write_tables(section: Section, out: Path) -> list[Path]:
     table, result = exhibit_table(section.result), section.result
     # LaTeX numbers tables by itself.
     in_paper = replace(table, title=f"{result.heading} of the paper: {result.title}.")
-    texts = {"md": format_table(table, "markdown"), "tex": format_table(in_paper, "latex")}
-    files = []
-    for suffix, text in texts.items():
-        files.append(out / "tables" / f"{section.name}.{suffix}")
-        write_whole(files[-1], lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))  # type: ignore[misc]
+    texts = {".md": format_table(table, "markdown"), ".tex": format_table(in_paper, "latex")}
+    files = [out / "tables" / f"{section.name}{suffix}" for suffix in texts]
+    for file, text in zip(files, texts.values(), strict=True):
+        write_whole(file, partial(Path.write_text, data=text, encoding="utf-8"))
     return files
 
 
