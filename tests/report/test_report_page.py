@@ -195,7 +195,7 @@ def test_a_measured_number_says_where_it_comes_from(page, documents, made):
             assert jobs["machines"][machine].startswith("A made <machine>")
 
 
-def test_every_claim_appears_with_its_verdict(page, documents):
+def test_every_claim_appears_with_its_verdict_and_is_counted(page, documents, made):
     expected = [(name, claim) for name, one in documents.items() for claim in one.claims]
     assert [(claim["data-part"], claim["data-verdict"]) for claim in page.claims] == [(name, c.verdict) for name, c in expected]
     for shown, (name, claim) in zip(page.claims, expected, strict=True):
@@ -205,9 +205,6 @@ def test_every_claim_appears_with_its_verdict(page, documents):
         printed = {"holds": "support it", "fails": "contradict it"}.get(claim.published.verdict)
         assert printed is None or f"The paper's own numbers {printed}" in text
         assert f"#{name}" in page.links
-
-
-def test_claims_are_counted(page, made):
     counts = dict(re.findall(r'data-verdict-count="([^"]+)">(\d+)<', made[3]))
     verdicts = [claim["data-verdict"] for claim in page.claims]
     assert {verdict: int(counts[verdict]) for verdict in VERDICTS} == {verdict: verdicts.count(verdict) for verdict in VERDICTS}
@@ -258,20 +255,12 @@ def test_files_are_named_after_exhibits_and_where_needed_scale_and_data(made):
     assert {path.name for path in (out / "figures").iterdir()} == expected
 
 
-def test_names_cannot_become_markup(made):
+def test_names_cannot_become_markup(page, made):
     html = made[3]
     for name in ("<machine>", "PGD <b>", "plain <i>", "<source>", "stem <u>"):
         assert name not in html
     assert "frog &amp; toad" in html and "stem &lt;u&gt;" in html
-
-
-def test_pictures_and_masks_are_shown(page):
     assert set(ADDRESSES) <= set(page.sources)
-
-
-def test_commands_say_scale_and_data(made):
-    assert "defective reproduce table7 --scale fast --data cifar10=folder:CIFAR10-JPEG --seeds 3 --store runs/store\n" in made[3]
-    assert "defective reproduce table4 --scale tiny --store runs/store\n" in made[3]
 
 
 def test_each_exhibit_says_where_it_lies_furthest_from_the_paper(page, documents):

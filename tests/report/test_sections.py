@@ -97,9 +97,6 @@ def test_a_caption_stands_above_its_table_and_in_its_file(out, html, name):
     assert told.count(f'<p class="about">Rows &amp; columns of {exhibit}.</p>') == 1
     assert told.index('<p class="about">') < told.index("<table")
     assert f"Rows & columns of {exhibit}. " in (out / "tables" / f"{name}.md").read_text()
-
-
-def test_a_drawing_has_its_caption_too(html):
     assert '<p class="about">Rows &amp; columns of figure8.</p>' in section(html, "figure8")
 
 

@@ -194,12 +194,6 @@ def test_cell_text_survives_html(rows, head):
     assert found == [head, "b", *(cell for row in rows for cell in row)]
 
 
-@given(st.text("[]/:\\ab_*red ", min_size=1, max_size=12).map(str.strip).filter(bool))
-def test_no_text_is_markup_of_a_terminal(text):
-    lines = format_table(Table(("a", "b"), ((text, "1.0"),), notes=(text,)), "terminal", 80).splitlines()
-    assert any(line.startswith(f"│ {text}") for line in lines) and lines[-1] == text
-
-
 def test_another_output_is_refused():
     with pytest.raises(InputError, match="output is 'pdf': use terminal, markdown, latex, html"):
         format_table(Table(("a",), ()), "pdf")
