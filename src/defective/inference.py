@@ -27,7 +27,7 @@ class NoGradientError(InputError):
     """The logits of a model have no gradient with respect to its images."""
 
     def __init__(self, reason: str = "detach, numpy, torch.no_grad inside?") -> None:
-        super().__init__(f"the model's logits have no gradient ({reason}): boundary and noise do without")
+        super().__init__(f"the model's logits have no gradient ({reason}): boundary, hopskipjump and noise do without")
 
 
 @contextmanager

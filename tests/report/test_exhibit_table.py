@@ -135,4 +135,4 @@ def test_a_cw_column_says_which_confidence_was_asked_for():
     )
     assert "| CW40 (at confidence 10), published |" in markdown(renamed)
     assert "CW40 (at confidence 10)" in compact_table(renamed).columns
-    assert "| CW40, published |" in markdown(changed(renamed, scale="paper"))
+    assert "| CW40, published |" in markdown(renamed.model_copy(update={"scale": "paper"}))
