@@ -171,7 +171,9 @@ def test_where_only_some_seeds_are_measured_their_number_stands_beside(page, doc
         measured = cells[shown["name"], shown["data-row"], shown["data-column"]].measured
         seeds = documents[shown["name"]].seeds
         some = shown["data-kind"] == "measured" and measured is not None and len(measured.values) < seeds
-        assert shown["small"][1:] == ([f"{len(measured.values)} of {seeds} seeds"] if some else [])
+        assert [line for line in shown["small"] if "seeds" in line] == (
+            [f"{len(measured.values)} of {seeds} seeds"] if some else []
+        )
         told |= {*shown["small"][1:]}
     assert "2 of 3 seeds" in told
 

@@ -10,6 +10,7 @@ from typing import Any
 from defective.errors import InputError
 from defective.experiments.schema import PlanRecord
 from defective.paper import SCALES, Cell, Exhibit, Setup, exhibits
+from defective.paper.controls import controls
 from defective.specs import Job, dependencies
 from defective.training.recipes import recipe_for
 
@@ -45,7 +46,7 @@ class Plan:
     Example:
         >>> plan = Plan(("table4",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)})
         >>> len(plan.jobs), plan.jobs[0].kind
-        (95, 'train')
+        (115, 'train')
     """
 
     exhibits: tuple[str, ...]
@@ -97,8 +98,13 @@ class Plan:
         return topological_order(job for exhibit in exhibits(list(self.exhibits)) for job in self.jobs_of(exhibit))
 
     def jobs_of(self, exhibit: Exhibit) -> list[Job]:
-        """The jobs of one exhibit, what they need included."""
-        return topological_order(cell.job for cells in self.of(exhibit).values() for cell in cells)
+        """The jobs of one exhibit, what they need included; controls of equal accuracy come last."""
+        cells = self.of(exhibit).values()
+        own = [cell.job for each in cells for cell in each]
+        # A target of the exhibits has twice the number of its repetition as its seed.
+        return topological_order(
+            [*own, *(job for each in cells for seed, cell in enumerate(each) for job in controls(cell, 2 * seed))]
+        )
 
     @property
     def images(self) -> dict[str, tuple[int, int, int]]:

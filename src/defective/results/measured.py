@@ -1,16 +1,19 @@
 """What was measured of an exhibit, beside what was published."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from defective.experiments.describe import describe
 from defective.experiments.plan import Plan, read_plan
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS, Cell, Exhibit, exhibits
+from defective.paper.controls import controls
 from defective.results.claim_evaluation import ClaimEvaluator, once_per_job
+from defective.results.control import Controls
 from defective.results.documents import CellResult, Difference, ExhibitResult, JobRecord, Measured, RowLabel
-from defective.results.values import estimate, values
-from defective.specs import Job
-from defective.statistics import Estimate, difference
+from defective.results.values import Value, estimate, values
+from defective.specs import Job, ScoreJob
+from defective.statistics import Estimate, SeedVariance, difference
 
 
 def documents(plan: Plan, store: Store) -> list[ExhibitResult]:
@@ -20,9 +23,11 @@ def documents(plan: Plan, store: Store) -> list[ExhibitResult]:
 
 def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
     """All that is known of one exhibit at one scale."""
-    claims = ClaimEvaluator(plan, store)
+    claims, control = ClaimEvaluator(plan, store), Controls(store)
     cells = plan.of(exhibit)
     jobs = {name_of(cell.job): cell.job for each in cells.values() for cell in each}
+    columns = {column: [each for place, each in cells.items() if place[1] == column] for column in exhibit.columns}
+    variances = {column: control.seed_variance(numbers) for column, numbers in columns.items()}
     places = [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
     return ExhibitResult(
         exhibit=exhibit.name,
@@ -38,10 +43,10 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
         data={kind: plan.data[kind] for kind in plan.kinds(exhibit)},
         readers={kind: plan.readers[kind] for kind in plan.kinds(exhibit) if kind in plan.readers},
         seeds=plan.seeds,
-        cells=tuple(_cell(exhibit, place, cells.get(place, []), store) for place in places),
+        cells=tuple(_cell(exhibit, place, cells.get(place, []), store, control, variances[place[1]]) for place in places),
         at_chance=once_per_job(each for job in jobs.values() for each in claims.at_chance.of(job)),
         claims=tuple(claims.evaluate(claim, exhibit) for claim in exhibit.claims),
-        jobs={name: record for name, job in jobs.items() if (record := _record(job, store)) is not None},
+        jobs={name: record for name, job in (jobs | _control_jobs(cells)).items() if (record := _record(job, store)) is not None},
     )
 
 
@@ -77,27 +82,47 @@ def _worth(plan: Plan) -> tuple[object, ...]:
     return plan.seeds, len(plan.data), sorted(plan.data.items())
 
 
-def _cell(exhibit: Exhibit, place: tuple[str, str], cells: list[Cell], store: Store) -> CellResult:
+def _control_jobs(cells: dict[tuple[str, str], list[Cell]]) -> dict[str, Job]:
+    found = (job for each in cells.values() for seed, cell in enumerate(each) for job in controls(cell, 2 * seed))
+    return {name_of(each): each for job in found for each in (job, job.target)}
+
+
+def _cell(
+    exhibit: Exhibit,
+    place: tuple[str, str],
+    cells: list[Cell],
+    store: Store,
+    control: Controls,
+    variance: SeedVariance | None,
+) -> CellResult:
     published = exhibit.published(*place)
     found = values(cells, store, exhibit.unit)
     measured = estimate(found, exhibit.unit)
+    of_all = [replace(cell, value="all") for cell in cells if isinstance(cell.job, ScoreJob) and cell.value == "paper"]
     apart = None if measured is None or published is None else difference(measured, Estimate.exact(published))
     return CellResult(
         row=place[0],
         column=place[1],
         published=published,
-        measured=None
-        if measured is None
-        else Measured(
-            mean=measured.mean,
-            low=measured.interval[0],
-            high=measured.interval[1],
-            values=measured.values,
-            intervals=measured.intervals,
-            counts=tuple(value.images for value in found.values()),
-        ),
+        measured=_measured(found, exhibit.unit),
         difference=None if apart is None else Difference(**apart._asdict()),
         jobs=tuple(name_of(cell.job) for cell in cells if store.result(cell.job) is not None),
+        all=_measured(values(of_all, store, exhibit.unit), exhibit.unit),
+        control=control.of(cells, variance),
+    )
+
+
+def _measured(found: dict[int, Value], unit: str) -> Measured | None:
+    measured = estimate(found, unit)
+    if measured is None:
+        return None
+    return Measured(
+        mean=measured.mean,
+        low=measured.interval[0],
+        high=measured.interval[1],
+        values=measured.values,
+        intervals=measured.intervals,
+        counts=tuple(value.images for value in found.values()),
     )
 
 
