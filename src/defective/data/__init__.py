@@ -7,7 +7,7 @@ from defective.data import official
 from defective.data.archive import is_archive, stem, unpack
 from defective.data.cache import fingerprint, restore, store, temporary_folder
 from defective.data.download import REMOTES, download
-from defective.data.folder import class_folders, decode_splits, decoded_bytes, list_folder
+from defective.data.folder import are_numbers, class_folders, decode_splits, decoded_bytes, list_folder
 from defective.data.notice import notice
 from defective.data.sets import ImageSet, index_hash, pick
 from defective.data.shapes import shapes
@@ -85,7 +85,7 @@ def load_splits(name: str, *, image_size: int | None = None) -> dict[str, Data]:
         return {split: shapes(split) for split in ("train", "test")}
     splits = _read(kind, root or download(kind), as_text(stem(root.resolve())) if root else kind, image_size)
     classes = splits["test"].classes
-    if classes != tuple(sorted(classes)) and all(each.isdecimal() for each in classes):
+    if classes != tuple(sorted(classes)) and are_numbers(classes):
         notice(f"{name}: its classes are called by numbers; labels follow the numbers, so that class 2 comes before class 10")
     return splits
 

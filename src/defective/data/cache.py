@@ -16,7 +16,7 @@ from defective.errors import InputError
 from defective.files import cache_folder, read_tensors, write_tensors
 
 # Counts up when the same files are read as other pixels or labels.
-VERSION = 2
+VERSION = 3
 # Seconds after which a temporary file that nobody has written to was left behind.
 LEFT_BEHIND = 3600
 _TEMPORARY = "temporary-"
