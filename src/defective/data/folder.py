@@ -126,7 +126,7 @@ def list_classes(folders: list[Path], classes: tuple[str, ...]) -> Listing:
     labels: list[int] = []
     left: list[Path] = []
     for label, folder in enumerate(folders):
-        inside = []
+        inside: list[Path] = []
         for path in files_below(folder, frozenset(map(_identity, folder.absolute().parents))):
             (inside if is_image(path) else left).append(path)
         if not inside:
