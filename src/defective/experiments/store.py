@@ -7,7 +7,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from defective.errors import InputError
 from defective.experiments.json_files import Document, JsonFiles, create_json, sealed, unsealed, write_json
@@ -238,7 +238,7 @@ class Store:
 
     def _failure(self, file: Path) -> Document | None:
         try:
-            return self._files.read(file, _check_failure)
+            return self._files.read(file, partial(_valid, Failure))
         except InputError as error:
             # A note about a job that is done again anyway is no reason to stop.
             return {"job": file.stem, "error": str(error)}
@@ -275,7 +275,7 @@ class Store:
         except ValueError as error:
             raise InputError(f"data set: {error}: rename it") from None
         create_json(file, {"digest": digest})
-        known = self._files.read(file, _check_data_set)
+        known = self._files.read(file, partial(_valid, DataSet))
         if known is None or known["digest"] != digest:
             raise InputError(
                 f"{name}: other images than those that the results in {self.folder} are of: use another store, or rename it"
@@ -293,11 +293,6 @@ def _unused(folder: Path, name: str) -> Path:
     return next(place for number in count(1) if not (place := folder / f"{name}-{number}").exists())
 
 
-def _check_failure(document: Document) -> Document:
-    Failure.model_validate(document)
-    return document
-
-
-def _check_data_set(document: Document) -> Document:
-    DataSet.model_validate(document)
+def _valid(schema: type[BaseModel], document: Document) -> Document:
+    schema.model_validate(document)
     return document

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from functools import cached_property
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,7 +14,12 @@ Document = TypeVar("Document", bound=BaseModel)
 
 
 class Spec(BaseModel):
-    """A frozen value with a canonical JSON form and a content hash."""
+    """A frozen value with a canonical JSON form and a content hash.
+
+    ``later`` names fields that came after the first results were stored: at their default they are no part of the hash.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -25,13 +30,15 @@ class Spec(BaseModel):
 
     @cached_property
     def key(self) -> str:
-        """First 16 hex digits of the SHA-256 of the canonical JSON of all values and versions, those inside included."""
+        """First 16 hex digits of the SHA-256 of the canonical JSON of the values and versions, those inside included."""
         return hashlib.sha256(self.canonical.encode()).hexdigest()[:16]
 
     @cached_property
     def canonical(self) -> str:
-        """JSON of all values and versions, the names sorted; specs of thousands of jobs share their parts, so each is written once."""
-        texts = {name: _canonical(getattr(self, name)) for name in type(self).model_fields} | {"version": str(self.version)}
+        """JSON of the values and versions, the names sorted; specs of thousands of jobs share their parts, so each is written once."""
+        fields = type(self).model_fields.items()
+        names = [name for name, field in fields if name not in self.later or getattr(self, name) != field.default]
+        texts = {name: _canonical(getattr(self, name)) for name in names} | {"version": str(self.version)}
         return "{" + ",".join(f'"{name}":{text}' for name, text in sorted(texts.items())) + "}"
 
     def __hash__(self) -> int:
