@@ -16,7 +16,7 @@ from defective.report.architecture import SITES, blocks, picture_of
 from defective.report.drawings import ARCHITECTURES, GRIDS, MASKED, drawing, patches
 from defective.report.figures import svg
 from defective.report.sections import ResultReader
-from made_store import finish, plan
+from runs import finish, table4
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -119,14 +119,14 @@ def test_all_that_is_drawn_lies_inside_the_figure(net):
 
 @pytest.mark.parametrize("name", ["figure2", "figure3", *ARCHITECTURES])
 def test_every_drawing_is_svg_with_equal_bytes_at_full_width(name, store):
-    texts = [svg(drawing(name, plan(), ResultReader(store))) for _ in range(2)]
+    texts = [svg(drawing(name, table4(), ResultReader(store))) for _ in range(2)]
     assert texts[0] == texts[1]
     assert ElementTree.fromstring(texts[0]).tag == f"{SVG}svg"
     assert name != "figure8" or ("3×3 conv, 512" in texts[0] and "512 × 4 × 4" in texts[0])
 
 
 def test_dead_neurons_are_black_and_the_others_as_they_were(store):
-    axes = drawing("figure2", plan(), ResultReader(store)).axes
+    axes = drawing("figure2", table4(), ResultReader(store)).axes
     pixels = [np.asarray(each.images[0].get_array()) for each in axes]
     net = build(MASKED)
     mask = net.get_submodule(defects(net)[0].site).defect_mask[0].numpy()
@@ -161,8 +161,8 @@ def test_shuffled_images_are_made_of_the_same_patches(generator):
 @pytest.mark.parametrize(("size", "taken"), [(32, True), (28, False)])
 def test_the_image_is_one_that_an_attack_began_with_and_that_can_be_cut(size, taken, store):
     x = torch.full((4, 3, size, size), 200, dtype=torch.uint8)
-    crafted = next(job for job in plan().jobs if job.kind == "generate")
+    crafted = next(job for job in table4().jobs if job.kind == "generate")
     write_tensors(finish(store, crafted) / "pictures.safetensors", {"x": x}, {})
-    first = shown(drawing("figure3", plan(), ResultReader(store)))[0]
+    first = shown(drawing("figure3", table4(), ResultReader(store)))[0]
     expected = x[0] if taken else shapes("test").x[0]
     assert np.array_equal(first, expected.permute(1, 2, 0).numpy())

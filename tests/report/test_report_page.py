@@ -17,7 +17,7 @@ from defective.report.claims import VERDICTS, in_words
 from defective.report.galleries import Example, MaskPicture, Prediction
 from defective.report.largest_discrepancy import largest_discrepancy
 from defective.results.measured import document
-from filled_store import filled_store
+from runs import filled_store
 
 SHAPES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28)}
 # A table of all kinds of cells, one of scores, one without printed numbers, a drawing, and one of two data sets.
@@ -191,7 +191,7 @@ def test_a_measured_number_says_where_it_comes_from(page, documents, made):
         assert shown["data-jobs"].split() == list(cell.jobs)
         for name in cell.jobs:
             about, seconds, machine, finished = jobs["jobs"][name]
-            assert about and seconds.endswith(("s", "min")) and finished == "2025-01-31"
+            assert about and seconds.endswith(("s", "min")) and finished == "2026-01-31"
             assert jobs["machines"][machine].startswith("A made <machine>")
 
 

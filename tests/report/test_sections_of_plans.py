@@ -11,7 +11,7 @@ from defective.report.provenance import how_measured
 from defective.report.sections import ResultReader, sections
 from defective.report.wording import setting
 from defective.specs import Recipe
-from filled_store import filled_store, finish
+from runs import filled_store, finish
 
 SHAPES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28), "imagenet": (3, 224, 224)}
 OFFICIAL = {kind: kind for kind in SHAPES}

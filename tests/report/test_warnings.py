@@ -9,8 +9,7 @@ from defective.experiments.describe import describe
 from defective.report import sections
 from defective.report.report import write_report
 from defective.results.documents import TrainingMismatch
-from filled_store import filled_store, finish
-from runs import plan_of
+from runs import filled_store, finish, plan_of
 
 PLAN = plan_of("table8")
 # Masks are drawn from trained nets, of which there are none here.
