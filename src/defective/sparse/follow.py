@@ -1,4 +1,4 @@
-"""Follow a model with torch.fx, and see that what was followed is the model."""
+"""Trace a model with torch.fx and check the result against the model."""
 
 import torch
 from torch import Tensor, nn
