@@ -25,9 +25,10 @@ ATTACKS = {
     "vmifgsm": partial(attacks.vmifgsm, neighbors=2, **NUMBERS),
     "cw": partial(attacks.cw, steps=5, search_steps=2),
     "boundary": partial(attacks.boundary, steps=20),
+    "hopskipjump": partial(attacks.hopskipjump, steps=2),
     "noise": lambda model, x, y, **options: attacks.gaussian_noise(x, sigma=0.1, **options),
 }
-RANDOM = ("pgd", "difgsm", "vmifgsm", "boundary", "noise")
+RANDOM = ("pgd", "difgsm", "vmifgsm", "boundary", "hopskipjump", "noise")
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ BAD = {
     "negative eps": (lambda m, x, y: fgsm(m, x, y, eps=-0.1), "-0.1"),
     "no steps": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=STEP, steps=0), "steps 0"),
     "step in levels": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=2, steps=1), "step_size 2"),
-    "no logits": (lambda m, x, y: fgsm(m[:5], x, y, eps=EPS), r"\(12, 6, 4, 4\), not logits"),
+    "no logits": (lambda m, x, y: fgsm(m[:5], x, y, eps=EPS), r"\(12, 6, 4, 4\) for 12 images, not logits"),
     "no gradient": (lambda m, x, y: fgsm(lambda_module(lambda x: m(x).detach()), x, y, eps=EPS), "no gradient"),
     "gradient elsewhere": (lambda m, x, y: fgsm(lambda_module(lambda x: m(x.round().detach())), x, y, eps=EPS), "no gradient"),
     "negative decay": (lambda m, x, y: mifgsm(m, x, y, eps=EPS, step_size=STEP, steps=1, decay=-1), "decay -1"),

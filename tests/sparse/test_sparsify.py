@@ -189,7 +189,8 @@ def test_what_cannot_be_sparsified_or_done_with_the_result_is_refused(model):
         ((conv().to("meta"), X), "no weights: it is on the meta device"),
         ((model, [1]), "images are list, not a tensor"),
         ((trained(nn.Sequential(conv(), mask(shape=(8, 4, 4)))), X), r"\(8, 4, 4\).*\(8, 8, 8\)"),
-        ((trained(Net(lambda model, x: (model.a(x), x), a=conv())), X), "returned tuple, not logits"),
+        ((trained(Net(lambda model, x: (model.a(x), x), a=conv())), X), r"returned tuple for \d+ images, not logits"),
+        ((trained(Net(lambda model, x: model.a(x).flatten(1).long(), a=conv())), X), "logits are torch.int64"),
         ((locked, X), r"Sequential cannot be copied, and copy.deepcopy\(model\) must work: TypeError: cannot pickle"),
         ((sparsify(model, X), X), "sparsified already"),
     ):
