@@ -39,7 +39,7 @@ def words(figure) -> str:
     return " ".join(text.get_text() for text in figure.axes[0].texts)
 
 
-def test_every_layer_is_drawn_or_counted(net):
+def test_every_layer_is_drawn_or_counted(model):
     gates = tuple(f"{name}." for name, module in net.named_modules() if isinstance(module, SqueezeExcite))
     kinds = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Linear, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, SqueezeExcite)
     modules = [name for name, each in net.named_modules() if isinstance(each, kinds) and not (gates and name.startswith(gates))]
@@ -48,7 +48,7 @@ def test_every_layer_is_drawn_or_counted(net):
 
 
 @pytest.mark.parametrize("placement", list(SITES))
-def test_every_mask_site_is_drawn_or_counted_in_its_block(net, placement):
+def test_every_mask_site_is_drawn_or_counted_in_its_block(model, placement):
     for block in blocks(net):
         expected = () if block.number is None else net.mask_sites[placement][block.number]
         drawn = [(site, count) for unit, count in block.units for layer in unit for each, site in layer.sites if each == placement]
@@ -56,7 +56,7 @@ def test_every_mask_site_is_drawn_or_counted_in_its_block(net, placement):
         assert {site for site, _ in drawn} <= set(expected)
 
 
-def test_sizes_are_those_of_a_forward_pass(net):
+def test_sizes_are_those_of_a_forward_pass(model):
     drawn = layers(blocks(net))
     sizes: dict[str, tuple[int, ...]] = {}
     for layer in drawn:
@@ -82,7 +82,7 @@ def test_blocks_are_those_of_the_paper():
     assert [layer.text for layer in first if "shortcut" in layer.module] == ["1×1 conv, 32, /2", "norm"]
 
 
-def test_the_net_is_left_as_it_was(net):
+def test_the_model_is_left_as_it_was(model):
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     net.train()
     blocks(net)
@@ -90,7 +90,7 @@ def test_the_net_is_left_as_it_was(net):
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
-def test_a_box_for_each_layer_and_a_colour_for_each_site(net):
+def test_a_box_for_each_layer_and_a_colour_for_each_site(model):
     drawn = blocks(net)
     figure = picture_of(drawn, net.architecture.image_shape)
     boxes = [box for text in figure.axes[0].texts if (box := text.get_bbox_patch())]
@@ -107,7 +107,7 @@ def test_a_box_for_each_layer_and_a_colour_for_each_site(net):
     assert all(f"× {count}" in words(figure) for block in drawn for _, count in block.units if count > 1)
 
 
-def test_all_that_is_drawn_lies_inside_the_figure(net):
+def test_all_that_is_drawn_lies_inside_the_figure(model):
     figure = picture_of(blocks(net), net.architecture.image_shape)
     (axes,) = figure.axes
     svg(figure)
