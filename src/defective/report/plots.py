@@ -142,9 +142,9 @@ def _curves(result: ExhibitResult) -> "Figure":
         cells = {float(cell.column): cell for cell in result.cells if cell.row == row.name}
         measured = {x: cell.measured for x, cell in cells.items() if cell.measured}
         if measured:
-            ends = ([getattr(at, end) for at in measured.values()] for end in ("low", "high"))
+            low, high = ([getattr(at, end) for at in measured.values()] for end in ("low", "high"))
             axes.plot([*measured], [at.mean for at in measured.values()], marker="o", markersize=4, color=colour, label=row.label)
-            axes.fill_between([*measured], *ends, color=colour, alpha=0.2, linewidth=0)
+            axes.fill_between([*measured], low, high, color=colour, alpha=0.2, linewidth=0)
         published = [(x, cell.published) for x, cell in cells.items() if cell.published is not None]
         if published:
             axes.plot(*zip(*published, strict=True), **_style(colour, "--"), label=f"{row.label}, published")
