@@ -1,5 +1,6 @@
 # make demo: the main job in minutes. make test: all tests. Both set up .venv by themselves; Python 3.11 or newer is all they need.
 # make check: lint, types, fast tests. make tables: write the tables of README and docs anew from results/.
+# make docs: the site, in docs/_build/html.
 # make torture: the tests of robustness with many more examples, within an hour on two cores; docs/robustness.md says what they try.
 # make bench: speed and memory beside other packages; options in ARGS, as ARGS="gradient cw --repeats 7" or ARGS=--help.
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check torture tables bench clean
+.PHONY: demo test check docs torture tables bench clean
 
 demo: $(STAMP)
 	$(BIN)/defective demo --out demo-output
@@ -23,6 +24,9 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -b html -W --keep-going docs docs/_build/html
 
 torture: $(STAMP)
 	TORTURE=1 $(BIN)/pytest -n 2 --dist loadfile tests/torture tests/experiments/test_processes.py \
@@ -43,8 +47,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt ray || echo 'Ray is not to be had here: its tests are left out'
 	$(BIN)/python -m pip install --quiet --no-deps torchattacks==3.5.1 || echo 'torchattacks is not to be had here: the benchmark leaves it out'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[interop]' || echo 'Tools of the interop tests cannot be installed here: their tests are skipped'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]' || echo 'Sphinx cannot be installed here: the site is not built'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps timm torchvision || echo 'timm cannot be installed here: its tests are skipped'
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) demo-output build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo-output docs/_build build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -127,3 +127,12 @@ def test_a_cell_whose_images_all_fell_out_is_told_from_one_that_is_not_measured(
     cells = [cell("a", "PGD", 1.5, None, job="score-0123456789abcdef"), cell("b", "PGD", 2.5, None)]
     lines = markdown(result("table4", "Nets", ["PGD"], {"a": "a", "b": "b"}, cells)).splitlines()
     assert lines[-2:] == ["| a | 1.50 | no images |", "| b | 2.50 | – |"]
+
+
+def test_a_cw_column_says_which_confidence_was_asked_for():
+    renamed = result(
+        "table4", "Ablations", ["CW40"], {"plain": "ResNet-18"}, [cell("plain", "CW40", 8.23, (20.0, 15.0, 26.0), job="score-a")]
+    )
+    assert "| CW40 (at confidence 10), published |" in markdown(renamed)
+    assert "CW40 (at confidence 10)" in compact_table(renamed).columns
+    assert "| CW40, published |" in markdown(renamed.model_copy(update={"scale": "paper"}))

@@ -143,7 +143,7 @@ def test_the_page_ends_with_what_to_do_next(html):
     commands = re.findall(r"<pre[^>]*>([^<]*)</pre>", end)
     assert commands[0] == "defective reproduce table4 --scale tiny --store runs/store"
     assert commands[1] == "defective reproduce table4 --scale tiny --seeds 3 --store runs/store"
-    assert commands[2] == "defective reproduce table4 --scale fast --store runs/store"
+    assert commands[2] == "defective reproduce table4 --scale small --store runs/store"
     assert commands[3] == "defective evaluate --help"
     assert "Nothing has run yet" not in html
 

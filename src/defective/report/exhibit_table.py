@@ -22,7 +22,7 @@ def exhibit_table(result: ExhibitResult) -> Table:
         _rows(result, kinds),
         title=f"{result.heading}. {result.title}.",
         caption=" ".join(filter(None, [result.caption, about + legend, *warnings(result.at_chance)])),
-        groups=tuple((column, len(kinds)) for column in result.columns),
+        groups=tuple((result.column_label(column), len(kinds)) for column in result.columns),
         label=result.exhibit,
     )
 
@@ -31,13 +31,13 @@ def page_table(result: ExhibitResult) -> Table:
     """Published and measured numbers and their differences, each with its full precision and provenance as ``data-`` attributes."""
     kinds, unit = result.kinds, "in %" if result.unit == "%" else result.unit
     single = len(kinds) == 1
-    heads = [Cell(column if single else kind, css=kind) for column in result.columns for kind in kinds]
+    heads = [Cell(result.column_label(column) if single else kind, css=kind) for column in result.columns for kind in kinds]
     return Table(
         (unit, *heads),
         _rows(result, kinds),
         title=f"{result.heading}: {result.title}.",
         caption=f"{setting(result)}.",
-        groups=() if single else tuple((column, len(kinds)) for column in result.columns),
+        groups=() if single else tuple((result.column_label(column), len(kinds)) for column in result.columns),
     )
 
 
@@ -46,7 +46,7 @@ def compact_table(result: ExhibitResult) -> Table:
     rows = tuple((row.label, *(_pair(result.cell(row.name, column), result) for column in result.columns)) for row in result.rows)
     first = "published | measured" if "published" in result.kinds else "measured"
     return Table(
-        (first, *result.columns),
+        (first, *map(result.column_label, result.columns)),
         rows,
         title=f"{result.exhibit}: {result.title} ({result.scale}, {', '.join(result.data.values())})",
         notes=(f"Mean of {result.seeds} seeds and its 95 % interval.",) if result.seeds > 1 else (),

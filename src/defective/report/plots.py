@@ -74,7 +74,7 @@ def _panel(axes: "Axes", result: ExhibitResult, column: str) -> None:
         dots = [(value, y) for y, each in measured.items() for value in each.values]
         axes.plot(*zip(*dots, strict=True), ".", markersize=2, color=_MEASURED, label="seeds") if dots else None
     axes.plot([each.mean for each in measured.values()], [*measured], **_style(_MEASURED), label="measured")
-    axes.set_title("\n".join(textwrap.wrap(column, 12)), fontsize=SMALL)
+    axes.set_title("\n".join(textwrap.wrap(result.column_label(column), 12)), fontsize=SMALL)
     axes.grid(color=GRAY, alpha=0.18, linewidth=0.5)
     axes.set_axisbelow(True)
     dress(axes)
