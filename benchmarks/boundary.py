@@ -11,7 +11,7 @@ from benchmarks import peers
 from benchmarks.nets import Attacked, attacked, ours
 from benchmarks.paired import ratios
 from benchmarks.settings import Found, Settings, absent, measured, wrong
-from defective.attacks import BoundaryResult, boundary_details
+from defective.attacks import DecisionBasedResult, boundary_details
 from defective.inference import dtype_of
 
 # Queries of a step of ours at most, in the mean: every second step queries a point on the sphere too.
@@ -111,7 +111,7 @@ def _peer(name: str, here: Attacked, steps: int) -> Turn:
     return Turn(_distances(here, x_adv), counting.queries / len(here.x))
 
 
-def _walk(net: nn.Module, here: Attacked, steps: int, draft: nn.Module | None = None) -> BoundaryResult:
+def _walk(net: nn.Module, here: Attacked, steps: int, draft: nn.Module | None = None) -> DecisionBasedResult:
     generator = torch.Generator().manual_seed(0)
     return boundary_details(net, here.x, here.y, steps=steps, generator=generator, schedule=SCHEDULE, draft=draft)
 

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from defective import AttackSpec, InputError, NetSpec, Recipe, list_models
-from defective.specs import ARCHITECTURES, DefectSpec, Spec, TrainJob
+from defective.specs import ARCHITECTURES, DecisionJob, DefectSpec, Spec, TrainJob
 from defective.specs.versions import ATTACK_VERSIONS, VERSIONS
 
 NAMES = [
@@ -138,6 +138,7 @@ ATTACKS = {
     "noise:sigma=0": "noise:sigma=0",
     "cw:confidence=20,search_steps=30": "cw:confidence=20,steps=1000,search_steps=30,lr=0.01,initial_const=0.001",
     "boundary:steps=500": "boundary:steps=500",
+    "hopskipjump:steps=8": "hopskipjump:steps=8,initial_queries=100,max_queries=10000,gamma=1",
 }
 
 
@@ -180,7 +181,7 @@ def test_bad_attack_text(text):
         {"batch_size": 1},
         {"width_mult": 0},
         {"milestones": (5, 2)},
-        {"nesterov": True},
+        {"nosuch": True},
     ],
 )
 def test_bad_recipes(values):
@@ -193,3 +194,11 @@ def test_a_changed_recipe_says_so():
     assert recipe.changed(epochs=3, lr=None) is recipe
     assert recipe.changed(epochs=4).name == "tiny*"
     assert recipe.changed(epochs=4).changed(lr=0.5).name == "tiny*"
+
+
+def test_fields_that_came_later_leave_old_results_their_names():
+    net = TrainJob(net=NetSpec.parse("resnet18/0.1-bottom"), data="cifar10", recipe=Recipe(name="r", epochs=5), seed=0, mask_seed=0)
+    walk = DecisionJob(target=net, attack=AttackSpec.parse("boundary:steps=5"), samples=3)
+    assert (net.key, walk.key) == ("46edda0bcc0bdfd1", "7355dc9bdbd3b0d2")
+    assert len({recipe.key for recipe in (net.recipe, net.recipe.model_copy(update={"nesterov": True}))}) == 2
+    assert walk.model_copy(update={"among": (net,)}).key != walk.key

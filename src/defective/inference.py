@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from itertools import chain
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +12,14 @@ from defective.errors import InputError, OutOfTime
 from defective.machine import out_of_memory
 
 # Torch's words where an operation inside a model cannot be differentiated.
-_NO_GRADIENT = ("does not require grad", "on Tensor that requires grad", "on tensor that requires grad", "the derivative for")
+_NO_GRADIENT = (
+    "does not require grad",
+    "on Tensor that requires grad",
+    "on tensor that requires grad",
+    "the derivative for",
+    # The weights were made under torch.inference_mode.
+    "Inference tensors cannot be saved for backward",
+)
 IMAGE_TYPES = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -21,7 +27,7 @@ class NoGradientError(InputError):
     """The logits of a model have no gradient with respect to its images."""
 
     def __init__(self, reason: str = "detach, numpy, torch.no_grad inside?") -> None:
-        super().__init__(f"the model's logits have no gradient ({reason}): boundary and noise do without")
+        super().__init__(f"the model's logits have no gradient ({reason}): boundary, hopskipjump and noise do without")
 
 
 @contextmanager
@@ -132,6 +138,7 @@ class LogitsAdapter(nn.Module):
         return self.select(self.model(x.clone()))
 
 
+@torch.inference_mode(False)
 def adapted(model: nn.Module, x: Tensor) -> nn.Module:
     """The model itself, or a :class:`LogitsAdapter` around one that returns more than logits or writes into its images ``x``."""
     given = as_images(x.to(device_of(model))).to(dtype_of(model)).clone()
@@ -142,14 +149,38 @@ def adapted(model: nn.Module, x: Tensor) -> nn.Module:
     return LogitsAdapter(model) if written or logits_of(output) is not output else model
 
 
-def forward(model: nn.Module, x: Tensor) -> Any:
-    """What a model returns for images in its own precision; it gets a copy of them, into which it may write.
+def forward(model: nn.Module, x: Tensor) -> Tensor:
+    """Logits ``(N, K)`` of a model for images in its own precision; it gets a copy of them, into which it may write.
 
     Raises:
-        InputError: Quoting the error of the model, if it fails for another reason than memory.
+        InputError: Quoting the error of the model, if it fails for another reason than memory; or if it returns something else.
+        NoGradientError: If gradients are on and the logits are of a kind that has none.
     """
     with reported(_cannot_take(x)):
-        return model(x.clone().to(dtype_of(model)))
+        z = logits_of(model(x.clone().to(dtype_of(model))))
+    return checked_logits(z, len(x))
+
+
+def checked_logits(z: object, images: int) -> Tensor:
+    """What a model returned for so many images, if it is logits ``(N, K)``.
+
+    Raises:
+        InputError: If not.
+        NoGradientError: If gradients are on and it is of a type that has none.
+    """
+    if not isinstance(z, Tensor) or z.dim() != 2 or len(z) != images:
+        what = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
+        raise InputError(
+            f"the model returned {what} for {images} images, not logits (N, K): wrap it, as in "
+            "defective.evaluation.LogitsAdapter(model, lambda output: output[0])"
+        )
+    if z.is_complex() or z.layout != torch.strided:
+        raise InputError(f"the model returned logits that are {z.dtype} and {z.layout}: they must be dense real numbers")
+    if z.dtype in IMAGE_TYPES[1:]:
+        return z
+    if torch.is_grad_enabled():
+        raise NoGradientError(f"they are {z.dtype}")
+    return z.float()
 
 
 def image_gradient(loss: Tensor, x: Tensor, *, retain_graph: bool = False) -> Tensor:
@@ -217,13 +248,7 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
     # Not inference_mode: what a model builds at its first call would never have a gradient afterwards.
     with evaluating(model), torch.no_grad():
         for batch in x.split(batch_size):
-            z = logits_of(forward(model, as_images(batch.to(device))))
-            if not isinstance(z, Tensor) or z.dim() != 2 or len(z) != len(batch):
-                what = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
-                raise InputError(
-                    f"the model returned {what} for {len(batch)} images, not logits (N, K): wrap it, as in "
-                    "defective.evaluation.LogitsAdapter(model, lambda output: output[0])"
-                )
+            z = forward(model, as_images(batch.to(device)))
             # A copy: a model may return the same tensor each time, and write into it.
             rows.append(z.to("cpu", torch.float32, copy=True))
     result = torch.cat(rows)

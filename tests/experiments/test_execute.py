@@ -128,6 +128,15 @@ def test_decisions(done, subjects):
     assert done.store.result(WALK)["median_queries"] == about["median_queries"] > 0
 
 
+def test_decisions_on_images_that_all_nets_get_right(done, data, subjects, tmp_path):
+    common = WALK.model_copy(update={"among": (SOURCE,)})
+    index = common_sample([subjects[TARGET], subjects[SOURCE]], 7, seed=1)
+    found = decide(subjects[TARGET], WALK.attack, samples=7, seed=1, index=index)
+    execute(done, common, tmp_path)
+    stored, _ = read_tensors(tmp_path / "outcome.safetensors")
+    assert torch.equal(stored["index"], index) and torch.equal(stored["squared"], found.squared)
+
+
 def test_noise_on_images_that_all_nets_get_right(done, data, subjects):
     index = common_sample([subjects[TARGET], subjects[SOURCE]], 6, seed=2)
     x, y = data.take(index)

@@ -90,7 +90,7 @@ def test_rows_and_columns_have_names_of_their_own(name):
 
 
 @pytest.mark.parametrize("replicate", [0, 1])
-@pytest.mark.parametrize("scale", ["tiny", "fast", "paper"])
+@pytest.mark.parametrize("scale", ["tiny", "small", "fast", "paper"])
 @pytest.mark.parametrize("name", TABLES)
 def test_every_number_is_measured(name, scale, replicate):
     exhibit = EXHIBITS[name]

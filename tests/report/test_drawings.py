@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
-from matplotlib.patches import FancyBboxPatch
 from torch import nn
 
 from defective import build, defects
@@ -80,7 +79,7 @@ def test_blocks_are_those_of_the_paper():
     ]
     assert [[count for _, count in block.units] for block in found] == [[1], [1, 2], [1, 3], [1, 5], [1, 2], [1]]
     first, _ = found[2].units[0]
-    assert [layer.text for layer in first if layer.shortcut] == ["1×1 conv, 32, /2", "norm"]
+    assert [layer.text for layer in first if "shortcut" in layer.module] == ["1×1 conv, 32, /2", "norm"]
 
 
 def test_the_net_is_left_as_it_was(net):
@@ -94,7 +93,7 @@ def test_the_net_is_left_as_it_was(net):
 def test_a_box_for_each_layer_and_a_colour_for_each_site(net):
     drawn = blocks(net)
     figure = picture_of(drawn, net.architecture.image_shape)
-    boxes = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)]
+    boxes = [box for text in figure.axes[0].texts if (box := text.get_bbox_patch())]
     used = {placement for layer in layers(drawn) for placement, _ in layer.sites}
     # Two more of each colour are in the legend.
     assert len(boxes) == len(layers(drawn)) + 2 * len(used)
@@ -119,20 +118,11 @@ def test_all_that_is_drawn_lies_inside_the_figure(net):
 
 
 @pytest.mark.parametrize("name", ["figure2", "figure3", *ARCHITECTURES])
-def test_every_drawing_is_svg_with_equal_bytes(name, store):
+def test_every_drawing_is_svg_with_equal_bytes_at_full_width(name, store):
     texts = [svg(drawing(name, plan(), ResultReader(store))) for _ in range(2)]
     assert texts[0] == texts[1]
     assert ElementTree.fromstring(texts[0]).tag == f"{SVG}svg"
-
-
-def test_architectures_are_drawn_at_full_width(store):
-    shown = words(drawing("figure8", plan(), ResultReader(store)))
-    assert "3×3 conv, 512" in shown and "512 × 4 × 4" in shown
-    assert "2048 × 4 × 4" in words(drawing("figure9", plan(), ResultReader(store)))
-
-
-def test_other_exhibits_are_no_drawings(store):
-    assert drawing("table4", plan(), ResultReader(store)) is None
+    assert name != "figure8" or ("3×3 conv, 512" in texts[0] and "512 × 4 × 4" in texts[0])
 
 
 def test_dead_neurons_are_black_and_the_others_as_they_were(store):
@@ -176,9 +166,3 @@ def test_the_image_is_one_that_an_attack_began_with_and_that_can_be_cut(size, ta
     first = shown(drawing("figure3", plan(), ResultReader(store)))[0]
     expected = x[0] if taken else shapes("test").x[0]
     assert np.array_equal(first, expected.permute(1, 2, 0).numpy())
-
-
-def test_without_the_images_of_an_attack_a_made_one_is_shown(store):
-    finish(store, next(job for job in plan().jobs if job.kind == "generate"))
-    first = shown(drawing("figure3", plan(), ResultReader(store)))[0]
-    assert np.array_equal(first, shapes("test").x[0].permute(1, 2, 0).numpy())

@@ -182,6 +182,6 @@ def test_cost_is_that_of_each_job_once(tmp_path):
     how = how_measured(plans(store), store)
     done = list(store.finished())
     assert how["jobs"] == len({job for each in asked for job in each.jobs})
-    assert how["finished"] == len(done) == int(how["machines"][0][1])
-    assert len(how["models"]) == sum(name.startswith("train-") for name in done)
+    assert how["finished"] == len(done) == int(how["machines"].rows[0][1])
+    assert len(how["models"].rows) == sum(name.startswith("train-") for name in done)
     assert [failure["error"] for failure in how["failed"]] == ["no <luck>"]

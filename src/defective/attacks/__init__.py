@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks.auto import autoattack, package
-from defective.attacks.boundary import BoundaryResult, boundary, boundary_details, boundary_score
+from defective.attacks.boundary import boundary, boundary_details, boundary_score
 from defective.attacks.budget import project, quantize
 from defective.attacks.carlini_wagner import cw
+from defective.attacks.decision_based import DecisionBasedResult
 from defective.attacks.gradient import fgsm, mifgsm, pgd
+from defective.attacks.hopskipjump import hopskipjump, hopskipjump_details
 from defective.attacks.logit_space import lspga
 from defective.attacks.noise import gaussian_noise
 from defective.attacks.schedule import SCHEDULE_OF
@@ -26,7 +28,7 @@ from defective.specs import AttackSpec
 
 __all__ = [
     "Attack",
-    "BoundaryResult",
+    "DecisionBasedResult",
     "autoattack",
     "boundary",
     "boundary_details",
@@ -36,6 +38,8 @@ __all__ = [
     "fgsm",
     "from_spec",
     "gaussian_noise",
+    "hopskipjump",
+    "hopskipjump_details",
     "lspga",
     "mifgsm",
     "nifgsm",
@@ -74,6 +78,8 @@ ATTACKS: dict[str, Callable[..., Tensor]] = {
     "lspga": lspga,
     "cw": cw,
     "boundary": _boundary,
+    "hopskipjump": hopskipjump,
+    "hopskipjump-linf": partial(hopskipjump, norm="linf"),
     "noise": _noise,
     "autoattack": _autoattack,
 }

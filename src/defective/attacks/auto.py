@@ -46,8 +46,7 @@ def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int 
 
     def forward(images: Tensor) -> Tensor:
         # By way of flat images, so that gradients come back contiguous: AutoAttack takes views of them.
-        z: Tensor = forward_copy(model, images.flatten(1).unflatten(1, x.shape[1:]))
-        return z.float()
+        return forward_copy(model, images.flatten(1).unflatten(1, x.shape[1:])).float()
 
     with _contained(model, x.device), differentiating(model):
         attack = package().AutoAttack(forward, norm="Linf", eps=eps, seed=seed, version="standard", device=str(x.device))
@@ -77,7 +76,8 @@ def package() -> Any:
 @contextmanager
 def _contained(model: nn.Module, device: torch.device) -> Iterator[None]:
     """Keep what AutoAttack does to the world inside: seeds, prints, warnings, gradients of weights, the trace function."""
-    trainable, tracer = [weight for weight in model.parameters() if weight.requires_grad], sys.gettrace()
+    trainable = [weight for weight in model.parameters() if weight.requires_grad and not weight.is_inference()]
+    tracer = sys.gettrace()
     with (
         torch.random.fork_rng([device] if device.type == "cuda" else []),
         warnings.catch_warnings(),

@@ -1,33 +1,22 @@
 """The boundary attack: a random walk along the decision boundary that queries a model for nothing but its decisions."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_classes, check_counts, check_inputs, image_generators, short
+from defective.attacks.budget import check_counts, check_inputs, short
+from defective.attacks.decision_based import DecisionBasedResult, Query, Search
 from defective.attacks.draft import extended
 from defective.attacks.schedule import SCHEDULES, Recent, Schedule
 from defective.errors import InputError
-from defective.inference import evaluating, forward
+from defective.inference import evaluating
 
-START_DRAWS, BLEND_LEVELS, BLEND_COARSE = 1000, 1000, 25
 CONVERGED = 1e-7
 BLOCK_NUMBERS = 8192
 
 Draw = Callable[[Tensor], Tensor]  # rows -> normal numbers for each
-Query = Callable[[Tensor, Tensor], Tensor]  # (rows, an image for each) -> bool for each: is it misclassified?
-
-
-@dataclass(frozen=True)
-class BoundaryResult:
-    """For each image: its adversarial image (misclassified if ``started``, else unchanged), queries, and whether there was a start."""
-
-    x_adv: Tensor
-    queries: Tensor
-    started: Tensor
 
 
 def boundary(
@@ -57,7 +46,7 @@ def boundary_details(
     draft: nn.Module | None = None,
     batch_size: int = 500,
     on_step: Callable[[], object] = lambda: None,
-) -> BoundaryResult:
+) -> DecisionBasedResult:
     r"""Walk along the decision boundary towards each image, from noise blended in until the image is misclassified.
 
     .. math:: s = x + \frac{\delta d \, \eta - (x - x^k)}{\sqrt{1 + \delta^2}}, \qquad
@@ -86,29 +75,23 @@ def boundary_details(
     Source: paper Appendix A.4; Brendel et al. 2017. Foolbox 1's second walk after convergence is left out.
     """
     _check_options(steps, schedule, spherical_step=spherical_step, source_step=source_step)
-    check_inputs(x, y)
-    check_classes(model, x, y)
-    if draft is not None:
-        check_classes(draft, x, y)
-    x, y = x.detach().clamp(0, 1), y.to(x.device)
-    generators = image_generators(x, generator)
-    queries, best = torch.zeros(len(x), dtype=torch.long, device=x.device), x.clone()
+    search = Search([model, *([] if draft is None else [draft])], x, y, generator, batch_size)
+    x, best = search.x, search.best
 
     def walk(query: Query, rows: Tensor) -> Tensor:
         """Take images as far as they go; return those that found a start."""
-        start, walking = _blend(query, x, rows, generators)
-        best[walking] = start[walking]
-        numbers = _normal_numbers(x, generators)
+        walking = search.start(query, rows)
+        numbers = _normal_numbers(x, search.generators)
         _walk(query, x, best, walking, numbers, steps, SCHEDULES[schedule], on_step, spherical_step, source_step)
         return walking
 
     with evaluating(model), torch.no_grad():
-        query = _querying(model, y, queries, batch_size)
-        wrong = query(torch.arange(len(x), device=x.device), x)
+        query = search.querying(model)
+        wrong = search.misclassified(query)
         rows, held = (~wrong).nonzero().squeeze(1), wrong.nonzero().squeeze(1)
         if draft is not None:
             with evaluating(draft):
-                walked = walk(_querying(draft, y, queries, batch_size), rows)
+                walked = walk(search.querying(draft), rows)
             best[walked], enough = extended(x[walked], best[walked], lambda some, images: query(walked[some], images))
             held = torch.cat([held, walked[enough]])
             rows = rows[~torch.isin(rows, held)]
@@ -116,20 +99,7 @@ def boundary_details(
         # With a draft there is mostly nobody left to walk.
         if draft is None or len(rows):
             held = torch.cat([held, walk(query, rows)])
-    return BoundaryResult(best, queries, wrong.index_fill(0, held, True))
-
-
-def _querying(model: nn.Module, y: Tensor, queries: Tensor, batch_size: int) -> Query:
-    """Whether images are misclassified by a model; each query is counted."""
-
-    def query(rows: Tensor, images: Tensor) -> Tensor:
-        if not len(rows):
-            return rows.bool()
-        queries[rows] += 1
-        z = torch.cat([forward(model, part) for part in images.split(batch_size)])
-        return (z.argmax(1) != y[rows]) & ~z.isnan().any(1)
-
-    return query
+    return DecisionBasedResult(best, search.queries, wrong.index_fill(0, held, True))
 
 
 def boundary_score(x: Tensor, x_adv: Tensor) -> float:
@@ -151,36 +121,6 @@ def boundary_score(x: Tensor, x_adv: Tensor) -> float:
     if x.shape != x_adv.shape:
         raise InputError(f"images have shape {tuple(x.shape)}, attacked images {tuple(x_adv.shape)}")
     return float((x_adv.cpu().double() - x.cpu().double()).square().flatten(1).mean(1).quantile(0.5))
-
-
-def _blend(query: Query, x: Tensor, rows: Tensor, generators: list[torch.Generator]) -> tuple[Tensor, Tensor]:
-    """Images with just enough uniform noise to be misclassified, and the rows that have any."""
-    best, noise, searching = x.clone(), torch.empty_like(x), rows
-    for _ in range(START_DRAWS):
-        if not len(searching):
-            break
-        noise[searching] = torch.stack(
-            [torch.rand(x.shape[1:], generator=generators[row], device="cpu") for row in searching.tolist()]
-        ).to(x)
-        searching = searching[~query(searching, noise[searching])]
-    rows = rows[~torch.isin(rows, searching)]
-    level = torch.zeros(len(x), dtype=torch.long, device=x.device)
-
-    def blend(searching: Tensor, by: int, times: int) -> None:
-        """Raise the noise level until the image is misclassified."""
-        for _ in range(times):
-            level[searching] += by
-            share = (level[searching] / BLEND_LEVELS)[:, None, None, None].to(x.dtype)
-            best[searching] = ((1 - share) * x[searching] + share * noise[searching]).clamp(0, 1)
-            searching = searching[~query(searching, best[searching])]
-            if not len(searching):
-                break
-
-    # Coarse levels first, then those since the last coarse one: 65 queries at most, not 1000.
-    blend(rows, BLEND_COARSE, BLEND_LEVELS // BLEND_COARSE)
-    level[rows] -= BLEND_COARSE
-    blend(rows, 1, BLEND_COARSE)
-    return best, rows
 
 
 def _walk(

@@ -197,7 +197,9 @@ def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> Result:
 
 
 def _decide(runner: ExperimentRunner, job: DecisionJob, folder: Path) -> Result:
-    found = decide(runner.evaluated(job.target), job.attack, samples=job.samples, seed=job.seed)
+    target = runner.evaluated(job.target)
+    index = _common([target, *map(runner.evaluated, job.among)], job) if job.among else None
+    found = decide(target, job.attack, samples=job.samples, seed=job.seed, index=index)
     tensors = {name: getattr(found, name) for name in ("index", "squared", "queries", "started")}
     write_tensors(folder / "outcome.safetensors", tensors, {})
     about = found.as_dict()
@@ -226,7 +228,7 @@ EXECUTORS: dict[str, Callable[..., Result]] = {
 }
 
 
-def _common(models: list[EvaluatedModel], job: GenerateJob | NoiseJob | ShuffleJob) -> torch.Tensor:
+def _common(models: list[EvaluatedModel], job: GenerateJob | DecisionJob | NoiseJob | ShuffleJob) -> torch.Tensor:
     confidence = job.confidence if isinstance(job, ShuffleJob) else 0.0
     index = common_sample(models, job.samples, confidence=confidence, seed=job.seed)
     if not len(index):

@@ -1,6 +1,6 @@
 """Jobs: the pieces of work that exhibits are measured by. Equal jobs of different exhibits have equal keys and are done once."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -74,13 +74,19 @@ class ScoreJob(_Job):
 
 
 class DecisionJob(_Job):
-    """Attack a net by its decisions alone. Value: ``score``, S(M) of Eq. 10."""
+    """Attack a net by its decisions alone, on images that it and the nets of ``among`` classify right.
+
+    Value: ``score``, S(M) of Eq. 10.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"among"})
 
     kind: Literal["decision"] = "decision"
     target: TrainJob
     attack: AttackSpec
     samples: Count
     seed: Seed = 0
+    among: tuple[TrainJob, ...] = ()
 
 
 class NoiseJob(_Job):
@@ -148,7 +154,7 @@ def dependencies(job: Job) -> tuple[Job, ...]:
         case ScoreJob():
             return (job.target, job.adversarial)
         case DecisionJob():
-            return (job.target,)
+            return (job.target, *job.among)
         case NoiseJob() | ShuffleJob():
             return job.targets
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -12,7 +12,12 @@ Document = TypeVar("Document", bound=BaseModel)
 
 
 class Spec(BaseModel):
-    """A frozen value with a canonical JSON form and a content hash."""
+    """A frozen value with a canonical JSON form and a content hash.
+
+    ``later`` names fields that came after the first results were stored: at their default they are no part of the hash.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -23,7 +28,7 @@ class Spec(BaseModel):
 
     @property
     def key(self) -> str:
-        """First 16 hex digits of the SHA-256 of the canonical JSON of all values and versions, those inside included."""
+        """First 16 hex digits of the SHA-256 of the canonical JSON of the values and versions, those inside included."""
         canonical = json.dumps(_plain(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -60,5 +65,7 @@ def _short(value: object) -> str:
 
 def _plain(value: object) -> object:
     if isinstance(value, Spec):
-        return {"version": value.version, **{name: _plain(getattr(value, name)) for name in type(value).model_fields}}
+        fields = type(value).model_fields.items()
+        names = [name for name, field in fields if name not in value.later or getattr(value, name) != field.default]
+        return {"version": value.version, **{name: _plain(getattr(value, name)) for name in names}}
     return [_plain(each) for each in value] if isinstance(value, tuple) else value
