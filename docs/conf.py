@@ -16,7 +16,7 @@ from docs.commands import command_reference
 
 project, author = "defective", "the defective developers"
 version = release = __version__
-project_copyright = "MIT licence"
+project_copyright = "2026, the defective authors"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
 
