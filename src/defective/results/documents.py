@@ -277,7 +277,7 @@ def heading(exhibit: str) -> str:
     """What the paper calls an exhibit.
 
     Example:
-        >>> heading("table4"), heading("figure11")
-        ('Table 4', 'Figure 11')
+        >>> heading("table4"), heading("figure11"), heading("table3-text")
+        ('Table 4', 'Figure 11', 'Table 3 (placement of the text)')
     """
-    return re.sub(r"^([a-z]+)(\d+)$", r"\1 \2", exhibit).capitalize()
+    return re.sub(r"^([a-z]+)(\d+)", r"\1 \2", exhibit).replace("-text", " (placement of the text)").capitalize()
