@@ -1,4 +1,4 @@
-"""Gradient-sign attacks: rows of constants over one loop."""
+"""Gradient-sign attacks: settings of one loop."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Momentum attacks made to transfer better from one model to another: rows over the loop of :mod:`defective.attacks.gradient`."""
+"""Momentum attacks that transfer better between models: settings of the loop of :mod:`defective.attacks.gradient`."""
 
 import math
 from functools import partial
@@ -25,7 +25,7 @@ def difgsm(
     diversity_prob: float = 0.5,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    r"""MI-FGSM with diverse inputs: the gradient is taken through images that are now and then shrunk and padded with zeros.
+    r"""MI-FGSM with diverse inputs: the gradient is taken at images that are randomly shrunk and padded with zeros.
 
     .. math:: g_{k+1} = \mu g_k + \frac{\nabla_x J(T(x^k), y)}{\lVert \nabla_x J(T(x^k), y) \rVert_1}
 
@@ -33,8 +33,8 @@ def difgsm(
         eps, step_size, steps, decay: As in :func:`defective.attacks.mifgsm`.
         resize_rate: Smallest side of a shrunk image as a share of the whole, in [0, 1]; sides are whole pixels.
         diversity_prob: Chance in [0, 1] that an image is shrunk; its size and place are its own at each step.
-        generator: On the CPU; torch's global one if not given. It gives one seed to each image in turn, so that splitting images
-            into batches changes nothing.
+        generator: On the CPU; torch's global one if not given. It seeds a generator for each image, so that the result does not
+            depend on the batch size.
 
     Source: Xie et al. 2019, with the image as large as before and bilinear resizing.
 
@@ -68,7 +68,7 @@ def tifgsm(
     decay: float = 1.0,
     kernel_size: int = 7,
 ) -> Tensor:
-    r"""MI-FGSM with translation invariance: each gradient is smoothed, as if the image had been shifted about.
+    r"""MI-FGSM with translation invariance: each gradient is smoothed, which approximates its mean over shifted images.
 
     .. math:: g_{k+1} = \mu g_k + \frac{W * \nabla_x J(x^k, y)}{\lVert W * \nabla_x J(x^k, y) \rVert_1}
 
@@ -97,7 +97,7 @@ def tifgsm(
 def sifgsm(
     model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: float, steps: int, decay: float = 1.0, scales: int = 5
 ) -> Tensor:
-    r"""MI-FGSM with scale invariance: the mean gradient over darker and darker copies of the image takes the gradient's place.
+    r"""MI-FGSM with scale invariance: the gradient is averaged over copies of the image that are successively halved.
 
     .. math:: \bar g = \frac{1}{m} \sum_{i=0}^{m-1} \nabla_x J(x^k / 2^i, y), \qquad
         g_{k+1} = \mu g_k + \frac{\bar g}{\lVert \bar g \rVert_1}
@@ -123,7 +123,7 @@ def sifgsm(
 
 
 def nifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: float, steps: int, decay: float = 1.0) -> Tensor:
-    r"""MI-FGSM with Nesterov's look-ahead: the gradient is taken where the momentum is about to lead.
+    r"""MI-FGSM with Nesterov's look-ahead: the gradient is taken at the point to which the momentum leads.
 
     .. math:: g_{k+1} = \mu g_k + \frac{\nabla_x J(\hat x, y)}{\lVert \nabla_x J(\hat x, y) \rVert_1}, \qquad
         \hat x = x^k + s \mu D g_k
@@ -167,7 +167,7 @@ def vmifgsm(
 
     Args:
         eps, step_size, steps, decay: As in :func:`defective.attacks.mifgsm`.
-        neighbors: Number ``n`` of points looked at around each iterate; a step costs ``n + 1`` gradients.
+        neighbors: Number ``n`` of points around each iterate; a step costs ``n + 1`` gradients.
         beta: Half side of the cube the points ``r_i`` are drawn from, in units of ``eps``, at least 0.
         generator: As in :func:`difgsm`.
 
@@ -197,7 +197,7 @@ def _tuned(neighbors: int, radius: float, generators: list[torch.Generator]) -> 
         last = x_adv, here
         if before is None or not neighbors:
             return here
-        # The last iterate's variance, only now that a further step wants it: the final one would not be worth its gradients.
+        # The variance of the last iterate, computed only if there is a further step.
         x_last, last_gradient = before
         around = torch.zeros_like(here)
         for _ in range(neighbors):
