@@ -6,11 +6,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The package alone, and all that tests, docs and benchmarks use.
+PACKAGE := $(VENV)/.package
 STAMP := $(VENV)/.installed
 
 .PHONY: demo test check docs torture tables bench clean
 
-demo: $(STAMP)
+demo: $(PACKAGE)
 	$(BIN)/defective demo --out demo-output
 
 test: $(STAMP)
@@ -39,10 +41,14 @@ tables: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-$(STAMP): pyproject.toml constraints.txt
+$(PACKAGE): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $(PACKAGE)
+
+$(STAMP): $(PACKAGE)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt ray || echo 'Ray is not to be had here: its tests are left out'
 	$(BIN)/python -m pip install --quiet --no-deps torchattacks==3.5.1 || echo 'torchattacks is not to be had here: the benchmark leaves it out'

@@ -1,5 +1,6 @@
 """How Sphinx builds the site: ``make docs``."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from docs.commands import command_reference
 
 project, author = "defective", "the defective developers"
 version = release = __version__
-project_copyright = "MIT licence"
+project_copyright = "2026, the defective authors"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
 
@@ -51,15 +52,19 @@ def _filled(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = source[0].replace(f"]({page}", f"]({including}")
 
 
-# MathML needs no script from another host, unlike MathJax.
+# MathML needs no script from another host, unlike MathJax. Its parentheses stretch by themselves.
 def _inline_math(writer: Any, node: Any) -> None:
-    writer.body.append(tex2mathml(node.astext()))
+    writer.body.append(tex2mathml(_without_sizes(node)))
     raise SkipNode
 
 
 def _math_block(writer: Any, node: Any) -> None:
-    writer.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    writer.body.append(f'<div class="math">{tex2mathml(_without_sizes(node), as_block=True)}</div>')
     raise SkipNode
+
+
+def _without_sizes(node: Any) -> str:
+    return re.sub(r"\\[bB]ig(?![a-z])", "", node.astext())
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

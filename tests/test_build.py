@@ -61,10 +61,24 @@ def test_dropout_baselines_are_plain_models_that_drop_in_training(name):
     assert not torch.equal(model.train()(X), plain.train()(X))
 
 
+@pytest.mark.parametrize("kind", ["spatial", "dropblock"])
+def test_by_the_text_dropout_acts_on_block_3_alone(kind):
+    sites = [drop.site for drop in drops(build(f"wrn32_4/0.9-{kind}@text", width_mult=0.0625))]
+    assert sites == [f"stages.3.{block}.{act}" for block in range(5) for act in ("act1", "act2")]
+
+
+def test_bernoulli_masks_are_drawn_neuron_by_neuron():
+    exact, drawn = (build(f"vgg19/0.3-bottom{suffix}", width_mult=0.5) for suffix in ("", "-bernoulli"))
+    shares = [[defect.live / defect.total for defect in defects(net)] for net in (exact, drawn)]
+    assert all(share == pytest.approx(0.3, abs=1e-4) for share in shares[0])
+    assert all(0 < abs(share - 0.3) < 0.01 for share in shares[1]) and len(set(shares[1])) == 4
+    assert str(drawn.spec) == "vgg19/0.3-bottom-bernoulli"
+
+
 JOINED = {
     "resnet18/0.5-bottom+0.9-dropblock-x2-therm4": (10, 8),
     "resnet18/0.5-bottom+0.9-spatial-dc-therm4": (0, 8),
-    "resnet18/0.5-bottom+0.9-dropout-dc-therm4@text": (9, 8),
+    "resnet18/0.5-bottom+0.9-dropout-dc-therm4@text": (9, 4),
     "vgg19/0.5-bottom+0.3-top+0.9-dropout-sm-therm4": (12, 8),
     "vgg19/0.5-bottom+0.9-dropblock+0.8-dropout-therm4-en": (20, 80),
 }

@@ -74,7 +74,8 @@ def test_only_a_single_enclosing_folder_is_looked_through(tmp_path):
 def test_images_in_folders_below_a_class_are_read(tmp_path):
     write_tree(tmp_path)
     write_image(tmp_path / "test" / "cat" / "more" / "deep" / "0.png", pixels(0))
-    (tmp_path / "test" / "cat" / "more" / "back").symlink_to(tmp_path / "test" / "cat")
+    for back in ("test/cat", "test", "."):
+        (tmp_path / "test" / "cat" / "more" / f"back{len(back)}").symlink_to(tmp_path / back)
     found = list_folder(tmp_path)["test"]
     assert [str(file.relative_to(tmp_path / "test")) for file in found.files] == [
         "cat/0.png",
@@ -110,6 +111,19 @@ BAD_TREES = {
     "a link to nothing": (
         lambda t: (t / "test" / "dog" / "9.png").symlink_to(t / "gone"),
         "9.png is not a regular file, or a broken link",
+    ),
+    "a link to itself": (
+        lambda t: (t / "test" / "dog" / "9.png").symlink_to(t / "test" / "dog" / "9.png"),
+        "9.png is not a regular file",
+    ),
+    "a folder that is a broken link": (
+        lambda t: (t / "test" / "dog" / "9").symlink_to(t / "gone"),
+        "dog/9 is not a regular file, or",
+    ),
+    "a class that is a broken link": (lambda t: (t / "test" / "eel").symlink_to(t / "gone"), "test/eel is a broken link"),
+    "a class that is a link to itself": (
+        lambda t: (t / "test" / "eel").symlink_to(t / "test" / "eel"),
+        "test/eel is a broken link",
     ),
     "a pipe": (lambda t: os.mkfifo(t / "test" / "dog" / "9.png"), "9.png is not a regular file"),
     "no test": (lambda t: shutil.rmtree(t / "test"), "and test/CLASS/IMAGE (or val/)"),
@@ -209,6 +223,26 @@ def test_a_warning_of_pillow_is_given_once_with_the_file(tmp_path, caplog, monke
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert (decode(tmp_path / "p.png") == [255, 0, 0]).all()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_several_images_in_a_file_the_first_is_read_and_that_is_said(tmp_path, caplog, monkeypatch, kind):
+    monkeypatch.setattr(image_file, "_given", set())
+    first, second = (Image.new("RGB", (8, 8), (level, level, level)) for level in (0, 255))
+    file = tmp_path / f"a.{kind.lower()}"
+    first.save(file, kind, save_all=True, append_images=[second])
+    assert decode_all((file,)).max() == 0
+    [record] = caplog.records
+    assert record.getMessage() == f"{file}: holds several images, of which the first is read"
+
+
+def test_files_that_are_no_images_by_their_names_are_counted_and_named(tmp_path, caplog):
+    write_tree(tmp_path)
+    for name in ("labels.csv", "Thumbs.db", ".DS_Store", "a.mp4", "without"):
+        (tmp_path / "test" / "cat" / name).touch()
+    assert len(list_folder(tmp_path)["test"].files) == 4
+    [record] = caplog.records
+    assert record.getMessage().startswith("2 files beside the images are skipped") and str(tmp_path) in record.getMessage()
 
 
 @pytest.mark.parametrize(("shape", "size"), [((8, 9), "9x8"), ((9, 8), "8x9"), ((16, 16), "16x16")])

@@ -143,14 +143,17 @@ def test_a_set_without_training_images_can_be_evaluated_on(tree, cache):
             load_data(f"folder:{tree}", "train")
 
 
-def test_classes_called_by_numbers_are_in_their_order_and_it_is_said_once(tmp_path, cache, caplog):
-    for name in ("10", "2", "0", "1"):
+@pytest.mark.parametrize(
+    "names", [("0", "1", "2", "10"), ("-2", "-1", "0", "10"), ("0.5", "2", "10.25", "+11"), ("1", "02", "3", "010")]
+)
+def test_classes_called_by_numbers_are_in_their_order_and_it_is_said_once(tmp_path, cache, caplog, names):
+    for level, name in enumerate(names):
         for split in ("train", "test"):
-            write_image(tmp_path / split / name / "0.png", np.full((8, 8, 3), int(name), np.uint8))
+            write_image(tmp_path / split / name / "0.png", np.full((8, 8, 3), level, np.uint8))
     for _ in range(2):
         data = load_data(f"folder:{tmp_path}", "test")
-        assert data.classes == ("0", "1", "2", "10")
-        assert data.x[:, 0, 0, 0].tolist() == [0, 1, 2, 10]
+        assert data.classes == names
+        assert data.x[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert [record.getMessage() for record in caplog.records if "numbers" in record.getMessage()] == [
         f"folder:{tmp_path}: its classes are named by numbers; labels are in numeric order, so class 2 comes before class 10"
     ]

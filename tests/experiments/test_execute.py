@@ -7,6 +7,7 @@ import torch
 
 from defective import load
 from defective.data import load_data
+from defective.data.sets import pick
 from defective.errors import InputError
 from defective.evaluation import EvaluatedModel, common_sample, corruption_curve, corruptions, decide, generate, score
 from defective.experiments.adversarial_files import read_adversarial
@@ -94,6 +95,14 @@ def test_crafting(done, data, subjects):
     assert values(done, CRAFT) == {"fooled": {"num_correct": int(made.fooled.sum()), "num_evaluated": 10}}
     assert done.store.result(CRAFT)["changes"] == made.changes()
     assert made.changes()["linf_max"] == pytest.approx(8 / 255) and made.fooled.sum() > 0
+
+
+def test_an_attack_on_all_images_asks_nobody_first(done, data, subjects, tmp_path):
+    execute(done, CRAFT.model_copy(update={"images": "all", "samples": 99}), tmp_path)
+    stored = read_adversarial(tmp_path / "images.safetensors", data)
+    assert sorted(stored.index.tolist()) == list(range(len(data)))
+    made = generate(subjects[SOURCE], FGSM, index=pick(len(data), 99, seed=3), seed=3)
+    assert torch.equal(made.x_adv, stored.x_adv)
 
 
 def test_fused_sources_are_attacked_as_one(done, data, subjects):

@@ -8,7 +8,7 @@ from defective.experiments.plan import Plan
 from defective.report import report
 from defective.report.galleries import Example, Prediction
 from defective.report.pictures import picture
-from filled_store import filled_store
+from runs import filled_store
 
 ASKED = Plan(("table4", "table7", "figure5"), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)})
 # The first measured number of Table 4, and its row and column.
@@ -107,7 +107,7 @@ def test_pointing_at_a_number_tells_where_it_comes_from(tab):
     assert there(tab, TIP)
     told = text(tab, TIP)
     assert f"{about['counts'].replace('/', ' of ')} images" in told
-    assert "ResNet-18, FGSM16" in told and about["jobs"] in told and "A made <machine>" in told and "2025-01-31" in told
+    assert "ResNet-18, FGSM16" in told and about["jobs"] in told and "A made <machine>" in told and "2026-01-31" in told
     tab.press("Escape")
     assert not there(tab, TIP)
 

@@ -17,7 +17,7 @@ from defective.report.galleries import examples, gallery, masks
 from defective.report.sections import ResultReader
 from defective.results.measured import document
 from defective.training.checkpoint import save
-from made_store import finish, plan
+from runs import finish, table4
 
 NETS = {"resnet18": "ResNet-18", "resnet18/0.1-bottom": "0.1-Bottom"}
 FGSM, CW = "fgsm:eps=16/255", "cw:confidence=0"
@@ -71,7 +71,7 @@ def made(store, data, generator):
 
     def make(exhibit=GALLERY, seeds=1, skip=()):
         sets, answers = {}, {}
-        for place, each in plan(seeds).of(exhibit).items():
+        for place, each in table4(seeds).of(exhibit).items():
             for cell in each:
                 job = cell.job
                 if job.kind != "score" or place in skip:
@@ -97,7 +97,7 @@ def pixels(address: str) -> np.ndarray:
 
 def test_pictures_and_verdicts_are_those_of_the_store(store, data, made):
     sets, answers = made()
-    asked = plan()
+    asked = table4()
     pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
     count = asked.setups[0].scale.gallery
     assert [each.caption for each in pictures] == [row.label for row in GALLERY.rows for _ in range(count)]
@@ -113,33 +113,24 @@ def test_pictures_and_verdicts_are_those_of_the_store(store, data, made):
             for model, job in jobs.items()
         )
         assert row.name.split()[1].partition(":")[0] in each.attack
-
-
-def test_a_perturbation_is_shown_against_the_radius_or_else_the_largest_change(store, data, made):
-    sets, _ = made()
-    asked = plan()
-    pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
-    count = asked.setups[0].scale.gallery
-    for place in (0, 2 * count):
-        job = asked.of(GALLERY)[GALLERY.rows[place // count].name, "ResNet-18"][0].job.adversarial
-        change = sets[job].x_adv[0].float() - sets[job].x[0].float()
-        radius = 16 if "fgsm" in str(job.attack) else (sets[job].x_adv.float() - sets[job].x.float()).abs().max()
-        expected = (change / radius * 127 + 128).permute(1, 2, 0).numpy()
-        assert np.abs(pixels(pictures[place].perturbation) - expected).max() <= 0.51
+        # A perturbation is shown against the radius, or else the largest change of the set.
+        changes = generated.x_adv.float() - generated.x.float()
+        radius = 16 if "fgsm" in row.name else changes.abs().max()
+        expected = (changes[number] / radius * 127 + 128).permute(1, 2, 0).numpy()
+        assert np.abs(pixels(each.perturbation) - expected).max() <= 0.51
 
 
 def test_what_is_not_measured_is_left_out(store, data, made):
     row = GALLERY.rows[0].name
     made(skip=[(row, "0.1-Bottom"), *((GALLERY.rows[1].name, column) for column in GALLERY.columns)])
-    asked = plan()
-    pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
+    pictures = gallery(document(GALLERY, table4(), store), table4(), ResultReader(store))
     assert {each.caption for each in pictures} == {GALLERY.rows[place].label for place in (0, 2, 3)}
     assert [each.model for each in pictures[0].predictions] == ["ResNet-18"]
 
 
 def test_of_several_seeds_the_first_is_shown(store, data, made):
     sets, _ = made(seeds=2)
-    asked = plan(2)
+    asked = table4(2)
     pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
     first = asked.of(GALLERY)[GALLERY.rows[0].name, "ResNet-18"][0].job.adversarial
     assert first.seed == 0 and len(pictures) == len(GALLERY.rows) * asked.setups[0].scale.gallery
@@ -148,8 +139,8 @@ def test_of_several_seeds_the_first_is_shown(store, data, made):
 
 def test_a_store_without_results_or_copied_without_its_images_shows_none(store, data, made):
     def shown():
-        about = document(GALLERY, plan(), store)
-        return gallery(about, plan(), ResultReader(store)) + examples(about, ResultReader(store))
+        about = document(GALLERY, table4(), store)
+        return gallery(about, table4(), ResultReader(store)) + examples(about, ResultReader(store))
 
     assert shown() == []
     sets, _ = made()
@@ -164,7 +155,7 @@ def test_a_table_shows_the_set_that_most_models_were_evaluated_on(store, data, m
     rows = [row.name for row in table.rows]
     # Only the second attack has scores of all models.
     sets, answers = made(table, skip=[(row, column) for row in rows[1:] for column in ("FGSM16", "PGD32", "CW40")])
-    asked = plan()
+    asked = table4()
     job = asked.of(table)["resnet18", "PGD16"][0].job.adversarial
     pictures = examples(document(table, asked, store), ResultReader(store))
     assert len(pictures) == 6 and {each.caption for each in pictures} == {str(job.attack)}
@@ -183,13 +174,13 @@ def test_models_are_called_as_their_rows_and_none_takes_the_place_of_another(sto
     table = EXHIBITS["table2"]
     made(table)
     for rows in (table.rows, tuple(Row(row.name, "Model", row.published) for row in table.rows)):
-        about = document(replace(table, rows=rows), plan(), store)
+        about = document(replace(table, rows=rows), table4(), store)
         shown = [each.model for each in examples(about, ResultReader(store))[0].predictions]
         assert shown == [row.label for row in rows] and len(shown) == 7
 
 
 def train(store: Store, name: str, **options):
-    job = plan().setups[0].target(name)
+    job = table4().setups[0].target(name)
     net = build(name, width_mult=0.0625, **options)
     save(net, finish(store, job) / "net" / "model.safetensors")
     return net
@@ -199,7 +190,7 @@ def test_masks_are_those_of_the_preferred_model(store):
     for name in ("resnet18", "resnet18/0.3-bottom", "resnet18/0.5-bottom-dc"):
         train(store, name)
     net = train(store, "resnet18/0.1-bottom", seed=3)
-    shown = masks(plan(), ResultReader(store))
+    shown = masks(table4(), ResultReader(store))
     assert [(each.model, each.site) for each in shown] == [("resnet18/0.1-bottom", each.site) for each in defects(net)[:2]]
     assert [each.data for each in shown] == ["cifar10"] * 2
     first = defects(net)[0]
@@ -211,9 +202,9 @@ def test_masks_are_those_of_the_preferred_model(store):
 def test_any_defective_model_will_do_but_one_is_needed(store):
     train(store, "resnet18")
     train(store, "resnet18/0.5-bottom-dc")
-    assert masks(plan(), ResultReader(store)) == []
+    assert masks(table4(), ResultReader(store)) == []
     train(store, "resnet18/0.3-bottom")
-    assert [each.model for each in masks(plan(), ResultReader(store))] == ["resnet18/0.3-bottom"] * 2
+    assert [each.model for each in masks(table4(), ResultReader(store))] == ["resnet18/0.3-bottom"] * 2
 
 
 def damage(file):
@@ -222,7 +213,7 @@ def damage(file):
 
 def test_corrupt_files_are_left_out_and_said_once_each(store, data, made):
     made()
-    asked, reader = plan(), ResultReader(store)
+    asked, reader = table4(), ResultReader(store)
     about, jobs = document(GALLERY, asked, store), asked.of(GALLERY)
     first, second, third = (jobs[row.name, "0.1-Bottom"][0].job for row in GALLERY.rows[:3])
     damage(store.at(first) / "outcome.safetensors")
@@ -242,6 +233,6 @@ def test_corrupt_files_are_left_out_and_said_once_each(store, data, made):
 def test_the_masks_of_another_model_are_shown_where_one_is_corrupt(store):
     for name in ("resnet18/0.1-bottom", "resnet18/0.3-bottom"):
         train(store, name)
-    damage(store.at(plan().setups[0].target("resnet18/0.1-bottom")) / "net" / "model.safetensors")
+    damage(store.at(table4().setups[0].target("resnet18/0.1-bottom")) / "net" / "model.safetensors")
     reader = ResultReader(store)
-    assert {each.model for each in masks(plan(), reader)} == {"resnet18/0.3-bottom"} and len(reader.skipped) == 1
+    assert {each.model for each in masks(table4(), reader)} == {"resnet18/0.3-bottom"} and len(reader.skipped) == 1

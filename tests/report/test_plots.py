@@ -13,7 +13,7 @@ from defective.paper import Cell, Exhibit, Row
 from defective.report.figures import GRAY, save, svg
 from defective.report.plots import plot
 from defective.specs import AttackSpec, DecisionJob
-from made_store import measured
+from runs import measured
 
 COLUMNS = ("FGSM16", "Test Accuracy")
 ROWS = (

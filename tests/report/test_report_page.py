@@ -17,7 +17,7 @@ from defective.report.claims import VERDICTS, in_words
 from defective.report.galleries import Example, MaskPicture, Prediction
 from defective.report.largest_discrepancy import largest_discrepancy
 from defective.results.measured import document
-from filled_store import filled_store
+from runs import filled_store
 
 SHAPES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28)}
 # A table of all kinds of cells, one of scores, one without printed numbers, a drawing, and one of two data sets.
@@ -152,27 +152,22 @@ def test_what_is_visible_is_the_value_rounded_and_a_dash_where_there_is_none(pag
     assert [len(kinds[kind].partition(".")[2]) for kind in ("published", "measured", "difference")] == [2, 1, 1]
 
 
-def test_intervals_are_those_of_the_documents_full_and_rounded(page, documents):
+def test_intervals_and_seeds_are_those_of_the_documents(page, documents):
     cells = {(name, cell.row, cell.column): cell for name, one in documents.items() for cell in one.cells}
+    told = set()
     for shown in page.cells:
         expected = getattr(cells[shown["name"], shown["data-row"], shown["data-column"]], shown["data-kind"])
         if not isinstance(expected, float | int | None):
             assert (float(shown["data-low"]), float(shown["data-high"])) == (expected.low, expected.high)
             low, high = re.split(r" to |–", shown["small"][0])
             assert rounds(low, expected.low) and rounds(high, expected.high)
+            # Where only some seeds are measured, their number stands beside.
+            seeds = documents[shown["name"]].seeds
+            some = shown["data-kind"] == "measured" and len(expected.values) < seeds
+            assert shown["small"][1:] == ([f"{len(expected.values)} of {seeds} seeds"] if some else [])
+            told |= {*shown["small"][1:]}
         else:
             assert shown["small"] == [] and "data-low" not in shown
-
-
-def test_where_only_some_seeds_are_measured_their_number_stands_beside(page, documents):
-    cells = {(name, cell.row, cell.column): cell for name, one in documents.items() for cell in one.cells}
-    told = set()
-    for shown in page.cells:
-        measured = cells[shown["name"], shown["data-row"], shown["data-column"]].measured
-        seeds = documents[shown["name"]].seeds
-        some = shown["data-kind"] == "measured" and measured is not None and len(measured.values) < seeds
-        assert shown["small"][1:] == ([f"{len(measured.values)} of {seeds} seeds"] if some else [])
-        told |= {*shown["small"][1:]}
     assert "2 of 3 seeds" in told
 
 
@@ -191,7 +186,7 @@ def test_a_measured_number_says_where_it_comes_from(page, documents, made):
         assert shown["data-jobs"].split() == list(cell.jobs)
         for name in cell.jobs:
             about, seconds, machine, finished = jobs["jobs"][name]
-            assert about and seconds.endswith(("s", "min")) and finished == "2025-01-31"
+            assert about and seconds.endswith(("s", "min")) and finished == "2026-01-31"
             assert jobs["machines"][machine].startswith("A made <machine>")
 
 

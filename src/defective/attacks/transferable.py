@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from defective.attacks.budget import LARGEST_COUNT, check_counts, check_inputs, image_generators, short
-from defective.attacks.gradient import Direction, Gradient, iterate
+from defective.attacks.gradient import Direction, Gradient, pgd
 from defective.errors import InputError
 
 
@@ -54,7 +54,7 @@ def difgsm(
     def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
         return gradient(x_adv, transform)
 
-    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
+    return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def tifgsm(
@@ -91,7 +91,7 @@ def tifgsm(
     def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
         return _smooth(gradient(x_adv), kernel_size)
 
-    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
+    return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def sifgsm(
@@ -119,7 +119,7 @@ def sifgsm(
     def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
         return torch.stack([gradient(x_adv, partial(_darker, halvings=i)) for i in range(scales)]).mean(0)
 
-    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
+    return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def nifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: float, steps: int, decay: float = 1.0) -> Tensor:
@@ -144,7 +144,7 @@ def nifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: flo
     def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
         return gradient(x_adv + step_size * decay * momentum[0].numel() * momentum)
 
-    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
+    return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def vmifgsm(
@@ -185,7 +185,7 @@ def vmifgsm(
         raise InputError(f"beta {short(beta)} must be a number, at least 0 and at most {LARGEST_COUNT:g}")
     check_inputs(x, y)
     direction = _tuned(neighbors, beta * eps, image_generators(x, generator))
-    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
+    return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def _tuned(neighbors: int, radius: float, generators: list[torch.Generator]) -> Direction:

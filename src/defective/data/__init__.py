@@ -7,7 +7,7 @@ from defective.data import official
 from defective.data.archive import check_source, stem, unpack
 from defective.data.cache import fingerprint, restore, store, unpacking
 from defective.data.download import REMOTES, download, download_folder
-from defective.data.folder import class_folders, decode_splits, decoded_bytes, list_folder
+from defective.data.folder import are_numbers, class_folders, decode_splits, decoded_bytes, list_folder
 from defective.data.notice import notice
 from defective.data.sets import ImageSet, index_hash, pick
 from defective.data.shapes import shapes
@@ -81,7 +81,7 @@ def load_splits(name: str, *, image_size: int | None = None) -> dict[str, Data]:
         return {split: shapes(split) for split in ("train", "test")}
     splits = dict(_read(kind, root or download(kind), as_text(stem(root.resolve())) if root else kind, image_size))
     classes = splits["test"].classes
-    if classes != tuple(sorted(classes)) and all(each.isdecimal() for each in classes):
+    if classes != tuple(sorted(classes)) and are_numbers(classes):
         notice(f"{name}: its classes are named by numbers; labels are in numeric order, so class 2 comes before class 10")
     return splits
 

@@ -14,7 +14,7 @@ from defective.errors import InputError
 from defective.files import cache_folder, left_behind, read_tensors, write_tensors
 
 # Increased when the same files would be read as other pixels or labels.
-VERSION = 2
+VERSION = 3
 _TEMPORARY = "temporary-"
 
 

@@ -2,9 +2,11 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,16 @@ import torch
 from torch import Tensor
 
 from defective.data.image_file import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, decode, named_warnings
+from defective.data.notice import notice
 from defective.errors import InputError
 from defective.progress import progress_bar
 from defective.text import as_text
 
 # Most folders that may enclose a data set.
 DEEPEST = 4
+_NUMBER = r"[+-]?[0-9]+(\.[0-9]+)?"
+# Endings of files that may lie beside images, in lower case.
+_NO_IMAGES = {".csv", ".db", ".html", ".ini", ".json", ".md", ".tsv", ".txt", ".xml", ".yaml", ".yml"}
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,14 @@ def class_folders(root: Path) -> dict[str, dict[str, Path]]:
     return {split: {name: each[name] for name in classes} for split, each in folders.items()}
 
 
-def _class_order(folders: dict[str, dict[str, Path]]) -> Callable[[str], tuple[int, str]]:
-    numbers = all(name.isascii() and name.isdecimal() for names in folders.values() for name in names)
-    return lambda name: (int(name) if numbers else 0, name)
+def _class_order(folders: dict[str, dict[str, Path]]) -> Callable[[str], tuple[Decimal, str]]:
+    numbers = all(map(are_numbers, folders.values()))
+    return lambda name: (Decimal(name) if numbers else Decimal(0), name)
+
+
+def are_numbers(names: Iterable[str]) -> bool:
+    """Whether classes are called by numbers alone."""
+    return all(re.fullmatch(_NUMBER, name) for name in names)
 
 
 def enclosed_root(root: Path, wanted: tuple[str, ...]) -> Path:
@@ -98,6 +109,8 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _class_folders(split: Path) -> dict[str, Path]:
     for path in split.iterdir():
+        if path.is_symlink() and not path.exists():
+            raise InputError(f"{path} is a broken link: mend or remove it")
         if not path.is_dir() and is_image(path):
             raise InputError(f"{path} is not in a class folder: move it to {split}/CLASS/")
     return {path.name: path for path in _subfolders(split)}
@@ -111,29 +124,39 @@ def list_classes(folders: list[Path], classes: tuple[str, ...]) -> Listing:
     """
     files: list[Path] = []
     labels: list[int] = []
+    left: list[Path] = []
     for label, folder in enumerate(folders):
-        inside = [path for path in files_below(folder) if is_image(path)]
+        inside: list[Path] = []
+        for path in files_below(folder, frozenset(map(_identity, folder.absolute().parents))):
+            (inside if is_image(path) else left).append(path)
         if not inside:
             raise InputError(f"class folder {folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
         files += inside
         labels += [label] * len(inside)
+    left = [path for path in left if not path.name.startswith(".") and path.suffix.lower() not in _NO_IMAGES]
+    if left:
+        notice(f"{len(left)} files beside the images are skipped: their names are not those of images, as {left[0]}")
     # Bytes of a name that are not text are shown as escapes.
     return Listing(tuple(files), torch.tensor(labels), tuple(as_text(name) for name in classes))
 
 
 def files_below(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
     """All files below a folder, sorted by path; links to folders are followed unless they lead back to a parent."""
-    status = folder.stat()
-    here = (status.st_dev, status.st_ino)
+    here = _identity(folder)
     if here in above:
         return
     with os.scandir(folder) as entries:
-        found = sorted((entry.name, entry.is_dir()) for entry in entries)
+        found = sorted((entry.name, entry.is_dir(follow_symlinks=False) or Path(entry).is_dir()) for entry in entries)
     for name, is_folder in found:
         if not is_folder:
             yield folder / name
         elif not name.startswith(".") and name != "__MACOSX":
             yield from files_below(folder / name, above | {here})
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def is_image(path: Path) -> bool:
@@ -152,7 +175,7 @@ def is_image(path: Path) -> bool:
             f"{path} is a {suffix} file, an unsupported format ({count} in {path.parent}): "
             f"save it as one of {', '.join(IMAGE_SUFFIXES)}, or remove it"
         )
-    if suffix in IMAGE_SUFFIXES and not path.is_file():
+    if (suffix in IMAGE_SUFFIXES and not path.is_file()) or (path.is_symlink() and not path.exists()):
         raise InputError(f"{path} is not a regular file, or a broken link")
     return suffix in IMAGE_SUFFIXES
 

@@ -16,10 +16,12 @@ from defective.errors import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
 # Unsupported formats: refused, so that no image is skipped silently.
-FOREIGN_SUFFIXES = (
-    *(".apng", ".arw", ".avif", ".cr2", ".dib", ".dng", ".eps", ".exr", ".hdr", ".heic", ".heif", ".jfif", ".jp2", ".jpe"),
-    *(".jxl", ".nef", ".pbm", ".pcx", ".pnm", ".psd", ".qoi", ".raw", ".sgi", ".svg", ".tga"),
-)
+_FOREIGN = """
+ai apng arw avif cr2 cr3 cur dcm dds dib dng emf eps exr fits hdr heic heif icns ico j2c j2k jfif jp2 jpe
+jpeg2000 jpf jpm jpx jxl jxr mpo nef npy npz orf pbm pcx pfm pnm psd qoi raf ras raw rgb rw2 sgi svg tga wmf
+xbm xcf xpm
+"""
+FOREIGN_SUFFIXES = frozenset(f".{name}" for name in _FOREIGN.split())
 # Pillow would otherwise try every format it knows, whatever the file name: for EPS it would start Ghostscript.
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "GIF", "TIFF")
 _ORIENTATION = 0x0112
@@ -42,6 +44,8 @@ def decode(file: Path, image_size: int | None = None) -> np.ndarray:
     try:
         with Image.open(file, formats=_FORMATS) as opened:
             _check_depth(opened, file)
+            if opened.format != "MPO" and getattr(opened, "is_animated", False):
+                warnings.warn("holds several images, of which the first is read", stacklevel=2)
             opened.load()
             image = _upright(opened)
             if image.mode == "P" and "transparency" in image.info:

@@ -130,12 +130,12 @@ class Setup:
         return self.target(net, data=data, seed=2 * self.replicate + 1, mask_seed=mask_seed)
 
     def generate(
-        self, *sources: TrainJob, attack: str, samples: int | None = None, among: tuple[TrainJob, ...] = ()
+        self, *sources: TrainJob, attack: str, samples: int | None = None, among: tuple[TrainJob, ...] = (), **more: object
     ) -> GenerateJob:
         """An attacked sample; several sources are fused."""
         spec = AttackSpec.parse(attack)
         count = samples or (self.scale.cw if spec.name == "cw" else self.scale.adversarial)
-        return GenerateJob(sources=sources, attack=spec, samples=count, among=among, seed=self.replicate)
+        return GenerateJob(sources=sources, attack=spec, samples=count, among=among, seed=self.replicate, **more)  # type: ignore[arg-type]
 
     def cw(self, confidence: int) -> str:
         """The CW attack of Appendix A.8 at this scale."""

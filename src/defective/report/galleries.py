@@ -28,15 +28,7 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True)
 class Example:
-    """An adversarial example.
-
-    Attributes:
-        caption: What it is shown under.
-        label: True class.
-        original, perturbation, adversarial: PNG data addresses.
-        predictions: One for each model.
-        attack: The attack in words.
-    """
+    """An adversarial example: ``caption`` is what it is shown under, ``label`` its class, the images are PNG data addresses."""
 
     caption: str
     label: str

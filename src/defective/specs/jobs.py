@@ -54,8 +54,11 @@ class TrainJob(_Job):
 class GenerateJob(_Job):
     """Attack the first ``samples`` test images, in a seeded order, that the sources and the nets of ``among`` classify right.
 
-    Several sources are fused: their logits are averaged. Value: ``fooled``, the share of the images that fooled the source.
+    ``images="all"`` takes them however they are classified, which is the whole test set where that is no larger. Several
+    sources are fused: their logits are averaged. Value: ``fooled``, the share of the images that fooled the source.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"images"})
 
     kind: Literal["generate"] = "generate"
     sources: Annotated[tuple[TrainJob, ...], Field(min_length=1)]
@@ -63,6 +66,7 @@ class GenerateJob(_Job):
     samples: Count
     among: tuple[TrainJob, ...] = ()
     seed: Seed = 0
+    images: Literal["correct", "all"] = "correct"
 
 
 class ScoreJob(_Job):
