@@ -9,6 +9,9 @@ from defective.models import BUILT_IN, Ensemble, channel_widths, construct
 from defective.specs import Architecture, NetSpec
 from defective.surgery import defect_
 
+# Section 4.1: "apply dropout to the 3rd block", the last one of WRN-32-4, whose blocks count from 0.
+TEXT_DROP_BLOCK = 3
+
 
 def build(
     spec: NetSpec | str,
@@ -37,8 +40,8 @@ def build(
 
     Source: paper Section 4.2 for the variants. ``-dc`` and ``-x2`` follow the placement: the released code builds a narrower
     model without masks for DC, and both with an extra projection shortcut on ResNet-18; the text masks whole channels and only widens.
-    Section 4.1 for the baselines: dropout in the top blocks (:func:`defective.baselines.drop_`) and the thermometer code of the input
-    (:func:`defective.baselines.thermometer_`), which leave masks and all other weights as they are.
+    Section 4.1 for the baselines: dropout in the top blocks, under ``@text`` in block 3 (:func:`defective.baselines.drop_`), and the
+    thermometer code of the input (:func:`defective.baselines.thermometer_`), which leave masks and all other weights as they are.
 
     Example:
         >>> from defective import defects
@@ -92,5 +95,6 @@ def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, imag
                 seed=mask_seed,
             )
     for drop in spec.drops:
-        drop_(model, drop.keep_prob, kind=drop.kind, blocks="top", placement=spec.placement)
+        blocks: str | int = "top" if spec.placement == "authors" else TEXT_DROP_BLOCK
+        drop_(model, drop.keep_prob, kind=drop.kind, blocks=blocks, placement=spec.placement)
     return model

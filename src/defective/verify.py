@@ -1,4 +1,4 @@
-"""Check that a model is what its spec says and that its masks are sound."""
+"""Check the masks of a model, and that it agrees with its spec."""
 
 import math
 
@@ -91,7 +91,7 @@ def _check_spec(model: nn.Module, spec: NetSpec) -> None:
     images = torch.zeros(1, *architecture.image_shape, device=device_of(model), dtype=dtype_of(model))
     try:
         with evaluating(model), torch.no_grad():
-            # A mask of another size than its feature maps raises an error of its own.
+            # A mask of another size than its feature maps raises an InputError.
             model(images)
     except InputError:
         raise

@@ -60,7 +60,7 @@ def test_linear_nets_score_nearly_the_closed_form(judged, attack):
         (spec(40, 25), boundary_details, {"steps": 40, "schedule": "foolbox1"}),
         (HOPSKIPJUMP, hopskipjump_details, {"steps": 12, "initial_queries": 50}),
     ],
-    ids=str,
+    ids=["boundary", "boundary with directions", "hopskipjump"],
 )
 def test_the_score_is_that_of_the_attack_on_the_same_images(judged, attack, act, options):
     subject, _ = judged

@@ -23,7 +23,7 @@ def totals(rows):
     return {key: sum(row[key] for row in rows) for key in ("train", "generate", "score", "stored")}
 
 
-@pytest.mark.parametrize("scale", ["tiny", "fast", "paper"])
+@pytest.mark.parametrize("scale", ["tiny", "small", "fast", "paper"])
 def test_every_job_of_the_paper_has_a_cost(store, scale):
     plan = whole("all", scale=scale)
     costs = seconds(plan.jobs, store, Nominal(plan.images, "cpu"))
@@ -36,7 +36,7 @@ def test_cost_grows_with_what_is_asked_for():
         plan = whole("table4", scale=scale)
         return sum(work(job, plan.images) for job in plan.jobs)
 
-    assert cost("tiny") < cost("fast") < cost("paper")
+    assert cost("tiny") < cost("small") < cost("fast") < cost("paper")
     nets = {str(job.net): job for job in whole("table4", "table12").jobs if job.kind == "train"}
     plain = work(nets["resnet18"], KINDS)
     assert work(nets["resnet18/0.5-bottom"], KINDS) == plain

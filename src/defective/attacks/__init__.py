@@ -1,9 +1,9 @@
 """Attacks as plain functions ``f(model, x, y, *, ...) -> x_adv``.
 
-What all share: ``model`` maps images in [0, 1] to logits ``(N, K)``; ``x`` are float images ``(N, C, H, W)`` in [0, 1]; ``y`` are
-true labels ``(N,)``. The result has the shape, device and dtype of ``x``, lies in [0, 1] and within the budget. The model is put in
-eval mode meanwhile and left as it was found: modes, gradients and ``requires_grad`` unchanged. Every image is attacked as if it were
-alone. A bad range, shape or length raises :class:`defective.InputError`.
+In all of them ``model`` maps images in [0, 1] to logits ``(N, K)``; ``x`` are float images ``(N, C, H, W)`` in [0, 1]; ``y`` are
+true labels ``(N,)``. The result has the shape, device and dtype of ``x`` and lies in [0, 1] and within the budget. The model runs in
+eval mode; its modes, gradients and ``requires_grad`` are unchanged afterwards. The result for an image does not depend on its batch.
+A bad range, shape or length raises :class:`defective.InputError`.
 """
 
 from collections.abc import Callable
@@ -86,7 +86,7 @@ ATTACKS: dict[str, Callable[..., Tensor]] = {
 
 
 def from_spec(spec: AttackSpec, *, seed: int = 0) -> Attack:
-    """The attack a spec describes, as a function of model, images and labels; each call of a random one goes on drawing.
+    """The attack a spec describes, as a function of model, images and labels. A random attack draws new numbers at each call.
 
     Raises:
         InputError: If it is AutoAttack, which is not installed.

@@ -1,4 +1,4 @@
-"""The boundary attack: a random walk along the decision boundary that queries a model for nothing but its decisions."""
+"""The boundary attack: a random walk along the decision boundary that uses only the decisions of a model."""
 
 from collections.abc import Callable
 from typing import Any
@@ -54,19 +54,19 @@ def boundary_details(
         x^{k+1} = s + \epsilon d \, \frac{x - s}{\lVert x - s \rVert_2}, \qquad d = \lVert x - x^k \rVert_2
 
     with a random unit vector ``eta`` orthogonal to ``x - x^k``. A proposal is kept if it is misclassified and closer. An image that
-    is misclassified from the start is returned as it is. All images walk at once, each with its own random numbers and step sizes.
+    is misclassified from the start is returned unchanged. All images walk together, each with its own random numbers and step sizes.
 
     Args:
         steps: Steps of the walk; an image stops earlier once its step towards the original is below 1e-7.
-        generator: On the CPU; torch's global one if not given. It gives one seed to each image in turn, so that splitting images
-            into batches changes nothing.
-        schedule: ``"foolbox3"`` tries one direction a step; ``"foolbox1"``, the paper's, up to 25; ``"quick"`` changes its step lengths
-            after tens of queries, not thousands, and gets as far in fewer. Their scores do not compare.
+        generator: On the CPU; torch's global one if not given. It seeds a generator for each image, so that the result does not
+            depend on the batch size.
+        schedule: ``"foolbox3"`` tries one direction a step; ``"foolbox1"``, the paper's, up to 25; ``"quick"`` adapts its step lengths
+            after tens of queries instead of thousands, and needs fewer queries. Scores of different schedules are not comparable.
         spherical_step: First length ``delta`` of the step on the sphere around the image, in units of the distance ``d``.
         source_step: First length ``epsilon`` of the step towards the image, in units of ``d``.
-        draft: A faster surrogate of the model to query on the way, as ``sparsify(model, x[:1], precision="bf16")``. Where the walk ends,
-            images are moved on along their own direction until ``model`` misclassifies them. Where twice the distance is not enough,
-            or no start was found, they walk again, querying ``model``. Queries to both are counted.
+        draft: A faster surrogate of the model to query on the way, as ``sparsify(model, x[:1], precision="bf16")``. At the end,
+            images are extended along their own direction until ``model`` misclassifies them. Where twice the distance is not enough,
+            or no start was found, the walk is repeated on ``model``. Queries to both are counted.
         batch_size: Images per forward pass; only time and memory depend on it.
         on_step: Called after each step, to show progress; up to twice as often with a draft.
 
@@ -80,7 +80,7 @@ def boundary_details(
     x, best = search.x, search.best
 
     def walk(query: Query, rows: Tensor) -> Tensor:
-        """Take images as far as they go; return those that found a start."""
+        """Walk from a start for each image; return the rows that have one."""
         walking = search.start(query, rows)
         _blend(query, x, best, walking)
         numbers = _normal_numbers(x, search.generators)
@@ -98,7 +98,7 @@ def boundary_details(
             held = torch.cat([held, walked[enough]])
             rows = rows[~torch.isin(rows, held)]
             best[rows] = x[rows]
-        # With a draft there is mostly nobody left to walk.
+        # With a draft, mostly no image is left.
         if draft is None or len(rows):
             held = torch.cat([held, walk(query, rows)])
     return DecisionBasedResult(best, search.queries, wrong.index_fill(0, held, True))
@@ -196,7 +196,7 @@ def _propose(x: Tensor, best: Tensor, noise: Tensor, spherical: Tensor, source: 
     sphere = (flat + (noise - towards) / (1 + spherical.square()).sqrt()).clamp(0, 1)
     left = flat - sphere
     reach = left.norm(dim=1, keepdim=True)
-    # Clipping leaves the sphere; the step makes up for that.
+    # Clipping leaves the sphere; the step corrects for that.
     nearer = sphere + left * ((source * distance + reach - distance) / reach).clamp(0, 1)
     sphere, nearer = (images.to(x.dtype).view_as(x) for images in (sphere, nearer))
     return sphere, nearer, ((flat - nearer.flatten(1).to(flat)).norm(dim=1, keepdim=True) < distance).squeeze(1)

@@ -58,13 +58,13 @@ class Decision:
         }
 
 
-def decide(model: EvaluatedModel, attack: AttackSpec, *, samples: int, seed: int = 0) -> Decision:
-    """Attack a model by its decisions alone, on the first ``samples`` images that it classifies correctly.
+def decide(model: EvaluatedModel, attack: AttackSpec, *, samples: int, seed: int = 0, index: Tensor | None = None) -> Decision:
+    """Attack a model by its decisions alone, on the first ``samples`` images that it classifies correctly, or on those of ``index``.
 
-    Source: paper Appendix A.4 (500 images, Foolbox 1: ``boundary:steps=5000,directions=25``). The images differ between models, as
-    each is attacked on those that it classifies correctly.
+    Source: paper Appendix A.4 (500 images, Foolbox 1: ``boundary:steps=5000,directions=25``). Without ``index`` the images differ
+    between models, as each is attacked on those that it classifies correctly.
     """
-    index = model.sample(samples, seed=seed)
+    index = model.sample(samples, seed=seed) if index is None else index
     steps = int(attack.parameters["steps"])
     size = CHUNK if device_of(model.model).type == "cpu" else ON_ACCELERATOR[int(attack.parameters.get("directions", 1))]
 

@@ -27,6 +27,7 @@ from defective.statistics import Rate
 from defective.surgery import defects
 
 
+@torch.inference_mode(False)
 def evaluate(
     models: Models,
     data: AnyData,
