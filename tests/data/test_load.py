@@ -1,5 +1,6 @@
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from defective import InputError
 from defective import data as rooms
 from defective.data import ImageSet, ImageStream, load_data, load_splits, shapes
+from defective.data.archive import unpack
 from defective.data.download import REMOTES
 from image_files import pack, pixels, write_image, write_tree
 from official_files import NAMES as CIFAR10
@@ -17,7 +19,8 @@ SUFFIXES = [".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz"]
 
 
 def below(folder) -> list[str]:
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    """What lies in a folder, without the locks, which stay."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if folder.exists() else []
 
 
 def as_tensor(images, split: str) -> torch.Tensor:
@@ -94,21 +97,17 @@ def test_the_bounds_of_memory(tree, cache, monkeypatch):
     assert isinstance(load_data(f"folder:{tree}", image_size=7), ImageSet)
 
 
-def test_two_processes_may_unpack_one_archive_at_a_time(tmp_path, cache, monkeypatch):
-    write_tree(tmp_path / "large", size=130)
-    archive = pack(tmp_path / "large", tmp_path / "large.zip")
-    unpack = rooms.unpack
-
-    def overtaken(path, into):
-        unpack(path, into)
-        monkeypatch.setattr(rooms, "unpack", unpack)
-        overtaken.other = load_data(f"folder:{path}")
-
-    monkeypatch.setattr(rooms, "unpack", overtaken)
-    mine = load_data(f"folder:{archive}")
-    assert mine.listing.files == overtaken.other.listing.files
-    assert all(file.exists() for file in mine.listing.files)
-    assert len(below(cache / "unpacked")) == 1
+@pytest.mark.parametrize("size", [8, 130])
+def test_of_several_that_load_one_archive_one_unpacks_and_the_others_wait(tmp_path, cache, monkeypatch, size):
+    write_tree(tmp_path / "pets", size=size)
+    archive = pack(tmp_path / "pets", tmp_path / "pets.zip")
+    calls = []
+    monkeypatch.setattr(rooms, "unpack", lambda path, into: (calls.append(path), unpack(path, into)))
+    with ThreadPoolExecutor(3) as pool:
+        loaded = [future.result() for future in [pool.submit(load_data, f"folder:{archive}", "test") for _ in range(3)]]
+    assert calls == [archive]
+    assert len({data.digest for data in loaded}) == 1
+    assert len(below(cache / "unpacked")) == (size > 100)
 
 
 @pytest.mark.parametrize("problem", ["bad tree", "bad archive"])
@@ -121,8 +120,7 @@ def test_an_archive_that_cannot_be_used_leaves_nothing(tmp_path, cache, problem)
         archive.write_bytes(archive.read_bytes()[:-30])
     with pytest.raises(InputError, match="my-pets"):
         load_data(f"folder:{archive}")
-    assert [path for path in cache.rglob("*") if path.is_file()] == []
-    assert below(cache / "unpacked") == []
+    assert [path for folder in cache.iterdir() for path in below(folder)] == []
 
 
 def test_downloaded_files_are_called_by_the_name_of_the_set(tmp_path, cache, monkeypatch):
@@ -157,7 +155,7 @@ def test_classes_called_by_numbers_are_in_their_order_and_it_is_said_once(tmp_pa
         assert data.classes == names
         assert data.x[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert [record.getMessage() for record in caplog.records if "numbers" in record.getMessage()] == [
-        f"folder:{tmp_path}: its classes are called by numbers; labels follow the numbers, so that class 2 comes before class 10"
+        f"folder:{tmp_path}: its classes are named by numbers; labels are in numeric order, so class 2 comes before class 10"
     ]
 
 
@@ -189,7 +187,7 @@ def test_names_that_are_no_text_are_read_and_shown_by_their_bytes(tmp_path, cach
 def test_a_large_folder_that_is_no_data_set_is_refused_without_a_listing(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(rooms, "fingerprint", lambda *_: pytest.fail("listed"))
     for kind in ("folder", "imagenet", "cifar10", "mnist", "tiny-imagenet"):
-        with pytest.raises(InputError, match=r"is no class-folder tree|is missing: this is not the official layout"):
+        with pytest.raises(InputError, match=r"is not a class-folder tree|is missing: this is not the official layout"):
             load_data(f"{kind}:{tmp_path}", "test")
 
 
@@ -209,9 +207,9 @@ BAD_CALLS = {
     "unknown": ("imagenette", "train", None, "no data set 'imagenette'; there are cifar10, mnist, tiny-imagenet, imagenet"),
     "empty": ("", "train", None, "no data set ''"),
     "other case": ("Shapes", "train", None, "no data set 'Shapes'"),
-    "no folder named": ("folder", "train", None, "say where the images are: folder:PATH"),
-    "no path": ("folder:", "train", None, "say where the images are: folder:PATH"),
-    "no imagenet": ("imagenet", "train", None, "say where the images are: imagenet:PATH"),
+    "no folder named": ("folder", "train", None, "the path of the images is missing: write folder:PATH"),
+    "no path": ("folder:", "train", None, "the path of the images is missing: write folder:PATH"),
+    "no imagenet": ("imagenet", "train", None, "the path of the images is missing: write imagenet:PATH"),
     "NUL": ("folder:{tree}/\0x", "train", None, "is no path: it holds a NUL character or half a character"),
     "half a character": ("folder:{tree}/\ud800", "train", None, "is no path: it holds a NUL character or half a character"),
     "missing": ("folder:{tree}/gone", "train", None, "{tree}/gone: there is no such file or folder"),
@@ -227,7 +225,7 @@ BAD_CALLS = {
     "size zero": ("folder:{tree}", "train", 0, "image size 0"),
     "size below zero": ("folder:{tree}", "train", -8, "image size -8"),
     "other layout": ("mnist:{tree}", "train", None, "t10k-labels-idx1-ubyte is missing: this is not the official layout"),
-    "folder above": ("folder:{tree}/train", "train", None, "{tree}/train is no class-folder tree"),
+    "folder above": ("folder:{tree}/train", "train", None, "{tree}/train is not a class-folder tree"),
 }
 
 

@@ -97,7 +97,11 @@ def test_every_further_model_is_compared_with_the_first_on_the_same_images(data)
     for row, (first, other, _) in zip(rows, found.differences(), strict=True):
         assert first.adversarial is other.adversarial and (first.target, other.target) == ("first", row["model"])
         expected = paired_difference((other.adv_correct, other.eligible("paper")), (first.adv_correct, first.eligible("paper")))
-        assert (row["difference"], row["low"], row["high"], row["significant"]) == (*expected, expected.significant)
+        assert (row["difference"], row["low"], row["high"], row["significant"]) == (
+            expected.estimate,
+            *expected.interval,
+            expected.significant,
+        )
         assert (row["first"], row["second"]) == tuple(each.rate("paper").as_dict() for each in (first, other))
 
 

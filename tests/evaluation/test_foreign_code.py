@@ -22,6 +22,7 @@ SPECS = [
     "vmifgsm:eps=8/255,steps=3,neighbors=3",
     "cw:steps=30,search_steps=3",
     "boundary:steps=20",
+    "hopskipjump:steps=2",
     "noise:sigma=8/255",
 ]
 

@@ -1,4 +1,4 @@
-"""What a page says of nets that have learned nothing, and of results that cannot be read."""
+"""What a page says of models that have learned nothing, and of results that cannot be read."""
 
 import json
 import re
@@ -9,11 +9,10 @@ from defective.experiments.describe import describe
 from defective.report import sections
 from defective.report.report import write_report
 from defective.results.documents import TrainingMismatch
-from filled_store import filled_store, finish
-from runs import plan_of
+from runs import filled_store, finish, plan_of
 
 PLAN = plan_of("table8")
-# Masks are drawn from trained nets, of which there are none here.
+# Masks are drawn from trained models, of which there are none here.
 PLAIN = [job for job in PLAN.jobs if not (job.kind == "train" and job.net.defects)]
 CLAIM = "Defective layers help against white-box attacks too."
 WARNING = (
@@ -47,7 +46,7 @@ def fill(store, hits):
         )
 
 
-def test_a_net_at_chance_is_a_warning_at_its_claims_and_its_table(store):
+def test_a_model_at_chance_is_a_warning_at_its_claims_and_its_table(store):
     fill(store, 100)
     text = page(store)
     claim = re.search(r'<li class="claim" data-verdict="([^"]+)".*?</li>', text)
@@ -60,14 +59,14 @@ def test_a_net_at_chance_is_a_warning_at_its_claims_and_its_table(store):
         assert WARNING in said.replace("\\%", "%")
 
 
-def test_without_such_a_net_nothing_is_said_of_chance(store):
+def test_without_such_a_model_nothing_is_said_of_chance(store):
     fill(store, 500)
     text = page(store)
     assert EXPLAINED not in text and "o better than chance" not in text
     assert "Each comparison is tested at 95 % by itself, so that of many comparisons some may come out wrong by chance." in text
 
 
-def test_nets_trained_for_unequal_epochs_are_a_warning_at_their_claims(store, monkeypatch):
+def test_models_trained_for_unequal_epochs_are_a_warning_at_their_claims(store, monkeypatch):
     fill(store, 500)
     entries = tuple(
         TrainingMismatch(job="train-a", model=f"net {number}", epochs=number, other_epochs=5) for number in (1, 2, 3, 4)
@@ -84,7 +83,7 @@ def test_nets_trained_for_unequal_epochs_are_a_warning_at_their_claims(store, mo
 
 
 def changed(document, entries):
-    """The document with these nets at each of its claims."""
+    """The document with these models at each of its claims."""
     claims = tuple(claim.model_copy(update={"training_mismatch": entries}) for claim in document.claims)
     return document.model_copy(update={"claims": claims})
 

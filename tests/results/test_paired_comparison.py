@@ -10,7 +10,7 @@ from defective.paper import EXHIBITS, Cell
 from defective.results.measured import document
 from defective.results.paired_comparison import PairedComparison
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob
-from defective.statistics import Estimate, Rate, correlation, difference, paired_difference
+from defective.statistics import Estimate, Rate, correlation, difference
 from runs import finish, net
 
 FGSM = AttackSpec.parse("fgsm:eps=8/255")
@@ -135,7 +135,8 @@ def test_a_claim_is_judged_by_paired_differences(store, table8):
             write_tensors(store.at(job) / "outcome.safetensors", {"clean": y, "attacked": (~hits).long(), "index": index}, {})
     [claim] = document(EXHIBITS["table8"], table8, store).claims
     rates = [Rate.among(hard < share, y == 0) for share in (0.53, 0.5)]
-    expected = paired_difference(*((hard < share, y == 0) for share in (0.53, 0.5)))
+    correlations = {0: correlation(*((hard < share, y == 0) for share in (0.53, 0.5)))}
+    expected = difference(*(Estimate((rate,), (rate.interval,)) for rate in rates), correlations)
     apart = claim.comparisons[0].difference
     assert (apart.mean, apart.low, apart.high) == pytest.approx([100 * each for each in expected])
     assert claim.verdict == "holds"

@@ -1,4 +1,4 @@
-"""The attack on models that see levels instead of pixels: gradient ascent on the logits of a distribution over levels."""
+"""The attack on models with a thermometer encoding: gradient ascent on the logits of a distribution over levels."""
 
 import math
 from collections.abc import Iterator
@@ -42,15 +42,15 @@ def lspga(
     .. math:: p^k = \mathrm{softmax}\big(\delta^k u^k\big), \qquad
         u^{k+1} = u^k + \xi \, \mathrm{sign} \nabla_{u} J\big(\tau(p^k), y\big)
 
-    with the encoding ``tau`` of the tails of ``p`` and one logit ``u`` for every level that a point of the ball has at a pixel. In the
-    end each pixel takes its most likely level.
+    with the encoding ``tau`` of the tails of ``p`` and one logit ``u`` for every level that a pixel can have inside the ball. At the end
+    each pixel takes its most likely level.
 
     Args:
         eps: Radius of the L-infinity ball in [0, 1] units.
         logit_step: Length ``xi`` of one step of the logits, which start standard normal.
         steps: Number of steps.
         anneal: What the inverse temperature ``delta``, 1 at first, is multiplied by at each step.
-        generator: Source of the first logits, on the CPU, drawn image after image; torch's global one if not given.
+        generator: Source of the first logits, on the CPU, drawn image by image; torch's global one if not given.
 
     Returns:
         For each pixel a point of the ball that has the chosen level: the nearest to ``x`` that keeps it when rounded to 8 bits,
@@ -112,16 +112,21 @@ def _replaced(found: list[Any]) -> Iterator[list[Tensor]]:
     """Inside the block each encoder encodes the lowest levels and the tails in the list instead of its input."""
     levels: list[Tensor] = []
 
-    def relaxed(encoder: Any, inputs: Any, output: Tensor) -> Tensor:
+    def relaxed(encoder: Any, x: Tensor) -> Tensor:
         encoding: Tensor = encoder.relaxed(*levels)
-        return encoding.to(output.dtype)
+        return encoding.to(x.dtype)
 
-    hooks = [encoder.register_forward_hook(relaxed) for encoder in found]
+    # A forward of the module's own, which a user may have put there, comes back afterwards.
+    before = [vars(encoder).get("forward") for encoder in found]
     try:
+        for encoder in found:
+            vars(encoder)["forward"] = partial(relaxed, encoder)
         yield levels
     finally:
-        for hook in hooks:
-            hook.remove()
+        for encoder, forward in zip(found, before, strict=True):
+            del vars(encoder)["forward"]
+            if forward is not None:
+                vars(encoder)["forward"] = forward
 
 
 def _allowed(encoder: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor]:

@@ -19,10 +19,10 @@ from defective.errors import InputError
 from defective.progress import progress_bar
 from defective.text import as_text
 
-# How many folders may enclose a data set.
+# Most folders that may enclose a data set.
 DEEPEST = 4
 _NUMBER = r"[+-]?[0-9]+(\.[0-9]+)?"
-# What may lie beside images without being missed, in lower case.
+# Endings of files that may lie beside images, in lower case.
 _NO_IMAGES = {".csv", ".db", ".html", ".ini", ".json", ".md", ".tsv", ".txt", ".xml", ".yaml", ".yml"}
 
 
@@ -36,30 +36,30 @@ class Listing:
 
 
 def list_folder(root: Path) -> dict[str, Listing]:
-    """List ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE`` (or ``val/``) below ``root``; folders that enclose them are looked through.
+    """List ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE`` (or ``val/``) below ``root``; enclosing folders are skipped.
 
-    Images may lie in folders below a class folder. ``train/`` may be missing. Classes that are called by numbers are in the order of
-    the numbers, others in that of the alphabet.
+    Images may be in subfolders of a class folder. ``train/`` may be missing. Classes named by numbers are in numeric order, others
+    in alphabetical order.
 
     Raises:
-        InputError: As :func:`class_folders`, or if a class is empty or there is an image that is not read.
+        InputError: As :func:`class_folders`, or if a class is empty or an image has an unsupported format.
     """
     folders = class_folders(root)
     return {split: list_classes(list(each.values()), tuple(each)) for split, each in folders.items()}
 
 
 def class_folders(root: Path) -> dict[str, dict[str, Path]]:
-    """The folders of the classes of each split in the order of their labels, without a look into them.
+    """The class folders of each split in the order of their labels; their content is not read.
 
     Raises:
-        InputError: If the images to test on are missing, or the two splits have different classes.
+        InputError: If the test images are missing, or the two splits have different classes.
     """
-    # The slash demands a folder: there are programs called test.
+    # The slash requires a folder: a program may be called test.
     root = enclosed_root(root, ("train/", "test/", "val/"))
     folders = {"train": _class_folders(root / "train")} if (root / "train").is_dir() else {}
     tests = [root / name for name in ("test", "val") if (root / name).is_dir()]
     if not tests:
-        raise InputError(f"{root} is no class-folder tree: it needs train/CLASS/IMAGE and test/CLASS/IMAGE (or val/)")
+        raise InputError(f"{root} is not a class-folder tree: it needs train/CLASS/IMAGE and test/CLASS/IMAGE (or val/)")
     # Tiny-ImageNet and others have images without labels in test/.
     named = [_class_folders(test) for test in tests]
     folders["test"] = next((each for each in named if each.keys() == folders.get("train", each).keys() and each), named[0])
@@ -85,7 +85,7 @@ def are_numbers(names: Iterable[str]) -> bool:
 
 
 def enclosed_root(root: Path, wanted: tuple[str, ...]) -> Path:
-    """``root``, or the folder that holds an entry called as one of ``wanted`` below a chain of single folders."""
+    """``root``, or the folder below it, reached through single folders, that has an entry with one of the names ``wanted``."""
 
     def holds(folder: Path) -> bool:
         return any(os.path.exists(f"{folder}/{name}") for name in wanted)  # noqa: PTH110 - pathlib drops a slash at the end
@@ -110,17 +110,17 @@ def _subfolders(folder: Path) -> list[Path]:
 def _class_folders(split: Path) -> dict[str, Path]:
     for path in split.iterdir():
         if path.is_symlink() and not path.exists():
-            raise InputError(f"{path} is a link to nothing: mend or remove it")
+            raise InputError(f"{path} is a broken link: mend or remove it")
         if not path.is_dir() and is_image(path):
-            raise InputError(f"{path} lies in no class folder: put it into {split}/CLASS/")
+            raise InputError(f"{path} is not in a class folder: move it to {split}/CLASS/")
     return {path.name: path for path in _subfolders(split)}
 
 
 def list_classes(folders: list[Path], classes: tuple[str, ...]) -> Listing:
-    """List the images of class folders, those in folders below them too.
+    """List the images of class folders and their subfolders.
 
     Raises:
-        InputError: If a folder has no image, or one that is not read.
+        InputError: If a folder has no image, or one of an unsupported format.
     """
     files: list[Path] = []
     labels: list[int] = []
@@ -135,13 +135,13 @@ def list_classes(folders: list[Path], classes: tuple[str, ...]) -> Listing:
         labels += [label] * len(inside)
     left = [path for path in left if not path.name.startswith(".") and path.suffix.lower() not in _NO_IMAGES]
     if left:
-        notice(f"{len(left)} files beside the images are left out, as their names do not end as those of images: {left[0]}")
-    # A name that is no text in the encoding of the system is shown by the numbers of its bytes.
+        notice(f"{len(left)} files beside the images are skipped: their names are not those of images, as {left[0]}")
+    # Bytes of a name that are not text are shown as escapes.
     return Listing(tuple(files), torch.tensor(labels), tuple(as_text(name) for name in classes))
 
 
 def files_below(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
-    """All files below a folder, in the order of their paths; links to folders are followed, unless they lead back to one above."""
+    """All files below a folder, sorted by path; links to folders are followed unless they lead back to a parent."""
     here = _identity(folder)
     if here in above:
         return
@@ -160,83 +160,59 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file, which is no folder, is called like an image.
+    """Whether a file has the name of an image.
 
     Raises:
-        InputError: If it is called like an image of a kind that is not read, or is no regular file.
+        InputError: If it has the name of an unsupported image format, or is not a regular file.
     """
-    # Archives made on a Mac hold a hidden ._NAME.jpg, which is no image, beside NAME.jpg.
+    # Archives from macOS hold a hidden ._NAME.jpg, which is not an image, beside NAME.jpg.
     if path.name.startswith("."):
         return False
     suffix = path.suffix.lower()
     if suffix in FOREIGN_SUFFIXES:
         count = sum(each.suffix.lower() == suffix for each in path.parent.iterdir())
         raise InputError(
-            f"{path} is a {suffix} file, of which {path.parent} holds {count}: save it as one of {', '.join(IMAGE_SUFFIXES)}, or remove it"
+            f"{path} is a {suffix} file, an unsupported format ({count} in {path.parent}): "
+            f"save it as one of {', '.join(IMAGE_SUFFIXES)}, or remove it"
         )
     if (suffix in IMAGE_SUFFIXES and not path.is_file()) or (path.is_symlink() and not path.exists()):
-        raise InputError(f"{path} is no regular file, or a link to nothing")
+        raise InputError(f"{path} is not a regular file, or a broken link")
     return suffix in IMAGE_SUFFIXES
 
 
-def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None, rgb: bool = False) -> dict[str, Tensor]:
-    """Decode all splits, each as by :func:`decode_all`, to images of one size and one number of channels.
+def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None) -> dict[str, Tensor]:
+    """Decode the equally large images of all splits to uint8 ``(N, C, H, W)``; ``C`` is 1 if every image is grayscale.
 
     Raises:
-        InputError: If a file is corrupt, or the images differ in size.
+        InputError: If a file is corrupt or differs in size from the first, or the images are not square.
     """
-    x = {split: decode_all(listing.files, image_size=image_size, rgb=rgb) for split, listing in listings.items()}
-    sizes = {split: each.shape[-1] for split, each in x.items()}
-    if len(set(sizes.values())) > 1:
-        listed = ", ".join(f"{split} images are {size}x{size}" for split, size in sizes.items())
-        raise InputError(f"{listed}: give an image size to scale all to one size")
-    channels = max(each.shape[1] for each in x.values())
-    return {split: each.expand(-1, channels, -1, -1).contiguous() for split, each in x.items()}
+    files = [file for listing in listings.values() for file in listing.files]
+    with named_warnings(), progress_bar("decoding images", len(files), unit="images") as advance, ThreadPoolExecutor() as pool:
+        height, width = decode(files[0], image_size).shape[:2]
+        if height != width:
+            raise InputError(f"images of {files[0].parent} are {width}x{height}, not square: give an image size")
+        images = np.empty((len(files), 3, height, width), np.uint8)
 
-
-def decode_all(files: tuple[Path, ...], *, image_size: int | None = None, rgb: bool = False) -> Tensor:
-    """Decode equally large images to uint8 ``(N, C, H, W)``; ``C`` is 1 if every image is grayscale and ``rgb`` is false.
-
-    Raises:
-        InputError: If a file is corrupt or differs in size from the first.
-    """
-    with named_warnings():
-        return _decode_all(files, image_size, rgb)
-
-
-def _decode_all(files: tuple[Path, ...], image_size: int | None, rgb: bool) -> Tensor:
-    first = decode(files[0], image_size)
-    height, width = first.shape[:2]
-    if height != width:
-        raise InputError(f"images of {files[0].parent} are {width}x{height}, not square: give an image size")
-    images = np.empty((len(files), height, width, 3), np.uint8)
-
-    def place(index: int) -> bool:
-        image = decode(files[index], image_size)
-        if image.shape[:2] != first.shape[:2]:
+        def place(index: int) -> bool:
+            image = decode(files[index], image_size)
             h, w = image.shape[:2]
-            raise InputError(
-                f"{files[index]} is {w}x{h} but {files[0]} is {width}x{height}: give an image size to scale all to one size"
-            )
-        images[index] = image if image.ndim == 3 else image[:, :, None]
-        return image.ndim == 2
+            if (h, w) != (height, width):
+                raise InputError(
+                    f"{files[index]} is {w}x{h} but {files[0]} is {width}x{height}: give an image size to scale all to one size"
+                )
+            images[index] = image.transpose(2, 0, 1) if image.ndim == 3 else image
+            return image.ndim == 2
 
-    gray = True
-    with progress_bar("decoding images", len(files), unit="images") as advance, ThreadPoolExecutor() as pool:
-        try:
-            for is_gray in pool.map(place, range(len(files)), chunksize=256):
-                gray = gray and is_gray
-                advance()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    if gray and not rgb:
-        images = images[:, :, :, :1]
-    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+        gray = True
+        for is_gray in pool.map(place, range(len(files))):
+            gray = gray and is_gray
+            advance()
+    x = torch.from_numpy(images[:, :1].copy() if gray else images)
+    return dict(zip(listings, x.split([len(listing.files) for listing in listings.values()]), strict=True))
 
 
 def decoded_bytes(listings: dict[str, Listing], image_size: int | None) -> tuple[int, int]:
-    """Bytes all images would take in memory, and the height of one, judged by the first."""
+    """Bytes that all images would take in memory, and the height of one, estimated from the first."""
     with named_warnings():
         first = decode(next(iter(listings.values())).files[0], image_size)
     return sum(len(listing.files) for listing in listings.values()) * math.prod(first.shape[:2]) * 3, first.shape[0]

@@ -13,7 +13,7 @@ from defective.evaluation.settings import Settings
 from defective.evaluation.shape_bias import ShapeReport
 from defective.evaluation.table import html, result_table
 from defective.evaluation.transfer import Outcome
-from defective.statistics import Difference, Rate, paired_difference
+from defective.statistics import Contrast, Rate, paired_difference
 from defective.tables import Table
 
 
@@ -51,7 +51,7 @@ class EvaluationResult:
     skipped: dict[str, str] = field(default_factory=dict)
     sources: dict[str, Rate] = field(default_factory=dict)
 
-    def differences(self) -> list[tuple[Outcome, Outcome, Difference]]:
+    def differences(self) -> list[tuple[Outcome, Outcome, Contrast]]:
         """Differences of the defence rates of every other model from the first on each adversarial set, with paired 95 % intervals.
 
         Sets that were generated on one of the two themselves say nothing about which of them is more robust to transfer.
@@ -87,9 +87,9 @@ class EvaluationResult:
                     "attack": first.adversarial.attack,
                     "model": second.target,
                     "against": first.target,
-                    "difference": None if math.isnan(found.mean) else found.mean,
-                    "low": found.low,
-                    "high": found.high,
+                    "difference": None if math.isnan(found.estimate) else found.estimate,
+                    "low": found.interval[0],
+                    "high": found.interval[1],
                     "significant": found.significant,
                     "first": first.rate("paper").as_dict(),
                     "second": second.rate("paper").as_dict(),

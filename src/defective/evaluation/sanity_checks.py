@@ -180,7 +180,7 @@ def _ladder(name: str, correct: dict[int, Tensor]) -> SanityCheck:
 def _better(one: Tensor, other: Tensor) -> bool:
     """Whether the model is correct on more of the same images, beyond chance."""
     everyone = torch.ones_like(one)
-    return paired_difference((one, everyone), (other, everyone)).low > 0
+    return paired_difference((one, everyone), (other, everyone)).interval[0] > 0
 
 
 def _white_box(name: str, outcomes: Sequence[Outcome]) -> SanityCheck:

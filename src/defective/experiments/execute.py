@@ -1,8 +1,9 @@
 """Execute one job: train a model, attack it, score it."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 from defective.data import Data, load_data
-from defective.data.sets import digest_of
+from defective.data.sets import digest_of, pick
 from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet, generate
 from defective.evaluation.corruptions import corrupted_correct
@@ -25,13 +26,13 @@ from defective.experiments.adversarial_files import read_adversarial, write_adve
 from defective.experiments.describe import title
 from defective.experiments.store import Store
 from defective.experiments.stored import StoredRun
-from defective.files import write_tensors
+from defective.files import read_tensors, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.models import Ensemble
 from defective.specs import DecisionJob, GenerateJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 from defective.statistics import Rate
 from defective.training.checkpoint import load
-from defective.training.train import train
+from defective.training.train import light_checkpoint, train
 
 # Held in memory between jobs that share them.
 MODELS, SETS = 8, 8
@@ -134,8 +135,20 @@ class ExperimentRunner:
 
 
 def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
+    if (passed := _passed(runner.store, job, folder)) is not None:
+        return passed
     training, test = (runner.split(job.data, split) for split in ("train", "test"))
-    made = train(job.net, training, test, job.recipe, folder / "net", seed=job.seed, mask_seed=job.mask_seed, device=runner.device)
+    made = train(
+        job.net,
+        training,
+        test,
+        job.recipe,
+        folder / "net",
+        seed=job.seed,
+        mask_seed=job.mask_seed,
+        device=runner.device,
+        light_epochs=job.light_epochs,
+    )
     hits = round(made["test_accuracy"] * made["test_images"])
     kept = {key: made[key] for key in ("seconds", "machine", "parameters", "history", "train_images")}
     # Accuracy of always predicting the largest class.
@@ -143,9 +156,29 @@ def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
     return {"values": {"test_accuracy": {"num_correct": hits, "num_evaluated": made["test_images"]}}, "chance": chance, **kept}
 
 
+def _passed(store: Store, job: TrainJob, folder: Path) -> Result | None:
+    """The checkpoint that the whole run left; None if there is none, so that the job has to be trained."""
+    found = None if job.whole is None else store.result(job.whole)
+    if job.whole is None or found is None:
+        return None
+    light = light_checkpoint(store.at(job.whole) / "net", job.recipe.stop_after)
+    with suppress(InputError):
+        read_tensors(light)
+        write_whole(folder / "net" / "model.safetensors", lambda temporary: shutil.copyfile(light, temporary))
+        history = found["history"][: job.recipe.stop_after]
+        accuracies = [row["test_accuracy"] for row in history]
+        images = found["values"]["test_accuracy"]["num_evaluated"]
+        hits = round((max(accuracies) if job.recipe.selection == "best-on-test" else accuracies[-1]) * images)
+        kept = {key: found[key] for key in ("chance", "machine", "kind_of_device", "parameters", "train_images")}
+        return {"values": {"test_accuracy": {"num_correct": hits, "num_evaluated": images}}, "history": history, **kept}
+    return None
+
+
 def _generate(runner: ExperimentRunner, job: GenerateJob, folder: Path) -> Result:
     source = runner.evaluated(*job.sources)
     index = _common([source, *map(runner.evaluated, job.among)], job) if job.among else None
+    if job.images == "all":
+        index = pick(len(source.data), job.samples, seed=job.seed)
     made = generate(source, job.attack, samples=job.samples, seed=job.seed, index=index)
     write_adversarial(made, source.data, folder / "images.safetensors")
     # What a report shows; it needs no data set for it.
@@ -166,7 +199,9 @@ def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> Result:
 
 
 def _decide(runner: ExperimentRunner, job: DecisionJob, folder: Path) -> Result:
-    found = decide(runner.evaluated(job.target), job.attack, samples=job.samples, seed=job.seed)
+    target = runner.evaluated(job.target)
+    index = _common([target, *map(runner.evaluated, job.among)], job) if job.among else None
+    found = decide(target, job.attack, samples=job.samples, seed=job.seed, index=index)
     tensors = {name: getattr(found, name) for name in ("index", "squared", "queries", "started")}
     write_tensors(folder / "outcome.safetensors", tensors, {})
     about = found.as_dict()
@@ -195,7 +230,7 @@ EXECUTORS: dict[str, Callable[..., Result]] = {
 }
 
 
-def _common(models: list[EvaluatedModel], job: GenerateJob | NoiseJob | ShuffleJob) -> torch.Tensor:
+def _common(models: list[EvaluatedModel], job: GenerateJob | DecisionJob | NoiseJob | ShuffleJob) -> torch.Tensor:
     confidence = job.confidence if isinstance(job, ShuffleJob) else 0.0
     index = common_sample(models, job.samples, confidence=confidence, seed=job.seed)
     if not len(index):

@@ -3,11 +3,11 @@
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from functools import partial
 from itertools import count
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from defective.errors import InputError
 from defective.experiments.json_files import Document, JsonFiles, create_json, sealed, unsealed, write_json
@@ -53,9 +53,13 @@ class Store:
         if folder.is_dir() and not (folder / "jobs").is_dir() and {each.name for each in folder.iterdir()} - _PARTS:
             raise InputError(f"{folder} is no store and not empty: choose another folder")
         if make:
-            # What tells a store from another folder comes first.
-            for part in ("jobs", "plans", "running", "failed", "locks"):
-                (folder / part).mkdir(parents=True, exist_ok=True)
+            self.make()
+
+    def make(self) -> None:
+        """Make its folders where they are missing."""
+        # What tells a store from another folder comes first.
+        for part in ("jobs", "plans", "running", "failed", "locks"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
@@ -102,7 +106,8 @@ class Store:
             check_result(name.partition("-")[0], inner)
             return inner
 
-        found = self._files.read(self.at(name) / "result.json", check)
+        # Not by pathlib: a report asks a hundred thousand times.
+        found = self._files.read(f"{self.folder}/jobs/{name}/result.json", check)
         if found and not isinstance(job, str) and not set(value_names(job)) <= found["values"].keys():
             raise InputError(f"{self.at(name) / 'result.json'} lacks values of its job")
         return found
@@ -186,7 +191,9 @@ class Store:
 
     def set_aside(self, place: Path) -> Path:
         """Move the directory of a job, done or not, to where corrupt ones lie; return its new place."""
-        aside = _unused(self.folder / "corrupt", place.name)
+        folder = self.folder / "corrupt"
+        folder.mkdir(exist_ok=True)
+        aside = next(aside for number in count(1) if not (aside := folder / f"{place.name}-{number}").exists())
         place.rename(aside)
         return aside
 
@@ -237,7 +244,7 @@ class Store:
 
     def _failure(self, file: Path) -> Document | None:
         try:
-            return self._files.read(file, _check_failure)
+            return self._files.read(file, partial(_valid, Failure))
         except InputError as error:
             # A note about a job that is done again anyway is no reason to stop.
             return {"job": file.stem, "error": str(error)}
@@ -274,30 +281,18 @@ class Store:
         except ValueError as error:
             raise InputError(f"data set: {error}: rename it") from None
         create_json(file, {"digest": digest})
-        known = self._files.read(file, _check_data_set)
+        known = self._files.read(file, partial(_valid, DataSet))
         if known is None or known["digest"] != digest:
             raise InputError(
                 f"{name}: other images than those that the results in {self.folder} are of: use another store, or rename it"
             )
 
 
-@lru_cache(1 << 14)
 def name_of(job: Job | str) -> str:
     """``KIND-KEY``: what a job is called in a store."""
     return job if isinstance(job, str) else f"{job.kind}-{job.key}"
 
 
-def _unused(folder: Path, name: str) -> Path:
-    """A place in a folder where nothing is yet."""
-    folder.mkdir(exist_ok=True)
-    return next(place for number in count(1) if not (place := folder / f"{name}-{number}").exists())
-
-
-def _check_failure(document: Document) -> Document:
-    Failure.model_validate(document)
-    return document
-
-
-def _check_data_set(document: Document) -> Document:
-    DataSet.model_validate(document)
+def _valid(schema: type[BaseModel], document: Document) -> Document:
+    schema.model_validate(document)
     return document

@@ -29,18 +29,7 @@ def _exhibit(
     data: str = "cifar10",
     notes: tuple[str, ...] = (),
 ) -> Exhibit:
-    """One table: every architecture and variant, attacked from every source.
-
-    Args:
-        number: Number of the table.
-        title: What it shows.
-        section: Section of the paper.
-        sources: Column to architectures.
-        attack: The attack on the sources.
-        caption: What the columns are.
-        data: Kind of data set.
-        notes: What applies to this table only.
-    """
+    """One table: every architecture and variant, attacked from every source, which is a column and the architectures attacked."""
     columns, rows = printed(f"table{number}")
 
     def cells(setup: Setup) -> Cells:
@@ -65,7 +54,6 @@ def _exhibit(
 
 
 def _claims(sources: Sequence[str], section: str) -> tuple[Claim, ...]:
-    """What the paper says of all three tables; ``section`` says so of this one."""
     return (
         Claim(
             "Defective bottom layers make every architecture more robust to the attack, whichever source it comes from.",

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from defective.paper import Verdict
-from defective.report.cells import exact
 from defective.report.sections import ResultReader, Section
 from defective.report.wording import warnings
 from defective.results.documents import ClaimResult, ComparisonResult, Reference, Verdicts, heading
-from defective.tables import difference, number
+from defective.tables import difference, exact, number
 
 VERDICTS: tuple[Verdict, ...] = ("holds", "fails", "undecided", "not measured")
 _VERBS: dict[Verdict, tuple[str, str]] = {

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from defective.paper.claims import Verdict
+from defective.paper.setup import SCALES
 
 
 def _finite(bound: float) -> float | None:
@@ -220,6 +221,10 @@ class ExhibitResult(_Document):
     def cell(self, row: str, column: str) -> CellResult:
         """The cell of a row, by name, and a column."""
         return self._by_place[row, column]
+
+    def column_label(self, column: str) -> str:
+        """What stands above a column."""
+        return SCALES[self.scale].column_label(column) if self.scale in SCALES else column
 
     def label(self, row: str) -> str:
         """The label of a row."""

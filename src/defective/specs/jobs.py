@@ -1,6 +1,6 @@
 """Jobs: the pieces of work that exhibits are measured by. Equal jobs of different exhibits have equal keys and are done once."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -26,7 +26,8 @@ class _Job(Spec):
 class TrainJob(_Job):
     """Train one net. Value: ``test_accuracy``.
 
-    ``data`` is the name of a data set as results show it, such as ``cifar10-jpeg``.
+    ``data`` is the name of a data set as results show it, such as ``cifar10-jpeg``. A job whose recipe stops after one of its
+    ``light_epochs`` is done by the whole run, which leaves its checkpoint as it passes that epoch; ensembles leave none.
     """
 
     kind: Literal["train"] = "train"
@@ -36,12 +37,28 @@ class TrainJob(_Job):
     seed: Seed
     mask_seed: Seed
 
+    @property
+    def light_epochs(self) -> tuple[int, ...]:
+        """Epochs after which the run leaves a light checkpoint."""
+        return self.recipe.light_epochs if self.net.members == 1 else ()
+
+    @property
+    def whole(self) -> "TrainJob | None":
+        """The run that leaves this checkpoint; None for a job that is trained itself."""
+        if not self.recipe.stop_after:
+            return None
+        whole = self.model_copy(update={"recipe": self.recipe.changed(stop_after=0)})
+        return whole if self.recipe.stop_after in whole.light_epochs else None
+
 
 class GenerateJob(_Job):
     """Attack the first ``samples`` test images, in a seeded order, that the sources and the nets of ``among`` classify right.
 
-    Several sources are fused: their logits are averaged. Value: ``fooled``, the share of the images that fooled the source.
+    ``images="all"`` takes them however they are classified, which is the whole test set where that is no larger. Several
+    sources are fused: their logits are averaged. Value: ``fooled``, the share of the images that fooled the source.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"images"})
 
     kind: Literal["generate"] = "generate"
     sources: Annotated[tuple[TrainJob, ...], Field(min_length=1)]
@@ -49,6 +66,7 @@ class GenerateJob(_Job):
     samples: Count
     among: tuple[TrainJob, ...] = ()
     seed: Seed = 0
+    images: Literal["correct", "all"] = "correct"
 
 
 class ScoreJob(_Job):
@@ -60,13 +78,19 @@ class ScoreJob(_Job):
 
 
 class DecisionJob(_Job):
-    """Attack a net by its decisions alone. Value: ``score``, S(M) of Eq. 10."""
+    """Attack a net by its decisions alone, on images that it and the nets of ``among`` classify right.
+
+    Value: ``score``, S(M) of Eq. 10.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"among"})
 
     kind: Literal["decision"] = "decision"
     target: TrainJob
     attack: AttackSpec
     samples: Count
     seed: Seed = 0
+    among: tuple[TrainJob, ...] = ()
 
 
 class NoiseJob(_Job):
@@ -128,13 +152,13 @@ def dependencies(job: Job) -> tuple[Job, ...]:
     """
     match job:
         case TrainJob():
-            return ()
+            return () if job.whole is None else (job.whole,)
         case GenerateJob():
             return (*job.sources, *job.among)
         case ScoreJob():
             return (job.target, job.adversarial)
         case DecisionJob():
-            return (job.target,)
+            return (job.target, *job.among)
         case NoiseJob() | ShuffleJob():
             return job.targets
 

@@ -1,6 +1,6 @@
 """How a net is trained."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,14 @@ class Recipe(Spec):
     computes defective layers through their live neurons only, where batch norm then takes its statistics
     (:func:`defective.sparse.train_live`); ``"all"`` is what paper and released code do. ``stop_after`` ends the run after so many
     epochs of its schedule, which leaves the checkpoint that the whole run has there; 0 goes to the end.
+
+    ``nesterov`` takes Nesterov's momentum. ``averaging`` above 0 scores and leaves the moving average of weights and running
+    statistics over the steps with that decay (:class:`defective.training.average.WeightAverage`). ``crop_padding`` is the black margin
+    of ``crop-flip``. ``flip="alternating"`` mirrors each image in every other epoch, at random in the first; ``"random"`` at random in
+    each.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"nesterov", "averaging", "crop_padding", "flip"})
 
     name: str
     width_mult: Annotated[float, Field(gt=0, le=8)] = 1.0
@@ -35,6 +42,10 @@ class Recipe(Spec):
     norm_scale_init: Literal["one", "uniform"] = "one"
     neurons: Literal["all", "live"] = "all"
     stop_after: Annotated[int, Field(ge=0)] = 0
+    nesterov: bool = False
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    crop_padding: Literal[2, 4] = 4
+    flip: Literal["random", "alternating"] = "random"
 
     @model_validator(mode="after")
     def _milestones_inside(self) -> Self:
@@ -43,10 +54,34 @@ class Recipe(Spec):
         return self
 
     @model_validator(mode="after")
+    def _choices_act(self) -> Self:
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum above 0")
+        if self.crop_padding != 4 and self.augment != "crop-flip":
+            raise ValueError(f"crop_padding {self.crop_padding} acts with augment crop-flip alone, not with {self.augment}")
+        if self.flip != "random" and self.augment == "none":
+            raise ValueError(f"flip {self.flip} needs an augment that mirrors images, not none")
+        return self
+
+    @model_validator(mode="after")
     def _stop_inside(self) -> Self:
         if self.stop_after > self.epochs:
             raise ValueError(f"stop_after {self.stop_after} lies beyond the {self.epochs} epochs of the schedule")
         return self
+
+    @property
+    def light_epochs(self) -> tuple[int, ...]:
+        """Epochs after which a run leaves a light checkpoint: at most nine, geometrically spaced from either end of the schedule.
+
+        Accuracy rises fastest in the first epochs and, where the learning rate falls to 0, in the last.
+
+        Example:
+            >>> [Recipe(name="r", epochs=epochs).light_epochs for epochs in (5, 16)]
+            [(1, 2, 3, 4), (1, 2, 3, 5, 8, 11, 13, 14, 15)]
+        """
+        from_start = {round((self.epochs / 2) ** (step / 4)) for step in range(5)} if self.epochs > 1 else set()
+        found = from_start | {self.epochs - epoch for epoch in from_start}
+        return tuple(sorted(epoch for epoch in found if 0 < epoch < self.trained_epochs))
 
     @property
     def trained_epochs(self) -> int:
@@ -60,7 +95,9 @@ class Recipe(Spec):
         return self.stop_after or self.epochs
 
     def changed(self, **values: Any) -> "Recipe":
-        """The same recipe with the values that are not None put in, renamed if anything changed; milestones keep their place in it.
+        """The same recipe with the values that are not None put in; milestones keep their place in it.
+
+        It is renamed if anything but ``stop_after`` changed, which leaves all epochs up to there as they are.
 
         Example:
             >>> paper = Recipe(name="paper", epochs=350, schedule="steps", milestones=(150, 250))
@@ -73,4 +110,5 @@ class Recipe(Spec):
         if "epochs" in given and "milestones" not in given:
             scaled = {max(1, round(epoch * given["epochs"] / self.epochs)) for epoch in self.milestones}
             given["milestones"] = tuple(sorted(scaled))
-        return Recipe.make(**{**self.model_dump(), **given, "name": f"{self.name.removesuffix('*')}*"})
+        name = self.name if given.keys() == {"stop_after"} else f"{self.name.removesuffix('*')}*"
+        return Recipe.make(**{**self.model_dump(), **given, "name": name})

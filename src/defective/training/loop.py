@@ -1,12 +1,13 @@
 """The training loop: plain SGD, epoch after epoch, everything on the device."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import torch
 import torch.distributed
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from defective.data import Data, ImageStream
@@ -18,6 +19,7 @@ from defective.models.resnet import WideResNet
 from defective.progress import deadline, progress_bar, time_is_up
 from defective.sparse import train_live
 from defective.specs import Recipe
+from defective.training.average import WeightAverage
 from defective.training.epoch import Row, Run, run_epoch
 from defective.training.state import TrainingState
 from defective.training.step import make_step
@@ -37,6 +39,7 @@ def fit(
     precision: str = "auto",
     state_file: Path | None = None,
     state_key: str = "",
+    after_epoch: Callable[[int], object] = lambda epochs: None,
 ) -> list[Row]:
     """Train ``model`` in place.
 
@@ -54,6 +57,8 @@ def fit(
         state_file: Where to store the state after each epoch (on a GPU at most each 10 seconds); if it exists, training resumes from
             it. A deadline (:func:`defective.progress.until`) stops the training between two epochs; without a file none does.
         state_key: Identity of the run, checked when going on.
+        after_epoch: Called with the number of epochs done, after each but the last, while ``model`` is what a run that ends there
+            leaves. Epochs that are not stored yet when a run is interrupted are called again.
 
     Returns:
         One row per epoch: loss, accuracies, learning rate, seconds, images per second.
@@ -79,10 +84,12 @@ def fit(
     if recipe.norm_scale_init == "uniform" and not isinstance(model, WideResNet):
         _draw_norm_scales(model, named_generator(seed, "norm-scale"))
     optimizer = make_sgd(model, recipe, place)
-    state = TrainingState(model, optimizer, state_file, state_key, every=PAUSE.get(place.type, 0.0))
+    average = WeightAverage(model, recipe.averaging) if recipe.averaging else None
+    state = TrainingState(model, optimizer, state_file, state_key, average=average, every=PAUSE.get(place.type, 0.0))
     state.resume()
     wrapped = _distribute(model) if recipe.neurons == "all" else _through_live(model, data, run.precision)
     step = make_step(wrapped, optimizer, recipe, place, run.precision)
+    step.average = average
     description = str(getattr(model, "spec", None) or type(model).__name__)
     with (
         progress_bar(f"train {description}", recipe.trained_epochs * len(data), unit="images") as advance,
@@ -94,11 +101,17 @@ def fit(
                 state.write()
                 raise OutOfTime
             row = run_epoch(step, data, run, epoch, advance)
-            _broadcast_buffers(model)
-            if test is not None:
-                row["test_accuracy"] = _scored(model, test, row, run)
+            _broadcast_buffers([model.named_buffers(), average.mean.items() if average else ()])
+            with state.averaged():
+                if test is not None:
+                    row["test_accuracy"] = _scored(model, test, row, run)
+                if recipe.selection == "best-on-test":
+                    state.keep_best(row["test_accuracy"])
             last = epoch == recipe.trained_epochs - 1
-            state.end_epoch(row, keep_best=recipe.selection == "best-on-test", write=last)
+            if not last:
+                with state.outcome():
+                    after_epoch(epoch + 1)
+            state.end_epoch(row, write=last)
     state.finish()
     model.eval()
     return state.history
@@ -166,7 +179,8 @@ def make_sgd(model: nn.Module, recipe: Recipe, device: torch.device) -> torch.op
     """SGD as the recipe has it; on a GPU in one kernel, with a learning rate that lies there, so that a recorded step can read it."""
     on_gpu = device.type == "cuda"
     lr = torch.tensor(recipe.lr, dtype=torch.float32, device=device) if on_gpu else recipe.lr
-    return torch.optim.SGD(model.parameters(), lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=on_gpu)
+    decay, nesterov = recipe.weight_decay, recipe.nesterov
+    return torch.optim.SGD(model.parameters(), lr, recipe.momentum, weight_decay=decay, nesterov=nesterov, fused=on_gpu)
 
 
 def _distribute(model: nn.Module) -> nn.Module:
@@ -174,9 +188,9 @@ def _distribute(model: nn.Module) -> nn.Module:
     return model if rank_and_world_size()[1] == 1 else DistributedDataParallel(model, broadcast_buffers=False)
 
 
-def _broadcast_buffers(model: nn.Module) -> None:
-    """Give every process the first one's running statistics, so that all score the same net."""
+def _broadcast_buffers(named: Iterable[Iterable[tuple[str, Tensor]]]) -> None:
+    """Give every process the first one's running statistics, and averages of them, so that all score the same net."""
     if rank_and_world_size()[1] > 1:
-        for name, buffer in model.named_buffers():
+        for name, buffer in chain.from_iterable(named):
             if not name.endswith("defect_mask"):
                 torch.distributed.broadcast(buffer, 0)

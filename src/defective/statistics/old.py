@@ -1,74 +1,18 @@
-"""Every interval and every comparison of measured numbers.
-
-Intervals are at 95 %. They cover the choice of images; those of several seeds cover training again with another seed too.
-Booleans per image are tensors or NumPy arrays ``(N,)``; torch is not imported here.
-"""
+"""Comparisons of claims until they are contrasts."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import scipy
 
 from defective.errors import InputError
 
-# Of one model: whether each image was a success, and whether it is eligible, both bool (N,).
 PerImage = tuple[Any, Any]
-# A number and the two bounds of its interval.
 Bounded = tuple[float, float, float]
-# Correlations of numbers that were not measured on the same images.
 INDEPENDENT: Mapping[int, float] = MappingProxyType({})
-
-
-class Rate(float):
-    r"""A share ``num_correct / num_evaluated`` that is a plain float and remembers its counts; nan if there is nothing to count.
-
-    Its interval is Wilson's, with ``z = 1.96`` and ``n = num_evaluated``:
-
-    .. math:: \frac{p + z^2 / 2n \pm z \sqrt{p (1 - p) / n + z^2 / 4n^2}}{1 + z^2 / n}
-
-    Source: Wilson 1927, Journal of the American Statistical Association 22, 209-212.
-
-    Example:
-        >>> rate = Rate.of(30, 40)
-        >>> rate, rate.num_correct, rate.num_evaluated, [round(bound, 3) for bound in rate.interval]
-        (0.75, 30, 40, [0.598, 0.858])
-    """
-
-    num_correct: int
-    num_evaluated: int
-
-    @classmethod
-    def of(cls, num_correct: int, num_evaluated: int) -> Self:
-        rate = cls(num_correct / num_evaluated if num_evaluated else math.nan)
-        rate.num_correct, rate.num_evaluated = num_correct, num_evaluated
-        return rate
-
-    @classmethod
-    def among(cls, success: Any, eligible: Any) -> Self:
-        """Share of ``success`` among ``eligible``, both bool ``(N,)``."""
-        return cls.of(int((success & eligible).sum()), int(eligible.sum()))
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Bounds in [0, 1]; ``(0, 1)`` without counts."""
-        if self.num_evaluated == 0:
-            return 0.0, 1.0
-        low, high = scipy.stats.binomtest(self.num_correct, self.num_evaluated).proportion_ci(0.95, "wilson")
-        return float(low), float(high)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; the rate is None where nothing was counted."""
-        low, high = self.interval
-        return {
-            "rate": float(self) if self.num_evaluated else None,
-            "num_correct": self.num_correct,
-            "num_evaluated": self.num_evaluated,
-            "low": low,
-            "high": high,
-        }
 
 
 class Difference(NamedTuple):
@@ -139,26 +83,6 @@ class Estimate:
         return dict(zip(self.seeds or range(len(self.values)), found, strict=True))
 
 
-def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    r"""Interval of the median of numbers that are not negative, from order statistics: nothing is assumed of their distribution.
-
-    .. math:: \left(x_{(r)}, x_{(n + 1 - r)}\right), \quad r = \min \{k: P(B \le k) \ge 0.025\}, \quad B \sim \mathrm{Bin}(n, 1/2)
-
-    Returns:
-        Two of the values; ``(0, inf)`` for fewer than six, of which no two cover the median with 95 %.
-
-    Source: Conover 1999, Practical Nonparametric Statistics, section 3.2.
-
-    Example:
-        >>> median_interval([6.0, 1.0, 5.0, 2.0, 4.0, 3.0]), median_interval([1.0, 2.0])
-        ((1.0, 6.0), (0.0, inf))
-    """
-    if len(values) < 6:
-        return 0.0, math.inf
-    low, high = scipy.stats.quantile_test(values, p=0.5).confidence_interval(0.95)
-    return float(low), float(high)
-
-
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     r"""Student's interval of a mean of at least two independent values.
 
@@ -211,35 +135,6 @@ def difference(left: Estimate, right: Estimate, correlations: Mapping[int, float
     limits = left.limits[0] - right.limits[1], left.limits[1] - right.limits[0]
     apart = Estimate(tuple(step.mean for step in steps), tuple((step.low, step.high) for step in steps), limits=limits)
     return Difference(apart.mean, *apart.interval)
-
-
-def paired_difference(left: PerImage, right: PerImage) -> Difference:
-    """How far the rate of one model lies above that of another on the same images.
-
-    As :func:`difference` of the two rates with their :func:`correlation`: an image that is easy for both moves both rates, not their
-    difference, so that the interval is narrower than that of independent rates.
-
-    Args:
-        left, right: Of each model a pair of bool ``(N,)``: success, and eligible, which may differ between the models.
-
-    Returns:
-        ``left - right`` in [-1, 1]; nan with the interval (-1, 1) if no image is eligible for one of them.
-
-    Raises:
-        InputError: If the four are not bool of one length.
-
-    Example:
-        >>> import numpy as np
-        >>> image, everyone = np.arange(200), np.ones(200, dtype=bool)
-        >>> found = paired_difference((image < 160, everyone), (image < 120, everyone))
-        >>> [round(each, 2) for each in found], found.significant
-        ([0.2, 0.14, 0.26], True)
-    """
-    correlated = correlation(left, right)
-    ours, theirs = Rate.among(*left), Rate.among(*right)
-    if not (ours.num_evaluated and theirs.num_evaluated):
-        return Difference(math.nan, -1.0, 1.0)
-    return _mover((ours, *ours.interval), (theirs, *theirs.interval), correlated)
 
 
 def correlation(left: PerImage, right: PerImage) -> float:

@@ -1,0 +1,178 @@
+"""Contrasts: closed forms, what they agree with, what they refuse."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm, t
+
+from defective import InputError
+from defective.statistics import Contrast, Rate, SeedVariance, Term, contrast, holm, paired_difference, seed_variance, trend_weights
+from samples import correlated, everyone, of_table
+
+
+def flags(successes, n):
+    return np.arange(n) < successes
+
+
+def test_a_paired_difference_is_that_of_the_textbook():
+    # Table 6.2 of Altman et al., Statistics with Confidence, 2000: 0.12, from 0.01 to 0.23.
+    found = paired_difference(*of_table(14, 5, 0, 22))
+    assert [round(each, 2) for each in (found.estimate, *found.interval)] == [0.12, 0.01, 0.23]
+
+
+@pytest.mark.parametrize("counts", [((0, 20), (5, 20)), ((56, 70), (48, 80)), ((9, 10), (3, 10))])
+def test_the_error_of_independent_rates_is_about_that_of_agresti_and_caffo(counts):
+    # Agresti and Caffo 2000, The American Statistician 54, 280-288: a success and a failure more in each group. Ours keeps the mean.
+    found = contrast([Term.counted(weight, weight, 0, Rate.of(*each)) for weight, each in zip((1, -1), counts, strict=True)])
+    added = [((x + 1) / (n + 2), n + 2) for x, n in counts]
+    assert found.error == pytest.approx(math.sqrt(sum(p * (1 - p) / n for p, n in added)), rel=0.07)
+    assert found.estimate == pytest.approx(counts[0][0] / counts[0][1] - counts[1][0] / counts[1][1])
+
+
+def test_large_samples_agree_with_the_delta_method(generator):
+    models = correlated(10_000, generator)
+    influence = [
+        eligible.double() * (success.double() - float(Rate.among(success, eligible))) / eligible.double().mean()
+        for success, eligible in models
+    ]
+    half = norm.ppf(0.975) * float((influence[0] - influence[1]).std()) / 100
+    found = paired_difference(*models)
+    assert found.interval == pytest.approx((found.estimate - half, found.estimate + half), abs=0.02 * half)
+
+
+def test_pairing_narrows_the_interval_of_models_that_find_the_same_images_hard(generator):
+    left, right = correlated(2000, generator)
+    order = torch.randperm(2000, generator=generator)
+    paired, unpaired = paired_difference(left, right), paired_difference(left, (right[0][order], right[1][order]))
+    assert paired.estimate == pytest.approx(unpaired.estimate) and paired.error < 0.8 * unpaired.error
+
+
+def test_arrays_are_as_tensors_and_images_that_are_not_eligible_have_no_say(generator):
+    models = correlated(200, generator)
+    arrays = [(torch.where(eligible, success, ~success).numpy(), eligible.numpy()) for success, eligible in models]
+    assert paired_difference(*arrays) == paired_difference(*models)
+
+
+def test_turned_round_it_changes_its_sign(generator):
+    models = correlated(200, generator)
+    found, turned = paired_difference(*models), paired_difference(*reversed(models))
+    assert turned.estimate == pytest.approx(-found.estimate) and turned.error == pytest.approx(found.error)
+    assert (turned.p_above(0.02), turned.p) == pytest.approx((found.p_below(-0.02), found.p))
+
+
+@pytest.mark.parametrize("n", [0, 50])
+@pytest.mark.parametrize("empty", [(0,), (1,), (0, 1)])
+def test_no_eligible_image_leaves_it_open(empty, n):
+    found = paired_difference(*((everyone(n), ~everyone(n) if model in empty else everyone(n)) for model in (0, 1)))
+    assert math.isnan(found.estimate) and found.interval == (-1, 1)
+    assert (found.p, found.p_within(2), found.p_beyond(0), found.significant) == (1, 1, 1, False)
+
+
+def test_a_single_eligible_image_proves_nothing():
+    eligible = torch.arange(100) == 3
+    found = paired_difference((everyone(100), eligible), (~everyone(100), eligible))
+    assert found.estimate == 1 and not found.significant
+
+
+def test_rates_that_are_never_wrong_are_not_exact():
+    found = paired_difference((everyone(50), everyone(50)), (everyone(50), everyone(50)))
+    assert found.estimate == 0 and 0.01 < found.interval[1] < 0.1 and found.interval[0] == -found.interval[1]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        (everyone(4), everyone(5)),
+        (everyone(4), everyone(4)),
+        (everyone(5).float(), everyone(5)),
+        (everyone(5), everyone(5).long()),
+        (everyone(5).view(5, 1), everyone(5)),
+        (np.ones(5), np.ones(5, dtype=bool)),
+    ],
+)
+def test_outcomes_that_do_not_pair_are_refused(second):
+    with pytest.raises(InputError, match=r"^success and eligible of the two models are [^\n]*: pass bools"):
+        paired_difference((everyone(5), everyone(5)), second)
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ([Term(1, "a", 0, flags(2, 5), flags(2, 4))], "values and eligible are"),
+        ([Term(1, "a", 0, flags(2, 5), np.ones(5))], "eligible as bool"),
+        ([Term(1, "a", 0, flags(2, 5)), Term(-1, "b", 0, flags(2, 6))], "do not pair"),
+    ],
+)
+def test_terms_that_do_not_pair_are_refused(terms, message):
+    with pytest.raises(InputError, match=message):
+        contrast(terms)
+
+
+def test_numbers_are_averaged_over_seeds_and_added_by_weight():
+    terms = [Term(2, "a", 0, [1.0, 3.0]), Term(2, "a", 1, [5.0, 5.0]), Term(-1, "b", 0, [1.0, 2.0]), Term(-1, "b", 1, [2.0, 3.0])]
+    found = contrast(terms)
+    assert found.estimate == 2 * 3.5 - 2 and found.seeds == 2
+    # Influences of the first image: 2 (-1) / 2 / 2 of a, 0.5 / 2 / 2 of b at each seed.
+    assert found.error == pytest.approx(math.sqrt(2 * (-0.5 + 0.25) ** 2))
+
+
+def test_sets_of_images_are_independent():
+    one, other = (Term(weight, weight, 0, flags(50, 100), images=weight) for weight in (1, -1))
+    apart = contrast([one, other])
+    assert apart.error**2 == pytest.approx(2 * 0.25 / 102, rel=0.01)
+    assert contrast([one, Term(-1, -1, 0, flags(50, 100), images=1)]).error < 0.3 * apart.error
+
+
+def test_the_variance_of_training_is_added_and_has_few_degrees_of_freedom():
+    terms = [Term(weight, weight, seed, np.zeros(1000)) for weight in (1, -1) for seed in range(2)]
+    found = contrast(terms, SeedVariance(4.0, 0.0, 3))
+    assert (found.error, found.degrees) == pytest.approx((2.0, 3))
+    assert found.interval[1] == pytest.approx(2 * t.ppf(0.975, 3))
+
+
+def test_the_variance_of_training_is_pooled_without_that_of_other_images():
+    # Of each of two models 0.4 and 0.6, and 0.1 and 0.5, of 1,000 images drawn anew for each seed.
+    rates = {"a": (400, 600), "b": (100, 500)}
+    terms = [Term.counted(3, model, seed, Rate.of(x, 1000)) for model, each in rates.items() for seed, x in enumerate(each)]
+    once = Term.counted(3, "trained once", 0, Rate.of(1, 1000))
+    total, images, degrees = seed_variance([*terms, once])
+    assert (total, degrees) == (pytest.approx((0.02 + 0.08) / 2), 2)
+    assert images == pytest.approx((0.24 + 0.24 + 0.09 + 0.25) / 4 / 1000, rel=1e-6)
+    assert seed_variance([once]) is None
+
+
+def test_the_images_of_two_columns_count_by_the_weight_of_each():
+    columns = [Term(1, "a", 0, [0.0, 0.0], images="x"), Term(3, "a", 0, [4.0, 4.0], images="y")]
+    again = [Term(1, "a", 1, [2.0, 2.0], images="x"), Term(3, "a", 1, [4.0, 4.0], images="y")]
+    assert seed_variance(columns + again)[0] == pytest.approx(2 * 0.25**2)
+
+
+def test_a_model_compared_with_itself_compares_no_trainings():
+    terms = [Term(weight, "a", 0, flags(x, 100)) for weight, x in ((1, 60), (-1, 40))]
+    assert contrast(terms).seeds == 0 and contrast([*terms, Term(1, "b", 0, flags(1, 100))]).seeds == 1
+
+
+@pytest.mark.parametrize(("estimate", "within", "beyond"), [(0.0, True, False), (0.9, False, False), (3.0, False, True)])
+def test_two_one_sided_tests_tell_within_from_beyond(estimate, within, beyond):
+    found = Contrast(estimate, 0.2, 1000.0, 3)
+    assert (found.p_within(1) < 0.05, found.p_beyond(1) < 0.05) == (within, beyond)
+
+
+@pytest.mark.parametrize(
+    ("found", "adjusted"),
+    [([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]), ([0.5, 0.9], [1.0, 1.0]), ([], []), ([0.02], [0.02])],
+)
+def test_holms_adjusted_p_values_are_those_of_r(found, adjusted):
+    # p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")
+    assert holm(found) == pytest.approx(adjusted)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 9])
+def test_the_weights_of_a_trend_sum_to_nothing_and_suit_any_rise(count):
+    weights = np.array(trend_weights(count))
+    assert weights.sum() == pytest.approx(0) and weights[weights > 0].sum() == pytest.approx(1)
+    # Abelson and Tukey: the smallest correlation with a single step, wherever it is, is the same for each step.
+    steps = [np.arange(count) >= place for place in range(1, count)]
+    assert np.ptp([np.corrcoef(weights, step)[0, 1] for step in steps]) < 1e-12
