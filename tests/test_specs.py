@@ -151,7 +151,7 @@ ATTACKS = {
     "noise:sigma=0": "noise:sigma=0",
     "cw:confidence=20,search_steps=30": "cw:confidence=20,steps=1000,search_steps=30,lr=0.01,initial_const=0.001",
     "boundary:steps=500": "boundary:steps=500",
-    "hopskipjump:steps=8": "hopskipjump:steps=8,initial_queries=100,max_queries=10000,gamma=1",
+    "hopskipjump:steps=8": "hopskipjump:steps=8,initial_queries=100,max_queries=10000,radius=0.01",
 }
 
 

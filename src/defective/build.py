@@ -9,9 +9,6 @@ from defective.models import BUILT_IN, Ensemble, channel_widths, construct
 from defective.specs import Architecture, NetSpec
 from defective.surgery import defect_
 
-# Section 4.1: "apply dropout to the 3rd block", the last one of WRN-32-4, whose blocks count from 0.
-TEXT_DROP_BLOCK = 3
-
 
 def build(
     spec: NetSpec | str,
@@ -95,6 +92,5 @@ def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, imag
                 seed=mask_seed,
             )
     for drop in spec.drops:
-        blocks: str | int = "top" if spec.placement == "authors" else TEXT_DROP_BLOCK
-        drop_(model, drop.keep_prob, kind=drop.kind, blocks=blocks, placement=spec.placement)
+        drop_(model, drop.keep_prob, kind=drop.kind, blocks=spec.drop_blocks, placement=spec.placement)
     return model

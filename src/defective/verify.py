@@ -83,7 +83,9 @@ def _check_spec(model: nn.Module, spec: NetSpec) -> None:
     if architecture is None or (architecture.name, architecture.thermometer) != (spec.arch, spec.thermometer) or spec.members > 1:
         raise InputError(f"the model is not the architecture that its spec {spec} names")
     _check_masks(model, spec)
-    dropped = {Drop(site, drop.keep_prob, drop.kind) for drop in spec.drops for site in drop_sites(model, "top", spec.placement)}
+    dropped = {
+        Drop(site, drop.keep_prob, drop.kind) for drop in spec.drops for site in drop_sites(model, spec.drop_blocks, spec.placement)
+    }
     if dropped != set(drops(model)):
         raise InputError(f"the dropout in the model is not that of its spec {spec}")
     if not mask_layers(model):

@@ -56,10 +56,13 @@ def test_every_query_is_counted(norm, plane):
     net, x, y = plane
     asked = []
     net.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
-    results = [hopskipjump_details(net, x, y, steps=steps, norm=norm, generator=seeded(), max_queries=180) for steps in (3, 4)]
+    results = [
+        hopskipjump_details(net, x, y, steps=steps, norm=norm, generator=seeded(), max_queries=180, radius=1 / 32)
+        for steps in (3, 4)
+    ]
     # The model is asked once more by each, how many classes it has.
     assert sum(int(result.queries.sum()) for result in results) == sum(asked) - 2
-    # The fourth estimate would take 200; a boundary is found within d^-1.5 or d^-2 of the distance by 8 or 10 halvings.
+    # The fourth estimate would take 200; a boundary is found within 1/32^1.5 or 1/32^2 of the distance by 8 or 10 halvings.
     jumps = results[1].queries - results[0].queries - 180 - {"l2": 8, "linf": 10}[norm]
     assert (jumps >= 1).all() and (jumps <= 10).all()
 
@@ -113,8 +116,8 @@ BAD = {
     "first queries": ({"initial_queries": 2.5}, "initial_queries 2.5"),
     "most queries": ({"max_queries": 0}, "max_queries 0"),
     "norm": ({"norm": "l1"}, "no norm 'l1'; there are l2, linf"),
-    "no gamma": ({"gamma": 0.0}, "gamma 0"),
-    "endless gamma": ({"gamma": float("nan")}, "gamma nan"),
+    "no radius": ({"radius": 0.0}, "radius 0"),
+    "no number": ({"radius": float("nan")}, "radius nan"),
 }
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from defective.experiments.cost import RATES, Nominal, disk, each_job, outline, seconds, work
+from defective.experiments.cost import RATES, Nominal, disk, each_job, estimate, outline, seconds
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS
@@ -8,6 +8,11 @@ from runs import SHAPE, finish, plan_of
 
 SHAPES = {"few": SHAPE}
 CPU = Nominal(SHAPES, "cpu")
+
+
+def work(job, shapes, counts=None):
+    """In training images of a quarter-width ResNet-18."""
+    return estimate(job, Nominal(shapes, "cpu"), counts) * RATES["cpu"]
 
 
 @pytest.fixture

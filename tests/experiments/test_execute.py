@@ -40,7 +40,7 @@ def done(images, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEFECTIVE_CACHE", str(tmp_path_factory.mktemp("cache")))
         # Few nets take noise for both of two classes: do not search long for a start that is not there.
-        patch.setattr(import_module("defective.attacks.boundary"), "START_DRAWS", 3)
+        patch.setattr(import_module("defective.attacks.decision_based"), "START_DRAWS", 3)
         made = bench(tmp_path_factory.mktemp("jobs") / "store", images)
         assert run(JOBS, made).executed == len(JOBS), made.store.failures()
         yield made

@@ -13,6 +13,7 @@ from defective.attacks.schedule import SCHEDULES, Recent, Schedule
 from defective.errors import InputError
 from defective.inference import evaluating
 
+BLEND_LEVELS, BLEND_COARSE = 1000, 25
 CONVERGED = 1e-7
 BLOCK_NUMBERS = 8192
 
@@ -81,6 +82,7 @@ def boundary_details(
     def walk(query: Query, rows: Tensor) -> Tensor:
         """Walk from a start for each image; return the rows that have one."""
         walking = search.start(query, rows)
+        _blend(query, x, best, walking)
         numbers = _normal_numbers(x, search.generators)
         _walk(query, x, best, walking, numbers, steps, SCHEDULES[schedule], on_step, spherical_step, source_step)
         return walking
@@ -121,6 +123,26 @@ def boundary_score(x: Tensor, x_adv: Tensor) -> float:
     if x.shape != x_adv.shape:
         raise InputError(f"images have shape {tuple(x.shape)}, attacked images {tuple(x_adv.shape)}")
     return float((x_adv.cpu().double() - x.cpu().double()).square().flatten(1).mean(1).quantile(0.5))
+
+
+def _blend(query: Query, x: Tensor, best: Tensor, rows: Tensor) -> None:
+    """Take as much of the noise in ``best[rows]`` away as leaves the image misclassified."""
+    noise, level = best.clone(), torch.zeros(len(x), dtype=torch.long, device=x.device)
+
+    def blend(searching: Tensor, by: int, times: int) -> None:
+        """Raise the noise level until the image is misclassified."""
+        for _ in range(times):
+            level[searching] += by
+            share = (level[searching] / BLEND_LEVELS)[:, None, None, None].to(x.dtype)
+            best[searching] = ((1 - share) * x[searching] + share * noise[searching]).clamp(0, 1)
+            searching = searching[~query(searching, best[searching])]
+            if not len(searching):
+                break
+
+    # Coarse levels first, then those since the last coarse one: 65 queries at most, not 1000.
+    blend(rows, BLEND_COARSE, BLEND_LEVELS // BLEND_COARSE)
+    level[rows] -= BLEND_COARSE
+    blend(rows, 1, BLEND_COARSE)
 
 
 def _walk(

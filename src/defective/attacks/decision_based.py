@@ -1,4 +1,4 @@
-"""What attacks share that query a model for nothing but its decisions: counted queries, and a start that is misclassified."""
+"""What attacks share that query a model for nothing but its decisions: counted queries, and noise to start from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from defective.attacks.budget import check_classes, check_inputs, image_generators
 from defective.inference import forward
 
-START_DRAWS, BLEND_LEVELS, BLEND_COARSE = 1000, 1000, 25
+START_DRAWS = 1000
 
 Query = Callable[[Tensor, Tensor], Tensor]  # (rows, an image for each) -> bool for each: is it misclassified?
 
@@ -54,31 +54,13 @@ class Search:
         return query(torch.arange(len(self.x), device=self.x.device), self.x)
 
     def start(self, query: Query, rows: Tensor) -> Tensor:
-        """Blend images with just enough uniform noise to be misclassified; return the rows where that is possible."""
-        x, blended, noise, searching = self.x, self.x.clone(), torch.empty_like(self.x), rows
+        """Put misclassified uniform noise in the place of images; return the rows where some was found."""
+        searching = rows
         for _ in range(START_DRAWS):
             if not len(searching):
                 break
-            noise[searching] = torch.stack(
-                [torch.rand(x.shape[1:], generator=self.generators[row], device="cpu") for row in searching.tolist()]
-            ).to(x)
-            searching = searching[~query(searching, noise[searching])]
-        rows = rows[~torch.isin(rows, searching)]
-        level = torch.zeros(len(x), dtype=torch.long, device=x.device)
-
-        def blend(searching: Tensor, by: int, times: int) -> None:
-            """Raise the noise level until the image is misclassified."""
-            for _ in range(times):
-                level[searching] += by
-                share = (level[searching] / BLEND_LEVELS)[:, None, None, None].to(x.dtype)
-                blended[searching] = ((1 - share) * x[searching] + share * noise[searching]).clamp(0, 1)
-                searching = searching[~query(searching, blended[searching])]
-                if not len(searching):
-                    break
-
-        # Coarse levels first, then those since the last coarse one: 65 queries at most, not 1000.
-        blend(rows, BLEND_COARSE, BLEND_LEVELS // BLEND_COARSE)
-        level[rows] -= BLEND_COARSE
-        blend(rows, 1, BLEND_COARSE)
-        self.best[rows] = blended[rows]
-        return rows
+            noise = [torch.rand(self.x.shape[1:], generator=self.generators[row], device="cpu") for row in searching.tolist()]
+            self.best[searching] = torch.stack(noise).to(self.x)
+            searching = searching[~query(searching, self.best[searching])]
+        self.best[searching] = self.x[searching]
+        return rows[~torch.isin(rows, searching)]

@@ -41,7 +41,7 @@ def hopskipjump_details(
     norm: Norm = "l2",
     initial_queries: int = 100,
     max_queries: int = 10_000,
-    gamma: float = 1.0,
+    radius: float = 0.01,
     generator: torch.Generator | None = None,
     batch_size: int = 500,
     on_step: Callable[[], object] = lambda: None,
@@ -52,7 +52,7 @@ def hopskipjump_details(
         \tilde x = x^t + \xi_t \, \frac{v}{\lVert v \rVert_2} \;\text{or}\; x^t + \xi_t \, \mathrm{sign}(v), \qquad
         x^{t+1} = \text{boundary between } x \text{ and } \tilde x
 
-    where ``phi`` is 1 if ``x^t + delta u`` is misclassified, else -1. The first image comes from noise blended in until it is
+    where ``phi`` is 1 if ``x^t + delta u`` is misclassified, else -1. The walk starts from uniform noise that is
     misclassified. ``xi`` begins at the distance over ``sqrt(t)`` and is halved until the image is misclassified. The boundary is
     searched along the line to ``x``, or, with ``linf``, among the projections on balls around ``x``. An image that is misclassified
     from the start is returned as it is. All images are attacked at once, each with its own random numbers.
@@ -62,8 +62,9 @@ def hopskipjump_details(
         norm: ``"l2"`` or ``"linf"``: the distance that is made small.
         initial_queries: Queries ``B_1`` of the first estimate; ``B_t`` grows as ``sqrt(t)``.
         max_queries: Most queries of an estimate.
-        gamma: Scale of the search's precision, ``gamma d^-1.5`` of the distance in L2 and ``gamma d^-2`` in L-infinity with ``d``
-            values in an image, and of the radius ``delta``, ``gamma / d`` of the distance (0.1 in the first estimate).
+        radius: Share of the distance at which an estimate queries around its point; in the first estimate the radius is 0.1 itself. The
+            boundary is searched to ``radius d^-0.5`` of the distance in L2 and ``radius / d`` in L-infinity, with ``d`` values in an
+            image. The paper has ``1 / d``, which is near float32's rounding of a model.
         generator: On the CPU; torch's global one if not given. It gives one seed to each image in turn, so that splitting images
             into batches changes nothing.
         batch_size: Images per forward pass; only time and memory depend on it.
@@ -75,15 +76,15 @@ def hopskipjump_details(
     Raises:
         InputError: If a number is out of range, or a label is no class of the model.
 
-    Source: Chen et al. 2020. The radius of the first estimate and uniform noise in L-infinity are those of the authors' code.
+    Source: Chen et al. 2020. The radius of the first estimate, and uniform noise in L-infinity, are those of the authors' code.
     """
-    _check_options(norm, gamma, steps=steps, initial_queries=initial_queries, max_queries=max_queries)
+    _check_options(norm, radius, steps=steps, initial_queries=initial_queries, max_queries=max_queries)
     search = Search([model], x, y, generator, batch_size)
     with evaluating(model), torch.no_grad():
         query = search.querying(model)
         wrong = search.misclassified(query)
         rows = search.start(query, (~wrong).nonzero().squeeze(1))
-        _walk(search, query, rows, norm, steps, initial_queries, max_queries, gamma, on_step)
+        _walk(search, query, rows, norm, steps, initial_queries, max_queries, radius, on_step)
     return DecisionBasedResult(search.best, search.queries, wrong.index_fill(0, rows, True))
 
 
@@ -95,14 +96,14 @@ def _walk(
     steps: int,
     initial_queries: int,
     max_queries: int,
-    gamma: float,
+    share: float,
     on_step: Callable[[], object],
 ) -> None:
     """Move ``search.best[rows]`` towards the images in place."""
     size, best = search.x[0].numel(), search.best
     x = search.x[rows].flatten(1)
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    halvings = _halvings(size, norm, gamma, x.dtype)
+    halvings = _halvings(size, norm, share, x.dtype)
 
     def holds(some: Tensor, points: Tensor) -> Tensor:
         """Whether points are misclassified as images of the given precision."""
@@ -114,7 +115,7 @@ def _walk(
     best[rows], nearest = here.to(best.dtype).view_as(best[rows]), distance
     for step in range(1, steps + 1):
         count = min(int(initial_queries * math.sqrt(step)), max_queries)
-        radius = torch.full_like(distance, FIRST_RADIUS) if step == 1 else gamma / size * distance
+        radius = torch.full_like(distance, FIRST_RADIUS) if step == 1 else share * distance
         direction = _directions(search, rows, here, radius, norm, count, holds)
         there = _jump(here, direction, distance / math.sqrt(step), holds)
         here = _boundary(x, there, norm, halvings, lambda points: holds(everyone, points))
@@ -125,9 +126,9 @@ def _walk(
         on_step()
 
 
-def _halvings(size: int, norm: Norm, gamma: float, dtype: torch.dtype) -> int:
+def _halvings(size: int, norm: Norm, share: float, dtype: torch.dtype) -> int:
     """Halvings of the search for the boundary, as far as the precision of the numbers allows."""
-    threshold = gamma * size ** (-1.5 if norm == "l2" else -2.0)
+    threshold = share * size ** (-0.5 if norm == "l2" else -1.0)
     return max(1, math.ceil(-math.log2(max(threshold, torch.finfo(dtype).eps))))
 
 
@@ -190,9 +191,9 @@ def _jump(here: Tensor, direction: Tensor, length: Tensor, holds: Callable[[Tens
     return there
 
 
-def _check_options(norm: str, gamma: float, **counts: int) -> None:
+def _check_options(norm: str, radius: float, **counts: int) -> None:
     check_counts(**counts)
     if norm not in ("l2", "linf"):
         raise InputError(f"no norm {norm!r}; there are l2, linf")
-    if not 0 < gamma < math.inf:
-        raise InputError(f"gamma {short(gamma)} must be above 0")
+    if not 0 < radius <= 1:
+        raise InputError(f"radius {short(radius)} lies outside (0, 1]: it is a share of the distance to the image")

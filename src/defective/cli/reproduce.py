@@ -83,7 +83,7 @@ def reproduce(
     if dry_run:
         _dry(plan, kept, choose_device(device), json)
         return
-    kept = Store(store)
+    kept.make()
     with until(None if budget is None else max(0.0, budget - _reserve(budget, plan) - process_uptime())):
         runner = ExperimentRunner(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
         for name in dict.fromkeys(plan.data.values()):

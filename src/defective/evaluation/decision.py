@@ -82,7 +82,7 @@ def decide(model: EvaluatedModel, attack: AttackSpec, *, samples: int, seed: int
 def _details(attack: AttackSpec) -> Callable[..., DecisionBasedResult]:
     """The function of an attack, with its numbers."""
     # A spec read from JSON may hold a count as 20.0.
-    numbers: dict[str, Any] = {key: value if key == "gamma" else int(value) for key, value in attack.parameters.items()}
+    numbers: dict[str, Any] = {key: value if key == "radius" else int(value) for key, value in attack.parameters.items()}
     if attack.name == "boundary":
         return partial(boundary_details, steps=numbers["steps"], schedule=SCHEDULE_OF[numbers.get("directions", 1)])
     return partial(hopskipjump_details, **numbers)

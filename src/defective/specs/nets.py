@@ -123,6 +123,11 @@ class NetSpec(Spec):
         """Whether defective channels are left out of the model, as in the released code, instead of masked."""
         return self.pattern == "channel" and self.placement == "authors"
 
+    @property
+    def drop_blocks(self) -> str | int:
+        """Where its dropout acts: in the released code in the top blocks, by the text (Section 4.1) in block 3."""
+        return "top" if self.placement == "authors" else 3
+
     def member(self) -> "NetSpec":
         """The spec of one net of the ensemble."""
         return self.model_copy(update={"members": 1})
