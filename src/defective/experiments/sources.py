@@ -104,11 +104,8 @@ def _check_asked_for(text: str, kind: str, where: str, wanted: Sequence[Exhibit]
 
 
 def _kinds(exhibit: Exhibit) -> list[str]:
-    """The kinds of data set that an exhibit can use: for its cells, and for those of others that its claims compare them with."""
-    every = Plan((exhibit.name,), "tiny", {kind: kind for kind in KINDS}, KINDS)
-    sides = (side for claim in exhibit.claims for each in claim.comparisons for side in (each.left, each.right))
-    others = (EXHIBITS[side[0]].data for side in sides if isinstance(side, tuple) and len(side) == 3)
-    return list(dict.fromkeys([*every.kinds(exhibit), *filter(None, others)]))
+    """The kinds of data set that an exhibit can use."""
+    return Plan((exhibit.name,), "tiny", {kind: kind for kind in KINDS}, KINDS).kinds(exhibit)
 
 
 def name_of(where: str) -> str:

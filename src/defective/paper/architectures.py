@@ -3,9 +3,8 @@
 The paper claims that defective bottom layers raise the defence rate of every architecture, whichever source attacks it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from defective.paper.claims import Claim, above
 from defective.paper.exhibit import Cells, Exhibit
 from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, PGD8, PGD16, TRANSFER, accuracies, scores
 from defective.paper.published import printed
@@ -59,24 +58,7 @@ def _exhibit(
         columns=columns,
         rows=rows,
         cells=cells,
-        claims=_claims(tuple(sources), section),
         notes=(*TRANSFER, *notes),
-    )
-
-
-def _claims(sources: Sequence[str], section: str) -> tuple[Claim, ...]:
-    """What the paper says of all three tables; ``section`` says so of this one."""
-    return (
-        Claim(
-            "Defective bottom layers make every architecture more robust to the attack, whichever source it comes from.",
-            section,
-            above(sources, [(f"{arch}/{p}-bottom", arch) for arch in LABELS for p in ("0.5", "0.3")]),
-        ),
-        Claim(
-            "For every architecture and source, keeping fewer neurons defends better still: the trend that the paper finds on ResNet-18.",
-            "Section 4.2, Appendix A.1",
-            above(sources, [(f"{arch}/0.3-bottom", f"{arch}/0.5-bottom") for arch in LABELS]),
-        ),
     )
 
 
