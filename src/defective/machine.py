@@ -57,7 +57,7 @@ def resolve_precision(device: torch.device, precision: str = "auto") -> str:
 
 
 def inference_precision(device: torch.device) -> str:
-    """What multiplies in a float32 net: ``"tf32"`` where a GPU's convolutions may round to it, else ``"fp32"``."""
+    """What multiplies in a float32 model: ``"tf32"`` where a GPU's convolutions may round to it, else ``"fp32"``."""
     return "tf32" if device.type == "cuda" and torch.backends.cudnn.allow_tf32 else "fp32"
 
 
@@ -79,7 +79,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def unwrap_model(model: nn.Module) -> nn.Module:
-    """The net inside what torch.compile, DataParallel and DDP wrap."""
+    """The model inside what torch.compile, DataParallel and DDP wrap."""
     model = getattr(model, "_orig_mod", model)
     return model.module if isinstance(model, nn.DataParallel | DistributedDataParallel) else model
 

@@ -116,14 +116,10 @@ def test_other_ways_to_write_a_path_are_understood(name, tmp_path):
         assert files_below(tmp_path / archive[0]) == {"a/b": b"evil"}
 
 
-LINKS = {"symlink": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE, "pipe": tarfile.FIFOTYPE}
-DEVICES = {"character device": tarfile.CHRTYPE, "block device": tarfile.BLKTYPE}
-
-
-@pytest.mark.parametrize("kind", [*LINKS, *DEVICES])
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
 def test_a_tar_with_anything_but_files_is_refused(kind, tmp_path):
     member = tarfile.TarInfo("odd")
-    member.type, member.linkname = (LINKS | DEVICES)[kind], "good"
+    member.type, member.linkname = kind, "good"
     write_tar(tmp_path / "t.tar", tarfile.TarInfo("good"), member)
     assert_refused(tmp_path / "t.tar", "'odd'", "link or a device")
 
@@ -163,28 +159,22 @@ def test_what_is_no_archive_is_refused(content, suffix, tmp_path):
     assert_refused(tmp_path / f"x{suffix}", "cannot be unpacked")
 
 
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")], ids=["interrupt", "full disk"]
+)
 @pytest.mark.parametrize("whole", [".zip", ".tar"], indirect=True)
-def test_an_interrupt_passes_and_leaves_nothing(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(rooms, "_place", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
+def test_an_interrupt_and_a_full_disk_pass_and_leave_nothing(whole, error, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "copyfileobj", lambda *_: (_ for _ in ()).throw(error))
+    with pytest.raises(type(error)) as caught:
         unpack(whole, tmp_path / "into")
-    assert not (tmp_path / "into").exists()
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@pytest.mark.parametrize("whole", [".zip", ".tar"], indirect=True)
-def test_a_full_disk_is_named_by_the_file_that_found_no_room(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(rooms, "_place", lambda *_: Path("/dev/full"))
-    with pytest.raises(OSError) as caught:
-        unpack(whole, tmp_path / "into")
-    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, "/dev/full")
+    if isinstance(error, OSError):
+        assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "into"))
     assert not (tmp_path / "into").exists()
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar.gz", ".tar.xz"])
-@pytest.mark.parametrize("free", [0, 1000])
-def test_an_archive_of_far_more_than_its_size_is_refused(suffix, free, tmp_path, monkeypatch):
-    monkeypatch.setattr(rooms, "FREE_SIZE", free)
+def test_an_archive_of_far_more_than_its_size_is_refused(suffix, tmp_path, monkeypatch):
+    monkeypatch.setattr(rooms, "FREE_SIZE", 1000)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "zeros").write_bytes(bytes(3 << 20))
     if suffix == ".zip":

@@ -123,11 +123,12 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(cache, sets):
     mine, left = unpacked(cache, "large-0123"), unpacked(cache, "temporary-killed")
     (cache / "downloads").mkdir()
     (cache / "downloads" / "file.part").write_bytes(bytes(10))
-    begun, old = (cache / "decoded" / f".made-key.safetensors.{name}" for name in ("1-begun", "2-old"))
+    begun, old = (cache / "decoded" / f".made-key.safetensors.{name}" for name in ("1-00000000", "2-ffffffff"))
     begun.write_bytes(bytes(7))
     old.write_bytes(bytes(5))
     os.utime(old, (0, 0))
-    with kept.temporary_folder() as used:
+    with kept.unpacking(cache / "unpacked" / "used") as used:
+        used.mkdir()
         assert not left.exists()
         (left / "deep").mkdir(parents=True)
         (left / "deep" / "0.png").write_bytes(bytes(100))

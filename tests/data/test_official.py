@@ -10,7 +10,8 @@ from PIL import Image
 from defective import InputError
 from defective.data import load_data
 from defective.data.download import REMOTES
-from defective.data.official import read_cifar10, read_mnist, read_tiny_imagenet
+from defective.data.folder import decode_splits
+from defective.data.official import list_tiny_imagenet, read_cifar10, read_mnist
 from image_files import pack
 from official_files import NAMES, idx, write_cifar10, write_mnist, write_tiny_imagenet
 
@@ -43,30 +44,30 @@ def test_mnist_is_read_byte_by_byte(tmp_path, packed):
 
 def test_tiny_imagenet_is_read_with_its_classes_in_order_of_their_numbers(tmp_path):
     write_tiny_imagenet(tmp_path / "tiny-imagenet-200")
-    sets = read_tiny_imagenet(tmp_path, "mine")
-    assert sets["train"].classes == sets["test"].classes == ("goldfish", "cat")
-    assert sets["train"].y.tolist() == [0, 0, 1, 1]
-    assert sets["test"].y.tolist() == [1, 0]
-    assert sets["train"].x.shape == (4, 3, 64, 64)
-    for n, image in enumerate(sets["test"].x):
+    listings = list_tiny_imagenet(tmp_path)
+    assert listings["train"].classes == listings["test"].classes == ("goldfish", "cat")
+    assert listings["train"].y.tolist() == [0, 0, 1, 1]
+    assert listings["test"].y.tolist() == [1, 0]
+    x = decode_splits(listings)
+    assert x["train"].shape == (4, 3, 64, 64)
+    for n, image in enumerate(x["test"]):
         file = tmp_path / "tiny-imagenet-200" / "val" / "images" / f"val_{n}.JPEG"
         assert np.array_equal(image.permute(1, 2, 0), np.array(Image.open(file)))
-    gray = sets["train"].x[3]
+    gray = x["train"][3]
     assert torch.equal(gray[0], gray[1])
 
 
 @pytest.mark.parametrize("below", ["", "images"])
 def test_tiny_imagenet_sorted_into_classes_is_read_alike(tmp_path, below):
     write_tiny_imagenet(tmp_path)
-    expected = read_tiny_imagenet(tmp_path, "mine")["test"]
     for wnid, n in (("n01", 1), ("n02", 0)):
         (tmp_path / "val" / wnid / below).mkdir(parents=True)
         shutil.move(tmp_path / "val" / "images" / f"val_{n}.JPEG", tmp_path / "val" / wnid / below)
     shutil.rmtree(tmp_path / "val" / "images")
     (tmp_path / "val" / "val_annotations.txt").unlink()
-    found = read_tiny_imagenet(tmp_path, "mine")["test"]
+    found = list_tiny_imagenet(tmp_path)["test"]
     assert found.y.tolist() == [0, 1]
-    assert torch.equal(found.x, expected.x.flip(0))
+    assert [file.name for file in found.files] == ["val_1.JPEG", "val_0.JPEG"]
 
 
 def change(name: str, edit):
@@ -110,8 +111,14 @@ PROBLEMS = {
         gz(lambda b: gzip.compress(bytes([0, 0, 8, 3, 0]))),
         "ubyte.gz is not an IDX file of bytes with 3 axes",
     ),
-    ("mnist", "short"): (gz(lambda b: gzip.compress(gzip.decompress(b)[:-1])), "its header promises 2352 bytes, 2351 follow"),
-    ("mnist", "long"): (gz(lambda b: gzip.compress(gzip.decompress(b) + b"x")), "its header promises 2352 bytes, more follow"),
+    ("mnist", "short"): (
+        gz(lambda b: gzip.compress(gzip.decompress(b)[:-1])),
+        "its header promises 3 x 28 x 28 bytes, 2351 follow",
+    ),
+    ("mnist", "long"): (
+        gz(lambda b: gzip.compress(gzip.decompress(b) + b"x")),
+        "its header promises 3 x 28 x 28 bytes, 2353 follow",
+    ),
     ("mnist", "negative sizes"): (
         gz(lambda b: gzip.compress(bytes([0, 0, 8, 3]) + b"\xff\xff\xff\xff" * 2 + bytes([0, 0, 0, 1, 7]))),
         "its header promises 4294967295 x 4294967295 x 1 bytes",
@@ -173,7 +180,7 @@ def test_corrupt_and_incomplete_files_are_named(tmp_path, kind, problem):
     write, read = {
         "cifar10": (write_cifar10, read_cifar10),
         "mnist": (lambda root: write_mnist(root, packed=True), read_mnist),
-        "tiny-imagenet": (write_tiny_imagenet, read_tiny_imagenet),
+        "tiny-imagenet": (write_tiny_imagenet, lambda root, _: decode_splits(list_tiny_imagenet(root))),
     }[kind]
     write(tmp_path / "mine")
     break_it, says = PROBLEMS[kind, problem]

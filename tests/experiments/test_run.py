@@ -2,6 +2,7 @@ import errno
 import os
 import shutil
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +16,7 @@ from defective.experiments.plan import topological_order
 from defective.experiments.run import RunSummary, run
 from defective.experiments.schema import blank
 from defective.experiments.store import Store
+from defective.files import write_whole
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, ScoreJob
 from runs import bench, held, net
 from turns import ticking
@@ -247,9 +249,28 @@ def test_waiting_for_another_process_says_for_what_and_whose(place, monkeypatch)
     assert len(lines) == 2
 
 
-def test_a_store_that_is_removed_in_the_middle_is_one_error_and_can_be_made_again(place):
-    target = net(seed=7)
-    place.executors = {"train": lambda runner, job, folder: shutil.rmtree(runner.store.folder) or {"values": {}}}
+@pytest.mark.parametrize("ending", [lambda: {"values": {}}, lambda: int("x")])
+def test_a_store_that_is_removed_in_the_middle_stays_removed_and_can_be_made_again(place, ending):
+    target, folder = net(seed=7), place.store.folder
+
+    def removed(runner, job, at):
+        shutil.rmtree(folder)
+        write_whole(at / "net" / "state.safetensors", Path.touch)
+        write_whole(folder / "chunks" / "aa" / "a.safetensors", Path.touch)
+        return ending()
+
+    place.executors = {"train": removed}
     with pytest.raises(InputError, match="was removed while it was used"):
         run([target], place)
-    assert list(Store(place.store.folder).finished()) == []
+    assert not folder.exists()
+    assert list(Store(folder).finished()) == []
+
+
+def test_only_the_finished_jobs_of_a_store_are_removed_in_the_middle(place):
+    folder = place.store.folder
+    kept = folder / "chunks" / "aa" / "a.safetensors"
+    write_whole(kept, Path.touch)
+    place.executors = {"train": lambda runner, job, at: shutil.rmtree(folder / "jobs") or {"values": {}}}
+    with pytest.raises(InputError, match="was removed while it was used"):
+        run([net(seed=7)], place)
+    assert kept.exists()

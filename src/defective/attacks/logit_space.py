@@ -112,16 +112,21 @@ def _replaced(found: list[Any]) -> Iterator[list[Tensor]]:
     """Inside the block each encoder encodes the lowest levels and the tails in the list instead of its input."""
     levels: list[Tensor] = []
 
-    def relaxed(encoder: Any, inputs: Any, output: Tensor) -> Tensor:
+    def relaxed(encoder: Any, x: Tensor) -> Tensor:
         encoding: Tensor = encoder.relaxed(*levels)
-        return encoding.to(output.dtype)
+        return encoding.to(x.dtype)
 
-    hooks = [encoder.register_forward_hook(relaxed) for encoder in found]
+    # A forward of the module's own, which a user may have put there, comes back afterwards.
+    before = [vars(encoder).get("forward") for encoder in found]
     try:
+        for encoder in found:
+            vars(encoder)["forward"] = partial(relaxed, encoder)
         yield levels
     finally:
-        for hook in hooks:
-            hook.remove()
+        for encoder, forward in zip(found, before, strict=True):
+            del vars(encoder)["forward"]
+            if forward is not None:
+                vars(encoder)["forward"] = forward
 
 
 def _allowed(encoder: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor]:

@@ -1,19 +1,19 @@
 """Data sets by name: official files, class folders, and the made set `shapes`."""
 
-import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from defective.data import official
-from defective.data.archive import is_archive, stem, unpack
-from defective.data.cache import fingerprint, restore, store, temporary_folder
-from defective.data.download import REMOTES, download
+from defective.data.archive import check_source, stem, unpack
+from defective.data.cache import fingerprint, restore, store, unpacking
+from defective.data.download import REMOTES, download, download_folder
 from defective.data.folder import class_folders, decode_splits, decoded_bytes, list_folder
 from defective.data.notice import notice
 from defective.data.sets import ImageSet, index_hash, pick
 from defective.data.shapes import shapes
 from defective.data.stream import ImageStream
 from defective.errors import InputError
-from defective.files import cache_folder, check_path
+from defective.files import cache_folder
 from defective.text import as_text
 
 __all__ = [
@@ -31,11 +31,7 @@ __all__ = [
 ]
 
 NAMES = ("cifar10", "mnist", "tiny-imagenet", "imagenet", "shapes", "folder")
-_READERS = {
-    "cifar10": official.read_cifar10,
-    "mnist": official.read_mnist,
-    "tiny-imagenet": official.read_tiny_imagenet,
-}
+_FOLDERS = ("imagenet", "folder")
 
 # Decoded images above either bound are streamed from disk instead of held in memory.
 MEMORY_LIMIT = 4 << 30
@@ -83,7 +79,7 @@ def load_splits(name: str, *, image_size: int | None = None) -> dict[str, Data]:
     kind, root = name.partition(":")[0], check_name(name, image_size=image_size)
     if kind == "shapes":
         return {split: shapes(split) for split in ("train", "test")}
-    splits = _read(kind, root or download(kind), as_text(stem(root.resolve())) if root else kind, image_size)
+    splits = dict(_read(kind, root or download(kind), as_text(stem(root.resolve())) if root else kind, image_size))
     classes = splits["test"].classes
     if classes != tuple(sorted(classes)) and all(each.isdecimal() for each in classes):
         notice(f"{name}: its classes are called by numbers; labels follow the numbers, so that class 2 comes before class 10")
@@ -102,7 +98,7 @@ def check_name(name: str, *, image_size: int | None = None) -> Path | None:
     kind, _, path = name.partition(":")
     if kind not in NAMES:
         raise InputError(f"no data set {name!r}; there are {', '.join(NAMES[:-1])} and folder:PATH")
-    if image_size is not None and kind not in ("folder", "imagenet"):
+    if image_size is not None and kind not in _FOLDERS:
         raise InputError(f"{name} has its own image size: an image size ({image_size}) is for folder:PATH and imagenet:PATH")
     if image_size is not None and image_size < 1:
         raise InputError(f"image size {image_size} for {name}: it is a number of pixels, at least 1")
@@ -112,16 +108,7 @@ def check_name(name: str, *, image_size: int | None = None) -> Path | None:
         return None
     if not path:
         raise InputError(f"say where the images are: {kind}:PATH, a class-folder tree or an archive of one")
-    check_path(path)
-    root = Path(path)
-    # The home of a user nobody knows stays as it is written, and is reported as missing.
-    with contextlib.suppress(RuntimeError):
-        root = root.expanduser()
-    if not root.exists():
-        raise InputError(f"{kind}:{path}: there is no such file or folder")
-    if root.is_file() and not is_archive(root):
-        raise InputError(f"{root} is neither a folder nor an archive (.zip, .tar, .tar.gz, .tar.xz)")
-    return root
+    return check_source(name, path)
 
 
 def location(name: str) -> str:
@@ -133,53 +120,48 @@ def location(name: str) -> str:
     """
     kind, _, path = name.partition(":")
     if kind in REMOTES and not path:
-        return str(cache_folder(f"downloads/{kind}") / "downloads" / kind)
+        return str(download_folder(kind))
     return path or "made, no files"
 
 
-def _read(kind: str, root: Path, label: str, image_size: int | None) -> dict[str, Data]:
+def _read(kind: str, root: Path, label: str, image_size: int | None) -> Mapping[str, Data]:
     if root.is_dir():
         # A large folder that is no data set would be listed for long.
-        official.check_layout(root, kind) if kind in _READERS else class_folders(root)
+        class_folders(root) if kind in _FOLDERS else official.check_layout(root, kind)
     key = fingerprint(root, kind, image_size)
     stored = restore(label, key)
-    if stored:
-        return dict(stored)
-    if root.is_dir():
-        return _decode(kind, root, label, key, image_size)
-    kept = cache_folder() / "unpacked" / f"{label[:40]}-{key}"
+    if stored or root.is_dir():
+        return stored or _decode(kind, root, label, key, image_size)
+    place = f"unpacked/{label[:40]}-{key}"
+    kept = cache_folder(place) / place
     if not kept.is_dir():
-        # In a folder of its own, so that several processes can read one archive at a time.
-        with temporary_folder() as temporary:
-            unpacked = temporary / label
-            unpack(root, unpacked)
-            sets = _decode(kind, unpacked, label, key, image_size)
-            if not any(isinstance(each, ImageStream) for each in sets.values()):
-                return sets
-            _keep(unpacked, kept)
+        with unpacking(kept) as unpacked:
+            # Another process may have been first.
+            stored = restore(label, key)
+            if stored:
+                return stored
+            if not kept.is_dir():
+                unpack(root, unpacked)
+                sets = _decode(kind, unpacked, label, key, image_size)
+                if not any(isinstance(each, ImageStream) for each in sets.values()):
+                    return sets
+                # A stream goes on reading its files.
+                unpacked.rename(kept)
     return _decode(kind, kept, label, key, image_size)
 
 
-def _keep(unpacked: Path, kept: Path) -> None:
-    """Move the files of a stream, which goes on reading them, to where they stay."""
-    try:
-        unpacked.rename(kept)
-    except OSError:
-        # Another process was first.
-        if not kept.is_dir():
-            raise
-
-
-def _decode(kind: str, root: Path, label: str, key: str, image_size: int | None) -> dict[str, Data]:
-    if kind in _READERS:
-        sets = _READERS[kind](root, label)
+def _decode(kind: str, root: Path, label: str, key: str, image_size: int | None) -> Mapping[str, Data]:
+    if kind == "cifar10":
+        sets = official.read_cifar10(root, label)
+    elif kind == "mnist":
+        sets = official.read_mnist(root, label)
     else:
+        listings = official.list_tiny_imagenet(root) if kind == "tiny-imagenet" else list_folder(root)
         image_size = image_size or (224 if kind == "imagenet" else None)
-        listings = list_folder(root)
         total, height = decoded_bytes(listings, image_size)
         if total > MEMORY_LIMIT or (image_size or height) >= STREAMED_SIZE:
             return {split: ImageStream(label, split, at, image_size or height) for split, at in listings.items()}
         x = decode_splits(listings, image_size=image_size)
         sets = {split: ImageSet(label, split, x[split], at.y, at.classes) for split, at in listings.items()}
     store(label, key, sets)
-    return dict(sets)
+    return sets

@@ -10,12 +10,13 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path, PureWindowsPath
 from typing import IO, cast
 
 from defective.errors import InputError
+from defective.files import check_path
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz")
 # ImageNet has 1.3 million files, and images hardly shrink in an archive: what goes beyond these is made to fill a disk.
@@ -26,7 +27,7 @@ FREE_SIZE = 64 << 20
 MAX_READ = 16 << 20
 
 # RuntimeError: an encrypted zip file or one packed in a way that zipfile does not know. ValueError: a name that is no text.
-_DAMAGED = (
+_CORRUPT = (
     tarfile.TarError,
     zipfile.BadZipFile,
     lzma.LZMAError,
@@ -41,6 +42,24 @@ _DAMAGED = (
 def is_archive(path: Path) -> bool:
     """Whether the name ends like an archive that can be unpacked."""
     return path.name.lower().endswith(SUFFIXES)
+
+
+def check_source(name: str, path: str) -> Path:
+    """The folder or archive at ``path``, which messages call ``name``.
+
+    Raises:
+        InputError: If there is neither a folder nor an archive.
+    """
+    check_path(path)
+    root = Path(path)
+    # The home of a user nobody knows stays as it is written, and is reported as missing.
+    with suppress(RuntimeError):
+        root = root.expanduser()
+    if not root.exists():
+        raise InputError(f"{name}: there is no such file or folder")
+    if root.is_file() and not is_archive(root):
+        raise InputError(f"{root} is neither a folder nor an archive (.zip, .tar, .tar.gz, .tar.xz)")
+    return root
 
 
 def stem(path: Path) -> str:
@@ -58,138 +77,105 @@ def unpack(path: Path, into: Path) -> None:
         InputError: If the archive is corrupt, holds a link, a device, or a name that leads outside, or unpacks to more than
             ``MAX_MEMBERS`` files or ``MAX_RATIO`` times its size; nothing stays behind then.
     """
+    members = _zip_members if path.name.lower().endswith(".zip") else _tar_members
     try:
         into.mkdir(parents=True, exist_ok=True)
-        if path.name.lower().endswith(".zip"):
-            _unpack_zip(path, into, _Limits(path))
-        else:
-            _unpack_tar(path, into, _Limits(path))
+        with closing(members(path)) as found:
+            for number, (name, source) in enumerate(found):
+                with source or nullcontext():
+                    if number == MAX_MEMBERS:
+                        raise InputError(f"{path} holds more than {MAX_MEMBERS:,} files and folders, the most that are unpacked")
+                    if source is not None:
+                        _write(source, into.joinpath(*_parts(path, name)))
     except BaseException as error:
         shutil.rmtree(into, ignore_errors=True)
-        if isinstance(error, InputError) or not _is_damage(error):
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(error.errno, error.strerror, str(into)) from None
+        if isinstance(error, InputError) or not _is_corruption(error):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
         raise InputError(f"{path} cannot be unpacked, it is corrupt, cut off or encrypted: {reason}") from None
 
 
-def _is_damage(error: BaseException) -> bool:
+def _is_corruption(error: BaseException) -> bool:
     if isinstance(error, OSError):
-        # gzip and bz2 report damage without a number; the numbers are an impossible offset, two entries of one name, and a long name.
+        # gzip reports corruption without a number; the numbers are an impossible offset, two entries of one name, and a long name.
         return error.errno in (None, errno.EINVAL, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
-    return isinstance(error, _DAMAGED)
+    return isinstance(error, _CORRUPT)
 
 
-class _Limits:
-    """Counts what is unpacked; far more than an archive of images can hold is refused."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.members, self.size = path, 0, 0
-        self.most = max(FREE_SIZE, path.stat().st_size * MAX_RATIO)
-
-    def one_more(self) -> None:
-        self.members += 1
-        if self.members > MAX_MEMBERS:
-            raise InputError(f"{self.path} holds more than {MAX_MEMBERS:,} files and folders, the most that are unpacked")
-
-    def check(self, size: int) -> None:
-        if size > self.most:
-            raise InputError(
-                f"{self.path} unpacks to more than {self.most:,} bytes, the most for an archive of {self.path.stat().st_size:,}: "
-                "unpack it yourself if you trust it, and name the folder"
-            )
-
-    def copy(self, source: IO[bytes], place: Path) -> None:
-        with source, _naming_full_disk(place), place.open("wb") as file:
-            while chunk := source.read(1 << 20):
-                self.size += len(chunk)
-                self.check(self.size)
-                file.write(chunk)
+def _write(source: IO[bytes], place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("wb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)
 
 
-@contextmanager
-def _naming_full_disk(place: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
-            raise OSError(error.errno, error.strerror, str(place)) from None
-        raise
+def _parts(path: Path, name: str) -> tuple[str, ...]:
+    # Windows rules are the stricter ones: both slashes separate folders, and C: leads elsewhere.
+    parts = PureWindowsPath(name)
+    if parts.anchor or ".." in parts.parts or not parts.parts:
+        raise InputError(f"{path}: {name!r} leads outside the folder it is unpacked into; this archive is not safe")
+    return parts.parts
+
+
+def _check_regular(path: Path, name: str, regular: bool) -> None:
+    if not regular:
+        raise InputError(f"{path}: {name!r} is a link or a device; only regular files are unpacked")
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > FREE_SIZE and size > (packed := path.stat().st_size) * MAX_RATIO:
+        raise InputError(
+            f"{path} unpacks to more than {max(FREE_SIZE, packed * MAX_RATIO):,} bytes, the most for an archive of {packed:,}: "
+            "unpack it yourself if you trust it, and name the folder"
+        )
+
+
+def _zip_members(path: Path) -> Generator[tuple[str, IO[bytes] | None], None, None]:
+    """Name and content of each file, None for the content of a folder. ``zipfile`` reads no more of a file than its entry says."""
+    with zipfile.ZipFile(path) as archive:
+        _check_size(path, sum(info.file_size for info in archive.infolist()))
+        for info in archive.infolist():
+            if not info.filename:
+                raise InputError(f"{path} holds a file without a name; this archive is not safe")
+            _check_regular(path, info.filename, info.is_dir() or stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG))
+            yield info.filename, None if info.is_dir() else archive.open(info)
+
+
+def _tar_members(path: Path) -> Generator[tuple[str, IO[bytes] | None], None, None]:
+    with path.open("rb") as packed:
+        start = packed.read(6)
+    opened = gzip.open if start.startswith(b"\x1f\x8b") else lzma.open if start == b"\xfd7zXZ\0" else open
+    with cast(IO[bytes], opened(path, "rb")) as file, tarfile.open(fileobj=_Bounded(file, path), mode="r:") as archive:
+        for member in archive:
+            _check_regular(path, member.name, member.isdir() or (member.isfile() and not member.issparse()))
+            yield member.name, archive.extractfile(member)
+        # tarfile takes any unreadable header for the end, which is a block of zeros.
+        assert archive.fileobj is not None
+        archive.fileobj.seek(archive.offset)
+        if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("no end mark after the last whole file")
+        # The checksum of a compressed archive is only compared at its very end.
+        while archive.fileobj.read(1 << 20):
+            pass
 
 
 class _Bounded(io.RawIOBase):
-    """The unpacked bytes of a tar file, of which no more than the limit are read: names and holes in its headers count, too."""
+    """The unpacked bytes of a tar file; long headers, and all beyond the size that :func:`_check_size` allows, are not read."""
 
-    def __init__(self, file: IO[bytes], limits: _Limits) -> None:
-        self.file, self.limits = file, limits
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self.file, self.path = file, path
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= MAX_READ:
             raise tarfile.ReadError(f"a header of {size:,} bytes")
         content = self.file.read(size)
-        self.limits.check(self.file.tell())
+        _check_size(self.path, self.file.tell())
         return content
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        if whence == 0:
-            self.limits.check(offset)
+        _check_size(self.path, offset)
         return self.file.seek(offset, whence)
 
     def tell(self) -> int:
         return self.file.tell()
-
-
-def _unpack_tar(path: Path, into: Path, limits: _Limits) -> None:
-    with _uncompressed(path) as file, tarfile.open(fileobj=_Bounded(file, limits), mode="r:") as archive:
-        for member in archive:
-            limits.one_more()
-            if member.isdir():
-                continue
-            if not member.isfile() or member.issparse():
-                raise InputError(f"{path}: {member.name!r} is a link or a device; only regular files are unpacked")
-            source = archive.extractfile(member)
-            assert source is not None
-            limits.copy(source, _place(path, member.name, into))
-        _check_end(archive)
-
-
-def _uncompressed(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        start = file.read(6)
-    if start.startswith(b"\x1f\x8b"):
-        return cast(IO[bytes], gzip.open(path))
-    return cast(IO[bytes], lzma.open(path)) if start == b"\xfd7zXZ\0" else path.open("rb")
-
-
-def _check_end(archive: tarfile.TarFile) -> None:
-    """Demand the block of zeros after the last member: tarfile takes any other unreadable header for the end, too."""
-    assert archive.fileobj is not None
-    archive.fileobj.seek(archive.offset)
-    if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-        raise tarfile.ReadError("no end mark after the last whole file")
-    # The checksum of a compressed archive is only compared at its very end.
-    while archive.fileobj.read(1 << 20):
-        pass
-
-
-def _unpack_zip(path: Path, into: Path, limits: _Limits) -> None:
-    with zipfile.ZipFile(path) as archive:
-        limits.check(sum(info.file_size for info in archive.infolist()))
-        for info in archive.infolist():
-            limits.one_more()
-            if not info.filename:
-                raise InputError(f"{path} holds a file without a name; this archive is not safe")
-            if info.is_dir():
-                continue
-            if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-                raise InputError(f"{path}: {info.filename!r} is a link or a device; only regular files are unpacked")
-            limits.copy(archive.open(info), _place(path, info.filename, into))
-
-
-def _place(path: Path, name: str, into: Path) -> Path:
-    # Windows rules are the stricter ones: both slashes part folders, and C: leads elsewhere.
-    parts = PureWindowsPath(name)
-    if parts.anchor or ".." in parts.parts or not parts.parts:
-        raise InputError(f"{path}: {name!r} leads outside the folder it is unpacked into; this archive is not safe")
-    place = into.joinpath(*parts.parts)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return place

@@ -3,8 +3,6 @@
 import hashlib
 import os
 import shutil
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +11,10 @@ from defective.data.folder import files_below
 from defective.data.notice import notice
 from defective.data.sets import ImageSet
 from defective.errors import InputError
-from defective.files import cache_folder, read_tensors, write_tensors
+from defective.files import cache_folder, left_behind, read_tensors, write_tensors
 
 # Counts up when the same files are read as other pixels or labels.
 VERSION = 2
-# Seconds after which a temporary file that nobody has written to was left behind.
-LEFT_BEHIND = 3600
 _TEMPORARY = "temporary-"
 
 
@@ -65,21 +61,39 @@ def _file(name: str, key: str) -> Path:
 
 
 @contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """A folder in the cache for unpacked images, which is removed at the end; what a killed process left there goes first."""
-    from filelock import FileLock
+def locked(path: Path, doing: str) -> Iterator[None]:
+    """Let one process at a time work on a file or folder; the lock ends with the process, however that ends."""
+    from filelock import FileLock, Timeout
 
-    place = cache_folder() / "unpacked"
-    place.mkdir(parents=True, exist_ok=True)
-    prune()
-    folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=place))
-    # The system releases it when the process ends, however it ends.
-    lock = FileLock(folder / "lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(_lock(path))
     try:
-        with lock:
-            yield folder
+        lock.acquire(timeout=0)
+    except Timeout:
+        notice(f"{path}: another process is {doing} it, waiting for that one")
+        lock.acquire()
+    try:
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+
+def _lock(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+@contextmanager
+def unpacking(kept: Path) -> Iterator[Path]:
+    """A new folder for the images that are to lie in ``kept``, for one process at a time; unless it is moved there, it is removed."""
+    prune()
+    folder = kept.with_name(_TEMPORARY + kept.name)
+    with locked(folder, "unpacking"):
+        try:
+            # A process that was killed may have left it.
+            shutil.rmtree(folder, ignore_errors=True)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def prune(*, everything: bool = False) -> tuple[int, int]:
@@ -91,15 +105,12 @@ def prune(*, everything: bool = False) -> tuple[int, int]:
         How many files were removed, and their bytes.
     """
     folder = cache_folder()
-    old = time.time() - LEFT_BEHIND
-    left = [place for place in folder.glob(f"unpacked/{_TEMPORARY}*") if not _in_use(place)]
-    # As write_whole calls what it has not finished.
-    left += [file for file in folder.glob("decoded/.*.safetensors.*") if file.stat().st_mtime < old]
+    unpacked = list(folder.glob("unpacked/[!.]*"))
+    temporary = [place for place in unpacked if place.name.startswith(_TEMPORARY)]
+    left = [place for place in temporary if not _in_use(place)] + left_behind(folder / "decoded")
     if everything:
-        left += [place for place in folder.glob("unpacked/*") if not place.name.startswith(_TEMPORARY)]
-        left += folder.glob("decoded/[!.]*.safetensors")
-    found = [file for place in left for file in (files_below(place) if place.is_dir() else (place,))]
-    sizes = [file.lstat().st_size for file in found if file.name != "lock"]
+        left += [place for place in unpacked if place not in temporary] + list(folder.glob("decoded/[!.]*.safetensors"))
+    sizes = [file.lstat().st_size for place in left for file in (files_below(place) if place.is_dir() else (place,))]
     for place in left:
         shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
     return len(sizes), sum(sizes)
@@ -109,7 +120,7 @@ def _in_use(folder: Path) -> bool:
     from filelock import FileLock, Timeout
 
     try:
-        with FileLock(folder / "lock", timeout=0):
+        with FileLock(_lock(folder), timeout=0):
             return False
     except Timeout:
         return True

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from defective.data.notice import notice
+from defective.data.cache import locked
 from defective.errors import InputError
 from defective.files import cache_folder
 from defective.progress import progress_bar
@@ -57,66 +57,51 @@ def download(name: str) -> Path:
     Raises:
         InputError: If a file cannot be fetched or its checksum is wrong.
     """
-    folder = cache_folder(f"downloads/{name}") / "downloads" / name
-    for remote in REMOTES[name]:
-        fetch(remote, folder)
-    return folder / REMOTES[name][0].name if len(REMOTES[name]) == 1 else folder
+    files = [fetch(remote, download_folder(name)) for remote in REMOTES[name]]
+    return files[0] if len(files) == 1 else download_folder(name)
+
+
+def download_folder(name: str) -> Path:
+    """Where in the cache the files of a data set lie."""
+    place = f"downloads/{name}"
+    return cache_folder(place) / place
 
 
 def verify(name: str) -> list[tuple[str, str]]:
     """Say of each file of a data set whether it is ``"whole"``, ``"corrupt"`` or ``"missing"`` in the cache."""
+    files = [(download_folder(name) / remote.name, remote) for remote in REMOTES[name]]
+    states = ["missing" if not file.exists() else "whole" if _is_whole(file, remote) else "corrupt" for file, remote in files]
+    return [(str(file), state) for (file, _), state in zip(files, states, strict=True)]
+
+
+def _is_whole(file: Path, remote: Remote) -> bool:
     import pooch
 
-    folder = cache_folder(f"downloads/{name}") / "downloads" / name
-
-    def state(remote: Remote) -> str:
-        if not (folder / remote.name).exists():
-            return "missing"
-        return "whole" if pooch.hashes.hash_matches(str(folder / remote.name), remote.checksum) else "corrupt"
-
-    return [(str(folder / remote.name), state(remote)) for remote in REMOTES[name]]
+    return file.exists() and bool(pooch.hashes.hash_matches(str(file), remote.checksum))
 
 
 def fetch(remote: Remote, folder: Path) -> Path:
     """Fetch one file into ``folder`` unless it is there and whole; addresses are tried in turn, by one process at a time."""
     import pooch
-    from filelock import FileLock, Timeout
-
-    whole = folder / remote.name
-    if whole.exists() and pooch.hashes.hash_matches(str(whole), remote.checksum):
-        return whole
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f".{remote.name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        notice(f"{whole}: another process is fetching it, waiting for that one")
-        lock.acquire()
-    try:
-        return _fetch(remote, folder)
-    finally:
-        lock.release()
-
-
-def _fetch(remote: Remote, folder: Path) -> Path:
-    import pooch
     import requests
 
+    whole = folder / remote.name
+    if _is_whole(whole, remote):
+        return whole
     pooch.get_logger().setLevel("WARNING")
     # pooch downloads to a new temporary name each time; the part file's name stays, so an interrupted download is found again.
-    part = folder / f"{remote.name}.part"
+    resume = partial(_resume, folder / f"{remote.name}.part")
     problems = []
-    for url in remote.urls:
-        try:
-            return Path(pooch.retrieve(url, remote.checksum, remote.name, folder, downloader=partial(_resume, part)))
-        except requests.RequestException as error:
-            problems.append(f"{url}: {type(error).__name__}")
-        except ValueError:
-            # pooch has deleted the file.
-            problems.append(f"{url}: the checksum is wrong, expected {remote.checksum}")
-    raise InputError(
-        f"cannot fetch {remote.name} ({'; '.join(problems)}): try again later, or put the file at {folder / remote.name}"
-    )
+    with locked(whole, "fetching"):
+        for url in remote.urls:
+            try:
+                return Path(pooch.retrieve(url, remote.checksum, remote.name, folder, downloader=resume))
+            except requests.RequestException as error:
+                problems.append(f"{url}: {type(error).__name__}")
+            except ValueError:
+                # pooch has deleted the file.
+                problems.append(f"{url}: the checksum is wrong, expected {remote.checksum}")
+    raise InputError(f"cannot fetch {remote.name} ({'; '.join(problems)}): try again later, or put the file at {whole}")
 
 
 def _resume(part: Path, url: str, output: str, _: Any) -> None:

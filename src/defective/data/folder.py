@@ -156,60 +156,35 @@ def is_image(path: Path) -> bool:
     return suffix in IMAGE_SUFFIXES
 
 
-def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None, rgb: bool = False) -> dict[str, Tensor]:
-    """Decode all splits, each as by :func:`decode_all`, to images of one size and one number of channels.
+def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None) -> dict[str, Tensor]:
+    """Decode the equally large images of all splits to uint8 ``(N, C, H, W)``; ``C`` is 1 if every image is grayscale.
 
     Raises:
-        InputError: If a file is corrupt, or the images differ in size.
+        InputError: If a file is corrupt or differs in size from the first, or the images are not square.
     """
-    x = {split: decode_all(listing.files, image_size=image_size, rgb=rgb) for split, listing in listings.items()}
-    sizes = {split: each.shape[-1] for split, each in x.items()}
-    if len(set(sizes.values())) > 1:
-        listed = ", ".join(f"{split} images are {size}x{size}" for split, size in sizes.items())
-        raise InputError(f"{listed}: give an image size to scale all to one size")
-    channels = max(each.shape[1] for each in x.values())
-    return {split: each.expand(-1, channels, -1, -1).contiguous() for split, each in x.items()}
+    files = [file for listing in listings.values() for file in listing.files]
+    with named_warnings(), progress_bar("decoding images", len(files), unit="images") as advance, ThreadPoolExecutor() as pool:
+        height, width = decode(files[0], image_size).shape[:2]
+        if height != width:
+            raise InputError(f"images of {files[0].parent} are {width}x{height}, not square: give an image size")
+        images = np.empty((len(files), 3, height, width), np.uint8)
 
-
-def decode_all(files: tuple[Path, ...], *, image_size: int | None = None, rgb: bool = False) -> Tensor:
-    """Decode equally large images to uint8 ``(N, C, H, W)``; ``C`` is 1 if every image is grayscale and ``rgb`` is false.
-
-    Raises:
-        InputError: If a file is corrupt or differs in size from the first.
-    """
-    with named_warnings():
-        return _decode_all(files, image_size, rgb)
-
-
-def _decode_all(files: tuple[Path, ...], image_size: int | None, rgb: bool) -> Tensor:
-    first = decode(files[0], image_size)
-    height, width = first.shape[:2]
-    if height != width:
-        raise InputError(f"images of {files[0].parent} are {width}x{height}, not square: give an image size")
-    images = np.empty((len(files), height, width, 3), np.uint8)
-
-    def place(index: int) -> bool:
-        image = decode(files[index], image_size)
-        if image.shape[:2] != first.shape[:2]:
+        def place(index: int) -> bool:
+            image = decode(files[index], image_size)
             h, w = image.shape[:2]
-            raise InputError(
-                f"{files[index]} is {w}x{h} but {files[0]} is {width}x{height}: give an image size to scale all to one size"
-            )
-        images[index] = image if image.ndim == 3 else image[:, :, None]
-        return image.ndim == 2
+            if (h, w) != (height, width):
+                raise InputError(
+                    f"{files[index]} is {w}x{h} but {files[0]} is {width}x{height}: give an image size to scale all to one size"
+                )
+            images[index] = image.transpose(2, 0, 1) if image.ndim == 3 else image
+            return image.ndim == 2
 
-    gray = True
-    with progress_bar("decoding images", len(files), unit="images") as advance, ThreadPoolExecutor() as pool:
-        try:
-            for is_gray in pool.map(place, range(len(files)), chunksize=256):
-                gray = gray and is_gray
-                advance()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    if gray and not rgb:
-        images = images[:, :, :, :1]
-    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+        gray = True
+        for is_gray in pool.map(place, range(len(files))):
+            gray = gray and is_gray
+            advance()
+    x = torch.from_numpy(images[:, :1].copy() if gray else images)
+    return dict(zip(listings, x.split([len(listing.files) for listing in listings.values()]), strict=True))
 
 
 def decoded_bytes(listings: dict[str, Listing], image_size: int | None) -> tuple[int, int]:

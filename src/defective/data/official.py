@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from defective.data.folder import Listing, decode_splits, enclosed_root, list_classes
+from defective.data.folder import Listing, enclosed_root, list_classes
 from defective.data.sets import ImageSet
 from defective.errors import InputError
 
@@ -78,39 +78,33 @@ def read_mnist(root: Path, name: str) -> dict[str, ImageSet]:
 def _idx(file: Path, axes: int) -> Tensor:
     packed = file.with_name(file.name + ".gz")
     file = packed if packed.exists() else _existing(file)
-    header = 4 + 4 * axes
     try:
         with gzip.open(file) if file == packed else file.open("rb") as opened:
-            start = opened.read(header)
-            if len(start) < header or start[:4] != bytes([0, 0, 8, axes]):
-                raise InputError(f"{file} is not an IDX file of bytes with {axes} axes")
-            shape = np.frombuffer(start, ">u4", axes, 4).tolist()
-            size = math.prod(shape)
-            if size > MAX_BYTES or 0 in shape[1:]:
-                raise InputError(f"{file} is corrupt: its header promises {' x '.join(map(str, shape))} bytes")
-            # One more, to see whether it ends; the checksum of a packed file is compared at its end.
-            values = np.frombuffer(opened.read(size + 1), np.uint8)
+            # To its end, where the checksum of a packed file is compared.
+            content = opened.read(MAX_BYTES)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{file} is corrupt or cut off: {error}") from None
-    if len(values) != size:
-        follow = "more" if len(values) > size else len(values)
-        raise InputError(f"{file} is corrupt: its header promises {size} bytes, {follow} follow")
-    return torch.from_numpy(values.copy()).view(*shape)
+    header = 4 + 4 * axes
+    if len(content) < header or content[:4] != bytes([0, 0, 8, axes]):
+        raise InputError(f"{file} is not an IDX file of bytes with {axes} axes")
+    shape = np.frombuffer(content, ">u4", axes, 4).tolist()
+    if math.prod(shape) != len(content) - header or 0 in shape[1:]:
+        promised = " x ".join(map(str, shape))
+        raise InputError(f"{file} is corrupt: its header promises {promised} bytes, {len(content) - header} follow")
+    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=header).copy()).view(*shape)
 
 
-def read_tiny_imagenet(root: Path, name: str) -> dict[str, ImageSet]:
-    """Read ``wnids.txt``, ``words.txt``, ``train/WNID/images`` and ``val`` (which serves as the test split)."""
+def list_tiny_imagenet(root: Path) -> dict[str, Listing]:
+    """List ``wnids.txt``, ``words.txt``, ``train/WNID/images`` and ``val`` (which serves as the test split)."""
     root = check_layout(root, "tiny-imagenet")
     wnids = sorted(set(_text(root / "wnids.txt").split()))
     lines = _text(root / "words.txt").splitlines()
     words = dict(line.split("\t", 1) for line in lines if "\t" in line)
     classes = tuple(words.get(wnid, wnid).split(",")[0] for wnid in wnids)
-    listings = {"train": _tiny_split(root / "train", wnids, classes)}
     # As downloaded, or sorted into folders as for training.
     sorted_val = (root / "val" / wnids[0]).is_dir() if wnids else False
-    listings["test"] = _tiny_split(root / "val", wnids, classes) if sorted_val else _annotated(root / "val", wnids, classes)
-    x = decode_splits(listings, rgb=True)
-    return {split: ImageSet(name, split, x[split], at.y, classes) for split, at in listings.items()}
+    test = _tiny_split(root / "val", wnids, classes) if sorted_val else _annotated(root / "val", wnids, classes)
+    return {"train": _tiny_split(root / "train", wnids, classes), "test": test}
 
 
 def _tiny_split(split: Path, wnids: list[str], classes: tuple[str, ...]) -> Listing:

@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from defective.data.archive import is_archive, stem, unpack
+from defective.data.archive import check_source, stem, unpack
 from defective.data.folder import files_below, is_image
 from defective.data.image_file import decode, named_warnings
 from defective.errors import InputError
-from defective.files import check_path
 
 # The release of 2018 calls the cue-conflict images by how they were made.
 _FOLDERS = {
@@ -92,13 +91,7 @@ def load_stimuli(path: str | Path, classes: Sequence[str], *, image_shape: tuple
 
 def check_stimuli(path: str | Path) -> Path:
     """Refuse a path where there is neither a folder nor an archive, before anything is read."""
-    check_path(str(path))
-    root = Path(path)
-    if not root.exists():
-        raise InputError(f"{root}: there is no such file or folder; name the folder or archive of shape and texture stimuli")
-    if root.is_file() and not is_archive(root):
-        raise InputError(f"{root} is neither a folder nor an archive (.zip, .tar, .tar.gz, .tar.xz)")
-    return root
+    return check_source(f"stimuli {path}", str(path))
 
 
 def _read(root: Path, path: Path, classes: Sequence[str], image_shape: tuple[int, int, int]) -> Stimuli:

@@ -88,6 +88,9 @@ def estimate(job: Job, costs: Costs, counts: Counts | None = None) -> float:
         counts: Name of a data set to its numbers of training and of test images; default those of the official set of this image size.
     """
     match job:
+        case TrainJob(whole=TrainJob()):
+            # Its file is copied.
+            return 0.1
         case TrainJob():
             images, tested = _size(job, costs.shapes, counts)
             steps = 0.0 if job.recipe.adversarial is None else float(job.recipe.adversarial.parameters.get("steps", 1))
@@ -173,7 +176,8 @@ def seconds(jobs: Iterable[Job], store: Store, costs: Costs, counts: Counts | No
     took: dict[str, list[float]] = {}
     for name, job in store.specs():
         result = store.result(name)
-        if result and all(map(costs.knows, trained_models(job))) and result.get("kind_of_device") == costs.device:
+        copied = isinstance(job, TrainJob) and job.whole is not None
+        if result and not copied and all(map(costs.knows, trained_models(job))) and result.get("kind_of_device") == costs.device:
             took.setdefault(job.kind, []).append(result["seconds"] / estimate(job, costs, counts))
     return {job: estimate(job, costs, counts) * median(took.get(job.kind, [1.0])) for job in jobs}
 
@@ -183,7 +187,9 @@ def disk(job: Job, shapes: Shapes) -> float:
     match job:
         case TrainJob():
             size = 4e6 * _MILLION_PARAMETERS[job.net.arch] * job.recipe.width_mult**2
-            return size * (1 if job.net.members == 1 else job.net.members * 2)
+            if job.whole is not None:
+                return size / 2
+            return size * (1 + len(job.light_epochs) / 2 if job.net.members == 1 else job.net.members * 2)
         case GenerateJob():
             # Its chunks stay beside it until they are pruned.
             return float(2 * job.samples * prod(shapes[job.sources[0].data]))

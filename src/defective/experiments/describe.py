@@ -46,8 +46,9 @@ def describe(job: Job) -> str:
 def _recipe(recipe: Recipe) -> list[str]:
     """The scale, and where a recipe is not that of its scale, what of it is changed."""
     scale = recipe.name.removesuffix("*")
+    stopped = [f"stopped after epoch {recipe.stop_after} of {recipe.epochs}"] if recipe.stop_after else []
     if scale == recipe.name:
-        return [scale]
+        return [scale, *stopped]
     changed: dict[str, object] = {
         "adversarial": recipe.adversarial,
         "label_smoothing": recipe.label_smoothing,
@@ -59,7 +60,7 @@ def _recipe(recipe: Recipe) -> list[str]:
         scale,
         *(["adversarial"] if recipe.adversarial else []),
         *([f"label smoothing {recipe.label_smoothing:g}"] if recipe.label_smoothing else []),
-        *([f"stopped after epoch {recipe.stop_after} of {recipe.epochs}"] if recipe.stop_after else []),
+        *stopped,
         *([f"{recipe.epochs} epochs"] if recipe not in [each.changed(**changed) for each in usual] else []),
     ]
 

@@ -1,8 +1,9 @@
 """Execute one job: train a model, attack it, score it."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -25,13 +26,13 @@ from defective.experiments.adversarial_files import read_adversarial, write_adve
 from defective.experiments.describe import title
 from defective.experiments.store import Store
 from defective.experiments.stored import StoredRun
-from defective.files import write_tensors
+from defective.files import read_tensors, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.models import Ensemble
 from defective.specs import DecisionJob, GenerateJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 from defective.statistics import Rate
 from defective.training.checkpoint import load
-from defective.training.train import train
+from defective.training.train import light_checkpoint, train
 
 # Held in memory between jobs that share them.
 MODELS, SETS = 8, 8
@@ -134,13 +135,43 @@ class ExperimentRunner:
 
 
 def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
+    if (passed := _passed(runner.store, job, folder)) is not None:
+        return passed
     training, test = (runner.split(job.data, split) for split in ("train", "test"))
-    made = train(job.net, training, test, job.recipe, folder / "net", seed=job.seed, mask_seed=job.mask_seed, device=runner.device)
+    made = train(
+        job.net,
+        training,
+        test,
+        job.recipe,
+        folder / "net",
+        seed=job.seed,
+        mask_seed=job.mask_seed,
+        device=runner.device,
+        light_epochs=job.light_epochs,
+    )
     hits = round(made["test_accuracy"] * made["test_images"])
     kept = {key: made[key] for key in ("seconds", "machine", "parameters", "history", "train_images")}
     # Accuracy of always predicting the largest class.
     chance = int(test.y.bincount().max()) / len(test)
     return {"values": {"test_accuracy": {"num_correct": hits, "num_evaluated": made["test_images"]}}, "chance": chance, **kept}
+
+
+def _passed(store: Store, job: TrainJob, folder: Path) -> Result | None:
+    """The checkpoint that the whole run left; None if there is none, so that the job has to be trained."""
+    found = None if job.whole is None else store.result(job.whole)
+    if job.whole is None or found is None:
+        return None
+    light = light_checkpoint(store.at(job.whole) / "net", job.recipe.stop_after)
+    with suppress(InputError):
+        read_tensors(light)
+        write_whole(folder / "net" / "model.safetensors", lambda temporary: shutil.copyfile(light, temporary))
+        history = found["history"][: job.recipe.stop_after]
+        accuracies = [row["test_accuracy"] for row in history]
+        images = found["values"]["test_accuracy"]["num_evaluated"]
+        hits = round((max(accuracies) if job.recipe.selection == "best-on-test" else accuracies[-1]) * images)
+        kept = {key: found[key] for key in ("chance", "machine", "kind_of_device", "parameters", "train_images")}
+        return {"values": {"test_accuracy": {"num_correct": hits, "num_evaluated": images}}, "history": history, **kept}
+    return None
 
 
 def _generate(runner: ExperimentRunner, job: GenerateJob, folder: Path) -> Result:

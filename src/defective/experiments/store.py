@@ -1,12 +1,13 @@
 """The store: a folder with one directory for each finished job, written whole or not at all."""
 
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from itertools import count
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from defective.errors import InputError
 from defective.experiments.json_files import Document, JsonFiles, create_json, sealed, unsealed, write_json
@@ -53,7 +54,7 @@ class Store:
             raise InputError(f"{folder} is no store and not empty: choose another folder")
         if make:
             # What tells a store from another folder comes first.
-            for part in _PARTS - {"corrupt", "chunks", "data"}:
+            for part in ("jobs", "plans", "running", "failed", "locks"):
                 (folder / part).mkdir(parents=True, exist_ok=True)
 
     @classmethod
@@ -175,6 +176,14 @@ class Store:
         if not (self.folder / "jobs").is_dir():
             raise InputError(f"{self.folder} was removed while it was used: start the command again")
 
+    def _stay_removed(self) -> None:
+        """Take away what this process has written since another one removed the store."""
+        if not (self.folder / "jobs").exists() and not (self.folder / "plans").exists():
+            for part in _PARTS:
+                shutil.rmtree(self.folder / part, ignore_errors=True)
+            with suppress(OSError):
+                self.folder.rmdir()
+
     def set_aside(self, place: Path) -> Path:
         """Move the directory of a job, done or not, to where corrupt ones lie; return its new place."""
         aside = _unused(self.folder / "corrupt", place.name)
@@ -195,9 +204,12 @@ class Store:
             write_json(place / "spec.json", job.model_dump(mode="json"))
             # If it is there already, its process was killed in between.
             done = (place / "result.json").exists()
-            yield None if done else place
-            if (place / "result.json").exists():
-                self._finish(job, place)
+            try:
+                yield None if done else place
+                if (place / "result.json").exists():
+                    self._finish(job, place)
+            finally:
+                self._stay_removed()
 
     def _finish(self, job: Job, place: Path) -> None:
         self._check_there()
@@ -225,7 +237,7 @@ class Store:
 
     def _failure(self, file: Path) -> Document | None:
         try:
-            return self._files.read(file, _check_failure)
+            return self._files.read(file, partial(_valid, Failure))
         except InputError as error:
             # A note about a job that is done again anyway is no reason to stop.
             return {"job": file.stem, "error": str(error)}
@@ -262,7 +274,7 @@ class Store:
         except ValueError as error:
             raise InputError(f"data set: {error}: rename it") from None
         create_json(file, {"digest": digest})
-        known = self._files.read(file, _check_data_set)
+        known = self._files.read(file, partial(_valid, DataSet))
         if known is None or known["digest"] != digest:
             raise InputError(
                 f"{name}: other images than those that the results in {self.folder} are of: use another store, or rename it"
@@ -281,11 +293,6 @@ def _unused(folder: Path, name: str) -> Path:
     return next(place for number in count(1) if not (place := folder / f"{name}-{number}").exists())
 
 
-def _check_failure(document: Document) -> Document:
-    Failure.model_validate(document)
-    return document
-
-
-def _check_data_set(document: Document) -> Document:
-    DataSet.model_validate(document)
+def _valid(schema: type[BaseModel], document: Document) -> Document:
+    schema.model_validate(document)
     return document

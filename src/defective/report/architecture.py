@@ -1,19 +1,18 @@
 """One diagram of an architecture: its layers in the order in which they run, block by block, with its mask sites coloured."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import nn
+from torch import fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
 
 from defective.inference import evaluating
 from defective.models.normalize import Normalize
 from defective.models.senet import SqueezeExcite
 from defective.report.figures import COLOURS, GRAY
-from defective.sites import image_shape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,29 +23,23 @@ SITES = {"authors": (COLOURS[1], "masked by the released code"), "text": (COLOUR
 _NOTE = "full: masked if the bottom is defective; empty: if another block is; dashed: on the shortcut"
 _BLOCK = re.compile(r"(?:stages|blocks|transitions)\.(\d+)")
 _UNIT = re.compile(r"(?:stages|blocks)\.\d+\.\d+")
-FONT = 7.0
 # Inches, which are the units of the axes.
-LEFT, RIGHT, WIDTH, LINE, BOX, GAP = 0.85, 5.6, 6.7, 0.235, 0.17, 0.07
+_LEFT, _RIGHT, _WIDTH, _LINE = 0.85, 5.6, 6.7, 0.235
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer as it ran: its module, what is written on it, the shape of its output, the mask site of each placement on its output."""
+    """A layer as it runs: its module, what is written on it, the shape of its output, the mask site of each placement on its output."""
 
     module: str
     text: str
     shape: tuple[int, ...]
-    sites: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def shortcut(self) -> bool:
-        """Whether it lies on the shortcut of a residual unit."""
-        return "shortcut" in self.module
+    sites: tuple[tuple[str, str], ...]
 
     @property
     def look(self) -> tuple[object, ...]:
         """What layers that are drawn alike have in common."""
-        return self.text, self.shortcut, self.shape[1:], tuple(placement for placement, _ in self.sites)
+        return self.text, "shortcut" in self.module, self.shape[1:], [placement for placement, _ in self.sites]
 
 
 @dataclass(frozen=True)
@@ -58,8 +51,13 @@ class Block:
     units: tuple[tuple[tuple[Layer, ...], int], ...]
 
 
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        return isinstance(module, Normalize | SqueezeExcite) or super().is_leaf_module(module, name)
+
+
 def blocks(model: nn.Module) -> list[Block]:
-    """The blocks of a built-in model, from one dry run.
+    """The blocks of a built-in model, from its graph.
 
     Example:
         >>> from defective import create_model
@@ -69,46 +67,33 @@ def blocks(model: nn.Module) -> list[Block]:
     """
     found = []
     for number, inside in groupby(_layers(model), key=lambda layer: _block(layer.module)):
-        alike: list[tuple[tuple[Layer, ...], int]] = []
-        for unit in _units(list(inside)):
-            if alike and [layer.look for layer in alike[-1][0]] == [layer.look for layer in unit]:
-                alike[-1] = unit, alike[-1][1] + 1
-            else:
-                alike.append((unit, 1))
+        alike = (list(group) for _, group in groupby(_units(list(inside)), key=lambda unit: [layer.look for layer in unit]))
         place = "bottom" if number in model.bottom else "top" if number in model.top else ""  # type: ignore[operator]
-        found.append(Block(number, place, tuple(alike)))
+        found.append(Block(number, place, tuple((units[-1], len(units)) for units in alike)))
     return found
 
 
 def _layers(model: nn.Module) -> list[Layer]:
-    ran: list[Layer] = []
-
-    def note(name: str) -> Any:
-        return lambda module, inputs, output: ran.append(Layer(name, _text(module), tuple(output.shape[1:])))
-
-    gates = tuple(f"{name}." for name, module in model.named_modules() if isinstance(module, SqueezeExcite))
-    drawn = [(name, module) for name, module in model.named_modules() if _text(module) and not name.startswith(gates or "\0")]
-    hooks = [module.register_forward_hook(note(name)) for name, module in drawn]
-    parameter = next(model.parameters())
-    try:
-        with evaluating(model), torch.no_grad():
-            model(torch.zeros(1, *cast("tuple[int, ...]", image_shape(model)), device=parameter.device, dtype=parameter.dtype))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    for placement, sites in cast("dict[str, dict[int, tuple[str, ...]]]", model.mask_sites).items():
-        for site in (site for each in sites.values() for site in each):
+    graph = _Tracer().trace(model)
+    with evaluating(model), torch.no_grad():
+        weight = next(model.parameters())
+        ShapeProp(fx.GraphModule(model, graph)).propagate(weight.new_zeros(1, *model.architecture.image_shape))  # type: ignore[union-attr, misc]
+    drawn = [node for node in graph.nodes if node.op == "call_module" and _text(model.get_submodule(node.target))]
+    names = [node.target for node in drawn]
+    sites: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
+    for placement, by_block in cast("dict[str, dict[int, tuple[str, ...]]]", model.mask_sites).items():
+        for site in (site for each in by_block.values() for site in each):
             # What masks the output of a module masks that of the last layer in it.
-            last = max(place for place, layer in enumerate(ran) if f"{layer.module}.".startswith(f"{site}."))
-            ran[last] = replace(ran[last], sites=(*ran[last].sites, (placement, site)))
-    return ran
+            sites[[name for name in names if f"{name}.".startswith(f"{site}.")][-1]].append((placement, site))
+    shapes = [tuple(node.meta["tensor_meta"].shape[1:]) for node in drawn]
+    return [
+        Layer(name, _text(model.get_submodule(name)), shape, tuple(sites[name])) for name, shape in zip(names, shapes, strict=True)
+    ]
 
 
 def _text(module: nn.Module) -> str:
     """What is written on a layer; empty if it is not drawn."""
     match module:
-        case Normalize():
-            return ""
         case nn.Conv2d():
             stride = f", /{module.stride[0]}" if module.stride[0] > 1 else ""
             return f"{module.kernel_size[0]}×{module.kernel_size[1]} conv, {module.out_channels}{stride}"
@@ -126,106 +111,76 @@ def _block(module: str) -> int | None:
     return int(found[1]) if found else 0 if module.startswith("stem") else None
 
 
-def _units(layers: list[Layer]) -> Iterator[tuple[Layer, ...]]:
+def _units(layers: list[Layer]) -> list[tuple[Layer, ...]]:
     """Residual and dense units whole; elsewhere a unit begins with each convolution, pool and linear layer."""
-
-    def key(layer: Layer) -> str:
-        found = _UNIT.match(layer.module)
-        return found[0] if found else ""
-
-    for name, inside in groupby(layers, key=key):
-        unit: list[Layer] = []
-        for layer in inside:
-            if not name and unit and ("conv" in layer.text or "pool" in layer.text or "linear" in layer.text):
-                yield tuple(unit)
-                unit = []
-            unit.append(layer)
-        yield tuple(unit)
+    units: dict[str, list[Layer]] = {}
+    name = ""
+    for layer in layers:
+        if found := _UNIT.match(layer.module):
+            name = found[0]
+        elif not name or _UNIT.match(name) or re.search("conv|pool|linear", layer.text):
+            name = layer.module
+        units.setdefault(name, []).append(layer)
+    return [tuple(unit) for unit in units.values()]
 
 
 def picture_of(drawn: list[Block], input_shape: tuple[int, ...]) -> "Figure":
     """The diagram of :func:`blocks`, for images ``(C, H, W)``. Neighbouring units that look alike are drawn once, with their number."""
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
-    lines = [[_flow(layers) for layers, _ in block.units] for block in drawn]
-    heights = [LINE * sum(map(len, units)) + 0.12 for units in lines]
-    height = 0.85 + sum(heights) + 0.1 * len(heights)
-    figure = Figure(figsize=(WIDTH, height))
+    figure = Figure()
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.set_xlim(0, WIDTH)
-    axes.set_ylim(height, 0)
-    _legend(axes, {placement for block in drawn for layers, _ in block.units for layer in layers for placement, _ in layer.sites})
-    _words(axes, LEFT + 0.05, 0.6, "image")
-    _words(axes, RIGHT + 0.12, 0.6, _size(input_shape))
+    placements = {placement for block in drawn for unit, _ in block.units for layer in unit for placement, _ in layer.sites}
+    for place, placement in enumerate(placement for placement in SITES if placement in placements):
+        for offset, full in ((0.04, True), (0.4, False)):
+            _write(axes, _LEFT + 2.5 * place + offset, 0.14, " " * 8, bbox=_box(placement, full=full))
+        _write(axes, _LEFT + 2.5 * place + 0.78, 0.14, SITES[placement][1])
+    _write(axes, _LEFT, 0.37, _NOTE)
+    _write(axes, _LEFT + 0.05, 0.6, "image")
+    _write(axes, _RIGHT + 0.12, 0.6, " × ".join(map(str, input_shape)))
     y = 0.75
-    for block, units, tall in zip(drawn, lines, heights, strict=True):
-        _draw(axes, block, units, y, tall)
-        y += tall + 0.1
+    for block in drawn:
+        bottom = _draw_units(axes, block, y + 0.06) + 0.06
+        axes.add_patch(Rectangle((_LEFT, y), _RIGHT - _LEFT, bottom - y, facecolor=GRAY, alpha=0.1, linewidth=0))
+        if block.number is not None:
+            middle = (y + bottom) / 2
+            _write(axes, _LEFT - 0.12, middle - (0.08 if block.place else 0), f"block {block.number}", ha="right", weight="bold")
+            _write(axes, _LEFT - 0.12, middle + 0.09, block.place, ha="right")
+        y = bottom + 0.1
+    figure.set_size_inches(_WIDTH, y)
+    axes.set(xlim=(0, _WIDTH), ylim=(y, 0))
     return figure
 
 
-def _flow(layers: tuple[Layer, ...]) -> list[list[tuple[float, float, Layer]]]:
-    """Lines of boxes: where each begins, how wide it is, its layer; as words flow on a page."""
-    lines: list[list[tuple[float, float, Layer]]] = [[]]
-    x = LEFT + 0.15
-    for layer in layers:
-        width = 0.12 + 0.062 * len(layer.text)
-        if lines[-1] and x + width > RIGHT - 0.45:
-            lines.append([])
-            x = LEFT + 0.35
-        lines[-1].append((x, width, layer))
-        x += width + GAP
-    return lines
-
-
-def _draw(axes: "Axes", block: Block, units: list[list[list[tuple[float, float, Layer]]]], y: float, tall: float) -> None:
-    from matplotlib.patches import Rectangle
-
-    axes.add_patch(Rectangle((LEFT, y), RIGHT - LEFT, tall, facecolor=GRAY, alpha=0.1, linewidth=0))
-    if block.number is not None:
-        _words(axes, LEFT - 0.12, y + tall / 2 - (0.08 if block.place else 0), f"block {block.number}", ha="right", weight="bold")
-        _words(axes, LEFT - 0.12, y + tall / 2 + 0.09, block.place, ha="right")
-    y += 0.06
-    for lines, (layers, count) in zip(units, block.units, strict=True):
-        for line in lines:
-            for x, width, layer in line:
-                look = _look(SITES[layer.sites[0][0]][0], full=block.place == "bottom") if layer.sites else {}
-                _box(axes, x, y + LINE / 2, width, layer.text, **look, linestyle="--" if layer.shortcut else "-")
-            y += LINE
-        _words(axes, RIGHT + 0.12, y - LINE / 2, _size(layers[-1].shape))
+def _draw_units(axes: "Axes", block: Block, y: float) -> float:
+    """Draw the units of a block from ``y`` downwards, boxes as words flow on a page; returns where they end."""
+    for layers, count in block.units:
+        top, x = y, _LEFT + 0.2
+        for layer in layers:
+            width = 0.08 + 0.056 * len(layer.text)
+            if x + width > _RIGHT - 0.6:
+                x, y = _LEFT + 0.4, y + _LINE
+            look = _box(layer.sites[0][0] if layer.sites else "", full=block.place == "bottom")
+            look["linestyle"] = "--" if "shortcut" in layer.module else "-"
+            _write(axes, x + width / 2, y + _LINE / 2, layer.text, ha="center", bbox=look)
+            x += width + 0.08
+        y += _LINE
+        _write(axes, _RIGHT + 0.12, y - _LINE / 2, " × ".join(map(str, layers[-1].shape)))
         if count > 1:
-            _words(axes, RIGHT - 0.1, y - LINE * len(lines) / 2, f"× {count}", ha="right", weight="bold")
+            _write(axes, _RIGHT - 0.1, (top + y) / 2, f"× {count}", ha="right", weight="bold")
+    return y
 
 
-def _legend(axes: "Axes", placements: set[str]) -> None:
-    x = LEFT
-    for placement, (colour, name) in SITES.items():
-        if placement in placements:
-            for offset, full in ((0, True), (0.36, False)):
-                _box(axes, x + offset, 0.14, 0.3, "", **_look(colour, full=full))
-            _words(axes, x + 0.73, 0.14, name)
-            x += 2.5
-    _words(axes, LEFT, 0.35, _NOTE)
+def _write(axes: "Axes", x: float, y: float, text: str, **look: Any) -> None:
+    axes.text(x, y, text, va="center_baseline", fontsize=7, color=GRAY, **look)
 
 
-def _size(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape))
-
-
-def _words(axes: "Axes", x: float, y: float, text: str, *, ha: str = "left", weight: str = "normal") -> None:
-    axes.text(x, y, text, ha=ha, va="center_baseline", fontsize=FONT, fontweight=weight, color=GRAY)
-
-
-def _box(axes: "Axes", x: float, y: float, width: float, text: str, **look: Any) -> None:
-    from matplotlib.patches import FancyBboxPatch
-
-    style: dict[str, Any] = {"edgecolor": GRAY, "facecolor": "none", "linewidth": 0.7} | look
-    axes.add_patch(FancyBboxPatch((x, y - BOX / 2), width, BOX, boxstyle="round,pad=0,rounding_size=0.035", **style))
-    _words(axes, x + width / 2, y, text, ha="center")
-
-
-def _look(colour: str, *, full: bool) -> dict[str, Any]:
-    from matplotlib.colors import to_rgba
-
-    return {"edgecolor": colour, "linewidth": 1.2, "facecolor": to_rgba(colour, 0.35) if full else "none"}
+def _box(placement: str, *, full: bool) -> dict[str, Any]:
+    """The look of a box; coloured if a placement masks what it outputs."""
+    look = {"boxstyle": "round,pad=0.35,rounding_size=0.35", "edgecolor": GRAY, "facecolor": "none", "linewidth": 0.7}
+    if not placement:
+        return look
+    colour = SITES[placement][0]
+    return look | {"edgecolor": colour, "facecolor": (colour, 0.35) if full else "none", "linewidth": 1.2}

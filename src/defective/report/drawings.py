@@ -32,51 +32,41 @@ ARCHITECTURES = {
 # The model of Figure 2, of the text's placement: after the activation, as Eq. 5.
 MASKED = "resnet18/0.5-bottom@text"
 GRIDS = (1, 2, 4, 8)
-FONT = 8.0
 
 
-def drawing(name: str, plan: Plan, reader: ResultReader) -> "Figure | None":
-    """The figure of an exhibit of view ``"drawing"``; None if there is none of that name.
-
-    Args:
-        name: Of the exhibit, such as ``"figure8"``.
-        plan, reader: Where Figure 3 finds an image.
-    """
-    if name in ARCHITECTURES:
-        return architecture(ARCHITECTURES[name])
+def drawing(name: str, plan: Plan, reader: ResultReader) -> "Figure":
+    """The figure of an exhibit of view ``"drawing"``, such as ``"figure8"``; ``plan`` and ``reader`` are where Figure 3 finds an image."""
     if name == "figure2":
         return channels()
-    return patches(_image(plan, reader)) if name == "figure3" else None
-
-
-def architecture(name: str) -> "Figure":
-    """A built-in model, at its full width, on images of 32 x 32 pixels."""
+    if name == "figure3":
+        return patches(_image(plan, reader))
     # Sizes and names are all that is drawn, so no weight is ever made.
     with torch.device("meta"):
-        model = create_model(name)
+        model = create_model(ARCHITECTURES[name])
     return picture_of(blocks(model), (3, 32, 32))
 
 
 def channels(count: int = 3) -> "Figure":
-    """The first channels of a first layer, standard and defective, on a made image: dead neurons are black."""
+    """The first channels of a first layer, standard and defective, on a synthetic image: dead neurons are black."""
     from matplotlib.figure import Figure
 
     image = shapes("test").x[0]
     model = build(MASKED)
     site = defects(model)[0].site
-    mask = mask_layers(model)[site].defect_mask[0]
+    mask = mask_layers(model)[site].defect_mask[0, :count]
     active = site_outputs(model, [site], image.unsqueeze(0).float() / 255)[site][0, :count]
     # Neurons that are off for this image stay apart from dead ones, which are black.
     live = 0.4 + 0.6 * active / active.amax((1, 2), keepdim=True).clamp_min(1e-9)
     figure = Figure(figsize=(6.2, 3.35), layout="constrained")
     grid = figure.subplots(2, count + 1, squeeze=False)
-    for row, (label, shown) in enumerate({"standard": live, "defective": live * mask[:count]}.items()):
-        _show(grid[row, 0], image.permute(1, 2, 0) / 255, "image" if row == 0 else "")
-        grid[row, 0].set_ylabel(label, fontsize=FONT, color=GRAY)
-        for number in range(count):
-            _show(grid[row, number + 1], shown[number], f"channel {number}" if row == 0 else "")
-            dead = int((~mask[number]).sum()) if row else 0
-            grid[row, number + 1].set_xlabel(f"{dead} of {mask[number].numel():,} neurons dead", fontsize=FONT - 1, color=GRAY)
+    for row, (label, dead) in zip(grid, {"standard": torch.zeros_like(mask), "defective": ~mask}.items(), strict=True):
+        titles = ["image", *(f"channel {number}" for number in range(count))] if label == "standard" else [""] * (count + 1)
+        pictures = (image.permute(1, 2, 0) / 255, *(live * ~dead))
+        for axes, pixels, title in zip(row, pictures, titles, strict=True):
+            _show(axes, pixels, title)
+        row[0].set_ylabel(label, fontsize=8, color=GRAY)
+        for axes, each in zip(row[1:], dead, strict=True):
+            axes.set_xlabel(f"{each.sum()} of {each.numel():,} neurons dead", fontsize=7, color=GRAY)
     return figure
 
 
@@ -93,17 +83,16 @@ def patches(image: Tensor) -> "Figure":
 
 
 def _image(plan: Plan, reader: ResultReader) -> Tensor:
-    """A real image that an attack of the plan began with, the largest first, else a made one."""
+    """A real image that an attack of the plan began with, the largest first, else a synthetic one."""
     generated = [job for job in plan.jobs if isinstance(job, GenerateJob) and reader.store.result(job)]
-    kept = (reader.tensors(job, "pictures.safetensors") for job in generated)
-    images = [tensors["x"][0] for tensors, _ in filter(None, kept)]
+    stored = (reader.tensors(job, "pictures.safetensors") for job in generated)
+    images = [tensors["x"][0] for tensors, _ in filter(None, stored)]
     fitting = [image for image in images if len(image) == 3 and not any(side % GRIDS[-1] for side in image.shape[1:])]
     return max(fitting, key=torch.numel, default=shapes("test").x[0])
 
 
 def _show(axes: "Axes", pixels: Tensor, title: str) -> None:
     # Not smoothed: each neuron and each pixel is a square.
-    axes.imshow(pixels.squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="none")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.set_title(title, fontsize=FONT, color=GRAY)
+    axes.imshow(pixels.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="none")
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(title, fontsize=8, color=GRAY)

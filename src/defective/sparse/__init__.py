@@ -1,4 +1,4 @@
-"""Nets computed through their live neurons only."""
+"""Models computed through their live neurons only."""
 
 from defective.sparse.liveness import LayerChoice
 from defective.sparse.sparsify import SparseNet, sparsify

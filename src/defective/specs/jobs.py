@@ -26,7 +26,8 @@ class _Job(Spec):
 class TrainJob(_Job):
     """Train one net. Value: ``test_accuracy``.
 
-    ``data`` is the name of a data set as results show it, such as ``cifar10-jpeg``.
+    ``data`` is the name of a data set as results show it, such as ``cifar10-jpeg``. A job whose recipe stops after one of its
+    ``light_epochs`` is done by the whole run, which leaves its checkpoint as it passes that epoch; ensembles leave none.
     """
 
     kind: Literal["train"] = "train"
@@ -35,6 +36,19 @@ class TrainJob(_Job):
     recipe: Recipe
     seed: Seed
     mask_seed: Seed
+
+    @property
+    def light_epochs(self) -> tuple[int, ...]:
+        """Epochs after which the run leaves a light checkpoint."""
+        return self.recipe.light_epochs if self.net.members == 1 else ()
+
+    @property
+    def whole(self) -> "TrainJob | None":
+        """The run that leaves this checkpoint; None for a job that is trained itself."""
+        if not self.recipe.stop_after:
+            return None
+        whole = self.model_copy(update={"recipe": self.recipe.changed(stop_after=0)})
+        return whole if self.recipe.stop_after in whole.light_epochs else None
 
 
 class GenerateJob(_Job):
@@ -128,7 +142,7 @@ def dependencies(job: Job) -> tuple[Job, ...]:
     """
     match job:
         case TrainJob():
-            return ()
+            return () if job.whole is None else (job.whole,)
         case GenerateJob():
             return (*job.sources, *job.among)
         case ScoreJob():

@@ -49,6 +49,20 @@ class Recipe(Spec):
         return self
 
     @property
+    def light_epochs(self) -> tuple[int, ...]:
+        """Epochs after which a run leaves a light checkpoint: at most nine, geometrically spaced from either end of the schedule.
+
+        Accuracy rises fastest in the first epochs and, where the learning rate falls to 0, in the last.
+
+        Example:
+            >>> [Recipe(name="r", epochs=epochs).light_epochs for epochs in (5, 16)]
+            [(1, 2, 3, 4), (1, 2, 3, 5, 8, 11, 13, 14, 15)]
+        """
+        from_start = {round((self.epochs / 2) ** (step / 4)) for step in range(5)} if self.epochs > 1 else set()
+        found = from_start | {self.epochs - epoch for epoch in from_start}
+        return tuple(sorted(epoch for epoch in found if 0 < epoch < self.trained_epochs))
+
+    @property
     def trained_epochs(self) -> int:
         """Epochs that are run: all of the schedule, or as many as ``stop_after`` says.
 
@@ -60,7 +74,9 @@ class Recipe(Spec):
         return self.stop_after or self.epochs
 
     def changed(self, **values: Any) -> "Recipe":
-        """The same recipe with the values that are not None put in, renamed if anything changed; milestones keep their place in it.
+        """The same recipe with the values that are not None put in; milestones keep their place in it.
+
+        It is renamed if anything but ``stop_after`` changed, which leaves all epochs up to there as they are.
 
         Example:
             >>> paper = Recipe(name="paper", epochs=350, schedule="steps", milestones=(150, 250))
@@ -73,4 +89,5 @@ class Recipe(Spec):
         if "epochs" in given and "milestones" not in given:
             scaled = {max(1, round(epoch * given["epochs"] / self.epochs)) for epoch in self.milestones}
             given["milestones"] = tuple(sorted(scaled))
-        return Recipe.make(**{**self.model_dump(), **given, "name": f"{self.name.removesuffix('*')}*"})
+        name = self.name if given.keys() == {"stop_after"} else f"{self.name.removesuffix('*')}*"
+        return Recipe.make(**{**self.model_dump(), **given, "name": name})

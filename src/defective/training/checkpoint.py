@@ -26,7 +26,7 @@ from defective.verify import verify
 from defective.wrapper import site_modules
 
 
-def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = None) -> None:
+def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = None, half: bool = False) -> None:
     """Write a model to one safetensors file: weights, masks, dropout, architecture, spec.
 
     Built-in models and ensembles of them come back by :func:`load` alone. Any other model can be saved too; loading it needs a plain
@@ -37,6 +37,7 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         model: The model, plain or defective.
         path: File to write; it appears whole or not at all.
         notes: More to keep beside it, as plain JSON values (data set, recipe, accuracy).
+        half: Round float32 parameters to float16, for half the file; loading gives them back as float32.
 
     Raises:
         InputError: If spec and masks of the model disagree (:func:`defective.verify`).
@@ -62,8 +63,12 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         defects={site: layer.draw for site, layer in mask_layers(model).items()},
         drops=tuple(astuple(drop) for drop in drops(model)),
         notes=notes or {},
+        half=half,
     )
     state = {name: _whole_tensor(name, tensor) for name, tensor in model.state_dict().items()}
+    if half:
+        parameters = [name for name, each in model.state_dict(keep_vars=True).items() if isinstance(each, nn.Parameter)]
+        state |= {name: _rounded(state[name]) for name in parameters}
     if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
         write_tensors(Path(path), state, about.model_dump(mode="json"))
 
@@ -75,6 +80,12 @@ def _whole_tensor(name: str, value: Any) -> Tensor:
             f"{name!r} of the state dict is {kind}, and safetensors holds plain tensors alone: save the model before that"
         )
     return value.full_tensor() if hasattr(value, "full_tensor") else value
+
+
+def _rounded(parameter: Tensor) -> Tensor:
+    """In float16, unless it is of another precision or too large for that."""
+    rounded = parameter.half()
+    return rounded if parameter.dtype == torch.float32 and bool(rounded.isfinite().all()) else parameter
 
 
 def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
@@ -108,6 +119,8 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
 
 
 def _rebuilt(tensors: dict[str, Tensor], about: CheckpointMetadata, model: nn.Module | None) -> nn.Module:
+    if about.half:
+        tensors = {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}
     if model is None:
         if about.architecture is None:
             raise InputError("it holds a model that is not built in: pass a plain one to load into, load(path, model=net)")

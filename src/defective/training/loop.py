@@ -1,6 +1,6 @@
 """The training loop: plain SGD, epoch after epoch, everything on the device."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,6 +37,7 @@ def fit(
     precision: str = "auto",
     state_file: Path | None = None,
     state_key: str = "",
+    after_epoch: Callable[[int], object] = lambda epochs: None,
 ) -> list[Row]:
     """Train ``model`` in place.
 
@@ -54,6 +55,8 @@ def fit(
         state_file: Where to store the state after each epoch (on a GPU at most each 10 seconds); if it exists, training resumes from
             it. A deadline (:func:`defective.progress.until`) stops the training between two epochs; without a file none does.
         state_key: Identity of the run, checked when going on.
+        after_epoch: Called with the number of epochs done, after each but the last, while ``model`` is what a run that ends there
+            leaves. Epochs that are not stored yet when a run is interrupted are called again.
 
     Returns:
         One row per epoch: loss, accuracies, learning rate, seconds, images per second.
@@ -97,8 +100,13 @@ def fit(
             _broadcast_buffers(model)
             if test is not None:
                 row["test_accuracy"] = _scored(model, test, row, run)
+            if recipe.selection == "best-on-test":
+                state.keep_best(row["test_accuracy"])
             last = epoch == recipe.trained_epochs - 1
-            state.end_epoch(row, keep_best=recipe.selection == "best-on-test", write=last)
+            if not last:
+                with state.outcome():
+                    after_epoch(epoch + 1)
+            state.end_epoch(row, write=last)
     state.finish()
     model.eval()
     return state.history

@@ -29,6 +29,7 @@ class CheckpointMetadata(BaseModel):
         defects: How the mask at each site was drawn; None where that is unknown. The masks themselves are tensors of the file.
         drops: Site, keep probability and kind of each dropout.
         notes: What the writer added.
+        half: Whether parameters of float32 were rounded to float16.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -41,6 +42,7 @@ class CheckpointMetadata(BaseModel):
     defects: dict[str, MaskDraw | None]
     drops: tuple[tuple[str, _Share, Kind], ...]
     notes: dict[str, Any]
+    half: bool = False
 
     @model_validator(mode="after")
     def _each_dropout_once(self) -> Self:

@@ -2,7 +2,8 @@
 
 import copy
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -88,10 +89,26 @@ class TrainingState:
         if {name: tensor.shape for name, tensor in best.items()} != {n: t.shape for n, t in self.model.state_dict().items()}:
             raise InputError("the best weights are those of another model")
 
-    def end_epoch(self, row: dict[str, Any], *, keep_best: bool, write: bool = True) -> None:
+    def keep_best(self, test_accuracy: float) -> None:
+        """Keep the present weights if no epoch before was as accurate."""
+        if test_accuracy > max((past["test_accuracy"] for past in self.history), default=-1.0):
+            self.best = _copy(self.model)
+
+    @contextmanager
+    def outcome(self) -> Iterator[None]:
+        """Let the model be, inside the block, what a run that ends now leaves."""
+        if not self.best:
+            yield
+            return
+        present = _copy(self.model)
+        self.model.load_state_dict(self.best)
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(present)
+
+    def end_epoch(self, row: dict[str, Any], *, write: bool = True) -> None:
         """Record an epoch and write the state, if ``write`` says so or the last writing is long enough ago."""
-        if keep_best and row["test_accuracy"] > max((past["test_accuracy"] for past in self.history), default=-1.0):
-            self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
         self.history.append(row)
         if write or monotonic() - self._written >= self.every:
             self.write()
@@ -120,6 +137,10 @@ class TrainingState:
         """Put the best weights in, if they were kept."""
         if self.best:
             self.model.load_state_dict(self.best)
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
 
 
 def set_aside(files: list[Path], reason: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def train(
     mask_seed: int | None = None,
     device: str | None = None,
     precision: str = "auto",
+    light_epochs: Sequence[int] = (),
 ) -> Result:
     """Build and train a net; write ``model.safetensors`` and ``result.json`` into ``out``.
 
@@ -52,6 +54,8 @@ def train(
         out: Folder of the run.
         seed, mask_seed: Seeds of weights and order, and of the masks if they should differ.
         device, precision: As in :func:`defective.training.loop.fit`.
+        light_epochs: Epochs after which a checkpoint is left in :func:`light_checkpoint`, its weights rounded to half precision: what
+            the recipe gives with that ``stop_after``. Not of ensembles.
 
     Returns:
         The content of ``result.json``: spec, seed, recipe, data, test accuracy, history, cost and machine.
@@ -78,7 +82,7 @@ def train(
     history: list[Any] = []
     if isinstance(net, Ensemble):
         for i in range(spec.members):
-            seeds = {"seed": member_seed(seed, i), "mask_seed": member_seed(mask_seed, i)}
+            seeds: dict[str, Any] = {"seed": member_seed(seed, i), "mask_seed": member_seed(mask_seed, i)}
             place_of_member = out / f"member-{i}"
             member = train(spec.member(), data, test, recipe, place_of_member, **seeds, device=device, precision=precision)
             net.members[i] = load(place_of_member).to(place)
@@ -86,8 +90,22 @@ def train(
     else:
         _join_processes(place)
         state = {"state_file": out / "state.safetensors", "state_key": json.dumps(identity, sort_keys=True)}
-        history = fit(net, data, recipe, seed=seed, test=test, device=str(place), precision=precision, **state)  # type: ignore[arg-type]
+
+        def keep(epochs: int) -> None:
+            if epochs in light_epochs:
+                save(net, light_checkpoint(out, epochs), notes={**_notes(identity), "epochs": epochs}, half=True)
+
+        history = fit(net, data, recipe, seed=seed, test=test, device=str(place), precision=precision, after_epoch=keep, **state)  # type: ignore[arg-type]
     return _conclude(net, test, out, identity, history, describe_machine(place, precision))
+
+
+def light_checkpoint(out: Path, epochs: int) -> Path:
+    """Where a run leaves the checkpoint of an epoch."""
+    return out / "epochs" / f"{epochs}.safetensors"
+
+
+def _notes(of: Result) -> Result:
+    return {key: of[key] for key in ("data", "classes", "recipe")}
 
 
 def _identity(spec: NetSpec, data: Data, recipe: Recipe, seed: int, mask_seed: int) -> dict[str, Any]:
@@ -177,8 +195,7 @@ def _conclude(
         "history": history,
     }
     if rank_and_world_size()[0] == 0:
-        notes = {key: result[key] for key in ("data", "classes", "recipe", "test_accuracy")}
-        save(net, out / "model.safetensors", notes=notes)
+        save(net, out / "model.safetensors", notes={**_notes(result), "test_accuracy": result["test_accuracy"]})
         write_whole(out / "result.json", lambda temporary: temporary.write_text(json.dumps(result, indent=1), encoding="utf-8"))
         (out / "state.safetensors").unlink(missing_ok=True)
     if torch.distributed.is_initialized():
