@@ -8,7 +8,7 @@ from defective.data import load_data
 from defective.data.archive import stem
 from defective.errors import InputError
 from defective.experiments.plan import KINDS, SIZES, Plan
-from defective.paper import EXHIBITS, Exhibit
+from defective.paper import Exhibit
 
 
 def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool = False) -> dict[str, str]:

@@ -111,13 +111,14 @@ def printed_verdict(claim: Claim, printed: Callable[[Place], float | None]) -> t
     sums = [_printed_sum(part, printed) for part in claim.parts]
     if not sums or None in sums or claim.kind == "equal":
         return "not measured", sums
-    borne_out = {
-        "better": lambda found, bound: found > bound,
-        "trend": lambda found, bound: found > bound,
-        "similar": lambda found, _: abs(found) <= claim.margin,
-        "no better": lambda found, _: found <= claim.margin,
-    }[claim.kind]
-    holds = all(borne_out(found, part.bound) for found, part in zip(sums, claim.parts, strict=True))
+    found = [(each, part.bound) for each, part in zip(sums, claim.parts, strict=True) if each is not None]
+    match claim.kind:
+        case "similar":
+            holds = all(abs(each) <= claim.margin for each, _ in found)
+        case "no better":
+            holds = all(each <= claim.margin for each, _ in found)
+        case _:
+            holds = all(each > bound for each, bound in found)
     return ("holds" if holds else "fails"), sums
 
 

@@ -14,6 +14,8 @@ BOTTOMS = tuple(f"resnet18/{p}-bottom" for p in KEEP_PROBS)
 TRANSFER = {name: printed(name).columns[:-1] for name in ("table2", "table3", "table5", "table6")}
 VARIANTS = {name: printed(name).columns[:-1] for name in ("table4", *(f"table{number}" for number in range(11, 16)))}
 _ACCURACY = {name: printed(name).columns[-1] for name in (*TRANSFER, *VARIANTS)}
+# What each table of transfer attacks is about.
+TRANSFERS = {"table3": "single models", "table5": "ensembles", "table6": "MNIST"}
 _DEFECTIVE = [(f"{arch}/{p}-bottom", arch) for arch in ARCHITECTURES for p in ("0.5", "0.3")]
 
 
@@ -30,7 +32,9 @@ def variants(*rows: tuple[str, str], accuracy: bool = False) -> tuple[Block, ...
 
 def _trends(accuracy: bool) -> tuple[Block, ...]:
     """The defence rate rises as fewer bottom neurons are kept; the accuracy falls."""
-    found: list[Block] = []
+    found: list[Block] = list(
+        rising("figure4", ("Test Accuracy",), BOTTOMS[::-1]) if accuracy else rising("figure4", ("PGD16",), BOTTOMS)
+    )
     for name, columns in VARIANTS.items():
         present = {row.name for row in printed(name).rows}
         rows = [row for row in ("resnet18", *BOTTOMS) if row in present]
@@ -48,7 +52,7 @@ def _targets() -> dict[str, list[Place]]:
 
 
 _WRN, _ADVERSARIAL = "wrn32_4", ("wrn32_4 adversarial", "wrn32_4/therm16 adversarial", "wrn32_4/therm32 adversarial")
-_DROPOUT = ("wrn32_4/0.9-spatial", "wrn32_4/0.9-dropblock")
+_DROPOUT = {"wrn32_4/0.9-spatial": "SpatialDropout", "wrn32_4/0.9-dropblock": "DropBlock"}
 _WRN_DEFECTIVE = "wrn32_4/0.1-bottom"
 
 MAIN = (
@@ -92,7 +96,7 @@ MAIN = (
         "SpatialDropout and DropBlock do not improve the robustness of the standard model.",
         "Section 4.1",
         "no better",
-        tuple(Part(pairs("table2", TRANSFER["table2"], [(other, _WRN)]), other) for other in _DROPOUT),
+        tuple(Part(pairs("table2", TRANSFER["table2"], [(other, _WRN)]), about) for other, about in _DROPOUT.items()),
         margin=5.0,
         note="The margin of 5 points is ours.",
     ),
@@ -102,7 +106,7 @@ MAIN = (
         "ensembles, and on MNIST.",
         "Section 4.1, Appendix A.2, Appendix A.3",
         "better",
-        tuple(Part(pairs(name, TRANSFER[name], _DEFECTIVE), name) for name in ("table3", "table5", "table6")),
+        tuple(Part(pairs(name, TRANSFER[name], _DEFECTIVE), about) for name, about in TRANSFERS.items()),
     ),
     Claim(
         "accuracy",
@@ -154,7 +158,6 @@ MAIN = (
         "Section 4.2, Appendix A.1",
         "trend",
         (Part(_trends(accuracy=False), "rate"), Part(_trends(accuracy=True), "accuracy")),
-        note="Figure 4 draws the numbers of Table 11.",
     ),
     Claim(
         "channels",

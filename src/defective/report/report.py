@@ -13,11 +13,11 @@ from defective.errors import InputError
 from defective.experiments.plan import read_plan
 from defective.experiments.store import Store
 from defective.files import check_folder, left_behind, write_whole
-from defective.paper import EXHIBITS
+from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS
 from defective.progress import progress_bar
-from defective.report import drawings, galleries, plots
+from defective.report import claims, drawings, galleries, plots
 from defective.report.cells import page_numbers
-from defective.report.claims import SpelledClaim, claims, summary, verdict_counts
+from defective.report.claims import claim_groups
 from defective.report.commands import commands, next_steps
 from defective.report.deviations import deviations, seed_notes
 from defective.report.exhibit_table import exhibit_table
@@ -45,7 +45,7 @@ class PageSection:
     Attributes:
         section: The exhibit and what was measured.
         several: Whether the page shows the exhibit more than once.
-        claims: Its claims in words.
+        claims: Names of the claims that its numbers bear on.
         picture: The figure as SVG text; empty if there is none.
         inches: Width of the figure.
         examples: Adversarial examples under their captions.
@@ -54,7 +54,7 @@ class PageSection:
 
     section: Section
     several: bool
-    claims: list[SpelledClaim]
+    claims: list[str]
     picture: str
     inches: float
     examples: list[tuple[str, list[galleries.Example]]]
@@ -94,7 +94,8 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
             files += written
             advance(note=section.name)
     page = out / "index.html"
-    all_claims = [claim for section in found for claim in section.result.claims]
+    groups = claim_groups(found, store)
+    of_paper = [claim for group in groups if not group.ours for claim in group.claims]
     write_page(
         page,
         template="report.html.j2",
@@ -104,8 +105,9 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
             "the Python package defective measures, and each claim of the paper tested on the measured numbers."
         ),
         sections=shown,
-        claims=all_claims,
-        verdicts=summary(all_claims),
+        claims=of_paper,
+        groups=groups,
+        verdicts=claims.summary(of_paper),
         masks=_masks(found, reader),
         how=how_measured(planned, store),
         general=[*_GENERAL, *seed_notes(found)],
@@ -120,9 +122,8 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         setting=setting,
         sample=sample,
         warnings=warnings,
-        verdict_counts=verdict_counts,
         html_table=_html_table,
-        summary=summary,
+        words=claims,
         largest_discrepancy=largest_discrepancy,
     )
     _remove_others(out, files)
@@ -163,7 +164,7 @@ def _page_section(section: Section, reader: ResultReader, out: Path, *, several:
     made = PageSection(
         section=section,
         several=several,
-        claims=claims(section, reader),
+        claims=[claim.name for claim in (*CLAIMS, *OBSERVATIONS) if result.exhibit in claim.exhibits],
         picture=inline(svg(figure), section.name) if figure is not None else "",
         inches=figure.get_figwidth() if figure is not None else 0,
         examples=[(caption, list(group)) for caption, group in groupby(examples, lambda example: example.caption)],

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
+import numpy as np
+
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place, Verdict
 from defective.paper.claims import Block, Part, printed_verdict
 from defective.results.documents import CellResult, ClaimResult, ContrastResult, Count, ExhibitResult
@@ -39,10 +41,10 @@ def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CL
         known.setdefault(each.document.exhibit, []).append(each)
     found = [_Evaluation(claim, known) for claim in claims]
     for ours in (False, True):
-        family = [each for each in found if each.claim.ours == ours and each.p is not None]
-        for each, adjusted in zip(family, holm([each.p or 0.0 for each in family]), strict=True):
-            each.adjusted_p = adjusted
-    return [each.result() for each in found]
+        family = [one for one in found if one.claim.ours == ours and one.p is not None]
+        for one, adjusted in zip(family, holm([one.p or 0.0 for one in family]), strict=True):
+            one.adjusted_p = adjusted
+    return [one.result() for one in found]
 
 
 class _Evaluation:
@@ -85,7 +87,9 @@ class _Evaluation:
             p=self.p,
             adjusted_p=self.adjusted_p,
             published=printed,
-            contrasts=tuple(part.result(of_paper) for part, of_paper in zip(self._parts, sums, strict=True)),
+            contrasts=tuple(
+                part.result(of_paper) for part, of_paper in zip(self._parts, sums, strict=True) if claim.kind != "equal"
+            ),
         )
 
     def _verdict(self) -> tuple[Verdict, str]:
@@ -108,7 +112,9 @@ class _Evaluation:
             return f"no better than chance: {_some(at_chance)}"
         if unequal := list(dict.fromkeys(words for block in blocks for words in _training_mismatch(block))):
             return f"trained for fewer epochs than what it is compared with: {_some(unequal)}"
-        return "one seed cannot decide between trained models" if any(part.contrast.seeds == 1 for part in self._parts) else ""
+        if any(part.contrast.seeds == 1 and not all(map(_of_one_training, part.blocks)) for part in self._parts):
+            return "one seed cannot decide between trained models"
+        return ""
 
     def _equal(self) -> tuple[Verdict, str]:
         found = [_parameters(block) for part in self._parts for block in part.blocks]
@@ -145,7 +151,7 @@ class _MeasuredPart:
             return contrast(known, seed_variance(known))
         if known and len(known) == len(terms):
             # Scores are compared on the images that all models have.
-            common = math.prod(term.eligible for term in known)
+            common = np.logical_and.reduce([term.eligible for term in known])
             known = [Term(term.weight, term.model, term.seed, term.values, common, term.images) for term in known]
             return contrast(known, seed_variance(known))
         # A median alone does not tell how uncertain its logarithm is.
@@ -153,13 +159,19 @@ class _MeasuredPart:
         return Contrast(logs, math.inf, 1.0, len(seeds))
 
     def result(self, of_paper: float | None) -> ContrastResult:
-        about = {"about": self.part.about, "bound": self.part.bound, "comparisons": len(self.part.blocks), "published": of_paper}
-        if not self.blocks:
-            return ContrastResult(**about, measured=0)
-        low, high = self.contrast.interval
-        estimate = None if math.isnan(self.contrast.estimate) else self.contrast.estimate
+        part = self.part
+        found = self.contrast if self.blocks else Contrast(math.nan, math.inf, 1.0, 0)
         return ContrastResult(
-            **about, unit=self.unit, measured=len(self.blocks), estimate=estimate, low=low, high=high, seeds=self.contrast.seeds
+            about=part.about,
+            bound=part.bound,
+            comparisons=len(part.blocks),
+            measured=len(self.blocks),
+            unit=EXHIBITS[part.blocks[0][0][0].exhibit].unit,
+            estimate=None if math.isnan(found.estimate) else found.estimate,
+            low=found.interval[0],
+            high=found.interval[1],
+            seeds=found.seeds,
+            published=of_paper,
         )
 
 
@@ -184,9 +196,8 @@ def _measured(block: Block, known: dict[str, list[Evidence]]) -> list[tuple[_Ent
         of = dict(zip(names, chosen, strict=True))
         cells = [of[place.exhibit].document.find(place.row, place.column) for place, _ in block]
         entries = [_Entry(of[place.exhibit], cell, w) for (place, w), cell in zip(block, cells, strict=True) if cell is not None]
-        if len(entries) == len(block) and all(entry.cell.measured is not None for entry in entries):
-            if set.intersection(*(_seeds(entry.cell) for entry in entries)):
-                found.append(tuple(entries))
+        if len(entries) == len(block) and set.intersection(*(_seeds(entry.cell) for entry in entries)):
+            found.append(tuple(entries))
     return found
 
 
@@ -216,6 +227,12 @@ def _counts(cell: CellResult) -> tuple[Count, ...]:
 
 def _mean(cell: CellResult) -> float:
     return math.nan if cell.measured is None else cell.measured.mean
+
+
+def _of_one_training(block: tuple[_Entry, ...]) -> bool:
+    """Whether a block compares numbers of one trained model alone, attacked from one source: one row of one table."""
+    rows = {(id(entry.evidence), entry.cell.row) for entry in block}
+    return len(rows) == 1 and abs(math.fsum(entry.weight for entry in block)) < 1e-9
 
 
 def _training_mismatch(block: tuple[_Entry, ...]) -> list[str]:

@@ -114,7 +114,7 @@ class ContrastResult(_Document):
         measured: How many different ones of them are measured.
         unit: As in :class:`ExhibitResult`.
         estimate, low, high: The sum with its 95 % interval.
-        seeds: Trainings of the model that has the fewest; 0 if models are compared with themselves alone.
+        seeds: How often the model was trained that was trained least; 0 if nothing is measured.
         published: The same sum of the printed numbers.
     """
 

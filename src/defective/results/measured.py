@@ -10,7 +10,17 @@ from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS, Cell, Exhibit, exhibits
 from defective.results.at_chance import AtChanceFilter
 from defective.results.claims import Evidence, evaluate_claims
-from defective.results.documents import CellResult, ClaimResult, Count, Difference, ExhibitResult, JobRecord, Measured, RowLabel
+from defective.results.documents import (
+    CellResult,
+    ClaimResult,
+    ClaimsResult,
+    Count,
+    Difference,
+    ExhibitResult,
+    JobRecord,
+    Measured,
+    RowLabel,
+)
 from defective.results.per_image import PerImage, PerImageReader
 from defective.specs import DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 from defective.statistics import Rate, Term, contrast, seed_variance
@@ -54,7 +64,9 @@ def evidence(found: ExhibitResult, plan: Plan, reader: PerImageReader) -> Eviden
     return Evidence(found, partial(_per_image, plan.of(EXHIBITS[found.exhibit]), reader))
 
 
-def _per_image(cells: dict[tuple[str, str], list[Cell]], reader: PerImageReader, row: str, column: str, seed: int) -> PerImage | None:
+def _per_image(
+    cells: dict[tuple[str, str], list[Cell]], reader: PerImageReader, row: str, column: str, seed: int
+) -> PerImage | None:
     of_seeds = cells.get((row, column), [])
     return reader.of(of_seeds[seed]) if seed < len(of_seeds) else None
 
@@ -62,15 +74,25 @@ def _per_image(cells: dict[tuple[str, str], list[Cell]], reader: PerImageReader,
 def claims(plan: Plan, store: Store) -> list[ClaimResult]:
     """The claims that bear on the exhibits of a plan, on all that the store holds at its scale on its data sets."""
     reader = PerImageReader(store)
-    known = [exhibit for exhibit in EXHIBITS.values() if exhibit.cells is not None and exhibit.data in ("", *plan.data)]
-    found = evaluate_claims([evidence(document(exhibit, plan, store), plan, reader) for exhibit in known if exhibit.rows])
-    return [claim for claim in found if set(claim.exhibits) & set(plan.exhibits) or "all" in plan.exhibits]
+    known = [exhibit for exhibit in EXHIBITS.values() if exhibit.data in plan.data]
+    found = evaluate_claims([evidence(document(exhibit, plan, store), plan, reader) for exhibit in known])
+    asked = {exhibit.name for exhibit in exhibits(list(plan.exhibits))}
+    return [claim for claim in found if asked.intersection(claim.exhibits)]
 
 
-def best_documents(store: Store) -> list[ExhibitResult]:
-    """A document for each exhibit, scale and data set of which anything is there."""
-    found = (document(EXHIBITS[name], plan, store) for (name, _, _), plan in best_plans(map(read_plan, store.plans())).items())
-    return [made for made in found if made.jobs]
+def best_documents(store: Store) -> list[tuple[ExhibitResult, Plan]]:
+    """A document, and its plan, for each exhibit, scale and data set of which anything is there."""
+    found = (
+        (document(EXHIBITS[name], plan, store), plan) for (name, _, _), plan in best_plans(map(read_plan, store.plans())).items()
+    )
+    return [(made, plan) for made, plan in found if made.jobs]
+
+
+def best_claims(found: list[tuple[ExhibitResult, Plan]], store: Store) -> dict[str, ClaimsResult]:
+    """Scale to the claims that the documents of that scale bear on."""
+    reader, scales = PerImageReader(store), dict.fromkeys(plan.scale for _, plan in found)
+    each = {scale: evaluate_claims(evidence(made, plan, reader) for made, plan in found if plan.scale == scale) for scale in scales}
+    return {scale: ClaimsResult(scale=scale, claims=tuple(claims)) for scale, claims in each.items()}
 
 
 def best_plans(plans: Iterable[Plan]) -> dict[tuple[str, str, str], Plan]:
@@ -103,13 +125,15 @@ def _cell(place: tuple[str, str], published: float | None, unit: str, cells: lis
     store = at_chance.store
     finished = [cell for cell in cells if store.result(cell.job) is not None]
     found = _measured(cells, store, unit)
-    apart = found is not None and published is not None
+    apart = None
+    if found is not None and published is not None:
+        apart = Difference(mean=found.mean - published, low=found.low - published, high=found.high - published)
     return CellResult(
         row=place[0],
         column=place[1],
         published=published,
         measured=found,
-        difference=Difference(mean=found.mean - published, low=found.low - published, high=found.high - published) if apart else None,
+        difference=apart,
         jobs=tuple(name_of(cell.job) for cell in finished),
         at_chance=tuple(dict.fromkeys(each.model for cell in finished for each in at_chance.of(cell.job))),
         epochs=next((_epochs(cell) for cell in finished), None),

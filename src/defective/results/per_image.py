@@ -40,8 +40,8 @@ class PerImageReader:
             return None
         [data] = {model.data for model in trained_models(cell.job)}
         size = max(self._test_images(cell.job), int(index.max()) + 1 if len(index) else 0)
-        spread = (torch.zeros(size, dtype=each.dtype).index_put((index,), each).numpy() for each in (values, eligible))
-        return PerImage(*spread, data)
+        values, eligible = (torch.zeros(size, dtype=each.dtype).index_put((index,), each) for each in (values, eligible))
+        return PerImage(values.numpy(), eligible.numpy(), data)
 
     def _test_images(self, job: Job) -> int:
         results = (self._store.result(model) for model in trained_models(job))
