@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from defective.errors import InputError
-from defective.experiments.plan import Plan
+from defective.experiments.plan import Plan, read_plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS, OBSERVATIONS
 from defective.report import report

@@ -135,7 +135,7 @@ def test_the_contents_come_first_and_name_every_exhibit(html):
 
 def test_claims_are_folded_by_table_with_their_verdicts_counted(html):
     groups = re.findall(r'<details class="claimed" id="claims-([^"]+)"> <summary>(.*?)</summary>(.*?)</ul> </details>', html)
-    assert [name for name, _, _ in groups] == GROUPS
+    assert [name for name, _, _ in groups] == [*("tiny-table4", "tiny-table7", "tiny-eye", "fast-table7", "fast-eye", "tiny-ours")]
     for _, head, inside in groups:
         counted = sum(int(count) for count in re.findall(r"</span> (\d+) <span", head))
         assert counted == len(re.findall(r'<li class="(?:claim|observation)"', inside))

@@ -32,14 +32,13 @@ def variants(*rows: tuple[str, str], accuracy: bool = False) -> tuple[Block, ...
 
 def _trends(accuracy: bool) -> tuple[Block, ...]:
     """The defence rate rises as fewer bottom neurons are kept; the accuracy falls."""
-    found: list[Block] = list(
-        rising("figure4", ("Test Accuracy",), BOTTOMS[::-1]) if accuracy else rising("figure4", ("PGD16",), BOTTOMS)
-    )
+    found: list[Block] = []
     for name, columns in VARIANTS.items():
         present = {row.name for row in printed(name).rows}
         rows = [row for row in ("resnet18", *BOTTOMS) if row in present]
         found += rising(name, (_ACCURACY[name],), rows[::-1]) if accuracy else rising(name, columns, rows)
-    return tuple(found)
+    drawn = rising("figure4", ("Test Accuracy",), BOTTOMS[::-1]) if accuracy else rising("figure4", ("PGD16",), BOTTOMS)
+    return (*found, *drawn)
 
 
 def _sources() -> dict[str, list[Place]]:

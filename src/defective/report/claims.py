@@ -65,7 +65,7 @@ def claim_groups(sections: Sequence[Section], store: Store) -> list[ClaimGroup]:
             words = {"eye": ("By eye", "what no number decides"), "ours": ("Ours", "observations that the paper does not make")}
             about = words[name] if name in words else (heading(name), EXHIBITS[name].title)
             groups.append(ClaimGroup(f"claims-{scale}-{name}", scale, *about, named[name], ours=name == "ours"))
-    return groups
+    return sorted(groups, key=lambda group: group.ours)
 
 
 def verdict_in_words(claim: ClaimResult) -> str:
