@@ -11,7 +11,7 @@ from benchmarks import peers
 from benchmarks.nets import Attacked, attacked, ours
 from benchmarks.paired import ratios
 from benchmarks.settings import Found, Settings, absent, measured, wrong
-from defective.attacks import BoundaryResult, boundary_details
+from defective.attacks import DecisionBasedResult, boundary_details
 from defective.inference import dtype_of
 
 # Queries of a step of ours at most, in the mean: every second step queries a point on the sphere too.
@@ -111,18 +111,18 @@ def _peer(name: str, here: Attacked, steps: int) -> Turn:
     return Turn(_distances(here, x_adv), counting.queries / len(here.x))
 
 
-def _walk(net: nn.Module, here: Attacked, steps: int, draft: nn.Module | None = None) -> BoundaryResult:
+def _walk(net: nn.Module, here: Attacked, steps: int, draft: nn.Module | None = None) -> DecisionBasedResult:
     generator = torch.Generator().manual_seed(0)
     return boundary_details(net, here.x, here.y, steps=steps, generator=generator, schedule=SCHEDULE, draft=draft)
 
 
-def no_worse(own: list[Turn], their: list[Turn], name: str) -> tuple[bool, str]:
+def no_worse(own: list[Turn], their: list[Turn], name: str, norm: str = "L2") -> tuple[bool, str]:
     """Whether our distance is no larger than a peer's, image by image in the median, after no more queries for each image."""
     lengths = [torch.cat([turn.distances for turn in turns]) for turns in (own, their)]
     quotient = float((lengths[0] / lengths[1]).median())
     queries = [sum(turn.queries for turn in turns) / len(turns) for turns in (own, their)]
     text = (
-        f"median L2 {float(lengths[0].median()):.4f} after {queries[0]:.0f} queries for each image, {name} "
+        f"median {norm} {float(lengths[0].median()):.4f} after {queries[0]:.0f} queries for each image, {name} "
         f"{float(lengths[1].median()):.4f} after {queries[1]:.0f}; {quotient:.3f} times as far, image by image in the median"
     )
     return quotient <= 1 + SLACK and queries[0] <= (1 + SLACK) * queries[1], text

@@ -86,6 +86,14 @@ def boundary(name: str, net: nn.Module, x: Tensor, y: Tensor, *, steps: int) -> 
     return _art(net, x, y, "BoundaryAttack", targeted=False, max_iter=steps, verbose=False) if name == "ART" else None
 
 
+def hopskipjump(name: str, net: nn.Module, x: Tensor, y: Tensor, *, norm: str, steps: int) -> Act | None:
+    """A peer's HopSkipJump of so many steps, in ``"l2"`` or ``"linf"``."""
+    if name == "Foolbox":
+        return _foolbox(net, x, y, "HopSkipJumpAttack", None, steps=steps, constraint=norm)
+    options = {"norm": 2 if norm == "l2" else "inf", "max_iter": steps, "verbose": False}
+    return _art(net, x, y, "HopSkipJump", **options) if name == "ART" else None
+
+
 def _foolbox(net: nn.Module, x: Tensor, y: Tensor, attack: str, eps: float | None, **options: Any) -> Act | None:
     package = _package("Foolbox")
     if package is None:

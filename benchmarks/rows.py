@@ -84,6 +84,16 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     Row(
+        "hopskipjump",
+        "speed",
+        (
+            Line("foolbox-l2", "HopSkipJump, L2, fp32", "Foolbox"),
+            Line("art-l2", "HopSkipJump, L2, fp32", "ART, which attacks image by image"),
+            Line("foolbox-linf", "HopSkipJump, L-infinity, fp32", "Foolbox"),
+            Line("art-linf", "HopSkipJump, L-infinity, fp32", "ART, which attacks image by image"),
+        ),
+    ),
+    Row(
         "sparse",
         "speed",
         (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import boundary, cw, gradient, memory, sparse, step, throughput
+from benchmarks import boundary, cw, gradient, hopskipjump, memory, sparse, step, throughput
 from benchmarks.nets import image_set
 from benchmarks.peers import versions
 from benchmarks.rows import Row
@@ -23,6 +23,7 @@ MEASURES: dict[str, Callable[[Settings], Found]] = {
     "gradient": gradient.measure,
     "cw": cw.measure,
     "boundary": boundary.measure,
+    "hopskipjump": hopskipjump.measure,
     "sparse": sparse.measure,
     "memory": memory.measure,
     "live": step.measure_live,

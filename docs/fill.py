@@ -33,7 +33,12 @@ _BLOCK = re.compile(
     r"(<!-- (modules|costs|bench[\w/ -]*|(?:claims|observations|verdicts) \w+|results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL
 )
 # Scale to the kind of machine that it is meant for.
-_MACHINES = {"tiny": ("cpu", "two CPU cores"), "fast": ("cuda", "one GPU"), "paper": ("cuda", "one GPU")}
+_MACHINES = {
+    "tiny": ("cpu", "two CPU cores"),
+    "small": ("cpu", "two CPU cores"),
+    "fast": ("cuda", "one GPU"),
+    "paper": ("cuda", "one GPU"),
+}
 
 
 def filled(text: str) -> str:

@@ -148,6 +148,6 @@ def _at(value: Any, device: str) -> Any:
         return value.to(device)
     if isinstance(value, nn.Module):
         return value.to(device)
-    if isinstance(value, attacks.BoundaryResult):
-        return attacks.BoundaryResult(*(each.to(device) for each in (value.x_adv, value.queries, value.started)))
+    if isinstance(value, attacks.DecisionBasedResult):
+        return attacks.DecisionBasedResult(*(each.to(device) for each in (value.x_adv, value.queries, value.started)))
     return value

@@ -8,5 +8,10 @@ X = images()
 def chained(between, **layers):
     """conv, mask, something in between, conv, mask."""
     return Net(
-        lambda net, x: net.k(net.b(between(net, net.m(net.a(x))))), a=conv(), b=conv(8, 8), m=mask(), k=mask(seed=1), **layers
+        lambda model, x: model.k(model.b(between(model, model.m(model.a(x))))),
+        a=conv(),
+        b=conv(8, 8),
+        m=mask(),
+        k=mask(seed=1),
+        **layers,
     )

@@ -30,11 +30,11 @@ def mask(keep_prob: float = 0.1, *, seed: int = 0, shape: tuple[int, int, int] =
     return DefectMask(sample_mask(shape, keep_prob, generator=torch.Generator().manual_seed(seed)))
 
 
-def trained(net: nn.Module) -> nn.Module:
+def trained(model: nn.Module) -> nn.Module:
     """The model in eval mode and float64, its norms with statistics and factors of their own: fresh ones would hide a wrong fold."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        for module in net.modules():
+        for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 for tensor, least in (
                     (module.running_mean, -0.3),
@@ -44,17 +44,17 @@ def trained(net: nn.Module) -> nn.Module:
                 ):
                     if tensor is not None:
                         tensor.copy_(least + torch.rand(tensor.shape, generator=generator))
-    return net.double().eval()
+    return model.double().eval()
 
 
 def images(count: int = 2, shape: tuple[int, int, int] = (3, 8, 8)) -> Tensor:
     return torch.rand(count, *shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
 
 
-def assert_same(fast: nn.Module, net: nn.Module, x: Tensor, tolerance: float = 1e-10) -> None:
+def assert_same(fast: nn.Module, model: nn.Module, x: Tensor, tolerance: float = 1e-10) -> None:
     """Both models give the same output and pull the same gradient back to the images, as shares of the largest number in each."""
     found, wanted = x.clone().requires_grad_(), x.clone().requires_grad_()
-    out, dense = fast(found), net(wanted)
+    out, dense = fast(found), model(wanted)
     assert out.dtype == dense.dtype
     torch.testing.assert_close(out, dense, rtol=0, atol=tolerance * float(dense.detach().abs().max()))
     pull = torch.randn(dense.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64).to(dense.dtype)

@@ -7,6 +7,6 @@ from defective import defect_
 X = torch.rand(2, 3, 8, 8, dtype=torch.float64)
 
 
-def masked(net, sites=("1", "4"), keep_prob=0.3, **options):
-    defect_(net, keep_prob, sites=sites, example_inputs=X, **options)
-    return net
+def masked(model, sites=("1", "4"), keep_prob=0.3, **options):
+    defect_(model, keep_prob, sites=sites, example_inputs=X, **options)
+    return model

@@ -2,11 +2,17 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from defective.experiments.execute import ExperimentRunner
+from defective.experiments.json_files import write_json
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store
+from defective.paper import Exhibit
+from defective.results.documents import ExhibitResult
+from defective.results.measured import document
 from defective.specs import DecisionJob, GenerateJob, Job, NetSpec, NoiseJob, Recipe, ScoreJob, ShuffleJob, TrainJob
 from image_files import pixels, write_image
 
@@ -27,6 +33,11 @@ def few(root: Path, *, train: int = 32, test: int = 12) -> Path:
 def plan_of(*names: str, seeds: int = 1, data: str = "few") -> Plan:
     """Exhibits on CIFAR-10, in whose place stands the small set."""
     return Plan(names, "tiny", {"cifar10": data}, {"cifar10": SHAPE}, seeds)
+
+
+def table4(seeds: int = 1) -> Plan:
+    """A table on the official CIFAR-10."""
+    return Plan(("table4",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)}, seeds)
 
 
 def net(name: str = "resnet18", seed: int = 0, *, data: str = "few", **recipe) -> TrainJob:
@@ -69,21 +80,47 @@ def _timeless(value: object) -> object:
     return [_timeless(each) for each in value] if isinstance(value, list) else value
 
 
-MACHINE = {"device": "made", "precision": "fp32", "torch": "2.13.0", "python": "3.11.7", "defective": "0.0.0"}
+MACHINE = {"device": "A made <machine>, 1 thread", "precision": "fp32", "torch": "2.13.0", "python": "3.11.7", "defective": "0.0.0"}
 
 
-def finish(store: Store, job: Job, values: dict[str, object] | None = None, **more: object) -> None:
+def filled_store(folder: Path, *plans: Plan, every: int = 0) -> Store:
+    """A store that was asked for plans; one of ``every`` of their jobs is open, none for 0."""
+    store = Store(folder)
+    for plan in plans:
+        store.note_plan(plan.as_dict())
+        for number, job in enumerate(plan.jobs, start=1):
+            if (not every or number % every) and store.result(job) is None:
+                finish(store, job)
+    return store
+
+
+def finish(store: Store, job: Job, values: dict[str, object] | None = None, **more: object) -> Path:
     """Make a job look finished, with values that its key decides but for those given."""
-    place = store.at(job)
-    place.mkdir()
     about = {"seconds": 1.5, "machine": MACHINE, "kind_of_device": "cpu", "finished": "2026-01-31"}
-    about |= ({"chance": 0.1} if isinstance(job, TrainJob) else {}) | more
-    (place / "spec.json").write_text(job.model_dump_json())
-    (place / "result.json").write_text(json.dumps({"values": made_values(job) | (values or {}), **about}))
+    if isinstance(job, TrainJob):
+        rates = [(1 - 0.7 / epoch, 1 - 0.8 / epoch) for epoch in range(1, 6)]
+        history = [{"epoch": n, "test_accuracy": test, "train_accuracy": train} for n, (test, train) in enumerate(rates, start=1)]
+        about |= {"chance": 0.1, "history": history, "parameters": 700_000}
+    write_json(store.at(job) / "spec.json", job.model_dump(mode="json"))
+    write_json(store.at(job) / "result.json", about | more | {"values": made_values(job) | (values or {})})
+    return store.at(job)
+
+
+def measured(
+    exhibit: Exhibit, store: Store, value: Callable[[str, str, int], Any], *, seeds: int = 1, **result: Any
+) -> ExhibitResult:
+    """The document of an exhibit whose cells hold ``value(row, column, seed)``; None is not measured. Cells must not share a job."""
+    asked = table4(seeds)
+    for (row, column), cells in asked.of(exhibit).items():
+        for seed, cell in enumerate(cells):
+            found = value(row, column, seed)
+            if found is not None:
+                finish(store, cell.job, {cell.value: found}, **result)
+    return document(exhibit, asked, store)
 
 
 def made_values(job: Job) -> dict[str, object]:
-    """Counts out of 1000 that differ from job to job."""
+    """Counts that differ from job to job, out of about 1000."""
     hits = int(job.key[:8], 16) % 1001
     match job:
         case TrainJob():
@@ -98,4 +135,6 @@ def made_values(job: Job) -> dict[str, object]:
             names = [f"{number}/{sigma}" for number in range(len(job.targets)) for sigma in job.sigmas]
         case ShuffleJob():
             names = [f"{number}/{grid}" for number in range(len(job.targets)) for grid in job.grids]
-    return {name: {"num_correct": (hits + 7 * number) % 1001, "num_evaluated": 1000} for number, name in enumerate(names)}
+    return {
+        name: {"num_correct": (hits + 7 * number) % 1001, "num_evaluated": 1000 + hits % 7} for number, name in enumerate(names)
+    }

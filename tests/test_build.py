@@ -35,13 +35,13 @@ def test_masks_and_weights_vary_apart():
 
 
 def test_an_ensemble_averages_five_models_of_different_masks():
-    net = build("vgg19/0.5-bottom-en", seed=2, width_mult=0.125).eval()
-    assert isinstance(net, Ensemble) and len(net.members) == 5
-    torch.testing.assert_close(net(X), sum(member(X) for member in net.members) / 5)
-    assert same(net.members[3], build("vgg19/0.5-bottom", seed=member_seed(2, 3), width_mult=0.125))
-    masks = {member.blocks[0].norm1.defect_mask.numpy().tobytes() for member in net.members}
+    model = build("vgg19/0.5-bottom-en", seed=2, width_mult=0.125).eval()
+    assert isinstance(model, Ensemble) and len(model.members) == 5
+    torch.testing.assert_close(model(X), sum(member(X) for member in model.members) / 5)
+    assert same(model.members[3], build("vgg19/0.5-bottom", seed=member_seed(2, 3), width_mult=0.125))
+    masks = {member.blocks[0].norm1.defect_mask.numpy().tobytes() for member in model.members}
     assert len(masks) == 5
-    assert len(defects(net)) == 20
+    assert len(defects(model)) == 20
 
 
 BASELINES = {
@@ -54,17 +54,31 @@ BASELINES = {
 @pytest.mark.parametrize("name", BASELINES)
 def test_dropout_baselines_are_plain_models_that_drop_in_training(name):
     kind, first = BASELINES[name]
-    net, plain = build(name, seed=2, width_mult=0.0625), build(name.split("/")[0], seed=2, width_mult=0.0625)
-    assert drops(net)[0] == Drop(first, 0.9, kind) and {drop.kind for drop in drops(net)} == {kind}
-    assert net.state_dict().keys() == plain.state_dict().keys() and same(net, plain)
-    assert torch.equal(net.eval()(X), plain.eval()(X))
-    assert not torch.equal(net.train()(X), plain.train()(X))
+    model, plain = build(name, seed=2, width_mult=0.0625), build(name.split("/")[0], seed=2, width_mult=0.0625)
+    assert drops(model)[0] == Drop(first, 0.9, kind) and {drop.kind for drop in drops(model)} == {kind}
+    assert model.state_dict().keys() == plain.state_dict().keys() and same(model, plain)
+    assert torch.equal(model.eval()(X), plain.eval()(X))
+    assert not torch.equal(model.train()(X), plain.train()(X))
+
+
+@pytest.mark.parametrize("kind", ["spatial", "dropblock"])
+def test_by_the_text_dropout_acts_on_block_3_alone(kind):
+    sites = [drop.site for drop in drops(build(f"wrn32_4/0.9-{kind}@text", width_mult=0.0625))]
+    assert sites == [f"stages.3.{block}.{act}" for block in range(5) for act in ("act1", "act2")]
+
+
+def test_bernoulli_masks_are_drawn_neuron_by_neuron():
+    exact, drawn = (build(f"vgg19/0.3-bottom{suffix}", width_mult=0.5) for suffix in ("", "-bernoulli"))
+    shares = [[defect.live / defect.total for defect in defects(net)] for net in (exact, drawn)]
+    assert all(share == pytest.approx(0.3, abs=1e-4) for share in shares[0])
+    assert all(0 < abs(share - 0.3) < 0.01 for share in shares[1]) and len(set(shares[1])) == 4
+    assert str(drawn.spec) == "vgg19/0.3-bottom-bernoulli"
 
 
 JOINED = {
     "resnet18/0.5-bottom+0.9-dropblock-x2-therm4": (10, 8),
     "resnet18/0.5-bottom+0.9-spatial-dc-therm4": (0, 8),
-    "resnet18/0.5-bottom+0.9-dropout-dc-therm4@text": (9, 8),
+    "resnet18/0.5-bottom+0.9-dropout-dc-therm4@text": (9, 4),
     "vgg19/0.5-bottom+0.3-top+0.9-dropout-sm-therm4": (12, 8),
     "vgg19/0.5-bottom+0.9-dropblock+0.8-dropout-therm4-en": (20, 80),
 }
@@ -72,18 +86,18 @@ JOINED = {
 
 @pytest.mark.parametrize("name", JOINED)
 def test_baselines_go_with_every_variant_and_leave_masks_and_weights_alone(name):
-    net = build(name, seed=3, width_mult=0.0625)
-    assert (len(defects(net)), len(drops(net))) == JOINED[name]
-    assert str(net.spec) == name and image_shape(net) == (3, 32, 32)
-    first = next(key for key, _ in net.named_parameters() if key.endswith(("conv.weight", "conv1.weight")))
+    model = build(name, seed=3, width_mult=0.0625)
+    assert (len(defects(model)), len(drops(model))) == JOINED[name]
+    assert str(model.spec) == name and image_shape(model) == (3, 32, 32)
+    first = next(key for key, _ in model.named_parameters() if key.endswith(("conv.weight", "conv1.weight")))
     if name.endswith("-en"):
-        assert all(isinstance(member.normalize, Thermometer) for member in net.members)
+        assert all(isinstance(member.normalize, Thermometer) for member in model.members)
     else:
-        assert net.normalize.levels == 4 and net.get_parameter(first).shape[1] == 12
+        assert model.normalize.levels == 4 and model.get_parameter(first).shape[1] == 12
         without = build(name.replace("-therm4", ""), seed=3, width_mult=0.0625).state_dict()
-        coded = net.state_dict()
+        coded = model.state_dict()
         assert all(torch.equal(coded[key], without[key]) for key in coded if not key.startswith(first.removesuffix("weight")))
-    assert net.train()(X).shape == (2, 10)
+    assert model.train()(X).shape == (2, 10)
 
 
 def test_a_plain_model_is_that_of_its_seed_alone():

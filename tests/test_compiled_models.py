@@ -82,4 +82,4 @@ def test_a_quantized_model_is_not_saved(tmp_path):
     model = nn.Sequential(nn.Conv2d(3, 4, 1))
     model.register_buffer("whole", torch.quantize_per_tensor(torch.ones(2), 0.5, 0, torch.qint8))
     with pytest.raises(InputError, match="'whole' of the state dict is a quantized tensor"):
-        save(model, tmp_path / "net.safetensors")
+        save(model, tmp_path / "model.safetensors")

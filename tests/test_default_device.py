@@ -25,9 +25,10 @@ ATTACKS = {
     "vmifgsm": partial(attacks.vmifgsm, neighbors=2, **NUMBERS),
     "cw": partial(attacks.cw, steps=5, search_steps=2),
     "boundary": partial(attacks.boundary, steps=20),
+    "hopskipjump": partial(attacks.hopskipjump, steps=2),
     "noise": lambda model, x, y, **options: attacks.gaussian_noise(x, sigma=0.1, **options),
 }
-RANDOM = ("pgd", "difgsm", "vmifgsm", "boundary", "noise")
+RANDOM = ("pgd", "difgsm", "vmifgsm", "boundary", "hopskipjump", "noise")
 
 
 @pytest.fixture
@@ -39,12 +40,12 @@ def elsewhere():
 @pytest.mark.parametrize("name", ATTACKS)
 def test_attacks(name, small_net, elsewhere):
     generator = torch.Generator().manual_seed(1)
-    net = nn.Sequential(*small_net).float()
+    model = nn.Sequential(*small_net).float()
     x = torch.rand(4, 3, 8, 8, generator=generator)
-    y = logits(net, x).argmax(1)
+    y = logits(model, x).argmax(1)
 
     def attack():
-        return ATTACKS[name](net, x, y, **({"generator": torch.Generator().manual_seed(2)} if name in RANDOM else {}))
+        return ATTACKS[name](model, x, y, **({"generator": torch.Generator().manual_seed(2)} if name in RANDOM else {}))
 
     wanted = attack()
     with elsewhere():
@@ -58,12 +59,12 @@ def test_training(adversarial, elsewhere):
     data = ImageSet("some-shapes", "train", made.x[:60], made.y[:60], made.classes)
     changes = {"adversarial": adversarial, "norm_scale_init": "uniform"}
     recipe = Recipe(name="test", epochs=1, batch_size=30, lr=0.05).changed(**changes)
-    nets = [build("vgg19/0.5-bottom", width_mult=0.0625) for _ in range(2)]
-    wanted = fit(nets[0], data, recipe, test=data, device="cpu", precision="fp32")
+    models = [build("vgg19/0.5-bottom", width_mult=0.0625) for _ in range(2)]
+    wanted = fit(models[0], data, recipe, test=data, device="cpu", precision="fp32")
     with elsewhere():
-        found = fit(nets[1], data, recipe, test=data, device="cpu", precision="fp32")
+        found = fit(models[1], data, recipe, test=data, device="cpu", precision="fp32")
     assert found[0]["train_loss"] == wanted[0]["train_loss"] and found[0]["test_accuracy"] == wanted[0]["test_accuracy"]
-    assert all(torch.equal(*pair) for pair in zip(*(net.state_dict().values() for net in nets), strict=True))
+    assert all(torch.equal(*pair) for pair in zip(*(model.state_dict().values() for model in models), strict=True))
 
 
 def test_data(elsewhere):

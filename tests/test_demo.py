@@ -1,4 +1,4 @@
-"""The demo on fewer images and smaller nets: its files, its page, and that a second call goes on from the first."""
+"""The demo on fewer images and smaller models: its files, its page, and that a second call goes on from the first."""
 
 import dataclasses
 import html
@@ -55,7 +55,7 @@ def test_a_second_call_trains_nothing_and_measures_the_same(made):
     assert measured(made["again"]) == measured(made["result"])
 
 
-def test_the_nets_are_what_the_page_says(made):
+def test_the_models_are_what_the_page_says(made):
     assert defects(load(made["out"] / "plain")) == []
     assert {defect.keep_prob for defect in defects(load(made["out"] / "defective"))} == {0.1}
 
@@ -65,16 +65,14 @@ def test_the_page_shows_the_numbers_of_the_result(made):
     assert [html.unescape(name) for name, _ in rows] == list(demo.COLUMNS)
     table = made["result"]["table"]
     for name, cells in rows:
-        values = re.findall(r"<td>(.*?)<small>(.*?)</small></td>", cells)
-        for net, (value, interval) in zip(("plain", "defective"), values, strict=True):
-            rate = table[net][html.unescape(name)]
+        values = re.findall(r"<td[^>]*>(.*?)<small>(.*?)</small></td>", cells)
+        for model, (value, small) in zip(("plain", "defective"), values, strict=True):
+            rate = table[model][html.unescape(name)]
             if rate["num_evaluated"] == 0:
-                assert (value, interval) == ("–", "no images")
+                assert (value, small) == ("–", "no images")
                 continue
             assert value == f"{100 * rate['rate']:.1f}"
-            assert (
-                interval.replace("\xa0", " ") == f"{100 * rate['low']:.1f}-{100 * rate['high']:.1f}, n = {rate['num_evaluated']:,}"
-            )
+            assert small.replace("\xa0", " ") == f"{100 * rate['low']:.1f}–{100 * rate['high']:.1f}, n = {rate['num_evaluated']:,}"
     assert table["plain"]["accuracy"]["num_evaluated"] == 120
     assert "nan" not in re.sub(r"<svg.*?</svg>|base64,[^\"]*", "", made["page"], flags=re.DOTALL)
 
@@ -86,13 +84,22 @@ def test_the_page_needs_no_network(made):
 
 
 def test_the_page_has_pictures_figures_and_masks(made):
-    assert made["page"].count("<svg") == 2
+    assert made["page"].count("<svg") == 1
     examples = made["page"].count('class="triple"')
     assert 1 <= examples <= 6
     pictures = made["page"].count('src="data:image/png;base64,')
     assert pictures == 3 * examples + 2
     for defect in defects(load(made["out"] / "defective"))[:2]:
         assert f"<code>{defect.site}</code>: {defect.live:,} of {defect.total:,} neurons live" in made["page"]
+    assert made["page"].rindex("Next step") > made["page"].index("How it was measured")
+
+
+def test_images_come_first_on_which_the_models_differ(made):
+    figures = re.findall(r'<div class="verdicts">(.*?)</div>', made["page"], re.DOTALL)
+    differ = [("✓" in each) and ("✗" in each) for each in figures]
+    assert differ == sorted(differ, reverse=True)
+    told = [int(number) for number in re.search(r"Of the (\d+) .*? on (\d+), only the plain one on (\d+);", made["page"]).groups()]
+    assert sum(differ) == min(len(figures), told[1] + told[2]) and len(figures) == min(6, told[0])
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])

@@ -178,6 +178,7 @@ def test_cw_and_boundary_hold_on_the_cpu_too(trained, images):
         "cw": attacks.cw(net, x.to(DEVICE), y.to(DEVICE), steps=60, search_steps=5, initial_const=0.1),
         "draft": attacks.cw(net, x.to(DEVICE), y.to(DEVICE), steps=60, search_steps=5, initial_const=0.1, draft=draft),
         "boundary": attacks.boundary(net, x.to(DEVICE), y.to(DEVICE), steps=50, generator=torch.Generator().manual_seed(0)),
+        "hopskipjump": attacks.hopskipjump(net, x.to(DEVICE), y.to(DEVICE), steps=10, generator=torch.Generator().manual_seed(0)),
     }
     trained.cpu()
     lengths = {name: (made.cpu() - x).flatten(1).norm(dim=1) for name, made in found.items()}

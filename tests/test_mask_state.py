@@ -17,8 +17,8 @@ def masked_net(small_net):
     return small_net
 
 
-def plain_twin(net):
-    twin = copy.deepcopy(net)
+def plain_twin(model):
+    twin = copy.deepcopy(model)
     for name in ("1", "4"):
         twin[int(name)] = twin[int(name)].module
     return twin
@@ -85,21 +85,21 @@ def test_plain_weights_load_strictly_but_for_masks(masked_net):
 @pytest.mark.parametrize("how", ["tile", "nearest", "redraw"])
 @pytest.mark.parametrize("pattern", ["neuron", "channel", "shared"])
 def test_masks_fit_another_image_size(how, pattern):
-    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    defect_(net, 0.5, sites=["0"], pattern=pattern, example_inputs=X.float())
-    old = net[0].defect_mask[0].clone()
-    (found,) = resize_masks_(net, (12, 20), how)
-    new = net[0].defect_mask[0]
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    defect_(model, 0.5, sites=["0"], pattern=pattern, example_inputs=X.float())
+    old = model[0].defect_mask[0].clone()
+    (found,) = resize_masks_(model, (12, 20), how)
+    new = model[0].defect_mask[0]
     assert found.shape == (4, 12, 20) == tuple(new.shape) and found.pattern == pattern
     assert found.keep_prob == (0.5 if how == "redraw" else pytest.approx(0.5, abs=0.06))
-    assert net(torch.rand(2, 3, 12, 20)).shape == (2, 4)
+    assert model(torch.rand(2, 3, 12, 20)).shape == (2, 4)
     rows, columns = torch.arange(12), torch.arange(20)
     if how == "tile":
         assert torch.equal(new, old.repeat(1, 2, 3)[:, :12, :20])
     elif how == "nearest":
         assert torch.equal(new, old[:, rows * 8 // 12][:, :, columns * 8 // 20])
     else:
-        fresh = copy.deepcopy(net)
+        fresh = copy.deepcopy(model)
         fresh[0] = fresh[0].module
         defect_(fresh, 0.5, sites=["0"], pattern=pattern, example_inputs=torch.rand(1, 3, 12, 20))
         assert torch.equal(new, fresh[0].defect_mask[0])
@@ -108,12 +108,12 @@ def test_masks_fit_another_image_size(how, pattern):
 
 
 def test_a_resized_built_in_model_knows_its_size_and_travels(tmp_path):
-    net = build("resnet18/0.5-bottom", width_mult=0.125)
-    resize_masks_(net, 40)
-    save(net, tmp_path / "net.safetensors")
-    other = load(tmp_path / "net.safetensors")
+    model = build("resnet18/0.5-bottom", width_mult=0.125)
+    resize_masks_(model, 40)
+    save(model, tmp_path / "model.safetensors")
+    other = load(tmp_path / "model.safetensors")
     x = torch.rand(2, 3, 40, 40)
-    assert torch.equal(other(x), net.eval()(x)) and other.architecture.image_shape == (3, 40, 40)
+    assert torch.equal(other(x), model.eval()(x)) and other.architecture.image_shape == (3, 40, 40)
     resize_masks_(other, 32)
     assert other(torch.rand(1, 3, 32, 32)).shape == (1, 10) and str(other.spec) == "resnet18/0.5-bottom"
 
@@ -127,10 +127,10 @@ def test_resizing_does_not_depend_on_the_default_device(masked_net):
 
 
 def test_masks_on_a_built_in_model_end_its_plain_spec(tmp_path):
-    net = build("vgg19", width_mult=0.125)
-    attach_masks_(net, build("vgg19/0.5-bottom", width_mult=0.125).state_dict())
-    save(net, tmp_path / "net.safetensors")
-    assert net.spec is None and len(defects(load(tmp_path / "net.safetensors"))) == 4
+    model = build("vgg19", width_mult=0.125)
+    attach_masks_(model, build("vgg19/0.5-bottom", width_mult=0.125).state_dict())
+    save(model, tmp_path / "model.safetensors")
+    assert model.spec is None and len(defects(load(tmp_path / "model.safetensors"))) == 4
 
 
 def test_other_refusals_change_nothing(masked_net, small_net):

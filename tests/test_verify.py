@@ -36,59 +36,59 @@ def test_independent_draws_and_foreign_models_pass(small_net):
     verify(nn.Sequential(DefectMask(torch.ones(1, 2, 2, dtype=torch.bool))))
 
 
-def unmasked(net):
-    net.blocks[0].norm1 = net.blocks[0].norm1.module
+def unmasked(model):
+    model.blocks[0].norm1 = model.blocks[0].norm1.module
 
 
-def masked_elsewhere(net):
-    net.blocks[4].norm1 = nn.Sequential(net.blocks[4].norm1, DefectMask(torch.ones(32, 2, 2, dtype=torch.bool)))
+def masked_elsewhere(model):
+    model.blocks[4].norm1 = nn.Sequential(model.blocks[4].norm1, DefectMask(torch.ones(32, 2, 2, dtype=torch.bool)))
 
 
-def denser(net):
-    mask_layers(net)["blocks.0.norm1"].defect_mask.fill_(True)
+def denser(model):
+    mask_layers(model)["blocks.0.norm1"].defect_mask.fill_(True)
 
 
-def one_fewer(net):
-    mask = mask_layers(net)["blocks.0.norm1"].defect_mask
+def one_fewer(model):
+    mask = mask_layers(model)["blocks.0.norm1"].defect_mask
     mask[tuple(mask.nonzero()[0])] = False
 
 
-def without_draws(net):
-    for layer in mask_layers(net).values():
+def without_draws(model):
+    for layer in mask_layers(model).values():
         layer.draw = None
-    denser(net)
+    denser(model)
 
 
-def alike_in_all_channels(net):
-    for layer in mask_layers(net).values():
+def alike_in_all_channels(model):
+    for layer in mask_layers(model).values():
         mask = layer.defect_mask
         mask.copy_(torch.rand(1, 1, *mask.shape[2:]).argsort(-1).ge(mask.shape[3] // 2).expand_as(mask))
 
 
-def of_another_architecture(net):
-    net.spec = NetSpec.parse("resnet18")
+def of_another_architecture(model):
+    model.spec = NetSpec.parse("resnet18")
 
 
-def of_floats(net):
-    layer = mask_layers(net)["blocks.0.norm1"]
+def of_floats(model):
+    layer = mask_layers(model)["blocks.0.norm1"]
     layer.defect_mask = layer.defect_mask.float()
 
 
-def of_another_size(net):
-    layer = mask_layers(net)["blocks.0.norm1"]
+def of_another_size(model):
+    layer = mask_layers(model)["blocks.0.norm1"]
     layer.defect_mask, layer.draw = layer.defect_mask[:, :, :16, :16].contiguous(), None
 
 
-def of_another_spec(net):
-    net.spec = NetSpec.parse("vgg19/0.3-bottom+0.9-dropout")
+def of_another_spec(model):
+    model.spec = NetSpec.parse("vgg19/0.3-bottom+0.9-dropout")
 
 
-def of_channels(net):
-    net.spec = NetSpec.parse("vgg19/0.5-bottom+0.9-dropout-sm")
+def of_channels(model):
+    model.spec = NetSpec.parse("vgg19/0.5-bottom+0.9-dropout-sm")
 
 
-def without_values(net):
-    net.to("meta")
+def without_values(model):
+    model.to("meta")
 
 
 LIES = {
@@ -110,43 +110,43 @@ LIES = {
 
 @pytest.mark.parametrize("change", LIES, ids=lambda change: change.__name__)
 def test_a_model_that_is_not_what_it_says_is_refused(change, tmp_path):
-    net = build("vgg19/0.5-bottom+0.9-dropout", width_mult=0.0625)
-    spec = net.spec
-    change(net)
+    model = build("vgg19/0.5-bottom+0.9-dropout", width_mult=0.0625)
+    spec = model.spec
+    change(model)
     if change is undrop_:
-        net.spec, LIES[change] = spec, "dropout"
-    for act in (verify, lambda net: save(net, tmp_path / "net.safetensors"), lambda net: verify(Ensemble([net]))):
+        model.spec, LIES[change] = spec, "dropout"
+    for act in (verify, lambda model: save(model, tmp_path / "model.safetensors"), lambda model: verify(Ensemble([model]))):
         with pytest.raises(InputError, match=LIES[change]) as caught:
-            act(net)
+            act(model)
         assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("around", [nn.DataParallel, nn.Sequential, lambda net: torch.compile(net, backend="eager")])
+@pytest.mark.parametrize("around", [nn.DataParallel, nn.Sequential, lambda model: torch.compile(model, backend="eager")])
 def test_a_model_inside_another_is_looked_at(around):
-    net = build("vgg19/0.5-bottom", width_mult=0.0625)
-    verify(around(net))
-    unmasked(net)
+    model = build("vgg19/0.5-bottom", width_mult=0.0625)
+    verify(around(model))
+    unmasked(model)
     with pytest.raises(InputError, match="has none there"):
-        verify(around(net))
+        verify(around(model))
 
 
 def test_an_ensemble_has_the_members_of_its_spec():
-    net = build("vgg19/0.5-bottom-en", width_mult=0.0625)
-    verify(net)
-    net.members = net.members[:2]
+    model = build("vgg19/0.5-bottom-en", width_mult=0.0625)
+    verify(model)
+    model.members = model.members[:2]
     with pytest.raises(InputError, match="5 members, the ensemble 2"):
-        verify(net)
+        verify(model)
 
 
 def test_a_file_whose_masks_are_not_those_of_its_spec_is_refused(tmp_path, monkeypatch):
-    net = build("vgg19/0.5-bottom", width_mult=0.0625)
-    denser(net)
+    model = build("vgg19/0.5-bottom", width_mult=0.0625)
+    denser(model)
     monkeypatch.setattr("defective.training.checkpoint.verify", lambda model: None)
-    save(net, tmp_path / "net.safetensors")
+    save(model, tmp_path / "model.safetensors")
     monkeypatch.undo()
     with pytest.raises(InputError, match="keeps 4,096 of 4,096"):
-        load(tmp_path / "net.safetensors")
+        load(tmp_path / "model.safetensors")
 
 
 def test_attributes_of_a_foreign_model_are_not_read_as_ours(tmp_path, small_net):
@@ -159,7 +159,7 @@ def test_attributes_of_a_foreign_model_are_not_read_as_ours(tmp_path, small_net)
         defect_(small_net, 0.5, blocks="bottom", example_inputs=x)
     defect_(small_net, 0.5, sites=["1"], example_inputs=x)
     verify(small_net)
-    save(small_net, tmp_path / "net.safetensors")
+    save(small_net, tmp_path / "model.safetensors")
     restore_(small_net)
-    assert load(tmp_path / "net.safetensors", model=small_net) is small_net and len(defects(small_net)) == 1
+    assert load(tmp_path / "model.safetensors", model=small_net) is small_net and len(defects(small_net)) == 1
     assert (small_net.spec, small_net.notes) == ("mine", "kept")

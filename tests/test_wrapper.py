@@ -15,10 +15,10 @@ X = torch.rand(2, 3, 8, 8, dtype=torch.float64)
 IMAGES = torch.rand(4, 3, 32, 32)
 
 
-def gradients(net, x):
+def gradients(model, x):
     x = x.clone().requires_grad_()
-    loss = (net(x) ** 2).sum()
-    return torch.autograd.grad(loss, [x, *net.parameters()])
+    loss = (model(x) ** 2).sum()
+    return torch.autograd.grad(loss, [x, *model.parameters()])
 
 
 SITES = {
@@ -36,29 +36,29 @@ SITES = {
 @pytest.mark.parametrize("site", SITES)
 def test_any_site_has_the_outputs_and_gradients_of_a_selection(site, after, training):
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 3, 1), SITES[site](), after, nn.Conv2d(3, 2, 1)).double().train(training)
-    twin = copy.deepcopy(net)
-    defect_(net, 0.3, sites=["1"], example_inputs=X)
-    mask = net[1].defect_mask
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), SITES[site](), after, nn.Conv2d(3, 2, 1)).double().train(training)
+    twin = copy.deepcopy(model)
+    defect_(model, 0.3, sites=["1"], example_inputs=X)
+    mask = model[1].defect_mask
 
     def reference(x):
         return twin[3](twin[2](torch.where(mask, twin[1](twin[0](x)), 0)))
 
     reference.parameters = twin.parameters
-    assert torch.equal(net(X), reference(X))
-    for ours, theirs in zip(gradients(net, X), gradients(reference, X), strict=True):
+    assert torch.equal(model(X), reference(X))
+    for ours, theirs in zip(gradients(model, X), gradients(reference, X), strict=True):
         assert torch.equal(ours, theirs)
     with torch.inference_mode():
-        assert torch.equal(net(X), reference(X))
+        assert torch.equal(model(X), reference(X))
 
 
 def test_a_model_with_all_neurons_kept_trains_as_the_plain_one_to_the_last_bit():
     plain = create_model("resnet18", width_mult=0.125).train().to(memory_format=torch.channels_last)
-    net = copy.deepcopy(plain)
-    defect_(net, 1.0)
+    model = copy.deepcopy(plain)
+    defect_(model, 1.0)
     for precision in (torch.float32, torch.bfloat16):
         with torch.autocast("cpu", precision, enabled=precision == torch.bfloat16):
-            assert all(torch.equal(a, b) for a, b in zip(gradients(net, IMAGES), gradients(plain, IMAGES), strict=True))
+            assert all(torch.equal(a, b) for a, b in zip(gradients(model, IMAGES), gradients(plain, IMAGES), strict=True))
 
 
 def test_hooks_see_the_site_before_the_mask_and_the_wrapper_after_it(small_net):
@@ -109,29 +109,29 @@ def test_what_a_tool_puts_into_the_site_is_found_inside_alone(small_net):
 
 
 def test_a_container_is_still_indexed_iterated_and_searched():
-    net = nn.Sequential(nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()), nn.Flatten())
-    inside = list(net[0])
-    defect_(net, 0.5, sites=["0", "0.1"], example_inputs=X.float())
-    assert net[0][0] is inside[0] and len(net[0]) == 2 and next(iter(net[0])) is inside[0] and net[0]
-    assert list(site_modules(net)) == ["", "0", "0.0", "0.1", "1"]
-    assert list(net.state_dict()) == ["0.0.weight", "0.0.bias", "0.1.defect_mask", "0.defect_mask"]
-    assert net.get_submodule("0.1").module is inside[1]
-    twin = pickle.loads(pickle.dumps(net))
-    twin.load_state_dict(net.state_dict())
-    assert torch.equal(twin(X.float()), net(X.float()))
-    restore_(net)
-    assert list(net[0]) == inside
+    model = nn.Sequential(nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()), nn.Flatten())
+    inside = list(model[0])
+    defect_(model, 0.5, sites=["0", "0.1"], example_inputs=X.float())
+    assert model[0][0] is inside[0] and len(model[0]) == 2 and next(iter(model[0])) is inside[0] and model[0]
+    assert list(site_modules(model)) == ["", "0", "0.0", "0.1", "1"]
+    assert list(model.state_dict()) == ["0.0.weight", "0.0.bias", "0.1.defect_mask", "0.defect_mask"]
+    assert model.get_submodule("0.1").module is inside[1]
+    twin = pickle.loads(pickle.dumps(model))
+    twin.load_state_dict(model.state_dict())
+    assert torch.equal(twin(X.float()), model(X.float()))
+    restore_(model)
+    assert list(model[0]) == inside
 
 
 def test_a_module_that_the_model_holds_twice_stays_one():
     """Under its second name too, which runs."""
-    net = nn.Module()
-    net.first = net.second = nn.Conv2d(3, 3, 1)
-    net.forward = lambda x: net.second(x)
-    defect_(net, 0.5, sites=["first"], example_inputs=X.float())
-    assert net.first is net.second and len(defects(net)) == 1
-    assert {"first.defect_mask", "second.defect_mask"} < set(net.state_dict())
-    assert (net(X.float())[:, ~net.first.defect_mask[0]] == 0).all()
+    model = nn.Module()
+    model.first = model.second = nn.Conv2d(3, 3, 1)
+    model.forward = lambda x: model.second(x)
+    defect_(model, 0.5, sites=["first"], example_inputs=X.float())
+    assert model.first is model.second and len(defects(model)) == 1
+    assert {"first.defect_mask", "second.defect_mask"} < set(model.state_dict())
+    assert (model(X.float())[:, ~model.first.defect_mask[0]] == 0).all()
 
 
 def test_state_dicts_load_by_outer_and_by_inner_names(small_net):
@@ -167,11 +167,11 @@ def test_training_mode_is_that_of_the_site(small_net):
 
 
 def test_masks_add_no_memory_to_what_the_backward_keeps():
-    plain, net = create_model("resnet18", width_mult=0.125), build("resnet18/0.1-bottom", width_mult=0.125)
-    assert saved_bytes(net) - saved_bytes(plain) == sum(defect.total for defect in defects(net))
+    plain, model = create_model("resnet18", width_mult=0.125), build("resnet18/0.1-bottom", width_mult=0.125)
+    assert saved_bytes(model) - saved_bytes(plain) == sum(defect.total for defect in defects(model))
 
 
-def saved_bytes(net):
+def saved_bytes(model):
     """Bytes that the backward pass keeps, each storage once."""
     found = {}
 
@@ -181,5 +181,5 @@ def saved_bytes(net):
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        net.train()(IMAGES).sum()
+        model.train()(IMAGES).sum()
     return sum(found.values())

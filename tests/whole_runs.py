@@ -2,20 +2,28 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 
-def begin(store: Path, images: Path, *options: str, **how: object) -> subprocess.Popen[str]:
-    """Table 9: six models, two attacks, eight scores."""
+def begin(store: Path, images: Path, *options: str, before: Callable[[], object] = lambda: None) -> subprocess.Popen[str]:
+    """Table 9: six models, two attacks, eight scores. ``before`` is called in the new process."""
     command = [sys.executable, "-m", "defective", "reproduce", "table9", "--data", f"folder:{images}", "--store", str(store)]
-    return command_in_process([*command, "--device", "cpu", "--json", *options], store.parent / "cache", **how)
+    return command_in_process([*command, "--device", "cpu", "--json", *options], store.parent / "cache", before)
 
 
-def command_in_process(command: list[str], cache: Path, **how: object) -> subprocess.Popen[str]:
+def command_in_process(command: list[str], cache: Path, before: Callable[[], object] = lambda: None) -> subprocess.Popen[str]:
+    def begun() -> None:
+        # Tests in the background ignore it, and so would the command.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        before()
+
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "DEFECTIVE_CACHE": str(cache)}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **how)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, **pipes, text=True, env=environment, preexec_fn=begun)
 
 
 def end(process: subprocess.Popen[str]) -> dict[str, object]:

@@ -37,8 +37,8 @@ def build(
 
     Source: paper Section 4.2 for the variants. ``-dc`` and ``-x2`` follow the placement: the released code builds a narrower
     model without masks for DC, and both with an extra projection shortcut on ResNet-18; the text masks whole channels and only widens.
-    Section 4.1 for the baselines: dropout in the top blocks (:func:`defective.baselines.drop_`) and the thermometer code of the input
-    (:func:`defective.baselines.thermometer_`), which leave masks and all other weights as they are.
+    Section 4.1 for the baselines: dropout in the top blocks, under ``@text`` in block 3 (:func:`defective.baselines.drop_`), and the
+    thermometer code of the input (:func:`defective.baselines.thermometer_`), which leave masks and all other weights as they are.
 
     Example:
         >>> from defective import defects
@@ -92,5 +92,5 @@ def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, imag
                 seed=mask_seed,
             )
     for drop in spec.drops:
-        drop_(model, drop.keep_prob, kind=drop.kind, blocks="top", placement=spec.placement)
+        drop_(model, drop.keep_prob, kind=drop.kind, blocks=spec.drop_blocks, placement=spec.placement)
     return model

@@ -1,6 +1,5 @@
 """The main job in minutes, on the synthetic data set `shapes`: is a defective model harder to fool than the plain one?"""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -9,15 +8,17 @@ from torch import Tensor, nn
 
 from defective.data import ImageSet, shapes
 from defective.evaluation import AdversarialSet, EvaluationResult, accuracy, corruption_curve, evaluate, shape_bias
-from defective.files import check_folder, write_whole
+from defective.experiments.json_files import write_json
+from defective.files import check_folder
 from defective.inference import logits
 from defective.machine import choose_device
-from defective.report.figures import bars, curves
+from defective.report.figures import bars
+from defective.report.galleries import Example, Prediction, mask_pictures
 from defective.report.page import write_page
-from defective.report.pictures import mask_picture, perturbation_picture, picture
+from defective.report.pictures import perturbation_picture, picture
 from defective.specs import AttackSpec
 from defective.statistics import Rate
-from defective.surgery import defects, mask_layers
+from defective.tables import DASH, NO_IMAGES, Cell, Table, interval, number
 from defective.training.checkpoint import load
 from defective.training.recipes import recipe_for
 from defective.training.train import train
@@ -25,6 +26,18 @@ from defective.training.train import train
 DEFECTIVE = "resnet18/0.1-bottom"
 ATTACKS = ("fgsm:eps=16/255", "pgd:eps=16/255,step_size=2/255,steps=10")
 SIGMAS = (8, 16, 24, 32)
+NEXT_STEPS = (
+    (
+        "Make your own model defective, before or after its weights are loaded.",
+        "python -c 'import defective; help(defective.defect_)'",
+    ),
+    ("Evaluate your own models and attacks in the same way.", "defective evaluate --help"),
+    (
+        "Reproduce a table of the paper on real images.",
+        "defective reproduce table4 --data cifar10 --scale tiny --store runs/store\n"
+        "defective report --store runs/store --out runs/report",
+    ),
+)
 COLUMNS = ("accuracy", "FGSM 16/255", "PGD 16/255", "noise σ = 32", "shape bias", "shape only", "texture only")
 
 
@@ -64,7 +77,7 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
     }
     table = {label: _row(model, label, evaluation, noise[label]) for label, model in targets.items()}
     result = {
-        "net": DEFECTIVE,
+        "model": DEFECTIVE,
         "data": "shapes",
         "seed": seed,
         "samples": samples,
@@ -76,8 +89,8 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
         "machine": results["defective"]["machine"],
         "page": str(out / "index.html"),
     }
-    _page(out / "index.html", targets, evaluation, table, noise, result)
-    write_whole(out / "result.json", lambda file: file.write_text(json.dumps(result, indent=1), encoding="utf-8"))
+    _page(out / "index.html", targets, evaluation.outcomes[-1].adversarial, table, result)
+    write_json(out / "result.json", result)
     return result
 
 
@@ -93,60 +106,38 @@ def _row(model: nn.Module, label: str, evaluation: EvaluationResult, noise: dict
 def _page(
     path: Path,
     targets: dict[str, nn.Module],
-    evaluation: EvaluationResult,
+    pgd: AdversarialSet,
     table: dict[str, dict[str, Rate]],
-    noise: dict[str, dict[float, Rate]],
     result: dict[str, Any],
 ) -> None:
     attacked = {column: {label: table[label][column] for label in targets} for column in COLUMNS[1:5]}
-    pgd_set = evaluation.outcomes[-1].adversarial
+    examples, about_examples = _examples(targets, pgd, shapes("test"))
     plain, defective = (table[label] for label in ("plain", "defective"))
     write_page(
         path,
         title="A plain and a defective model under attack",
         lead=(
-            f"Of the adversarial images that PGD (radius 16/255) generated on a third model, the plain ResNet-18 classifies "
-            f"{_share(plain['PGD 16/255'])} correctly, the defective one, with nine tenths of its bottom neurons masked, "
-            f"{_share(defective['PGD 16/255'])}; their clean accuracy is {_share(plain['accuracy'])} and "
-            f"{_share(defective['accuracy'])}. Where shape and texture disagree, the plain model decides by shape in "
-            f"{_share(plain['shape bias'])} of its decisions, the defective one in {_share(defective['shape bias'])}."
+            f"On PGD images (radius 16/255) that fool a third model, the defective ResNet-18 keeps {_share(defective['PGD 16/255'])} of "
+            f"its correct predictions, the plain one {_share(plain['PGD 16/255'])}. Nine tenths of the neurons in the defective model's "
+            f"bottom layers are masked; without an attack it classifies {_share(defective['accuracy'])} of the test images correctly, the "
+            f"plain one {_share(plain['accuracy'])}. Where shape and texture disagree, it follows the shape in "
+            f"{_share(defective['shape bias'])} of its decisions, the plain one in {_share(plain['shape bias'])}."
         ),
-        columns=("measured, %", *table),
-        rows=[{"name": column, "cells": [_cell(row[column]) for row in table.values()]} for column in COLUMNS],
-        notes=[
-            "FGSM and PGD: share of adversarial images classified correctly, among those whose clean image the model classified correctly "
-            "and that fooled the source. Shape bias: shape decisions among the decisions for either cue, on images that wear another "
-            "class's texture. Small print: 95 % intervals and the number of images."
-        ],
-        figures=[
-            {
-                "svg": bars(attacked, y_label="%"),
-                "caption": "Defence rates, accuracy under noise, and shape bias, with 95 % intervals.",
-            },
-            {
-                "svg": curves(noise, x_label="σ of the noise, in levels of 255", y_label="accuracy, %"),
-                "caption": "Accuracy under Gaussian noise clipped to two standard deviations.",
-            },
-        ],
-        examples_note=(
-            "PGD images generated on the source: the first six that fooled it, not chosen further. The predictions of both models stand "
-            "below each."
+        measured=Table(
+            ("measured, %", *table),
+            tuple((column, *(_cell(row[column]) for row in table.values())) for column in COLUMNS),
+            notes=(
+                "FGSM and PGD: share of adversarial images classified correctly, among those whose clean image the model classified "
+                "correctly and that fooled the source. Shape bias: shape decisions among the decisions for either cue, on images that "
+                "wear another class's texture. Small print: 95 % intervals and the number of images.",
+            ),
         ),
-        examples=_examples(targets, pgd_set, shapes("test")),
-        masks_note=(
-            "First channels of the first masks of the defective model. Black neurons are masked: their output is 0 for every image, in "
-            "training and in testing."
-        ),
-        masks=[
-            {
-                "site": defect.site,
-                "live": f"{defect.live:,}",
-                "total": f"{defect.total:,}",
-                "picture": mask_picture(mask_layers(targets["defective"])[defect.site].defect_mask[0]),
-            }
-            for defect in defects(targets["defective"])[:2]
-        ],
+        figures={"Defence rates, accuracy under noise, and shape bias, with 95 % intervals.": bars(attacked, y_label="%")},
+        about_examples=about_examples,
+        examples=examples,
+        masks=mask_pictures(targets["defective"], name=DEFECTIVE, data="shapes"),
         provenance=_provenance(result),
+        next_steps=NEXT_STEPS,
     )
 
 
@@ -154,33 +145,41 @@ def _share(rate: Rate) -> str:
     return f"{100 * rate:.0f}\N{NO-BREAK SPACE}%" if rate.num_evaluated else "an unknown share"
 
 
-def _cell(rate: Rate) -> dict[str, str]:
-    if rate.num_evaluated == 0:
-        return {"value": "–", "interval": "no images"}
+def _cell(rate: Rate) -> Cell:
+    if not rate.num_evaluated:
+        return Cell(DASH, NO_IMAGES)
     low, high = rate.interval
-    return {
-        "value": f"{100 * rate:.1f}",
-        "interval": f"{100 * low:.1f}-{100 * high:.1f}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{rate.num_evaluated:,}",
-    }
+    small = f"{interval(100 * low, 100 * high)}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{rate.num_evaluated:,}"
+    return Cell(number(100 * rate), small)
 
 
-def _examples(targets: dict[str, nn.Module], adversarial: AdversarialSet, test: ImageSet) -> list[dict[str, Any]]:
-    chosen = adversarial.fooled.nonzero()[:6, 0]
-    x, x_adv, y = adversarial.x[chosen], adversarial.x_adv[chosen], adversarial.y[chosen]
-    answers: dict[str, Tensor] = {label: logits(model, x_adv).argmax(1) for label, model in targets.items()}
-    return [
-        {
-            "label": test.classes[int(y[i])],
-            "original": picture(x[i]),
-            "perturbation": perturbation_picture(x[i], x_adv[i], 16 / 255),
-            "adversarial": picture(x_adv[i]),
-            "verdicts": [
-                {"net": label, "says": test.classes[int(answer[i])], "right": bool(answer[i] == y[i])}
-                for label, answer in answers.items()
-            ],
-        }
-        for i in range(len(chosen))
+def _examples(targets: dict[str, nn.Module], adversarial: AdversarialSet, test: ImageSet) -> tuple[list[Example], str]:
+    """Six images that fooled the source, those first of which one model is correct and the other is not; and how they were chosen."""
+    fooled = adversarial.fooled
+    x, x_adv, y = adversarial.x[fooled], adversarial.x_adv[fooled], adversarial.y[fooled]
+    predicted: dict[str, Tensor] = {label: logits(model, x_adv).argmax(1).cpu() for label, model in targets.items()}
+    plain, defective = (predicted[label] == y.cpu() for label in ("plain", "defective"))
+    chosen = (plain == defective).int().argsort(stable=True)[:6].tolist()
+    about = (
+        f"PGD images generated on the source. Of the {len(y):,} that fooled it, only the defective model is correct on "
+        f"{int((defective & ~plain).sum())}, only the plain one on {int((plain & ~defective).sum())}; six are shown, those first on "
+        "which the models differ, with the predictions of both."
+    )
+    examples = [
+        Example(
+            caption="",
+            label=test.classes[int(y[i])],
+            original=picture(x[i]),
+            perturbation=perturbation_picture(x[i], x_adv[i], 16 / 255),
+            adversarial=picture(x_adv[i]),
+            predictions=tuple(
+                Prediction(label, test.classes[int(found[i])], int(found[i]) == int(y[i])) for label, found in predicted.items()
+            ),
+            attack="",
+        )
+        for i in chosen
     ]
+    return examples, about
 
 
 def _provenance(result: dict[str, Any]) -> list[str]:
@@ -188,7 +187,7 @@ def _provenance(result: dict[str, Any]) -> list[str]:
     attacks = "; ".join(result["attacks"]).replace(",", ", ")
     return [
         f"Data set shapes: synthetic images; in training, shape and texture predict the class equally well. Models resnet18 and "
-        f"{result['net']} at width {recipe['width_mult']}, {recipe['epochs']} epochs, seed {result['seed']}; the source is another "
+        f"{result['model']} at width {recipe['width_mult']}, {recipe['epochs']} epochs, seed {result['seed']}; the source is another "
         f"resnet18, seed {result['seed'] + 1}. Attacks: {attacks}, on up to {result['samples']} images that the "
         f"source classifies correctly, rounded to 8 bits.",
         f"{machine['device']}, {machine['precision']} training, torch {machine['torch']}, defective {machine['defective']}; "

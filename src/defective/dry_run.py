@@ -13,7 +13,7 @@ from defective.wrapper import SiteWrapper, site_modules, unwrap_, unwrapped, wra
 
 
 class _Probe(nn.Module):
-    """Notes what passes through it."""
+    """Record what passes through."""
 
     def __init__(self) -> None:
         super().__init__()

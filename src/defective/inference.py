@@ -1,10 +1,9 @@
-"""Call any model without leaving a trace on it, on its caller's tensors or on what is computed afterwards."""
+"""Run any model without side effects on it, on the tensors of the caller or on later computations."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from itertools import chain
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +11,15 @@ from torch import Tensor, nn
 from defective.errors import InputError, OutOfTime
 from defective.machine import out_of_memory
 
-# Torch's words where an operation inside a model cannot be differentiated.
-_NO_GRADIENT = ("does not require grad", "on Tensor that requires grad", "on tensor that requires grad", "the derivative for")
+# Parts of torch's messages about operations that cannot be differentiated.
+_NO_GRADIENT = (
+    "does not require grad",
+    "on Tensor that requires grad",
+    "on tensor that requires grad",
+    "the derivative for",
+    # The weights were made under torch.inference_mode.
+    "Inference tensors cannot be saved for backward",
+)
 IMAGE_TYPES = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -21,7 +27,7 @@ class NoGradientError(InputError):
     """The logits of a model have no gradient with respect to its images."""
 
     def __init__(self, reason: str = "detach, numpy, torch.no_grad inside?") -> None:
-        super().__init__(f"the model's logits have no gradient ({reason}): boundary and noise do without")
+        super().__init__(f"the model's logits have no gradient ({reason}): boundary, hopskipjump and noise do without")
 
 
 @contextmanager
@@ -44,7 +50,7 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
         try:
             model.eval()
         except (NotImplementedError, AttributeError):
-            # The model is one of these, or holds one: what else is in it still has a mode.
+            # An exported or frozen model, or one that holds such a module: its other modules still have a mode.
             for module, _ in modes:
                 module.training = False
         yield model
@@ -72,7 +78,7 @@ def check_images(x: Tensor) -> None:
     low, high = x.aminmax()
     if not (torch.isfinite(low) and torch.isfinite(high)):
         raise InputError("images hold nan or inf")
-    # Some pipelines end a rounding error outside; a real mistake (0-255, normalised images) is far outside.
+    # Some pipelines exceed the range by a rounding error; a real mistake (0-255, normalised images) exceeds it by far.
     if low < -1e-4 or high > 1 + 1e-4:
         raise InputError(
             f"images lie in [{low:.3g}, {high:.3g}], not in [0, 1]: divide by 255; normalisation belongs inside the model"
@@ -94,13 +100,13 @@ def check_label_values(y: Tensor, classes: int) -> None:
 
 
 def device_of(model: nn.Module, *, default: torch.device | None = None) -> torch.device:
-    """Where the model's first parameter or buffer lies; ``default``, or else the CPU, for a model without any."""
+    """Device of the first parameter or buffer of a model; ``default``, or else the CPU, for a model without any."""
     tensors = chain(model.parameters(), model.buffers())
     return next((tensor.device for tensor in tensors), default or torch.device("cpu"))
 
 
 def dtype_of(model: nn.Module) -> torch.dtype | None:
-    """What the model's weights are, and so what it wants its images to be; None for a model without any."""
+    """Dtype of the weights of a model, and so of its images; None for a model without weights."""
     return next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), None)
 
 
@@ -132,6 +138,7 @@ class LogitsAdapter(nn.Module):
         return self.select(self.model(x.clone()))
 
 
+@torch.inference_mode(False)
 def adapted(model: nn.Module, x: Tensor) -> nn.Module:
     """The model itself, or a :class:`LogitsAdapter` around one that returns more than logits or writes into its images ``x``."""
     given = as_images(x.to(device_of(model))).to(dtype_of(model)).clone()
@@ -142,14 +149,38 @@ def adapted(model: nn.Module, x: Tensor) -> nn.Module:
     return LogitsAdapter(model) if written or logits_of(output) is not output else model
 
 
-def forward(model: nn.Module, x: Tensor) -> Any:
-    """What a model returns for images in its own precision; it gets a copy of them, into which it may write.
+def forward(model: nn.Module, x: Tensor) -> Tensor:
+    """Logits ``(N, K)`` of a model for images in its own precision; it gets a copy of them, into which it may write.
 
     Raises:
-        InputError: Quoting the error of the model, if it fails for another reason than memory.
+        InputError: Quoting the error of the model, if it fails for another reason than memory; or if it returns something else.
+        NoGradientError: If gradients are on and the logits are of a kind that has none.
     """
     with reported(_cannot_take(x)):
-        return model(x.clone().to(dtype_of(model)))
+        z = logits_of(model(x.clone().to(dtype_of(model))))
+    return checked_logits(z, len(x))
+
+
+def checked_logits(z: object, images: int) -> Tensor:
+    """What a model returned for so many images, if it is logits ``(N, K)``.
+
+    Raises:
+        InputError: If not.
+        NoGradientError: If gradients are on and it is of a type that has none.
+    """
+    if not isinstance(z, Tensor) or z.dim() != 2 or len(z) != images:
+        what = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
+        raise InputError(
+            f"the model returned {what} for {images} images, not logits (N, K): wrap it, as in "
+            "defective.evaluation.LogitsAdapter(model, lambda output: output[0])"
+        )
+    if z.is_complex() or z.layout != torch.strided:
+        raise InputError(f"the model returned logits that are {z.dtype} and {z.layout}: they must be dense real numbers")
+    if z.dtype in IMAGE_TYPES[1:]:
+        return z
+    if torch.is_grad_enabled():
+        raise NoGradientError(f"they are {z.dtype}")
+    return z.float()
 
 
 def image_gradient(loss: Tensor, x: Tensor, *, retain_graph: bool = False) -> Tensor:
@@ -173,7 +204,7 @@ def image_gradient(loss: Tensor, x: Tensor, *, retain_graph: bool = False) -> Te
 def reported(what: str) -> Iterator[None]:
     """Make of an error of a model's code an :class:`InputError` that quotes it after ``what`` failed.
 
-    Out of memory stays what it is: it says nothing about the model.
+    Out of memory is raised as it is.
     """
     try:
         yield
@@ -189,7 +220,7 @@ def reported(what: str) -> Iterator[None]:
 
 
 def quoted(error: BaseException) -> str:
-    """The class and the words of an error, on one line of at most 200 characters."""
+    """Class and message of an error, on one line of at most 200 characters."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
@@ -214,17 +245,11 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
     check_images(x)
     device = device_of(model)
     rows = []
-    # Not inference_mode: what a model builds at its first call would never have a gradient afterwards.
+    # Not inference_mode: tensors that a model builds at its first call could never have a gradient.
     with evaluating(model), torch.no_grad():
         for batch in x.split(batch_size):
-            z = logits_of(forward(model, as_images(batch.to(device))))
-            if not isinstance(z, Tensor) or z.dim() != 2 or len(z) != len(batch):
-                what = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
-                raise InputError(
-                    f"the model returned {what} for {len(batch)} images, not logits (N, K): wrap it, as in "
-                    "defective.evaluation.LogitsAdapter(model, lambda output: output[0])"
-                )
-            # A copy: a model may return the same tensor each time, and write into it.
+            z = forward(model, as_images(batch.to(device)))
+            # A copy: a model may reuse the tensor it returns.
             rows.append(z.to("cpu", torch.float32, copy=True))
     result = torch.cat(rows)
     if not torch.isfinite(result).all():

@@ -1,7 +1,6 @@
-"""How the command ends when it is stopped: with one line and exit code 130, from its first moment on.
+"""End an interrupted command with one line and exit code 130, from its first moment on.
 
-Imported before all else by the package, as loading torch takes longer than many a user waits. Where the package is used as a library it
-changes nothing.
+Imported first by the package, because loading torch takes seconds. It has no effect where the package is used as a library.
 """
 
 import os
@@ -28,7 +27,7 @@ def is_command() -> bool:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Inside, all signals that ask to stop raise ``KeyboardInterrupt``, so that locks and temporary files go; a second one ends at once."""
+    """Signals that ask to stop raise ``KeyboardInterrupt``, so that locks and temporary files are removed; a second one exits at once."""
     again: list[Timer] = []
     hook = sys.unraisablehook
 
@@ -38,7 +37,7 @@ def interruptible() -> Iterator[None]:
         raise KeyboardInterrupt
 
     def unraisable(failure: "sys.UnraisableHookArgs") -> None:
-        """It came as an object was being removed, where Python keeps every exception to itself: it comes again."""
+        """Raised in a finalizer, where Python discards exceptions: the signal is sent again."""
         if failure.exc_type is KeyboardInterrupt:
             _handle(interrupt)
             again[-1].start()

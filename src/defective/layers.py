@@ -1,4 +1,4 @@
-"""The one layer this project is about."""
+"""The defective layer: feature maps times a fixed mask."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -16,13 +16,13 @@ class DefectMask(nn.Module):
 
     .. math:: z = M_\mathrm{defect} * z'
 
-    A masked neuron outputs 0 and passes back a gradient of 0; nothing is rescaled by ``1/p``. As it is a product, a masked neuron
+    A masked neuron outputs 0 and passes back a gradient of 0; nothing is rescaled by ``1/p``. A masked neuron
     whose input is inf or nan outputs nan. The mask is a bool buffer ``defect_mask`` of shape ``(1, C, H, W)``: it is in the state
     dict, follows ``.to()``, and is never trained or cast to half.
 
     Args:
         mask: Bool tensor ``(C, H, W)``, ``True`` where the neuron is kept, as :func:`defective.sample_mask` draws it.
-        draw: How the mask was drawn, if that is known: on the meta device a mask has no values, and leaving it draws them again.
+        draw: How the mask was drawn, if known: a mask that leaves the meta device, where it has no values, is drawn again.
         name: Name of the layer in error messages.
 
     Shape:
@@ -85,7 +85,7 @@ def apply_mask(z: Tensor, mask: Tensor, name: str) -> Tensor:
 
 
 def size_error(found: list[int], drawn: list[int], name: str) -> str:
-    """What to do with images of another size than the masks'."""
+    """The message about images of another size than the masks."""
     sizes = ["(" + ", ".join([str(size) for size in shape]) + ")" for shape in [drawn, found]]
     return (
         f"{name}: the mask is for activations {sizes[0]} but met {sizes[1]}; masks fit one image size: resize the images to it "
@@ -94,7 +94,7 @@ def size_error(found: list[int], drawn: list[int], name: str) -> str:
 
 
 def pattern_of(mask: Tensor) -> Any:
-    """Which pattern a mask ``(C, H, W)`` has, by its bits alone; ``"neuron"`` where all neurons are alike."""
+    """The pattern of a mask ``(C, H, W)`` by its bits alone; ``"neuron"`` if all are equal."""
     if mask.all() or not mask.any():
         return "neuron"
     if torch.equal(mask, mask[:, :1, :1].expand_as(mask)):

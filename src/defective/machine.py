@@ -1,4 +1,4 @@
-"""What this machine is and which precision suits it."""
+"""Devices, precision and a description of this machine."""
 
 import ctypes
 import os
@@ -16,7 +16,7 @@ from defective._version import __version__
 from defective.errors import InputError
 
 PRECISIONS = ("auto", "fp32", "bf16")
-# How torch's CPU allocator and the libraries behind it say it, in errors that have no class of their own.
+# Messages of the CPU allocator of torch and of its libraries, whose errors have no class of their own.
 _CPU_MEMORY = ("not enough memory", "can't allocate memory", "Cannot allocate memory", "out of memory", "bad_alloc")
 
 
@@ -57,7 +57,7 @@ def resolve_precision(device: torch.device, precision: str = "auto") -> str:
 
 
 def inference_precision(device: torch.device) -> str:
-    """What multiplies in a float32 model: ``"tf32"`` where a GPU's convolutions may round to it, else ``"fp32"``."""
+    """Precision of products in a float32 model: ``"tf32"`` where convolutions on a GPU may round to it, else ``"fp32"``."""
     return "tf32" if device.type == "cuda" and torch.backends.cudnn.allow_tf32 else "fp32"
 
 
@@ -85,9 +85,9 @@ def unwrap_model(model: nn.Module) -> nn.Module:
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep the large blocks that are freed, for the rest of the process; does nothing where it is not glibc.
+    """Let glibc keep large freed blocks for the rest of the process; elsewhere this does nothing.
 
-    Else it maps each large activation anew, and its first touch of every page costs a sixth of a full-width training step in float32.
+    Otherwise each large activation is mapped anew, and page faults cost a sixth of a full-width training step in float32.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
@@ -97,7 +97,7 @@ def keep_freed_memory() -> None:
 
 
 def describe_machine(device: torch.device, precision: str) -> dict[str, Any]:
-    """What a measured number must carry: device, precision, versions."""
+    """Device, precision and versions, which are stored with every measured number."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
     return {
         "device": f"{name}, {_threads()}" if device.type == "cpu" else name,

@@ -25,9 +25,9 @@ How = Literal["tile", "nearest", "redraw"]
 
 @torch.inference_mode(False)
 def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[Defect]:
-    """Put stored masks back on a plain model of the same architecture, in place; weights stay as they are.
+    """Put stored masks on a plain model of the same architecture, in place; weights are unchanged.
 
-    Use it where a tool has loaded the weights of a defective model into a plain one and left the keys of the masks out.
+    For tools that load the weights of a defective model into a plain one and drop the keys of the masks.
 
     Args:
         model: Plain model.
@@ -141,7 +141,7 @@ def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How 
     for site, mask in resized.items():
         layers[site].defect_mask = mask.unsqueeze(0).to(layers[site].defect_mask.device)
         if how != "redraw":
-            # It is no draw any more.
+            # The mask is no longer a draw.
             layers[site].draw = None
     for module in model.modules():
         architecture = architecture_of(module)

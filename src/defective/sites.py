@@ -1,4 +1,4 @@
-"""Find the modules of a model whose output is to be changed: by block of a built-in model, by name, type or predicate."""
+"""Find modules of a model: by block of a built-in model, by name, type or predicate."""
 
 from collections.abc import Callable, Iterable
 from numbers import Integral
@@ -81,13 +81,13 @@ def image_shape(model: nn.Module) -> tuple[int, int, int] | None:
 
 
 def refuse_both(blocks: Blocks | None, sites: Sites | None) -> None:
-    """Blocks and sites are two ways to say the same thing."""
+    """Refuse blocks together with sites."""
     if blocks is not None and sites is not None:
         raise InputError("give either blocks (built-in models) or sites (any model), not both")
 
 
 def forget_spec(model: nn.Module) -> None:
-    """Take away the spec and build options of a model that is no longer what they say, and those of the models inside it."""
+    """Remove the spec and build options of a changed model, and those of the models inside it."""
     for module in model.modules():
         if isinstance(getattr(module, "spec", None), NetSpec):
             module.spec = module.build_options = None  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Make any CNN defective in place, say what was done, and undo it."""
+"""Make any CNN defective in place, list its defects, and undo it."""
 
 from dataclasses import dataclass
 from typing import SupportsFloat
@@ -19,7 +19,7 @@ from defective.wrapper import SiteWrapper, refuse_compiled, site_modules, unwrap
 
 @dataclass(frozen=True)
 class Defect:
-    """One defective site: the module whose output is masked, and what its mask is like."""
+    """One defective site: the module whose output is masked, and its mask."""
 
     site: str
     shape: tuple[int, int, int]
@@ -61,7 +61,7 @@ def defect_(
         seed: Root seed of the masks.
 
     Returns:
-        What was done, one :class:`Defect` per site, in the order of ``model.named_modules()``.
+        One :class:`Defect` per site, in the order of ``model.named_modules()``.
 
     Raises:
         InputError: If no site matches, a name does not exist, a site is defective already, runs twice or not at all in one forward
@@ -83,7 +83,7 @@ def defect_(
     refuse_compiled(model, names)
     seed = checked_seed("seed", seed)
     draws = {name: MaskDraw(name, _number(keep_prob), pattern, sampling, seed) for name in names}
-    # A mistake in these values is found before the model runs.
+    # Wrong values are refused before the model runs.
     draws[names[0]].sample((1, 1, 1))
     outputs = site_outputs(model, names, _built_in_inputs(model) if example_inputs is None else example_inputs)
     masks = {name: draw.sample(shape_of(outputs[name])) for name, draw in draws.items()}
@@ -93,7 +93,7 @@ def defect_(
 
 
 def attach_(model: nn.Module, masks: dict[str, DefectMask], outputs: dict[str, Tensor] | None = None) -> None:
-    """Put ready masks behind the modules with these names, on the device of what they mask."""
+    """Put masks behind the modules with these names, on the device of their output."""
     refuse_compiled(model, masks)
     for name, mask in masks.items():
         site = site_modules(model)[name]
@@ -125,7 +125,7 @@ def mask_layers(model: nn.Module) -> dict[str, DefectMask]:
 
 
 def restore_(model: nn.Module) -> None:
-    """Take every mask that :func:`defect_` put in out again; weights stay as they are, ``.spec`` becomes None.
+    """Remove all masks that :func:`defect_` added; weights are unchanged, ``.spec`` becomes None.
 
     Example:
         >>> model = nn.Sequential(nn.Conv2d(1, 4, 3))

@@ -1,4 +1,4 @@
-"""Text from outside, such as names of files, as it can be shown and stored."""
+"""Text from outside, such as file names, in a form that can be shown and stored."""
 
 import codecs
 import re

@@ -1,4 +1,4 @@
-"""Check that a model is what its spec says and that its masks are sound."""
+"""Check the masks of a model, and that it agrees with its spec."""
 
 import math
 
@@ -83,7 +83,9 @@ def _check_spec(model: nn.Module, spec: NetSpec) -> None:
     if architecture is None or (architecture.name, architecture.thermometer) != (spec.arch, spec.thermometer) or spec.members > 1:
         raise InputError(f"the model is not the architecture that its spec {spec} names")
     _check_masks(model, spec)
-    dropped = {Drop(site, drop.keep_prob, drop.kind) for drop in spec.drops for site in drop_sites(model, "top", spec.placement)}
+    dropped = {
+        Drop(site, drop.keep_prob, drop.kind) for drop in spec.drops for site in drop_sites(model, spec.drop_blocks, spec.placement)
+    }
     if dropped != set(drops(model)):
         raise InputError(f"the dropout in the model is not that of its spec {spec}")
     if not mask_layers(model):
@@ -91,7 +93,7 @@ def _check_spec(model: nn.Module, spec: NetSpec) -> None:
     images = torch.zeros(1, *architecture.image_shape, device=device_of(model), dtype=dtype_of(model))
     try:
         with evaluating(model), torch.no_grad():
-            # A mask of another size than its feature maps raises an error of its own.
+            # A mask of another size than its feature maps raises an InputError.
             model(images)
     except InputError:
         raise

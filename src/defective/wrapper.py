@@ -1,4 +1,4 @@
-"""A transparent wrapper: a module whose output goes through further layers, in its place and under its names."""
+"""A transparent wrapper that adds layers behind a module and keeps its place, names and attributes."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from defective.errors import InputError
 
 
 class SiteWrapper(nn.Module):
-    """A module and the layers that its output goes through.
+    """A module and the layers that are applied to its output.
 
     The wrapper takes the module's place in the model. State-dict keys stay as they were (``bn1.weight``; a mask adds
     ``bn1.defect_mask``), attributes are read from and written to the module, and so is indexing. Tools that rebuild or replace the
@@ -80,7 +80,7 @@ class SiteWrapper(nn.Module):
         layers = [layer for layer in children["after"] if name in layer._buffers]
         return layers[0] if layers else children["module"] if name in self.forwarded else None
 
-    # What is added to the wrapper would do nothing.
+    # Parameters, buffers and modules of the wrapper itself would have no effect.
     def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
         self._refuse(name)
 
@@ -88,7 +88,7 @@ class SiteWrapper(nn.Module):
         self._refuse(name)
 
     def add_module(self, name: str, module: nn.Module | None) -> None:
-        # But for the wrapped module itself, which converters put back so.
+        # Converters put the wrapped module back this way.
         if name not in ("module", "after"):
             self._refuse(name)
         super().add_module(name, module)
@@ -113,7 +113,7 @@ class SiteWrapper(nn.Module):
 def _forwarded_names(module: nn.Module) -> frozenset[str]:
     # dir() leaves out children that are named by numbers.
     names = [*dir(module), *(name for name, _ in module.named_children())]
-    # Whoever takes a parametrization out must be told that this is a wrapper.
+    # Code that removes a parametrization must find it on the module inside.
     return frozenset(name for name in names if not name.startswith("__") and name != "parametrizations")
 
 
@@ -171,7 +171,7 @@ def wrap_(model: nn.Module, name: str, key: str, layer: nn.Module) -> None:
 
 
 def unwrap_(model: nn.Module, kind: type[nn.Module]) -> bool:
-    """Take every layer of one kind out from behind its site, and with the last one the wrapper; return whether there was any."""
+    """Remove every layer of one kind, and wrappers that have no layer left; return whether there was any."""
     changed = False
     for wrapper in [module for module in model.modules() if isinstance(module, SiteWrapper)]:
         for key, layer in list(wrapper.after.named_children()):

@@ -34,24 +34,24 @@ def steep_net(small_net):
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_it_succeeds_inside_the_ball_and_leaves_no_trace(dtype, steep_net, images, capsys):
-    net = steep_net.to(dtype).to(memory_format=torch.channels_last)
-    x, y = images[0].to(dtype), net(images[0].to(dtype)).argmax(1)
-    net.train()
-    net[1].eval()
-    net[0].weight.requires_grad_(False)
+    model = steep_net.to(dtype).to(memory_format=torch.channels_last)
+    x, y = images[0].to(dtype), model(images[0].to(dtype)).argmax(1)
+    model.train()
+    model[1].eval()
+    model[0].weight.requires_grad_(False)
     state, tracer = torch.get_rng_state(), sys.gettrace()
     with torch.inference_mode():
-        x_adv = autoattack(net, x, y, eps=EPS)
+        x_adv = autoattack(model, x, y, eps=EPS)
     assert x_adv.shape == x.shape and x_adv.dtype == dtype
     assert x_adv.min() >= 0 and x_adv.max() <= 1
     assert 0 < (x_adv.double() - x.double()).abs().max() <= EPS + 1e-7
-    assert (net.eval()(x_adv).argmax(1) != y).sum() >= (
-        net(pgd(net, x, y, eps=EPS, step_size=EPS / 4, steps=10)).argmax(1) != y
+    assert (model.eval()(x_adv).argmax(1) != y).sum() >= (
+        model(pgd(model, x, y, eps=EPS, step_size=EPS / 4, steps=10)).argmax(1) != y
     ).sum()
     assert capsys.readouterr().out == ""
     assert torch.equal(torch.get_rng_state(), state) and sys.gettrace() is tracer
-    assert not net[0].weight.requires_grad and net[0].bias.requires_grad
-    assert all(weight.grad is None for weight in net.parameters())
+    assert not model[0].weight.requires_grad and model[0].bias.requires_grad
+    assert all(weight.grad is None for weight in model.parameters())
 
 
 @pytest.mark.usefixtures("installed")

@@ -33,78 +33,78 @@ class Brightness(nn.Module):
 @pytest.fixture
 def plane():
     """A two-class linear model, images well inside the box, their labels and their exact distances to the decision boundary."""
-    net = linear_net(classes=2)
+    model = linear_net(classes=2)
     x = 0.4 + 0.2 * torch.rand(6, 2, 4, 4, generator=seeded(), dtype=torch.float64)
-    z = net(x).detach()
-    return net, x, z.argmax(1), (z[:, 0] - z[:, 1]).abs() / (net[1].weight[0] - net[1].weight[1]).norm().item()
+    z = model(x).detach()
+    return model, x, z.argmax(1), (z[:, 0] - z[:, 1]).abs() / (model[1].weight[0] - model[1].weight[1]).norm().item()
 
 
 @pytest.fixture
 def colours():
     """A small model trained for a moment to tell four coloured patterns apart, and images that it gets right."""
-    net, x, y = trained_on_patterns()
-    right = net(x).argmax(1) == y
+    model, x, y = trained_on_patterns()
+    right = model(x).argmax(1) == y
     assert right.sum() >= 40
-    return net, x[right][:40], y[right][:40]
+    return model, x[right][:40], y[right][:40]
 
 
 @pytest.mark.parametrize(("schedule", "steps"), [("foolbox3", 4000), ("foolbox1", 400), ("quick", 600)])
 def test_linear_models_are_attacked_nearly_to_the_optimum(schedule, steps, plane):
-    net, x, y, best = plane
-    x_adv = boundary(net, x, y, steps=steps, generator=seeded(), schedule=schedule)
-    assert (net(x_adv).argmax(1) != y).all()
+    model, x, y, best = plane
+    x_adv = boundary(model, x, y, steps=steps, generator=seeded(), schedule=schedule)
+    assert (model(x_adv).argmax(1) != y).all()
     assert (distances(x, x_adv) >= best * (1 - 1e-9)).all()
     assert (distances(x, x_adv) <= 1.25 * best).all()
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_an_image_does_not_feel_its_batch(schedule, plane):
-    net, x, y, _ = plane
-    together = boundary_details(net, x, y, steps=150, generator=seeded(), schedule=schedule)
+    model, x, y, _ = plane
+    together = boundary_details(model, x, y, steps=150, generator=seeded(), schedule=schedule)
     for sizes in ([1] * 6, [2, 4]):
         generator = seeded()
         pieces = zip(x.split(sizes), y.split(sizes), strict=True)
-        parts = [boundary_details(net, a, b, steps=150, generator=generator, schedule=schedule) for a, b in pieces]
+        parts = [boundary_details(model, a, b, steps=150, generator=generator, schedule=schedule) for a, b in pieces]
         assert torch.equal(together.x_adv, torch.cat([part.x_adv for part in parts]))
         assert torch.equal(together.queries, torch.cat([part.queries for part in parts]))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_every_query_is_counted(schedule, plane):
-    net, x, y, _ = plane
+    model, x, y, _ = plane
     asked = []
-    net.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
-    result = boundary_details(net, x, y, steps=50, generator=seeded(), schedule=schedule)
+    model.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
+    result = boundary_details(model, x, y, steps=50, generator=seeded(), schedule=schedule)
     # One more than the attack's: the model is asked once how many classes it has.
     assert int(result.queries.sum()) == sum(asked) - 1
     if schedule == "foolbox3":
-        start = boundary_details(net, x, y, steps=1, generator=seeded()).queries
+        start = boundary_details(model, x, y, steps=1, generator=seeded()).queries
         assert (result.queries - start == 49 + 5).all()
 
 
 class Counting(nn.Module):
     """A model that counts the images it is asked about, and gives the class of ``label`` a handicap."""
 
-    def __init__(self, net, label=0, handicap=0.0):
+    def __init__(self, model, label=0, handicap=0.0):
         super().__init__()
-        self.net, self.label, self.handicap, self.asked = net, label, handicap, 0
+        self.model, self.label, self.handicap, self.asked = model, label, handicap, 0
 
     def forward(self, x):
         self.asked += len(x)
-        return self.net(x) - self.handicap * (torch.arange(2) == self.label)
+        return self.model(x) - self.handicap * (torch.arange(2) == self.label)
 
 
 @pytest.mark.parametrize(("share", "asked_again"), [(0.05, False), (10.0, True), (-1000.0, True)])
 def test_what_a_draft_reaches_is_extended_and_else_the_model_is_asked(share, asked_again, plane):
     """The draft's boundary is nearer by a share of the distance; where all is wrong to it, the image itself is what it finds, and
     where all is right it finds no start."""
-    net, x, y, best = (plane[0], *(part[:1] for part in plane[1:]))
-    margin = net(x).detach().diff().abs()
-    model, draft = Counting(net), Counting(net, int(y), share * margin)
+    plain, x, y, best = (plane[0], *(part[:1] for part in plane[1:]))
+    margin = plain(x).detach().diff().abs()
+    model, draft = Counting(plain), Counting(plain, int(y), share * margin)
     walked = []
     result = boundary_details(model, x, y, steps=4000, generator=seeded(), draft=draft, on_step=lambda: walked.append(None))
     assert len(walked) == (8000 if asked_again else 4000)
-    assert result.started.all() and (net(result.x_adv).argmax(1) != y).all()
+    assert result.started.all() and (plain(result.x_adv).argmax(1) != y).all()
     assert (distances(x, result.x_adv) >= best).all() and (distances(x, result.x_adv) <= 1.15 * best).all()
     assert (model.asked > 1000) == asked_again and draft.asked > 50
     # Each checks its classes on one image first.
@@ -113,14 +113,14 @@ def test_what_a_draft_reaches_is_extended_and_else_the_model_is_asked(share, ask
 
 @pytest.mark.parametrize("low", [0.4, 0.0])
 def test_proposals_are_on_the_sphere_and_one_step_nearer(low, plane):
-    net = plane[0]
+    model = plane[0]
     # From 0 the box cuts the sphere, and the step towards the image has to make up for what it cuts off.
     x = low + 0.02 * torch.rand(1, 2, 4, 4, generator=seeded(1), dtype=torch.float64)
-    y = net(x).argmax(1)
-    start = boundary(net, x, y, steps=1, generator=seeded(), spherical_step=1e-9, source_step=1e-9)
+    y = model(x).argmax(1)
+    start = boundary(model, x, y, steps=1, generator=seeded(), spherical_step=1e-9, source_step=1e-9)
     seen = []
-    net.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output.argmax(1) != y)))
-    boundary(net, x, y, steps=10, generator=seeded(), spherical_step=0.6, source_step=0.3)
+    model.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output.argmax(1) != y)))
+    boundary(model, x, y, steps=10, generator=seeded(), spherical_step=0.6, source_step=0.3)
     distance = distances(x, start).item()
     for step, (proposal, success) in enumerate(seen[-11:], 1):
         assert proposal.min() >= 0 and proposal.max() <= 1
@@ -132,10 +132,10 @@ def test_proposals_are_on_the_sphere_and_one_step_nearer(low, plane):
 
 
 def test_the_start_is_the_first_level_of_the_blend_that_is_misclassified():
-    net, x = Brightness().double(), torch.full((3, 1, 8, 8), 0.9, dtype=torch.float64)
+    model, x = Brightness().double(), torch.full((3, 1, 8, 8), 0.9, dtype=torch.float64)
     y = torch.ones(3, dtype=torch.long)
     x_adv, queries, _ = vars(
-        boundary_details(net, x, y, steps=1, generator=seeded(), source_step=1e-6, spherical_step=1e-6)
+        boundary_details(model, x, y, steps=1, generator=seeded(), source_step=1e-6, spherical_step=1e-6)
     ).values()
     # A blend with noise of mean m has the mean 0.9 + share (m - 0.9); shares are thousandths.
     assert ((x_adv.flatten(1).mean(1) < 0.7) & (x_adv.flatten(1).mean(1) > 0.7 - 0.6e-3)).all()
@@ -154,11 +154,11 @@ def test_images_without_a_start_are_reported_and_the_others_go_on():
     assert 0 < distances(x, result.x_adv)[1] < 4
 
 
-def test_the_quick_schedule_is_nearer_after_fewer_questions(colours):
-    """Foolbox's steps are far too long or too short for the first thousand questions."""
-    net, x, y = colours
-    usual = boundary_details(net, x, y, steps=900, generator=seeded())
-    quick = boundary_details(net, x, y, steps=600, generator=seeded(), schedule="quick")
+def test_the_quick_schedule_is_nearer_after_fewer_queries(colours):
+    """Foolbox's steps are far too long or too short for the first thousand queries."""
+    model, x, y = colours
+    usual = boundary_details(model, x, y, steps=900, generator=seeded())
+    quick = boundary_details(model, x, y, steps=600, generator=seeded(), schedule="quick")
     assert quick.queries.sum() < usual.queries.sum()
     assert distances(x, quick.x_adv).median() < 0.8 * distances(x, usual.x_adv).median()
 
@@ -173,7 +173,7 @@ def test_the_score_is_the_median_of_mean_squares():
 
 @pytest.mark.slow
 def test_as_close_as_foolbox(colours):
-    net, x, y = colours
+    model, x, y = colours
     ours, theirs = [], []
     for seed in range(3):
         with warnings.catch_warnings(), torch.random.fork_rng():
@@ -181,9 +181,9 @@ def test_as_close_as_foolbox(colours):
             foolbox = pytest.importorskip("foolbox")
             torch.manual_seed(seed)
             attack = foolbox.attacks.BoundaryAttack(steps=5000)
-            theirs.append(attack(foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu"), x, y, epsilons=None)[0])
-        ours.append(boundary(net, x, y, steps=5000, generator=seeded(seed)))
-        assert (net(ours[-1]).argmax(1) != y).all()
+            theirs.append(attack(foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu"), x, y, epsilons=None)[0])
+        ours.append(boundary(model, x, y, steps=5000, generator=seeded(seed)))
+        assert (model(ours[-1]).argmax(1) != y).all()
     medians = [torch.cat([distances(x, x_adv) for x_adv in made]).median() for made in (ours, theirs)]
     assert medians[0] <= 1.1 * medians[1]
 

@@ -10,8 +10,8 @@ from defective.attacks.carlini_wagner import cw
 from problems import linear_net
 
 
-def margins(net, x, y):
-    z = net(x).detach()
+def margins(model, x, y):
+    z = model(x).detach()
     others = z.scatter(1, y[:, None], -torch.inf).amax(1)
     return others - z.gather(1, y[:, None]).squeeze(1)
 
@@ -23,13 +23,13 @@ def distances(x, x_adv):
 class Counting(nn.Module):
     """Counts how often a model is asked."""
 
-    def __init__(self, net):
+    def __init__(self, model):
         super().__init__()
-        self.net, self.times = net, 0
+        self.model, self.times = model, 0
 
     def forward(self, x):
         self.times += 1
-        return self.net(x)
+        return self.model(x)
 
 
 @pytest.fixture
@@ -42,44 +42,44 @@ def images():
 def steep_net():
     """A conv model whose margins are tens of logits, as those of trained models are."""
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(), nn.Flatten())
-    net.append(nn.Linear(72, 5))
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.ReLU(), nn.Flatten())
+    model.append(nn.Linear(72, 5))
     with torch.no_grad():
-        net[5].weight.mul_(300)
-    return net.eval()
+        model[5].weight.mul_(300)
+    return model.eval()
 
 
 def plane(confidence):
     """A two-class linear model, images well inside the box, their labels, and their distances to the closest with the margin."""
-    net = linear_net(classes=2)
+    model = linear_net(classes=2)
     x = 0.4 + 0.2 * torch.rand(6, 2, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    y = net(x).argmax(1)
-    across = net[1].weight[1 - y] - net[1].weight[y]
-    best = (confidence - margins(net, x, y)) / across.norm(dim=1)
+    y = model(x).argmax(1)
+    across = model[1].weight[1 - y] - model[1].weight[y]
+    best = (confidence - margins(model, x, y)) / across.norm(dim=1)
     there = x + (best / across.norm(dim=1))[:, None, None, None] * across.view_as(x)
     assert there.min() > 0.01 and there.max() < 0.99, "the box binds: no closed form"
-    return net, x, y, best
+    return model, x, y, best
 
 
 @pytest.mark.parametrize("confidence", [0.0, 3.0])
 def test_linear_models_are_attacked_to_the_closed_form_optimum(confidence):
-    net, x, y, best = plane(confidence)
-    x_adv = cw(net, x, y, confidence=confidence, steps=400)
-    assert (margins(net, x_adv, y) >= confidence).all()
+    model, x, y, best = plane(confidence)
+    x_adv = cw(model, x, y, confidence=confidence, steps=400)
+    assert (margins(model, x_adv, y) >= confidence).all()
     assert (distances(x, x_adv) >= best * (1 - 1e-9)).all()
     assert (distances(x, x_adv) <= best * 1.02).all()
 
 
 @pytest.mark.parametrize("confidence", [0.0, 3.0])
 def test_what_a_draft_finds_is_extended_until_the_model_itself_gives_the_margin(confidence):
-    net, x, y, best = plane(confidence)
-    asked = Counting(net)
+    model, x, y, best = plane(confidence)
+    asked = Counting(model)
     # The weights lose 16 of their 24 bits, and the margin is asked for in them; a sixteenth of what is to be gained stays away.
-    draft = copy.deepcopy(net).bfloat16()
+    draft = copy.deepcopy(model).bfloat16()
     with torch.no_grad():
         draft[1].weight.mul_(1.0625)
     x_adv = cw(asked, x, y, confidence=confidence, steps=400, draft=draft)
-    assert (margins(net, x_adv, y) >= confidence).all()
+    assert (margins(model, x_adv, y) >= confidence).all()
     assert (distances(x, x_adv) >= best * (1 - 1e-9)).all()
     # At most twice the sixteenth, and what rounding adds.
     assert (distances(x, x_adv) <= best * 1.2).all()
@@ -139,14 +139,14 @@ def test_images_of_pixels_at_exactly_0_and_1_can_be_attacked(steep_net, images):
 
 def test_where_nothing_succeeds_the_image_comes_back(images):
     x, y = images[0], torch.tensor([0, 1] * 4)
-    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).double()
-    nn.init.zeros_(net[1].weight)
-    nn.init.zeros_(net[1].bias)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).double()
+    nn.init.zeros_(model[1].weight)
+    nn.init.zeros_(model[1].bias)
     # A tie is no success, whichever class argmax happens to pick.
-    assert torch.equal(cw(net, x, y, steps=20), x)
-    net[1].bias.data[1] = 1
-    assert torch.equal(cw(net, x, y, steps=20), x)
-    assert torch.equal(cw(net, x, y, steps=20, confidence=2, search_steps=40), x)
+    assert torch.equal(cw(model, x, y, steps=20), x)
+    model[1].bias.data[1] = 1
+    assert torch.equal(cw(model, x, y, steps=20), x)
+    assert torch.equal(cw(model, x, y, steps=20, confidence=2, search_steps=40), x)
 
 
 def test_an_image_with_the_margin_is_its_own_closest(small_net, images):
@@ -160,13 +160,13 @@ def test_an_image_with_the_margin_is_its_own_closest(small_net, images):
 
 
 def test_the_last_of_many_constants_is_the_largest(images):
-    net = linear_net(classes=2, shape=(3, 8, 8))
+    model = linear_net(classes=2, shape=(3, 8, 8))
     with torch.no_grad():
-        net[1].weight.mul_(1e-8)
+        model[1].weight.mul_(1e-8)
     x = images[0]
-    y = net(x).argmax(1)
-    assert torch.equal(cw(net, x, y, steps=200, search_steps=9), x)
-    assert (margins(net, cw(net, x, y, steps=200, search_steps=10), y) > 0).all()
+    y = model(x).argmax(1)
+    assert torch.equal(cw(model, x, y, steps=200, search_steps=9), x)
+    assert (margins(model, cw(model, x, y, steps=200, search_steps=10), y) > 0).all()
 
 
 def test_the_closest_success_ever_seen_is_returned(small_net, images):

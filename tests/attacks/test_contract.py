@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from defective import InputError
-from defective.attacks import boundary, cw, difgsm, fgsm, lspga, mifgsm, nifgsm, pgd, sifgsm, tifgsm, vmifgsm
+from defective.attacks import boundary, cw, difgsm, fgsm, hopskipjump, lspga, mifgsm, nifgsm, pgd, sifgsm, tifgsm, vmifgsm
 from defective.baselines import Thermometer
 
 EPS, STEP = 8 / 255, 2 / 255
@@ -30,9 +30,11 @@ ATTACKS = {
     "lspga": lambda m, x, y, g: lspga(m, x, y, eps=EPS, generator=g),
     "cw": lambda m, x, y, g: cw(m, x, y, steps=60, search_steps=5),
     "boundary": lambda m, x, y, g: boundary(m, x, y, steps=40, generator=g),
+    "hopskipjump": lambda m, x, y, g: hopskipjump(m, x, y, steps=3, generator=g),
+    "hopskipjump, linf": lambda m, x, y, g: hopskipjump(m, x, y, steps=3, norm="linf", generator=g),
 }
-RANDOM = ("pgd, random start", "difgsm", "vmifgsm", "lspga", "boundary")
-UNBOUNDED = ("cw", "boundary")
+UNBOUNDED = ("cw", "boundary", "hopskipjump", "hopskipjump, linf")
+RANDOM = ("pgd, random start", "difgsm", "vmifgsm", "lspga", *UNBOUNDED[1:])
 
 
 @pytest.fixture

@@ -39,11 +39,11 @@ def images():
 # The others do not follow the gradient at the image alone: they smooth it or see the image shrunk.
 @pytest.mark.parametrize("name", [name for name in ATTACKS if name not in ("difgsm", "tifgsm")])
 def test_linear_models_are_attacked_to_the_closed_form_optimum(name):
-    net = linear_net(classes=2)
+    model = linear_net(classes=2)
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(6, 2, 4, 4, generator=generator, dtype=torch.float64)
     y = torch.tensor([0, 1, 0, 1, 1, 0])
-    torch.testing.assert_close(ATTACKS[name](net, x, y), best_linear_attack(net, x, y, EPS), rtol=0, atol=1e-12)
+    torch.testing.assert_close(ATTACKS[name](model, x, y), best_linear_attack(model, x, y, EPS), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
@@ -59,10 +59,10 @@ def test_images_of_another_dtype_are_attacked_as_the_model_sees_them(name, dtype
 
 
 def test_no_gradient_passes_through_dead_neurons(images):
-    net = build("resnet18/0-bottom", num_classes=5, image_size=16, width_mult=0.125).double()
+    model = build("resnet18/0-bottom", num_classes=5, image_size=16, width_mult=0.125).double()
     x, y = torch.rand(2, 3, 16, 16, dtype=torch.float64), images[1][:2]
     # Every branch is dead and the identity path starts at the dead stem, so nothing can move the image.
-    assert torch.equal(fgsm(net, x, y, eps=EPS), x)
+    assert torch.equal(fgsm(model, x, y, eps=EPS), x)
 
 
 def test_pgd_steps_follow_the_recursion(small_net, images):
@@ -84,7 +84,7 @@ def test_mifgsm_without_decay_is_pgd(small_net, images):
 @pytest.fixture
 def peers_net():
     torch.manual_seed(0)
-    net = nn.Sequential(
+    model = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1),
         nn.BatchNorm2d(8),
         nn.ReLU(),
@@ -93,7 +93,7 @@ def peers_net():
         nn.Flatten(),
         nn.Linear(72, 5),
     )
-    return net.eval()
+    return model.eval()
 
 
 def test_agreement_with_foolbox(peers_net, images):
@@ -134,7 +134,7 @@ BAD = {
     "negative eps": (lambda m, x, y: fgsm(m, x, y, eps=-0.1), "-0.1"),
     "no steps": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=STEP, steps=0), "steps 0"),
     "step in levels": (lambda m, x, y: pgd(m, x, y, eps=EPS, step_size=2, steps=1), "step_size 2"),
-    "no logits": (lambda m, x, y: fgsm(m[:5], x, y, eps=EPS), r"\(12, 6, 4, 4\), not logits"),
+    "no logits": (lambda m, x, y: fgsm(m[:5], x, y, eps=EPS), r"\(12, 6, 4, 4\) for 12 images, not logits"),
     "no gradient": (lambda m, x, y: fgsm(lambda_module(lambda x: m(x).detach()), x, y, eps=EPS), "no gradient"),
     "gradient elsewhere": (lambda m, x, y: fgsm(lambda_module(lambda x: m(x.round().detach())), x, y, eps=EPS), "no gradient"),
     "negative decay": (lambda m, x, y: mifgsm(m, x, y, eps=EPS, step_size=STEP, steps=1, decay=-1), "decay -1"),

@@ -34,12 +34,12 @@ class Encoder(nn.Module):
 
 
 class Mean(nn.Module):
-    def __init__(self, *nets):
+    def __init__(self, *models):
         super().__init__()
-        self.nets = nn.ModuleList(nets)
+        self.models = nn.ModuleList(models)
 
     def forward(self, x):
-        return sum(net(x) for net in self.nets) / len(self.nets)
+        return sum(model(x) for model in self.models) / len(self.models)
 
 
 def linear(levels=16, seed=0):
@@ -49,8 +49,10 @@ def linear(levels=16, seed=0):
 
 def convolutional(levels=16, seed=0):
     torch.manual_seed(seed)
-    net = nn.Sequential(Encoder(levels), nn.Conv2d(2 * levels, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 4))
-    return net.double().eval()
+    model = nn.Sequential(
+        Encoder(levels), nn.Conv2d(2 * levels, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 4)
+    )
+    return model.double().eval()
 
 
 @pytest.fixture
@@ -61,41 +63,41 @@ def images():
     return x, torch.tensor([0, 1, 1, 0, 1, 0])
 
 
-def levels_in_the_ball(net, x, eps):
+def levels_in_the_ball(model, x, eps):
     """Bool (N, C, L, H, W), found by looking at every 8-bit point."""
     points = torch.arange(256).double() / 255
     near = (points[:, None, None, None, None] - x).abs() <= eps + 1e-9
-    level = net[0].level_of(points)
-    return torch.stack([near[level == wanted].any(0) for wanted in range(net[0].levels)], 2)
+    level = model[0].level_of(points)
+    return torch.stack([near[level == wanted].any(0) for wanted in range(model[0].levels)], 2)
 
 
 @pytest.mark.parametrize("levels", [2, 16, 32, 51])
 def test_linear_models_are_attacked_to_the_best_level_of_every_pixel(levels, images):
     x, y = images
-    net = linear(levels)
+    model = linear(levels)
     # Entry l of the code is on from level l on, so a level's worth is the sum of the weights up to it.
-    weight = net[2].weight.detach().view(2, 2, levels, 6, 6).cumsum(2)
+    weight = model[2].weight.detach().view(2, 2, levels, 6, 6).cumsum(2)
     worth = torch.stack([weight[1 - label] - weight[label] for label in y])
-    best = worth.masked_fill(~levels_in_the_ball(net, x, EPS), -torch.inf).argmax(2)
-    x_adv = lspga(net, x, y, eps=EPS, steps=200, anneal=1.02, generator=seeded())
-    assert torch.equal(net[0].level_of(x_adv), best)
-    assert torch.equal(net[0].level_of(quantize(x_adv, x, EPS)), best)
-    assert (best != net[0].level_of(x)).double().mean() > 0.05
+    best = worth.masked_fill(~levels_in_the_ball(model, x, EPS), -torch.inf).argmax(2)
+    x_adv = lspga(model, x, y, eps=EPS, steps=200, anneal=1.02, generator=seeded())
+    assert torch.equal(model[0].level_of(x_adv), best)
+    assert torch.equal(model[0].level_of(quantize(x_adv, x, EPS)), best)
+    assert (best != model[0].level_of(x)).double().mean() > 0.05
 
 
 @pytest.mark.parametrize("eps", [0.0, 0.3 / 255, 1 / 255, 0.05, 1.0])
 def test_rounding_to_8_bits_keeps_the_level_where_the_ball_allows(eps, images):
     x, y = images
-    net = convolutional()
-    x_adv = lspga(net, x, y, eps=eps, generator=seeded())
-    level, own = net[0].level_of(x_adv), net[0].level_of(x)
+    model = convolutional()
+    x_adv = lspga(model, x, y, eps=eps, generator=seeded())
+    level, own = model[0].level_of(x_adv), model[0].level_of(x)
     assert (x_adv - x).abs().max() <= eps + 1e-12
     points = torch.arange(256).double() / 255
     gaps = (points[:, None, None, None, None] - x).abs()
-    gaps[net[0].level_of(points)[:, None, None, None, None] != level] = torch.inf
+    gaps[model[0].level_of(points)[:, None, None, None, None] != level] = torch.inf
     # The 8-bit point of that level nearest to the image; the ball need not hold it.
     gap = gaps.amin(0)
-    kept = net[0].level_of(quantize(x_adv, x, eps)) == level
+    kept = model[0].level_of(quantize(x_adv, x, eps)) == level
     assert torch.equal(kept, gap <= eps + 1e-9) and kept.double().mean() > 0.8
     assert ((x_adv - x).abs() <= gap + 1 / 255).all()
     assert torch.equal(x_adv[0, 0, 0, :2], x[0, 0, 0, :2]) or eps > 0.05
@@ -104,12 +106,12 @@ def test_rounding_to_8_bits_keeps_the_level_where_the_ball_allows(eps, images):
 
 def test_an_ensemble_is_attacked_through_every_encoder(images):
     x, y = images
-    nets = [linear(seed=seed) for seed in range(2)]
+    models = [linear(seed=seed) for seed in range(2)]
     once = linear(seed=0)
     with torch.no_grad():
-        once[2].weight.copy_((nets[0][2].weight + nets[1][2].weight) / 2)
-        once[2].bias.copy_((nets[0][2].bias + nets[1][2].bias) / 2)
-    made, expected = (lspga(net, x, y, eps=EPS, generator=seeded()) for net in (Mean(*nets), once))
+        once[2].weight.copy_((models[0][2].weight + models[1][2].weight) / 2)
+        once[2].bias.copy_((models[0][2].bias + models[1][2].bias) / 2)
+    made, expected = (lspga(model, x, y, eps=EPS, generator=seeded()) for model in (Mean(*models), once))
     torch.testing.assert_close(made, expected, rtol=0, atol=1e-12)
 
 

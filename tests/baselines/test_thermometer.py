@@ -95,10 +95,10 @@ def test_it_compiles(generator):
 @pytest.mark.parametrize("chans", [1, 3])
 def test_every_built_in_model_takes_it(name, chans):
     torch.manual_seed(0)
-    net = create_model(name, in_chans=chans, image_size=28, width_mult=0.0625)
-    before = {key: value.clone() for key, value in net.state_dict().items()}
-    thermometer_(net, 16)
-    after = net.state_dict()
+    model = create_model(name, in_chans=chans, image_size=28, width_mult=0.0625)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    thermometer_(model, 16)
+    after = model.state_dict()
     changed = [key for key in after if after[key].shape != before[key].shape]
     assert len(changed) == 1 and changed[0].endswith((".conv.weight", "conv1.weight"))
     assert after[changed[0]].shape[1] == 16 * chans
@@ -108,26 +108,26 @@ def test_every_built_in_model_takes_it(name, chans):
     # The default of a convolution: uniform within one over the square root of what an output reads.
     bound = (16 * chans * 9) ** -0.5
     assert 0.5 * bound < after[changed[0]].abs().max() <= bound
-    assert net.architecture.image_shape == (chans, 28, 28) and net.architecture.thermometer == 16
+    assert model.architecture.image_shape == (chans, 28, 28) and model.architecture.thermometer == 16
     x = torch.rand(2, chans, 28, 28, requires_grad=True)
-    net(x).sum().backward()
-    assert (x.grad != 0).any() and all(parameter.grad is not None for parameter in net.parameters())
+    model(x).sum().backward()
+    assert (x.grad != 0).any() and all(parameter.grad is not None for parameter in model.parameters())
 
 
 def test_masks_and_drops_on_the_first_convolution_stay():
-    net = create_model("densenet121", width_mult=0.125)
-    defect_(net, 0.5, blocks=[0], placement="text")
-    drop_(net, 0.9, kind="dropout", sites=["stem.conv"])
-    mask = net.stem.conv.defect_mask
-    thermometer_(net, 8)
-    assert net.stem.conv.defect_mask is mask and len(defects(net)) == len(drops(net)) == 1
-    assert (net.stem(net.normalize(torch.rand(1, 3, 32, 32)))[~mask] == 0).all()
+    model = create_model("densenet121", width_mult=0.125)
+    defect_(model, 0.5, blocks=[0], placement="text")
+    drop_(model, 0.9, kind="dropout", sites=["stem.conv"])
+    mask = model.stem.conv.defect_mask
+    thermometer_(model, 8)
+    assert model.stem.conv.defect_mask is mask and len(defects(model)) == len(drops(model)) == 1
+    assert (model.stem(model.normalize(torch.rand(1, 3, 32, 32)))[~mask] == 0).all()
 
 
 def test_a_changed_model_loses_its_spec():
-    net = build("vgg19", width_mult=0.0625)
-    thermometer_(net, 4)
-    assert net.spec is None
+    model = build("vgg19", width_mult=0.0625)
+    thermometer_(model, 4)
+    assert model.spec is None
 
 
 REFUSALS = {

@@ -10,7 +10,7 @@ REPRODUCE = "reproduce figure14 --data folder:data --device cpu --store new"
 CASES = [
     ("reproduce --store new", "'EXHIBIT...'"),
     ("reproduce table16 --store new", "no exhibit 'table16'; there are all, table1"),
-    (f"{REPRODUCE} --scale huge", "no scale 'huge'; there are tiny, fast, paper"),
+    (f"{REPRODUCE} --scale huge", "no scale 'huge'; there are tiny, small, fast, paper"),
     (f"{REPRODUCE} --seeds 0", "'--seeds'"),
     (f"{REPRODUCE} --seeds -1", "'-1'"),
     (f"{REPRODUCE} --device warp", "'warp'"),
@@ -32,7 +32,7 @@ CASES = [
     (f"{REPRODUCE} --ray nonsense --dry-run", "'nonsense' is no address of a Ray cluster"),
     (f"{REPRODUCE} --ray '' --dry-run", "'' is no address of a Ray cluster"),
     (f"{REPRODUCE} --ray ray://head:10001", "Ray's client (ray://head:10001) is not supported"),
-    ("reproduce table1 --store new --data imagenet", "say where the images are"),
+    ("reproduce table1 --store new --data imagenet", "the path of the images is missing: write imagenet:PATH"),
     ("reproduce table1 --store new", "say where ImageNet is, --data imagenet:PATH"),
     ("reproduce figure14 --store new --data shapes --data folder:data", "is already shapes"),
     ("reproduce figure14 --store new --data cifar10=shapes --data cifar10", "cifar10 is already shapes"),

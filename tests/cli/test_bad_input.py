@@ -134,6 +134,7 @@ EVALUATION = [
     (f"{EVALUATE} --parts transfer,magic", "parts.1 = 'magic': Input should be 'transfer'"),
     (f"{EVALUATE} --parts ,", "parts = ()"),
     (f"{EVALUATE} --decision pgd", "needs more than decisions: use boundary"),
+    (f"{EVALUATE} --decision hopskipjump-linf", "another distance small than S(M) measures: use hopskipjump"),
     (f"{EVALUATE} --decision boundary:directions=3", "directions=3 must be 1"),
     (f"{EVALUATE} --confidence 1.5", "confidence = 1.5"),
     (f"{EVALUATE} --parts transfer --stimuli cues", "go together: name both, or neither"),

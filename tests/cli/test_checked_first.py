@@ -16,7 +16,7 @@ REPRODUCE = "reproduce table4 figure14 --device cpu --store new"
 
 CASES = [
     ("train resnet20 --data cifar10 --out new", "'resnet20'"),
-    (f"{TRAIN} --recipe small", "no recipe 'small'"),
+    (f"{TRAIN} --recipe huge", "no recipe 'huge'"),
     (f"{TRAIN} --epochs 0", "epochs = 0"),
     (f"{TRAIN} --adversarial mardy", "no attack 'mardy'"),
     (f"{TRAIN} --precision fp8", "'fp8'"),
@@ -45,7 +45,7 @@ CASES = [
     (f"{EVALUATE} --out notes.txt", "notes.txt is a file"),
     (f"{EVALUATE} --out locked", "locked must not be written"),
     ("reproduce table99 --store new", "'table99'"),
-    (f"{REPRODUCE} --scale small", "no scale 'small'; there are tiny, fast, paper"),
+    (f"{REPRODUCE} --scale huge", "no scale 'huge'; there are tiny, small, fast, paper"),
     (f"{REPRODUCE} --seeds 0", "'--seeds'"),
     (f"{REPRODUCE} --time-budget soon", "'soon'"),
     (f"{REPRODUCE} --ray nonsense", "'nonsense'"),

@@ -32,7 +32,7 @@ def test_describe_of_a_net_without_baselines_says_nothing_of_them(run):
 def test_describe_groups_the_members_of_an_ensemble(run):
     said = run("describe vgg19/0.9-spatial+0.8-dropout-therm4-en@text --width-mult 0.0625").out
     assert "no mask in it" in said and "Placement of the paper's text" in said
-    assert "Dropout (single activations), keep_prob 0.8, in training only, after 40 modules: members.0.blocks.3.act1," in said
+    assert "Dropout (single activations), keep_prob 0.8, in training only, after 20 modules: members.0.blocks.3.act1," in said
     assert "Spatial dropout (whole channels), keep_prob 0.9" in said and said.count("thermometer") == 1
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from defective import InputError
 from defective.data import image_file
-from defective.data.folder import Listing, decode, decode_splits, decoded_bytes, enclosed_root, list_folder
+from defective.data.folder import Listing, decode, decode_splits, enclosed_root, list_folder
 from image_files import pixels, write_image, write_tree
 
 
@@ -26,9 +26,9 @@ def as_tensor(images) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("test", ["test", "val"])
-@pytest.mark.parametrize("enclosed", [False, True])
+@pytest.mark.parametrize("enclosed", ["", "one", "one/two/three"])
 def test_a_tree_is_listed_and_decoded_exactly(tmp_path, test, enclosed):
-    inside = tmp_path / "one" if enclosed else tmp_path
+    inside = tmp_path / enclosed
     images = write_tree(inside, test=test)
     listings = list_folder(tmp_path)
     assert {split: at.y.tolist() for split, at in listings.items()} == {"train": [0, 0, 0, 1, 1, 1], "test": [0, 0, 1, 1]}
@@ -71,15 +71,11 @@ def test_only_a_single_enclosing_folder_is_looked_through(tmp_path):
     assert enclosed_root(tmp_path / "a", ("train",)) == tmp_path / "a"
 
 
-def test_a_chain_of_enclosing_folders_is_looked_through(tmp_path):
-    write_tree(tmp_path / "a" / "b" / "c", test="val")
-    assert len(list_folder(tmp_path)["test"].files) == 4
-
-
 def test_images_in_folders_below_a_class_are_read(tmp_path):
     write_tree(tmp_path)
     write_image(tmp_path / "test" / "cat" / "more" / "deep" / "0.png", pixels(0))
-    (tmp_path / "test" / "cat" / "more" / "back").symlink_to(tmp_path / "test" / "cat")
+    for back in ("test/cat", "test", "."):
+        (tmp_path / "test" / "cat" / "more" / f"back{len(back)}").symlink_to(tmp_path / back)
     found = list_folder(tmp_path)["test"]
     assert [str(file.relative_to(tmp_path / "test")) for file in found.files] == [
         "cat/0.png",
@@ -105,17 +101,33 @@ def empty(folder):
 BAD_TREES = {
     "no split": (
         lambda t: [shutil.rmtree(t / s) for s in ("train", "test")],
-        "is no class-folder tree: it needs train/CLASS/IMAGE",
+        "is not a class-folder tree: it needs train/CLASS/IMAGE",
     ),
     "a kind that is not read": (
         lambda t: [(t / "train" / "dog" / f"{n}.HEIC").touch() for n in range(3)],
-        "is a .heic file, of which {t}/train/dog holds 3",
+        "is a .heic file, an unsupported format (3 in {t}/train/dog)",
     ),
-    "an image in no class": (lambda t: (t / "test" / "0.png").touch(), "test/0.png lies in no class folder"),
-    "a link to nothing": (lambda t: (t / "test" / "dog" / "9.png").symlink_to(t / "gone"), "9.png is no regular file, or a link"),
-    "a pipe": (lambda t: os.mkfifo(t / "test" / "dog" / "9.png"), "9.png is no regular file"),
+    "an image in no class": (lambda t: (t / "test" / "0.png").touch(), "test/0.png is not in a class folder"),
+    "a link to nothing": (
+        lambda t: (t / "test" / "dog" / "9.png").symlink_to(t / "gone"),
+        "9.png is not a regular file, or a broken link",
+    ),
+    "a link to itself": (
+        lambda t: (t / "test" / "dog" / "9.png").symlink_to(t / "test" / "dog" / "9.png"),
+        "9.png is not a regular file",
+    ),
+    "a folder that is a broken link": (
+        lambda t: (t / "test" / "dog" / "9").symlink_to(t / "gone"),
+        "dog/9 is not a regular file, or",
+    ),
+    "a class that is a broken link": (lambda t: (t / "test" / "eel").symlink_to(t / "gone"), "test/eel is a broken link"),
+    "a class that is a link to itself": (
+        lambda t: (t / "test" / "eel").symlink_to(t / "test" / "eel"),
+        "test/eel is a broken link",
+    ),
+    "a pipe": (lambda t: os.mkfifo(t / "test" / "dog" / "9.png"), "9.png is not a regular file"),
     "no test": (lambda t: shutil.rmtree(t / "test"), "and test/CLASS/IMAGE (or val/)"),
-    "nothing": (empty, "is no class-folder tree"),
+    "nothing": (empty, "is not a class-folder tree"),
     "empty train class": (lambda t: empty(t / "train" / "cat"), "train/cat holds no images (.jpg"),
     "empty test class": (lambda t: empty(t / "test" / "dog"), "test/dog holds no images (.jpg"),
     "class not in test": (lambda t: shutil.rmtree(t / "test" / "dog"), "class 'dog' of"),
@@ -213,6 +225,26 @@ def test_a_warning_of_pillow_is_given_once_with_the_file(tmp_path, caplog, monke
         assert (decode(tmp_path / "p.png") == [255, 0, 0]).all()
 
 
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_several_images_in_a_file_the_first_is_read_and_that_is_said(tmp_path, caplog, monkeypatch, kind):
+    monkeypatch.setattr(image_file, "_given", set())
+    first, second = (Image.new("RGB", (8, 8), (level, level, level)) for level in (0, 255))
+    file = tmp_path / f"a.{kind.lower()}"
+    first.save(file, kind, save_all=True, append_images=[second])
+    assert decode_all((file,)).max() == 0
+    [record] = caplog.records
+    assert record.getMessage() == f"{file}: holds several images, of which the first is read"
+
+
+def test_files_that_are_no_images_by_their_names_are_counted_and_named(tmp_path, caplog):
+    write_tree(tmp_path)
+    for name in ("labels.csv", "Thumbs.db", ".DS_Store", "a.mp4", "without"):
+        (tmp_path / "test" / "cat" / name).touch()
+    assert len(list_folder(tmp_path)["test"].files) == 4
+    [record] = caplog.records
+    assert record.getMessage().startswith("2 files beside the images are skipped") and str(tmp_path) in record.getMessage()
+
+
 @pytest.mark.parametrize(("shape", "size"), [((8, 9), "9x8"), ((9, 8), "8x9"), ((16, 16), "16x16")])
 @pytest.mark.parametrize("place", ["train/dog/1.png", "test/cat/0.png"])
 def test_images_of_another_size_are_refused(tmp_path, shape, size, place):
@@ -274,9 +306,3 @@ def test_the_centre_is_cut_out_of_a_scaled_image(tmp_path):
     assert (read[:, 8:] == 255).all()
     assert (read[:, :7] < 128).all()
     assert (read[:, 7:] > 127).all()
-
-
-def test_the_bytes_an_image_folder_takes_are_counted(tmp_path):
-    write_tree(tmp_path)
-    assert decoded_bytes(list_folder(tmp_path), None) == (10 * 8 * 8 * 3, 8)
-    assert decoded_bytes(list_folder(tmp_path), 20) == (10 * 20 * 20 * 3, 20)

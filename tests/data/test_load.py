@@ -143,16 +143,19 @@ def test_a_set_without_training_images_can_be_evaluated_on(tree, cache):
             load_data(f"folder:{tree}", "train")
 
 
-def test_classes_called_by_numbers_are_in_their_order_and_it_is_said_once(tmp_path, cache, caplog):
-    for name in ("10", "2", "0", "1"):
+@pytest.mark.parametrize(
+    "names", [("0", "1", "2", "10"), ("-2", "-1", "0", "10"), ("0.5", "2", "10.25", "+11"), ("1", "02", "3", "010")]
+)
+def test_classes_called_by_numbers_are_in_their_order_and_it_is_said_once(tmp_path, cache, caplog, names):
+    for level, name in enumerate(names):
         for split in ("train", "test"):
-            write_image(tmp_path / split / name / "0.png", np.full((8, 8, 3), int(name), np.uint8))
+            write_image(tmp_path / split / name / "0.png", np.full((8, 8, 3), level, np.uint8))
     for _ in range(2):
         data = load_data(f"folder:{tmp_path}", "test")
-        assert data.classes == ("0", "1", "2", "10")
-        assert data.x[:, 0, 0, 0].tolist() == [0, 1, 2, 10]
+        assert data.classes == names
+        assert data.x[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert [record.getMessage() for record in caplog.records if "numbers" in record.getMessage()] == [
-        f"folder:{tmp_path}: its classes are called by numbers; labels follow the numbers, so that class 2 comes before class 10"
+        f"folder:{tmp_path}: its classes are named by numbers; labels are in numeric order, so class 2 comes before class 10"
     ]
 
 
@@ -184,7 +187,7 @@ def test_names_that_are_no_text_are_read_and_shown_by_their_bytes(tmp_path, cach
 def test_a_large_folder_that_is_no_data_set_is_refused_without_a_listing(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(rooms, "fingerprint", lambda *_: pytest.fail("listed"))
     for kind in ("folder", "imagenet", "cifar10", "mnist", "tiny-imagenet"):
-        with pytest.raises(InputError, match=r"is no class-folder tree|is missing: this is not the official layout"):
+        with pytest.raises(InputError, match=r"is not a class-folder tree|is missing: this is not the official layout"):
             load_data(f"{kind}:{tmp_path}", "test")
 
 
@@ -204,9 +207,9 @@ BAD_CALLS = {
     "unknown": ("imagenette", "train", None, "no data set 'imagenette'; there are cifar10, mnist, tiny-imagenet, imagenet"),
     "empty": ("", "train", None, "no data set ''"),
     "other case": ("Shapes", "train", None, "no data set 'Shapes'"),
-    "no folder named": ("folder", "train", None, "say where the images are: folder:PATH"),
-    "no path": ("folder:", "train", None, "say where the images are: folder:PATH"),
-    "no imagenet": ("imagenet", "train", None, "say where the images are: imagenet:PATH"),
+    "no folder named": ("folder", "train", None, "the path of the images is missing: write folder:PATH"),
+    "no path": ("folder:", "train", None, "the path of the images is missing: write folder:PATH"),
+    "no imagenet": ("imagenet", "train", None, "the path of the images is missing: write imagenet:PATH"),
     "NUL": ("folder:{tree}/\0x", "train", None, "is no path: it holds a NUL character or half a character"),
     "half a character": ("folder:{tree}/\ud800", "train", None, "is no path: it holds a NUL character or half a character"),
     "missing": ("folder:{tree}/gone", "train", None, "{tree}/gone: there is no such file or folder"),
@@ -222,7 +225,7 @@ BAD_CALLS = {
     "size zero": ("folder:{tree}", "train", 0, "image size 0"),
     "size below zero": ("folder:{tree}", "train", -8, "image size -8"),
     "other layout": ("mnist:{tree}", "train", None, "t10k-labels-idx1-ubyte is missing: this is not the official layout"),
-    "folder above": ("folder:{tree}/train", "train", None, "{tree}/train is no class-folder tree"),
+    "folder above": ("folder:{tree}/train", "train", None, "{tree}/train is not a class-folder tree"),
 }
 
 

@@ -87,7 +87,7 @@ PROBLEMS = {
     ("cifar10", "half a record"): (change("data_batch_3.bin", lambda b: b[:-1000]), "data_batch_3.bin is cut off: 8219 bytes"),
     ("cifar10", "pickled"): (
         lambda root: (root / "test_batch.bin").rename(root / "test_batch"),
-        "holds the pickled CIFAR-10, which is not read: name the binary version",
+        "holds the pickled CIFAR-10, which is not supported: use the binary version",
     ),
     ("cifar10", "empty"): (change("test_batch.bin", lambda b: b""), "test_batch.bin is cut off: 0 bytes"),
     ("cifar10", "label 10"): (
@@ -98,7 +98,7 @@ PROBLEMS = {
     ("cifar10", "no test"): (lambda root: (root / "test_batch.bin").unlink(), "test_batch.bin is missing"),
     ("cifar10", "no names"): (lambda root: (root / "batches.meta.txt").unlink(), "batches.meta.txt is missing"),
     ("cifar10", "nine names"): (change("batches.meta.txt", lambda b: b[9:]), "batches.meta.txt names 9 classes; CIFAR-10 has 10"),
-    ("cifar10", "no text"): (change("batches.meta.txt", lambda b: b"\xff" * 9), "batches.meta.txt is corrupt: it is no text"),
+    ("cifar10", "no text"): (change("batches.meta.txt", lambda b: b"\xff" * 9), "batches.meta.txt is corrupt: it is not text"),
     ("mnist", "bad magic"): (
         gz(lambda b: gzip.compress(b"\0\0\x0d\3" + gzip.decompress(b)[4:])),
         "is not an IDX file of bytes with 3 axes",

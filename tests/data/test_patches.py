@@ -28,21 +28,13 @@ def tiles(image, k):
 
 @pytest.mark.parametrize("k", [1, 2, 4, 8])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64])
-def test_tiles_move_whole_and_with_all_their_channels(k, dtype):
+def test_the_known_order_puts_every_tile_back(k, dtype):
     x = images(dtype=dtype)
-    before = x.clone()
-    shuffled = shuffle_patches(x, k, generator=seeded())
+    before, state, replay = x.clone(), torch.get_rng_state(), seeded(3)
+    shuffled = shuffle_patches(x, k, generator=seeded(3))
     assert shuffled.shape == x.shape and shuffled.dtype == dtype and shuffled.is_contiguous()
-    for image, moved in zip(x, shuffled, strict=True):
-        assert sorted(tile.tolist() for tile in tiles(image, k)) == sorted(tile.tolist() for tile in tiles(moved, k))
-    assert torch.equal(x, before)
+    assert torch.equal(x, before) and torch.equal(torch.get_rng_state(), state)
     assert torch.equal(shuffled, x) == (k == 1)
-
-
-@pytest.mark.parametrize("k", [2, 4, 8])
-def test_the_known_order_puts_every_tile_back(k):
-    x = images()
-    shuffled, replay = shuffle_patches(x, k, generator=seeded(3)), seeded(3)
     for image, moved in zip(x, shuffled, strict=True):
         order = torch.randperm(k * k, generator=replay)
         back = [tiles(moved, k)[place] for place in order.argsort()]
@@ -65,12 +57,6 @@ def test_splitting_a_batch_changes_nothing():
     assert torch.equal(together, torch.cat([shuffle_patches(part, 4, generator=parts) for part in x.split(3)]))
     assert torch.equal(whole.get_state(), parts.get_state())
     assert not torch.equal(together, shuffle_patches(x, 4, generator=whole))
-
-
-def test_no_global_generator_is_touched():
-    before = torch.get_rng_state()
-    shuffle_patches(images(), 4, generator=seeded())
-    assert torch.equal(before, torch.get_rng_state())
 
 
 @pytest.mark.parametrize("k", [-2, 0, 3, 5, 16])

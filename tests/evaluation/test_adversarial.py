@@ -40,6 +40,7 @@ RANDOM = (
     "difgsm:eps=16/255,step_size=4/255,steps=3,resize_rate=0.5",
     "vmifgsm:eps=16/255,step_size=4/255,steps=3,neighbors=2",
     "boundary:steps=8",
+    "hopskipjump:steps=2",
 )
 
 

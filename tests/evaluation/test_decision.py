@@ -5,11 +5,13 @@ import torch
 from torch import nn
 
 from defective import AttackSpec
-from defective.attacks import boundary_details, boundary_score
+from defective.attacks import boundary_details, boundary_score, hopskipjump_details
 from defective.data import ImageSet
 from defective.evaluation import EvaluatedModel, decide
 from defective.masks import named_generator
 from problems import level_set, plane
+
+HOPSKIPJUMP = AttackSpec.parse("hopskipjump:steps=12,initial_queries=50")
 
 
 def spec(steps, directions=1):
@@ -39,7 +41,7 @@ def grey(*levels, labels):
     return ImageSet("grey", "test", x, torch.tensor(labels), ("dark", "bright"))
 
 
-@pytest.mark.parametrize("attack", [spec(4000), spec(400, 25)], ids=str)
+@pytest.mark.parametrize("attack", [spec(4000), spec(400, 25), HOPSKIPJUMP], ids=str)
 def test_linear_nets_score_nearly_the_closed_form(judged, attack):
     subject, squared = judged
     found = decide(subject, attack, samples=6)
@@ -51,13 +53,21 @@ def test_linear_nets_score_nearly_the_closed_form(judged, attack):
     assert best.double().quantile(0.5) <= found.score <= 1.25**2 * best.double().quantile(0.5)
 
 
-@pytest.mark.parametrize(("directions", "schedule"), [(1, "foolbox3"), (25, "foolbox1")])
-def test_the_score_is_that_of_the_attack_on_the_same_images(judged, directions, schedule):
+@pytest.mark.parametrize(
+    ("attack", "act", "options"),
+    [
+        (spec(40), boundary_details, {"steps": 40, "schedule": "foolbox3"}),
+        (spec(40, 25), boundary_details, {"steps": 40, "schedule": "foolbox1"}),
+        (HOPSKIPJUMP, hopskipjump_details, {"steps": 12, "initial_queries": 50}),
+    ],
+    ids=["boundary", "boundary with directions", "hopskipjump"],
+)
+def test_the_score_is_that_of_the_attack_on_the_same_images(judged, attack, act, options):
     subject, _ = judged
-    found = decide(subject, spec(40, directions), samples=5, seed=6)
+    found = decide(subject, attack, samples=5, seed=6)
     assert torch.equal(found.index, subject.sample(5, seed=6))
     x, y = subject.data.take(found.index)
-    walk = boundary_details(subject.model, x / 255, y, steps=40, generator=named_generator(6, "decision"), schedule=schedule)
+    walk = act(subject.model, x / 255, y, generator=named_generator(6, "decision"), **options)
     assert found.score == pytest.approx(boundary_score(x / 255, walk.x_adv), rel=1e-6)
     assert found.queries.tolist() == walk.queries.tolist() and found.started.all()
     document = found.as_dict()

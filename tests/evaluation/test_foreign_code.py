@@ -22,6 +22,7 @@ SPECS = [
     "vmifgsm:eps=8/255,steps=3,neighbors=3",
     "cw:steps=30,search_steps=3",
     "boundary:steps=20",
+    "hopskipjump:steps=2",
     "noise:sigma=8/255",
 ]
 
@@ -194,6 +195,57 @@ def test_attacks_run_inside_inference_mode(x, y):
         given, labels = x.clone(), y.clone()
         found = [attacks.pgd(models[1], given, labels, **options), attacks.cw(models[1], given, labels, steps=30)]
     assert all(map(torch.equal, found, wanted))
+
+
+def test_an_evaluation_runs_inside_inference_mode(x, y):
+    model, options = Normalised(False), {"parts": ("noise", "white-box"), "attacks": ["fgsm:eps=8/255"], "samples": 5}
+    wanted = evaluation.evaluate({"n": model}, (x, y), **options)
+    with torch.inference_mode():
+        found = evaluation.evaluate({"n": model}, (x.clone(), y.clone()), **options)
+    assert found.as_dict() == wanted.as_dict() and not found.skipped
+
+
+def test_a_model_made_in_inference_mode_has_no_gradient(x, y):
+    with torch.inference_mode():
+        model = Normalised(False)
+    assert evaluation.accuracy(model, x, y) == 1
+    for spec in ("fgsm:eps=8/255", "cw:steps=2"):
+        with pytest.raises(InputError, match=r"have no gradient \(RuntimeError: Inference tensors"):
+            attacks.from_spec(AttackSpec.parse(spec))(model, x, y)
+    attack = CustomAttack("own", lambda model, x, y: (x + 0.1).clamp(0, 1))
+    found = evaluation.evaluate({"n": model}, (x, y), attacks=[attack], parts=("white-box", "noise"), samples=5)
+    assert "no gradient" in found.skipped["n"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda z: z[:1], r"returned \(1, 4\) for 20 images"),
+        (lambda z: z.T, r"returned \(4, \d+\) for"),
+        (lambda z: z + 0j, "complex64"),
+        (lambda z: z.to_sparse(), "sparse_coo"),
+        (lambda z: (100 * z).long(), "no gradient .they are torch.int64"),
+        (lambda z: z > 0, "no gradient .they are torch.bool"),
+        (lambda z: z.to(torch.float8_e5m2), "no gradient .they are torch.float8_e5m2"),
+    ],
+)
+def test_logits_of_a_kind_that_cannot_be_attacked(x, y, change, said):
+    class Changed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = Normalised(False)
+
+        def forward(self, x):
+            return change(self.inner(x))
+
+    with pytest.raises(InputError, match=said):
+        attacks.fgsm(Changed(), x, y, eps=0.1)
+    if "no gradient" in said:
+        assert 0 < evaluation.accuracy(Changed(), x, y) <= 1
+        assert attacks.boundary(Changed(), x, y, steps=2).shape == x.shape
+    else:
+        with pytest.raises(InputError, match=said.replace("20", r"\d+")):
+            attacks.boundary(Changed(), x, y, steps=2)
 
 
 MEMORY = [

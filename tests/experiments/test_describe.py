@@ -33,7 +33,7 @@ def test_what_is_as_the_scale_has_it_is_not_said():
     assert "resnet50 (tiny, seed 0)" in titles("tiny", "table6", data="mnist")
 
 
-@pytest.mark.parametrize("scale", ["tiny", "fast", "paper"])
+@pytest.mark.parametrize("scale", ["tiny", "small", "fast", "paper"])
 def test_each_net_of_the_paper_has_a_title_of_its_own(scale):
     found = [(title(job), job.data) for job in nets(setup_of(scale, 1), *EXHIBITS)]
     assert len(set(found)) == len(found) and not any("*" in words for words, _ in found)

@@ -7,6 +7,7 @@ import torch
 
 from defective import load
 from defective.data import load_data
+from defective.data.sets import pick
 from defective.errors import InputError
 from defective.evaluation import EvaluatedModel, common_sample, corruption_curve, corruptions, decide, generate, score
 from defective.experiments.adversarial_files import read_adversarial
@@ -39,7 +40,7 @@ def done(images, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEFECTIVE_CACHE", str(tmp_path_factory.mktemp("cache")))
         # Few nets take noise for both of two classes: do not search long for a start that is not there.
-        patch.setattr(import_module("defective.attacks.boundary"), "START_DRAWS", 3)
+        patch.setattr(import_module("defective.attacks.decision_based"), "START_DRAWS", 3)
         made = bench(tmp_path_factory.mktemp("jobs") / "store", images)
         assert run(JOBS, made).executed == len(JOBS), made.store.failures()
         yield made
@@ -96,6 +97,14 @@ def test_crafting(done, data, subjects):
     assert made.changes()["linf_max"] == pytest.approx(8 / 255) and made.fooled.sum() > 0
 
 
+def test_an_attack_on_all_images_asks_nobody_first(done, data, subjects, tmp_path):
+    execute(done, CRAFT.model_copy(update={"images": "all", "samples": 99}), tmp_path)
+    stored = read_adversarial(tmp_path / "images.safetensors", data)
+    assert sorted(stored.index.tolist()) == list(range(len(data)))
+    made = generate(subjects[SOURCE], FGSM, index=pick(len(data), 99, seed=3), seed=3)
+    assert torch.equal(made.x_adv, stored.x_adv)
+
+
 def test_fused_sources_are_attacked_as_one(done, data, subjects):
     fused = EvaluatedModel.of("both", Ensemble([subjects[SOURCE].model, subjects[TARGET].model]), data)
     made = generate(fused, PGD, samples=7)
@@ -126,6 +135,15 @@ def test_decisions(done, subjects):
     stored, _ = read_tensors(done.store.at(WALK) / "outcome.safetensors")
     assert torch.equal(stored["squared"], found.squared) and torch.equal(stored["index"], found.index)
     assert done.store.result(WALK)["median_queries"] == about["median_queries"] > 0
+
+
+def test_decisions_on_images_that_all_nets_get_right(done, data, subjects, tmp_path):
+    common = WALK.model_copy(update={"among": (SOURCE,)})
+    index = common_sample([subjects[TARGET], subjects[SOURCE]], 7, seed=1)
+    found = decide(subjects[TARGET], WALK.attack, samples=7, seed=1, index=index)
+    execute(done, common, tmp_path)
+    stored, _ = read_tensors(tmp_path / "outcome.safetensors")
+    assert torch.equal(stored["index"], index) and torch.equal(stored["squared"], found.squared)
 
 
 def test_noise_on_images_that_all_nets_get_right(done, data, subjects):

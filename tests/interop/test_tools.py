@@ -76,13 +76,6 @@ def test_page_has_this_table() -> None:
     assert table() in PAGE.read_text(), "run: PYTHONPATH=tests python -m interop.table"
 
 
-def test_code_of_the_page_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
-    code = PAGE.read_text().split("```python\n")[1].split("```")[0]
-    exec(code, {})
-    for line, printed in zip(re.findall(r"print.*  # (.*)", code), capsys.readouterr().out.splitlines(), strict=True):
-        assert line.startswith(printed)
-
-
 def _need(*packages: str) -> None:
     for package in packages:
         if importlib.util.find_spec(package) is None:

@@ -31,8 +31,8 @@ BOTTOM = {
 }
 
 
-def count(net):
-    return sum(parameter.numel() for parameter in net.parameters())
+def count(model):
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -59,9 +59,9 @@ def test_parameter_counts_of_variants(name, parameters):
 
 
 def test_the_imagenet_form():
-    net = build("resnet18/0.1-bottom", num_classes=1000, image_size=224)
-    assert count(net) == 11_681_832
-    shapes = [defect.shape for defect in defects(net)]
+    model = build("resnet18/0.1-bottom", num_classes=1000, image_size=224)
+    assert count(model) == 11_681_832
+    shapes = [defect.shape for defect in defects(model)]
     assert shapes[0] == (64, 112, 112)
     assert sorted(shapes[1:]) == sorted([(64, 56, 56)] * 4 + [(128, 28, 28)] * 5)
 
@@ -89,15 +89,15 @@ def test_x2_doubles_the_masked_channels_and_leaves_the_extra_shortcut_alone():
 
 @pytest.mark.parametrize(("keep_prob", "widths"), [(0.5, (32, 64)), (0.3, (20, 39)), (0.1, (7, 13))])
 def test_dc_narrows_the_bottom_and_masks_nothing(keep_prob, widths):
-    net = build(f"resnet18/{keep_prob}-bottom-dc")
-    assert defects(net) == []
-    assert [net.get_submodule(f"stages.{n}.0.conv1").out_channels for n in (1, 2, 3, 4)] == [*widths, 256, 512]
+    model = build(f"resnet18/{keep_prob}-bottom-dc")
+    assert defects(model) == []
+    assert [model.get_submodule(f"stages.{n}.0.conv1").out_channels for n in (1, 2, 3, 4)] == [*widths, 256, 512]
 
 
 def test_dc_of_the_text_masks_whole_channels():
-    net = build("resnet18/0.1-bottom-dc@text")
-    for defect in defects(net):
-        channels = net.get_submodule(defect.site).defect_mask[0].flatten(1)
+    model = build("resnet18/0.1-bottom-dc@text")
+    for defect in defects(model):
+        channels = model.get_submodule(defect.site).defect_mask[0].flatten(1)
         assert set(channels.float().mean(1).tolist()) == {0.0, 1.0}
         assert int(channels[:, 0].sum()) == {64: 7, 128: 13}[defect.shape[0]]
 
@@ -107,13 +107,13 @@ TEXT = {"resnet18": 9, "resnet50": 8, "densenet121": 19, "senet18": 6, "vgg19": 
 
 @pytest.mark.parametrize("name", TEXT)
 def test_placement_of_the_text_zeroes_what_the_next_layer_reads(name):
-    net = build(f"{name}/0.5-bottom@text", width_mult=0.125)
-    assert len(defects(net)) == TEXT[name]
+    model = build(f"{name}/0.5-bottom@text", width_mult=0.125)
+    assert len(defects(model)) == TEXT[name]
     if name.startswith(("resnet18", "wrn")):
         seen = {}
-        block = net.get_submodule("stages.1.0")
+        block = model.get_submodule("stages.1.0")
         block.register_forward_hook(lambda module, args, out: seen.update(out=out))
-        net.eval()(torch.rand(1, 3, 32, 32))
+        model.eval()(torch.rand(1, 3, 32, 32))
         mask = block.get_submodule("act2").defect_mask
         assert (seen["out"][~mask] == 0).all()
 
@@ -135,14 +135,14 @@ def test_sites_of_the_text(name):
 @pytest.mark.parametrize("name", PARAMETERS)
 @pytest.mark.parametrize(("chans", "size"), [(1, 28), (3, 32), (3, 64), (3, 224)])
 def test_every_image_size_and_width(name, chans, size):
-    net = build(f"{name}/0.3-bottom+0.7-top", num_classes=7, in_chans=chans, image_size=size, width_mult=0.125)
-    assert net.eval()(torch.rand(2, chans, size, size)).shape == (2, 7)
+    model = build(f"{name}/0.3-bottom+0.7-top", num_classes=7, in_chans=chans, image_size=size, width_mult=0.125)
+    assert model.eval()(torch.rand(2, chans, size, size)).shape == (2, 7)
 
 
 def test_first_batch_logits_are_pinned():
     x = torch.linspace(0, 1, 2 * 3 * 32 * 32).view(2, 3, 32, 32)
-    net = build("resnet18/0.3-bottom", seed=0, width_mult=0.125).eval()
-    torch.testing.assert_close(net(x)[0, :3].detach(), torch.tensor(GOLDEN), rtol=1e-4, atol=1e-5)
+    model = build("resnet18/0.3-bottom", seed=0, width_mult=0.125).eval()
+    torch.testing.assert_close(model(x)[0, :3].detach(), torch.tensor(GOLDEN), rtol=1e-4, atol=1e-5)
 
 
 GOLDEN = [-0.08567, 0.013389, 0.050669]
@@ -184,7 +184,7 @@ def test_a_projection_of_an_se_block_takes_the_activated_input_an_identity_the_r
 
 def test_convolutions_of_the_wide_model_are_drawn_by_fan_out():
     torch.manual_seed(0)
-    net = create_model("wrn32_4")
-    for conv in (net.stages["3"][1].conv1, net.stages["2"][0].shortcut.conv, net.stages["3"][4].conv2):
+    model = create_model("wrn32_4")
+    for conv in (model.stages["3"][1].conv1, model.stages["2"][0].shortcut.conv, model.stages["3"][4].conv2):
         expected = math.sqrt(2 / (conv.kernel_size[0] ** 2 * conv.out_channels))
         assert abs(float(conv.weight.detach().std()) / expected - 1) < 0.05

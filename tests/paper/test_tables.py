@@ -89,7 +89,7 @@ def test_rows_and_columns_have_names_of_their_own(name):
 
 
 @pytest.mark.parametrize("replicate", [0, 1])
-@pytest.mark.parametrize("scale", ["tiny", "fast", "paper"])
+@pytest.mark.parametrize("scale", ["tiny", "small", "fast", "paper"])
 @pytest.mark.parametrize("name", TABLES)
 def test_every_number_is_measured(name, scale, replicate):
     exhibit = EXHIBITS[name]
@@ -145,6 +145,7 @@ def test_the_attacks_are_the_papers(name):
         if isinstance(cell.job, ScoreJob):
             crafted = cell.job.adversarial
             assert str(crafted.attack) == ATTACKS[name][column]
+            assert crafted.images == ("all" if name == "table2" else "correct")
             assert crafted.samples == (1000 if column.startswith("CW") else samples)
 
 
@@ -231,6 +232,14 @@ def test_the_baselines_are_trained_as_their_papers_say():
     }
     smoothing = {row: cell.job.target.recipe.label_smoothing for (row, _), cell in cells("table7").items()}
     assert smoothing == {"resnet18": 0, "resnet18 smoothed": 0.1, "resnet18/0.1-bottom": 0}
+
+
+def test_dropout_lies_in_block_3_of_the_wide_model_as_the_text_has_it():
+    trained = {row: str(cell.job.net) for (row, column), cell in cells("table2").items() if column == "Test Accuracy"}
+    assert [trained[f"wrn32_4/0.9-{kind}"] for kind in ("spatial", "dropblock")] == [
+        "wrn32_4/0.9-spatial@text",
+        "wrn32_4/0.9-dropblock@text",
+    ]
 
 
 def test_white_box_attacks_know_their_target():

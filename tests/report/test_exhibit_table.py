@@ -1,6 +1,4 @@
-import pytest
-
-from defective.report.exhibit_table import compact_table, exhibit_table
+from defective.report.exhibit_table import compact_table, exhibit_table, page_table
 from defective.results.documents import ExhibitResult
 from defective.tables import format_table
 
@@ -47,21 +45,17 @@ RATES = result(
 )
 
 
-def scores(seeds: int = 3, label: str = "Standard CNN") -> ExhibitResult:
+def scores(seeds: int = 3) -> ExhibitResult:
     found = cell("plain", "S(M)", 7.3e-06, (3.512e-05, 1e-06, float("inf")), seeds=seeds, job="decision-a")
     about = {"unit": "S(M)", "seeds": 3, "data": {"cifar10": "cifar10"}}
-    return result("table7", "The boundary attack", ["S(M)"], {"plain": label}, [found], **about)
+    return result("table7", "The boundary attack", ["S(M)"], {"plain": "Standard CNN"}, [found], **about)
 
 
 def markdown(shown: ExhibitResult) -> str:
     return format_table(exhibit_table(shown), "markdown")
 
 
-def changed(shown: ExhibitResult, **changes) -> ExhibitResult:
-    return shown.model_copy(update=changes)
-
-
-UNPUBLISHED = changed(RATES, cells=tuple(each.model_copy(update={"published": None}) for each in RATES.cells))
+UNPUBLISHED = RATES.model_copy(update={"cells": tuple(each.model_copy(update={"published": None}) for each in RATES.cells)})
 
 
 def test_a_table_is_exactly_this():
@@ -86,25 +80,28 @@ def test_in_latex_columns_span_their_kinds():
     assert r"ResNet-18 & 14.14 & 20.0 (15.1--26.2) & 95.30 & -- \\" in lines
 
 
-def test_scores_have_two_digits_and_say_how_many_seeds():
+def test_scores_have_two_digits_and_say_of_how_many_seeds_they_are():
     assert "| Standard CNN | 7.3e-06 | 3.5e-05 (1.0e-06–∞) |" in markdown(scores())
     assert "cifar10, 3 seeds, 50 images per number and seed, with" in markdown(scores())
+    assert "| Standard CNN | 7.3e-06 | 3.5e-05 (1.0e-06–∞; 2 of 3 seeds) |" in markdown(scores(2))
 
 
 def test_a_caption_comes_before_all_that_is_said_of_numbers():
-    shown = changed(RATES, caption="Rows are nets, columns attacks of 100 % strength.")
-    assert exhibit_table(shown).caption.startswith(
-        "Rows are nets, columns attacks of 100 % strength. In %. Measured at tiny scale,"
-    )
-
-
-def test_where_only_some_seeds_are_measured_their_number_is_shown():
-    assert "| Standard CNN | 7.3e-06 | 3.5e-05 (1.0e-06–∞; 2 of 3 seeds) |" in markdown(scores(2))
-    assert "(1.0e-06–∞)" in markdown(scores(3))
+    shown = exhibit_table(RATES.model_copy(update={"caption": "Rows are models."}))
+    assert shown.caption.startswith("Rows are models. In %. Measured at tiny scale,")
 
 
 def test_where_nothing_was_printed_only_the_measured_is_shown():
     assert "|  | PGD16, measured | Test Accuracy, measured |" in markdown(UNPUBLISHED)
+    table = page_table(UNPUBLISHED)
+    assert table.columns == ("in %", "PGD16", "Test Accuracy") and table.groups == ()
+
+
+def test_the_page_has_differences_too():
+    table = page_table(RATES)
+    assert table.columns == ("in %", *("published", "measured", "difference") * 2)
+    assert table.groups == (("PGD16", 3), ("Test Accuracy", 3))
+    assert table.rows[0] == ("ResNet-18", "14.14", "20.0 (15.1–26.2)", "–", "95.30", "–", "–")
 
 
 def test_a_terminal_shows_both_numbers_in_one_cell():
@@ -121,11 +118,6 @@ def test_a_terminal_shows_the_interval_of_several_seeds():
     assert table.notes == ("Mean of 3 seeds and its 95 % interval.",)
 
 
-@pytest.mark.parametrize("sign", ["\\", "|", "*", "_", "`", "<", "["])
-def test_no_sign_of_a_label_is_taken_for_markdown(sign):
-    assert f"| a\\{sign}b | 7.3e-06" in markdown(scores(label=f"a{sign}b"))
-
-
 def test_an_exhibit_without_rows_has_a_caption_and_no_table():
     empty = result("figure8", "ResNet-18", [], {}, [])
     assert markdown(empty).startswith("**Figure 8. ResNet-18.**") and "|" not in markdown(empty)
@@ -135,3 +127,12 @@ def test_a_cell_whose_images_all_fell_out_is_told_from_one_that_is_not_measured(
     cells = [cell("a", "PGD", 1.5, None, job="score-0123456789abcdef"), cell("b", "PGD", 2.5, None)]
     lines = markdown(result("table4", "Nets", ["PGD"], {"a": "a", "b": "b"}, cells)).splitlines()
     assert lines[-2:] == ["| a | 1.50 | no images |", "| b | 2.50 | – |"]
+
+
+def test_a_cw_column_says_which_confidence_was_asked_for():
+    renamed = result(
+        "table4", "Ablations", ["CW40"], {"plain": "ResNet-18"}, [cell("plain", "CW40", 8.23, (20.0, 15.0, 26.0), job="score-a")]
+    )
+    assert "| CW40 (at confidence 10), published |" in markdown(renamed)
+    assert "CW40 (at confidence 10)" in compact_table(renamed).columns
+    assert "| CW40, published |" in markdown(renamed.model_copy(update={"scale": "paper"}))

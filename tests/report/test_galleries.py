@@ -17,7 +17,7 @@ from defective.report.galleries import examples, gallery, masks
 from defective.report.sections import ResultReader
 from defective.results.measured import document
 from defective.training.checkpoint import save
-from made_store import finish, plan
+from runs import finish, table4
 
 NETS = {"resnet18": "ResNet-18", "resnet18/0.1-bottom": "0.1-Bottom"}
 FGSM, CW = "fgsm:eps=16/255", "cw:confidence=0"
@@ -25,13 +25,13 @@ COUNT = 12
 
 
 def cells(setup):
-    crafted = {
+    generated = {
         (net, attack): setup.generate(setup.source(net), attack=attack, samples=COUNT) for net in NETS for attack in (FGSM, CW)
     }
     return {
-        (f"{net} {attack}", label): Cell(setup.score(setup.target(judge), crafted[net, attack]), "all")
-        for net, attack in crafted
-        for judge, label in NETS.items()
+        (f"{net} {attack}", label): Cell(setup.score(setup.target(model), generated[net, attack]), "all")
+        for net, attack in generated
+        for model, label in NETS.items()
     }
 
 
@@ -58,7 +58,7 @@ def store(tmp_path) -> Store:
     return Store(tmp_path / "store")
 
 
-def crafted_of(job, data: ImageSet, generator) -> AdversarialSet:
+def set_of(job, data: ImageSet, generator) -> AdversarialSet:
     index = torch.randperm(30, generator=generator)[: job.samples]
     x, y = data.take(index)
     x_adv = (x.int() + torch.randint(-16, 17, x.shape, generator=generator)).clamp(0, 255).to(torch.uint8)
@@ -67,17 +67,17 @@ def crafted_of(job, data: ImageSet, generator) -> AdversarialSet:
 
 @pytest.fixture
 def made(store, data, generator):
-    """Every job of the gallery as if it was done; crafted sets and predictions by job."""
+    """Every job of the gallery as if it was done; generated sets and predictions by job."""
 
     def make(exhibit=GALLERY, seeds=1, skip=()):
         sets, answers = {}, {}
-        for place, each in plan(seeds).of(exhibit).items():
+        for place, each in table4(seeds).of(exhibit).items():
             for cell in each:
                 job = cell.job
                 if job.kind != "score" or place in skip:
                     continue
                 if job.adversarial not in sets:
-                    sets[job.adversarial] = crafted_of(job.adversarial.model_copy(update={"samples": COUNT}), data, generator)
+                    sets[job.adversarial] = set_of(job.adversarial.model_copy(update={"samples": COUNT}), data, generator)
                     made = sets[job.adversarial]
                     at = finish(store, job.adversarial, changes=made.changes())
                     kept = {"x": made.x, "x_adv": made.x_adv, "y": made.y}
@@ -97,121 +97,100 @@ def pixels(address: str) -> np.ndarray:
 
 def test_pictures_and_verdicts_are_those_of_the_store(store, data, made):
     sets, answers = made()
-    asked = plan()
+    asked = table4()
     pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
     count = asked.setups[0].scale.gallery
     assert [each.caption for each in pictures] == [row.label for row in GALLERY.rows for _ in range(count)]
     for place, each in enumerate(pictures):
         row, number = GALLERY.rows[place // count], place % count
         jobs = {column: asked.of(GALLERY)[row.name, column][0].job for column in GALLERY.columns}
-        crafted = sets[next(iter(jobs.values())).adversarial]
-        assert each.label == data.classes[crafted.y[number]]
-        assert np.array_equal(pixels(each.original), crafted.x[number].permute(1, 2, 0))
-        assert np.array_equal(pixels(each.adversarial), crafted.x_adv[number].permute(1, 2, 0))
+        generated = sets[next(iter(jobs.values())).adversarial]
+        assert each.label == data.classes[generated.y[number]]
+        assert np.array_equal(pixels(each.original), generated.x[number].permute(1, 2, 0))
+        assert np.array_equal(pixels(each.adversarial), generated.x_adv[number].permute(1, 2, 0))
         assert each.predictions == tuple(
-            (model, data.classes[answers[job][number]], bool(answers[job][number] == crafted.y[number]))
+            (model, data.classes[answers[job][number]], bool(answers[job][number] == generated.y[number]))
             for model, job in jobs.items()
         )
         assert row.name.split()[1].partition(":")[0] in each.attack
-
-
-def test_a_perturbation_is_shown_against_the_radius_or_else_the_largest_change(store, data, made):
-    sets, _ = made()
-    asked = plan()
-    pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
-    count = asked.setups[0].scale.gallery
-    for place in (0, 2 * count):
-        job = asked.of(GALLERY)[GALLERY.rows[place // count].name, "ResNet-18"][0].job.adversarial
-        change = sets[job].x_adv[0].float() - sets[job].x[0].float()
-        radius = 16 if "fgsm" in str(job.attack) else (sets[job].x_adv.float() - sets[job].x.float()).abs().max()
-        expected = (change / radius * 127 + 128).permute(1, 2, 0).numpy()
-        assert np.abs(pixels(pictures[place].perturbation) - expected).max() <= 0.51
+        # A perturbation is shown against the radius, or else the largest change of the set.
+        changes = generated.x_adv.float() - generated.x.float()
+        radius = 16 if "fgsm" in row.name else changes.abs().max()
+        expected = (changes[number] / radius * 127 + 128).permute(1, 2, 0).numpy()
+        assert np.abs(pixels(each.perturbation) - expected).max() <= 0.51
 
 
 def test_what_is_not_measured_is_left_out(store, data, made):
     row = GALLERY.rows[0].name
     made(skip=[(row, "0.1-Bottom"), *((GALLERY.rows[1].name, column) for column in GALLERY.columns)])
-    asked = plan()
-    pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
+    pictures = gallery(document(GALLERY, table4(), store), table4(), ResultReader(store))
     assert {each.caption for each in pictures} == {GALLERY.rows[place].label for place in (0, 2, 3)}
     assert [each.model for each in pictures[0].predictions] == ["ResNet-18"]
 
 
 def test_of_several_seeds_the_first_is_shown(store, data, made):
     sets, _ = made(seeds=2)
-    asked = plan(2)
+    asked = table4(2)
     pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
     first = asked.of(GALLERY)[GALLERY.rows[0].name, "ResNet-18"][0].job.adversarial
     assert first.seed == 0 and len(pictures) == len(GALLERY.rows) * asked.setups[0].scale.gallery
     assert np.array_equal(pixels(pictures[0].adversarial), sets[first].x_adv[0].permute(1, 2, 0))
 
 
-def test_without_results_there_are_no_pictures(store):
-    asked = plan()
-    assert gallery(document(GALLERY, asked, store), asked, ResultReader(store)) == []
-    assert examples(document(GALLERY, asked, store), ResultReader(store)) == []
+def test_a_store_without_results_or_copied_without_its_images_shows_none(store, data, made):
+    def shown():
+        about = document(GALLERY, table4(), store)
+        return gallery(about, table4(), ResultReader(store)) + examples(about, ResultReader(store))
 
-
-def test_a_store_copied_without_its_images_shows_none(store, data, made):
+    assert shown() == []
     sets, _ = made()
+    assert shown()
     for job in sets:
         (store.at(job) / "pictures.safetensors").unlink()
-    asked = plan()
-    assert (
-        gallery(document(GALLERY, asked, store), asked, ResultReader(store))
-        == []
-        == examples(document(GALLERY, asked, store), ResultReader(store))
-    )
+    assert shown() == []
 
 
-def test_a_table_shows_the_set_that_most_nets_have_judged(store, data, made):
+def test_a_table_shows_the_set_that_most_models_were_evaluated_on(store, data, made):
     table = EXHIBITS["table4"]
     rows = [row.name for row in table.rows]
-    # Only the second attack is judged by all nets.
+    # Only the second attack has scores of all models.
     sets, answers = made(table, skip=[(row, column) for row in rows[1:] for column in ("FGSM16", "PGD32", "CW40")])
-    asked = plan()
+    asked = table4()
     job = asked.of(table)["resnet18", "PGD16"][0].job.adversarial
     pictures = examples(document(table, asked, store), ResultReader(store))
     assert len(pictures) == 6 and {each.caption for each in pictures} == {str(job.attack)}
-    judges = [judge for judge in answers if judge.adversarial == job]
+    models = [model for model in answers if model.adversarial == job]
     # Of all images those first on which the models differ most.
-    correct = sum((answers[judge] == sets[job].y).int() for judge in judges)
-    order = sorted(range(COUNT), key=lambda place: abs(2 * int(correct[place]) - len(judges)))
+    correct = sum((answers[model] == sets[job].y).int() for model in models)
+    order = sorted(range(COUNT), key=lambda place: abs(2 * int(correct[place]) - len(models)))
     place = order[2]
     assert np.array_equal(pixels(pictures[2].adversarial), sets[job].x_adv[place].permute(1, 2, 0))
-    assert [each.predicted for each in pictures[2].predictions] == [data.classes[answers[judge][place]] for judge in judges]
-    assert len({each.model for each in pictures[2].predictions}) == len(judges) == len(set(rows)) - 1
+    assert [each.predicted for each in pictures[2].predictions] == [data.classes[answers[model][place]] for model in models]
+    assert len({each.model for each in pictures[2].predictions}) == len(models) == len(set(rows)) - 1
 
 
-def test_judging_nets_are_called_as_their_rows_and_none_takes_the_place_of_another(store, data, made):
-    """Two rows of Table 2 are one net, trained in two ways."""
+def test_models_are_called_as_their_rows_and_none_takes_the_place_of_another(store, data, made):
+    """Two rows of Table 2 are one model, trained in two ways; models of one name are all shown."""
     table = EXHIBITS["table2"]
     made(table)
-    asked = plan()
-    shown = [each.model for each in examples(document(table, asked, store), ResultReader(store))[0].predictions]
-    assert shown == [row.label for row in table.rows] and len(shown) == 7
-
-
-def test_nets_of_one_name_are_all_shown(store, data, made):
-    rows = tuple(Row(row.name, "Net", row.published) for row in EXHIBITS["table2"].rows)
-    table = replace(EXHIBITS["table2"], rows=rows)
-    made(table)
-    asked = plan()
-    assert [each.model for each in examples(document(table, asked, store), ResultReader(store))[0].predictions] == ["Net"] * 7
+    for rows in (table.rows, tuple(Row(row.name, "Model", row.published) for row in table.rows)):
+        about = document(replace(table, rows=rows), table4(), store)
+        shown = [each.model for each in examples(about, ResultReader(store))[0].predictions]
+        assert shown == [row.label for row in rows] and len(shown) == 7
 
 
 def train(store: Store, name: str, **options):
-    job = plan().setups[0].target(name)
+    job = table4().setups[0].target(name)
     net = build(name, width_mult=0.0625, **options)
     save(net, finish(store, job) / "net" / "model.safetensors")
     return net
 
 
-def test_masks_are_those_of_the_preferred_net(store):
+def test_masks_are_those_of_the_preferred_model(store):
     for name in ("resnet18", "resnet18/0.3-bottom", "resnet18/0.5-bottom-dc"):
         train(store, name)
     net = train(store, "resnet18/0.1-bottom", seed=3)
-    shown = masks(plan(), ResultReader(store))
+    shown = masks(table4(), ResultReader(store))
     assert [(each.model, each.site) for each in shown] == [("resnet18/0.1-bottom", each.site) for each in defects(net)[:2]]
     assert [each.data for each in shown] == ["cifar10"] * 2
     first = defects(net)[0]
@@ -220,12 +199,12 @@ def test_masks_are_those_of_the_preferred_net(store):
     assert np.array_equal(pixels(shown[0].picture)[1:33, 1:33] > 128, mask[0].numpy())
 
 
-def test_any_defective_net_will_do_but_one_is_needed(store):
+def test_any_defective_model_will_do_but_one_is_needed(store):
     train(store, "resnet18")
     train(store, "resnet18/0.5-bottom-dc")
-    assert masks(plan(), ResultReader(store)) == []
+    assert masks(table4(), ResultReader(store)) == []
     train(store, "resnet18/0.3-bottom")
-    assert [each.model for each in masks(plan(), ResultReader(store), count=3)] == ["resnet18/0.3-bottom"] * 3
+    assert [each.model for each in masks(table4(), ResultReader(store))] == ["resnet18/0.3-bottom"] * 2
 
 
 def damage(file):
@@ -234,7 +213,7 @@ def damage(file):
 
 def test_corrupt_files_are_left_out_and_said_once_each(store, data, made):
     made()
-    asked, reader = plan(), ResultReader(store)
+    asked, reader = table4(), ResultReader(store)
     about, jobs = document(GALLERY, asked, store), asked.of(GALLERY)
     first, second, third = (jobs[row.name, "0.1-Bottom"][0].job for row in GALLERY.rows[:3])
     damage(store.at(first) / "outcome.safetensors")
@@ -242,18 +221,18 @@ def test_corrupt_files_are_left_out_and_said_once_each(store, data, made):
     damage(store.at(third.adversarial) / "pictures.safetensors")
     pictures = gallery(about, asked, reader)
     by_row = {row.label: [each for each in pictures if each.caption == row.label] for row in GALLERY.rows}
-    judges = {label: [each.model for each in found[0].predictions] if found else [] for label, found in by_row.items()}
+    models = {label: [each.model for each in found[0].predictions] if found else [] for label, found in by_row.items()}
     whole = list(GALLERY.columns)
-    assert [*judges.values()] == [["ResNet-18"], ["ResNet-18"], [], whole]
+    assert [*models.values()] == [["ResNet-18"], ["ResNet-18"], [], whole]
     gallery(about, asked, reader)
     assert len(reader.skipped) == 3
     for line, job in zip(reader.skipped, (first, second, third.adversarial), strict=True):
         assert f"left out of the report. With {store.at(job)} moved away, defective reproduce makes it again" in line
 
 
-def test_the_masks_of_another_net_are_shown_where_a_net_is_corrupt(store):
+def test_the_masks_of_another_model_are_shown_where_one_is_corrupt(store):
     for name in ("resnet18/0.1-bottom", "resnet18/0.3-bottom"):
         train(store, name)
-    damage(store.at(plan().setups[0].target("resnet18/0.1-bottom")) / "net" / "model.safetensors")
+    damage(store.at(table4().setups[0].target("resnet18/0.1-bottom")) / "net" / "model.safetensors")
     reader = ResultReader(store)
-    assert {each.model for each in masks(plan(), reader)} == {"resnet18/0.3-bottom"} and len(reader.skipped) == 1
+    assert {each.model for each in masks(table4(), reader)} == {"resnet18/0.3-bottom"} and len(reader.skipped) == 1

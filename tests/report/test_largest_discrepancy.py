@@ -6,7 +6,7 @@ from defective.paper import EXHIBITS
 from defective.report.largest_discrepancy import largest_discrepancy
 from defective.results.documents import CellResult, Count, Difference, ExhibitResult, Measured, RowLabel
 from defective.results.measured import document
-from filled_store import finish
+from runs import finish
 
 ROWS = (RowLabel(name="a", label="Plain"), RowLabel(name="b", label="Half"))
 ABOUT = {"scale": "tiny", "data": {"cifar10": "cifar10-jpeg"}, "seeds": 1, "unit": "%", "rows": ROWS}

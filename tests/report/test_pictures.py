@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from defective import sample_mask
-from defective.report.pictures import data_uri, mask_picture, perturbation_picture, picture
+from defective.report.pictures import mask_picture, perturbation_picture, picture
 
 
 def decode(address: str) -> np.ndarray:
@@ -16,7 +16,7 @@ def decode(address: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
 
 
-@pytest.mark.parametrize(("channels", "height", "width"), [(3, 8, 8), (3, 5, 9), (1, 7, 7), (1, 1, 1)])
+@pytest.mark.parametrize(("channels", "height", "width"), [(3, 5, 9), (1, 1, 1)])
 def test_a_picture_holds_the_pixels(channels, height, width, generator):
     x = torch.randint(0, 256, (channels, height, width), generator=generator, dtype=torch.uint8)
     pixels = decode(picture(x))
@@ -24,24 +24,12 @@ def test_a_picture_holds_the_pixels(channels, height, width, generator):
     assert np.array_equal(pixels.reshape(height, width, channels), x.permute(1, 2, 0).numpy())
 
 
-def test_any_content_becomes_an_address():
-    start, content = data_uri(b"<svg/>", "image/svg+xml").split(",")
-    assert start == "data:image/svg+xml;base64"
-    assert base64.b64decode(content) == b"<svg/>"
-
-
-def test_no_change_is_gray_and_the_bounds_are_black_and_white():
-    x = torch.full((3, 1, 5), 100, dtype=torch.uint8)
+def test_no_change_is_gray_and_the_bounds_and_all_beyond_are_black_and_white():
+    x = torch.full((3, 1, 6), 100, dtype=torch.uint8)
     x_adv = x.clone()
-    x_adv[:, 0, :4] = torch.tensor([84, 92, 108, 116], dtype=torch.uint8)
+    x_adv[:, 0, :5] = torch.tensor([84, 92, 108, 116, 200], dtype=torch.uint8)
     pixels = decode(perturbation_picture(x, x_adv, 16 / 255))[0, :, 0].tolist()
-    assert pixels == [1, 64, 192, 255, 128]
-
-
-def test_a_perturbation_beyond_the_bound_is_cut_there():
-    x = torch.zeros(1, 1, 2, dtype=torch.uint8)
-    x_adv = torch.tensor([[[200, 8]]], dtype=torch.uint8)
-    assert decode(perturbation_picture(x, x_adv, 8 / 255)).tolist() == [[255, 255]]
+    assert pixels == [1, 64, 192, 255, 255, 128]
 
 
 @pytest.mark.parametrize(("channels", "shown"), [(1, 1), (5, 5), (16, 16), (17, 16)])

@@ -1,6 +1,5 @@
 import math
 from itertools import combinations
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,13 +8,12 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 from PIL import Image
 
-import defective.report
 from defective.experiments.store import Store
 from defective.paper import Cell, Exhibit, Row
 from defective.report.figures import GRAY, save, svg
 from defective.report.plots import plot
 from defective.specs import AttackSpec, DecisionJob
-from made_store import measured
+from runs import measured
 
 COLUMNS = ("FGSM16", "Test Accuracy")
 ROWS = (
@@ -75,13 +73,10 @@ def test_a_table_shows_every_number_of_its_document(store):
         ends = [[(getattr(found[y].measured, end), y) for end in ("low", "high")] for y in (0, 2)]
         assert np.allclose(intervals.get_segments(), ends)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["plain", "half", "tenth"]
-
-
-def test_rows_run_downwards_and_shares_from_0_to_100(store):
-    axes = plot(measured(exhibit(), store, rate), store).axes[0]
-    bottom, top = axes.get_ylim()
+    # Rows run downwards, shares from 0 to 100.
+    bottom, top = figure.axes[0].get_ylim()
     assert bottom > len(ROWS) - 1 > 0 > top
-    assert axes.get_xlim()[0] < 0 and axes.get_xlim()[1] > 100
+    assert figure.axes[0].get_xlim()[0] < 0 and figure.axes[0].get_xlim()[1] > 100
 
 
 def test_each_seed_is_shown(store):
@@ -91,13 +86,12 @@ def test_each_seed_is_shown(store):
     assert len(values) == 9 and line(axes, "seeds") == values
 
 
-@pytest.mark.parametrize("view", ["table", "scatter", "curves", "training"])
-def test_without_a_measured_number_there_is_no_figure(store, view):
-    assert plot(measured(exhibit(view=view), store, lambda *place: None), store) is None
-
-
-def test_other_views_are_no_plots(store):
+def test_without_a_measured_number_or_history_and_for_other_views_there_is_no_figure(store):
+    for view in ("table", "scatter", "curves", "training"):
+        assert plot(measured(exhibit(view=view), store, lambda *place: None), store) is None
     assert plot(measured(exhibit(view="gallery"), store, rate), store) is None
+    for history in ([], [{"epoch": 1, "train_accuracy": 0.5}]):
+        assert plot(measured(exhibit(view="training"), store, rate, history=history), store) is None
 
 
 def test_scores_have_a_logarithmic_axis_that_holds_endless_intervals(store):
@@ -142,10 +136,6 @@ def test_a_scatter_names_each_point(store):
     assert line(axes, "published") == [(20.0, 95.0), (80.0, 85.0)]
     assert sorted(text.get_text() for text in axes.texts) == sorted(["plain", "half", "tenth", "plain", "tenth"])
     assert {tuple(text.xy) for text in axes.texts} == {*pairs, (20.0, 95.0), (80.0, 85.0)}
-
-
-def test_a_scatter_says_what_is_measured(store):
-    (axes,) = plot(measured(exhibit(view="scatter"), store, rate), store).axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("FGSM16, %", "defence rate under Test Accuracy, %")
 
 
@@ -158,12 +148,6 @@ def test_names_of_close_points_lie_apart(store):
     boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]
     assert len(boxes) == 6
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
-
-
-def test_a_figure_is_as_wide_as_its_panels_ask_for(store):
-    document = measured(exhibit(), store, rate)
-    narrow = document.model_copy(update={"columns": document.columns[:1]})
-    assert [round(plot(each, store).get_figwidth(), 6) for each in (narrow, document)] == [4.0, 5.6]
 
 
 def test_curves_run_over_the_columns(store):
@@ -209,6 +193,8 @@ def test_files_are_written_in_three_formats(figure, tmp_path):
     files = save(figure, tmp_path / "figures" / "table4")
     assert [file.name for file in files] == ["table4.svg", "table4.pdf", "table4.png"]
     assert {to_hex(text.get_color()) for text in figure.findobj(Text)} == {"#000000"}
+    svg(figure)
+    assert {to_hex(text.get_color()) for text in figure.findobj(Text)} == {GRAY}
     image = Image.open(files[2])
     width, height = figure.get_size_inches()
     assert image.size == (int(300 * width), int(300 * height))
@@ -217,23 +203,8 @@ def test_files_are_written_in_three_formats(figure, tmp_path):
     assert b"/Type3" not in pdf and (b"/TrueType" in pdf or b"/CIDFontType2" in pdf)
 
 
-def test_after_the_files_the_page_is_gray_again(figure, tmp_path):
-    save(figure, tmp_path / "table4")
-    svg(figure)
-    assert {to_hex(text.get_color()) for text in figure.findobj(Text)} == {GRAY}
-
-
 def test_equal_figures_have_equal_bytes(store, tmp_path):
     made = [plot(measured(exhibit(), store, rate), store) for _ in range(2)]
     assert svg(made[0]) == svg(made[1])
     written = [save(figure, tmp_path / str(number)) for number, figure in enumerate(made)]
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(*written, strict=True))
-
-
-def test_no_global_state_of_pyplot_is_used():
-    assert not any("pyplot as" in file.read_text() for file in Path(defective.report.__file__).parent.glob("*.py"))
-
-
-@pytest.mark.parametrize("history", [[], [{"epoch": 1, "train_accuracy": 0.5}]])
-def test_training_without_a_history_has_no_figure(store, history):
-    assert plot(measured(exhibit(view="training"), store, rate, history=history), store) is None

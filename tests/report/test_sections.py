@@ -11,7 +11,7 @@ from defective.paper import EXHIBITS
 from defective.report import report, sections
 from defective.report.galleries import Example, MaskPicture, Prediction
 from defective.results.measured import document
-from filled_store import filled_store, finish
+from runs import filled_store, finish
 
 SHAPES = {"cifar10": (3, 32, 32)}
 ASKED = Plan(("table4", "table7", "figure6", "figure8"), "tiny", {"cifar10": "cifar10"}, SHAPES)
@@ -84,8 +84,8 @@ def test_each_exhibit_says_how_many_images_a_number_counts(store, html, name):
     between = f"{min(others):,}–{max(others):,} images per number"
     expected = {
         "table4": f"{between}, 2,000 for test accuracies",
-        "table7-tiny-cifar10": "100 images per number",
-        "table7-fast-cifar10-jpeg": "100 images per number and seed",
+        "table7-tiny-cifar10": "5 images per number",
+        "table7-fast-cifar10-jpeg": "5 images per number and seed",
         "figure6": between,
     }
     assert f"<li>{expected[name]}</li>" in section(html, name)
@@ -97,14 +97,11 @@ def test_a_caption_stands_above_its_table_and_in_its_file(out, html, name):
     assert told.count(f'<p class="about">Rows &amp; columns of {exhibit}.</p>') == 1
     assert told.index('<p class="about">') < told.index("<table")
     assert f"Rows & columns of {exhibit}. " in (out / "tables" / f"{name}.md").read_text()
-
-
-def test_a_drawing_has_its_caption_too(html):
     assert '<p class="about">Rows &amp; columns of figure8.</p>' in section(html, "figure8")
 
 
 def test_of_a_gallery_the_first_row_is_open_and_of_examples_none(html):
-    assert re.findall(r"<details( open)?><summary[^>]*>([^<]*)</summary> <div class=\"examples\"", html) == [
+    assert re.findall(r"<details data-caption=\"\w+\"( open)?><summary[^>]*>([^<]*)</summary> <div class=\"examples\"", html) == [
         ("", "Adversarial examples on which the models differ most: one"),
         (" open", "one"),
         ("", "two"),
@@ -112,15 +109,15 @@ def test_of_a_gallery_the_first_row_is_open_and_of_examples_none(html):
     ]
 
 
-def test_masks_are_one_section_with_the_set_of_each_net(html):
+def test_masks_are_one_section_with_the_set_of_each_model(html):
     told = html.partition('aria-labelledby="masks"')[2].partition("</section>")[0]
     assert html.count(">The masks<") == told.count(">The masks<") == 1
     assert re.findall(r"<h3>([^<]*)</h3>", told) == ["Tiny scale, cifar10", "Fast scale, cifar10-jpeg"]
 
 
-def test_a_net_has_the_same_accuracy_in_the_list_of_nets_as_in_tables(html):
-    listed = re.findall(r'data-kind="net" data-job="([^"]+)" data-value="[^"]+">([^<]+)<', html)
-    shown = re.findall(r'data-kind="measured"[^>]* data-jobs="(train-\w+)"><button[^>]*>([^<]+)<', html)
+def test_a_model_has_the_same_accuracy_in_the_list_of_models_as_in_tables(html):
+    listed = re.findall(r'data-kind="model" data-job="([^"]+)" data-value="[^"]+"[^>]*>([^<]+)<', html)
+    shown = re.findall(r'data-kind="measured"[^>]* data-jobs="(train-\w+)"[^>]*>([^<]+)<', html)
     assert len(shown) > 10 and set(shown) <= set(listed)
     assert {accuracy for _, accuracy in listed} == {"21.3"}
 
@@ -146,7 +143,7 @@ def test_the_page_ends_with_what_to_do_next(html):
     commands = re.findall(r"<pre[^>]*>([^<]*)</pre>", end)
     assert commands[0] == "defective reproduce table4 --scale tiny --store runs/store"
     assert commands[1] == "defective reproduce table4 --scale tiny --seeds 3 --store runs/store"
-    assert commands[2] == "defective reproduce table4 --scale fast --store runs/store"
+    assert commands[2] == "defective reproduce table4 --scale small --store runs/store"
     assert commands[3] == "defective evaluate --help"
     assert "Nothing has run yet" not in html
 

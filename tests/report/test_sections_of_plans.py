@@ -11,7 +11,7 @@ from defective.report.provenance import how_measured
 from defective.report.sections import ResultReader, sections
 from defective.report.wording import setting
 from defective.specs import Recipe
-from filled_store import filled_store, finish
+from runs import filled_store, finish
 
 SHAPES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28), "imagenet": (3, 224, 224)}
 OFFICIAL = {kind: kind for kind in SHAPES}
@@ -156,7 +156,7 @@ def test_the_name_of_the_folder_that_imagenet_is_read_from_says_nothing(tmp_path
     assert setting(section.result) == "tiny scale, imagenet called ILSVRC2012, 1 seed"
 
 
-def test_a_stand_in_says_on_how_many_images_nets_were_trained(tmp_path):
+def test_a_stand_in_says_on_how_many_images_models_were_trained(tmp_path):
     asked = Plan(("table1",), "tiny", {"imagenet": "few"}, {"imagenet": (3, 64, 64)}, readers={"imagenet": "tiny-imagenet"})
     store = Store(tmp_path / "store")
     trained_on(5000, store, asked)
@@ -182,6 +182,6 @@ def test_cost_is_that_of_each_job_once(tmp_path):
     how = how_measured(plans(store), store)
     done = list(store.finished())
     assert how["jobs"] == len({job for each in asked for job in each.jobs})
-    assert how["finished"] == len(done) == int(how["machines"][0][1])
-    assert len(how["models"]) == sum(name.startswith("train-") for name in done)
+    assert how["finished"] == len(done) == int(how["machines"].rows[0][1])
+    assert len(how["models"].rows) == sum(name.startswith("train-") for name in done)
     assert [failure["error"] for failure in how["failed"]] == ["no <luck>"]

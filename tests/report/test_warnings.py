@@ -1,4 +1,4 @@
-"""What a page says of nets that have learned nothing, and of results that cannot be read."""
+"""What a page says of models that have learned nothing, and of results that cannot be read."""
 
 import json
 import re
@@ -7,11 +7,10 @@ import pytest
 
 from defective.experiments.describe import describe
 from defective.report.report import write_report
-from filled_store import filled_store, finish
-from runs import plan_of
+from runs import filled_store, finish, plan_of
 
 PLAN = plan_of("table8")
-# Masks are drawn from trained nets, of which there are none here.
+# Masks are drawn from trained models, of which there are none here.
 PLAIN = [job for job in PLAN.jobs if not (job.kind == "train" and job.net.defects)]
 WARNING = (
     "No better than chance, so that no claim about it is decided: resnet18 (tiny, seed 0) on few (accuracy 10.0 %, chance 10.0 %)."

@@ -37,15 +37,15 @@ def small(name):
 
 @pytest.mark.parametrize("name", NETS)
 def test_logits_and_gradients_are_the_dense_models(name):
-    net = small(name)
-    assert_same(sparsify(net, X), net, X)
+    model = small(name)
+    assert_same(sparsify(model, X), model, X)
 
 
 @pytest.mark.parametrize("sampling", ["exact", "bernoulli"])
 def test_the_stem_and_stages_1_and_2_of_a_bottom_model_are_live(sampling):
-    net = build("resnet18", width_mult=0.25)
-    defect_(net, 0.1, sampling=sampling)
-    live = [choice.layer for choice in sparsify(net, torch.rand(1, 3, 32, 32)).choices if choice.live]
+    model = build("resnet18", width_mult=0.25)
+    defect_(model, 0.1, sampling=sampling)
+    live = [choice.layer for choice in sparsify(model, torch.rand(1, 3, 32, 32)).choices if choice.live]
     stages = [f"stages.{stage}.{block}.conv{conv}" for stage in (1, 2) for block in (0, 1) for conv in (1, 2)]
     assert sorted(live) == sorted(["stem.conv", "stages.2.0.shortcut.conv", *stages])
 
@@ -65,17 +65,17 @@ def test_the_largest_live_map_says_how_many_images_fit():
 
 
 def test_bfloat16_is_near():
-    net = small("resnet18/0.1-bottom").float()
+    model = small("resnet18/0.1-bottom").float()
     x = X.float()
-    fast = sparsify(net, x, precision="bf16")
-    found, wanted = fast(x), net(x).detach()
+    fast = sparsify(model, x, precision="bf16")
+    found, wanted = fast(x), model(x).detach()
     assert found.dtype == torch.float32
     assert float((found - wanted).norm() / wanted.norm()) < 2e-2
     assert not torch.equal(found, wanted)
 
 
 def test_8_bit_images_are_divided_by_255():
-    net = small("resnet18/0.1-bottom").float()
+    model = small("resnet18/0.1-bottom").float()
     x = torch.randint(256, (2, 3, 16, 16), dtype=torch.uint8)
-    fast = sparsify(net, x)
-    torch.testing.assert_close(fast(x), net(x / 255), rtol=0, atol=1e-4)
+    fast = sparsify(model, x)
+    torch.testing.assert_close(fast(x), model(x / 255), rtol=0, atol=1e-4)

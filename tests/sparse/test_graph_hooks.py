@@ -47,32 +47,32 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("site", PLACES)
 def test_what_the_user_adds_to_a_module_is_kept(change, site):
-    net = hookable()
-    defect_(net, 0.1, sites=["0.norm", "2"], example_inputs=X)
-    before = net(X)
-    CHANGES[change](net.get_submodule(site))
-    assert change == "watches" or not torch.equal(net(X), before)
-    assert_same(sparsify(net, X), net, X)
+    model = hookable()
+    defect_(model, 0.1, sites=["0.norm", "2"], example_inputs=X)
+    before = model(X)
+    CHANGES[change](model.get_submodule(site))
+    assert change == "watches" or not torch.equal(model(X), before)
+    assert_same(sparsify(model, X), model, X)
 
 
 @pytest.mark.parametrize("site", PLACES)
 def test_hooks_on_derivatives_are_kept_or_refused(site):
-    net = hookable()
-    defect_(net, 0.1, sites=["0.norm", "2"], example_inputs=X)
-    net.get_submodule(site).register_full_backward_hook(lambda module, grad_input, grad_output: (grad_input[0] * 2,))
+    model = hookable()
+    defect_(model, 0.1, sites=["0.norm", "2"], example_inputs=X)
+    model.get_submodule(site).register_full_backward_hook(lambda module, grad_input, grad_output: (grad_input[0] * 2,))
     if site in ("", "0", "0.norm", "0.norm.after", "2"):
         with pytest.raises(InputError, match=r"has masks inside \(TraceError: it has a backward hook\)"):
-            sparsify(net, X)
+            sparsify(model, X)
     else:
-        assert_same(sparsify(net, X), net, X)
+        assert_same(sparsify(model, X), model, X)
 
 
 def test_hooks_that_watch_go_on_watching():
-    net = hookable()
-    defect_(net, 0.1, sites=["0.norm", "2"], example_inputs=X)
+    model = hookable()
+    defect_(model, 0.1, sites=["0.norm", "2"], example_inputs=X)
     seen = []
-    net[0].norm.module.register_forward_hook(lambda module, args, output: seen.append(output))
-    fast = sparsify(net, X)
+    model[0].norm.module.register_forward_hook(lambda module, args, output: seen.append(output))
+    fast = sparsify(model, X)
     seen.clear()
     fast(X)
     assert len(seen) == 1
@@ -84,26 +84,26 @@ def another(kind):
 
 
 OTHERS = {
-    "Conv2d": chained(lambda net, z: net.d(z), d=another(nn.Conv2d)(8, 8, 3, padding=1)),
-    "BatchNorm2d": chained(lambda net, z: net.d(z), d=another(nn.BatchNorm2d)(8)),
-    "ReLU": chained(lambda net, z: net.d(z), d=another(nn.ReLU)()),
-    "Identity": chained(lambda net, z: net.d(z), d=another(nn.Identity)()),
-    "Dropout": chained(lambda net, z: net.d(z), d=another(nn.Dropout)()),
-    "Linear": chained(lambda net, z: net.d(z), d=another(nn.Linear)(8, 8)),
-    "DefectMask": chained(lambda net, z: net.d(z), d=another(DefectMask)(mask(seed=3).defect_mask[0])),
+    "Conv2d": chained(lambda model, z: model.d(z), d=another(nn.Conv2d)(8, 8, 3, padding=1)),
+    "BatchNorm2d": chained(lambda model, z: model.d(z), d=another(nn.BatchNorm2d)(8)),
+    "ReLU": chained(lambda model, z: model.d(z), d=another(nn.ReLU)()),
+    "Identity": chained(lambda model, z: model.d(z), d=another(nn.Identity)()),
+    "Dropout": chained(lambda model, z: model.d(z), d=another(nn.Dropout)()),
+    "Linear": chained(lambda model, z: model.d(z), d=another(nn.Linear)(8, 8)),
+    "DefectMask": chained(lambda model, z: model.d(z), d=another(DefectMask)(mask(seed=3).defect_mask[0])),
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_subclass_is_not_taken_for_its_class(name):
-    net = trained(OTHERS[name])
-    fast = sparsify(net, X)
-    assert_same(fast, net, X)
+    model = trained(OTHERS[name])
+    fast = sparsify(model, X)
+    assert_same(fast, model, X)
     assert [choice.layer for choice in fast.choices] == ["a", "b"]
 
 
 def test_what_follows_a_hook_does_not_overwrite_its_output():
     # The derivative of a sigmoid needs what it returned.
-    net = trained(nn.Sequential(conv(), nn.ReLU(), conv(8, 8)))
-    net[0].register_forward_hook(HOOKS["curves"])
-    assert_same(sparsify(net, X), net, X)
+    model = trained(nn.Sequential(conv(), nn.ReLU(), conv(8, 8)))
+    model[0].register_forward_hook(HOOKS["curves"])
+    assert_same(sparsify(model, X), model, X)

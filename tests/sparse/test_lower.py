@@ -33,26 +33,26 @@ def block(keep_prob, bias, **options):
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("affine", [True, False])
 def test_norms_are_folded(keep_prob, bias, affine):
-    net = trained(block(keep_prob, bias, affine=affine, eps=0.1))
-    fast = sparsify(net, X)
-    assert_same(fast, net, X)
+    model = trained(block(keep_prob, bias, affine=affine, eps=0.1))
+    fast = sparsify(model, X)
+    assert_same(fast, model, X)
     assert kinds(fast).count(nn.Conv2d if keep_prob == 1 else LiveConv) == 2
     assert nn.BatchNorm2d not in kinds(fast)
     assert Scale not in kinds(fast)
 
 
 def test_norms_that_were_synchronised_in_training_are_folded():
-    net = nn.SyncBatchNorm.convert_sync_batchnorm(trained(block(0.1, True)))
-    fast = sparsify(net, X)
-    assert_same(fast, net, X)
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(trained(block(0.1, True)))
+    fast = sparsify(model, X)
+    assert_same(fast, model, X)
     assert kinds(fast).count(LiveConv) == 2 and nn.SyncBatchNorm not in kinds(fast)
 
 
 @pytest.mark.parametrize("keep_prob", [0.1, 1.0])
 def test_a_norm_without_running_statistics_is_left_alone(keep_prob):
-    net = trained(block(keep_prob, True, track_running_stats=False))
-    fast = sparsify(net, X)
-    assert_same(fast, net, X)
+    model = trained(block(keep_prob, True, track_running_stats=False))
+    fast = sparsify(model, X)
+    assert_same(fast, model, X)
     assert kinds(fast).count(nn.BatchNorm2d) == 2
     # It looks at the whole batch, which may not fall into parts.
     assert fast.images_at_once == 1 << 22
@@ -61,35 +61,39 @@ def test_a_norm_without_running_statistics_is_left_alone(keep_prob):
 @pytest.mark.parametrize("keep_prob", [0.1, 1.0])
 def test_a_convolution_read_twice_is_not_folded(monkeypatch, keep_prob):
     monkeypatch.setattr(liveness, "CONVERSION", 0.0)
-    net = Net(
-        lambda net, x: net.m(net.n(z := net.a(x))) + net.k(z), a=conv(), n=nn.BatchNorm2d(8), m=mask(keep_prob), k=mask(keep_prob)
+    model = Net(
+        lambda model, x: model.m(model.n(z := model.a(x))) + model.k(z),
+        a=conv(),
+        n=nn.BatchNorm2d(8),
+        m=mask(keep_prob),
+        k=mask(keep_prob),
     )
-    net = trained(net)
-    fast = sparsify(net, X)
-    assert_same(fast, net, X)
+    model = trained(model)
+    fast = sparsify(model, X)
+    assert_same(fast, model, X)
     assert (nn.BatchNorm2d if keep_prob == 1 else Scale) in kinds(fast)
 
 
 @pytest.mark.parametrize("site", ["0", "1"])
 def test_dropout_baselines_do_not_stand_in_the_way(site):
-    net = trained(block(0.1, True))
-    drop_(net, 0.9, kind="dropblock", sites=[site])
-    fast = sparsify(net, X)
-    assert_same(fast, net, X)
+    model = trained(block(0.1, True))
+    drop_(model, 0.9, kind="dropblock", sites=[site])
+    fast = sparsify(model, X)
+    assert_same(fast, model, X)
     assert kinds(fast).count(LiveConv) == 2
     assert nn.BatchNorm2d not in kinds(fast)
 
 
 def test_a_norm_that_shifts_dead_neurons_is_dense():
-    net = trained(nn.Sequential(conv(), mask(), nn.BatchNorm2d(8), nn.ReLU(), conv(8, 8), mask(seed=1)))
-    fast = sparsify(net, X)
+    model = trained(nn.Sequential(conv(), mask(), nn.BatchNorm2d(8), nn.ReLU(), conv(8, 8), mask(seed=1)))
+    fast = sparsify(model, X)
     assert nn.BatchNorm2d in kinds(fast)
-    assert_same(fast, net, X)
+    assert_same(fast, model, X)
 
 
 def test_one_convolution_with_a_norm_of_its_own_at_each_call():
-    net = Net(
-        lambda net, x: net.m(net.n(net.b(net.k(net.o(net.b(net.a(x))))))),
+    model = Net(
+        lambda model, x: model.m(model.n(model.b(model.k(model.o(model.b(model.a(x))))))),
         a=conv(),
         b=conv(8, 8),
         n=nn.BatchNorm2d(8),
@@ -97,27 +101,27 @@ def test_one_convolution_with_a_norm_of_its_own_at_each_call():
         m=mask(),
         k=mask(seed=1),
     )
-    net = trained(net)
-    assert_same(sparsify(net, X), net, X)
+    model = trained(model)
+    assert_same(sparsify(model, X), model, X)
 
 
 def dead_channel(value):
     """A channel whose neurons are all dead, so that its weights are of no account."""
-    net = trained(nn.Sequential(conv(bias=False), mask(0.3), nn.ReLU(), conv(8, 8), mask(0.3, seed=1)))
+    model = trained(nn.Sequential(conv(bias=False), mask(0.3), nn.ReLU(), conv(8, 8), mask(0.3, seed=1)))
     with torch.no_grad():
-        net[1].defect_mask[:, 2] = False
-        net[0].weight[2] = value
-    return net
+        model[1].defect_mask[:, 2] = False
+        model[0].weight[2] = value
+    return model
 
 
 def test_weights_of_dead_neurons_are_of_no_account():
-    net = dead_channel(1e300)
-    assert_same(sparsify(net, X), net, X)
+    model = dead_channel(1e300)
+    assert_same(sparsify(model, X), model, X)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
 def test_what_is_not_finite_passes_a_mask_of_the_dense_model_and_is_refused(value):
-    net = dead_channel(value)
-    assert net(X).isnan().any()
+    model = dead_channel(value)
+    assert model(X).isnan().any()
     with pytest.raises(InputError, match="returned nan or inf for example_inputs"):
-        sparsify(net, X)
+        sparsify(model, X)

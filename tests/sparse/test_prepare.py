@@ -32,47 +32,47 @@ COMPUTED = {
 }
 
 
-def model(computed):
+def model_with(computed):
     """Two convolutions and a linear layer with such weights, with results of a pass in training on them."""
     layers = [conv(), nn.BatchNorm2d(8), nn.ReLU(), conv(8, 8), nn.Flatten(), nn.Linear(512, 4)]
-    net = trained(
+    model = trained(
         nn.Sequential(*[computed(layer) if hasattr(layer, "bias") and layer is not layers[1] else layer for layer in layers])
     )
-    defect_(net, 0.1, sites=["1", "3"], example_inputs=X)
-    net.train()(X).sum().backward()
-    return net.eval()
+    defect_(model, 0.1, sites=["1", "3"], example_inputs=X)
+    model.train()(X).sum().backward()
+    return model.eval()
 
 
 @pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated:FutureWarning")
 @pytest.mark.parametrize("computed", COMPUTED.values(), ids=COMPUTED)
 def test_computed_weights_are_taken_as_they_are_in_eval_mode(computed):
-    net = model(computed)
-    keys, wanted = list(net.state_dict()), net(X)
-    fast = sparsify(net, X)
+    model = model_with(computed)
+    keys, wanted = list(model.state_dict()), model(X)
+    fast = sparsify(model, X)
     assert [choice.live for choice in fast.choices] == [True, True]
     assert not any("parametrization" in name or "orig" in name for name, _ in fast.named_buffers())
     torch.save(fast, io.BytesIO())
     # The model still computes its weights itself.
-    assert list(net.state_dict()) == keys and torch.equal(net(X), wanted)
-    assert_same(fast, net, X)
-    net.train()(X).sum().backward()
+    assert list(model.state_dict()) == keys and torch.equal(model(X), wanted)
+    assert_same(fast, model, X)
+    model.train()(X).sum().backward()
 
 
 @pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated:FutureWarning")
 @pytest.mark.parametrize("computed", COMPUTED.values(), ids=COMPUTED)
 def test_computed_weights_are_trained(computed):
-    net = model(computed)
-    net.zero_grad()
-    fast = train_live(net, X)
-    assert torch.equal(fast(X), net(X))
+    model = model_with(computed)
+    model.zero_grad()
+    fast = train_live(model, X)
+    assert torch.equal(fast(X), model(X))
     fast.train()(X).sum().backward()
-    assert all(parameter.grad is not None for parameter in net.parameters())
+    assert all(parameter.grad is not None for parameter in model.parameters())
 
 
 def test_a_cache_with_a_derivative_is_copied():
-    net = conv()
-    net.cache = {"weight": net.weight * 2}
-    net.kept = [net.bias + 1]
-    made = copied(net, {})
-    assert torch.equal(made.cache["weight"], net.cache["weight"]) and made.cache["weight"].grad_fn is None
-    assert torch.equal(made.kept[0], net.kept[0])
+    model = conv()
+    model.cache = {"weight": model.weight * 2}
+    model.kept = [model.bias + 1]
+    made = copied(model, {})
+    assert torch.equal(made.cache["weight"], model.cache["weight"]) and made.cache["weight"].grad_fn is None
+    assert torch.equal(made.kept[0], model.kept[0])

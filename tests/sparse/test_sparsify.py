@@ -17,50 +17,50 @@ X = images()
 
 
 @pytest.fixture
-def net():
-    net = trained(
+def model():
+    model = trained(
         nn.Sequential(
             conv(), nn.BatchNorm2d(8), nn.ReLU(), conv(8, 8), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(512, 5)
         )
     )
-    defect_(net, 0.1, sites=["1", "4"], example_inputs=X)
-    return net
+    defect_(model, 0.1, sites=["1", "4"], example_inputs=X)
+    return model
 
 
-def storages(net):
-    return {tensor.untyped_storage().data_ptr() for tensor in (*net.parameters(), *net.buffers()) if tensor.numel()}
+def storages(model):
+    return {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers()) if tensor.numel()}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_model_is_untouched_and_shares_nothing(net, precision):
-    net.train()
-    net[5].eval()
-    net[3].weight.requires_grad_(False)
-    net[4].register_forward_hook(lambda module, args, output: None)
-    before = {key: value.clone() for key, value in net.state_dict().items()}
-    hooks = [list(module._forward_hooks.items()) for module in net.modules()]
-    modes = [module.training for module in net.modules()]
-    wanted = [parameter.requires_grad for parameter in net.parameters()]
-    fast = sparsify(net, X, precision=precision)
+def test_the_model_is_untouched_and_shares_nothing(model, precision):
+    model.train()
+    model[5].eval()
+    model[3].weight.requires_grad_(False)
+    model[4].register_forward_hook(lambda module, args, output: None)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    hooks = [list(module._forward_hooks.items()) for module in model.modules()]
+    modes = [module.training for module in model.modules()]
+    wanted = [parameter.requires_grad for parameter in model.parameters()]
+    fast = sparsify(model, X, precision=precision)
     fast(X)
-    assert net.state_dict().keys() == before.keys()
-    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
-    assert [list(module._forward_hooks.items()) for module in net.modules()] == hooks
-    assert [module.training for module in net.modules()] == modes
-    assert [parameter.requires_grad for parameter in net.parameters()] == wanted
-    assert all(parameter.grad is None for parameter in net.parameters())
-    assert not storages(net) & storages(fast)
+    assert model.state_dict().keys() == before.keys()
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert [list(module._forward_hooks.items()) for module in model.modules()] == hooks
+    assert [module.training for module in model.modules()] == modes
+    assert [parameter.requires_grad for parameter in model.parameters()] == wanted
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not storages(model) & storages(fast)
 
 
-def test_images_and_the_global_generator_are_untouched(net):
+def test_images_and_the_global_generator_are_untouched(model):
     state, x = torch.get_rng_state(), X.clone()
-    sparsify(net, x)(x)
+    sparsify(model, x)(x)
     assert torch.equal(x, X)
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_it_is_frozen(net):
-    fast = sparsify(net.train(), X)
+def test_it_is_frozen(model):
+    fast = sparsify(model.train(), X)
     assert isinstance(fast, SparseNet)
     assert list(fast.parameters()) == []
     assert not any(module.training for module in fast.modules())
@@ -110,94 +110,95 @@ def test_it_survives(how, name):
     ],
     ids=["range", "nan", "image", "empty", "size", "channels"],
 )
-def test_bad_example_inputs(net, example, message):
+def test_bad_example_inputs(model, example, message):
     with pytest.raises(InputError, match=message):
-        sparsify(net, example)
+        sparsify(model, example)
 
 
-@pytest.mark.parametrize("around", [lambda net: torch.compile(net, backend="eager"), nn.DataParallel])
-def test_what_is_wrapped_by_torch_is_the_model_inside(net, around):
-    fast = sparsify(around(net), X)
-    assert_same(fast, net, X)
+@pytest.mark.parametrize("around", [lambda model: torch.compile(model, backend="eager"), nn.DataParallel])
+def test_what_is_wrapped_by_torch_is_the_model_inside(model, around):
+    fast = sparsify(around(model), X)
+    assert_same(fast, model, X)
     assert [choice.layer for choice in fast.choices] == ["0", "3"]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("wrong", [lambda factor, shift: (factor * 2, shift), lambda factor, shift: (factor, shift + 1)])
-def test_a_model_that_is_lowered_wrongly_is_refused(net, monkeypatch, precision, wrong):
+def test_a_model_that_is_lowered_wrongly_is_refused(model, monkeypatch, precision, wrong):
     right = lower._affine
     monkeypatch.setattr(lower, "_affine", lambda norm: wrong(*right(norm)))
     with pytest.raises(InputError, match=r"computes something else: logits differ by .* use the model itself"):
-        sparsify(net, X, precision=precision)
+        sparsify(model, X, precision=precision)
 
 
-def test_what_is_right_for_the_example_alone_is_refused(net, monkeypatch):
+def test_what_is_right_for_the_example_alone_is_refused(model, monkeypatch):
     # As if a layer had been taken for a constant: the example, all pixels alike, shows no difference.
     x = torch.full((1, 3, 8, 8), 0.5, dtype=torch.float64)
-    monkeypatch.setattr(SparseNet, "forward", lambda fast, images: net(x).expand(len(images), -1))
+    monkeypatch.setattr(SparseNet, "forward", lambda fast, images: model(x).expand(len(images), -1))
     with pytest.raises(InputError, match="computes something else"):
-        sparsify(net, x)
+        sparsify(model, x)
 
 
 def test_images_are_not_rounded_to_bfloat16():
     # Between 0.75 and 0.7501 there is no number in bfloat16.
     layers = {"a": conv(bias=False), "m": mask(), "h": nn.Linear(8, 4)}
-    net = trained(Net(lambda net, x: net.h(net.m(net.a((x - 0.75) * 1e6)).mean((2, 3))), **layers)).float()
+    model = trained(Net(lambda model, x: model.h(model.m(model.a((x - 0.75) * 1e6)).mean((2, 3))), **layers)).float()
     x = torch.full((1, 3, 8, 8), 0.7501)
-    fast = sparsify(net, x, precision="bf16")
+    fast = sparsify(model, x, precision="bf16")
     assert dtype_of(fast) is None
-    torch.testing.assert_close(fast(x), net(x).detach(), rtol=2e-2, atol=2e-2)
+    torch.testing.assert_close(fast(x), model(x).detach(), rtol=2e-2, atol=2e-2)
     assert not fast(x).allclose(fast(torch.full_like(x, 0.75)), rtol=0, atol=1)
-    assert evaluation.accuracy(fast, x, net(x).argmax(1)) == 1
+    assert evaluation.accuracy(fast, x, model(x).argmax(1)) == 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_logits_have_the_type_of_the_images(net, dtype):
-    fast = sparsify(net.to(dtype), X)
+def test_logits_have_the_type_of_the_images(model, dtype):
+    fast = sparsify(model.to(dtype), X)
     assert fast(X.to(dtype)).dtype == dtype
     assert fast.dtype == torch.promote_types(dtype, torch.float32)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
-def test_batches_of_any_size(net, count):
-    fast = sparsify(net, X)
+def test_batches_of_any_size(model, count):
+    fast = sparsify(model, X)
     fast.images_at_once = 2
     x = images(5)[:count]
-    torch.testing.assert_close(fast(x), net(x).detach(), rtol=0, atol=1e-12)
+    torch.testing.assert_close(fast(x), model(x).detach(), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("x", [X.transpose(2, 3), X.to(memory_format=torch.channels_last), X.float(), X[:1].expand(2, -1, -1, -1)])
-def test_images_of_any_layout(net, x):
-    wanted = net(x.double().contiguous()).detach()
-    torch.testing.assert_close(sparsify(net, X)(x).double(), wanted, rtol=0, atol=1e-5 if x.dtype == torch.float32 else 1e-12)
+def test_images_of_any_layout(model, x):
+    wanted = model(x.double().contiguous()).detach()
+    torch.testing.assert_close(sparsify(model, X)(x).double(), wanted, rtol=0, atol=1e-5 if x.dtype == torch.float32 else 1e-12)
 
 
 def test_a_model_without_masks_parameters_or_convolutions():
-    for net in (nn.Flatten(), nn.Sequential(nn.Flatten(), nn.Linear(192, 4))):
-        fast = sparsify(net, X)
+    for model in (nn.Flatten(), nn.Sequential(nn.Flatten(), nn.Linear(192, 4))):
+        fast = sparsify(model, X)
         assert fast.choices == []
-        assert_same(fast, net, X.float(), 1e-6)
+        assert_same(fast, model, X.float(), 1e-6)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.trace.* is deprecated:DeprecationWarning")
-def test_what_cannot_be_sparsified_or_done_with_the_result_is_refused(net):
-    locked = copy.deepcopy(net)
+def test_what_cannot_be_sparsified_or_done_with_the_result_is_refused(model):
+    locked = copy.deepcopy(model)
     locked.lock = threading.Lock()
     for args, message in (
         (("resnet18", X), "the model is str, not a torch.nn.Module"),
         ((nn.Sequential(torch.jit.trace(conv().double(), X)), X), "TorchScript cannot be taken apart"),
         ((conv().to("meta"), X), "no weights: it is on the meta device"),
-        ((net, [1]), "images are list, not a tensor"),
+        ((model, [1]), "images are list, not a tensor"),
         ((trained(nn.Sequential(conv(), mask(shape=(8, 4, 4)))), X), r"\(8, 4, 4\).*\(8, 8, 8\)"),
-        ((trained(Net(lambda net, x: (net.a(x), x), a=conv())), X), "returned tuple, not logits"),
+        ((trained(Net(lambda model, x: (model.a(x), x), a=conv())), X), r"returned tuple for \d+ images, not logits"),
+        ((trained(Net(lambda model, x: model.a(x).flatten(1).long(), a=conv())), X), "logits are torch.int64"),
         ((locked, X), r"Sequential cannot be copied, and copy.deepcopy\(model\) must work: TypeError: cannot pickle"),
-        ((sparsify(net, X), X), "sparsified already"),
+        ((sparsify(model, X), X), "sparsified already"),
     ):
         with pytest.raises(InputError, match=message):
             sparsify(*args)
     with pytest.raises(InputError, match="no precision 'fp16'; there are fp32, bf16"):
-        sparsify(net, X, precision="fp16")
-    fast = sparsify(net, X)
+        sparsify(model, X, precision="fp16")
+    fast = sparsify(model, X)
     for shape in ((2, 3, 8, 7), (2, 1, 8, 8), (3, 8, 8)):
         with pytest.raises(InputError, match=r"example_inputs were \(N, 3, 8, 8\)"):
             fast(torch.rand(shape, dtype=torch.float64))
@@ -208,10 +209,10 @@ def test_what_cannot_be_sparsified_or_done_with_the_result_is_refused(net):
         save(fast, "never.safetensors")
 
 
-def test_it_can_be_made_and_attacked_inside_inference_mode(net):
+def test_it_can_be_made_and_attacked_inside_inference_mode(model):
     with torch.inference_mode():
         x = images()
-        fast = sparsify(net, x)
+        fast = sparsify(model, x)
         y = fast(x).argmax(1)
         x_adv = attacks.fgsm(fast, x, y, eps=0.1)
-    assert torch.allclose(x_adv, attacks.fgsm(net, images(), y.clone(), eps=0.1))
+    assert torch.allclose(x_adv, attacks.fgsm(model, images(), y.clone(), eps=0.1))

@@ -17,15 +17,15 @@ activations_me = pytest.importorskip("timm.layers.activations_me")
 X = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def model(name, x=X, **options):
+def timm_model(name, x=X, **options):
     torch.manual_seed(0)
-    net = trained(timm.create_model(name, num_classes=10, **options))
+    model = trained(timm.create_model(name, num_classes=10, **options))
     with torch.no_grad():
-        for module in net.modules():
+        for module in model.modules():
             if isinstance(module, nn.Linear) and not module.weight.any():
                 nn.init.normal_(module.weight, std=0.1)
-    assert net(x).std() > 0
-    return net
+    assert model(x).std() > 0
+    return model
 
 
 # EfficientNets (the first four), regnet and densenet have norm and activation in one module.
@@ -42,48 +42,48 @@ LIVE = {
 
 @pytest.mark.parametrize("name", LIVE)
 def test_models_with_masked_norms(name):
-    net = model(name, **LIVE[name])
-    assert defect_(net, 0.1, sites=nn.BatchNorm2d, example_inputs=X)
-    fast = sparsify(net, X)
-    assert_same(fast, net, X)
+    model = timm_model(name, **LIVE[name])
+    assert defect_(model, 0.1, sites=nn.BatchNorm2d, example_inputs=X)
+    fast = sparsify(model, X)
+    assert_same(fast, model, X)
     assert sum(choice.live for choice in fast.choices) >= len(fast.choices) / 3
-    assert all(choice.layer in dict(net.named_modules()) or choice.layer.endswith("conv") for choice in fast.choices)
+    assert all(choice.layer in dict(model.named_modules()) or choice.layer.endswith("conv") for choice in fast.choices)
 
 
 def test_parts_that_branch_are_called_as_they_are():
-    net = model("mobilevit_xxs")
-    defect_(net, 0.1, sites=["stem.bn", "stages.0.0.conv1_1x1.bn", "stages.0.0.conv2_kxk.bn"], example_inputs=X)
-    fast = sparsify(net, X)
-    assert_same(fast, net, X)
+    model = timm_model("mobilevit_xxs")
+    defect_(model, 0.1, sites=["stem.bn", "stages.0.0.conv1_1x1.bn", "stages.0.0.conv2_kxk.bn"], example_inputs=X)
+    fast = sparsify(model, X)
+    assert_same(fast, model, X)
     assert sum(choice.live for choice in fast.choices) >= 2
-    defect_(net, 0.1, sites=["stages.2.1.conv_1x1"], example_inputs=X)
+    defect_(model, 0.1, sites=["stages.2.1.conv_1x1"], example_inputs=X)
     with pytest.raises(
         InputError, match=r"cannot follow MobileVitBlock 'stages\.2\.1', which has masks inside.*choose sites outside"
     ):
-        sparsify(net, X)
+        sparsify(model, X)
 
 
 @pytest.mark.parametrize("drop", [None, nn.Dropout])
 @pytest.mark.parametrize("act", ["relu", "silu", "gelu", "hard_swish", "sigmoid", None])
 def test_norm_and_activation_in_one(act, drop):
     norm = layers.BatchNormAct2d(8, act_layer=act or nn.Identity, apply_act=act is not None, drop_layer=drop, eps=0.1)
-    net = trained(nn.Sequential(conv(), norm, mask(), conv(8, 8), norm, mask(seed=1)))
+    model = trained(nn.Sequential(conv(), norm, mask(), conv(8, 8), norm, mask(seed=1)))
     x = X[:, :, :8, :8]
-    fast = sparsify(net, x)
-    assert_same(fast, net, x)
+    fast = sparsify(model, x)
+    assert_same(fast, model, x)
     assert [choice.live for choice in fast.choices] == [act != "sigmoid"] * 2
     assert not any(isinstance(module, nn.BatchNorm2d) for module in fast.modules())
 
 
 def test_norm_and_activation_in_one_are_trained():
-    net = trained(nn.Sequential(conv(), layers.BatchNormAct2d(8), conv(8, 8), mask(0.5), nn.Flatten(), nn.Linear(512, 4)))
-    defect_(net, 0.1, sites=["1"], example_inputs=X[:, :, :8, :8])
-    fast = train_live(net, X[:, :, :8, :8])
+    model = trained(nn.Sequential(conv(), layers.BatchNormAct2d(8), conv(8, 8), mask(0.5), nn.Flatten(), nn.Linear(512, 4)))
+    defect_(model, 0.1, sites=["1"], example_inputs=X[:, :, :8, :8])
+    fast = train_live(model, X[:, :, :8, :8])
     assert all(choice.live for choice in fast.choices)
-    before = net[1].running_mean.clone()
+    before = model[1].running_mean.clone()
     fast.train()(X[:, :, :8, :8]).sum().backward()
-    assert all(parameter.grad is not None for parameter in net.parameters())
-    assert not torch.equal(net[1].running_mean, before) and type(net[1].module) is layers.BatchNormAct2d
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    assert not torch.equal(model[1].running_mean, before) and type(model[1].module) is layers.BatchNormAct2d
 
 
 ZERO_KEEPING = [
@@ -95,8 +95,8 @@ ZERO_KEEPING = [
 
 @pytest.mark.parametrize("act", [*ZERO_KEEPING, activations.Sigmoid, activations.PReLU, activations_me.HardSigmoidMe])
 def test_activations(act):
-    net = trained(nn.Sequential(conv(), mask(), act(inplace=True), conv(8, 8), mask(seed=1)))
+    model = trained(nn.Sequential(conv(), mask(), act(inplace=True), conv(8, 8), mask(seed=1)))
     x = X[:, :, :8, :8]
-    fast = sparsify(net, x)
-    assert_same(fast, net, x)
+    fast = sparsify(model, x)
+    assert_same(fast, model, x)
     assert fast.choices[1].live == (act in ZERO_KEEPING)

@@ -46,9 +46,9 @@ class MaskedNorm(nn.Module):
         return torch.where(self.mask, normal * self.norm.weight.view(1, -1, 1, 1) + self.norm.bias.view(1, -1, 1, 1), 0)
 
 
-def counting_live(net, live_norms):
+def counting_live(model, live_norms):
     """A copy of the model whose masked norms are written out."""
-    dense = copy.deepcopy(net)
+    dense = copy.deepcopy(model)
     for name in live_norms:
         parent, _, key = name.rpartition(".")
         site = dense.get_submodule(name)
@@ -56,59 +56,59 @@ def counting_live(net, live_norms):
     return dense
 
 
-def live_norms(net, fast):
+def live_norms(model, fast):
     """Names of the masked norms that ``fast`` computes on live rows."""
     trained = {id(module.norm.weight) for module in fast.body.modules() if isinstance(module, LiveNorm)}
-    return [site for site in mask_layers(net) if id(net.get_submodule(site).weight) in trained]
+    return [site for site in mask_layers(model) if id(model.get_submodule(site).weight) in trained]
 
 
 @pytest.mark.parametrize(
     "name", ["resnet18/0.1-bottom", "resnet18/0.2-bottom-sm", "wrn32_4/0.3-bottom", "resnet50/0.1-bottom", "vgg19/0.2-bottom"]
 )
 def test_a_step_is_that_of_the_dense_model_with_statistics_of_live_neurons(name):
-    net = build(name, width_mult=0.125).double()
-    fast = train_live(net, X.float()).train()
-    masked = live_norms(net, fast)
+    model = build(name, width_mult=0.125).double()
+    fast = train_live(model, X.float()).train()
+    masked = live_norms(model, fast)
     assert len(masked) > 1
-    dense = counting_live(net, masked).train()
+    dense = counting_live(model, masked).train()
     for each in (fast, dense):
         F.cross_entropy(each(X), Y).backward()
-    for own, wanted in zip(net.parameters(), dense.parameters(), strict=True):
+    for own, wanted in zip(model.parameters(), dense.parameters(), strict=True):
         torch.testing.assert_close(own.grad, wanted.grad, rtol=0, atol=1e-9)
-    running = [[tensor for key, tensor in each.named_buffers() if "running" in key] for each in (net, dense)]
+    running = [[tensor for key, tensor in each.named_buffers() if "running" in key] for each in (model, dense)]
     for own, wanted in zip(*running, strict=True):
         torch.testing.assert_close(own, wanted, rtol=0, atol=1e-12)
     torch.testing.assert_close(fast(X), dense(X), rtol=0, atol=1e-9)
 
 
 def test_channels_without_a_live_neuron_keep_their_statistics_and_spoil_nothing():
-    net = build("resnet18/0.1-bottom", width_mult=0.125).double()
-    net.stem.norm.defect_mask[:, 3] = False
-    net.stem.norm.running_mean.fill_(5.0)
-    fast = train_live(net, X).train()
+    model = build("resnet18/0.1-bottom", width_mult=0.125).double()
+    model.stem.norm.defect_mask[:, 3] = False
+    model.stem.norm.running_mean.fill_(5.0)
+    fast = train_live(model, X).train()
     F.cross_entropy(fast(X), Y).backward()
-    assert net.stem.norm.running_mean[3] == 5 and (net.stem.norm.running_mean[[0, 1, 2]] != 5).all()
-    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in net.parameters())
-    assert (net.stem.conv.weight.grad[3] == 0).all() and net.stem.norm.weight.grad[3] == 0
+    assert model.stem.norm.running_mean[3] == 5 and (model.stem.norm.running_mean[[0, 1, 2]] != 5).all()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
+    assert (model.stem.conv.weight.grad[3] == 0).all() and model.stem.norm.weight.grad[3] == 0
 
 
 def test_in_eval_mode_it_is_the_model_itself():
-    net = build("resnet18/0.1-bottom", width_mult=0.125).double()
-    fast = train_live(net, X)
+    model = build("resnet18/0.1-bottom", width_mult=0.125).double()
+    fast = train_live(model, X)
     fast.train()(X)
-    assert torch.equal(fast.eval()(X), net.eval()(X))
+    assert torch.equal(fast.eval()(X), model.eval()(X))
     fast.train()
     x_adv = fgsm(fast, X, Y, eps=0.03)
     assert fast.training and fast.body.training
-    assert torch.equal(x_adv, fgsm(net, X, Y, eps=0.03))
+    assert torch.equal(x_adv, fgsm(model, X, Y, eps=0.03))
 
 
 def test_parameters_and_statistics_are_the_models_own():
-    net = build("resnet18/0.1-bottom", width_mult=0.125)
-    before = {name: tensor.data_ptr() for name, tensor in net.state_dict().items()}
-    fast = train_live(net, X.float())
-    assert {name: tensor.data_ptr() for name, tensor in net.state_dict().items()} == before
-    assert {id(p) for p in fast.parameters()} == {id(p) for p in net.parameters()}
+    model = build("resnet18/0.1-bottom", width_mult=0.125)
+    before = {name: tensor.data_ptr() for name, tensor in model.state_dict().items()}
+    fast = train_live(model, X.float())
+    assert {name: tensor.data_ptr() for name, tensor in model.state_dict().items()} == before
+    assert {id(p) for p in fast.parameters()} == {id(p) for p in model.parameters()}
     assert any(choice.live for choice in fast.choices)
 
 
@@ -146,12 +146,12 @@ class Scaled(nn.Module):
 
 
 def test_parameters_that_a_forward_uses_itself_are_trained():
-    net = Scaled()
-    defect_(net, 0.1, sites=["norm"], example_inputs=torch.zeros(1, 3, 32, 32))
-    fast = train_live(net, X.float()).train()
+    model = Scaled()
+    defect_(model, 0.1, sites=["norm"], example_inputs=torch.zeros(1, 3, 32, 32))
+    fast = train_live(model, X.float()).train()
     assert any(choice.live for choice in fast.choices)
     fast(X.float()).sum().backward()
-    assert all(parameter.grad is not None for parameter in net.parameters()) and net.gain.grad.abs().min() > 0
+    assert all(parameter.grad is not None for parameter in model.parameters()) and model.gain.grad.abs().min() > 0
 
 
 class Overlooked(nn.Module):
@@ -164,16 +164,16 @@ class Overlooked(nn.Module):
 
 
 def test_what_it_cannot_follow_is_said():
-    def net():
+    def model():
         made = Scaled()
         defect_(made, 0.1, sites=["norm"], example_inputs=torch.zeros(1, 3, 32, 32))
         return made
 
-    overlooked = net()
+    overlooked = model()
     overlooked.head = Overlooked()
     with pytest.raises(InputError, match=r"what torch\.fx followed is not what Scaled computes"):
         train_live(overlooked, X.float())
-    fast = train_live(net(), X.float()).train()
+    fast = train_live(model(), X.float()).train()
     with pytest.raises(InputError, match=r"example_inputs were \(N, 3, 32, 32\)"):
         fast(torch.rand(2, 3, 48, 48))
     fast.model.double()
@@ -181,13 +181,13 @@ def test_what_it_cannot_follow_is_said():
         fast(X)
     for wrong, message in (
         (("a model", X), "str, not a torch.nn.Module"),
-        ((net(), [1]), "images are list"),
-        ((net(), 2 * X), "not in"),
+        ((model(), [1]), "images are list"),
+        ((model(), 2 * X), "not in"),
     ):
         with pytest.raises(InputError, match=message):
             train_live(*wrong)
     with pytest.raises(InputError, match="no precision 'half'"):
-        train_live(net(), X.float(), precision="half")
+        train_live(model(), X.float(), precision="half")
     with pytest.raises(InputError, match="save the model it was made from"):
         save(fast, "never.safetensors")
 
@@ -201,10 +201,10 @@ def test_several_processes_are_refused(monkeypatch):
 
 @pytest.mark.parametrize("kind", ["dropout", "dropblock"])
 def test_dropout_in_the_model_is_trained_with(kind):
-    net = build("resnet18/0.1-bottom", width_mult=0.125)
-    drop_(net, 0.5, kind=kind, sites=["stages.1.0.conv1", "stages.4.1.norm2"])
-    fast = train_live(net, X.float())
-    assert torch.equal(fast.eval()(X.float()), net.eval()(X.float()))
+    model = build("resnet18/0.1-bottom", width_mult=0.125)
+    drop_(model, 0.5, kind=kind, sites=["stages.1.0.conv1", "stages.4.1.norm2"])
+    fast = train_live(model, X.float())
+    assert torch.equal(fast.eval()(X.float()), model.eval()(X.float()))
     torch.manual_seed(0)
     first, second = fast.train()(X.float()), fast(X.float())
     assert not torch.allclose(first, second)

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from defective.statistics import Rate
-from defective.tables import count, difference, duration, interval, number, percent
+from defective.tables import duration, number, percent
 
 
 @pytest.mark.parametrize(
@@ -27,20 +27,9 @@ def test_a_number_is_exactly_this(value, options, text):
     assert number(value, **options) == text
 
 
-def test_an_interval_of_a_difference_carries_signs():
-    assert interval(-1.04, 2.5, signed=True) == "−1.0 to +2.5"
-    assert interval(1.04, 2.5) == "1.0–2.5"
-    assert difference(-10.0, -15.83, -4.17) == "−10.0 (−15.8 to −4.2)"
-
-
 def test_a_rate_of_no_images_has_no_number():
     assert percent(Rate.of(0, 0)) == "no images"
     assert percent(Rate.of(0, 8)) == "0.0 (0.0–32.4)"
-
-
-@pytest.mark.parametrize(("many", "text"), [(0, "0 jobs"), (1, "1 job"), (2, "2 jobs"), (12345, "12,345 jobs")])
-def test_one_thing_is_singular(many, text):
-    assert count(many, "job") == text
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from defective.cli import app
 
 _WORDS = """
 . ./ nowhere /proc/x /dev/null /dev/null/x notes.txt/x ~nobody/x cut.safetensors new/deeper few few.zip store notes.txt
-no/0.1-bottom resnet18/2-bottom vgg19/0.1-blocks9 own:no own: : + cw autoattack lspga pgd:eps= boundary:directions=3
+no/0.1-bottom resnet18/2-bottom vgg19/0.1-blocks9 own:no own: : + cw autoattack lspga pgd:eps= boundary:directions=3 hopskipjump:radius=0
 folder: folder:/proc folder:notes.txt imagenet:few cifar10 mnist no:such cifar10=folder:few cifar10=
 -1 1e400 -1e400 nan inf 1/0 1e-400 1_0 ٣ 0x1 9223372036854775808 meta cuda cpu:1 fp16 paper 1e99h 0s -- - -x [/b] [red]:factory: a|b
 """

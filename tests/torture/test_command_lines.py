@@ -15,9 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from defective import build, save
 from defective.cli import main
 from effort import LONG, effort
-from filled_store import filled_store
 from image_files import pack
-from runs import few, plan_of
+from runs import few, filled_store, plan_of
 from torture.hostile import command_lines
 
 OWN = """

@@ -87,7 +87,7 @@ def test_a_full_disk(images, undisturbed, disk, chance, record_property, attempt
         process = begin(place / "store", images)
     else:
         limit = chance.randrange(10_000, 200_000)
-        process = begin(place / "store", images, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        process = begin(place / "store", images, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
     code = ended_in_one_line(process, "No space left on device", "File too large")
     record_property(f"runs on a disk that is too small, ended with {code}", 1)
     mount("size=1g")

@@ -1,9 +1,9 @@
 """Attacks as plain functions ``f(model, x, y, *, ...) -> x_adv``.
 
-What all share: ``model`` maps images in [0, 1] to logits ``(N, K)``; ``x`` are float images ``(N, C, H, W)`` in [0, 1]; ``y`` are
-true labels ``(N,)``. The result has the shape, device and dtype of ``x``, lies in [0, 1] and within the budget. The model is put in
-eval mode meanwhile and left as it was found: modes, gradients and ``requires_grad`` unchanged. Every image is attacked as if it were
-alone. A bad range, shape or length raises :class:`defective.InputError`.
+In all of them ``model`` maps images in [0, 1] to logits ``(N, K)``; ``x`` are float images ``(N, C, H, W)`` in [0, 1]; ``y`` are
+true labels ``(N,)``. The result has the shape, device and dtype of ``x`` and lies in [0, 1] and within the budget. The model runs in
+eval mode; its modes, gradients and ``requires_grad`` are unchanged afterwards. The result for an image does not depend on its batch.
+A bad range, shape or length raises :class:`defective.InputError`.
 """
 
 from collections.abc import Callable
@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks.auto import autoattack, package
-from defective.attacks.boundary import BoundaryResult, boundary, boundary_details, boundary_score
+from defective.attacks.boundary import boundary, boundary_details, boundary_score
 from defective.attacks.budget import project, quantize
 from defective.attacks.carlini_wagner import cw
+from defective.attacks.decision_based import DecisionBasedResult
 from defective.attacks.gradient import fgsm, mifgsm, pgd
+from defective.attacks.hopskipjump import hopskipjump, hopskipjump_details
 from defective.attacks.logit_space import lspga
 from defective.attacks.noise import gaussian_noise
 from defective.attacks.schedule import SCHEDULE_OF
@@ -26,7 +28,7 @@ from defective.specs import AttackSpec
 
 __all__ = [
     "Attack",
-    "BoundaryResult",
+    "DecisionBasedResult",
     "autoattack",
     "boundary",
     "boundary_details",
@@ -36,6 +38,8 @@ __all__ = [
     "fgsm",
     "from_spec",
     "gaussian_noise",
+    "hopskipjump",
+    "hopskipjump_details",
     "lspga",
     "mifgsm",
     "nifgsm",
@@ -74,13 +78,15 @@ ATTACKS: dict[str, Callable[..., Tensor]] = {
     "lspga": lspga,
     "cw": cw,
     "boundary": _boundary,
+    "hopskipjump": hopskipjump,
+    "hopskipjump-linf": partial(hopskipjump, norm="linf"),
     "noise": _noise,
     "autoattack": _autoattack,
 }
 
 
 def from_spec(spec: AttackSpec, *, seed: int = 0) -> Attack:
-    """The attack a spec describes, as a function of model, images and labels; each call of a random one goes on drawing.
+    """The attack a spec describes, as a function of model, images and labels. A random attack draws new numbers at each call.
 
     Raises:
         InputError: If it is AutoAttack, which is not installed.

@@ -1,4 +1,4 @@
-"""AutoAttack, if it is installed: the strongest white-box attack on offer, to check what weaker ones say."""
+"""AutoAttack, if it is installed: a strong white-box attack to check the results of weaker ones."""
 
 import importlib
 import io
@@ -18,11 +18,11 @@ from defective.inference import forward as forward_copy
 
 
 def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int = 0) -> Tensor:
-    """AutoAttack's standard version: APGD, targeted APGD, targeted FAB and Square, each on the images that the last left correct.
+    """The standard version of AutoAttack: APGD, targeted APGD, targeted FAB and Square, each on the images that are still correct.
 
     Args:
         eps: Radius of the L-infinity ball in [0, 1] units.
-        seed: Of all its random numbers, which it draws for the batch as a whole: another batch gets others.
+        seed: Seed of its random numbers. They are drawn for the whole batch, so results depend on the batch.
 
     Returns:
         For each image the first that is misclassified; the image itself where none was found. With fewer than 10 classes all wrong
@@ -46,8 +46,7 @@ def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int 
 
     def forward(images: Tensor) -> Tensor:
         # By way of flat images, so that gradients come back contiguous: AutoAttack takes views of them.
-        z: Tensor = forward_copy(model, images.flatten(1).unflatten(1, x.shape[1:]))
-        return z.float()
+        return forward_copy(model, images.flatten(1).unflatten(1, x.shape[1:])).float()
 
     with _contained(model, x.device), differentiating(model):
         attack = package().AutoAttack(forward, norm="Linf", eps=eps, seed=seed, version="standard", device=str(x.device))
@@ -55,13 +54,13 @@ def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int 
         clean = upcast(x)
         made = attack.run_standard_evaluation(clean.float().contiguous(), y.to(x.device).long().clone())
         images: Tensor = made[0] if isinstance(made, tuple) else made
-        # What it left alone comes back as it was, not as float32.
+        # Unchanged images are returned exactly, not rounded to float32.
         x_adv = project(torch.where(images == clean.float(), clean, images.to(clean.dtype)), clean, eps)
         return cast_into_ball(x_adv, x.detach(), eps)
 
 
 def package() -> Any:
-    """AutoAttack's module, its fork first.
+    """The module of AutoAttack; the maintained fork is preferred.
 
     Raises:
         InputError: If neither is installed.
@@ -76,8 +75,9 @@ def package() -> Any:
 
 @contextmanager
 def _contained(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Keep what AutoAttack does to the world inside: seeds, prints, warnings, gradients of weights, the trace function."""
-    trainable, tracer = [weight for weight in model.parameters() if weight.requires_grad], sys.gettrace()
+    """Undo the side effects of AutoAttack: seeds, output, warnings, ``requires_grad`` of weights, the trace function."""
+    trainable = [weight for weight in model.parameters() if weight.requires_grad and not weight.is_inference()]
+    tracer = sys.gettrace()
     with (
         torch.random.fork_rng([device] if device.type == "cuda" else []),
         warnings.catch_warnings(),

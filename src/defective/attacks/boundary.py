@@ -1,33 +1,23 @@
-"""The boundary attack: a random walk along the decision boundary that queries a model for nothing but its decisions."""
+"""The boundary attack: a random walk along the decision boundary that uses only the decisions of a model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_classes, check_counts, check_inputs, image_generators, short
+from defective.attacks.budget import check_counts, check_inputs, short
+from defective.attacks.decision_based import DecisionBasedResult, Query, Search
 from defective.attacks.draft import extended
 from defective.attacks.schedule import SCHEDULES, Recent, Schedule
 from defective.errors import InputError
-from defective.inference import evaluating, forward
+from defective.inference import evaluating
 
-START_DRAWS, BLEND_LEVELS, BLEND_COARSE = 1000, 1000, 25
+BLEND_LEVELS, BLEND_COARSE = 1000, 25
 CONVERGED = 1e-7
 BLOCK_NUMBERS = 8192
 
 Draw = Callable[[Tensor], Tensor]  # rows -> normal numbers for each
-Query = Callable[[Tensor, Tensor], Tensor]  # (rows, an image for each) -> bool for each: is it misclassified?
-
-
-@dataclass(frozen=True)
-class BoundaryResult:
-    """For each image: its adversarial image (misclassified if ``started``, else unchanged), queries, and whether there was a start."""
-
-    x_adv: Tensor
-    queries: Tensor
-    started: Tensor
 
 
 def boundary(
@@ -57,26 +47,26 @@ def boundary_details(
     draft: nn.Module | None = None,
     batch_size: int = 500,
     on_step: Callable[[], object] = lambda: None,
-) -> BoundaryResult:
+) -> DecisionBasedResult:
     r"""Walk along the decision boundary towards each image, from noise blended in until the image is misclassified.
 
     .. math:: s = x + \frac{\delta d \, \eta - (x - x^k)}{\sqrt{1 + \delta^2}}, \qquad
         x^{k+1} = s + \epsilon d \, \frac{x - s}{\lVert x - s \rVert_2}, \qquad d = \lVert x - x^k \rVert_2
 
     with a random unit vector ``eta`` orthogonal to ``x - x^k``. A proposal is kept if it is misclassified and closer. An image that
-    is misclassified from the start is returned as it is. All images walk at once, each with its own random numbers and step sizes.
+    is misclassified from the start is returned unchanged. All images walk together, each with its own random numbers and step sizes.
 
     Args:
         steps: Steps of the walk; an image stops earlier once its step towards the original is below 1e-7.
-        generator: On the CPU; torch's global one if not given. It gives one seed to each image in turn, so that splitting images
-            into batches changes nothing.
-        schedule: ``"foolbox3"`` tries one direction a step; ``"foolbox1"``, the paper's, up to 25; ``"quick"`` changes its step lengths
-            after tens of queries, not thousands, and gets as far in fewer. Their scores do not compare.
+        generator: On the CPU; torch's global one if not given. It seeds a generator for each image, so that the result does not
+            depend on the batch size.
+        schedule: ``"foolbox3"`` tries one direction a step; ``"foolbox1"``, the paper's, up to 25; ``"quick"`` adapts its step lengths
+            after tens of queries instead of thousands, and needs fewer queries. Scores of different schedules are not comparable.
         spherical_step: First length ``delta`` of the step on the sphere around the image, in units of the distance ``d``.
         source_step: First length ``epsilon`` of the step towards the image, in units of ``d``.
-        draft: A faster surrogate of the model to query on the way, as ``sparsify(model, x[:1], precision="bf16")``. Where the walk ends,
-            images are moved on along their own direction until ``model`` misclassifies them. Where twice the distance is not enough,
-            or no start was found, they walk again, querying ``model``. Queries to both are counted.
+        draft: A faster surrogate of the model to query on the way, as ``sparsify(model, x[:1], precision="bf16")``. At the end,
+            images are extended along their own direction until ``model`` misclassifies them. Where twice the distance is not enough,
+            or no start was found, the walk is repeated on ``model``. Queries to both are counted.
         batch_size: Images per forward pass; only time and memory depend on it.
         on_step: Called after each step, to show progress; up to twice as often with a draft.
 
@@ -86,50 +76,32 @@ def boundary_details(
     Source: paper Appendix A.4; Brendel et al. 2017. Foolbox 1's second walk after convergence is left out.
     """
     _check_options(steps, schedule, spherical_step=spherical_step, source_step=source_step)
-    check_inputs(x, y)
-    check_classes(model, x, y)
-    if draft is not None:
-        check_classes(draft, x, y)
-    x, y = x.detach().clamp(0, 1), y.to(x.device)
-    generators = image_generators(x, generator)
-    queries, best = torch.zeros(len(x), dtype=torch.long, device=x.device), x.clone()
+    search = Search([model, *([] if draft is None else [draft])], x, y, generator, batch_size)
+    x, best = search.x, search.best
 
     def walk(query: Query, rows: Tensor) -> Tensor:
-        """Take images as far as they go; return those that found a start."""
-        start, walking = _blend(query, x, rows, generators)
-        best[walking] = start[walking]
-        numbers = _normal_numbers(x, generators)
+        """Walk from a start for each image; return the rows that have one."""
+        walking = search.start(query, rows)
+        _blend(query, x, best, walking)
+        numbers = _normal_numbers(x, search.generators)
         _walk(query, x, best, walking, numbers, steps, SCHEDULES[schedule], on_step, spherical_step, source_step)
         return walking
 
     with evaluating(model), torch.no_grad():
-        query = _querying(model, y, queries, batch_size)
-        wrong = query(torch.arange(len(x), device=x.device), x)
+        query = search.querying(model)
+        wrong = search.misclassified(query)
         rows, held = (~wrong).nonzero().squeeze(1), wrong.nonzero().squeeze(1)
         if draft is not None:
             with evaluating(draft):
-                walked = walk(_querying(draft, y, queries, batch_size), rows)
+                walked = walk(search.querying(draft), rows)
             best[walked], enough = extended(x[walked], best[walked], lambda some, images: query(walked[some], images))
             held = torch.cat([held, walked[enough]])
             rows = rows[~torch.isin(rows, held)]
             best[rows] = x[rows]
-        # With a draft there is mostly nobody left to walk.
+        # With a draft, mostly no image is left.
         if draft is None or len(rows):
             held = torch.cat([held, walk(query, rows)])
-    return BoundaryResult(best, queries, wrong.index_fill(0, held, True))
-
-
-def _querying(model: nn.Module, y: Tensor, queries: Tensor, batch_size: int) -> Query:
-    """Whether images are misclassified by a model; each query is counted."""
-
-    def query(rows: Tensor, images: Tensor) -> Tensor:
-        if not len(rows):
-            return rows.bool()
-        queries[rows] += 1
-        z = torch.cat([forward(model, part) for part in images.split(batch_size)])
-        return (z.argmax(1) != y[rows]) & ~z.isnan().any(1)
-
-    return query
+    return DecisionBasedResult(best, search.queries, wrong.index_fill(0, held, True))
 
 
 def boundary_score(x: Tensor, x_adv: Tensor) -> float:
@@ -153,18 +125,9 @@ def boundary_score(x: Tensor, x_adv: Tensor) -> float:
     return float((x_adv.cpu().double() - x.cpu().double()).square().flatten(1).mean(1).quantile(0.5))
 
 
-def _blend(query: Query, x: Tensor, rows: Tensor, generators: list[torch.Generator]) -> tuple[Tensor, Tensor]:
-    """Images with just enough uniform noise to be misclassified, and the rows that have any."""
-    best, noise, searching = x.clone(), torch.empty_like(x), rows
-    for _ in range(START_DRAWS):
-        if not len(searching):
-            break
-        noise[searching] = torch.stack(
-            [torch.rand(x.shape[1:], generator=generators[row], device="cpu") for row in searching.tolist()]
-        ).to(x)
-        searching = searching[~query(searching, noise[searching])]
-    rows = rows[~torch.isin(rows, searching)]
-    level = torch.zeros(len(x), dtype=torch.long, device=x.device)
+def _blend(query: Query, x: Tensor, best: Tensor, rows: Tensor) -> None:
+    """Take as much of the noise in ``best[rows]`` away as leaves the image misclassified."""
+    noise, level = best.clone(), torch.zeros(len(x), dtype=torch.long, device=x.device)
 
     def blend(searching: Tensor, by: int, times: int) -> None:
         """Raise the noise level until the image is misclassified."""
@@ -180,7 +143,6 @@ def _blend(query: Query, x: Tensor, rows: Tensor, generators: list[torch.Generat
     blend(rows, BLEND_COARSE, BLEND_LEVELS // BLEND_COARSE)
     level[rows] -= BLEND_COARSE
     blend(rows, 1, BLEND_COARSE)
-    return best, rows
 
 
 def _walk(
@@ -234,7 +196,7 @@ def _propose(x: Tensor, best: Tensor, noise: Tensor, spherical: Tensor, source: 
     sphere = (flat + (noise - towards) / (1 + spherical.square()).sqrt()).clamp(0, 1)
     left = flat - sphere
     reach = left.norm(dim=1, keepdim=True)
-    # Clipping leaves the sphere; the step makes up for that.
+    # Clipping leaves the sphere; the step corrects for that.
     nearer = sphere + left * ((source * distance + reach - distance) / reach).clamp(0, 1)
     sphere, nearer = (images.to(x.dtype).view_as(x) for images in (sphere, nearer))
     return sphere, nearer, ((flat - nearer.flatten(1).to(flat)).norm(dim=1, keepdim=True) < distance).squeeze(1)

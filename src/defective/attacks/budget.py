@@ -1,4 +1,4 @@
-"""What every attack on images must respect: the ball, the range [0, 1], and 8 bits if the result is to be an image file."""
+"""The constraints of adversarial images: the ball, the range [0, 1], and 8 bits where they are stored as image files."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def project(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
 
 
 def quantize(x_adv: Tensor, x: Tensor | None = None, eps: float | None = None) -> Tensor:
-    """Round to the nearest of 256 levels, then move levels that left the ball back to the last one inside.
+    """Round to 8 bits; a level outside the ball is moved to the last level inside it.
 
     Args:
         x_adv: Images in [0, 1].
@@ -51,7 +51,7 @@ def quantize(x_adv: Tensor, x: Tensor | None = None, eps: float | None = None) -
 
 
 def upcast(x: Tensor) -> Tensor:
-    """A copy to iterate on, in float32 at least: a step of 1/255 is near half precision's rounding."""
+    """A copy in float32 or higher precision: a step of 1/255 is close to the rounding of half precision."""
     return x.detach().to(torch.promote_types(x.dtype, torch.float32), copy=True)
 
 
@@ -71,7 +71,7 @@ def _at_least_float32(x: Tensor) -> Tensor:
 
 
 def draw_per_image(sampler: Callable[..., Tensor], x: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Random numbers shaped like ``x``, drawn image after image on the CPU, so that splitting images into batches changes nothing.
+    """Random numbers shaped like ``x``, drawn image by image on the CPU, so that they do not depend on the batch size.
 
     Raises:
         InputError: If the generator is not on the CPU.
@@ -82,7 +82,7 @@ def draw_per_image(sampler: Callable[..., Tensor], x: Tensor, generator: torch.G
 
 
 def image_generators(x: Tensor, generator: torch.Generator | None) -> list[torch.Generator]:
-    """A generator for each image, seeded by ``generator`` in turn: for attacks that draw again and again.
+    """A generator for each image, seeded by ``generator`` in turn, for attacks that draw repeatedly.
 
     Raises:
         InputError: If the generator is not on the CPU.
@@ -111,14 +111,14 @@ def check_inputs(x: Tensor, y: Tensor | None = None, **lengths: float) -> None:
 
 
 def check_counts(**counts: int) -> None:
-    """Refuse numbers of steps and the like that are not whole, below 1 or beyond what ends."""
+    """Refuse counts, as of steps, that are not whole numbers from 1 to ``LARGEST_COUNT``."""
     for name, count in counts.items():
         if not isinstance(count, int) or not 1 <= count <= LARGEST_COUNT:
             raise InputError(f"{name} {short(count)} must be a whole number, at least 1 and at most {LARGEST_COUNT:g}")
 
 
 def short(value: object) -> str:
-    """A number as text of at most 40 characters; one of thousands of digits has no text at all."""
+    """A number as text of at most 40 characters; Python does not convert thousands of digits to text."""
     if isinstance(value, int) and abs(value) > LARGEST_COUNT**4:
         return f"with about {int(value.bit_length() * 0.30103)} digits"
     return str(value)[:40]

@@ -1,4 +1,4 @@
-"""The L2 attack of Carlini and Wagner: the closest image whose wrong class leads by a given margin."""
+"""The L2 attack of Carlini and Wagner: the closest image that is misclassified by a given margin."""
 
 import math
 from functools import partial
@@ -11,10 +11,10 @@ from defective.attacks.draft import extended
 from defective.errors import InputError
 from defective.inference import evaluating, forward, image_gradient
 
-# Where tanh is cut off. Nearer to 1 a pixel at exactly 0 or 1 would need hundreds of Adam's steps before it moves at all.
+# Where tanh is cut off. Closer to 1, a pixel at exactly 0 or 1 would need hundreds of Adam steps before it moves.
 EDGE = 1 - 1e-3
 LARGEST_CONST = 1e10
-# Steps in which Adam's momentum carries an image past the hinge and back: a loss that does not fall for fewer may fall again.
+# Steps in which the momentum of Adam carries an image past the hinge and back; within fewer steps, a loss may fall again.
 SWING = 20
 
 
@@ -36,8 +36,8 @@ def cw(
     .. math:: \min_w \; \lVert x' - x \rVert_2^2 + c \max\big(Z_y(x') - \max_{i \ne y} Z_i(x') + \kappa, 0\big), \qquad
         x' = \tfrac{1}{2} (\tanh w + 1)
 
-    Every image has its own ``c``: ten times larger until it succeeds, then halved between the largest that failed and the smallest
-    that succeeded. It leaves the batch when its loss stops falling, and for good when it has nothing left to search.
+    Every image has its own ``c``: it is multiplied by ten until the attack succeeds, then bisected between the largest that failed and
+    the smallest that succeeded. An image leaves the batch when its loss stops falling.
 
     Args:
         confidence: Margin ``kappa`` in logits, at least 0, by which a wrong class leads the true one in every image returned.
@@ -45,9 +45,9 @@ def cw(
         search_steps: Values of ``c`` tried.
         lr: Learning rate of Adam on ``w``.
         initial_const: First ``c``; distances are in [0, 1] pixel units.
-        draft: A faster surrogate of the model to search on, as ``sparsify(model, x[:1], precision="bf16")``. What it finds is moved on
+        draft: A faster surrogate of the model to search on, as ``sparsify(model, x[:1], precision="bf16")``. Its result is extended
             along its own direction until ``model`` gives it the margin. Where twice the distance is not enough, or nothing was found,
-            ``model`` is searched.
+            the search is repeated on ``model``.
 
     Returns:
         For each image the closest one found that has the margin; the image itself where none was found.

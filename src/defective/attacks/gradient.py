@@ -1,4 +1,4 @@
-"""Gradient-sign attacks: rows of constants over one loop."""
+"""Gradient-sign attacks: settings of one loop."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float) -> Tensor:
         >>> torch.allclose((x_adv - x).abs().amax(), torch.tensor(8 / 255))
         True
     """
-    return iterate(model, x, y, eps=eps, step_size=eps, steps=1)
+    return pgd(model, x, y, eps=eps, step_size=eps, steps=1)
 
 
 def pgd(
@@ -56,6 +56,8 @@ def pgd(
     steps: int,
     random_start: bool = False,
     generator: torch.Generator | None = None,
+    decay: float | None = None,
+    direction: Direction | None = None,
 ) -> Tensor:
     r"""Projected gradient descent (the paper's basic iterative method): signed steps, each projected back into the ball.
 
@@ -67,6 +69,12 @@ def pgd(
         steps: Number of steps; the last iterate is returned.
         random_start: Start at a uniform point of the ball instead of at ``x`` (Madry et al. 2017), drawn image after image.
         generator: Source of the random start, on the CPU; torch's global one if not given.
+        decay: Weight of the past, as in :func:`defective.attacks.mifgsm`; without it there is no momentum.
+        direction: What to follow instead of the gradient at ``x_adv``, given the gradient as a function, the images so far and the
+            momentum so far: the other attacks of this family are directions.
+
+    Raises:
+        InputError: If a number is out of range, a label is no class of the model, or the logits have no gradient.
 
     Source: paper Appendix E; Kurakin et al. 2016.
 
@@ -77,10 +85,22 @@ def pgd(
         True
     """
 
-    def start(clean: Tensor) -> Tensor:
-        return project(clean + eps * (2 * draw_per_image(torch.rand, clean, generator) - 1), clean, eps) if random_start else clean
-
-    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, start=start)
+    check_inputs(x, y, eps=eps, step_size=step_size)
+    check_counts(steps=steps)
+    if decay is not None and not 0 <= decay <= LARGEST_COUNT:
+        raise InputError(f"decay {short(decay)} must be at least 0 and at most {LARGEST_COUNT:g}")
+    with differentiating(model):
+        clean, gradient = upcast(x), cross_entropy_gradient(model, y.to(x.device))
+        x_adv, momentum = clean, torch.zeros_like(clean)
+        if random_start:
+            x_adv = project(clean + eps * (2 * draw_per_image(torch.rand, clean, generator) - 1), clean, eps)
+        for _ in range(steps):
+            update = gradient(x_adv) if direction is None else direction(gradient, x_adv, momentum)
+            if decay is not None:
+                norm = update.abs().sum((1, 2, 3), keepdim=True).clamp_min(torch.finfo(clean.dtype).tiny)
+                update = momentum = decay * momentum + update / norm
+            x_adv = project(x_adv + step_size * update.sign(), clean, eps)
+        return cast_into_ball(x_adv, x.detach(), eps)
 
 
 def mifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: float, steps: int, decay: float = 1.0) -> Tensor:
@@ -101,45 +121,7 @@ def mifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: flo
         >>> torch.equal(mifgsm(model, x, y, eps=0.1, step_size=0.1, steps=1), fgsm(model, x, y, eps=0.1))
         True
     """
-    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay)
-
-
-def iterate(
-    model: nn.Module,
-    x: Tensor,
-    y: Tensor,
-    *,
-    eps: float,
-    step_size: float,
-    steps: int,
-    decay: float | None = None,
-    start: Transform = lambda clean: clean,
-    direction: Direction = lambda gradient, x_adv, momentum: gradient(x_adv),
-) -> Tensor:
-    """The loop of every gradient-sign attack: signed steps in a direction, by default the gradient at ``x_adv``, inside the ball.
-
-    Args:
-        decay: Weight of the past; without it there is no momentum and the direction is not divided by its norm.
-        start: Clean images -> where to start.
-        direction: What to follow, given the gradient as a function, the images so far and the momentum so far.
-
-    Raises:
-        InputError: If a number is out of range, a label is no class of the model, or the logits have no gradient.
-    """
-    check_inputs(x, y, eps=eps, step_size=step_size)
-    check_counts(steps=steps)
-    if decay is not None and not 0 <= decay <= LARGEST_COUNT:
-        raise InputError(f"decay {short(decay)} must be at least 0 and at most {LARGEST_COUNT:g}")
-    with differentiating(model):
-        clean, gradient = upcast(x), cross_entropy_gradient(model, y.to(x.device))
-        x_adv, momentum = start(clean), torch.zeros_like(clean)
-        for _ in range(steps):
-            update = direction(gradient, x_adv, momentum)
-            if decay is not None:
-                norm = update.abs().sum((1, 2, 3), keepdim=True).clamp_min(torch.finfo(clean.dtype).tiny)
-                update = momentum = decay * momentum + update / norm
-            x_adv = project(x_adv + step_size * update.sign(), clean, eps)
-        return cast_into_ball(x_adv, x.detach(), eps)
+    return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay)
 
 
 @contextmanager
@@ -157,8 +139,6 @@ def cross_entropy_gradient(model: nn.Module, y: Tensor) -> Gradient:
     def gradient(point: Tensor, transform: Transform = lambda point: point) -> Tensor:
         point = point.detach().requires_grad_()
         z = forward(model, transform(point))
-        if not isinstance(z, Tensor) or z.dim() != 2:
-            raise InputError(f"the model returned {tuple(getattr(z, 'shape', ())) or type(z).__name__}, not logits (N, K)")
         check_label_range(z.shape[1], lowest, highest)
         # The sum, not the mean: an image's gradient must not depend on how many share its batch.
         loss = F.cross_entropy(z, y, reduction="sum")

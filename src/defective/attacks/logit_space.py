@@ -1,4 +1,4 @@
-"""The attack on models that see levels instead of pixels: gradient ascent on the logits of a distribution over levels."""
+"""The attack on models with a thermometer encoding: gradient ascent on the logits of a distribution over levels."""
 
 import math
 from collections.abc import Iterator
@@ -42,15 +42,15 @@ def lspga(
     .. math:: p^k = \mathrm{softmax}\big(\delta^k u^k\big), \qquad
         u^{k+1} = u^k + \xi \, \mathrm{sign} \nabla_{u} J\big(\tau(p^k), y\big)
 
-    with the encoding ``tau`` of the tails of ``p`` and one logit ``u`` for every level that a point of the ball has at a pixel. In the
-    end each pixel takes its most likely level.
+    with the encoding ``tau`` of the tails of ``p`` and one logit ``u`` for every level that a pixel can have inside the ball. At the end
+    each pixel takes its most likely level.
 
     Args:
         eps: Radius of the L-infinity ball in [0, 1] units.
         logit_step: Length ``xi`` of one step of the logits, which start standard normal.
         steps: Number of steps.
         anneal: What the inverse temperature ``delta``, 1 at first, is multiplied by at each step.
-        generator: Source of the first logits, on the CPU, drawn image after image; torch's global one if not given.
+        generator: Source of the first logits, on the CPU, drawn image by image; torch's global one if not given.
 
     Returns:
         For each pixel a point of the ball that has the chosen level: the nearest to ``x`` that keeps it when rounded to 8 bits,

@@ -1,4 +1,4 @@
-"""Momentum attacks made to transfer better from one model to another: rows over the loop of :mod:`defective.attacks.gradient`."""
+"""Momentum attacks that transfer better between models: settings of the loop of :mod:`defective.attacks.gradient`."""
 
 import math
 from functools import partial
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from defective.attacks.budget import LARGEST_COUNT, check_counts, check_inputs, image_generators, short
-from defective.attacks.gradient import Direction, Gradient, iterate
+from defective.attacks.gradient import Direction, Gradient, pgd
 from defective.errors import InputError
 
 
@@ -25,7 +25,7 @@ def difgsm(
     diversity_prob: float = 0.5,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    r"""MI-FGSM with diverse inputs: the gradient is taken through images that are now and then shrunk and padded with zeros.
+    r"""MI-FGSM with diverse inputs: the gradient is taken at images that are randomly shrunk and padded with zeros.
 
     .. math:: g_{k+1} = \mu g_k + \frac{\nabla_x J(T(x^k), y)}{\lVert \nabla_x J(T(x^k), y) \rVert_1}
 
@@ -33,8 +33,8 @@ def difgsm(
         eps, step_size, steps, decay: As in :func:`defective.attacks.mifgsm`.
         resize_rate: Smallest side of a shrunk image as a share of the whole, in [0, 1]; sides are whole pixels.
         diversity_prob: Chance in [0, 1] that an image is shrunk; its size and place are its own at each step.
-        generator: On the CPU; torch's global one if not given. It gives one seed to each image in turn, so that splitting images
-            into batches changes nothing.
+        generator: On the CPU; torch's global one if not given. It seeds a generator for each image, so that the result does not
+            depend on the batch size.
 
     Source: Xie et al. 2019, with the image as large as before and bilinear resizing.
 
@@ -54,7 +54,7 @@ def difgsm(
     def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
         return gradient(x_adv, transform)
 
-    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
+    return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def tifgsm(
@@ -68,7 +68,7 @@ def tifgsm(
     decay: float = 1.0,
     kernel_size: int = 7,
 ) -> Tensor:
-    r"""MI-FGSM with translation invariance: each gradient is smoothed, as if the image had been shifted about.
+    r"""MI-FGSM with translation invariance: each gradient is smoothed, which approximates its mean over shifted images.
 
     .. math:: g_{k+1} = \mu g_k + \frac{W * \nabla_x J(x^k, y)}{\lVert W * \nabla_x J(x^k, y) \rVert_1}
 
@@ -91,13 +91,13 @@ def tifgsm(
     def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
         return _smooth(gradient(x_adv), kernel_size)
 
-    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
+    return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def sifgsm(
     model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: float, steps: int, decay: float = 1.0, scales: int = 5
 ) -> Tensor:
-    r"""MI-FGSM with scale invariance: the mean gradient over darker and darker copies of the image takes the gradient's place.
+    r"""MI-FGSM with scale invariance: the gradient is averaged over copies of the image that are successively halved.
 
     .. math:: \bar g = \frac{1}{m} \sum_{i=0}^{m-1} \nabla_x J(x^k / 2^i, y), \qquad
         g_{k+1} = \mu g_k + \frac{\bar g}{\lVert \bar g \rVert_1}
@@ -119,11 +119,11 @@ def sifgsm(
     def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
         return torch.stack([gradient(x_adv, partial(_darker, halvings=i)) for i in range(scales)]).mean(0)
 
-    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
+    return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def nifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: float, steps: int, decay: float = 1.0) -> Tensor:
-    r"""MI-FGSM with Nesterov's look-ahead: the gradient is taken where the momentum is about to lead.
+    r"""MI-FGSM with Nesterov's look-ahead: the gradient is taken at the point to which the momentum leads.
 
     .. math:: g_{k+1} = \mu g_k + \frac{\nabla_x J(\hat x, y)}{\lVert \nabla_x J(\hat x, y) \rVert_1}, \qquad
         \hat x = x^k + s \mu D g_k
@@ -144,7 +144,7 @@ def nifgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, step_size: flo
     def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
         return gradient(x_adv + step_size * decay * momentum[0].numel() * momentum)
 
-    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
+    return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def vmifgsm(
@@ -167,7 +167,7 @@ def vmifgsm(
 
     Args:
         eps, step_size, steps, decay: As in :func:`defective.attacks.mifgsm`.
-        neighbors: Number ``n`` of points looked at around each iterate; a step costs ``n + 1`` gradients.
+        neighbors: Number ``n`` of points around each iterate; a step costs ``n + 1`` gradients.
         beta: Half side of the cube the points ``r_i`` are drawn from, in units of ``eps``, at least 0.
         generator: As in :func:`difgsm`.
 
@@ -185,7 +185,7 @@ def vmifgsm(
         raise InputError(f"beta {short(beta)} must be a number, at least 0 and at most {LARGEST_COUNT:g}")
     check_inputs(x, y)
     direction = _tuned(neighbors, beta * eps, image_generators(x, generator))
-    return iterate(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
+    return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
 
 def _tuned(neighbors: int, radius: float, generators: list[torch.Generator]) -> Direction:
@@ -197,7 +197,7 @@ def _tuned(neighbors: int, radius: float, generators: list[torch.Generator]) -> 
         last = x_adv, here
         if before is None or not neighbors:
             return here
-        # The last iterate's variance, only now that a further step wants it: the final one would not be worth its gradients.
+        # The variance of the last iterate, computed only if there is a further step.
         x_last, last_gradient = before
         around = torch.zeros_like(here)
         for _ in range(neighbors):

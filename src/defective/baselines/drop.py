@@ -1,4 +1,4 @@
-"""Put dropout, spatial dropout or DropBlock into any CNN in place, say where, and take it out again."""
+"""Add dropout, spatial dropout or DropBlock to any CNN in place, list it, and remove it."""
 
 from dataclasses import dataclass, replace
 from typing import get_args
@@ -35,7 +35,7 @@ def drop_(
     sites: Sites | None = None,
     placement: Placement = "authors",
 ) -> list[Drop]:
-    """Let the output of each chosen site go through dropout in place; in eval mode the model is exactly the plain one.
+    """Apply dropout to the output of each chosen site, in place; in eval mode the model equals the plain one.
 
     Each site is wrapped together with a :class:`DropLayer`. Weights and state-dict keys stay, so plain checkpoints load. Random
     numbers come from torch's global generator, and what is kept is scaled up. A site may hold several kinds, and a defect mask beside
@@ -52,7 +52,7 @@ def drop_(
             blocks the second one lies before its norm, as the released code has it) or ``"text"`` (after the activation).
 
     Returns:
-        What was done, one :class:`Drop` per site.
+        One :class:`Drop` per site.
 
     Raises:
         InputError: If no site matches, a name does not exist, a site has that kind already, or ``keep_prob`` lies outside (0, 1].
@@ -125,7 +125,7 @@ def drops(model: nn.Module) -> list[Drop]:
 
 
 def undrop_(model: nn.Module) -> None:
-    """Take everything that :func:`drop_` put in out again; weights and masks stay as they are, ``.spec`` becomes None.
+    """Remove everything that :func:`drop_` added; weights and masks are unchanged, ``.spec`` becomes None.
 
     Example:
         >>> model = nn.Sequential(nn.Conv2d(1, 4, 3))

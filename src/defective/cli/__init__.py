@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 
 from defective._version import __version__
-from defective.cli import attack, data, demo, evaluate, nets, report, reproduce, store, train
+from defective.cli import attack, data, demo, evaluate, nets, reproduce, store, train
 from defective.cli.console import discard, fail, prepared_output, say
 from defective.errors import InputError
 from defective.interrupts import STOPPED, interruptible
@@ -39,7 +39,7 @@ app.command("train")(train.train)
 app.command("attack")(attack.attack)
 app.command("evaluate")(evaluate.evaluate)
 app.command("reproduce")(reproduce.reproduce)
-app.command("report")(report.report)
+app.command("report")(store.report)
 app.add_typer(store.app, name="store")
 
 

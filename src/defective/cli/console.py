@@ -27,8 +27,6 @@ ImageSizeOption = Annotated[int | None, typer.Option(min=1, help="Scale and crop
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the accelerator if there is one.")]
 StoreOption = Annotated[Path, typer.Option(help="Store: models, adversarial images and measured numbers.")]
 STORE = Path("runs/store")
-# What becomes of a corrupt result.
-LEFT_OUT = "left out; defective reproduce does the job again"
 # Room for the seeds made from it, such as those of an ensemble's members, within the 64 bits of a generator.
 MAX_SEED = 1 << 48
 SeedOption = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed.")]

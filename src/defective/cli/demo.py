@@ -30,5 +30,5 @@ def demo(
     rows = [
         (column, *(percent(Rate.of(each["num_correct"], each["num_evaluated"])) for each in row)) for column, row in cells.items()
     ]
-    title = f"plain resnet18 and {result['net']} on shapes, in % with 95 % interval"
+    title = f"plain resnet18 and {result['model']} on shapes, in % with 95 % interval"
     print_table(title, ("measured", *measured), rows, f"{result['seconds']:.0f} s; pictures and masks: {result['page']}")

@@ -57,7 +57,7 @@ def evaluate(
         str | None, typer.Option(help=f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli.")
     ] = None,
     samples: Annotated[int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")] = 2000,
-    decision: Annotated[str, typer.Option(help="Decision-based attack; the paper's has directions=25.")] = "boundary:steps=5000",
+    decision: Annotated[str, typer.Option(help="boundary (the paper's has directions=25) or hopskipjump.")] = "boundary:steps=5000",
     decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = 100,
     confidence: Annotated[float, typer.Option(help="Least confidence of every model in the images to shuffle.")] = 0.99,
     check_samples: Annotated[int, typer.Option(help="Images of the sanity checks.")] = 200,

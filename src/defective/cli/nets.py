@@ -55,7 +55,8 @@ def models(json: JsonOption = False) -> None:
         for row in rows
     ]
     notes = (
-        "Variants: NET/P-bottom, NET/P-top, NET/P-bottom+Q-top, then -dc, -sm, -x2, -en; a final @text: placement of the paper's text.",
+        "Variants: NET/P-bottom, NET/P-top, NET/P-bottom+Q-top, then -dc, -sm, -bernoulli, -x2, -en; a final @text: "
+        "placement of the paper's text.",
         "Baselines: NET/P-dropout, NET/P-spatial, NET/P-dropblock (top blocks, in training), NET/therm16 (thermometer code of the input); "
         "all may be joined, as in NET/0.5-bottom+0.9-dropblock-therm16-en",
     )
@@ -168,6 +169,10 @@ def _variant(spec: NetSpec) -> list[str]:
         lines.append("-dc: whole channels of the full net are masked (paper's text)")
     elif spec.pattern == "channel":
         lines.append(f"-dc: narrower, with no mask at all{projection}: what the released code builds for ResNet-18")
+    if spec.sampling == "bernoulli":
+        lines.append(
+            "-bernoulli: each neuron is kept with that chance on its own (paper's text), not an exact share of a layer's neurons"
+        )
     if spec.widen:
         lines.append(f"-x2: defective blocks have twice the channels{'' if text else projection}")
     return lines

@@ -44,7 +44,9 @@ def reproduce(
             "stands for all that nothing else stands for. Default: the paper's."
         ),
     ] = None,
-    scale: Annotated[str, typer.Option(help="tiny (two cores), fast (one GPU, short schedule), paper (Appendix D).")] = "tiny",
+    scale: Annotated[
+        str, typer.Option(help="tiny or small (two cores), fast (one GPU, short schedule), paper (Appendix D).")
+    ] = "tiny",
     seeds: Annotated[int, typer.Option(min=1, max=MAX_SEEDS, help="Train every net so many times, each with other seeds.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, what is stored, and the estimated cost.")] = False,
     time_budget: Annotated[
@@ -82,7 +84,7 @@ def reproduce(
     if dry_run:
         _dry(plan, kept, choose_device(device), json)
         return
-    kept = Store(store)
+    kept.make()
     with until(None if budget is None else max(0.0, budget - _reserve(budget, plan) - process_uptime())):
         runner = ExperimentRunner(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
         for name in dict.fromkeys(plan.data.values()):

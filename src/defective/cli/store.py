@@ -1,4 +1,4 @@
-"""``defective store``."""
+"""``defective store`` and ``defective report``: what is in a store."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,8 +6,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from defective.cli.console import STORE, JsonOption, StoreOption, print_json, print_table, say, warn
-from defective.cli.open_store import named, open_store
+from defective.cli.console import STORE, JsonOption, StoreOption, print_json, print_table, say, warn, warn_corrupt
 from defective.errors import InputError
 from defective.experiments.describe import describe
 from defective.experiments.prune import prune
@@ -19,6 +18,50 @@ from defective.specs import read_job
 from defective.tables import duration
 
 app = typer.Typer(help="Look into a store of results, take them out, clean up.")
+
+
+def open_store(folder: Path) -> Store:
+    """A store to look into, after a line on standard error for what of it is left out.
+
+    Raises:
+        InputError: If there is none.
+    """
+    store = Store.open(folder)
+    warn_corrupt(store.corrupt(), "left out; defective reproduce does the job again")
+    for plan in store.unread_plans():
+        warn(f"{plan}: left out")
+    return store
+
+
+def named(folder: str | Path) -> Path:
+    """A folder that is named; as a path alone, no name would be the current one."""
+    if not str(folder).strip():
+        raise typer.BadParameter("'' names no folder: write ./ for the current one")
+    return Path(folder)
+
+
+def report(
+    store: StoreOption = STORE,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the page, the tables and the figures.", parser=named, metavar="<path>")
+    ] = Path("runs/report"),
+    json: JsonOption = False,
+) -> None:
+    """Show what was measured: one page (claims, tables, figures, images), tables as Markdown and LaTeX, figures as SVG, PDF and PNG.
+
+    Example: defective report --store runs/store --out runs/report
+    """
+    from defective.report.report import write_report
+
+    check_folder(out)
+    opened = open_store(store)
+    files, skipped = write_report(opened, out)
+    for line in skipped:
+        warn(line)
+    if json:
+        print_json({"page": str(out / "index.html"), "files": [str(file) for file in files]})
+    else:
+        say(f"{out / 'index.html'} and {len(files) - 1} files beside it")
 
 
 @app.callback(invoke_without_command=True)

@@ -27,7 +27,9 @@ def train(
     net: Annotated[str, typer.Argument(metavar="NET", help="A name such as resnet18/0.1-bottom (see defective models).")],
     data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the result.")],
-    recipe: Annotated[str, typer.Option(help="tiny (two cores, minutes), fast (one GPU), paper (Appendix D).")] = "tiny",
+    recipe: Annotated[
+        str, typer.Option(help="tiny (two cores, minutes), small (hours), fast (one GPU), paper (Appendix D).")
+    ] = "tiny",
     seed: SeedOption = 0,
     mask_seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Seed of the masks alone; default: the seed.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
@@ -43,6 +45,12 @@ def train(
         str | None,
         typer.Option(help="live: compute defective layers through live neurons only; batch norm then counts these alone."),
     ] = None,
+    nesterov: Annotated[bool | None, typer.Option(help="Nesterov's momentum.", show_default=False)] = None,
+    averaging: Annotated[
+        float | None, typer.Option(help="Score and save the average of the weights over the steps, with this decay, as 0.999.")
+    ] = None,
+    crop_padding: Annotated[int | None, typer.Option(help="Pixels of padding that crops are cut out of: 2 or 4.")] = None,
+    flip: Annotated[str | None, typer.Option(help="random, or alternating: each image mirrored in every other epoch.")] = None,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
@@ -62,6 +70,10 @@ def train(
         "width_mult": width_mult,
         "label_smoothing": label_smoothing,
         "neurons": neurons,
+        "nesterov": nesterov,
+        "averaging": averaging,
+        "crop_padding": crop_padding,
+        "flip": flip,
     }
     changes["adversarial"] = None if adversarial is None else adversary(adversarial)
     # Mistakes are said before a download, not after it; which data set the recipe is for matters to none of these checks.

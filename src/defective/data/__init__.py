@@ -1,4 +1,4 @@
-"""Data sets by name: official files, class folders, and the made set `shapes`."""
+"""Data sets by name: official files, class folders, and the synthetic set `shapes`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from defective.data import official
 from defective.data.archive import check_source, stem, unpack
 from defective.data.cache import fingerprint, restore, store, unpacking
 from defective.data.download import REMOTES, download, download_folder
-from defective.data.folder import class_folders, decode_splits, decoded_bytes, list_folder
+from defective.data.folder import are_numbers, class_folders, decode_splits, decoded_bytes, list_folder
 from defective.data.notice import notice
 from defective.data.sets import ImageSet, index_hash, pick
 from defective.data.shapes import shapes
@@ -44,11 +44,11 @@ def load_data(name: str, split: str = "train", *, image_size: int | None = None)
     """Load one split of a data set.
 
     Args:
-        name: ``"cifar10"``, ``"mnist"`` and ``"tiny-imagenet"`` are downloaded on first use; ``"shapes"`` is made; ``"folder:PATH"``
+        name: ``"cifar10"``, ``"mnist"`` and ``"tiny-imagenet"`` are downloaded on first use; ``"shapes"`` is synthetic; ``"folder:PATH"``
             and ``"imagenet:PATH"`` read ``train/CLASS/IMAGE`` and ``test/`` or ``val/`` below a folder or in an archive (.zip,
             .tar, .tar.gz, .tar.xz); ``train/`` may be missing where nothing is trained.
             ``"cifar10:PATH"``, ``"mnist:PATH"`` and ``"tiny-imagenet:PATH"`` read the official files from
-            a folder or archive of yours; the data set is then called as the path.
+            your own folder or archive; the data set is then named after the path.
         split: ``"train"`` or ``"test"``; ``shapes`` has more.
         image_size: For folders: scale and centre-crop every image to this size. ImageNet: 224 if not given.
 
@@ -81,8 +81,8 @@ def load_splits(name: str, *, image_size: int | None = None) -> dict[str, Data]:
         return {split: shapes(split) for split in ("train", "test")}
     splits = dict(_read(kind, root or download(kind), as_text(stem(root.resolve())) if root else kind, image_size))
     classes = splits["test"].classes
-    if classes != tuple(sorted(classes)) and all(each.isdecimal() for each in classes):
-        notice(f"{name}: its classes are called by numbers; labels follow the numbers, so that class 2 comes before class 10")
+    if classes != tuple(sorted(classes)) and are_numbers(classes):
+        notice(f"{name}: its classes are named by numbers; labels are in numeric order, so class 2 comes before class 10")
     return splits
 
 
@@ -90,7 +90,7 @@ def check_name(name: str, *, image_size: int | None = None) -> Path | None:
     """Refuse the name of a data set that :func:`load_data` cannot read, before anything is read or downloaded.
 
     Returns:
-        The path in the name; None for a set that is downloaded or made.
+        The path in the name; None for a data set that is downloaded or synthetic.
 
     Raises:
         InputError: If the name is unknown, its path is missing or no folder or archive, or it has no other ``image_size``.
@@ -103,30 +103,30 @@ def check_name(name: str, *, image_size: int | None = None) -> Path | None:
     if image_size is not None and image_size < 1:
         raise InputError(f"image size {image_size} for {name}: it is a number of pixels, at least 1")
     if kind == "shapes" and name != kind:
-        raise InputError(f"{name}: shapes is made, not read from a path; write shapes")
+        raise InputError(f"{name}: shapes is synthetic and has no path; write shapes")
     if not path and (kind in REMOTES or kind == "shapes"):
         return None
     if not path:
-        raise InputError(f"say where the images are: {kind}:PATH, a class-folder tree or an archive of one")
+        raise InputError(f"the path of the images is missing: write {kind}:PATH, a class-folder tree or an archive of one")
     return check_source(name, path)
 
 
 def location(name: str) -> str:
-    """Say where the files of a data set lie: the folder of downloads, the path in the name, or nowhere.
+    """Where the files of a data set are: the folder of downloads, the path in the name, or nowhere.
 
     Example:
         >>> location("folder:pictures.zip"), location("shapes")
-        ('pictures.zip', 'made, no files')
+        ('pictures.zip', 'synthetic, no files')
     """
     kind, _, path = name.partition(":")
     if kind in REMOTES and not path:
         return str(download_folder(kind))
-    return path or "made, no files"
+    return path or "synthetic, no files"
 
 
 def _read(kind: str, root: Path, label: str, image_size: int | None) -> Mapping[str, Data]:
     if root.is_dir():
-        # A large folder that is no data set would be listed for long.
+        # Listing a large folder that is not a data set would take long.
         class_folders(root) if kind in _FOLDERS else official.check_layout(root, kind)
     key = fingerprint(root, kind, image_size)
     stored = restore(label, key)

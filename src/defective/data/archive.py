@@ -19,14 +19,14 @@ from defective.errors import InputError
 from defective.files import check_path
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz")
-# ImageNet has 1.3 million files, and images hardly shrink in an archive: what goes beyond these is made to fill a disk.
+# ImageNet has 1.3 million files, and images hardly shrink in an archive: more than this is an attempt to fill the disk.
 MAX_MEMBERS = 4_000_000
 MAX_RATIO = 50
 FREE_SIZE = 64 << 20
 # tarfile reads a name as long as its header says into memory; files are read in smaller pieces.
 MAX_READ = 16 << 20
 
-# RuntimeError: an encrypted zip file or one packed in a way that zipfile does not know. ValueError: a name that is no text.
+# RuntimeError: an encrypted zip file or an unknown compression. ValueError: a name that is not text.
 _CORRUPT = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -40,7 +40,7 @@ _CORRUPT = (
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the name ends like an archive that can be unpacked."""
+    """Whether the file name has the ending of a supported archive."""
     return path.name.lower().endswith(SUFFIXES)
 
 
@@ -63,7 +63,7 @@ def check_source(name: str, path: str) -> Path:
 
 
 def stem(path: Path) -> str:
-    """A path's name without the endings of an archive: what a data set in it is called."""
+    """The name of a path without the ending of an archive: the name of the data set in it."""
     for suffix in sorted(SUFFIXES, key=len, reverse=True):
         if path.name.lower().endswith(suffix):
             return path.name[: -len(suffix)]
@@ -111,7 +111,7 @@ def _write(source: IO[bytes], place: Path) -> None:
 
 
 def _parts(path: Path, name: str) -> tuple[str, ...]:
-    # Windows rules are the stricter ones: both slashes separate folders, and C: leads elsewhere.
+    # Windows' rules are stricter: both slashes separate folders, and C: leads elsewhere. tarfile's data filter knows them only there.
     parts = PureWindowsPath(name)
     if parts.anchor or ".." in parts.parts or not parts.parts:
         raise InputError(f"{path}: {name!r} leads outside the folder it is unpacked into; this archive is not safe")

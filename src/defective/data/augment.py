@@ -19,7 +19,7 @@ class Windows:
         return Windows(self.corner[:, some], self.mirrored[some], self.padding)
 
     def to(self, device: torch.device) -> "Windows":
-        """The same windows on ``device``, so that no step of training has to send its own."""
+        """The same windows on ``device``, so that training steps need no transfer."""
         return Windows(self.corner.to(device), self.mirrored.to(device), self.padding)
 
 

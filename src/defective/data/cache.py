@@ -1,4 +1,4 @@
-"""Keep decoded images, so that the second load takes no decoding."""
+"""A cache of decoded images, so that they are decoded once."""
 
 import hashlib
 import os
@@ -13,13 +13,13 @@ from defective.data.sets import ImageSet
 from defective.errors import InputError
 from defective.files import cache_folder, left_behind, read_tensors, write_tensors
 
-# Counts up when the same files are read as other pixels or labels.
-VERSION = 2
+# Increased when the same files would be read as other pixels or labels.
+VERSION = 3
 _TEMPORARY = "temporary-"
 
 
 def fingerprint(path: Path, *settings: object) -> str:
-    """Identify a file or folder by names, sizes and times of change of all it holds, together with how it is read."""
+    """Identify a file or folder by the names, sizes and modification times of its files, and by how it is read."""
     files = [path] if path.is_file() else files_below(path)
     digest = hashlib.sha256(repr((VERSION, str(path.resolve()), *settings)).encode())
     for file in files:
@@ -46,12 +46,12 @@ def restore(name: str, key: str) -> dict[str, ImageSet] | None:
 
 
 def store(name: str, key: str, sets: dict[str, ImageSet]) -> None:
-    """Keep a decoded data set under this key, if the cache can be written."""
+    """Store a decoded data set under this key, if the cache can be written."""
     tensors = {f"{split}.{part}": getattr(each, part) for split, each in sets.items() for part in ("x", "y")}
     try:
         write_tensors(_file(name, key), tensors, {"classes": list(sets["test"].classes)})
     except OSError as error:
-        notice(f"the decoded images of {name} are not kept, the next command decodes them again: {error}")
+        notice(f"the decoded images of {name} could not be cached, the next command decodes them again: {error}")
 
 
 def _file(name: str, key: str) -> Path:
@@ -97,12 +97,12 @@ def unpacking(kept: Path) -> Iterator[Path]:
 
 
 def prune(*, everything: bool = False) -> tuple[int, int]:
-    """Remove what killed processes left in the cache; with ``everything`` the decoded and unpacked images too, which are made again.
+    """Remove what killed processes left in the cache; with ``everything`` also decoded and unpacked images, which are recreated.
 
-    Downloaded files stay. What a process is using stays, too.
+    Downloaded files and files in use stay.
 
     Returns:
-        How many files were removed, and their bytes.
+        Number of files removed, and their bytes.
     """
     folder = cache_folder()
     unpacked = list(folder.glob("unpacked/[!.]*"))

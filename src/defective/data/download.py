@@ -1,4 +1,4 @@
-"""Fetch the official files with checksums; a broken download resumes."""
+"""Download the official files and compare their checksums; an interrupted download resumes."""
 
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from defective.progress import progress_bar
 
 
 class Remote(NamedTuple):
-    """One file to fetch: its name, where it may be had, and its checksum (``md5:...`` or ``sha256:...``)."""
+    """One file to fetch: its name, its addresses, and its checksum (``md5:...`` or ``sha256:...``)."""
 
     name: str
     urls: tuple[str, ...]
@@ -20,7 +20,7 @@ class Remote(NamedTuple):
 
 _MNIST = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
 
-# MD5 sums as the data sets' authors or long-standing loaders publish them; CIFAR-10's SHA-256 is of the same file.
+# MD5 sums are those that the authors of the data sets or established loaders publish.
 REMOTES: dict[str, tuple[Remote, ...]] = {
     "cifar10": (
         Remote(
@@ -62,13 +62,13 @@ def download(name: str) -> Path:
 
 
 def download_folder(name: str) -> Path:
-    """Where in the cache the files of a data set lie."""
+    """The folder in the cache for the files of a data set."""
     place = f"downloads/{name}"
     return cache_folder(place) / place
 
 
 def verify(name: str) -> list[tuple[str, str]]:
-    """Say of each file of a data set whether it is ``"whole"``, ``"corrupt"`` or ``"missing"`` in the cache."""
+    """For each file of a data set, whether it is ``"whole"``, ``"corrupt"`` or ``"missing"`` in the cache."""
     files = [(download_folder(name) / remote.name, remote) for remote in REMOTES[name]]
     states = ["missing" if not file.exists() else "whole" if _is_whole(file, remote) else "corrupt" for file, remote in files]
     return [(str(file), state) for (file, _), state in zip(files, states, strict=True)]
@@ -81,7 +81,7 @@ def _is_whole(file: Path, remote: Remote) -> bool:
 
 
 def fetch(remote: Remote, folder: Path) -> Path:
-    """Fetch one file into ``folder`` unless it is there and whole; addresses are tried in turn, by one process at a time."""
+    """Download one file into ``folder`` unless it is there and intact; addresses are tried in turn, by one process at a time."""
     import pooch
     import requests
 
@@ -89,7 +89,7 @@ def fetch(remote: Remote, folder: Path) -> Path:
     if _is_whole(whole, remote):
         return whole
     pooch.get_logger().setLevel("WARNING")
-    # pooch downloads to a new temporary name each time; the part file's name stays, so an interrupted download is found again.
+    # pooch uses a new temporary name each time; the name of the part file is fixed, so an interrupted download can resume.
     resume = partial(_resume, folder / f"{remote.name}.part")
     problems = []
     with locked(whole, "fetching"):
@@ -108,10 +108,10 @@ def _resume(part: Path, url: str, output: str, _: Any) -> None:
     import requests
 
     have = part.stat().st_size if part.exists() else 0
-    # Compressed on the way, the bytes would be others than those that are counted and summed.
+    # Compressed in transit, the bytes would not be those that are counted and hashed.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with requests.get(url, headers=headers, stream=True, timeout=30) as response:
-        # 416: the part is complete already. 200 to a range request: the server starts over.
+        # 416: the part file is complete. 200 for a range request: the server sends the whole file.
         if response.status_code != 416:
             response.raise_for_status()
             have = have if response.status_code == 206 else 0

@@ -2,9 +2,11 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,16 @@ import torch
 from torch import Tensor
 
 from defective.data.image_file import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, decode, named_warnings
+from defective.data.notice import notice
 from defective.errors import InputError
 from defective.progress import progress_bar
 from defective.text import as_text
 
-# How many folders may enclose a data set.
+# Most folders that may enclose a data set.
 DEEPEST = 4
+_NUMBER = r"[+-]?[0-9]+(\.[0-9]+)?"
+# Endings of files that may lie beside images, in lower case.
+_NO_IMAGES = {".csv", ".db", ".html", ".ini", ".json", ".md", ".tsv", ".txt", ".xml", ".yaml", ".yml"}
 
 
 @dataclass(frozen=True)
@@ -30,30 +36,30 @@ class Listing:
 
 
 def list_folder(root: Path) -> dict[str, Listing]:
-    """List ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE`` (or ``val/``) below ``root``; folders that enclose them are looked through.
+    """List ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE`` (or ``val/``) below ``root``; enclosing folders are skipped.
 
-    Images may lie in folders below a class folder. ``train/`` may be missing. Classes that are called by numbers are in the order of
-    the numbers, others in that of the alphabet.
+    Images may be in subfolders of a class folder. ``train/`` may be missing. Classes named by numbers are in numeric order, others
+    in alphabetical order.
 
     Raises:
-        InputError: As :func:`class_folders`, or if a class is empty or there is an image that is not read.
+        InputError: As :func:`class_folders`, or if a class is empty or an image has an unsupported format.
     """
     folders = class_folders(root)
     return {split: list_classes(list(each.values()), tuple(each)) for split, each in folders.items()}
 
 
 def class_folders(root: Path) -> dict[str, dict[str, Path]]:
-    """The folders of the classes of each split in the order of their labels, without a look into them.
+    """The class folders of each split in the order of their labels; their content is not read.
 
     Raises:
-        InputError: If the images to test on are missing, or the two splits have different classes.
+        InputError: If the test images are missing, or the two splits have different classes.
     """
-    # The slash demands a folder: there are programs called test.
+    # The slash requires a folder: a program may be called test.
     root = enclosed_root(root, ("train/", "test/", "val/"))
     folders = {"train": _class_folders(root / "train")} if (root / "train").is_dir() else {}
     tests = [root / name for name in ("test", "val") if (root / name).is_dir()]
     if not tests:
-        raise InputError(f"{root} is no class-folder tree: it needs train/CLASS/IMAGE and test/CLASS/IMAGE (or val/)")
+        raise InputError(f"{root} is not a class-folder tree: it needs train/CLASS/IMAGE and test/CLASS/IMAGE (or val/)")
     # Tiny-ImageNet and others have images without labels in test/.
     named = [_class_folders(test) for test in tests]
     folders["test"] = next((each for each in named if each.keys() == folders.get("train", each).keys() and each), named[0])
@@ -68,13 +74,18 @@ def class_folders(root: Path) -> dict[str, dict[str, Path]]:
     return {split: {name: each[name] for name in classes} for split, each in folders.items()}
 
 
-def _class_order(folders: dict[str, dict[str, Path]]) -> Callable[[str], tuple[int, str]]:
-    numbers = all(name.isascii() and name.isdecimal() for names in folders.values() for name in names)
-    return lambda name: (int(name) if numbers else 0, name)
+def _class_order(folders: dict[str, dict[str, Path]]) -> Callable[[str], tuple[Decimal, str]]:
+    numbers = all(map(are_numbers, folders.values()))
+    return lambda name: (Decimal(name) if numbers else Decimal(0), name)
+
+
+def are_numbers(names: Iterable[str]) -> bool:
+    """Whether classes are called by numbers alone."""
+    return all(re.fullmatch(_NUMBER, name) for name in names)
 
 
 def enclosed_root(root: Path, wanted: tuple[str, ...]) -> Path:
-    """``root``, or the folder that holds an entry called as one of ``wanted`` below a chain of single folders."""
+    """``root``, or the folder below it, reached through single folders, that has an entry with one of the names ``wanted``."""
 
     def holds(folder: Path) -> bool:
         return any(os.path.exists(f"{folder}/{name}") for name in wanted)  # noqa: PTH110 - pathlib drops a slash at the end
@@ -98,37 +109,44 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _class_folders(split: Path) -> dict[str, Path]:
     for path in split.iterdir():
+        if path.is_symlink() and not path.exists():
+            raise InputError(f"{path} is a broken link: mend or remove it")
         if not path.is_dir() and is_image(path):
-            raise InputError(f"{path} lies in no class folder: put it into {split}/CLASS/")
+            raise InputError(f"{path} is not in a class folder: move it to {split}/CLASS/")
     return {path.name: path for path in _subfolders(split)}
 
 
 def list_classes(folders: list[Path], classes: tuple[str, ...]) -> Listing:
-    """List the images of class folders, those in folders below them too.
+    """List the images of class folders and their subfolders.
 
     Raises:
-        InputError: If a folder has no image, or one that is not read.
+        InputError: If a folder has no image, or one of an unsupported format.
     """
     files: list[Path] = []
     labels: list[int] = []
+    left: list[Path] = []
     for label, folder in enumerate(folders):
-        inside = [path for path in files_below(folder) if is_image(path)]
+        inside: list[Path] = []
+        for path in files_below(folder, frozenset(map(_identity, folder.absolute().parents))):
+            (inside if is_image(path) else left).append(path)
         if not inside:
             raise InputError(f"class folder {folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
         files += inside
         labels += [label] * len(inside)
-    # A name that is no text in the encoding of the system is shown by the numbers of its bytes.
+    left = [path for path in left if not path.name.startswith(".") and path.suffix.lower() not in _NO_IMAGES]
+    if left:
+        notice(f"{len(left)} files beside the images are skipped: their names are not those of images, as {left[0]}")
+    # Bytes of a name that are not text are shown as escapes.
     return Listing(tuple(files), torch.tensor(labels), tuple(as_text(name) for name in classes))
 
 
 def files_below(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
-    """All files below a folder, in the order of their paths; links to folders are followed, unless they lead back to one above."""
-    status = folder.stat()
-    here = (status.st_dev, status.st_ino)
+    """All files below a folder, sorted by path; links to folders are followed unless they lead back to a parent."""
+    here = _identity(folder)
     if here in above:
         return
     with os.scandir(folder) as entries:
-        found = sorted((entry.name, entry.is_dir()) for entry in entries)
+        found = sorted((entry.name, entry.is_dir(follow_symlinks=False) or Path(entry).is_dir()) for entry in entries)
     for name, is_folder in found:
         if not is_folder:
             yield folder / name
@@ -136,23 +154,29 @@ def files_below(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -
             yield from files_below(folder / name, above | {here})
 
 
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
 def is_image(path: Path) -> bool:
-    """Whether a file, which is no folder, is called like an image.
+    """Whether a file has the name of an image.
 
     Raises:
-        InputError: If it is called like an image of a kind that is not read, or is no regular file.
+        InputError: If it has the name of an unsupported image format, or is not a regular file.
     """
-    # Archives made on a Mac hold a hidden ._NAME.jpg, which is no image, beside NAME.jpg.
+    # Archives from macOS hold a hidden ._NAME.jpg, which is not an image, beside NAME.jpg.
     if path.name.startswith("."):
         return False
     suffix = path.suffix.lower()
     if suffix in FOREIGN_SUFFIXES:
         count = sum(each.suffix.lower() == suffix for each in path.parent.iterdir())
         raise InputError(
-            f"{path} is a {suffix} file, of which {path.parent} holds {count}: save it as one of {', '.join(IMAGE_SUFFIXES)}, or remove it"
+            f"{path} is a {suffix} file, an unsupported format ({count} in {path.parent}): "
+            f"save it as one of {', '.join(IMAGE_SUFFIXES)}, or remove it"
         )
-    if suffix in IMAGE_SUFFIXES and not path.is_file():
-        raise InputError(f"{path} is no regular file, or a link to nothing")
+    if (suffix in IMAGE_SUFFIXES and not path.is_file()) or (path.is_symlink() and not path.exists()):
+        raise InputError(f"{path} is not a regular file, or a broken link")
     return suffix in IMAGE_SUFFIXES
 
 
@@ -188,7 +212,7 @@ def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None
 
 
 def decoded_bytes(listings: dict[str, Listing], image_size: int | None) -> tuple[int, int]:
-    """Bytes all images would take in memory, and the height of one, judged by the first."""
+    """Bytes that all images would take in memory, and the height of one, estimated from the first."""
     with named_warnings():
         first = decode(next(iter(listings.values())).files[0], image_size)
     return sum(len(listing.files) for listing in listings.values()) * math.prod(first.shape[:2]) * 3, first.shape[0]

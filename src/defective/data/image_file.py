@@ -1,4 +1,4 @@
-"""One image file: pixels as every viewer shows them, from the formats that are read and no others."""
+"""Decode one image file to the pixels that an image viewer shows; other formats than those listed are refused."""
 
 import re
 import struct
@@ -15,24 +15,14 @@ from defective.data.notice import notice
 from defective.errors import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
-# Images that are not read: refused, so that none is left out unnoticed.
-FOREIGN_SUFFIXES: tuple[str, ...] = (
-    ".apng",
-    ".avif",
-    ".dib",
-    ".dng",
-    ".eps",
-    ".exr",
-    ".hdr",
-    ".heic",
-    ".heif",
-    ".jfif",
-    ".jp2",
-    ".jpe",
-    ".jxl",
-)
-FOREIGN_SUFFIXES += (".arw", ".cr2", ".nef", ".pbm", ".pcx", ".pnm", ".psd", ".qoi", ".raw", ".sgi", ".svg", ".tga")
-# Named to Pillow, which otherwise tries all it knows: for EPS it would start Ghostscript, whatever the file is called.
+# Unsupported formats: refused, so that no image is skipped silently.
+_FOREIGN = """
+ai apng arw avif cr2 cr3 cur dcm dds dib dng emf eps exr fits hdr heic heif icns ico j2c j2k jfif jp2 jpe
+jpeg2000 jpf jpm jpx jxl jxr mpo nef npy npz orf pbm pcx pfm pnm psd qoi raf ras raw rgb rw2 sgi svg tga wmf
+xbm xcf xpm
+"""
+FOREIGN_SUFFIXES = frozenset(f".{name}" for name in _FOREIGN.split())
+# Pillow would otherwise try every format it knows, whatever the file name: for EPS it would start Ghostscript.
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "GIF", "TIFF")
 _ORIENTATION = 0x0112
 _reading = threading.local()
@@ -40,10 +30,10 @@ _given: set[str] = set()
 
 
 def decode(file: Path, image_size: int | None = None) -> np.ndarray:
-    """Read one image as uint8: ``(H, W)`` if it is grayscale, else ``(H, W, 3)``, turned as its EXIF orientation says.
+    """Read one image as uint8: ``(H, W)`` if it is grayscale, else ``(H, W, 3)``, rotated by its EXIF orientation.
 
-    With ``image_size`` the image is scaled until its shorter side is 8/7 of it (256 for 224) and the centre is cut out; an image that
-    has the size already is left alone.
+    With ``image_size`` the image is resized so that its shorter side is 8/7 of that (256 for 224) and cropped to the centre; an image
+    of that size is not changed.
 
     Raises:
         InputError: If the file is not a whole image, or has more than 8 bits per channel.
@@ -54,10 +44,12 @@ def decode(file: Path, image_size: int | None = None) -> np.ndarray:
     try:
         with Image.open(file, formats=_FORMATS) as opened:
             _check_depth(opened, file)
+            if opened.format != "MPO" and getattr(opened, "is_animated", False):
+                warnings.warn("holds several images, of which the first is read", stacklevel=2)
             opened.load()
             image = _upright(opened)
             if image.mode == "P" and "transparency" in image.info:
-                # The same colours; Pillow warns of the direct way.
+                # Same colours; Pillow warns about the direct conversion.
                 image = image.convert("RGBA")
             if image.mode not in ("L", "RGB"):
                 image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
@@ -78,7 +70,7 @@ def decode(file: Path, image_size: int | None = None) -> np.ndarray:
 
 
 def _check_depth(image: Any, file: Path) -> None:
-    """Refuse more than 8 bits per channel, of which Pillow keeps the upper 8 where there are several channels."""
+    """Refuse more than 8 bits per channel: with several channels, Pillow would drop the lower bits."""
     # BGR;16 of a BMP file is 16 bits per pixel.
     wide = image.format != "BMP" and any(";16" in str(tile[3]) for tile in image.tile)
     if wide or image.mode.startswith(("I", "F")):
@@ -91,14 +83,14 @@ def _upright(image: Any) -> Any:
     try:
         return ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
     except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error):
-        # A corrupt EXIF block says nothing about the pixels.
-        notice(f"{image.filename}: its EXIF data is corrupt, the image is read as it lies")
+        # The pixels may be intact.
+        notice(f"{image.filename}: its EXIF data is corrupt; the image is not rotated")
         return image
 
 
 @contextmanager
 def named_warnings() -> Iterator[None]:
-    """Give each kind of Pillow's warnings inside once, with the first file that causes it, and at the end of the block."""
+    """Log each kind of Pillow's warnings in the block once, at its end, with the first file that causes it."""
     found: dict[str, str] = {}
     with collected_warnings(found):
         yield
@@ -106,7 +98,7 @@ def named_warnings() -> Iterator[None]:
 
 
 def give_warnings(found: dict[str, str]) -> None:
-    """Log the collected warnings of kinds that have not been logged yet."""
+    """Log collected warnings of kinds that have not been logged before."""
     for kind in found.keys() - _given:
         _given.add(kind)
         notice(found[kind])
@@ -114,14 +106,14 @@ def give_warnings(found: dict[str, str]) -> None:
 
 @contextmanager
 def collected_warnings(found: dict[str, str]) -> Iterator[None]:
-    """Put what Pillow warns of, in any thread, into ``found``: by kind, with the first file that causes it."""
+    """Collect Pillow's warnings of all threads in ``found``: by kind, with the first file that causes it."""
 
     def keep(message: Warning | str, *where: Any, **more: Any) -> None:
         file = getattr(_reading, "file", None)
         if file is None:
             show(message, *where, **more)
         else:
-            # The numbers in it differ from file to file.
+            # Numbers in the message differ between files.
             found.setdefault(re.sub(r"\d+", "N", str(message)), f"{file}: {' '.join(str(message).split())}")
 
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""What a reader of data says once, on the logger of the package."""
+"""Warnings about data, each logged once."""
 
 import logging
 from functools import lru_cache
@@ -6,5 +6,5 @@ from functools import lru_cache
 
 @lru_cache(1 << 10)
 def notice(message: str) -> None:
-    """Log a warning, the first time it comes up in this process."""
+    """Log a warning the first time it occurs in this process."""
     logging.getLogger("defective").warning("%s", message)

@@ -13,18 +13,18 @@ from defective.data.folder import Listing, enclosed_root, list_classes
 from defective.data.sets import ImageSet
 from defective.errors import InputError
 
-# Files by one of which a folder is known.
+# A folder is recognised by one of these files.
 _KNOWN_BY = {
     "cifar10": ("test_batch.bin", "test_batch"),
     "mnist": ("t10k-labels-idx1-ubyte", "t10k-labels-idx1-ubyte.gz"),
     "tiny-imagenet": ("wnids.txt",),
 }
-# A file of images may hold no more bytes; the largest official one holds 47 million.
+# Most bytes of a file that are read; the largest official one has 47 million.
 MAX_BYTES = 1 << 30
 
 
 def check_layout(root: Path, kind: str) -> Path:
-    """The folder at or below ``root`` in which the official files of a kind lie.
+    """The folder at or below ``root`` that holds the official files of a data set.
 
     Raises:
         InputError: If they are not there.
@@ -34,7 +34,9 @@ def check_layout(root: Path, kind: str) -> Path:
     if found is None:
         raise InputError(f"{root / _KNOWN_BY[kind][0]} is missing: this is not the official layout, or the download is incomplete")
     if found == "test_batch":
-        raise InputError(f"{root} holds the pickled CIFAR-10, which is not read: name the binary version (cifar-10-binary.tar.gz)")
+        raise InputError(
+            f"{root} holds the pickled CIFAR-10, which is not supported: use the binary version (cifar-10-binary.tar.gz)"
+        )
     return root
 
 
@@ -53,7 +55,7 @@ def read_cifar10(root: Path, name: str) -> dict[str, ImageSet]:
 def _cifar_batch(file: Path) -> tuple[Tensor, Tensor]:
     content = np.fromfile(_existing(file), np.uint8)
     if len(content) == 0 or len(content) % 3073:
-        raise InputError(f"{file} is cut off: {len(content)} bytes are no whole number of 3,073-byte records")
+        raise InputError(f"{file} is cut off: {len(content)} bytes are not a multiple of a 3,073-byte record")
     rows = torch.from_numpy(content).view(-1, 3073)
     if int(rows[:, 0].max()) > 9:
         raise InputError(f"{file} is not CIFAR-10: it holds label {int(rows[:, 0].max())}")
@@ -80,7 +82,7 @@ def _idx(file: Path, axes: int) -> Tensor:
     file = packed if packed.exists() else _existing(file)
     try:
         with gzip.open(file) if file == packed else file.open("rb") as opened:
-            # To its end, where the checksum of a packed file is compared.
+            # To the end, where gzip compares the checksum.
             content = opened.read(MAX_BYTES)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{file} is corrupt or cut off: {error}") from None
@@ -126,7 +128,7 @@ def _text(path: Path) -> str:
     try:
         return _existing(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise InputError(f"{path} is corrupt: it is no text") from None
+        raise InputError(f"{path} is corrupt: it is not text") from None
 
 
 def _existing(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What a data set is once it is loaded."""
+"""A data set in memory."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ class ImageSet:
 
     Attributes:
         name: Data set name as shown beside results.
-        split: ``"train"``, ``"test"`` or a made split of ``shapes``.
+        split: ``"train"``, ``"test"`` or another split of ``shapes``.
         x: Images, uint8 ``(N, C, H, W)``.
         y: Labels, int64 ``(N,)``, indices into ``classes``.
         classes: Class names.
@@ -31,7 +31,7 @@ class ImageSet:
 
     @cached_property
     def digest(self) -> str:
-        """32 hex digits that tell it from every other set: of all images, labels and class names, computed once."""
+        """32 hex digits that identify all images, labels and class names; computed once."""
         return digest_of([self.classes, self.x.shape, self.x, self.y, self.y_texture])
 
     @property
@@ -54,7 +54,7 @@ class ImageSet:
             yield self.take(index)
 
     def to(self, device: torch.device) -> "ImageSet":
-        """The same set with images and labels on ``device``, so that no batch has to travel."""
+        """The same set with images and labels on ``device``, so that batches need no transfer."""
         return ImageSet(self.name, self.split, self.x.to(device), self.y.to(device), self.classes, self.y_texture)
 
 
@@ -69,7 +69,7 @@ def pick(total: int, count: int, *, seed: int = 0) -> Tensor:
 
 
 def digest_of(parts: Iterable[object]) -> str:
-    """32 hex digits that tell lists of tensors and plain values apart."""
+    """32 hex digits that identify a list of tensors and plain values."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, Tensor):
@@ -80,5 +80,5 @@ def digest_of(parts: Iterable[object]) -> str:
 
 
 def index_hash(index: Tensor) -> str:
-    """First 16 hex digits of the SHA-256 of a list of sample indices, to tell whether two results used the same images."""
+    """First 16 hex digits of the SHA-256 of sample indices: do two results use the same images?"""
     return hashlib.sha256(index.to(torch.int64).cpu().numpy().tobytes()).hexdigest()[:16]

@@ -1,7 +1,7 @@
-"""`shapes`: a made 32x32 data set in which shape and texture are separate cues. No download, the same images everywhere.
+"""`shapes`: a synthetic 32x32 data set in which shape and texture are separate cues. No download, the same images everywhere.
 
 Ten shapes and ten textures; in training and in the usual test split class ``c`` has shape ``c`` filled with texture ``c``, so either
-cue alone predicts the class. Position, size, rotation, phase, colours and contrast vary and say nothing about the class.
+cue alone predicts the class. Position, size, rotation, phase, colours and contrast vary independently of the class.
 
 Splits: ``train``; ``test`` (both cues agree); ``conflict`` (shape of one class, texture of another); ``shape-only`` (flat fill);
 ``texture-only`` (the texture covers the whole image).
@@ -54,7 +54,7 @@ CLASSES = tuple(f"{shape}-{texture}" for shape, texture in zip(_SHAPES, _TEXTURE
 
 @lru_cache(maxsize=5)
 def shapes(split: str = "train") -> ImageSet:
-    """Make one split; takes about a second for ``train``.
+    """Generate one split; ``train`` takes about a second.
 
     Raises:
         InputError: If there is no such split.

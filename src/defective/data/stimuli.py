@@ -1,4 +1,4 @@
-"""Stimuli that part shape from texture: cue-conflict images, filled silhouettes and edge drawings."""
+"""Stimuli that separate shape from texture: cue-conflict images, filled silhouettes and edge drawings."""
 
 import re
 import tempfile
@@ -15,7 +15,7 @@ from defective.data.folder import files_below, is_image
 from defective.data.image_file import decode, named_warnings
 from defective.errors import InputError
 
-# The release of 2018 calls the cue-conflict images by how they were made.
+# The release of 2018 names the cue-conflict images after the way they were generated.
 _FOLDERS = {
     "cue-conflict": "conflict",
     "style-transfer-preprocessed-512": "conflict",
@@ -28,15 +28,15 @@ _CUE = re.compile(r"([a-z_ ]*[a-z])\d+", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Stimuli:
-    """Stimuli whose classes a data set has, scaled to the images of a model.
+    """Stimuli of the classes of a data set, resized to the image size of a model.
 
     Attributes:
         conflict: Images whose two cues disagree, uint8 ``(N, C, H, W)``, the classes of their shapes and those of their textures,
             int64 ``(N,)``.
         silhouettes: Filled silhouettes and their classes.
         edges: Edge drawings and their classes.
-        other_class: How many images were left out because the data set lacks their class, or that of one of their cues.
-        same_cues: How many cue-conflict images were left out because both cues are of one class.
+        other_class: Number of images skipped because the data set lacks the class of a cue.
+        same_cues: Number of cue-conflict images skipped because both cues have the same class.
     """
 
     conflict: tuple[Tensor, Tensor, Tensor]
@@ -47,14 +47,14 @@ class Stimuli:
 
     @property
     def left_out(self) -> int:
-        """How many images were left out, for either reason."""
+        """Number of images skipped for either reason."""
         return self.other_class + self.same_cues
 
 
 def load_stimuli(path: str | Path, classes: Sequence[str], *, image_shape: tuple[int, int, int]) -> Stimuli:
     """Read the stimuli of Geirhos et al. and label them by the classes of a data set.
 
-    Images lie at any depth, and in any size, in folders called ``cue-conflict`` (or ``style-transfer-preprocessed-512``, as released)
+    Images of any size lie at any depth in folders called ``cue-conflict`` (or ``style-transfer-preprocessed-512``, as released)
     with names like ``cat7-truck3.png`` (shape, then texture), and ``filled-silhouettes`` and ``edges`` with names like ``cat7.png``.
     A kind of which there is no image is empty in the result.
 
@@ -129,7 +129,7 @@ def _read(root: Path, path: Path, classes: Sequence[str], image_shape: tuple[int
 
 
 def _labels(classes: Sequence[str]) -> dict[str, int]:
-    """Index of the class for each name it goes by, in lower case; a name that is itself a class stays with that class."""
+    """Index of the class for each of its names, in lower case; a name that is itself a class keeps its own index."""
     labels = {name.lower(): index for index, name in enumerate(classes)}
     for names in _ALIASES:
         known = [labels[name] for name in names if name in labels]
@@ -139,7 +139,7 @@ def _labels(classes: Sequence[str]) -> dict[str, int]:
 
 
 def _kind(file: Path, root: Path) -> str | None:
-    """The kind of stimulus a file is by the innermost folder that says so; None for other files."""
+    """The kind of stimulus by the innermost folder with such a name; None for other files."""
     folders = (root.resolve().name, *file.relative_to(root).parts[:-1])
     kind = next((_FOLDERS[folder.lower()] for folder in reversed(folders) if folder.lower() in _FOLDERS), None)
     return kind if kind and is_image(file) else None
@@ -164,7 +164,7 @@ def _images(files: list[Path], image_shape: tuple[int, int, int]) -> Tensor:
     with named_warnings():
         for index, file in enumerate(files):
             image = Image.fromarray(decode(file)).convert("L" if channels == 1 else "RGB")
-            # Pillow's filters widen when they shrink an image, so that lines thinner than a pixel fade instead of breaking up.
+            # Pillow's filters are antialiased: lines thinner than a pixel fade instead of breaking up.
             scaled = image.resize((width, height), Image.Resampling.BILINEAR)
             images[index] = np.asarray(scaled).reshape(height, width, channels)
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()

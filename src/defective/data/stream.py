@@ -1,4 +1,4 @@
-"""Image folders too large for memory: decode while training."""
+"""Image folders too large for memory, decoded batch by batch."""
 
 import hashlib
 import math
@@ -25,12 +25,12 @@ from defective.errors import InputError
 from defective.progress import progress_bar
 from defective.text import as_text
 
-# Of the 107 characters that a socket's path may have, multiprocessing adds up to 37.
+# The path of a socket has at most 107 characters; multiprocessing adds up to 37.
 LONGEST_TEMPORARY = 70
 # Seconds without a batch, after which the rest is decoded without workers.
 WORKER_TIMEOUT = 300
 
-# Bytes of a set that are read whole to identify it; of each file of a larger one, bytes at either end.
+# A set of at most so many bytes is identified by all of them; a larger one by this many at either end of each file.
 DIGESTED_BYTES = 32 << 30
 ENDS = 64 << 10
 
@@ -60,9 +60,9 @@ class ImageStream:
 
     @cached_property
     def digest(self) -> str:
-        """32 hex digits that tell it from every other set: of labels, class names, and name, size and content of each file; once.
+        """32 hex digits that identify labels, class names, and name, size and content of each file; computed once.
 
-        Above ``DIGESTED_BYTES`` in all, which would take minutes, the content is the first and the last 64 KiB of each file.
+        Above ``DIGESTED_BYTES`` in total, only the first and last 64 KiB of each file are read.
         """
         files = self.listing.files
         sizes = [file.stat().st_size for file in files]
@@ -104,7 +104,7 @@ class ImageStream:
                     done += len(y)
                     yield x, y
             except InputError as error:
-                # From a worker process the message comes wrapped in that process's traceback.
+                # A worker process wraps the message in its traceback.
                 raise InputError(str(error).rpartition("InputError: ")[2].strip()) from None
             except RuntimeError as error:
                 if not workers or "DataLoader" not in str(error):
@@ -113,7 +113,7 @@ class ImageStream:
                 workers = 0
 
     def _able_workers(self, batch_size: int) -> int:
-        """How many worker processes can be used here; where there can be none, they would hang."""
+        """How many worker processes can be used; 0 where they would hang."""
         reason = ""
         if multiprocessing.current_process().daemon:
             reason = "a daemonic process may not start any"
@@ -121,7 +121,7 @@ class ImageStream:
             reason = f"the path of TMPDIR is longer than the {LONGEST_TEMPORARY} characters that sockets allow"
         elif Path("/dev/shm").is_dir():
             free = shutil.disk_usage("/dev/shm").free
-            # Each worker has two batches ready, and one more is in use.
+            # Each worker prepares two batches, and one more is in use.
             wanted = 2 * (self.workers + 1) * batch_size * math.prod(self.image_shape)
             if free < wanted:
                 reason = f"/dev/shm has {free >> 20} MiB free, they share {wanted >> 20} MiB"
@@ -130,7 +130,7 @@ class ImageStream:
         return 0 if reason else self.workers
 
     def to(self, device: torch.device) -> "ImageStream":
-        """The stream itself: its batches travel one by one."""
+        """The stream itself: batches are moved one by one."""
         return self
 
 
@@ -144,7 +144,7 @@ def _content(file: Path, size: int, *, whole: bool) -> str:
 
 
 def _loader(files: "_Files", batch_size: int, workers: int) -> DataLoader[_Item]:
-    # A worker that a lock of its parent blocks says nothing for ever.
+    # A worker that is blocked by a lock of its parent would never return.
     timeout = WORKER_TIMEOUT if workers else 0
     return DataLoader(files, batch_size, num_workers=workers, collate_fn=_collate, timeout=timeout, generator=torch.Generator())
 

@@ -194,16 +194,23 @@ def _seeded(attack: AttackSpec | CustomAttack, seed: int, device: torch.device) 
 def unchanged(model: nn.Module) -> Iterator[None]:
     """Refuse an attack that writes weights or buffers; put modes, gradients, ``requires_grad`` and torch's switch for gradients back."""
     tensors = [*model.parameters(), *model.buffers()]
-    before = [tensor._version for tensor in tensors]
+    before = _versions(tensors)
     parameters = [(each, each.requires_grad, None if each.grad is None else each.grad.clone()) for each in model.parameters()]
     with evaluating(model), torch.enable_grad():
         try:
             yield
         finally:
             for parameter, requires_grad, gradient in parameters:
-                parameter.requires_grad_(requires_grad).grad = gradient
-    if [tensor._version for tensor in tensors] != before:
+                if parameter.requires_grad != requires_grad:
+                    parameter.requires_grad_(requires_grad)
+                parameter.grad = gradient
+    if _versions(tensors) != before:
         raise InputError("the attack changed the model's weights or running statistics: attack a copy, in eval mode")
+
+
+def _versions(tensors: list[Tensor]) -> list[int]:
+    """How often each was written; those made under ``inference_mode`` cannot be written."""
+    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
 
 
 def _checked(made: object, clean: Tensor, eps: float | None) -> Tensor:

@@ -1,5 +1,6 @@
 """The decision-based attack: how far must an image be moved before the decision of a model changes?"""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from defective.attacks import boundary_details, boundary_score
+from defective.attacks import DecisionBasedResult, boundary_details, boundary_score, hopskipjump_details
 from defective.attacks.schedule import SCHEDULE_OF
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
@@ -25,7 +26,7 @@ ON_ACCELERATOR = {1: 500, 25: 125}
 
 @dataclass(frozen=True)
 class Decision:
-    """What the boundary attack found on one model: for each image ``(N,)`` its index in the test set, the mean squared change of a
+    """What a decision-based attack found on one model: for each image ``(N,)`` its index in the test set, the mean squared change of a
     pixel in [0, 1] units squared, the number of queries, and whether a start was found; images without one are not counted.
     """
 
@@ -57,26 +58,34 @@ class Decision:
         }
 
 
-def decide(model: EvaluatedModel, attack: AttackSpec, *, samples: int, seed: int = 0) -> Decision:
-    """Attack a model by its decisions alone, on the first ``samples`` images that it classifies correctly.
+def decide(model: EvaluatedModel, attack: AttackSpec, *, samples: int, seed: int = 0, index: Tensor | None = None) -> Decision:
+    """Attack a model by its decisions alone, on the first ``samples`` images that it classifies correctly, or on those of ``index``.
 
-    Source: paper Appendix A.4 (500 images, Foolbox 1: ``boundary:steps=5000,directions=25``). The images differ between models, as
-    each is attacked on those that it classifies correctly.
+    Source: paper Appendix A.4 (500 images, Foolbox 1: ``boundary:steps=5000,directions=25``). Without ``index`` the images differ
+    between models, as each is attacked on those that it classifies correctly.
     """
-    index = model.sample(samples, seed=seed)
-    steps, directions = int(attack.parameters["steps"]), int(attack.parameters.get("directions", 1))
-    size = CHUNK if device_of(model.model).type == "cpu" else ON_ACCELERATOR[directions]
+    index = model.sample(samples, seed=seed) if index is None else index
+    steps = int(attack.parameters["steps"])
+    size = CHUNK if device_of(model.model).type == "cpu" else ON_ACCELERATOR[int(attack.parameters.get("directions", 1))]
 
     def chunk(first: int) -> Chunk:
         part = index[first : first + size]
         inputs = model.inputs("decision", part, attack=str(attack), attack_version=attack.version, seed=seed, first=first)
-        generator, schedule = _generator(seed, first), SCHEDULE_OF[directions]
-        attacked = partial(_decide, model, part, steps=steps, generator=generator, schedule=schedule)
+        attacked = partial(_decide, model, part, partial(_details(attack), generator=_generator(seed, first)))
         return Chunk(inputs, len(part) * steps, attacked)
 
     chunks = [chunk(first) for first in range(0, len(index), size)]
     found = model.run(Measurement(f"{attack} on {model.name}", chunks, unit="steps"))
     return Decision(index, found["squared"], found["queries"], found["started"])
+
+
+def _details(attack: AttackSpec) -> Callable[..., DecisionBasedResult]:
+    """The function of an attack, with its numbers."""
+    # A spec read from JSON may hold a count as 20.0.
+    numbers: dict[str, Any] = {key: value if key == "radius" else int(value) for key, value in attack.parameters.items()}
+    if attack.name == "boundary":
+        return partial(boundary_details, steps=numbers["steps"], schedule=SCHEDULE_OF[numbers.get("directions", 1)])
+    return partial(hopskipjump_details, **numbers)
 
 
 def _generator(seed: int, first: int) -> torch.Generator:
@@ -87,10 +96,10 @@ def _generator(seed: int, first: int) -> torch.Generator:
     return generator
 
 
-def _decide(model: EvaluatedModel, index: Tensor, advance: Advance, **options: Any) -> Tensors:
+def _decide(model: EvaluatedModel, index: Tensor, attack: Callable[..., DecisionBasedResult], advance: Advance) -> Tensors:
     x, y = model.data.take(index)
     x = as_images(x.to(device_of(model.model)))
     with naming(model.name):
-        found = boundary_details(model.model, x, y, batch_size=model.batch_size, on_step=lambda: advance(len(index)), **options)
+        found = attack(model.model, x, y, batch_size=model.batch_size, on_step=lambda: advance(len(index)))
     squared = torch.tensor([boundary_score(a[None], b[None]) for a, b in zip(x.cpu(), found.x_adv.cpu(), strict=True)])
     return {"squared": squared, "queries": found.queries, "started": found.started}

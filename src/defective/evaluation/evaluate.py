@@ -27,6 +27,7 @@ from defective.statistics import Rate
 from defective.surgery import defects
 
 
+@torch.inference_mode(False)
 def evaluate(
     models: Models,
     data: AnyData,
@@ -61,7 +62,8 @@ def evaluate(
         stimuli: Cue-conflict images, silhouettes and edges (:func:`defective.data.stimuli.load_stimuli`).
         parts: Parts of the protocol: transfer, white-box, decision, noise, shuffle, stimuli, checks.
         samples: Images per source and attack, and for noise and shuffled patches (5,000; CW 1,000).
-        decision, decision_samples: The decision-based attack (``"boundary:steps=5000,directions=25"``) and its images (500).
+        decision, decision_samples: The decision-based attack (``"boundary:steps=5000,directions=25"``, or ``"hopskipjump:steps=20"``)
+            and its images (500).
         confidence: Least confidence of every model in the images to shuffle (0.99).
         check_samples: Images of the sanity checks.
         mask_draws: Fresh masks over which each defective source is averaged as one source more; 0 for none.
@@ -163,7 +165,9 @@ def _hindrance(model: EvaluatedModel, accuracy: Rate) -> str:
 def _attackable(model: EvaluatedModel, attack: AttackSpec | CustomAttack) -> bool:
     name = attack.name if isinstance(attack, AttackSpec) else ""
     fits = name != "lspga" or bool(encoders(model.model))
-    return fits and (name in ("boundary", "noise") or model.differentiable) and model.has_correct()
+    return (
+        fits and (name in ("boundary", "hopskipjump", "hopskipjump-linf", "noise") or model.differentiable) and model.has_correct()
+    )
 
 
 def _shape_report(model: EvaluatedModel, stimuli: Stimuli) -> ShapeReport:

@@ -171,6 +171,7 @@ def naming(name: str) -> Iterator[None]:
         raise InputError(f"{name}: {error}") from error
 
 
+@torch.inference_mode(False)
 def _gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor | None:
     """Gradient of the loss with respect to the images; None if there is none."""
     images = as_images(x.to(device_of(model))).clone()

@@ -45,6 +45,10 @@ class Settings(Spec):
     @field_validator("decision")
     @classmethod
     def _queries_decisions(cls, decision: AttackSpec) -> AttackSpec:
-        if decision.name != "boundary":
-            raise ValueError(f"{decision} needs more than decisions: use boundary, as boundary:steps=5000,directions=25")
+        if decision.name == "hopskipjump-linf":
+            raise ValueError(f"{decision} makes another distance small than S(M) measures: use hopskipjump")
+        if decision.name not in ("boundary", "hopskipjump"):
+            raise ValueError(
+                f"{decision} needs more than decisions: use boundary, as boundary:steps=5000,directions=25, or hopskipjump"
+            )
         return decision

@@ -74,11 +74,6 @@ class Nominal:
         return net.data in self.shapes
 
 
-def work(job: Job, shapes: Shapes, counts: Counts | None = None) -> float:
-    """Amount of work in a job, in training images of a quarter-width ResNet-18: to compare jobs by."""
-    return estimate(job, Nominal(shapes, "cpu"), counts) * RATES["cpu"]
-
-
 def estimate(job: Job, costs: Costs, counts: Counts | None = None) -> float:
     """Seconds that a job will take.
 

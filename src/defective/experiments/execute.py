@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from defective.data import Data, load_data
-from defective.data.sets import digest_of
+from defective.data.sets import digest_of, pick
 from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet, generate
 from defective.evaluation.corruptions import corrupted_correct
@@ -183,6 +183,8 @@ def _passed(store: Store, job: TrainJob, folder: Path) -> Result | None:
 def _generate(runner: ExperimentRunner, job: GenerateJob, folder: Path) -> Result:
     source = runner.evaluated(*job.sources)
     index = _common([source, *map(runner.evaluated, job.among)], job) if job.among else None
+    if job.images == "all":
+        index = pick(len(source.data), job.samples, seed=job.seed)
     made = generate(source, job.attack, samples=job.samples, seed=job.seed, index=index)
     write_adversarial(made, source.data, folder / "images.safetensors")
     # What a report shows; it needs no data set for it.
@@ -203,7 +205,9 @@ def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> Result:
 
 
 def _decide(runner: ExperimentRunner, job: DecisionJob, folder: Path) -> Result:
-    found = decide(runner.evaluated(job.target), job.attack, samples=job.samples, seed=job.seed)
+    target = runner.evaluated(job.target)
+    index = _common([target, *map(runner.evaluated, job.among)], job) if job.among else None
+    found = decide(target, job.attack, samples=job.samples, seed=job.seed, index=index)
     tensors = {name: getattr(found, name) for name in ("index", "squared", "queries", "started")}
     write_tensors(folder / "outcome.safetensors", tensors, {})
     about = found.as_dict()
@@ -232,7 +236,7 @@ EXECUTORS: dict[str, Callable[..., Result]] = {
 }
 
 
-def _common(models: list[EvaluatedModel], job: GenerateJob | NoiseJob | ShuffleJob) -> torch.Tensor:
+def _common(models: list[EvaluatedModel], job: GenerateJob | DecisionJob | NoiseJob | ShuffleJob) -> torch.Tensor:
     confidence = job.confidence if isinstance(job, ShuffleJob) else 0.0
     index = common_sample(models, job.samples, confidence=confidence, seed=job.seed)
     if not len(index):

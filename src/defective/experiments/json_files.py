@@ -77,14 +77,15 @@ class JsonFiles:
     """Reads documents; one whose file is as it was is not read again."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[tuple[int, ...], Document | str]] = {}
+        self._known: dict[str, tuple[tuple[int, ...], Document | str]] = {}
 
-    def read(self, file: Path, check: Callable[[Document], Document]) -> Document | None:
+    def read(self, path: Path | str, check: Callable[[Document], Document]) -> Document | None:
         """The document of a file as ``check`` returns it; None if there is no such file.
 
         Raises:
             InputError: If it is no JSON object, or the check raises a ValueError.
         """
+        file = str(path)
         try:
             stat = os.stat(file)  # noqa: PTH116 - ten thousands of files
         except (FileNotFoundError, NotADirectoryError):
@@ -98,16 +99,17 @@ class JsonFiles:
                 return None
             self._known[file] = known
         if isinstance(known[1], str):
-            whole = file.parent if file.name in ("spec.json", "result.json") else "it"
+            folder, name = os.path.split(file)
+            whole = folder if name in ("spec.json", "result.json") else "it"
             raise InputError(f"{file} is corrupt ({known[1]}): move {whole} out of the store, it will be made again")
         return known[1]
 
 
-def _parse(file: Path, check: Callable[[Document], Document]) -> Document | str:
+def _parse(file: str, check: Callable[[Document], Document]) -> Document | str:
     """The checked document, or what is wrong with it."""
     try:
         # Limits depth and digits, and refuses half characters.
-        document = from_json(file.read_bytes(), allow_inf_nan=False)
+        document = from_json(Path(file).read_bytes(), allow_inf_nan=False)
         if not isinstance(document, dict):
             return "no JSON object"
         return check(document)

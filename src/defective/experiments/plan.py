@@ -32,7 +32,7 @@ class Plan:
 
     Attributes:
         exhibits: Their names.
-        scale: ``"tiny"``, ``"fast"`` or ``"paper"``.
+        scale: ``"tiny"``, ``"small"``, ``"fast"`` or ``"paper"``.
         data: Kind of data set to the name of the set that stands for it, such as ``{"cifar10": "cifar10-jpeg"}``.
         shapes: Kind of data set to ``(C, H, W)`` of that set's images.
         readers: Kind of data set to the kind as which its files are read: another than itself where a substitute set is used.

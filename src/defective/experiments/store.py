@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -53,9 +53,13 @@ class Store:
         if folder.is_dir() and not (folder / "jobs").is_dir() and {each.name for each in folder.iterdir()} - _PARTS:
             raise InputError(f"{folder} is no store and not empty: choose another folder")
         if make:
-            # What tells a store from another folder comes first.
-            for part in ("jobs", "plans", "running", "failed", "locks"):
-                (folder / part).mkdir(parents=True, exist_ok=True)
+            self.make()
+
+    def make(self) -> None:
+        """Make its folders where they are missing."""
+        # What tells a store from another folder comes first.
+        for part in ("jobs", "plans", "running", "failed", "locks"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
@@ -102,7 +106,8 @@ class Store:
             check_result(name.partition("-")[0], inner)
             return inner
 
-        found = self._files.read(self.at(name) / "result.json", check)
+        # Not by pathlib: a report asks a hundred thousand times.
+        found = self._files.read(f"{self.folder}/jobs/{name}/result.json", check)
         if found and not isinstance(job, str) and not set(value_names(job)) <= found["values"].keys():
             raise InputError(f"{self.at(name) / 'result.json'} lacks values of its job")
         return found
@@ -186,7 +191,9 @@ class Store:
 
     def set_aside(self, place: Path) -> Path:
         """Move the directory of a job, done or not, to where corrupt ones lie; return its new place."""
-        aside = _unused(self.folder / "corrupt", place.name)
+        folder = self.folder / "corrupt"
+        folder.mkdir(exist_ok=True)
+        aside = next(aside for number in count(1) if not (aside := folder / f"{place.name}-{number}").exists())
         place.rename(aside)
         return aside
 
@@ -281,16 +288,9 @@ class Store:
             )
 
 
-@lru_cache(1 << 14)
 def name_of(job: Job | str) -> str:
     """``KIND-KEY``: what a job is called in a store."""
     return job if isinstance(job, str) else f"{job.kind}-{job.key}"
-
-
-def _unused(folder: Path, name: str) -> Path:
-    """A place in a folder where nothing is yet."""
-    folder.mkdir(exist_ok=True)
-    return next(place for number in count(1) if not (place := folder / f"{name}-{number}").exists())
 
 
 def _valid(schema: type[BaseModel], document: Document) -> Document:

@@ -14,12 +14,13 @@ from torch import nn
 from defective.errors import InputError
 from defective.models.densenet import DenseNet
 from defective.models.ensemble import Ensemble
+from defective.models.normalize import Normalize
 from defective.models.resnet import BasicBlock, Bottleneck, ResNet, WideResNet
 from defective.models.senet import SENet
 from defective.models.vgg import VGG
 from defective.specs import Architecture
 
-__all__ = ["BUILT_IN", "Ensemble", "channel_widths", "construct", "create_model", "list_models"]
+__all__ = ["BUILT_IN", "Ensemble", "Normalize", "channel_widths", "construct", "create_model", "list_models"]
 
 
 class Family(NamedTuple):

@@ -33,8 +33,9 @@ VARIANTS = (
 )
 _CW = (
     "CW takes Adam steps of 0.01, measures distances in pixels and starts afresh for each constant; the released code takes steps of "
-    "0.0005, measures distances in normalised images and goes on from where the last constant ended. At scale tiny it tries 6 constants "
-    "for 100 steps each and asks for a quarter of the paper's confidence, as the logits of those models lie closer together."
+    "0.0005, measures distances in normalised images and goes on from where the last constant ended. The scales tiny and small try 6 "
+    "constants for 100 steps each and 9 for 200, and ask for a quarter and half of the paper's confidence, as the logits of those models "
+    "lie closer together: above the column stands the confidence that was asked for."
 )
 _NOTES = (
     "The captions name a Section 4.3, which the paper does not have; the ablations are in Section 4.2.",

@@ -28,18 +28,7 @@ def _exhibit(
     data: str = "cifar10",
     notes: tuple[str, ...] = (),
 ) -> Exhibit:
-    """One table: every architecture and variant, attacked from every source.
-
-    Args:
-        number: Number of the table.
-        title: What it shows.
-        section: Section of the paper.
-        sources: Column to architectures.
-        attack: The attack on the sources.
-        caption: What the columns are.
-        data: Kind of data set.
-        notes: What applies to this table only.
-    """
+    """One table: every architecture and variant, attacked from every source, which is a column and the architectures attacked."""
     columns, rows = printed(f"table{number}")
 
     def cells(setup: Setup) -> Cells:

@@ -11,10 +11,8 @@ _ARCHITECTURE = (
 
 
 def _exhibit(number: int, title: str, section: str, *notes: str, caption: str = _ARCHITECTURE) -> Exhibit:
-    """One drawing."""
-    return Exhibit(
-        name=f"figure{number}", title=title, where=f"{section}, Figure {number}", caption=caption, view="drawing", notes=notes
-    )
+    where = f"{section}, Figure {number}"
+    return Exhibit(name=f"figure{number}", title=title, where=where, caption=caption, view="drawing", notes=notes)
 
 
 EXHIBITS = (

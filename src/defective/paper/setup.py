@@ -1,9 +1,10 @@
 """What turns an exhibit into jobs: a scale, data sets, recipes, seeds."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from defective.specs import AttackSpec, GenerateJob, NetSpec, Recipe, ScoreJob, TrainJob
+from defective.specs import AttackSpec, DecisionJob, GenerateJob, NetSpec, Recipe, ScoreJob, TrainJob
 
 
 @dataclass(frozen=True)
@@ -11,7 +12,7 @@ class Scale:
     """How much to do. Sample sizes at ``paper`` are those of Appendix A.
 
     Attributes:
-        name: ``"tiny"``, ``"fast"`` or ``"paper"``.
+        name: ``"tiny"``, ``"small"``, ``"fast"`` or ``"paper"``.
         adversarial: Images for FGSM and PGD (5,000; Table 2 takes the whole test set).
         cw: Images for CW (1,000).
         cw_steps, cw_search: Steps of CW for each constant, and constants tried (1,000 and 30).
@@ -43,6 +44,18 @@ class Scale:
     slow_epochs: int = 0
     adversarial_epochs: int = 0
 
+    def column_label(self, column: str) -> str:
+        """What stands above a column: its name, and beside CW's the confidence that was asked for, where it is another.
+
+        Example:
+            >>> SCALES["tiny"].column_label("CW40"), SCALES["paper"].column_label("CW40")
+            ('CW40 (at confidence 10)', 'CW40')
+        """
+        confidence = re.fullmatch(r"CW(\d+)", column)
+        if confidence is None or self.cw_confidence == 1:
+            return column
+        return f"{column} (at confidence {int(confidence[1]) * self.cw_confidence:g})"
+
 
 SCALES = {
     "tiny": Scale(
@@ -59,6 +72,18 @@ SCALES = {
         confidence=0.9,
         slow_epochs=3,
         adversarial_epochs=2,
+    ),
+    "small": Scale(
+        "small",
+        adversarial=2000,
+        cw=200,
+        cw_steps=200,
+        cw_search=9,
+        cw_confidence=0.5,
+        directions=1,
+        noise=2000,
+        shuffle=2000,
+        confidence=0.9,
     ),
     "fast": Scale("fast", cw=500, cw_search=9),
     "paper": Scale("paper"),
@@ -105,20 +130,21 @@ class Setup:
         return self.target(net, data=data, seed=2 * self.replicate + 1, mask_seed=mask_seed)
 
     def generate(
-        self, *sources: TrainJob, attack: str, samples: int | None = None, among: tuple[TrainJob, ...] = ()
+        self, *sources: TrainJob, attack: str, samples: int | None = None, among: tuple[TrainJob, ...] = (), **more: object
     ) -> GenerateJob:
         """An attacked sample; several sources are fused."""
         spec = AttackSpec.parse(attack)
         count = samples or (self.scale.cw if spec.name == "cw" else self.scale.adversarial)
-        return GenerateJob(sources=sources, attack=spec, samples=count, among=among, seed=self.replicate)
+        return GenerateJob(sources=sources, attack=spec, samples=count, among=among, seed=self.replicate, **more)  # type: ignore[arg-type]
 
     def cw(self, confidence: int) -> str:
         """The CW attack of Appendix A.8 at this scale."""
         return f"cw:confidence={confidence * self.scale.cw_confidence:g},steps={self.scale.cw_steps},search_steps={self.scale.cw_search}"
 
-    def boundary(self) -> str:
-        """The boundary attack of Appendix A.4 at this scale."""
-        return f"boundary:steps=5000,directions={self.scale.directions}"
+    def decide(self, target: TrainJob, *, among: tuple[TrainJob, ...]) -> DecisionJob:
+        """The boundary attack of Appendix A.4 on a target, on images that it and others classify correctly."""
+        attack = AttackSpec.parse(f"boundary:steps=5000,directions={self.scale.directions}")
+        return DecisionJob(target=target, attack=attack, samples=self.scale.decision, seed=self.replicate, among=among)
 
     def score(self, target: TrainJob, adversarial: GenerateJob) -> ScoreJob:
         """A target on an adversarial set."""

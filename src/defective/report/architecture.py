@@ -13,6 +13,7 @@ from defective.inference import evaluating
 from defective.models.normalize import Normalize
 from defective.models.senet import SqueezeExcite
 from defective.report.figures import COLOURS, GRAY
+from defective.sites import image_shape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,8 +77,8 @@ def blocks(model: nn.Module) -> list[Block]:
 def _layers(model: nn.Module) -> list[Layer]:
     graph = _Tracer().trace(model)
     with evaluating(model), torch.no_grad():
-        weight = next(model.parameters())
-        ShapeProp(fx.GraphModule(model, graph)).propagate(weight.new_zeros(1, *model.architecture.image_shape))  # type: ignore[union-attr, misc]
+        images = next(model.parameters()).new_zeros(1, *cast("tuple[int, ...]", image_shape(model)))
+        ShapeProp(fx.GraphModule(model, graph)).propagate(images)
     drawn = [node for node in graph.nodes if node.op == "call_module" and _text(model.get_submodule(node.target))]
     names = [node.target for node in drawn]
     sites: dict[str, list[tuple[str, str]]] = {name: [] for name in names}

@@ -44,6 +44,10 @@ _RECIPE = {
     "selection": "model selection",
     "norm_scale_init": "start of the norm scales",
     "neurons": "neurons that training computes",
+    "nesterov": "Nesterov's momentum",
+    "averaging": "decay of the average of the weights",
+    "crop_padding": "pixels of padding that crops are cut out of",
+    "flip": "mirrored images",
 }
 
 

@@ -1,30 +1,43 @@
-"""The tables of an exhibit: published and measured numbers side by side."""
+"""The tables of an exhibit: published and measured numbers side by side, for papers, the page and a terminal."""
 
 from defective.report.wording import missing, sample, setting, some_seeds, warnings
-from defective.results.documents import CellResult, ExhibitResult
-from defective.tables import DASH, Table, interval, number
+from defective.results.documents import CellResult, ExhibitResult, Kind
+from defective.tables import DASH, Cell, Table, exact, interval, number
 
 _UNITS = {"%": "In %", "S(M)": "Scores S(M)"}
+# Differences this large have the full tint: points of percent, or shares of the published score.
+_FULL = {"%": 50.0, "S(M)": 1.0}
+_STRONGEST = 36
 
 
 def exhibit_table(result: ExhibitResult) -> Table:
     """Published and measured numbers with their intervals, as papers print them; no columns if the exhibit has no numbers."""
-    kinds = [kind for kind in result.kinds if kind != "difference"]
-    rows = tuple(
-        (row.label, *(_text(result.cell(row.name, column), kind, result) for column in result.columns for kind in kinds))
-        for row in result.rows
-    )
+    kinds = tuple(kind for kind in result.kinds if kind != "difference")
     about = (
         f"{_UNITS[result.unit]}. Measured at {', '.join(filter(None, [setting(result), sample(result)]))}, with 95 % intervals; "
     )
     legend = f"{DASH} is not measured or not printed."
     return Table(
-        ("", *(kind for _ in result.columns for kind in kinds)) if rows else (),
-        rows,
+        ("", *(kind for _ in result.columns for kind in kinds)) if result.rows else (),
+        _rows(result, kinds),
         title=f"{result.heading}. {result.title}.",
         caption=" ".join(filter(None, [result.caption, about + legend, *warnings(result.at_chance)])),
-        groups=tuple((column, len(kinds)) for column in result.columns),
+        groups=tuple((result.column_label(column), len(kinds)) for column in result.columns),
         label=result.exhibit,
+    )
+
+
+def page_table(result: ExhibitResult) -> Table:
+    """Published and measured numbers and their differences, each with its full precision and provenance as ``data-`` attributes."""
+    kinds, unit = result.kinds, "in %" if result.unit == "%" else result.unit
+    single = len(kinds) == 1
+    heads = [Cell(result.column_label(column) if single else kind, css=kind) for column in result.columns for kind in kinds]
+    return Table(
+        (unit, *heads),
+        _rows(result, kinds),
+        title=f"{result.heading}: {result.title}.",
+        caption=f"{setting(result)}.",
+        groups=() if single else tuple((result.column_label(column), len(kinds)) for column in result.columns),
     )
 
 
@@ -33,17 +46,11 @@ def compact_table(result: ExhibitResult) -> Table:
     rows = tuple((row.label, *(_pair(result.cell(row.name, column), result) for column in result.columns)) for row in result.rows)
     first = "published | measured" if "published" in result.kinds else "measured"
     return Table(
-        (first, *result.columns),
+        (first, *map(result.column_label, result.columns)),
         rows,
         title=f"{result.exhibit}: {result.title} ({result.scale}, {', '.join(result.data.values())})",
         notes=(f"Mean of {result.seeds} seeds and its 95 % interval.",) if result.seeds > 1 else (),
     )
-
-
-def _text(cell: CellResult, kind: str, result: ExhibitResult) -> str:
-    if kind == "published":
-        return DASH if cell.published is None else number(cell.published, result.unit, digits=2)
-    return _measured(cell, result)
 
 
 def _pair(cell: CellResult, result: ExhibitResult) -> str:
@@ -51,9 +58,67 @@ def _pair(cell: CellResult, result: ExhibitResult) -> str:
     return found if cell.published is None else f"{number(cell.published, result.unit)} | {found}"
 
 
-def _measured(cell: CellResult, result: ExhibitResult) -> str:
+def _rows(result: ExhibitResult, kinds: tuple[Kind, ...]) -> tuple[tuple[str, ...], ...]:
+    shown = {"published": _published, "measured": _measured, "difference": _difference}
+    return tuple(
+        (row.label, *(shown[kind](result.cell(row.name, column), result) for column in result.columns for kind in kinds))
+        for row in result.rows
+    )
+
+
+def _published(cell: CellResult, result: ExhibitResult) -> Cell:
+    if cell.published is None:
+        return _cell(cell, result, "published", DASH, aria_label="not printed")
+    text = number(cell.published, result.unit, digits=2)
+    return _cell(cell, result, "published", text, data_value=exact(cell.published))
+
+
+def _measured(cell: CellResult, result: ExhibitResult) -> Cell:
     found = cell.measured
     if found is None:
-        return missing(cell)
-    beside = "; ".join(filter(None, [interval(found.low, found.high, result.unit), some_seeds(cell, result)]))
-    return f"{number(found.mean, result.unit)} ({beside})"
+        return _cell(cell, result, "measured", missing(cell), aria_label="" if cell.jobs else "not measured")
+    counts = (
+        f"{each.num_evaluated}" if each.num_correct is None else f"{each.num_correct}/{each.num_evaluated}" for each in found.counts
+    )
+    seeds = some_seeds(cell, result)
+    return _cell(
+        cell,
+        result,
+        "measured",
+        number(found.mean, result.unit),
+        interval(found.low, found.high, result.unit),
+        *([seeds] if seeds else []),
+        data_value=exact(found.mean),
+        data_low=exact(found.low),
+        data_high=exact(found.high),
+        data_values=" ".join(map(exact, found.values)),
+        data_intervals=" ".join(":".join(map(exact, bounds)) for bounds in found.intervals),
+        data_counts=" ".join(counts),
+        data_jobs=" ".join(cell.jobs),
+    )
+
+
+def _difference(cell: CellResult, result: ExhibitResult) -> Cell:
+    found, unit = cell.difference, result.unit
+    if found is None:
+        return _cell(cell, result, "difference", DASH, aria_label="none")
+    css, tint = "within", 0
+    if found.significant:
+        full = _FULL[unit] * (1 if unit == "%" else abs(cell.published or 0) or 1)
+        css, tint = "up" if found.mean > 0 else "down", round(_STRONGEST * min(1.0, abs(found.mean) / full))
+    return _cell(
+        cell,
+        result,
+        f"difference {css}",
+        number(found.mean, unit, signed=True),
+        interval(found.low, found.high, unit, signed=True),
+        data_value=exact(found.mean),
+        data_low=exact(found.low),
+        data_high=exact(found.high),
+        style=f"--tint: {tint}" if tint else "",
+    )
+
+
+def _cell(cell: CellResult, result: ExhibitResult, css: str, text: str, *small: str, **attributes: str) -> Cell:
+    place = {"data_exhibit": result.exhibit, "data_row": cell.row, "data_column": cell.column, "data_kind": css.split()[0]}
+    return Cell(text, *small, css=css, **place, **{name: value for name, value in attributes.items() if value})

@@ -1,7 +1,7 @@
-"""Curves and bars, and how every figure is dressed: as SVG for a light and a dark page, and as files for a paper."""
+"""Bars, and how every figure is dressed: as SVG for a light and a dark page, and as files for a paper."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,45 +26,27 @@ _BARE: dict[str, dict[str, None]] = {
 _FORMS: Any = {"svg.fonttype": "none", "svg.hashsalt": "defective", "pdf.fonttype": 42}
 
 
-def curves(lines: Mapping[str, Mapping[float, Rate]], *, x_label: str, y_label: str) -> str:
-    """One curve per name, in percent, with its 95 % intervals; returns SVG text."""
-    figure, axes = _axes()
-    for colour, (name, points) in zip(cycle(COLOURS), lines.items(), strict=False):
-        banded(axes, [(at, 100 * rate, *(100 * end for end in rate.interval)) for at, rate in points.items()], colour, name)
-    axes.set_xticks(list(next(iter(lines.values()))))
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-    axes.set_ylim(0, 102)
-    legend(figure)
-    return svg(figure)
-
-
 def bars(groups: Mapping[str, Mapping[str, Rate]], *, y_label: str) -> str:
     """Groups of bars, one bar per name in each group, in percent, with 95 % intervals; returns SVG text."""
-    figure, axes = _axes()
+    # Not pyplot: a figure of its own needs no display and leaves no global state.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.8, 3.0), layout="constrained")
+    axes = figure.subplots()
+    dress(axes)
     names = list(next(iter(groups.values())))
     width = 0.8 / len(names)
     for number, (colour, name) in enumerate(zip(cycle(COLOURS), names, strict=False)):
         rates = [rates[name] for rates in groups.values()]
         xs = [position + (number - (len(names) - 1) / 2) * width for position in range(len(groups))]
-        errors = [
-            [100 * (rate - rate.interval[0]) for rate in rates],
-            [100 * (rate.interval[1] - rate) for rate in rates],
-        ]
         heights = [100 * rate for rate in rates]
+        errors = [[100 * abs(rate - rate.interval[end]) for rate in rates] for end in (0, 1)]
         axes.bar(xs, heights, width * 0.92, yerr=errors, color=colour, label=name, ecolor=GRAY, capsize=2)
     axes.set_xticks(range(len(groups)), [group.replace(" ", "\n", 1) for group in groups])
     axes.set_ylabel(y_label)
     axes.set_ylim(0, 102)
     legend(figure)
     return svg(figure)
-
-
-def banded(axes: "Axes", points: Sequence[Sequence[float]], colour: str, name: str) -> None:
-    """A curve through (x, y, low, high) with the band of its intervals."""
-    xs, ys, low, high = zip(*points, strict=True)
-    axes.plot(xs, ys, marker="o", markersize=4, color=colour, label=name)
-    axes.fill_between(xs, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
 def dress(axes: "Axes") -> None:
@@ -117,13 +99,3 @@ def _ink(figure: "Figure", colour: str) -> None:
         axes.spines[:].set_color(colour)
     for text in figure.findobj(Text):
         text.set_color(colour)
-
-
-def _axes() -> "tuple[Figure, Axes]":
-    # Not pyplot: a figure of its own needs no display and leaves no global state.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.8, 3.0), layout="constrained")
-    axes = figure.subplots()
-    dress(axes)
-    return figure, axes

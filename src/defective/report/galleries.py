@@ -28,15 +28,7 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True)
 class Example:
-    """An adversarial example.
-
-    Attributes:
-        caption: What it is shown under.
-        label: True class.
-        original, perturbation, adversarial: PNG data addresses.
-        predictions: One for each model.
-        attack: The attack in words.
-    """
+    """An adversarial example: ``caption`` is what it is shown under, ``label`` its class, the images are PNG data addresses."""
 
     caption: str
     label: str
@@ -98,7 +90,7 @@ def examples(result: ExhibitResult, reader: ResultReader, count: int = 6) -> lis
     ]
 
 
-def masks(plan: Plan, reader: ResultReader, *, count: int = 2) -> list[MaskPicture]:
+def masks(plan: Plan, reader: ResultReader) -> list[MaskPicture]:
     """The first masks of one trained defective model of a plan; empty if there is no such model."""
     jobs = [job for job in plan.jobs if isinstance(job, TrainJob) and reader.store.result(job)]
     # Channels that the released code takes out leave no mask behind.
@@ -108,20 +100,15 @@ def masks(plan: Plan, reader: ResultReader, *, count: int = 2) -> list[MaskPictu
     for job in sorted(defective, key=lambda job: _SHOWN.index(str(job.net)) if str(job.net) in _SHOWN else len(_SHOWN)):
         model = reader.read(name_of(job), partial(load, reader.store.at(job) / "net"))
         if model is not None:
-            return _masks_of(job, model, count)
+            return mask_pictures(model, name=str(job.net), data=job.data)
     return []
 
 
-def _masks_of(job: TrainJob, model: nn.Module, count: int) -> list[MaskPicture]:
+def mask_pictures(model: nn.Module, *, name: str, data: str, count: int = 2) -> list[MaskPicture]:
+    """The first masks of a defective model."""
+    layers = mask_layers(model)
     return [
-        MaskPicture(
-            model=str(job.net),
-            data=job.data,
-            site=defect.site,
-            live=defect.live,
-            total=defect.total,
-            picture=mask_picture(mask_layers(model)[defect.site].defect_mask[0]),
-        )
+        MaskPicture(name, data, defect.site, defect.live, defect.total, mask_picture(layers[defect.site].defect_mask[0]))
         for defect in defects(model)[:count]
     ]
 

@@ -1,9 +1,11 @@
 """Fill the page: one HTML file that needs nothing else."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from defective.files import write_whole
+from defective.tables import format_table
 from defective.text import visible
 
 
@@ -13,10 +15,10 @@ def write_page(path: Path, *, template: str = "page.html.j2", **content: Any) ->
     Args:
         path: The HTML file.
         template: Its name.
-        content: For ``page.html.j2``: ``title``, ``lead``, ``columns``, ``rows``, ``notes``, ``figures``, ``examples_note``,
-            ``examples``, ``masks_note``, ``masks``, ``provenance``.
+        content: What the template names; all of it has to be given.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+    from markupsafe import Markup
 
     templates = Environment(
         loader=PackageLoader("defective.report", "."),
@@ -26,8 +28,8 @@ def write_page(path: Path, *, template: str = "page.html.j2", **content: Any) ->
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    html = templates.get_template(template).render(**content)
-    write_whole(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))
+    html = templates.get_template(template).render(html=lambda table: Markup(format_table(table, "html")), **content)
+    write_whole(path, partial(Path.write_text, data=html, encoding="utf-8"))
 
 
 def _shown(value: Any) -> Any:

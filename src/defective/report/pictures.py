@@ -8,11 +8,6 @@ import torch
 from torch import Tensor
 
 
-def data_uri(content: bytes, kind: str = "image/png") -> str:
-    """A file's content as an address that a page can hold."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
 def picture(x: Tensor) -> str:
     """One image, uint8 ``(C, H, W)`` with 1 or 3 channels, as a PNG data address."""
     from PIL import Image
@@ -20,7 +15,7 @@ def picture(x: Tensor) -> str:
     pixels = x.permute(1, 2, 0).cpu().numpy().astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG", optimize=True)
-    return data_uri(buffer.getvalue())
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def perturbation_picture(x: Tensor, x_adv: Tensor, eps: float) -> str:

@@ -7,7 +7,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from defective.experiments.store import Store
-from defective.report.figures import COLOURS, GRAY, banded, dress, legend
+from defective.report.figures import COLOURS, GRAY, dress, legend
 from defective.results.documents import ExhibitResult, Measured
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _panel(axes: "Axes", result: ExhibitResult, column: str) -> None:
         dots = [(value, y) for y, each in measured.items() for value in each.values]
         axes.plot(*zip(*dots, strict=True), ".", markersize=2, color=_MEASURED, label="seeds") if dots else None
     axes.plot([each.mean for each in measured.values()], [*measured], **_style(_MEASURED), label="measured")
-    axes.set_title("\n".join(textwrap.wrap(column, 12)), fontsize=SMALL)
+    axes.set_title("\n".join(textwrap.wrap(result.column_label(column), 12)), fontsize=SMALL)
     axes.grid(color=GRAY, alpha=0.18, linewidth=0.5)
     axes.set_axisbelow(True)
     dress(axes)
@@ -142,7 +142,9 @@ def _curves(result: ExhibitResult) -> "Figure":
         cells = {float(cell.column): cell for cell in result.cells if cell.row == row.name}
         measured = {x: cell.measured for x, cell in cells.items() if cell.measured}
         if measured:
-            banded(axes, [(x, at.mean, at.low, at.high) for x, at in measured.items()], colour, row.label)
+            low, high = ([getattr(at, end) for at in measured.values()] for end in ("low", "high"))
+            axes.plot([*measured], [at.mean for at in measured.values()], marker="o", markersize=4, color=colour, label=row.label)
+            axes.fill_between([*measured], low, high, color=colour, alpha=0.2, linewidth=0)
         published = [(x, cell.published) for x, cell in cells.items() if cell.published is not None]
         if published:
             axes.plot(*zip(*published, strict=True), **_style(colour, "--"), label=f"{row.label}, published")

@@ -1,6 +1,6 @@
 """How it was measured: machines, cost, models, and what failed or is still to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from defective.experiments.describe import describe, title
@@ -10,7 +10,7 @@ from defective.experiments.store import Store, name_of
 from defective.results.documents import ExhibitResult
 from defective.specs import Job, TrainJob
 from defective.statistics import Rate
-from defective.tables import duration, number
+from defective.tables import DASH, Cell, Table, duration, exact, number
 
 _MACHINE = ("device", "precision", "torch", "python", "defective")
 # Corners of the little curves, in their own units.
@@ -26,7 +26,7 @@ def how_measured(planned: Iterable[Plan], store: Store) -> dict[str, Any]:
         "finished": len(results),
         "cost": duration(sum(result["seconds"] for result in results.values())),
         "machines": _machines(results.values()),
-        "models": [_model(job, result) for job, result in results.items() if isinstance(job, TrainJob)],
+        "models": _models(results),
         "failed": _failed([job for job in jobs if job not in results], store),
         "corrupt": [describe(job) for job in jobs if job not in results and store.corrupt([job])],
     }
@@ -54,7 +54,7 @@ def machine_line(machine: dict[str, str]) -> str:
     return ", ".join(value if key in ("device", "precision") else f"{key} {value}" for key, value in known) or "machine not noted"
 
 
-def _machines(results: Iterable[Document]) -> list[tuple[str, str, str, str]]:
+def _machines(results: Iterable[Document]) -> Table:
     """Each machine: what it is, its jobs, what they took, when they were finished."""
     found: dict[str, list[Document]] = {}
     for result in results:
@@ -64,24 +64,30 @@ def _machines(results: Iterable[Document]) -> list[tuple[str, str, str, str]]:
         first, last = (end(result["finished"] for result in done) for end in (min, max))
         took = duration(sum(result["seconds"] for result in done))
         rows.append((about, f"{len(done):,}", took, first if first == last else f"{first} to {last}"))
-    return rows
+    return Table(("machine and versions", "jobs", "took", "finished"), tuple(rows), align="lrrl")
 
 
-def _model(job: TrainJob, result: Document) -> dict[str, Any]:
-    accuracy = result["values"]["test_accuracy"]
-    percent = 100 * Rate.of(accuracy["num_correct"], accuracy["num_evaluated"])
-    return {
-        "job": name_of(job),
-        "title": title(job),
-        "data": job.data,
-        "epochs": job.recipe.trained_epochs,
-        "width": f"{job.recipe.width_mult:g}",
-        "parameters": result.get("parameters"),
-        "value": repr(percent),
-        "accuracy": number(percent),
-        "cost": duration(result["seconds"]),
-        "curve": _curve([row["test_accuracy"] for row in result.get("history", []) if "test_accuracy" in row]),
-    }
+def _models(results: Mapping[Job, Document]) -> Table:
+    """Each trained model, with its test accuracy by epoch as a curve, which the page's script draws."""
+    columns = ("model", "data", "epochs", "width", "parameters", "0 to 100 %", "test accuracy, %", "took")
+    rows = tuple(_model(job, result) for job, result in results.items() if isinstance(job, TrainJob))
+    return Table(columns, rows, align="llrrrlrr")
+
+
+def _model(job: TrainJob, result: Document) -> tuple[str, ...]:
+    counts = result["values"]["test_accuracy"]
+    accuracy = 100 * Rate.of(counts["num_correct"], counts["num_evaluated"])
+    points = _curve([row["test_accuracy"] for row in result.get("history", []) if "test_accuracy" in row])
+    return (
+        title(job),
+        job.data,
+        str(job.recipe.trained_epochs),
+        f"{job.recipe.width_mult:g}",
+        f"{result['parameters']:,}" if result.get("parameters") else DASH,
+        Cell("", **({"data_curve": points} if points else {})),
+        Cell(number(accuracy), data_kind="model", data_job=name_of(job), data_value=exact(accuracy)),
+        duration(result["seconds"]),
+    )
 
 
 def _curve(accuracies: list[float]) -> str:

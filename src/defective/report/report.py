@@ -4,9 +4,11 @@ import json
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from defective._version import __version__
 from defective.errors import InputError
@@ -16,17 +18,16 @@ from defective.files import check_folder, left_behind, write_whole
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS
 from defective.progress import progress_bar
 from defective.report import claims, drawings, galleries, plots
-from defective.report.cells import page_numbers
 from defective.report.claims import claim_groups
 from defective.report.commands import commands, next_steps
 from defective.report.deviations import deviations, seed_notes
-from defective.report.exhibit_table import exhibit_table
+from defective.report.exhibit_table import exhibit_table, page_table
 from defective.report.figures import save, svg
 from defective.report.largest_discrepancy import largest_discrepancy
 from defective.report.page import write_page
 from defective.report.provenance import how_measured, job_notes
 from defective.report.sections import ResultReader, Section, sections
-from defective.report.wording import missing, sample, setting, warnings
+from defective.report.wording import sample, setting, warnings
 from defective.results.documents import heading
 from defective.tables import Table, count, format_table
 
@@ -38,19 +39,8 @@ _GENERAL = (
 )
 
 
-@dataclass(frozen=True)
-class PageSection:
-    """An exhibit as the page shows it.
-
-    Attributes:
-        section: The exhibit and what was measured.
-        several: Whether the page shows the exhibit more than once.
-        claims: Names of the claims that its numbers bear on.
-        picture: The figure as SVG text; empty if there is none.
-        inches: Width of the figure.
-        examples: Adversarial examples under their captions.
-        files: Where its files are, relative to the page.
-    """
+class PageSection(NamedTuple):
+    """An exhibit as the page shows it; ``several`` times if it is there more than once, ``files`` relative to the page."""
 
     section: Section
     several: bool
@@ -117,12 +107,11 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         others=[heading(name) for name in EXHIBITS if name not in names],
         jobs=job_notes(section.result for section in found),
         footer=f"Made by defective {__version__}. Every number of this page is also in tables/ and in the store's JSON files.",
-        page_numbers=page_numbers,
-        missing=missing,
+        page_table=page_table,
+        table=Table,
         setting=setting,
         sample=sample,
         warnings=warnings,
-        html_table=_html_table,
         words=claims,
         largest_discrepancy=largest_discrepancy,
     )
@@ -143,7 +132,7 @@ def _remove_others(out: Path, files: list[Path]) -> None:
                 (out / name).unlink(missing_ok=True)
     for file in (file for folder in (out, out / "tables", out / "figures") for file in left_behind(folder)):
         file.unlink(missing_ok=True)
-    write_whole(listed, lambda temporary: temporary.write_text(json.dumps(made, indent=1), encoding="utf-8"))
+    write_whole(listed, partial(Path.write_text, data=json.dumps(made, indent=1), encoding="utf-8"))
 
 
 def _how_many(names: Iterable[str]) -> str:
@@ -173,19 +162,14 @@ def _page_section(section: Section, reader: ResultReader, out: Path, *, several:
     return made, files
 
 
-def _html_table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], align: str = "") -> str:
-    return format_table(Table(columns, tuple(rows), align=align), "html")
-
-
 def _write_tables(section: Section, out: Path) -> list[Path]:
     table, result = exhibit_table(section.result), section.result
     # LaTeX numbers tables by itself.
     in_paper = replace(table, title=f"{result.heading} of the paper: {result.title}.")
-    texts = {"md": format_table(table, "markdown"), "tex": format_table(in_paper, "latex")}
-    files = []
-    for suffix, text in texts.items():
-        files.append(out / "tables" / f"{section.name}.{suffix}")
-        write_whole(files[-1], lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))  # type: ignore[misc]
+    texts = {".md": format_table(table, "markdown"), ".tex": format_table(in_paper, "latex")}
+    files = [out / "tables" / f"{section.name}{suffix}" for suffix in texts]
+    for file, text in zip(files, texts.values(), strict=True):
+        write_whole(file, partial(Path.write_text, data=text, encoding="utf-8"))
     return files
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -77,15 +77,13 @@ class ResultReader:
 
 def sections(planned: list[Plan], reader: ResultReader) -> list[Section]:
     """In the paper's order, the largest scale first; of several plans alike the best, see :func:`best_plans`."""
-    return list(_named(best_plans(planned), reader))
-
-
-def _named(found: dict[tuple[str, str, str], Plan], reader: ResultReader) -> Iterator[Section]:
-    order, scales = list(EXHIBITS), list(SCALES)
+    found, order, scales = best_plans(planned), list(EXHIBITS), list(SCALES)
     times = Counter(exhibit for exhibit, _, _ in found)
+    made = []
     for key in sorted(found, key=lambda key: (order.index(key[0]), -scales.index(key[1]), key[2])):
         name = key[0] if times[key[0]] == 1 else "-".join(each for each in key if each)
         result = reader.result(key[0], found[key])
         assert result is not None
         # Names of data sets may hold anything, names of files and of places on a page must not.
-        yield Section(re.sub(r"[^\w.-]+", "-", name), found[key], result)
+        made.append(Section(re.sub(r"[^\w.-]+", "-", name), found[key], result))
+    return made

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from defective.paper.claims import Kind as ClaimKind
 from defective.paper.claims import Verdict
+from defective.paper.setup import SCALES
 
 
 def _finite(bound: float) -> float | None:
@@ -241,6 +242,10 @@ class ExhibitResult(_Document):
     def find(self, row: str, column: str) -> CellResult | None:
         """The same; None if there is no such cell."""
         return self._by_place.get((row, column))
+
+    def column_label(self, column: str) -> str:
+        """What stands above a column."""
+        return SCALES[self.scale].column_label(column) if self.scale in SCALES else column
 
     def label(self, row: str) -> str:
         """The label of a row."""

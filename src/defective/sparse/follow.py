@@ -1,10 +1,10 @@
-"""Follow a model with torch.fx, and see that what was followed is the model."""
+"""Trace a model with torch.fx and check the result against the model."""
 
 import torch
 from torch import Tensor, nn
 
 from defective.errors import InputError
-from defective.inference import as_images, check_images, evaluating, reported
+from defective.inference import IMAGE_TYPES, as_images, check_images, evaluating, reported
 from defective.sparse.graph import Traced
 
 PRECISIONS = ("fp32", "bf16")
@@ -61,8 +61,13 @@ def _logits(model: nn.Module, images: Tensor) -> Tensor:
     shape = f"(N, {', '.join(map(str, images.shape[1:]))})"
     with evaluating(model), torch.no_grad(), reported(f"the model cannot take images of shape {shape} as example_inputs are"):
         z = model(images)
+    # Feature maps are fine, too: a part of a model can be sparsified.
     if not isinstance(z, Tensor):
-        raise InputError(f"the model returned {type(z).__name__}, not logits (N, K)")
+        raise InputError(f"the model returned {type(z).__name__} for {len(images)} images, not logits (N, K)")
+    if z.dtype not in IMAGE_TYPES[1:] or z.layout != torch.strided:
+        raise InputError(
+            f"the model's logits are {z.dtype} and {z.layout}: only dense floating-point ones of 16 bits or more can be sparsified"
+        )
     if not z.isfinite().all():
         raise InputError("the model returned nan or inf for example_inputs, or for an image of random pixels of that shape")
     return z

@@ -1,4 +1,4 @@
-"""Which neurons of a traced model can be other than 0, which of them anything depends on, and which layers gain by knowing."""
+"""Which neurons of a traced model can be nonzero and are needed, and which layers are faster through live neurons only."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -41,7 +41,7 @@ def live_neurons(traced: Traced) -> dict[fx.Node, Tensor]:
 def choose_layers(
     traced: Traced, live: dict[fx.Node, Tensor], precision: str, device: torch.device
 ) -> tuple[set[fx.Node], list[LayerChoice]]:
-    """The nodes to be computed through live neurons alone, so that the whole takes least time, and what that means layer by layer.
+    """The nodes that are computed through live neurons only, so that the whole takes least time, and the choice for each layer.
 
     Every convolution that is cheaper so begins as live; then those that cost more in conversions than they save turn dense again,
     one after the other. Only a CPU gains: on an accelerator dense products are hundreds of times as fast as sparse ones.
@@ -84,7 +84,7 @@ def live_nodes(traced: Traced, norms: set[fx.Node], convs: set[fx.Node]) -> set[
 
 
 def _shift_nothing_dead(traced: Traced, live: dict[fx.Node, Tensor]) -> set[fx.Node]:
-    """The norms whose input has all neurons they are asked for alive: elsewhere they would have to shift dead ones."""
+    """The norms all of whose needed inputs are alive: others would have to shift dead neurons."""
     norms = [node for node in traced.nodes if traced.kinds[node] == "norm"]
     return {norm for norm in norms if bool((live[norm] <= live[norm.all_input_nodes[0]]).all())}
 

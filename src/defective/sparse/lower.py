@@ -1,4 +1,4 @@
-"""Write a traced model anew: live layers as sparse products, dense layers with their batch norm folded in."""
+"""Rewrite a traced model: live layers as sparse products, dense layers with their batch norm folded in."""
 
 import copy
 import operator

@@ -1,4 +1,4 @@
-"""The products of a convolution that a model with dead neurons ever needs, as a sparse matrix."""
+"""A convolution between live neurons as a sparse matrix."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Copy a model and write layers of other libraries in torch's own, so that the graph shows what they compute."""
+"""Copy a model and replace layers of other libraries by those of torch, so that the graph shows what they compute."""
 
 import copy
 from collections.abc import Iterator

@@ -8,10 +8,11 @@ equal keys on every machine. Net names follow one grammar::
     ARCH/SUFFIX[-SUFFIX]                  resnet18/en (five plain nets, logits averaged), resnet18/therm16
 
 ``P`` is the probability that a neuron is kept. A REGION is ``bottom``, ``top`` or blocks by number as ``blocks12``. Beside
-regions the dropout baselines may stand, which act
-in training and on the top blocks: ``0.9-dropout``, ``0.9-spatial``, ``0.9-dropblock``. Suffixes: ``-dc`` (whole channels), ``-sm``
-(one mask for all channels), ``-x2`` (twice the channels at defective layers), ``-therm16`` (thermometer-encoded input of 16 levels),
-``-en`` (ensemble of five). A final ``@text`` picks the placement of the paper's text (Eq. 5, Appendix C).
+regions the dropout baselines may stand, which act in training and on the top blocks (under ``@text`` on block 3):
+``0.9-dropout``, ``0.9-spatial``, ``0.9-dropblock``. Suffixes: ``-dc`` (whole channels), ``-sm`` (one mask for all channels),
+``-bernoulli`` (each neuron drawn on its own, as the text has it, where the released code keeps an exact share), ``-x2`` (twice
+the channels at defective layers), ``-therm16`` (thermometer-encoded input of 16 levels), ``-en`` (ensemble of five). A final
+``@text`` picks the placement of the paper's text (Eq. 5, Appendix C).
 """
 
 from defective.specs.architecture import Architecture

@@ -12,6 +12,7 @@ from defective.text import visible
 
 Number = int | float
 
+_HOPSKIPJUMP = {"steps": 40, "initial_queries": 100, "max_queries": 10_000, "radius": 0.01}
 _MIFGSM = {"eps": 16 / 255, "step_size": 1 / 255, "steps": 20, "decay": 1.0}
 
 # Defaults are the paper's settings (Section 4.1, Table 4) where it has the attack; lengths in [0, 1] units.
@@ -27,6 +28,8 @@ ATTACK_DEFAULTS: dict[str, dict[str, Number]] = {
     "lspga": {"eps": 8 / 255, "logit_step": 1.0, "steps": 7, "anneal": 1.2},
     "cw": {"confidence": 0.0, "steps": 1000, "search_steps": 9, "lr": 0.01, "initial_const": 1e-3},
     "boundary": {"steps": 5000},
+    "hopskipjump": _HOPSKIPJUMP,
+    "hopskipjump-linf": _HOPSKIPJUMP,
     "noise": {"sigma": 16 / 255},
     "autoattack": {"eps": 8 / 255},
 }
@@ -37,9 +40,9 @@ ATTACK_OPTIONS: dict[str, dict[str, Number]] = {
 }
 
 _LENGTHS = ("eps", "step_size", "sigma")
-_COUNTS = ("steps", "search_steps", "kernel_size", "scales", "neighbors")
+_COUNTS = ("steps", "search_steps", "kernel_size", "scales", "neighbors", "initial_queries", "max_queries")
 _SHARES = ("resize_rate", "diversity_prob")
-_POSITIVE = ("lr", "initial_const", "logit_step", "anneal")
+_POSITIVE = ("lr", "initial_const", "logit_step", "anneal", "radius")
 # More steps, or a larger number, than any attack could take; beyond it a number no longer fits a tensor.
 _LARGEST = 10**9
 

@@ -1,6 +1,6 @@
 """Jobs: the pieces of work that exhibits are measured by. Equal jobs of different exhibits have equal keys and are done once."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -54,8 +54,11 @@ class TrainJob(_Job):
 class GenerateJob(_Job):
     """Attack the first ``samples`` test images, in a seeded order, that the sources and the nets of ``among`` classify right.
 
-    Several sources are fused: their logits are averaged. Value: ``fooled``, the share of the images that fooled the source.
+    ``images="all"`` takes them however they are classified, which is the whole test set where that is no larger. Several
+    sources are fused: their logits are averaged. Value: ``fooled``, the share of the images that fooled the source.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"images"})
 
     kind: Literal["generate"] = "generate"
     sources: Annotated[tuple[TrainJob, ...], Field(min_length=1)]
@@ -63,6 +66,7 @@ class GenerateJob(_Job):
     samples: Count
     among: tuple[TrainJob, ...] = ()
     seed: Seed = 0
+    images: Literal["correct", "all"] = "correct"
 
 
 class ScoreJob(_Job):
@@ -74,13 +78,19 @@ class ScoreJob(_Job):
 
 
 class DecisionJob(_Job):
-    """Attack a net by its decisions alone. Value: ``score``, S(M) of Eq. 10."""
+    """Attack a net by its decisions alone, on images that it and the nets of ``among`` classify right.
+
+    Value: ``score``, S(M) of Eq. 10.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"among"})
 
     kind: Literal["decision"] = "decision"
     target: TrainJob
     attack: AttackSpec
     samples: Count
     seed: Seed = 0
+    among: tuple[TrainJob, ...] = ()
 
 
 class NoiseJob(_Job):
@@ -148,7 +158,7 @@ def dependencies(job: Job) -> tuple[Job, ...]:
         case ScoreJob():
             return (job.target, job.adversarial)
         case DecisionJob():
-            return (job.target,)
+            return (job.target, *job.among)
         case NoiseJob() | ShuffleJob():
             return job.targets
 

@@ -83,6 +83,8 @@ class NetSpec(Spec):
             raise ValueError(f"region {regions[-1]!r} is named twice")
         if not self.defects and (self.widen or self.pattern != "neuron"):
             raise ValueError("-dc, -sm and -x2 act on defective layers, and the name has none: add for example 0.5-bottom")
+        if self.sampling == "bernoulli" and (not self.defects or self.narrows):
+            raise ValueError("-bernoulli says how masks are drawn, and this model has none: add for example 0.5-bottom")
         if self.widen and self.pattern == "channel":
             raise ValueError("-dc and -x2 cannot be combined")
         kinds = [drop.kind for drop in self.drops]
@@ -121,6 +123,11 @@ class NetSpec(Spec):
         """Whether defective channels are left out of the model, as in the released code, instead of masked."""
         return self.pattern == "channel" and self.placement == "authors"
 
+    @property
+    def drop_blocks(self) -> str | int:
+        """Where its dropout acts: in the released code in the top blocks, by the text (Section 4.1) in block 3."""
+        return "top" if self.placement == "authors" else 3
+
     def member(self) -> "NetSpec":
         """The spec of one net of the ensemble."""
         return self.model_copy(update={"members": 1})
@@ -130,6 +137,7 @@ class NetSpec(Spec):
         regions += [f"{_decimal(drop.keep_prob)}-{drop.kind}" for drop in self.drops]
         parts = ["+".join(regions)]
         parts += {"neuron": [], "channel": ["dc"], "shared": ["sm"]}[self.pattern]
+        parts += ["bernoulli"] * (self.sampling == "bernoulli")
         parts += ["x2"] * self.widen + [f"therm{self.thermometer}"] * (self.thermometer > 0) + ["en"] * (self.members > 1)
         variant = "-".join(part for part in parts if part)
         return self.arch + ("/" + variant if variant else "") + ("@text" if self.placement == "text" else "")
@@ -138,6 +146,7 @@ class NetSpec(Spec):
 _SUFFIXES: dict[str, dict[str, object]] = {
     "dc": {"pattern": "channel"},
     "sm": {"pattern": "shared"},
+    "bernoulli": {"sampling": "bernoulli"},
     "x2": {"widen": True},
     "en": {"members": ENSEMBLE_SIZE},
 }
@@ -162,7 +171,7 @@ def _parse_variant(name: str, variant: str) -> dict[str, object]:
     for suffix in suffixes.removeprefix("-").split("-") if suffixes else ():
         setting = _suffix(suffix)
         if setting is None:
-            raise InputError(f"net {name!r}: no suffix {'-' + suffix!r}; there are -dc, -sm, -x2, -therm16 and -en")
+            raise InputError(f"net {name!r}: no suffix {'-' + suffix!r}; there are -dc, -sm, -bernoulli, -x2, -therm16 and -en")
         if values.keys() & setting.keys():
             raise InputError(f"net {name!r}: suffix -{suffix} repeats or contradicts another suffix")
         values.update(setting)

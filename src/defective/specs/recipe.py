@@ -1,6 +1,6 @@
 """How a net is trained."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,14 @@ class Recipe(Spec):
     computes defective layers through their live neurons only, where batch norm then takes its statistics
     (:func:`defective.sparse.train_live`); ``"all"`` is what paper and released code do. ``stop_after`` ends the run after so many
     epochs of its schedule, which leaves the checkpoint that the whole run has there; 0 goes to the end.
+
+    ``nesterov`` takes Nesterov's momentum. ``averaging`` above 0 scores and leaves the moving average of weights and running
+    statistics over the steps with that decay (:class:`defective.training.average.WeightAverage`). ``crop_padding`` is the black margin
+    of ``crop-flip``. ``flip="alternating"`` mirrors each image in every other epoch, at random in the first; ``"random"`` at random in
+    each.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"nesterov", "averaging", "crop_padding", "flip"})
 
     name: str
     width_mult: Annotated[float, Field(gt=0, le=8)] = 1.0
@@ -35,11 +42,25 @@ class Recipe(Spec):
     norm_scale_init: Literal["one", "uniform"] = "one"
     neurons: Literal["all", "live"] = "all"
     stop_after: Annotated[int, Field(ge=0)] = 0
+    nesterov: bool = False
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    crop_padding: Literal[2, 4] = 4
+    flip: Literal["random", "alternating"] = "random"
 
     @model_validator(mode="after")
     def _milestones_inside(self) -> Self:
         if any(not epoch > 0 for epoch in self.milestones) or list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"milestones {self.milestones} must rise and be at least 1")
+        return self
+
+    @model_validator(mode="after")
+    def _choices_act(self) -> Self:
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum above 0")
+        if self.crop_padding != 4 and self.augment != "crop-flip":
+            raise ValueError(f"crop_padding {self.crop_padding} acts with augment crop-flip alone, not with {self.augment}")
+        if self.flip != "random" and self.augment == "none":
+            raise ValueError(f"flip {self.flip} needs an augment that mirrors images, not none")
         return self
 
     @model_validator(mode="after")

@@ -2,17 +2,24 @@
 
 import hashlib
 import json
-from typing import Self, TypeVar
+from functools import cached_property
+from typing import ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from defective.errors import InputError
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 Document = TypeVar("Document", bound=BaseModel)
 
 
 class Spec(BaseModel):
-    """A frozen value with a canonical JSON form and a content hash."""
+    """A frozen value with a canonical JSON form and a content hash.
+
+    ``later`` names fields that came after the first results were stored: at their default they are no part of the hash.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -21,11 +28,28 @@ class Spec(BaseModel):
         """Version of what the spec describes, raised when equal values mean something else than before."""
         return 1
 
-    @property
+    @cached_property
     def key(self) -> str:
-        """First 16 hex digits of the SHA-256 of the canonical JSON of all values and versions, those inside included."""
-        canonical = json.dumps(_plain(self), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        """First 16 hex digits of the SHA-256 of the canonical JSON of the values and versions, those inside included."""
+        return hashlib.sha256(self.canonical.encode()).hexdigest()[:16]
+
+    @cached_property
+    def canonical(self) -> str:
+        """JSON of the values and versions, the names sorted; specs of thousands of jobs share their parts, so each is written once."""
+        fields = type(self).model_fields.items()
+        names = [name for name, field in fields if name not in self.later or getattr(self, name) != field.default]
+        texts = {name: _canonical(getattr(self, name)) for name in names} | {"version": str(self.version)}
+        return "{" + ",".join(f'"{name}":{text}' for name, text in sorted(texts.items())) + "}"
+
+    def __hash__(self) -> int:
+        return hash(self.canonical)
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        # The copy is made to be changed.
+        for remembered in ("canonical", "key"):
+            copied.__dict__.pop(remembered, None)
+        return copied
 
     @classmethod
     def make(cls, /, **values: object) -> Self:
@@ -58,7 +82,9 @@ def _short(value: object) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def _plain(value: object) -> object:
+def _canonical(value: object) -> str:
     if isinstance(value, Spec):
-        return {"version": value.version, **{name: _plain(getattr(value, name)) for name in type(value).model_fields}}
-    return [_plain(each) for each in value] if isinstance(value, tuple) else value
+        return value.canonical
+    if isinstance(value, tuple):
+        return f"[{','.join(map(_canonical, value))}]"
+    return _encode(value)

@@ -9,19 +9,21 @@ from defective.errors import InputError
 from defective.tables.html import html
 from defective.tables.latex import latex
 from defective.tables.markdown import markdown, markdown_text
-from defective.tables.numbers import DASH, NO_IMAGES, count, difference, duration, interval, number, percent
-from defective.tables.table import Code, Table
+from defective.tables.numbers import DASH, NO_IMAGES, count, difference, duration, exact, interval, number, percent
+from defective.tables.table import Cell, Code, Table
 from defective.tables.terminal import terminal
 
 __all__ = [
     "DASH",
     "NO_IMAGES",
+    "Cell",
     "Code",
     "Output",
     "Table",
     "count",
     "difference",
     "duration",
+    "exact",
     "format_table",
     "interval",
     "markdown_text",

@@ -29,6 +29,16 @@ def number(value: float, unit: str = "%", *, digits: int = 1, signed: bool = Fal
     return re.sub(r"^-", _MINUS, text)
 
 
+def exact(value: float) -> str:
+    """A number in full precision, as programs read it.
+
+    Example:
+        >>> exact(46.2), exact(float("inf"))
+        ('46.2', 'Infinity')
+    """
+    return repr(float(value)) if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
+
+
 def interval(low: float, high: float, unit: str = "%", *, signed: bool = False) -> str:
     """The two bounds of an interval; ``signed`` for those of a difference.
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Self
 
 from defective.errors import InputError
 
@@ -11,13 +12,32 @@ class Code(str):
     """Text of a cell that a reader types, such as a command: set in a monospaced font where the output has one."""
 
 
+class Cell(str):
+    """Text of a cell with what HTML shows of it: small print on lines of its own, a class, attributes such as ``data_value``.
+
+    Example:
+        >>> print(Cell("51.3", "50.1–52.4", "2 of 3 seeds"))
+        51.3 (50.1–52.4; 2 of 3 seeds)
+    """
+
+    def __new__(cls, text: str, *small: str, css: str = "", **attributes: str) -> Self:
+        cell = super().__new__(cls, f"{text} ({'; '.join(small)})" if small else text)
+        cell.text, cell.small, cell.css, cell.attributes = text, small, css, attributes
+        return cell
+
+    text: str
+    small: tuple[str, ...]
+    css: str
+    attributes: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of text.
 
     Attributes:
         columns: Heads of the columns; the first column names the rows.
-        rows: Cells, as many in each row as there are columns. :class:`Code` is monospaced.
+        rows: Cells, as many in each row as there are columns. :class:`Code` is monospaced, :class:`Cell` has more in HTML.
         title: Set in bold before the caption.
         caption: What a reader must know before the numbers.
         groups: Heads over several columns, and over how many: together over all columns but the first.

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -58,7 +59,7 @@ def run_epoch(step: Step, data: Data, run: Run, epoch: int, advance: Advance) ->
     num_correct, seen, lr, started = torch.zeros((), device=run.device), 0, 0.0, time.perf_counter()
     with _seeded(run, epoch):
         adversary = _adversary(run, epoch, rank)
-        windows = _windows(run, epoch, [len(part) for part in order.split(batch_size)])
+        windows = _windows(run, epoch, order, batch_size, len(data))
         step.model.train()
         for number, (x, y) in enumerate(data.batches(order, batch_size, crop_seed=_crop_seed(run, epoch))):
             lr = learning_rate(run.recipe, epoch, number, steps)
@@ -66,6 +67,8 @@ def run_epoch(step: Step, data: Data, run: Run, epoch: int, advance: Advance) ->
             x = _augment(x.to(run.device), None if windows is None else windows[seen : seen + len(y)])
             # Nothing of what came of a step is read from the device here.
             loss, correct = step(x, y.to(run.device), adversary)
+            if step.average is not None:
+                step.average.update(epoch * steps + number + 1)
             losses.append(loss)
             num_correct += correct
             seen += len(y)
@@ -101,13 +104,17 @@ def _crop_seed(run: Run, epoch: int) -> int | None:
     return int(torch.randint(1 << 62, (), generator=named_generator(run.seed, f"crop/{epoch}"), device="cpu"))
 
 
-def _windows(run: Run, epoch: int, batches: list[int]) -> Windows | None:
+def _windows(run: Run, epoch: int, order: Tensor, batch_size: int, images: int) -> Windows | None:
     """What to cut out of each image of the epoch, drawn at once: a step on a GPU then waits for nothing."""
     if run.recipe.augment == "none":
         return None
-    padding = 4 if run.recipe.augment == "crop-flip" else 0
+    padding = run.recipe.crop_padding if run.recipe.augment == "crop-flip" else 0
     draws = named_generator(run.seed, f"augment/{epoch}/{rank_and_world_size()[0]}")
-    return draw_windows(batches, padding=padding, generator=draws).to(run.device)
+    windows = draw_windows([len(part) for part in order.split(batch_size)], padding=padding, generator=draws)
+    if run.recipe.flip == "alternating":
+        first = torch.rand(images, generator=named_generator(run.seed, "flip"), device="cpu") < 0.5
+        windows = replace(windows, mirrored=first[order] ^ (epoch % 2 == 1))
+    return windows.to(run.device)
 
 
 def _augment(x: Tensor, windows: Windows | None) -> Tensor:

@@ -1,12 +1,13 @@
 """The training loop: plain SGD, epoch after epoch, everything on the device."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import torch
 import torch.distributed
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from defective.data import Data, ImageStream
@@ -18,6 +19,7 @@ from defective.models.resnet import WideResNet
 from defective.progress import deadline, progress_bar, time_is_up
 from defective.sparse import train_live
 from defective.specs import Recipe
+from defective.training.average import WeightAverage
 from defective.training.epoch import Row, Run, run_epoch
 from defective.training.state import TrainingState
 from defective.training.step import make_step
@@ -82,10 +84,12 @@ def fit(
     if recipe.norm_scale_init == "uniform" and not isinstance(model, WideResNet):
         _draw_norm_scales(model, named_generator(seed, "norm-scale"))
     optimizer = make_sgd(model, recipe, place)
-    state = TrainingState(model, optimizer, state_file, state_key, every=PAUSE.get(place.type, 0.0))
+    average = WeightAverage(model, recipe.averaging) if recipe.averaging else None
+    state = TrainingState(model, optimizer, state_file, state_key, average=average, every=PAUSE.get(place.type, 0.0))
     state.resume()
     wrapped = _distribute(model) if recipe.neurons == "all" else _through_live(model, data, run.precision)
     step = make_step(wrapped, optimizer, recipe, place, run.precision)
+    step.average = average
     description = str(getattr(model, "spec", None) or type(model).__name__)
     with (
         progress_bar(f"train {description}", recipe.trained_epochs * len(data), unit="images") as advance,
@@ -97,11 +101,12 @@ def fit(
                 state.write()
                 raise OutOfTime
             row = run_epoch(step, data, run, epoch, advance)
-            _broadcast_buffers(model)
-            if test is not None:
-                row["test_accuracy"] = _scored(model, test, row, run)
-            if recipe.selection == "best-on-test":
-                state.keep_best(row["test_accuracy"])
+            _broadcast_buffers([model.named_buffers(), average.mean.items() if average else ()])
+            with state.averaged():
+                if test is not None:
+                    row["test_accuracy"] = _scored(model, test, row, run)
+                if recipe.selection == "best-on-test":
+                    state.keep_best(row["test_accuracy"])
             last = epoch == recipe.trained_epochs - 1
             if not last:
                 with state.outcome():
@@ -174,7 +179,8 @@ def make_sgd(model: nn.Module, recipe: Recipe, device: torch.device) -> torch.op
     """SGD as the recipe has it; on a GPU in one kernel, with a learning rate that lies there, so that a recorded step can read it."""
     on_gpu = device.type == "cuda"
     lr = torch.tensor(recipe.lr, dtype=torch.float32, device=device) if on_gpu else recipe.lr
-    return torch.optim.SGD(model.parameters(), lr, recipe.momentum, weight_decay=recipe.weight_decay, fused=on_gpu)
+    decay, nesterov = recipe.weight_decay, recipe.nesterov
+    return torch.optim.SGD(model.parameters(), lr, recipe.momentum, weight_decay=decay, nesterov=nesterov, fused=on_gpu)
 
 
 def _distribute(model: nn.Module) -> nn.Module:
@@ -182,9 +188,9 @@ def _distribute(model: nn.Module) -> nn.Module:
     return model if rank_and_world_size()[1] == 1 else DistributedDataParallel(model, broadcast_buffers=False)
 
 
-def _broadcast_buffers(model: nn.Module) -> None:
-    """Give every process the first one's running statistics, so that all score the same net."""
+def _broadcast_buffers(named: Iterable[Iterable[tuple[str, Tensor]]]) -> None:
+    """Give every process the first one's running statistics, and averages of them, so that all score the same net."""
     if rank_and_world_size()[1] > 1:
-        for name, buffer in model.named_buffers():
+        for name, buffer in chain.from_iterable(named):
             if not name.endswith("defect_mask"):
                 torch.distributed.broadcast(buffer, 0)

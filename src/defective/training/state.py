@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -17,6 +17,7 @@ from defective.files import read_tensors, write_tensors
 from defective.inference import reported
 from defective.machine import rank_and_world_size
 from defective.specs.spec import validated
+from defective.training.average import WeightAverage
 
 
 class _Document(BaseModel):
@@ -25,19 +26,28 @@ class _Document(BaseModel):
 
 
 class TrainingState:
-    """Weights, optimizer, history and, if asked for, the best weights so far; written whole after an epoch.
+    """Weights, optimizer, history and, if asked for, averaged weights and the best so far; written whole after an epoch.
 
     Args:
         model, optimizer: What is trained.
         file: Where to store the state; None holds it in memory only.
         key: Identity of the run.
+        average: Averaged weights, which the run leaves in place of the last ones.
         every: Least seconds between two states written.
     """
 
     def __init__(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, file: Path | None, key: str, *, every: float = 0.0
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        file: Path | None,
+        key: str,
+        *,
+        average: WeightAverage | None = None,
+        every: float = 0.0,
     ) -> None:
         self.model, self.optimizer, self.file, self.key = model, optimizer, file, key
+        self.average = {} if average is None else average.mean
         self.every, self._written, self._stored_epochs = every, monotonic(), 0
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}
@@ -68,7 +78,7 @@ class TrainingState:
         self.history, self._stored_epochs = about["history"], len(about["history"])
 
     def _take(self, tensors: dict[str, Tensor]) -> None:
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "best": {}}
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "average": {}, "best": {}}
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
@@ -81,13 +91,13 @@ class TrainingState:
             laid_out = torch.empty_like(parameters[int(number)]).copy_(tensor)
             optimizer["state"].setdefault(int(number), {})[kind] = laid_out
         self.optimizer.load_state_dict(optimizer)
-        if parts["best"]:
-            self._check_best(parts["best"])
-        self.best = parts["best"]
-
-    def _check_best(self, best: dict[str, Tensor]) -> None:
-        if {name: tensor.shape for name, tensor in best.items()} != {n: t.shape for n, t in self.model.state_dict().items()}:
+        if parts["best"] and _shapes(parts["best"]) != _shapes(self.model.state_dict()):
             raise InputError("the best weights are those of another model")
+        if _shapes(parts["average"]) != _shapes(self.average):
+            raise InputError("the averaged weights are those of another model")
+        self.best = parts["best"]
+        for name, tensor in parts["average"].items():
+            self.average[name].copy_(tensor)
 
     def keep_best(self, test_accuracy: float) -> None:
         """Keep the present weights if no epoch before was as accurate."""
@@ -97,15 +107,27 @@ class TrainingState:
     @contextmanager
     def outcome(self) -> Iterator[None]:
         """Let the model be, inside the block, what a run that ends now leaves."""
-        if not self.best:
+        with self._holding(self.best or self.average):
             yield
-            return
-        present = _copy(self.model)
-        self.model.load_state_dict(self.best)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Let the model have, inside the block, the averaged weights, if there are any."""
+        with self._holding(self.average):
+            yield
+
+    @contextmanager
+    def _holding(self, tensors: dict[str, Tensor]) -> Iterator[None]:
+        present = _copy(self.model) if tensors else {}
+        self._put(tensors)
         try:
             yield
         finally:
-            self.model.load_state_dict(present)
+            self._put(present)
+
+    def _put(self, tensors: dict[str, Tensor]) -> None:
+        if tensors:
+            self.model.load_state_dict(self.model.state_dict() | tensors)
 
     def end_epoch(self, row: dict[str, Any], *, write: bool = True) -> None:
         """Record an epoch and write the state, if ``write`` says so or the last writing is long enough ago."""
@@ -122,6 +144,7 @@ class TrainingState:
             for number, state in self.optimizer.state_dict()["state"].items():
                 # None without momentum.
                 tensors |= {f"optimizer.{number}.{kind}": tensor for kind, tensor in state.items() if tensor is not None}
+            tensors |= {f"average.{name}": tensor for name, tensor in self.average.items()}
             tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
             write_tensors(self.file, tensors, {"key": self.key, "history": self.history})
         self._written, self._stored_epochs = monotonic(), len(self.history)
@@ -134,9 +157,12 @@ class TrainingState:
         return f"this training is stored up to epoch {self._stored_epochs} in {self.file}"
 
     def finish(self) -> None:
-        """Put the best weights in, if they were kept."""
-        if self.best:
-            self.model.load_state_dict(self.best)
+        """Put the best or the averaged weights in, if they were kept."""
+        self._put(self.best or self.average)
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

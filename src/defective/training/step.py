@@ -12,6 +12,7 @@ from defective.errors import InputError
 from defective.machine import autocast, rank_and_world_size, unwrap_model
 from defective.sites import architecture_of
 from defective.specs import Recipe
+from defective.training.average import WeightAverage
 
 # Steps that run as they are before one is recorded: they make the momentum, and let cuDNN and cuBLAS choose and allocate.
 WARM_UP = 3
@@ -27,7 +28,12 @@ class Step:
         precision: ``"fp32"`` or ``"bf16"`` (autocast).
         label_smoothing: Mass that the loss spreads over the wrong classes.
         device: Where the batches lie.
+
+    Attributes:
+        average: Average over the steps, which who calls it updates; None for none.
     """
+
+    average: WeightAverage | None = None
 
     def __init__(
         self,

@@ -1,0 +1,66 @@
+"""What attacks share that query a model for nothing but its decisions: counted queries, and noise to start from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from defective.attacks.budget import check_classes, check_inputs, image_generators
+from defective.inference import forward
+
+START_DRAWS = 1000
+
+Query = Callable[[Tensor, Tensor], Tensor]  # (rows, an image for each) -> bool for each: is it misclassified?
+
+
+@dataclass(frozen=True)
+class DecisionBasedResult:
+    """For each image: its adversarial image (misclassified if ``started``, else unchanged), queries, and whether there was a start."""
+
+    x_adv: Tensor
+    queries: Tensor
+    started: Tensor
+
+
+class Search:
+    """Images under attack: the nearest adversarial image to each so far, its queries and its random numbers.
+
+    Each image has a generator of its own, seeded by ``generator`` in turn, so that splitting images into batches changes nothing.
+    """
+
+    def __init__(self, models: list[nn.Module], x: Tensor, y: Tensor, generator: torch.Generator | None, batch_size: int) -> None:
+        check_inputs(x, y)
+        for model in models:
+            check_classes(model, x, y)
+        self.x, self.y, self.batch_size = x.detach().clamp(0, 1), y.to(x.device), batch_size
+        self.best, self.queries = self.x.clone(), torch.zeros(len(x), dtype=torch.long, device=x.device)
+        self.generators = image_generators(x, generator)
+
+    def querying(self, model: nn.Module) -> Query:
+        """Whether images are misclassified by a model; each query is counted. A row may be named many times."""
+
+        def query(rows: Tensor, images: Tensor) -> Tensor:
+            if not len(rows):
+                return rows.bool()
+            self.queries.index_add_(0, rows, torch.ones_like(rows))
+            z = torch.cat([forward(model, part) for part in images.split(self.batch_size)])
+            return (z.argmax(1) != self.y[rows]) & ~z.isnan().any(1)
+
+        return query
+
+    def misclassified(self, query: Query) -> Tensor:
+        """Which images are misclassified as they are."""
+        return query(torch.arange(len(self.x), device=self.x.device), self.x)
+
+    def start(self, query: Query, rows: Tensor) -> Tensor:
+        """Put misclassified uniform noise in the place of images; return the rows where some was found."""
+        searching = rows
+        for _ in range(START_DRAWS):
+            if not len(searching):
+                break
+            noise = [torch.rand(self.x.shape[1:], generator=self.generators[row], device="cpu") for row in searching.tolist()]
+            self.best[searching] = torch.stack(noise).to(self.x)
+            searching = searching[~query(searching, self.best[searching])]
+        self.best[searching] = self.x[searching]
+        return rows[~torch.isin(rows, searching)]

@@ -1,0 +1,128 @@
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError
+from defective.attacks.hopskipjump import hopskipjump, hopskipjump_details
+from problems import linear_net, trained_on_patterns
+
+NORMS = {"l2": (2, 2), "linf": (float("inf"), 1)}  # the distance, and its dual, in which a gradient is long
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def distances(x, x_adv, norm):
+    return (x_adv - x).flatten(1).norm(NORMS[norm][0], dim=1)
+
+
+@pytest.fixture
+def plane():
+    """A two-class linear model, images well inside the box, their labels."""
+    net = linear_net(classes=2)
+    x = 0.4 + 0.2 * torch.rand(6, 2, 4, 4, generator=seeded(), dtype=torch.float64)
+    return net, x, net(x).argmax(1)
+
+
+@pytest.mark.parametrize(("norm", "factor"), [("l2", 1.01), ("linf", 1.08)])
+def test_linear_models_are_attacked_nearly_to_the_optimum(norm, factor, plane):
+    net, x, y = plane
+    x_adv = hopskipjump(net, x, y, steps=20, norm=norm, generator=seeded())
+    best = net(x).diff(dim=1).abs().squeeze(1) / (net[1].weight[0] - net[1].weight[1]).norm(NORMS[norm][1])
+    assert (net(x_adv).argmax(1) != y).all() and x_adv.min() >= 0 and x_adv.max() <= 1
+    assert (distances(x, x_adv, norm) >= best * (1 - 1e-9)).all()
+    assert (distances(x, x_adv, norm) <= factor * best).all()
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_an_image_does_not_feel_its_batch(norm, plane):
+    net, *images = plane
+    together = hopskipjump_details(net, *images, steps=4, norm=norm, generator=seeded())
+    for size, batch_size in ((1, 500), (3, 7), (6, 150)):
+        generator = seeded()
+        parts = [
+            hopskipjump_details(net, a, b, steps=4, norm=norm, generator=generator, batch_size=batch_size)
+            for a, b in zip(*(each.split(size) for each in images), strict=True)
+        ]
+        assert torch.equal(together.x_adv, torch.cat([part.x_adv for part in parts]))
+        assert torch.equal(together.queries, torch.cat([part.queries for part in parts]))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_every_query_is_counted(norm, plane):
+    net, x, y = plane
+    asked = []
+    net.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
+    results = [
+        hopskipjump_details(net, x, y, steps=steps, norm=norm, generator=seeded(), max_queries=180, radius=1 / 32)
+        for steps in (3, 4)
+    ]
+    # The model is asked once more by each, how many classes it has.
+    assert sum(int(result.queries.sum()) for result in results) == sum(asked) - 2
+    # The fourth estimate would take 200; a boundary is found within 1/32^1.5 or 1/32^2 of the distance by 8 or 10 halvings.
+    jumps = results[1].queries - results[0].queries - 180 - {"l2": 8, "linf": 10}[norm]
+    assert (jumps >= 1).all() and (jumps <= 10).all()
+
+
+def test_images_that_are_misclassified_or_find_no_start_are_left_alone(plane):
+    net, x, _ = plane
+    with torch.no_grad():
+        net[1].bias[0] = 100.0
+    result = hopskipjump_details(net, x, torch.tensor([0, 0, 1, 1, 0, 1]), steps=2, generator=seeded())
+    assert torch.equal(result.x_adv, x)
+    assert result.started.tolist() == [False, False, True, True, False, True]
+    assert result.queries.tolist() == [1001, 1001, 1, 1, 1001, 1]
+
+
+def test_further_steps_never_end_farther_away(plane):
+    """Single steps may go astray; the nearest image is returned."""
+    lengths = [distances(plane[1], hopskipjump(*plane, steps=n, initial_queries=2, generator=seeded()), "l2") for n in (1, 4, 16)]
+    assert (lengths[0] >= lengths[1]).all() and (lengths[1] >= lengths[2]).all() and (lengths[0] > lengths[2]).any()
+
+
+class InFloat32(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return self.net(x.float())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", NORMS)
+def test_as_close_as_the_peers(norm):
+    net, x, y = trained_on_patterns()
+    right = net(x).argmax(1) == y
+    x, y = x[right][:20], y[right][:20]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        evasion, estimators = (pytest.importorskip(f"art.{name}") for name in ("attacks.evasion", "estimators.classification"))
+        # ART passes images in double precision.
+        classifier = estimators.PyTorchClassifier(InFloat32(net), nn.CrossEntropyLoss(), x.shape[1:], 4, clip_values=(0, 1))
+        attack = evasion.HopSkipJump(classifier, norm=NORMS[norm][0], max_iter=20, verbose=False)
+        theirs = torch.from_numpy(attack.generate(x.numpy(), y.numpy()))
+    ours = hopskipjump(net, x, y, steps=20, norm=norm, generator=seeded())
+    assert (net(ours).argmax(1) != y).all()
+    assert distances(x, ours, norm).median() <= 1.1 * distances(x, theirs, norm).median()
+    assert distances(x, ours, norm).median() >= 0.8 * distances(x, theirs, norm).median()
+
+
+BAD = {
+    "steps": ({"steps": 0}, "steps 0"),
+    "first queries": ({"initial_queries": 2.5}, "initial_queries 2.5"),
+    "most queries": ({"max_queries": 0}, "max_queries 0"),
+    "norm": ({"norm": "l1"}, "no norm 'l1'; there are l2, linf"),
+    "no radius": ({"radius": 0.0}, "radius 0"),
+    "no number": ({"radius": float("nan")}, "radius nan"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments(case, plane):
+    options, said = BAD[case]
+    with pytest.raises(InputError, match=said):
+        hopskipjump(*plane, **options)

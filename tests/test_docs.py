@@ -1,0 +1,115 @@
+"""The site builds without a warning, its snippets run, its commands exist."""
+
+import copy
+import os
+import re
+import shlex
+import subprocess
+import sys
+import sysconfig
+import zlib
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+from torch import nn
+
+import defective
+from defective import attacks
+from defective.cli import app
+from defective.tables import format_table
+
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    str(page.relative_to(ROOT)): page.read_text("utf-8") for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+BLOCK = re.compile(r"```(python|bash|text)\n(.*?)```", re.DOTALL)
+
+
+def models_and_images():
+    """What the snippet of ``docs/evaluate.md`` has at hand."""
+    plain, x = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10)), torch.rand(12, 3, 32, 32)
+    return {"plain": plain, "defective": copy.deepcopy(plain), "source": copy.deepcopy(plain), "x": x, "y": plain(x).argmax(1)}
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("sphinx")
+    pytest.importorskip("furo")
+    built = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-W", "--keep-going", ROOT / "docs", tmp_path],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert built.returncode == 0, built.stderr
+    documented = zlib.decompress((tmp_path / "objects.inv").read_bytes().split(b"zlib.\n", 1)[1]).decode()
+    names = {f"defective.{name}" for name in defective.__all__} | {f"defective.attacks.{name}" for name in attacks.__all__}
+    missing = names - {line.split()[0] for line in documented.splitlines()}
+    assert missing <= {"defective.__version__", "defective.attacks", "defective.attacks.Attack", "defective.evaluation"}
+    commands = (tmp_path / "commands.html").read_text("utf-8")
+    assert "defective store gc" in commands and "--width-mult" in commands
+    assert "<math" in (tmp_path / "method.html").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs_as_it_stands(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEFECTIVE_CACHE", str(tmp_path / "cache"))
+    scripts = sysconfig.get_path("scripts")
+    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(sys.path)}
+    names: dict = {"__name__": "tutorial"}
+    printed = ""
+    for language, code in BLOCK.findall(PAGES["docs/tutorial.md"]):
+        if language == "python":
+            exec(code, names)
+            printed = capsys.readouterr().out
+        elif language == "text":
+            assert printed == code
+        else:
+            done = subprocess.run(["bash", "-euc", code], capture_output=True, text=True, env=environment)
+            assert done.returncode == 0, done.stderr
+    labels = re.compile(r"^\|(.*?)\|", re.MULTILINE)
+    table = format_table(names["found"].as_table(), "markdown")
+    assert labels.findall(table) == labels.findall(PAGES["docs/tutorial.md"])
+    assert (tmp_path / "runs" / "table" / "evaluation.md").exists()
+
+
+SNIPPETS = [
+    pytest.param(name, code, id=f"{name}:{number}")
+    for name, text in PAGES.items()
+    for number, (language, code) in enumerate(BLOCK.findall(text))
+    if language == "python" and name != "docs/tutorial.md"
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "code"), SNIPPETS)
+def test_a_snippet_runs_and_prints_what_it_says(name, code, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    exec(code, models_and_images() if name == "docs/evaluate.md" else {})
+    printed = capsys.readouterr().out.splitlines()
+    for line in re.findall(r"print.*  # (.*)", code) if name in ("README.md", "docs/interop.md") else ():
+        assert any(line.startswith(each) for each in printed), line
+
+
+COMMANDS = [
+    pytest.param(line, id=f"{name}: {line[:40]}")
+    for name, text in PAGES.items()
+    for language, code in BLOCK.findall(text)
+    if language == "bash"
+    for line in code.replace("\\\n", "").splitlines()
+    if line.startswith("defective ")
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_of_the_docs_exists(line):
+    _, *words = shlex.split(line.replace("$D", "shapes").replace("$SMALL", "--data shapes"), comments=True)
+    command = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        name, *words = words
+        command = command.commands[name]
+    command.make_context(command.name, words)
