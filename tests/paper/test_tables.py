@@ -100,14 +100,14 @@ def test_every_number_is_measured(name, scale, replicate):
 @pytest.mark.parametrize("name", TABLES)
 def test_cells_name_values_that_their_jobs_have(name):
     has = {
-        TrainJob: {"test_accuracy"},
+        TrainJob: {"test_accuracy", "half_way"},
         ScoreJob: {"all"} if name == "table2" else {"target-correct"} if name == "table8" else {"paper"},
         DecisionJob: {"score"},
         ShuffleJob: {f"{number}/{grid}" for number in (0, 1) for grid in (2, 4, 8)},
     }
     for (_, column), cell in cells(name).items():
         assert cell.value in has[type(cell.job)]
-        assert isinstance(cell.job, TrainJob) == (column == "Test Accuracy")
+        assert isinstance(cell.job, TrainJob) == (column in ("Test Accuracy", "half-way"))
 
 
 PGD16 = "pgd:eps=16/255,step_size=1/255,steps=20"

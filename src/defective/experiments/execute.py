@@ -139,6 +139,10 @@ def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
     model = load(folder / "net").to(runner.torch_device)
     correct, _ = EvaluatedModel.of(title(job), model, runner.split(job.data, "test")).all_predictions()
     write_tensors(folder / "outcome.safetensors", {"correct": correct}, {})
+    # What the curve of training was after half of the epochs.
+    history, images = found["history"], found["values"]["test_accuracy"]["num_evaluated"]
+    half = round(history[(len(history) - 1) // 2]["test_accuracy"] * images)
+    found["values"]["half_way"] = {"num_correct": half, "num_evaluated": images}
     return found
 
 

@@ -5,7 +5,8 @@ The paper claims that defective bottom layers raise the defence rate of every ar
 
 from collections.abc import Mapping
 
-from defective.paper.exhibit import Cells, Exhibit
+from defective.paper.appendix_claims import HALF_WAY
+from defective.paper.exhibit import Cell, Cells, Exhibit
 from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, PGD8, PGD16, TRANSFER, accuracies, scores
 from defective.paper.published import printed
 from defective.paper.setup import Setup
@@ -35,7 +36,8 @@ def _exhibit(
         targets = {row.name: setup.target(row.name, data=data) for row in rows}
         plain = {arch: setup.source(arch, data=data) for arch in LABELS}
         adversarial = {column: setup.generate(*(plain[arch] for arch in archs), attack=attack) for column, archs in sources.items()}
-        return scores(targets, adversarial) | accuracies(targets)
+        half_way = {(row, HALF_WAY): Cell(target, "half_way") for row, target in targets.items() if number == 3}
+        return scores(targets, adversarial) | accuracies(targets) | half_way
 
     return Exhibit(
         name=f"table{number}",

@@ -54,7 +54,7 @@ class PerImageReader:
             return made["index"], made["predicted"] != made["y"], torch.ones_like(made["y"], dtype=torch.bool)
         found, _ = read_tensors(self._store.at(job) / "outcome.safetensors")
         match job:
-            case TrainJob():
+            case TrainJob() if value == "test_accuracy":
                 correct = found["correct"]
                 return torch.arange(len(correct)), correct, torch.ones_like(correct)
             case NoiseJob() | ShuffleJob():
