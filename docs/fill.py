@@ -1,8 +1,8 @@
 """Write the tables of README and docs anew from results/: ``make tables``.
 
-A table stands between ``<!-- results/DATA/SCALE/DEVICE/EXHIBIT.json -->`` and ``<!-- end -->``; the claims of all exhibits of a scale and a
-device between ``<!-- claims SCALE/DEVICE -->`` and ``<!-- end -->``, and how many of them hold between ``<!-- verdicts SCALE/DEVICE -->``
-and ``<!-- end -->``; what each exhibit is estimated to cost between
+A table stands between ``<!-- results/DATA/SCALE/DEVICE/EXHIBIT.json -->`` and ``<!-- end -->``; the claims of the paper at a scale
+between ``<!-- claims SCALE -->`` and ``<!-- end -->``, observations of ours between ``<!-- observations SCALE -->`` and ``<!-- end -->``,
+and how many claims hold between ``<!-- verdicts SCALE -->`` and ``<!-- end -->``; what each exhibit is estimated to cost between
 ``<!-- costs -->`` and ``<!-- end -->``; the clear ratios of the benchmark between ``<!-- bench -->`` and ``<!-- end -->``, some
 of them between ``<!-- bench ROW/LINE ROW/LINE -->`` and ``<!-- end -->``, and on what they were measured between
 ``<!-- bench machines -->`` and ``<!-- end -->``; which parts of the package import which between ``<!-- modules -->`` and ``<!-- end -->``.
@@ -13,26 +13,24 @@ import math
 import re
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks import page as benchmark
 from defective.experiments.cost import Nominal, outline
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
-from defective.paper import EXHIBITS, SCALES, Verdict
+from defective.paper import EXHIBITS, SCALES
+from defective.report.claims import contrast_in_words, exhibits_in_words, p_in_words, summary, verdict_in_words
 from defective.report.exhibit_table import exhibit_table
 from defective.report.largest_discrepancy import largest_discrepancy
-from defective.report.wording import warnings
-from defective.results.documents import ClaimResult, ExhibitResult, heading
+from defective.results.documents import ClaimResult, ClaimsResult, ExhibitResult, heading
 from defective.tables import DASH, Code, Table, format_table, markdown_text
 from docs.module_graph import module_table
 
 ROOT = Path(__file__).parents[1]
-Tested = tuple[ExhibitResult, ClaimResult]
 _BLOCK = re.compile(
-    r"(<!-- (modules|costs|bench[\w/ -]*|(?:claims|verdicts) \w+/\w+|results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL
+    r"(<!-- (modules|costs|bench[\w/ -]*|(?:claims|observations|verdicts) \w+|results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL
 )
 # Scale to the kind of machine that it is meant for.
 _MACHINES = {
@@ -53,10 +51,10 @@ def filled(text: str) -> str:
                 made = module_table()
             case "costs":
                 made = costs()
-            case "claims":
-                made = claims(tested(ROOT / "results", rest))
+            case "claims" | "observations":
+                made = claims([claim for claim in tested(ROOT / "results", rest) if claim.ours == (what == "observations")])
             case "verdicts":
-                made = verdicts(tested(ROOT / "results", rest))
+                made = verdicts([claim for claim in tested(ROOT / "results", rest) if not claim.ours])
             case "bench":
                 made = bench(rest, ROOT / "results" / "bench")
             case _:
@@ -75,42 +73,34 @@ def table(file: Path) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def tested(folder: Path, where: str) -> list[Tested]:
-    """Every claim that was tested at a scale on a device, as ``"tiny/cpu"``, after the result that it stands in."""
-    results = [_read(file) for file in sorted(folder.glob(f"*/{where}/*.json"))]
-    results.sort(key=lambda result: list(EXHIBITS).index(result.exhibit))
-    return [(result, claim) for result in results for claim in result.claims if claim.verdict != "not measured"]
+def tested(folder: Path, scale: str) -> list[ClaimResult]:
+    """Every claim at a scale, in the paper's order, and observations of ours."""
+    file = folder / "claims" / f"{scale}.json"
+    return list(ClaimsResult.model_validate_json(file.read_text("utf-8")).claims)
 
 
-def claims(found: list[Tested]) -> str:
+def claims(found: list[ClaimResult]) -> str:
     """Claims with their verdicts, as a table."""
+    printed = {"holds": "yes", "fails": "no"}
     rows = [
         (
-            " ".join([claim.text, *warnings(claim.at_chance, claim.training_mismatch)]),
-            result.heading,
-            _data(result),
-            claim.verdict,
-            _held(claim.counts, "not measured"),
-            _held(claim.published.counts, "not printed"),
+            claim.text,
+            ", ".join(filter(None, [claim.section, exhibits_in_words(claim)] if not claim.ours else [claim.section])),
+            verdict_in_words(claim),
+            "; ".join(filter(None, map(contrast_in_words, claim.contrasts))) or DASH,
+            p_in_words(claim).removeprefix("p ").removeprefix("= ") or DASH,
+            printed.get(claim.published, "not printed"),
         )
-        for result, claim in found
+        for claim in found
     ]
-    columns = ("Claim", "Exhibit", "Data", "Verdict", "Comparisons that hold", "In the printed numbers")
-    return format_table(Table(columns, tuple(rows), align="llllrr"), "markdown")
+    columns = ("Claim", "Where", "Verdict", "Contrast in points, 95 % interval", "p (Holm)", "In the printed numbers")
+    return format_table(Table(columns, tuple(rows), align="llllll"), "markdown")
 
 
-def verdicts(found: list[Tested]) -> str:
-    """How many claims hold, fail and are undecided."""
-    counts = Counter(claim.verdict for _, claim in found)
-    said = [f"{counts[verdict]} {word}" for verdict, word in (("holds", "hold"), ("fails", "fail"), ("undecided", "are undecided"))]
-    return (
-        f"Claims of the paper tested so far, each data set counted: {len(found)}. Of these {', '.join(said[:2])} and {said[2]}.\n"
-    )
-
-
-def _data(result: ExhibitResult) -> str:
-    """The sets that an exhibit was measured on, and what they are used in place of."""
-    return ", ".join(name if name == kind else f"{name} for {kind}" for kind, name in result.data.items())
+def verdicts(found: list[ClaimResult]) -> str:
+    """How many claims hold, fail, are undecided and not measured."""
+    said = [f"{many} {verb}" for _, many, verb in summary(found)]
+    return f"Of {len(found)} claims of the paper, each counted once, {', '.join(said[:-1])} and {said[-1]}.\n"
 
 
 def bench(names: str, folder: Path) -> str:
@@ -161,12 +151,6 @@ def _time(seconds: float) -> str:
             rounded = round(number, 1 - math.floor(math.log10(number)))
             return f"{rounded:.1f} {unit}" if rounded < 10 and unit != "min" else f"{rounded:,.0f} {unit}"
     return "< 1 min"
-
-
-def _held(counts: Mapping[Verdict, int], none: str) -> str:
-    """How many of the comparisons that could be made hold."""
-    made = sum(counts.values()) - counts.get("not measured", 0)
-    return f"{counts.get('holds', 0)} of {made}" if made else none
 
 
 def _read(file: Path) -> ExhibitResult:

@@ -1,8 +1,7 @@
-"""Setups for tests of exhibits, and what exhibits print and plan."""
+"""Setups for tests of exhibits, and what exhibits plan."""
 
-from defective.paper import EXHIBITS, SCALES, Exhibit, Setup
+from defective.paper import EXHIBITS, SCALES, Setup
 from defective.specs import Job, TrainJob, dependencies
-from defective.statistics import Estimate
 from defective.training.recipes import recipe_for
 
 KINDS = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28), "tiny-imagenet": (3, 64, 64), "imagenet": (3, 224, 224)}
@@ -12,13 +11,6 @@ def setup_of(scale: str, replicate: int = 0) -> Setup:
     """Every kind of data set stands for itself."""
     recipes = {kind: recipe_for(scale, kind, shape) for kind, shape in KINDS.items()}
     return Setup(scale=SCALES[scale], data={kind: kind for kind in KINDS}, recipes=recipes, replicate=replicate)
-
-
-def published(exhibit: Exhibit, ref) -> Estimate | None:
-    """Looks up a cell of an exhibit's claim among the printed numbers."""
-    name, row, column = ref if len(ref) == 3 else (exhibit.name, *ref)
-    number = EXHIBITS[name].published(row, column)
-    return None if number is None else Estimate.exact(number)
 
 
 def jobs(setup: Setup, *names: str) -> dict[str, Job]:

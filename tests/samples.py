@@ -2,15 +2,6 @@
 
 import torch
 
-from defective.statistics import (
-    Estimate,
-)
-
-
-def one(value, low=None, high=None):
-    """A number of one seed; without bounds it is exact."""
-    return Estimate((value,), ((value if low is None else low, value if high is None else high),))
-
 
 def everyone(n):
     return torch.ones(n, dtype=torch.bool)

@@ -118,10 +118,12 @@ def test_show_needs_one_job(store, run):
 def test_export_writes_a_document_for_each_exhibit_that_has_anything(store, run, tmp_path):
     before = listing(store.folder)
     files = parse(run("store export --store store --out out --json"))["files"]
-    assert sorted(file.rsplit("/", 1)[1] for file in files) == ["table10.json", "table7.json"]
-    assert all(file.startswith("out/few/tiny/") for file in files)
     assert sorted(run("store export --store store --out out").out.split()) == sorted(files)
     assert sorted(f"out/{name}" for name in listing(tmp_path / "out")) == sorted(files)
+    claims = files.pop()
+    assert claims == "out/claims/tiny.json" and json.loads((tmp_path / claims).read_text())["scale"] == "tiny"
+    assert sorted(file.rsplit("/", 1)[1] for file in files) == ["table10.json", "table7.json"]
+    assert all(file.startswith("out/few/tiny/") for file in files)
     for file in files:
         made = json.loads((tmp_path / file).read_text(), parse_constant=pytest.fail)
         own = document(EXHIBITS[made["exhibit"]], plan_of(made["exhibit"], seeds=2), store)

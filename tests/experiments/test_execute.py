@@ -67,7 +67,12 @@ def counts(rate):
 def test_training(done, data, images, tmp_path):
     training = load_data(f"folder:{images}", "train")
     made = train("resnet18/0.5-bottom", training, data, QUICK.changed(epochs=4), tmp_path / "net", seed=1, device="cpu")
-    assert values(done, SOURCE) == {"test_accuracy": {"num_correct": round(24 * made["test_accuracy"]), "num_evaluated": 24}}
+    accuracies = {"test_accuracy": made["test_accuracy"], "half_way": made["history"][1]["test_accuracy"]}
+    assert values(done, SOURCE) == {
+        name: {"num_correct": round(24 * accuracy), "num_evaluated": 24} for name, accuracy in accuracies.items()
+    }
+    stored, _ = read_tensors(done.store.at(SOURCE) / "outcome.safetensors")
+    assert int(stored["correct"].sum()) == values(done, SOURCE)["test_accuracy"]["num_correct"]
     stored = done.store.at(SOURCE) / "net" / "model.safetensors"
     assert stored.read_bytes() == (tmp_path / "net" / "model.safetensors").read_bytes()
     result = done.store.result(SOURCE)

@@ -8,7 +8,6 @@ import exhibits as planned
 from defective.errors import InputError
 from defective.experiments.plan import KINDS, Plan, read_plan, topological_order
 from defective.paper import EXHIBITS
-from defective.paper.controls import controls
 from defective.specs import TrainJob, dependencies, trained_models
 from runs import SHAPE, plan_of
 
@@ -26,8 +25,7 @@ def counts(plan):
 
 def test_a_plan_has_what_its_exhibits_need_each_once():
     plan = whole(*EXHIBITS)
-    cells = [cell for exhibit in EXHIBITS.values() for cell in exhibit.cells(planned.setup_of("tiny")).values()]
-    controlled = topological_order(job for cell in cells for job in controls(cell, 0))
+    controlled = topological_order(job for exhibit in EXHIBITS.values() for job in plan.controls_of(exhibit))
     wanted = planned.jobs(planned.setup_of("tiny"), *EXHIBITS).keys() | {job.key for job in controlled}
     assert Counter(job.key for job in plan.jobs) == dict.fromkeys(wanted, 1)
     papers = [name for name, exhibit in EXHIBITS.items() if not exhibit.optional]
@@ -36,11 +34,12 @@ def test_a_plan_has_what_its_exhibits_need_each_once():
 
 def test_tables_share_nets_and_attacked_images():
     together, alone = counts(whole(*SHARING)), [counts(whole(name)) for name in SHARING]
-    # Five architectures and the nets of the ablations, each as target, five of them as source too; Table 12 to 15 have CW.
+    # Five architectures and the nets of the ablations, each as target, five of them as source too; Table 12 to 15 have CW;
+    # eleven unprinted attacks on five models.
     # Controls of equal accuracy: each of the five is scored at its four or two light checkpoints on what a defective one of it meets.
-    assert together == {"train": 48 + 3 * 4 + 2 * 2, "generate": 34, "score": 1114 + 196}
+    assert together == {"train": 48 + 3 * 4 + 2 * 2, "generate": 34 + 11, "score": 1114 + 5 * 11 + 196}
     assert sum(each["train"] for each in alone) > 3 * together["train"]
-    assert sum(each["generate"] for each in alone) > 1.3 * together["generate"]
+    assert sum(each["generate"] for each in alone) > 1.2 * together["generate"]
 
 
 def test_a_corner_of_another_table_costs_nothing():

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from defective import data
@@ -7,7 +5,7 @@ from defective.errors import InputError
 from defective.experiments import sources
 from defective.experiments.plan import KINDS, SIZES
 from defective.experiments.sources import data_sets, look, name_of
-from defective.paper import EXHIBITS, Claim, Comparison, exhibits
+from defective.paper import EXHIBITS, exhibits
 from runs import SHAPE, few
 
 CIFAR, IMAGENET, MNIST = EXHIBITS["table4"], EXHIBITS["table1"], EXHIBITS["table6"]
@@ -86,14 +84,6 @@ def test_kinds_and_what_stands_for_them(given, wanted, found):
 def test_what_cannot_be_told_is_said(given, wanted, named):
     with pytest.raises(InputError, match=named):
         data_sets(given, wanted)
-
-
-def test_a_claim_may_reach_into_an_exhibit_of_other_data():
-    there = Comparison(("resnet18", "PGD16"), ("table6", "resnet18", "PGD16"))
-    reaching = replace(CIFAR, claims=(Claim("as on MNIST", "nowhere", (there,)),))
-    assert data_sets(["mnist"], [reaching]) == {"mnist": "mnist", "cifar10": "cifar10"}
-    with pytest.raises(InputError, match="table4 is measured on cifar10 and mnist, not on imagenet"):
-        data_sets(["imagenet"], [reaching])
 
 
 def test_a_plan_needs_no_imagenet():

@@ -1,103 +1,164 @@
+"""The list of claims against the paper: each is a sentence of its section, and the printed numbers bear it out or a note says why not."""
+
+import math
+import os
+import re
+from pathlib import Path
+
 import pytest
 
-from defective.paper.claims import Claim, Comparison, above, compare, judge, overall, rising
-from defective.statistics import Estimate, Rate
+from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place
+from defective.paper.claims import Part, against_mean, falling_along, pairs, printed_verdict, rising
+from defective.results.claims import _printed
+from exhibits import setup_of
 
-
-def one(value, low=None, high=None):
-    """A number of one seed; without bounds it is exact."""
-    return Estimate((value,), ((value if low is None else low, value if high is None else high),))
-
-
-def many(*values, spread=1.0):
-    return Estimate(values, tuple((value - spread, value + spread) for value in values))
-
-
-def test_nothing_in_fifty_three_times_decides_nothing():
-    none = Estimate((0.0,) * 3, (tuple(100 * bound for bound in Rate.of(0, 50).interval),) * 3)
-    assert compare(Comparison(("a", "x"), ("b", "x")), none, none).verdict == "undecided"
-    one_more = Estimate((2.0,) * 3, (tuple(100 * bound for bound in Rate.of(1, 50).interval),) * 3)
-    assert compare(Comparison(("a", "x"), ("b", "x")), one_more, none).verdict == "undecided"
-
-
-VERDICTS = {
-    "clearly above": (None, one(60, 57, 63), one(50, 45, 55), "holds"),
-    "clearly below": (None, one(50, 45, 55), one(60, 57, 63), "fails"),
-    "too close to call": (None, one(52, 47, 57), one(50, 45, 55), "undecided"),
-    "exactly equal": (None, one(50), one(50), "fails"),
-    "no left": (None, None, one(50), "not measured"),
-    "no right": (None, one(50), None, "not measured"),
-    "above in every seed": (None, many(5, 6, 7), many(1, 2, 3.5), "holds"),
-    "below in every seed": (None, many(1, 2, 3.5), many(5, 6, 7), "fails"),
-    "now above, now below": (None, many(5, 1, 7), many(1, 5, 6), "undecided"),
-    "near": (5.0, one(52), one(50), "holds"),
-    "near from below": (5.0, one(50), one(52), "holds"),
-    "just near": (5.0, one(55), one(50), "holds"),
-    "far above": (5.0, one(55.1), one(50), "fails"),
-    "far below": (5.0, one(50), one(55.1), "fails"),
-    "perhaps near": (5.0, one(52, 48, 56), one(50), "undecided"),
-    "perhaps far": (5.0, one(58, 53, 63), one(50), "undecided"),
-    "near, not measured": (5.0, one(50), None, "not measured"),
+# Words of the paper that each claim puts as numbers, by section, in the paper's order.
+QUOTED = {
+    "parameters": ("Figure 2", "the number of parameters in the network is not reduced after including defective neurons"),
+    "shuffled": ("Section 3.2", "the defective CNN performs consistently worse than standard CNN"),
+    "shapes": ("Appendix B.1", "exhibit more semantic shapes of their fooled classes"),
+    "defences": ("Section 4.1", "the strengths of our proposed method on both robustness and generalization"),
+    "dropout": ("Section 4.1", "SpatialDropout and DropBlock do not improve the robustness of standard CNNs"),
+    "architectures": (
+        "Section 4.1",
+        "defective convolutional layers consistently improve the robustness of various network architectures",
+    ),
+    "accuracy": ("Section 1", "while maintaining high accuracy on clean test data"),
+    "source": ("Section 4.2", "not sensitive to the choices on the source model to attack"),
+    "target": ("Section 4.2", "and the target model to defense"),
+    "bottom": ("Section 4.2", "bottom* layers enjoys significantly higher success defense rates"),
+    "bottom-alone": ("Section 4.2", "only applying defective layers to bottom layers can achieve better performance"),
+    "trade-off": (
+        "Section 4.2",
+        "the defense accuracy monotonically increases as the test accuracy decreases along with the keep probability",
+    ),
+    "channels": ("Section 4.2", "a great gain in the robustness, compared with the defective-channel CNN"),
+    "same-mask": ("Section 4.2", "applying the same mask to each channel will decrease the test accuracy"),
+    "wider": ("Section 4.2", "to obtain higher test accuracy while maintaining good robustness performance"),
+    "smoothing": ("Appendix A.4", "the gradient masking method does not increase the robustness against boundary attack"),
+    "boundary": ("Appendix A.4", "Our proposed method achieves significant improvement over the standard CNN"),
+    "weak-noise": ("Appendix A.5", "Standard ResNet-18 is still robust to small scale Gaussian noise"),
+    "noise-drops": ("Appendix A.5", "the performance of standard ResNet-18 begins to drop sharply"),
+    "noise": ("Appendix A.5", "defective CNNs show far better robustness than the standard version"),
+    "noise-16": ("Appendix A.5", "can maintain high accuracy until"),
+    "noise-slower": ("Appendix A.5", "have a much slower downward trend"),
+    "white-box": ("Appendix A.6", "can still improve defense performance under various kinds of white-box attack"),
+    "masking": ("Appendix A.6", "With neither obfuscated gradient nor gradient masking"),
+    "masks": ("Appendix A.7", "similar performance on adversarial examples generated by our two kinds of gray-box attacks"),
+    "gray-box": ("Appendix A.7", "comparing with the gray-box performance of standard CNNs"),
+    "larger-scale": ("Appendix A.8", "the larger the perturbation scale is, the stronger the adversarial examples are"),
+    "smaller-steps": ("Appendix A.8", "the smaller the step size is, the more successful the attack is"),
+    "weak-attacks": ("Appendix A.8", "our models also perform much better on weak PGD attacks"),
+    "confidence": ("Appendix A.8", "the algorithm is hard to find adversarial examples for some neural networks such as VGG"),
+    "curves": ("Appendix D", "Different network structures share similar tendency regarding the train and test curves"),
 }
-
-
-@pytest.mark.parametrize(("within", "left", "right", "verdict"), VERDICTS.values(), ids=VERDICTS)
-def test_a_comparison_has_the_verdict_of_its_difference(within, left, right, verdict):
-    assert compare(Comparison(("left", "PGD"), ("right", "PGD"), within), left, right).verdict == verdict
-
-
-CELLS = {
-    ("low", "PGD"): one(10.0),
-    ("high", "PGD"): one(20.0),
-    ("vague", "PGD"): one(15.0, 5.0, 25.0),
-    ("table10", "low", "PGD"): one(12.0),
+# What the printed numbers contradict; nothing is printed of NOT_PRINTED.
+CONTRADICTED = {"source", "target", "transferred-steps"}
+NOT_PRINTED = {
+    *("parameters", "shapes", "weak-noise", "noise-drops", "noise", "noise-16", "noise-slower"),
+    *("smaller-steps", "weak-attacks", "confidence", "curves"),
 }
-HOLDS = Comparison(("high", "PGD"), ("low", "PGD"))
-FAILS = Comparison(("low", "PGD"), ("high", "PGD"))
-UNDECIDED = Comparison(("vague", "PGD"), ("low", "PGD"))
-UNMEASURED = Comparison(("none", "PGD"), ("low", "PGD"))
+EVERY = (*CLAIMS, *OBSERVATIONS)
+
+
+def test_every_claim_is_a_sentence_of_its_section():
+    assert [claim.name for claim in CLAIMS] == list(QUOTED)
+    assert all(QUOTED[claim.name][0] in claim.where for claim in CLAIMS)
+    assert all(claim.ours for claim in OBSERVATIONS) and not any(claim.ours for claim in CLAIMS)
+    assert len({claim.name for claim in EVERY}) == len({claim.text for claim in EVERY}) == len(EVERY)
+
+
+@pytest.mark.skipif("DEFECTIVE_PAPER_TEXT" not in os.environ, reason="DEFECTIVE_PAPER_TEXT names no file with the paper's text")
+@pytest.mark.parametrize("name", QUOTED)
+def test_the_words_are_the_papers(name):
+    text = re.sub(r"\s+", " ", Path(os.environ["DEFECTIVE_PAPER_TEXT"]).read_text(encoding="utf-8"))
+    assert QUOTED[name][1].removeprefix("the number of parameters in the network ") in text
+
+
+@pytest.mark.parametrize("claim", EVERY, ids=lambda claim: claim.name)
+def test_the_printed_numbers_bear_it_out_or_a_note_says_why_not(claim):
+    verdict, _ = printed_verdict(claim, _printed)
+    expected = "fails" if claim.name in CONTRADICTED else "not measured" if claim.name in NOT_PRINTED else "holds"
+    assert verdict == expected
+    assert verdict != "fails" or "printed" in claim.note
+    assert claim.margin == 0 or "ours" in claim.note
+
+
+def test_printed_exceptions_that_notes_count_are_right():
+    # Of 40 comparisons of steps of 1 and of 2, those in which the transferred rate is lower for 2.
+    [steps] = [claim for claim in OBSERVATIONS if claim.name == "transferred-steps"]
+    rises = [math.fsum(_printed(place) * weight for place, weight in block) for block in steps.parts[0].blocks]
+    assert (sum(rise < 0 for rise in rises), len(rises)) == (39, 40) and "39 of 40" in steps.note
+    sums = {claim.name: printed_verdict(claim, _printed)[1] for claim in CLAIMS}
+    assert round(sums["source"][1]) == -23 and [round(each) for each in sums["target"]][2::2] == [-24, 20]
+
+
+@pytest.mark.parametrize("claim", EVERY, ids=lambda claim: claim.name)
+def test_every_cell_of_a_claim_is_measured_and_every_block_weighs_as_much(claim):
+    setup = setup_of("tiny")
+    cells = {name: EXHIBITS[name].cells(setup) for name in claim.exhibits}
+    for part in claim.parts:
+        assert part.blocks and len(set(part.blocks)) == len(part.blocks)
+        for block in part.blocks:
+            assert all((place.row, place.column) in cells[place.exhibit] for place, _ in block)
+            total, rise = math.fsum(weight for _, weight in block), math.fsum(max(weight, 0) for _, weight in block)
+            assert (total == pytest.approx(0, abs=1e-9)) != bool(part.bound)
+            assert rise == pytest.approx(2 if claim.name == "noise-slower" else 1)
 
 
 @pytest.mark.parametrize(
-    ("comparisons", "verdict"),
+    ("name", "counts"),
     [
-        ((HOLDS, HOLDS), "holds"),
-        ((HOLDS, UNDECIDED), "undecided"),
-        ((UNDECIDED, UNMEASURED, HOLDS), "not measured"),
-        ((UNMEASURED, UNDECIDED, FAILS, HOLDS), "fails"),
+        # Every source (5) for every architecture (5), at two keep probabilities.
+        ("architectures", [50, 50, 50]),
+        # Four columns of Table 4; 7 + 7 + 7 + 7 + 6 of Tables 11-15: for each three pairs.
+        ("bottom", [3 * 38]),
+        ("trade-off", [1 + 38, 1 + 6]),
+        ("masks", [1, 1]),
+        ("gray-box", [4]),
+        ("smaller-steps", [4]),
+        ("weak-attacks", [4 * 9]),
+        ("larger-scale", [5 * 31, 5 * 31]),
     ],
 )
-def test_a_claim_is_worth_its_worst_comparison(comparisons, verdict):
-    each = [judgement.verdict for judgement in judge(Claim("a", "b", comparisons), CELLS.get)]
-    assert overall(each) == verdict
-    names = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided", UNMEASURED: "not measured"}
-    assert each == [names[comparison] for comparison in comparisons]
+def test_claims_compare_what_they_speak_of(name, counts):
+    [claim] = [claim for claim in CLAIMS if claim.name == name]
+    assert [len(part.blocks) for part in claim.parts] == counts
 
 
-def test_a_claim_may_name_a_number_or_another_exhibit():
-    claim = Claim("a", "b", (Comparison(("high", "PGD"), 19.5), Comparison(("low", "PGD"), ("table10", "low", "PGD"), within=3)))
-    assert [(each.verdict, each.difference[0]) for each in judge(claim, CELLS.get)] == [("holds", 0.5), ("holds", -2.0)]
+A, B, C = (Place("table4", row, "PGD16") for row in "abc")
 
 
-def test_correlations_narrow_a_difference_until_it_is_decided():
-    cells = {("a", "x"): one(52.0, 48.0, 56.0), ("b", "x"): one(50.0, 46.0, 54.0)}
-    claim = Claim("a", "b", (Comparison(("a", "x"), ("b", "x")), Comparison(("a", "x"), 40.0)))
-    (alone, fixed), (together, same) = (judge(claim, cells.get, lambda left, right, each=each: {0: each}) for each in (0.0, 0.9))
-    assert (alone.verdict, together.verdict) == ("undecided", "holds")
-    assert fixed == same
+def test_blocks_are_differences_and_trends():
+    assert pairs("table4", ["PGD16"], [("b", "a")]) == (((B, 1.0), (A, -1.0)),)
+    [rise] = rising("table4", ["PGD16"], "abc")
+    assert [place for place, _ in rise] == [A, B, C] and [weight for _, weight in rise] == pytest.approx([-1, 0, 1])
+    [fall] = falling_along("table4", ["a"], ["PGD16", "PGD32"])
+    assert fall == ((A, 1.0), (A._replace(column="PGD32"), -1.0))
+    first = against_mean({"one": [A], "others": [B, C]})[0]
+    assert (first.about, first.blocks) == ("one", (((A, 1.0), (B, -0.5), (C, -0.5)),))
 
 
-def test_numbers_of_no_common_seed_are_not_compared():
-    left, right = (Estimate((value,), ((value, value + 1),), (seed,)) for value, seed in ((1.0, 0), (0.0, 3)))
-    assert compare(Comparison(("a", "x"), ("b", "x")), left, right).verdict == "not measured"
+@pytest.mark.parametrize(
+    ("kind", "margin", "number", "verdict"),
+    [
+        ("better", 0, 1.0, "holds"),
+        ("trend", 0, -1.0, "fails"),
+        ("similar", 2, -1.0, "holds"),
+        ("similar", 2, -3.0, "fails"),
+        ("no better", 2, -3.0, "holds"),
+        ("no better", 2, 3.0, "fails"),
+        ("equal", 0, 1.0, "not measured"),
+        ("better", 0, None, "not measured"),
+    ],
+)
+def test_the_printed_verdict_is_the_sign_of_the_sum(kind, margin, number, verdict):
+    claim = Claim("a", "A.", "Section 4", kind, (Part((((A, 1.0), (B, -1.0)),)),), margin)
+    assert printed_verdict(claim, {A: number, B: 0.0}.get)[0] == verdict
 
 
-def test_rising_compares_neighbours():
-    assert rising("PGD", ["a", "b", "c"]) == (Comparison(("b", "PGD"), ("a", "PGD")), Comparison(("c", "PGD"), ("b", "PGD")))
-
-
-def test_above_compares_every_pair_in_every_column():
-    made = above(("PGD", "CW"), [("a", "b"), ("c", "d")])
-    expected = {(column, *pair) for column in ("PGD", "CW") for pair in (("a", "b"), ("c", "d"))}
-    assert {(each.left[1], each.left[0], each.right[0]) for each in made} == expected
-    assert all(each.left[1] == each.right[1] and each.within is None for each in made)
+def test_all_parts_must_hold_and_the_mean_is_over_what_is_printed():
+    better = Part(pairs("table4", ["PGD16"], [("b", "a"), ("c", "a")]))
+    claim = Claim("a", "A.", "Section 4", "better", (better, Part(better.blocks[:1], bound=5.0)))
+    assert printed_verdict(claim, {A: 1.0, B: 4.0}.get) == ("fails", [3.0, 3.0])
+    assert printed_verdict(claim, {A: 1.0, B: 7.0, C: 1.0}.get) == ("holds", [3.0, 6.0])

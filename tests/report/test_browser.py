@@ -217,9 +217,9 @@ def test_the_first_stop_leads_past_the_head(tab):
 
 
 def test_a_link_to_folded_claims_opens_them(tab):
-    assert not tab.value("document.querySelector('#claims-table4').open")
-    tab.point("#table4 a[href='#claims-table4']", click=True)
-    assert tab.value("new Promise(done => setTimeout(() => done(document.querySelector('#claims-table4').open), 200))")
+    assert not tab.value("document.querySelector('#claims-tiny-table4').open")
+    tab.point("#table4 a[href='#claims-tiny-table4']", click=True)
+    assert tab.value("new Promise(done => setTimeout(() => done(document.querySelector('#claims-tiny-table4').open), 200))")
 
 
 def test_a_table_fits_once_it_shows_less(tab):

@@ -6,7 +6,7 @@ from defective.tables import format_table
 
 NO_DETAILS = {
     **dict.fromkeys(("section", "caption"), ""),
-    **dict.fromkeys(("notes", "at_chance", "claims"), ()),
+    **dict.fromkeys(("notes", "at_chance"), ()),
     "readers": {},
     "jobs": {},
 }

@@ -13,7 +13,7 @@ ABOUT = {"scale": "tiny", "data": {"cifar10": "cifar10-jpeg"}, "seeds": 1, "unit
 
 
 def result(cells: list[CellResult], **changes) -> ExhibitResult:
-    about = dict.fromkeys(("title", "caption", "section"), "") | dict.fromkeys(("notes", "at_chance", "claims"), ())
+    about = dict.fromkeys(("title", "caption", "section"), "") | dict.fromkeys(("notes", "at_chance"), ())
     return ExhibitResult(
         exhibit="table4", view="table", columns=("PGD16",), readers={}, jobs={}, cells=tuple(cells), **about | ABOUT | changes
     )

@@ -9,13 +9,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from defective.errors import InputError
-from defective.experiments.plan import Plan
+from defective.experiments.plan import Plan, read_plan
 from defective.experiments.store import Store
-from defective.paper import EXHIBITS
+from defective.paper import EXHIBITS, OBSERVATIONS
 from defective.report import report
-from defective.report.claims import VERDICTS, in_words
+from defective.report.claims import VERDICTS, claim_groups, contrast_in_words, exhibits_in_words, p_in_words, paper_in_words
 from defective.report.galleries import Example, MaskPicture, Prediction
 from defective.report.largest_discrepancy import largest_discrepancy
+from defective.report.sections import ResultReader, sections
 from defective.results.measured import document
 from runs import filled_store
 
@@ -42,7 +43,6 @@ class Page(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.cells: list[dict] = []
-        self.compared: list[dict] = []
         self.claims: list[dict] = []
         self.links: list[str] = []
         self.sources: list[str] = []
@@ -59,10 +59,10 @@ class Page(HTMLParser):
         self.ids += [about["id"]] if "id" in about else []
         if tag == "section":
             self._table = about.get("id")
-        if tag in ("td", "data") and "data-exhibit" in about:
+        if tag == "td" and "data-exhibit" in about:
             self._into = about | {"name": self._table, "text": "", "small": []}
-            (self.cells if tag == "td" else self.compared).append(self._into)
-        if tag == "li" and "claim" in classes:
+            self.cells.append(self._into)
+        if tag == "li" and {"claim", "observation"} & set(classes):
             self.claims.append(about | {"text": ""})
         self._small = tag == "small"
         if tag == "small" and self._into is not None:
@@ -191,35 +191,25 @@ def test_a_measured_number_says_where_it_comes_from(page, documents, made):
             assert jobs["machines"][machine].startswith("A made <machine>")
 
 
-def test_every_claim_appears_with_its_verdict_and_is_counted(page, documents, made):
-    expected = [(name, claim) for name, one in documents.items() for claim in one.claims]
-    assert [(claim["data-part"], claim["data-verdict"]) for claim in page.claims] == [(name, c.verdict) for name, c in expected]
-    for shown, (name, claim) in zip(page.claims, expected, strict=True):
+def test_every_claim_appears_once_for_each_scale_with_its_verdict_and_what_decides_it(page, made):
+    store = made[0]
+    groups = claim_groups(sections([read_plan(plan) for plan in store.plans()], ResultReader(store)), store)
+    expected = [(f"claim-{group.scale}-{claim.name}", claim) for group in groups for claim in group.claims]
+    assert [(claim["id"], claim["data-verdict"]) for claim in page.claims] == [(name, claim.verdict) for name, claim in expected]
+    assert len(expected) > 10 and any(claim.contrasts and claim.contrasts[0].estimate is not None for _, claim in expected)
+    for shown, (_, claim) in zip(page.claims, expected, strict=True):
         text = " ".join(shown["text"].split())
-        assert claim.text in text and claim.verdict in text
-        assert in_words(claim.counts).capitalize() in text
-        printed = {"holds": "support it", "fails": "contradict it"}.get(claim.published.verdict)
-        assert printed is None or f"The paper's own numbers {printed}" in text
-        assert f"#{name}" in page.links
+        assert claim.text in text and claim.verdict in text and claim.note in text and claim.reason[1:] in text
+        assert all(contrast_in_words(each) in text for each in claim.contrasts) and p_in_words(claim) in text
+        assert paper_in_words(claim) in text and exhibits_in_words(claim) in text
+
+
+def test_claims_of_the_paper_are_counted_and_observations_apart(page, made):
     counts = dict(re.findall(r'data-verdict-count="([^"]+)">(\d+)<', made[3]))
-    verdicts = [claim["data-verdict"] for claim in page.claims]
+    verdicts = [claim["data-verdict"] for claim in page.claims if claim["class"] == "claim"]
     assert {verdict: int(counts[verdict]) for verdict in VERDICTS} == {verdict: verdicts.count(verdict) for verdict in VERDICTS}
-
-
-def test_numbers_in_comparisons_are_those_of_the_tables(page, documents):
-    known = {
-        (one.exhibit, cell.row, cell.column, cell.measured.mean)
-        for one in documents.values()
-        for cell in one.cells
-        if cell.measured
-    }
-    assert len(page.compared) > 50
-    for shown in page.compared:
-        value = float(shown["data-value"])
-        # Claims of Table 4 reach into tables that are not on the page.
-        on_page = any(shown["data-exhibit"] == exhibit for exhibit, _ in SHOWN.values())
-        assert not on_page or (shown["data-exhibit"], shown["data-row"], shown["data-column"], value) in known
-        assert rounds(shown["text"], value)
+    ours = {claim["data-name"] for claim in page.claims if claim["class"] == "observation"}
+    assert ours == {claim.name for claim in OBSERVATIONS if "table4" in claim.exhibits}
 
 
 def test_each_exhibit_says_scale_data_and_seeds_and_its_notes(page, documents):

@@ -5,6 +5,8 @@ import pytest
 from defective.experiments.json_files import write_json
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
+from defective.paper import CLAIMS, OBSERVATIONS
+from defective.results.documents import ClaimsResult
 from defective.results.export import export
 from runs import SHAPE, finish, plan_of
 
@@ -20,7 +22,7 @@ def store(tmp_path):
 
 
 def listing(folder):
-    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*"))
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if "claims" not in file.relative_to(folder).parts)
 
 
 def rest(store, **about):
@@ -29,7 +31,7 @@ def rest(store, **about):
 
 
 def named(files, folder):
-    return [str(file.relative_to(folder)) for file in files]
+    return [str(file.relative_to(folder)) for file in files if file.parent.name != "claims"]
 
 
 def test_the_same_place_is_written_over(store, tmp_path):
@@ -81,7 +83,7 @@ def test_what_another_store_measured_stays(store, tmp_path):
     assert removed == {} and [name for name in listing(out) if name.endswith("json")] == [
         f"few/tiny/{device}/table10.json" for device in ("cpu", "cuda0", "cuda1")
     ]
-    assert written == [out / "few/tiny/cpu/table10.json"]
+    assert written == [out / "few/tiny/cpu/table10.json", out / "claims/tiny.json"]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,16 @@ def test_a_file_that_is_no_earlier_export_of_it_stays(store, tmp_path, change):
     (out / "few/fast/gpu").mkdir(parents=True)
     (out / "few/fast/gpu/table10.json").write_text(written.read_text())
     before = listing(out)
-    assert export(store, out) == ([written], {}) and listing(out) == before
+    assert export(store, out) == ([written, out / "claims/tiny.json"], {}) and listing(out) == before
+
+
+def test_the_claims_of_a_scale_are_one_file(store, tmp_path):
+    rest(store)
+    written, _ = export(store, tmp_path / "out")
+    assert written[-1] == tmp_path / "out" / "claims" / "tiny.json"
+    found = ClaimsResult.model_validate_json(written[-1].read_text())
+    assert [claim.name for claim in found.claims] == [claim.name for claim in (*CLAIMS, *OBSERVATIONS)]
+    assert {claim.verdict for claim in found.claims} == {"not measured"}
 
 
 def test_an_empty_store_writes_nothing(tmp_path):

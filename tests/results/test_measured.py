@@ -1,15 +1,16 @@
 import json
 import math
+import statistics
 
 import pytest
 
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS
-from defective.results.documents import Count, ExhibitResult, RowLabel, Verdicts
+from defective.results.documents import Count, ExhibitResult, RowLabel
 from defective.results.measured import best_documents, best_plans, document, documents
 from defective.specs import DecisionJob
-from defective.statistics import Rate, mean_interval
+from defective.statistics import Rate
 from runs import finish, plan_of
 
 
@@ -96,11 +97,11 @@ def test_a_document_is_plain_json(store, name, seeds):
 
 def test_of_an_empty_store_every_exhibit_is_there_and_nothing_measured(store):
     found = documents(whole("all"), store)
-    assert [made.exhibit for made in found] == list(EXHIBITS)
+    assert [made.exhibit for made in found] == [name for name, exhibit in EXHIBITS.items() if not exhibit.optional]
     for made in found:
         assert ExhibitResult.from_json(json.dumps(made.as_json(), allow_nan=False)) == made
         assert all(cell.measured is None and cell.difference is None and cell.jobs == () for cell in made.cells)
-        assert all(claim.verdict == "not measured" for claim in made.claims) and made.jobs == {}
+        assert made.jobs == {}
 
 
 def test_a_bound_that_lies_nowhere_is_null(store):
@@ -127,7 +128,7 @@ def test_where_nothing_could_be_counted_nothing_is_measured(store, name, values)
         assert (cell.measured, cell.difference, len(cell.jobs)) == (None, None, 1)
 
 
-def test_several_seeds_have_the_interval_of_their_mean(store):
+def test_several_seeds_have_an_interval_for_images_and_seeds(store):
     plan = fill(store, plan_of("table8", seeds=3))
     made = document(EXHIBITS["table8"], plan, store)
     assert made.seeds == 3
@@ -137,8 +138,11 @@ def test_several_seeds_have_the_interval_of_their_mean(store):
         values = [100 * each["num_correct"] / each["num_evaluated"] for each in stored]
         assert cell.measured.values == pytest.approx(values) and len(set(cell.jobs)) == 3
         assert cell.measured.mean == pytest.approx(sum(values) / 3)
-        low, high = mean_interval(values)
-        assert [cell.measured.low, cell.measured.high] == pytest.approx([max(low, 0), min(high, 100)])
+        # The images are others for each seed, as far as is known, and the variance between seeds holds theirs.
+        between = statistics.variance(values) / 3
+        images = sum(value * (100 - value) / 1000 for value in values) / 9
+        half = (cell.measured.high - cell.measured.mean, cell.measured.mean - cell.measured.low)
+        assert max(half) >= 0.99 * 1.96 * max(between, images) ** 0.5 and 0 <= cell.measured.low <= cell.measured.high <= 100
         assert len(cell.measured.intervals) == len(cell.measured.counts) == 3
 
 
@@ -146,34 +150,7 @@ def test_of_several_seeds_those_count_that_are_there(store):
     plan = plan_of("table8", seeds=3)
     fill(store, plan, leave=set(plan.jobs) - set(plan_of("table8").jobs))
     one, three = (document(EXHIBITS["table8"], each, store) for each in (plan_of("table8"), plan))
-    assert one.cells == three.cells and one.claims == three.claims
-
-
-@pytest.mark.parametrize(("defective", "verdict"), [(900, "holds"), (100, "fails"), (505, "undecided")])
-def test_claims_are_judged_by_what_was_measured(store, defective, verdict):
-    plan = plan_of("table8")
-    for job in plan.jobs:
-        if job.kind == "score":
-            hits = 500 if str(job.target.net) == "resnet18" else defective
-            finish(store, job, {each: {"num_correct": hits, "num_evaluated": 1000} for each in ("paper", "target-correct", "all")})
-    made = document(EXHIBITS["table8"], plan, store)
-    [claim] = made.claims
-    assert claim.verdict == verdict and claim.counts == {verdict: 12}
-    assert claim.published == Verdicts(verdict="holds", counts={"holds": 12})
-    assert claim.text == EXHIBITS["table8"].claims[0].text and len(claim.comparisons) == 12
-    first = claim.comparisons[0]
-    assert first.left == ("resnet18/0.5-bottom", "FGSM1") and first.right == ("resnet18", "FGSM1")
-    assert (first.within, first.verdict, first.published_verdict) == (None, verdict, "holds")
-
-
-def test_a_claim_may_reach_into_another_exhibit(store):
-    plan = plan_of("table9")
-    fill(store, plan)
-    comparisons = document(EXHIBITS["table9"], plan, store).claims[1].comparisons
-    assert {each.verdict for each in comparisons} == {"not measured"}
-    fill(store, plan_of("table10"))
-    comparisons = document(EXHIBITS["table9"], plan, store).claims[1].comparisons
-    assert "not measured" not in {each.verdict for each in comparisons}
+    assert one.cells == three.cells
 
 
 def test_only_data_sets_in_use_are_named(store):
@@ -216,8 +193,8 @@ def test_of_equal_plans_the_one_with_the_most_seeds_is_exported(store):
         store.note_plan(plan_of("table10", "figure2", seeds=seeds).as_dict())
     assert best_documents(store) == []
     fill(store, plan_of("table10"))
-    [made] = best_documents(store)
+    [(made, _)] = best_documents(store)
     assert (made.exhibit, made.seeds) == ("table10", 3)
     store.note_plan(plan_of("table10", data="more").as_dict())
     fill(store, plan_of("table10", data="more"))
-    assert sorted(each.data["cifar10"] for each in best_documents(store)) == ["few", "more"]
+    assert sorted(each.data["cifar10"] for each, _ in best_documents(store)) == ["few", "more"]

@@ -22,10 +22,11 @@ from defective.files import check_folder
 from defective.machine import choose_device, describe_machine, process_uptime, resolve_precision
 from defective.paper import exhibits
 from defective.progress import until
+from defective.report.claims import contrast_in_words, p_in_words, verdict_in_words
 from defective.report.exhibit_table import compact_table
 from defective.report.wording import warnings
-from defective.results.documents import ExhibitResult
-from defective.results.measured import documents
+from defective.results.documents import ClaimResult, ExhibitResult
+from defective.results.measured import claims, documents
 from defective.specs import trained_models
 from defective.tables import format_table
 
@@ -90,14 +91,19 @@ def reproduce(
             runner.check_data(name)
         kept.note_plan(plan.as_dict())
         summary = run(plan.jobs, runner, _log) if ray is None else run_on_ray(plan.jobs, runner, ray, _log)
-    found = documents(plan, kept)
+    found, tested = documents(plan, kept), claims(plan, kept)
     if json:
         print_json(
-            {"jobs": _counts(summary), "failed": _failures(summary, kept), "exhibits": [result.as_json() for result in found]}
+            {
+                "jobs": _counts(summary),
+                "failed": _failures(summary, kept),
+                "exhibits": [result.as_json() for result in found],
+                "claims": [claim.as_json() for claim in tested],
+            }
         )
     else:
-        _print(found, summary, kept)
-    if summary.count("failed") or any(claim.verdict == "fails" for result in found for claim in result.claims):
+        _print(found, tested, summary, kept)
+    if summary.count("failed") or any(claim.verdict == "fails" and not claim.ours for claim in tested):
         raise typer.Exit(1)
 
 
@@ -174,17 +180,21 @@ def _failures(summary: RunSummary, store: Store) -> list[dict[str, Any]]:
     return [store.failure(job) or {} for job, state in summary.states.items() if state == "failed"]
 
 
-def _print(found: list[ExhibitResult], summary: RunSummary, store: Store) -> None:
+def _print(found: list[ExhibitResult], tested: list[ClaimResult], summary: RunSummary, store: Store) -> None:
     for result in found:
         if result.cells:
             sys.stdout.write(format_table(compact_table(result), "terminal"))
         else:
             say(f"{result.exhibit}: {result.title}, drawn by defective report")
-        for claim in result.claims:
-            counts = ", ".join(f"{count} {verdict}" for verdict, count in claim.counts.items())
-            say(f"  {claim.verdict}: {claim.text} ({counts})")
-            for warning in warnings(claim.at_chance, claim.training_mismatch):
-                say(f"    warning: {warning}")
+        for warning in warnings(result.at_chance):
+            say(f"  warning: {warning}")
+    for ours, title in ((False, "Claims of the paper"), (True, "Observations of ours")):
+        listed = [claim for claim in tested if claim.ours == ours]
+        if listed:
+            say(f"{title}:")
+        for claim in listed:
+            numbers = [contrast_in_words(each) for each in claim.contrasts] + [p_in_words(claim)]
+            say(f"  {verdict_in_words(claim)}. {claim.text} ({'; '.join(filter(None, [claim.section, *numbers]))})")
     for failure in _failures(summary, store):
         say(f"failed: {failure.get('job')}: {failure.get('error')}")
     pending = summary.count("pending")

@@ -142,7 +142,7 @@ def export(
     """Write what was measured of each exhibit beside what was published, one small JSON document each, without images and nets.
 
     Files: OUT/DATA/SCALE/DEVICE/EXHIBIT.json, DEVICE being cpu, cuda or both. One that an earlier export wrote, before its exhibit was
-    measured on another device or data set too, is removed.
+    measured on another device or data set too, is removed. The claims of each scale: OUT/claims/SCALE.json.
 
     Example: defective store export --store runs/store --out results
     """

@@ -11,7 +11,7 @@ from defective.errors import InputError
 from defective.experiments.schema import PlanRecord
 from defective.paper import SCALES, Cell, Exhibit, Setup, exhibits
 from defective.paper.controls import controls
-from defective.specs import Job, dependencies
+from defective.specs import Job, ScoreJob, dependencies
 from defective.training.recipes import recipe_for
 
 # Kind of data set to the shape of its images: what the recipe depends on.
@@ -99,12 +99,15 @@ class Plan:
 
     def jobs_of(self, exhibit: Exhibit) -> list[Job]:
         """The jobs of one exhibit, what they need included; controls of equal accuracy come last."""
-        cells = self.of(exhibit).values()
-        own = [cell.job for each in cells for cell in each]
+        own = (cell.job for cells in self.of(exhibit).values() for cell in cells)
+        return topological_order([*own, *self.controls_of(exhibit)])
+
+    def controls_of(self, exhibit: Exhibit) -> list[ScoreJob]:
+        """The controls of equal accuracy of the numbers that an exhibit shows."""
+        shown = [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
+        cells = [(seed, cell) for place in shown for seed, cell in enumerate(self.of(exhibit).get(place, []))]
         # A target of the exhibits has twice the number of its repetition as its seed.
-        return topological_order(
-            [*own, *(job for each in cells for seed, cell in enumerate(each) for job in controls(cell, 2 * seed))]
-        )
+        return list(dict.fromkeys(job for seed, cell in cells for job in controls(cell, 2 * seed)))
 
     @property
     def images(self) -> dict[str, tuple[int, int, int]]:

@@ -8,7 +8,7 @@ from defective.data import load_data
 from defective.data.archive import stem
 from defective.errors import InputError
 from defective.experiments.plan import KINDS, SIZES, Plan
-from defective.paper import EXHIBITS, Exhibit
+from defective.paper import Exhibit
 
 
 def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool = False) -> dict[str, str]:
@@ -104,11 +104,8 @@ def _check_asked_for(text: str, kind: str, where: str, wanted: Sequence[Exhibit]
 
 
 def _kinds(exhibit: Exhibit) -> list[str]:
-    """The kinds of data set that an exhibit can use: for its cells, and for those of others that its claims compare them with."""
-    every = Plan((exhibit.name,), "tiny", {kind: kind for kind in KINDS}, KINDS)
-    sides = (side for claim in exhibit.claims for each in claim.comparisons for side in (each.left, each.right))
-    others = (EXHIBITS[side[0]].data for side in sides if isinstance(side, tuple) and len(side) == 3)
-    return list(dict.fromkeys([*every.kinds(exhibit), *filter(None, others)]))
+    """The kinds of data set that an exhibit can use."""
+    return Plan((exhibit.name,), "tiny", {kind: kind for kind in KINDS}, KINDS).kinds(exhibit)
 
 
 def name_of(where: str) -> str:

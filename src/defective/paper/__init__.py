@@ -12,24 +12,28 @@ from defective.paper import (
     galleries,
     white_gray_box,
 )
+from defective.paper.appendix_claims import APPENDIX
 from defective.paper.by_text import by_text
-from defective.paper.claims import Claim, Comparison, Verdict, judge
+from defective.paper.claims import Claim, Place, Verdict
 from defective.paper.exhibit import Cell, Exhibit, Row
+from defective.paper.main_claims import MAIN
+from defective.paper.observations import OBSERVATIONS
 from defective.paper.setup import SCALES, Scale, Setup
 
 __all__ = [
+    "CLAIMS",
     "EXHIBITS",
+    "OBSERVATIONS",
     "SCALES",
     "Cell",
     "Claim",
-    "Comparison",
     "Exhibit",
+    "Place",
     "Row",
     "Scale",
     "Setup",
     "Verdict",
     "exhibits",
-    "judge",
 ]
 
 _FAMILIES = (
@@ -44,6 +48,8 @@ _FAMILIES = (
     accuracy,
 )
 _BY_NAME = {exhibit.name: exhibit for family in _FAMILIES for exhibit in family.EXHIBITS}
+# What the paper says of them, in its order.
+CLAIMS: tuple[Claim, ...] = (*MAIN, *APPENDIX)
 # In the paper's order, the optional ones last.
 EXHIBITS: dict[str, Exhibit] = {
     name: _BY_NAME[name] for kind in ("table", "figure") for name in (f"{kind}{number}" for number in range(1, 16))

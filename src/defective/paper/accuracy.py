@@ -1,9 +1,8 @@
 """Figures 4 and 14: test accuracy beside the defence rate, and over the epochs of training."""
 
-from defective.paper.ablation_claims import BOTTOMS, KEEP_PROBS
 from defective.paper.ablations import TABLE11
-from defective.paper.claims import Claim, rising
 from defective.paper.exhibit import Cell, Cells, Exhibit, Row
+from defective.paper.main_claims import BOTTOMS, KEEP_PROBS
 from defective.paper.protocol import TRAINED, TRANSFER
 from defective.paper.setup import Setup
 
@@ -30,13 +29,6 @@ _FIGURE4 = Exhibit(
         for model, keep_prob in zip(BOTTOMS, KEEP_PROBS, strict=True)
     ),
     cells=_from_table11,
-    claims=(
-        Claim(
-            "As fewer neurons are kept, the defence rate rises and the test accuracy falls, each step of the way.",
-            "Appendix A.1",
-            (*rising("PGD16", BOTTOMS), *rising("Test Accuracy", BOTTOMS[::-1])),
-        ),
-    ),
     view="scatter",
     notes=(
         "The figure is a drawing without numbers: the published ones are those of Table 11, same models and same attack.",

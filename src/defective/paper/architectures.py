@@ -3,10 +3,10 @@
 The paper claims that defective bottom layers raise the defence rate of every architecture, whichever source attacks it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from defective.paper.claims import Claim, above
-from defective.paper.exhibit import Cells, Exhibit
+from defective.paper.appendix_claims import HALF_WAY
+from defective.paper.exhibit import Cell, Cells, Exhibit
 from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, PGD8, PGD16, TRANSFER, accuracies, scores
 from defective.paper.published import printed
 from defective.paper.setup import Setup
@@ -36,7 +36,8 @@ def _exhibit(
         targets = {row.name: setup.target(row.name, data=data) for row in rows}
         plain = {arch: setup.source(arch, data=data) for arch in LABELS}
         adversarial = {column: setup.generate(*(plain[arch] for arch in archs), attack=attack) for column, archs in sources.items()}
-        return scores(targets, adversarial) | accuracies(targets)
+        half_way = {(row, HALF_WAY): Cell(target, "half_way") for row, target in targets.items() if number == 3}
+        return scores(targets, adversarial) | accuracies(targets) | half_way
 
     return Exhibit(
         name=f"table{number}",
@@ -48,23 +49,7 @@ def _exhibit(
         columns=columns,
         rows=rows,
         cells=cells,
-        claims=_claims(tuple(sources), section),
         notes=(*TRANSFER, *notes),
-    )
-
-
-def _claims(sources: Sequence[str], section: str) -> tuple[Claim, ...]:
-    return (
-        Claim(
-            "Defective bottom layers make every architecture more robust to the attack, whichever source it comes from.",
-            section,
-            above(sources, [(f"{arch}/{p}-bottom", arch) for arch in LABELS for p in ("0.5", "0.3")]),
-        ),
-        Claim(
-            "For every architecture and source, keeping fewer neurons defends better still: the trend that the paper finds on ResNet-18.",
-            "Section 4.2, Appendix A.1",
-            above(sources, [(f"{arch}/0.3-bottom", f"{arch}/0.5-bottom") for arch in LABELS]),
-        ),
     )
 
 

@@ -3,9 +3,8 @@
 The paper claims that the defective model, trained on clean images, is more robust and more accurate than the adversarially trained ones.
 """
 
-from defective.paper.claims import Claim, above
 from defective.paper.exhibit import Cells, Exhibit
-from defective.paper.protocol import ACCURACY, LAST_COLUMN, PGD8, TRANSFER, accuracies, scores
+from defective.paper.protocol import LAST_COLUMN, PGD8, TRANSFER, accuracies, scores
 from defective.paper.published import printed
 from defective.paper.setup import Setup
 from defective.specs import AttackSpec
@@ -51,28 +50,6 @@ _TABLE2 = Exhibit(
     columns=_COLUMNS,
     rows=_ROWS,
     cells=_cells,
-    claims=(
-        Claim(
-            "Trained on clean images alone, the defective model is more robust to attacks than adversarial training and thermometer "
-            "codes do, and is more accurate than they are.",
-            "Section 4.1",
-            (
-                *above(tuple(_ATTACKS), [(_DEFECTIVE, _ADVERSARIAL)]),
-                *above(("PGD",), [(_DEFECTIVE, _THERMOMETER16), (_DEFECTIVE, _THERMOMETER32)]),
-                *above((ACCURACY,), [(_DEFECTIVE, other) for other in (_ADVERSARIAL, _THERMOMETER16, _THERMOMETER32)]),
-            ),
-        ),
-        Claim(
-            "The defective model is more robust to attacks than the standard one, with or without dropout.",
-            "Section 4.1",
-            above(tuple(_ATTACKS), [(_DEFECTIVE, other) for other in (_PLAIN, _SPATIAL, _DROPBLOCK)]),
-        ),
-        Claim(
-            "Neither SpatialDropout nor DropBlock makes the standard model more robust: it stays above both.",
-            "Section 4.1",
-            above(tuple(_ATTACKS), [(_PLAIN, other) for other in (_SPATIAL, _DROPBLOCK)]),
-        ),
-    ),
     notes=(
         *TRANSFER,
         "Here alone the paper attacks images that the source or the target gets wrong before, too, and so do we. In the released "

@@ -19,7 +19,6 @@ def by_text(exhibit: Exhibit) -> Exhibit:
         name=f"{exhibit.name}-text",
         title=f"{exhibit.title}; masks placed as in the text",
         cells=lambda setup: {place: _placed(cell) for place, cell in exhibit.cells(setup).items()},
-        claims=(),
         notes=(_NOTE, *(note for note in exhibit.notes if note != PLACEMENT and not note.startswith("DC "))),
         optional=True,
     )

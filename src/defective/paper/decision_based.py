@@ -3,7 +3,6 @@
 The paper claims that the defective model needs larger perturbations, and that label smoothing, which masks gradients, does not help.
 """
 
-from defective.paper.claims import Claim, above
 from defective.paper.exhibit import Cell, Cells, Exhibit
 from defective.paper.protocol import TRAINED
 from defective.paper.published import printed
@@ -37,18 +36,6 @@ _TABLE7 = Exhibit(
     columns=(_SCORE,),
     rows=_ROWS,
     cells=_cells,
-    claims=(
-        Claim(
-            "The boundary attack must change images of the defective model more than those of the standard one, smoothed or not.",
-            "Appendix A.4",
-            above((_SCORE,), [(_DEFECTIVE, _PLAIN), (_DEFECTIVE, _SMOOTHED)]),
-        ),
-        Claim(
-            "Label smoothing, which masks gradients, does not help against it: the standard model stays above.",
-            "Appendix A.4",
-            above((_SCORE,), [(_PLAIN, _SMOOTHED)]),
-        ),
-    ),
     unit="S(M)",
     notes=(
         *TRAINED,

@@ -1,10 +1,9 @@
-"""What an exhibit of the paper is: published numbers, the jobs that measure them, and the claims about them."""
+"""What an exhibit of the paper is: published numbers, and the jobs that measure them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from defective.paper.claims import Claim
 from defective.paper.setup import Setup
 from defective.specs import Job
 
@@ -50,8 +49,8 @@ class Exhibit:
         data: Kind of data set it is about: a key of :attr:`Setup.data`. Empty: it needs none.
         columns: Column names as printed.
         rows: Rows in printed order.
-        cells: Turns a setup into the cell of each (row name, column); cells that cannot be measured are left out.
-        claims: Sentences of the paper about these numbers.
+        cells: Turns a setup into the cell of each (row name, column); cells that cannot be measured are left out. Those of no row or no
+            column are measured for claims and not printed.
         unit: ``"%"`` for shares, ``"S(M)"`` for the score of Eq. 10.
         view: Picture beside the table.
         notes: What a reader must know to compare: how the code differs from the text, deviations from the paper.
@@ -66,7 +65,6 @@ class Exhibit:
     columns: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
     cells: Callable[[Setup], Cells] = field(default=lambda setup: {})
-    claims: tuple[Claim, ...] = ()
     unit: Literal["%", "S(M)"] = "%"
     view: View = "table"
     notes: tuple[str, ...] = ()

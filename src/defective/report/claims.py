@@ -1,14 +1,18 @@
-"""The claims of the paper with their verdicts, as the page states them."""
+"""The claims of the paper with their verdicts in words, as page, tables and terminal state them."""
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from defective.paper import Verdict
-from defective.report.sections import ResultReader, Section
-from defective.report.wording import warnings
-from defective.results.documents import ClaimResult, ComparisonResult, Reference, Verdicts, heading
-from defective.tables import difference, exact, number
+from defective.experiments.store import Store
+from defective.paper import EXHIBITS, Verdict
+from defective.report.sections import Section
+from defective.results.claims import evaluate_claims
+from defective.results.documents import ClaimResult, ContrastResult, heading
+from defective.results.measured import evidence
+from defective.results.per_image import PerImageReader
+from defective.tables import count, difference, number
 
 VERDICTS: tuple[Verdict, ...] = ("holds", "fails", "undecided", "not measured")
 _VERBS: dict[Verdict, tuple[str, str]] = {
@@ -17,96 +21,7 @@ _VERBS: dict[Verdict, tuple[str, str]] = {
     "undecided": ("is undecided", "are undecided"),
     "not measured": ("is not measured", "are not measured"),
 }
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of a comparison: in words, without what both sides share, and the measured number, if it has a cell."""
-
-    words: str
-    exhibit: str = ""
-    row: str = ""
-    column: str = ""
-    value: str = ""
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class SpelledComparison:
-    """A comparison in words: what both sides share, the sides, how they should lie, how far they are apart."""
-
-    result: ComparisonResult
-    both: str
-    left: Side
-    relation: str
-    right: Side
-    apart: str
-
-
-@dataclass(frozen=True)
-class SpelledClaim:
-    """A claim in words: verdicts of its comparisons in the measured and in the paper's numbers."""
-
-    result: ClaimResult
-    measured: str
-    of_paper: str
-    warnings: list[str]
-    comparisons: list[SpelledComparison]
-
-
-def claims(section: Section, reader: ResultReader) -> list[SpelledClaim]:
-    """The claims of one exhibit with their comparisons spelled out."""
-    return [
-        SpelledClaim(
-            result=claim,
-            measured=in_words(claim.counts),
-            of_paper=paper_in_words(claim.published),
-            warnings=warnings(claim.at_chance, claim.training_mismatch),
-            comparisons=[_spelled(each, section, reader) for each in claim.comparisons],
-        )
-        for claim in section.result.claims
-    ]
-
-
-def verdict_counts(counts: Mapping[Verdict, int]) -> list[tuple[Verdict, int]]:
-    """The verdicts that there are and how many, always in one order."""
-    return [(verdict, counts[verdict]) for verdict in VERDICTS if counts.get(verdict)]
-
-
-def in_words(counts: Mapping[Verdict, int]) -> str:
-    """Verdicts of comparisons, counted.
-
-    Example:
-        >>> in_words({"fails": 1, "holds": 17, "undecided": 2})
-        '17 of 20 comparisons hold, 1 fails, 2 are undecided'
-        >>> in_words({"not measured": 1})
-        'the comparison is not measured'
-    """
-    total = sum(counts.values())
-    present = verdict_counts(counts)
-    if counts.get("not measured") == total > 1:
-        return f"none of the {total} comparisons is measured"
-    if total == 1:
-        return f"the comparison {_VERBS[present[0][0]][0]}"
-    (verdict, many), *rest = present
-    first = f"{'all' if many == total else f'{many} of'} {total} comparisons {_VERBS[verdict][many == total or many > 1]}"
-    return ", ".join([first, *(f"{many} {_VERBS[verdict][many > 1]}" for verdict, many in rest)])
-
-
-def paper_in_words(published: Verdicts) -> str:
-    """Whether the published numbers, taken as exact, support a claim.
-
-    Example:
-        >>> paper_in_words(Verdicts(verdict="fails", counts={"holds": 19, "fails": 1}))
-        'contradict it in 1 of 20 comparisons'
-    """
-    counts = published.counts
-    total, missing, failing = sum(counts.values()), counts.get("not measured", 0), counts.get("fails", 0)
-    if missing == total:
-        return "are not printed"
-    if failing:
-        return f"contradict it in {failing} of {total} comparisons" if total > 1 else "contradict it"
-    return f"support it where they are printed, in {total - missing} of {total} comparisons" if missing else "support it"
+_OF_PAPER: dict[Verdict, str] = {"holds": "support it", "fails": "contradict it"}
 
 
 def summary(found: Iterable[ClaimResult]) -> list[tuple[Verdict, int, str]]:
@@ -115,48 +30,109 @@ def summary(found: Iterable[ClaimResult]) -> list[tuple[Verdict, int, str]]:
     return [(verdict, counts[verdict], _VERBS[verdict][counts[verdict] != 1]) for verdict in VERDICTS]
 
 
-def _spelled(comparison: ComparisonResult, section: Section, reader: ResultReader) -> SpelledComparison:
-    unit, right, apart = section.result.unit, comparison.right, comparison.difference
-    ours = _words(comparison.left, section, reader)
-    theirs = _words(right, section, reader) if isinstance(right, tuple) else [number(right, unit)]
-    alike = {
-        place for place, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one == other and len(ours) == len(theirs)
-    }
-    if len(alike) == len(ours):
-        # Rows may be labelled alike; of those nothing can be left out.
-        alike = set()
-    return SpelledComparison(
-        result=comparison,
-        both=", ".join(ours[place] for place in sorted(alike)),
-        left=_side(comparison.left, _without(ours, alike), section, reader),
-        relation="above" if comparison.within is None else f"within {number(comparison.within, unit)} of",
-        right=_side(right, _without(theirs, alike), section, reader),
-        apart="" if apart is None else difference(apart.mean, apart.low, apart.high, unit),
-    )
+@dataclass(frozen=True)
+class ClaimGroup:
+    """Claims at one scale whose first exhibit is the same; or all observations of ours.
+
+    Attributes:
+        name: Its place on the page.
+        scale: The scale.
+        heading, title: Of the exhibit.
+        claims: The claims, in the paper's order.
+        ours: Whether they are observations of ours.
+    """
+
+    name: str
+    scale: str
+    heading: str
+    title: str
+    claims: list[ClaimResult]
+    ours: bool = False
 
 
-def _without(words: list[str], alike: set[int]) -> str:
-    return ", ".join(word for place, word in enumerate(words) if place not in alike)
+def claim_groups(sections: Sequence[Section], store: Store) -> list[ClaimGroup]:
+    """Each claim that bears on exhibits of a report once for every scale, folded by its first exhibit; observations of ours last."""
+    reader, groups = PerImageReader(store), []
+    for scale in dict.fromkeys(section.plan.scale for section in sections):
+        here = [section for section in sections if section.plan.scale == scale]
+        found = evaluate_claims(evidence(each.result, each.plan, reader) for each in here)
+        shown = {section.result.exhibit for section in here}
+        found = [claim for claim in found if not claim.exhibits or shown.intersection(claim.exhibits)]
+        named: dict[str, list[ClaimResult]] = {}
+        for claim in found:
+            named.setdefault("ours" if claim.ours else next(iter(claim.exhibits), "eye"), []).append(claim)
+        for name in sorted(named, key=[*EXHIBITS, "eye", "ours"].index):
+            words = {"eye": ("By eye", "what no number decides"), "ours": ("Ours", "observations that the paper does not make")}
+            about = words[name] if name in words else (heading(name), EXHIBITS[name].title)
+            groups.append(ClaimGroup(f"claims-{scale}-{name}", scale, *about, named[name], ours=name == "ours"))
+    return sorted(groups, key=lambda group: group.ours)
 
 
-def _place(reference: Reference, section: Section) -> tuple[str, str, str]:
-    return reference if len(reference) == 3 else (section.result.exhibit, *reference)
+def verdict_in_words(claim: ClaimResult) -> str:
+    """The verdict with its reason.
+
+    Example:
+        >>> claim = ClaimResult.model_construct(verdict="undecided", reason="not clear enough")
+        >>> verdict_in_words(claim)
+        'undecided: not clear enough'
+    """
+    return f"{claim.verdict}: {claim.reason}" if claim.reason else claim.verdict
 
 
-def _words(reference: Reference, section: Section, reader: ResultReader) -> list[str]:
-    exhibit, row, column = _place(reference, section)
-    result = reader.result(exhibit, section.plan)
-    if result is None:
-        return [heading(exhibit), row, column]
-    return [*([heading(exhibit)] if exhibit != section.result.exhibit else []), result.label(row), column]
+def contrast_in_words(found: ContrastResult) -> str:
+    """A contrast with its interval and what it is the mean of; empty if nothing of it is measured.
+
+    Example:
+        >>> score = ContrastResult(
+        ...     about="", bound=0, comparisons=1, measured=1, unit="S(M)", estimate=0.0, low=-1, high=1, seeds=2, published=None
+        ... )
+        >>> contrast_in_words(score)
+        'factor 1 (0.37 to 2.7), 2 seeds'
+    """
+    if found.estimate is None:
+        return ""
+    if found.unit == "%":
+        amount = difference(found.estimate, found.low, found.high, "%") + " points" * (found.bound == 0)
+        amount = f"{number(found.estimate)} % ({number(found.low)} to {number(found.high)})" if found.bound else amount
+    else:
+        # A contrast of logarithms is the logarithm of a ratio.
+        estimate, low, high = (math.inf if each > 700 else math.exp(each) for each in (found.estimate, found.low, found.high))
+        amount = f"factor {estimate:.2g} ({low:.2g} to {high:.2g})"
+    parts = [f"{found.about}: {amount}" if found.about else amount]
+    if found.comparisons > 1:
+        parts.append(f"mean of {count(found.measured, 'comparison')}")
+    if found.seeds:
+        parts.append(count(found.seeds, "seed"))
+    return ", ".join(parts)
 
 
-def _side(reference: Reference | float, words: str, section: Section, reader: ResultReader) -> Side:
-    if not isinstance(reference, tuple):
-        return Side(words)
-    exhibit, row, column = _place(reference, section)
-    result = reader.result(exhibit, section.plan)
-    measured = None if result is None else result.cell(row, column).measured
-    if result is None or measured is None:
-        return Side(words, exhibit, row, column)
-    return Side(words, exhibit, row, column, exact(measured.mean), number(measured.mean, result.unit))
+def p_in_words(claim: ClaimResult) -> str:
+    """The p value adjusted for the number of claims; empty if there is none, or if nothing speaks for a verdict.
+
+    Example:
+        >>> p_in_words(ClaimResult.model_construct(adjusted_p=0.00004)), p_in_words(ClaimResult.model_construct(adjusted_p=0.03))
+        ('p < 0.001', 'p = 0.030')
+    """
+    if claim.adjusted_p is None or claim.adjusted_p == 1:
+        return ""
+    return "p < 0.001" if claim.adjusted_p < 0.001 else f"p = {claim.adjusted_p:.3f}"
+
+
+def paper_in_words(claim: ClaimResult) -> str:
+    """Whether the published numbers, taken as exact, support a claim."""
+    return f"The paper's own numbers {_OF_PAPER.get(claim.published, 'are not printed')}."
+
+
+def exhibits_in_words(claim: ClaimResult) -> str:
+    """The exhibits that bear on a claim, as ``"Tables 3, 5, 6"``.
+
+    Example:
+        >>> exhibits_in_words(ClaimResult.model_construct(exhibits=("table4", "table11", "figure5")))
+        'Tables 4, 11, Figure 5'
+    """
+    words = []
+    for kind in ("Table", "Figure"):
+        numbers = [heading(each).removeprefix(kind).strip() for each in claim.exhibits if heading(each).startswith(kind)]
+        if numbers:
+            words.append(f"{kind}{'s' * (len(numbers) > 1)} {', '.join(numbers)}")
+    return ", ".join(words)

@@ -15,10 +15,10 @@ from defective.errors import InputError
 from defective.experiments.plan import read_plan
 from defective.experiments.store import Store
 from defective.files import check_folder, left_behind, write_whole
-from defective.paper import EXHIBITS
+from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS
 from defective.progress import progress_bar
-from defective.report import drawings, galleries, plots
-from defective.report.claims import SpelledClaim, claims, summary, verdict_counts
+from defective.report import claims, drawings, galleries, plots
+from defective.report.claims import claim_groups
 from defective.report.commands import commands, next_steps
 from defective.report.deviations import deviations, seed_notes
 from defective.report.exhibit_table import exhibit_table, page_table
@@ -44,7 +44,7 @@ class PageSection(NamedTuple):
 
     section: Section
     several: bool
-    claims: list[SpelledClaim]
+    claims: list[str]
     picture: str
     inches: float
     examples: list[tuple[str, list[galleries.Example]]]
@@ -84,7 +84,8 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
             files += written
             advance(note=section.name)
     page = out / "index.html"
-    all_claims = [claim for section in found for claim in section.result.claims]
+    groups = claim_groups(found, store)
+    of_paper = [claim for group in groups if not group.ours for claim in group.claims]
     write_page(
         page,
         template="report.html.j2",
@@ -94,8 +95,9 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
             "the Python package defective measures, and each claim of the paper tested on the measured numbers."
         ),
         sections=shown,
-        claims=all_claims,
-        verdicts=summary(all_claims),
+        claims=of_paper,
+        groups=groups,
+        verdicts=claims.summary(of_paper),
         masks=_masks(found, reader),
         how=how_measured(planned, store),
         general=[*_GENERAL, *seed_notes(found)],
@@ -110,8 +112,7 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         setting=setting,
         sample=sample,
         warnings=warnings,
-        verdict_counts=verdict_counts,
-        summary=summary,
+        words=claims,
         largest_discrepancy=largest_discrepancy,
     )
     _remove_others(out, files)
@@ -152,7 +153,7 @@ def _page_section(section: Section, reader: ResultReader, out: Path, *, several:
     made = PageSection(
         section=section,
         several=several,
-        claims=claims(section, reader),
+        claims=[claim.name for claim in (*CLAIMS, *OBSERVATIONS) if result.exhibit in claim.exhibits],
         picture=inline(svg(figure), section.name) if figure is not None else "",
         inches=figure.get_figwidth() if figure is not None else 0,
         examples=[(caption, list(group)) for caption, group in groupby(examples, lambda example: example.caption)],

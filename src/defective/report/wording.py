@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from defective.data.download import REMOTES
-from defective.results.documents import AtChance, CellResult, ExhibitResult, TrainingMismatch
+from defective.results.documents import AtChance, CellResult, ExhibitResult
 from defective.tables import DASH, NO_IMAGES, count, interval, number
 
 
@@ -97,31 +97,17 @@ def beside_legend(result: ExhibitResult) -> list[str]:
     return found
 
 
-def warnings(at_chance: Sequence[AtChance], training_mismatch: Sequence[TrainingMismatch] = ()) -> list[str]:
-    """Why comparisons are undecided whatever their numbers are: a sentence for each of the two reasons that applies.
+def warnings(at_chance: Sequence[AtChance]) -> list[str]:
+    """Which models are no better than chance, as a sentence; none if there is none.
 
     Example:
         >>> [said] = warnings([AtChance(job="train-0", model="vgg19 on mnist", accuracy=11.35, chance=11.35)])
         >>> said
-        'No better than chance, so that no comparison with it is decided: vgg19 on mnist (accuracy 11.3 %, chance 11.3 %).'
-        >>> [said] = warnings([], [TrainingMismatch(job="train-0", model="wrn32_4", epochs=2, other_epochs=5)])
-        >>> said
-        'Trained for fewer epochs than the model it is compared with, so that no comparison of the two is decided: wrn32_4 (2 against 5).'
+        'No better than chance, so that no claim about it is decided: vgg19 on mnist (accuracy 11.3 %, chance 11.3 %).'
     """
-    found = []
-    if at_chance:
-        named = [f"{each.model} (accuracy {number(each.accuracy)} %, chance {number(each.chance)} %)" for each in at_chance]
-        which = "it" if len(named) == 1 else "them"
-        found.append(f"No better than chance, so that no comparison with {which} is decided: {_some(named)}.")
-    if training_mismatch:
-        named = [f"{each.model} ({each.epochs} against {each.other_epochs})" for each in training_mismatch]
-        which = "the model it is" if len(named) == 1 else "the models they are"
-        found.append(
-            f"Trained for fewer epochs than {which} compared with, so that no comparison of the two is decided: {_some(named)}."
-        )
-    return found
-
-
-def _some(named: Sequence[str]) -> str:
+    if not at_chance:
+        return []
+    named = [f"{each.model} (accuracy {number(each.accuracy)} %, chance {number(each.chance)} %)" for each in at_chance]
+    which = "it" if len(named) == 1 else "them"
     more = [f"{len(named) - 3} more"] if len(named) > 3 else []
-    return ", ".join([*named[:3], *more])
+    return [f"No better than chance, so that no claim about {which} is decided: {', '.join([*named[:3], *more])}."]

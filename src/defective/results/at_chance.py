@@ -17,18 +17,18 @@ class AtChanceFilter:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
         self._cached = cache(self._find)
 
     def of(self, job: Job) -> list[AtChance]:
         """The models at chance among those of a finished job."""
-        if self._store.result(job) is None:
+        if self.store.result(job) is None:
             return []
         found = map(self._cached, trained_models(job))
         return [each for each in found if each is not None]
 
     def _find(self, model: TrainJob) -> AtChance | None:
-        result = self._store.result(model)
+        result = self.store.result(model)
         if result is None or not result.get("chance"):
             return None
         counts, chance = result["values"]["test_accuracy"], result["chance"]

@@ -4,32 +4,27 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-import torch
-
-from defective.errors import InputError
-from defective.evaluation.transfer import eligible_images
 from defective.experiments.store import Store, name_of
-from defective.files import read_tensors
 from defective.paper import Cell
 from defective.paper.controls import controls
 from defective.results.documents import Checkpoint, Control, ControlVerdict, Difference
+from defective.results.per_image import PerImage, PerImageReader
 from defective.specs import ScoreJob
 from defective.statistics import Contrast, Rate, SeedVariance, Term, contrast, seed_variance
 
 
 class _Scored(NamedTuple):
-    """A model on an adversarial set: its test accuracy, its rate, both shares, and success and eligible of each test image."""
+    """A model on an adversarial set: its test accuracy, its rate, both shares, and what became of each test image."""
 
     job: ScoreJob
     accuracy: float
     rate: Rate
-    per_image: tuple[torch.Tensor, torch.Tensor] | None
+    per_image: PerImage | None
 
     def term(self, weight: float, model: str, seed: int) -> Term:
         if self.per_image is None:
             return Term.counted(weight, model, seed, self.rate)
-        success, eligible = (each.numpy() for each in self.per_image)
-        return Term(weight, model, seed, success, eligible, images=(self.job.target.data, len(success)))
+        return Term(weight, model, seed, *self.per_image)
 
 
 class Controls:
@@ -40,7 +35,7 @@ class Controls:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._store, self._per_image = store, PerImageReader(store).of
         self._scored = lru_cache(4096)(self._read)
 
     def of(self, cells: Sequence[Cell], variance: SeedVariance | None) -> Control | None:
@@ -86,25 +81,12 @@ class Controls:
         result, trained = self._store.result(job), self._store.result(job.target)
         if result is None or trained is None or not result["values"][value]["num_evaluated"]:
             return None
-        accuracy = Rate.of(**trained["values"]["test_accuracy"])
         return _Scored(
-            job, float(accuracy), Rate.of(**result["values"][value]), self._per_image(job, value, accuracy.num_evaluated)
+            job,
+            float(Rate.of(**trained["values"]["test_accuracy"])),
+            Rate.of(**result["values"][value]),
+            self._per_image(Cell(job, value)),
         )
-
-    def _per_image(self, job: ScoreJob, value: str, size: int) -> tuple[torch.Tensor, torch.Tensor] | None:
-        try:
-            found, _ = read_tensors(self._store.at(job) / "outcome.safetensors")
-            made, _ = read_tensors(self._store.at(job.adversarial) / "images.safetensors", ("y", "predicted", "index"))
-        except InputError:
-            # A store may be copied without its images.
-            return None
-        index, y = found["index"], made["y"]
-        # The second: the adversarial images have been generated again since, from other images.
-        if int(index.max()) >= size or not torch.equal(index, made["index"]):
-            return None
-        both = found["attacked"] == y, eligible_images(value, found["clean"] == y, made["predicted"] != y)
-        success, eligible = (torch.zeros(size, dtype=torch.bool).index_put((index,), each) for each in both)
-        return success, eligible
 
 
 def nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, float]]:

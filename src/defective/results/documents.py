@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from defective.paper.claims import Kind as ClaimKind
 from defective.paper.claims import Verdict
 from defective.paper.setup import SCALES
 
@@ -19,8 +20,6 @@ _null = PlainSerializer(_finite, return_type=float | None, when_used="json")
 # A bound of an interval. JSON knows no infinity: null is a bound that lies nowhere.
 Low = Annotated[float, BeforeValidator(lambda found: -math.inf if found is None else found), _null]
 High = Annotated[float, BeforeValidator(lambda found: math.inf if found is None else found), _null]
-# (row, column) of the same exhibit, or (exhibit, row, column).
-Reference = tuple[str, str] | tuple[str, str, str]
 ControlVerdict = Literal["yes", "no", "undecided"]
 Kind = Literal["published", "measured", "difference"]
 
@@ -48,7 +47,10 @@ class Count(_Document):
 
 
 class Measured(_Document):
-    """What a cell holds: the mean over the seeds with its 95 % interval, and value, interval and count of each seed."""
+    """What a cell holds: the mean over the seeds with its 95 % interval, and value, interval, count and number of each seed.
+
+    Several seeds: the interval covers the images and training again, which are added.
+    """
 
     mean: float
     low: Low
@@ -56,6 +58,7 @@ class Measured(_Document):
     values: tuple[float, ...]
     intervals: tuple[tuple[Low, High], ...]
     counts: tuple[Count, ...]
+    seeds: tuple[int, ...] = ()
 
 
 class Difference(_Document):
@@ -72,13 +75,8 @@ class Difference(_Document):
 
 
 class Checkpoint(_Document):
-    """A checkpoint of a plain model on an adversarial set.
-
-    Attributes:
-        epochs: Epochs it was trained for.
-        accuracy, rate: Test accuracy and rate in %.
-        share: Its share in the interpolated rate.
-        jobs: Names of its training and of its score.
+    """A checkpoint of a plain model on an adversarial set: epochs it was trained for, test accuracy and rate in %, its share in the
+    interpolated rate, names of its training and of its score.
     """
 
     epochs: int
@@ -119,6 +117,8 @@ class CellResult(_Document):
         jobs: Names of the finished jobs behind it, one for each seed.
         all: Of a rate that leaves attacked images out, the share of all of them.
         control: Of the rate of a defective model, that of a plain model of equal accuracy.
+        at_chance: Models behind it that are no better than chance.
+        epochs: For how many the model was trained that it is about; None if it is about no one model.
     """
 
     row: str
@@ -129,6 +129,8 @@ class CellResult(_Document):
     jobs: tuple[str, ...]
     all: Measured | None = None
     control: Control | None = None
+    at_chance: tuple[str, ...] = ()
+    epochs: int | None = None
 
 
 class AtChance(_Document):
@@ -140,67 +142,77 @@ class AtChance(_Document):
     chance: float
 
 
-class TrainingMismatch(_Document):
-    """A model that was trained for fewer epochs than what it is compared with."""
-
-    job: str
-    model: str
-    epochs: int
-    other_epochs: int
-
-
-class ComparisonResult(_Document):
-    """One comparison of a claim: ``left`` lies above ``right``, or ``within`` so much of it.
+class ContrastResult(_Document):
+    """What decides a part of a claim: a weighted sum of numbers, in points, or of logarithms of scores.
 
     Attributes:
-        difference: Left minus right; None while one of them is not measured.
-        verdict: In the measured numbers.
-        published_verdict: In the published numbers, taken as exact.
+        about: Which part it is; empty if it is the only one.
+        bound: What the sum lies above, if the claim holds; 0 for most.
+        comparisons: Comparisons, or trends, of which it is the mean.
+        measured: How many different ones of them are measured.
+        unit: As in :class:`ExhibitResult`.
+        estimate, low, high: The sum with its 95 % interval.
+        seeds: How often the model was trained that was trained least; 0 if nothing is measured.
+        published: The same sum of the printed numbers.
     """
 
-    left: Reference
-    right: Reference | float
-    within: float | None
-    difference: Difference | None
-    verdict: Verdict
-    published_verdict: Verdict
-
-
-class Verdicts(_Document):
-    """The verdict of a claim, and how many of its comparisons have each verdict."""
-
-    verdict: Verdict
-    counts: dict[Verdict, int]
+    about: str
+    bound: float
+    comparisons: int
+    measured: int
+    unit: Literal["%", "S(M)"] = "%"
+    estimate: float | None = None
+    low: Low = -math.inf
+    high: High = math.inf
+    seeds: int = 0
+    published: float | None
 
 
 class ClaimResult(_Document):
-    """A sentence of the paper with its verdict.
+    """A sentence of the paper, or an observation of ours, with its verdict.
 
     Attributes:
-        section: Where the paper says it.
-        verdict, counts: As in :class:`Verdicts`, in the measured numbers.
-        published: The verdict in the published numbers.
-        at_chance, training_mismatch: Models because of which comparisons are undecided.
+        name, text, section, kind, margin, note, ours, exhibits: As in :class:`defective.paper.Claim`.
+        verdict: In the measured numbers.
+        reason: Why it is undecided or not measured; else empty.
+        p: p value of what the numbers speak for, that the claim holds or that it fails; None while it is not measured.
+        adjusted_p: The same, adjusted for the number of claims.
+        published: The verdict in the printed numbers, which are exact.
+        contrasts: What decides it; all must support it.
     """
 
+    name: str
     text: str
     section: str
+    kind: ClaimKind
+    margin: float
+    note: str
+    ours: bool
+    exhibits: tuple[str, ...]
     verdict: Verdict
-    counts: dict[Verdict, int]
-    at_chance: tuple[AtChance, ...]
-    training_mismatch: tuple[TrainingMismatch, ...]
-    published: Verdicts
-    comparisons: tuple[ComparisonResult, ...]
+    reason: str
+    p: float | None
+    adjusted_p: float | None
+    published: Verdict
+    contrasts: tuple[ContrastResult, ...]
+
+
+class ClaimsResult(_Document):
+    """All claims at one scale, as they are stored beside the exhibits."""
+
+    scale: str
+    claims: tuple[ClaimResult, ...]
 
 
 class JobRecord(_Document):
-    """A finished job: what it was, how long it took, where and when."""
+    """A finished job: what it was, how long it took, where and when; of a training the number of parameters."""
 
     description: str
     seconds: float
     machine: dict[str, str]
     device_type: str
     finished: str
+    parameters: int | None = None
 
 
 class ExhibitResult(_Document):
@@ -213,8 +225,8 @@ class ExhibitResult(_Document):
         readers: Kind of data set to the kind as which its files were read.
         seeds: Seeds asked for.
         cells: Row by row.
+        beside: Numbers that are measured for claims alone.
         at_chance: Models behind the numbers that are no better than chance.
-        claims: The paper's sentences about these numbers.
         jobs: The finished jobs behind the numbers, by name.
     """
 
@@ -232,8 +244,8 @@ class ExhibitResult(_Document):
     readers: dict[str, str]
     seeds: int = Field(ge=1)
     cells: tuple[CellResult, ...]
+    beside: tuple[CellResult, ...] = ()
     at_chance: tuple[AtChance, ...]
-    claims: tuple[ClaimResult, ...]
     jobs: dict[str, JobRecord]
 
     @classmethod
@@ -258,11 +270,15 @@ class ExhibitResult(_Document):
 
     @cached_property
     def _by_place(self) -> dict[tuple[str, str], CellResult]:
-        return {(cell.row, cell.column): cell for cell in self.cells}
+        return {(cell.row, cell.column): cell for cell in (*self.cells, *self.beside)}
 
     def cell(self, row: str, column: str) -> CellResult:
         """The cell of a row, by name, and a column."""
         return self._by_place[row, column]
+
+    def find(self, row: str, column: str) -> CellResult | None:
+        """The same; None if there is no such cell."""
+        return self._by_place.get((row, column))
 
     def column_label(self, column: str) -> str:
         """What stands above a column."""
@@ -270,14 +286,14 @@ class ExhibitResult(_Document):
 
     def label(self, row: str) -> str:
         """The label of a row."""
-        return next(each.label for each in self.rows if each.name == row)
+        return next((each.label for each in self.rows if each.name == row), row)
 
 
 def heading(exhibit: str) -> str:
     """What the paper calls an exhibit.
 
     Example:
-        >>> heading("table4"), heading("figure11"), heading("table3-text")
-        ('Table 4', 'Figure 11', 'Table 3 (placement of the text)')
+        >>> heading("table4"), heading("figure11")
+        ('Table 4', 'Figure 11')
     """
-    return re.sub(r"^([a-z]+)(\d+)", r"\1 \2", exhibit).replace("-text", " (placement of the text)").capitalize()
+    return re.sub(r"^([a-z]+)(\d+)$", r"\1 \2", exhibit).capitalize()

@@ -8,7 +8,7 @@ from defective.experiments.json_files import write_json
 from defective.experiments.schema import safe_name
 from defective.experiments.store import Store
 from defective.results.documents import ExhibitResult
-from defective.results.measured import best_documents
+from defective.results.measured import best_claims, best_documents
 
 
 def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
@@ -17,15 +17,21 @@ def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
     A file of an earlier export is removed where a new one in another place, as its exhibit has since been measured on another device
     or data set too, holds all of its jobs. Files from other stores are left alone: their jobs took other times.
 
+    The claims of each scale are written to ``claims/SCALE.json``.
+
     Returns:
         The files written, and each that was removed with the one that holds its jobs now.
     """
-    documents = best_documents(store)
+    found = best_documents(store)
+    documents = [document for document, _ in found]
     written = [_place(document, out) for document in documents]
     for document, file in zip(documents, written, strict=True):
         write_json(file, document.as_json())
+    for scale, claims in best_claims(found, store).items():
+        written.append(out / "claims" / f"{safe_name(scale)}.json")
+        write_json(written[-1], claims.as_json())
     removed = {}
-    for document, file in zip(documents, written, strict=True):
+    for document, file in zip(documents, written, strict=False):
         for other in sorted(out.glob(f"*/{document.scale}/*/{file.name}")):
             if other not in written and _holds_all_of(document, other):
                 _remove(other)

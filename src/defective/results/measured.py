@@ -1,19 +1,31 @@
 """What was measured of an exhibit, beside what was published."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from defective.experiments.describe import describe
 from defective.experiments.plan import Plan, read_plan
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS, Cell, Exhibit, exhibits
-from defective.paper.controls import controls
-from defective.results.claim_evaluation import ClaimEvaluator, once_per_job
+from defective.results.at_chance import AtChanceFilter
+from defective.results.claims import Evidence, evaluate_claims
 from defective.results.control import Controls
-from defective.results.documents import CellResult, Difference, ExhibitResult, JobRecord, Measured, RowLabel
-from defective.results.values import Value, estimate, values
-from defective.specs import Job, ScoreJob
-from defective.statistics import Estimate, SeedVariance, difference
+from defective.results.documents import (
+    CellResult,
+    ClaimResult,
+    ClaimsResult,
+    Count,
+    Difference,
+    ExhibitResult,
+    JobRecord,
+    Measured,
+    RowLabel,
+)
+from defective.results.per_image import PerImage, PerImageReader
+from defective.specs import DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
+from defective.statistics import Rate, Term, contrast, seed_variance
 
 
 def documents(plan: Plan, store: Store) -> list[ExhibitResult]:
@@ -23,12 +35,15 @@ def documents(plan: Plan, store: Store) -> list[ExhibitResult]:
 
 def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
     """All that is known of one exhibit at one scale."""
-    claims, control = ClaimEvaluator(plan, store), Controls(store)
+    at_chance, control = AtChanceFilter(store), Controls(store)
     cells = plan.of(exhibit)
     jobs = {name_of(cell.job): cell.job for each in cells.values() for cell in each}
-    columns = {column: [each for place, each in cells.items() if place[1] == column] for column in exhibit.columns}
-    variances = {column: control.seed_variance(numbers) for column, numbers in columns.items()}
     places = [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
+    variances = {
+        column: control.seed_variance([cells.get((row.name, column), []) for row in exhibit.rows]) for column in exhibit.columns
+    }
+    beside = [place for place in cells if place not in places]
+    control_jobs = {name_of(each): each for job in plan.controls_of(exhibit) for each in (job.target, job)}
     return ExhibitResult(
         exhibit=exhibit.name,
         title=exhibit.title,
@@ -43,17 +58,55 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
         data={kind: plan.data[kind] for kind in plan.kinds(exhibit)},
         readers={kind: plan.readers[kind] for kind in plan.kinds(exhibit) if kind in plan.readers},
         seeds=plan.seeds,
-        cells=tuple(_cell(exhibit, place, cells.get(place, []), store, control, variances[place[1]]) for place in places),
-        at_chance=once_per_job(each for job in jobs.values() for each in claims.at_chance.of(job)),
-        claims=tuple(claims.evaluate(claim, exhibit) for claim in exhibit.claims),
-        jobs={name: record for name, job in (jobs | _control_jobs(cells)).items() if (record := _record(job, store)) is not None},
+        cells=tuple(
+            _cell(place, exhibit.published(*place), exhibit.unit, cells.get(place, []), at_chance).model_copy(
+                update={
+                    "all": _all(cells.get(place, []), store),
+                    "control": control.of(cells.get(place, []), variances[place[1]]),
+                }
+            )
+            for place in places
+        ),
+        beside=tuple(_cell(place, None, exhibit.unit, cells[place], at_chance) for place in beside),
+        at_chance=tuple({each.job: each for job in jobs.values() for each in at_chance.of(job)}.values()),
+        jobs={name: record for name, job in (jobs | control_jobs).items() if (record := _record(job, store)) is not None},
     )
 
 
-def best_documents(store: Store) -> list[ExhibitResult]:
-    """A document for each exhibit, scale and data set of which anything is there."""
-    found = (document(EXHIBITS[name], plan, store) for (name, _, _), plan in best_plans(map(read_plan, store.plans())).items())
-    return [made for made in found if made.jobs]
+def evidence(found: ExhibitResult, plan: Plan, reader: PerImageReader) -> Evidence:
+    """A document with what is behind its numbers image by image."""
+    return Evidence(found, partial(_per_image, plan.of(EXHIBITS[found.exhibit]), reader))
+
+
+def _per_image(
+    cells: dict[tuple[str, str], list[Cell]], reader: PerImageReader, row: str, column: str, seed: int
+) -> PerImage | None:
+    of_seeds = cells.get((row, column), [])
+    return reader.of(of_seeds[seed]) if seed < len(of_seeds) else None
+
+
+def claims(plan: Plan, store: Store) -> list[ClaimResult]:
+    """The claims that bear on the exhibits of a plan, on all that the store holds at its scale on its data sets."""
+    reader = PerImageReader(store)
+    known = [exhibit for exhibit in EXHIBITS.values() if exhibit.data in plan.data]
+    found = evaluate_claims([evidence(document(exhibit, plan, store), plan, reader) for exhibit in known])
+    asked = {exhibit.name for exhibit in exhibits(list(plan.exhibits))}
+    return [claim for claim in found if asked.intersection(claim.exhibits)]
+
+
+def best_documents(store: Store) -> list[tuple[ExhibitResult, Plan]]:
+    """A document, and its plan, for each exhibit, scale and data set of which anything is there."""
+    found = (
+        (document(EXHIBITS[name], plan, store), plan) for (name, _, _), plan in best_plans(map(read_plan, store.plans())).items()
+    )
+    return [(made, plan) for made, plan in found if made.jobs]
+
+
+def best_claims(found: list[tuple[ExhibitResult, Plan]], store: Store) -> dict[str, ClaimsResult]:
+    """Scale to the claims that the documents of that scale bear on."""
+    reader, scales = PerImageReader(store), dict.fromkeys(plan.scale for _, plan in found)
+    each = {scale: evaluate_claims(evidence(made, plan, reader) for made, plan in found if plan.scale == scale) for scale in scales}
+    return {scale: ClaimsResult(scale=scale, claims=tuple(claims)) for scale, claims in each.items()}
 
 
 def best_plans(plans: Iterable[Plan]) -> dict[tuple[str, str, str], Plan]:
@@ -82,48 +135,73 @@ def _worth(plan: Plan) -> tuple[object, ...]:
     return plan.seeds, len(plan.data), sorted(plan.data.items())
 
 
-def _control_jobs(cells: dict[tuple[str, str], list[Cell]]) -> dict[str, Job]:
-    found = (job for each in cells.values() for seed, cell in enumerate(each) for job in controls(cell, 2 * seed))
-    return {name_of(each): each for job in found for each in (job, job.target)}
-
-
-def _cell(
-    exhibit: Exhibit,
-    place: tuple[str, str],
-    cells: list[Cell],
-    store: Store,
-    control: Controls,
-    variance: SeedVariance | None,
-) -> CellResult:
-    published = exhibit.published(*place)
-    found = values(cells, store, exhibit.unit)
-    measured = estimate(found, exhibit.unit)
-    of_all = [replace(cell, value="all") for cell in cells if isinstance(cell.job, ScoreJob) and cell.value == "paper"]
-    apart = None if measured is None or published is None else difference(measured, Estimate.exact(published))
+def _cell(place: tuple[str, str], published: float | None, unit: str, cells: list[Cell], at_chance: AtChanceFilter) -> CellResult:
+    store = at_chance.store
+    finished = [cell for cell in cells if store.result(cell.job) is not None]
+    found = _measured(cells, store, unit)
+    apart = None
+    if found is not None and published is not None:
+        apart = Difference(mean=found.mean - published, low=found.low - published, high=found.high - published)
     return CellResult(
         row=place[0],
         column=place[1],
         published=published,
-        measured=_measured(found, exhibit.unit),
-        difference=None if apart is None else Difference(**apart._asdict()),
-        jobs=tuple(name_of(cell.job) for cell in cells if store.result(cell.job) is not None),
-        all=_measured(values(of_all, store, exhibit.unit), exhibit.unit),
-        control=control.of(cells, variance),
+        measured=found,
+        difference=apart,
+        jobs=tuple(name_of(cell.job) for cell in finished),
+        at_chance=tuple(dict.fromkeys(each.model for cell in finished for each in at_chance.of(cell.job))),
+        epochs=next((_epochs(cell) for cell in finished), None),
     )
 
 
-def _measured(found: dict[int, Value], unit: str) -> Measured | None:
-    measured = estimate(found, unit)
-    if measured is None:
+def _all(cells: list[Cell], store: Store) -> Measured | None:
+    """The share of all attacked images, of a rate that leaves some out."""
+    return _measured(
+        [replace(cell, value="all") for cell in cells if isinstance(cell.job, ScoreJob) and cell.value == "paper"], store, "%"
+    )
+
+
+def _measured(cells: list[Cell], store: Store, unit: str) -> Measured | None:
+    """The numbers of all seeds at which images could be counted."""
+    results = {seed: result for seed, cell in enumerate(cells) if (result := store.result(cell.job)) is not None}
+    found = {seed: values for seed, result in results.items() if (values := result["values"].get(cells[seed].value)) is not None}
+    if unit == "%":
+        rates = {seed: Rate.of(each["num_correct"], each["num_evaluated"]) for seed, each in found.items() if each["num_evaluated"]}
+        terms = [Term.counted(100, "", seed, rate) for seed, rate in rates.items()]
+        values = {seed: 100 * float(rate) for seed, rate in rates.items()}
+        intervals = [(100 * rate.interval[0], 100 * rate.interval[1]) for rate in rates.values()]
+        counts = [Count(num_evaluated=rate.num_evaluated, num_correct=rate.num_correct) for rate in rates.values()]
+    else:
+        found = {seed: each for seed, each in found.items() if each["score"] is not None}
+        values = {seed: each["score"] for seed, each in found.items()}
+        # Student's interval of the mean of several.
+        terms = [Term(1, "", 0, list(values.values()))]
+        intervals = [(each["low"], math.inf if each["high"] is None else each["high"]) for each in found.values()]
+        counts = [Count(num_evaluated=each["images"]) for each in found.values()]
+    if not values:
         return None
+    low, high = intervals[0] if len(values) == 1 else contrast(terms, seed_variance(terms)).interval
     return Measured(
-        mean=measured.mean,
-        low=measured.interval[0],
-        high=measured.interval[1],
-        values=measured.values,
-        intervals=measured.intervals,
-        counts=tuple(value.images for value in found.values()),
+        mean=math.fsum(values.values()) / len(values),
+        low=max(0.0, low),
+        high=high,
+        values=tuple(values.values()),
+        intervals=tuple(intervals),
+        counts=tuple(counts),
+        seeds=tuple(values),
     )
+
+
+def _epochs(cell: Cell) -> int | None:
+    """Epochs of training of the model that a number is about; an adversarial set belongs to none alone."""
+    match cell.job:
+        case TrainJob():
+            return cell.job.recipe.trained_epochs
+        case ScoreJob() | DecisionJob():
+            return cell.job.target.recipe.trained_epochs
+        case NoiseJob() | ShuffleJob():
+            return cell.job.targets[int(cell.value.partition("/")[0])].recipe.trained_epochs
+    return None
 
 
 def _record(job: Job, store: Store) -> JobRecord | None:
@@ -136,4 +214,5 @@ def _record(job: Job, store: Store) -> JobRecord | None:
         machine=result["machine"],
         device_type=result["kind_of_device"],
         finished=result["finished"],
+        parameters=result.get("parameters"),
     )

@@ -65,10 +65,10 @@ class Contrast:
     """A weighted sum of rates or means, with the uncertainty of choosing images and of training.
 
     Attributes:
-        estimate: The sum; nan if nothing was eligible for one of its terms.
+        estimate: The sum; nan if nothing was eligible for one of its terms, or of numbers less than two.
         error: Its standard error.
         degrees: Degrees of freedom of the error.
-        seeds: How often the model was trained that was trained least, of those that it compares; 0 if it compares each model with itself.
+        seeds: How often the model was trained that was trained least.
         limits: Where it can lie.
     """
 
@@ -154,10 +154,8 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
     shares = [part.term.weight / len(seeds[part.term.model]) for part in parts]
     ends = [sorted((0.0, share)) if part.is_rate else (-math.inf, math.inf) for part, share in zip(parts, shares, strict=True)]
     limits = math.fsum(low for low, _ in ends), math.fsum(high for _, high in ends)
-    by_weight = {model: math.fsum(term.weight for term in terms if term.model == model) / len(of) for model, of in seeds.items()}
-    compared = [len(seeds[model]) for model, weight in by_weight.items() if abs(weight) > 1e-9]
-    fewest = min(compared, default=0)
-    if not all(part.count for part in parts):
+    fewest = min(map(len, seeds.values()))
+    if not all(part.usable for part in parts):
         return Contrast(math.nan, math.inf, 1, fewest, limits)
     estimate = math.fsum(share * part.mean for share, part in zip(shares, parts, strict=True))
     added = 4 / len(parts)
@@ -195,7 +193,7 @@ def seed_variance(terms: Iterable[Term]) -> SeedVariance | None:
     for model, of in _seeds(terms).items():
         scale = _scale(terms, model) / len(of)
         parts = {seed: [_Part(term) for term in terms if (term.model, term.seed) == (model, seed)] for seed in of}
-        parts = {seed: each for seed, each in parts.items() if all(part.count for part in each)}
+        parts = {seed: each for seed, each in parts.items() if all(part.usable for part in each)}
         if len(parts) < 2:
             continue
         values = [math.fsum(part.term.weight / scale * part.mean for part in each) for each in parts.values()]
@@ -220,8 +218,14 @@ class _Part:
             raise InputError(f"values and eligible are {kinds}: pass (N,) of one length, eligible as bool")
         self.is_rate = values.dtype == bool
         self.count = int(eligible.sum())
+        # The spread of numbers shows from two on.
+        self.usable = self.count > (0 if self.is_rate else 1)
         self.mean = float(values[eligible].sum(dtype=float)) / self.count if self.count else math.nan
-        self.apart: NDArray[np.float64] = np.where(eligible, values - self.mean, 0.0) if self.count else np.zeros(len(values))
+        self._values, self._eligible = values, eligible
+
+    def apart(self) -> NDArray[np.float64]:
+        """How far each eligible value lies from the mean."""
+        return np.where(self._eligible, self._values - self.mean, 0.0)
 
     def of_added(self, added: float) -> float:
         """Variance of the mean that comes from ``added`` images, half of them successes."""
@@ -232,7 +236,9 @@ def _influence(parts: Sequence[_Part], shares: Sequence[float], added: float) ->
     """By set of images, the influence of each on the weighted sum."""
     found: dict[Hashable, NDArray[np.float64]] = {}
     for part, share in zip(parts, shares, strict=True):
-        psi = share / (part.count + (added if part.is_rate else 0)) * part.apart
+        # Of numbers the variance is that of a sample.
+        size = part.count + added if part.is_rate else math.sqrt(part.count * (part.count - 1))
+        psi = share / size * part.apart()
         before = found.get(part.term.images)
         if before is not None and before.shape != psi.shape:
             raise InputError(f"values of {len(before)} and of {len(psi)} images do not pair: pass all for the same images")

@@ -1,0 +1,284 @@
+"""Verdicts of claims on measured numbers: what decides them, and what leaves them open."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from defective.experiments.plan import KINDS, Plan
+from defective.experiments.store import Store
+from defective.paper import CLAIMS, EXHIBITS, Claim, Place
+from defective.paper.claims import Part, pairs
+from defective.results.claims import Evidence, evaluate_claims
+from defective.results.documents import CellResult, ClaimResult, ClaimsResult, Count, ExhibitResult, JobRecord, Measured, RowLabel
+from defective.results.measured import claims, document
+from defective.results.per_image import PerImage
+from runs import MACHINE, finish, plan_of
+
+HIGH = (("b", "PGD"), ("a", "PGD"))
+
+
+def cell(row, *hits, column="PGD", images=1000, **more):
+    rates = [100 * each / images for each in hits]
+    counts = tuple(Count(num_evaluated=images, num_correct=each) for each in hits)
+    mean = sum(rates) / len(rates)
+    measured = Measured(
+        mean=mean, low=mean, high=mean, values=rates, intervals=[(0, 100)] * len(hits), counts=counts, seeds=tuple(range(len(hits)))
+    )
+    jobs = tuple(f"score-{row}-{column}-{seed}" for seed in range(len(hits)))
+    return CellResult(row=row, column=column, published=None, measured=measured, difference=None, jobs=jobs, **more)
+
+
+def exhibit(*cells, name="table4", unit="%", data="few", jobs=None):
+    rows = tuple(RowLabel(name=row, label=row) for row in dict.fromkeys(each.row for each in cells))
+    about = dict.fromkeys(("title", "caption", "section"), "") | dict.fromkeys(("notes", "at_chance"), ())
+    return ExhibitResult(
+        exhibit=name,
+        unit=unit,
+        view="table",
+        columns=("PGD",),
+        rows=rows,
+        scale="tiny",
+        data={"cifar10": data},
+        readers={},
+        seeds=1,
+        cells=cells,
+        jobs=jobs or {},
+        **about,
+    )
+
+
+def claim(kind="better", *, margin=0.0, rows=(("b", "a"),), name="claim", table="table4", **more):
+    return Claim(name, f"{name}.", "Section 4", kind, (Part(pairs(table, ["PGD"], rows), **more),), margin)
+
+
+def judged(*documents, of=None, **how):
+    return evaluate_claims([Evidence(each) for each in documents], [of or claim(**how)])[0]
+
+
+A = (500, 505, 495)
+
+
+@pytest.mark.parametrize(
+    ("kind", "margin", "hits", "verdict"),
+    [
+        ("better", 0, (600, 605, 595), "holds"),
+        ("better", 0, (400, 405, 395), "fails"),
+        ("better", 0, (503, 495, 507), "undecided"),
+        ("trend", 0, (600, 605, 595), "holds"),
+        ("similar", 8, (503, 495, 507), "holds"),
+        ("similar", 8, (700, 705, 695), "fails"),
+        ("similar", 8, (570, 580, 590), "undecided"),
+        ("no better", 8, (300, 305, 295), "holds"),
+        ("no better", 8, (700, 705, 695), "fails"),
+        ("no better", 8, (570, 580, 590), "undecided"),
+    ],
+)
+def test_three_seeds_decide_what_their_numbers_tell(kind, margin, hits, verdict):
+    found = judged(exhibit(cell("a", *A), cell("b", *hits)), kind=kind, margin=margin)
+    assert (
+        found.verdict == verdict and (found.p < 0.05) == (verdict != "undecided") and bool(found.reason) == (verdict == "undecided")
+    )
+    [contrast] = found.contrasts
+    assert contrast.estimate == pytest.approx(sum(hits) / 30 - 50) and contrast.low < contrast.estimate < contrast.high
+    assert (contrast.measured, contrast.comparisons, contrast.seeds) == (1, 1, 3)
+
+
+def test_one_seed_decides_nothing_between_trained_models():
+    found = judged(exhibit(cell("a", 10), cell("b", 990)))
+    assert (found.verdict, found.reason) == ("undecided", "one seed cannot decide between trained models")
+    # Nor does one that they have in common.
+    assert judged(exhibit(cell("a", 10), cell("b", 990, 980))).verdict == "undecided"
+    # Nor how high the rate of one model is.
+    high = Claim("high", "High.", "Section 4", "better", (Part((((Place("table4", "b", "PGD"), 1.0),),), bound=80.0),))
+    assert judged(exhibit(cell("b", 990)), of=high).verdict == "undecided"
+    assert judged(exhibit(cell("b", 990, 985)), of=high).verdict == "holds"
+
+
+def test_numbers_of_one_trained_model_are_compared_at_one_seed():
+    fall = Claim("fall", "Falls.", "A", "better", (Part((((Place("table4", "a", "x"), 1.0), (Place("table4", "a", "y"), -1.0)),)),))
+    assert judged(exhibit(cell("a", 700, column="x"), cell("a", 300, column="y")), of=fall).verdict == "holds"
+    # Falls of two models are compared between models.
+    slower = Part((tuple((Place("table4", row, c), w) for row, s in (("a", 1), ("b", -1)) for c, w in (("x", s), ("y", -s))),))
+    cells = [
+        cell(row, hits, column=c)
+        for row, each in (("a", (700, 300)), ("b", (900, 800)))
+        for c, hits in zip("xy", each, strict=True)
+    ]
+    assert judged(exhibit(*cells), of=replace(fall, parts=(slower,))).reason.startswith("one seed")
+
+
+def test_models_at_chance_and_unequal_training_leave_it_undecided():
+    found = judged(exhibit(cell("a", *A, at_chance=("vgg19 on few",)), cell("b", 900, 905, 895)))
+    assert (found.verdict, found.reason) == ("undecided", "no better than chance: vgg19 on few")
+    found = judged(exhibit(cell("a", *A, epochs=2), cell("b", 900, 905, 895, epochs=5)))
+    assert (
+        found.reason == "trained for fewer epochs than what it is compared with: a (2 against 5)" and found.verdict == "undecided"
+    )
+    assert judged(exhibit(cell("a", *A, epochs=5), cell("b", 900, 905, 895, epochs=5))).verdict == "holds"
+
+
+def test_what_is_not_measured_is_said_and_what_is_counts():
+    assert judged().verdict == judged(exhibit(cell("a", *A))).verdict == "not measured"
+    two = claim(rows=(("b", "a"), ("c", "a")))
+    found = judged(exhibit(cell("a", *A), cell("b", 600, 605, 595)), of=two)
+    assert found.verdict == "holds" and (found.contrasts[0].measured, found.contrasts[0].comparisons) == (1, 2)
+    both = replace(two, parts=(two.parts[0], Part(pairs("table4", ["PGD"], [("d", "a")]))))
+    assert judged(exhibit(cell("a", *A), cell("b", 600, 605, 595)), of=both).verdict == "not measured"
+
+
+def test_all_parts_must_hold_and_one_is_enough_to_fail():
+    parts = (Part(pairs("table4", ["PGD"], [("b", "a")])), Part(pairs("table4", ["PGD"], [("c", "a")])))
+    both = replace(claim(), parts=parts)
+    cells = {row: cell(row, *hits) for row, hits in {"a": A, "high": (900, 905, 895), "low": (100, 105, 95)}.items()}
+
+    def verdict(b, c):
+        return judged(
+            exhibit(cells["a"], *(cells[each].model_copy(update={"row": row}) for row, each in (("b", b), ("c", c)))), of=both
+        )
+
+    assert [verdict("high", "high").verdict, verdict("high", "low").verdict, verdict("low", "low").verdict] == [
+        "holds",
+        "fails",
+        "fails",
+    ]
+
+
+def test_p_values_are_adjusted_for_the_number_of_claims_and_observations_apart():
+    made = exhibit(cell("a", *A), cell("b", 600, 605, 595), cell("c", 503, 495, 507))
+    clear, other = claim(name="clear"), claim(name="other", rows=(("c", "a"),))
+    missing, ours = claim(name="missing", rows=(("d", "a"),)), replace(clear, name="ours", ours=True)
+    found = evaluate_claims([Evidence(made)], [clear, other, missing, ours])
+    assert [each.adjusted_p for each in found] == pytest.approx([2 * found[0].p, found[1].p, None, found[3].p])
+    assert found[0].p == found[3].p and found[2].p is None
+
+
+def test_numbers_that_tables_share_count_once():
+    cells = (cell("a", *A), cell("b", 600, 605, 595))
+    both = replace(claim(), parts=(Part((*pairs("table4", ["PGD"], [("b", "a")]), *pairs("table11", ["PGD"], [("b", "a")]))),))
+    found = judged(exhibit(*cells), exhibit(*cells, name="table11"), of=both)
+    assert (found.contrasts[0].measured, found.contrasts[0].comparisons) == (1, 2)
+    assert found.contrasts == judged(exhibit(*cells), of=both).contrasts
+
+
+def test_one_sentence_measured_on_two_data_sets_is_one_claim():
+    one = exhibit(cell("a", *A), cell("b", 600, 605, 595))
+    other = exhibit(cell("a", 400, 410, 405), cell("b", 700, 710, 705), data="other")
+    found = judged(one, other)
+    assert found.contrasts[0].estimate == pytest.approx((10 + 30) / 2) and found.contrasts[0].measured == 2
+    across = replace(claim(), parts=(Part((((Place("table4", "b", "PGD"), 1.0), (Place("table11", "a", "PGD"), -1.0)),)),))
+    assert judged(one, exhibit(cell("a", *A), name="table11", data="other"), of=across).verdict == "not measured"
+
+
+def test_pairing_image_by_image_decides_what_counts_leave_open():
+    rng = np.random.default_rng(0)
+    hard = rng.random(1000)
+    hits = {row: [hard < share + shift for shift in (0.001, -0.001, 0)] for row, share in (("a", 0.5), ("b", 0.52))}
+    made = exhibit(*(cell(row, *(int(each.sum()) for each in of)) for row, of in hits.items()))
+    everyone = np.ones(1000, dtype=bool)
+    paired = Evidence(made, lambda row, column, seed: PerImage(hits[row][seed], everyone, "few"))
+    [alone], [together] = (evaluate_claims([each], [claim()]) for each in (Evidence(made), paired))
+    assert (alone.verdict, together.verdict) == ("undecided", "holds")
+    assert alone.contrasts[0].estimate == pytest.approx(together.contrasts[0].estimate)
+
+
+def test_scores_are_compared_by_the_log_ratio_on_common_images():
+    moved = np.log(np.linspace(1e-6, 1e-4, 100))
+    halves = [np.arange(100) < 80, np.arange(100) >= 20]
+
+    def scores(row, *values):
+        found = cell(row, *[1] * len(values), images=100)
+        return found.model_copy(update={"measured": found.measured.model_copy(update={"mean": values[0], "values": values})})
+
+    made = exhibit(scores("a", 1e-5, 1e-5), scores("b", 2e-5, 2e-5), unit="S(M)", name="table7")
+    lookup = {"a": (moved, halves[0]), "b": (moved + math.log(2), halves[1])}
+    known = Evidence(made, lambda row, column, seed: PerImage(lookup[row][0] + 0.01 * seed, lookup[row][1], "few"))
+    [found] = evaluate_claims([known], [claim(table="table7")])
+    assert found.contrasts[0].estimate == pytest.approx(math.log(2)) and found.verdict == "holds"
+    [unknown] = evaluate_claims([Evidence(made)], [claim(table="table7")])
+    assert unknown.contrasts[0].estimate == pytest.approx(math.log(2)) and unknown.verdict == "undecided"
+    assert ClaimResult.model_validate_json(unknown.model_dump_json()) == unknown
+
+
+@pytest.mark.parametrize(("parameters", "verdict"), [((7, 7), "holds"), ((7, 8), "fails"), ((7, None), "not measured")])
+def test_numbers_of_parameters_are_compared_exactly(parameters, verdict):
+    about = {"description": "", "seconds": 1.0, "machine": MACHINE, "device_type": "cpu", "finished": ""}
+    jobs = {f"score-{row}-PGD-0": JobRecord(**about, parameters=each) for row, each in zip("ab", parameters, strict=True)}
+    found = judged(exhibit(cell("a", 500), cell("b", 500), jobs=jobs), kind="equal")
+    assert (found.verdict, found.p, found.contrasts) == (verdict, None, ())
+
+
+# Claims of a store.
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def fill(store, plan, hits):
+    for job in plan.jobs:
+        name = str(getattr(job, "target", job).net) if job.kind in ("train", "score") else ""
+        rate = {"num_correct": hits(name) + job.key.count("a") if name else 500, "num_evaluated": 1000}
+        finish(store, job, dict.fromkeys(("test_accuracy", "paper", "target-correct", "all", "fooled"), rate))
+    return {each.name: each for each in claims(plan, store)}
+
+
+@pytest.mark.parametrize(("defective", "verdict"), [(900, "holds"), (300, "fails")])
+def test_a_claim_of_a_store_has_its_verdict(store, defective, verdict):
+    found = fill(store, plan_of("table8", seeds=3), lambda net: defective if "bottom" in net else 600)
+    assert found["white-box"].verdict == verdict and found["white-box"].contrasts[0].measured == 12
+    assert set(found) == {claim.name for claim in CLAIMS if "table8" in claim.exhibits}
+    assert found["masking"].verdict == "not measured"
+
+
+def test_a_claim_reaches_into_exhibits_that_were_not_asked_for(store):
+    fill(store, plan_of("table9", seeds=2), lambda net: 900)
+    assert {each.name: each for each in claims(plan_of("table9", seeds=2), store)}["gray-box"].verdict == "not measured"
+    plan = plan_of("table10", seeds=2)
+    for job in plan.jobs:
+        if store.result(job) is None:
+            finish(
+                store,
+                job,
+                {
+                    "paper": {"num_correct": 100, "num_evaluated": 1000},
+                    "test_accuracy": {"num_correct": 900, "num_evaluated": 1000},
+                },
+            )
+    found = {each.name: each for each in claims(plan_of("table9", seeds=2), store)}
+    assert found["gray-box"].verdict == "holds"
+
+
+def test_at_scale_tiny_adversarial_training_decides_no_claim(store):
+    found = fill(store, plan_of("table2", seeds=2), lambda net: 900 if "bottom" in net else 300)
+    assert found["defences"].verdict == "undecided" and "(2 against 5)" in found["defences"].reason
+    assert found["dropout"].verdict == "holds"
+
+
+@pytest.mark.parametrize("scale", ["fast", "paper"])
+def test_at_the_other_scales_every_comparison_is_of_models_trained_alike(store, scale):
+    plan = Plan(tuple(EXHIBITS), scale, {kind: kind for kind in KINDS}, KINDS)
+    epochs = {
+        (name, *place): cells[0].job.target.recipe.trained_epochs if hasattr(cells[0].job, "target") else None
+        for name in ("table2", "table3", "table4", "table8")
+        for place, cells in plan.of(EXHIBITS[name]).items()
+    }
+    for block in (block for claim in CLAIMS for part in claim.parts for block in part.blocks):
+        assert len({epochs.get(place) for place, _ in block} - {None}) <= 1
+
+
+def test_a_model_at_chance_leaves_the_claims_about_it_undecided(store):
+    found = fill(store, plan_of("table8", seeds=2), lambda net: 100 if net == "resnet18" else 900)
+    assert found["white-box"].verdict == "undecided" and found["white-box"].reason.startswith(
+        "no better than chance: resnet18 (tiny"
+    )
+    made = document(EXHIBITS["table8"], plan_of("table8", seeds=2), store)
+    assert [each.model for each in made.at_chance] == [f"resnet18 (tiny, seed {seed}) on few" for seed in (0, 2)]
+
+
+def test_claims_are_plain_json(store):
+    fill(store, plan_of("table7", seeds=2), lambda net: 500)
+    found = ClaimsResult(scale="tiny", claims=tuple(claims(plan_of("table7", seeds=2), store)))
+    assert ClaimsResult.model_validate_json(found.model_dump_json()) == found
