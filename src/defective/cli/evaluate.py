@@ -46,7 +46,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="Model the attacker owns, or several joined by +, or substitute:SHARE, trained on each MODEL's answers on that share of "
-            "the training images; repeatable. Default: every MODEL, or none with --adversarial."
+            "the training images, or cifar10-model, the network of that package; repeatable. "
+            "Default: every MODEL, or none with --adversarial."
         ),
     ] = None,
     adversarial: Annotated[
