@@ -20,11 +20,11 @@ NEEDS = {
 }
 # Example to a pattern and how often its output has it.
 SHOWN = {
-    "own_net": ("the same model again: True|plain again: True", 2),
-    "own_model": (r" passed \(", 16),
+    "convert_model": ("the same model again: True|plain again: True", 2),
+    "evaluate_model": (r" passed \(", 16),
     "own_attack": (" has a defence rate of ", 6),
     # timm's shortcut in layer2 has a norm of its own.
-    "timm_net": ("neurons live", 10 if importlib.util.find_spec("timm") else 9),
+    "timm_model": ("neurons live", 10 if importlib.util.find_spec("timm") else 9),
     "timm_training": ("masks are as they were: True|same model again: True", 2),
     "onnx_export": ("same logits: True", 2),
     "torch_export": ("same logits: True|same attack: True", 2),

@@ -210,7 +210,7 @@ def reported(what: str) -> Iterator[None]:
         yield
     except (InputError, OutOfTime):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if out_of_memory(error):
             raise
         reason = quoted(error)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from importlib.util import find_spec
 from time import monotonic
 
 from defective.errors import OutOfTime
@@ -72,14 +73,16 @@ def silent(description: str, total: int, *, unit: str = "") -> Iterator[Advance]
 def progress_bar(description: str, total: int, *, unit: str = "") -> Iterator[Advance]:
     """Yield ``advance(n=1, note="")``: move the bar by ``n`` of ``total`` and replace the note beside it.
 
-    It is shown on the command line and in notebooks, and silent elsewhere.
+    It is shown on the command line and in notebooks that have ipywidgets, and silent elsewhere.
 
     Example:
         >>> with progress_bar("counting", 3) as advance:
         ...     for _ in range(3):
         ...         advance(1, note="fine")
     """
-    if not description or not (shown.get() or "ipykernel" in sys.modules):
+    # Without ipywidgets rich shows a warning and blank lines in a notebook.
+    in_notebook = "ipykernel" in sys.modules and find_spec("ipywidgets") is not None
+    if not description or not (shown.get() or in_notebook):
         with silent(description, total) as advance:
             yield advance
         return

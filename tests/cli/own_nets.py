@@ -1,5 +1,7 @@
 """Factories and attacks a person might name on the command line, good and bad."""
 
+import sys
+
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +27,20 @@ class Returns(nn.Module):
 
     def forward(self, x: Tensor) -> object:
         return self.function(x)
+
+
+class Prints(Bright):
+    def forward(self, x: Tensor) -> Tensor:
+        print("layer", tuple(x.shape))
+        return super().forward(x)
+
+
+def prints():
+    return Prints()
+
+
+def exits():
+    return Returns(lambda x: sys.exit(3))
 
 
 def bright():

@@ -32,6 +32,16 @@ def test_attack_keeps_images_inside_the_ball(place, run, tmp_path):
     assert cells == [["own_nets:bright", FGSM, "6", shown(document["fooled"])]]
 
 
+def test_what_a_model_prints_is_no_part_of_the_document(place, run):
+    said = run("evaluate own_nets:prints --data folder:data --parts noise --samples 2 --json")
+    assert json.loads(said.out)["data"] == "data" and "layer (" in said.err
+
+
+def test_a_model_that_exits_is_one_line(place, run):
+    code, out, err = run("evaluate own_nets:exits --data folder:data --parts noise --samples 2")
+    assert (code, out) == (2, "") and err.endswith("SystemExit: 3\n") and err.splitlines()[-1].startswith("error: own_nets:exits: ")
+
+
 ALL_PARTS = "--decision boundary:steps=5 --decision-samples 3 --check-samples 6 --samples 6 --confidence 0.5 --stimuli cues"
 
 

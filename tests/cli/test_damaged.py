@@ -1,6 +1,7 @@
 """A result that was cut off: reproduce does the job again, everything else leaves it out and says so."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,14 @@ def test_reproduce_does_it_again_and_keeps_what_was_there(place, tmp_path, run):
     assert [store.result(job)["values"] for job in PLAN.jobs] == [first, other]
     assert listing(store.folder / "corrupt" / f"{name_of(DEFECTIVE)}-1") == before
     assert parse(run(f"{REPRODUCE} {tmp_path / 'store'} --json"))["jobs"]["executed"] == 0
+
+
+@pytest.mark.parametrize(
+    "made", [os.mkfifo, Path.mkdir, lambda file: file.symlink_to("/dev/zero"), lambda file: file.symlink_to(file)]
+)
+def test_what_is_no_file_is_neither_waited_for_nor_read_without_end(store, run, made):
+    (store.folder / FILE).unlink()
+    made(store.folder / FILE)
+    code, out, err = run("store ls --store store --json")
+    assert code == 0 and [row["job"] for row in json.loads(out)["finished"]] == [name_of(PLAIN)]
+    assert err in ("", LEFT_OUT)

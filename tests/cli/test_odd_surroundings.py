@@ -71,7 +71,9 @@ def test_json_holds_half_a_character(capsys):
 
 @pytest.mark.parametrize("columns", ["0", "", "-1", "x", "\N{SUPERSCRIPT TWO}", "9" * 5000])
 def test_a_width_that_is_none_is_that_of_the_terminal(monkeypatch, capsys, columns):
-    monkeypatch.setenv("COLUMNS", columns)
+    for name in ("COLUMNS", "TERMINAL_WIDTH"):
+        monkeypatch.setenv(name, columns)
+    monkeypatch.delitem(sys.modules, "typer.rich_utils", raising=False)
     assert main(["describe", "--help"]) == 0
     assert "Example: defective describe" in capsys.readouterr().out
 

@@ -248,6 +248,19 @@ def test_logits_of_a_kind_that_cannot_be_attacked(x, y, change, said):
             attacks.boundary(Changed(), x, y, steps=2)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated:DeprecationWarning")
+@pytest.mark.parametrize(
+    "change",
+    [lambda model, x: torch.export.export(model, (x,)).module(), lambda model, x: torch.jit.freeze(torch.jit.trace(model, x))],
+    ids=["exported", "frozen"],
+)
+def test_models_that_have_no_mode_are_used_as_they_are(x, y, change):
+    model = Normalised(False).eval()
+    changed = change(model, x)
+    assert evaluation.accuracy(changed, x, y) == 1
+    assert torch.equal(attacks.fgsm(changed, x, y, eps=0.1), attacks.fgsm(model, x, y, eps=0.1))
+
+
 MEMORY = [
     MemoryError(),
     torch.OutOfMemoryError("CUDA out of memory"),

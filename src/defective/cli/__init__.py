@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from defective._version import __version__
 from defective.cli import attack, data, demo, evaluate, nets, reproduce, store, train
-from defective.cli.console import discard, fail, prepared_output, say
+from defective.cli.console import discard, fail, prepared_output, say, standard_output
 from defective.errors import InputError
 from defective.interrupts import STOPPED, interruptible
 from defective.machine import keep_freed_memory, out_of_memory
@@ -63,7 +63,7 @@ def _run(arguments: list[str]) -> int:
     progress = shown.set(True)
     try:
         code = _invoke(arguments)
-        sys.stdout.flush()
+        standard_output().flush()
         return code
     except InputError as error:
         fail(error)
@@ -82,7 +82,7 @@ def _run(arguments: list[str]) -> int:
         # The reader of our output is gone, which rich makes an exit with 1.
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
             raise
-        discard(sys.stdout)
+        discard(standard_output())
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

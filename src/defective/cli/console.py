@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,18 @@ import typer
 from defective.tables import Table, format_table
 from defective.text import REPLACED, one_line, visible
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
+# What standard output was as the command began.
+_standard_output: ContextVar[Any] = ContextVar("standard_output", default=None)
+
+
+def _for_the_document(json: bool) -> bool:
+    """With ``--json``, what a custom model or attack prints goes to standard error."""
+    if json:
+        sys.stdout = sys.stderr
+    return json
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.", callback=_for_the_document)]
 DataOption = Annotated[
     str,
     typer.Option(
@@ -66,21 +78,28 @@ def prepared_output() -> Iterator[None]:
         elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
             # A character that the terminal lacks must not cost the work behind the line.
             stream.reconfigure(errors=REPLACED)
-    for name in ("COLUMNS", "LINES"):
+    for name in ("COLUMNS", "LINES", "TERMINAL_WIDTH"):
         size = os.environ.get(name, "")
         if not (size.isascii() and size.isdigit() and len(size) < 5 and int(size)):
-            # rich would print nothing at a width of 0.
+            # rich would print nothing at a width of 0; typer fails where it is no number.
             os.environ.pop(name, None)
     # It says twice that it has no folder for its settings, where a user has no home.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     log, handler, stderr = logging.getLogger("defective"), _Warnings(), sys.stderr
     log.addHandler(handler)
     sys.stderr = _StandardError(stderr)
+    stdout = _standard_output.set(sys.stdout)
     try:
         yield
     finally:
-        sys.stderr = stderr
+        sys.stdout, sys.stderr = standard_output(), stderr
+        _standard_output.reset(stdout)
         log.removeHandler(handler)
+
+
+def standard_output() -> Any:
+    """Standard output, also where ``sys.stdout`` is something else."""
+    return _standard_output.get() or sys.stdout
 
 
 def discard(stream: Any) -> None:
@@ -90,7 +109,7 @@ def discard(stream: Any) -> None:
 
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(document, indent=1) + "\n")
+    standard_output().write(json.dumps(document, indent=1) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *notes: str) -> None:

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from pydantic_core import from_json
@@ -90,11 +91,16 @@ class JsonFiles:
             stat = os.stat(file)  # noqa: PTH116 - ten thousands of files
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise InputError(f"{file} is a link to itself: remove it") from None
         state = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         known = self._known.get(file)
         if known is None or known[0] != state:
             try:
-                known = (state, _parse(file, check))
+                # A pipe would be waited at for ever, a device read without end.
+                known = (state, _parse(file, check) if S_ISREG(stat.st_mode) else "it is no file")
             except FileNotFoundError:
                 return None
             self._known[file] = known
@@ -113,7 +119,5 @@ def _parse(file: str, check: Callable[[Document], Document]) -> Document | str:
         if not isinstance(document, dict):
             return "no JSON object"
         return check(document)
-    except IsADirectoryError:
-        return "it is a folder"
     except ValueError as error:
         return " ".join(format_error(error).split())[:300]

@@ -6,7 +6,7 @@ from torch import nn
 from defective import defect_, defects, load, restore_, save
 
 
-def my_net() -> nn.Module:
+def my_model() -> nn.Module:
     """Any CNN on images in [0, 1]; nothing in it knows of masks."""
     return nn.Sequential(
         nn.Conv2d(3, 32, 3, padding=1),
@@ -22,23 +22,23 @@ def my_net() -> nn.Module:
 
 
 def main() -> None:
-    net = my_net()
+    model = my_model()
     images = torch.rand(8, 3, 32, 32)
     # Mask the output of every norm, as the released code does; shapes are found by one dry forward.
-    defect_(net, keep_prob=0.3, sites=lambda name, module: isinstance(module, nn.BatchNorm2d), example_inputs=images[:1])
-    for defect in defects(net):
+    defect_(model, keep_prob=0.3, sites=lambda name, module: isinstance(module, nn.BatchNorm2d), example_inputs=images[:1])
+    for defect in defects(model):
         print(f"{defect.site}: {defect.live:,} of {defect.total:,} neurons live")
 
     # Train it as you always do. Masks are modules of the model: they move with .to(), are saved with the weights and are never trained.
-    loss = nn.functional.cross_entropy(net(images), torch.randint(0, 10, (8,)))
+    loss = nn.functional.cross_entropy(model(images), torch.randint(0, 10, (8,)))
     loss.backward()
 
-    save(net, "own.safetensors")
-    again = load("own.safetensors", model=my_net())
-    print("the same model again:", torch.equal(net.eval()(images), again(images)))
+    save(model, "own.safetensors")
+    again = load("own.safetensors", model=my_model())
+    print("the same model again:", torch.equal(model.eval()(images), again(images)))
 
-    restore_(net)
-    print("plain again:", defects(net) == [])
+    restore_(model)
+    print("plain again:", defects(model) == [])
 
 
 if __name__ == "__main__":

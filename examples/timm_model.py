@@ -8,7 +8,7 @@ from torch import nn
 from defective import defect_, defects
 
 
-def timm_net() -> nn.Module:
+def timm_model() -> nn.Module:
     """A ResNet-18 of timm, or where timm is not installed a small model whose modules are named and nested like it."""
     try:
         import timm
@@ -53,12 +53,12 @@ def bottom_norms(name: str, module: nn.Module) -> bool:
 
 
 def main() -> None:
-    net = timm_net()
+    model = timm_model()
     images = torch.rand(2, 3, 64, 64)
-    defect_(net, keep_prob=0.1, sites=bottom_norms, example_inputs=images)
-    for defect in defects(net):
+    defect_(model, keep_prob=0.1, sites=bottom_norms, example_inputs=images)
+    for defect in defects(model):
         print(f"{defect.site}: {defect.live:,} of {defect.total:,} neurons live")
-    print("logits:", tuple(net.eval()(images).shape))
+    print("logits:", tuple(model.eval()(images).shape))
 
 
 if __name__ == "__main__":

@@ -34,19 +34,19 @@ def some(split: str, count: int) -> ImageSet:
 def main() -> None:
     training, test = some("train", 3000), some("test", 200)
     torch.manual_seed(0)
-    nets = {
+    models = {
         "mine": my_model(),
         "defective": build("resnet18/0.1-bottom", width_mult=0.125),
         "source": build("resnet18", seed=1, width_mult=0.125),
     }
-    for net in nets.values():
-        fit(net, training, Recipe(name="example", epochs=3, lr=0.1, augment="none"))
+    for model in models.values():
+        fit(model, training, Recipe(name="example", epochs=3, lr=0.1, augment="none"))
 
-    targets = {name: nets[name] for name in ("mine", "defective")}
+    targets = {name: models[name] for name in ("mine", "defective")}
     found = evaluate(
         targets,
         test,
-        sources={"source": nets["source"]},
+        sources={"source": models["source"]},
         parts=("transfer", "white-box", "noise", "shuffle", "checks"),
         samples=100,
         check_samples=40,
