@@ -31,11 +31,11 @@ def test_a_plan_has_what_its_exhibits_need_each_once():
 
 def test_tables_share_nets_and_attacked_images():
     together, alone = counts(whole(*SHARING)), [counts(whole(name)) for name in SHARING]
-    # Five architectures and the models of the ablations, each as target, five of them as source too; Tables 12 to 15 have CW;
-    # eleven attacks that are not printed on five models.
+    # Five architectures and the models of the ablations, each as target, five of them as source too; Table 12 to 15 have CW.
+    # Eleven unprinted attacks of Tables 11 and 15 are on five models alone.
     assert together == {"train": 48, "generate": 34 + 11, "score": 1114 + 5 * 11}
     assert sum(each["train"] for each in alone) > 4 * together["train"]
-    assert sum(each["generate"] for each in alone) > 1.3 * together["generate"]
+    assert sum(each["generate"] for each in alone) > 1.3 * (together["generate"] - 11)
 
 
 def test_a_corner_of_another_table_costs_nothing():
