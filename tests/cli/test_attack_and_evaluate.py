@@ -7,9 +7,11 @@ import torch
 from safetensors import safe_open
 
 from defective import AttackSpec, Ensemble, evaluation, load
+from defective.cli import substitutes
 from defective.cli.references import open_attack, open_models
 from defective.data import load_data
 from defective.evaluation.table import notes, result_table, table_rows
+from defective.specs import Recipe
 from defective.tables import format_table
 from printed import parse, shown, table
 
@@ -200,3 +202,34 @@ def test_names_tell_models_apart_over_all_options(tmp_path, place, run):
     joined = [f"{each}+{place}/plain.safetensors" for each in (first, second)]
     assert list(open_models([joined], "cpu")[0]) == joined
     assert list(open_models([joined[:1]], "cpu")[0]) == ["net.safetensors+plain.safetensors"]
+
+
+def test_a_substitute_is_trained_on_each_models_answers_once(place, run, monkeypatch):
+    recipe = Recipe(name="quick", width_mult=0.0625, epochs=1, batch_size=4, lr=0.05)
+    monkeypatch.setattr(substitutes, "recipe_for", lambda *about: recipe)
+    command = (
+        f"evaluate plain.safetensors bottom.safetensors --data folder:data --attack {FGSM} --samples 4 --parts transfer --json"
+    )
+    first = parse(run(f"{command} --source substitute:0.5,net=vgg19"))
+    named = {f"substitute:0.5 of {name}.safetensors" for name in ("plain", "bottom")}
+    assert {cell["source"] for cell in first["cells"]} == named and len(first["cells"]) == 4
+    assert {first["models"][name]["net"] for name in named} == {"vgg19"}
+    monkeypatch.setattr("defective.training.train.fit", None)
+    again = parse(run(f"{command} --source substitute:0.5,net=vgg19"))
+    assert again["cells"] == first["cells"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0", "no share"),
+        ("half", "no share"),
+        ("0.1,net=resnet19", "no architecture"),
+        ("0.1,lr=1", "cannot read"),
+        ("1,recipe=x", "no recipe"),
+    ],
+)
+def test_substitutes_that_are_none_are_refused_before_data_is_read(run, text, message):
+    said = run(f"evaluate plain.safetensors --data folder:nowhere --source substitute:{text}")
+    assert said.code == 2
+    assert message in said.err

@@ -1,3 +1,5 @@
+import pytest
+
 from defective.report.exhibit_table import compact_table, exhibit_table, page_table
 from defective.results.documents import ExhibitResult
 from defective.tables import format_table
@@ -136,3 +138,24 @@ def test_a_cw_column_says_which_confidence_was_asked_for():
     assert "| CW40 (at confidence 10), published |" in markdown(renamed)
     assert "CW40 (at confidence 10)" in compact_table(renamed).columns
     assert "| CW40, published |" in markdown(renamed.model_copy(update={"scale": "paper"}))
+
+
+def controlled(verdict: str) -> ExhibitResult:
+    checkpoints = [
+        [{"epochs": n, "accuracy": 10.0 * n, "rate": 30.0, "share": 0.5, "jobs": ["train-a", "score-a"]} for n in (5, 6)]
+    ]
+    control = {"accuracy": 55, "rate": 30, "difference": {"mean": 20, "low": 10, "high": 30}, "verdict": verdict, "reason": ""}
+    number = cell("dc", "PGD16", None, (50.0, 45.0, 55.0), job="score-b")
+    number |= {"control": control | {"checkpoints": checkpoints}, "all": number["measured"] | {"mean": 41.23}}
+    return result("table4", "Ablations", ["PGD16"], {"dc": "0.5-Bottom"}, [number])
+
+
+@pytest.mark.parametrize(("verdict", "word"), [("yes", "yes"), ("no", "no"), ("undecided", "?")])
+def test_beside_a_rate_stand_that_of_all_images_and_an_equally_accurate_plain_model(verdict, word):
+    shown = controlled(verdict)
+    assert f"| 50.0 (45.0–55.0; all 41.2; plain 30.0: {word}; at 50.0–60.0) |" in markdown(shown)
+    counts = {"yes": 0, "no": 0, "undecided": 0} | {verdict: 1}
+    assert f"yes ({counts['yes']} of 1), no ({counts['no']}) or undecided (?, {counts['undecided']})." in markdown(shown)
+    html = format_table(page_table(shown), "html")
+    assert f'data-control-verdict="{verdict}"' in html and 'data-control-checkpoints="5:50.00:30.00 6:60.00:30.00"' in html
+    assert ExhibitResult.from_json(shown.model_dump_json()) == shown

@@ -4,13 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from defective import InputError
+from defective import InputError, load
 from defective.data import ImageSet, shapes
 from defective.specs import Recipe
 from defective.training import loop
 from defective.training.epoch import Run, run_epoch
 from defective.training.loop import fit, make_sgd
 from defective.training.step import Step
+from defective.training.train import train
 
 RECIPE = Recipe(name="test", width_mult=0.0625, epochs=3, batch_size=20, lr=0.05, augment="none")
 CPU = torch.device("cpu")
@@ -179,3 +180,16 @@ REFUSED = {
 def test_choices_that_cannot_act_are_refused(message):
     with pytest.raises(InputError, match=message):
         RECIPE.changed(**REFUSED[message])
+
+
+def test_the_mean_training_image_is_subtracted_and_stored(data, tmp_path):
+    recipe = RECIPE.changed(normalization="pixel-mean", epochs=1)
+    for name in ("vgg19/0.5-bottom", "vgg19/en"):
+        train(name, data, data, recipe, tmp_path / name, device="cpu", precision="fp32")
+    model = load(tmp_path / "vgg19/0.5-bottom")
+    torch.testing.assert_close(model.normalize.mean[0], (data.x.double() / 255).mean(0).float())
+    x = data.x[:4].float() / 255
+    torch.testing.assert_close(model.normalize(x), x - (data.x.double() / 255).mean(0).float())
+    assert all(torch.equal(member.normalize.mean, model.normalize.mean) for member in load(tmp_path / "vgg19/en").members)
+    with pytest.raises(InputError, match="without a thermometer"):
+        train("vgg19/therm4", data, data, recipe, tmp_path / "therm", device="cpu")

@@ -18,6 +18,7 @@ from defective.cli.console import (
     print_table,
 )
 from defective.cli.references import open_attack, open_models
+from defective.cli.substitutes import PREFIX, Substitute, train_substitutes
 from defective.data import Data, check_name, load_data
 from defective.data.stimuli import check_stimuli, load_stimuli
 from defective.errors import InputError
@@ -44,7 +45,9 @@ def evaluate(
     source: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model the attacker owns, or several joined by +; repeatable. Default: every MODEL, or none with --adversarial."
+            help="Model the attacker owns, or several joined by +, or substitute:SHARE, trained on each MODEL's answers on that share of "
+            "the training images, or cifar10-model, the network of that package; repeatable. "
+            "Default: every MODEL, or none with --adversarial."
         ),
     ] = None,
     adversarial: Annotated[
@@ -103,6 +106,7 @@ def evaluate(
     }
     # Checked before any model or data set is read.
     Settings.make(**options)
+    substitutes = [Substitute.parse(text) for text in source or [] if text.startswith(PREFIX)]
     if parts is not None and ("stimuli" in chosen) != (stimuli is not None):
         raise InputError("the part stimuli and the option --stimuli ARCHIVE go together: name both, or neither")
     if out is not None:
@@ -111,7 +115,8 @@ def evaluate(
     if stimuli is not None:
         check_stimuli(stimuli)
     _check_adversarial(adversarial or [])
-    targets, sources = open_models([models, source or ([] if adversarial else models)], device)
+    owned = [text for text in source or [] if not text.startswith(PREFIX)]
+    targets, sources = open_models([models, owned if source or adversarial else models], device)
     if "transfer" in chosen and not source and not adversarial and len(models) < 2:
         raise InputError(
             "one model alone has no source to be attacked from: name --source, --adversarial, or further models, or leave transfer out "
@@ -127,6 +132,8 @@ def evaluate(
     check_encoders((sources if "transfer" in chosen else {}) | (targets if "white-box" in chosen else {}), attacks)
     test = load_data(data, "test", image_size=image_size)
     shapes = None if stimuli is None else load_stimuli(stimuli, test.classes, image_shape=test.image_shape)
+    if substitutes and "transfer" in chosen:
+        sources |= train_substitutes(substitutes, targets, test, data, image_size=image_size, seed=seed, device=device)
     run, place = StoredRun.in_cache(), choose_device(device)
     known = {(name, str(each)) for name in sources for each in attacks}
     evaluation = evaluate_models(

@@ -16,6 +16,7 @@ from defective.errors import InputError
 from defective.evaluation import CustomAttack
 from defective.machine import choose_device, out_of_memory
 from defective.models import Ensemble
+from defective.models.public import cifar10_model
 from defective.sites import image_shape
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
 from defective.text import as_text
@@ -51,6 +52,8 @@ def open_models(groups: Sequence[Sequence[str]], device: str | None) -> list[dic
 def open_model(reference: str) -> nn.Module:
     """Open one checkpoint, call ``module:factory`` (also looked for in the current folder), or fuse several joined by ``+``.
 
+    ``cifar10-model`` is the network of that package, which this project did not train.
+
     Raises:
         InputError: If there is no such file, module or factory, the factory fails, or it returns no module.
     """
@@ -58,6 +61,8 @@ def open_model(reference: str) -> nn.Module:
         raise InputError("an empty name: name a checkpoint, a folder of train or module:factory, on each side of a +")
     if Path(reference).exists():
         return load(reference)
+    if reference == "cifar10-model":
+        return cifar10_model()
     if "+" in reference:
         members = [open_model(member) for member in reference.split("+")]
         shapes = {shape for member in members if (shape := image_shape(member))}

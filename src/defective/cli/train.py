@@ -51,6 +51,7 @@ def train(
     ] = None,
     crop_padding: Annotated[int | None, typer.Option(help="Pixels of padding that crops are cut out of: 2 or 4.")] = None,
     flip: Annotated[str | None, typer.Option(help="random, or alternating: each image mirrored in every other epoch.")] = None,
+    normalization: Annotated[str | None, typer.Option(help="channel, or pixel-mean: subtract the mean training image.")] = None,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
@@ -74,6 +75,7 @@ def train(
         "averaging": averaging,
         "crop_padding": crop_padding,
         "flip": flip,
+        "normalization": normalization,
     }
     changes["adversarial"] = None if adversarial is None else adversary(adversarial)
     # Mistakes are said before a download, not after it; which data set the recipe is for matters to none of these checks.

@@ -16,7 +16,8 @@ def title(job: TrainJob) -> str:
         'vgg19 (tiny, label smoothing 0.1, 2 epochs, seed 0)'
     """
     masks = [f"mask seed {job.mask_seed}"] if job.mask_seed != job.seed else []
-    return f"{job.net} ({', '.join([*_recipe(job.recipe), f'seed {job.seed}', *masks])})"
+    queried = [] if job.queried is None else [f"substitute by {100 * job.share:g} % of the answers of {title(job.queried)}"]
+    return f"{job.net} ({', '.join([*_recipe(job.recipe), f'seed {job.seed}', *masks, *queried])})"
 
 
 def describe(job: Job) -> str:

@@ -24,7 +24,7 @@ from defective.evaluation.threat_model import threat_model
 from defective.evaluation.transfer import score
 from defective.experiments.adversarial_files import read_adversarial, write_adversarial
 from defective.experiments.describe import title
-from defective.experiments.store import Store
+from defective.experiments.store import Store, name_of
 from defective.experiments.stored import StoredRun
 from defective.files import read_tensors, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
@@ -32,6 +32,7 @@ from defective.models import Ensemble
 from defective.specs import DecisionJob, GenerateJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 from defective.statistics import Rate
 from defective.training.checkpoint import load
+from defective.training.substitute import answered
 from defective.training.train import light_checkpoint, train
 
 # Held in memory between jobs that share them.
@@ -148,6 +149,9 @@ def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
 
 def _fit(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
     training, test = (runner.split(job.data, split) for split in ("train", "test"))
+    if job.queried is not None:
+        name = f"{job.share:g} of {job.data} as {name_of(job.queried)} classifies it"
+        training = answered(runner.model(job.queried), training, job.share, name=name, seed=job.seed)
     made = train(
         job.net,
         training,

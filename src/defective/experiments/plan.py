@@ -10,7 +10,8 @@ from typing import Any
 from defective.errors import InputError
 from defective.experiments.schema import PlanRecord
 from defective.paper import SCALES, Cell, Exhibit, Setup, exhibits
-from defective.specs import Job, dependencies
+from defective.paper.controls import controls
+from defective.specs import Job, ScoreJob, dependencies
 from defective.training.recipes import recipe_for
 
 # Kind of data set to the shape of its images: what the recipe depends on.
@@ -45,7 +46,7 @@ class Plan:
     Example:
         >>> plan = Plan(("table4",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)})
         >>> len(plan.jobs), plan.jobs[0].kind
-        (95, 'train')
+        (115, 'train')
     """
 
     exhibits: tuple[str, ...]
@@ -97,8 +98,16 @@ class Plan:
         return topological_order(job for exhibit in exhibits(list(self.exhibits)) for job in self.jobs_of(exhibit))
 
     def jobs_of(self, exhibit: Exhibit) -> list[Job]:
-        """The jobs of one exhibit, what they need included."""
-        return topological_order(cell.job for cells in self.of(exhibit).values() for cell in cells)
+        """The jobs of one exhibit, what they need included; controls of equal accuracy come last."""
+        own = (cell.job for cells in self.of(exhibit).values() for cell in cells)
+        return topological_order([*own, *self.controls_of(exhibit)])
+
+    def controls_of(self, exhibit: Exhibit) -> list[ScoreJob]:
+        """The controls of equal accuracy of the numbers that an exhibit shows."""
+        shown = [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
+        cells = [(seed, cell) for place in shown for seed, cell in enumerate(self.of(exhibit).get(place, []))]
+        # A target of the exhibits has twice the number of its repetition as its seed.
+        return list(dict.fromkeys(job for seed, cell in cells for job in controls(cell, 2 * seed)))
 
     @property
     def images(self) -> dict[str, tuple[int, int, int]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from defective.errors import InputError
@@ -101,6 +102,8 @@ def construct(architecture: Architecture) -> nn.Module:
     shape = architecture.model_dump(include={"num_classes", "in_chans", "image_size"})
     extra: dict[str, Any] = {"project_first": True} if architecture.project_first else {}
     model = BUILT_IN[name].construct(widths, **shape, **extra)
+    if architecture.pixel_mean:
+        model.normalize = Normalize.centred(torch.zeros(architecture.in_chans, architecture.image_size, architecture.image_size))
     model.bottom, model.top = BUILT_IN[name].bottom, BUILT_IN[name].top  # type: ignore[assignment]
     model.architecture = architecture  # type: ignore[assignment]
     return model

@@ -10,7 +10,7 @@ MNIST = ((0.1307,), (0.3081,))
 
 
 class Normalize(nn.Module):
-    """Subtract a mean and divide by a standard deviation per channel: ``(N, C, H, W)`` in, the same out.
+    """Subtract a mean and divide by a standard deviation, per channel or per pixel: ``(N, C, H, W)`` in, the same out.
 
     Example:
         >>> Normalize.for_images(1, 28)(torch.full((1, 1, 1, 1), 0.1307))
@@ -33,6 +33,13 @@ class Normalize(nn.Module):
         if in_chans == 3:
             return cls(*(CIFAR10 if image_size <= 32 else IMAGENET))
         return cls((0.5,) * in_chans, (0.5,) * in_chans)
+
+    @classmethod
+    def centred(cls, mean: Tensor) -> "Normalize":
+        """Subtract a mean image ``(C, H, W)`` and divide by nothing, as the paper's Appendix D has it."""
+        found = cls((0.0,) * len(mean), (1.0,) * len(mean))
+        found.mean = mean[None]
+        return found
 
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std

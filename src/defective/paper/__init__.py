@@ -13,6 +13,7 @@ from defective.paper import (
     white_gray_box,
 )
 from defective.paper.appendix_claims import APPENDIX
+from defective.paper.by_text import by_text
 from defective.paper.claims import Claim, Place, Verdict
 from defective.paper.exhibit import Cell, Exhibit, Row
 from defective.paper.main_claims import MAIN
@@ -49,14 +50,15 @@ _FAMILIES = (
 _BY_NAME = {exhibit.name: exhibit for family in _FAMILIES for exhibit in family.EXHIBITS}
 # What the paper says of them, in its order.
 CLAIMS: tuple[Claim, ...] = (*MAIN, *APPENDIX)
-# In the paper's order.
+# In the paper's order, the optional ones last.
 EXHIBITS: dict[str, Exhibit] = {
     name: _BY_NAME[name] for kind in ("table", "figure") for name in (f"{kind}{number}" for number in range(1, 16))
 }
+EXHIBITS |= {made.name: made for made in map(by_text, (EXHIBITS["table3"], EXHIBITS["table4"]))}
 
 
 def exhibits(names: list[str]) -> list[Exhibit]:
-    """Exhibits by name, in the paper's order; ``all`` is every one.
+    """Exhibits by name, in the paper's order; ``all`` is every one but the optional ones.
 
     Raises:
         InputError: If a name is unknown.
@@ -68,4 +70,4 @@ def exhibits(names: list[str]) -> list[Exhibit]:
     unknown = [name for name in names if name not in EXHIBITS and name != "all"]
     if unknown:
         raise InputError(f"no exhibit {unknown[0]!r}; there are all, {', '.join(EXHIBITS)}")
-    return [exhibit for name, exhibit in EXHIBITS.items() if name in names or "all" in names]
+    return [exhibit for name, exhibit in EXHIBITS.items() if name in names or ("all" in names and not exhibit.optional)]

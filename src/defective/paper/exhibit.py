@@ -54,6 +54,7 @@ class Exhibit:
         unit: ``"%"`` for shares, ``"S(M)"`` for the score of Eq. 10.
         view: Picture beside the table.
         notes: What a reader must know to compare: how the code differs from the text, deviations from the paper.
+        optional: Whether it is measured only where it is named, not as a part of ``all``.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Exhibit:
     unit: Literal["%", "S(M)"] = "%"
     view: View = "table"
     notes: tuple[str, ...] = ()
+    optional: bool = False
 
     @property
     def command(self) -> str:

@@ -48,6 +48,7 @@ _RECIPE = {
     "averaging": "decay of the average of the weights",
     "crop_padding": "pixels of padding that crops are cut out of",
     "flip": "mirrored images",
+    "normalization": "normalisation of images",
 }
 
 

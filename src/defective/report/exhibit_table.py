@@ -1,6 +1,6 @@
 """The tables of an exhibit: published and measured numbers side by side, for papers, the page and a terminal."""
 
-from defective.report.wording import missing, sample, setting, some_seeds, warnings
+from defective.report.wording import beside, beside_legend, missing, sample, setting, some_seeds, warnings
 from defective.results.documents import CellResult, ExhibitResult, Kind
 from defective.tables import DASH, Cell, Table, exact, interval, number
 
@@ -21,7 +21,7 @@ def exhibit_table(result: ExhibitResult) -> Table:
         ("", *(kind for _ in result.columns for kind in kinds)) if result.rows else (),
         _rows(result, kinds),
         title=f"{result.heading}. {result.title}.",
-        caption=" ".join(filter(None, [result.caption, about + legend, *warnings(result.at_chance)])),
+        caption=" ".join(filter(None, [result.caption, about + legend, *beside_legend(result), *warnings(result.at_chance)])),
         groups=tuple((result.column_label(column), len(kinds)) for column in result.columns),
         label=result.exhibit,
     )
@@ -36,7 +36,7 @@ def page_table(result: ExhibitResult) -> Table:
         (unit, *heads),
         _rows(result, kinds),
         title=f"{result.heading}: {result.title}.",
-        caption=f"{setting(result)}.",
+        caption=" ".join([f"{setting(result)}.", *beside_legend(result)]),
         groups=() if single else tuple((result.column_label(column), len(kinds)) for column in result.columns),
     )
 
@@ -80,14 +80,14 @@ def _measured(cell: CellResult, result: ExhibitResult) -> Cell:
     counts = (
         f"{each.num_evaluated}" if each.num_correct is None else f"{each.num_correct}/{each.num_evaluated}" for each in found.counts
     )
-    seeds = some_seeds(cell, result)
+    more = filter(None, [some_seeds(cell, result), *beside(cell)])
     return _cell(
         cell,
         result,
         "measured",
         number(found.mean, result.unit),
         interval(found.low, found.high, result.unit),
-        *([seeds] if seeds else []),
+        *more,
         data_value=exact(found.mean),
         data_low=exact(found.low),
         data_high=exact(found.high),
@@ -95,7 +95,23 @@ def _measured(cell: CellResult, result: ExhibitResult) -> Cell:
         data_intervals=" ".join(":".join(map(exact, bounds)) for bounds in found.intervals),
         data_counts=" ".join(counts),
         data_jobs=" ".join(cell.jobs),
+        **({} if cell.all is None else {"data_all": exact(cell.all.mean)}),
+        **_control(cell),
     )
+
+
+def _control(cell: CellResult) -> dict[str, str]:
+    found = cell.control
+    if found is None:
+        return {}
+    between = " ".join(f"{each.epochs}:{each.accuracy:.2f}:{each.rate:.2f}" for of in found.checkpoints for each in of)
+    return {
+        "data_control": exact(found.rate),
+        "data_control_low": exact(found.difference.low),
+        "data_control_high": exact(found.difference.high),
+        "data_control_verdict": found.verdict,
+        "data_control_checkpoints": between,
+    }
 
 
 def _difference(cell: CellResult, result: ExhibitResult) -> Cell:

@@ -104,7 +104,7 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         deviations=deviations(found, store),
         commands=commands(found),
         next_steps=next_steps(found, planned, store),
-        others=[heading(name) for name in EXHIBITS if name not in names],
+        others=[heading(name) for name, exhibit in EXHIBITS.items() if name not in names and not exhibit.optional],
         jobs=job_notes(section.result for section in found),
         footer=f"Made by defective {__version__}. Every number of this page is also in tables/ and in the store's JSON files.",
         page_table=page_table,

@@ -1,10 +1,11 @@
 """Facts about a result in words, as pages, tables and messages state them."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from defective.data.download import REMOTES
 from defective.results.documents import AtChance, CellResult, ExhibitResult
-from defective.tables import DASH, NO_IMAGES, count, number
+from defective.tables import DASH, NO_IMAGES, count, interval, number
 
 
 def missing(cell: CellResult) -> str:
@@ -69,6 +70,31 @@ def sample(result: ExhibitResult) -> str:
 def _range(counts: Sequence[int]) -> str:
     low, high = min(counts), max(counts)
     return f"{low:,}" if low == high else f"{low:,}{DASH}{high:,}"
+
+
+def beside(cell: CellResult) -> list[str]:
+    """What stands beside a rate: the share of all attacked images, and the plain model of equal accuracy with the verdict."""
+    found = [] if cell.all is None else [f"all {number(cell.all.mean)}"]
+    if cell.control is not None:
+        accuracies = [each.accuracy for of_seed in cell.control.checkpoints for each in of_seed]
+        found.append(f"plain {number(cell.control.rate)}: {cell.control.verdict.replace('undecided', '?')}")
+        found.append(f"at {interval(min(accuracies), max(accuracies))}")
+    return found
+
+
+def beside_legend(result: ExhibitResult) -> list[str]:
+    """What :func:`beside` means, and how many numbers have which verdict; nothing where no cell has any."""
+    found = []
+    if any(cell.all is not None for cell in result.cells):
+        found.append("all: share of all attacked images.")
+    verdicts = Counter(cell.control.verdict for cell in result.cells if cell.control is not None)
+    if verdicts:
+        found.append(
+            "plain: rate of a plain model of the same architecture that is as accurate as the row's, between its checkpoints at the "
+            "test accuracies named, and whether the row's model is more robust: yes "
+            f"({verdicts['yes']} of {verdicts.total()}), no ({verdicts['no']}) or undecided (?, {verdicts['undecided']})."
+        )
+    return found
 
 
 def warnings(at_chance: Sequence[AtChance]) -> list[str]:

@@ -20,6 +20,7 @@ _null = PlainSerializer(_finite, return_type=float | None, when_used="json")
 # A bound of an interval. JSON knows no infinity: null is a bound that lies nowhere.
 Low = Annotated[float, BeforeValidator(lambda found: -math.inf if found is None else found), _null]
 High = Annotated[float, BeforeValidator(lambda found: math.inf if found is None else found), _null]
+ControlVerdict = Literal["yes", "no", "undecided"]
 Kind = Literal["published", "measured", "difference"]
 
 
@@ -73,6 +74,38 @@ class Difference(_Document):
         return not self.low <= 0 <= self.high
 
 
+class Checkpoint(_Document):
+    """A checkpoint of a plain model on an adversarial set: epochs it was trained for, test accuracy and rate in %, its share in the
+    interpolated rate, names of its training and of its score.
+    """
+
+    epochs: int
+    accuracy: float
+    rate: float
+    share: float
+    jobs: tuple[str, str]
+
+
+class Control(_Document):
+    """A plain model of the same architecture, trained as long as it takes to be as accurate as a defective one.
+
+    Attributes:
+        accuracy: Test accuracy of the defective model in %, the mean over the seeds.
+        rate: Rate of the plain model at that accuracy in %, between its nearest checkpoints, the mean over the seeds.
+        difference: The defective model's rate minus that.
+        verdict: Whether the defective model is more robust than an equally accurate plain model.
+        reason: Why that is undecided; else empty.
+        checkpoints: For each seed the checkpoints nearest in accuracy, one or two.
+    """
+
+    accuracy: float
+    rate: float
+    difference: Difference
+    verdict: ControlVerdict
+    reason: str
+    checkpoints: tuple[tuple[Checkpoint, ...], ...]
+
+
 class CellResult(_Document):
     """One number of an exhibit.
 
@@ -82,6 +115,8 @@ class CellResult(_Document):
         measured: None while no seed is measured, or if no image could be counted.
         difference: Measured minus published, where there are both.
         jobs: Names of the finished jobs behind it, one for each seed.
+        all: Of a rate that leaves attacked images out, the share of all of them.
+        control: Of the rate of a defective model, that of a plain model of equal accuracy.
         at_chance: Models behind it that are no better than chance.
         epochs: For how many the model was trained that it is about; None if it is about no one model.
     """
@@ -92,6 +127,8 @@ class CellResult(_Document):
     measured: Measured | None
     difference: Difference | None
     jobs: tuple[str, ...]
+    all: Measured | None = None
+    control: Control | None = None
     at_chance: tuple[str, ...] = ()
     epochs: int | None = None
 

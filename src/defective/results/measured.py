@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 from defective.experiments.describe import describe
@@ -10,6 +11,7 @@ from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS, Cell, Exhibit, exhibits
 from defective.results.at_chance import AtChanceFilter
 from defective.results.claims import Evidence, evaluate_claims
+from defective.results.control import Controls
 from defective.results.documents import (
     CellResult,
     ClaimResult,
@@ -33,11 +35,15 @@ def documents(plan: Plan, store: Store) -> list[ExhibitResult]:
 
 def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
     """All that is known of one exhibit at one scale."""
-    at_chance = AtChanceFilter(store)
+    at_chance, control = AtChanceFilter(store), Controls(store)
     cells = plan.of(exhibit)
     jobs = {name_of(cell.job): cell.job for each in cells.values() for cell in each}
     places = [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
+    variances = {
+        column: control.seed_variance([cells.get((row.name, column), []) for row in exhibit.rows]) for column in exhibit.columns
+    }
     beside = [place for place in cells if place not in places]
+    control_jobs = {name_of(each): each for job in plan.controls_of(exhibit) for each in (job.target, job)}
     return ExhibitResult(
         exhibit=exhibit.name,
         title=exhibit.title,
@@ -52,10 +58,18 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
         data={kind: plan.data[kind] for kind in plan.kinds(exhibit)},
         readers={kind: plan.readers[kind] for kind in plan.kinds(exhibit) if kind in plan.readers},
         seeds=plan.seeds,
-        cells=tuple(_cell(place, exhibit.published(*place), exhibit.unit, cells.get(place, []), at_chance) for place in places),
+        cells=tuple(
+            _cell(place, exhibit.published(*place), exhibit.unit, cells.get(place, []), at_chance).model_copy(
+                update={
+                    "all": _all(cells.get(place, []), store),
+                    "control": control.of(cells.get(place, []), variances[place[1]]),
+                }
+            )
+            for place in places
+        ),
         beside=tuple(_cell(place, None, exhibit.unit, cells[place], at_chance) for place in beside),
         at_chance=tuple({each.job: each for job in jobs.values() for each in at_chance.of(job)}.values()),
-        jobs={name: record for name, job in jobs.items() if (record := _record(job, store)) is not None},
+        jobs={name: record for name, job in (jobs | control_jobs).items() if (record := _record(job, store)) is not None},
     )
 
 
@@ -137,6 +151,13 @@ def _cell(place: tuple[str, str], published: float | None, unit: str, cells: lis
         jobs=tuple(name_of(cell.job) for cell in finished),
         at_chance=tuple(dict.fromkeys(each.model for cell in finished for each in at_chance.of(cell.job))),
         epochs=next((_epochs(cell) for cell in finished), None),
+    )
+
+
+def _all(cells: list[Cell], store: Store) -> Measured | None:
+    """The share of all attacked images, of a rate that leaves some out."""
+    return _measured(
+        [replace(cell, value="all") for cell in cells if isinstance(cell.job, ScoreJob) and cell.value == "paper"], store, "%"
     )
 
 

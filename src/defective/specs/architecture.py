@@ -10,8 +10,9 @@ from defective.specs.spec import Spec
 class Architecture(Spec):
     """Values that construct a built-in model: architecture, channels of each block, classes, images.
 
-    ``thermometer``: levels of the input code, 0 for none. ``mask_size``: image height and width that its masks were resized to by
-    :func:`defective.resize_masks_`; the layers stay those of ``image_size``.
+    ``pixel_mean``: whether a mean image is subtracted instead of the channels' means. ``thermometer``: levels of the input code, 0
+    for none. ``mask_size``: image height and width that its masks were resized to by :func:`defective.resize_masks_`; the layers
+    stay those of ``image_size``.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Architecture(Spec):
     in_chans: Annotated[int, Field(ge=1, le=4096)]
     image_size: Annotated[int, Field(ge=16, le=65_536)]
     project_first: bool = False
+    pixel_mean: bool = False
     thermometer: Annotated[int, Field(ge=0, le=256)] = 0
     mask_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
 

@@ -27,8 +27,11 @@ class TrainJob(_Job):
     """Train one net. Value: ``test_accuracy``.
 
     ``data`` is the name of a data set as results show it, such as ``cifar10-jpeg``. A job whose recipe stops after one of its
-    ``light_epochs`` is done by the whole run, which leaves its checkpoint as it passes that epoch; ensembles leave none.
+    ``light_epochs`` is done by the whole run, which leaves its checkpoint as it passes that epoch; ensembles leave none. With
+    ``queried`` the net is a substitute: its labels are that net's predictions on a random ``share`` of the training images.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"queried", "share"})
 
     kind: Literal["train"] = "train"
     net: NetSpec
@@ -36,6 +39,8 @@ class TrainJob(_Job):
     recipe: Recipe
     seed: Seed
     mask_seed: Seed
+    queried: "TrainJob | None" = None
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @property
     def light_epochs(self) -> tuple[int, ...]:
@@ -152,7 +157,7 @@ def dependencies(job: Job) -> tuple[Job, ...]:
     """
     match job:
         case TrainJob():
-            return () if job.whole is None else (job.whole,)
+            return tuple(each for each in (job.queried, job.whole) if each is not None)
         case GenerateJob():
             return (*job.sources, *job.among)
         case ScoreJob():

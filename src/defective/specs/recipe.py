@@ -21,10 +21,11 @@ class Recipe(Spec):
     ``nesterov`` takes Nesterov's momentum. ``averaging`` above 0 scores and leaves the moving average of weights and running
     statistics over the steps with that decay (:class:`defective.training.average.WeightAverage`). ``crop_padding`` is the black margin
     of ``crop-flip``. ``flip="alternating"`` mirrors each image in every other epoch, at random in the first; ``"random"`` at random in
-    each.
+    each. ``normalization="pixel-mean"`` subtracts the mean training image, as the paper's Appendix D has it; ``"channel"`` is what the
+    released code does.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"nesterov", "averaging", "crop_padding", "flip"})
+    later: ClassVar[frozenset[str]] = frozenset({"nesterov", "averaging", "crop_padding", "flip", "normalization"})
 
     name: str
     width_mult: Annotated[float, Field(gt=0, le=8)] = 1.0
@@ -46,6 +47,7 @@ class Recipe(Spec):
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
     crop_padding: Literal[2, 4] = 4
     flip: Literal["random", "alternating"] = "random"
+    normalization: Literal["channel", "pixel-mean"] = "channel"
 
     @model_validator(mode="after")
     def _milestones_inside(self) -> Self:

@@ -22,6 +22,7 @@ from defective.specs import NetSpec, Recipe
 from defective.specs.spec import validated
 from defective.training.checkpoint import load, save
 from defective.training.loop import fit, test_accuracy
+from defective.training.pixel_mean import subtract_pixel_mean_
 from defective.training.state import set_aside
 
 Result = dict[str, Any]
@@ -89,6 +90,8 @@ def train(
             history += member["history"]
     else:
         _join_processes(place)
+        if recipe.normalization == "pixel-mean":
+            subtract_pixel_mean_(net, data)
         state = {"state_file": out / "state.safetensors", "state_key": json.dumps(identity, sort_keys=True)}
 
         def keep(epochs: int) -> None:

@@ -1,0 +1,91 @@
+"""``--source substitute:SHARE``: a source that is trained on the answers of the model under attack."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Self
+
+from torch import nn
+
+from defective.data import Data, load_data
+from defective.errors import InputError
+from defective.evaluation import EvaluatedModel
+from defective.files import cache_folder
+from defective.specs import NetSpec
+from defective.training.checkpoint import load
+from defective.training.recipes import recipe_for
+from defective.training.substitute import answered
+from defective.training.train import train
+
+PREFIX = "substitute:"
+
+
+@dataclass(frozen=True)
+class Substitute:
+    """What is trained on which share of the answers."""
+
+    share: float
+    net: NetSpec
+    recipe: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``substitute:SHARE[,net=NET][,recipe=RECIPE]``.
+
+        Raises:
+            InputError: If it is anything else.
+
+        Example:
+            >>> str(Substitute.parse("substitute:0.1,net=vgg19"))
+            'substitute:0.1,net=vgg19,recipe=tiny'
+        """
+        number, *settings = text.removeprefix(PREFIX).split(",")
+        values = {"net": "resnet18", "recipe": "tiny"}
+        for setting in settings:
+            name, _, value = setting.partition("=")
+            if name not in values or not value:
+                raise InputError(f"{text!r}: cannot read {setting!r}; write {PREFIX}0.1,net=vgg19,recipe=small")
+            values[name] = value
+        try:
+            share = float(number)
+        except ValueError:
+            share = 0.0
+        if not 0 < share <= 1:
+            raise InputError(f"{text!r}: {number!r} is no share of the training images in (0, 1]")
+        recipe_for(values["recipe"], "", (3, 32, 32))
+        return cls(share, NetSpec.parse(values["net"]), values["recipe"])
+
+    def __str__(self) -> str:
+        return f"{PREFIX}{self.share:g},net={self.net},recipe={self.recipe}"
+
+
+def train_substitutes(
+    wanted: list[Substitute], targets: dict[str, nn.Module], test: Data, data: str, **options: object
+) -> dict[str, nn.Module]:
+    """A substitute of each target, by name; one that an earlier command trained is in the cache folder.
+
+    Args:
+        wanted: What to train.
+        targets: The models under attack, on their device.
+        test: Test images.
+        data: Where training images are read from.
+        options: ``image_size`` of them; ``seed`` and ``device`` of the training.
+    """
+    training = load_data(data, "train", image_size=options["image_size"])  # type: ignore[arg-type]
+    found: dict[str, nn.Module] = {}
+    for substitute in wanted:
+        recipe = recipe_for(substitute.recipe, training.name, training.image_shape)
+        for name, target in targets.items():
+            fingerprint = EvaluatedModel.of(name, target, test).fingerprint
+            about = f"{substitute}, seed {options['seed']}, {fingerprint}, {training.digest}, {recipe.key}"
+            key = hashlib.sha256(about.encode()).hexdigest()[:16]
+            queried = answered(
+                target,
+                training,
+                substitute.share,
+                name=f"{substitute.share:g} of {training.name} as the model {fingerprint} classifies it",
+                seed=options["seed"],  # type: ignore[arg-type]
+            )
+            out = cache_folder() / "substitutes" / key
+            train(substitute.net, queried, test, recipe, out, seed=options["seed"], device=options["device"])  # type: ignore[arg-type]
+            found[f"{PREFIX}{substitute.share:g} of {name}"] = load(out).to(next(target.parameters()).device)
+    return found

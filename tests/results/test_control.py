@@ -1,0 +1,139 @@
+"""The control of equal accuracy: a defective model against a plain one between its checkpoints."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from defective.data import load_data
+from defective.evaluation import EvaluatedModel, score
+from defective.experiments.adversarial_files import read_adversarial
+from defective.experiments.run import run
+from defective.experiments.store import Store
+from defective.paper import Cell
+from defective.paper.controls import controls
+from defective.results.control import Controls
+from defective.specs import AttackSpec, GenerateJob, ScoreJob
+from defective.statistics import Term, contrast
+from run_fixtures import images, no_power_cuts, place  # noqa: F401
+from runs import finish, net, plan_of
+
+EPOCHS = 6
+
+
+def cell(seed, name="resnet18/0.5-bottom", value="paper", **recipe):
+    target = net(name, 2 * seed, epochs=EPOCHS, **recipe)
+    made = GenerateJob(sources=(net("vgg19", 2 * seed + 1),), attack=AttackSpec.parse("fgsm:eps=8/255"), samples=9, seed=seed)
+    return Cell(ScoreJob(target=target, adversarial=made), value)
+
+
+def rate(correct, of=10_000):
+    return {"num_correct": correct, "num_evaluated": of}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def fill(store, defective, plain, accuracy=5000, seeds=3):
+    """A defective model of some accuracy and rate, and checkpoints whose accuracies and rates are given, out of 10,000."""
+    for seed in range(seeds):
+        own = cell(seed)
+        finish(store, own.job.target, {"test_accuracy": rate(accuracy)})
+        finish(store, own.job, {"paper": rate(defective[seed % len(defective)])})
+        for job, (accurate, robust) in zip(controls(own, 2 * seed), plain, strict=False):
+            finish(store, job.target, {"test_accuracy": rate(accurate)})
+            finish(store, job, {"paper": rate(robust)})
+    return found(store, seeds)
+
+
+def found(store, seeds=3):
+    cells = [cell(seed) for seed in range(seeds)]
+    made = Controls(store)
+    return made.of(cells, made.seed_variance([cells]))
+
+
+def test_the_plain_rate_is_interpolated_between_the_nearest_checkpoints(store):
+    made = fill(store, [8000], [(2000, 9000), (4000, 6000), (8000, 2000), (9000, 100)])
+    assert made.rate == pytest.approx(60 - 40 / 4) and made.difference.mean == pytest.approx(80 - made.rate)
+    assert made.accuracy == 50 and len(made.checkpoints) == 3
+    assert [(each.epochs, each.accuracy, each.rate, each.share) for each in made.checkpoints[0]] == [
+        (2, 40, 60, pytest.approx(0.75)),
+        (3, 80, 20, pytest.approx(0.25)),
+    ]
+
+
+CASES = {
+    "better": ([8000, 8050, 7950], [(4000, 6000), (6000, 5000)], 5000, 3, ("yes", "")),
+    "worse": ([3000, 3050, 2950], [(4000, 6000), (6000, 5000)], 5000, 3, ("no", "")),
+    "alike": ([5400, 5600, 5500], [(4000, 6000), (6000, 5000)], 5000, 3, ("undecided", "the interval holds 0")),
+    "seeds that differ": ([9900, 5000, 7000], [(4000, 6000), (6000, 5000)], 5000, 3, ("undecided", "the interval holds 0")),
+    "one seed": ([8000], [(4000, 6000), (6000, 5000)], 5000, 1, ("undecided", "one seed cannot decide between trained models")),
+    "exactly as accurate": ([8000, 8050], [(4000, 9000), (5000, 6000), (6000, 100)], 5000, 2, ("yes", "")),
+    "less accurate than any": ([8000, 8050], [(6000, 5000)], 5000, 2, ("undecided", "no checkpoint .* as inaccurate")),
+    "less accurate, and worse": ([3000, 3050], [(6000, 5000)], 5000, 2, ("no", "")),
+    "more accurate than any": ([8000, 8050], [(4000, 6000)], 5000, 2, ("yes", "")),
+    "more accurate, and worse": ([3000, 3050], [(4000, 6000)], 5000, 2, ("undecided", "no checkpoint .* as accurate")),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_verdicts(store, case):
+    defective, plain, accuracy, seeds, (verdict, reason) = CASES[case]
+    made = fill(store, defective, plain, accuracy, seeds)
+    assert made.verdict == verdict and re.fullmatch(reason, made.reason)
+
+
+def test_what_is_not_measured_has_no_control(store):
+    assert found(store) is None
+    own = cell(0)
+    finish(store, own.job.target)
+    finish(store, own.job)
+    assert found(store) is None
+
+
+UNCONTROLLED = {
+    "plain": cell(0, "resnet18"),
+    "another number": cell(0, value="target-correct"),
+    "trained on attacked images": cell(0, adversarial=AttackSpec.parse("fgsm")),
+    "a model's accuracy": Cell(net("resnet18/0.5-bottom"), "test_accuracy"),
+}
+
+
+@pytest.mark.parametrize("kind", UNCONTROLLED)
+def test_only_rates_of_defective_models_are_controlled(kind):
+    assert controls(UNCONTROLLED[kind], 0) == ()
+
+
+def test_controls_are_checkpoints_of_the_plain_model_that_a_table_has_anyway():
+    plan = plan_of("table3")
+    scored = [job for job in plan.jobs if isinstance(job, ScoreJob)]
+    own = [job for job in scored if not job.target.recipe.stop_after]
+    assert len(own) == 75
+    checkpoints = {job.target for job in scored} - {job.target for job in own}
+    assert {job.whole for job in checkpoints} == {job.target for job in own if not job.target.net.defects}
+    assert {str(job.net) for job in checkpoints} == {"resnet18", "resnet50", "densenet121", "senet18", "vgg19"}
+
+
+def test_numbers_are_paired_image_by_image(place, images):  # noqa: F811
+    own = cell(0, value="all")
+    jobs = controls(own, 0)
+    assert run([own.job, *jobs], place).count("failed") == 0
+    made = Controls(place.store).of([own], None)
+    test = load_data(f"folder:{images}", "test")
+    adversarial = read_adversarial(place.store.at(own.job.adversarial) / "images.safetensors", test)
+
+    def term(job, weight, model):
+        scored = score(EvaluatedModel.of("m", place.model(job.target), test), adversarial)
+        both = [torch.zeros(len(test), dtype=torch.bool) for _ in range(2)]
+        for tensor, values in zip(both, (scored.adv_correct, scored.eligible("all")), strict=True):
+            tensor[adversarial.index] = values
+        return Term(weight, model, 0, *(np.asarray(each) for each in both), images="test")
+
+    by_name = {place.store.at(job).name: job for job in jobs}
+    terms = [term(by_name[each.jobs[1]], -100 * each.share, "plain") for each in made.checkpoints[0]]
+    wanted = contrast([term(own.job, 100, "defective"), *terms])
+    assert made.difference.mean == pytest.approx(wanted.estimate)
+    assert (made.difference.low, made.difference.high) == pytest.approx(wanted.interval)
