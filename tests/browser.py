@@ -68,6 +68,7 @@ class Tab:
     def point(self, selector: str, *, click: bool = False) -> None:
         """Move the mouse onto the first such element, and click it if told."""
         element = self.page.locator(selector).first
+        assert element.count(), f"the page has no {selector}"
         # The page takes its tip away when it scrolls.
         element.scroll_into_view_if_needed()
         self.value(TWO_FRAMES)

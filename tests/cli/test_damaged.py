@@ -43,7 +43,7 @@ def test_what_only_looks_leaves_it_out_and_says_so(store, run):
     assert said.err == LEFT_OUT and [row[1] for row in table(said) if row[1]] == [name_of(PLAIN)]
     code, out, err = run("store export --store store --out out --json")
     assert (code, err) == (0, LEFT_OUT)
-    [made] = [json.loads((store.folder.parent / file).read_text()) for file in json.loads(out)["files"]]
+    made, _ = (json.loads((store.folder.parent / file).read_text()) for file in json.loads(out)["files"])
     assert made["jobs"].keys() == {name_of(PLAIN)}
     assert run(f"store show {name_of(PLAIN)} --store store").err == LEFT_OUT
     code, out, err = run(f"store show {name_of(DEFECTIVE)} --store store")

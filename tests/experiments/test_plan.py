@@ -34,7 +34,7 @@ def test_a_plan_has_what_its_exhibits_need_each_once():
 
 def test_tables_share_nets_and_attacked_images():
     together, alone = counts(whole(*SHARING)), [counts(whole(name)) for name in SHARING]
-    # Five architectures and the nets of the ablations, each as target, five of them as source too; Table 12 to 15 have CW;
+    # Five architectures and the models of the ablations, each as target, five of them as source too; Table 12 to 15 have CW;
     # eleven unprinted attacks on five models.
     # Controls of equal accuracy: each of the five is scored at its four or two light checkpoints on what a defective one of it meets.
     assert together == {"train": 48 + 3 * 4 + 2 * 2, "generate": 34 + 11, "score": 1114 + 5 * 11 + 196}

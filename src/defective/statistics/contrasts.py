@@ -147,7 +147,7 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
         >>> image = np.arange(200)
         >>> found = contrast([Term(1, "defective", 0, image < 160), Term(-1, "plain", 0, image < 120)])
         >>> round(found.estimate, 2), [round(bound, 3) for bound in found.interval], found.seeds
-        (0.2, [0.143, 0.257], 1)
+        (0.2, [0.144, 0.256], 1)
     """
     parts = [_Part(term) for term in terms]
     seeds = _seeds(terms)
