@@ -13,12 +13,7 @@ from defective.evaluation import CustomAttack, EvaluatedModel
 CLASSES = tuple("abcd")
 SPECS = [
     "fgsm:eps=8/255",
-    "pgd:eps=8/255,steps=3",
-    "mifgsm:eps=8/255,steps=3",
-    "difgsm:eps=8/255,steps=3",
-    "tifgsm:eps=8/255,steps=3",
-    "sifgsm:eps=8/255,steps=3",
-    "nifgsm:eps=8/255,steps=3",
+    *(f"{name}:eps=8/255,steps=3" for name in ("pgd", "mifgsm", "difgsm", "tifgsm", "sifgsm", "nifgsm")),
     "vmifgsm:eps=8/255,steps=3,neighbors=3",
     "cw:steps=30,search_steps=3",
     "boundary:steps=20",
