@@ -139,6 +139,19 @@ def test_a_scatter_names_each_point(store):
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("FGSM16, %", "defence rate under Test Accuracy, %")
 
 
+def test_a_trade_off_has_the_lowest_number_of_a_row_against_its_accuracy(store):
+    columns = ("PGD16", *COLUMNS)
+    rows = tuple(Row(row.name, row.label) for row in ROWS)
+    document = measured(exhibit(view="trade-off", columns=columns, rows=rows), store, rate)
+    (axes,) = plot(document, store).axes
+    expected = {}
+    for row in ROWS:
+        *attacked, accuracy = (of(document, row.name, column).measured for column in columns)
+        expected[row.label] = accuracy.mean, min(each.mean for each in attacked if each)
+    assert {text.get_text(): tuple(text.xy) for text in axes.texts} == expected
+    assert axes.get_xlabel() == "Test Accuracy, %"
+
+
 def test_names_of_close_points_lie_apart(store):
     rows = tuple(Row(row.name, f"0.{place}5", (60 + place / 4, 90 - place / 4)) for place, row in enumerate(ROWS))
     figure = plot(

@@ -35,7 +35,14 @@ RESERVE, LEAST, LEAST_A_JOB = 0.03, 2.0, 0.005
 
 
 def reproduce(
-    names: Annotated[list[str], typer.Argument(metavar="EXHIBIT...", help="table1 to table15, figure1 to figure15, or all.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="EXHIBIT...",
+            help="table1 to table15, figure1 to figure15, or all. Not in all: table3-text, table4-text (masks placed by the text), "
+            "practical (defences against every attacker).",
+        ),
+    ],
     store: StoreOption = STORE,
     data: Annotated[
         list[str] | None,

@@ -10,6 +10,7 @@ from defective.paper import (
     decision_based,
     drawings,
     galleries,
+    practical,
     white_gray_box,
 )
 from defective.paper.appendix_claims import APPENDIX
@@ -54,7 +55,7 @@ CLAIMS: tuple[Claim, ...] = (*MAIN, *APPENDIX)
 EXHIBITS: dict[str, Exhibit] = {
     name: _BY_NAME[name] for kind in ("table", "figure") for name in (f"{kind}{number}" for number in range(1, 16))
 }
-EXHIBITS |= {made.name: made for made in map(by_text, (EXHIBITS["table3"], EXHIBITS["table4"]))}
+EXHIBITS |= {made.name: made for made in (*map(by_text, (EXHIBITS["table3"], EXHIBITS["table4"])), *practical.EXHIBITS)}
 
 
 def exhibits(names: list[str]) -> list[Exhibit]:

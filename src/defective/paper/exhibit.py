@@ -8,7 +8,7 @@ from defective.paper.setup import Setup
 from defective.specs import Job
 
 # How the numbers are also shown, beside the table.
-View = Literal["table", "scatter", "curves", "training", "gallery", "drawing"]
+View = Literal["table", "scatter", "trade-off", "curves", "training", "gallery", "drawing"]
 
 
 @dataclass(frozen=True)

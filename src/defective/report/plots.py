@@ -28,7 +28,7 @@ def plot(result: ExhibitResult, store: Store) -> "Figure | None":
         result: What was measured.
         store: Where the training histories lie.
     """
-    views = {"table": _table, "scatter": _scatter, "curves": _curves}
+    views = {"table": _table, "scatter": _scatter, "trade-off": _trade_off, "curves": _curves}
     if not any(cell.measured for cell in result.cells):
         return None
     if result.view == "training":
@@ -132,6 +132,31 @@ def _scatter(result: ExhibitResult) -> "Figure":
     figure.draw_without_rendering()
     _names(axes, points, 1)
     _names(axes, published, -1)
+    return figure
+
+
+def _trade_off(result: ExhibitResult) -> "Figure":
+    """The lowest number of a row against that in the last column, its accuracy; in gray the plain model of equal accuracy."""
+    figure, axes = _single()
+    points: dict[str, tuple[float, float]] = {}
+    for row in result.rows:
+        *attacked, accuracy = (result.cell(row.name, column) for column in result.columns)
+        worst = min((cell for cell in attacked if cell.measured), key=lambda cell: cell.measured.mean, default=None)  # type: ignore[union-attr]
+        if worst is None or not (accuracy.measured and worst.measured):
+            continue
+        x, y = accuracy.measured, worst.measured
+        points[row.label] = x.mean, y.mean
+        style = _style(_MEASURED) | {"label": "measured, 95\N{NO-BREAK SPACE}% intervals"}
+        axes.errorbar(x.mean, y.mean, xerr=_error(x), yerr=_error(y), **style)
+        if worst.control:
+            axes.plot(worst.control.accuracy, worst.control.rate, **_style(_PUBLISHED), label="plain model of equal accuracy")
+    axes.set_xlabel(f"{result.columns[-1]}, {result.unit}", fontsize=SMALL + 1)
+    axes.set_ylabel(f"correct under the strongest attacker, {result.unit}", fontsize=SMALL + 1)
+    axes.margins(0.1)
+    handles = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    legend(figure, handles=[*handles.values()], fontsize=SMALL)
+    figure.draw_without_rendering()
+    _names(axes, points, 1)
     return figure
 
 

@@ -293,7 +293,8 @@ def heading(exhibit: str) -> str:
     """What the paper calls an exhibit.
 
     Example:
-        >>> heading("table4"), heading("figure11")
-        ('Table 4', 'Figure 11')
+        >>> heading("table4"), heading("figure11"), heading("table4-text")
+        ('Table 4', 'Figure 11', 'Table 4 (placed by the text)')
     """
-    return re.sub(r"^([a-z]+)(\d+)$", r"\1 \2", exhibit).capitalize()
+    spaced = re.sub(r"^([a-z]+)(\d+)", r"\1 \2", exhibit).capitalize()
+    return spaced.replace("-text", " (placed by the text)")

@@ -1,0 +1,89 @@
+"""A table of ours on what the paper leaves open: are defective layers worth it, beside other defences and whoever attacks?"""
+
+from defective.paper.exhibit import Cells, Exhibit, Row
+from defective.paper.protocol import ACCURACY, LAST_COLUMN, PGD8, PGD16, TRANSFER, accuracies, scores
+from defective.paper.setup import Setup
+from defective.specs import AttackSpec, GenerateJob, TrainJob
+
+_ADVERSARIAL = " adversarial"
+_ROWS = {
+    "resnet18": "Plain",
+    "resnet18/0.3-bottom": "0.3-Bottom",
+    "resnet18/0.1-bottom": "0.1-Bottom",
+    "resnet18/0.5-bottom": "0.5-Bottom",
+    "resnet18/0.7-bottom": "0.7-Bottom",
+    "resnet18/0.3-top": "0.3-Top",
+    "resnet18/0.3-bottom+0.3-top": "0.3-Bottom, 0.3-Top",
+    "resnet18/0.1-bottom-dc": "0.1-Bottom, DC",
+    "resnet18/0.1-bottom-sm": "0.1-Bottom, SM",
+    "resnet18/0.9-dropout": "Dropout",
+    "resnet18/0.9-spatial": "SpatialDropout",
+    "resnet18/0.9-dropblock": "DropBlock",
+    f"resnet18{_ADVERSARIAL}": "Adversarial training",
+    f"resnet18/0.3-bottom{_ADVERSARIAL}": "0.3-Bottom, adversarial training",
+    "resnet18/en": "Five plain",
+    "resnet18/0.3-bottom-en": "Five 0.3-Bottom",
+}
+_MIFGSM16 = "mifgsm:eps=16/255,step_size=1/255,steps=20"
+_VMIFGSM16 = "vmifgsm:eps=16/255,step_size=1/255,steps=20"
+# Share of the training images that a substitute asks its target about.
+SHARE = 0.1
+# Source and attacks; the adaptive attacker trains a defective model, whose masks are others than any target's.
+_SOURCES = {
+    "resnet18": {"PGD16": PGD16, "FGSM16": "fgsm:eps=16/255", "MI-FGSM16": _MIFGSM16, "VMI-FGSM16": _VMIFGSM16},
+    "vgg19": {"PGD16": PGD16, "MI-FGSM16": _MIFGSM16},
+    "resnet18/0.3-bottom": {"PGD16": PGD16, "MI-FGSM16": _MIFGSM16},
+}
+_SOURCE_LABELS = {"resnet18": "ResNet-18", "vgg19": "VGG-19", "resnet18/0.3-bottom": "adaptive"}
+_SUBSTITUTE = "substitute: PGD16"
+ATTACKERS = (
+    *(f"{_SOURCE_LABELS[source]}: {attack}" for source, attacks in _SOURCES.items() for attack in attacks),
+    _SUBSTITUTE,
+)
+
+
+def _cells(setup: Setup) -> Cells:
+    targets = {row: _target(setup, row) for row in _ROWS}
+    adversarial = {
+        f"{_SOURCE_LABELS[source]}: {label}": _attack(setup, setup.source(source), attack)
+        for source, attacks in _SOURCES.items()
+        for label, attack in attacks.items()
+    }
+    cells = scores(targets, adversarial, "all") | accuracies(targets)
+    for row, target in targets.items():
+        images = _attack(setup, setup.substitute(target, SHARE), PGD16)
+        cells |= scores({row: target}, {_SUBSTITUTE: images}, "all")
+    return cells
+
+
+def _target(setup: Setup, row: str) -> TrainJob:
+    net = row.removesuffix(_ADVERSARIAL)
+    return setup.target(net, adversarial=AttackSpec.parse(f"{PGD8},random_start=1") if net != row else None)
+
+
+def _attack(setup: Setup, source: TrainJob, attack: str) -> GenerateJob:
+    return setup.generate(source, attack=attack, images="all")
+
+
+EXHIBITS = (
+    Exhibit(
+        name="practical",
+        title="Should you use it? Accuracy and robustness of defences under every attacker",
+        where="a table of ours",
+        caption="Rows are ResNet-18s, columns attackers: source and attack, of radius 16/255 (PGD, MI-FGSM and VMI-FGSM: 20 steps of "
+        f"1/255). A number is the share of all attacked images that the row's model classifies correctly{LAST_COLUMN}",
+        data="cifar10",
+        columns=(*ATTACKERS, ACCURACY),
+        rows=tuple(Row(name, label) for name, label in _ROWS.items()),
+        cells=_cells,
+        view="trade-off",
+        notes=(
+            *TRANSFER,
+            "Images are attacked however source and target classify them. The adaptive attacker owns a 0.3-Bottom ResNet-18 of its own. "
+            "The substitute is a plain ResNet-18 that is trained on the target's answers to a tenth of the training images.",
+            "The plot has the lowest of a row's shares against its accuracy.",
+            "Adversarial training is Madry's: PGD of radius 8/255 in 7 steps with a random start.",
+        ),
+        optional=True,
+    ),
+)
