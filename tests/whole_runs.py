@@ -8,9 +8,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+# Table 9: six models, two attacks, eight scores; its controls of equal accuracy are five checkpoints and ten scores.
+JOBS = 31
+
 
 def begin(store: Path, images: Path, *options: str, before: Callable[[], object] = lambda: None) -> subprocess.Popen[str]:
-    """Table 9: six models, two attacks, eight scores. ``before`` is called in the new process."""
+    """Table 9, in a process in which ``before`` is called first."""
     command = [sys.executable, "-m", "defective", "reproduce", "table9", "--data", f"folder:{images}", "--store", str(store)]
     return command_in_process([*command, "--device", "cpu", "--json", *options], store.parent / "cache", before)
 

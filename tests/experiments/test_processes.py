@@ -10,7 +10,7 @@ import pytest
 
 from effort import effort
 from runs import few, held
-from whole_runs import begin, end, numbers
+from whole_runs import JOBS, begin, end, numbers
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +24,7 @@ def images(tmp_path_factory):
 def undisturbed(images, tmp_path_factory):
     store = tmp_path_factory.mktemp("undisturbed") / "store"
     made = end(begin(store, images))
-    assert made["jobs"] == {"finished": 16, "failed": 0, "blocked": 0, "pending": 0, "executed": 16}
+    assert made["jobs"] == {"finished": JOBS, "failed": 0, "blocked": 0, "pending": 0, "executed": JOBS}
     return held(store), numbers(made)
 
 
@@ -32,8 +32,8 @@ def undisturbed(images, tmp_path_factory):
 def test_processes_share_the_work(images, tmp_path, undisturbed, record_property, count):
     made = [end(process) for process in [begin(tmp_path / "store", images) for _ in range(count)]]
     record_property("runs of two or three processes at once", 1)
-    assert sum(each["jobs"]["executed"] for each in made) == 16
-    assert [each["jobs"]["finished"] for each in made] == [16] * count and not any(each["failed"] for each in made)
+    assert sum(each["jobs"]["executed"] for each in made) == JOBS
+    assert [each["jobs"]["finished"] for each in made] == [JOBS] * count and not any(each["failed"] for each in made)
     assert [numbers(each) for each in made] == [undisturbed[1]] * count
     assert held(tmp_path / "store") == undisturbed[0]
     assert not list((tmp_path / "store" / "running").iterdir())
@@ -64,7 +64,7 @@ def test_stopped_again_and_again_it_ends_as_if_undisturbed(images, tmp_path, und
         done.append(sorted(place.name for place in (store / "jobs").iterdir()) if (store / "jobs").is_dir() else [])
     assert all(set(one) <= set(other) for one, other in pairwise(done))
     made = end(begin(store, images))
-    assert made["jobs"] == {"finished": 16, "failed": 0, "blocked": 0, "pending": 0, "executed": 16 - len(done[-1])}
+    assert made["jobs"] == {"finished": JOBS, "failed": 0, "blocked": 0, "pending": 0, "executed": JOBS - len(done[-1])}
     assert numbers(made) == undisturbed[1]
     assert held(store) == undisturbed[0]
     assert not list((store / "running").iterdir())

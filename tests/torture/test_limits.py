@@ -14,7 +14,7 @@ import pytest
 
 from effort import effort
 from runs import few, held
-from whole_runs import begin, command_in_process, end, numbers
+from whole_runs import JOBS, begin, command_in_process, end, numbers
 
 pytestmark = pytest.mark.slow
 REPORT = [sys.executable, "-m", "defective", "report"]
@@ -76,7 +76,7 @@ def ended_in_one_line(process, *words):
 
 def ends_as_undisturbed(store, images, undisturbed):
     made = end(begin(store, images))
-    assert made["jobs"]["finished"] == 16 and numbers(made) == undisturbed[2] and held(store) == undisturbed[1]
+    assert made["jobs"]["finished"] == JOBS and numbers(made) == undisturbed[2] and held(store) == undisturbed[1]
 
 
 @pytest.mark.parametrize("attempt", range(effort(1, 25)))
