@@ -78,3 +78,13 @@ def test_a_signal_during_the_work_is_one_line_and_130(monkeypatch, capsys, numbe
     assert (out, err.count("\n")) == ("", 1) and err.startswith("error: interrupted; ")
     assert [signal.signal(each, handler) for each, handler in before.items()] == [signal.SIG_DFL] * 3
     assert sys.unraisablehook is hook
+
+
+def test_an_interrupt_in_code_made_from_text_gives_the_exit_code_of_any_other(tmp_path):
+    # As dataclasses are; Python remembers it, though it is caught.
+    code = "import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
+    (tmp_path / "own.py").write_text(f"def factory():\n    exec({code!r})\n")
+    command = [*COMMANDS[0], "evaluate", "own:factory", "--data", "shapes"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 130 and done.stderr.startswith("error: interrupted; ") and done.stderr.count("\n") == 1

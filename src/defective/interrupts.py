@@ -3,11 +3,12 @@
 Imported first by the package, because loading torch takes seconds. It has no effect where the package is used as a library.
 """
 
+import atexit
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Timer
 from types import FrameType
@@ -15,6 +16,7 @@ from typing import Any
 
 _Handler = Callable[[int, FrameType | None], Any] | int | None
 STOPPED = 130
+_stopped: list[bool] = []
 # Windows knows no SIGHUP.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -76,5 +78,22 @@ def _leave(number: int, frame: FrameType | None) -> None:
     os._exit(STOPPED)
 
 
+def stopped() -> int:
+    """Exit code of a command that was interrupted, which its process will end with."""
+    _stopped.append(True)
+    return STOPPED
+
+
+def _end() -> None:
+    """Keep the exit code: ``python -m`` ends by SIGINT if an interrupt ever left code made from text, as dataclasses are, though caught."""
+    if _stopped:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(STOPPED)
+
+
 if is_command():
     _handle(_leave)
+    # What is registered first is called last.
+    atexit.register(_end)

@@ -17,7 +17,7 @@ from defective._version import __version__
 from defective.cli import attack, data, demo, evaluate, nets, reproduce, store, train
 from defective.cli.console import discard, fail, prepared_output, say, standard_output
 from defective.errors import InputError
-from defective.interrupts import STOPPED, interruptible
+from defective.interrupts import interruptible, stopped
 from defective.machine import keep_freed_memory, out_of_memory
 from defective.progress import shown
 
@@ -91,7 +91,7 @@ def _run(arguments: list[str]) -> int:
     except KeyboardInterrupt as error:
         stored = f"{error}; " if str(error) else ""
         fail(f"interrupted; {stored}chunks and jobs that were finished are stored, and the same command resumes after them")
-        return STOPPED
+        return stopped()
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
