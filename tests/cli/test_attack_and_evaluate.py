@@ -210,12 +210,12 @@ def test_a_substitute_is_trained_on_each_models_answers_once(place, run, monkeyp
     command = (
         f"evaluate plain.safetensors bottom.safetensors --data folder:data --attack {FGSM} --samples 4 --parts transfer --json"
     )
-    first = parse(run(f"{command} --source substitute:0.5,net=vgg19"))
+    first = parse(run(f"{command} --source substitute:0.5,model=vgg19"))
     named = {f"substitute:0.5 of {name}.safetensors" for name in ("plain", "bottom")}
     assert {cell["source"] for cell in first["cells"]} == named and len(first["cells"]) == 4
     assert {first["models"][name]["net"] for name in named} == {"vgg19"}
     monkeypatch.setattr("defective.training.train.fit", None)
-    again = parse(run(f"{command} --source substitute:0.5,net=vgg19"))
+    again = parse(run(f"{command} --source substitute:0.5,model=vgg19"))
     assert again["cells"] == first["cells"]
 
 
@@ -224,7 +224,7 @@ def test_a_substitute_is_trained_on_each_models_answers_once(place, run, monkeyp
     [
         ("0", "no share"),
         ("half", "no share"),
-        ("0.1,net=resnet19", "no architecture"),
+        ("0.1,model=resnet19", "no architecture"),
         ("0.1,lr=1", "cannot read"),
         ("1,recipe=x", "no recipe"),
     ],

@@ -205,4 +205,4 @@ def test_an_exit_of_another_kind_goes_its_way(monkeypatch):
 def test_the_module_exits_with_the_code(tmp_path):
     done = subprocess.run([sys.executable, "-m", "defective", "describe", "resnet1"], capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: net 'resnet1'")
+    assert done.stderr.startswith("error: model 'resnet1'")

@@ -46,7 +46,7 @@ def test_describe_counts_live_neurons(run):
         ("resnet18", "no mask in it"),
         ("resnet18/0.5-bottom-dc", "no mask at all, and one projection shortcut more"),
         ("vgg19/0.5-bottom-x2", "-x2: defective blocks have twice the channels"),
-        ("vgg19/0.5-bottom-dc@text", "whole channels of the full net are masked"),
+        ("vgg19/0.5-bottom-dc@text", "whole channels of the full model are masked"),
     ],
 )
 def test_describe_says_which_net_is_in_hand(run, name, words):

@@ -72,7 +72,7 @@ def describe(
     width_mult: Annotated[float | None, typer.Option(help="Factor on all channel counts. Default: 1.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show a net's blocks, defective sites, live and dead neurons, dropout, input code, and cost.
+    """Show a model's blocks, defective sites, live and dead neurons, dropout, input code, and cost.
 
     Example: defective describe resnet18/0.1-bottom
     """
@@ -166,7 +166,7 @@ def _variant(spec: NetSpec) -> list[str]:
     elif spec.defects and spec.pattern != "channel":
         lines.append("Placement of the released code: after the norm, before the activation, on the branch before the sum.")
     if spec.pattern == "channel" and text:
-        lines.append("-dc: whole channels of the full net are masked (paper's text)")
+        lines.append("-dc: whole channels of the full model are masked (paper's text)")
     elif spec.pattern == "channel":
         lines.append(f"-dc: narrower, with no mask at all{projection}: what the released code builds for ResNet-18")
     if spec.sampling == "bernoulli":

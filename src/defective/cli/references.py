@@ -67,7 +67,7 @@ def open_model(reference: str) -> nn.Module:
         members = [open_model(member) for member in reference.split("+")]
         shapes = {shape for member in members if (shape := image_shape(member))}
         if len(shapes) > 1:
-            raise InputError(f"{reference} joins nets for images of shapes {' and '.join(map(str, sorted(shapes)))}")
+            raise InputError(f"{reference} joins models for images of shapes {' and '.join(map(str, sorted(shapes)))}")
         return Ensemble(members).eval()
     if ":" not in reference:
         raise InputError(f"{reference!r} is neither a checkpoint nor module:factory")

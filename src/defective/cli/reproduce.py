@@ -54,7 +54,7 @@ def reproduce(
     scale: Annotated[
         str, typer.Option(help="tiny or small (two cores), fast (one GPU, short schedule), paper (Appendix D).")
     ] = "tiny",
-    seeds: Annotated[int, typer.Option(min=1, max=MAX_SEEDS, help="Train every net so many times, each with other seeds.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=MAX_SEEDS, help="Train every model so many times, each with other seeds.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, what is stored, and the estimated cost.")] = False,
     time_budget: Annotated[
         str | None, typer.Option(help="Stop before so much time from the start is out, as 90s, 9m or 2h; the same command goes on.")

@@ -139,7 +139,7 @@ def export(
     store: StoreOption = STORE,
     json: JsonOption = False,
 ) -> None:
-    """Write what was measured of each exhibit beside what was published, one small JSON document each, without images and nets.
+    """Write what was measured of each exhibit beside what was published, one small JSON document each, without images and models.
 
     Files: OUT/DATA/SCALE/DEVICE/EXHIBIT.json, DEVICE being cpu, cuda or both. One that an earlier export wrote, before its exhibit was
     measured on another device or data set too, is removed. The claims of each scale: OUT/claims/SCALE.json.

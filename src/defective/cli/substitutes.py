@@ -24,26 +24,26 @@ class Substitute:
     """What is trained on which share of the answers."""
 
     share: float
-    net: NetSpec
+    model: NetSpec
     recipe: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``substitute:SHARE[,net=NET][,recipe=RECIPE]``.
+        """Read ``substitute:SHARE[,model=MODEL][,recipe=RECIPE]``.
 
         Raises:
             InputError: If it is anything else.
 
         Example:
-            >>> str(Substitute.parse("substitute:0.1,net=vgg19"))
-            'substitute:0.1,net=vgg19,recipe=tiny'
+            >>> str(Substitute.parse("substitute:0.1,model=vgg19"))
+            'substitute:0.1,model=vgg19,recipe=tiny'
         """
         number, *settings = text.removeprefix(PREFIX).split(",")
-        values = {"net": "resnet18", "recipe": "tiny"}
+        values = {"model": "resnet18", "recipe": "tiny"}
         for setting in settings:
             name, _, value = setting.partition("=")
             if name not in values or not value:
-                raise InputError(f"{text!r}: cannot read {setting!r}; write {PREFIX}0.1,net=vgg19,recipe=small")
+                raise InputError(f"{text!r}: cannot read {setting!r}; write {PREFIX}0.1,model=vgg19,recipe=small")
             values[name] = value
         try:
             share = float(number)
@@ -52,10 +52,10 @@ class Substitute:
         if not 0 < share <= 1:
             raise InputError(f"{text!r}: {number!r} is no share of the training images in (0, 1]")
         recipe_for(values["recipe"], "", (3, 32, 32))
-        return cls(share, NetSpec.parse(values["net"]), values["recipe"])
+        return cls(share, NetSpec.parse(values["model"]), values["recipe"])
 
     def __str__(self) -> str:
-        return f"{PREFIX}{self.share:g},net={self.net},recipe={self.recipe}"
+        return f"{PREFIX}{self.share:g},model={self.model},recipe={self.recipe}"
 
 
 def train_substitutes(
@@ -86,6 +86,6 @@ def train_substitutes(
                 seed=options["seed"],  # type: ignore[arg-type]
             )
             out = cache_folder() / "substitutes" / key
-            train(substitute.net, queried, test, recipe, out, seed=options["seed"], device=options["device"])  # type: ignore[arg-type]
+            train(substitute.model, queried, test, recipe, out, seed=options["seed"], device=options["device"])  # type: ignore[arg-type]
             found[f"{PREFIX}{substitute.share:g} of {name}"] = load(out).to(next(target.parameters()).device)
     return found

@@ -39,7 +39,7 @@ def train(
     label_smoothing: Annotated[float | None, typer.Option(help="Share of the target given to the wrong classes, as 0.1.")] = None,
     adversarial: Annotated[
         str | None,
-        typer.Option(help="Train on attacked images: madry, buckman (thermometer nets), or an attack such as pgd:eps=4/255."),
+        typer.Option(help="Train on attacked images: madry, buckman (thermometer models), or an attack such as pgd:eps=4/255."),
     ] = None,
     neurons: Annotated[
         str | None,
@@ -59,8 +59,8 @@ def train(
 ) -> None:
     """Train one net. A killed run resumes; a finished one is not repeated.
 
-    Baselines train by the same command: dropout and thermometer nets by name (resnet18/0.9-dropblock, resnet18/therm16), label
-    smoothing and adversarial training by option; each goes with a defective net too (resnet18/0.1-bottom --adversarial madry).
+    Baselines train by the same command: dropout and thermometer models by name (resnet18/0.9-dropblock, resnet18/therm16), label
+    smoothing and adversarial training by option; each goes with a defective model too (resnet18/0.1-bottom --adversarial madry).
 
     Example: defective train resnet18/0.1-bottom --data shapes --recipe tiny --out runs/bottom01
     """

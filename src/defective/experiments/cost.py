@@ -203,7 +203,7 @@ def _size(job: TrainJob, shapes: Shapes, counts: Counts | None) -> tuple[int, in
 
 def _weight(job: TrainJob, shapes: Shapes) -> float:
     pixels = prod(shapes[job.data][1:]) / 1024
-    # ImageNet nets begin with a stride and a max-pool.
+    # ImageNet models begin with a stride and a max-pool.
     pixels = pixels / 16 if pixels > 16 else pixels
     width = float((job.recipe.width_mult / 0.25) ** 1.5)
     return _RELATIVE[job.net.arch] * pixels * width * (2.5 if job.net.widen else 1.0) * job.net.members

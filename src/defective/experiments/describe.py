@@ -5,7 +5,7 @@ from defective.training.recipes import RECIPES
 
 
 def title(job: TrainJob) -> str:
-    """What a net is called in messages: its name, its scale and what of the scale's recipe is changed, its seeds.
+    """What a model is called in messages: its name, its scale and what of the scale's recipe is changed, its seeds.
 
     Example:
         >>> from defective.specs import NetSpec, Recipe

@@ -37,7 +37,7 @@ class Plan:
         data: Kind of data set to the name of the set that stands for it, such as ``{"cifar10": "cifar10-jpeg"}``.
         shapes: Kind of data set to ``(C, H, W)`` of that set's images.
         readers: Kind of data set to the kind as which its files are read: another than itself where a substitute set is used.
-        seeds: Times that every net is trained, each time with other seeds.
+        seeds: Times that every model is trained, each time with other seeds.
         sizes: Kind of data set to the number of training and of test images of that set, where they are known. Only estimates ask.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Measured exhibits as small JSON files in a folder, without images and nets."""
+"""Measured exhibits as small JSON files in a folder, without images and models."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -5,7 +5,7 @@ equal keys on every machine. Net names follow one grammar::
 
     ARCH                                  resnet18
     ARCH/P-REGION[+P-REGION][-SUFFIX...]  resnet18/0.1-bottom, resnet18/0.7-bottom+0.3-top, resnet18/0.5-bottom-x2-en
-    ARCH/SUFFIX[-SUFFIX]                  resnet18/en (five plain nets, logits averaged), resnet18/therm16
+    ARCH/SUFFIX[-SUFFIX]                  resnet18/en (five plain models, logits averaged), resnet18/therm16
 
 ``P`` is the probability that a neuron is kept. A REGION is ``bottom``, ``top`` or blocks by number as ``blocks12``. Beside
 regions the dropout baselines may stand, which act in training and on the top blocks (under ``@text`` on block 3):

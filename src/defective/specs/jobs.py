@@ -28,7 +28,7 @@ class TrainJob(_Job):
 
     ``data`` is the name of a data set as results show it, such as ``cifar10-jpeg``. A job whose recipe stops after one of its
     ``light_epochs`` is done by the whole run, which leaves its checkpoint as it passes that epoch; ensembles leave none. With
-    ``queried`` the net is a substitute: its labels are that net's predictions on a random ``share`` of the training images.
+    ``queried`` the model is a substitute: its labels are that model's predictions on a random ``share`` of the training images.
     """
 
     later: ClassVar[frozenset[str]] = frozenset({"queried", "share"})
@@ -57,7 +57,7 @@ class TrainJob(_Job):
 
 
 class GenerateJob(_Job):
-    """Attack the first ``samples`` test images, in a seeded order, that the sources and the nets of ``among`` classify right.
+    """Attack the first ``samples`` test images, in a seeded order, that the sources and the models of ``among`` classify right.
 
     ``images="all"`` takes them however they are classified, which is the whole test set where that is no larger. Several
     sources are fused: their logits are averaged. Value: ``fooled``, the share of the images that fooled the source.
@@ -83,7 +83,7 @@ class ScoreJob(_Job):
 
 
 class DecisionJob(_Job):
-    """Attack a net by its decisions alone, on images that it and the nets of ``among`` classify right.
+    """Attack a model by its decisions alone, on images that it and the models of ``among`` classify right.
 
     Value: ``score``, S(M) of Eq. 10.
     """
@@ -169,6 +169,6 @@ def dependencies(job: Job) -> tuple[Job, ...]:
 
 
 def trained_models(job: Job) -> tuple[TrainJob, ...]:
-    """Every net that a job has to do with, itself included, each once and in order."""
+    """Every model that a job has to do with, itself included, each once and in order."""
     found = (job,) if isinstance(job, TrainJob) else tuple(net for needed in dependencies(job) for net in trained_models(needed))
     return tuple(dict.fromkeys(found))

@@ -24,7 +24,7 @@ _LONGEST = 2000
 
 
 class DefectSpec(Spec):
-    """One region of a net whose neurons are kept with probability ``keep_prob``."""
+    """One region of a model whose neurons are kept with probability ``keep_prob``."""
 
     keep_prob: Annotated[float, Field(ge=0, le=1)]
     region: Region
@@ -45,7 +45,7 @@ class DropSpec(Spec):
 
 
 class NetSpec(Spec):
-    """A net of the zoo and what is done to it; ``str(spec)`` is its name.
+    """A built-in model and what is done to it; ``str(spec)`` is its name.
 
     Example:
         >>> spec = NetSpec.parse("resnet18/0.5-bottom-x2-en")
@@ -68,7 +68,7 @@ class NetSpec(Spec):
     @field_validator("defects")
     @classmethod
     def _bottom_first(cls, defects: tuple[DefectSpec, ...]) -> tuple[DefectSpec, ...]:
-        # Equal nets have equal keys, however their name was written.
+        # Equal models have equal keys, however their name was written.
         return tuple(sorted(defects, key=lambda defect: defect.region))
 
     @field_validator("drops")
@@ -102,21 +102,21 @@ class NetSpec(Spec):
             InputError: If the architecture, a region, a suffix or a number is unknown; the message names it.
         """
         if len(name) > _LONGEST:
-            raise InputError(f"net {name[:40]!r}...: a name has at most {_LONGEST} characters, this one has {len(name)}")
+            raise InputError(f"model {name[:40]!r}...: a name has at most {_LONGEST} characters, this one has {len(name)}")
         text, _, placement = name.partition("@")
         arch, _, rest = text.partition("/")
         if arch not in ARCHITECTURES:
-            raise InputError(f"net {name!r}: no architecture {arch!r}; there are {', '.join(ARCHITECTURES)}")
+            raise InputError(f"model {name!r}: no architecture {arch!r}; there are {', '.join(ARCHITECTURES)}")
         if "@" in name and placement != "text":
-            raise InputError(f"net {name!r}: unknown placement {'@' + placement!r}; only '@text' may end a name")
+            raise InputError(f"model {name!r}: unknown placement {'@' + placement!r}; only '@text' may end a name")
         if "/" in text and not rest:
-            raise InputError(f"net {name!r}: nothing follows the slash; write for example {arch}/0.5-bottom")
+            raise InputError(f"model {name!r}: nothing follows the slash; write for example {arch}/0.5-bottom")
         values: dict[str, object] = {"arch": arch, "placement": placement or "authors"}
         values |= _parse_variant(name, rest)
         try:
             return cls.make(**values)
         except InputError as error:
-            raise InputError(f"net {name!r}: {error}") from None
+            raise InputError(f"model {name!r}: {error}") from None
 
     @property
     def narrows(self) -> bool:
@@ -129,7 +129,7 @@ class NetSpec(Spec):
         return "top" if self.placement == "authors" else 3
 
     def member(self) -> "NetSpec":
-        """The spec of one net of the ensemble."""
+        """The spec of one model of the ensemble."""
         return self.model_copy(update={"members": 1})
 
     def __str__(self) -> str:
@@ -171,9 +171,9 @@ def _parse_variant(name: str, variant: str) -> dict[str, object]:
     for suffix in suffixes.removeprefix("-").split("-") if suffixes else ():
         setting = _suffix(suffix)
         if setting is None:
-            raise InputError(f"net {name!r}: no suffix {'-' + suffix!r}; there are -dc, -sm, -bernoulli, -x2, -therm16 and -en")
+            raise InputError(f"model {name!r}: no suffix {'-' + suffix!r}; there are -dc, -sm, -bernoulli, -x2, -therm16 and -en")
         if values.keys() & setting.keys():
-            raise InputError(f"net {name!r}: suffix -{suffix} repeats or contradicts another suffix")
+            raise InputError(f"model {name!r}: suffix -{suffix} repeats or contradicts another suffix")
         values.update(setting)
     return values
 
@@ -183,19 +183,19 @@ def _parse_region(name: str, part: str) -> DefectSpec | DropSpec:
     region = re.fullmatch(_REGION, where)
     if not region and where not in ("dropout", "spatial", "dropblock"):
         raise InputError(
-            f"net {name!r}: cannot read {part!r}; write a region as 0.1-bottom, 0.3-top or 0.1-blocks12, a dropout baseline as "
+            f"model {name!r}: cannot read {part!r}; write a region as 0.1-bottom, 0.3-top or 0.1-blocks12, a dropout baseline as "
             "0.9-dropout, 0.9-spatial or 0.9-dropblock, joined by +"
         )
     try:
         keep_prob = float(number)
     except ValueError:
-        raise InputError(f"net {name!r}: {number!r} is not a keep probability") from None
+        raise InputError(f"model {name!r}: {number!r} is not a keep probability") from None
     if not 0 <= keep_prob <= 1:
-        raise InputError(f"net {name!r}: keep_prob {number} lies outside [0, 1]")
+        raise InputError(f"model {name!r}: keep_prob {number} lies outside [0, 1]")
     if region:
         return DefectSpec(keep_prob=keep_prob, region=where)
     if keep_prob == 0:
-        raise InputError(f"net {name!r}: {where} with keep_prob 0 leaves nothing to train")
+        raise InputError(f"model {name!r}: {where} with keep_prob 0 leaves nothing to train")
     return DropSpec(keep_prob=keep_prob, kind=where)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""How a net is trained."""
+"""How a model is trained."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -9,10 +9,10 @@ from defective.specs.spec import Spec
 
 
 class Recipe(Spec):
-    """How a net is trained: plain SGD with momentum on cross-entropy, one schedule, one augmentation.
+    """How a model is trained: plain SGD with momentum on cross-entropy, one schedule, one augmentation.
 
     ``schedule="one-cycle"`` warms up linearly over the first fifth and falls linearly to 0; ``"steps"`` divides the learning rate
-    by 10 at each epoch of ``milestones``. ``adversarial`` is an attack on the net itself whose images take the place of each batch
+    by 10 at each epoch of ``milestones``. ``adversarial`` is an attack on the model itself whose images take the place of each batch
     (Madry et al. 2017). ``selection="best-on-test"`` is the released code's choice and peeks at the test set. ``neurons="live"``
     computes defective layers through their live neurons only, where batch norm then takes its statistics
     (:func:`defective.sparse.train_live`); ``"all"`` is what paper and released code do. ``stop_after`` ends the run after so many

@@ -80,7 +80,7 @@ def fit(
     run = Run(recipe, seed, place, resolve_precision(place, precision))
     model.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     data, test = data.to(place), None if test is None else test.to(place)
-    # The released WRN sets its norm scales to 1 itself; only the other nets kept the old default.
+    # The released WRN sets its norm scales to 1 itself; only the other models kept the old default.
     if recipe.norm_scale_init == "uniform" and not isinstance(model, WideResNet):
         _draw_norm_scales(model, named_generator(seed, "norm-scale"))
     optimizer = make_sgd(model, recipe, place)
@@ -144,7 +144,7 @@ def _scored(model: nn.Module, test: Data, row: Row, run: Run) -> float:
         with autocast(run.device, run.precision):
             return test_accuracy(model, test)
     except InputError as error:
-        # The last step of an epoch can break a net whose losses were all finite.
+        # The last step of an epoch can break a model whose losses were all finite.
         raise InputError(
             f"after the last step of epoch {row['epoch']} (learning rate {row['lr']:.3g}) {error}: lower the learning rate"
         ) from error

@@ -41,7 +41,7 @@ def train(
     precision: str = "auto",
     light_epochs: Sequence[int] = (),
 ) -> Result:
-    """Build and train a net; write ``model.safetensors`` and ``result.json`` into ``out``.
+    """Build and train a model; write ``model.safetensors`` and ``result.json`` into ``out``.
 
     A finished run is not repeated: the stored result comes back. One that was killed, interrupted or stopped by a deadline
     (:func:`defective.progress.until`, checked between epochs) resumes after the last epoch that is stored. Corrupt files of the run
