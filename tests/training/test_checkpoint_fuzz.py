@@ -46,6 +46,13 @@ def refused(file):
     return False
 
 
+def test_a_spec_of_an_endless_architecture_is_refused(made, tmp_path):
+    tensors, about = read_tensors(made)
+    about["spec"]["arch"] = 10_000 * "x"
+    write_tensors(tmp_path / "changed.safetensors", tensors, about)
+    assert refused(tmp_path / "changed.safetensors")
+
+
 def places(document, path=()):
     """Every place of a JSON document, by the keys that lead to it."""
     inner = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()

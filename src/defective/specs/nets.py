@@ -55,7 +55,7 @@ class NetSpec(Spec):
         'resnet18/0.5-bottom-x2-en'
     """
 
-    arch: str
+    arch: Annotated[str, Field(max_length=40)]
     defects: tuple[DefectSpec, ...] = ()
     drops: tuple[DropSpec, ...] = ()
     thermometer: Annotated[int, Field(ge=0, le=256)] = 0
