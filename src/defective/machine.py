@@ -17,7 +17,14 @@ from defective.errors import InputError
 
 PRECISIONS = ("auto", "fp32", "bf16")
 # Messages of the CPU allocator of torch and of its libraries, whose errors have no class of their own.
-_CPU_MEMORY = ("not enough memory", "can't allocate memory", "Cannot allocate memory", "out of memory", "bad_alloc")
+_CPU_MEMORY = (
+    "not enough memory",
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "out of memory",
+    "bad_alloc",
+    "can't start new thread",
+)
 
 
 def choose_device(name: str | None = None) -> torch.device:
@@ -67,7 +74,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: Python's, a device's, or that of torch's allocator on the CPU.
+    """Whether an error says that memory ran out: Python's, that of its threads, a device's, or torch's allocator's on the CPU.
 
     Example:
         >>> out_of_memory(MemoryError()), out_of_memory(RuntimeError("shapes differ"))
