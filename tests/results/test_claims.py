@@ -8,7 +8,7 @@ import pytest
 
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
-from defective.paper import CLAIMS, EXHIBITS, Claim, Place
+from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place
 from defective.paper.claims import Part, pairs
 from defective.results.claims import Evidence, evaluate_claims
 from defective.results.documents import CellResult, ClaimResult, ClaimsResult, Count, ExhibitResult, JobRecord, Measured, RowLabel
@@ -229,7 +229,7 @@ def fill(store, plan, hits):
 def test_a_claim_of_a_store_has_its_verdict(store, defective, verdict):
     found = fill(store, plan_of("table8", seeds=3), lambda net: defective if "bottom" in net else 600)
     assert found["white-box"].verdict == verdict and found["white-box"].contrasts[0].measured == 12
-    assert set(found) == {claim.name for claim in CLAIMS if "table8" in claim.exhibits}
+    assert set(found) == {claim.name for claim in (*CLAIMS, *OBSERVATIONS) if "table8" in claim.exhibits}
     assert found["masking"].verdict == "not measured"
 
 
