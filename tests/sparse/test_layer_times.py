@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from defective import InputError, build
+from defective import InputError, build, machine
 from defective.sparse import layer_times, sparsify
 from defective.sparse.layers import LiveConv
 from hand_nets import Net, assert_same, conv, images, mask, trained
@@ -37,7 +37,7 @@ def clock(monkeypatch):
         return seconds["whole"]
 
     monkeypatch.setattr(layer_times.MeasuredTimes, "_timed", timed)
-    monkeypatch.setattr(layer_times, "shortest", shortest)
+    monkeypatch.setattr(machine, "shortest", shortest)
     return seconds, asked
 
 
@@ -81,7 +81,7 @@ def test_equal_layers_are_timed_once_and_no_generator_is_touched(monkeypatch):
         runs.append([work() for work in works])
         return [1.0] * len(works)
 
-    monkeypatch.setattr(layer_times, "shortest", shortest)
+    monkeypatch.setattr(machine, "shortest", shortest)
     model, x = build("resnet18/0.1-bottom", width_mult=0.0625, image_size=16).eval(), torch.rand(1, 3, 16, 16)
     state = torch.get_rng_state()
     sparsify(model, x, timed_images=2)
@@ -91,14 +91,6 @@ def test_equal_layers_are_timed_once_and_no_generator_is_touched(monkeypatch):
     assert torch.equal(torch.get_rng_state(), state)
     sparsify(model, x, timed_images=3)
     assert len(runs) > first
-
-
-def test_works_are_done_in_turn_and_the_shortest_counts(monkeypatch):
-    ticks = iter([0, 9, 0, 9, 0, 3, 0, 2, 0, 1, 0, 4, 0, 2, 0, 5])
-    monkeypatch.setattr(layer_times.time, "perf_counter", lambda: next(ticks))
-    done = []
-    assert layer_times.shortest([lambda: done.append("a"), lambda: done.append("b")]) == [1, 2]
-    assert done == ["a", "b"] * 4
 
 
 def test_large_images_are_timed_in_smaller_batches(monkeypatch, clock):

@@ -1,6 +1,5 @@
 """What each layer costs in dense and in live form: by counting operations, or timed on this machine."""
 
-import time
 from collections.abc import Callable, Hashable
 from typing import Protocol, cast
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils import skip_init
 
+from defective import machine
 from defective.layers import DefectMask
 from defective.sparse.graph import Traced
 from defective.sparse.layers import Gather, LiveConv, Scatter
@@ -17,8 +17,6 @@ from defective.sparse.pattern import positions
 # dense feature map passing through norm and activation, a neuron passing between dense and live form.
 DENSE_PRODUCT, DENSE_NEURON = {"fp32": 0.1, "bf16": 0.045}, {"fp32": 15.0, "bf16": 8.0}
 CONVERSION = 20.0
-# Each time is the shortest of so many, after one that is not counted: other processes only ever lengthen it.
-REPEATS = 3
 _seconds_of: dict[Hashable, float] = {}
 
 
@@ -118,19 +116,8 @@ class MeasuredTimes:
         if key not in _seconds_of:
             # The layers' random numbers are nobody's business.
             with torch.random.fork_rng(devices=[]), torch.no_grad():
-                _seconds_of[key] = shortest([layer()])[0]
+                _seconds_of[key] = machine.shortest([layer()])[0]
         return _seconds_of[key]
-
-
-def shortest(works: list[Callable[[], object]]) -> list[float]:
-    """Seconds of each, done in turn so that what else the machine does meets all of them."""
-    found: list[list[float]] = [[] for _ in works]
-    for _ in range(1 + REPEATS):
-        for work, seconds in zip(works, found, strict=True):
-            started = time.perf_counter()
-            work()
-            seconds.append(time.perf_counter() - started)
-    return [min(seconds[1:]) for seconds in found]
 
 
 def _geometry(conv: nn.Conv2d) -> tuple[Hashable, ...]:

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from defective import machine
 from defective.errors import InputError
 from defective.inference import as_images, device_of, dtype_of
 from defective.layers import DefectMask
 from defective.machine import unwrap_model
-from defective.sparse import layer_times
 from defective.sparse.follow import follow, refuse, refuse_other_images
 from defective.sparse.liveness import LayerChoice, choose_layers, live_neurons
 from defective.sparse.lower import Lowering
@@ -154,7 +154,7 @@ def sparsify(
         all_dense = lowered(set(), [replace(choice, live=False) for choice in choices])
         x = torch.rand(timed_images, *example_inputs.shape[1:], generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
-            as_live, as_dense = layer_times.shortest([lambda: fast(x), lambda: all_dense(x)])
+            as_live, as_dense = machine.shortest([lambda: fast(x), lambda: all_dense(x)])
         fast = fast if as_live < as_dense else all_dense
     rounding = "tf32" if precision == "fp32" and device.type == "cuda" and torch.backends.cudnn.allow_tf32 else precision
     with torch.no_grad():
