@@ -22,19 +22,19 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
     },
     "mnist": {
         "tiny": {"width_mult": 0.25, "epochs": 3, "augment": "flip"},
-        "small": {"width_mult": 0.375, "epochs": 6, "lr": 0.05, "batch_size": 64, "augment": "flip"},
+        "small": {"width_mult": 0.25, "epochs": 6, "lr": 0.05, "batch_size": 64, "augment": "flip"},
         "fast": {"epochs": 10, "augment": "flip"},
         "paper": {"epochs": 50, "milestones": (20, 40), "augment": "flip", **_PAPER},
     },
     "tiny-imagenet": {
         "tiny": {"width_mult": 0.25, "epochs": 6, "lr": 0.2},
-        "small": {"width_mult": 0.375, "epochs": 16, "lr": 0.05, "batch_size": 64},
+        "small": {"width_mult": 0.25, "epochs": 16, "lr": 0.05, "batch_size": 64},
         "fast": {"epochs": 30, "lr": 0.2},
         "paper": {"epochs": 350, "milestones": (150, 250), **_PAPER},
     },
     "imagenet": {
         "tiny": {"width_mult": 0.25, "epochs": 5, "lr": 0.1, "augment": "resized-crop-flip"},
-        "small": {"width_mult": 0.375, "epochs": 9, "lr": 0.1, "augment": "resized-crop-flip"},
+        "small": {"width_mult": 0.25, "epochs": 9, "lr": 0.1, "augment": "resized-crop-flip"},
         "fast": {"epochs": 18, "lr": 0.2, "batch_size": 256, "augment": "resized-crop-flip"},
         "paper": {
             "epochs": 100,
@@ -48,7 +48,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
     # A mirror image would swap the textures "rising" and "falling", so shapes are not mirrored.
     "shapes": {
         "tiny": {"width_mult": 0.25, "epochs": 4, "augment": "none"},
-        "small": {"width_mult": 0.375, "epochs": 6, "augment": "none"},
+        "small": {"width_mult": 0.25, "epochs": 6, "augment": "none"},
         "fast": {"epochs": 8, "augment": "none"},
         "paper": {"epochs": 20, "milestones": (10, 15), "schedule": "steps", "augment": "none"},
     },
