@@ -105,7 +105,7 @@ class EvaluationResult(Document):
 
     def as_tensors(self) -> dict[str, Tensor]:
         """Per-image outcomes: for each cell the index in the test set, and whether the target was correct before and after."""
-        tensors = {}
+        tensors: dict[str, Tensor] = {}
         for number, each in enumerate(self.outcomes):
             index, fooled = each.adversarial.index.clone(), each.adversarial.fooled
             parts = {"index": index, "fooled": fooled, "clean_correct": each.clean_correct, "adv_correct": each.adv_correct}
