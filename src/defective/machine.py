@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from defective._version import __version__
 from defective.errors import InputError
+from defective.text import choices
 
 PRECISIONS = ("auto", "fp32", "bf16")
 # Messages of the CPU allocator of torch and of its libraries, whose errors have no class of their own.
@@ -54,7 +55,7 @@ def choose_device(name: str | None = None) -> torch.device:
 def resolve_precision(device: torch.device, precision: str = "auto") -> str:
     """``"bf16"`` where the hardware multiplies bfloat16 (AMX, AVX512-bf16, recent GPUs), else ``"fp32"``, unless told."""
     if precision not in PRECISIONS:
-        raise InputError(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+        raise InputError(f"no precision {precision!r}{choices(precision, PRECISIONS)}")
     if precision != "auto":
         return precision
     if device.type == "cuda":

@@ -7,6 +7,7 @@ from torch import nn
 
 from defective.errors import InputError
 from defective.specs import Architecture, NetSpec, Placement
+from defective.text import choices
 from defective.wrapper import site_modules, unwrapped
 
 Sites = str | Iterable[str] | type[nn.Module] | tuple[type[nn.Module], ...] | Callable[[str, nn.Module], bool]
@@ -46,10 +47,10 @@ def block_sites(model: nn.Module, blocks: Blocks, placement: Placement) -> list[
         raise InputError(f"{type(model).__name__} is not a built-in model and has no numbered blocks: name its sites instead")
     mask_sites: dict[str, dict[int, tuple[str, ...]]] = model.mask_sites  # type: ignore[assignment]
     if placement not in mask_sites:
-        raise InputError(f"no placement {placement!r}; there are {', '.join(mask_sites)}")
+        raise InputError(f"no placement {placement!r}{choices(placement, mask_sites)}")
     if isinstance(blocks, str):
         if blocks not in ("bottom", "top"):
-            raise InputError(f"no blocks {blocks!r}; there are 'bottom', 'top' and numbers")
+            raise InputError(f"no blocks {blocks!r}{choices(blocks, ('bottom', 'top', 'numbers'))}")
         numbers = getattr(model, blocks)
     else:
         numbers = [int(blocks)] if isinstance(blocks, Integral) else [int(number) for number in blocks]  # type: ignore[union-attr]

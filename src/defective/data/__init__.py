@@ -14,7 +14,7 @@ from defective.data.shapes import shapes
 from defective.data.stream import ImageStream
 from defective.errors import InputError
 from defective.files import cache_folder
-from defective.text import as_text
+from defective.text import as_text, choices
 
 __all__ = [
     "NAMES",
@@ -67,7 +67,7 @@ def load_data(name: str, split: str = "train", *, image_size: int | None = None)
     if name == "shapes":
         return shapes(split)
     if split not in ("train", "test"):
-        raise InputError(f"{name} has no split {split!r}; there are train and test")
+        raise InputError(f"{name} has no split {split!r}{choices(split, ('train', 'test'))}")
     splits = load_splits(name, image_size=image_size)
     if split not in splits:
         raise InputError(f"{name} has no train/: it can be evaluated on, not trained on")
@@ -97,7 +97,7 @@ def check_name(name: str, *, image_size: int | None = None) -> Path | None:
     """
     kind, _, path = name.partition(":")
     if kind not in NAMES:
-        raise InputError(f"no data set {name!r}; there are {', '.join(NAMES[:-1])} and folder:PATH")
+        raise InputError(f"no data set {name!r}{choices(kind, (*NAMES[:-1], 'folder:PATH'))}")
     if image_size is not None and kind not in _FOLDERS:
         raise InputError(f"{name} has its own image size: an image size ({image_size}) is for folder:PATH and imagenet:PATH")
     if image_size is not None and image_size < 1:

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import re
 from functools import cached_property
 from typing import ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from defective.errors import InputError
+from defective.text import nearest
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 Document = TypeVar("Document", bound=BaseModel)
@@ -69,6 +71,8 @@ def validated(kind: type[Document], values: object) -> Document:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "literal_error" and (near := nearest(str(first["input"]), re.findall("'(.*?)'", first["ctx"]["expected"]))):
+            reason = f"did you mean {near}? {reason}"
         raise InputError(f"{field[:200]} = {_short(first['input'])}: {reason}" if first["loc"] else reason) from None
 
 
