@@ -2,6 +2,7 @@
 
 import json as json_module
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from defective.cli.console import (
 )
 from defective.cli.references import open_attack, open_models
 from defective.cli.substitutes import PREFIX, Substitute, train_substitutes
+from defective.cli.weights import BuildersOption, data_sizes
 from defective.data import Data, check_name, load_data
 from defective.data.stimuli import check_stimuli, load_stimuli
 from defective.errors import InputError
@@ -39,9 +41,14 @@ from defective.tables import format_table
 
 def evaluate(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Checkpoints, folders of train, or module:factory, whose code is run.")
+        list[str],
+        typer.Argument(
+            metavar="MODEL...",
+            help="Checkpoints, folders of train, files of weights with --model, module:factory (its code is run) or timm:NAME.",
+        ),
     ],
     data: DataOption,
+    model: BuildersOption = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
@@ -116,7 +123,8 @@ def evaluate(
         check_stimuli(stimuli)
     _check_adversarial(adversarial or [])
     owned = [text for text in source or [] if not text.startswith(PREFIX)]
-    targets, sources = open_models([models, owned if source or adversarial else models], device)
+    sizes = partial(data_sizes, data, image_size)
+    targets, sources = open_models([models, owned if source or adversarial else models], device, models=model, sizes=sizes)
     if "transfer" in chosen and not source and not adversarial and len(models) < 2:
         raise InputError(
             "one model alone has no source to be attacked from: name --source, --adversarial, or further models, or leave transfer out "

@@ -71,7 +71,9 @@ def validated(kind: type[Document], values: object) -> Document:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "literal_error" and (near := nearest(str(first["input"]), re.findall("'(.*?)'", first["ctx"]["expected"]))):
+        if first["type"] == "literal_error" and (
+            near := nearest(str(first["input"]), re.findall("'(.*?)'", first["ctx"]["expected"]))
+        ):
             reason = f"did you mean {near}? {reason}"
         raise InputError(f"{field[:200]} = {_short(first['input'])}: {reason}" if first["loc"] else reason) from None
 
