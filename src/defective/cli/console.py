@@ -32,7 +32,8 @@ DataOption = Annotated[
     str,
     typer.Option(
         "--data",
-        help="cifar10, mnist, tiny-imagenet, shapes, imagenet:PATH or folder:PATH (train/CLASS/IMAGE and test/CLASS/IMAGE, or an archive).",
+        help="cifar10, mnist, tiny-imagenet (downloaded), or cifar10:PATH, mnist:PATH, tiny-imagenet:PATH (official files of yours), "
+        "imagenet:PATH or folder:PATH (train/CLASS/IMAGE and test/CLASS/IMAGE), shapes. PATH: a folder or an archive.",
     ),
 ]
 ImageSizeOption = Annotated[int | None, typer.Option(min=1, help="Scale and crop the images of a folder to this size.")]

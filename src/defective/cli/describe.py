@@ -133,7 +133,7 @@ def _describe(model: nn.Module, name: str, input_shape: Shape) -> dict[str, Any]
         f"{parameters:,} parameters, {multiply_adds / 1e6:,.1f} million multiply-adds per image (masks not used to save any)"
     ]
     summary += ([] if spec is None else _variant(spec)) + _dropouts(model)
-    summary += [f"Sites for --defect: {_some(names)} ({kind})" for kind, names in candidates.items()]
+    summary += [f"Sites to choose from: {len(names)} {kind} ({_some(names)})" for kind, names in candidates.items()]
     if thermometer:
         summary.append(
             f"Input: thermometer code of {thermometer} levels, {thermometer} channels of 0 and 1 for each channel of the image"
@@ -195,7 +195,7 @@ def _candidates(model: nn.Module) -> dict[str, list[str]]:
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:3])}, ... {names[-1]}, {len(names)} in all"
+    return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:3])}, ..., {names[-1]}"
 
 
 def _variant(spec: NetSpec) -> list[str]:

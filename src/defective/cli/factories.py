@@ -46,15 +46,30 @@ class Factory:
         Raises:
             InputError: If the function fails, or returns no module.
         """
-        try:
-            taken = inspect.signature(self.function).parameters
-        except ValueError:
-            taken = {}  # type: ignore[assignment]
-        function = partial(self.function, **{key: sizes[key] for key in sizes if key in taken} | self.arguments)
-        model = _call_ours(self.name, function) if isinstance(self.function, partial) else call(self.name, function)
+        function = partial(self.function, **self._arguments(sizes))
+        # Errors of timm and of our own are worded where they arise.
+        model = function() if isinstance(self.function, partial) else call(self.name, function)
         if not isinstance(model, nn.Module):
             raise InputError(f"{self.name}() returned {type(model).__name__}, not a torch.nn.Module")
         return model.eval()
+
+    def _arguments(self, sizes: dict[str, int]) -> dict[str, Any]:
+        """Those of the reference, and the sizes that the function takes.
+
+        Raises:
+            InputError: If the function lacks one of them, or needs another.
+        """
+        try:
+            signature = inspect.signature(self.function)
+        except ValueError:
+            # Some functions that are not written in Python do not say what they take.
+            return self.arguments
+        taken = {key: size for key, size in sizes.items() if key in signature.parameters} | self.arguments
+        try:
+            signature.bind(**taken)
+        except TypeError as error:
+            raise InputError(f"{self.name}: {error}; arguments are written {self.name},name=value") from error
+        return taken
 
     @property
     def name(self) -> str:
@@ -113,14 +128,6 @@ def no_such_file(reference: str) -> str:
     near = nearest(path.name, [each.name for each in path.parent.iterdir()]) if path.parent.is_dir() else None
     meant = f"; did you mean {path.parent / near}?" if near else ""
     return f"{reference[:300]!r}: no such file{meant or f'; name a checkpoint, a folder of train, module:factory or {TIMM}NAME'}"
-
-
-def _call_ours(name: str, function: Callable[[], nn.Module]) -> nn.Module:
-    try:
-        return function()
-    except TypeError as error:
-        # An argument that it does not have.
-        raise InputError(f"{name}: {error}") from error
 
 
 def _argument(setting: str) -> tuple[str, Any]:

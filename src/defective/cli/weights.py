@@ -1,6 +1,7 @@
 """Files that hold weights, and ``--model``, which names what builds the model that they are for."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,13 +92,20 @@ def open_file(reference: str, builders: Builders, sizes: Sizes) -> tuple[nn.Modu
         )
     state = read_state_dict(file)
     model = factory(**sizes())
-    try:
+    with _naming(reference, factory):
         load_state_dict_(model, state)
+    return model.eval(), {}
+
+
+@contextmanager
+def _naming(reference: str, factory: Factory) -> Iterator[None]:
+    """Let an error of weights that do not fit name both."""
+    try:
+        yield
     except InputError as error:
         raise InputError(
             f"{reference} does not fit {factory.text}: {error}; arguments are written {factory.name},num_classes=10"
         ) from error
-    return model.eval(), {}
 
 
 def _open_ours(reference: str, file: Path, builders: Builders) -> tuple[nn.Module, dict[str, Any]]:
@@ -113,7 +121,8 @@ def _open_ours(reference: str, file: Path, builders: Builders) -> tuple[nn.Modul
             f"--model {name.partition(FROM)[0] or f'module:factory or {TIMM}NAME'}"
         )
     model = factory(**sizes_of(notes))
-    load(file, fitting(model, names_in(file)))
+    with _naming(reference, factory):
+        load(file, fitting(model, names_in(file)))
     return model.eval(), notes
 
 

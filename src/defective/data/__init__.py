@@ -1,6 +1,7 @@
 """Data sets by name: official files, class folders, and the synthetic set `shapes`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from defective.data import official
@@ -127,7 +128,8 @@ def location(name: str) -> str:
 def _read(kind: str, root: Path, label: str, image_size: int | None) -> Mapping[str, Data]:
     if root.is_dir():
         # Listing a large folder that is not a data set would take long.
-        class_folders(root) if kind in _FOLDERS else official.check_layout(root, kind)
+        with _naming_official(kind, root, root):
+            class_folders(root) if kind in _FOLDERS else official.check_layout(root, kind)
     key = fingerprint(root, kind, image_size)
     stored = restore(label, key)
     if stored or root.is_dir():
@@ -142,12 +144,25 @@ def _read(kind: str, root: Path, label: str, image_size: int | None) -> Mapping[
                 return stored
             if not kept.is_dir():
                 unpack(root, unpacked)
-                sets = _decode(kind, unpacked, label, key, image_size)
+                with _naming_official(kind, unpacked, root):
+                    sets = _decode(kind, unpacked, label, key, image_size)
                 if not any(isinstance(each, ImageStream) for each in sets.values()):
                     return sets
                 # A stream goes on reading its files.
                 unpacked.rename(kept)
     return _decode(kind, kept, label, key, image_size)
+
+
+@contextmanager
+def _naming_official(kind: str, root: Path, named: Path) -> Iterator[None]:
+    """Let an error of class folders say that official files are there, and how to read them."""
+    try:
+        yield
+    except InputError as error:
+        found = official.official_kind(root) if kind in _FOLDERS else None
+        if found is None:
+            raise
+        raise InputError(f"{kind}:{named} holds the official files of {found}, not class folders: write {found}:{named}") from error
 
 
 def _decode(kind: str, root: Path, label: str, key: str, image_size: int | None) -> Mapping[str, Data]:

@@ -76,8 +76,15 @@ def load_state_dict_(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def fitting(model: nn.Module, names: Collection[str]) -> nn.Module:
-    """The model, or the one module in it whose state dict has these names, masks aside; the model if there is none."""
-    return next((each for each in (model, *model.children()) if _names(each.state_dict()) == _names(names)), model)
+    """The model, or the one module in it, whose state dict has these names, masks aside.
+
+    Raises:
+        InputError: If there is none.
+    """
+    for each in (model, *model.children()):
+        if _names(each.state_dict()) == _names(names):
+            return each
+    raise InputError(_misfit(_names(names), _names(model.state_dict())))
 
 
 def names_in(path: Path) -> set[str]:
