@@ -125,3 +125,20 @@ def stumbles(model, x, y):
 
 def walks_out(model, x, y):
     raise SystemExit("bye")
+
+
+def cnn(num_classes=2, width=4):
+    """A small network whose second module is a norm."""
+    layers = [nn.Conv2d(3, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(4 * width, num_classes))
+
+
+def frozen():
+    return cnn().requires_grad_(False)
+
+
+def stumbles_in_training():
+    return Returns(lambda x: {}["weights"] if net.training else net(x)) if (net := cnn()) else None
+
+
+model = Bright()

@@ -26,7 +26,6 @@ PANEL_WIDTH = 60
 
 app = typer.Typer(
     help="Defective convolutional networks: build, train, attack, evaluate, rerun the paper.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",

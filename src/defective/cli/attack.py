@@ -12,6 +12,7 @@ from defective.cli.console import (
     ImageSizeOption,
     JsonOption,
     SeedOption,
+    names,
     print_json,
     print_table,
 )
@@ -23,6 +24,7 @@ from defective.evaluation.inputs import check_encoders
 from defective.experiments.adversarial_files import write_adversarial
 from defective.experiments.stored import StoredRun
 from defective.files import check_file
+from defective.specs import ATTACK_DEFAULTS
 from defective.statistics import Rate
 from defective.tables import percent
 
@@ -41,7 +43,10 @@ def attack(
     model: BuildersOption = None,
     attack: Annotated[
         str,
-        typer.Option(help='A name with numbers, as in "pgd:eps=8/255,steps=10", or module:function, any (model, x, y) -> x_adv.'),
+        typer.Option(
+            autocompletion=names(*ATTACK_DEFAULTS),
+            help='A name with numbers, as in "pgd:eps=8/255,steps=10", or module:function, any (model, x, y) -> x_adv.',
+        ),
     ] = "pgd",
     samples: Annotated[
         int, typer.Option(min=1, max=10**9, help="Images, drawn at random among those that the model classifies correctly.")

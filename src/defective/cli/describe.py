@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from defective.baselines import Thermometer, drops
 from defective.build import build
 from defective.cli.console import MAX_SEED, JsonOption, print_json, print_table, say
-from defective.cli.start import BuilderOption, DefectOption, SitesOption, Start, conversion
+from defective.cli.start import MODEL_NAMES, BuilderOption, DefectOption, SitesOption, Start, conversion
 from defective.cli.weights import sizes_of
 from defective.errors import InputError
 from defective.evaluation.threat_model import spec_of
@@ -34,6 +34,7 @@ def describe(
         str,
         typer.Argument(
             metavar="MODEL",
+            autocompletion=MODEL_NAMES,
             help="A name such as resnet18/0.1-bottom, a checkpoint, a file of weights with --model, module:factory (its code is run) or "
             "timm:NAME.",
         ),

@@ -15,6 +15,7 @@ from defective.cli.console import (
     ImageSizeOption,
     JsonOption,
     SeedOption,
+    names,
     print_json,
     print_table,
 )
@@ -34,7 +35,7 @@ from defective.experiments.adversarial_files import read_adversarial, read_metad
 from defective.experiments.stored import StoredRun
 from defective.files import check_folder, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
-from defective.specs import AttackSpec
+from defective.specs import ATTACK_DEFAULTS, AttackSpec
 from defective.surgery import defects
 from defective.tables import format_table
 
@@ -52,22 +53,35 @@ def evaluate(
     source: Annotated[
         list[str] | None,
         typer.Option(
+            autocompletion=names("substitute:", "cifar10-model"),
             help="Model the attacker owns, or several joined by +, or substitute:SHARE, trained on each MODEL's answers on that share of "
             "the training images, or cifar10-model, the network of that package; repeatable. "
-            "Default: every MODEL, or none with --adversarial."
+            "Default: every MODEL, or none with --adversarial.",
         ),
     ] = None,
     adversarial: Annotated[
         list[Path] | None, typer.Option("--adversarial", help="File of defective attack to score too; repeatable.")
     ] = None,
     attack: Annotated[
-        list[str] | None, typer.Option(help="Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.")
+        list[str] | None,
+        typer.Option(
+            autocompletion=names(*ATTACK_DEFAULTS),
+            help="Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.",
+        ),
     ] = None,
     parts: Annotated[
-        str | None, typer.Option(help=f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli.")
+        str | None,
+        typer.Option(
+            autocompletion=names(*PARTS), help=f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli."
+        ),
     ] = None,
     samples: Annotated[int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")] = 2000,
-    decision: Annotated[str, typer.Option(help="boundary (the paper's has directions=25) or hopskipjump.")] = "boundary:steps=5000",
+    decision: Annotated[
+        str,
+        typer.Option(
+            autocompletion=names("boundary", "hopskipjump"), help="boundary (the paper's has directions=25) or hopskipjump."
+        ),
+    ] = "boundary:steps=5000",
     decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = 100,
     confidence: Annotated[float, typer.Option(help="Least confidence of every model in the images to shuffle.")] = 0.99,
     check_samples: Annotated[int, typer.Option(help="Images of the sanity checks.")] = 200,

@@ -9,13 +9,16 @@ import typer
 from torch import nn
 
 from defective.build import build
+from defective.cli.console import names
 from defective.cli.factories import Factory, parse_name
 from defective.cli.weights import BUILDER_HELP, FROM, Builders, open_file
 from defective.errors import InputError
-from defective.specs import NetSpec, Recipe
+from defective.specs import ARCHITECTURES, NetSpec, Recipe
 from defective.text import as_text
 from defective.training.own import Conversion, OwnModel
 
+# As examples: any share of any block may stand in a name.
+MODEL_NAMES = names(*(f"{arch}{variant}" for variant in ("", "/0.1-bottom", "/0.5-bottom") for arch in ARCHITECTURES), "timm:")
 BuilderOption = Annotated[str | None, typer.Option("--model", help=f"{BUILDER_HELP}.")]
 DefectOption = Annotated[
     float | None,

@@ -12,14 +12,16 @@ from defective.cli.console import (
     ImageSizeOption,
     JsonOption,
     SeedOption,
+    names,
     print_json,
     print_table,
 )
-from defective.cli.start import BuilderOption, DefectOption, SitesOption, Start, conversion
+from defective.cli.start import MODEL_NAMES, BuilderOption, DefectOption, SitesOption, Start, conversion
 from defective.data import load_data
 from defective.files import check_folder
-from defective.machine import choose_device, rank_and_world_size, resolve_precision
-from defective.training.recipes import adversary, recipe_for
+from defective.machine import PRECISIONS, choose_device, rank_and_world_size, resolve_precision
+from defective.specs import ATTACK_DEFAULTS
+from defective.training.recipes import ADVERSARIES, SCALES, adversary, recipe_for
 from defective.training.train import train as train_net
 
 
@@ -28,6 +30,7 @@ def train(
         str,
         typer.Argument(
             metavar="MODEL",
+            autocompletion=MODEL_NAMES,
             help="A name such as resnet18/0.1-bottom (see defective models), module:factory of yours (its code is run), timm:NAME, or a "
             "file to start from. Arguments follow, as in timm:resnet18,pretrained=true.",
         ),
@@ -35,7 +38,10 @@ def train(
     data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the result.")],
     recipe: Annotated[
-        str, typer.Option(help="tiny (two cores, minutes), small (hours), fast (one GPU), paper (Appendix D).")
+        str,
+        typer.Option(
+            autocompletion=names(*SCALES), help="tiny (two cores, minutes), small (hours), fast (one GPU), paper (Appendix D)."
+        ),
     ] = "tiny",
     model: BuilderOption = None,
     defect: DefectOption = None,
@@ -51,22 +57,38 @@ def train(
     label_smoothing: Annotated[float | None, typer.Option(help="Share of the target given to the wrong classes, as 0.1.")] = None,
     adversarial: Annotated[
         str | None,
-        typer.Option(help="Train on attacked images: madry, buckman (thermometer models), or an attack such as pgd:eps=4/255."),
+        typer.Option(
+            autocompletion=names(*ADVERSARIES, *ATTACK_DEFAULTS),
+            help="Train on attacked images: madry, buckman (thermometer models), or an attack such as pgd:eps=4/255.",
+        ),
     ] = None,
     neurons: Annotated[
         str | None,
-        typer.Option(help="live: compute defective layers through live neurons only; batch norm then counts these alone."),
+        typer.Option(
+            autocompletion=names("all", "live"),
+            help="live: compute defective layers through live neurons only; batch norm then counts these alone.",
+        ),
     ] = None,
     nesterov: Annotated[bool | None, typer.Option(help="Nesterov's momentum.", show_default=False)] = None,
     averaging: Annotated[
         float | None, typer.Option(help="Score and save the average of the weights over the steps, with this decay, as 0.999.")
     ] = None,
     crop_padding: Annotated[int | None, typer.Option(help="Pixels of padding that crops are cut out of: 2 or 4.")] = None,
-    flip: Annotated[str | None, typer.Option(help="random, or alternating: each image mirrored in every other epoch.")] = None,
-    normalization: Annotated[str | None, typer.Option(help="channel, or pixel-mean: subtract the mean training image.")] = None,
+    flip: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=names("random", "alternating"), help="random, or alternating: each image mirrored in every other epoch."
+        ),
+    ] = None,
+    normalization: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=names("channel", "pixel-mean"), help="channel, or pixel-mean: subtract the mean training image."
+        ),
+    ] = None,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[str, typer.Option(autocompletion=names(*PRECISIONS), help="auto, fp32 or bf16.")] = "auto",
     json: JsonOption = False,
 ) -> None:
     """Train one model. A killed run resumes; a finished one is not repeated.

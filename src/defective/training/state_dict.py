@@ -52,7 +52,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     other = next((key for key, value in state.items() if not isinstance(value, Tensor)), None)
     if other is not None:
         raise InputError(
-            f"{path} is not a state dict, it has a {type(state[other]).__name__} under {other[:80]!r}: write it with "
+            f"{path} is not a state dict, it has {other[:80]!r} of type {type(state[other]).__name__}: write it with "
             "torch.save(model.state_dict(), file)"
         )
     return state
@@ -98,7 +98,7 @@ def _read_torch(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # torch's own message advises to run the code in the file.
-        reason = quoted(error).partition(" This file can still be loaded")[0].partition(" Re-running")[0]
+        reason = quoted(error).partition(". ")[0]
         raise InputError(
             f"{path} cannot be read with weights_only=True, which runs no code ({reason}): it is corrupt, or holds more than tensors; "
             "write it with torch.save(model.state_dict(), file)"
