@@ -5,8 +5,8 @@ between ``<!-- claims SCALE -->`` and ``<!-- end -->``, observations of ours bet
 and how many claims hold between ``<!-- verdicts SCALE -->`` and ``<!-- end -->``; what each exhibit is estimated to cost between
 ``<!-- costs -->`` and ``<!-- end -->``; the clear ratios of the benchmark between ``<!-- bench -->`` and ``<!-- end -->``, some
 of them between ``<!-- bench ROW/LINE ROW/LINE -->`` and ``<!-- end -->``, and on what they were measured between
-``<!-- bench machines -->`` and ``<!-- end -->``; which parts of the package import which between ``<!-- modules -->`` and ``<!-- end -->``. What shells complete is written too, to
-``completion.json``.
+``<!-- bench machines -->`` and ``<!-- end -->``; which parts of the package import which between ``<!-- modules -->`` and ``<!-- end -->``.
+What shells complete is written to ``completion.json``.
 """
 
 import json

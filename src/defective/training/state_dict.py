@@ -127,9 +127,9 @@ def _without_first_name(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _misfit(found: set[str], needed: set[str]) -> str:
-    parts = [
-        f"{len(names)} tensors {what}, as {min(names)[:80]}"
-        for what, names in (("of the model are missing", needed - found), ("are not in the model", found - needed))
-        if names
-    ]
-    return f"the weights are of another model: {' and '.join(parts)}"
+    parts = [f"{what}: {_few(names)}" for what, names in (("missing", needed - found), ("unknown", found - needed)) if names]
+    return f"the weights are of another model ({'; '.join(parts)})"
+
+
+def _few(names: set[str]) -> str:
+    return f"{min(names)[:80]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}"
