@@ -15,6 +15,7 @@ from torch import nn
 from defective.errors import InputError
 from defective.models.densenet import DenseNet
 from defective.models.ensemble import Ensemble
+from defective.models.from_timm import timm_model
 from defective.models.normalize import Normalize
 from defective.models.resnet import BasicBlock, Bottleneck, ResNet, WideResNet
 from defective.models.senet import SENet
@@ -22,7 +23,7 @@ from defective.models.vgg import VGG
 from defective.specs import Architecture
 from defective.text import choices
 
-__all__ = ["BUILT_IN", "Ensemble", "Normalize", "channel_widths", "construct", "create_model", "list_models"]
+__all__ = ["BUILT_IN", "Ensemble", "Normalize", "channel_widths", "construct", "create_model", "list_models", "timm_model"]
 
 
 class Family(NamedTuple):
