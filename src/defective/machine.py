@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from defective._version import __version__
 from defective.errors import InputError
+from defective.text import choices
 
 PRECISIONS = ("auto", "fp32", "bf16")
 # Messages of the CPU allocator of torch and of its libraries, whose errors have no class of their own.
@@ -58,7 +59,7 @@ def resolve_precision(device: torch.device, precision: str = "auto") -> str:
     It is not timed: on a busy machine the faster of two timings changes, and with it every number of a run.
     """
     if precision not in PRECISIONS:
-        raise InputError(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+        raise InputError(f"no precision {precision!r}{choices(precision, PRECISIONS)}")
     if precision != "auto":
         return precision
     if device.type == "cuda":

@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 
 from defective._version import __version__
-from defective.cli import attack, data, demo, evaluate, nets, reproduce, store, train
+from defective.cli import attack, data, demo, describe, evaluate, nets, reproduce, store, train
 from defective.cli.console import discard, fail, prepared_output, say, standard_output
 from defective.errors import InputError
 from defective.interrupts import interruptible, stopped
@@ -26,14 +26,13 @@ PANEL_WIDTH = 60
 
 app = typer.Typer(
     help="Defective convolutional networks: build, train, attack, evaluate, rerun the paper.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
 )
 app.command("demo")(demo.demo)
 app.command("models")(nets.models)
-app.command("describe")(nets.describe)
+app.command("describe")(describe.describe)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("attack")(attack.attack)

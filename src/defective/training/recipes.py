@@ -1,7 +1,8 @@
 """Recipes as plain values, by scale and kind of image."""
 
 from defective.errors import InputError
-from defective.specs import AttackSpec, Recipe
+from defective.specs import ATTACK_DEFAULTS, AttackSpec, Recipe
+from defective.text import choices
 
 SCALES = ("tiny", "small", "fast", "paper")
 
@@ -69,6 +70,9 @@ def adversary(name: str) -> AttackSpec:
         >>> str(adversary("madry"))
         'pgd:eps=8/255,step_size=2/255,steps=7,random_start=1'
     """
+    kind = name.partition(":")[0]
+    if kind not in ADVERSARIES and kind not in ATTACK_DEFAULTS:
+        raise InputError(f"no attack {kind!r}{choices(kind, (*ADVERSARIES, *ATTACK_DEFAULTS))}")
     return AttackSpec.parse(ADVERSARIES.get(name, name))
 
 
@@ -89,7 +93,7 @@ def recipe_for(scale: str, data_name: str, image_shape: tuple[int, int, int]) ->
         (150, 250)
     """
     if scale not in SCALES:
-        raise InputError(f"no recipe {scale!r}; there are {', '.join(SCALES)}")
+        raise InputError(f"no recipe {scale!r}{choices(scale, SCALES)}")
     channels, height, _ = image_shape
     if data_name in RECIPES:
         kind = data_name
