@@ -86,7 +86,8 @@ def test_the_page_on_your_own_model_runs_as_it_stands(tmp_path, monkeypatch, cap
     for language, code in BLOCK.findall(page):
         if code.startswith("# my_models.py"):
             (tmp_path / "my_models.py").write_text(code, "utf-8")
-            exec(code, {}, names := {})
+            names: dict = {}
+            exec(code, names)
             torch.save(names["cnn"]().state_dict(), "weights.pt")
         elif language == "python":
             exec(code, {})

@@ -181,6 +181,8 @@ BAD = [
     ("describe own_nets:cnn --defect 0.3 --sites BatchNrom2d", "'BatchNrom2d' match no module; did you mean BatchNorm2d?"),
     ("describe own_nets:cnn --defect 0.3 --sites 5", "site '5' outputs (1, 2), not (N, C, H, W)"),
     ("describe timm:", "timm"),
+    ("describe foreign.safetensors --model resnet18,width_mult=a", "resnet18,width_mult=a: '<' not supported between"),
+    ("describe own_nets:cnn --image-size 1000000", "'--image-size'"),
     (f"train own_nets:cnn,num_classes=7 {CNN} --out new", "the model knows 7 classes, data has 2"),
     (f"train own_nets:frozen {CNN} --out new", "own_nets:frozen: the logits have no gradient with respect to any weight"),
     (f"train own_nets:flat {CNN} --out new", "own_nets:flat: the model returned (2,) for 2 images"),

@@ -43,10 +43,12 @@ def describe(
     defect: DefectOption = None,
     sites: SitesOption = None,
     seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Seed of weights and masks. Default: 0.")] = None,
-    num_classes: Annotated[int | None, typer.Option(min=1, help="Classes. Default: 10, or those of a model of yours.")] = None,
-    in_chans: Annotated[int | None, typer.Option(min=1, help="Channels of an image. Default: 3.")] = None,
+    num_classes: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Classes. Default: 10, or those of a model of yours.")
+    ] = None,
+    in_chans: Annotated[int | None, typer.Option(min=1, max=4096, help="Channels of an image. Default: 3.")] = None,
     image_size: Annotated[
-        int | None, typer.Option(min=1, help="Height and width of an image. Default: 32, or those of timm's config.")
+        int | None, typer.Option(min=1, max=65_536, help="Height and width of an image. Default: 32, or those of timm's config.")
     ] = None,
     width_mult: Annotated[float | None, typer.Option(help="Factor on all channel counts of a built-in model. Default: 1.")] = None,
     json: JsonOption = False,

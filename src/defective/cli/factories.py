@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,8 +48,7 @@ class Factory:
             InputError: If the function fails, or returns no module.
         """
         function = partial(self.function, **self._arguments(sizes))
-        # Errors of timm and of our own are worded where they arise.
-        model = function() if isinstance(self.function, partial) else call(self.name, function)
+        model = self._call_ours(function) if isinstance(self.function, partial) else call(self.name, function)
         if not isinstance(model, nn.Module):
             raise InputError(f"{self.name}() returned {type(model).__name__}, not a torch.nn.Module")
         return model.eval()
@@ -70,6 +70,15 @@ class Factory:
         except TypeError as error:
             raise InputError(f"{self.name}: {error}; arguments are written {self.name},name=value") from error
         return taken
+
+    def _call_ours(self, function: Callable[[], Any]) -> Any:
+        """Call what is no code of the user's, and words its errors itself, but for arguments of another type."""
+        try:
+            return function()
+        except InputError:
+            raise
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"{self.text}: {' '.join(str(error).split())[:200]}") from error
 
     @property
     def name(self) -> str:
@@ -125,7 +134,9 @@ def no_such_file(reference: str) -> str:
             "--out FOLDER, and name that folder"
         )
     path = Path(reference)
-    near = nearest(path.name, [each.name for each in path.parent.iterdir()]) if path.parent.is_dir() else None
+    near = None
+    with suppress(OSError, ValueError):
+        near = nearest(path.name, [each.name for each in path.parent.iterdir()])
     meant = f"; did you mean {path.parent / near}?" if near else ""
     return f"{reference[:300]!r}: no such file{meant or f'; name a checkpoint, a folder of train, module:factory or {TIMM}NAME'}"
 
