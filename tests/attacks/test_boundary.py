@@ -7,11 +7,7 @@ from torch import nn
 from defective import InputError
 from defective.attacks.boundary import boundary, boundary_details, boundary_score
 from defective.attacks.schedule import SCHEDULES
-from problems import linear_net, trained_on_patterns
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
+from problems import linear_net, seeded, trained_on_patterns
 
 
 def distances(x, x_adv):

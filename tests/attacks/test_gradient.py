@@ -7,26 +7,22 @@ from torch import nn
 
 from defective import InputError, build
 from defective.attacks import difgsm, fgsm, mifgsm, nifgsm, pgd, sifgsm, tifgsm, vmifgsm
-from problems import best_linear_attack, linear_net
+from problems import best_linear_attack, linear_net, seeded
 
 EPS, STEP = 8 / 255, 2 / 255
 NUMBERS = {"eps": EPS, "step_size": STEP, "steps": 7}
 
 
-def seeded(seed=3):
-    return torch.Generator().manual_seed(seed)
-
-
 ATTACKS = {
     "fgsm": lambda model, x, y: fgsm(model, x, y, eps=EPS),
     "pgd": lambda model, x, y: pgd(model, x, y, **NUMBERS),
-    "pgd_random": lambda model, x, y: pgd(model, x, y, eps=EPS, step_size=STEP, steps=9, random_start=True, generator=seeded()),
+    "pgd_random": lambda model, x, y: pgd(model, x, y, eps=EPS, step_size=STEP, steps=9, random_start=True, generator=seeded(3)),
     "mifgsm": lambda model, x, y: mifgsm(model, x, y, **NUMBERS),
-    "difgsm": lambda model, x, y: difgsm(model, x, y, **NUMBERS, resize_rate=0.6, generator=seeded()),
+    "difgsm": lambda model, x, y: difgsm(model, x, y, **NUMBERS, resize_rate=0.6, generator=seeded(3)),
     "tifgsm": lambda model, x, y: tifgsm(model, x, y, **NUMBERS, kernel_size=3),
     "sifgsm": lambda model, x, y: sifgsm(model, x, y, **NUMBERS, scales=3),
     "nifgsm": lambda model, x, y: nifgsm(model, x, y, **NUMBERS),
-    "vmifgsm": lambda model, x, y: vmifgsm(model, x, y, **NUMBERS, neighbors=3, generator=seeded()),
+    "vmifgsm": lambda model, x, y: vmifgsm(model, x, y, **NUMBERS, neighbors=3, generator=seeded(3)),
 }
 
 

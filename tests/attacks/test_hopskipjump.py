@@ -6,13 +6,9 @@ from torch import nn
 
 from defective import InputError
 from defective.attacks.hopskipjump import hopskipjump, hopskipjump_details
-from problems import linear_net, trained_on_patterns
+from problems import linear_net, seeded, trained_on_patterns
 
 NORMS = {"l2": (2, 2), "linf": (float("inf"), 1)}  # the distance, and its dual, in which a gradient is long
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def distances(x, x_adv, norm):
