@@ -3,6 +3,7 @@
 import json as json_module
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,10 +16,12 @@ from defective.cli.console import (
     ImageSizeOption,
     JsonOption,
     SeedOption,
+    names,
     print_json,
 )
 from defective.cli.references import open_attack, open_models
 from defective.cli.substitutes import PREFIX, Substitute, train_substitutes
+from defective.cli.weights import BuildersOption, data_sizes
 from defective.data import Data, check_name, load_data
 from defective.data.stimuli import check_stimuli, load_stimuli
 from defective.errors import InputError
@@ -32,34 +35,53 @@ from defective.experiments.adversarial_files import read_adversarial, read_metad
 from defective.experiments.stored import StoredRun
 from defective.files import check_folder, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
+from defective.specs import ATTACK_DEFAULTS
 from defective.surgery import defects
 from defective.tables import format_table
 
 
 def evaluate(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Checkpoints, folders of train, or module:factory, whose code is run.")
+        list[str],
+        typer.Argument(
+            metavar="MODEL...",
+            help="Checkpoints, folders of train, files of weights with --model, module:factory (its code is run) or timm:NAME.",
+        ),
     ],
     data: DataOption,
+    model: BuildersOption = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
+            autocompletion=names("substitute:", "cifar10-model"),
             help="Model the attacker owns, or several joined by +, or substitute:SHARE, trained on each MODEL's answers on that share of "
             "the training images, or cifar10-model, the network of that package; repeatable. "
-            "Default: every MODEL, or none with --adversarial."
+            "Default: every MODEL, or none with --adversarial.",
         ),
     ] = None,
     adversarial: Annotated[
         list[Path] | None, typer.Option("--adversarial", help="File of defective attack to score too; repeatable.")
     ] = None,
     attack: Annotated[
-        list[str] | None, typer.Option(help="Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.")
+        list[str] | None,
+        typer.Option(
+            autocompletion=names(*ATTACK_DEFAULTS),
+            help="Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.",
+        ),
     ] = None,
     parts: Annotated[
-        str | None, typer.Option(help=f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli.")
+        str | None,
+        typer.Option(
+            autocompletion=names(*PARTS), help=f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli."
+        ),
     ] = None,
     samples: Annotated[int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")] = 2000,
-    decision: Annotated[str, typer.Option(help="boundary (the paper's has directions=25) or hopskipjump.")] = "boundary:steps=5000",
+    decision: Annotated[
+        str,
+        typer.Option(
+            autocompletion=names("boundary", "hopskipjump"), help="boundary (the paper's has directions=25) or hopskipjump."
+        ),
+    ] = "boundary:steps=5000",
     decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = 100,
     confidence: Annotated[float, typer.Option(help="Least confidence of every model in the images to shuffle.")] = 0.99,
     check_samples: Annotated[int, typer.Option(help="Images of the sanity checks.")] = 200,
@@ -115,7 +137,8 @@ def evaluate(
         check_stimuli(stimuli)
     _check_adversarial(adversarial or [])
     owned = [text for text in source or [] if not text.startswith(PREFIX)]
-    targets, sources = open_models([models, owned if source or adversarial else models], device)
+    sizes = partial(data_sizes, data, image_size)
+    targets, sources = open_models([models, owned if source or adversarial else models], device, models=model, sizes=sizes)
     if "transfer" in chosen and not source and not adversarial and len(models) < 2:
         raise InputError(
             "one model alone has no source to be attacked from: name --source, --adversarial, or further models, or leave transfer out "

@@ -16,6 +16,7 @@ from defective.evaluation.metrics import predictions
 from defective.evaluation.threat_model import ThreatModel
 from defective.specs import Document
 from defective.statistics import Rate
+from defective.text import choices
 
 
 class Cell(Document):
@@ -111,10 +112,10 @@ class Outcome:
 
 def eligible_images(denominator: str, clean_correct: Tensor, fooled: Tensor) -> Tensor:
     """The images that are counted by a denominator, see :meth:`Outcome.rate`; all bool ``(N,)``."""
-    choices = {"paper": clean_correct & fooled, "target-correct": clean_correct, "all": torch.ones_like(clean_correct)}
-    if denominator not in choices:
-        raise InputError(f"no denominator {denominator!r}; there are {', '.join(choices)}")
-    return choices[denominator]
+    known = {"paper": clean_correct & fooled, "target-correct": clean_correct, "all": torch.ones_like(clean_correct)}
+    if denominator not in known:
+        raise InputError(f"no denominator {denominator!r}{choices(denominator, known)}")
+    return known[denominator]
 
 
 def score(target: EvaluatedModel, adversarial: AdversarialSet, threat_model: ThreatModel = "black-box") -> Outcome:

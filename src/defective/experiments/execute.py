@@ -209,6 +209,7 @@ def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> Result:
     tensors = {"clean": found.clean_predicted, "attacked": found.adv_predicted, "index": found.adversarial.index}
     write_tensors(folder / "outcome.safetensors", tensors, {})
     values = {each: _rate(found.adv_correct, found.eligible(each)) for each in ("paper", "target-correct", "all")}
+    values["same-class"] = _rate(found.adv_predicted == found.adversarial.predicted, found.adversarial.fooled)
     return {"values": values, "threat_model": threat}
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, ClassVar, Self, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from defective.errors import InputError
+from defective.text import nearest
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 # The same for the types of most values, of which a store has a million.
@@ -72,6 +74,10 @@ def validated(kind: type[Document], values: object) -> Document:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "literal_error" and (
+            near := nearest(str(first["input"]), re.findall("'(.*?)'", first["ctx"]["expected"]))
+        ):
+            reason = f"did you mean {near}? {reason}"
         raise InputError(f"{field[:200]} = {_short(first['input'])}: {reason}" if first["loc"] else reason) from None
 
 
