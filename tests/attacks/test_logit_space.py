@@ -2,7 +2,6 @@ import pytest
 import torch
 from torch import nn
 
-from defective import InputError
 from defective.attacks import lspga, quantize
 from problems import seeded
 
@@ -110,23 +109,3 @@ def test_an_ensemble_is_attacked_through_every_encoder(images):
         once[2].bias.copy_((models[0][2].bias + models[1][2].bias) / 2)
     made, expected = (lspga(model, x, y, eps=EPS, generator=seeded(3)) for model in (Mean(*models), once))
     torch.testing.assert_close(made, expected, rtol=0, atol=1e-12)
-
-
-BAD = {
-    "no encoder": (
-        lambda m, x, y: lspga(nn.Sequential(nn.Flatten(), nn.Linear(72, 2).double()), x, y, eps=EPS),
-        "therm16.*use pgd",
-    ),
-    "unequal encoders": (lambda m, x, y: lspga(Mean(linear(16), linear(32)), x, y, eps=EPS), r"\[16, 32\] levels"),
-    "no steps": (lambda m, x, y: lspga(m, x, y, eps=EPS, steps=0), "steps 0"),
-    "no step": (lambda m, x, y: lspga(m, x, y, eps=EPS, logit_step=0.0), "logit_step 0.0"),
-    "no temperature": (lambda m, x, y: lspga(m, x, y, eps=EPS, anneal=-1), "anneal -1"),
-    "eps in levels": (lambda m, x, y: lspga(m, x, y, eps=8), "eps 8"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_arguments(case, images):
-    act, said = BAD[case]
-    with pytest.raises(InputError, match=said):
-        act(linear(), *images)

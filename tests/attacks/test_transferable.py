@@ -4,7 +4,6 @@ import torch.nn.functional as F
 from scipy.stats import norm
 from torch import nn
 
-from defective import InputError
 from defective.attacks import difgsm, mifgsm, nifgsm, sifgsm, tifgsm, vmifgsm
 from problems import seeded
 
@@ -141,21 +140,3 @@ def test_vmifgsm_follows_the_recursion(model, images):
 
     made = vmifgsm(model, x, y, **NUMBERS, decay=0.9, neighbors=4, beta=1.5, generator=seeded(3))
     assert_same(made, followed(x, direction))
-
-
-BAD = {
-    "rate": (lambda m, x, y: difgsm(m, x, y, **NUMBERS, resize_rate=1.1), "resize_rate 1.1"),
-    "chance": (lambda m, x, y: difgsm(m, x, y, **NUMBERS, diversity_prob=-0.5), "diversity_prob -0.5"),
-    "even kernel": (lambda m, x, y: tifgsm(m, x, y, **NUMBERS, kernel_size=4), "kernel_size 4"),
-    "no scale": (lambda m, x, y: sifgsm(m, x, y, **NUMBERS, scales=0), "scales 0"),
-    "no decay": (lambda m, x, y: nifgsm(m, x, y, **NUMBERS, decay=float("nan")), "decay nan"),
-    "neighbours": (lambda m, x, y: vmifgsm(m, x, y, **NUMBERS, neighbors=-1), "neighbors -1"),
-    "beta": (lambda m, x, y: vmifgsm(m, x, y, **NUMBERS, beta=-1), "beta -1"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_arguments(case, model, images):
-    act, said = BAD[case]
-    with pytest.raises(InputError, match=said):
-        act(model, *images)
