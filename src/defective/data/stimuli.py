@@ -45,11 +45,6 @@ class Stimuli:
     other_class: int
     same_cues: int
 
-    @property
-    def left_out(self) -> int:
-        """Number of images skipped for either reason."""
-        return self.other_class + self.same_cues
-
 
 def load_stimuli(path: str | Path, classes: Sequence[str], *, image_shape: tuple[int, int, int]) -> Stimuli:
     """Read the stimuli of Geirhos et al. and label them by the classes of a data set.
