@@ -6,7 +6,6 @@ and how many claims hold between ``<!-- verdicts SCALE -->`` and ``<!-- end -->`
 ``<!-- costs -->`` and ``<!-- end -->``; the clear ratios of the benchmark between ``<!-- bench -->`` and ``<!-- end -->``, some
 of them between ``<!-- bench ROW/LINE ROW/LINE -->`` and ``<!-- end -->``, and on what they were measured between
 ``<!-- bench machines -->`` and ``<!-- end -->``; which parts of the package import which between ``<!-- modules -->`` and ``<!-- end -->``.
-What shells complete is written to ``completion.json``.
 """
 
 import json
@@ -27,7 +26,6 @@ from defective.report.exhibit_table import exhibit_table
 from defective.report.largest_discrepancy import largest_discrepancy
 from defective.results.documents import ClaimResult, ClaimsResult, ExhibitResult, heading
 from defective.tables import DASH, Code, Table, format_table, markdown_text
-from docs.completion import FILE, completion_tree
 from docs.module_graph import module_table
 
 ROOT = Path(__file__).parents[1]
@@ -165,4 +163,3 @@ if __name__ == "__main__":
         if (after := filled(before)) != before:
             page.write_text(after, "utf-8")
             sys.stdout.write(f"{page.relative_to(ROOT)}\n")
-    FILE.write_text(completion_tree(), "utf-8")

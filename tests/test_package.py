@@ -27,10 +27,10 @@ def test_the_wheel_holds_the_package_alone(tmp_path):
     names = {name for name in held.namelist() if ".dist-info/" not in name}
     assert names == {
         str(file.relative_to(ROOT / "src")) for file in (ROOT / "src" / "defective").rglob("*.*") if file.suffix != ".pyc"
-    } | {"defective_command.py"}
+    }
     information = {name.partition("/")[2] for name in held.namelist()} - {name.partition("/")[2] for name in names}
     assert {"licenses/LICENSE", "METADATA", "entry_points.txt"} <= information
-    assert "defective = defective_command:main" in held.read(f"defective-{__version__}.dist-info/entry_points.txt").decode()
+    assert "defective = defective.cli:main" in held.read(f"defective-{__version__}.dist-info/entry_points.txt").decode()
 
 
 def test_one_version_stands_everywhere():

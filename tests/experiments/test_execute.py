@@ -138,7 +138,7 @@ def test_the_relation_of_source_and_target_is_kept(done):
 
 def test_decisions(done, subjects):
     found = decide(subjects[TARGET], WALK.attack, samples=7, seed=1)
-    about = found.as_dict()
+    about = found.result().as_json()
     assert values(done, WALK) == {"score": {key: about[key] for key in ("score", "low", "high", "images")}}
     stored, _ = read_tensors(done.store.at(WALK) / "outcome.safetensors")
     assert torch.equal(stored["squared"], found.squared) and torch.equal(stored["index"], found.index)

@@ -4,6 +4,7 @@ import os
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from defective import InputError, defects, load
@@ -11,6 +12,7 @@ from defective.data import ImageSet, shapes
 from defective.models import Ensemble
 from defective.specs import Recipe
 from defective.training.own import Conversion, OwnModel
+from defective.training.state_dict import is_torch_file
 from defective.training.train import light_checkpoint, train
 from turns import in_turns, ticking
 
@@ -104,3 +106,17 @@ def test_what_cannot_be_trained_is_refused_before_the_first_step(data, tmp_path,
 def test_sites_that_match_nothing_are_refused(data, tmp_path):
     with pytest.raises(InputError, match=r"mine:lazy: sites 'bn1' match no module; .*1 \(BatchNorm2d\)"):
         run(data, tmp_path, conversion=Conversion(keep_prob=0.5, sites=("1", "bn1")))
+
+
+def test_a_length_of_a_header_is_not_taken_for_a_file_of_torch(tmp_path):
+    names = {"weight": torch.zeros(1), **{f"n{number}": torch.zeros(1) for number in range(40)}}
+    found = set()
+    # The first byte of the file is the lowest of that length, a multiple of eight: among so many it takes every value.
+    for length in range(0, 400, 8):
+        save_file(names, tmp_path / "a.safetensors", {"note": "x" * length})
+        found.add((tmp_path / "a.safetensors").read_bytes()[0])
+        assert not is_torch_file(tmp_path / "a.safetensors")
+    assert 0x80 in found
+    for zipped in (True, False):
+        torch.save(names, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
+        assert is_torch_file(tmp_path / "a.pt")

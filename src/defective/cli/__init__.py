@@ -4,6 +4,7 @@ Exit code 0: done. 1: a check failed. 2: bad input, reported on one line of stan
 """
 
 import errno
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from defective.interrupts import interruptible, stopped
 from defective.machine import keep_freed_memory, out_of_memory
 from defective.progress import shown
 
+# Set by the scripts of --install-completion.
+COMPLETING = "_DEFECTIVE_COMPLETE"
 # Below it, help is printed without panels.
 PANEL_WIDTH = 60
 
@@ -105,6 +108,9 @@ def _invoke(arguments: list[str]) -> int:
     # The panels of rich cut what does not fit in them; plain text does not.
     app.rich_markup_mode = "markdown" if shutil.get_terminal_size().columns >= PANEL_WIDTH else None
     command = typer.main.get_command(app)
+    if COMPLETING in os.environ:
+        # A shell asks how a line may go on: this prints it and exits.
+        command.main(prog_name="defective")
     try:
         with command.make_context("defective", arguments) as context:
             command.invoke(context)

@@ -219,7 +219,7 @@ def _decide(runner: ExperimentRunner, job: DecisionJob, folder: Path) -> Result:
     found = decide(target, job.attack, samples=job.samples, seed=job.seed, index=index)
     tensors = {name: getattr(found, name) for name in ("index", "squared", "queries", "started")}
     write_tensors(folder / "outcome.safetensors", tensors, {})
-    about = found.as_dict()
+    about = found.result().model_dump(mode="json", exclude={"sample"})
     return {"values": {"score": {key: about[key] for key in ("score", "low", "high", "images")}}, **about}
 
 

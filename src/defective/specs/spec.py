@@ -3,8 +3,9 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from functools import cached_property
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -12,6 +13,8 @@ from defective.errors import InputError
 from defective.text import nearest
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+# The same for the types of most values, of which a store has a million.
+_FAST: dict[type, Callable[[Any], str]] = {str: json.encoder.encode_basestring_ascii, int: int.__repr__, float: float.__repr__}
 Document = TypeVar("Document", bound=BaseModel)
 
 
@@ -93,4 +96,4 @@ def _canonical(value: object) -> str:
         return value.canonical
     if isinstance(value, tuple):
         return f"[{','.join(map(_canonical, value))}]"
-    return _encode(value)
+    return _FAST.get(type(value), _encode)(value)

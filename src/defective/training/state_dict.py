@@ -25,7 +25,9 @@ _WRAPPERS = ("module.", "_orig_mod.")
 def is_torch_file(path: Path) -> bool:
     """Whether a file begins as those of ``torch.save`` do."""
     with path.open("rb") as file:
-        return file.read(4).startswith(_TORCH)
+        head = file.read(9)
+    # A file of safetensors begins with the length of its header in eight bytes, which may be any, then the header.
+    return head.startswith(_TORCH) and head[8:] != b"{"
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
