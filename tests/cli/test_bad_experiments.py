@@ -9,7 +9,7 @@ REPRODUCE = "reproduce figure14 --data folder:data --device cpu --store new"
 
 CASES = [
     ("reproduce --store new", "'EXHIBIT...'"),
-    ("reproduce table16 --store new", "no exhibit 'table16'; there are all, table1"),
+    ("reproduce table16 --store new", "no exhibit 'table16'; did you mean table6?"),
     (f"{REPRODUCE} --seeds -1", "'-1'"),
     *(
         (f"{REPRODUCE} --time-budget '{budget}'", f"time budget '{budget}'")
