@@ -150,7 +150,14 @@ EVALUATION = [
     ("demo --device meta", "no device 'meta' here"),
 ]
 
-CASES = NAMES + ARGUMENTS + DATA + TRAINING + ATTACKS + EVALUATION
+PLAY = [
+    ("play", "demo-output lacks those of the demo: make them with defective demo"),
+    ("play plain.safetensors bottom.safetensors", "Name their data set, as --data cifar10"),
+    ("play plain.safetensors bottom.safetensors --data cifar100", "'cifar100'"),
+    ("play plain.safetensors bottom.safetensors --data folder:data --port 65536", "'--port'"),
+]
+
+CASES = NAMES + ARGUMENTS + DATA + TRAINING + ATTACKS + EVALUATION + PLAY
 
 
 @pytest.mark.parametrize(("command", "named"), CASES, ids=[command for command, _ in CASES])

@@ -107,8 +107,8 @@ class _Session:
 
     def _image_row(self) -> None:
         with ui.element("div").classes("buttons"):
-            ui.button("Other images", on_click=self.draw).props("outline no-caps")
-            ui.button("Upload an image", on_click=self._pick_file).props("outline no-caps")
+            ui.button("Other images", on_click=self.draw, color=None).props("outline no-caps")
+            ui.button("Upload an image", on_click=self._pick_file, color=None).props("outline no-caps")
             classes = {_UNKNOWN: "unknown", **dict(enumerate(self.data.classes))}
             self.label = self._select("Class of the upload", classes, _UNKNOWN)
             self.label.set_visibility(False)

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from defective.data import ImageSet
-from defective.data.image_file import IMAGE_SUFFIXES, decode
+from defective.data.image_file import IMAGE_SUFFIXES, decode, named_warnings
 from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet, generate
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
@@ -96,7 +96,8 @@ def read_upload(name: str, content: bytes, image_shape: tuple[int, int, int]) ->
     channels, height, width = image_shape
     if height != width:
         raise InputError(f"the models take images of {width}x{height}: an upload needs models for square images")
-    pixels = decode(Path(name), height, content=content, max_pixels=MAX_PIXELS)
+    with named_warnings():
+        pixels = decode(Path(name), height, content=content, max_pixels=MAX_PIXELS)
     image = Image.fromarray(pixels).convert("L" if channels == 1 else "RGB")
     return torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(height, width, channels).permute(2, 0, 1)
 
