@@ -142,6 +142,9 @@ EVALUATION = [
     (f"{EVALUATE} --stimuli data", "data holds no stimuli"),
     (f"{EVALUATE} --stimuli pets", "pets shows cat; the data set has dark, light: no image"),
     (f"{EVALUATE} --stimuli misnamed", "dark.png is misnamed"),
+    (f"{EVALUATE} --model-vs-human --stimuli cues", "--model-vs-human needs --stimuli ARCHIVE, and --out FOLDER"),
+    (f"{EVALUATE} --model-vs-human --out new", "--model-vs-human needs --stimuli ARCHIVE, and --out FOLDER"),
+    (f"{EVALUATE} --model-vs-human --out new --stimuli cues", "0 of the 16 categories (airplane, bear,"),
     (
         f"{EVALUATE} --adversarial of-birds.safetensors",
         "of-birds.safetensors holds no adversarial images of data (it holds those of 'birds')",

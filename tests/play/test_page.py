@@ -174,8 +174,8 @@ def test_what_is_chosen_is_attacked(tab):
     tab.page.wait_for_function("document.querySelector('#attack').innerText.includes('fgsm:eps=17/255 on defective')")
     settled(tab)
     assert text(tab, "#predictions [data-model=defective] .notes") == "Threat model: white-box."
-    choose(tab, "Layer", "stages.0.0.conv1")
-    tab.page.wait_for_function("document.querySelector('#layer h2').innerText.includes('stages.0.0.conv1')")
+    choose(tab, "Layer", "stages.1.0.conv1")
+    tab.page.wait_for_function("document.querySelector('#layer h2').innerText.includes('stages.1.0.conv1')")
     choose(tab, "Second model", "source")
     tab.page.wait_for_function("document.querySelectorAll('#layer [data-model=source]').length === 1")
 

@@ -1,7 +1,10 @@
 """``defective evaluate``."""
 
+import csv
+import io
 import json as json_module
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,11 +23,12 @@ from defective.cli.console import (
 from defective.cli.references import open_attack, open_models
 from defective.cli.substitutes import PREFIX, Substitute, train_substitutes
 from defective.data import Data, check_name, load_data
-from defective.data.stimuli import check_stimuli, load_stimuli
+from defective.data.stimuli import Stimuli, check_stimuli, load_stimuli
 from defective.errors import InputError
 from defective.evaluation import ATTACKS, PARTS, AdversarialSet, EvaluationResult
 from defective.evaluation import evaluate as evaluate_models
 from defective.evaluation.inputs import check_encoders
+from defective.evaluation.model_vs_human import trial_tables
 from defective.evaluation.settings import Settings
 from defective.evaluation.table import notes, table_rows
 from defective.evaluation.threat_model import spec_of
@@ -68,6 +72,13 @@ def evaluate(
         int, typer.Option(help="Fresh masks to average a defective source over, as one more source; 0: none.")
     ] = 0,
     stimuli: Annotated[Path | None, typer.Option(help="Archive of cue-conflict images, silhouettes and edges.")] = None,
+    human_categories: Annotated[
+        bool,
+        typer.Option(
+            "--model-vs-human",
+            help="Decide on --stimuli among the 16 categories of Geirhos et al. 2021, and write its tables of trials into --out.",
+        ),
+    ] = False,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round adversarial images to 8 bits.")] = False,
     batch_size: Annotated[int, typer.Option(help="Images attacked at once: lower it if memory runs out.")] = 250,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, evaluation.md and per-image outcomes.")] = None,
@@ -109,6 +120,8 @@ def evaluate(
     substitutes = [Substitute.parse(text) for text in source or [] if text.startswith(PREFIX)]
     if parts is not None and ("stimuli" in chosen) != (stimuli is not None):
         raise InputError("the part stimuli and the option --stimuli ARCHIVE go together: name both, or neither")
+    if human_categories and (stimuli is None or out is None):
+        raise InputError("--model-vs-human needs --stimuli ARCHIVE, and --out FOLDER for its tables of trials")
     if out is not None:
         check_folder(out)
     check_name(data, image_size=image_size)
@@ -131,7 +144,11 @@ def evaluate(
         )
     check_encoders((sources if "transfer" in chosen else {}) | (targets if "white-box" in chosen else {}), attacks)
     test = load_data(data, "test", image_size=image_size)
-    shapes = None if stimuli is None else load_stimuli(stimuli, test.classes, image_shape=test.image_shape)
+    shapes = (
+        None
+        if stimuli is None
+        else load_stimuli(stimuli, test.classes, image_shape=test.image_shape, human_categories=human_categories)
+    )
     if substitutes and "transfer" in chosen:
         sources |= train_substitutes(substitutes, targets, test, data, image_size=image_size, seed=seed, device=device)
     run, place = StoredRun.in_cache(), choose_device(device)
@@ -150,8 +167,11 @@ def evaluate(
     document["models"] = {name: _provenance(model) for name, model in (sources | targets).items()}
     if shapes is not None:
         document["stimuli_skipped"] = {"other_class": shapes.other_class, "same_cues": shapes.same_cues}
+        document["stimuli_categories"] = list(shapes.categories or ())
     if out is not None:
         _write(evaluation, document, out)
+        if shapes is not None and human_categories:
+            _write_trials(evaluation, shapes, out / "model-vs-human")
     if json:
         print_json(document)
     else:
@@ -182,6 +202,14 @@ def _write(evaluation: EvaluationResult, document: dict[str, Any], out: Path) ->
     write_tensors(out / "outcomes.safetensors", evaluation.as_tensors(), {"cells": document["cells"]})
     write_whole(out / "evaluation.md", lambda file: file.write_text(format_table(evaluation.as_table(), "markdown"), "utf-8"))
     write_whole(out / "evaluation.json", lambda file: file.write_text(json_module.dumps(document, indent=1), "utf-8"))
+
+
+def _write_trials(evaluation: EvaluationResult, stimuli: Stimuli, folder: Path) -> None:
+    for name, report in evaluation.stimuli.items():
+        for file, rows in trial_tables(name, stimuli, report).items():
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(rows)
+            write_whole(folder / file, partial(Path.write_text, data=text.getvalue(), encoding="utf-8"))
 
 
 def _provenance(model: nn.Module) -> dict[str, Any]:

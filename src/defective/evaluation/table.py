@@ -81,6 +81,10 @@ def notes(document: Document) -> list[str]:
         lines.append(f"No image to shuffle: all models are correct with a confidence of {sure} or more on none (--confidence).")
     if any(cell["defense"]["paper"]["num_evaluated"] == 0 for cell in document["cells"]):
         lines.append("no images: of those that the model classified correctly before, none fooled the source when attacked.")
+    if document.get("stimuli_categories"):
+        lines.append(
+            f"Shape and texture: decisions among {', '.join(document['stimuli_categories'])} (mean probability of their classes)."
+        )
     return lines + [
         f"{name} fails the sanity check that {each['tests']}: {each['measured']}."
         for name, checks in document["checks"].items()

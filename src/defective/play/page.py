@@ -63,6 +63,7 @@ def serve(models: Mapping[str, EvaluatedModel], data: Data, *, port: int, ready:
         show_welcome_message=False,
         tailwind=False,
         ws_max_size=1 << 20,
+        timeout_graceful_shutdown=1,
     )
 
 

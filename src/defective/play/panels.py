@@ -175,7 +175,7 @@ def layers(models: Sequence[nn.Module]) -> dict[str, bool]:
     Example:
         >>> from defective import build
         >>> list(layers([build("vgg19/0.5-bottom", width_mult=0.0625)]).items())[:3]
-        [('features.0', False), ('features.1', True), ('features.3', False)]
+        [('blocks.0.conv1', False), ('blocks.0.norm1', True), ('blocks.0.conv2', False)]
     """
     found: dict[str, bool] = {}
     for model in models:
