@@ -56,7 +56,7 @@ class Tab:
 
     def _note(self, request: Request) -> None:
         own = self._address if self._address.startswith("http") else "file:"
-        if not request.url.startswith(("data:", "about:", own)):
+        if not request.url.startswith(("data:", "about:", "blob:", own)):
             self.complaints.append(request.url)
 
     def value(self, expression: str) -> Any:

@@ -80,7 +80,9 @@ def test_decisions_among_categories_are_written_as_model_vs_human_reads_them(pla
     for name, value in {**files, "stimuli/edge/cat/cat3": 20}.items():
         write_image(tmp_path / f"{name}.png", np.full((16, 16, 3), value, np.uint8))
     out = tmp_path / "out"
-    command = f"evaluate own_nets:bright --data folder:{tmp_path}/pets --parts stimuli --stimuli {tmp_path}/stimuli --model-vs-human"
+    command = (
+        f"evaluate own_nets:bright --data folder:{tmp_path}/pets --parts stimuli --stimuli {tmp_path}/stimuli --model-vs-human"
+    )
     document = parse(run(f"{command} --out {out} --json"))
     found = {str(file.relative_to(out)): file.read_bytes().decode() for file in out.rglob("*.csv")}
     heading = "subj,session,trial,rt,object_response,category,condition,imagename\n"

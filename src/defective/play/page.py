@@ -61,6 +61,8 @@ def serve(models: Mapping[str, EvaluatedModel], data: Data, *, port: int, ready:
         reload=False,
         show=False,
         show_welcome_message=False,
+        # A browser that is busy for a while keeps what was chosen.
+        reconnect_timeout=60,
         tailwind=False,
         ws_max_size=1 << 20,
         timeout_graceful_shutdown=1,
@@ -119,7 +121,8 @@ class _Session:
         )
         self.upload.props(f"accept='{','.join(IMAGE_SUFFIXES)}'").style("display: none")
         # What the server refuses.
-        self.upload.on("failed", lambda: self.fail(refused))
+        self.upload.on("failed", lambda: self.fail(refused), args=[])
+        self.upload.on("finish", self.upload.reset, args=[])
 
     def _pick_file(self) -> None:
         self.upload.run_method("pickFiles")
@@ -144,7 +147,6 @@ class _Session:
     async def uploaded(self, event: Any) -> None:
         """Attack an uploaded image."""
         content = await event.file.read()
-        self.upload.reset()
         try:
             x: Any = await run.io_bound(panels.read_upload, event.file.name, content, self.data.image_shape)
         except InputError as error:
