@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from defective.cli.console import DeviceOption, ImageSizeOption, JsonOption, print_json, say
 from defective.cli.references import open_models
+from defective.cli.weights import BuildersOption, data_sizes
 from defective.data import check_name, load_data
 from defective.errors import InputError
 from defective.text import as_text
@@ -24,7 +26,8 @@ def play(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL...]",
-            help="Checkpoints, folders of train, or module:factory, whose code is run. Default: the models of defective demo.",
+            help="Checkpoints, folders of train, files of weights with --model, module:factory (its code is run) or timm:NAME. "
+            "Default: the models of defective demo.",
             show_default=False,
         ),
     ] = None,
@@ -32,6 +35,7 @@ def play(
         str | None,
         typer.Option(help="Data set whose classes the models know. Default: shapes, for the models of the demo."),
     ] = None,
+    model: BuildersOption = None,
     image_size: ImageSizeOption = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0: any that is free.")] = 8080,
     device: DeviceOption = None,
@@ -56,7 +60,7 @@ def play(
     check_name(data, image_size=image_size)
     page = _page()
     port = _free(page.HOST, port)
-    (opened,) = open_models([models], device)
+    (opened,) = open_models([models], device, models=model, sizes=partial(data_sizes, data, image_size))
     test = load_data(data, "test", image_size=image_size)
     prepared = page.prepare(opened, test)
     url = f"http://{page.HOST}:{port}"

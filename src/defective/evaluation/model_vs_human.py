@@ -18,10 +18,12 @@ def trial_tables(model: str, stimuli: Stimuli, report: ShapeReport) -> dict[str,
 
     Example:
         >>> import torch
+        >>> from defective.statistics import Rate
         >>> x, y, none = torch.rand(1, 3, 8, 8), torch.tensor([1]), torch.zeros(0)
         >>> weights = {"cat": torch.tensor([1.0, 0]), "dog": torch.tensor([0, 1.0])}
         >>> stimuli = Stimuli((none, none, none), (none, none), (x, y), 0, 0, weights, {"edges": ("dog7.png",)})
-        >>> report = ShapeReport(*[None] * 4, decisions={"edges": torch.tensor([0])})
+        >>> rate = Rate.of(0, 1)
+        >>> report = ShapeReport(bias=rate, cue_accuracy=rate, silhouettes=rate, edges=rate, decisions={"edges": (0,)})
         >>> trial_tables("my_net", stimuli, report)["edge/edge_my-net_session-1.csv"][1]
         ('my_net', '1', '1', 'NaN', 'cat', 'dog', 'NaN', 'dog7.png')
     """
@@ -31,7 +33,7 @@ def trial_tables(model: str, stimuli: Stimuli, report: ShapeReport) -> dict[str,
     for kind, dataset in DATASETS.items():
         if not (files := stimuli.files.get(kind, ())):
             continue
-        trials = zip(report.decisions[kind].tolist(), shown[kind].tolist(), files, strict=True)
+        trials = zip(report.decisions[kind], shown[kind].tolist(), files, strict=True)
         rows: list[tuple[str, ...]] = [
             (model, "1", str(number), _NONE, names[chosen], names[category], _NONE, file)
             for number, (chosen, category, file) in enumerate(trials, start=1)

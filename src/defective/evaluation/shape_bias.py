@@ -1,36 +1,30 @@
 """Shape bias: does a model decide by shape or by texture?"""
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from defective.data.stimuli import Stimuli
 from defective.errors import InputError
 from defective.evaluation.metrics import accuracy
 from defective.inference import check_labels, logits
+from defective.specs import Document
 from defective.statistics import Rate
 
 
-@dataclass(frozen=True)
-class ShapeReport:
+class ShapeReport(Document):
     """Decisions of a model on stimuli that separate shape from texture; nan where there was no image.
 
     ``bias``: share of shape decisions among those for either cue; ``cue_accuracy``: share of cue-conflict images decided for either (where
     it is low, the bias rests on few images); accuracies on filled silhouettes, which have no texture, and on edge drawings.
-    ``decisions``: the category chosen for each image of each kind, int64 ``(N,)``, where models choose among categories.
+    ``decisions``: the category chosen for each image of each kind, where models choose among categories; no part of the JSON.
     """
 
     bias: Rate
     cue_accuracy: Rate
     silhouettes: Rate
     edges: Rate
-    decisions: dict[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {name: rate.as_dict() for name, rate in vars(self).items() if isinstance(rate, Rate)}
+    decisions: dict[str, tuple[int, ...]] = Field(default_factory=dict, exclude=True, repr=False)
 
 
 def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) -> Rate:
@@ -86,7 +80,8 @@ def shape_report(model: nn.Module, stimuli: Stimuli) -> ShapeReport:
         by_shape, by_texture = _decisions(model, *stimuli.conflict)
         decided = by_shape | by_texture
         bias, cue_accuracy = Rate.among(by_shape, decided), Rate.of(int(decided.sum()), len(decided))
-    return ShapeReport(bias, cue_accuracy, _accuracy(model, *stimuli.silhouettes), _accuracy(model, *stimuli.edges))
+    silhouettes, edges = (_accuracy(model, *each) for each in (stimuli.silhouettes, stimuli.edges))
+    return ShapeReport(bias=bias, cue_accuracy=cue_accuracy, silhouettes=silhouettes, edges=edges)
 
 
 def _among_categories(model: nn.Module, stimuli: Stimuli, weights: Tensor) -> ShapeReport:
@@ -99,10 +94,10 @@ def _among_categories(model: nn.Module, stimuli: Stimuli, weights: Tensor) -> Sh
     decided = by_shape | by_texture
     right = {kind: decisions[kind] == y.cpu() for kind, (_, y) in (("silhouettes", stimuli.silhouettes), ("edges", stimuli.edges))}
     return ShapeReport(
-        Rate.among(by_shape, decided),
-        Rate.among(decided, differ),
+        bias=Rate.among(by_shape, decided),
+        cue_accuracy=Rate.among(decided, differ),
         **{kind: Rate.among(each, torch.ones_like(each)) for kind, each in right.items()},
-        decisions=decisions,
+        decisions={kind: tuple(each.tolist()) for kind, each in decisions.items()},
     )
 
 
