@@ -70,7 +70,7 @@ def _run(arguments: list[str]) -> int:
         return code
     except InputError as error:
         fail(error)
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:
         if not out_of_memory(error):
             if not hasattr(error, "format_message"):
                 raise

@@ -56,11 +56,6 @@ class Stimuli:
     categories: Mapping[str, Tensor] | None = None
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
-    def left_out(self) -> int:
-        """Number of images skipped for either reason."""
-        return self.other_class + self.same_cues
-
 
 def load_stimuli(
     path: str | Path, classes: Sequence[str], *, image_shape: tuple[int, int, int], human_categories: bool = False
