@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from defective import sample_mask
-from defective.report.pictures import mask_picture, perturbation_picture, picture
+from defective.report.pictures import feature_picture, mask_picture, perturbation_picture, picture
 
 
 def decode(address: str) -> np.ndarray:
@@ -46,3 +46,8 @@ def test_channels_lie_in_reading_order():
     mask = torch.zeros(3, 1, 1, dtype=torch.bool)
     mask[1] = True
     assert decode(mask_picture(mask, columns=2)).reshape(6, 6)[1::3, 1::3].tolist() == [[15, 240], [15, 128]]
+
+
+def test_feature_maps_are_gray_at_zero_and_black_and_white_at_their_scale_and_beyond():
+    maps = torch.tensor([-3.0, -2.0, 0.0, 1.0, 5.0]).view(5, 1, 1)
+    assert decode(feature_picture(maps, 2.0, columns=5))[1, 1::3].tolist() == [1, 1, 128, 192, 255]
