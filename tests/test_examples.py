@@ -11,9 +11,8 @@ from shutil import which
 import pytest
 import torch
 
-from defective import Recipe, build, evaluation
-from defective.data import ImageSet, load_data, shapes
-from defective.training.loop import fit
+from defective import evaluation
+from defective.data import load_data
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -97,11 +96,3 @@ def test_the_pretrained_network_knows_the_classes_of_real_images(real_data, monk
     finetune = importlib.import_module("finetune_pretrained")
     model = finetune.make(finetune.Choice(image_size=128), test.classes)
     assert evaluation.accuracy(model, *test.take(torch.arange(0, len(test), 25))) > 0.5
-
-
-def test_the_log_of_fit_has_the_rows_of_the_history():
-    data = shapes("train")
-    few = ImageSet(data.name, "train", data.x[:64], data.y[:64], data.classes)
-    logged: list[dict] = []
-    history = fit(build("vgg19", width_mult=0.0625), few, Recipe(name="r", epochs=2, augment="none"), log=logged.append)
-    assert logged == history and [row["epoch"] for row in logged] == [1, 2]
