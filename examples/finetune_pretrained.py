@@ -8,6 +8,7 @@ was stopped goes on from the networks in the folder ``finetuned``:
 
 import argparse
 import json
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -15,17 +16,17 @@ from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import timm
 import torch
 from timm.data import ImageNetInfo
-from timm.layers import BatchNormAct2d, freeze_batch_norm_2d, unfreeze_batch_norm_2d
+from timm.layers import BatchNormAct2d
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
 from defective import Recipe, attacks, defect_, defects, evaluation, load, save
-from defective.data import ImageSet, load_splits, pick
+from defective.data import ImageSet, load_data, load_splits, pick
 from defective.evaluation import evaluate
 from defective.machine import choose_device, describe_machine
 from defective.models import Normalize
@@ -68,7 +69,14 @@ CHOICES = (
 )
 
 
-def pretrained(classes: Sequence[str], image_size: int) -> nn.Sequential:
+class WithFixedStatistics(nn.Sequential):
+    """Stays in eval mode: batches of small feature maps would give the norms poor statistics. Their scale and shift are trained."""
+
+    def train(self, mode: bool = True) -> Self:
+        return super().train(False)
+
+
+def pretrained(classes: Sequence[str], image_size: int) -> WithFixedStatistics:
     """EfficientNet-Lite0 with ImageNet's weights, from images in [0, 1], which it scales to ``image_size``, to logits of ``classes``."""
     found = find_spec(PACKAGE.replace("-", "_"))
     if found is None or found.origin is None:
@@ -83,10 +91,11 @@ def pretrained(classes: Sequence[str], image_size: int) -> nn.Sequential:
         rows = [imagenet.index(name) for name in classes]
         head.load_state_dict({name: tensor[rows] for name, tensor in network.classifier.state_dict().items()})
     network.classifier = head
-    return nn.Sequential(nn.Upsample(size=image_size, mode="bilinear"), Normalize((127 / 255,) * 3, (128 / 255,) * 3), network)
+    normalize = Normalize((127 / 255,) * 3, (128 / 255,) * 3)
+    return WithFixedStatistics(nn.Upsample(size=image_size, mode="bilinear"), normalize, network)
 
 
-def make(choice: Choice, classes: Sequence[str]) -> nn.Sequential:
+def make(choice: Choice, classes: Sequence[str]) -> WithFixedStatistics:
     """The pretrained network, defective where the choice says so."""
     torch.manual_seed(choice.seed)
     model = pretrained(classes, choice.image_size)
@@ -100,6 +109,11 @@ def make(choice: Choice, classes: Sequence[str]) -> nn.Sequential:
     return model.eval()
 
 
+def public() -> nn.Module:
+    """The public weights for the classes of the data set that ``DATA`` names: ``evaluate --source finetune_pretrained:public``."""
+    return make(Choice(), load_data(os.environ["DATA"], "test").classes)
+
+
 def finetuned(choice: Choice, data: ImageSet, test: ImageSet, attacked: int, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The network of a choice and what was measured on it; both are stored, and read the next time."""
     model, weights, measured = make(choice, data.classes), folder / f"{choice}.safetensors", folder / f"{choice}.json"
@@ -108,12 +122,9 @@ def finetuned(choice: Choice, data: ImageSet, test: ImageSet, attacked: int, fol
     stages, started = {"converted": evaluation.accuracy(model, test.x, test.y)}, time.process_time()
     if choice.sites:
         # Masks change what the norms behind them see: their statistics are taken anew.
-        update_bn((x / 255 for x in data.x[:STATISTICS].split(64)), model)
+        update_bn((x / 255 for x in data.x[:STATISTICS].split(64)), nn.Sequential(*model))
         stages["norms"] = evaluation.accuracy(model.eval(), test.x, test.y)
-    # Few images on small feature maps give poor statistics, so that they stay as they are while the weights are trained.
-    model[2] = freeze_batch_norm_2d(model[2])
     history = fit(model, data, RECIPE.changed(lr=choice.lr), seed=choice.seed, precision="fp32")
-    model[2] = unfreeze_batch_norm_2d(model[2]).eval()
     stages["fine-tuned"] = evaluation.accuracy(model, test.x, test.y)
     seconds = time.process_time() - started
     x, y = (test.x[:attacked] / 255).to(choose_device()), test.y[:attacked].to(choose_device())
