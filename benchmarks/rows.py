@@ -99,6 +99,8 @@ ROWS: tuple[Row, ...] = (
         (
             Line("fp32", f"sparsify({_DEFECTIVE}), fp32", "dense resnet18, fp32"),
             Line("bf16", f"sparsify({_DEFECTIVE}), bf16", "dense resnet18, bf16"),
+            Line("fp32-own", f"sparsify({_DEFECTIVE}), fp32", "the same model, dense"),
+            Line("bf16-own", f"sparsify({_DEFECTIVE}), bf16", "the same model, dense"),
             Line("x2", f"sparsify({_DEFECTIVE}-x2), fp32", "the same model, dense"),
         ),
         ("cpu",),

@@ -23,6 +23,8 @@ Precision = Literal["fp32", "bf16"]
 CASES: dict[str, tuple[str, Precision, str]] = {
     "fp32": (NET, "fp32", "resnet18"),
     "bf16": (NET, "bf16", "resnet18"),
+    "fp32-own": (NET, "fp32", NET),
+    "bf16-own": (NET, "bf16", NET),
     "x2": (f"{NET}-x2", "fp32", f"{NET}-x2"),
 }
 

@@ -54,7 +54,7 @@ def main() -> None:
     print(format_table(found.as_table(), "markdown"))
     for name, checks in found.checks.items():
         for check in checks:
-            print(f"{name}: {check.name} {check.verdict} ({check.measured})")
+            print(f"{name}: {check.check} {check.verdict} ({check.measured})")
 
 
 if __name__ == "__main__":

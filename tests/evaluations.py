@@ -75,7 +75,7 @@ def masked(seed=0):
 
 def plain(found):
     """The JSON document, read again: it holds nothing but JSON, no nan among it."""
-    document = found.as_dict()
+    document = found.as_json()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     return document
 

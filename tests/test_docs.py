@@ -76,11 +76,32 @@ def test_the_tutorial_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "runs" / "table" / "evaluation.md").exists()
 
 
+@pytest.mark.slow
+def test_the_page_on_your_own_model_runs_as_it_stands(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+    environment = {**os.environ, "DEFECTIVE_CACHE": str(tmp_path / "cache"), "PATH": path, "PYTHONPATH": os.pathsep.join(sys.path)}
+    page = PAGES["docs/own-model.md"].partition("## timm")[0]
+    for language, code in BLOCK.findall(page):
+        if code.startswith("# my_models.py"):
+            (tmp_path / "my_models.py").write_text(code, "utf-8")
+            names: dict = {}
+            exec(code, names)
+            torch.save(names["cnn"]().state_dict(), "weights.pt")
+        elif language == "python":
+            exec(code, {})
+            assert capsys.readouterr().out == re.findall("# (.*)", code)[0] + "\n"
+        else:
+            done = subprocess.run(["bash", "-euc", code], capture_output=True, text=True, env=environment)
+            assert done.returncode == 0, done.stderr
+
+
 SNIPPETS = [
     pytest.param(name, code, id=f"{name}:{number}")
     for name, text in PAGES.items()
     for number, (language, code) in enumerate(BLOCK.findall(text))
-    if language == "python" and name != "docs/tutorial.md"
+    if language == "python" and name not in ("docs/tutorial.md", "docs/own-model.md")
 ]
 
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from defective.machine import unwrap_model
+from defective import machine
+from defective.machine import resolve_precision, shortest, unwrap_model
 
 
 @pytest.fixture
@@ -14,3 +15,20 @@ def test_the_net_inside_a_wrapper_is_found(model):
     assert unwrap_model(model) is model
     assert unwrap_model(nn.DataParallel(model)) is model
     assert unwrap_model(torch.compile(nn.DataParallel(model), backend="eager")) is model
+
+
+@pytest.mark.parametrize(
+    ("flags", "chosen"), [("avx2 avx512_bf16", "bf16"), ("amx_bf16", "bf16"), ("avx512f", "fp32"), ("", "fp32")]
+)
+def test_a_cpu_computes_in_bf16_if_it_multiplies_so(monkeypatch, flags, chosen):
+    monkeypatch.setattr(machine, "_cpu_info", lambda key: flags)
+    assert resolve_precision(torch.device("cpu")) == chosen
+    assert [resolve_precision(torch.device("cpu"), each) for each in ("fp32", "bf16")] == ["fp32", "bf16"]
+
+
+def test_works_are_done_in_turn_and_the_shortest_time_counts(monkeypatch):
+    ticks = iter([0, 9, 0, 9, 0, 3, 0, 2, 0, 1, 0, 4, 0, 2, 0, 5])
+    monkeypatch.setattr(machine.time, "perf_counter", lambda: next(ticks))
+    done = []
+    assert shortest([lambda: done.append("a"), lambda: done.append("b")]) == [1, 2]
+    assert done == ["a", "b"] * 4

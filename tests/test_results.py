@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from scipy.stats import spearmanr
 
-from defective.evaluation.table import result_table
+from defective.evaluation import EvaluationResult
 from defective.statistics import Rate
 from defective.tables import format_table
 from defective.tables import percent as rate_percent
@@ -86,7 +86,8 @@ def test_what_each_seed_gave_is_what_was_measured(net):
 
 @pytest.mark.parametrize(("name", "page"), [("protocol", "evaluate"), ("modern", "evaluate"), ("live", "bench")])
 def test_the_tables_of_the_docs_are_the_measured_ones(name, page):
-    assert format_table(result_table(evaluation_of(name)), "markdown") in (ROOT / "docs" / f"{page}.md").read_text()
+    found = EvaluationResult.from_json((RESULTS / f"{name}.json").read_text())
+    assert format_table(found.as_table(), "markdown") in (ROOT / "docs" / f"{page}.md").read_text()
 
 
 def test_training_through_live_neurons_is_as_far_from_the_dense_way_as_the_docs_say():

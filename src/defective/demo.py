@@ -100,7 +100,7 @@ def _row(model: nn.Module, label: str, evaluation: EvaluationResult, noise: dict
     fgsm, pgd = (outcome.rate() for outcome in evaluation.outcomes if outcome.target == label)
     bias = shape_bias(model, conflict.x, conflict.y, conflict.y_texture)
     single = [accuracy(model, made.x, made.y) for made in (shapes("shape-only"), shapes("texture-only"))]
-    return dict(zip(COLUMNS, (evaluation.accuracies[label], fgsm, pgd, noise[SIGMAS[-1]], bias, *single), strict=True))
+    return dict(zip(COLUMNS, (evaluation.accuracy[label], fgsm, pgd, noise[SIGMAS[-1]], bias, *single), strict=True))
 
 
 def _page(

@@ -217,6 +217,15 @@ def read_tensors(path: Path, names: Collection[str] | None = None) -> tuple[dict
         return tensors, about
 
 
+def is_foreign(path: Path) -> bool:
+    """Whether a file is one of safetensors that :func:`write_tensors` did not write."""
+    try:
+        with safe_open(path, "pt") as stored:
+            return "defective" not in (stored.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def read_about(path: Path) -> dict[str, Any]:
     """Read the document alone, as :func:`read_tensors`."""
     with _opened(path) as (_, about, _):

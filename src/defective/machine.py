@@ -4,6 +4,7 @@ import ctypes
 import os
 import platform
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from defective._version import __version__
 from defective.errors import InputError
+from defective.text import choices
 
 PRECISIONS = ("auto", "fp32", "bf16")
 # Messages of the CPU allocator of torch and of its libraries, whose errors have no class of their own.
@@ -52,15 +54,32 @@ def choose_device(name: str | None = None) -> torch.device:
 
 
 def resolve_precision(device: torch.device, precision: str = "auto") -> str:
-    """``"bf16"`` where the hardware multiplies bfloat16 (AMX, AVX512-bf16, recent GPUs), else ``"fp32"``, unless told."""
+    """``"bf16"`` where the hardware multiplies bfloat16 (AMX, AVX512-bf16, recent GPUs), else ``"fp32"``, unless told.
+
+    It is not timed: on a busy machine the faster of two timings changes, and with it every number of a run.
+    """
     if precision not in PRECISIONS:
-        raise InputError(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+        raise InputError(f"no precision {precision!r}{choices(precision, PRECISIONS)}")
     if precision != "auto":
         return precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     flags = _cpu_flags() if device.type == "cpu" else frozenset()
     return "bf16" if {"amx_bf16", "avx512_bf16"} & flags else "fp32"
+
+
+def shortest(works: Sequence[Callable[[], object]], repeats: int = 3) -> list[float]:
+    """The shortest of several times of each, in seconds, after one that is not counted.
+
+    They are run in turn, so that what else the machine does meets all of them; it can only lengthen a time.
+    """
+    found: list[list[float]] = [[] for _ in works]
+    for _ in range(1 + repeats):
+        for work, seconds in zip(works, found, strict=True):
+            started = time.perf_counter()
+            work()
+            seconds.append(time.perf_counter() - started)
+    return [min(seconds[1:]) for seconds in found]
 
 
 def inference_precision(device: torch.device) -> str:

@@ -17,6 +17,7 @@ from defective.masks import MaskDraw
 from defective.sites import architecture_of, forget_spec, image_shape
 from defective.specs import NetSpec
 from defective.surgery import Defect, attach_, defects, mask_layers, refuse_masked, shape_of
+from defective.text import choices
 from defective.wrapper import site_modules
 
 KEY = "defect_mask"
@@ -128,7 +129,7 @@ def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How 
     if not layers:
         raise InputError("this model has no masks to resize: call defect_ first")
     if how not in get_args(How):
-        raise InputError(f"no way {how!r} to resize masks; there are {', '.join(get_args(How))}")
+        raise InputError(f"no way {how!r} to resize masks{choices(how, get_args(How))}")
     try:
         height, width = map(index, image_size if isinstance(image_size, tuple | list) else (image_size, image_size))
         if min(height, width) < 1:

@@ -5,13 +5,14 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import index
-from typing import SupportsIndex
+from typing import SupportsIndex, get_args
 
 import torch
 from torch import Tensor
 
 from defective.errors import InputError
 from defective.specs import Pattern, Sampling
+from defective.text import choices
 
 
 def live_count(total: int, keep_prob: float) -> int:
@@ -69,7 +70,7 @@ def sample_mask(
     channels, height, width = shape
     drawn_shapes = {"neuron": shape, "channel": (channels, 1, 1), "shared": (1, height, width)}
     if pattern not in drawn_shapes:
-        raise InputError(f"no mask pattern {pattern!r}; there are {', '.join(drawn_shapes)}")
+        raise InputError(f"no mask pattern {pattern!r}{choices(pattern, drawn_shapes)}")
     drawn_shape = drawn_shapes[pattern]
     drawn = math.prod(drawn_shape)
     if sampling == "exact":
@@ -78,7 +79,7 @@ def sample_mask(
     elif sampling == "bernoulli":
         kept = torch.rand(drawn, generator=generator, dtype=torch.float64, device="cpu") < keep_prob
     else:
-        raise InputError(f"no mask sampling {sampling!r}; there are exact, bernoulli")
+        raise InputError(f"no mask sampling {sampling!r}{choices(sampling, get_args(Sampling))}")
     return kept.view(drawn_shape).expand(shape).contiguous()
 
 

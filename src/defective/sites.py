@@ -1,12 +1,14 @@
 """Find modules of a model: by block of a built-in model, by name, type or predicate."""
 
 from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
 from numbers import Integral
 
 from torch import nn
 
 from defective.errors import InputError
 from defective.specs import Architecture, NetSpec, Placement
+from defective.text import choices, nearest
 from defective.wrapper import site_modules, unwrapped
 
 Sites = str | Iterable[str] | type[nn.Module] | tuple[type[nn.Module], ...] | Callable[[str, nn.Module], bool]
@@ -40,16 +42,47 @@ def named_sites(model: nn.Module, sites: Sites) -> list[str]:
     return names
 
 
+def matching_sites(model: nn.Module, patterns: Iterable[str]) -> list[str]:
+    """Names of the modules that patterns match: by name, as ``layer1.*.bn*``, or by the exact name of their class, as ``BatchNorm2d``.
+
+    A class matches its subclasses too.
+
+    Raises:
+        InputError: If a pattern matches nothing.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3))
+        >>> matching_sites(model, ["Conv2d"]), matching_sites(model, ["[01]"])
+        (['0', '3'], ['0', '1'])
+    """
+    modules = {name: unwrapped(module) for name, module in site_modules(model).items() if name}
+    found: set[str] = set()
+    for pattern in patterns:
+        matched = {name for name, module in modules.items() if fnmatchcase(name, pattern) or pattern in _classes(module)}
+        if not matched:
+            near = nearest(pattern, [*modules, *(kind for module in modules.values() for kind in _classes(module))])
+            raise InputError(
+                f"sites {pattern!r} match no module{f'; did you mean {near}?' if near else ''}; there are for example "
+                f"{', '.join(f'{name} ({type(module).__name__})' for name, module in list(modules.items())[:5])}"
+            )
+        found |= matched
+    return [name for name in modules if name in found]
+
+
+def _classes(module: nn.Module) -> list[str]:
+    return [kind.__name__ for kind in type(module).__mro__ if issubclass(kind, nn.Module) and kind is not nn.Module]
+
+
 def block_sites(model: nn.Module, blocks: Blocks, placement: Placement) -> list[str]:
     """Names of the mask sites in some blocks of a built-in model, which carries them as data."""
     if architecture_of(model) is None:
         raise InputError(f"{type(model).__name__} is not a built-in model and has no numbered blocks: name its sites instead")
     mask_sites: dict[str, dict[int, tuple[str, ...]]] = model.mask_sites  # type: ignore[assignment]
     if placement not in mask_sites:
-        raise InputError(f"no placement {placement!r}; there are {', '.join(mask_sites)}")
+        raise InputError(f"no placement {placement!r}{choices(placement, mask_sites)}")
     if isinstance(blocks, str):
         if blocks not in ("bottom", "top"):
-            raise InputError(f"no blocks {blocks!r}; there are 'bottom', 'top' and numbers")
+            raise InputError(f"no blocks {blocks!r}{choices(blocks, ('bottom', 'top', 'numbers'))}")
         numbers = getattr(model, blocks)
     else:
         numbers = [int(blocks)] if isinstance(blocks, Integral) else [int(number) for number in blocks]  # type: ignore[union-attr]

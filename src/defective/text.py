@@ -2,6 +2,8 @@
 
 import codecs
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 # Control characters, what turns the direction of writing, line separators, and halves of characters.
 _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -51,3 +53,29 @@ def visible(text: str, *, keep: str = "") -> str:
 def one_line(text: str) -> str:
     """Text as :func:`visible` shows it, without spaces around it."""
     return visible(text).strip(" ")
+
+
+def choices(value: str, known: Iterable[str]) -> str:
+    """What may stand in place of ``value``, for the end of a message that refuses it: the nearest name if one is near, and all.
+
+    Example:
+        >>> print("no exhibit 'tabel4'" + choices("tabel4", ["table1", "table4"]))
+        no exhibit 'tabel4'; did you mean table4? There are table1, table4
+        >>> print("no scale 'huge'" + choices("huge", ["tiny", "small"]))
+        no scale 'huge'; there are tiny, small
+    """
+    listed = list(known)
+    near = nearest(value, listed)
+    return f"; did you mean {near}? There are {', '.join(listed)}" if near else f"; there are {', '.join(listed)}"
+
+
+def nearest(value: str, known: Iterable[str]) -> str | None:
+    """The name most like ``value``, whatever the case of its letters; None if none is like it.
+
+    Example:
+        >>> nearest("ResNet-18", ["resnet18", "vgg19"]), nearest("pdg", ["fgsm", "pgd"]), nearest("huge", ["tiny", "small"])
+        ('resnet18', 'pgd', None)
+    """
+    lower = {name.lower(): name for name in known}
+    found = get_close_matches(value[:200].lower(), lower, n=1, cutoff=0.65)
+    return lower[found[0]] if found else None

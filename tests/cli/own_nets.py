@@ -125,3 +125,25 @@ def stumbles(model, x, y):
 
 def walks_out(model, x, y):
     raise SystemExit("bye")
+
+
+def cnn(num_classes=2, width=4):
+    """A small network whose second module is a norm."""
+    layers = [nn.Conv2d(3, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(4 * width, num_classes))
+
+
+def frozen():
+    return cnn().requires_grad_(False)
+
+
+class FailsInTraining(Bright):
+    def forward(self, x: Tensor) -> Tensor:
+        return {}["weights"] if self.training else super().forward(x)
+
+
+def stumbles_in_training():
+    return FailsInTraining()
+
+
+model = Bright()

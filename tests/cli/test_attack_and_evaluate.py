@@ -10,7 +10,6 @@ from defective import AttackSpec, Ensemble, evaluation, load
 from defective.cli import substitutes
 from defective.cli.references import open_attack, open_models
 from defective.data import load_data
-from defective.evaluation.table import notes, result_table, table_rows
 from defective.specs import Recipe
 from defective.tables import format_table
 from printed import parse, shown, table
@@ -51,21 +50,22 @@ def test_evaluate_says_the_same_in_table_json_and_files(place, run, tmp_path):
     command = f"evaluate own_nets:bright own_nets:cautious --data folder:data --attack {FGSM} {ALL_PARTS}"
     document = parse(run(f"{command} --out {tmp_path / 'out'} --json"))
     assert document == json.loads((tmp_path / "out" / "evaluation.json").read_text())
-    assert format_table(result_table(document), "markdown") == (tmp_path / "out" / "evaluation.md").read_text()
+    expected = evaluation.EvaluationResult.model_validate(document).as_table()
+    assert format_table(expected, "markdown") == (tmp_path / "out" / "evaluation.md").read_text()
     names = ["own_nets:bright", "own_nets:cautious"]
     assert list(document["accuracy"]) == names == list(document["models"])
-    expected = [[f"{row.part}: {row.label}", *(row.cells.get(name, "") for name in names)] for row in table_rows(document)]
-    assert table(run(command)) == expected
+    rows = table(run(command))
+    assert rows == [line for heading, block in expected.blocks() for line in ([heading, "", ""], *map(list, block))]
     # Every part is in it, and the numbers of the table are those of the document.
     for part in ("cells", "decision", "noise", "shuffle", "stimuli", "checks", "sources"):
         assert document[part]
     assert document["stimuli_skipped"] == {"other_class": 0, "same_cues": 0}
     said = " ".join(run(command).out.split())
-    assert all(" ".join(note.split()) in said for note in notes(document))
-    assert expected[0][1:] == [shown(document["accuracy"][name]) for name in names]
+    assert all(" ".join(note.split()) in said for note in expected.notes)
+    assert rows[1][1:] == [shown(document["accuracy"][name]) for name in names]
     cell = document["cells"][0]
     assert (cell["target"], cell["source"], cell["threat_model"]) == (names[0], names[0], "white-box")
-    assert [f"white-box: {FGSM}", shown(cell["defense"]["target-correct"])] in [row[:2] for row in expected]
+    assert [FGSM, shown(cell["defense"]["target-correct"])] in [row[:2] for row in rows]
     with safe_open(tmp_path / "out" / "outcomes.safetensors", "pt") as stored:
         for number, cell in enumerate(document["cells"]):
             right = [stored.get_tensor(f"{number}.{part}") for part in ("adv_correct", "clean_correct", "fooled")]
@@ -89,7 +89,7 @@ def test_crafted_sets_of_one_label_have_rows_of_their_own(place, run, tmp_path):
         crafted = " ".join(f"--adversarial {file}" for file in chosen)
         document = parse(run(f"{base} {crafted} {more} --json"))
         rows = table(run(f"{base} {crafted} {more}"))
-        assert len(rows) == 1 + len(document["cells"])
+        assert len(rows) == len(["clean", "accuracy", "transfer", *document["cells"]])
         return [(cell["source"], cell["images"]) for cell in document["cells"]]
 
     assert sources(files[0]) == [("own_nets:bright", 1)]

@@ -23,7 +23,7 @@ NAMES = [
 ]
 
 ARGUMENTS = [
-    ("describe", "'NET'"),
+    ("describe", "'MODEL'"),
     ("destroy", "'destroy'"),
     ("data get", "'NAME'"),
     ("describe resnet18 --frobnicate", "--frobnicate"),
@@ -105,7 +105,7 @@ ATTACKS = [
     (f"attack own_nets:fails_inside {CRAFT}", "KeyError: 'weights'"),
     (f"attack own_nets:always_wrong {CRAFT}", "own_nets:always_wrong classifies no image of data correctly"),
     (f"attack own_nets:detached {CRAFT}", "steps=20 on own_nets:detached: the model's logits have no gradient"),
-    (f"attack plain.safetensors+nowhere {CRAFT}", "'nowhere' is neither a checkpoint nor module:factory"),
+    (f"attack plain.safetensors+nowhere {CRAFT}", "'nowhere': no such file"),
     (
         f"attack plain.safetensors+three-classes.safetensors {CRAFT}",
         "plain.safetensors+three-classes.safetensors: the model cannot",

@@ -31,6 +31,23 @@ def test_cifar10_is_read_byte_by_byte(tmp_path, cache, suffix):
     assert (train.x.dtype, train.y.dtype) == (torch.uint8, torch.int64)
 
 
+OFFICIAL = {
+    "cifar10": write_cifar10,
+    "mnist": lambda root: write_mnist(root, packed=True),
+    "tiny-imagenet": write_tiny_imagenet,
+}
+
+
+@pytest.mark.parametrize("suffix", ["", ".tar.gz"])
+@pytest.mark.parametrize("kind", OFFICIAL)
+def test_official_files_named_as_a_folder_are_told_by_their_name(tmp_path, cache, kind, suffix):
+    OFFICIAL[kind](tmp_path / "mine" / "inside")
+    path = pack(tmp_path / "mine", tmp_path / f"mine{suffix}") if suffix else tmp_path / "mine"
+    with pytest.raises(InputError) as caught:
+        load_data(f"folder:{path}")
+    assert str(caught.value) == f"folder:{path} holds the official files of {kind}, not class folders: write {kind}:{path}"
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_mnist_is_read_byte_by_byte(tmp_path, packed):
     made = write_mnist(tmp_path / "inside", packed=packed)

@@ -6,7 +6,7 @@ from torch import nn
 
 from defective import AttackSpec
 from defective.attacks import boundary_details, boundary_score, hopskipjump_details
-from defective.data import ImageSet
+from defective.data import ImageSet, index_hash
 from defective.evaluation import EvaluatedModel, decide
 from defective.masks import named_generator
 from problems import level_set, plane
@@ -70,9 +70,9 @@ def test_the_score_is_that_of_the_attack_on_the_same_images(judged, attack, act,
     walk = act(subject.model, x / 255, y, generator=named_generator(6, "decision"), **options)
     assert found.score == pytest.approx(boundary_score(x / 255, walk.x_adv), rel=1e-6)
     assert found.queries.tolist() == walk.queries.tolist() and found.started.all()
-    document = found.as_dict()
-    assert (document["score"], document["images"], document["without_start"]) == (found.score, 5, 0)
-    assert document["median_queries"] == walk.queries.sort().values[2]
+    result = found.result()
+    assert (result.score, result.images, result.without_start) == (found.score, 5, 0)
+    assert result.median_queries == walk.queries.sort().values[2]
 
 
 def test_images_without_a_start_are_left_out_and_counted():
@@ -86,18 +86,19 @@ def test_images_without_a_start_are_left_out_and_counted():
     for place in started.tolist():
         least = (data.x[found.index[place], 0, 0, 0].item() / 255 - 0.7) ** 2
         assert found.squared[place] >= least * (1 - 1e-4)
-    assert (found.as_dict()["without_start"], found.as_dict()["images"]) == (2, 5)
+    assert (found.result().without_start, found.result().images) == (2, 5)
 
 
 def test_a_model_that_noise_never_fools_has_no_score():
     data = grey(50, 60, labels=(0, 0))
     found = decide(EvaluatedModel.of("brightness", Brightness(), data), spec(5), samples=2)
     assert math.isnan(found.score) and found.interval == (0, math.inf)
-    assert found.as_dict() | {"median_queries": 0} == {
+    assert found.result().as_json() | {"median_queries": 0} == {
         "score": None,
         "low": 0.0,
         "high": None,
         "images": 2,
         "without_start": 2,
         "median_queries": 0,
+        "sample": index_hash(found.index),
     }

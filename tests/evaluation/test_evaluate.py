@@ -66,7 +66,7 @@ def test_outcomes_are_those_of_the_nets(data):
     made = generate(EvaluatedModel.of("source", plane(), data), FGSM, samples=30, seed=4)
     stored = found.as_tensors()
     for number, (name, net) in enumerate(targets.items()):
-        assert (found.accuracies[name].num_correct, found.accuracies[name].num_evaluated) == (
+        assert (found.accuracy[name].num_correct, found.accuracy[name].num_evaluated) == (
             int((net(data.x / 255).argmax(1) == data.y).sum()),
             60,
         )
@@ -94,8 +94,9 @@ def test_every_further_model_is_compared_with_the_first_on_the_same_images(data)
     assert [(row["model"], row["against"], row["source"]) for row in rows] == [
         (model, "first", source) for source in ("s", "t") for model in ("second", "third")
     ]
-    for row, (first, other, _) in zip(rows, found.differences(), strict=True):
-        assert first.adversarial is other.adversarial and (first.target, other.target) == ("first", row["model"])
+    by_source = {(each.target, each.adversarial.source): each for each in found.outcomes}
+    for row in rows:
+        first, other = (by_source[model, row["source"]] for model in ("first", row["model"]))
         expected = paired_difference((other.adv_correct, other.eligible("paper")), (first.adv_correct, first.eligible("paper")))
         assert (row["difference"], row["low"], row["high"], row["significant"]) == (
             expected.estimate,
@@ -108,7 +109,7 @@ def test_every_further_model_is_compared_with_the_first_on_the_same_images(data)
 def test_a_model_is_not_compared_on_images_that_were_made_on_it(data):
     targets = {"first": plane(), "second": plane(1), "third": plane(2)}
     found = evaluate(targets, data, sources=targets, attacks=[FGSM], parts=("transfer", "white-box"), samples=20)
-    pairs = [(row["source"], row["model"]) for row in found.as_dict()["differences"]]
+    pairs = [(each.source, each.model) for each in found.differences]
     assert pairs == [("second", "third"), ("third", "second")]
 
 
@@ -118,7 +119,7 @@ def test_nor_where_its_weights_are_in_the_source(data, source):
     sources = {"over masks": mask_average(targets["second"], draws=2), "fused": Ensemble([targets["second"], plane(3)])}
     found = evaluate(targets, data, sources={"s": sources[source].eval()}, attacks=[FGSM], parts=TRANSFER, samples=20)
     assert [told for *_, told in cells(found)] == ["black-box", "white-box (shared weights)"]
-    assert found.differences() == []
+    assert found.differences == ()
 
 
 def test_sources_are_said_to_be_as_right_as_they_are(data):
@@ -151,15 +152,15 @@ def test_the_same_images_are_disturbed_for_every_model(data):
     subjects = [EvaluatedModel.of(name, net, data) for name, net in nets.items()]
     for curves, confidence, corruption, strengths in (
         (found.noise, 0.0, "noise", STRENGTHS["noise"]),
-        (found.shuffled, 0.8, "shuffle", (1, 2, 4)),
+        (found.shuffle, 0.8, "shuffle", (1, 2, 4)),
     ):
-        assert torch.equal(curves.index, common_sample(subjects, 9, confidence=confidence, seed=2))
-        x, y = data.take(curves.index)
+        index = common_sample(subjects, 9, confidence=confidence, seed=2)
+        assert (curves.images, curves.sample) == (len(index), index_hash(index))
+        x, y = data.take(index)
         for name, net in nets.items():
             expected = corruption_curve(net, x, y, corruption, strengths=strengths, seed=2)
-            assert list(curves.rates[name]) == list(strengths) and curves.rates[name] == expected
-    assert not torch.equal(found.shuffled.index, found.noise.index) and len(found.noise.index) == 9
-    assert plain(found)["shuffle"]["images"] == len(found.shuffled.index)
+            assert list(curves.accuracy[name]) == list(strengths) and curves.accuracy[name] == expected
+    assert found.shuffle.sample != found.noise.sample and found.noise.images == 9
 
 
 def test_only_grids_that_divide_both_sides_are_shuffled():
@@ -167,7 +168,7 @@ def test_only_grids_that_divide_both_sides_are_shuffled():
     net = plane(shape=(1, 4, 6))
     data = ImageSet("wide", "test", x, net(x / 255).argmax(1), ("a", "b"))
     found = evaluate({"a": net}, data, parts=("shuffle",), confidence=0)
-    assert list(found.shuffled.rates["a"]) == [1, 2] and found.shuffled.rates["a"][1] == 1
+    assert list(found.shuffle.accuracy["a"]) == [1, 2] and found.shuffle.accuracy["a"][1] == 1
 
 
 def test_no_image_that_all_are_sure_of_is_no_rate(data):
@@ -181,5 +182,5 @@ def test_stimuli_are_put_to_every_model(data):
     stimuli = Stimuli((data.x[:20], data.y[:20], 1 - data.y[:20]), (data.x[:7], data.y[:7]), (data.x[:0], data.y[:0]), 0, 0)
     nets = {"a": plane(), "b": wrong()}
     found = evaluate(nets, data, stimuli=stimuli, parts=("stimuli",))
-    assert plain(found)["stimuli"] == {name: shape_report(net, stimuli).as_dict() for name, net in nets.items()}
+    assert plain(found)["stimuli"] == {name: shape_report(net, stimuli).as_json() for name, net in nets.items()}
     assert (found.stimuli["a"].bias, found.stimuli["b"].bias) == (1, 0)

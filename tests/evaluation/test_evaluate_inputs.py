@@ -88,7 +88,7 @@ def test_data_in_no_form_is_refused(given, said):
 def test_one_model_and_several_have_names(data):
     options = {"attacks": ["fgsm:eps=8/255"], "parts": TRANSFER, "samples": 5}
     net = build("vgg19", num_classes=2, width_mult=0.0625).eval()
-    assert list(evaluate(plane(), data, parts=("checks",), check_samples=5).accuracies) == ["Sequential"]
+    assert list(evaluate(plane(), data, parts=("checks",), check_samples=5).accuracy) == ["Sequential"]
     found = evaluate([plane(), plane(1)], data, sources=plane(2), **options)
     assert cells(found) == [(name, "Sequential", "fgsm:eps=8/255", "black-box") for name in ("Sequential 1", "Sequential 2")]
     twin = plane()

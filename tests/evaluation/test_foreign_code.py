@@ -139,7 +139,7 @@ def test_an_evaluation_gives_the_same_numbers_for_a_model_that_writes(x, y):
     for inplace in (False, True):
         models = {"n": Normalised(inplace)}
         found = evaluation.evaluate(models, data, attacks=["fgsm:eps=8/255", attack], **options)
-        documents.append(found.as_dict())
+        documents.append(found.as_json())
         assert torch.equal(data.x, (x * 255).byte())
     assert documents[0] == documents[1]
 
@@ -197,7 +197,7 @@ def test_an_evaluation_runs_inside_inference_mode(x, y):
     wanted = evaluation.evaluate({"n": model}, (x, y), **options)
     with torch.inference_mode():
         found = evaluation.evaluate({"n": model}, (x.clone(), y.clone()), **options)
-    assert found.as_dict() == wanted.as_dict() and not found.skipped
+    assert found.as_json() == wanted.as_json() and not found.skipped
 
 
 def test_a_model_made_in_inference_mode_has_no_gradient(x, y):

@@ -12,7 +12,7 @@ PASSED = dict.fromkeys(CHECKS, "passed") | {"white-box": "undecided"}
 
 
 def verdicts(model, data, outcomes=(), **options):
-    return {check.name: check.verdict for check in run_checks(EvaluatedModel.of("mine", model, data), outcomes, **options)}
+    return {check.check: check.verdict for check in run_checks(EvaluatedModel.of("mine", model, data), outcomes, **options)}
 
 
 def patterns():
@@ -98,7 +98,8 @@ def test_each_check_of_strength_fails_alone(wrong, failed):
 
 def test_the_numbers_are_those_of_the_staircase():
     found = {
-        check.name: check.measured for check in run_checks(EvaluatedModel.of("stairs", Staircase({1, 2, 20, 50}), FLAT), samples=30)
+        check.check: check.measured
+        for check in run_checks(EvaluatedModel.of("stairs", Staircase({1, 2, 20, 50}), FLAT), samples=30)
     }
     assert found["deterministic"] == "logits differ by 0 from call to call, by 0 in another batch"
     assert found["gradient"].startswith("30 of 30 images have one")
@@ -117,8 +118,8 @@ def test_without_a_gradient_only_determinism_can_be_asked(how):
     }
     found = run_checks(EvaluatedModel.of("mine", Around(plane(), **changes[how]), level_set(plane())))
     expected = dict.fromkeys(CHECKS, "undecided") | {"deterministic": "passed", "gradient": "failed"}
-    assert {check.name: check.verdict for check in found} == expected
-    assert [check.name for check in found] == list(CHECKS)
+    assert {check.check: check.verdict for check in found} == expected
+    assert [check.check for check in found] == list(CHECKS)
     assert "decision-based" in found[1].measured
 
 
@@ -145,7 +146,7 @@ def test_a_net_that_hides_from_its_own_attacker_fails_white_box():
     found = evaluate(
         targets, level_set(plane(), 100), sources={"twin": nearly_plane()}, attacks=[PGD], parts=parts, check_samples=20
     )
-    said = {name: {check.name: check for check in each} for name, each in found.checks.items()}
+    said = {name: {check.check: check for check in each} for name, each in found.checks.items()}
     assert said["honest"]["white-box"].verdict == "passed"
     assert said["hiding"]["white-box"].verdict == "failed"
     # What fools the twin fools its equal; the equal's own attacker finds no gradient.
@@ -184,7 +185,7 @@ OUTCOMES = {
 def test_white_box_attacks_must_not_be_weaker_than_transferred_ones(case):
     verdict, outcomes = OUTCOMES[case]
     found = run_checks(EvaluatedModel.of("mine", Staircase({1}), FLAT), outcomes, samples=2)[-1]
-    assert (found.name, found.verdict) == ("white-box", verdict)
+    assert (found.check, found.verdict) == ("white-box", verdict)
 
 
 # --- chance ---
@@ -206,7 +207,7 @@ def right(count, n=100):
 )
 def test_a_ladder_fails_beyond_chance_at_any_rung(rungs, verdict):
     found = sanity_checks._ladder("steps", dict(enumerate(map(right, rungs))))
-    assert (found.name, found.verdict) == ("steps", verdict)
+    assert (found.check, found.verdict) == ("steps", verdict)
 
 
 @pytest.mark.parametrize(("usable", "verdict"), [(200, "passed"), (198, "passed"), (197, "failed"), (0, "failed")])

@@ -22,17 +22,17 @@ CONFLICT = (images(0, 1, 2, 7, 3), labels(0, 1, 5, 6, 4), labels(9, 9, 2, 8, 5))
 def test_every_rate_has_its_own_denominator():
     stimuli = Stimuli(CONFLICT, (images(1, 2, 3), labels(1, 2, 0)), (images(4, 4), labels(4, 5)), 3, 2)
     report = shape_report(Answers(), stimuli)
-    counts = {name: (rate["num_correct"], rate["num_evaluated"]) for name, rate in report.as_dict().items()}
+    counts = {name: (rate["num_correct"], rate["num_evaluated"]) for name, rate in report.as_json().items()}
     assert counts == {"bias": (2, 3), "cue_accuracy": (3, 5), "silhouettes": (2, 3), "edges": (1, 2)}
     assert report.bias == shape_bias(Answers(), *CONFLICT) == 2 / 3
-    assert report.as_dict()["bias"] == report.bias.as_dict()
+    assert report.as_json()["bias"] == report.bias.as_dict()
 
 
 def test_kinds_without_images_have_no_rate():
     report = shape_report(Answers(), Stimuli((images(), labels(), labels()), NOTHING, (images(4), labels(4)), 0, 0))
     assert report.edges == 1
     for name in ("bias", "cue_accuracy", "silhouettes"):
-        assert math.isnan(getattr(report, name)) and report.as_dict()[name]["rate"] is None
+        assert math.isnan(getattr(report, name)) and report.as_json()[name]["rate"] is None
 
 
 def test_no_decision_for_either_cue_is_no_bias_but_counts():

@@ -66,8 +66,8 @@ def test_a_model_without_a_gradient_is_attacked_by_its_decisions_alone(data):
     assert found.skipped == {"numb": "has no gradient, so that it is attacked by its decisions alone"}
     assert {attack for _, source, attack, _ in cells(found) if source == "numb"} == {"noise:sigma=16/255"}
     assert {attack for target, source, attack, _ in cells(found) if (target, source) == ("numb", "a")} == {*map(str, attacks)}
-    assert found.failed() == ["numb: gradient"] and found.decisions["numb"].started.any()
-    assert found.noise.rates.keys() == nets.keys()
+    assert found.failed() == ["numb: gradient"] and found.decision["numb"].score
+    assert found.noise.accuracy.keys() == nets.keys()
 
 
 @pytest.mark.parametrize(

@@ -1,84 +1,88 @@
-"""A document by hand and its exact table; the document of a real evaluation and its cells."""
-
-import json
+"""A result by hand and its exact table; a notebook's plot."""
 
 import pytest
 
-from defective.evaluation.table import Row, html, result_table, table_rows
+from defective.evaluation import CHECKS, EvaluationResult, SanityCheck, ShapeReport
+from defective.evaluation.decision import DecisionResult
+from defective.evaluation.result import Curves, Difference
+from defective.evaluation.settings import Settings
+from defective.evaluation.transfer import Cell
+from defective.statistics import Rate
 from defective.tables import format_table
 
 
-def markdown(document):
-    return format_table(result_table(document), "markdown")
+def cell(target, source, attack, threat, paper, own=(99, 99)):
+    defense = {"paper": Rate.of(*paper), "target-correct": Rate.of(*own), "all": Rate.of(98, 99)}
+    about = {"target": target, "source": source, "attack": attack, "threat_model": threat, "defense": defense}
+    return Cell(**about, images=99, source_fooled=9, sample="", change={})
 
 
-def rate(hits, total, low=0.0, high=1.0):
-    return {"rate": hits / total if total else None, "num_correct": hits, "num_evaluated": total, "low": low, "high": high}
-
-
-def cell(target, source, attack, threat, paper, own=None):
-    defense = {"paper": paper, "target-correct": own or rate(99, 99), "all": rate(98, 99)}
-    return {"target": target, "source": source, "attack": attack, "threat_model": threat, "defense": defense}
-
-
-def difference(model, number, low=-0.05, high=0.3, attack="pgd:eps=16/255,steps=20"):
-    return {"source": "src", "attack": attack, "model": model, "against": "plain", "difference": number, "low": low, "high": high}
+def difference(model, number, attack):
+    rates = {"first": Rate.of(1, 8), "second": Rate.of(2, 8), "significant": False}
+    about = {"source": "src", "attack": attack, "model": model, "against": "plain"}
+    return Difference(**about, difference=number, low=-0.05, high=0.3, **rates)
 
 
 def score(value, low, high, without=0):
-    return {"score": value, "low": low, "high": high, "without_start": without}
+    return DecisionResult(score=value, low=low, high=high, images=9, without_start=without, median_queries=1, sample="")
+
+
+def curves(images, **accuracy):
+    rates = {name: {strength: Rate.of(*found) for strength, found in curve.items()} for name, curve in accuracy.items()}
+    return Curves(images=images, sample="", accuracy=rates)
+
+
+def check(name, verdict, measured=""):
+    return SanityCheck.of(name, verdict, measured)
 
 
 PGD, FGSM = "pgd:eps=16/255,steps=20", "fgsm:eps=16/255"
-DOCUMENT = {
-    "accuracy": {"plain": rate(95, 100, 0.888, 0.9785), "bottom": rate(1, 3, 0.0615, 0.7923)},
-    "settings": {"decision": "boundary:steps=5000", "samples": 1000, "confidence": 0.99},
-    "sources": {"src": rate(9, 10), "old": rate(1, 3)},
+NOTHING = EvaluationResult(
+    data="levels",
+    test_images=100,
+    settings=Settings(samples=1000),
+    accuracy={"plain": Rate.of(95, 100), "bottom": Rate.of(1, 3)},
+    cells=(),
+    differences=(),
+    decision={},
+    noise=None,
+    shuffle=None,
+    stimuli={},
+    checks={},
+    skipped={},
+    sources={},
+)
+PARTS = {
+    "sources": {"src": Rate.of(9, 10), "old": Rate.of(1, 3)},
     "skipped": {"bottom": "has no gradient"},
-    "cells": [
-        cell("plain", "src", PGD, "black-box", rate(1, 8, 0.022, 0.471)),
-        cell("bottom", "src", PGD, "adaptive", rate(4, 8, 0.215, 0.785)),
-        cell("plain", "plain", PGD, "white-box", rate(0, 8), rate(1, 10, 0.018, 0.404)),
-        cell("bottom", "src", FGSM, "black-box", rate(0, 0)),
-        cell("plain", "src", FGSM, "black-box", rate(2, 8, 0.071, 0.591)),
-        cell("plain", "old", FGSM, "gray-box (same architecture)", rate(3, 8, 0.137, 0.694)),
-        cell("bottom", "a", FGSM, "gray-box (same masks)", rate(8, 8, 0.676, 1.0)),
-        cell("bottom", "b", FGSM, "gray-box (other masks)", rate(0, 8, 0.0, 0.324)),
-        cell("plain", "b", FGSM, "black-box", rate(6, 8, 0.409, 0.9285)),
-        cell("plain", "src+bottom", FGSM, "black-box", rate(7, 8, 0.529, 0.9776)),
-        cell("bottom", "src+bottom", FGSM, "white-box (shared weights)", rate(0, 4, 0.0, 0.49), rate(1, 4)),
-    ],
-    "differences": [difference("bottom", 0.1249), difference("bottom", None, attack=FGSM)],
+    "cells": (
+        cell("plain", "src", PGD, "black-box", (1, 8)),
+        cell("bottom", "src", PGD, "adaptive", (4, 8)),
+        cell("plain", "plain", PGD, "white-box", (0, 8), (1, 10)),
+        cell("bottom", "src", FGSM, "black-box", (0, 0)),
+        cell("plain", "src", FGSM, "black-box", (2, 8)),
+        cell("plain", "old", FGSM, "gray-box (same architecture)", (3, 8)),
+        cell("bottom", "a", FGSM, "gray-box (same masks)", (8, 8)),
+        cell("bottom", "b", FGSM, "gray-box (other masks)", (0, 8)),
+        cell("plain", "b", FGSM, "black-box", (6, 8)),
+        cell("plain", "src+bottom", FGSM, "black-box", (7, 8)),
+        cell("bottom", "src+bottom", FGSM, "white-box (shared weights)", (0, 4), (1, 4)),
+    ),
+    "differences": (difference("bottom", 0.1249, PGD), difference("bottom", None, FGSM)),
     "decision": {"plain": score(1.23456e-5, 1e-5, None), "bottom": score(2e-5, 1.5e-5, 2.5e-5, 3)},
-    "noise": {
-        "images": 1234,
-        "accuracy": {
-            "plain": {"1": rate(9, 10, 0.596, 0.982), "32": rate(0, 10, 0.0, 0.278)},
-            "bottom": {"1": rate(10, 10, 0.722, 1.0), "32": rate(5, 10, 0.237, 0.763)},
-        },
-    },
-    "shuffle": {"images": 0, "accuracy": {"plain": {"2": rate(0, 0)}, "bottom": {"2": rate(0, 0)}}},
+    "noise": curves(1234, plain={1: (9, 10), 32: (0, 10)}, bottom={1: (10, 10), 32: (5, 10)}),
+    "shuffle": curves(0, plain={2: (0, 0)}, bottom={2: (0, 0)}),
     "stimuli": {
-        "plain": {
-            "bias": rate(1, 4, 0.046, 0.699),
-            "cue_accuracy": rate(4, 8, 0.215, 0.785),
-            "silhouettes": rate(0, 0),
-            "edges": rate(1, 1, 0.207, 1.0),
-        }
+        "plain": ShapeReport(bias=Rate.of(1, 4), cue_accuracy=Rate.of(4, 8), silhouettes=Rate.of(0, 0), edges=Rate.of(1, 1))
     },
     "checks": {
-        "plain": [
-            {"check": "steps", "tests": "more steps never help", "verdict": "passed"},
-            {"check": "radius", "tests": "a larger radius never helps", "verdict": "failed", "measured": "4: 1 %, 8: 5 %"},
-        ],
-        "bottom": [
-            {"check": "radius", "tests": "a larger radius never helps", "verdict": "passed"},
-            {"check": "steps", "tests": "more steps never help", "verdict": "undecided"},
-        ],
+        "plain": (check("steps", "passed"), check("radius", "failed", "4: 1 %, 8: 5 %")),
+        "bottom": (check("radius", "passed"), check("steps", "undecided")),
     },
 }
+FOUND = NOTHING.model_copy(update=PARTS)
 
-MARKDOWN = """\
+MARKDOWN = f"""\
 |  | plain | bottom |
 | :-- | --: | --: |
 | **clean** |  |  |
@@ -109,8 +113,8 @@ MARKDOWN = """\
 | accuracy on silhouettes | no images |  |
 | accuracy on edge drawings | 100.0 (20.7–100.0) |  |
 | **sanity check** |  |  |
-| more steps never help | passed | undecided |
-| a larger radius never helps | failed | passed |
+| {CHECKS["steps"]} | passed | undecided |
+| {CHECKS["radius"]} | failed | passed |
 
 - In % with 95 % intervals, up to 1,000 images per source and attack.
 - Transfer cells that are not black-box are marked: g = gray-box, same architecture with other weights; \
@@ -119,50 +123,32 @@ s = gray-box, same masks with other weights; m = gray-box, other masks; a = adap
 - bottom has no gradient.
 - No image to shuffle: all models are correct with a confidence of 0.99 or more on none (--confidence).
 - no images: of those that the model classified correctly before, none fooled the source when attacked.
-- plain fails the sanity check that a larger radius never helps: 4: 1 %, 8: 5 %.
+- plain fails the sanity check that {CHECKS["radius"]}: 4: 1 %, 8: 5 %.
 """
 
-NOTHING = {
-    "cells": [],
-    "differences": [],
-    "decision": {},
-    "noise": None,
-    "shuffle": None,
-    "stimuli": {},
-    "checks": {},
-    "sources": {},
-    "skipped": {},
-}
+
+def markdown(found):
+    return format_table(found.as_table(), "markdown")
 
 
 def test_the_markdown_is_exactly_this():
-    assert markdown(DOCUMENT) == MARKDOWN
-    assert markdown(json.loads(json.dumps(DOCUMENT))) == MARKDOWN
-
-
-def test_the_rows_are_those_of_the_markdown():
-    rows = table_rows(DOCUMENT)
-    assert rows[1] == Row(
-        "transfer", "pgd:eps=16/255, steps=20 on src", {"plain": "12.5 (2.2–47.1)", "bottom": "50.0 (21.5–78.5) a"}
-    )
-    lines = [line for line in MARKDOWN.splitlines()[2:] if line.startswith("|") and "**" not in line]
-    assert [row.label for row in rows] == [line.split("|")[1].strip() for line in lines]
+    assert markdown(FOUND) == MARKDOWN
+    assert markdown(EvaluationResult.model_validate(FOUND.as_json())) == MARKDOWN
 
 
 def test_parts_that_were_not_run_have_no_rows():
-    assert [row.part for row in table_rows(DOCUMENT | NOTHING)] == ["clean"]
     note = "- In % with 95 % intervals, up to 1,000 images per source and attack."
-    assert markdown(DOCUMENT | NOTHING).splitlines() == [*MARKDOWN.splitlines()[:4], "", note]
+    assert markdown(NOTHING).splitlines() == [*MARKDOWN.splitlines()[:4], "", note]
 
 
 def test_models_that_were_left_out_have_blank_cells():
-    document = DOCUMENT | NOTHING
-    document["decision"] = {"bottom": DOCUMENT["decision"]["bottom"]}
-    document["noise"] = {"images": 2, "accuracy": {"bottom": DOCUMENT["noise"]["accuracy"]["bottom"]}}
-    document["checks"] = {"bottom": DOCUMENT["checks"]["bottom"]}
-    rows = table_rows(document)[1:]
-    assert len(rows) == 5 and all(list(row.cells) == ["bottom"] for row in rows)
-    assert all("|  |" in line for line in markdown(document).splitlines()[4:] if line.startswith("|") and "**" not in line)
+    left = {
+        "decision": {"bottom": PARTS["decision"]["bottom"]},
+        "noise": curves(2, bottom={1: (1, 1), 32: (1, 1)}),
+        "checks": {"bottom": PARTS["checks"]["bottom"]},
+    }
+    rows = NOTHING.model_copy(update=left).as_table().rows[1:]
+    assert len(rows) == 5 and all(plain == "" != bottom for _, plain, bottom in rows)
 
 
 @pytest.mark.parametrize(
@@ -175,13 +161,12 @@ def test_models_that_were_left_out_have_blank_cells():
     ],
 )
 def test_a_score_in_words(found, text):
-    document = DOCUMENT | NOTHING | {"decision": {"plain": found}}
-    assert table_rows(document)[1].cells == {"plain": text}
+    assert NOTHING.model_copy(update={"decision": {"plain": found}}).as_table().rows[1][1] == text
 
 
 def test_a_notebook_shows_the_table_and_a_plot():
-    shown = html(DOCUMENT)
-    assert shown.startswith(format_table(result_table(DOCUMENT), "html"))
+    shown = FOUND._repr_html_()
+    assert shown.startswith(format_table(FOUND.as_table(), "html"))
     # A bar for each transfer cell with images, as long as its rate.
     assert shown.count("<rect") == 8 and 'width="37.5"' in shown and "plain: pgd on src" in shown
-    assert "<svg" not in html(DOCUMENT | NOTHING)
+    assert "<svg" not in NOTHING._repr_html_()

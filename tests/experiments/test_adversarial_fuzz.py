@@ -54,7 +54,7 @@ def test_mutated_fields_and_tensors(source, made):
         with suppress(UnicodeEncodeError):
             save_file({name: tensor.clone() for name, tensor in other.items()}, made, {"defective": json.dumps(more)})
         try:
-            score(source, read_adversarial(made, source.data)).as_dict()
+            score(source, read_adversarial(made, source.data)).cell()
         except InputError as error:
             refused += 1
             assert str(made) in str(error) and "\n" not in str(error)
@@ -69,7 +69,7 @@ def test_mutated_bytes(source, made):
             spoilt[rng.randrange(len(spoilt))] = rng.randrange(256)
         made.write_bytes(spoilt[: rng.choice([len(spoilt), rng.randrange(len(spoilt))])])
         with suppress(InputError):
-            score(source, read_adversarial(made, source.data)).as_dict()
+            score(source, read_adversarial(made, source.data)).cell()
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"seed": ' + "9" * 5000 + "}", "3", "null", '"\\ud800"', "NaN"])

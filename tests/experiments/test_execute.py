@@ -18,6 +18,7 @@ from defective.experiments.store import Store
 from defective.files import read_tensors
 from defective.models import Ensemble
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
+from defective.statistics import Rate
 from defective.training.train import train
 from runs import QUICK, bench, execute, few, net
 from turns import in_turns, ticking
@@ -121,7 +122,9 @@ def test_fused_sources_are_attacked_as_one(done, data, subjects):
 def test_scoring(done, data, subjects, job):
     crafted = read_adversarial(done.store.at(job.adversarial) / "images.safetensors", data)
     outcome = score(subjects[TARGET], crafted)
-    assert values(done, job) == {each: counts(outcome.rate(each)) for each in ("paper", "target-correct", "all")}
+    same = Rate.among(outcome.adv_predicted == crafted.predicted, crafted.predicted != crafted.y)
+    rates = {each: outcome.rate(each) for each in ("paper", "target-correct", "all")} | {"same-class": same}
+    assert values(done, job) == {name: counts(rate) for name, rate in rates.items()}
     stored, _ = read_tensors(done.store.at(job) / "outcome.safetensors")
     assert torch.equal(stored["clean"] == crafted.y, outcome.clean_correct)
     assert torch.equal(stored["attacked"] == crafted.y, outcome.adv_correct)
@@ -135,7 +138,7 @@ def test_the_relation_of_source_and_target_is_kept(done):
 
 def test_decisions(done, subjects):
     found = decide(subjects[TARGET], WALK.attack, samples=7, seed=1)
-    about = found.as_dict()
+    about = found.result().as_json()
     assert values(done, WALK) == {"score": {key: about[key] for key in ("score", "low", "high", "images")}}
     stored, _ = read_tensors(done.store.at(WALK) / "outcome.safetensors")
     assert torch.equal(stored["squared"], found.squared) and torch.equal(stored["index"], found.index)

@@ -143,4 +143,4 @@ def test_a_model_added_later_costs_its_own_cells_alone(data, tmp_path):
     mine = CustomAttack("mine", second, version="1")
     two = evaluate({"a": plane(), "b": plane(2)}, data, sources={"s": plane(1)}, attacks=[mine], **options)
     assert first.calls == [12] and second.calls == []
-    assert two.as_dict()["cells"][0] == one.as_dict()["cells"][0]
+    assert two.cells[0].as_json() == one.cells[0].as_json()

@@ -57,6 +57,7 @@ CONTRADICTED = {"source", "target", "transferred-steps"}
 NOT_PRINTED = {
     *("parameters", "shapes", "weak-noise", "noise-drops", "noise", "noise-16", "noise-slower"),
     *("smaller-steps", "weak-attacks", "confidence", "curves"),
+    *("gradients-lead", "steps-suffice", "semantic"),
 }
 EVERY = (*CLAIMS, *OBSERVATIONS)
 

@@ -8,12 +8,13 @@ import pytest
 
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
-from defective.paper import CLAIMS, EXHIBITS, Claim, Place
+from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place
 from defective.paper.claims import Part, pairs
 from defective.results.claims import Evidence, evaluate_claims
 from defective.results.documents import CellResult, ClaimResult, ClaimsResult, Count, ExhibitResult, JobRecord, Measured, RowLabel
 from defective.results.measured import claims, document
 from defective.results.per_image import PerImage
+from defective.statistics import Rate, Term, contrast, seed_variance
 from runs import MACHINE, finish, plan_of
 
 HIGH = (("b", "PGD"), ("a", "PGD"))
@@ -83,6 +84,34 @@ def test_three_seeds_decide_what_their_numbers_tell(kind, margin, hits, verdict)
     [contrast] = found.contrasts
     assert contrast.estimate == pytest.approx(sum(hits) / 30 - 50) and contrast.low < contrast.estimate < contrast.high
     assert (contrast.measured, contrast.comparisons, contrast.seeds) == (1, 1, 3)
+
+
+def test_training_moves_a_model_as_far_as_it_moves_all_models_of_the_exhibit():
+    rows = {"a": (500, 505, 495), "b": (560, 565, 555), "c": (300, 380, 340), "d": (700, 710, 690)}
+    terms = {
+        row: [Term.counted(100, row, seed, Rate.of(hits, 1000)) for seed, hits in enumerate(each)] for row, each in rows.items()
+    }
+    compared = [replace(term, weight=sign * term.weight) for row, sign in (("b", 1), ("a", -1)) for term in terms[row]]
+    for names in ("ab", "abcd"):
+        [found] = judged(exhibit(*(cell(row, *rows[row]) for row in names))).contrasts
+        pooled = seed_variance(term for row in names for term in terms[row])
+        assert pooled.degrees == 2 * len(names)
+        assert (found.low, found.high) == pytest.approx(contrast(compared, pooled).interval)
+
+
+def test_training_moves_the_fall_of_a_model_as_far_as_that_of_others():
+    falls = {"a": ((700, 702), (300, 302)), "b": ((900, 950), (500, 550)), "c": ((600, 610), (200, 230))}
+    cells = [cell(row, *hits, column=c) for row, both in falls.items() for c, hits in zip("xy", both, strict=True)]
+    fall = Claim("fall", "Falls.", "A", "better", (Part((((Place("table4", "a", "x"), 1.0), (Place("table4", "a", "y"), -1.0)),)),))
+    [found] = judged(exhibit(*cells), of=fall).contrasts
+    terms = [
+        Term.counted(100 * w, row, seed, Rate.of(hits, 1000))
+        for row, both in falls.items()
+        for w, each in zip((1, -1), both, strict=True)
+        for seed, hits in enumerate(each)
+    ]
+    own = [term for term in terms if term.model == "a"]
+    assert (found.low, found.high) == pytest.approx(contrast(own, seed_variance(terms)).interval)
 
 
 def test_one_seed_decides_nothing_between_trained_models():
@@ -229,7 +258,7 @@ def fill(store, plan, hits):
 def test_a_claim_of_a_store_has_its_verdict(store, defective, verdict):
     found = fill(store, plan_of("table8", seeds=3), lambda net: defective if "bottom" in net else 600)
     assert found["white-box"].verdict == verdict and found["white-box"].contrasts[0].measured == 12
-    assert set(found) == {claim.name for claim in CLAIMS if "table8" in claim.exhibits}
+    assert set(found) == {claim.name for claim in (*CLAIMS, *OBSERVATIONS) if "table8" in claim.exhibits}
     assert found["masking"].verdict == "not measured"
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from defective import build
-from defective.sparse import liveness, sparsify
+from defective.sparse import layer_times, sparsify
 from defective.sparse.graph import Traced
 from defective.sparse.liveness import choose_layers, live_neurons
 from hand_nets import Net, assert_same, conv, images, mask, trained
@@ -104,7 +104,7 @@ def test_needed_products_are_those_counted_one_by_one(second):
 
 @pytest.mark.parametrize(("conversion", "live"), [(0.0, True), (1e9, False)])
 def test_a_layer_is_live_where_that_pays_for_the_conversions(monkeypatch, conversion, live):
-    monkeypatch.setattr(liveness, "CONVERSION", conversion)
+    monkeypatch.setattr(layer_times, "CONVERSION", conversion)
     model = trained(
         Net(lambda model, x: model.k(model.b(model.m(model.a(x)))), a=conv(), b=conv(8, 8), m=mask(0.9), k=mask(0.02, seed=1))
     )

@@ -6,7 +6,7 @@ from torch import nn
 
 from defective import InputError
 from defective.baselines import drop_
-from defective.sparse import liveness, sparsify
+from defective.sparse import layer_times, sparsify
 from defective.sparse.layers import LiveConv, Scale
 from hand_nets import Net, assert_same, conv, images, mask, trained
 
@@ -60,7 +60,7 @@ def test_a_norm_without_running_statistics_is_left_alone(keep_prob):
 
 @pytest.mark.parametrize("keep_prob", [0.1, 1.0])
 def test_a_convolution_read_twice_is_not_folded(monkeypatch, keep_prob):
-    monkeypatch.setattr(liveness, "CONVERSION", 0.0)
+    monkeypatch.setattr(layer_times, "CONVERSION", 0.0)
     model = Net(
         lambda model, x: model.m(model.n(z := model.a(x))) + model.k(z),
         a=conv(),

@@ -10,20 +10,32 @@ _WORDS = """
 no/0.1-bottom resnet18/2-bottom vgg19/0.1-blocks9 own:no own: : + cw autoattack lspga pgd:eps= boundary:directions=3 hopskipjump:radius=0
 folder: folder:/proc folder:notes.txt imagenet:few cifar10 mnist no:such cifar10=folder:few cifar10=
 -1 1e400 -1e400 nan inf 1/0 1e-400 1_0 ٣ 0x1 9223372036854775808 meta cuda cpu:1 fp16 paper 1e99h 0s -- - -x [/b] [red]:factory: a|b
+own:cnn,width= own:cnn,width=x own:cnn,x weights.pt= timm: [
 """
 HOSTILE = [*_WORDS.split(), "", "a\0b", "\ud800", "r\udce9[x]", "x" * 300, "2" * 400, "9" * 5000, "\x1b[2J", "a\nb"]
 # Nothing that leads out of the folder of the test: it may be run by an administrator.
 _text = st.text(max_size=20).filter(lambda word: not word.startswith(("/", "~")) and ".." not in word)
 hostile = st.sampled_from(HOSTILE) | _text
 
-_MODELS = ["plain.safetensors", "bottom.safetensors", "own:bright", "bottom.safetensors+plain.safetensors"]
+_MODELS = ["plain.safetensors", "bottom.safetensors", "own:bright", "bottom.safetensors+plain.safetensors", "weights.pt"]
 _ATTACKS = ["fgsm", "pgd:eps=8/255,steps=2", "mifgsm:steps=2", "cw:steps=2,searches=1", "gaussian_noise", "own:shift"]
 # What a parameter is for, by its name; the others take a small number.
 LIKELY = {
     "data": ["folder:few"],
     "name": ["folder:few", "folder:few.zip", "shapes"],
     "names": ["table9", "table7", "figure5", "table14", "figure1"],
-    "net": ["resnet18", "vgg19/0.1-bottom", "resnet18/0.5-bottom-x2-en", "resnet18/0.9-dropblock", "bottom.safetensors"],
+    "net": [
+        "resnet18",
+        "vgg19/0.1-bottom",
+        "resnet18/0.5-bottom-x2-en",
+        "resnet18/0.9-dropblock",
+        "bottom.safetensors",
+        "own:cnn",
+        "weights.pt",
+    ],
+    "model": ["own:cnn", "weights.pt=own:cnn,width=4", "own:bright", "resnet18,width_mult=0.0625", "timm:resnet18"],
+    "defect": ["0.5", "0"],
+    "sites": ["0", "BatchNorm2d", "*", "stem.norm"],
     "models": _MODELS,
     "checkpoint": _MODELS,
     "source": _MODELS,

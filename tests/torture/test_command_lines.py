@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import requests
+import torch
 from hypothesis import HealthCheck, given, settings
 
 from defective import build, save
@@ -35,6 +36,9 @@ class Bright(nn.Module):
 def bright():
     return Bright()
 
+def cnn(num_classes=2, width=4):
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width), nn.ReLU(), nn.Flatten(1, 3), nn.LazyLinear(num_classes))
+
 def shift(model, x, y):
     return (x + 0.01).clamp(0, 1)
 """
@@ -49,6 +53,7 @@ def original(tmp_path_factory):
     pack(place / "few", place / "few.zip")
     for name, spec in (("plain", "resnet18"), ("bottom", "resnet18/0.5-bottom")):
         save(build(spec, num_classes=2, image_size=16, width_mult=0.0625), place / f"{name}.safetensors")
+    torch.save(build("resnet18", num_classes=2, image_size=16, width_mult=0.0625).state_dict(), place / "weights.pt")
     whole = (place / "plain.safetensors").read_bytes()
     (place / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     (place / "notes.txt").write_text("no archive")

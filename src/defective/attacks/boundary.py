@@ -12,6 +12,7 @@ from defective.attacks.draft import extended
 from defective.attacks.schedule import SCHEDULES, Recent, Schedule
 from defective.errors import InputError
 from defective.inference import evaluating
+from defective.text import choices
 
 BLEND_LEVELS, BLEND_COARSE = 1000, 25
 CONVERGED = 1e-7
@@ -223,7 +224,7 @@ def _normal_numbers(x: Tensor, generators: list[torch.Generator]) -> Draw:
 def _check_options(steps: int, schedule: str, **lengths: float) -> None:
     check_counts(steps=steps)
     if schedule not in SCHEDULES:
-        raise InputError(f"no schedule {schedule!r}; there are {', '.join(SCHEDULES)}")
+        raise InputError(f"no schedule {schedule!r}{choices(schedule, SCHEDULES)}")
     for name, length in lengths.items():
         if not 0 < length <= 1:
             raise InputError(f"{name} {short(length)} lies outside (0, 1]: it is a share of the distance to the image")

@@ -11,6 +11,7 @@ from defective.attacks.budget import check_counts, short
 from defective.attacks.decision_based import DecisionBasedResult, Query, Search
 from defective.errors import InputError
 from defective.inference import evaluating
+from defective.text import choices
 
 Norm = Literal["l2", "linf"]
 FIRST_RADIUS = 0.1
@@ -194,6 +195,6 @@ def _jump(here: Tensor, direction: Tensor, length: Tensor, holds: Callable[[Tens
 def _check_options(norm: str, radius: float, **counts: int) -> None:
     check_counts(**counts)
     if norm not in ("l2", "linf"):
-        raise InputError(f"no norm {norm!r}; there are l2, linf")
+        raise InputError(f"no norm {norm!r}{choices(norm, ('l2', 'linf'))}")
     if not 0 < radius <= 1:
         raise InputError(f"radius {short(radius)} lies outside (0, 1]: it is a share of the distance to the image")

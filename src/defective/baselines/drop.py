@@ -11,6 +11,7 @@ from defective.errors import InputError
 from defective.machine import unwrap_model
 from defective.sites import Blocks, Sites, architecture_of, block_sites, forget_spec, named_sites, refuse_both
 from defective.specs import Kind, Placement
+from defective.text import choices
 from defective.wrapper import SiteWrapper, refuse_compiled, site_modules, unwrap_, wrap_
 
 # Architectures made of basic blocks, whose second drop of the released code lies between convolution and norm.
@@ -70,7 +71,7 @@ def drop_(
     if not 0 < keep_prob <= 1:
         raise InputError(f"keep_prob {keep_prob} lies outside (0, 1]")
     if kind not in get_args(Kind):
-        raise InputError(f"no kind of dropout {kind!r}; there are {', '.join(get_args(Kind))}")
+        raise InputError(f"no kind of dropout {kind!r}{choices(kind, get_args(Kind))}")
     names = drop_sites(model, "top" if blocks is None else blocks, placement) if sites is None else named_sites(model, sites)
     there = {(drop.site, drop.kind) for drop in drops(model)}
     for name in names:

@@ -4,6 +4,7 @@ Exit code 0: done. 1: a check failed. 2: bad input, reported on one line of stan
 """
 
 import errno
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -14,26 +15,27 @@ import typer
 from pydantic import ValidationError
 
 from defective._version import __version__
-from defective.cli import attack, data, demo, evaluate, nets, reproduce, store, train
+from defective.cli import attack, data, demo, describe, evaluate, nets, reproduce, store, train
 from defective.cli.console import discard, fail, prepared_output, say, standard_output
 from defective.errors import InputError
 from defective.interrupts import interruptible, stopped
 from defective.machine import keep_freed_memory, out_of_memory
 from defective.progress import shown
 
+# Set by the scripts of --install-completion.
+COMPLETING = "_DEFECTIVE_COMPLETE"
 # Below it, help is printed without panels.
 PANEL_WIDTH = 60
 
 app = typer.Typer(
     help="Defective convolutional networks: build, train, attack, evaluate, rerun the paper.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
 )
 app.command("demo")(demo.demo)
 app.command("models")(nets.models)
-app.command("describe")(nets.describe)
+app.command("describe")(describe.describe)
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("attack")(attack.attack)
@@ -106,6 +108,9 @@ def _invoke(arguments: list[str]) -> int:
     # The panels of rich cut what does not fit in them; plain text does not.
     app.rich_markup_mode = "markdown" if shutil.get_terminal_size().columns >= PANEL_WIDTH else None
     command = typer.main.get_command(app)
+    if COMPLETING in os.environ:
+        # A shell asks how a line may go on: this prints it and exits.
+        command.main(prog_name="defective")
     try:
         with command.make_context("defective", arguments) as context:
             command.invoke(context)

@@ -1,5 +1,6 @@
 """``defective attack``."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,16 +12,19 @@ from defective.cli.console import (
     ImageSizeOption,
     JsonOption,
     SeedOption,
+    names,
     print_json,
     print_table,
 )
 from defective.cli.references import open_attack, open_models
+from defective.cli.weights import BuildersOption, data_sizes
 from defective.data import index_hash, load_data
 from defective.evaluation import EvaluatedModel, generate
 from defective.evaluation.inputs import check_encoders
 from defective.experiments.adversarial_files import write_adversarial
 from defective.experiments.stored import StoredRun
 from defective.files import check_file
+from defective.specs import ATTACK_DEFAULTS
 from defective.statistics import Rate
 from defective.tables import percent
 
@@ -30,14 +34,19 @@ def attack(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="Model to attack: a checkpoint, a folder of train, module:factory (its code is run), or several joined by +.",
+            help="Model to attack: a checkpoint, a folder of train, a file of weights with --model, module:factory (its code is run), "
+            "timm:NAME, or several joined by +.",
         ),
     ],
     data: DataOption,
     out: Annotated[Path, typer.Option(help="File for the adversarial images (safetensors).")],
+    model: BuildersOption = None,
     attack: Annotated[
         str,
-        typer.Option(help='A name with numbers, as in "pgd:eps=8/255,steps=10", or module:function, any (model, x, y) -> x_adv.'),
+        typer.Option(
+            autocompletion=names(*ATTACK_DEFAULTS),
+            help='A name with numbers, as in "pgd:eps=8/255,steps=10", or module:function, any (model, x, y) -> x_adv.',
+        ),
     ] = "pgd",
     samples: Annotated[
         int, typer.Option(min=1, max=10**9, help="Images, drawn at random among those that the model classifies correctly.")
@@ -58,10 +67,11 @@ def attack(
     """
     chosen = open_attack(attack)
     check_file(out)
-    ((name, model),) = open_models([[checkpoint]], device)[0].items()
-    check_encoders({name: model}, [chosen])
+    sizes = partial(data_sizes, data, image_size)
+    ((name, attacked),) = open_models([[checkpoint]], device, models=model, sizes=sizes)[0].items()
+    check_encoders({name: attacked}, [chosen])
     test = load_data(data, "test", image_size=image_size)
-    source = EvaluatedModel.of(name, model, test, StoredRun.in_cache(), batch_size=2 * batch_size)
+    source = EvaluatedModel.of(name, attacked, test, StoredRun.in_cache(), batch_size=2 * batch_size)
     made = generate(source, chosen, samples=samples, seed=seed, rounded=not keep_float, batch_size=batch_size)
     write_adversarial(made, test, out)
     fooled = Rate.of(int(made.fooled.sum()), len(made.y))

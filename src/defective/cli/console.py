@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from defective.data import NAMES
 from defective.tables import Table, format_table
 from defective.text import REPLACED, one_line, visible
 
@@ -27,16 +28,31 @@ def _for_the_document(json: bool) -> bool:
     return json
 
 
+def names(*values: str) -> Callable[[str], list[str]]:
+    """What a shell completes a value with."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [value for value in values if value.startswith(incomplete)]
+
+    return complete
+
+
+DATA_NAMES = names("cifar10", "mnist", "tiny-imagenet", "shapes", *(f"{kind}:" for kind in NAMES if kind != "shapes"))
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.", callback=_for_the_document)]
 DataOption = Annotated[
     str,
     typer.Option(
         "--data",
-        help="cifar10, mnist, tiny-imagenet, shapes, imagenet:PATH or folder:PATH (train/CLASS/IMAGE and test/CLASS/IMAGE, or an archive).",
+        autocompletion=DATA_NAMES,
+        help="cifar10, mnist, tiny-imagenet (downloaded), or cifar10:PATH, mnist:PATH, tiny-imagenet:PATH (official files of yours), "
+        "imagenet:PATH or folder:PATH (train/CLASS/IMAGE and test/CLASS/IMAGE), shapes. PATH: a folder or an archive.",
     ),
 ]
 ImageSizeOption = Annotated[int | None, typer.Option(min=1, help="Scale and crop the images of a folder to this size.")]
-DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default: the accelerator if there is one.")]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(autocompletion=names("cpu", "cuda"), help="cpu, cuda, cuda:1, ...; default: the accelerator if there is one."),
+]
 StoreOption = Annotated[Path, typer.Option(help="Store: models, adversarial images and measured numbers.")]
 STORE = Path("runs/store")
 # Room for the seeds made from it, such as those of an ensemble's members, within the 64 bits of a generator.

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from defective.cli.console import ImageSizeOption, JsonOption, print_json, print_table, say
+from defective.cli.console import DATA_NAMES, ImageSizeOption, JsonOption, print_json, print_table, say
 from defective.data import load_splits, location
 from defective.data.cache import prune as prune_cache
 from defective.data.download import REMOTES, verify
@@ -12,7 +12,7 @@ from defective.files import cache_folder
 
 app = typer.Typer(help="Download and verify data sets.")
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As for --data.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", autocompletion=DATA_NAMES, help="As for --data.")]
 
 
 @app.callback(invoke_without_command=True)

@@ -1,7 +1,9 @@
 """``defective evaluate``."""
 
 import json as json_module
+import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,53 +16,72 @@ from defective.cli.console import (
     ImageSizeOption,
     JsonOption,
     SeedOption,
+    names,
     print_json,
-    print_table,
 )
 from defective.cli.references import open_attack, open_models
 from defective.cli.substitutes import PREFIX, Substitute, train_substitutes
+from defective.cli.weights import BuildersOption, data_sizes
 from defective.data import Data, check_name, load_data
 from defective.data.stimuli import check_stimuli, load_stimuli
 from defective.errors import InputError
 from defective.evaluation import ATTACKS, PARTS, AdversarialSet, EvaluationResult
 from defective.evaluation import evaluate as evaluate_models
 from defective.evaluation.inputs import check_encoders
+from defective.evaluation.result import Provenance
 from defective.evaluation.settings import Settings
-from defective.evaluation.table import notes, table_rows
 from defective.evaluation.threat_model import spec_of
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
 from defective.experiments.stored import StoredRun
 from defective.files import check_folder, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
-from defective.specs import AttackSpec
+from defective.specs import ATTACK_DEFAULTS
 from defective.surgery import defects
 from defective.tables import format_table
 
 
 def evaluate(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Checkpoints, folders of train, or module:factory, whose code is run.")
+        list[str],
+        typer.Argument(
+            metavar="MODEL...",
+            help="Checkpoints, folders of train, files of weights with --model, module:factory (its code is run) or timm:NAME.",
+        ),
     ],
     data: DataOption,
+    model: BuildersOption = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
+            autocompletion=names("substitute:", "cifar10-model"),
             help="Model the attacker owns, or several joined by +, or substitute:SHARE, trained on each MODEL's answers on that share of "
             "the training images, or cifar10-model, the network of that package; repeatable. "
-            "Default: every MODEL, or none with --adversarial."
+            "Default: every MODEL, or none with --adversarial.",
         ),
     ] = None,
     adversarial: Annotated[
         list[Path] | None, typer.Option("--adversarial", help="File of defective attack to score too; repeatable.")
     ] = None,
     attack: Annotated[
-        list[str] | None, typer.Option(help="Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.")
+        list[str] | None,
+        typer.Option(
+            autocompletion=names(*ATTACK_DEFAULTS),
+            help="Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.",
+        ),
     ] = None,
     parts: Annotated[
-        str | None, typer.Option(help=f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli.")
+        str | None,
+        typer.Option(
+            autocompletion=names(*PARTS), help=f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli."
+        ),
     ] = None,
     samples: Annotated[int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")] = 2000,
-    decision: Annotated[str, typer.Option(help="boundary (the paper's has directions=25) or hopskipjump.")] = "boundary:steps=5000",
+    decision: Annotated[
+        str,
+        typer.Option(
+            autocompletion=names("boundary", "hopskipjump"), help="boundary (the paper's has directions=25) or hopskipjump."
+        ),
+    ] = "boundary:steps=5000",
     decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = 100,
     confidence: Annotated[float, typer.Option(help="Least confidence of every model in the images to shuffle.")] = 0.99,
     check_samples: Annotated[int, typer.Option(help="Images of the sanity checks.")] = 200,
@@ -95,7 +116,7 @@ def evaluate(
     options: dict[str, Any] = {
         "parts": chosen,
         "samples": samples,
-        "decision": AttackSpec.parse(decision),
+        "decision": decision,
         "decision_samples": decision_samples,
         "confidence": confidence,
         "check_samples": check_samples,
@@ -116,7 +137,8 @@ def evaluate(
         check_stimuli(stimuli)
     _check_adversarial(adversarial or [])
     owned = [text for text in source or [] if not text.startswith(PREFIX)]
-    targets, sources = open_models([models, owned if source or adversarial else models], device)
+    sizes = partial(data_sizes, data, image_size)
+    targets, sources = open_models([models, owned if source or adversarial else models], device, models=model, sizes=sizes)
     if "transfer" in chosen and not source and not adversarial and len(models) < 2:
         raise InputError(
             "one model alone has no source to be attacked from: name --source, --adversarial, or further models, or leave transfer out "
@@ -136,7 +158,7 @@ def evaluate(
         sources |= train_substitutes(substitutes, targets, test, data, image_size=image_size, seed=seed, device=device)
     run, place = StoredRun.in_cache(), choose_device(device)
     known = {(name, str(each)) for name in sources for each in attacks}
-    evaluation = evaluate_models(
+    found = evaluate_models(
         targets,
         test,
         sources=sources,
@@ -146,17 +168,21 @@ def evaluate(
         run=run,
         **options,
     )
-    document = evaluation.as_dict() | {"seconds": run.seconds, "machine": describe_machine(place, inference_precision(place))}
-    document["models"] = {name: _provenance(model) for name, model in (sources | targets).items()}
-    if shapes is not None:
-        document["stimuli_skipped"] = {"other_class": shapes.other_class, "same_cues": shapes.same_cues}
+    found = found.model_copy(
+        update={
+            "seconds": run.seconds,
+            "machine": describe_machine(place, inference_precision(place)),
+            "models": {name: _provenance(model) for name, model in (sources | targets).items()},
+        }
+        | ({"stimuli_skipped": {"other_class": shapes.other_class, "same_cues": shapes.same_cues}} if shapes else {})
+    )
     if out is not None:
-        _write(evaluation, document, out)
+        _write(found, out)
     if json:
-        print_json(document)
+        print_json(found.as_json())
     else:
-        _print(document)
-    if evaluation.failed():
+        sys.stdout.write(format_table(replace(found.as_table(), title=f"Black-box evaluation on {found.data}"), "terminal"))
+    if found.failed():
         raise typer.Exit(1)
 
 
@@ -178,21 +204,15 @@ def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[Adv
     return sets
 
 
-def _write(evaluation: EvaluationResult, document: dict[str, Any], out: Path) -> None:
-    write_tensors(out / "outcomes.safetensors", evaluation.as_tensors(), {"cells": document["cells"]})
-    write_whole(out / "evaluation.md", lambda file: file.write_text(format_table(evaluation.as_table(), "markdown"), "utf-8"))
+def _write(found: EvaluationResult, out: Path) -> None:
+    document = found.as_json()
+    write_tensors(out / "outcomes.safetensors", found.as_tensors(), {"cells": document["cells"]})
+    write_whole(out / "evaluation.md", lambda file: file.write_text(format_table(found.as_table(), "markdown"), "utf-8"))
     write_whole(out / "evaluation.json", lambda file: file.write_text(json_module.dumps(document, indent=1), "utf-8"))
 
 
-def _provenance(model: nn.Module) -> dict[str, Any]:
-    """Of a built-in model its name in the grammar, what built it, what it was trained on."""
+def _provenance(model: nn.Module) -> Provenance:
     spec = spec_of(model)
     if spec is None:
-        return {"net": None, "built": None, "trained": None}
-    return {"net": str(spec), "built": model.build_options, "trained": getattr(model, "notes", None)}
-
-
-def _print(document: dict[str, Any]) -> None:
-    models = list(document["accuracy"])
-    rows = [(f"{row.part}: {row.label}", *(row.cells.get(name, "") for name in models)) for row in table_rows(document)]
-    print_table(f"Black-box evaluation on {document['data']}", ("measured", *models), rows, *notes(document))
+        return Provenance(net=None, built=None, trained=None)
+    return Provenance(net=str(spec), built=getattr(model, "build_options", None), trained=getattr(model, "notes", None))

@@ -1,39 +1,50 @@
 """Turn what a user names on the command line into models and attacks."""
 
 import hashlib
-import importlib
 import sys
-import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from defective.attacks import from_spec
+from defective.cli.factories import Factory, no_such_file
+from defective.cli.user_code import call, find
+from defective.cli.weights import Builders, Sizes, open_file
 from defective.errors import InputError
 from defective.evaluation import CustomAttack
-from defective.machine import choose_device, out_of_memory
+from defective.machine import choose_device
 from defective.models import Ensemble
 from defective.models.public import cifar10_model
 from defective.sites import image_shape
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
 from defective.text import as_text
-from defective.training.checkpoint import load
 
 
-def open_models(groups: Sequence[Sequence[str]], device: str | None) -> list[dict[str, nn.Module]]:
-    """Open checkpoints, folders of ``defective train`` and ``module:factory`` references, on one device.
+def open_models(
+    groups: Sequence[Sequence[str]], device: str | None, *, models: Sequence[str] | None = None, sizes: Sizes = dict
+) -> list[dict[str, nn.Module]]:
+    """Open checkpoints, folders of ``defective train``, files of weights, ``module:factory`` and ``timm:NAME``, on one device.
 
     For each group name to model: the last part of the reference, or all of it where that would not tell two apart. A reference in
     several groups is opened once and has the same name in all.
+
+    Args:
+        groups: References.
+        device: Where the models are to lie.
+        models: Values of ``--model``.
+        sizes: Classes and images, for models whose files do not say them; called where they are needed.
 
     Raises:
         InputError: If a reference cannot be opened or is twice in a group.
     """
     place = choose_device(device)
-    lasts = Counter(map(_last, {reference for group in groups for reference in group}))
+    references = dict.fromkeys(reference for group in groups for reference in group)
+    builders = Builders(models, chain.from_iterable(map(members_of, references)))
+    lasts = Counter(map(_last, references))
     opened: dict[Path | str, tuple[str, nn.Module]] = {}
     found: list[dict[str, nn.Module]] = []
     for group in groups:
@@ -41,16 +52,17 @@ def open_models(groups: Sequence[Sequence[str]], device: str | None) -> list[dic
         for reference in group:
             key, last = _identity(reference), _last(reference)
             if key not in opened:
-                opened[key] = as_text(last if lasts[last] == 1 else reference), open_model(reference).to(place)
+                opened[key] = as_text(last if lasts[last] == 1 else reference), open_model(reference, builders, sizes).to(place)
             name, model = opened[key]
             if name in found[-1]:
                 raise InputError(f"{reference} is named twice")
             found[-1][name] = model
+    builders.check_used()
     return found
 
 
-def open_model(reference: str) -> nn.Module:
-    """Open one checkpoint, call ``module:factory`` (also looked for in the current folder), or fuse several joined by ``+``.
+def open_model(reference: str, builders: Builders | None = None, sizes: Sizes = dict) -> nn.Module:
+    """Open one file, call ``module:factory`` (also looked for in the current folder), or fuse several joined by ``+``.
 
     ``cifar10-model`` is the network of that package, which this project did not train.
 
@@ -60,21 +72,23 @@ def open_model(reference: str) -> nn.Module:
     if not reference.strip():
         raise InputError("an empty name: name a checkpoint, a folder of train or module:factory, on each side of a +")
     if Path(reference).exists():
-        return load(reference)
+        return open_file(reference, builders or Builders(None, ()), sizes)[0]
     if reference == "cifar10-model":
         return cifar10_model()
     if "+" in reference:
-        members = [open_model(member) for member in reference.split("+")]
+        members = [open_model(member, builders, sizes) for member in members_of(reference)]
         shapes = {shape for member in members if (shape := image_shape(member))}
         if len(shapes) > 1:
             raise InputError(f"{reference} joins models for images of shapes {' and '.join(map(str, sorted(shapes)))}")
         return Ensemble(members).eval()
     if ":" not in reference:
-        raise InputError(f"{reference!r} is neither a checkpoint nor module:factory")
-    model = _call(reference, _find(reference, "factory"))
-    if not isinstance(model, nn.Module):
-        raise InputError(f"{reference}() returned {type(model).__name__}, not a torch.nn.Module")
-    return model.eval()
+        raise InputError(no_such_file(reference))
+    return Factory.find(reference)()
+
+
+def members_of(reference: str) -> list[str]:
+    """The references that are joined by ``+``; of anything else itself."""
+    return [reference] if Path(reference).exists() else reference.split("+")
 
 
 def open_attack(text: str) -> AttackSpec | CustomAttack:
@@ -89,14 +103,14 @@ def open_attack(text: str) -> AttackSpec | CustomAttack:
         # A package that is missing is reported now.
         from_spec(spec)
         return spec
-    found = _find(text, "attack")
+    found = find(text, "attack")
     # The folder's other modules too: what the attack does may stand in one that it imports.
     here = {file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None)) and _local(file)}
     here |= {file} if (file := getattr(sys.modules[name], "__file__", None)) else set()
     digest = hashlib.sha256(b"".join(Path(file).read_bytes() for file in sorted(here)))
 
     def attack(model: nn.Module, x: Tensor, y: Tensor) -> Any:
-        return _call(text, lambda: found(model, x, y))
+        return call(text, lambda: found(model, x, y))
 
     return CustomAttack(text, attack, getattr(found, "eps", None), digest.hexdigest()[:16])
 
@@ -104,39 +118,6 @@ def open_attack(text: str) -> AttackSpec | CustomAttack:
 def _local(file: str) -> bool:
     path = Path(file).resolve()
     return path.is_file() and path.is_relative_to(Path.cwd()) and "site-packages" not in path.parts
-
-
-def _find(reference: str, what: str) -> Callable[..., Any]:
-    """The function that ``module:name`` names."""
-    module_name, _, name = reference.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{reference!r} is no file, and as module:{what} it cannot be imported: {_reason(error)}") from error
-    found = getattr(module, name, None)
-    if not callable(found):
-        lacks = "has no" if found is None else "has no function"
-        raise InputError(f"module {module_name!r} {lacks} {name!r}")
-    return found  # type: ignore[no-any-return]
-
-
-def _call(reference: str, factory: Callable[..., Any]) -> Any:
-    try:
-        return factory()
-    except (Exception, SystemExit) as error:
-        if out_of_memory(error):
-            raise
-        raise InputError(f"{reference}() failed: {_reason(error)}") from error
-
-
-def _reason(error: BaseException) -> str:
-    """An error of the user's own code, with the line it comes from in place of a traceback."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    foreign = where.filename != __file__ and not where.filename.startswith("<frozen")
-    place = f" ({Path(where.filename).name}, line {where.lineno})" if foreign else ""
-    return f"{type(error).__name__}: {error}{place}"
 
 
 def _identity(reference: str) -> Path | str:
@@ -147,5 +128,9 @@ def _identity(reference: str) -> Path | str:
 
 
 def _last(reference: str) -> str:
-    parts = [reference] if Path(reference).exists() else reference.split("+")
-    return "+".join(Path(part).name for part in parts)
+    return "+".join(_last_part(part) for part in members_of(reference))
+
+
+def _last_part(reference: str) -> str:
+    # In a reference to code a slash is no folder.
+    return reference if ":" in reference and not Path(reference).exists() else Path(reference).name

@@ -7,7 +7,18 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from defective.cli.console import STORE, DeviceOption, JsonOption, StoreOption, print_json, print_table, say, warn_corrupt
+from defective.cli.console import (
+    DATA_NAMES,
+    STORE,
+    DeviceOption,
+    JsonOption,
+    StoreOption,
+    print_json,
+    print_table,
+    say,
+    warn_corrupt,
+)
+from defective.cli.console import names as each
 from defective.data import check_name, load_data
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
@@ -20,7 +31,7 @@ from defective.experiments.sources import data_sets, look, name_of
 from defective.experiments.store import Store
 from defective.files import check_folder
 from defective.machine import choose_device, describe_machine, process_uptime, resolve_precision
-from defective.paper import exhibits
+from defective.paper import EXHIBITS, SCALES, exhibits
 from defective.progress import until
 from defective.report.claims import contrast_in_words, p_in_words, verdict_in_words
 from defective.report.exhibit_table import compact_table
@@ -39,6 +50,7 @@ def reproduce(
         list[str],
         typer.Argument(
             metavar="EXHIBIT...",
+            autocompletion=each("all", *EXHIBITS),
             help="table1 to table15, figure1 to figure15, or all. Not in all: table3-text, table4-text (masks placed by the text), "
             "practical (defences against every attacker).",
         ),
@@ -47,12 +59,16 @@ def reproduce(
     data: Annotated[
         list[str] | None,
         typer.Option(
+            autocompletion=DATA_NAMES,
             help="Data set, or KIND=DATA where it stands for another (imagenet=tiny-imagenet); repeatable. A folder: without a kind "
-            "stands for all that nothing else stands for. Default: the paper's."
+            "stands for all that nothing else stands for. Default: the paper's.",
         ),
     ] = None,
     scale: Annotated[
-        str, typer.Option(help="tiny or small (two cores), fast (one GPU, short schedule), paper (Appendix D).")
+        str,
+        typer.Option(
+            autocompletion=each(*SCALES), help="tiny or small (two cores), fast (one GPU, short schedule), paper (Appendix D)."
+        ),
     ] = "tiny",
     seeds: Annotated[int, typer.Option(min=1, max=MAX_SEEDS, help="Train every model so many times, each with other seeds.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, what is stored, and the estimated cost.")] = False,

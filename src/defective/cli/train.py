@@ -12,52 +12,89 @@ from defective.cli.console import (
     ImageSizeOption,
     JsonOption,
     SeedOption,
+    names,
     print_json,
     print_table,
 )
+from defective.cli.start import MODEL_NAMES, BuilderOption, DefectOption, SitesOption, Start, conversion
 from defective.data import load_data
 from defective.files import check_folder
-from defective.machine import choose_device, rank_and_world_size, resolve_precision
-from defective.specs import NetSpec
-from defective.training.recipes import adversary, recipe_for
+from defective.machine import PRECISIONS, choose_device, rank_and_world_size, resolve_precision
+from defective.specs import ATTACK_DEFAULTS
+from defective.training.recipes import ADVERSARIES, SCALES, adversary, recipe_for
 from defective.training.train import train as train_net
 
 
 def train(
-    net: Annotated[str, typer.Argument(metavar="NET", help="A name such as resnet18/0.1-bottom (see defective models).")],
+    net: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            autocompletion=MODEL_NAMES,
+            help="A name such as resnet18/0.1-bottom (see defective models), module:factory of yours (its code is run), timm:NAME, or a "
+            "file to start from. Arguments follow, as in timm:resnet18,pretrained=true.",
+        ),
+    ],
     data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the result.")],
     recipe: Annotated[
-        str, typer.Option(help="tiny (two cores, minutes), small (hours), fast (one GPU), paper (Appendix D).")
+        str,
+        typer.Option(
+            autocompletion=names(*SCALES), help="tiny (two cores, minutes), small (hours), fast (one GPU), paper (Appendix D)."
+        ),
     ] = "tiny",
+    model: BuilderOption = None,
+    defect: DefectOption = None,
+    sites: SitesOption = None,
     seed: SeedOption = 0,
     mask_seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Seed of the masks alone; default: the seed.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate, instead of the recipe's.")] = None,
-    width_mult: Annotated[float | None, typer.Option(help="Factor on all channel counts, instead of the recipe's.")] = None,
+    width_mult: Annotated[
+        float | None, typer.Option(help="Factor on all channel counts of a built-in model, instead of the recipe's.")
+    ] = None,
     label_smoothing: Annotated[float | None, typer.Option(help="Share of the target given to the wrong classes, as 0.1.")] = None,
     adversarial: Annotated[
         str | None,
-        typer.Option(help="Train on attacked images: madry, buckman (thermometer models), or an attack such as pgd:eps=4/255."),
+        typer.Option(
+            autocompletion=names(*ADVERSARIES, *ATTACK_DEFAULTS),
+            help="Train on attacked images: madry, buckman (thermometer models), or an attack such as pgd:eps=4/255.",
+        ),
     ] = None,
     neurons: Annotated[
         str | None,
-        typer.Option(help="live: compute defective layers through live neurons only; batch norm then counts these alone."),
+        typer.Option(
+            autocompletion=names("all", "live"),
+            help="live: compute defective layers through live neurons only; batch norm then counts these alone.",
+        ),
     ] = None,
     nesterov: Annotated[bool | None, typer.Option(help="Nesterov's momentum.", show_default=False)] = None,
     averaging: Annotated[
         float | None, typer.Option(help="Score and save the average of the weights over the steps, with this decay, as 0.999.")
     ] = None,
     crop_padding: Annotated[int | None, typer.Option(help="Pixels of padding that crops are cut out of: 2 or 4.")] = None,
-    flip: Annotated[str | None, typer.Option(help="random, or alternating: each image mirrored in every other epoch.")] = None,
-    normalization: Annotated[str | None, typer.Option(help="channel, or pixel-mean: subtract the mean training image.")] = None,
+    flip: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=names("random", "alternating"), help="random, or alternating: each image mirrored in every other epoch."
+        ),
+    ] = None,
+    normalization: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=names("channel", "pixel-mean"), help="channel, or pixel-mean: subtract the mean training image."
+        ),
+    ] = None,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[str, typer.Option(autocompletion=names(*PRECISIONS), help="auto, fp32 or bf16.")] = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Train one net. A killed run resumes; a finished one is not repeated.
+    """Train one model. A killed run resumes; a finished one is not repeated.
+
+    Your own model is built by a function that returns a module from images in [0, 1] to logits; it is given num_classes, in_chans and
+    image_size of the data if it has arguments of these names. --defect 0.3 --sites PATTERN makes it defective before it is trained.
 
     Baselines train by the same command: dropout and thermometer models by name (resnet18/0.9-dropblock, resnet18/therm16), label
     smoothing and adversarial training by option; each goes with a defective model too (resnet18/0.1-bottom --adversarial madry).
@@ -79,13 +116,15 @@ def train(
     }
     changes["adversarial"] = None if adversarial is None else adversary(adversarial)
     # Mistakes are said before a download, not after it; which data set the recipe is for matters to none of these checks.
-    spec = NetSpec.parse(net)
+    start = Start.parse(net, model, conversion(defect, sites))
+    start.check(changes)
     recipe_for(recipe, "cifar10", (3, 32, 32)).changed(**changes)
     resolve_precision(choose_device(device), precision)
     check_folder(out)
     training, test = (load_data(data, split, image_size=image_size) for split in ("train", "test"))
-    chosen = recipe_for(recipe, training.name, training.image_shape).changed(**changes)
-    result = train_net(spec, training, test, chosen, out, seed=seed, mask_seed=mask_seed, device=device, precision=precision)
+    chosen = start.recipe(recipe_for(recipe, training.name, training.image_shape).changed(**changes))
+    to_train = start.model(chosen, seed, mask_seed)
+    result = train_net(to_train, training, test, chosen, out, seed=seed, mask_seed=mask_seed, device=device, precision=precision)
     if rank_and_world_size()[0] > 0:
         return
     if json:

@@ -1,6 +1,7 @@
 """Data sets by name: official files, class folders, and the synthetic set `shapes`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from defective.data import official
@@ -14,7 +15,7 @@ from defective.data.shapes import shapes
 from defective.data.stream import ImageStream
 from defective.errors import InputError
 from defective.files import cache_folder
-from defective.text import as_text
+from defective.text import as_text, choices
 
 __all__ = [
     "NAMES",
@@ -67,7 +68,7 @@ def load_data(name: str, split: str = "train", *, image_size: int | None = None)
     if name == "shapes":
         return shapes(split)
     if split not in ("train", "test"):
-        raise InputError(f"{name} has no split {split!r}; there are train and test")
+        raise InputError(f"{name} has no split {split!r}{choices(split, ('train', 'test'))}")
     splits = load_splits(name, image_size=image_size)
     if split not in splits:
         raise InputError(f"{name} has no train/: it can be evaluated on, not trained on")
@@ -97,7 +98,7 @@ def check_name(name: str, *, image_size: int | None = None) -> Path | None:
     """
     kind, _, path = name.partition(":")
     if kind not in NAMES:
-        raise InputError(f"no data set {name!r}; there are {', '.join(NAMES[:-1])} and folder:PATH")
+        raise InputError(f"no data set {name!r}{choices(kind, (*NAMES[:-1], 'folder:PATH'))}")
     if image_size is not None and kind not in _FOLDERS:
         raise InputError(f"{name} has its own image size: an image size ({image_size}) is for folder:PATH and imagenet:PATH")
     if image_size is not None and image_size < 1:
@@ -127,7 +128,8 @@ def location(name: str) -> str:
 def _read(kind: str, root: Path, label: str, image_size: int | None) -> Mapping[str, Data]:
     if root.is_dir():
         # Listing a large folder that is not a data set would take long.
-        class_folders(root) if kind in _FOLDERS else official.check_layout(root, kind)
+        with _naming_official(kind, root, root):
+            class_folders(root) if kind in _FOLDERS else official.check_layout(root, kind)
     key = fingerprint(root, kind, image_size)
     stored = restore(label, key)
     if stored or root.is_dir():
@@ -142,12 +144,25 @@ def _read(kind: str, root: Path, label: str, image_size: int | None) -> Mapping[
                 return stored
             if not kept.is_dir():
                 unpack(root, unpacked)
-                sets = _decode(kind, unpacked, label, key, image_size)
+                with _naming_official(kind, unpacked, root):
+                    sets = _decode(kind, unpacked, label, key, image_size)
                 if not any(isinstance(each, ImageStream) for each in sets.values()):
                     return sets
                 # A stream goes on reading its files.
                 unpacked.rename(kept)
     return _decode(kind, kept, label, key, image_size)
+
+
+@contextmanager
+def _naming_official(kind: str, root: Path, named: Path) -> Iterator[None]:
+    """Let an error of class folders say that official files are there, and how to read them."""
+    try:
+        yield
+    except InputError as error:
+        found = official.official_kind(root) if kind in _FOLDERS else None
+        if found is None:
+            raise
+        raise InputError(f"{kind}:{named} holds the official files of {found}, not class folders: write {found}:{named}") from error
 
 
 def _decode(kind: str, root: Path, label: str, key: str, image_size: int | None) -> Mapping[str, Data]:

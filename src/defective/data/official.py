@@ -40,6 +40,18 @@ def check_layout(root: Path, kind: str) -> Path:
     return root
 
 
+def official_kind(root: Path) -> str | None:
+    """Which data set's official files are at or below ``root``; None if it is none of them.
+
+    Example:
+        >>> official_kind(Path("nowhere"))
+    """
+    for kind, names in _KNOWN_BY.items():
+        if root.is_dir() and any((enclosed_root(root, names) / name).exists() for name in names):
+            return kind
+    return None
+
+
 def read_cifar10(root: Path, name: str) -> dict[str, ImageSet]:
     """Read ``data_batch_1.bin`` ... ``data_batch_5.bin``, ``test_batch.bin`` and ``batches.meta.txt``."""
     root = check_layout(root, "cifar10")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from defective.data.sets import ImageSet
 from defective.errors import InputError
+from defective.text import choices
 
 _Rule = Callable[[Tensor, Tensor], Tensor]
 
@@ -65,7 +66,7 @@ def shapes(split: str = "train") -> ImageSet:
         (2000, (3, 32, 32), False)
     """
     if split not in SPLITS:
-        raise InputError(f"shapes has no split {split!r}; there are {', '.join(SPLITS)}")
+        raise InputError(f"shapes has no split {split!r}{choices(split, SPLITS)}")
     count = SPLITS[split]
     generator = torch.Generator().manual_seed(1 + list(SPLITS).index(split))
     # The same images everywhere, whatever torch's default device is.

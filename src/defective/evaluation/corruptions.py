@@ -14,6 +14,7 @@ from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensor
 from defective.evaluation.metrics import accuracy, correct
 from defective.inference import as_images
 from defective.statistics import Rate
+from defective.text import choices
 
 # Strengths in the paper: standard deviation in levels of 255 (Appendix A.5), patches along each side (Table 1, Figure 3).
 STRENGTHS: dict[str, tuple[int, ...]] = {"noise": (1, 2, 4, 8, 12, 16, 20, 24, 28, 32), "shuffle": (1, 2, 4, 8)}
@@ -36,7 +37,7 @@ def corrupt(x: Tensor, corruption: str, strength: float, *, seed: int = 0) -> Te
         return quantize(gaussian_noise(as_images(x), sigma=strength / 255, generator=generator))
     if corruption == "shuffle":
         return shuffle_patches(x, int(strength), generator=generator)
-    raise InputError(f"no corruption {corruption!r}; there are {', '.join(STRENGTHS)}")
+    raise InputError(f"no corruption {corruption!r}{choices(corruption, STRENGTHS)}")
 
 
 def corruption_curve(

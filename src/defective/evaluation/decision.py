@@ -10,11 +10,12 @@ from torch import Tensor
 
 from defective.attacks import DecisionBasedResult, boundary_details, boundary_score, hopskipjump_details
 from defective.attacks.schedule import SCHEDULE_OF
+from defective.data import index_hash
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
 from defective.inference import as_images, device_of
 from defective.masks import named_generator
-from defective.specs import AttackSpec
+from defective.specs import AttackSpec, Document, High
 from defective.statistics import median_interval
 
 # Images attacked together: what a kill can cost. Each has its own random numbers, so results are the same.
@@ -22,6 +23,20 @@ CHUNK = 50
 # The same on an accelerator, by directions tried in a step. They are tried one after another, so that fewer images shorten a step but
 # little: a compromise between what a kill costs and what the whole attack does.
 ON_ACCELERATOR = {1: 500, 25: 125}
+
+
+class DecisionResult(Document):
+    """S(M) of one model with its 95 % interval, None where no image had a start; images attacked, those without a start, the median of
+    the queries, and a hash of which images these were.
+    """
+
+    score: float | None
+    low: float
+    high: High
+    images: int
+    without_start: int
+    median_queries: float
+    sample: str
 
 
 @dataclass(frozen=True)
@@ -45,17 +60,18 @@ class Decision:
         """95 % interval of the score, see :func:`defective.statistics.median_interval`."""
         return median_interval(self.squared[self.started].double().tolist())
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; the score is None where no image had a start."""
+    def result(self) -> DecisionResult:
+        """The score without the images."""
         low, high = self.interval
-        return {
-            "score": self.score if self.started.any() else None,
-            "low": low,
-            "high": None if high == float("inf") else high,
-            "images": len(self.index),
-            "without_start": int((~self.started).sum()),
-            "median_queries": float(self.queries.double().quantile(0.5)),
-        }
+        return DecisionResult(
+            score=self.score if self.started.any() else None,
+            low=low,
+            high=high,
+            images=len(self.index),
+            without_start=int((~self.started).sum()),
+            median_queries=float(self.queries.double().quantile(0.5)),
+            sample=index_hash(self.index),
+        )
 
 
 def decide(model: EvaluatedModel, attack: AttackSpec, *, samples: int, seed: int = 0, index: Tensor | None = None) -> Decision:

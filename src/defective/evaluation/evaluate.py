@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 
 from defective.attacks.logit_space import encoders
+from defective.data import index_hash
 from defective.data.stimuli import Stimuli
 from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet, CustomAttack, generate
@@ -15,7 +16,7 @@ from defective.evaluation.decision import decide
 from defective.evaluation.evaluated_model import EvaluatedModel, common_sample, naming
 from defective.evaluation.inputs import AnyAttack, AnyData, Models, as_attacks, as_data, as_models, check_encoders
 from defective.evaluation.measurement import Run, compute
-from defective.evaluation.result import Curves, EvaluationResult
+from defective.evaluation.result import Curves, EvaluationResult, differences
 from defective.evaluation.sanity_checks import run_checks
 from defective.evaluation.settings import ATTACKS, PARTS, WHITE_BOX, Part, Settings
 from defective.evaluation.shape_bias import ShapeReport, shape_report
@@ -92,7 +93,7 @@ def evaluate(
     settings = Settings.make(
         parts=tuple(parts),
         samples=samples,
-        decision=AttackSpec.parse(decision) if isinstance(decision, str) else decision,
+        decision=decision,
         decision_samples=decision_samples,
         confidence=confidence,
         check_samples=check_samples,
@@ -117,8 +118,8 @@ def evaluate(
         attackers = []
     # That a source which is no target cannot be attacked is a mistake; anything else is left out.
     required = {name for name, model in owned.items() if not any(model is target for target in named.values())}
-    accuracies = {target.name: target.accuracy() for target in targets}
-    able = [target for target in targets if accuracies[target.name]]
+    accuracy = {target.name: target.accuracy() for target in targets}
+    able = [target for target in targets if accuracy[target.name]]
     if mask_draws:
         for source in [each for each in attackers if defects(each.model)]:
             average = mask_average(source.model, draws=mask_draws, seed=seed).eval()
@@ -141,16 +142,20 @@ def evaluate(
         data=test.name,
         test_images=len(test),
         settings=settings,
-        accuracies=accuracies,
-        outcomes=outcomes,
+        accuracy=accuracy,
+        cells=tuple(each.cell() for each in outcomes),
+        differences=tuple(differences(outcomes, targets[0].name)),
+        outcomes=tuple(outcomes),
         noise=_curves(able, settings, "noise"),
-        shuffled=_curves(able, settings, "shuffle"),
-        decisions={
-            each.name: decide(each, settings.decision, samples=decision_samples, seed=seed) for each in able if "decision" in parts
+        shuffle=_curves(able, settings, "shuffle"),
+        decision={
+            each.name: decide(each, settings.decision, samples=decision_samples, seed=seed).result()
+            for each in able
+            if "decision" in parts
         },
-        checks={each.name: run_checks(each, outcomes, **options) for each in able if "checks" in parts},
+        checks={each.name: tuple(run_checks(each, outcomes, **options)) for each in able if "checks" in parts},
         stimuli={each.name: _shape_report(each, stimuli) for each in targets if stimuli and "stimuli" in parts},
-        skipped={each.name: reason for each in targets if (reason := _hindrance(each, accuracies[each.name]))},
+        skipped={each.name: reason for each in targets if (reason := _hindrance(each, accuracy[each.name]))},
         sources={each.name: each.accuracy() for each in attackers},
     )
 
@@ -183,8 +188,8 @@ def _curves(models: list[EvaluatedModel], settings: Settings, corruption: Litera
     index = common_sample(models, settings.samples, confidence=confidence, seed=settings.seed)
     sides = models[0].data.image_shape[1:]
     strengths = [each for each in STRENGTHS[corruption] if corruption == "noise" or not any(side % each for side in sides)]
-    rates: dict[str, dict[float, Rate]] = {}
+    rates: dict[str, dict[int, Rate]] = {}
     for model in models:
         found = corrupted_correct(model, index, corruption, strengths, seed=settings.seed)
         rates[model.name] = {strength: Rate.among(each, torch.ones_like(each)) for strength, each in found.items()}
-    return Curves(index, rates)
+    return Curves(images=len(index), sample=index_hash(index), accuracy=rates)

@@ -1,123 +1,138 @@
-"""What an evaluation measured: per-image outcomes, and the document made from them."""
+"""What an evaluation measured, as one typed document: its dump is the JSON that is stored and that ``--json`` prints."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pydantic import Field, InstanceOf
 from torch import Tensor
 
-from defective.data import index_hash
-from defective.evaluation.decision import Decision
+from defective.evaluation.decision import DecisionResult
 from defective.evaluation.sanity_checks import SanityCheck
 from defective.evaluation.settings import Settings
 from defective.evaluation.shape_bias import ShapeReport
-from defective.evaluation.table import html, result_table
-from defective.evaluation.transfer import Outcome
-from defective.statistics import Contrast, Rate, paired_difference
-from defective.tables import Table
+from defective.evaluation.table import plot, result_table
+from defective.evaluation.transfer import Cell, Outcome
+from defective.specs import Document
+from defective.statistics import Rate, paired_difference
+from defective.tables import Table, format_table
 
 
-@dataclass(frozen=True)
-class Curves:
-    """Accuracies of every model on one set of corrupted images, by strength of the corruption."""
+class Curves(Document):
+    """Accuracies of every model on one set of corrupted images, by strength of the corruption; ``sample`` hashes which images."""
 
-    index: Tensor
-    rates: dict[str, dict[float, Rate]]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        by_model = {name: {str(strength): rate.as_dict() for strength, rate in curve.items()} for name, curve in self.rates.items()}
-        return {"images": len(self.index), "sample": index_hash(self.index), "accuracy": by_model}
+    images: int
+    sample: str
+    accuracy: dict[str, dict[int, Rate]]
 
 
-@dataclass(frozen=True)
-class EvaluationResult:
+class Difference(Document):
+    """Defence rate of ``model``, ``second``, minus that of ``against``, ``first``, on one adversarial set, with its paired 95 % interval.
+
+    It is None where one of them has no image that counts.
+    """
+
+    source: str
+    attack: str
+    model: str
+    against: str
+    difference: float | None
+    low: float
+    high: float
+    significant: bool
+    first: Rate
+    second: Rate
+
+
+class Provenance(Document):
+    """Of a built-in model its name in the grammar, what built it, and what it was trained on; None for others."""
+
+    net: str | None
+    built: dict[str, Any] | None
+    trained: dict[str, Any] | None
+
+
+class EvaluationResult(Document):
     """Everything that :func:`defective.evaluation.evaluate` measured; a part that was not asked for is empty.
 
-    ``skipped`` holds, of a model that could not be attacked, or not by every attack, the reason; ``sources`` the accuracy of each
-    source: one that is seldom correct makes no strong attacks.
+    Attributes:
+        data, test_images: Name of the test set and how many images it has.
+        settings: What was done, and on how many images.
+        accuracy: Of each model on the whole test set.
+        cells: One for each adversarial set and model.
+        differences: Of every other model's defence rate from the first one's.
+        decision, noise, shuffle, stimuli, checks: What the other parts measured, by model.
+        skipped: Of a model that could not be attacked, or not by every attack, the reason.
+        sources: Accuracy of each source: one that is seldom correct makes no strong attacks.
+        seconds, machine, models, stimuli_skipped: What ``defective evaluate`` adds: how long it took, where, what the models are, and
+            how many stimuli were left out.
+        outcomes: Per-image outcomes of each cell; no part of the JSON.
     """
 
     data: str
     test_images: int
     settings: Settings
-    accuracies: dict[str, Rate]
-    outcomes: list[Outcome] = field(default_factory=list)
-    decisions: dict[str, Decision] = field(default_factory=dict)
-    noise: Curves | None = None
-    shuffled: Curves | None = None
-    stimuli: dict[str, ShapeReport] = field(default_factory=dict)
-    checks: dict[str, list[SanityCheck]] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-    sources: dict[str, Rate] = field(default_factory=dict)
+    accuracy: dict[str, Rate]
+    cells: tuple[Cell, ...]
+    differences: tuple[Difference, ...]
+    decision: dict[str, DecisionResult]
+    noise: Curves | None
+    shuffle: Curves | None
+    stimuli: dict[str, ShapeReport]
+    checks: dict[str, tuple[SanityCheck, ...]]
+    skipped: dict[str, str]
+    sources: dict[str, Rate]
+    seconds: float | None = None
+    machine: dict[str, str] | None = None
+    models: dict[str, Provenance] | None = None
+    stimuli_skipped: dict[str, int] | None = None
+    outcomes: tuple[InstanceOf[Outcome], ...] = Field(default=(), exclude=True, repr=False)
 
-    def differences(self) -> list[tuple[Outcome, Outcome, Contrast]]:
-        """Differences of the defence rates of every other model from the first on each adversarial set, with paired 95 % intervals.
-
-        Sets that were generated on one of the two themselves say nothing about which of them is more robust to transfer.
-        """
-        first = next(iter(self.accuracies))
-        pairs = []
-        for outcome in self.outcomes:
-            for other in self.outcomes:
-                transferred = outcome.transferred and other.transferred
-                if outcome.target == first != other.target and other.adversarial is outcome.adversarial and transferred:
-                    ours, theirs = ((each.adv_correct, each.eligible("paper")) for each in (other, outcome))
-                    pairs.append((outcome, other, paired_difference(ours, theirs)))
-        return pairs
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return self.model_dump(mode="json", exclude_unset=True)
 
     def failed(self) -> list[str]:
         """The sanity checks that failed, as ``"model: check"``."""
-        return [f"{name}: {each.name}" for name, checks in self.checks.items() for each in checks if each.verdict == "failed"]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "data": self.data,
-            "test_images": self.test_images,
-            "settings": self.settings.model_dump(mode="json") | {"decision": str(self.settings.decision)},
-            "accuracy": {name: rate.as_dict() for name, rate in self.accuracies.items()},
-            "cells": [
-                {**each.as_dict(), "sample": index_hash(each.adversarial.index), "change": each.adversarial.changes()}
-                for each in self.outcomes
-            ],
-            "differences": [
-                {
-                    "source": first.adversarial.source,
-                    "attack": first.adversarial.attack,
-                    "model": second.target,
-                    "against": first.target,
-                    "difference": None if math.isnan(found.estimate) else found.estimate,
-                    "low": found.interval[0],
-                    "high": found.interval[1],
-                    "significant": found.significant,
-                    "first": first.rate("paper").as_dict(),
-                    "second": second.rate("paper").as_dict(),
-                }
-                for first, second, found in self.differences()
-            ],
-            "decision": {name: {**each.as_dict(), "sample": index_hash(each.index)} for name, each in self.decisions.items()},
-            "noise": self.noise and self.noise.as_dict(),
-            "shuffle": self.shuffled and self.shuffled.as_dict(),
-            "stimuli": {name: report.as_dict() for name, report in self.stimuli.items()},
-            "checks": {name: [each.as_dict() for each in checks] for name, checks in self.checks.items()},
-            "skipped": self.skipped,
-            "sources": {name: rate.as_dict() for name, rate in self.sources.items()},
-        }
+        return [f"{name}: {each.check}" for name, checks in self.checks.items() for each in checks if each.verdict == "failed"]
 
     def as_table(self) -> Table:
         """The table, as :func:`defective.tables.format_table` takes it."""
-        return result_table(self.as_dict())
+        return result_table(self)
 
     def _repr_html_(self) -> str:
-        return html(self.as_dict())
+        return format_table(self.as_table(), "html") + plot(self.cells)
 
     def as_tensors(self) -> dict[str, Tensor]:
         """Per-image outcomes: for each cell the index in the test set, and whether the target was correct before and after."""
-        tensors = {}
-        for number, outcome in enumerate(self.outcomes):
-            tensors[f"{number}.index"] = outcome.adversarial.index.clone()
-            tensors[f"{number}.fooled"] = outcome.adversarial.fooled
-            tensors[f"{number}.clean_correct"] = outcome.clean_correct
-            tensors[f"{number}.adv_correct"] = outcome.adv_correct
+        tensors: dict[str, Tensor] = {}
+        for number, each in enumerate(self.outcomes):
+            index, fooled = each.adversarial.index.clone(), each.adversarial.fooled
+            parts = {"index": index, "fooled": fooled, "clean_correct": each.clean_correct, "adv_correct": each.adv_correct}
+            tensors |= {f"{number}.{name}": tensor for name, tensor in parts.items()}
         return tensors
+
+
+def differences(outcomes: Sequence[Outcome], first: str) -> Iterator[Difference]:
+    """Differences of the defence rates of every other model from the first on each adversarial set.
+
+    Sets that were generated on one of the two themselves say nothing about which of them is more robust to transfer.
+    """
+    transferred = [each for each in outcomes if each.transferred]
+    for outcome in transferred:
+        for other in transferred:
+            if outcome.target == first != other.target and other.adversarial is outcome.adversarial:
+                ours, theirs = ((each.adv_correct, each.eligible("paper")) for each in (other, outcome))
+                found = paired_difference(ours, theirs)
+                yield Difference(
+                    source=outcome.adversarial.source,
+                    attack=outcome.adversarial.attack,
+                    model=other.target,
+                    against=first,
+                    difference=None if math.isnan(found.estimate) else found.estimate,
+                    low=found.interval[0],
+                    high=found.interval[1],
+                    significant=found.significant,
+                    first=outcome.rate(),
+                    second=other.rate(),
+                )

@@ -1,9 +1,8 @@
 """Sanity checks of a measured robustness, after Carlini et al. 2019, "On Evaluating Adversarial Robustness"."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensor
 from defective.evaluation.transfer import Outcome
 from defective.inference import as_images, device_of, evaluating, forward, image_gradient, logits
 from defective.masks import named_generator
+from defective.specs import Document
 from defective.specs.versions import ATTACK_VERSIONS
 from defective.statistics import Rate, paired_difference
 
@@ -38,19 +38,20 @@ RADII = (2, 4, 8, 16, 32)
 UNBOUNDED = (1.0, 16 / 255, 50)
 
 
-@dataclass(frozen=True)
-class SanityCheck:
-    """The result of one of :data:`CHECKS`: ``failed`` (beyond chance, 95 %), ``passed`` or ``undecided`` (it could not be carried out),
-    with the numbers behind it in words.
+class SanityCheck(Document):
+    """The result of one of :data:`CHECKS`, what that tests, and the numbers behind the verdict in words.
+
+    ``verdict`` is ``failed`` (beyond chance, 95 %), ``passed`` or ``undecided`` (it could not be carried out).
     """
 
-    name: str
+    check: str
+    tests: str
     verdict: Verdict
     measured: str
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {"check": self.name, "tests": CHECKS[self.name], "verdict": self.verdict, "measured": self.measured}
+    @classmethod
+    def of(cls, check: str, verdict: Verdict, measured: str) -> Self:
+        return cls(check=check, tests=CHECKS[check], verdict=verdict, measured=measured)
 
 
 def run_checks(
@@ -65,9 +66,11 @@ def run_checks(
     index = model.sample(samples, seed=seed)
     checks = [_deterministic(model, index)]
     if not model.differentiable:
-        checks.append(SanityCheck("gradient", "failed", "the logits have no gradient: only decision-based attacks mean anything"))
+        checks.append(
+            SanityCheck.of("gradient", "failed", "the logits have no gradient: only decision-based attacks mean anything")
+        )
         missing = [name for name in CHECKS if name not in ("deterministic", "gradient")]
-        return checks + [SanityCheck(name, "undecided", "needs a gradient") for name in missing]
+        return checks + [SanityCheck.of(name, "undecided", "needs a gradient") for name in missing]
     probe = model.run(Measurement("", [Chunk(model.inputs("probe", index), len(index), partial(_probe, model, index, batch_size))]))
     checks += [_gradient(probe["norm"]), _surface(probe["falls"])]
     correct = _under_attack(model, index, seed, batch_size)
@@ -80,7 +83,7 @@ def run_checks(
 
 
 def _check(name: str, passed: bool | Tensor, measured: str) -> SanityCheck:
-    return SanityCheck(name, "passed" if passed else "failed", measured)
+    return SanityCheck.of(name, "passed" if passed else "failed", measured)
 
 
 def _deterministic(model: EvaluatedModel, index: Tensor) -> SanityCheck:
@@ -198,5 +201,5 @@ def _white_box(name: str, outcomes: Sequence[Outcome]) -> SanityCheck:
         source = strongest.adversarial.source
         found.append(f"{attack.split(':')[0]} white-box {100 * direct:.1f} %, from {source} {100 * transferred:.1f} %")
     if not found:
-        return SanityCheck("white-box", "undecided", "no attack was both transferred and generated on the model itself")
+        return SanityCheck.of("white-box", "undecided", "no attack was both transferred and generated on the model itself")
     return _check("white-box", not failed, f"still correct: {'; '.join(found)}")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
 from defective.specs import AttackSpec, Spec
 
@@ -24,6 +24,12 @@ WHITE_BOX = tuple(
 )
 
 
+# In words, as users write it.
+_Attack = Annotated[
+    AttackSpec,
+    BeforeValidator(lambda found: AttackSpec.parse(found) if isinstance(found, str) else found),
+    PlainSerializer(str, when_used="json"),
+]
 # More than any data set has images.
 _Count = Annotated[int, Field(ge=1, le=10**9)]
 
@@ -33,7 +39,7 @@ class Settings(Spec):
 
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = PARTS
     samples: _Count = 2000
-    decision: AttackSpec = AttackSpec.parse("boundary:steps=5000")
+    decision: _Attack = AttackSpec.parse("boundary:steps=5000")
     decision_samples: _Count = 100
     confidence: Annotated[float, Field(ge=0, le=1)] = 0.99
     check_samples: _Count = 200

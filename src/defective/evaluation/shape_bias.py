@@ -1,19 +1,16 @@
 """Shape bias: does a model decide by shape or by texture?"""
 
-from dataclasses import dataclass
-from typing import Any
-
 from torch import Tensor, nn
 
 from defective.data.stimuli import Stimuli
 from defective.errors import InputError
 from defective.evaluation.metrics import accuracy
 from defective.inference import check_labels, logits
+from defective.specs import Document
 from defective.statistics import Rate
 
 
-@dataclass(frozen=True)
-class ShapeReport:
+class ShapeReport(Document):
     """Decisions of a model on stimuli that separate shape from texture; nan where there was no image.
 
     ``bias``: share of shape decisions among those for either cue; ``cue_accuracy``: share of cue-conflict images decided for either (where
@@ -24,10 +21,6 @@ class ShapeReport:
     cue_accuracy: Rate
     silhouettes: Rate
     edges: Rate
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {name: rate.as_dict() for name, rate in vars(self).items()}
 
 
 def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) -> Rate:
@@ -80,7 +73,8 @@ def shape_report(model: nn.Module, stimuli: Stimuli) -> ShapeReport:
         by_shape, by_texture = _decisions(model, *stimuli.conflict)
         decided = by_shape | by_texture
         bias, cue_accuracy = Rate.among(by_shape, decided), Rate.of(int(decided.sum()), len(decided))
-    return ShapeReport(bias, cue_accuracy, _accuracy(model, *stimuli.silhouettes), _accuracy(model, *stimuli.edges))
+    silhouettes, edges = (_accuracy(model, *each) for each in (stimuli.silhouettes, stimuli.edges))
+    return ShapeReport(bias=bias, cue_accuracy=cue_accuracy, silhouettes=silhouettes, edges=edges)
 
 
 def _decisions(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,11 +1,12 @@
 """Transfer attacks: adversarial sets scored on targets. Per-image outcomes first, rates second."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
+from pydantic import ConfigDict
 from torch import Tensor
 
+from defective.data import index_hash
 from defective.data.sets import digest_of
 from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet
@@ -13,7 +14,38 @@ from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
 from defective.evaluation.metrics import predictions
 from defective.evaluation.threat_model import ThreatModel
+from defective.specs import Document
 from defective.statistics import Rate
+from defective.text import choices
+
+
+class Cell(Document):
+    """Rates of one adversarial set on one target, by denominator (:meth:`Outcome.rate`).
+
+    Attributes:
+        target, source, attack, threat_model: As in :class:`Outcome` and :class:`AdversarialSet`.
+        images, source_fooled: Images attacked, and those that fooled the source.
+        seed, samples, rounded: How the set was generated.
+        defense: Rate by denominator.
+        sample: Hash of which test images these are.
+        change: How far they were moved, see :meth:`AdversarialSet.changes`.
+    """
+
+    # What else the settings of an adversarial set hold.
+    model_config = ConfigDict(extra="allow")
+
+    target: str
+    source: str
+    attack: str
+    threat_model: ThreatModel
+    images: int
+    source_fooled: int
+    seed: int | None = None
+    samples: int | None = None
+    rounded: bool | None = None
+    defense: dict[str, Rate]
+    sample: str
+    change: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -62,26 +94,28 @@ class Outcome:
         """
         return Rate.among(self.adv_correct, self.eligible(denominator))
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: all three rates with their counts and intervals."""
-        return {
-            "target": self.target,
-            "source": self.adversarial.source,
-            "attack": self.adversarial.attack,
-            "threat_model": self.threat_model,
-            "images": len(self.adversarial.y),
-            "source_fooled": int(self.adversarial.fooled.sum()),
+    def cell(self) -> Cell:
+        """The rates by all three denominators, without the images."""
+        return Cell(
+            target=self.target,
+            source=self.adversarial.source,
+            attack=self.adversarial.attack,
+            threat_model=self.threat_model,
+            images=len(self.adversarial.y),
+            source_fooled=int(self.adversarial.fooled.sum()),
             **self.adversarial.settings,
-            "defense": {name: self.rate(name).as_dict() for name in ("paper", "target-correct", "all")},
-        }
+            defense={name: self.rate(name) for name in ("paper", "target-correct", "all")},
+            sample=index_hash(self.adversarial.index),
+            change=self.adversarial.changes(),
+        )
 
 
 def eligible_images(denominator: str, clean_correct: Tensor, fooled: Tensor) -> Tensor:
     """The images that are counted by a denominator, see :meth:`Outcome.rate`; all bool ``(N,)``."""
-    choices = {"paper": clean_correct & fooled, "target-correct": clean_correct, "all": torch.ones_like(clean_correct)}
-    if denominator not in choices:
-        raise InputError(f"no denominator {denominator!r}; there are {', '.join(choices)}")
-    return choices[denominator]
+    known = {"paper": clean_correct & fooled, "target-correct": clean_correct, "all": torch.ones_like(clean_correct)}
+    if denominator not in known:
+        raise InputError(f"no denominator {denominator!r}{choices(denominator, known)}")
+    return known[denominator]
 
 
 def score(target: EvaluatedModel, adversarial: AdversarialSet, threat_model: ThreatModel = "black-box") -> Outcome:

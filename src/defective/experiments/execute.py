@@ -209,6 +209,7 @@ def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> Result:
     tensors = {"clean": found.clean_predicted, "attacked": found.adv_predicted, "index": found.adversarial.index}
     write_tensors(folder / "outcome.safetensors", tensors, {})
     values = {each: _rate(found.adv_correct, found.eligible(each)) for each in ("paper", "target-correct", "all")}
+    values["same-class"] = _rate(found.adv_predicted == found.adversarial.predicted, found.adversarial.fooled)
     return {"values": values, "threat_model": threat}
 
 
@@ -218,7 +219,7 @@ def _decide(runner: ExperimentRunner, job: DecisionJob, folder: Path) -> Result:
     found = decide(target, job.attack, samples=job.samples, seed=job.seed, index=index)
     tensors = {name: getattr(found, name) for name in ("index", "squared", "queries", "started")}
     write_tensors(folder / "outcome.safetensors", tensors, {})
-    about = found.as_dict()
+    about = found.result().model_dump(mode="json", exclude={"sample"})
     return {"values": {"score": {key: about[key] for key in ("score", "low", "high", "images")}}, **about}
 
 

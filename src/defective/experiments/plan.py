@@ -12,6 +12,7 @@ from defective.experiments.schema import PlanRecord
 from defective.paper import SCALES, Cell, Exhibit, Setup, exhibits
 from defective.paper.controls import controls
 from defective.specs import Job, ScoreJob, dependencies
+from defective.text import choices
 from defective.training.recipes import recipe_for
 
 # Kind of data set to the shape of its images: what the recipe depends on.
@@ -134,7 +135,7 @@ class Plan:
 def check_scale(scale: str) -> None:
     """Refuse a scale that does not exist."""
     if scale not in SCALES:
-        raise InputError(f"no scale {scale!r}; there are {', '.join(SCALES)}")
+        raise InputError(f"no scale {scale!r}{choices(scale, SCALES)}")
 
 
 class _Asked(dict[str, str]):

@@ -9,6 +9,7 @@ from defective.data.archive import stem
 from defective.errors import InputError
 from defective.experiments.plan import KINDS, SIZES, Plan
 from defective.paper import Exhibit
+from defective.text import choices
 
 
 def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool = False) -> dict[str, str]:
@@ -87,7 +88,7 @@ def _kind(text: str) -> tuple[str, str]:
     if name in KINDS:
         return name, text
     if sign and ":" not in kind:
-        raise InputError(f"--data {text}: no kind {kind!r}; there are {', '.join(KINDS)}")
+        raise InputError(f"--data {text}: no kind {kind!r}{choices(kind, KINDS)}")
     return "", text
 
 

@@ -15,13 +15,15 @@ from torch import nn
 from defective.errors import InputError
 from defective.models.densenet import DenseNet
 from defective.models.ensemble import Ensemble
+from defective.models.from_timm import timm_model
 from defective.models.normalize import Normalize
 from defective.models.resnet import BasicBlock, Bottleneck, ResNet, WideResNet
 from defective.models.senet import SENet
 from defective.models.vgg import VGG
 from defective.specs import Architecture
+from defective.text import choices
 
-__all__ = ["BUILT_IN", "Ensemble", "Normalize", "channel_widths", "construct", "create_model", "list_models"]
+__all__ = ["BUILT_IN", "Ensemble", "Normalize", "channel_widths", "construct", "create_model", "list_models", "timm_model"]
 
 
 class Family(NamedTuple):
@@ -86,7 +88,7 @@ def create_model(
 def channel_widths(name: str, width_mult: float) -> list[int]:
     """Channels of each block of an architecture, scaled and rounded."""
     if name not in BUILT_IN:
-        raise InputError(f"no architecture {name!r}; there are {', '.join(BUILT_IN)}")
+        raise InputError(f"no architecture {name!r}{choices(name, BUILT_IN)}")
     if not 0 < width_mult <= 8:
         raise InputError(f"width_mult {width_mult} lies outside (0, 8]")
     return [max(1, round(width * width_mult)) for width in BUILT_IN[name].widths]
@@ -96,7 +98,7 @@ def construct(architecture: Architecture) -> nn.Module:
     """Build a built-in model, with the channels of each block given one by one and without a thermometer."""
     name, widths = architecture.name, architecture.widths
     if name not in BUILT_IN:
-        raise InputError(f"no architecture {name[:200]!r}; there are {', '.join(BUILT_IN)}")
+        raise InputError(f"no architecture {name[:200]!r}{choices(name, BUILT_IN)}")
     if len(widths) != len(BUILT_IN[name].widths):
         raise InputError(f"{name} has {len(BUILT_IN[name].widths)} blocks, not {len(widths)}: give the channels of each")
     shape = architecture.model_dump(include={"num_classes", "in_chans", "image_size"})

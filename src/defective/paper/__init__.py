@@ -20,6 +20,7 @@ from defective.paper.exhibit import Cell, Exhibit, Row
 from defective.paper.main_claims import MAIN
 from defective.paper.observations import OBSERVATIONS
 from defective.paper.setup import SCALES, Scale, Setup
+from defective.text import choices
 
 __all__ = [
     "CLAIMS",
@@ -70,5 +71,5 @@ def exhibits(names: list[str]) -> list[Exhibit]:
     """
     unknown = [name for name in names if name not in EXHIBITS and name != "all"]
     if unknown:
-        raise InputError(f"no exhibit {unknown[0]!r}; there are all, {', '.join(EXHIBITS)}")
+        raise InputError(f"no exhibit {unknown[0]!r}{choices(unknown[0], ['all', *EXHIBITS])}")
     return [exhibit for name, exhibit in EXHIBITS.items() if name in names or ("all" in names and not exhibit.optional)]

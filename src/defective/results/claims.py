@@ -148,7 +148,7 @@ class _MeasuredPart:
         terms = [_term(entry, seed) for entry, seed in product(used, seeds)]
         known = [term for term in terms if term is not None]
         if self.unit == "%" and known:
-            return contrast(known, seed_variance(known))
+            return contrast(known, seed_variance(_of_all_rows(used)) or seed_variance(known))
         if known and len(known) == len(terms):
             # Scores are compared on the images that all models have.
             common = np.logical_and.reduce([term.eligible for term in known])
@@ -199,6 +199,28 @@ def _measured(block: Block, known: dict[str, list[Evidence]]) -> list[tuple[_Ent
         if len(entries) == len(block) and set.intersection(*(_seeds(entry.cell) for entry in entries)):
             found.append(tuple(entries))
     return found
+
+
+def _of_all_rows(used: Sequence[_Entry]) -> list[Term]:
+    """The same sum over columns of every model in the exhibits, at all its seeds: they tell how far training moves it."""
+    of = {id(entry.evidence): entry.evidence for entry in used}
+    rows: dict[str, dict[tuple[int, str], float]] = {}
+    for entry in used:
+        rows.setdefault(entry.cell.row, {})[id(entry.evidence), entry.cell.column] = entry.weight
+    weights: dict[tuple[int, str], float] = {}
+    for found in rows.values():
+        # What is subtracted from a model is added to another: both are moved alike.
+        sign = math.copysign(1, next(iter(found.values())))
+        for key, weight in found.items():
+            weights[key] = weights.get(key, 0.0) + sign * weight
+    terms: list[Term | None] = []
+    for row in dict.fromkeys(row.name for evidence in of.values() for row in evidence.document.rows):
+        cells = [(of[name], of[name].document.find(row, column), weight) for (name, column), weight in weights.items()]
+        entries = [_Entry(evidence, cell, weight) for evidence, cell, weight in cells if cell is not None and _seeds(cell)]
+        if len(entries) == len(weights):
+            seeds = sorted(set.intersection(*(_seeds(entry.cell) for entry in entries)))
+            terms += [_term(entry, seed) for entry, seed in product(entries, seeds)]
+    return [term for term in terms if term is not None]
 
 
 def _term(entry: _Entry, seed: int) -> Term | None:

@@ -3,50 +3,34 @@
 import math
 import re
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import Field
 
 from defective.paper.claims import Kind as ClaimKind
 from defective.paper.claims import Verdict
 from defective.paper.setup import SCALES
+from defective.specs import Document, High, Low
 
-
-def _finite(bound: float) -> float | None:
-    return bound if math.isfinite(bound) else None
-
-
-_null = PlainSerializer(_finite, return_type=float | None, when_used="json")
-# A bound of an interval. JSON knows no infinity: null is a bound that lies nowhere.
-Low = Annotated[float, BeforeValidator(lambda found: -math.inf if found is None else found), _null]
-High = Annotated[float, BeforeValidator(lambda found: math.inf if found is None else found), _null]
 ControlVerdict = Literal["yes", "no", "undecided"]
 Kind = Literal["published", "measured", "difference"]
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return self.model_dump(mode="json")
-
-
-class RowLabel(_Document):
+class RowLabel(Document):
     """A row of an exhibit and how the paper prints it."""
 
     name: str
     label: str
 
 
-class Count(_Document):
+class Count(Document):
     """How many images a number is of; for a share, how many of them were classified correctly."""
 
     num_evaluated: int
     num_correct: int | None = None
 
 
-class Measured(_Document):
+class Measured(Document):
     """What a cell holds: the mean over the seeds with its 95 % interval, and value, interval, count and number of each seed.
 
     Several seeds: the interval covers the images and training again, which are added.
@@ -61,7 +45,7 @@ class Measured(_Document):
     seeds: tuple[int, ...] = ()
 
 
-class Difference(_Document):
+class Difference(Document):
     """A difference with its 95 % interval."""
 
     mean: float
@@ -74,7 +58,7 @@ class Difference(_Document):
         return not self.low <= 0 <= self.high
 
 
-class Checkpoint(_Document):
+class Checkpoint(Document):
     """A checkpoint of a plain model on an adversarial set: epochs it was trained for, test accuracy and rate in %, its share in the
     interpolated rate, names of its training and of its score.
     """
@@ -86,7 +70,7 @@ class Checkpoint(_Document):
     jobs: tuple[str, str]
 
 
-class Control(_Document):
+class Control(Document):
     """A plain model of the same architecture, trained as long as it takes to be as accurate as a defective one.
 
     Attributes:
@@ -106,7 +90,7 @@ class Control(_Document):
     checkpoints: tuple[tuple[Checkpoint, ...], ...]
 
 
-class CellResult(_Document):
+class CellResult(Document):
     """One number of an exhibit.
 
     Attributes:
@@ -133,7 +117,7 @@ class CellResult(_Document):
     epochs: int | None = None
 
 
-class AtChance(_Document):
+class AtChance(Document):
     """A trained model that is no better than always predicting the largest class; both shares are in %."""
 
     job: str
@@ -142,7 +126,7 @@ class AtChance(_Document):
     chance: float
 
 
-class ContrastResult(_Document):
+class ContrastResult(Document):
     """What decides a part of a claim: a weighted sum of numbers, in points, or of logarithms of scores.
 
     Attributes:
@@ -168,7 +152,7 @@ class ContrastResult(_Document):
     published: float | None
 
 
-class ClaimResult(_Document):
+class ClaimResult(Document):
     """A sentence of the paper, or an observation of ours, with its verdict.
 
     Attributes:
@@ -197,14 +181,14 @@ class ClaimResult(_Document):
     contrasts: tuple[ContrastResult, ...]
 
 
-class ClaimsResult(_Document):
+class ClaimsResult(Document):
     """All claims at one scale, as they are stored beside the exhibits."""
 
     scale: str
     claims: tuple[ClaimResult, ...]
 
 
-class JobRecord(_Document):
+class JobRecord(Document):
     """A finished job: what it was, how long it took, where and when; of a training the number of parameters."""
 
     description: str
@@ -215,7 +199,7 @@ class JobRecord(_Document):
     parameters: int | None = None
 
 
-class ExhibitResult(_Document):
+class ExhibitResult(Document):
     """All that is known of one table or figure at one scale.
 
     Attributes:
@@ -247,15 +231,6 @@ class ExhibitResult(_Document):
     beside: tuple[CellResult, ...] = ()
     at_chance: tuple[AtChance, ...]
     jobs: dict[str, JobRecord]
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The result that a file holds.
-
-        Raises:
-            pydantic.ValidationError: If it holds anything else.
-        """
-        return cls.model_validate_json(text)
 
     @property
     def heading(self) -> str:

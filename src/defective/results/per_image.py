@@ -65,6 +65,8 @@ class PerImageReader:
             case ScoreJob():
                 made = self._images(job.adversarial)
                 if torch.equal(made["index"], found["index"]):
+                    if value == "same-class":
+                        return found["index"], found["attacked"] == made["predicted"], made["predicted"] != made["y"]
                     eligible = eligible_images(value, found["clean"] == made["y"], made["predicted"] != made["y"])
                     return found["index"], found["attacked"] == made["y"], eligible
         # The adversarial images have been generated again since, from other images.

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from defective.errors import InputError
 from defective.inference import IMAGE_TYPES, as_images, check_images, evaluating, reported
 from defective.sparse.graph import Traced
+from defective.text import choices
 
 PRECISIONS = ("fp32", "bf16")
 
@@ -44,7 +45,7 @@ def refuse(model: object, precision: str, example_inputs: Tensor) -> None:
     if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
         raise InputError("the model has no weights: it is on the meta device")
     if precision not in PRECISIONS:
-        raise InputError(f"no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+        raise InputError(f"no precision {precision!r}{choices(precision, PRECISIONS)}")
     check_images(example_inputs)
 
 

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable, Collection
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal, TypeGuard, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from defective.errors import InputError
 from defective.inference import evaluating, quoted
 from defective.layers import DefectMask
 from defective.machine import out_of_memory
+from defective.sparse.pattern import Pattern, conv_pattern
 from defective.wrapper import site_modules, unwrapped
 
 Kind = Literal["mask", "conv", "norm", "elementwise", "add", "cat", "other"]
@@ -84,11 +85,18 @@ class Traced:
             hint = ": its forward must not branch on values" if isinstance(error, fx.proxy.TraceError) else ""
             raise InputError(f"torch.fx cannot follow {type(model).__name__} ({quoted(error)}){hint}") from error
         self.shapes = shapes.found
+        self._patterns: dict[fx.Node, Pattern] = {}
         self.kinds = {node: self._kind(node) for node in self.nodes}
 
     def module(self, node: fx.Node) -> nn.Module | None:
         """The module a node calls, if it calls one."""
         return self.modules[str(node.target)] if node.op == "call_module" else None
+
+    def pattern(self, conv: fx.Node, live_in: Tensor, live_out: Tensor) -> Pattern:
+        """The products of a convolution between live neurons, found once."""
+        if conv not in self._patterns:
+            self._patterns[conv] = conv_pattern(cast("nn.Conv2d", self.module(conv)), live_in, live_out)
+        return self._patterns[conv]
 
     def layer_name(self, node: fx.Node) -> str:
         """What the module that a node calls was named before any site was wrapped."""

@@ -1,6 +1,7 @@
 """Which neurons of a traced model can be nonzero and are needed, and which layers are faster through live neurons only."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
 import torch
@@ -8,11 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from defective.sparse.graph import Traced
+from defective.sparse.layer_times import CountedTimes, LayerTimes, MeasuredTimes
 
-# Time of a layer in units of one product of a sparse layer on one image, measured on x86 with AVX512: a dense product, a neuron of a
-# dense feature map passing through norm and activation, a neuron passing between dense and live form.
-DENSE_PRODUCT, DENSE_NEURON = {"fp32": 0.1, "bf16": 0.045}, {"fp32": 15.0, "bf16": 8.0}
-CONVERSION = 20.0
+# By how much counting operations may be wrong about a layer on another processor.
+DOUBT = 4
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class LayerChoice:
         live: Whether it is computed through live neurons alone.
         needed: Products between a live input neuron and a live output neuron, for one image.
         dense: Products of the dense convolution.
+        seconds: What its live and its dense form took on this machine, without what leads in and out of them; None if it was not timed.
     """
 
     layer: str
     live: bool
     needed: int
     dense: int
+    seconds: tuple[float, float] | None = None
 
 
 def live_neurons(traced: Traced) -> dict[fx.Node, Tensor]:
@@ -39,32 +41,41 @@ def live_neurons(traced: Traced) -> dict[fx.Node, Tensor]:
 
 
 def choose_layers(
-    traced: Traced, live: dict[fx.Node, Tensor], precision: str, device: torch.device
+    traced: Traced, live: dict[fx.Node, Tensor], precision: str, device: torch.device, *, timed_images: int = 0
 ) -> tuple[set[fx.Node], list[LayerChoice]]:
     """The nodes that are computed through live neurons only, so that the whole takes least time, and the choice for each layer.
 
     Every convolution that is cheaper so begins as live; then those that cost more in conversions than they save turn dense again,
-    one after the other. Only a CPU gains: on an accelerator dense products are hundreds of times as fast as sparse ones.
+    one after the other. With ``timed_images`` layers are timed on that many at once, wherever counting leaves a doubt. Only a CPU
+    gains: on an accelerator dense products are hundreds of times as fast as sparse ones.
     """
     convs = [node for node in traced.nodes if traced.kinds[node] == "conv"]
-    needed = {conv: _products(traced, conv, live) for conv in convs}
-    dense = {conv: _dense_products(traced, conv) for conv in convs}
-    dense_cost = {c: dense[c] * DENSE_PRODUCT[precision] + live[c].numel() * DENSE_NEURON[precision] for c in convs}
-    chosen = {conv for conv in convs if device.type == "cpu" and needed[conv] < min(dense_cost[conv], dense[conv] / 2)}
+    products = {conv: (_products(traced, conv, live), _dense_products(traced, conv)) for conv in convs}
+    counted = CountedTimes(live, products, precision)
+    times: LayerTimes = MeasuredTimes(traced, live, precision, timed_images) if timed_images else counted
+    doubt = DOUBT if timed_images else 1
+    able = [c for c in convs if device.type == "cpu" and counted.live(c) < min(doubt * counted.dense(c), products[c][1] / 2)]
+    seconds = {conv: (times.live(conv), times.dense(conv)) for conv in able}
+    chosen = {conv for conv, (as_live, as_dense) in seconds.items() if as_live < as_dense}
     whole = _shift_nothing_dead(traced, live)
+    conversion = cache(times.conversion)
 
-    def total(chosen: set[fx.Node]) -> float:
+    def saved(chosen: set[fx.Node]) -> float:
         nodes = live_nodes(traced, whole, chosen)
-        work = sum(needed[conv] if conv in chosen else dense_cost[conv] for conv in convs)
-        return work + CONVERSION * sum(live[node].numel() for node in _converted(nodes))
+        gain = sum(seconds[conv][1] - seconds[conv][0] for conv in convs if conv in chosen)
+        return gain - sum(conversion(node, node in nodes) for node in _converted(nodes))
 
-    best = total(chosen)
+    best = saved(chosen)
     while chosen:
-        cost, conv = min(((total(chosen - {conv}), conv) for conv in convs if conv in chosen), key=lambda pair: pair[0])
-        if cost >= best:
+        gain, conv = max(((saved(chosen - {conv}), conv) for conv in convs if conv in chosen), key=lambda pair: pair[0])
+        if gain <= best:
             break
-        best, chosen = cost, chosen - {conv}
-    choices = [LayerChoice(traced.layer_name(conv), conv in chosen, needed[conv], dense[conv]) for conv in convs]
+        best, chosen = gain, chosen - {conv}
+    if timed_images and best <= 0:
+        # Layers that share conversions may all be better dense though none alone is.
+        chosen = set()
+    timed = seconds if timed_images else {}
+    choices = [LayerChoice(traced.layer_name(conv), conv in chosen, *products[conv], timed.get(conv)) for conv in convs]
     return live_nodes(traced, whole, chosen), choices
 
 

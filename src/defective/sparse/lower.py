@@ -12,7 +12,7 @@ from torch.nn.utils import skip_init
 from defective.layers import DefectMask
 from defective.sparse.graph import Traced, has_hooks
 from defective.sparse.layers import Gather, LiveConv, LiveLayer, Place, Scale, Scatter
-from defective.sparse.pattern import Pattern, conv_pattern, positions
+from defective.sparse.pattern import Pattern, positions
 
 
 class Lowering:
@@ -116,7 +116,7 @@ class Lowering:
         if kind == "conv":
             end = self.end_of(node)
             conv = cast("nn.Conv2d", self.traced.module(node))
-            pattern = conv_pattern(conv, self.live[sources[0]], self.live[end])
+            pattern = self.traced.pattern(node, self.live[sources[0]], self.live[end])
             self.sparse[end] = self._call(self.live_conv(node, pattern, self._rows(end) % conv.out_channels), operands[0])
         elif kind == "norm":
             norm = cast("nn.BatchNorm2d", self.traced.module(node))

@@ -17,6 +17,7 @@ the channels at defective layers), ``-therm16`` (thermometer-encoded input of 16
 
 from defective.specs.architecture import Architecture
 from defective.specs.attacks import ATTACK_DEFAULTS, AttackSpec
+from defective.specs.document import Document, High, Low
 from defective.specs.jobs import (
     DecisionJob,
     GenerateJob,
@@ -52,10 +53,13 @@ __all__ = [
     "AttackSpec",
     "DecisionJob",
     "DefectSpec",
+    "Document",
     "DropSpec",
     "GenerateJob",
+    "High",
     "Job",
     "Kind",
+    "Low",
     "NetSpec",
     "NoiseJob",
     "Pattern",

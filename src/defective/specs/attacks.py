@@ -8,7 +8,7 @@ from pydantic import model_validator
 from defective.errors import InputError
 from defective.specs.spec import Spec
 from defective.specs.versions import ATTACK_VERSIONS
-from defective.text import visible
+from defective.text import choices, visible
 
 Number = int | float
 
@@ -69,15 +69,15 @@ class AttackSpec(Spec):
     @model_validator(mode="after")
     def _known_and_in_range(self) -> Self:
         if self.name not in ATTACK_DEFAULTS:
-            raise ValueError(f"no attack {self.name!r}; there are {', '.join(ATTACK_DEFAULTS)}")
+            raise ValueError(f"no attack {self.name!r}{choices(self.name, ATTACK_DEFAULTS)}")
         options = ATTACK_OPTIONS.get(self.name, {})
         missing = ATTACK_DEFAULTS[self.name].keys() - self.parameters.keys()
         if missing:
             raise ValueError(f"{self.name} needs {', '.join(sorted(missing))}")
         for key, value in self.parameters.items():
             if key not in ATTACK_DEFAULTS[self.name] and key not in options:
-                known = ", ".join([*ATTACK_DEFAULTS[self.name], *options])
-                raise ValueError(f"{self.name} has no parameter {key!r}; it has {known}")
+                known = [*ATTACK_DEFAULTS[self.name], *options]
+                raise ValueError(f"{self.name} has no parameter {key!r}{choices(key, known)}")
             _check_range(key, value)
         return self
 

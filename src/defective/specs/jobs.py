@@ -75,7 +75,11 @@ class GenerateJob(_Job):
 
 
 class ScoreJob(_Job):
-    """Let a target classify an adversarial set. Values: ``paper``, ``target-correct`` and ``all``, the rate by its denominator."""
+    """Let a target classify an adversarial set.
+
+    Values: ``paper``, ``target-correct`` and ``all``, the rate by its denominator; ``same-class``, the share of the images that fooled
+    the source in which the target sees the class that the source sees.
+    """
 
     kind: Literal["score"] = "score"
     target: TrainJob

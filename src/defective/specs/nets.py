@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from defective.errors import InputError
 from defective.specs.spec import Spec
+from defective.text import choices
 
 Pattern = Literal["neuron", "channel", "shared"]
 Sampling = Literal["exact", "bernoulli"]
@@ -106,7 +107,7 @@ class NetSpec(Spec):
         text, _, placement = name.partition("@")
         arch, _, rest = text.partition("/")
         if arch not in ARCHITECTURES:
-            raise InputError(f"model {name!r}: no architecture {arch!r}; there are {', '.join(ARCHITECTURES)}")
+            raise InputError(f"model {name!r}: no architecture {arch!r}{choices(arch, ARCHITECTURES)}")
         if "@" in name and placement != "text":
             raise InputError(f"model {name!r}: unknown placement {'@' + placement!r}; only '@text' may end a name")
         if "/" in text and not rest:
@@ -171,7 +172,8 @@ def _parse_variant(name: str, variant: str) -> dict[str, object]:
     for suffix in suffixes.removeprefix("-").split("-") if suffixes else ():
         setting = _suffix(suffix)
         if setting is None:
-            raise InputError(f"model {name!r}: no suffix {'-' + suffix!r}; there are -dc, -sm, -bernoulli, -x2, -therm16 and -en")
+            known = [f"-{each}" for each in (*_SUFFIXES, "therm16")]
+            raise InputError(f"model {name!r}: no suffix {'-' + suffix!r}{choices('-' + suffix, known)}")
         if values.keys() & setting.keys():
             raise InputError(f"model {name!r}: suffix -{suffix} repeats or contradicts another suffix")
         values.update(setting)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import scipy
+from pydantic_core import CoreSchema, core_schema
 
 # 95 % of the normal distribution lie within so many standard deviations of its mean.
 _Z = float(scipy.special.ndtri(0.975))
@@ -51,7 +52,7 @@ class Rate(float):
         return 0.0 if self.num_correct == 0 else middle - half, 1.0 if self.num_correct == n else middle + half
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; the rate is None where nothing was counted."""
+        """Plain values for JSON; the rate is None where nothing was counted. A field of a typed document is stored so."""
         low, high = self.interval
         return {
             "rate": float(self) if self.num_evaluated else None,
@@ -60,6 +61,15 @@ class Rate(float):
             "low": low,
             "high": high,
         }
+
+    @classmethod
+    def _read(cls, found: Any) -> Self:
+        return found if isinstance(found, cls) else cls.of(found["num_correct"], found["num_evaluated"])
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> CoreSchema:
+        dump = core_schema.plain_serializer_function_ser_schema(cls.as_dict)
+        return core_schema.no_info_plain_validator_function(cls._read, serialization=dump)
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:

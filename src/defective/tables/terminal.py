@@ -3,13 +3,14 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from defective.tables.table import Table
 from defective.text import one_line
 
 if TYPE_CHECKING:
-    from rich.table import Table as Box
+    from rich.console import Console
 
 # Narrower ones are printed for as if they had this width: the interval of a rate stays whole.
 _LEAST_WIDTH = 12
@@ -22,23 +23,19 @@ _LEAST_NAME = 12
 def terminal(table: Table, width: int | None = None) -> str:
     """A table in box characters; names fold, numbers stay whole. Where the numbers of a row do not fit, each has a line of its own."""
     from rich.console import Console
-    from rich.padding import Padding
-    from rich.text import Text
 
     width = max(_LEAST_WIDTH, width or _width())
-    # rich may only lay out: user text holds brackets, colons and numbers of its own.
-    console = Console(width=width, color_system=None, markup=False, emoji=False, highlight=False)
+    console = Console(width=width)
     widths = _column_widths(table, width)
-    with console.capture() as printed:
-        if title := " ".join(filter(None, [table.title, table.caption])):
-            console.print(one_line(title))
-        if widths:
-            console.print(_boxed(table, widths))
-        for indent, line in () if widths else _listed(table, width):
-            console.print(Padding(Text(one_line(line), overflow="fold"), (0, 0, 0, indent)))
-        for note in table.notes:
-            console.print(one_line(note))
-    return "\n".join(line.rstrip() for line in printed.get().splitlines()) + "\n"
+    title = " ".join(filter(None, [table.title, table.caption]))
+    lines = _folded(title, width, console) if title else []
+    if widths:
+        lines += _boxed(table, widths, console)
+    else:
+        listed = _listed(table, width)
+        lines += [" " * indent + line for indent, text in listed for line in _folded(text, width - indent, console)]
+    lines += [line for note in table.notes for line in _folded(note, width, console)]
+    return "\n".join(lines) + "\n"
 
 
 def _width() -> int:
@@ -70,19 +67,42 @@ def _column_widths(table: Table, total: int) -> list[int] | None:
     return [first, *least] if first >= min(natural[0], _LEAST_NAME) else None
 
 
-def _boxed(table: Table, widths: list[int]) -> "Box":
-    from rich.table import Table as Box
+def _folded(text: str, width: int, console: "Console") -> list[str]:
+    from rich.cells import cell_len
+    from rich.text import Text
 
-    box = Box()
-    for name, side, size in zip(table.full_columns, table.alignment, widths, strict=True):
-        box.add_column(one_line(name), justify="right" if side == "r" else "left", width=size, overflow="fold")
-    for heading, rows in table.blocks():
-        if heading:
-            box.add_section()
-            box.add_row(one_line(heading))
-        for row in rows:
-            box.add_row(*map(one_line, row))
-    return box
+    line = one_line(text)
+    # Not by rich's own tables, which measure and lay out every cell several times: a store has ten thousand jobs.
+    if cell_len(line) <= width:
+        return [line]
+    return [part.plain.rstrip() for part in Text(line).wrap(console, width, overflow="fold")]
+
+
+def _boxed(table: Table, widths: list[int], console: "Console") -> Iterator[str]:
+    from rich.box import HEAVY_HEAD
+    from rich.cells import cell_len
+
+    box, outer = HEAVY_HEAD.substitute(console.options), [width + 2 for width in widths]
+
+    def row(cells: Iterable[str], left: str, between: str, right: str, *, head: bool = False) -> Iterator[str]:
+        parts = [_folded(cell, width, console) for cell, width in zip(cells, widths, strict=True)]
+        height = max(map(len, parts))
+        # Heads stand on their rule.
+        for line in zip_longest(*([""] * (height - len(part)) * head + part for part in parts), fillvalue=""):
+            room = (" " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
+            sides = zip(line, room, table.alignment, strict=True)
+            padded = (f" {blank}{text} " if side == "r" else f" {text}{blank} " for text, blank, side in sides)
+            yield f"{left}{between.join(padded)}{right}"
+
+    yield box.get_top(outer)
+    yield from row(table.full_columns, box.head_left, box.head_vertical, box.head_right, head=True)
+    yield box.get_row(outer, "head")
+    for number, (heading, rows) in enumerate(table.blocks()):
+        if heading and number:
+            yield box.get_row(outer, "row")
+        for cells in ([(heading, *[""] * (len(widths) - 1))] if heading else []) + rows:
+            yield from row(cells, box.mid_left, box.mid_vertical, box.mid_right)
+    yield box.get_bottom(outer)
 
 
 def _listed(table: Table, width: int) -> Iterator[tuple[int, str]]:

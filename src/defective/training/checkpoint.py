@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from defective._version import __version__
 from defective.baselines import attach_drop_, drops, thermometer_, undrop_
 from defective.errors import InputError
-from defective.files import read_tensors, write_tensors
+from defective.files import is_foreign, read_tensors, write_tensors
 from defective.inference import evaluating, quoted, reported
 from defective.layers import DefectMask
 from defective.machine import unwrap_model
@@ -21,7 +21,9 @@ from defective.sparse import LiveTraining, SparseNet
 from defective.specs import Architecture, NetSpec
 from defective.specs.spec import validated
 from defective.surgery import attach_, mask_layers, restore_
+from defective.text import as_text
 from defective.training.metadata import FORMAT, CheckpointMetadata, EnsembleArchitecture
+from defective.training.state_dict import is_torch_file
 from defective.verify import verify
 from defective.wrapper import site_modules
 
@@ -73,6 +75,16 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         write_tensors(Path(path), state, about.model_dump(mode="json"))
 
 
+def check_state(model: nn.Module) -> None:
+    """Refuse a model that :func:`save` could not write, before it is trained.
+
+    Raises:
+        InputError: Naming what of its state dict is no plain tensor.
+    """
+    for name, value in model.state_dict().items():
+        _whole_tensor(name, value)
+
+
 def _whole_tensor(name: str, value: Any) -> Tensor:
     if not isinstance(value, Tensor) or value.is_quantized:
         kind = "a quantized tensor" if isinstance(value, Tensor) else f"a {type(value).__name__}"
@@ -104,6 +116,11 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
     """
     path = Path(path)
     path = path / "model.safetensors" if path.is_dir() else path
+    if path.is_file() and (is_torch_file(path) or is_foreign(path)):
+        raise InputError(
+            f"{path} was not written by defective: load it with load_state_dict, and masks in it with attach_masks_, or name what builds "
+            "its model on the command line, --model module:factory"
+        )
     tensors, about = read_tensors(path)
     if "architecture" not in about:
         raise InputError(f"{path} is not a model saved by defective")
@@ -123,7 +140,8 @@ def _rebuilt(tensors: dict[str, Tensor], about: CheckpointMetadata, model: nn.Mo
         tensors = {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}
     if model is None:
         if about.architecture is None:
-            raise InputError("it holds a model that is not built in: pass a plain one to load into, load(path, model=net)")
+            of = f" ({as_text(about.notes['net'])[:200]})" if isinstance(about.notes.get("net"), str) else ""
+            raise InputError(f"it holds a model that is not built in{of}: pass a plain one to load into, load(path, model=net)")
         with torch.random.fork_rng(devices=[]):
             _check_fit(about, tensors)
             with torch.device("cpu"):

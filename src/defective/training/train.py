@@ -1,9 +1,9 @@
-"""Train one model from its name to a folder with the checkpoint and the measured result."""
+"""Train one model, from its name or from what builds it, to a folder with the checkpoint and the measured result."""
 
 import json
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ from defective.build import build, member_seed
 from defective.data import Data
 from defective.errors import InputError
 from defective.files import check_folder, read_tensors, write_whole
+from defective.inference import reported
 from defective.machine import choose_device, describe_machine, rank_and_world_size, resolve_precision
 from defective.models import Ensemble
 from defective.specs import NetSpec, Recipe
 from defective.specs.spec import validated
 from defective.training.checkpoint import load, save
 from defective.training.loop import fit, test_accuracy
+from defective.training.own import OwnModel
 from defective.training.pixel_mean import subtract_pixel_mean_
 from defective.training.state import set_aside
 
@@ -29,7 +31,7 @@ Result = dict[str, Any]
 
 
 def train(
-    spec: NetSpec | str,
+    spec: NetSpec | str | OwnModel,
     data: Data,
     test: Data,
     recipe: Recipe,
@@ -49,9 +51,9 @@ def train(
     Under torchrun each batch is shared among the processes.
 
     Args:
-        spec: Net to train (see :func:`defective.build`).
+        spec: Model to train: built in (see :func:`defective.build`), or one of yours.
         data, test: Training and test images.
-        recipe: How to train; ``recipe.width_mult`` scales the net.
+        recipe: How to train; ``recipe.width_mult`` scales a built-in model.
         out: Folder of the run.
         seed, mask_seed: Seeds of weights and order, and of the masks if they should differ.
         device, precision: As in :func:`defective.training.loop.fit`.
@@ -62,26 +64,25 @@ def train(
         The content of ``result.json``: spec, seed, recipe, data, test accuracy, history, cost and machine.
 
     Raises:
-        InputError: If ``out`` holds another run or cannot be written, or training cannot go on.
+        InputError: If ``out`` holds another run or cannot be written, or training cannot go on, or quoting an error of your model.
         OutOfTime: If the deadline has passed before the last epoch.
     """
     spec = NetSpec.parse(spec) if isinstance(spec, str) else spec
     out = Path(out)
     mask_seed = seed if mask_seed is None else mask_seed
     identity = _identity(spec, data, recipe, seed, mask_seed)
+    own = spec.built(data, recipe, seed=seed, mask_seed=mask_seed) if isinstance(spec, OwnModel) else None
+    if own is not None:
+        identity |= spec.identity(own)  # type: ignore[union-attr]
     done = _finished(out, identity)
     if done:
         return done
     check_folder(out)
-    if recipe.adversarial is not None and recipe.adversarial.name == "lspga" and not spec.thermometer:
-        raise InputError(f"{spec} has no thermometer, and lspga attacks its levels: train {spec.arch}/therm16, or use madry")
     place = choose_device(device)
     precision = resolve_precision(place, precision)
-    channels, image_size, _ = data.image_shape
-    shape: dict[str, Any] = {"num_classes": len(data.classes), "in_chans": channels, "image_size": image_size}
-    net = build(spec, seed=seed, mask_seed=mask_seed, width_mult=recipe.width_mult, **shape)
+    net = own if own is not None else _built_in(spec, data, recipe, seed, mask_seed)  # type: ignore[arg-type]
     history: list[Any] = []
-    if isinstance(net, Ensemble):
+    if isinstance(spec, NetSpec) and isinstance(net, Ensemble):
         for i in range(spec.members):
             seeds: dict[str, Any] = {"seed": member_seed(seed, i), "mask_seed": member_seed(mask_seed, i)}
             place_of_member = out / f"member-{i}"
@@ -92,13 +93,24 @@ def train(
         _join_processes(place)
         if recipe.normalization == "pixel-mean":
             subtract_pixel_mean_(net, data)
-        state = {"state_file": out / "state.safetensors", "state_key": json.dumps(identity, sort_keys=True)}
 
         def keep(epochs: int) -> None:
             if epochs in light_epochs:
                 save(net, light_checkpoint(out, epochs), notes={**_notes(identity), "epochs": epochs}, half=True)
 
-        history = fit(net, data, recipe, seed=seed, test=test, device=str(place), precision=precision, after_epoch=keep, **state)  # type: ignore[arg-type]
+        with nullcontext() if own is None else reported(f"{spec} cannot be trained"):
+            history = fit(
+                net,
+                data,
+                recipe,
+                seed=seed,
+                test=test,
+                device=str(place),
+                precision=precision,
+                state_file=out / "state.safetensors",
+                state_key=json.dumps(identity, sort_keys=True),
+                after_epoch=keep,
+            )
     return _conclude(net, test, out, identity, history, describe_machine(place, precision))
 
 
@@ -107,14 +119,23 @@ def light_checkpoint(out: Path, epochs: int) -> Path:
     return out / "epochs" / f"{epochs}.safetensors"
 
 
+def _built_in(spec: NetSpec, data: Data, recipe: Recipe, seed: int, mask_seed: int) -> nn.Module:
+    if recipe.adversarial is not None and recipe.adversarial.name == "lspga" and not spec.thermometer:
+        raise InputError(f"{spec} has no thermometer, and lspga attacks its levels: train {spec.arch}/therm16, or use madry")
+    channels, image_size, _ = data.image_shape
+    shape: dict[str, Any] = {"num_classes": len(data.classes), "in_chans": channels, "image_size": image_size}
+    return build(spec, seed=seed, mask_seed=mask_seed, width_mult=recipe.width_mult, **shape)
+
+
 def _notes(of: Result) -> Result:
-    return {key: of[key] for key in ("data", "classes", "recipe")}
+    own = ("net", "image_shape") if of["spec"] is None else ()
+    return {key: of[key] for key in (*own, "data", "classes", "recipe")}
 
 
-def _identity(spec: NetSpec, data: Data, recipe: Recipe, seed: int, mask_seed: int) -> dict[str, Any]:
+def _identity(spec: NetSpec | OwnModel, data: Data, recipe: Recipe, seed: int, mask_seed: int) -> dict[str, Any]:
     return {
         "net": str(spec),
-        "spec": spec.model_dump(mode="json"),
+        "spec": spec.model_dump(mode="json") if isinstance(spec, NetSpec) else None,
         "seed": seed,
         "mask_seed": mask_seed,
         "data": data.name,

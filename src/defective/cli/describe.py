@@ -1,0 +1,240 @@
+"""``defective describe``."""
+
+from itertools import chain
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
+
+from defective.baselines import Thermometer, drops
+from defective.build import build
+from defective.cli.console import MAX_SEED, JsonOption, print_json, print_table, say
+from defective.cli.start import MODEL_NAMES, BuilderOption, DefectOption, SitesOption, Start, conversion
+from defective.cli.weights import sizes_of
+from defective.errors import InputError
+from defective.evaluation.threat_model import spec_of
+from defective.inference import device_of, dtype_of, evaluating, reported
+from defective.models.from_timm import timm_image_shape
+from defective.sites import architecture_of, image_shape
+from defective.specs import NetSpec
+from defective.surgery import defects, mask_layers
+from defective.text import as_text
+from defective.wrapper import site_modules, unwrapped
+
+Shape = tuple[int, int, int]
+# Kinds of layers whose output most conversions mask.
+_KINDS_OF_SITES = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.modules.conv._ConvNd)
+
+
+def describe(
+    net: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            autocompletion=MODEL_NAMES,
+            help="A name such as resnet18/0.1-bottom, a checkpoint, a file of weights with --model, module:factory (its code is run) or "
+            "timm:NAME.",
+        ),
+    ],
+    model: BuilderOption = None,
+    defect: DefectOption = None,
+    sites: SitesOption = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Seed of weights and masks. Default: 0.")] = None,
+    num_classes: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Classes. Default: 10, or those of a model of yours.")
+    ] = None,
+    in_chans: Annotated[int | None, typer.Option(min=1, max=4096, help="Channels of an image. Default: 3.")] = None,
+    image_size: Annotated[
+        int | None, typer.Option(min=1, max=65_536, help="Height and width of an image. Default: 32, or those of timm's config.")
+    ] = None,
+    width_mult: Annotated[float | None, typer.Option(help="Factor on all channel counts of a built-in model. Default: 1.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a model's blocks, defective sites, live and dead neurons, dropout, input code, and cost.
+
+    Of a model of yours the sites that can be made defective are listed; with --defect and --sites, what train would make of it.
+
+    Example: defective describe resnet18/0.1-bottom
+    """
+    start = Start.parse(net, model, conversion(defect, sites))
+    sizes = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
+    given: dict[str, Any] = {
+        name: value for name, value in {"seed": seed, **sizes, "width_mult": width_mult}.items() if value is not None
+    }
+    if isinstance(start.source, NetSpec):
+        found, shape = build(start.source, **given), None
+    else:
+        start.check({"width_mult": width_mult, "normalization": None})
+        found, shape = _opened(start, given)
+    if start.conversion is not None:
+        start.conversion.apply_(found, shape or _shape(found), seed=seed or 0)
+    document = _describe(found, net, shape or _shape(found))
+    if json:
+        print_json(document)
+    else:
+        _print(document)
+
+
+def _opened(start: Start, given: dict[str, Any]) -> tuple[nn.Module, Shape]:
+    """A model that is not built by its name, and the shape of its images."""
+    seed, sizes = given.get("seed", 0), {key: value for key, value in given.items() if key != "seed"}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model, notes = start.opened(**sizes)
+    knows = architecture_of(model) is not None or image_shape(model) is not None
+    if knows and given:
+        raise InputError(f"{start.text} is a checkpoint, which knows its own {next(iter(given))}: leave the option out")
+    channels, height, width = _shape(model, sizes_of(notes))
+    size = sizes.get("image_size")
+    return model, (sizes.get("in_chans", channels), size or height, size or width)
+
+
+def _shape(model: nn.Module, noted: dict[str, int] | None = None) -> Shape:
+    """Shape of the images of a model: as it was made or trained for, of timm's config, or else 32 x 32."""
+    if (known := image_shape(model)) is not None:
+        return known
+    if noted and "image_size" in noted:
+        return noted["in_chans"], noted["image_size"], noted["image_size"]
+    first = next((module.in_channels for module in model.modules() if isinstance(module, nn.Conv2d)), 3)
+    return timm_image_shape(model) or (first, 32, 32)
+
+
+def _print(document: dict[str, Any]) -> None:
+    sites = document["sites"]
+    rows = [
+        (
+            site["site"],
+            " x ".join(map(str, site["shape"])),
+            site["pattern"],
+            f"{site['keep_prob']:g}",
+            f"{site['live']:,}",
+            f"{site['dead']:,}",
+        )
+        for site in sites
+    ]
+    if rows:
+        live, dead = (sum(site[kind] for site in sites) for kind in ("live", "dead"))
+        rows.append(("all", "", "", "", f"{live:,}", f"{dead:,}"))
+        print_table(document["name"], ("site", "C x H x W", "pattern", "keep_prob", "live", "dead"), rows)
+    else:
+        say(f"{document['name']}: no mask in it")
+    for line in document["summary"]:
+        say(line)
+
+
+def _describe(model: nn.Module, name: str, input_shape: Shape) -> dict[str, Any]:
+    found, spec = defects(model), spec_of(model)
+    built_in = architecture_of(model) is not None
+    multiply_adds = _multiply_adds(model, name, input_shape)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    candidates = {} if image_shape(model) else _candidates(model)
+    thermometer = next((module.levels for module in model.modules() if isinstance(module, Thermometer)), None)
+    summary = [
+        f"{parameters:,} parameters, {multiply_adds / 1e6:,.1f} million multiply-adds per image (masks not used to save any)"
+    ]
+    summary += ([] if spec is None else _variant(spec)) + _dropouts(model)
+    summary += [f"Sites to choose from: {len(names)} {kind} ({_some(names)})" for kind, names in candidates.items()]
+    if thermometer:
+        summary.append(
+            f"Input: thermometer code of {thermometer} levels, {thermometer} channels of 0 and 1 for each channel of the image"
+        )
+    return {
+        "name": str(spec or as_text(name)),
+        "placement": getattr(spec, "placement", None),
+        "input_shape": list(input_shape),
+        "parameters": parameters,
+        "multiply_adds": multiply_adds,
+        "mask_bytes": sum(defect.total for defect in found),
+        "bottom": list(model.bottom) if built_in else [],  # type: ignore[arg-type]
+        "top": list(model.top) if built_in else [],  # type: ignore[arg-type]
+        "sites": [
+            {
+                "site": defect.site,
+                "shape": list(defect.shape),
+                "pattern": defect.pattern,
+                "keep_prob": defect.keep_prob,
+                "live": defect.live,
+                "dead": defect.total - defect.live,
+            }
+            for defect in found
+        ],
+        "drops": [{"site": drop.site, "kind": drop.kind, "keep_prob": drop.keep_prob} for drop in drops(model)],
+        "thermometer": thermometer,
+        "candidates": candidates,
+        "summary": summary,
+    }
+
+
+def _multiply_adds(model: nn.Module, name: str, input_shape: Shape) -> int:
+    """Of one image. Computed on shapes alone for models whose code is known: images of a checkpoint may be larger than the memory."""
+    shapes: dict[str, Tensor] | None = None
+    device: torch.device | str = device_of(model)
+    if image_shape(model) is not None:
+        shapes = {key: tensor.to("meta") for key, tensor in chain(model.named_parameters(), model.named_buffers())}
+        device = "meta"
+    images = torch.zeros(1, *input_shape, dtype=dtype_of(model), device=device)
+    size = "" if shapes else f" on images of shape {input_shape}, which --in-chans and --image-size change"
+    with (
+        evaluating(model),
+        torch.no_grad(),
+        reported(f"{name} cannot be described{size}"),
+        FlopCounterMode(display=False) as counter,
+    ):
+        model(images) if shapes is None else functional_call(model, shapes, images)
+    return int(counter.get_total_flops()) // 2
+
+
+def _candidates(model: nn.Module) -> dict[str, list[str]]:
+    """Norms and convolutions without a mask by the name of their class."""
+    found: dict[str, list[str]] = {}
+    masked = mask_layers(model)
+    for name, module in site_modules(model).items():
+        if name not in masked and isinstance(inner := unwrapped(module), _KINDS_OF_SITES):
+            found.setdefault(type(inner).__name__, []).append(name)
+    return found
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:3])}, ..., {names[-1]}"
+
+
+def _variant(spec: NetSpec) -> list[str]:
+    lines = []
+    text = spec.placement == "text"
+    projection = ", and one projection shortcut more in stage 1" if spec.arch == "resnet18" else ""
+    if text and (spec.defects or spec.drops):
+        lines.append("Placement of the paper's text (Eq. 5, Appendix C), not of its released code.")
+    elif spec.defects and spec.pattern != "channel":
+        lines.append("Placement of the released code: after the norm, before the activation, on the branch before the sum.")
+    if spec.pattern == "channel" and text:
+        lines.append("-dc: whole channels of the full model are masked (paper's text)")
+    elif spec.pattern == "channel":
+        lines.append(f"-dc: narrower, with no mask at all{projection}: what the released code builds for ResNet-18")
+    if spec.sampling == "bernoulli":
+        lines.append(
+            "-bernoulli: each neuron is kept with that chance on its own (paper's text), not an exact share of a layer's neurons"
+        )
+    if spec.widen:
+        lines.append(f"-x2: defective blocks have twice the channels{'' if text else projection}")
+    return lines
+
+
+_KINDS = {
+    "dropout": "Dropout (single activations)",
+    "spatial": "Spatial dropout (whole channels)",
+    "dropblock": "DropBlock (3 x 3)",
+}
+
+
+def _dropouts(model: nn.Module) -> list[str]:
+    groups: dict[tuple[str, float], list[str]] = {}
+    for drop in drops(model):
+        groups.setdefault((drop.kind, drop.keep_prob), []).append(drop.site)
+    return [
+        f"{_KINDS[kind]}, keep_prob {keep_prob:g}, in training only, after {len(sites)} modules: {', '.join(sites[:2])}"
+        + (", ... (--json lists all)" if len(sites) > 2 else "")
+        for (kind, keep_prob), sites in groups.items()
+    ]

@@ -1,0 +1,153 @@
+"""Models by reference: ``module:factory``, ``timm:NAME`` or a name in the grammar, each with arguments."""
+
+import ast
+import inspect
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from defective.build import build
+from defective.cli.user_code import call, find
+from defective.errors import InputError
+from defective.models.from_timm import timm_model
+from defective.specs import ARCHITECTURES, NetSpec
+from defective.text import choices, nearest
+
+TIMM = "timm:"
+# Endings of files that hold weights.
+_WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".tar")
+
+
+@dataclass(frozen=True)
+class Factory:
+    """What builds a model.
+
+    Args:
+        text: The reference as it was written.
+        function: Returns the model.
+        arguments: Those that the reference gives.
+    """
+
+    text: str
+    function: Callable[..., Any]
+    arguments: dict[str, Any]
+
+    def __call__(self, **sizes: int) -> nn.Module:
+        """The model, in eval mode.
+
+        Args:
+            sizes: ``num_classes``, ``in_chans`` and ``image_size``; the function is given those that it has arguments for.
+
+        Raises:
+            InputError: If the function fails, or returns no module.
+        """
+        function = partial(self.function, **self._arguments(sizes))
+        model = self._call_ours(function) if isinstance(self.function, partial) else call(self.name, function)
+        if not isinstance(model, nn.Module):
+            raise InputError(f"{self.name}() returned {type(model).__name__}, not a torch.nn.Module")
+        return model.eval()
+
+    def _arguments(self, sizes: dict[str, int]) -> dict[str, Any]:
+        """Those of the reference, and the sizes that the function takes.
+
+        Raises:
+            InputError: If the function lacks one of them, or needs another.
+        """
+        try:
+            signature = inspect.signature(self.function)
+        except ValueError:
+            # Some functions that are not written in Python do not say what they take.
+            return self.arguments
+        taken = {key: size for key, size in sizes.items() if key in signature.parameters} | self.arguments
+        try:
+            signature.bind(**taken)
+        except TypeError as error:
+            raise InputError(f"{self.name}: {error}; arguments are written {self.name},name=value") from error
+        return taken
+
+    def _call_ours(self, function: Callable[[], Any]) -> Any:
+        """Call what is no code of the user's, and words its errors itself, but for arguments of another type."""
+        try:
+            return function()
+        except InputError:
+            raise
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"{self.text}: {' '.join(str(error).split())[:200]}") from error
+
+    @property
+    def name(self) -> str:
+        """The reference without its arguments."""
+        return self.text.partition(",")[0]
+
+    @classmethod
+    def find(cls, text: str) -> "Factory":
+        """Read ``module:factory``, ``timm:NAME`` or a name in the grammar, and ``,argument=value`` any number of times.
+
+        Raises:
+            InputError: If there is no such model, or an argument has no value.
+
+        Example:
+            >>> Factory.find("resnet18,width_mult=0.25").arguments
+            {'width_mult': 0.25}
+        """
+        name, *settings = re.split(r",(?=\s*[A-Za-z_]\w*=)", text)
+        if "," in name and ":" in name:
+            raise InputError(
+                f"{text!r}: cannot read {name.partition(',')[2]!r}; write arguments as {name.partition(',')[0]},name=value"
+            )
+        arguments = dict(_argument(setting) for setting in settings)
+        if name.startswith(TIMM):
+            return cls(text, partial(timm_model, name.removeprefix(TIMM)), arguments)
+        if ":" in name:
+            return cls(text, find(name, "factory"), arguments)
+        return cls(text, partial(build, parse_name(name)), arguments)
+
+
+def parse_name(text: str) -> NetSpec:
+    """A name in the grammar.
+
+    Raises:
+        InputError: If it cannot be read, or looks like a file that is not there.
+    """
+    arch = re.split("[/@]", text)[0]
+    if arch in ARCHITECTURES or not text.strip():
+        return NetSpec.parse(text)
+    if text.endswith(_WEIGHTS) or ("/" in text and not nearest(arch, ARCHITECTURES)):
+        raise InputError(no_such_file(text))
+    raise InputError(
+        f"model {text[:200]!r}: no such file, and no architecture {arch[:200]!r}{choices(arch, ARCHITECTURES)}; a model of yours is "
+        f"module:factory, one of timm {TIMM}NAME"
+    )
+
+
+def no_such_file(reference: str) -> str:
+    """Say of a reference that is no model what may have been meant."""
+    if re.split("[/@]", reference)[0] in ARCHITECTURES:
+        return (
+            f"{reference!r} names an architecture, and no weights: train it first, as defective train {reference} --data DATA "
+            "--out FOLDER, and name that folder"
+        )
+    path = Path(reference)
+    near = None
+    with suppress(OSError, ValueError):
+        near = nearest(path.name, [each.name for each in path.parent.iterdir()])
+    meant = f"; did you mean {path.parent / near}?" if near else ""
+    return f"{reference[:300]!r}: no such file{meant or f'; name a checkpoint, a folder of train, module:factory or {TIMM}NAME'}"
+
+
+def _argument(setting: str) -> tuple[str, Any]:
+    name, _, value = setting.strip().partition("=")
+    if not value:
+        raise InputError(f"{setting!r} gives no value: write {name}=value")
+    named = {"true": True, "false": False, "none": None}
+    try:
+        return name, named[value.lower()] if value.lower() in named else ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        # Text that is no Python value is itself, such as a path.
+        return name, value

@@ -1,0 +1,133 @@
+"""What ``train`` starts from and ``describe`` shows: a built-in model, one of the user's, or weights in a file."""
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+from torch import nn
+
+from defective.build import build
+from defective.cli.console import names
+from defective.cli.factories import Factory, parse_name
+from defective.cli.weights import BUILDER_HELP, FROM, Builders, open_file
+from defective.errors import InputError
+from defective.specs import ARCHITECTURES, NetSpec, Recipe
+from defective.text import as_text
+from defective.training.own import Conversion, OwnModel
+
+# As examples: any share of any block may stand in a name.
+MODEL_NAMES = names(*(f"{arch}{variant}" for variant in ("", "/0.1-bottom", "/0.5-bottom") for arch in ARCHITECTURES), "timm:")
+BuilderOption = Annotated[str | None, typer.Option("--model", help=f"{BUILDER_HELP}.")]
+DefectOption = Annotated[
+    float | None,
+    typer.Option(help="Make the model defective: the share of neurons kept at each site, as 0.3. Built-in models: in the name."),
+]
+SitesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN", help="Sites for --defect: names of modules, as 'layer1.*.bn*', or a class, as BatchNorm2d; repeatable."
+    ),
+]
+
+
+def conversion(defect: float | None, sites: list[str] | None) -> Conversion | None:
+    """What ``--defect`` and ``--sites`` ask for together.
+
+    Raises:
+        InputError: If one of them is missing, or a value is out of range.
+    """
+    if defect is None and not sites:
+        return None
+    if defect is None:
+        raise InputError("--sites goes with --defect KEEP_PROB, the share of neurons kept there, as --defect 0.3")
+    if not sites:
+        raise InputError(
+            f"--defect {defect:g} goes with --sites PATTERN, as --sites BatchNorm2d; defective describe lists the sites of a model"
+        )
+    if not 0 <= defect <= 1:
+        raise InputError(f"--defect {defect:g} lies outside [0, 1]: it is the share of neurons that are kept")
+    return Conversion(keep_prob=defect, sites=tuple(sites))
+
+
+@dataclass(frozen=True)
+class Start:
+    """A model before training.
+
+    Args:
+        text: The reference.
+        source: A built-in model, what builds one of the user's, or what is asked for weights in a file.
+        conversion: What is made defective.
+    """
+
+    text: str
+    source: NetSpec | Factory | Builders
+    conversion: Conversion | None = None
+
+    @classmethod
+    def parse(cls, text: str, builder: str | None, conversion: Conversion | None) -> "Start":
+        """Read a reference and the value of ``--model``.
+
+        Raises:
+            InputError: If there is no such model.
+        """
+        # Unlike Path.exists it is False for what cannot be a path.
+        in_file = bool(text.strip()) and os.path.exists(text)  # noqa: PTH110
+        if builder is not None and not in_file:
+            raise InputError(
+                f"--model {builder} builds the model of a file that holds weights, and {text!r} is no file: leave it out"
+            )
+        if in_file:
+            return cls(text, Builders(None if builder is None else [builder], ()), conversion)
+        return cls(text, Factory.find(text) if ":" in text else parse_name(text), conversion)
+
+    @property
+    def name(self) -> str:
+        """What it is called in results."""
+        built_by = (
+            "".join(f"{factory.text}{FROM}" for factory in self.source.by_file.values())
+            if isinstance(self.source, Builders)
+            else ""
+        )
+        return as_text(f"{built_by}{self.text}")
+
+    def opened(self, **sizes: int) -> tuple[nn.Module, dict[str, Any]]:
+        """The model of a file or of the user's code, before it is converted, and what stands beside it in the file.
+
+        Raises:
+            InputError: If it cannot be built.
+        """
+        if isinstance(self.source, Factory):
+            return self.source(**sizes), {}
+        assert isinstance(self.source, Builders)
+        found = open_file(self.text, self.source, lambda: sizes)
+        self.source.check_used()
+        return found
+
+    def check(self, changes: dict[str, Any]) -> None:
+        """Refuse choices of a recipe that are for built-in models.
+
+        Raises:
+            InputError: Naming the choice.
+        """
+        if isinstance(self.source, NetSpec):
+            return
+        for name in ("width_mult", "normalization"):
+            if changes[name] is not None:
+                raise InputError(f"--{name.replace('_', '-')} is for built-in models, given by name: leave it out for {self.text}")
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """The recipe without what acts on built-in models alone: width, and new scales of norms."""
+        return (
+            recipe if isinstance(self.source, NetSpec) else recipe.model_copy(update={"width_mult": 1.0, "norm_scale_init": "one"})
+        )
+
+    def model(self, recipe: Recipe, seed: int, mask_seed: int | None) -> NetSpec | OwnModel:
+        """What :func:`defective.training.train.train` takes."""
+        if not isinstance(self.source, NetSpec):
+            return OwnModel(self.name, lambda **sizes: self.opened(**sizes)[0], self.conversion)
+        if self.conversion is None:
+            return self.source
+        make = partial(build, self.source, seed=seed, mask_seed=mask_seed, width_mult=recipe.width_mult)
+        return OwnModel(str(self.source), make, self.conversion)

@@ -1,0 +1,142 @@
+"""Files that hold weights, and ``--model``, which names what builds the model that they are for."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from torch import nn
+
+from defective.cli.factories import TIMM, Factory
+from defective.data import load_data
+from defective.errors import InputError
+from defective.files import is_foreign, read_about
+from defective.text import as_text
+from defective.training.checkpoint import load
+from defective.training.state_dict import fitting, is_torch_file, load_state_dict_, names_in, read_state_dict
+
+# Between what builds a model and the file that it is trained on from, in the name of a run.
+FROM = " from "
+Sizes = Callable[[], dict[str, int]]
+BUILDER_HELP = (
+    "What builds the model of a file that holds weights alone (.pt, .pth, .safetensors, or what train saved of a model of yours): "
+    f"module:factory, {TIMM}NAME or a built-in name"
+)
+BuildersOption = Annotated[
+    list[str] | None, typer.Option("--model", help=f"{BUILDER_HELP}; or FILE=REFERENCE for one file; repeatable.")
+]
+
+
+class Builders:
+    """What ``--model`` names: a factory for each file that is named with one, and one for all others.
+
+    Args:
+        texts: ``REFERENCE`` or ``FILE=REFERENCE`` each.
+        files: What may stand before the sign.
+
+    Raises:
+        InputError: If a reference cannot be read, or two are for the same files.
+    """
+
+    def __init__(self, texts: Sequence[str] | None, files: Iterable[str]) -> None:
+        self.by_file: dict[str, Factory] = {}
+        self.unused: dict[str, str] = {}
+        known = set(files)
+        for text in texts or []:
+            file, sign, reference = text.partition("=")
+            if not sign or file not in known:
+                file, reference = "", text
+            if file in self.by_file:
+                raise InputError(f"--model is given twice for {file or 'all files'}: write --model FILE=REFERENCE for each file")
+            self.by_file[file], self.unused[file] = Factory.find(reference), text
+
+    def of(self, reference: str) -> Factory | None:
+        """The factory for a file, if one was named."""
+        key = reference if reference in self.by_file else ""
+        self.unused.pop(key, None)
+        return self.by_file.get(key)
+
+    def check_used(self) -> None:
+        """Refuse a factory that no file needed.
+
+        Raises:
+            InputError: Naming it.
+        """
+        for text in self.unused.values():
+            raise InputError(
+                f"--model {text}: no file here needs it, as checkpoints of built-in models name their own: leave it out"
+            )
+
+
+def open_file(reference: str, builders: Builders, sizes: Sizes) -> tuple[nn.Module, dict[str, Any]]:
+    """The model in a file or a folder of train, in eval mode, and what stands beside it.
+
+    Args:
+        reference: The file, or the folder.
+        builders: What builds models that are not built in.
+        sizes: Classes and images of a model whose file does not say them, called where they are needed.
+
+    Raises:
+        InputError: If the file is corrupt, or what builds its model is not named or another.
+    """
+    path = Path(reference)
+    file = path / "model.safetensors" if path.is_dir() else path
+    if not file.is_file() or not (is_torch_file(file) or is_foreign(file)):
+        return _open_ours(reference, file, builders)
+    factory = builders.of(reference)
+    if factory is None:
+        raise InputError(
+            f"{reference} was not written by defective: it holds weights alone, so name what builds the model, "
+            f"--model module:factory or {TIMM}NAME"
+        )
+    state = read_state_dict(file)
+    model = factory(**sizes())
+    with _naming(reference, factory):
+        load_state_dict_(model, state)
+    return model.eval(), {}
+
+
+@contextmanager
+def _naming(reference: str, factory: Factory) -> Iterator[None]:
+    """Let an error of weights that do not fit name both."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(
+            f"{reference} does not fit {factory.text}: {error}; arguments are written {factory.name},num_classes=10"
+        ) from error
+
+
+def _open_ours(reference: str, file: Path, builders: Builders) -> tuple[nn.Module, dict[str, Any]]:
+    about = read_about(file)
+    notes = about.get("notes")
+    notes = notes if isinstance(notes, dict) else {}
+    if about.get("architecture") is not None or "defects" not in about:
+        return load(file), notes
+    factory, name = builders.of(reference), as_text(str(notes.get("net", "")))[:200]
+    if factory is None:
+        raise InputError(
+            f"{reference} holds the weights and masks of a model that is not built in{name and f', {name}'}: name what builds it, "
+            f"--model {name.partition(FROM)[0] or f'module:factory or {TIMM}NAME'}"
+        )
+    model = factory(**sizes_of(notes))
+    with _naming(reference, factory):
+        load(file, fitting(model, names_in(file)))
+    return model.eval(), notes
+
+
+def data_sizes(data: str, image_size: int | None) -> dict[str, int]:
+    """Classes and images of a data set's test split."""
+    test = load_data(data, "test", image_size=image_size)
+    channels, height, _ = test.image_shape
+    return {"num_classes": len(test.classes), "in_chans": channels, "image_size": height}
+
+
+def sizes_of(notes: dict[str, Any]) -> dict[str, int]:
+    """Classes and images in the notes of a training run; nothing where they are of another form."""
+    classes, shape = notes.get("classes"), notes.get("image_shape")
+    sizes = {"num_classes": len(classes)} if isinstance(classes, list) else {}
+    if isinstance(shape, list) and len(shape) == 3 and all(isinstance(size, int) for size in shape):
+        sizes |= {"in_chans": shape[0], "image_size": shape[1]}
+    return sizes

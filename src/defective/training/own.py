@@ -1,0 +1,99 @@
+"""A model that is not built by a name of the grammar: built by code of the user's, converted, and checked before it is trained."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from defective.attacks.logit_space import encoders
+from defective.data import Data
+from defective.data.sets import digest_of
+from defective.errors import InputError
+from defective.inference import checked_logits, evaluating, reported
+from defective.sites import matching_sites
+from defective.specs import Recipe, Spec
+from defective.surgery import defect_
+from defective.training.checkpoint import check_state
+
+
+class Conversion(Spec):
+    """What is made defective before training: the share of neurons kept, and names of sites, which may be patterns.
+
+    ``sites`` are as in :func:`defective.sites.matching_sites`.
+    """
+
+    keep_prob: Annotated[float, Field(ge=0, le=1)]
+    sites: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    def apply_(self, model: nn.Module, image_shape: tuple[int, int, int], *, seed: int = 0) -> None:
+        """Make the model defective in place, as :func:`defective.defect_`."""
+        images = torch.zeros(1, *image_shape)
+        if any(isinstance(parameter, nn.UninitializedParameter) for parameter in model.parameters()):
+            # A lazy layer has no class of its own before it has run.
+            with evaluating(model), torch.no_grad(), reported(f"the model cannot take images of shape {tuple(images.shape)}"):
+                model(images)
+        defect_(model, self.keep_prob, sites=matching_sites(model, self.sites), example_inputs=images, seed=seed)
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A model to train.
+
+    Args:
+        name: What it is called in results, such as ``"my_models:cnn"``.
+        make: Called with ``num_classes``, ``in_chans`` and ``image_size``; returns a module from images in [0, 1] to logits.
+        conversion: What is made defective before training; None for nothing.
+    """
+
+    name: str
+    make: Callable[..., nn.Module]
+    conversion: Conversion | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    def built(self, data: Data, recipe: Recipe, *, seed: int, mask_seed: int) -> nn.Module:
+        """The model as it is before its first step, on the CPU; torch's global generator is left as it was.
+
+        Raises:
+            InputError: If it cannot be built, converted, trained on such images, or saved.
+        """
+        channels, image_size, _ = data.image_shape
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = self.make(num_classes=len(data.classes), in_chans=channels, image_size=image_size)
+            try:
+                if self.conversion is not None:
+                    self.conversion.apply_(model, data.image_shape, seed=mask_seed)
+                self._check_logits(model, data)
+            except InputError as error:
+                raise InputError(f"{self.name}: {error}") from error
+        if recipe.adversarial is not None and recipe.adversarial.name == "lspga" and not encoders(model):
+            raise InputError(f"{self.name} has no thermometer, and lspga attacks its levels: use madry")
+        check_state(model)
+        return model
+
+    def identity(self, model: nn.Module) -> dict[str, Any]:
+        """What tells this training run from others: conversion, and digest of the weights and masks before the first step."""
+        state = model.state_dict().items()
+        digest = digest_of(chain.from_iterable((name, tensor.dtype, tensor.shape, tensor) for name, tensor in state))
+        conversion = None if self.conversion is None else self.conversion.model_dump(mode="json")
+        return {"conversion": conversion, "initial_weights": digest}
+
+    def _check_logits(self, model: nn.Module, data: Data) -> None:
+        images = torch.zeros(2, *data.image_shape)
+        with evaluating(model), torch.enable_grad(), reported(f"the model cannot take images of shape {tuple(images.shape)}"):
+            z = model(images)
+        with torch.no_grad():
+            classes = checked_logits(z, len(images)).shape[1]
+        if not z.requires_grad:
+            raise InputError("the logits have no gradient with respect to any weight (frozen, detach, torch.no_grad inside?)")
+        if classes != len(data.classes):
+            raise InputError(
+                f"the model knows {classes} classes, {data.name} has {len(data.classes)}: let the function that builds it take "
+                f"num_classes, or write {self.name.partition(',')[0]},num_classes={len(data.classes)}"
+            )

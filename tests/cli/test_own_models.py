@@ -1,0 +1,234 @@
+"""A model of the user's own is trained, described, evaluated and read again like a built-in one."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from cli.own_nets import cnn
+from defective import build, defect_, defects, evaluation, load, save
+from defective.cli.references import open_model
+from defective.cli.weights import Builders
+from defective.data import load_data
+from defective.training import train as training
+from defective.training.state_dict import load_state_dict_
+from printed import one_line, parse, table
+
+CNN = "--data folder:data --epochs 2 --device cpu"
+EXAMPLE = torch.zeros(1, 3, 16, 16)
+
+
+def first_state(seed=0, **arguments):
+    torch.manual_seed(seed)
+    return cnn(**arguments).state_dict()
+
+
+@pytest.fixture
+def trained(place, run, tmp_path):
+    said = parse(
+        run(f"train own_nets:cnn {CNN} --defect 0.3 --sites BatchNorm2d --seed 3 --mask-seed 5 --out {tmp_path / 'own'} --json")
+    )
+    return tmp_path / "own", said
+
+
+def test_it_is_made_defective_trained_and_read_again(trained, run):
+    folder, result = trained
+    assert (result["net"], result["spec"], result["conversion"]) == (
+        "own_nets:cnn",
+        None,
+        {"keep_prob": 0.3, "sites": ["BatchNorm2d"]},
+    )
+    assert result["recipe"]["width_mult"] == 1 and len(result["history"]) == 2
+    model, expected = load(folder, model=cnn()), cnn()
+    defect_(expected, 0.3, sites=["1"], example_inputs=EXAMPLE, seed=5)
+    assert defects(model) == defects(expected)
+    assert torch.equal(model[1].defect_mask, expected[1].defect_mask)
+    assert not torch.equal(model[0].weight, first_state(3)["0.weight"])
+    data = load_data("folder:data", "test")
+    assert evaluation.accuracy(model, data.x, data.y) == result["test_accuracy"]
+    document = parse(run(f"evaluate {folder} --model own_nets:cnn --data folder:data --parts noise --samples 4 --json"))
+    assert document["accuracy"]["own"]["rate"] == result["test_accuracy"]
+    document = parse(run(f"describe {folder} --model own_nets:cnn --json"))
+    assert document["input_shape"] == [3, 16, 16] and [site["site"] for site in document["sites"]] == ["1"]
+
+
+def test_it_is_not_trained_again_and_no_other_run_takes_its_folder(trained, run, monkeypatch):
+    folder, result = trained
+    monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("trained again"))
+    again = f"train own_nets:cnn {CNN} --seed 3 --mask-seed 5 --out {folder} --json"
+    assert parse(run(f"{again} --defect 0.3 --sites BatchNorm2d")) == result
+    assert "(its conversion differs)" in one_line(run(f"{again} --defect 0.5 --sites BatchNorm2d"))
+    assert "(its net differs)" in one_line(run(f"{again.replace('cnn', 'cnn,width=5')} --defect 0.3 --sites BatchNorm2d"))
+
+
+def test_other_initial_weights_are_another_run(trained, run, monkeypatch):
+    folder, _ = trained
+    monkeypatch.setattr(nn.Conv2d, "reset_parameters", lambda layer: nn.init.ones_(layer.weight))
+    again = f"train own_nets:cnn {CNN} --seed 3 --mask-seed 5 --out {folder} --defect 0.3 --sites BatchNorm2d"
+    assert "(its initial_weights differs)" in one_line(run(again))
+
+
+def test_weights_in_a_file_are_where_training_starts(place, run, tmp_path):
+    state = first_state(7)
+    torch.save(state, tmp_path / "start.pt")
+    options = f"--model own_nets:cnn --data folder:data --epochs 1 --lr 1e-12 --device cpu --out {tmp_path / 'new'}"
+    given = f"train {tmp_path / 'start.pt'} {options}"
+    assert parse(run(f"{given} --json"))["net"] == f"own_nets:cnn from {tmp_path / 'start.pt'}"
+    assert torch.allclose(load(tmp_path / "new", model=cnn())[0].weight, state["0.weight"], atol=1e-6)
+    assert "name what builds it, --model own_nets:cnn" in one_line(run(f"describe {tmp_path / 'new'}"))
+
+
+def test_sites_of_a_built_in_model_are_chosen_by_name(place, run, tmp_path):
+    command = f"train resnet18 {CNN} --width-mult 0.0625 --defect 0.5 --sites stem.norm --out {tmp_path / 'sites'} --json"
+    assert parse(run(command))["net"] == "resnet18"
+    (defect,) = defects(load(tmp_path / "sites"))
+    assert (defect.site, defect.keep_prob, defect.live) == ("stem.norm", 0.5, defect.total // 2)
+
+
+def test_describe_lists_sites_and_shows_what_would_be_converted(place, run):
+    document = parse(run("describe own_nets:cnn --image-size 16 --json"))
+    assert (document["candidates"], document["sites"]) == ({"Conv2d": ["0"], "BatchNorm2d": ["1"]}, [])
+    # Convolution and linear layer.
+    assert document["multiply_adds"] == 16 * 16 * 4 * 27 + 16 * 2
+    assert "Sites to choose from: 1 BatchNorm2d (1)" in run("describe own_nets:cnn").out
+    cells = table(run("describe own_nets:cnn,width=8 --image-size 16 --defect 0.25 --sites '[12]'"))
+    assert cells[0] == ["1", "8 x 16 x 16", "neuron", "0.25", "512", "1,536"]
+    assert [row[0] for row in cells] == ["1", "2", "all"]
+
+
+def wrapped(state):
+    return {f"module.{name}": tensor for name, tensor in state.items()}
+
+
+def inside(state):
+    return {f"model.{name}": tensor for name, tensor in state.items()}
+
+
+FILES = {
+    "w.pt": lambda state, file: torch.save(state, file),
+    "legacy.pth": lambda state, file: torch.save(state, file, _use_new_zipfile_serialization=False),
+    "trainer.ckpt": lambda state, file: torch.save({"epoch": 3, "state_dict": inside(state)}, file),
+    "parallel.pt": lambda state, file: torch.save({"model": wrapped(state)}, file),
+    "averaged.pt": lambda state, file: torch.save({"n_averaged": torch.tensor(2), **wrapped(state)}, file),
+    "w.safetensors": lambda state, file: save_file(state, file),
+}
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("name", FILES)
+def test_state_dicts_of_others_are_read_masks_included(place, tmp_path, name, masked):
+    model = cnn(num_classes=3)
+    if masked:
+        defect_(model, 0.5, sites=["1"], example_inputs=EXAMPLE)
+    FILES[name](model.state_dict(), tmp_path / name)
+    found = open_model(str(tmp_path / name), Builders(["own_nets:cnn"], ()), lambda: {"num_classes": 3})
+    x = torch.rand(4, 3, 16, 16)
+    assert len(defects(found)) == masked and not found.training
+    assert torch.equal(found(x), model.eval()(x))
+
+
+def test_each_file_has_a_model_of_its_own(place, run, tmp_path):
+    torch.save(first_state(), tmp_path / "a.pt")
+    torch.save(build("resnet18", width_mult=0.0625, num_classes=2, image_size=16).state_dict(), tmp_path / "b.pt")
+    files = f"{tmp_path / 'a.pt'} {tmp_path / 'b.pt'}"
+    common = f"evaluate {files} --model own_nets:cnn --data folder:data --parts noise --samples 2 --json"
+    assert set(parse(run(f"{common} --model {tmp_path / 'b.pt'}=resnet18,width_mult=0.0625"))["accuracy"]) == {"a.pt", "b.pt"}
+    assert "b.pt does not fit own_nets:cnn: the weights are of another model (missing: 0.bias" in one_line(run(common))
+    assert "--model is given twice for all files" in one_line(run(f"{common} --model resnet18"))
+
+
+def test_an_adversarial_set_is_generated_on_weights_in_a_file(place, run, tmp_path):
+    torch.save(first_state(), tmp_path / "a.pt")
+    command = f"attack {tmp_path / 'a.pt'} --data folder:data --attack fgsm --samples 1 --out {tmp_path / 'adv.safetensors'} --json"
+    assert parse(run(f"{command} --model own_nets:cnn"))["source"] == "a.pt"
+
+
+def test_a_model_inside_a_normalisation_takes_the_weights_that_fit_it(place, tmp_path):
+    save(cnn(), tmp_path / "plain.safetensors")
+    model = nn.Sequential(nn.Identity(), cnn())
+    state = load(tmp_path / "plain.safetensors", model=cnn()).state_dict()
+    load_state_dict_(model, state)
+    assert torch.equal(model[1][0].weight, state["0.weight"])
+
+
+BAD = [
+    (
+        "describe own_nets:cnn,widht=3",
+        "own_nets:cnn: got an unexpected keyword argument 'widht'; arguments are written own_nets:cnn,name=value",
+    ),
+    ("describe own_nets:cnn,3", "cannot read '3'"),
+    ("describe own_nets:cnn,width=", "'width=' gives no value"),
+    ("describe own_nets:cn", "did you mean own_nets:cnn?"),
+    ("describe own_net:cnn", "did you mean own_nets:cnn?"),
+    ("describe own_nets.py:cnn", "name the module, not its file, as own_nets:cnn"),
+    ("describe own_nets:model", "own_nets:model is a model, not a function that returns one: write def make(): return model"),
+    ("describe plian.safetensors", "'plian.safetensors': no such file; did you mean plain.safetensors?"),
+    ("describe runs/nowhere", "'runs/nowhere': no such file"),
+    ("describe resnet20", "no such file, and no architecture 'resnet20'; did you mean resnet50? There are resnet18,"),
+    ("describe foreign.safetensors", "foreign.safetensors was not written by defective: it holds weights alone"),
+    (
+        "describe foreign.safetensors --model own_nets:cnn",
+        "of another model (missing: 0.bias and 8 more; unknown: a)",
+    ),
+    ("describe plain.safetensors --model own_nets:cnn", "no file here needs it"),
+    ("describe own_nets:cnn --model own_nets:cnn", "'own_nets:cnn' is no file: leave it out"),
+    ("describe own_nets:cnn --width-mult 0.5", "--width-mult is for built-in models"),
+    ("describe own_nets:cnn --sites 1", "--sites goes with --defect KEEP_PROB"),
+    ("describe own_nets:cnn --defect 0.3", "--defect 0.3 goes with --sites PATTERN"),
+    ("describe own_nets:cnn --defect 3 --sites 1", "--defect 3 lies outside [0, 1]"),
+    ("describe own_nets:cnn --defect 0.3 --sites BatchNrom2d", "'BatchNrom2d' match no module; did you mean BatchNorm2d?"),
+    ("describe own_nets:cnn --defect 0.3 --sites 5", "site '5' outputs (1, 2), not (N, C, H, W)"),
+    ("describe timm:", "timm"),
+    ("describe foreign.safetensors --model resnet18,width_mult=a", "resnet18,width_mult=a: '<' not supported between"),
+    ("describe own_nets:cnn --image-size 1000000", "'--image-size'"),
+    (f"train own_nets:cnn,num_classes=7 {CNN} --out new", "the model knows 7 classes, data has 2"),
+    (f"train own_nets:frozen {CNN} --out new", "own_nets:frozen: the logits have no gradient with respect to any weight"),
+    (f"train own_nets:flat {CNN} --out new", "own_nets:flat: the model returned (2,) for 2 images"),
+    (f"train own_nets:cnn {CNN} --normalization pixel-mean --out new", "--normalization is for built-in models"),
+    (f"train own_nets:cnn {CNN} --adversarial buckman --out new", "own_nets:cnn has no thermometer"),
+    ("evaluate resnet18 --data folder:data", "'resnet18' names an architecture, and no weights: train it first"),
+    ("reproduce tabel4 --store new", "no exhibit 'tabel4'; did you mean table4? There are all, table1,"),
+    ("describe resnet18/0.1-bottom-mm", "no suffix '-mm'; did you mean -sm?"),
+    (f"train resnet18 {CNN} --recipe tinny --out new", "no recipe 'tinny'; did you mean tiny?"),
+    (f"train resnet18 {CNN} --flip altrenating --out new", "did you mean alternating?"),
+    ("reproduce table4 --scale smal --store new", "no scale 'smal'; did you mean small?"),
+    ("evaluate own_nets:bright --data folder:data --attack pdg", "no attack 'pdg'; did you mean pgd?"),
+    ("evaluate own_nets:bright --data folder:data --attack pgd:epz=0.1", "no parameter 'epz'; did you mean eps?"),
+    ("evaluate own_nets:bright --data folder:data --parts trasnfer", "did you mean transfer?"),
+    ("data get tiny-imagnet", "did you mean tiny-imagenet?"),
+]
+
+
+@pytest.mark.parametrize(("command", "named"), BAD, ids=[command for command, _ in BAD])
+def test_one_line_names_the_way_out(place, run, command, named):
+    assert named in one_line(run(command))
+    assert not (place / "new" / "result.json").exists()
+
+
+TORCH_FILES = {
+    "whole.pt": (lambda: cnn(), "cannot be read with weights_only=True, which runs no code"),
+    "numbers.pt": (lambda: {"epoch": 3}, "has 'epoch' of type int: write it with torch.save(model.state_dict(), file)"),
+    "list.pt": (lambda: [torch.zeros(1)], "holds a list, not a state dict"),
+    "empty.pt": (dict, "holds an empty dict"),
+}
+
+
+@pytest.mark.parametrize("name", TORCH_FILES)
+def test_other_files_of_torch_are_refused_with_the_way_out(place, run, tmp_path, name):
+    make, said = TORCH_FILES[name]
+    torch.save(make(), tmp_path / name)
+    assert said in one_line(run(f"describe {tmp_path / name} --model own_nets:cnn"))
+    assert "name what builds the model, --model module:factory" in one_line(run(f"describe {tmp_path / name}"))
+
+
+def test_an_error_of_the_model_in_training_is_one_line(place, run):
+    said = one_line(run(f"train own_nets:stumbles_in_training {CNN} --out new"))
+    assert "own_nets:stumbles_in_training cannot be trained: KeyError: 'weights'" in said
+
+
+def test_the_result_says_what_was_trained(trained):
+    folder, result = trained
+    assert json.loads((folder / "result.json").read_text()) == result
+    assert len(result["initial_weights"]) == 32

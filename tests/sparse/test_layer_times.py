@@ -1,0 +1,112 @@
+"""Layers are live where that is faster on this machine; the times are made up here."""
+
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from defective import InputError, build, machine
+from defective.sparse import layer_times, sparsify
+from defective.sparse.layers import LiveConv
+from hand_nets import Net, assert_same, conv, images, mask, trained
+
+X = images()
+
+
+def pair():
+    """Two convolutions with a tenth of the neurons alive after each."""
+    chain = Net(lambda model, x: model.k(model.b(model.m(model.a(x)))), a=conv(), b=conv(8, 8), m=mask(0.1), k=mask(0.1, seed=1))
+    return trained(chain)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds by what is run: a live product, a dense one, a change of form, and the whole model live and dense."""
+    seconds = {"live": 1.0, "dense": 10.0, "conversion": 1.0, "whole": [1.0, 2.0]}
+    asked = []
+
+    def timed(self, what, layer):
+        asked.append(what)
+        layer()()
+        return seconds[what[0]]
+
+    def shortest(works):
+        for work in works:
+            work()
+        return seconds["whole"]
+
+    monkeypatch.setattr(layer_times.MeasuredTimes, "_timed", timed)
+    monkeypatch.setattr(machine, "shortest", shortest)
+    return seconds, asked
+
+
+def test_layers_that_are_faster_live_are_live(clock):
+    model = pair()
+    fast = sparsify(model, X, timed_images=3)
+    assert_same(fast, model, X)
+    assert [(choice.live, choice.seconds) for choice in fast.choices] == [(True, (1.0, 10.0))] * 2
+
+
+@pytest.mark.parametrize("slow", ["live", "conversion"])
+def test_layers_that_are_slower_live_or_cost_more_to_convert_are_dense(clock, slow):
+    clock[0][slow] = 11.0 if slow == "live" else 20.0
+    model = pair()
+    fast = sparsify(model, X, timed_images=3)
+    assert_same(fast, model, X)
+    assert not any(choice.live for choice in fast.choices) and not any(isinstance(each, LiveConv) for each in fast.modules())
+
+
+def test_a_model_that_is_slower_live_as_a_whole_is_dense(clock):
+    clock[0]["whole"] = [2.0, 2.0]
+    model = pair()
+    fast = sparsify(model, X, timed_images=3)
+    assert_same(fast, model, X)
+    assert [(choice.live, choice.seconds) for choice in fast.choices] == [(False, (1.0, 10.0))] * 2
+    assert not any(isinstance(each, LiveConv) for each in fast.modules())
+
+
+def test_each_layer_is_timed_in_both_forms_and_each_map_in_the_way_it_changes(clock):
+    sparsify(pair(), X, timed_images=3)
+    # The images enter, the last mask's map leaves.
+    assert sorted({what[:2] for what in clock[1] if what[0] == "conversion"}) == [("conversion", False), ("conversion", True)]
+    assert [what[0] for what in clock[1] if what[0] != "conversion"] == ["live", "dense"] * 2
+
+
+def test_equal_layers_are_timed_once_and_no_generator_is_touched(monkeypatch):
+    monkeypatch.setattr(layer_times, "_seconds_of", {})
+    runs = []
+
+    def shortest(works):
+        runs.append([work() for work in works])
+        return [1.0] * len(works)
+
+    monkeypatch.setattr(machine, "shortest", shortest)
+    model, x = build("resnet18/0.1-bottom", width_mult=0.0625, image_size=16).eval(), torch.rand(1, 3, 16, 16)
+    state = torch.get_rng_state()
+    sparsify(model, x, timed_images=2)
+    first = len(runs)
+    sparsify(model, x, timed_images=2)
+    assert first > 0 and len(runs) == first
+    assert torch.equal(torch.get_rng_state(), state)
+    sparsify(model, x, timed_images=3)
+    assert len(runs) > first
+
+
+def test_large_images_are_timed_in_smaller_batches(monkeypatch, clock):
+    monkeypatch.setattr(sys.modules[sparsify.__module__], "TIMED_NUMBERS", 2 * 8 * 8 * 8)
+    seen = []
+    monkeypatch.setattr(layer_times.MeasuredTimes, "__init__", lambda self, *args: seen.append(args[-1]))
+    with pytest.raises(AttributeError):
+        sparsify(pair(), X, timed_images=32)
+    assert seen == [2]
+
+
+def test_a_negative_count_is_refused():
+    with pytest.raises(InputError, match="timed_images -1 must be at least 0; 0 times nothing"):
+        sparsify(pair(), X, timed_images=-1)
+
+
+def test_a_dense_model_is_not_timed(clock):
+    fast = sparsify(trained(nn.Sequential(conv(), nn.ReLU())), X, timed_images=3)
+    assert clock[1] == [] and fast.choices[0].seconds is None
