@@ -1,27 +1,40 @@
-"""The table of docs/finetune.md, from what examples/finetune_pretrained.py measured."""
+"""The tables of docs/finetune.md, from what examples/finetune_pretrained.py measured; in %, with 95 % intervals over images."""
 
 from typing import Any
 
 from defective.statistics import Rate
 from defective.tables import DASH, Table, format_table, percent
 
-_STAGES = ("converted", "norms", "fine-tuned")
+_STAGES = {"converted": "Accuracy, converted", "norms": "statistics anew", "fine-tuned": "fine-tuned"}
+
+
+def survey_table(document: dict[str, Any]) -> str:
+    """Before any training: one network per row."""
+    stages = list(_STAGES)[:2]
+    rows = [
+        (
+            f"{each['keep_prob']}-{each['sites']}" if each["sites"] else f"plain, {each['image_size']} pixels",
+            *(_percent(each["accuracy"].get(stage)) for stage in stages),
+        )
+        for each in document["survey"]
+    ]
+    return format_table(Table(("Network", *map(_STAGES.__getitem__, stages)), tuple(rows)), "markdown")
 
 
 def finetune_table(document: dict[str, Any]) -> str:
-    """One network per row: accuracy at each stage, then under attack. In %, with 95 % intervals over images."""
-    evaluation = document["evaluation"]
+    """One network per row: accuracy at each stage, then under attack."""
+    evaluation, models = document["evaluation"], document["models"]
     cells = {(cell["target"], cell["source"]): cell["defense"] for cell in evaluation["cells"]}
     sources = list(dict.fromkeys(cell["source"] for cell in evaluation["cells"]))
-    columns = ["Network", "Accuracy, converted", "norms", "fine-tuned"]
+    columns = ["Network", *_STAGES.values()]
     for source in sources:
         columns += [f"Defence rate, source {source}", "all"]
     rows = []
-    for name in evaluation["accuracy"]:
-        known = document["models"].get(name, {"accuracy": {"converted": evaluation["accuracy"][name]}})
+    for name, accuracy in evaluation["accuracy"].items():
+        known = models.get(name, {"accuracy": {"converted": accuracy}})
         row = [name, *(_percent(known["accuracy"].get(stage)) for stage in _STAGES)]
         for source in sources:
-            # A network attacked from itself: no transfer.
+            # From the network itself it would be no transfer.
             rates = {} if name == source else cells[name, source]
             row += [_percent(rates.get("paper")), _percent(rates.get("all"))]
         rows.append((*row, _percent(known.get("white_box"))))

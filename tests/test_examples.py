@@ -46,7 +46,7 @@ SHOWN = {
     "tensorboard_logging": ("as in the history: True", 2),
     "captum_attribution": ("masked neurons have none: True|change of the logit: True", 3),
     "aot_inductor": ("same logits: True", 2),
-    "finetune_pretrained": (r"converted \d+\.\d%|still correct", 4),
+    "finetune_pretrained": (r"converted \d+\.\d%|still correct", 5),
     "robustbench_entry": (r'"clean_acc": [5-9]\d\.', 2),
 }
 # What other packages warn of without looking at the model: Foolbox of SciPy 2, torch's exporter and compiler of torch's own code.
