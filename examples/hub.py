@@ -30,7 +30,7 @@ class Published(nn.Module, PyTorchModelHubMixin):
         if self.found is None:
             return super().generate_model_card(*arguments, **options)
         name, data = str(self.model.spec), self.found.data
-        named = {"accuracy": self.found.accuracies[name]}
+        named = {"accuracy": self.found.accuracy[name]}
         for each in self.found.outcomes:
             named[f"accuracy under {each.adversarial.attack} transferred from {each.adversarial.source}"] = each.rate("all")
         about = ModelCardData(
