@@ -51,6 +51,7 @@ $(PACKAGE): pyproject.toml constraints.txt
 $(STAMP): $(PACKAGE)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt ray || echo 'Ray is not to be had here: its tests are left out'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[play]' || echo 'NiceGUI is not to be had here: the tests of the page to play with are skipped'
 	$(BIN)/python -m pip install --quiet --no-deps torchattacks==3.5.1 || echo 'torchattacks is not to be had here: the benchmark leaves it out'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[interop]' || echo 'Tools of the interop tests cannot be installed here: their tests are skipped'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]' || echo 'Sphinx cannot be installed here: the site is not built'

@@ -26,16 +26,18 @@ def find() -> str | None:
 
 
 class Tab:
-    """One page at a time. ``complaints`` collects errors, console messages and requests that leave the file."""
+    """One page at a time. ``complaints`` collects errors, console messages and requests that leave the file or the server."""
 
     page: Page
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
         self.complaints: list[str] = []
+        self._address = ""
 
-    def show(self, file: Path, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-        """Load a file in a new window of this size."""
+    def show(self, page: Path | str, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+        """Load a file, or what a server has at an address, in a new window of this size."""
+        self._address = page.as_uri() if isinstance(page, Path) else page
         for context in self._browser.contexts:
             context.close()
         self.page = self._browser.new_page(
@@ -50,10 +52,11 @@ class Tab:
         # What Chromium logs of itself at level verbose is no message of the page.
         self.page.on("console", lambda message: message.type == "verbose" or self.complaints.append(message.text))
         self.page.on("request", self._note)
-        self.page.goto(file.as_uri())
+        self.page.goto(self._address)
 
     def _note(self, request: Request) -> None:
-        if not request.url.startswith(("data:", "file:", "about:")):
+        own = self._address if self._address.startswith("http") else "file:"
+        if not request.url.startswith(("data:", "about:", "blob:", own)):
             self.complaints.append(request.url)
 
     def value(self, expression: str) -> Any:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from torch import Tensor, nn
 
 from defective import attacks
+from defective.experiments.store import Store
 from effort import LONG
 
 # Test files, by the beginning of their path below tests/, to what of the package runs on the device of --device when they call it.
@@ -43,6 +44,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder, so that a test neither finds nor leaves anything."""
     monkeypatch.setenv("DEFECTIVE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "store")
 
 
 @pytest.fixture

@@ -7,6 +7,10 @@ from defective.data import ImageSet
 from defective.inference import logits
 
 
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def linear_net(classes: int = 3, shape: tuple[int, int, int] = (2, 4, 4), seed: int = 0) -> nn.Module:
     """Logits linear in the image: every gradient-sign attack on two classes reaches the corner of the ball."""
     generator = torch.Generator().manual_seed(seed)

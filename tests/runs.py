@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from defective.experiments.execute import ExperimentRunner
 from defective.experiments.json_files import write_json
-from defective.experiments.plan import Plan
+from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
 from defective.paper import Exhibit
 from defective.results.documents import ExhibitResult
@@ -138,3 +138,24 @@ def made_values(job: Job) -> dict[str, object]:
     return {
         name: {"num_correct": (hits + 7 * number) % 1001, "num_evaluated": 1000 + hits % 7} for number, name in enumerate(names)
     }
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, with what it holds."""
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def whole(*names: str, seeds: int = 1) -> Plan:
+    """Exhibits at tiny scale, every kind of data set standing for itself."""
+    return Plan(names, "tiny", {kind: kind for kind in KINDS}, KINDS, seeds)
+
+
+def exhibit_result(
+    exhibit: str, columns: Iterable[str], rows: dict[str, str], cells: Iterable[Any], **changes: Any
+) -> ExhibitResult:
+    """The document of an exhibit with rows by name and label."""
+    about = dict.fromkeys(("title", "caption", "section"), "") | dict.fromkeys(("notes", "at_chance"), ())
+    about |= {"exhibit": exhibit, "unit": "%", "view": "table", "scale": "tiny", "data": {"cifar10": "cifar10-jpeg"}, "readers": {}}
+    labels = [{"name": name, "label": label} for name, label in rows.items()]
+    shown = {"columns": tuple(columns), "rows": labels, "cells": tuple(cells), "seeds": 1, "jobs": {}}
+    return ExhibitResult.model_validate(about | shown | changes)

@@ -17,6 +17,7 @@ LEVELS = {
     "__main__": 12,
     "cli": 11,
     "demo": 10,
+    "play": 10,
     "report": 9,
     "results": 8,
     "experiments": 7,

@@ -1,6 +1,5 @@
 """The documents of the exhibits under results/, and the tables that are made from them."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -10,37 +9,22 @@ import pytest
 from defective.paper import EXHIBITS
 from defective.results.claims import Evidence, evaluate_claims
 from defective.results.documents import ClaimResult, ClaimsResult, ContrastResult, ExhibitResult
+from docs import fill
+from runs import exhibit_result
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "results").glob("*/*/*/*.json"))
 CLAIMED = sorted((ROOT / "results" / "claims").glob("*.json"))
 
 
-def fill():
-    spec = importlib.util.spec_from_file_location("fill", ROOT / "docs" / "fill.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_tables_of_readme_and_docs_are_the_measured_ones():
-    made = fill()
-    for page in made.pages():
-        assert made.filled(page.read_text()) == page.read_text(), f"{page.name}: make tables"
+    for page in fill.pages():
+        assert fill.filled(page.read_text()) == page.read_text(), f"{page.name}: make tables"
 
 
 def test_every_document_is_shown_in_the_docs():
-    shown = re.findall(r"<!-- (results/\S+\.json) -->", "".join(page.read_text() for page in fill().pages()))
+    shown = re.findall(r"<!-- (results/\S+\.json) -->", "".join(page.read_text() for page in fill.pages()))
     assert sorted(shown) == sorted(str(file.relative_to(ROOT)) for file in FILES)
-
-
-def result(exhibit: str, **changes) -> dict:
-    about = dict.fromkeys(("title", "caption", "section"), "") | dict.fromkeys(
-        ("columns", "rows", "notes", "cells", "at_chance"), ()
-    )
-    return (
-        about | {"exhibit": exhibit, "unit": "%", "view": "table", "scale": "tiny", "readers": {}, "seeds": 1, "jobs": {}} | changes
-    )
 
 
 @pytest.mark.parametrize("file", CLAIMED, ids=lambda file: file.stem)
@@ -73,22 +57,22 @@ def test_claims_are_a_table_and_their_verdicts_are_counted():
         claim("B", "not measured", "not measured", reason="numbers are missing", adjusted_p=None),
     ]
     contrast = "rate: +3.0 (+1.0 to +5.0) points, mean of 6 comparisons, 3 seeds"
-    assert fill().claims(found).splitlines()[2:] == [
+    assert fill.claims(found).splitlines()[2:] == [
         f"| A \\| b | Section 4, Tables 4, 11 | holds | {contrast}; {contrast} | 0.002 | yes |",
         "| B \\| b | Section 4, Tables 4, 11 | not measured: numbers are missing | – | – | not printed |",
     ]
     said = "Of 2 claims of the paper, each counted once, 1 holds, 0 fail, 0 are undecided and 1 is not measured.\n"
-    assert fill().verdicts(found) == said
+    assert fill.verdicts(found) == said
 
 
 def test_a_bound_that_lies_nowhere_is_shown_as_such(tmp_path):
     bounds = {"mean": 1e-3, "low": 1e-4, "high": None}
     measured = bounds | {"values": [1e-3], "intervals": [[1e-4, None]], "counts": [{"num_evaluated": 50}]}
     cell = {"row": "a", "column": "S(M)", "published": 1e-6, "measured": measured, "difference": bounds, "jobs": ["decision-0"]}
-    rows = {"columns": ["S(M)"], "rows": [{"name": "a", "label": "Plain"}], "cells": [cell], "notes": ["One.", "Two_2."]}
+    notes = {"notes": ("One.", "Two_2."), "unit": "S(M)", "data": {"cifar10": "cifar10"}}
     file = tmp_path / "table7.json"
-    file.write_text(json.dumps(result("table7", data={"cifar10": "cifar10"}, **rows) | {"unit": "S(M)"}))
-    text = fill().table(file)
+    file.write_text(exhibit_result("table7", ["S(M)"], {"a": "Plain"}, [cell], **notes).model_dump_json())
+    text = fill.table(file)
     assert text.endswith("<details><summary>Notes</summary>\n\n- One.\n- Two\\_2.\n\n</details>\n")
     assert "| Plain | 1.0e-06 | 1.0e-03 (1.0e-04–∞) |" in text and "95 % interval +1.0e-04 to ∞)" in text
 

@@ -26,6 +26,8 @@ _CPU_MEMORY = (
     "out of memory",
     "bad_alloc",
     "can't start new thread",
+    # A library that is loaded late, such as Pillow's; torch itself was there.
+    "failed to map segment from shared object",
 )
 
 
@@ -101,7 +103,7 @@ def out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _CPU_MEMORY)
+    return isinstance(error, RuntimeError | ImportError) and any(words in str(error) for words in _CPU_MEMORY)
 
 
 def unwrap_model(model: nn.Module) -> nn.Module:

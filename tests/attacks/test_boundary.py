@@ -4,14 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from defective import InputError
 from defective.attacks.boundary import boundary, boundary_details, boundary_score
 from defective.attacks.schedule import SCHEDULES
-from problems import linear_net, trained_on_patterns
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
+from problems import linear_net, seeded, trained_on_patterns
 
 
 def distances(x, x_adv):
@@ -186,19 +181,3 @@ def test_as_close_as_foolbox(colours):
         assert (model(ours[-1]).argmax(1) != y).all()
     medians = [torch.cat([distances(x, x_adv) for x_adv in made]).median() for made in (ours, theirs)]
     assert medians[0] <= 1.1 * medians[1]
-
-
-BAD = {
-    "no steps": (lambda m, x, y: boundary(m, x, y, steps=0), "steps 0"),
-    "schedule": (lambda m, x, y: boundary(m, x, y, schedule="foolbox2"), "foolbox2.*foolbox3, foolbox1"),
-    "no step": (lambda m, x, y: boundary(m, x, y, spherical_step=0), "spherical_step 0"),
-    "past the image": (lambda m, x, y: boundary(m, x, y, source_step=1.5), "source_step 1.5"),
-    "score of other images": (lambda m, x, y: boundary_score(x, x[:2]), r"\(2, 2, 4, 4\)"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_arguments(case, plane):
-    act, said = BAD[case]
-    with pytest.raises(InputError, match=said):
-        act(*plane[:3])

@@ -4,15 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from defective import InputError
 from defective.attacks.hopskipjump import hopskipjump, hopskipjump_details
-from problems import linear_net, trained_on_patterns
+from problems import linear_net, seeded, trained_on_patterns
 
 NORMS = {"l2": (2, 2), "linf": (float("inf"), 1)}  # the distance, and its dual, in which a gradient is long
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def distances(x, x_adv, norm):
@@ -109,20 +104,3 @@ def test_as_close_as_the_peers(norm):
     assert (net(ours).argmax(1) != y).all()
     assert distances(x, ours, norm).median() <= 1.1 * distances(x, theirs, norm).median()
     assert distances(x, ours, norm).median() >= 0.8 * distances(x, theirs, norm).median()
-
-
-BAD = {
-    "steps": ({"steps": 0}, "steps 0"),
-    "first queries": ({"initial_queries": 2.5}, "initial_queries 2.5"),
-    "most queries": ({"max_queries": 0}, "max_queries 0"),
-    "norm": ({"norm": "l1"}, "no norm 'l1'; there are l2, linf"),
-    "no radius": ({"radius": 0.0}, "radius 0"),
-    "no number": ({"radius": float("nan")}, "radius nan"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_arguments(case, plane):
-    options, said = BAD[case]
-    with pytest.raises(InputError, match=said):
-        hopskipjump(*plane, **options)

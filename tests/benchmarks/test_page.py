@@ -1,4 +1,3 @@
-import importlib.util
 import json
 from pathlib import Path
 
@@ -8,16 +7,10 @@ from benchmarks.page import COLUMNS, clear, machines, table
 from benchmarks.paired import ratios
 from benchmarks.rows import ROWS
 from benchmarks.settings import absent, measured, wrong
+from docs import fill
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "results" / "bench").glob("*.json"))
-
-
-def fill():
-    spec = importlib.util.spec_from_file_location("fill", ROOT / "docs" / "fill.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def document(values=(0.5, 0.6, 0.55), on="cpu", **lines):
@@ -95,16 +88,15 @@ def test_every_line_has_a_key_of_its_own():
 @pytest.mark.parametrize("page", ["docs/bench.md"])
 def test_the_pages_are_what_was_measured(page):
     text = (ROOT / page).read_text()
-    assert "<!-- bench" in text and fill().filled(text) == text, "make tables"
+    assert "<!-- bench" in text and fill.filled(text) == text, "make tables"
 
 
 def test_another_number_is_found_out(tmp_path):
-    made = fill()
     (tmp_path / "machine.json").write_text(json.dumps(document()))
-    text = made.bench("live/fp32", tmp_path)
-    assert "0.55 x (0.50-0.60)" in text and "A machine" in made.bench("machines", tmp_path)
+    text = fill.bench("live/fp32", tmp_path)
+    assert "0.55 x (0.50-0.60)" in text and "A machine" in fill.bench("machines", tmp_path)
     (tmp_path / "machine.json").write_text(json.dumps(document((0.5, 0.6, 0.57))))
-    assert made.bench("live/fp32", tmp_path) != text
+    assert fill.bench("live/fp32", tmp_path) != text
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -12,6 +13,7 @@ from defective.cli.references import open_attack, open_models
 from defective.data import load_data
 from defective.specs import Recipe
 from defective.tables import format_table
+from image_files import write_image
 from printed import parse, shown, table
 
 QUICK = "--width-mult 0.0625 --epochs 1 --device cpu"
@@ -70,6 +72,28 @@ def test_evaluate_says_the_same_in_table_json_and_files(place, run, tmp_path):
         for number, cell in enumerate(document["cells"]):
             right = [stored.get_tensor(f"{number}.{part}") for part in ("adv_correct", "clean_correct", "fooled")]
             assert cell["defense"]["paper"]["num_correct"] == int((right[0] & right[1] & right[2]).sum())
+
+
+def test_decisions_among_categories_are_written_as_model_vs_human_reads_them(place, run, tmp_path):
+    files = {"pets/test/cat/0": 20, "pets/test/dog/0": 200}
+    files |= {f"stimuli/{name}": 200 for name in ("cue-conflict/cat/cat1-dog2", "cue-conflict/dog/dog1-cat2")}
+    for name, value in {**files, "stimuli/edge/cat/cat3": 20}.items():
+        write_image(tmp_path / f"{name}.png", np.full((16, 16, 3), value, np.uint8))
+    out = tmp_path / "out"
+    command = (
+        f"evaluate own_nets:bright --data folder:{tmp_path}/pets --parts stimuli --stimuli {tmp_path}/stimuli --model-vs-human"
+    )
+    document = parse(run(f"{command} --out {out} --json"))
+    found = {str(file.relative_to(out)): file.read_bytes().decode() for file in out.rglob("*.csv")}
+    heading = "subj,session,trial,rt,object_response,category,condition,imagename\n"
+    assert found == {
+        "model-vs-human/cue-conflict/cue-conflict_own-nets-bright_session-1.csv": heading
+        + "own_nets:bright,1,1,NaN,dog,cat,NaN,cat1-dog2.png\nown_nets:bright,1,2,NaN,dog,dog,NaN,dog1-cat2.png\n",
+        "model-vs-human/edge/edge_own-nets-bright_session-1.csv": heading + "own_nets:bright,1,1,NaN,cat,cat,NaN,cat3.png\n",
+    }
+    assert document["stimuli"]["own_nets:bright"]["bias"]["rate"] == 0.5 and document["stimuli_categories"] == ["cat", "dog"]
+    said = " ".join(run(f"{command} --out {out}").out.split())
+    assert "Shape and texture: decisions among cat, dog (mean probability of their classes)." in said
 
 
 def test_evaluate_scores_crafted_images_as_if_it_had_made_them(place, run, tmp_path):

@@ -142,6 +142,9 @@ EVALUATION = [
     (f"{EVALUATE} --stimuli data", "data holds no stimuli"),
     (f"{EVALUATE} --stimuli pets", "pets shows cat; the data set has dark, light: no image"),
     (f"{EVALUATE} --stimuli misnamed", "dark.png is misnamed"),
+    (f"{EVALUATE} --model-vs-human --stimuli cues", "--model-vs-human needs --stimuli ARCHIVE, and --out FOLDER"),
+    (f"{EVALUATE} --model-vs-human --out new", "--model-vs-human needs --stimuli ARCHIVE, and --out FOLDER"),
+    (f"{EVALUATE} --model-vs-human --out new --stimuli cues", "0 of the 16 categories (airplane, bear,"),
     (
         f"{EVALUATE} --adversarial of-birds.safetensors",
         "of-birds.safetensors holds no adversarial images of data (it holds those of 'birds')",
@@ -150,7 +153,14 @@ EVALUATION = [
     ("demo --device meta", "no device 'meta' here"),
 ]
 
-CASES = NAMES + ARGUMENTS + DATA + TRAINING + ATTACKS + EVALUATION
+PLAY = [
+    ("play", "demo-output lacks those of the demo: make them with defective demo"),
+    ("play plain.safetensors bottom.safetensors", "Name their data set, as --data cifar10"),
+    ("play plain.safetensors bottom.safetensors --data cifar100", "'cifar100'"),
+    ("play plain.safetensors bottom.safetensors --data folder:data --port 65536", "'--port'"),
+]
+
+CASES = NAMES + ARGUMENTS + DATA + TRAINING + ATTACKS + EVALUATION + PLAY
 
 
 @pytest.mark.parametrize(("command", "named"), CASES, ids=[command for command, _ in CASES])

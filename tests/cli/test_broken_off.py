@@ -119,9 +119,17 @@ def test_a_killed_evaluation_goes_on_from_its_pieces(tmp_path, cache, run, monke
     assert ends[5] == ends[None]
 
 
-def test_too_little_memory_is_one_line_that_says_what_helps(place, run, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nSee documentation"),
+        ImportError("libXau.so.6: failed to map segment from shared object"),
+    ],
+    ids=["device", "library"],
+)
+def test_too_little_memory_is_one_line_that_says_what_helps(place, run, monkeypatch, error):
     def run_out(*_, **__):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nSee documentation")
+        raise error
 
     monkeypatch.setattr("defective.evaluation.adversarial.from_spec", run_out)
     code, out, err = run("evaluate own_nets:bright own_nets:cautious --data folder:data --parts transfer")

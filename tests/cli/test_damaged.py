@@ -9,7 +9,7 @@ import pytest
 from defective.experiments.describe import describe
 from defective.experiments.store import Store, name_of
 from printed import parse, table
-from runs import finish, plan_of
+from runs import finish, listing, plan_of
 
 PLAN = plan_of("figure14", data="data")
 PLAIN, DEFECTIVE = PLAN.jobs
@@ -29,10 +29,6 @@ def store(tmp_path, monkeypatch):
     (made.folder / FILE).write_text(whole[: len(whole) // 2])
     monkeypatch.chdir(tmp_path)
     return made
-
-
-def listing(folder):
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def test_what_only_looks_leaves_it_out_and_says_so(store, run):
@@ -65,16 +61,6 @@ def test_the_report_leaves_it_out_and_says_so(store, run):
     assert listing(store.folder) == before
 
 
-@pytest.mark.parametrize("text", ['{"values": {}}', '{"values": 3}', '{"values": {"test_accuracy": 3}}', "[]"])
-def test_json_of_another_form_is_corrupt_too(store, run, text):
-    (store.folder / FILE).write_text(text)
-    for command in ("store ls --store store", "store export --store store --out out", "report --store store --out page"):
-        said = run(command)
-        assert (said.code, said.err.splitlines()[0] + "\n") == (0, LEFT_OUT)
-    code, out, err = run(f"store show {name_of(DEFECTIVE)} --store store")
-    assert (code, out) == (2, "") and err.splitlines()[0] + "\n" == LEFT_OUT
-
-
 @pytest.mark.parametrize(
     ("change", "wrong"),
     [({"shapes": None}, "shapes: Input should be a valid dictionary"), ({"exhibits": ["tableX"]}, "no exhibit 'tableX'")],
@@ -92,17 +78,6 @@ def test_a_plan_that_cannot_be_read_is_left_out_with_one_warning(store, run, cha
         assert again.err.count("\n") == 1
     code, _, err = run("report --store store --out page")
     assert code == 0 and err.count("warning: ") == 1 and f"store/plans/{file.name} is corrupt" in err
-
-
-@pytest.mark.parametrize("command", ["store ls --store store", "report --store store --out page"])
-def test_a_record_of_a_failure_that_cannot_be_read_is_said_in_its_place(store, run, command):
-    store.fail(DEFECTIVE, ValueError("no"))
-    file = store.folder / "failed" / f"{name_of(DEFECTIVE)}.json"
-    file.write_text('{"job": "train-0"}')
-    code, out, err = run(command)
-    page = Path("page/index.html")
-    said = "".join(out + (page.read_text() if page.exists() else "")).replace("\n", " ")
-    assert code == 0 and file.name not in err and file.name.removesuffix(".json") in said and "Field required" in said
 
 
 def test_several_are_one_line(store, run):

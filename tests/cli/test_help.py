@@ -4,7 +4,7 @@ import pytest
 
 from defective import __version__
 
-COMMANDS = ["demo", "models", "describe", "data get", "data check", "train", "attack", "evaluate"]
+COMMANDS = ["demo", "models", "describe", "data get", "data check", "train", "attack", "evaluate", "play"]
 COMMANDS += ["reproduce", "report", "store ls", "store show", "store export", "store gc"]
 
 

@@ -16,14 +16,10 @@ from defective.paper import EXHIBITS
 from defective.progress import until
 from defective.specs import ARCHITECTURES
 from printed import parse, table
-from runs import few, finish, plan_of
+from runs import few, finish, listing, plan_of
 
 DATA = "--data folder:data --device cpu"
 QUICK = f"reproduce figure14 {DATA}"
-
-
-def listing(folder):
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def filled(folder, name, hits, seeds=1):

@@ -13,7 +13,7 @@ from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS
 from defective.results.measured import document
 from printed import parse, table
-from runs import finish, plan_of
+from runs import finish, listing, plan_of
 
 PLAN = plan_of("table7", "table10", "figure2")
 NET = PLAN.jobs[0]
@@ -37,10 +37,6 @@ def store(tmp_path, monkeypatch):
 def age(folder, days):
     for file in (folder, *folder.rglob("*")):
         os.utime(file, (time.time() - 86_400 * days,) * 2)
-
-
-def listing(folder):
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def test_ls_lists_finished_unfinished_and_failed(store, run):

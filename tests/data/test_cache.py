@@ -33,18 +33,11 @@ def test_a_set_comes_back_as_it_was(cache, sets):
         assert (found.x.dtype, found.y.dtype) == (torch.uint8, torch.int64)
 
 
-def shortened(file, sets):
-    file.write_bytes(file.read_bytes()[:-10])
-
-
 DAMAGE = {
-    "cut off": shortened,
-    "empty": lambda file, sets: file.write_bytes(b""),
-    "text": lambda file, sets: file.write_bytes(b"no safetensors file at all"),
+    "cut off": lambda file, sets: file.write_bytes(file.read_bytes()[:-10]),
     "no metadata": lambda file, sets: save_file({"train.x": sets["train"].x}, file),
     "other document": lambda file, sets: write_tensors(file, {"test.x": sets["test"].x, "test.y": sets["test"].y}, {"classes": 3}),
     "split missing": lambda file, sets: write_tensors(file, {"train.x": sets["train"].x}, {"classes": []}),
-    "one wrong bit": lambda file, sets: file.write_bytes(file.read_bytes()[:-1] + bytes([file.read_bytes()[-1] ^ 1])),
 }
 
 

@@ -204,7 +204,12 @@ def test_shapes_and_its_splits_need_no_file(cache):
 
 
 BAD_CALLS = {
-    "unknown": ("imagenette", "train", None, "no data set 'imagenette'; there are cifar10, mnist, tiny-imagenet, imagenet"),
+    "unknown": (
+        "imagenette",
+        "train",
+        None,
+        "no data set 'imagenette'; did you mean imagenet? There are cifar10, mnist, tiny-imagenet, imagenet",
+    ),
     "empty": ("", "train", None, "no data set ''"),
     "other case": ("Shapes", "train", None, "no data set 'Shapes'"),
     "no folder named": ("folder", "train", None, "the path of the images is missing: write folder:PATH"),
@@ -216,8 +221,8 @@ BAD_CALLS = {
     "missing official": ("cifar10:{tree}/gone", "train", None, "cifar10:{tree}/gone: there is no such file or folder"),
     "unknown user": ("folder:~nobody-of-this-name/x", "train", None, "~nobody-of-this-name/x: there is no such file or folder"),
     "no archive": ("folder:{tree}/train/cat/0.png", "train", None, "0.png is neither a folder nor an archive (.zip, .tar"),
-    "split": ("folder:{tree}", "val", None, "has no split 'val'; there are train and test"),
-    "official split": ("cifar10", "conflict", None, "cifar10 has no split 'conflict'; there are train and test"),
+    "split": ("folder:{tree}", "val", None, "has no split 'val'; there are train, test"),
+    "official split": ("cifar10", "conflict", None, "cifar10 has no split 'conflict'; there are train, test"),
     "split of shapes": ("shapes", "val", None, "shapes has no split 'val'"),
     "shapes with a path": ("shapes:{tree}", "train", None, "shapes"),
     "size of shapes": ("shapes", "train", 64, "image size"),

@@ -6,10 +6,7 @@ from scipy.stats import chisquare
 
 from defective import InputError
 from defective.data.patches import shuffle_patches
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
+from problems import seeded
 
 
 def images(n=6, channels=3, height=16, width=24, dtype=torch.uint8):

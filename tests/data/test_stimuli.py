@@ -49,7 +49,7 @@ def test_images_of_the_right_size_are_read_exactly_and_labelled(tmp_path):
     assert torch.equal(stimuli.edges[0], as_tensor([images["edges/airplane1.png"]])) and stimuli.edges[1].tolist() == [0]
     assert torch.equal(stimuli.silhouettes[0], as_tensor([images[name] for name in FILES[6:]]))
     assert stimuli.silhouettes[1].tolist() == [8, 8]
-    assert (stimuli.other_class, stimuli.same_cues, stimuli.left_out) == (2, 1, 3)
+    assert (stimuli.other_class, stimuli.same_cues) == (2, 1)
     assert x.dtype == torch.uint8 and x.is_contiguous()
     assert {y.dtype for y in (y_shape, y_texture, stimuli.edges[1], stimuli.silhouettes[1])} == {torch.int64}
 
@@ -74,7 +74,9 @@ def test_the_layout_of_the_release_reads_the_same(tmp_path):
     released = load_stimuli(tmp_path / "release", CIFAR10, image_shape=SHAPE)
     flat = load_stimuli(tmp_path / "flat", CIFAR10, image_shape=SHAPE)
     assert sorted(released.conflict[1].tolist()) == sorted(flat.conflict[1].tolist())
-    assert released.left_out == flat.left_out and len(released.edges[0]) == 1 and len(released.silhouettes[0]) == 2
+    assert (
+        (released.other_class, released.same_cues) == (2, 1) and len(released.edges[0]) == 1 and len(released.silhouettes[0]) == 2
+    )
 
 
 def test_the_folder_itself_may_be_the_kind_of_stimulus(tmp_path):

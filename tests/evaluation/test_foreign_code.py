@@ -182,16 +182,6 @@ def test_what_a_model_builds_at_its_first_call_can_be_attacked_and_trained(x, fi
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
-def test_attacks_run_inside_inference_mode(x, y):
-    options = {"eps": 0.1, "step_size": 0.1, "steps": 2}
-    models = [Normalised(inplace) for inplace in (False, True)]
-    wanted = [attacks.pgd(models[0], x, y, **options), attacks.cw(models[0], x, y, steps=30)]
-    with torch.inference_mode():
-        given, labels = x.clone(), y.clone()
-        found = [attacks.pgd(models[1], given, labels, **options), attacks.cw(models[1], given, labels, steps=30)]
-    assert all(map(torch.equal, found, wanted))
-
-
 def test_an_evaluation_runs_inside_inference_mode(x, y):
     model, options = Normalised(False), {"parts": ("noise", "white-box"), "attacks": ["fgsm:eps=8/255"], "samples": 5}
     wanted = evaluation.evaluate({"n": model}, (x, y), **options)
@@ -263,6 +253,8 @@ MEMORY = [
     RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
     # Python, where there is no room for a stack.
     RuntimeError("can't start new thread"),
+    # The loader, where there is none for a library.
+    ImportError("libXau-154567c4.so.6.0.0: failed to map segment from shared object"),
 ]
 
 

@@ -15,11 +15,6 @@ def work(job, shapes, counts=None):
     return estimate(job, Nominal(shapes, "cpu"), counts) * RATES["cpu"]
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
 def whole(*names, scale="tiny", seeds=1):
     return Plan(names, scale, {kind: kind for kind in KINDS}, KINDS, seeds)
 

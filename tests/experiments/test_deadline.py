@@ -1,11 +1,10 @@
 """A deadline stops an evaluation between two pieces: none is lost, none is made twice."""
 
 import pytest
-import torch
 
 from defective import AttackSpec, progress
 from defective.errors import OutOfTime
-from defective.evaluation import EvaluatedModel, adversarial, decide, decision, evaluate, evaluated_model, generate
+from defective.evaluation import EvaluatedModel, adversarial, decision, evaluate, evaluated_model, generate
 from evaluations import EPS, SMALL, Counted, assert_equal, own, plain, stored
 from problems import level_set, plane
 from turns import in_turns, ticking
@@ -63,14 +62,6 @@ def test_a_piece_that_has_begun_is_finished(tmp_path, monkeypatch):
     with pytest.raises(OutOfTime), progress.until(10):
         generate(on_disk(tmp_path), own(slow), samples=35, batch_size=4)
     assert attack.calls == [4, 4, 2] and pieces(tmp_path) == 3
-
-
-def test_a_walk_in_turns_ends_where_it_would_have(tmp_path):
-    whole = decide(EvaluatedModel.of("source", plane(), level_set(plane())), WALK, samples=10)
-    found, stops = in_turns(lambda: decide(on_disk(tmp_path), WALK, samples=10), 1)
-    assert stops == 3 and pieces(tmp_path) == 4
-    for name in ("index", "squared", "queries", "started"):
-        assert torch.equal(getattr(found, name), getattr(whole, name))
 
 
 def test_what_is_there_is_read_after_the_deadline(tmp_path):

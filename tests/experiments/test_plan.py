@@ -9,14 +9,10 @@ from defective.errors import InputError
 from defective.experiments.plan import KINDS, Plan, read_plan, topological_order
 from defective.paper import EXHIBITS
 from defective.specs import TrainJob, dependencies, trained_models
-from runs import SHAPE, plan_of
+from runs import SHAPE, plan_of, whole
 
 SHARING = tuple(f"table{number}" for number in (3, 4, *range(10, 16)))
 SMALL = ("table1", "table7", "table8", "table9", "figure2", "figure5", "figure6", "figure14")
-
-
-def whole(*names, seeds=1):
-    return Plan(names, "tiny", {kind: kind for kind in KINDS}, KINDS, seeds)
 
 
 def counts(plan):

@@ -118,14 +118,6 @@ def test_the_user_may_stop_it(place, monkeypatch):
     assert place.store.failures() == [] and missing(place.store) == [CRAFT, SCORE]
 
 
-def test_a_job_whose_result_is_corrupt_is_done_again(place, made):
-    run(JOBS, place)
-    (place.store.at(CRAFT) / "result.json").write_text("{")
-    assert missing(place.store) == [CRAFT]
-    assert run(JOBS, place).executed == 1 and made.asked == [*JOBS, CRAFT]
-    assert run(JOBS, place).executed == 0
-
-
 def test_after_the_deadline_nothing_is_begun(place, made):
     with progress.until(0):
         summary = run(JOBS, place)

@@ -43,7 +43,7 @@ def test_kinds_and_what_stands_for_them(given, wanted, found):
         ([], ALL, r"table1: say where ImageNet is, --data imagenet:PATH"),
         (["shapes", "folder:a"], [CIFAR], "--data folder:a: what is not named is already shapes"),
         (["cifar10", "cifar10=shapes"], [CIFAR], "--data cifar10=shapes: cifar10 is already cifar10"),
-        (["cifar=shapes"], [CIFAR], "no kind 'cifar'; there are cifar10, mnist"),
+        (["cifar=shapes"], [CIFAR], r"no kind 'cifar'; did you mean cifar10\? There are cifar10, mnist"),
         (["=shapes"], [CIFAR], "no kind ''"),
         (
             ["cifar10=folder:a/set", "mnist=folder:b/set.zip"],

@@ -12,15 +12,10 @@ from defective.errors import InputError
 from defective.experiments.json_files import write_json
 from defective.experiments.schema import blank
 from defective.experiments.store import Store, name_of
-from runs import net, plan_of
+from runs import listing, net, plan_of
 
 JOB, OTHER = net(), net(seed=1)
 DONE = blank(JOB) | {"values": {"test_accuracy": {"num_correct": 1, "num_evaluated": 2}}}
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
 
 
 def finish(store, job=JOB, result=None):
@@ -28,10 +23,6 @@ def finish(store, job=JOB, result=None):
         (place / "net").mkdir(exist_ok=True)
         (place / "net" / "weights").write_bytes(b"some")
         write_json(place / "result.json", result or DONE)
-
-
-def listing(folder):
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def test_a_job_is_finished_when_its_result_is_written(store):

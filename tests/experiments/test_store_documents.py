@@ -17,11 +17,6 @@ from runs import net, plan_of
 JOB = net()
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
 def test_plans_are_remembered_once(store):
     for seeds in (1, 2):
         plan = plan_of("table10", seeds=seeds).as_dict()

@@ -1,16 +1,11 @@
 import pytest
 
 from defective.experiments.describe import describe
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import name_of
 from defective.experiments.unfinished import unfinished
 from defective.files import write_tensors
 from defective.specs import AttackSpec, GenerateJob
 from runs import net
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
 
 
 def begin(store, job):

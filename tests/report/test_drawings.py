@@ -8,7 +8,6 @@ from torch import nn
 
 from defective import build, defects
 from defective.data import shapes
-from defective.experiments.store import Store
 from defective.files import write_tensors
 from defective.models import create_model, list_models
 from defective.models.senet import SqueezeExcite
@@ -24,11 +23,6 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.fixture(params=list_models())
 def model(request) -> nn.Module:
     return create_model(request.param, width_mult=0.0625)
-
-
-@pytest.fixture
-def store(tmp_path) -> Store:
-    return Store(tmp_path / "store")
 
 
 def layers(drawn):

@@ -3,13 +3,7 @@ import pytest
 from defective.report.exhibit_table import compact_table, exhibit_table, page_table
 from defective.results.documents import ExhibitResult
 from defective.tables import format_table
-
-NO_DETAILS = {
-    **dict.fromkeys(("section", "caption"), ""),
-    **dict.fromkeys(("notes", "at_chance"), ()),
-    "readers": {},
-    "jobs": {},
-}
+from runs import exhibit_result
 
 
 def cell(
@@ -26,16 +20,8 @@ def cell(
     return {"row": row, "column": column, "published": published, "measured": measured, "difference": None, "jobs": jobs}
 
 
-def result(exhibit: str, title: str, columns: list[str], rows: dict[str, str], cells: list[dict], **changes) -> ExhibitResult:
-    labels = [{"name": name, "label": label} for name, label in rows.items()]
-    about = {"unit": "%", "view": "table", "scale": "tiny", "data": {"cifar10": "cifar10-jpeg"}, "seeds": 1}
-    shown = {"exhibit": exhibit, "title": title, "columns": columns, "rows": labels, "cells": cells}
-    return ExhibitResult.model_validate(NO_DETAILS | about | shown | changes)
-
-
-RATES = result(
+RATES = exhibit_result(
     "table4",
-    "What of the design matters",
     ["PGD16", "Test Accuracy"],
     {"plain": "ResNet-18", "dc": "0.5-Bottom_DC & 50 %"},
     [
@@ -44,13 +30,14 @@ RATES = result(
         cell("dc", "PGD16", None, (100.0, 99.0, 100.0), 2000, job="score-b"),
         cell("dc", "Test Accuracy", None, None),
     ],
+    title="What of the design matters",
 )
 
 
 def scores(seeds: int = 3) -> ExhibitResult:
     found = cell("plain", "S(M)", 7.3e-06, (3.512e-05, 1e-06, float("inf")), seeds=seeds, job="decision-a")
     about = {"unit": "S(M)", "seeds": 3, "data": {"cifar10": "cifar10"}}
-    return result("table7", "The boundary attack", ["S(M)"], {"plain": "Standard CNN"}, [found], **about)
+    return exhibit_result("table7", ["S(M)"], {"plain": "Standard CNN"}, [found], title="The boundary attack", **about)
 
 
 def markdown(shown: ExhibitResult) -> str:
@@ -121,20 +108,19 @@ def test_a_terminal_shows_the_interval_of_several_seeds():
 
 
 def test_an_exhibit_without_rows_has_a_caption_and_no_table():
-    empty = result("figure8", "ResNet-18", [], {}, [])
+    empty = exhibit_result("figure8", [], {}, [], title="ResNet-18")
     assert markdown(empty).startswith("**Figure 8. ResNet-18.**") and "|" not in markdown(empty)
 
 
 def test_a_cell_whose_images_all_fell_out_is_told_from_one_that_is_not_measured():
     cells = [cell("a", "PGD", 1.5, None, job="score-0123456789abcdef"), cell("b", "PGD", 2.5, None)]
-    lines = markdown(result("table4", "Nets", ["PGD"], {"a": "a", "b": "b"}, cells)).splitlines()
+    lines = markdown(exhibit_result("table4", ["PGD"], {"a": "a", "b": "b"}, cells, title="Nets")).splitlines()
     assert lines[-2:] == ["| a | 1.50 | no images |", "| b | 2.50 | – |"]
 
 
 def test_a_cw_column_says_which_confidence_was_asked_for():
-    renamed = result(
-        "table4", "Ablations", ["CW40"], {"plain": "ResNet-18"}, [cell("plain", "CW40", 8.23, (20.0, 15.0, 26.0), job="score-a")]
-    )
+    number = cell("plain", "CW40", 8.23, (20.0, 15.0, 26.0), job="score-a")
+    renamed = exhibit_result("table4", ["CW40"], {"plain": "ResNet-18"}, [number])
     assert "| CW40 (at confidence 10), published |" in markdown(renamed)
     assert "CW40 (at confidence 10)" in compact_table(renamed).columns
     assert "| CW40, published |" in markdown(renamed.model_copy(update={"scale": "paper"}))
@@ -147,7 +133,7 @@ def controlled(verdict: str) -> ExhibitResult:
     control = {"accuracy": 55, "rate": 30, "difference": {"mean": 20, "low": 10, "high": 30}, "verdict": verdict, "reason": ""}
     number = cell("dc", "PGD16", None, (50.0, 45.0, 55.0), job="score-b")
     number |= {"control": control | {"checkpoints": checkpoints}, "all": number["measured"] | {"mean": 41.23}}
-    return result("table4", "Ablations", ["PGD16"], {"dc": "0.5-Bottom"}, [number])
+    return exhibit_result("table4", ["PGD16"], {"dc": "0.5-Bottom"}, [number], title="Ablations")
 
 
 @pytest.mark.parametrize(("verdict", "word"), [("yes", "yes"), ("no", "no"), ("undecided", "?")])

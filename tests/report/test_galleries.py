@@ -53,11 +53,6 @@ def data(generator) -> ImageSet:
     return ImageSet("cifar10", "test", x, torch.arange(30) % 10, tuple("abcdefghij"))
 
 
-@pytest.fixture
-def store(tmp_path) -> Store:
-    return Store(tmp_path / "store")
-
-
 def set_of(job, data: ImageSet, generator) -> AdversarialSet:
     index = torch.randperm(30, generator=generator)[: job.samples]
     x, y = data.take(index)

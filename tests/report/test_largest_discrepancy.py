@@ -4,19 +4,13 @@ from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS
 from defective.report.largest_discrepancy import largest_discrepancy
-from defective.results.documents import CellResult, Count, Difference, ExhibitResult, Measured, RowLabel
+from defective.results.documents import CellResult, Count, Difference, ExhibitResult, Measured
 from defective.results.measured import document
-from runs import finish
-
-ROWS = (RowLabel(name="a", label="Plain"), RowLabel(name="b", label="Half"))
-ABOUT = {"scale": "tiny", "data": {"cifar10": "cifar10-jpeg"}, "seeds": 1, "unit": "%", "rows": ROWS}
+from runs import exhibit_result, finish
 
 
 def result(cells: list[CellResult], **changes) -> ExhibitResult:
-    about = dict.fromkeys(("title", "caption", "section"), "") | dict.fromkeys(("notes", "at_chance"), ())
-    return ExhibitResult(
-        exhibit="table4", view="table", columns=("PGD16",), readers={}, jobs={}, cells=tuple(cells), **about | ABOUT | changes
-    )
+    return exhibit_result("table4", ["PGD16"], {"a": "Plain", "b": "Half"}, cells, **changes)
 
 
 def cell(row: str, published: float | None, mean: float, half: float) -> CellResult:

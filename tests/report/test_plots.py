@@ -8,7 +8,6 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 from PIL import Image
 
-from defective.experiments.store import Store
 from defective.paper import Cell, Exhibit, Row
 from defective.report.figures import GRAY, save, svg
 from defective.report.plots import plot
@@ -45,11 +44,6 @@ def decisions(setup):
 
 def rate(row: str, column: str, seed: int) -> dict[str, int]:
     return {"num_correct": 10 * [each.name for each in ROWS].index(row) + len(column) + 3 * seed, "num_evaluated": 50}
-
-
-@pytest.fixture
-def store(tmp_path) -> Store:
-    return Store(tmp_path / "store")
 
 
 def line(axes, label: str) -> list[tuple[float, float]]:

@@ -2,17 +2,12 @@
 
 import pytest
 
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import name_of
 from defective.paper import EXHIBITS
 from defective.report.exhibit_table import exhibit_table
 from defective.results.at_chance import AtChanceFilter
 from defective.results.measured import document
 from runs import finish, plan_of
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
 
 
 def right(hits, total=1000):

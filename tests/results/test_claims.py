@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 
 from defective.experiments.plan import KINDS, Plan
-from defective.experiments.store import Store
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place
 from defective.paper.claims import Part, pairs
 from defective.results.claims import Evidence, evaluate_claims
-from defective.results.documents import CellResult, ClaimResult, ClaimsResult, Count, ExhibitResult, JobRecord, Measured, RowLabel
+from defective.results.documents import CellResult, ClaimResult, ClaimsResult, Count, JobRecord, Measured
 from defective.results.measured import claims, document
 from defective.results.per_image import PerImage
 from defective.statistics import Rate, Term, contrast, seed_variance
-from runs import MACHINE, finish, plan_of
+from runs import MACHINE, exhibit_result, finish, plan_of
 
 HIGH = (("b", "PGD"), ("a", "PGD"))
 
@@ -32,22 +31,8 @@ def cell(row, *hits, column="PGD", images=1000, **more):
 
 
 def exhibit(*cells, name="table4", unit="%", data="few", jobs=None):
-    rows = tuple(RowLabel(name=row, label=row) for row in dict.fromkeys(each.row for each in cells))
-    about = dict.fromkeys(("title", "caption", "section"), "") | dict.fromkeys(("notes", "at_chance"), ())
-    return ExhibitResult(
-        exhibit=name,
-        unit=unit,
-        view="table",
-        columns=("PGD",),
-        rows=rows,
-        scale="tiny",
-        data={"cifar10": data},
-        readers={},
-        seeds=1,
-        cells=cells,
-        jobs=jobs or {},
-        **about,
-    )
+    rows = {each.row: each.row for each in cells}
+    return exhibit_result(name, ["PGD"], rows, cells, unit=unit, data={"cifar10": data}, jobs=jobs or {})
 
 
 def claim(kind="better", *, margin=0.0, rows=(("b", "a"),), name="claim", table="table4", **more):
@@ -239,11 +224,6 @@ def test_numbers_of_parameters_are_compared_exactly(parameters, verdict):
 
 
 # Claims of a store.
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
 
 
 def fill(store, plan, hits):

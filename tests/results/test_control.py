@@ -10,7 +10,6 @@ from defective.data import load_data
 from defective.evaluation import EvaluatedModel, score
 from defective.experiments.adversarial_files import read_adversarial
 from defective.experiments.run import run
-from defective.experiments.store import Store
 from defective.paper import Cell
 from defective.paper.controls import controls
 from defective.results.control import Controls
@@ -30,11 +29,6 @@ def cell(seed, name="resnet18/0.5-bottom", value="paper", **recipe):
 
 def rate(correct, of=10_000):
     return {"num_correct": correct, "num_evaluated": of}
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
 
 
 def fill(store, defective, plain, accuracy=5000, seeds=3):

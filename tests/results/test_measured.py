@@ -4,23 +4,14 @@ import statistics
 
 import pytest
 
-from defective.experiments.plan import KINDS, Plan
-from defective.experiments.store import Store, name_of
+from defective.experiments.plan import Plan
+from defective.experiments.store import name_of
 from defective.paper import EXHIBITS
 from defective.results.documents import Count, ExhibitResult, RowLabel
 from defective.results.measured import best_documents, best_plans, document, documents
 from defective.specs import DecisionJob
 from defective.statistics import Rate
-from runs import finish, plan_of
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
-def whole(*names, seeds=1):
-    return Plan(names, "tiny", {kind: kind for kind in KINDS}, KINDS, seeds)
+from runs import finish, plan_of, whole
 
 
 def fill(store, plan, leave=()):

@@ -196,7 +196,7 @@ def test_what_cannot_be_sparsified_or_done_with_the_result_is_refused(model):
     ):
         with pytest.raises(InputError, match=message):
             sparsify(*args)
-    with pytest.raises(InputError, match="no precision 'fp16'; there are fp32, bf16"):
+    with pytest.raises(InputError, match=r"no precision 'fp16'; did you mean bf16\? There are fp32, bf16"):
         sparsify(model, X, precision="fp16")
     fast = sparsify(model, X)
     for shape in ((2, 3, 8, 7), (2, 1, 8, 8), (3, 8, 8)):

@@ -7,10 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from defective import build, progress
 from defective.data import ImageSet, load_data, shapes
@@ -20,6 +18,7 @@ from defective.training import loop, state
 from defective.training.loop import fit
 from defective.training.recipes import adversary
 from defective.training.train import train
+from image_files import write_tree
 from turns import in_turns, ticking
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
@@ -95,13 +94,7 @@ def net(name="vgg19/0.9-dropout"):
 
 @pytest.fixture
 def pictures(tmp_path, cache):
-    rng = np.random.default_rng(0)
-    for split in ("train", "test"):
-        for label in ("dark", "light"):
-            (tmp_path / "pictures" / split / label).mkdir(parents=True)
-            for number in range(4):
-                pixels = rng.integers(0, 120, (140, 130, 3)) + (120 if label == "light" else 0)
-                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "pictures" / split / label / f"{number}.png")
+    write_tree(tmp_path / "pictures", size=140)
     return dataclasses.replace(load_data(f"folder:{tmp_path / 'pictures'}", "train", image_size=128), workers=1)
 
 

@@ -67,33 +67,6 @@ def test_the_seed_decides_the_run_and_the_global_generator_is_left_alone(data):
     assert equal(runs[0], runs[1]) and not equal(runs[0], runs[2])
 
 
-def test_a_run_goes_on_from_its_state_to_the_same_bytes(data, tmp_path):
-    whole = net()
-    fit(whole, data, RECIPE, test=data, device="cpu")
-    state = tmp_path / "state.safetensors"
-    cut = net()
-    calls = iter(range(2))
-
-    class StopError(Exception):
-        pass
-
-    def stopping(order, batch_size, **options):
-        if next(calls, None) is None:
-            raise StopError
-        return ImageSet.batches(data, order, batch_size)
-
-    interrupted = ImageSet(**data.__dict__)
-    object.__setattr__(interrupted, "batches", stopping)
-    object.__setattr__(interrupted, "to", lambda device: interrupted)
-    with pytest.raises(StopError):
-        fit(cut, interrupted, RECIPE, test=data, state_file=state, device="cpu")
-    again = net()
-    logged: list[dict] = []
-    history = fit(again, data, RECIPE, test=data, state_file=state, device="cpu", log=logged.append)
-    assert len(history) == 3 and logged == history[2:]
-    assert equal(weights(whole), weights(again))
-
-
 def test_the_state_of_another_run_is_refused(data, tmp_path):
     state = tmp_path / "state.safetensors"
     fit(net(), data, RECIPE.changed(epochs=1), state_file=state, state_key="a", device="cpu")

@@ -2,26 +2,19 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from defective import build
 from defective.data import ImageStream, load_data
 from defective.specs import Recipe
 from defective.training.loop import fit
+from image_files import write_tree
 
 
 @pytest.fixture
 def folder(tmp_path, cache):
-    rng = np.random.default_rng(0)
-    for split in ("train", "test"):
-        for label in ("dark", "light"):
-            (tmp_path / "pictures" / split / label).mkdir(parents=True)
-            for number in range(4):
-                pixels = rng.integers(0, 120, (150, 140, 3)) + (120 if label == "light" else 0)
-                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "pictures" / split / label / f"{number}.png")
+    write_tree(tmp_path / "pictures", size=150)
     return f"folder:{tmp_path / 'pictures'}"
 
 

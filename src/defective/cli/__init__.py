@@ -15,7 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from defective._version import __version__
-from defective.cli import attack, data, demo, describe, evaluate, nets, reproduce, store, train
+from defective.cli import attack, data, demo, describe, evaluate, nets, play, reproduce, store, train
 from defective.cli.console import discard, fail, prepared_output, say, standard_output
 from defective.errors import InputError
 from defective.interrupts import interruptible, stopped
@@ -40,6 +40,7 @@ app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("attack")(attack.attack)
 app.command("evaluate")(evaluate.evaluate)
+app.command("play")(play.play)
 app.command("reproduce")(reproduce.reproduce)
 app.command("report")(store.report)
 app.add_typer(store.app, name="store")
@@ -69,7 +70,7 @@ def _run(arguments: list[str]) -> int:
         return code
     except InputError as error:
         fail(error)
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:
         if not out_of_memory(error):
             if not hasattr(error, "format_message"):
                 raise

@@ -1,5 +1,7 @@
 """``defective evaluate``."""
 
+import csv
+import io
 import json as json_module
 import sys
 from dataclasses import replace
@@ -23,11 +25,12 @@ from defective.cli.references import open_attack, open_models
 from defective.cli.substitutes import PREFIX, Substitute, train_substitutes
 from defective.cli.weights import BuildersOption, data_sizes
 from defective.data import Data, check_name, load_data
-from defective.data.stimuli import check_stimuli, load_stimuli
+from defective.data.stimuli import Stimuli, check_stimuli, load_stimuli
 from defective.errors import InputError
 from defective.evaluation import ATTACKS, PARTS, AdversarialSet, EvaluationResult
 from defective.evaluation import evaluate as evaluate_models
 from defective.evaluation.inputs import check_encoders
+from defective.evaluation.model_vs_human import trial_tables
 from defective.evaluation.result import Provenance
 from defective.evaluation.settings import Settings
 from defective.evaluation.threat_model import spec_of
@@ -89,6 +92,13 @@ def evaluate(
         int, typer.Option(help="Fresh masks to average a defective source over, as one more source; 0: none.")
     ] = 0,
     stimuli: Annotated[Path | None, typer.Option(help="Archive of cue-conflict images, silhouettes and edges.")] = None,
+    human_categories: Annotated[
+        bool,
+        typer.Option(
+            "--model-vs-human",
+            help="Decide on --stimuli among the 16 categories of Geirhos et al. 2021, and write its tables of trials into --out.",
+        ),
+    ] = False,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round adversarial images to 8 bits.")] = False,
     batch_size: Annotated[int, typer.Option(help="Images attacked at once: lower it if memory runs out.")] = 250,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, evaluation.md and per-image outcomes.")] = None,
@@ -130,6 +140,8 @@ def evaluate(
     substitutes = [Substitute.parse(text) for text in source or [] if text.startswith(PREFIX)]
     if parts is not None and ("stimuli" in chosen) != (stimuli is not None):
         raise InputError("the part stimuli and the option --stimuli ARCHIVE go together: name both, or neither")
+    if human_categories and (stimuli is None or out is None):
+        raise InputError("--model-vs-human needs --stimuli ARCHIVE, and --out FOLDER for its tables of trials")
     if out is not None:
         check_folder(out)
     check_name(data, image_size=image_size)
@@ -153,7 +165,11 @@ def evaluate(
         )
     check_encoders((sources if "transfer" in chosen else {}) | (targets if "white-box" in chosen else {}), attacks)
     test = load_data(data, "test", image_size=image_size)
-    shapes = None if stimuli is None else load_stimuli(stimuli, test.classes, image_shape=test.image_shape)
+    shapes = (
+        None
+        if stimuli is None
+        else load_stimuli(stimuli, test.classes, image_shape=test.image_shape, human_categories=human_categories)
+    )
     if substitutes and "transfer" in chosen:
         sources |= train_substitutes(substitutes, targets, test, data, image_size=image_size, seed=seed, device=device)
     run, place = StoredRun.in_cache(), choose_device(device)
@@ -175,9 +191,12 @@ def evaluate(
             "models": {name: _provenance(model) for name, model in (sources | targets).items()},
         }
         | ({"stimuli_skipped": {"other_class": shapes.other_class, "same_cues": shapes.same_cues}} if shapes else {})
+        | ({"stimuli_categories": tuple(shapes.categories)} if shapes and shapes.categories else {})
     )
     if out is not None:
         _write(found, out)
+        if shapes is not None and human_categories:
+            _write_trials(found, shapes, out / "model-vs-human")
     if json:
         print_json(found.as_json())
     else:
@@ -209,6 +228,14 @@ def _write(found: EvaluationResult, out: Path) -> None:
     write_tensors(out / "outcomes.safetensors", found.as_tensors(), {"cells": document["cells"]})
     write_whole(out / "evaluation.md", lambda file: file.write_text(format_table(found.as_table(), "markdown"), "utf-8"))
     write_whole(out / "evaluation.json", lambda file: file.write_text(json_module.dumps(document, indent=1), "utf-8"))
+
+
+def _write_trials(found: EvaluationResult, stimuli: Stimuli, folder: Path) -> None:
+    for name, report in found.stimuli.items():
+        for file, rows in trial_tables(name, stimuli, report).items():
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(rows)
+            write_whole(folder / file, partial(Path.write_text, data=text.getvalue(), encoding="utf-8"))
 
 
 def _provenance(model: nn.Module) -> Provenance:

@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -29,25 +30,28 @@ _reading = threading.local()
 _given: set[str] = set()
 
 
-def decode(file: Path, image_size: int | None = None) -> np.ndarray:
+def decode(file: Path, image_size: int | None = None, *, content: bytes | None = None, max_pixels: int | None = None) -> np.ndarray:
     """Read one image as uint8: ``(H, W)`` if it is grayscale, else ``(H, W, 3)``, rotated by its EXIF orientation.
 
     With ``image_size`` the image is resized so that its shorter side is 8/7 of that (256 for 224) and cropped to the centre; an image
-    of that size is not changed.
+    of that size is not changed. ``content`` are the bytes of a file that is not on disk; an image of more than ``max_pixels`` is not
+    decoded.
 
     Raises:
-        InputError: If the file is not a whole image, or has more than 8 bits per channel.
+        InputError: If the file is not a whole image, has more than 8 bits per channel, or too many pixels.
     """
     from PIL import Image
 
     _reading.file = file
     try:
-        with Image.open(file, formats=_FORMATS) as opened:
+        with Image.open(file if content is None else BytesIO(content), formats=_FORMATS) as opened:
+            if max_pixels is not None and opened.width * opened.height > max_pixels:
+                raise InputError(f"{file} has {opened.width}x{opened.height} pixels: scale it to at most {max_pixels:,}")
             _check_depth(opened, file)
             if opened.format != "MPO" and getattr(opened, "is_animated", False):
                 warnings.warn("holds several images, of which the first is read", stacklevel=2)
             opened.load()
-            image = _upright(opened)
+            image = _upright(opened, file)
             if image.mode == "P" and "transparency" in image.info:
                 # Same colours; Pillow warns about the direct conversion.
                 image = image.convert("RGBA")
@@ -77,14 +81,14 @@ def _check_depth(image: Any, file: Path) -> None:
         raise InputError(f"{file} has more than 8 bits per channel (mode {image.mode}): save it with 8 bits")
 
 
-def _upright(image: Any) -> Any:
+def _upright(image: Any, file: Path) -> Any:
     from PIL import ImageOps
 
     try:
         return ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
     except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error):
         # The pixels may be intact.
-        notice(f"{image.filename}: its EXIF data is corrupt; the image is not rotated")
+        notice(f"{file}: its EXIF data is corrupt; the image is not rotated")
         return image
 
 

@@ -2,8 +2,8 @@
 
 import re
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from defective.data.archive import check_source, stem, unpack
 from defective.data.folder import files_below, is_image
+from defective.data.human_categories import ALIASES, category_weights
 from defective.data.image_file import decode, named_warnings
 from defective.errors import InputError
 
@@ -21,9 +22,13 @@ _FOLDERS = {
     "style-transfer-preprocessed-512": "conflict",
     "filled-silhouettes": "silhouettes",
     "edges": "edges",
+    # As model-vs-human calls them.
+    "silhouette": "silhouettes",
+    "edge": "edges",
 }
-_ALIASES = (("boat", "ship"), ("car", "automobile"), ("airplane", "aeroplane", "plane"))
 _CUE = re.compile(r"([a-z_ ]*[a-z])\d+", re.IGNORECASE)
+# Number of the trial and more that model-vs-human puts before a name.
+_PREFIX = re.compile(r"^\d+_(.*_)?")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,10 @@ class Stimuli:
         edges: Edge drawings and their classes.
         other_class: Number of images skipped because the data set lacks the class of a cue.
         same_cues: Number of cue-conflict images skipped because both cues have the same class.
+        categories: Where models choose among the categories of Geirhos et al. 2021, their weights ``(K,)`` by name
+            (:func:`defective.data.human_categories.category_weights`). Labels are then indices into them, and cue-conflict images
+            with one class for both cues are kept, for rates to skip.
+        files: File names of the images of each kind.
     """
 
     conflict: tuple[Tensor, Tensor, Tensor]
@@ -44,30 +53,32 @@ class Stimuli:
     edges: tuple[Tensor, Tensor]
     other_class: int
     same_cues: int
-
-    @property
-    def left_out(self) -> int:
-        """Number of images skipped for either reason."""
-        return self.other_class + self.same_cues
+    categories: Mapping[str, Tensor] | None = None
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def load_stimuli(path: str | Path, classes: Sequence[str], *, image_shape: tuple[int, int, int]) -> Stimuli:
+def load_stimuli(
+    path: str | Path, classes: Sequence[str], *, image_shape: tuple[int, int, int], human_categories: bool = False
+) -> Stimuli:
     """Read the stimuli of Geirhos et al. and label them by the classes of a data set.
 
     Images of any size lie at any depth in folders called ``cue-conflict`` (or ``style-transfer-preprocessed-512``, as released)
     with names like ``cat7-truck3.png`` (shape, then texture), and ``filled-silhouettes`` and ``edges`` with names like ``cat7.png``.
-    A kind of which there is no image is empty in the result.
+    The folders of model-vs-human, ``cue-conflict``, ``silhouette`` and ``edge``, are read too, and so are its names with the number of
+    a trial in front, like ``0001_s5n_s01_0_bird_00_bird3-bird2.png``. A kind of which there is no image is empty in the result.
 
     Args:
         path: Folder or archive (.zip, .tar, .tar.gz, .tar.xz).
         classes: Class names of the data set; labels are indices into them. Case does not matter, and boat is ship, car is automobile,
             airplane is aeroplane and plane.
         image_shape: ``(C, H, W)`` to scale to; ``C`` is 3, or 1 for grayscale.
+        human_categories: Let models choose among the 16 categories of Geirhos et al. 2021, those of which the data set has a class;
+            a category has the mean probability of its classes.
 
     Raises:
         InputError: If there are no stimuli, a file is corrupt or misnamed, or the data set has none of the classes shown.
 
-    Source: Geirhos et al. 2018, which the paper builds on (Section 2).
+    Source: Geirhos et al. 2018, which the paper builds on (Section 2); Geirhos et al. 2021.
 
     Example:
         >>> from PIL import Image
@@ -81,12 +92,13 @@ def load_stimuli(path: str | Path, classes: Sequence[str], *, image_shape: tuple
     if image_shape[0] not in (1, 3) or min(image_shape) < 1:
         raise InputError(f"image shape {tuple(image_shape)} is not (C, H, W) with 1 or 3 channels and at least 1 pixel")
     root = check_stimuli(path)
+    categories = category_weights(classes) if human_categories else None
     if root.is_dir():
-        return _read(root, root, classes, image_shape)
+        return _read(root, root, classes, image_shape, categories)
     with tempfile.TemporaryDirectory() as temporary:
         unpacked = Path(temporary) / stem(root)
         unpack(root, unpacked)
-        return _read(unpacked, root, classes, image_shape)
+        return _read(unpacked, root, classes, image_shape, categories)
 
 
 def check_stimuli(path: str | Path) -> Path:
@@ -94,8 +106,10 @@ def check_stimuli(path: str | Path) -> Path:
     return check_source(f"stimuli {path}", str(path))
 
 
-def _read(root: Path, path: Path, classes: Sequence[str], image_shape: tuple[int, int, int]) -> Stimuli:
-    labels = _labels(classes)
+def _read(
+    root: Path, path: Path, classes: Sequence[str], image_shape: tuple[int, int, int], categories: Mapping[str, Tensor] | None
+) -> Stimuli:
+    labels = _labels(classes if categories is None else tuple(categories))
     kept: dict[str, list[tuple[Path, list[int]]]] = {kind: [] for kind in _FOLDERS.values()}
     shown: set[str] = set()
     other_class = same_cues = 0
@@ -108,9 +122,10 @@ def _read(root: Path, path: Path, classes: Sequence[str], image_shape: tuple[int
         known = [labels[cue] for cue in cues if cue in labels]
         if len(known) < len(cues):
             other_class += 1
-        elif len(set(known)) < len(known):
-            same_cues += 1
-        else:
+            continue
+        same = len(set(known)) < len(known)
+        same_cues += same
+        if not same or categories is not None:
             kept[kind].append((file, known))
     if not shown:
         raise InputError(f"{path} holds no stimuli: it needs images in folders called {', '.join(_FOLDERS)}")
@@ -125,13 +140,15 @@ def _read(root: Path, path: Path, classes: Sequence[str], image_shape: tuple[int
         (x["edges"], y["edges"].flatten()),
         other_class,
         same_cues,
+        categories,
+        {kind: tuple(file.name for file, _ in pairs) for kind, pairs in kept.items()},
     )
 
 
 def _labels(classes: Sequence[str]) -> dict[str, int]:
     """Index of the class for each of its names, in lower case; a name that is itself a class keeps its own index."""
     labels = {name.lower(): index for index, name in enumerate(classes)}
-    for names in _ALIASES:
+    for names in ALIASES:
         known = [labels[name] for name in names if name in labels]
         if known:
             labels = dict.fromkeys(names, known[0]) | labels
@@ -146,7 +163,7 @@ def _kind(file: Path, root: Path) -> str | None:
 
 
 def _cues(file: Path, kind: str) -> list[str]:
-    matches = [_CUE.fullmatch(part) for part in file.stem.split("-")]
+    matches = [_CUE.fullmatch(part) for part in _PREFIX.sub("", file.stem, count=1).split("-")]
     cues = [match[1].lower() for match in matches if match]
     wanted = 2 if kind == "conflict" else 1
     if len(cues) != len(matches) or len(cues) != wanted:

@@ -64,8 +64,8 @@ class EvaluationResult(Document):
         decision, noise, shuffle, stimuli, checks: What the other parts measured, by model.
         skipped: Of a model that could not be attacked, or not by every attack, the reason.
         sources: Accuracy of each source: one that is seldom correct makes no strong attacks.
-        seconds, machine, models, stimuli_skipped: What ``defective evaluate`` adds: how long it took, where, what the models are, and
-            how many stimuli were left out.
+        seconds, machine, models, stimuli_skipped, stimuli_categories: What ``defective evaluate`` adds: how long it took, where, what
+            the models are, how many stimuli were left out, and the categories that were chosen among, if not among all classes.
         outcomes: Per-image outcomes of each cell; no part of the JSON.
     """
 
@@ -86,6 +86,7 @@ class EvaluationResult(Document):
     machine: dict[str, str] | None = None
     models: dict[str, Provenance] | None = None
     stimuli_skipped: dict[str, int] | None = None
+    stimuli_categories: tuple[str, ...] | None = None
     outcomes: tuple[InstanceOf[Outcome], ...] = Field(default=(), exclude=True, repr=False)
 
     def as_json(self) -> dict[str, Any]:

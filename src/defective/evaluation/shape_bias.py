@@ -1,5 +1,7 @@
 """Shape bias: does a model decide by shape or by texture?"""
 
+import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from defective.data.stimuli import Stimuli
@@ -15,12 +17,14 @@ class ShapeReport(Document):
 
     ``bias``: share of shape decisions among those for either cue; ``cue_accuracy``: share of cue-conflict images decided for either (where
     it is low, the bias rests on few images); accuracies on filled silhouettes, which have no texture, and on edge drawings.
+    ``decisions``: the category chosen for each image of each kind, where models choose among categories; no part of the JSON.
     """
 
     bias: Rate
     cue_accuracy: Rate
     silhouettes: Rate
     edges: Rate
+    decisions: dict[str, tuple[int, ...]] = Field(default_factory=dict, exclude=True, repr=False)
 
 
 def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) -> Rate:
@@ -57,8 +61,9 @@ def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) 
 def shape_report(model: nn.Module, stimuli: Stimuli) -> ShapeReport:
     """Shape bias of a model, how much it rests on, and accuracy where there is only shape; errors as :func:`shape_bias`.
 
-    The decision is always the largest logit of all classes of the data set, also of those no stimulus shows; Geirhos et al. choose
-    among the classes shown, so that their numbers for the same images can be higher.
+    The decision is the largest logit of all classes of the data set, also of those no stimulus shows, unless the stimuli were loaded
+    with ``human_categories``: then it is the category with the largest mean probability of its classes, as in Geirhos et al. 2021, and
+    numbers for the same images can be higher.
 
     Example:
         >>> import torch
@@ -68,6 +73,8 @@ def shape_report(model: nn.Module, stimuli: Stimuli) -> ShapeReport:
         >>> report.bias, report.cue_accuracy.num_correct, report.silhouettes, report.edges.num_evaluated
         (0.5, 2, 1.0, 0)
     """
+    if stimuli.categories is not None:
+        return _among_categories(model, stimuli, torch.stack(list(stimuli.categories.values()), 1))
     bias = cue_accuracy = Rate.of(0, 0)
     if len(stimuli.conflict[0]):
         by_shape, by_texture = _decisions(model, *stimuli.conflict)
@@ -75,6 +82,32 @@ def shape_report(model: nn.Module, stimuli: Stimuli) -> ShapeReport:
         bias, cue_accuracy = Rate.among(by_shape, decided), Rate.of(int(decided.sum()), len(decided))
     silhouettes, edges = (_accuracy(model, *each) for each in (stimuli.silhouettes, stimuli.edges))
     return ShapeReport(bias=bias, cue_accuracy=cue_accuracy, silhouettes=silhouettes, edges=edges)
+
+
+def _among_categories(model: nn.Module, stimuli: Stimuli, weights: Tensor) -> ShapeReport:
+    """The report where a decision is the largest of the class probabilities ``(N, K)`` times ``weights`` ``(K, categories)``."""
+    kinds = {"conflict": stimuli.conflict[0], "silhouettes": stimuli.silhouettes[0], "edges": stimuli.edges[0]}
+    decisions = {kind: _category(model, x, weights) for kind, x in kinds.items()}
+    _, y_shape, y_texture = (each.cpu() for each in stimuli.conflict)
+    differ = y_shape != y_texture
+    by_shape, by_texture = ((decisions["conflict"] == y) & differ for y in (y_shape, y_texture))
+    decided = by_shape | by_texture
+    right = {kind: decisions[kind] == y.cpu() for kind, (_, y) in (("silhouettes", stimuli.silhouettes), ("edges", stimuli.edges))}
+    return ShapeReport(
+        bias=Rate.among(by_shape, decided),
+        cue_accuracy=Rate.among(decided, differ),
+        **{kind: Rate.among(each, torch.ones_like(each)) for kind, each in right.items()},
+        decisions={kind: tuple(each.tolist()) for kind, each in decisions.items()},
+    )
+
+
+def _category(model: nn.Module, x: Tensor, weights: Tensor) -> Tensor:
+    if not len(x):
+        return torch.zeros(0, dtype=torch.int64)
+    z = logits(model, x)
+    if z.shape[1] != len(weights):
+        raise InputError(f"the model knows {z.shape[1]} classes, the data set has {len(weights)}")
+    return (z.double().softmax(1) @ weights.double()).argmax(1)
 
 
 def _decisions(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) -> tuple[Tensor, Tensor]:

@@ -69,6 +69,10 @@ def _notes(found: "EvaluationResult") -> list[str]:
         lines.append(f"No image to shuffle: all models are correct with a confidence of {sure} or more on none (--confidence).")
     if any(cell.defense["paper"].num_evaluated == 0 for cell in found.cells):
         lines.append("no images: of those that the model classified correctly before, none fooled the source when attacked.")
+    if found.stimuli_categories:
+        lines.append(
+            f"Shape and texture: decisions among {', '.join(found.stimuli_categories)} (mean probability of their classes)."
+        )
     return lines + [
         f"{name} fails the sanity check that {each.tests}: {each.measured}."
         for name, checks in found.checks.items()

@@ -4,6 +4,8 @@ A model that was trained less is less accurate and looks more robust, defective 
 that of a plain model of the same architecture at the same accuracy, between two of its checkpoints.
 """
 
+from functools import lru_cache
+
 from defective.paper.exhibit import Cell
 from defective.specs import NetSpec, ScoreJob, TrainJob
 
@@ -24,8 +26,14 @@ def controls(cell: Cell, seed: int) -> tuple[ScoreJob, ...]:
     job = cell.job
     if not isinstance(job, ScoreJob) or cell.value not in CONTROLLED or not job.target.net.defects or job.target.recipe.adversarial:
         return ()
-    plain = job.target.model_copy(update={"net": NetSpec(arch=job.target.net.arch), "seed": seed, "mask_seed": seed})
-    return tuple(ScoreJob(target=run, adversarial=job.adversarial) for run in (*light_checkpoints(plain), plain))
+    return tuple(ScoreJob(target=run, adversarial=job.adversarial) for run in _plain_runs(job.target, seed))
+
+
+# Each once: what takes time is the hash of a new one.
+@lru_cache(4096)
+def _plain_runs(target: TrainJob, seed: int) -> tuple[TrainJob, ...]:
+    plain = target.model_copy(update={"net": NetSpec(arch=target.net.arch), "seed": seed, "mask_seed": seed})
+    return (*light_checkpoints(plain), plain)
 
 
 def light_checkpoints(job: TrainJob) -> list[TrainJob]:

@@ -10,10 +10,14 @@ from defective.text import visible
 
 
 def write_page(path: Path, *, template: str = "page.html.j2", **content: Any) -> None:
-    """Render a template with ``content`` and write it whole.
+    """Render a template with ``content``, as :func:`render`, and write it whole."""
+    write_whole(path, partial(Path.write_text, data=render(template, **content), encoding="utf-8"))
+
+
+def render(template: str, **content: Any) -> str:
+    """Fill a template.
 
     Args:
-        path: The HTML file.
         template: Its name.
         content: What the template names; all of it has to be given.
     """
@@ -28,8 +32,7 @@ def write_page(path: Path, *, template: str = "page.html.j2", **content: Any) ->
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    html = templates.get_template(template).render(html=lambda table: Markup(format_table(table, "html")), **content)
-    write_whole(path, partial(Path.write_text, data=html, encoding="utf-8"))
+    return templates.get_template(template).render(html=lambda table: Markup(format_table(table, "html")), **content)
 
 
 def _shown(value: Any) -> Any:

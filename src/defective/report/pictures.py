@@ -20,18 +20,30 @@ def picture(x: Tensor) -> str:
 
 def perturbation_picture(x: Tensor, x_adv: Tensor, eps: float) -> str:
     """The difference of two uint8 images as a picture: gray is no change, black and white are ``-eps`` and ``+eps``."""
-    difference = (x_adv.float() - x.float()) / 255
-    return picture(((difference / eps).clamp(-1, 1) * 127 + 128).round().to(torch.uint8))
+    return picture(_around_gray((x_adv.float() - x.float()) / 255, eps))
 
 
 def mask_picture(mask: Tensor, *, columns: int = 8, count: int = 16) -> str:
     """The first channels of a bool mask ``(C, H, W)`` side by side: black neurons are dead (paper Figure 2)."""
-    chosen = mask[:count].cpu().to(torch.uint8)
-    channels, height, width = chosen.shape
-    columns = min(columns, channels)
-    rows = -(-channels // columns)
+    return _sheet(mask[:count].cpu().to(torch.uint8) * 225 + 15, columns)
+
+
+def feature_picture(maps: Tensor, scale: float, *, columns: int = 8) -> str:
+    """Feature maps ``(C, H, W)`` side by side: gray is 0, black and white are ``-scale`` and ``+scale`` and all beyond."""
+    return _sheet(_around_gray(maps.float().cpu(), scale), columns)
+
+
+def _around_gray(values: Tensor, scale: float) -> Tensor:
+    return ((values / scale).clamp(-1, 1) * 127 + 128).round().to(torch.uint8)
+
+
+def _sheet(channels: Tensor, columns: int) -> str:
+    """Uint8 ``(C, H, W)`` in reading order, each in a gray frame."""
+    count, height, width = channels.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
     sheet = torch.full((rows * (height + 2), columns * (width + 2)), 128, dtype=torch.uint8)
-    for index, channel in enumerate(chosen):
+    for index, channel in enumerate(channels):
         top, left = index // columns * (height + 2) + 1, index % columns * (width + 2) + 1
-        sheet[top : top + height, left : left + width] = channel * 225 + 15
+        sheet[top : top + height, left : left + width] = channel
     return picture(sheet.unsqueeze(0))

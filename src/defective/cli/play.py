@@ -1,0 +1,98 @@
+"""``defective play``."""
+
+import socket
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from defective.cli.console import DeviceOption, ImageSizeOption, JsonOption, print_json, say
+from defective.cli.references import open_models
+from defective.cli.weights import BuildersOption, data_sizes
+from defective.data import check_name, load_data
+from defective.errors import InputError
+from defective.text import as_text
+
+# Where `defective demo` leaves its models, if it is not told otherwise.
+DEMO = Path("demo-output")
+DEMO_MODELS = ("source", "plain", "defective")
+
+
+def play(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL...]",
+            help="Checkpoints, folders of train, files of weights with --model, module:factory (its code is run) or timm:NAME. "
+            "Default: the models of defective demo.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Data set whose classes the models know. Default: shapes, for the models of the demo."),
+    ] = None,
+    model: BuildersOption = None,
+    image_size: ImageSizeOption = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0: any that is free.")] = 8080,
+    device: DeviceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a page on which you attack an image, chosen or uploaded, and see what two models make of it.
+
+    The page shows both predictions, the perturbation, the adversarial image, the masks, and how feature maps change. It can be opened
+    on this machine alone and needs no network. Ctrl-C ends it.
+
+    Example: defective play runs/source runs/plain runs/bottom-0.1 --data cifar10
+    """
+    if not models:
+        models = [str(DEMO / name) for name in DEMO_MODELS]
+        if not all(Path(name).is_dir() for name in models):
+            raise InputError(
+                f"no model is named, and {DEMO} lacks those of the demo: make them with defective demo (minutes), or name models and --data"
+            )
+        data = data or "shapes"
+    if data is None:
+        raise InputError("which classes do these models know? Name their data set, as --data cifar10")
+    check_name(data, image_size=image_size)
+    page = _page()
+    port = _free(page.HOST, port)
+    (opened,) = open_models([models], device, models=model, sizes=partial(data_sizes, data, image_size))
+    test = load_data(data, "test", image_size=image_size)
+    prepared = page.prepare(opened, test)
+    url = f"http://{page.HOST}:{port}"
+
+    def ready() -> None:
+        if json:
+            print_json({"url": url, "models": list(prepared), "data": as_text(test.name)})
+        else:
+            say(f"{url} shows {', '.join(prepared)} on {test.name}; Ctrl-C ends it")
+
+    # The server closes its connections and passes the interrupt on: that is how this command ends.
+    with suppress(KeyboardInterrupt):
+        page.serve(prepared, test, port=port, ready=ready)
+
+
+def _page() -> ModuleType:
+    try:
+        from defective.play import page
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "nicegui":
+            raise
+        raise InputError("the page needs NiceGUI, which is not installed: pip install 'defective[play]'") from None
+    return page
+
+
+def _free(host: str, port: int) -> int:
+    """The port, or any free one for 0."""
+    with socket.socket() as listener:
+        # As the server does: a port that was just left counts as free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise InputError(f"port {port} cannot be used ({error.strerror}): choose another with --port, 0 for any") from None
+        return int(listener.getsockname()[1])
