@@ -5,7 +5,8 @@ between ``<!-- claims SCALE -->`` and ``<!-- end -->``, observations of ours bet
 and how many claims hold between ``<!-- verdicts SCALE -->`` and ``<!-- end -->``; what each exhibit is estimated to cost between
 ``<!-- costs -->`` and ``<!-- end -->``; the clear ratios of the benchmark between ``<!-- bench -->`` and ``<!-- end -->``, some
 of them between ``<!-- bench ROW/LINE ROW/LINE -->`` and ``<!-- end -->``, and on what they were measured between
-``<!-- bench machines -->`` and ``<!-- end -->``; which parts of the package import which between ``<!-- modules -->`` and ``<!-- end -->``.
+``<!-- bench machines -->`` and ``<!-- end -->``; which parts of the package import which between ``<!-- modules -->`` and ``<!-- end -->``;
+pretrained networks between ``<!-- survey FILE -->`` or ``<!-- finetune FILE -->`` and ``<!-- end -->``.
 """
 
 import json
@@ -26,11 +27,13 @@ from defective.report.exhibit_table import exhibit_table
 from defective.report.largest_discrepancy import largest_discrepancy
 from defective.results.documents import ClaimResult, ClaimsResult, ExhibitResult, heading
 from defective.tables import DASH, Code, Table, format_table, markdown_text
+from docs.finetune_table import finetune_table, survey_table
 from docs.module_graph import module_table
 
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(
-    r"(<!-- (modules|costs|bench[\w/ -]*|(?:claims|observations|verdicts) \w+|results/\S+) -->\n).*?(<!-- end -->)", re.DOTALL
+    r"(<!-- (modules|costs|bench[\w/ -]*|(?:survey|finetune) \S+|(?:claims|observations|verdicts) \w+|results/\S+) -->\n).*?(<!-- end -->)",
+    re.DOTALL,
 )
 # Scale to the kind of machine that it is meant for.
 _MACHINES = {
@@ -49,6 +52,9 @@ def filled(text: str) -> str:
         match what:
             case "modules":
                 made = module_table()
+            case "survey" | "finetune":
+                document = json.loads((ROOT / rest).read_text("utf-8"))
+                made = survey_table(document) if what == "survey" else finetune_table(document)
             case "costs":
                 made = costs()
             case "claims" | "observations":

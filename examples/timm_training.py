@@ -1,8 +1,10 @@
-"""Train a defective model of timm with timm's own parts: optimizer, schedule, EMA and checkpoint."""
+"""Train a defective model of timm with timm's own parts: registry, optimizer, schedule, EMA and checkpoint."""
+
+from typing import Any
 
 import timm
 import torch
-from timm.models import load_checkpoint
+from timm.models import register_model
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
 from timm.utils import ModelEmaV3
@@ -15,8 +17,12 @@ from defective.models import Normalize
 STEPS, BATCH = 60, 64
 
 
-def make_model() -> nn.Module:
-    """A small ResNet-18 of timm whose stem and first stage are defective. Its normalisation is inside, so images are in [0, 1]."""
+@register_model
+def defective_resnet18(pretrained: bool = False, **options: Any) -> nn.Module:
+    """A small ResNet-18 whose stem and first stage are defective. Its normalisation is inside, so images are in [0, 1].
+
+    Registered, ``timm.create_model`` and the scripts of timm know it by name, and a checkpoint with masks fits what they make.
+    """
     model = timm.create_model("resnet18", num_classes=10, channels=(16, 16, 32, 32))
     model.conv1, model.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()  # for images of 32 pixels
     sites = ["bn1", "layer1.0.bn1", "layer1.1.bn1"]
@@ -31,7 +37,7 @@ def masks(model: nn.Module) -> list[torch.Tensor]:
 def main() -> None:
     torch.manual_seed(0)
     data, test = shapes("train"), shapes("test")
-    model = make_model()
+    model = timm.create_model("defective_resnet18")
     before = masks(model)
     optimizer = create_optimizer_v2(model, opt="adamw", lr=2e-3, weight_decay=0.05)
     schedule, _ = create_scheduler_v2(optimizer, "cosine", num_epochs=STEPS)
@@ -50,8 +56,7 @@ def main() -> None:
     print("masks are as they were:", all(map(torch.equal, before, masks(average.module))))
 
     torch.save({"state_dict_ema": average.module.state_dict()}, "checkpoint.pth")
-    again = make_model()
-    load_checkpoint(again, "checkpoint.pth", use_ema=True)
+    again = timm.create_model("defective_resnet18", checkpoint_path="checkpoint.pth")
     with torch.no_grad():
         print("same model again:", torch.equal(again.eval()(x / 255), average.module.eval()(x / 255)))
 

@@ -45,8 +45,10 @@ def equal(a, b):
 def test_training_learns_and_keeps_the_masks(data, device):
     model = net("resnet18/0.3-bottom")
     masks = {key: value.clone() for key, value in model.state_dict().items() if key.endswith("defect_mask")}
-    history = fit(model, data, RECIPE.changed(epochs=6), precision="fp32", device=device)
+    logged: list[dict] = []
+    history = fit(model, data, RECIPE.changed(epochs=6), precision="fp32", device=device, log=logged.append)
     model.cpu()
+    assert logged == history
     assert history[-1]["train_loss"] < 0.8 * history[0]["train_loss"]
     assert len(history) == 6 and history[-1]["train_accuracy"] > 0.3
     assert all(torch.equal(model.state_dict()[key], mask) for key, mask in masks.items()) and len(defects(model)) == 10

@@ -40,6 +40,7 @@ def fit(
     state_file: Path | None = None,
     state_key: str = "",
     after_epoch: Callable[[int], object] = lambda epochs: None,
+    log: Callable[[Row], object] = lambda row: None,
 ) -> list[Row]:
     """Train ``model`` in place.
 
@@ -59,6 +60,7 @@ def fit(
         state_key: Identity of the run, checked when going on.
         after_epoch: Called with the number of epochs done, after each but the last, while ``model`` is what a run that ends there
             leaves. Epochs that are not stored yet when a run is interrupted are called again.
+        log: Called with each row of the history, in each process, before the epoch is stored: for TensorBoard and the like.
 
     Returns:
         One row per epoch: loss, accuracies, learning rate, seconds, images per second.
@@ -107,6 +109,7 @@ def fit(
                     row["test_accuracy"] = _scored(model, test, row, run)
                 if recipe.selection == "best-on-test":
                     state.keep_best(row["test_accuracy"])
+            log(dict(row))
             last = epoch == recipe.trained_epochs - 1
             if not last:
                 with state.outcome():
