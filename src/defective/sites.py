@@ -60,7 +60,9 @@ def matching_sites(model: nn.Module, patterns: Iterable[str]) -> list[str]:
     for pattern in patterns:
         matched = {name for name, module in modules.items() if fnmatchcase(name, pattern) or pattern in _classes(module)}
         if not matched:
-            near = nearest(pattern, [*modules, *(kind for module in modules.values() for kind in _classes(module))])
+            # The abstract classes of torch match, but are not what a person would write.
+            kinds = (kind for module in modules.values() for kind in _classes(module) if not kind.startswith("_"))
+            near = nearest(pattern, [*modules, *kinds])
             raise InputError(
                 f"sites {pattern!r} match no module{f'; did you mean {near}?' if near else ''}; there are for example "
                 f"{', '.join(f'{name} ({type(module).__name__})' for name, module in list(modules.items())[:5])}"

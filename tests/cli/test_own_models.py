@@ -70,6 +70,12 @@ def test_other_initial_weights_are_another_run(trained, run, monkeypatch):
     assert "(its initial_weights differs)" in one_line(run(again))
 
 
+def test_describe_refuses_sizes_that_the_run_knows(trained, run):
+    folder, _ = trained
+    said = one_line(run(f"describe {folder} --model own_nets:cnn --num-classes 5"))
+    assert "is a checkpoint, which knows its own num_classes: leave the option out" in said
+
+
 def test_weights_in_a_file_are_where_training_starts(place, run, tmp_path):
     state = first_state(7)
     torch.save(state, tmp_path / "start.pt")
@@ -163,6 +169,17 @@ BAD = [
     ("describe own_nets:cn", "did you mean own_nets:cnn?"),
     ("describe own_net:cnn", "did you mean own_nets:cnn?"),
     ("describe own_nets.py:cnn", "name the module, not its file, as own_nets:cnn"),
+    ("describe own_nets:", "'own_nets:': write module:factory, with the name of a function"),
+    ("describe :cnn", "':cnn': write module:factory, with the name of a function"),
+    ("describe own_nets:cnn --defect 0.3 --sites BatchNorm", "'BatchNorm' match no module; did you mean BatchNorm2d?"),
+    ("describe own_nets.py", "own_nets.py is code, not weights: name a function in it, as own_nets:factory"),
+    ("describe data", "data is a folder without model.safetensors: name a folder that train wrote"),
+    ("describe plian.safetensors --model own_nets:cnn", "'plian.safetensors': no such file; did you mean plain.safetensors?"),
+    ("describe resnet18 --model own_nets:cnn", "'resnet18' is no file: leave it out"),
+    (
+        "evaluate foreign.safetensors --model foreing.safetensors=own_nets:cnn --data folder:data",
+        "'foreing.safetensors' is no file of this command; there are foreign.safetensors",
+    ),
     ("describe own_nets:model", "own_nets:model is a model, not a function that returns one: write def make(): return model"),
     ("describe plian.safetensors", "'plian.safetensors': no such file; did you mean plain.safetensors?"),
     ("describe runs/nowhere", "'runs/nowhere': no such file"),

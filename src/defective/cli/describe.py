@@ -84,7 +84,7 @@ def _opened(start: Start, given: dict[str, Any]) -> tuple[nn.Module, Shape]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model, notes = start.opened(**sizes)
-    knows = architecture_of(model) is not None or image_shape(model) is not None
+    knows = architecture_of(model) is not None or image_shape(model) is not None or bool(sizes_of(notes))
     if knows and given:
         raise InputError(f"{start.text} is a checkpoint, which knows its own {next(iter(given))}: leave the option out")
     channels, height, width = _shape(model, sizes_of(notes))

@@ -123,6 +123,8 @@ def evaluate(
     chosen = tuple(part for part in PARTS if part != "stimuli" or stimuli)
     if parts is not None:
         chosen = tuple(part.strip() for part in parts.split(",") if part.strip())  # type: ignore[misc]
+        if not chosen:
+            raise InputError(f"--parts {parts!r} names no part; there are {', '.join(PARTS)}")
     options: dict[str, Any] = {
         "parts": chosen,
         "samples": samples,

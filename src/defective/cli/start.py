@@ -1,6 +1,7 @@
 """What ``train`` starts from and ``describe`` shows: a built-in model, one of the user's, or weights in a file."""
 
 import os
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from torch import nn
 
 from defective.build import build
 from defective.cli.console import names
-from defective.cli.factories import Factory, parse_name
+from defective.cli.factories import Factory, no_such_file, parse_name
 from defective.cli.weights import BUILDER_HELP, FROM, Builders, open_file
 from defective.errors import InputError
 from defective.specs import ARCHITECTURES, NetSpec, Recipe
@@ -75,11 +76,13 @@ class Start:
         # Unlike Path.exists it is False for what cannot be a path.
         in_file = bool(text.strip()) and os.path.exists(text)  # noqa: PTH110
         if builder is not None and not in_file:
+            if ":" not in text and re.split("[/@]", text)[0] not in ARCHITECTURES:
+                raise InputError(no_such_file(text))
             raise InputError(
                 f"--model {builder} builds the model of a file that holds weights, and {text!r} is no file: leave it out"
             )
         if in_file:
-            return cls(text, Builders(None if builder is None else [builder], ()), conversion)
+            return cls(text, Builders(None if builder is None else [builder], (text,)), conversion)
         return cls(text, Factory.find(text) if ":" in text else parse_name(text), conversion)
 
     @property

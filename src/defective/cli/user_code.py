@@ -26,6 +26,8 @@ def find(reference: str, what: str) -> Callable[..., Any]:
         raise InputError(
             f"{reference!r}: name the module, not its file, as {dotted}:{name or what}, in the folder that it is below"
         )
+    if not module_name or not name:
+        raise InputError(f"{reference!r}: write module:{what}, with the name of a function of the module after the colon")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:

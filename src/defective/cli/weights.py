@@ -45,6 +45,8 @@ class Builders:
         known = set(files)
         for text in texts or []:
             file, sign, reference = text.partition("=")
+            if sign and file not in known and "," not in file:
+                raise InputError(f"--model {text}: {file!r} is no file of this command; there are {', '.join(known)}")
             if not sign or file not in known:
                 file, reference = "", text
             if file in self.by_file:
@@ -82,6 +84,12 @@ def open_file(reference: str, builders: Builders, sizes: Sizes) -> tuple[nn.Modu
     """
     path = Path(reference)
     file = path / "model.safetensors" if path.is_dir() else path
+    if path.suffix == ".py":
+        raise InputError(
+            f"{reference} is code, not weights: name a function in it, as {path.stem}:factory, in the folder of the file"
+        )
+    if path.is_dir() and not file.exists():
+        raise InputError(f"{reference} is a folder without model.safetensors: name a folder that train wrote, or a file of weights")
     if not file.is_file() or not (is_torch_file(file) or is_foreign(file)):
         return _open_ours(reference, file, builders)
     factory = builders.of(reference)

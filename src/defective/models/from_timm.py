@@ -70,7 +70,8 @@ def _timm() -> ModuleType:
         reason = (
             "is not installed" if missing else f"cannot be imported ({' '.join(f'{type(error).__name__}: {error}'.split())[:200]})"
         )
-        raise InputError(f"timm {reason}: pip install timm, or build the model by a function of yours, module:factory") from error
+        remedy = "pip install timm" if isinstance(error, ImportError) else "install the torchvision of your torch"
+        raise InputError(f"timm {reason}: {remedy}, or build the model by a function of yours, module:factory") from error
     found: ModuleType = timm
     return found
 
