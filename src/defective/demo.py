@@ -6,16 +6,16 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from defective.data import ImageSet, shapes
+from defective.data import shapes
 from defective.evaluation import AdversarialSet, EvaluationResult, accuracy, corruption_curve, evaluate, shape_bias
 from defective.experiments.json_files import write_json
 from defective.files import check_folder
 from defective.inference import logits
 from defective.machine import choose_device
+from defective.report.evaluation_page import examples_of
 from defective.report.figures import bars
-from defective.report.galleries import Example, Prediction, mask_pictures
+from defective.report.galleries import mask_pictures
 from defective.report.page import write_page
-from defective.report.pictures import perturbation_picture, picture
 from defective.specs import AttackSpec
 from defective.statistics import Rate
 from defective.tables import DASH, NO_IMAGES, Cell, Table, interval, number
@@ -111,7 +111,7 @@ def _page(
     result: dict[str, Any],
 ) -> None:
     attacked = {column: {label: table[label][column] for label in targets} for column in COLUMNS[1:5]}
-    examples, about_examples = _examples(targets, pgd, shapes("test"))
+    predicted = {label: logits(model, pgd.x_adv).argmax(1).cpu() for label, model in targets.items()}
     plain, defective = (table[label] for label in ("plain", "defective"))
     write_page(
         path,
@@ -133,8 +133,9 @@ def _page(
             ),
         ),
         figures={"Defence rates, accuracy under noise, and shape bias, with 95 % intervals.": bars(attacked, y_label="%")},
-        about_examples=about_examples,
-        examples=examples,
+        about_examples=_about_examples(predicted, pgd),
+        examples=examples_of(pgd, predicted, shapes("test").classes),
+        about_masks="First channels of the first masks of the defective model.",
         masks=mask_pictures(targets["defective"], name=DEFECTIVE, data="shapes"),
         provenance=_provenance(result),
         next_steps=NEXT_STEPS,
@@ -153,33 +154,14 @@ def _cell(rate: Rate) -> Cell:
     return Cell(number(100 * rate), small)
 
 
-def _examples(targets: dict[str, nn.Module], adversarial: AdversarialSet, test: ImageSet) -> tuple[list[Example], str]:
-    """Six images that fooled the source, those first of which one model is correct and the other is not; and how they were chosen."""
-    fooled = adversarial.fooled
-    x, x_adv, y = adversarial.x[fooled], adversarial.x_adv[fooled], adversarial.y[fooled]
-    predicted: dict[str, Tensor] = {label: logits(model, x_adv).argmax(1).cpu() for label, model in targets.items()}
-    plain, defective = (predicted[label] == y.cpu() for label in ("plain", "defective"))
-    chosen = (plain == defective).int().argsort(stable=True)[:6].tolist()
-    about = (
-        f"PGD images generated on the source. Of the {len(y):,} that fooled it, only the defective model is correct on "
+def _about_examples(predicted: dict[str, Tensor], pgd: AdversarialSet) -> str:
+    fooled, y = pgd.fooled.cpu(), pgd.y.cpu()
+    plain, defective = (fooled & (predicted[label] == y) for label in ("plain", "defective"))
+    return (
+        f"PGD images generated on the source. Of the {int(fooled.sum()):,} that fooled it, only the defective model is correct on "
         f"{int((defective & ~plain).sum())}, only the plain one on {int((plain & ~defective).sum())}; six are shown, those first on "
         "which the models differ, with the predictions of both."
     )
-    examples = [
-        Example(
-            caption="",
-            label=test.classes[int(y[i])],
-            original=picture(x[i]),
-            perturbation=perturbation_picture(x[i], x_adv[i], 16 / 255),
-            adversarial=picture(x_adv[i]),
-            predictions=tuple(
-                Prediction(label, test.classes[int(found[i])], int(found[i]) == int(y[i])) for label, found in predicted.items()
-            ),
-            attack="",
-        )
-        for i in chosen
-    ]
-    return examples, about
 
 
 def _provenance(result: dict[str, Any]) -> list[str]:

@@ -38,6 +38,7 @@ from defective.experiments.adversarial_files import read_adversarial, read_metad
 from defective.experiments.stored import StoredRun
 from defective.files import check_folder, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
+from defective.report.evaluation_page import write_evaluation_page
 from defective.specs import ATTACK_DEFAULTS
 from defective.surgery import defects
 from defective.tables import format_table
@@ -197,6 +198,7 @@ def evaluate(
     )
     if out is not None:
         _write(found, out)
+        write_evaluation_page(found, targets, test.classes, out / "index.html")
         if shapes is not None and human_categories:
             _write_trials(found, shapes, out / "model-vs-human")
     if json:

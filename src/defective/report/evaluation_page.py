@@ -1,0 +1,130 @@
+"""The page of an evaluation: its table, the rates as bars, adversarial images and masks, in one HTML file that needs nothing else."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from defective.evaluation import AdversarialSet, EvaluationResult
+from defective.inference import as_images
+from defective.report.figures import bars
+from defective.report.galleries import Example, MaskPicture, Prediction, mask_pictures
+from defective.report.page import write_page
+from defective.report.pictures import perturbation_picture, picture
+from defective.statistics import Rate
+from defective.surgery import defects
+from defective.text import one_line
+
+# Images shown, and bars in one figure beyond which they are too narrow to tell apart.
+SHOWN, MOST_BARS = 6, 24
+_NEXT_STEPS = (
+    ("Evaluate the same models on more images, or by other attacks.", "defective evaluate --help"),
+    (
+        "Compare with the models of the paper on real images.",
+        "defective reproduce table4 --data cifar10 --scale tiny --store runs/store",
+    ),
+)
+
+
+def write_evaluation_page(result: EvaluationResult, targets: Mapping[str, nn.Module], classes: Sequence[str], path: Path) -> None:
+    """Write the page.
+
+    Args:
+        result: What was measured, with its outcomes.
+        targets: The models by name: masks are shown of the first defective one.
+        classes: Names of the classes.
+        path: Where to write it.
+    """
+    about, examples = _examples(result, classes)
+    write_page(
+        path,
+        title=f"Black-box evaluation on {result.data}",
+        lead=f"How many of {result.test_images:,} test images each model classifies correctly, and how much of that it keeps when images "
+        "are attacked, corrupted or shuffled.",
+        measured=result.as_table(),
+        figures=_figures(result),
+        about_examples=about,
+        examples=examples,
+        about_masks="The first masks of the first defective model.",
+        masks=_masks(result, targets),
+        provenance=_provenance(result),
+        next_steps=_NEXT_STEPS,
+    )
+
+
+def examples_of(adversarial: AdversarialSet, predicted: Mapping[str, Tensor], classes: Sequence[str]) -> list[Example]:
+    """Images that fooled the source, those first about which the models disagree.
+
+    Args:
+        adversarial: Clean and adversarial images.
+        predicted: Name of each model to the classes ``(N,)`` that it sees in the adversarial images.
+        classes: Names of the classes.
+    """
+    y, fooled = adversarial.y.cpu(), adversarial.fooled.cpu()
+    correct = [each.cpu() == y for each in predicted.values()]
+    agree = sum(each.int() for each in correct).remainder(len(correct)) == 0  # type: ignore[union-attr]
+    order = (agree.int() + 2 * (~fooled).int()).argsort(stable=True)[: min(SHOWN, int(fooled.sum()))]
+    x, x_adv = ((as_images(each.cpu()) * 255).round().to(torch.uint8) for each in (adversarial.x, adversarial.x_adv))
+    largest = max(int((x_adv.int() - x.int()).abs().max()), 1) / 255
+    return [
+        Example(
+            caption="",
+            label=classes[int(y[i])],
+            original=picture(x[i]),
+            perturbation=perturbation_picture(x[i], x_adv[i], largest),
+            adversarial=picture(x_adv[i]),
+            predictions=tuple(
+                Prediction(name, classes[int(each[i])], int(each[i]) == int(y[i])) for name, each in predicted.items()
+            ),
+            attack="",
+        )
+        for i in order.tolist()
+    ]
+
+
+def _examples(result: EvaluationResult, classes: Sequence[str]) -> tuple[str, list[Example]]:
+    if not result.outcomes:
+        return "", []
+    adversarial = result.outcomes[-1].adversarial
+    predicted = {each.target: each.adv_predicted for each in result.outcomes if each.adversarial is adversarial}
+    about = (
+        f"{adversarial.attack} on {adversarial.source}: {int(adversarial.fooled.sum()):,} of {len(adversarial.y):,} "
+        "images fool it. Shown are some of those, first where models differ, with every model's prediction."
+    )
+    return about, examples_of(adversarial, predicted, classes)
+
+
+def _figures(result: EvaluationResult) -> dict[str, str]:
+    groups: dict[str, dict[str, Rate]] = {}
+    for cell in result.cells:
+        name = _literal(f"{cell.attack.partition(':')[0]} on {cell.source}")
+        groups.setdefault(name, {})[_literal(cell.target)] = cell.defense["paper"]
+    names = list(dict.fromkeys(target for rates in groups.values() for target in rates))
+    whole = {
+        name: rates for name, rates in groups.items() if list(rates) == names and all(each.num_evaluated for each in rates.values())
+    }
+    if not whole or len(whole) * len(names) > MOST_BARS:
+        return {}
+    return {"Defence rates with 95 % intervals.": bars(whole, y_label="%")}
+
+
+def _literal(name: str) -> str:
+    """Matplotlib reads what stands between dollars as mathematics."""
+    return one_line(name).replace("$", r"\$")
+
+
+def _masks(result: EvaluationResult, targets: Mapping[str, nn.Module]) -> list[MaskPicture]:
+    name = next((name for name, model in targets.items() if defects(model)), None)
+    return [] if name is None else mask_pictures(targets[name], name=name, data=result.data)
+
+
+def _provenance(result: EvaluationResult) -> list[str]:
+    machine, settings = result.machine or {}, result.settings
+    lines = [f"Up to {settings.samples:,} images per source and attack, seed {settings.seed}; parts {', '.join(settings.parts)}."]
+    if machine:
+        about = ", ".join(
+            [machine["device"], machine["precision"], f"torch {machine['torch']}", f"defective {machine['defective']}"]
+        )
+        lines.append(f"{about}; {result.seconds or 0:.0f} seconds.")
+    return [*lines, "The intervals cover the sample of images, not other trainings. Every number is in evaluation.json."]
