@@ -39,6 +39,19 @@ def real_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; tests that need it skip where there is none."""
+    # Only they need Playwright.
+    from browser import find, opened
+
+    program = find()
+    if program is None:
+        pytest.skip("no Chromium on this machine")
+    with opened(program) as tab:
+        yield tab
+
+
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder, so that a test neither finds nor leaves anything."""

@@ -1,4 +1,4 @@
-"""Find the shapes of feature maps by one forward pass."""
+"""Look at feature maps in a forward pass: at their shapes, or at what they hold."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,18 +9,18 @@ from torch import Tensor, nn
 
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of, evaluating, reported
-from defective.wrapper import SiteWrapper, site_modules, unwrap_, unwrapped, wrap_
+from defective.wrapper import SiteWrapper, refuse_compiled, site_modules, unwrap_, unwrapped, wrap_
 
 
 class _Probe(nn.Module):
-    """Record what passes through."""
+    """Record what passes through, before the next layer may write into it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[Any] = []
 
     def forward(self, z: Any) -> Any:
-        self.seen.append(z)
+        self.seen.append(z.detach().clone() if isinstance(z, Tensor) else z)
         return z
 
 
@@ -36,7 +36,7 @@ def site_outputs(model: nn.Module, names: list[str], example_inputs: Tensor) -> 
         )
     images = example_inputs.detach().clone().to(device_of(model))
     images = images.to(dtype_of(model)) if images.is_floating_point() else images
-    with _probes(model, names) as probes:
+    with probed(model, names, bare=True) as probes:
         failed = f"the dry forward of example_inputs {tuple(images.shape)} failed"
         try:
             with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]), reported(failed):
@@ -50,12 +50,17 @@ def site_outputs(model: nn.Module, names: list[str], example_inputs: Tensor) -> 
 
 
 @contextmanager
-def _probes(model: nn.Module, names: list[str]) -> Iterator[dict[str, _Probe]]:
-    """Probes right behind some sites, in place of the layers there; all of it is put back at the end."""
+def probed(model: nn.Module, names: list[str], *, bare: bool = False) -> Iterator[dict[str, _Probe]]:
+    """Probes behind some sites and the layers there, ``bare`` in place of all such layers; all of it is put back at the end.
+
+    Raises:
+        InputError: If a site is inside a scripted or exported model, which does not call the modules that it shows.
+    """
+    refuse_compiled(model, names)
     probes, layers = {name: _Probe() for name in names}, dict[SiteWrapper, nn.Sequential]()
     try:
         for name, site in site_modules(model).items():
-            if isinstance(site, SiteWrapper):
+            if bare and isinstance(site, SiteWrapper):
                 layers[site], site.after = site.after, nn.Sequential()
             if name in probes:
                 wrap_(model, name, "probe", probes[name])

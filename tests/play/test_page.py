@@ -14,7 +14,6 @@ import urllib.request
 import pytest
 from PIL import Image
 
-from browser import find, opened
 from defective import build, save
 from defective.data import pick, shapes
 from defective.play import panels
@@ -77,15 +76,6 @@ def url(folder):
     process, url = serve(folder)
     yield url
     assert end(process) == (0, "")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = find()
-    if program is None:
-        pytest.skip("no Chromium on this machine")
-    with opened(program) as tab:
-        yield tab
 
 
 def settled(tab):

@@ -117,9 +117,14 @@ def test_looking_at_feature_maps_leaves_the_model_as_it_was(masked):
     model = masked.model.train()
     made = panels.attack_image(masked, gray(130), panels.attack_spec("pgd", 4), label=1)
     before = {name: value.clone() for name, value in model.state_dict().items()}
+    modules = dict(model.named_modules())
     panels.model_panel(masked, masked, made, "layer")
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert model.training and not any(module._forward_hooks for module in model.modules())
+    assert model.training and dict(model.named_modules()) == modules
+    plain = Brightness()
+    modules = dict(plain.named_modules())
+    panels.model_panel(evaluated("plain", plain), masked, made, "layer")
+    assert dict(plain.named_modules()) == modules and not any(module._forward_hooks for module in modules.values())
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from browser import find, opened
 from defective.data import shapes
 from defective.experiments.plan import Plan
 from defective.report import report
@@ -31,15 +30,6 @@ def page(tmp_path_factory):
         )
         report.write_report(filled_store(folder / "store", ASKED, every=9), folder / "out")
     return folder / "out" / "index.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = find()
-    if program is None:
-        pytest.skip("no Chromium on this machine")
-    with opened(program) as tab:
-        yield tab
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from defective.data import ImageSet
 from defective.data.image_file import IMAGE_SUFFIXES, decode, named_warnings
+from defective.dry_run import probed
 from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet, generate
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
@@ -208,20 +209,10 @@ def _layer_panel(model: nn.Module, images: Tensor, layer: str) -> LayerPanel:
 
 def _feature_maps(model: nn.Module, images: Tensor, layer: str) -> tuple[Tensor, Tensor]:
     """Output of a layer, behind its mask, for two images, each ``(C, H, W)`` in float32 on the CPU."""
-    seen: list[object] = []
-    # The hook reads and changes nothing.
-    handle = site_modules(model)[layer].register_forward_hook(lambda module, given, output: seen.append(_copied(output)))
-    try:
+    with probed(model, [layer]) as probes:
         logits(model, images)
-    finally:
-        handle.remove()
-    maps = seen[0] if seen else None
+    maps = next(iter(probes[layer].seen), None)
     if not isinstance(maps, Tensor) or maps.dim() != 4 or len(maps) != len(images):
         raise InputError(f"layer {layer!r} does not output feature maps (N, C, H, W): choose another")
     clean, adversarial = maps.float().cpu()
     return clean, adversarial
-
-
-def _copied(output: object) -> object:
-    # The next layer may write into it.
-    return output.detach().clone() if isinstance(output, Tensor) else output
