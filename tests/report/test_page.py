@@ -20,6 +20,7 @@ def content(text: str) -> dict:
         "figures": {text: "<svg><text>curve</text></svg>"},
         "about_examples": text,
         "examples": [Example("", text, PNG.format("A"), PNG.format("B"), PNG.format("C"), predictions, "")],
+        "about_masks": text,
         "masks": [MaskPicture(text, text, text, 10, 100, PNG.format("D"))],
         "provenance": [text],
         "next_steps": [(text, text)],
@@ -37,7 +38,7 @@ def page(tmp_path):
 
 def test_everything_given_is_on_the_page_which_needs_nothing_else(page):
     html = page("A word")
-    assert html.count("A word") == 24 and "10 of 100" in html
+    assert html.count("A word") == 25 and "10 of 100" in html
     assert "<svg><text>curve</text></svg>" in html
     assert len(re.findall(r'src="data:image/png;base64,A[ABCD]=="', html)) == 4
     assert re.search(r'class="wrong">✗ A word', html) and re.search(r'class="right">✓ disc', html)
