@@ -4,6 +4,7 @@ import json
 import math
 import re
 from html.parser import HTMLParser
+from typing import get_args
 
 import pytest
 from matplotlib.figure import Figure
@@ -11,12 +12,12 @@ from matplotlib.figure import Figure
 from defective.errors import InputError
 from defective.experiments.plan import Plan, read_plan
 from defective.experiments.store import Store
-from defective.paper import EXHIBITS, OBSERVATIONS
+from defective.paper import EXHIBITS, OBSERVATIONS, Verdict
 from defective.report import report
-from defective.report.claims import VERDICTS, claim_groups, contrast_in_words, exhibits_in_words, p_in_words, paper_in_words
+from defective.report.claims import claim_groups, contrast_in_words, exhibits_in_words, p_in_words, paper_in_words
 from defective.report.galleries import Example, MaskPicture, Prediction
 from defective.report.largest_discrepancy import largest_discrepancy
-from defective.report.sections import ResultReader, sections
+from defective.report.sections import sections
 from defective.results.measured import document
 from runs import filled_store
 
@@ -193,7 +194,7 @@ def test_a_measured_number_says_where_it_comes_from(page, documents, made):
 
 def test_every_claim_appears_once_for_each_scale_with_its_verdict_and_what_decides_it(page, made):
     store = made[0]
-    groups = claim_groups(sections([read_plan(plan) for plan in store.plans()], ResultReader(store)), store)
+    groups = claim_groups(sections([read_plan(plan) for plan in store.plans()], store), store)
     expected = [(f"claim-{group.scale}-{claim.name}", claim) for group in groups for claim in group.claims]
     assert [(claim["id"], claim["data-verdict"]) for claim in page.claims] == [(name, claim.verdict) for name, claim in expected]
     assert len(expected) > 10 and any(claim.contrasts and claim.contrasts[0].estimate is not None for _, claim in expected)
@@ -207,7 +208,9 @@ def test_every_claim_appears_once_for_each_scale_with_its_verdict_and_what_decid
 def test_claims_of_the_paper_are_counted_and_observations_apart(page, made):
     counts = dict(re.findall(r'data-verdict-count="([^"]+)">(\d+)<', made[3]))
     verdicts = [claim["data-verdict"] for claim in page.claims if claim["class"] == "claim"]
-    assert {verdict: int(counts[verdict]) for verdict in VERDICTS} == {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+    assert {verdict: int(counts[verdict]) for verdict in get_args(Verdict)} == {
+        each: verdicts.count(each) for each in get_args(Verdict)
+    }
     ours = {claim["data-name"] for claim in page.claims if claim["class"] == "observation"}
     assert ours == {claim.name for claim in OBSERVATIONS if "table4" in claim.exhibits}
 

@@ -8,7 +8,7 @@ from defective.paper import Scale
 from defective.report import deviations as module
 from defective.report.deviations import deviations, seed_notes
 from defective.report.provenance import how_measured
-from defective.report.sections import ResultReader, sections
+from defective.report.sections import sections
 from defective.report.wording import setting
 from defective.specs import Recipe
 from runs import filled_store, finish
@@ -30,7 +30,7 @@ def shown(tmp_path):
     def show(*asked: Plan):
         # Nothing is finished: what is shown does not depend on it.
         store = filled_store(tmp_path / "store", *asked, every=1)
-        return sections(plans(store), ResultReader(store))
+        return sections(plans(store), store)
 
     return show
 
@@ -141,7 +141,7 @@ def test_official_files_of_another_name_stand_in(tmp_path, name, count, note):
     asked = plan("table6", mnist=name, readers={"mnist": "mnist"})
     store = Store(tmp_path / "store")
     trained_on(count, store, asked) if count else None
-    (section,) = sections([asked], ResultReader(store))
+    (section,) = sections([asked], store)
     (found,) = deviations([section], store)
     assert found.notes == note
     assert ("mnist-17k in place of mnist" in setting(section.result)) == (name == "mnist-17k")
@@ -150,7 +150,7 @@ def test_official_files_of_another_name_stand_in(tmp_path, name, count, note):
 def test_the_name_of_the_folder_that_imagenet_is_read_from_says_nothing(tmp_path):
     readers = {"imagenet": "imagenet"}
     asked = Plan(("table1",), "tiny", {"imagenet": "ILSVRC2012"}, SHAPES, readers=readers)
-    (section,) = sections([asked], ResultReader(Store(tmp_path / "store")))
+    (section,) = sections([asked], Store(tmp_path / "store"))
     (found,) = deviations([section], Store(tmp_path / "store"))
     assert found.notes == ["The official files of imagenet, called ILSVRC2012."]
     assert setting(section.result) == "tiny scale, imagenet called ILSVRC2012, 1 seed"
@@ -160,7 +160,7 @@ def test_a_stand_in_says_on_how_many_images_models_were_trained(tmp_path):
     asked = Plan(("table1",), "tiny", {"imagenet": "few"}, {"imagenet": (3, 64, 64)}, readers={"imagenet": "tiny-imagenet"})
     store = Store(tmp_path / "store")
     trained_on(5000, store, asked)
-    (found,) = deviations(sections([asked], ResultReader(store)), store)
+    (found,) = deviations(sections([asked], store), store)
     assert found.notes[0].startswith("few (5,000 training images) in place of imagenet: other images")
 
 

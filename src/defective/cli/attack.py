@@ -12,7 +12,7 @@ from defective.cli.console import (
     ImageSizeOption,
     JsonOption,
     SeedOption,
-    names,
+    option,
     print_json,
     print_table,
 )
@@ -43,9 +43,8 @@ def attack(
     model: BuildersOption = None,
     attack: Annotated[
         str,
-        typer.Option(
-            autocompletion=names(*ATTACK_DEFAULTS),
-            help='A name with numbers, as in "pgd:eps=8/255,steps=10", or module:function, any (model, x, y) -> x_adv.',
+        option(
+            'A name with numbers, as in "pgd:eps=8/255,steps=10", or module:function, any (model, x, y) -> x_adv.', *ATTACK_DEFAULTS
         ),
     ] = "pgd",
     samples: Annotated[
@@ -76,14 +75,8 @@ def attack(
     write_adversarial(made, test, out)
     fooled = Rate.of(int(made.fooled.sum()), len(made.y))
     if json:
-        document = {
-            "source": name,
-            "attack": str(chosen),
-            "data": test.name,
-            "sample": index_hash(made.index),
-            "out": str(out),
-        }
-        print_json({**document, "fooled": fooled.as_dict()})
+        about = {"source": name, "attack": str(chosen), "data": test.name, "sample": index_hash(made.index), "out": str(out)}
+        print_json({**about, "fooled": fooled.as_dict()})
         return
-    rows = [(name, str(chosen), f"{len(made.y):,}", percent(fooled))]
-    print_table(f"Adversarial examples of {test.name}", ("model", "attack", "images", "fooled %"), rows, f"written to {out}")
+    row = (name, str(chosen), f"{len(made.y):,}", percent(fooled))
+    print_table(f"Adversarial examples of {test.name}", ("model", "attack", "images", "fooled %"), [row], f"written to {out}")

@@ -18,7 +18,7 @@ from defective.cli.console import (
     ImageSizeOption,
     JsonOption,
     SeedOption,
-    names,
+    option,
     print_json,
 )
 from defective.cli.references import open_attack, open_models
@@ -56,11 +56,12 @@ def evaluate(
     model: BuildersOption = None,
     source: Annotated[
         list[str] | None,
-        typer.Option(
-            autocompletion=names("substitute:", "cifar10-model"),
-            help="Model the attacker owns, or several joined by +, or substitute:SHARE, trained on each MODEL's answers on that share of "
-            "the training images, or cifar10-model, the network of that package; repeatable. "
+        option(
+            "Model the attacker owns, or several joined by +, or substitute:SHARE, trained on each MODEL's answers on that share of the "
+            "training images, or cifar10-model, the network of that package; repeatable. "
             "Default: every MODEL, or none with --adversarial.",
+            "substitute:",
+            "cifar10-model",
         ),
     ] = None,
     adversarial: Annotated[
@@ -68,23 +69,14 @@ def evaluate(
     ] = None,
     attack: Annotated[
         list[str] | None,
-        typer.Option(
-            autocompletion=names(*ATTACK_DEFAULTS),
-            help="Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.",
-        ),
+        option("Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.", *ATTACK_DEFAULTS),
     ] = None,
     parts: Annotated[
-        str | None,
-        typer.Option(
-            autocompletion=names(*PARTS), help=f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli."
-        ),
+        str | None, option(f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli.", *PARTS)
     ] = None,
     samples: Annotated[int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")] = 2000,
     decision: Annotated[
-        str,
-        typer.Option(
-            autocompletion=names("boundary", "hopskipjump"), help="boundary (the paper's has directions=25) or hopskipjump."
-        ),
+        str, option("boundary (the paper's has directions=25) or hopskipjump.", "boundary", "hopskipjump")
     ] = "boundary:steps=5000",
     decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = 100,
     confidence: Annotated[float, typer.Option(help="Least confidence of every model in the images to shuffle.")] = 0.99,
@@ -150,11 +142,15 @@ def evaluate(
     check_name(data, image_size=image_size)
     if stimuli is not None:
         check_stimuli(stimuli)
-    _check_adversarial(adversarial or [])
+    files = adversarial or []
+    for number, file in enumerate(files):
+        if file.resolve() in [other.resolve() for other in files[:number]]:
+            raise InputError(f"{file} is named twice")
+        read_metadata(file)
     owned = [text for text in source or [] if not text.startswith(PREFIX)]
     sizes = partial(data_sizes, data, image_size)
-    targets, sources = open_models([models, owned if source or adversarial else models], device, models=model, sizes=sizes)
-    if "transfer" in chosen and not source and not adversarial and len(models) < 2:
+    targets, sources = open_models([models, owned if source or files else models], device, models=model, sizes=sizes)
+    if "transfer" in chosen and not source and not files and len(models) < 2:
         raise InputError(
             "one model alone has no source to be attacked from: name --source, --adversarial, or further models, or leave transfer out "
             "of --parts"
@@ -168,21 +164,20 @@ def evaluate(
         )
     check_encoders((sources if "transfer" in chosen else {}) | (targets if "white-box" in chosen else {}), attacks)
     test = load_data(data, "test", image_size=image_size)
-    shapes = (
-        None
-        if stimuli is None
-        else load_stimuli(stimuli, test.classes, image_shape=test.image_shape, human_categories=human_categories)
-    )
+    shapes = None
+    if stimuli is not None:
+        shapes = load_stimuli(stimuli, test.classes, image_shape=test.image_shape, human_categories=human_categories)
     if substitutes and "transfer" in chosen:
-        sources |= train_substitutes(substitutes, targets, test, data, image_size=image_size, seed=seed, device=device)
+        training = load_data(data, "train", image_size=image_size)
+        sources |= train_substitutes(substitutes, targets, training, test, seed=seed, device=device)
     run, place = StoredRun.in_cache(), choose_device(device)
-    known = {(name, str(each)) for name in sources for each in attacks}
+    generated = {(name, str(each)) for name in sources for each in attacks}
     found = evaluate_models(
         targets,
         test,
         sources=sources,
         attacks=attacks,
-        adversarial=_read(adversarial or [], test, known),
+        adversarial=_read(files, test, generated),
         stimuli=shapes,
         run=run,
         **options,
@@ -207,13 +202,6 @@ def evaluate(
         sys.stdout.write(format_table(replace(found.as_table(), title=f"Black-box evaluation on {found.data}"), "terminal"))
     if found.failed():
         raise typer.Exit(1)
-
-
-def _check_adversarial(files: list[Path]) -> None:
-    for number, file in enumerate(files):
-        if file.resolve() in [other.resolve() for other in files[:number]]:
-            raise InputError(f"{file} is named twice")
-        read_metadata(file)
 
 
 def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[AdversarialSet]:

@@ -41,7 +41,7 @@ class Builders:
 
     def __init__(self, texts: Sequence[str] | None, files: Iterable[str]) -> None:
         self.by_file: dict[str, Factory] = {}
-        self.unused: dict[str, str] = {}
+        self._unused: dict[str, str] = {}
         known = set(files)
         for text in texts or []:
             file, sign, reference = text.partition("=")
@@ -51,12 +51,12 @@ class Builders:
                 file, reference = "", text
             if file in self.by_file:
                 raise InputError(f"--model is given twice for {file or 'all files'}: write --model FILE=REFERENCE for each file")
-            self.by_file[file], self.unused[file] = Factory.find(reference), text
+            self.by_file[file], self._unused[file] = Factory.find(reference), text
 
     def of(self, reference: str) -> Factory | None:
         """The factory for a file, if one was named."""
         key = reference if reference in self.by_file else ""
-        self.unused.pop(key, None)
+        self._unused.pop(key, None)
         return self.by_file.get(key)
 
     def check_used(self) -> None:
@@ -65,7 +65,8 @@ class Builders:
         Raises:
             InputError: Naming it.
         """
-        for text in self.unused.values():
+        if self._unused:
+            text = next(iter(self._unused.values()))
             raise InputError(
                 f"--model {text}: no file here needs it, as checkpoints of built-in models name their own: leave it out"
             )
@@ -111,9 +112,8 @@ def _naming(reference: str, factory: Factory) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(
-            f"{reference} does not fit {factory.text}: {error}; arguments are written {factory.name},num_classes=10"
-        ) from error
+        written = f"{factory.name},num_classes=10"
+        raise InputError(f"{reference} does not fit {factory.text}: {error}; arguments are written {written}") from error
 
 
 def _open_ours(reference: str, file: Path, builders: Builders) -> tuple[nn.Module, dict[str, Any]]:

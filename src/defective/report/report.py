@@ -74,7 +74,7 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
     if not planned:
         raise InputError(f"{store.folder} holds no plan: there is nothing to report; defective reproduce makes one")
     reader = ResultReader(store)
-    found = sections(planned, reader)
+    found = sections(planned, store)
     names = [section.result.exhibit for section in found]
     shown, files = [], []
     with progress_bar("report", len(found), unit="exhibits") as advance:
@@ -144,9 +144,8 @@ def _page_section(section: Section, reader: ResultReader, out: Path, *, several:
     """An exhibit for the page, and its files."""
     result = section.result
     files = _write_tables(section, out) if result.rows else []
-    figure = (
-        drawings.drawing(result.exhibit, section.plan, reader) if result.view == "drawing" else plots.plot(result, reader.store)
-    )
+    drawn = result.view == "drawing"
+    figure = drawings.drawing(result.exhibit, section.plan, reader) if drawn else plots.plot(result, reader.store)
     if figure is not None:
         files += save(figure, out / "figures" / section.name)
     examples = galleries.gallery(result, section.plan, reader) if result.view == "gallery" else galleries.examples(result, reader)
@@ -166,11 +165,11 @@ def _write_tables(section: Section, out: Path) -> list[Path]:
     table, result = exhibit_table(section.result), section.result
     # LaTeX numbers tables by itself.
     in_paper = replace(table, title=f"{result.heading} of the paper: {result.title}.")
-    texts = {".md": format_table(table, "markdown"), ".tex": format_table(in_paper, "latex")}
-    files = [out / "tables" / f"{section.name}{suffix}" for suffix in texts]
-    for file, text in zip(files, texts.values(), strict=True):
+    texts = {"md": format_table(table, "markdown"), "tex": format_table(in_paper, "latex")}
+    files = {out / "tables" / f"{section.name}.{form}": text for form, text in texts.items()}
+    for file, text in files.items():
         write_whole(file, partial(Path.write_text, data=text, encoding="utf-8"))
-    return files
+    return list(files)
 
 
 def inline(svg: str, name: str) -> str:
