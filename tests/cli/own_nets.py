@@ -104,21 +104,6 @@ def step(model, x, y):
 step.eps = 16 / 255
 
 
-def too_far(model, x, y):
-    return (x + 0.5).clamp(0, 1)
-
-
-too_far.eps = 0.1
-
-
-def one_of_them(model, x, y):
-    return x[:1]
-
-
-def pair(model, x, y):
-    return x, y
-
-
 def stumbles(model, x, y):
     raise KeyError("no plan\nhere")
 

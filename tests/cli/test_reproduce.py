@@ -220,6 +220,7 @@ def parse_jobs(said):
 
 def test_a_time_budget_leaves_the_rest_for_the_same_command(place, tmp_path, run):
     command = f"{QUICK} --store {tmp_path / 'store'}"
+    assert parse_jobs(run(f"{command} --seeds 3 --time-budget 0.001s --json"))["pending"] == 6
     code, out, err = run(f"{command} --time-budget 0.001s")
     assert code == 0 and "train" not in err
     assert "0 jobs finished, 0 of them now; 0 failed, 0 blocked, 2 pending: the same command resumes." in out
@@ -272,7 +273,3 @@ def test_other_images_of_the_same_name_are_refused(place, tmp_path, run):
     assert run(f"{QUICK} --store {tmp_path / 'store'} --time-budget 0.001s").code == 0
     code, out, err = run(f"{QUICK.replace(':data', f':{tmp_path}/data')} --store {tmp_path / 'store'}")
     assert (code, out) == (2, "") and err.splitlines()[-1].startswith("error: data: other images than those")
-
-
-def test_three_seeds_train_each_net_thrice(place, tmp_path, run):
-    assert parse_jobs(run(f"{QUICK} --store {tmp_path / 'store'} --seeds 3 --time-budget 0.001s --json"))["pending"] == 6

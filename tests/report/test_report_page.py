@@ -34,7 +34,7 @@ SHOWN = {
     "figure14": ("figure14", ASKED),
 }
 ADDRESSES = [f"data:image/png;base64,A{letter}==" for letter in "ABCD"]
-EXAMPLE = Example("PGD <b>", "frog & toad", *ADDRESSES[:3], (Prediction("plain <i>", "cat", False),), "pgd of <source>")
+EXAMPLE = Example("frog & toad", *ADDRESSES[:3], (Prediction("plain <i>", "cat", False),), "PGD <b>", "pgd of <source>")
 MASK = MaskPicture("a net", "cifar10", "stem <u>", 10, 100, ADDRESSES[3])
 
 

@@ -18,7 +18,7 @@ ASKED = Plan(("table4", "table7", "figure6", "figure8"), "tiny", {"cifar10": "ci
 SEEDS = Plan(("table7",), "fast", {"cifar10": "cifar10-jpeg"}, SHAPES, seeds=3)
 TABLES = ("table4", "table7-tiny-cifar10", "table7-fast-cifar10-jpeg", "figure6")
 ADDRESS = "data:image/png;base64,AA=="
-EXAMPLE = Example("one", "frog", ADDRESS, ADDRESS, ADDRESS, (Prediction("plain", "cat", False),), "pgd")
+EXAMPLE = Example("frog", ADDRESS, ADDRESS, ADDRESS, (Prediction("plain", "cat", False),), "one", "pgd")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from defective.cli.console import (
+    BatchSizeOption,
     DataOption,
     DeviceOption,
     ImageSizeOption,
@@ -51,7 +52,7 @@ def attack(
         int, typer.Option(min=1, max=10**9, help="Images, drawn at random among those that the model classifies correctly.")
     ] = 1000,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round to 8 bits.")] = False,
-    batch_size: Annotated[int, typer.Option(min=1, max=10**9, help="Images attacked at once: lower it if memory runs out.")] = 250,
+    batch_size: BatchSizeOption = 250,
     seed: SeedOption = 0,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,

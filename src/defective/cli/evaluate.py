@@ -13,6 +13,7 @@ import typer
 from torch import nn
 
 from defective.cli.console import (
+    BatchSizeOption,
     DataOption,
     DeviceOption,
     ImageSizeOption,
@@ -93,7 +94,7 @@ def evaluate(
         ),
     ] = False,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round adversarial images to 8 bits.")] = False,
-    batch_size: Annotated[int, typer.Option(help="Images attacked at once: lower it if memory runs out.")] = 250,
+    batch_size: BatchSizeOption = 250,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, evaluation.md and per-image outcomes.")] = None,
     seed: SeedOption = 0,
     image_size: ImageSizeOption = None,
@@ -113,11 +114,11 @@ def evaluate(
     Example: defective evaluate runs/plain runs/bottom01 --source runs/source --data shapes --out runs/evaluation
     """
     attacks = [open_attack(text) for text in attack] if attack else list(ATTACKS)
-    chosen = tuple(part for part in PARTS if part != "stimuli" or stimuli)
+    chosen: tuple[str, ...] = tuple(part for part in PARTS if part != "stimuli" or stimuli)
     if parts is not None:
-        chosen = tuple(part.strip() for part in parts.split(",") if part.strip())  # type: ignore[misc]
-        if not chosen:
-            raise InputError(f"--parts {parts!r} names no part; there are {', '.join(PARTS)}")
+        chosen = tuple(part.strip() for part in parts.split(",") if part.strip())
+    if not chosen:
+        raise InputError(f"--parts {parts!r} names no part; there are {', '.join(PARTS)}")
     options: dict[str, Any] = {
         "parts": chosen,
         "samples": samples,
@@ -192,10 +193,8 @@ def evaluate(
         | ({"stimuli_categories": tuple(shapes.categories)} if shapes and shapes.categories else {})
     )
     if out is not None:
-        _write(found, out)
+        _write(found, out, shapes if human_categories else None)
         write_evaluation_page(found, targets, test.classes, out / "index.html")
-        if shapes is not None and human_categories:
-            _write_trials(found, shapes, out / "model-vs-human")
     if json:
         print_json(found.as_json())
     else:
@@ -215,19 +214,17 @@ def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[Adv
     return sets
 
 
-def _write(found: EvaluationResult, out: Path) -> None:
+def _write(found: EvaluationResult, out: Path, trials: Stimuli | None) -> None:
     document = found.as_json()
     write_tensors(out / "outcomes.safetensors", found.as_tensors(), {"cells": document["cells"]})
-    write_whole(out / "evaluation.md", lambda file: file.write_text(format_table(found.as_table(), "markdown"), "utf-8"))
-    write_whole(out / "evaluation.json", lambda file: file.write_text(json_module.dumps(document, indent=1), "utf-8"))
-
-
-def _write_trials(found: EvaluationResult, stimuli: Stimuli, folder: Path) -> None:
+    texts = {"evaluation.md": format_table(found.as_table(), "markdown"), "evaluation.json": json_module.dumps(document, indent=1)}
     for name, report in found.stimuli.items():
-        for file, rows in trial_tables(name, stimuli, report).items():
+        for file, rows in trial_tables(name, trials, report).items() if trials else ():
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(rows)
-            write_whole(folder / file, partial(Path.write_text, data=text.getvalue(), encoding="utf-8"))
+            texts[f"model-vs-human/{file}"] = text.getvalue()
+    for file, content in texts.items():
+        write_whole(out / file, partial(Path.write_text, data=content, encoding="utf-8"))
 
 
 def _provenance(model: nn.Module) -> Provenance:

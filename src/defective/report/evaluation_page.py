@@ -66,8 +66,8 @@ def examples_of(adversarial: AdversarialSet, predicted: Mapping[str, Tensor], cl
     order = (agree.int() + 2 * (~fooled).int()).argsort(stable=True)[: min(SHOWN, int(fooled.sum()))]
     x, x_adv = ((as_images(each.cpu()) * 255).round().to(torch.uint8) for each in (adversarial.x, adversarial.x_adv))
     largest = max(int((x_adv.int() - x.int()).abs().max()), 1) / 255
-    seen = ((name, each.cpu()[order]) for name, each in predicted.items())
-    return made_examples(x[order], x_adv[order], y[order], seen, classes, largest)
+    seen = [(name, each.cpu()[order]) for name, each in predicted.items()]
+    return made_examples({"x": x[order], "x_adv": x_adv[order], "y": y[order]}, seen, classes, largest)
 
 
 def _examples(result: EvaluationResult, classes: Sequence[str]) -> tuple[str, list[Example]]:

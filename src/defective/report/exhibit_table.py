@@ -95,23 +95,7 @@ def _measured(cell: CellResult, result: ExhibitResult) -> Cell:
         data_intervals=" ".join(":".join(map(exact, bounds)) for bounds in found.intervals),
         data_counts=" ".join(counts),
         data_jobs=" ".join(cell.jobs),
-        **({} if cell.all is None else {"data_all": exact(cell.all.mean)}),
-        **_control(cell),
     )
-
-
-def _control(cell: CellResult) -> dict[str, str]:
-    found = cell.control
-    if found is None:
-        return {}
-    between = " ".join(f"{each.epochs}:{each.accuracy:.2f}:{each.rate:.2f}" for of in found.checkpoints for each in of)
-    return {
-        "data_control": exact(found.rate),
-        "data_control_low": exact(found.difference.low),
-        "data_control_high": exact(found.difference.high),
-        "data_control_verdict": found.verdict,
-        "data_control_checkpoints": between,
-    }
 
 
 def _difference(cell: CellResult, result: ExhibitResult) -> Cell:

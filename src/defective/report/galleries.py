@@ -1,7 +1,7 @@
 """Adversarial examples with what each model predicts, and pictures of masks, from a store."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -30,13 +30,13 @@ class Prediction(NamedTuple):
 class Example:
     """An adversarial example: ``caption`` is what it is shown under, ``label`` its class, the images are PNG data addresses."""
 
-    caption: str
     label: str
     original: str
     perturbation: str
     adversarial: str
     predictions: tuple[Prediction, ...]
-    attack: str
+    caption: str = ""
+    attack: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,35 +128,26 @@ def _examples(
         (model, found[0]["attacked"]) for model, found in outcomes if found and len(found[0]["attacked"]) >= len(images["y"])
     ]
     largest = float(job.attack.parameters.get("eps") or result["changes"]["linf_max"]) or 1.0
-    x, x_adv, y = (images[name][:count] for name in ("x", "x_adv", "y"))
-    return made_examples(x, x_adv, y, predicted, about["classes"], largest, caption=caption, attack=describe(job))
+    shown = {name: images[name][:count] for name in ("x", "x_adv", "y")}
+    return [
+        replace(each, caption=caption, attack=describe(job)) for each in made_examples(shown, predicted, about["classes"], largest)
+    ]
 
 
 def made_examples(
-    x: Tensor,
-    x_adv: Tensor,
-    y: Tensor,
-    predicted: Iterable[tuple[str, Tensor]],
-    classes: Sequence[str],
-    largest: float,
-    *,
-    caption: str = "",
-    attack: str = "",
+    images: Mapping[str, Tensor], predicted: Sequence[tuple[str, Tensor]], classes: Sequence[str], largest: float
 ) -> list[Example]:
-    """Clean and adversarial images, uint8 ``(N, C, H, W)``, with names of models and the classes that each sees in the latter.
+    """Examples of ``x`` and ``x_adv``, uint8 ``(N, C, H, W)``, of classes ``y``, with what each model predicts for the latter.
 
     ``largest`` is the change that is shown as black or white.
     """
-    seen = list(predicted)
     return [
         Example(
-            caption=caption,
             label=classes[label],
-            original=picture(x[i]),
-            perturbation=perturbation_picture(x[i], x_adv[i], largest),
-            adversarial=picture(x_adv[i]),
-            predictions=tuple(Prediction(model, classes[int(each[i])], int(each[i]) == label) for model, each in seen),
-            attack=attack,
+            original=picture(x),
+            perturbation=perturbation_picture(x, x_adv, largest),
+            adversarial=picture(x_adv),
+            predictions=tuple(Prediction(model, classes[int(each[i])], int(each[i]) == label) for model, each in predicted),
         )
-        for i, label in enumerate(y.tolist())
+        for i, (x, x_adv, label) in enumerate(zip(images["x"], images["x_adv"], images["y"].tolist(), strict=True))
     ]
