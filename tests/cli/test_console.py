@@ -22,7 +22,7 @@ def test_a_table_is_written_for_the_width_of_the_terminal(monkeypatch, capsys):
     [
         ("two\nlines   and\tspaces", "two lines and spaces"),
         ("no file a\x1b[31m\x07b", r"no file a\x1b[31m\x07b"),
-        (f"{'9' * 5000} is too large: write less", f"{'9' * 500} ... {'9' * 474} is too large: write less"),
+        (f"{'9' * 5000} is too large: write less", f"{'9' * 500} ... {'9' * 475} is too large: write less"),
     ],
 )
 def test_an_error_is_one_line_that_commands_no_terminal_and_is_not_too_long(capsys, message, shown):

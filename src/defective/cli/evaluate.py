@@ -37,7 +37,7 @@ from defective.evaluation.settings import Settings
 from defective.evaluation.threat_model import spec_of
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
 from defective.experiments.stored import StoredRun
-from defective.files import check_folder, write_tensors, write_whole
+from defective.files import check_folder, write_tensors, write_text
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.report.evaluation_page import write_evaluation_page
 from defective.specs import ATTACK_DEFAULTS
@@ -224,7 +224,7 @@ def _write(found: EvaluationResult, out: Path, trials: Stimuli | None) -> None:
             csv.writer(text, lineterminator="\n").writerows(rows)
             texts[f"model-vs-human/{file}"] = text.getvalue()
     for file, content in texts.items():
-        write_whole(out / file, partial(Path.write_text, data=content, encoding="utf-8"))
+        write_text(out / file, content)
 
 
 def _provenance(model: nn.Module) -> Provenance:

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from defective._version import __version__
 from defective.errors import InputError
 from defective.experiments.plan import read_plan
 from defective.experiments.store import Store
-from defective.files import check_folder, left_behind, write_whole
+from defective.files import check_folder, left_behind, write_text
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS
 from defective.progress import progress_bar
 from defective.report import claims, drawings, galleries, plots, wording
@@ -111,7 +110,7 @@ def _remove_others(out: Path, files: list[Path]) -> None:
                 (out / name).unlink(missing_ok=True)
     for file in (file for folder in (out, out / "tables", out / "figures") for file in left_behind(folder)):
         file.unlink(missing_ok=True)
-    write_whole(listed, partial(Path.write_text, data=json.dumps(made, indent=1), encoding="utf-8"))
+    write_text(listed, json.dumps(made, indent=1))
 
 
 def _how_many(names: Iterable[str]) -> str:
@@ -148,7 +147,7 @@ def _write_tables(section: Section, out: Path) -> list[Path]:
     texts = {"md": format_table(table, "markdown"), "tex": format_table(in_paper, "latex")}
     files = {out / "tables" / f"{section.name}.{form}": text for form, text in texts.items()}
     for file, text in files.items():
-        write_whole(file, partial(Path.write_text, data=text, encoding="utf-8"))
+        write_text(file, text)
     return list(files)
 
 
