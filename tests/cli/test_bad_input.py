@@ -45,10 +45,10 @@ DATA = [
 ]
 
 TRAINING = [
-    (f"{TRAIN} --mask-seed 1", "--mask-seed 1: no mask of resnet18 is drawn: name a defective model"),
-    (f"{TRAIN.replace('resnet18', 'resnet18/0.5-bottom-dc')} --mask-seed 0", "no mask of resnet18/0.5-bottom-dc is drawn"),
-    ("train bottom.safetensors --data folder:data --mask-seed 1 --device cpu --out new", "no mask of bottom.safetensors is drawn"),
-    ("train own_nets:cnn --data folder:data --mask-seed 1 --device cpu --out new", "no mask of own_nets:cnn is drawn"),
+    (f"{TRAIN} --mask-seed 1", "--mask-seed 1: resnet18 has no masks to draw: name a defective model"),
+    (f"{TRAIN.replace('resnet18', 'resnet18/0.5-bottom-dc')} --mask-seed 0", "resnet18/0.5-bottom-dc has no masks to draw"),
+    ("train bottom.safetensors --data folder:data --mask-seed 1 --device cpu --out new", "bottom.safetensors has no masks to draw"),
+    ("train own_nets:cnn --data folder:data --mask-seed 1 --device cpu --out new", "own_nets:cnn has no masks to draw"),
     (f"{TRAIN} --lr 0", "lr = 0"),
     (f"{TRAIN} --adversarial pgd:eps=8", "eps=8 lies outside"),
     (f"{TRAIN} --adversarial buckman", "train resnet18/therm16, or use madry"),

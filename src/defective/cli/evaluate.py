@@ -183,15 +183,15 @@ def evaluate(
         run=run,
         **options,
     )
-    found = found.model_copy(
-        update={
-            "seconds": run.seconds,
-            "machine": describe_machine(place, inference_precision(place)),
-            "models": {name: _provenance(model) for name, model in (sources | targets).items()},
-        }
-        | ({"stimuli_skipped": {"other_class": shapes.other_class, "same_cues": shapes.same_cues}} if shapes else {})
-        | ({"stimuli_categories": tuple(shapes.categories)} if shapes and shapes.categories else {})
-    )
+    about: dict[str, Any] = {
+        "seconds": run.seconds,
+        "machine": describe_machine(place, inference_precision(place)),
+        "models": {name: _provenance(model) for name, model in (sources | targets).items()},
+    }
+    if shapes is not None:
+        about["stimuli_skipped"] = {"other_class": shapes.other_class, "same_cues": shapes.same_cues}
+        about |= {"stimuli_categories": tuple(shapes.categories)} if shapes.categories else {}
+    found = found.model_copy(update=about)
     if out is not None:
         _write(found, out, shapes if human_categories else None)
         write_evaluation_page(found, targets, test.classes, out / "index.html")

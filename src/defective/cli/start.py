@@ -111,7 +111,7 @@ class Start:
         drawn = self.conversion is not None or (built is not None and bool(built.defects) and not built.narrows)
         if mask_seed is not None and not drawn:
             raise InputError(
-                f"--mask-seed {mask_seed}: no mask of {self.text} is drawn: name a defective model, as resnet18/0.1-bottom, or --defect "
+                f"--mask-seed {mask_seed}: {self.text} has no masks to draw: name a defective model, as resnet18/0.1-bottom, or --defect "
                 "and --sites, or leave it out"
             )
 
