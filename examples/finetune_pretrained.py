@@ -3,7 +3,7 @@
 As it stands it fine-tunes two networks on a few images of the synthetic data set. This measured the table of docs/finetune.md; a run that
 was stopped goes on from the networks in the folder ``finetuned``:
 
-    python finetune_pretrained.py --data tiny-imagenet:PATH --train-images 1500 --test-images 500 --attacked 100 --choices 9
+    python finetune_pretrained.py --data tiny-imagenet:PATH --train-images 1500 --test-images 500 --attacked 100 --choices 12
 """
 
 import argparse
@@ -67,6 +67,9 @@ CHOICES = (
     Choice("bottom", 0.9),
     Choice("top", 0.9),
     Choice("stem", 0.9, lr=1e-3),
+    Choice("stem", 0.9, seed=1, epochs=10),
+    Choice("stem", 0.5, epochs=10),
+    Choice("bottom", 0.9, epochs=10),
 )
 # What is measured without training: image sizes of the plain network, then sites and shares of kept neurons.
 SURVEY = (
@@ -214,8 +217,9 @@ def main() -> None:
     for choice in CHOICES[: given.choices]:
         models[str(choice)], rows[str(choice)] = finetuned(choice, data, test, given.attacked, folder)
 
-    # The attacker has the public weights.
+    # The attacker has the public weights, or fine-tuned them behind other masks.
     sources = {"not fine-tuned": models["not fine-tuned"]}
+    sources |= {str(choice): models[str(choice)] for choice in CHOICES[: given.choices] if choice.seed}
     found = evaluate(models, test, sources=sources, attacks=[TRANSFER], parts=("transfer",), samples=given.attacked)
     for outcome in found.outcomes:
         rate = outcome.rate("target-correct")
