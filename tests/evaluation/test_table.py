@@ -167,6 +167,12 @@ def test_a_score_in_words(found, text):
 def test_a_notebook_shows_the_table_and_a_plot():
     shown = FOUND._repr_html_()
     assert shown.startswith(format_table(FOUND.as_table(), "html"))
-    # A bar for each transfer cell with images, as long as its rate.
-    assert shown.count("<rect") == 8 and 'width="37.5"' in shown and "plain: pgd on src" in shown
+    for label in ("pgd", "fgsm", "on src", "on old", "on a", "on b", "on src+bottom", "plain", "bottom", "defence rate, %"):
+        assert f">{label}</text>" in shown
     assert "<svg" not in NOTHING._repr_html_()
+
+
+def test_attacks_of_one_name_have_bars_of_their_own():
+    cells = tuple(cell("plain", "src", f"pgd:eps={eps}/255,steps=20", "black-box", (1, 8)) for eps in (8, 16))
+    shown = NOTHING.model_copy(update={"cells": cells}).as_figure()
+    assert shown.count(">pgd:eps=8/255,</text>") == shown.count(">pgd:eps=16/255,</text>") == 1

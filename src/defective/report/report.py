@@ -14,6 +14,7 @@ from defective._version import __version__
 from defective.errors import InputError
 from defective.experiments.plan import read_plan
 from defective.experiments.store import Store
+from defective.figures import save, svg
 from defective.files import check_folder, left_behind, write_whole
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS
 from defective.progress import progress_bar
@@ -22,7 +23,6 @@ from defective.report.claims import claim_groups
 from defective.report.commands import commands, next_steps
 from defective.report.deviations import deviations, seed_notes
 from defective.report.exhibit_table import exhibit_table, page_table
-from defective.report.figures import save, svg
 from defective.report.largest_discrepancy import largest_discrepancy
 from defective.report.page import write_page
 from defective.report.provenance import how_measured, job_notes
