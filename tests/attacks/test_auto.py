@@ -89,7 +89,7 @@ BAD = {
         lambda m, x, y: autoattack(nn.Sequential(nn.Flatten(), nn.Linear(192, 3)).double(), x, y * 0, eps=EPS),
         "has 3",
     ),
-    "label": (lambda m, x, y: autoattack(m, x, y + 5, eps=EPS), "classes 0 to 4"),
+    "label": (lambda m, x, y: autoattack(m, x, y + 5, eps=EPS), "the model knows 5 classes"),
     "eps in levels": (lambda m, x, y: autoattack(m, x, y, eps=8), "eps 8"),
 }
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.errors import InputError
-from defective.inference import check_images, check_labels, logits
+from defective.inference import check_images, check_label_values, check_labels, logits
 
 LARGEST_COUNT = 10**9
 
@@ -127,13 +127,12 @@ def short(value: object) -> str:
 def check_classes(model: nn.Module, x: Tensor, y: Tensor) -> int:
     """Refuse a model that returns no logits, and labels that are none of its classes; return how many classes it has."""
     classes = logits(model, x[:1]).shape[1]
-    check_label_range(classes, int(y.min()), int(y.max()))
+    check_attackable(y, classes)
     return classes
 
 
-def check_label_range(classes: int, lowest: int, highest: int) -> None:
-    """Refuse labels that are none of the model's classes."""
+def check_attackable(y: Tensor, classes: int) -> None:
+    """Refuse labels that are none of the model's classes, and a model without a wrong class."""
     if classes < 2:
         raise InputError(f"the model has {classes} class: there is no wrong one to attack towards")
-    if lowest < 0 or highest >= classes:
-        raise InputError(f"labels lie in [{lowest}, {highest}], but the model has classes 0 to {classes - 1}")
+    check_label_values(y, classes)

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from defective.attacks.budget import (
     LARGEST_COUNT,
     cast_into_ball,
+    check_attackable,
     check_counts,
     check_inputs,
-    check_label_range,
     draw_per_image,
     project,
     short,
@@ -133,13 +133,13 @@ def differentiating(model: nn.Module) -> Iterator[None]:
 
 def cross_entropy_gradient(model: nn.Module, y: Tensor) -> Gradient:
     """The gradient of each image's cross-entropy as a function of a point, and of the transform to the images that the model gets."""
-    y = y.long().clone()
-    lowest, highest = (int(label) for label in y.aminmax())
+    # Labels are checked on the CPU, so that no step waits for an accelerator.
+    y, labels = y.long().clone(), y.cpu()
 
     def gradient(point: Tensor, transform: Transform = lambda point: point) -> Tensor:
         point = point.detach().requires_grad_()
         z = forward(model, transform(point))
-        check_label_range(z.shape[1], lowest, highest)
+        check_attackable(labels, z.shape[1])
         # The sum, not the mean: an image's gradient must not depend on how many share its batch.
         loss = F.cross_entropy(z, y, reduction="sum")
         return image_gradient(loss, point)
