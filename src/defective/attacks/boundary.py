@@ -18,8 +18,6 @@ BLEND_LEVELS, BLEND_COARSE = 1000, 25
 CONVERGED = 1e-7
 BLOCK_NUMBERS = 8192
 
-Draw = Callable[[Tensor], Tensor]  # rows -> normal numbers for each
-
 
 def boundary(
     model: nn.Module, x: Tensor, y: Tensor, *, steps: int = 5000, generator: torch.Generator | None = None, **options: Any
@@ -79,13 +77,13 @@ def boundary_details(
     _check_options(steps, schedule, spherical_step=spherical_step, source_step=source_step)
     search = Search([model, *([] if draft is None else [draft])], x, y, generator, batch_size)
     x, best = search.x, search.best
+    lengths = spherical_step, source_step
 
     def walk(query: Query, rows: Tensor) -> Tensor:
         """Walk from a start for each image; return the rows that have one."""
         walking = search.start(query, rows)
-        _blend(query, x, best, walking)
-        numbers = _normal_numbers(x, search.generators)
-        _walk(query, x, best, walking, numbers, steps, SCHEDULES[schedule], on_step, spherical_step, source_step)
+        _blend(search, query, walking)
+        _walk(search, query, walking, lengths, steps, SCHEDULES[schedule], on_step)
         return walking
 
     with evaluating(model), torch.no_grad():
@@ -126,8 +124,9 @@ def boundary_score(x: Tensor, x_adv: Tensor) -> float:
     return float((x_adv.cpu().double() - x.cpu().double()).square().flatten(1).mean(1).quantile(0.5))
 
 
-def _blend(query: Query, x: Tensor, best: Tensor, rows: Tensor) -> None:
-    """Take as much of the noise in ``best[rows]`` away as leaves the image misclassified."""
+def _blend(search: Search, query: Query, rows: Tensor) -> None:
+    """Take as much of the noise in ``search.best[rows]`` away as leaves the image misclassified."""
+    x, best = search.x, search.best
     noise, level = best.clone(), torch.zeros(len(x), dtype=torch.long, device=x.device)
 
     def blend(searching: Tensor, by: int, times: int) -> None:
@@ -147,17 +146,16 @@ def _blend(query: Query, x: Tensor, best: Tensor, rows: Tensor) -> None:
 
 
 def _walk(
+    search: Search,
     query: Query,
-    x: Tensor,
-    best: Tensor,
     rows: Tensor,
-    draw: Draw,
+    lengths: tuple[float, float],
     steps: int,
     schedule: Schedule,
     on_step: Callable[[], object],
-    *lengths: float,
 ) -> None:
-    """Move ``best[rows]`` towards ``x[rows]`` in place."""
+    """Move ``search.best[rows]`` towards the images in place."""
+    x, best, draw = search.x, search.best, _normal_numbers(search)
     spherical, source = (x.new_full((len(x),), length, dtype=torch.promote_types(x.dtype, torch.float32)) for length in lengths)
     windows = schedule.on_sphere, schedule.towards
     on_sphere, towards = (Recent(rows.new_zeros(len(x), size, dtype=torch.bool), rows.new_zeros(len(x))) for size in windows)
@@ -203,8 +201,9 @@ def _propose(x: Tensor, best: Tensor, noise: Tensor, spherical: Tensor, source: 
     return sphere, nearer, ((flat - nearer.flatten(1).to(flat)).norm(dim=1, keepdim=True) < distance).squeeze(1)
 
 
-def _normal_numbers(x: Tensor, generators: list[torch.Generator]) -> Draw:
-    """A function from rows to numbers for each; it draws blocks, because for small images a call costs more than its numbers."""
+def _normal_numbers(search: Search) -> Callable[[Tensor], Tensor]:
+    """A function from rows to normal numbers for each; it draws blocks, as for small images a call costs more than its numbers."""
+    x = search.x
     size = x[0].numel()
     block = max(1, BLOCK_NUMBERS // size)
     stock, used = torch.empty(len(x), block, size, device="cpu"), torch.full((len(x),), block, device="cpu")
@@ -212,7 +211,7 @@ def _normal_numbers(x: Tensor, generators: list[torch.Generator]) -> Draw:
     def draw(rows: Tensor) -> Tensor:
         rows = rows.cpu()
         for row in rows[used[rows] == block].tolist():
-            torch.randn(block, size, generator=generators[row], out=stock[row], device="cpu")
+            torch.randn(block, size, generator=search.generators[row], out=stock[row], device="cpu")
             used[row] = 0
         numbers = stock[rows, used[rows]]
         used[rows] += 1

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from defective.sparse.graph import Traced
-from defective.sparse.layer_times import CountedTimes, LayerTimes, MeasuredTimes
+from defective.sparse.layer_times import CountedTimes, MeasuredTimes
 
 # By how much counting operations may be wrong about a layer on another processor.
 DOUBT = 4
@@ -52,7 +52,7 @@ def choose_layers(
     convs = [node for node in traced.nodes if traced.kinds[node] == "conv"]
     products = {conv: (_products(traced, conv, live), _dense_products(traced, conv)) for conv in convs}
     counted = CountedTimes(live, products, precision)
-    times: LayerTimes = MeasuredTimes(traced, live, precision, timed_images) if timed_images else counted
+    times = MeasuredTimes(traced, live, precision, timed_images) if timed_images else counted
     doubt = DOUBT if timed_images else 1
     able = [c for c in convs if device.type == "cpu" and counted.live(c) < min(doubt * counted.dense(c), products[c][1] / 2)]
     seconds = {conv: (times.live(conv), times.dense(conv)) for conv in able}

@@ -11,6 +11,7 @@ from torch.nn.utils import skip_init
 
 from defective.layers import DefectMask
 from defective.sparse.graph import Traced, has_hooks
+from defective.sparse.layer_times import geometry
 from defective.sparse.layers import Gather, LiveConv, LiveLayer, Place, Scale, Scatter
 from defective.sparse.pattern import Pattern, positions
 
@@ -87,8 +88,7 @@ class Lowering:
     def dense_conv(self, node: fx.Node) -> nn.Module:
         """A dense convolution."""
         like = cast("nn.Conv2d", self.traced.module(node))
-        size = (like.in_channels, like.out_channels, like.kernel_size, like.stride, like.padding, like.dilation, like.groups)
-        conv: nn.Conv2d = skip_init(nn.Conv2d, *size)
+        conv: nn.Conv2d = skip_init(nn.Conv2d, *geometry(like))
         conv.weight, conv.bias = (nn.Parameter(tensor.to(self.dtype or tensor.dtype)) for tensor in self._weights(node))
         return conv
 
