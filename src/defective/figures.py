@@ -33,7 +33,10 @@ def bars(groups: Mapping[str, Mapping[str, Rate]], *, y_label: str) -> str:
     from matplotlib.figure import Figure
 
     names = list(dict.fromkeys(name for rates in groups.values() for name in rates))
-    figure = Figure(figsize=(max(4.8, 0.9 * len(groups), 0.2 * len(groups) * len(names)), 3.0), layout="constrained")
+    labels = [_literal(group).replace(", ", ",\n").replace(" ", "\n", 1) for group in groups]
+    # In inches, so that neither bars nor labels lie on each other.
+    widest = max(0.2 * len(names), *(0.2 + 0.08 * len(line) for label in labels for line in label.splitlines()))
+    figure = Figure(figsize=(max(4.8, widest * len(groups)), 3.0), layout="constrained")
     axes = figure.subplots()
     dress(axes)
     width = 0.8 / len(names)
@@ -43,7 +46,7 @@ def bars(groups: Mapping[str, Mapping[str, Rate]], *, y_label: str) -> str:
         heights = [100 * rate for rate in rates]
         errors = [[100 * abs(rate - rate.interval[end]) for rate in rates] for end in (0, 1)]
         axes.bar(xs, heights, width * 0.92, yerr=errors, color=colour, label=_literal(name), ecolor=GRAY, capsize=2)
-    axes.set_xticks(range(len(groups)), [_literal(group).replace(", ", ",\n").replace(" ", "\n", 1) for group in groups])
+    axes.set_xticks(range(len(groups)), labels)
     axes.set_ylabel(y_label)
     axes.set_ylim(0, 102)
     legend(figure)

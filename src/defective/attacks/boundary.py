@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_counts, check_inputs, short
+from defective.attacks.budget import check_counts, check_inputs, check_range
 from defective.attacks.decision_based import DecisionBasedResult, Query, Search
 from defective.attacks.draft import extended
 from defective.attacks.schedule import SCHEDULES, Recent, Schedule
@@ -74,7 +74,10 @@ def boundary_details(
 
     Source: paper Appendix A.4; Brendel et al. 2017. Foolbox 1's second walk after convergence is left out.
     """
-    _check_options(steps, schedule, spherical_step=spherical_step, source_step=source_step)
+    check_counts(steps=steps)
+    check_range(0, 1, exclusive=True, spherical_step=spherical_step, source_step=source_step)
+    if schedule not in SCHEDULES:
+        raise InputError(f"no schedule {schedule!r}{choices(schedule, SCHEDULES)}")
     search = Search([model, *([] if draft is None else [draft])], x, y, generator, batch_size)
     x, best = search.x, search.best
     lengths = spherical_step, source_step
@@ -218,12 +221,3 @@ def _normal_numbers(search: Search) -> Callable[[Tensor], Tensor]:
         return numbers.to(x.device)
 
     return draw
-
-
-def _check_options(steps: int, schedule: str, **lengths: float) -> None:
-    check_counts(steps=steps)
-    if schedule not in SCHEDULES:
-        raise InputError(f"no schedule {schedule!r}{choices(schedule, SCHEDULES)}")
-    for name, length in lengths.items():
-        if not 0 < length <= 1:
-            raise InputError(f"{name} {short(length)} lies outside (0, 1]: it is a share of the distance to the image")

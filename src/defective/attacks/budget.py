@@ -110,6 +110,13 @@ def check_inputs(x: Tensor, y: Tensor | None = None, **lengths: float) -> None:
             raise InputError(f"{name} {short(value)} lies outside [0, 1]: images are in [0, 1], write 16/255 for 16 levels")
 
 
+def check_range(low: float, high: float = LARGEST_COUNT, *, exclusive: bool = False, **numbers: float) -> None:
+    """Refuse numbers outside ``[low, high]``, or ``(low, high]`` where ``low`` itself is ``exclusive``."""
+    for name, value in numbers.items():
+        if not low <= value <= high or (exclusive and value == low):
+            raise InputError(f"{name} {short(value)} lies outside {'(' if exclusive else '['}{low:g}, {high:g}]")
+
+
 def check_counts(**counts: int) -> None:
     """Refuse counts, as of steps, that are not whole numbers from 1 to ``LARGEST_COUNT``."""
     for name, count in counts.items():
