@@ -59,10 +59,6 @@ def _noise(model: nn.Module, x: Tensor, y: Tensor, *, sigma: float, generator: t
     return gaussian_noise(x, sigma=sigma, generator=generator)
 
 
-def _autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, generator: torch.Generator) -> Tensor:
-    return autoattack(model, x, y, eps=eps, seed=generator.initial_seed())
-
-
 ATTACKS: dict[str, Callable[..., Tensor]] = {
     "fgsm": fgsm,
     "pgd": pgd,
@@ -78,7 +74,7 @@ ATTACKS: dict[str, Callable[..., Tensor]] = {
     "hopskipjump": hopskipjump,
     "hopskipjump-linf": partial(hopskipjump, norm="linf"),
     "noise": _noise,
-    "autoattack": _autoattack,
+    "autoattack": autoattack,
 }
 
 
@@ -94,12 +90,12 @@ def from_spec(spec: AttackSpec, *, seed: int = 0) -> Attack:
         >>> attack(model, torch.rand(3, 1, 2, 2), torch.zeros(3, dtype=torch.long)).shape
         torch.Size([3, 1, 2, 2])
     """
-    attack = ATTACKS[spec.name]
-    if attack is _autoattack:
+    attack = partial(ATTACKS[spec.name], **arguments(spec))
+    if spec.name == "autoattack":
         package()
-    if "generator" not in signature(attack).parameters:
-        return partial(attack, **arguments(spec))
-    return partial(attack, **arguments(spec), generator=torch.Generator().manual_seed(seed))
+        return partial(attack, seed=seed)
+    random = "generator" in signature(attack).parameters
+    return partial(attack, generator=torch.Generator().manual_seed(seed)) if random else attack
 
 
 def arguments(spec: AttackSpec) -> dict[str, Any]:

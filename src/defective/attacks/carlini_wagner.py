@@ -159,6 +159,9 @@ def _shortfall(model: nn.Module, images: Tensor, y: Tensor, confidence: float) -
     z: Tensor = forward(model, images)
     # A model's rounding differs with the batch it sees; the margin must hold in any.
     slack = 8 * torch.finfo(z.dtype).eps * z.detach().abs().amax(1)
-    true = z.gather(1, y[:, None]).squeeze(1)
-    wrong = z.scatter(1, y[:, None], -math.inf).amax(1)
-    return (true - wrong + confidence + slack).clamp_min(0)
+    return (margin(z, y) + confidence + slack).clamp_min(0)
+
+
+def margin(z: Tensor, y: Tensor) -> Tensor:
+    """By how much the logit of the label leads the largest other one ``(N,)``."""
+    return z.gather(1, y[:, None]).squeeze(1) - z.scatter(1, y[:, None], -math.inf).amax(1)

@@ -83,7 +83,7 @@ def shape_report(model: nn.Module, stimuli: Stimuli) -> ShapeReport:
     return ShapeReport(
         bias=Rate.among(by_shape, by_shape | by_texture),
         cue_accuracy=Rate.among(by_shape | by_texture, differ),
-        **{kind: Rate.among(each, torch.ones_like(each)) for kind, each in correct.items()},
+        **{kind: Rate.among(each) for kind, each in correct.items()},
         decisions={kind: tuple(each.tolist()) for kind, each in decisions.items()},
     )
 

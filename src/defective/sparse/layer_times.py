@@ -1,7 +1,6 @@
 """What each layer costs in dense and in live form: by counting operations, or timed on this machine."""
 
 from collections.abc import Callable, Hashable
-from typing import cast
 
 import torch
 from torch import Tensor, fx, nn
@@ -61,7 +60,7 @@ class MeasuredTimes:
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
 
     def dense(self, conv: fx.Node) -> float:
-        like = cast("nn.Conv2d", self._traced.module(conv))
+        like = self._traced.module(conv)
         source, shape = conv.all_input_nodes[0], self._traced.shapes[conv]
 
         def layer() -> Callable[[], object]:
@@ -74,7 +73,7 @@ class MeasuredTimes:
         return self._timed(("dense", *geometry(like), self._traced.shapes[source]), layer)
 
     def live(self, conv: fx.Node) -> float:
-        like = cast("nn.Conv2d", self._traced.module(conv))
+        like = self._traced.module(conv)
         source = conv.all_input_nodes[0]
         before, after = self._live[source], self._live[conv]
 
