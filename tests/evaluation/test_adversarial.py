@@ -115,14 +115,20 @@ def test_an_attack_without_a_version_is_never_taken_for_another(net, tmp_path):
     assert attack.calls == [5, 5]
 
 
-def test_a_random_attack_of_the_users_own_follows_the_seed(net):
-    def scatter(model, x, y):
-        return (x + 0.1 * torch.rand_like(x)).clamp(0, 1)
+def scatter(model, x, y):
+    return (x + 0.1 * torch.rand_like(x)).clamp(0, 1)
 
-    source = EvaluatedModel.of("source", net, level_set(net))
+
+def noisy(net):
+    return Around(net, before=lambda x: (20 * x + torch.randn_like(x)).sin())
+
+
+@pytest.mark.parametrize(("change", "attack"), [(lambda net: net, own(scatter)), (noisy, FGSM)], ids=["attack", "model"])
+def test_what_the_users_own_code_draws_follows_the_seed(net, change, attack):
+    source = EvaluatedModel.of("source", change(net), level_set(net))
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first, again, other = (generate(source, own(scatter), samples=20, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (generate(source, attack, index=torch.arange(20), seed=seed) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(first.x_adv, again.x_adv) and not torch.equal(first.x_adv, other.x_adv)
 

@@ -21,6 +21,11 @@ def project(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
     return torch.maximum(torch.minimum(x_adv, x + eps), x - eps).clamp(0, 1)
 
 
+def upcast(x: Tensor) -> Tensor:
+    """A copy in float32 or higher precision: a step of 1/255 is close to the rounding of half precision."""
+    return x.detach().to(torch.promote_types(x.dtype, torch.float32), copy=True)
+
+
 def quantize(x_adv: Tensor, x: Tensor | None = None, eps: float | None = None) -> Tensor:
     """Round to 8 bits; a level outside the ball is moved to the last level inside it.
 
@@ -40,19 +45,14 @@ def quantize(x_adv: Tensor, x: Tensor | None = None, eps: float | None = None) -
         >>> (quantize(torch.tensor([0.502]), torch.tensor([0.5015]), 0.0005) * 255).round()
         tensor([128.])
     """
-    levels = (_at_least_float32(x_adv) * 255).round()
+    levels = (upcast(x_adv) * 255).round()
     if x is not None and eps is not None:
-        x = _at_least_float32(x)
+        x = upcast(x)
         # The nudge keeps a level that lies on the sphere up to rounding error, as for eps 16/255 around 8-bit images.
         lowest, highest = ((x - eps) * 255 - 1e-3).ceil(), ((x + eps) * 255 + 1e-3).floor()
         inside = torch.maximum(torch.minimum(levels, highest), lowest)
         levels = torch.where(lowest <= highest, inside, (x * 255).round())
     return levels.clamp(0, 255) / 255
-
-
-def upcast(x: Tensor) -> Tensor:
-    """A copy in float32 or higher precision: a step of 1/255 is close to the rounding of half precision."""
-    return x.detach().to(torch.promote_types(x.dtype, torch.float32), copy=True)
 
 
 def cast_into_ball(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
@@ -64,10 +64,6 @@ def cast_into_ball(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
     # Numbers in [0, 1] are ordered as their bits are; nextafter does not know half precision on every device.
     nearer = rounded.view(torch.int16) + (x.clamp(0, 1) - rounded).sign().to(torch.int16)
     return torch.where(outside, nearer.view(x.dtype), rounded)
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def draw_per_image(sampler: Callable[..., Tensor], x: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_counts, check_range
+from defective.attacks.budget import check_counts, check_range, upcast
 from defective.attacks.decision_based import DecisionBasedResult, Query, Search
 from defective.errors import InputError
 from defective.inference import evaluating
@@ -105,8 +105,7 @@ def _walk(
 ) -> None:
     """Move ``search.best[rows]`` towards the images in place."""
     size, best = search.x[0].numel(), search.best
-    x = search.x[rows].flatten(1)
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    x = upcast(search.x[rows].flatten(1))
     halvings = _halvings(size, norm, share, x.dtype)
 
     def holds(some: Tensor, points: Tensor) -> Tensor:

@@ -115,7 +115,7 @@ def sifgsm(
     check_counts(scales=scales)
 
     def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
-        return torch.stack([gradient(x_adv, partial(_darker, halvings=i)) for i in range(scales)]).mean(0)
+        return torch.stack([gradient(x_adv, partial(torch.mul, other=0.5**i)) for i in range(scales)]).mean(0)
 
     return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
@@ -206,10 +206,6 @@ def _tuned(neighbors: int, radius: float, generators: list[torch.Generator]) -> 
         return tuned
 
     return direction
-
-
-def _darker(images: Tensor, halvings: int) -> Tensor:
-    return images * 0.5**halvings
 
 
 def _smooth(gradient: Tensor, kernel_size: int) -> Tensor:
