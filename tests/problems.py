@@ -1,5 +1,7 @@
 """Classifiers whose best attack is known in closed form."""
 
+import io
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,15 @@ from defective.inference import logits
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def pickled(model: nn.Module) -> nn.Module:
+    """The model, written and read again."""
+    buffer = io.BytesIO()
+    torch.save(model, buffer)
+    buffer.seek(0)
+    found: nn.Module = torch.load(buffer, weights_only=False)
+    return found
 
 
 def linear_net(classes: int = 3, shape: tuple[int, int, int] = (2, 4, 4), seed: int = 0) -> nn.Module:

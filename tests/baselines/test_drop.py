@@ -1,5 +1,4 @@
 import copy
-import io
 
 import pytest
 import torch
@@ -7,6 +6,7 @@ from torch import nn
 
 from defective import InputError, build, create_model, defect_, restore_
 from defective.baselines import Drop, drop_, drops, undrop_
+from problems import pickled
 
 X = torch.rand(4, 3, 8, 8, dtype=torch.float64)
 KINDS = ["dropout", "spatial", "dropblock"]
@@ -93,15 +93,8 @@ def test_sites_of_built_in_models(name):
     assert text == [site for number in model.top for site in model.mask_sites["text"][number]]
 
 
-def _pickled(model):
-    buffer = io.BytesIO()
-    torch.save(model, buffer)
-    buffer.seek(0)
-    return torch.load(buffer, weights_only=False)
-
-
 SURVIVALS = {
-    "pickle": _pickled,
+    "pickle": pickled,
     "compile for any batch": lambda model: torch.compile(model, backend="eager", fullgraph=True, dynamic=True),
 }
 
