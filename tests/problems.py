@@ -1,5 +1,7 @@
 """Classifiers whose best attack is known in closed form."""
 
+import io
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,15 @@ from defective.inference import logits
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def pickled(model: nn.Module) -> nn.Module:
+    """The model, written and read again."""
+    buffer = io.BytesIO()
+    torch.save(model, buffer)
+    buffer.seek(0)
+    found: nn.Module = torch.load(buffer, weights_only=False)
+    return found
 
 
 def linear_net(classes: int = 3, shape: tuple[int, int, int] = (2, 4, 4), seed: int = 0) -> nn.Module:
@@ -29,6 +40,18 @@ def best_linear_attack(model: nn.Module, x: Tensor, y: Tensor, eps: float) -> Te
     return (x + eps * direction).clamp(0, 1)
 
 
+def linear_case() -> tuple[nn.Module, Tensor, Tensor]:
+    """A two-class linear model, images well inside the box, and the classes that it holds them for."""
+    model = linear_net(classes=2)
+    x = 0.4 + 0.2 * torch.rand(6, 2, 4, 4, generator=seeded(), dtype=torch.float64)
+    return model, x, model(x).argmax(1)
+
+
+def distances(x: Tensor, x_adv: Tensor, norm: float = 2) -> Tensor:
+    """How far each image was moved."""
+    return (x_adv - x).flatten(1).norm(norm, dim=1)
+
+
 def plane(seed: int = 0, shape: tuple[int, int, int] = (2, 4, 4)) -> nn.Module:
     """A two-class linear model in float32 whose boundary goes through grey: it takes half of all images for either class."""
     model = linear_net(2, shape, seed).float()
@@ -41,6 +64,14 @@ def level_set(model: nn.Module, count: int = 60, *, shape: tuple[int, int, int] 
     """8-bit images of two classes, well inside the box, labelled by what the model says of them: it is right on every one."""
     x = torch.randint(90, 166, (count, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
     return ImageSet("levels", "test", x, logits(model, x).argmax(1), ("a", "b"))
+
+
+class Brightness(nn.Module):
+    """Class 1 where the mean pixel is above 0.7, else class 0; noise, whose mean is a half, is always class 0."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.flatten(1).mean(1)
+        return torch.stack([0.7 - mean, mean - 0.7], 1)
 
 
 def trained_on_patterns() -> tuple[nn.Module, Tensor, Tensor]:

@@ -38,6 +38,7 @@ LEVELS = {
     "machine": 1,
     "inference": 1,
     "files": 1,
+    "figures": 1,
     "progress": 1,
     "sites": 1,
     "wrapper": 1,

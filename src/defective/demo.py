@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from defective.data import shapes
 from defective.evaluation import AdversarialSet, EvaluationResult, accuracy, corruption_curve, evaluate, shape_bias
 from defective.experiments.json_files import write_json
+from defective.figures import bars
 from defective.files import check_folder
 from defective.inference import logits
 from defective.machine import choose_device
 from defective.report.evaluation_page import examples_of
-from defective.report.figures import bars
 from defective.report.galleries import mask_pictures
 from defective.report.page import write_page
 from defective.statistics import Rate

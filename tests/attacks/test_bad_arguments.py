@@ -5,13 +5,32 @@ import torch
 from torch import nn
 
 from defective import Ensemble, InputError
-from defective.attacks import boundary, cw, difgsm, fgsm, hopskipjump, lspga, mifgsm, nifgsm, pgd, sifgsm, tifgsm, vmifgsm
+from defective.attacks import (
+    autoattack,
+    boundary,
+    cw,
+    difgsm,
+    fgsm,
+    gaussian_noise,
+    hopskipjump,
+    lspga,
+    mifgsm,
+    nifgsm,
+    pgd,
+    sifgsm,
+    tifgsm,
+    vmifgsm,
+)
 from defective.attacks.boundary import boundary_score
 from defective.baselines import Thermometer
 from evaluations import Around
 from problems import seeded
 
 ONE = {"eps": 8 / 255, "step_size": 2 / 255, "steps": 1}
+
+
+def linear(classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(192, classes)).double()
 
 
 def thermometer(levels=16):
@@ -34,7 +53,7 @@ CASES = [
     (lambda m, x, y: nifgsm(m, x, y, **ONE, decay=float("nan")), "decay nan"),
     (lambda m, x, y: vmifgsm(m, x, y, **ONE, neighbors=-1), "neighbors -1"),
     (lambda m, x, y: vmifgsm(m, x, y, **ONE, beta=-1), "beta -1"),
-    (lambda m, x, y: cw(nn.Sequential(nn.Flatten(), nn.Linear(192, 1).double()), x, y), "1 class"),
+    (lambda m, x, y: cw(linear(1), x, y), "1 class"),
     (lambda m, x, y: cw(m, x, y, confidence=-1), "confidence -1"),
     (lambda m, x, y: cw(m, x, y, confidence=float("nan")), "confidence nan"),
     (lambda m, x, y: cw(m, x, y, steps=0), "steps 0"),
@@ -48,6 +67,10 @@ CASES = [
     (lambda m, x, y: lspga(thermometer(), x, y, eps=0.1, logit_step=0.0), "logit_step 0.0"),
     (lambda m, x, y: lspga(thermometer(), x, y, eps=0.1, anneal=-1), "anneal -1"),
     (lambda m, x, y: lspga(thermometer(), x, y, eps=8), "eps 8"),
+    (lambda m, x, y: autoattack(linear(3), x, y * 0, eps=0.1), "the model has 3"),
+    (lambda m, x, y: autoattack(m, x, y + 5, eps=0.1), "the model knows 5 classes"),
+    (lambda m, x, y: autoattack(m, x, y, eps=8), "eps 8"),
+    (lambda m, x, y: gaussian_noise(x, sigma=16), "sigma 16 .* write 16/255"),
     (lambda m, x, y: boundary(m, x, y, steps=0), "steps 0"),
     (lambda m, x, y: boundary(m, x, y, schedule="foolbox2"), "foolbox2.*foolbox3, foolbox1"),
     (lambda m, x, y: boundary(m, x, y, spherical_step=0), "spherical_step 0"),

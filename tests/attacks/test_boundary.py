@@ -6,32 +6,14 @@ from torch import nn
 
 from defective.attacks.boundary import boundary, boundary_details, boundary_score
 from defective.attacks.schedule import SCHEDULES
-from problems import linear_net, seeded, trained_on_patterns
-
-
-def distances(x, x_adv):
-    return (x_adv - x).flatten(1).norm(dim=1)
-
-
-class Brightness(nn.Module):
-    """Class 1 where the mean pixel is above a threshold, else class 0; noise, whose mean is a half, is always class 0."""
-
-    def __init__(self, threshold=0.7):
-        super().__init__()
-        self.threshold = threshold
-
-    def forward(self, x):
-        mean = x.flatten(1).mean(1)
-        return torch.stack([self.threshold - mean, mean - self.threshold], 1)
+from problems import Brightness, distances, linear_case, seeded, trained_on_patterns
 
 
 @pytest.fixture
 def plane():
-    """A two-class linear model, images well inside the box, their labels and their exact distances to the decision boundary."""
-    model = linear_net(classes=2)
-    x = 0.4 + 0.2 * torch.rand(6, 2, 4, 4, generator=seeded(), dtype=torch.float64)
-    z = model(x).detach()
-    return model, x, z.argmax(1), (z[:, 0] - z[:, 1]).abs() / (model[1].weight[0] - model[1].weight[1]).norm().item()
+    """A linear model, images, labels, and the exact distances to the decision boundary."""
+    model, x, y = linear_case()
+    return model, x, y, model(x).detach().diff(dim=1).abs().squeeze(1) / (model[1].weight[0] - model[1].weight[1]).norm().item()
 
 
 @pytest.fixture

@@ -6,17 +6,13 @@ import torch
 from torch import nn
 
 from defective.attacks.carlini_wagner import cw
-from problems import linear_net
+from problems import distances, linear_case, linear_net
 
 
 def margins(model, x, y):
     z = model(x).detach()
     others = z.scatter(1, y[:, None], -torch.inf).amax(1)
     return others - z.gather(1, y[:, None]).squeeze(1)
-
-
-def distances(x, x_adv):
-    return (x_adv - x).flatten(1).norm(dim=1)
 
 
 class Counting(nn.Module):
@@ -49,10 +45,8 @@ def steep_net():
 
 
 def plane(confidence):
-    """A two-class linear model, images well inside the box, their labels, and their distances to the closest with the margin."""
-    model = linear_net(classes=2)
-    x = 0.4 + 0.2 * torch.rand(6, 2, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    y = model(x).argmax(1)
+    """A linear model, images, labels, and the distances to the closest image with the margin."""
+    model, x, y = linear_case()
     across = model[1].weight[1 - y] - model[1].weight[y]
     best = (confidence - margins(model, x, y)) / across.norm(dim=1)
     there = x + (best / across.norm(dim=1))[:, None, None, None] * across.view_as(x)

@@ -117,8 +117,8 @@ BAD = {
     "one image": (lambda x, y: (x[0], y), r"\(3, 8, 8\)"),
     "labels too few": (lambda x, y: (x, y[:3]), r"\(3,\)"),
     "float labels": (lambda x, y: (x, y.double()), "float64"),
-    "label too large": (lambda x, y: (x, y + 5), "classes 0 to 4"),
-    "negative label": (lambda x, y: (x, y - 5), "classes 0 to 4"),
+    "label too large": (lambda x, y: (x, y + 5), "the model knows 5 classes"),
+    "negative label": (lambda x, y: (x, y - 5), "the model knows 5 classes"),
 }
 
 

@@ -72,11 +72,6 @@ def test_pgd_steps_follow_the_recursion(small_net, images):
     torch.testing.assert_close(pgd(small_net, x, y, eps=EPS, step_size=STEP, steps=3), expected, rtol=0, atol=1e-12)
 
 
-def test_mifgsm_without_decay_is_pgd(small_net, images):
-    numbers = {"eps": EPS, "step_size": STEP, "steps": 5}
-    assert torch.equal(mifgsm(small_net, *images, decay=0.0, **numbers), pgd(small_net, *images, **numbers))
-
-
 @pytest.fixture
 def peers_net():
     torch.manual_seed(0)

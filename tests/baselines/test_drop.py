@@ -1,5 +1,4 @@
 import copy
-import io
 
 import pytest
 import torch
@@ -7,30 +6,22 @@ from torch import nn
 
 from defective import InputError, build, create_model, defect_, restore_
 from defective.baselines import Drop, drop_, drops, undrop_
+from problems import pickled
 
 X = torch.rand(4, 3, 8, 8, dtype=torch.float64)
 KINDS = ["dropout", "spatial", "dropblock"]
 
 
-def site_output(kind, keep_prob=0.75, x=None):
-    """What leaves a site that outputs ones, in training mode."""
+@pytest.mark.parametrize(("kind", "draws"), [("dropout", 200 * 8 * 16), ("spatial", 200 * 8)])
+def test_activations_or_whole_channels_are_dropped_and_the_rest_is_scaled(kind, draws):
     model = nn.Sequential(nn.Identity())
-    drop_(model, keep_prob, kind=kind, sites=["0"])
-    return model(torch.ones(200, 8, 4, 4) if x is None else x)
-
-
-def test_dropout_drops_single_activations_and_scales_the_rest():
-    z = site_output("dropout")
+    drop_(model, 0.75, kind=kind, sites=["0"])
+    z = model(torch.ones(200, 8, 4, 4)).flatten(2)
     torch.testing.assert_close(z.unique(), torch.tensor([0, 1 / 0.75]))
-    assert abs((z != 0).double().mean() - 0.75) < 4.5 * (0.1875 / z.numel()) ** 0.5
-    assert site_output("dropout", x=torch.ones(7, 5)).shape == (7, 5)
-
-
-def test_spatial_dropout_drops_whole_channels_and_scales_the_rest():
-    z = site_output("spatial").flatten(2)
-    assert torch.equal(z.amin(2), z.amax(2))
-    torch.testing.assert_close(z.unique(), torch.tensor([0, 1 / 0.75]))
-    assert abs((z[:, :, 0] != 0).double().mean() - 0.75) < 4.5 * (0.1875 / 1600) ** 0.5
+    assert abs((z != 0).double().mean() - 0.75) < 4.5 * (0.1875 / draws) ** 0.5
+    assert torch.equal(z.amin(2), z.amax(2)) is (kind == "spatial")
+    if kind == "dropout":
+        assert model(torch.ones(7, 5)).shape == (7, 5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -102,15 +93,8 @@ def test_sites_of_built_in_models(name):
     assert text == [site for number in model.top for site in model.mask_sites["text"][number]]
 
 
-def _pickled(model):
-    buffer = io.BytesIO()
-    torch.save(model, buffer)
-    buffer.seek(0)
-    return torch.load(buffer, weights_only=False)
-
-
 SURVIVALS = {
-    "pickle": _pickled,
+    "pickle": pickled,
     "compile for any batch": lambda model: torch.compile(model, backend="eager", fullgraph=True, dynamic=True),
 }
 

@@ -37,7 +37,7 @@ def test_the_seed_rate_is_the_published_formula(height, width, keep_prob, block,
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "keep_prob", "block"), [(8, 8, 0.9, 3), (4, 4, 0.9, 3), (2, 5, 0.6, 3), (8, 8, 0.7, 1)]
+    ("height", "width", "keep_prob", "block"), [(8, 8, 0.9, 3), (4, 4, 0.9, 3), (2, 5, 0.6, 3), (2, 2, 0.8, 3), (8, 8, 0.7, 1)]
 )
 def test_the_kept_share_is_that_of_the_closed_form(height, width, keep_prob, block, generator):
     maps = 20_000
@@ -47,23 +47,17 @@ def test_the_kept_share_is_that_of_the_closed_form(height, width, keep_prob, blo
     assert abs(kept.double().mean().item() - expected) < 4.5 * math.sqrt(expected * (1 - expected) / maps)
 
 
-@pytest.mark.parametrize("size", [4, 8])
-def test_what_falls_is_made_of_whole_blocks_where_they_fit(size, generator):
+@pytest.mark.parametrize(("size", "block"), [(4, 3), (8, 3), (2, 2)])
+def test_what_falls_is_made_of_whole_blocks_cut_to_the_map(size, block, generator):
     dropped = drop_block(torch.ones(500, 2, size, size), 0.9, generator=generator) == 0
-    whole = dropped.unfold(2, 3, 1).unfold(3, 3, 1).flatten(-2).all(-1)
+    whole = dropped.unfold(2, block, 1).unfold(3, block, 1).flatten(-2).all(-1)
     rebuilt = torch.zeros_like(dropped)
-    for row in range(3):
-        for column in range(3):
-            rebuilt[:, :, row : row + size - 2, column : column + size - 2] |= whole
+    for row in range(block):
+        for column in range(block):
+            rebuilt[:, :, row : row + size - block + 1, column : column + size - block + 1] |= whole
     assert dropped.any() and torch.equal(dropped, rebuilt)
-    alone = [each for each in dropped.flatten(0, 1) if each.sum() == 9]
-    assert alone and all(each.any(0).sum() == each.any(1).sum() == 3 for each in alone)
-
-
-def test_a_map_smaller_than_the_block_falls_as_a_whole(generator):
-    kept = drop_block(torch.ones(2000, 3, 2, 2), 0.8, generator=generator).flatten(2) != 0
-    assert torch.equal(kept.any(2), kept.all(2))
-    assert abs(kept.double().mean().item() - 0.8) < 4.5 * math.sqrt(0.16 / 6000)
+    alone = [each for each in dropped.flatten(0, 1) if each.sum() == block**2]
+    assert alone and all(each.any(0).sum() == each.any(1).sum() == block for each in alone)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])

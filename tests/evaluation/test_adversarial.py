@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from defective import AttackSpec, InputError
-from defective.attacks import fgsm
 from defective.data import ImageSet
 from defective.evaluation import EvaluatedModel, adversarial, generate
 from evaluations import EPS, FGSM, Around, Counted, assert_equal, own, stored
@@ -25,13 +24,11 @@ def test_a_linear_net_is_attacked_exactly(source):
     assert made.fingerprint == source.fingerprint
     # Every pixel moved by 8 levels, in each of 32 pixels.
     assert made.changes() == pytest.approx({"linf_max": EPS, "l2_mean": EPS * math.sqrt(32)}, rel=1e-5)
+    # There are 60 images.
+    more = generate(source, FGSM, samples=500)
+    assert len(more.y) == 60 and more.settings["samples"] == 500
     kept = generate(source, FGSM, samples=20, seed=3, rounded=False)
     torch.testing.assert_close(kept.x_adv, best, rtol=0, atol=1e-6)
-
-
-def test_asking_for_more_than_there_are_is_recorded(source):
-    made = generate(source, FGSM, samples=500)
-    assert len(made.y) == 60 and made.settings["samples"] == 500
 
 
 RANDOM = (
@@ -118,14 +115,20 @@ def test_an_attack_without_a_version_is_never_taken_for_another(net, tmp_path):
     assert attack.calls == [5, 5]
 
 
-def test_a_random_attack_of_the_users_own_follows_the_seed(net):
-    def scatter(model, x, y):
-        return (x + 0.1 * torch.rand_like(x)).clamp(0, 1)
+def scatter(model, x, y):
+    return (x + 0.1 * torch.rand_like(x)).clamp(0, 1)
 
-    source = EvaluatedModel.of("source", net, level_set(net))
+
+def noisy(net):
+    return Around(net, before=lambda x: (20 * x + torch.randn_like(x)).sin())
+
+
+@pytest.mark.parametrize(("change", "attack"), [(lambda net: net, own(scatter)), (noisy, FGSM)], ids=["attack", "model"])
+def test_what_the_users_own_code_draws_follows_the_seed(net, change, attack):
+    source = EvaluatedModel.of("source", change(net), level_set(net))
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first, again, other = (generate(source, own(scatter), samples=20, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (generate(source, attack, index=torch.arange(20), seed=seed) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(first.x_adv, again.x_adv) and not torch.equal(first.x_adv, other.x_adv)
 
@@ -163,12 +166,9 @@ def test_an_attack_that_changes_the_model_is_refused(attack):
 def test_any_number_is_a_radius(net, tmp_path, eps, kept):
     attack = own(lambda model, x, y: x, eps=eps)
     assert type(attack.eps) is float and attack.eps == kept
-    generate(EvaluatedModel.of("source", net, level_set(net), stored(tmp_path)), attack, samples=5)
-
-
-def test_a_radius_in_levels_is_refused():
     with pytest.raises(InputError, match="16/255, not 16"):
-        own(fgsm, eps=16)
+        own(lambda model, x, y: x, eps=16 + eps)
+    generate(EvaluatedModel.of("source", net, level_set(net), stored(tmp_path)), attack, samples=5)
 
 
 def in_place(model, x, y):

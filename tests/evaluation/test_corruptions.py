@@ -57,11 +57,10 @@ def test_every_model_sees_the_same_images(corners):
     assert shuffle_curve(Corner(), x, y, grids=(2, 4), seed=4) != curve
 
 
-def test_a_grid_that_does_not_divide_the_images_is_refused(corners):
-    with pytest.raises(InputError, match="k = 3"):
-        shuffle_curve(Corner(), *corners, grids=(2, 3))
-
-
-def test_an_unknown_corruption_is_refused(corners):
-    with pytest.raises(InputError, match="no corruption 'fog'; there are noise, shuffle"):
-        corruption_curve(Corner(), *corners, "fog", strengths=(1,))
+@pytest.mark.parametrize(
+    ("corruption", "strength", "said"),
+    [("shuffle", 3, "k = 3"), ("fog", 1, "no corruption 'fog'; there are noise, shuffle")],
+)
+def test_what_cannot_be_done_is_refused(corners, corruption, strength, said):
+    with pytest.raises(InputError, match=said):
+        corruption_curve(Corner(), *corners, corruption, strengths=(strength,))

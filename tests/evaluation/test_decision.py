@@ -2,14 +2,13 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from defective import AttackSpec
 from defective.attacks import boundary_details, boundary_score, hopskipjump_details
 from defective.data import ImageSet, index_hash
 from defective.evaluation import EvaluatedModel, decide
 from defective.masks import named_generator
-from problems import level_set, plane
+from problems import Brightness, level_set, plane
 
 HOPSKIPJUMP = AttackSpec.parse("hopskipjump:steps=12,initial_queries=50")
 
@@ -26,14 +25,6 @@ def judged():
     z, weight = net(data.x / 255).detach(), net[1].weight.detach()
     squared = (z[:, 0] - z[:, 1]).square() / (weight[0] - weight[1]).square().sum() / weight.shape[1]
     return EvaluatedModel.of("plane", net, data), squared
-
-
-class Brightness(nn.Module):
-    """Class 1 where the mean pixel is above 0.7, else class 0, which noise always is."""
-
-    def forward(self, x):
-        mean = x.flatten(1).mean(1)
-        return torch.stack([0.7 - mean, mean - 0.7], 1)
 
 
 def grey(*levels, labels):

@@ -12,12 +12,7 @@ from defective.data import ImageSet
 from defective.evaluation import EvaluatedModel
 from defective.files import read_tensors
 from defective.specs.versions import VERSIONS
-from evaluations import (
-    Lambda,
-    pictures,
-    small_net,
-    stored,
-)
+from evaluations import Lambda, pictures, small_net, stored
 
 
 def bump_weight(net):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from defective import InputError, build, defect_, load, restore_, save
+from defective import InputError, build, defect_, restore_
 from defective.evaluation import mask_average, threat_model
 from defective.models import Ensemble
 from defective.sites import image_shape
@@ -93,14 +93,6 @@ def test_what_the_source_tells_of_the_target(case):
     expected, source, target = TABLE[case]
     assert threat_model(source, target) == expected
     assert threat_model(source, source) == threat_model(target, target) == "white-box"
-
-
-@pytest.mark.parametrize("case", ["one seed of masks, two of weights", "two seeds of masks", "other width"])
-def test_checkpoints_are_told_apart_as_their_nets_are(tmp_path, case):
-    expected, *nets = TABLE[case]
-    for number, each in enumerate(nets):
-        save(each, tmp_path / f"{number}.safetensors")
-    assert threat_model(*(load(tmp_path / f"{number}.safetensors") for number in (0, 1))) == expected
 
 
 def test_one_mask_bit_makes_other_masks():

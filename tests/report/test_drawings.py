@@ -8,12 +8,12 @@ from torch import nn
 
 from defective import build, defects
 from defective.data import shapes
+from defective.figures import svg
 from defective.files import write_tensors
 from defective.models import create_model, list_models
 from defective.models.senet import SqueezeExcite
 from defective.report.architecture import SITES, blocks, picture_of
 from defective.report.drawings import ARCHITECTURES, GRIDS, MASKED, drawing, patches
-from defective.report.figures import svg
 from defective.report.sections import ResultReader
 from runs import finish, table4
 

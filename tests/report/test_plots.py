@@ -8,8 +8,8 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 from PIL import Image
 
+from defective.figures import GRAY, save, svg
 from defective.paper import Cell, Exhibit, Row
-from defective.report.figures import GRAY, save, svg
 from defective.report.plots import plot
 from defective.specs import AttackSpec, DecisionJob
 from runs import measured

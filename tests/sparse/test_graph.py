@@ -26,10 +26,10 @@ def summed(sum_of):
     )
 
 
-def joined(cat):
-    """As summed, with twice the channels."""
+def joined(cat, channels=16):
+    """As summed, with more channels."""
     model = summed(cat)
-    model.c = conv(16, 8)
+    model.c = conv(channels, 8)
     return model
 
 
@@ -49,11 +49,8 @@ LIVE = {
     "cat, 1": joined(lambda y, z: torch.cat([y, z], 1)),
     "cat, dim=1": joined(lambda y, z: torch.cat((y, z), dim=1)),
     "cat with itself": chained(lambda model, z: model.d(torch.cat([z, z], 1)), d=conv(16, 8)),
-    "cat of a, b, a": joined(lambda y, z: torch.cat([y, z, y], 1)),
+    "cat of a, b, a": joined(lambda y, z: torch.cat([y, z, y], 1), 24),
 }
-
-
-LIVE["cat of a, b, a"].c = conv(24, 8)
 
 # Rightly computed, though not always through live neurons alone.
 SOUND = {

@@ -25,7 +25,9 @@ def hookable():
     block = nn.Sequential()
     block.add_module("conv", conv())
     block.add_module("norm", nn.BatchNorm2d(8))
-    return trained(nn.Sequential(block, nn.ReLU(), conv(8, 8)))
+    model = trained(nn.Sequential(block, nn.ReLU(), conv(8, 8)))
+    defect_(model, 0.1, sites=["0.norm", "2"], example_inputs=X)
+    return model
 
 
 def hooked(hook):
@@ -48,7 +50,6 @@ CHANGES = {
 @pytest.mark.parametrize("site", PLACES)
 def test_what_the_user_adds_to_a_module_is_kept(change, site):
     model = hookable()
-    defect_(model, 0.1, sites=["0.norm", "2"], example_inputs=X)
     before = model(X)
     CHANGES[change](model.get_submodule(site))
     assert change == "watches" or not torch.equal(model(X), before)
@@ -58,7 +59,6 @@ def test_what_the_user_adds_to_a_module_is_kept(change, site):
 @pytest.mark.parametrize("site", PLACES)
 def test_hooks_on_derivatives_are_kept_or_refused(site):
     model = hookable()
-    defect_(model, 0.1, sites=["0.norm", "2"], example_inputs=X)
     model.get_submodule(site).register_full_backward_hook(lambda module, grad_input, grad_output: (grad_input[0] * 2,))
     if site in ("", "0", "0.norm", "0.norm.after", "2"):
         with pytest.raises(InputError, match=r"has masks inside \(TraceError: it has a backward hook\)"):
@@ -69,7 +69,6 @@ def test_hooks_on_derivatives_are_kept_or_refused(site):
 
 def test_hooks_that_watch_go_on_watching():
     model = hookable()
-    defect_(model, 0.1, sites=["0.norm", "2"], example_inputs=X)
     seen = []
     model[0].norm.module.register_forward_hook(lambda module, args, output: seen.append(output))
     fast = sparsify(model, X)

@@ -41,29 +41,18 @@ def clock(monkeypatch):
     return seconds, asked
 
 
-def test_layers_that_are_faster_live_are_live(clock):
+@pytest.mark.parametrize(
+    ("times", "live"),
+    [({}, True), ({"live": 11.0}, False), ({"conversion": 20.0}, False), ({"whole": [2.0, 2.0]}, False)],
+    ids=["faster", "slower", "costly conversions", "slower as a whole"],
+)
+def test_layers_are_live_where_they_and_the_whole_are_faster(clock, times, live):
+    clock[0].update(times)
     model = pair()
     fast = sparsify(model, X, timed_images=3)
     assert_same(fast, model, X)
-    assert [(choice.live, choice.seconds) for choice in fast.choices] == [(True, (1.0, 10.0))] * 2
-
-
-@pytest.mark.parametrize("slow", ["live", "conversion"])
-def test_layers_that_are_slower_live_or_cost_more_to_convert_are_dense(clock, slow):
-    clock[0][slow] = 11.0 if slow == "live" else 20.0
-    model = pair()
-    fast = sparsify(model, X, timed_images=3)
-    assert_same(fast, model, X)
-    assert not any(choice.live for choice in fast.choices) and not any(isinstance(each, LiveConv) for each in fast.modules())
-
-
-def test_a_model_that_is_slower_live_as_a_whole_is_dense(clock):
-    clock[0]["whole"] = [2.0, 2.0]
-    model = pair()
-    fast = sparsify(model, X, timed_images=3)
-    assert_same(fast, model, X)
-    assert [(choice.live, choice.seconds) for choice in fast.choices] == [(False, (1.0, 10.0))] * 2
-    assert not any(isinstance(each, LiveConv) for each in fast.modules())
+    assert [(choice.live, choice.seconds) for choice in fast.choices] == [(live, (clock[0]["live"], 10.0))] * 2
+    assert any(isinstance(each, LiveConv) for each in fast.modules()) is live
 
 
 def test_each_layer_is_timed_in_both_forms_and_each_map_in_the_way_it_changes(clock):

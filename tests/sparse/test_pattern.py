@@ -41,11 +41,8 @@ def convolutions(draw):
 @given(convolutions())
 @settings(max_examples=60, deadline=None)
 def test_live_rows_are_those_of_the_dense_convolution(case):
-    check(*case)
-
-
-def check(conv, live_in, live_out, generator):
     """The rows, and one product for each live input neuron in the window of a live output neuron."""
+    conv, live_in, live_out, generator = case
     x = torch.randn(2, *live_in.shape, generator=generator, dtype=torch.float64)
     rows = x.permute(2, 3, 1, 0).flatten(0, 2)[positions(live_in)]
     layer = LiveConv(conv_pattern(conv, live_in, live_out), conv.weight, conv.bias[positions(live_out) % conv.out_channels])

@@ -1,7 +1,6 @@
 """What goes into sparsify stays as it is, and what comes out is a model of its own."""
 
 import copy
-import io
 import threading
 
 import pytest
@@ -12,6 +11,7 @@ from defective import InputError, attacks, build, defect_, evaluation, save
 from defective.inference import dtype_of
 from defective.sparse import SparseNet, lower, sparsify
 from hand_nets import Net, assert_same, conv, images, mask, trained
+from problems import pickled
 
 X = images()
 
@@ -69,13 +69,6 @@ def test_it_is_frozen(model):
         fast.train()
     with pytest.raises(InputError, match="frozen"):
         nn.Sequential(fast).train()
-
-
-def pickled(fast):
-    buffer = io.BytesIO()
-    torch.save(fast, buffer)
-    buffer.seek(0)
-    return torch.load(buffer, weights_only=False)
 
 
 def reloaded(fast):

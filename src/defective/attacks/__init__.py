@@ -9,6 +9,7 @@ A bad range, shape or length raises :class:`defective.InputError`.
 from collections.abc import Callable
 from functools import partial
 from inspect import signature
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,16 +55,8 @@ __all__ = [
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
-def _boundary(model: nn.Module, x: Tensor, y: Tensor, *, steps: int, generator: torch.Generator, directions: int = 1) -> Tensor:
-    return boundary(model, x, y, steps=steps, generator=generator, schedule=SCHEDULE_OF[directions])
-
-
 def _noise(model: nn.Module, x: Tensor, y: Tensor, *, sigma: float, generator: torch.Generator) -> Tensor:
     return gaussian_noise(x, sigma=sigma, generator=generator)
-
-
-def _autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, generator: torch.Generator) -> Tensor:
-    return autoattack(model, x, y, eps=eps, seed=generator.initial_seed())
 
 
 ATTACKS: dict[str, Callable[..., Tensor]] = {
@@ -77,11 +70,11 @@ ATTACKS: dict[str, Callable[..., Tensor]] = {
     "vmifgsm": vmifgsm,
     "lspga": lspga,
     "cw": cw,
-    "boundary": _boundary,
+    "boundary": boundary,
     "hopskipjump": hopskipjump,
     "hopskipjump-linf": partial(hopskipjump, norm="linf"),
     "noise": _noise,
-    "autoattack": _autoattack,
+    "autoattack": autoattack,
 }
 
 
@@ -97,11 +90,16 @@ def from_spec(spec: AttackSpec, *, seed: int = 0) -> Attack:
         >>> attack(model, torch.rand(3, 1, 2, 2), torch.zeros(3, dtype=torch.long)).shape
         torch.Size([3, 1, 2, 2])
     """
-    # A spec read from JSON may hold a count as 20.0.
-    numbers = {key: int(value) if value == int(value) else value for key, value in spec.parameters.items()}
-    attack = ATTACKS[spec.name]
-    if attack is _autoattack:
+    attack = partial(ATTACKS[spec.name], **arguments(spec))
+    if spec.name == "autoattack":
         package()
-    if "generator" not in signature(attack).parameters:
-        return partial(attack, **numbers)
-    return partial(attack, **numbers, generator=torch.Generator().manual_seed(seed))
+        return partial(attack, seed=seed)
+    random = "generator" in signature(attack).parameters
+    return partial(attack, generator=torch.Generator().manual_seed(seed)) if random else attack
+
+
+def arguments(spec: AttackSpec) -> dict[str, Any]:
+    """The numbers of a spec as arguments of the function that it names."""
+    # A spec read from JSON may hold a count as 20.0.
+    found: dict[str, Any] = {key: int(value) if value == int(value) else value for key, value in spec.parameters.items()}
+    return found | {"schedule": SCHEDULE_OF[found.pop("directions", 1)]} if spec.name == "boundary" else found

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_counts, check_inputs, short
+from defective.attacks.budget import check_counts, check_inputs, check_range
 from defective.attacks.decision_based import DecisionBasedResult, Query, Search
 from defective.attacks.draft import extended
 from defective.attacks.schedule import SCHEDULES, Recent, Schedule
@@ -17,8 +17,6 @@ from defective.text import choices
 BLEND_LEVELS, BLEND_COARSE = 1000, 25
 CONVERGED = 1e-7
 BLOCK_NUMBERS = 8192
-
-Draw = Callable[[Tensor], Tensor]  # rows -> normal numbers for each
 
 
 def boundary(
@@ -76,16 +74,19 @@ def boundary_details(
 
     Source: paper Appendix A.4; Brendel et al. 2017. Foolbox 1's second walk after convergence is left out.
     """
-    _check_options(steps, schedule, spherical_step=spherical_step, source_step=source_step)
+    check_counts(steps=steps)
+    check_range(0, 1, exclusive=True, spherical_step=spherical_step, source_step=source_step)
+    if schedule not in SCHEDULES:
+        raise InputError(f"no schedule {schedule!r}{choices(schedule, SCHEDULES)}")
     search = Search([model, *([] if draft is None else [draft])], x, y, generator, batch_size)
     x, best = search.x, search.best
+    lengths = spherical_step, source_step
 
     def walk(query: Query, rows: Tensor) -> Tensor:
         """Walk from a start for each image; return the rows that have one."""
         walking = search.start(query, rows)
-        _blend(query, x, best, walking)
-        numbers = _normal_numbers(x, search.generators)
-        _walk(query, x, best, walking, numbers, steps, SCHEDULES[schedule], on_step, spherical_step, source_step)
+        _blend(search, query, walking)
+        _walk(search, query, walking, lengths, steps, SCHEDULES[schedule], on_step)
         return walking
 
     with evaluating(model), torch.no_grad():
@@ -126,8 +127,9 @@ def boundary_score(x: Tensor, x_adv: Tensor) -> float:
     return float((x_adv.cpu().double() - x.cpu().double()).square().flatten(1).mean(1).quantile(0.5))
 
 
-def _blend(query: Query, x: Tensor, best: Tensor, rows: Tensor) -> None:
-    """Take as much of the noise in ``best[rows]`` away as leaves the image misclassified."""
+def _blend(search: Search, query: Query, rows: Tensor) -> None:
+    """Take as much of the noise in ``search.best[rows]`` away as leaves the image misclassified."""
+    x, best = search.x, search.best
     noise, level = best.clone(), torch.zeros(len(x), dtype=torch.long, device=x.device)
 
     def blend(searching: Tensor, by: int, times: int) -> None:
@@ -147,17 +149,16 @@ def _blend(query: Query, x: Tensor, best: Tensor, rows: Tensor) -> None:
 
 
 def _walk(
+    search: Search,
     query: Query,
-    x: Tensor,
-    best: Tensor,
     rows: Tensor,
-    draw: Draw,
+    lengths: tuple[float, float],
     steps: int,
     schedule: Schedule,
     on_step: Callable[[], object],
-    *lengths: float,
 ) -> None:
-    """Move ``best[rows]`` towards ``x[rows]`` in place."""
+    """Move ``search.best[rows]`` towards the images in place."""
+    x, best, draw = search.x, search.best, _normal_numbers(search)
     spherical, source = (x.new_full((len(x),), length, dtype=torch.promote_types(x.dtype, torch.float32)) for length in lengths)
     windows = schedule.on_sphere, schedule.towards
     on_sphere, towards = (Recent(rows.new_zeros(len(x), size, dtype=torch.bool), rows.new_zeros(len(x))) for size in windows)
@@ -203,8 +204,9 @@ def _propose(x: Tensor, best: Tensor, noise: Tensor, spherical: Tensor, source: 
     return sphere, nearer, ((flat - nearer.flatten(1).to(flat)).norm(dim=1, keepdim=True) < distance).squeeze(1)
 
 
-def _normal_numbers(x: Tensor, generators: list[torch.Generator]) -> Draw:
-    """A function from rows to numbers for each; it draws blocks, because for small images a call costs more than its numbers."""
+def _normal_numbers(search: Search) -> Callable[[Tensor], Tensor]:
+    """A function from rows to normal numbers for each; it draws blocks, as for small images a call costs more than its numbers."""
+    x = search.x
     size = x[0].numel()
     block = max(1, BLOCK_NUMBERS // size)
     stock, used = torch.empty(len(x), block, size, device="cpu"), torch.full((len(x),), block, device="cpu")
@@ -212,19 +214,10 @@ def _normal_numbers(x: Tensor, generators: list[torch.Generator]) -> Draw:
     def draw(rows: Tensor) -> Tensor:
         rows = rows.cpu()
         for row in rows[used[rows] == block].tolist():
-            torch.randn(block, size, generator=generators[row], out=stock[row], device="cpu")
+            torch.randn(block, size, generator=search.generators[row], out=stock[row], device="cpu")
             used[row] = 0
         numbers = stock[rows, used[rows]]
         used[rows] += 1
         return numbers.to(x.device)
 
     return draw
-
-
-def _check_options(steps: int, schedule: str, **lengths: float) -> None:
-    check_counts(steps=steps)
-    if schedule not in SCHEDULES:
-        raise InputError(f"no schedule {schedule!r}{choices(schedule, SCHEDULES)}")
-    for name, length in lengths.items():
-        if not 0 < length <= 1:
-            raise InputError(f"{name} {short(length)} lies outside (0, 1]: it is a share of the distance to the image")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.errors import InputError
-from defective.inference import check_images, check_labels, logits
+from defective.inference import check_images, check_label_values, check_labels, logits
 
 LARGEST_COUNT = 10**9
 
@@ -19,6 +19,11 @@ def project(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
         tensor([0.7500])
     """
     return torch.maximum(torch.minimum(x_adv, x + eps), x - eps).clamp(0, 1)
+
+
+def upcast(x: Tensor) -> Tensor:
+    """A copy in float32 or higher precision: a step of 1/255 is close to the rounding of half precision."""
+    return x.detach().to(torch.promote_types(x.dtype, torch.float32), copy=True)
 
 
 def quantize(x_adv: Tensor, x: Tensor | None = None, eps: float | None = None) -> Tensor:
@@ -40,19 +45,14 @@ def quantize(x_adv: Tensor, x: Tensor | None = None, eps: float | None = None) -
         >>> (quantize(torch.tensor([0.502]), torch.tensor([0.5015]), 0.0005) * 255).round()
         tensor([128.])
     """
-    levels = (_at_least_float32(x_adv) * 255).round()
+    levels = (upcast(x_adv) * 255).round()
     if x is not None and eps is not None:
-        x = _at_least_float32(x)
+        x = upcast(x)
         # The nudge keeps a level that lies on the sphere up to rounding error, as for eps 16/255 around 8-bit images.
         lowest, highest = ((x - eps) * 255 - 1e-3).ceil(), ((x + eps) * 255 + 1e-3).floor()
         inside = torch.maximum(torch.minimum(levels, highest), lowest)
         levels = torch.where(lowest <= highest, inside, (x * 255).round())
     return levels.clamp(0, 255) / 255
-
-
-def upcast(x: Tensor) -> Tensor:
-    """A copy in float32 or higher precision: a step of 1/255 is close to the rounding of half precision."""
-    return x.detach().to(torch.promote_types(x.dtype, torch.float32), copy=True)
 
 
 def cast_into_ball(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
@@ -64,10 +64,6 @@ def cast_into_ball(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
     # Numbers in [0, 1] are ordered as their bits are; nextafter does not know half precision on every device.
     nearer = rounded.view(torch.int16) + (x.clamp(0, 1) - rounded).sign().to(torch.int16)
     return torch.where(outside, nearer.view(x.dtype), rounded)
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def draw_per_image(sampler: Callable[..., Tensor], x: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -110,6 +106,13 @@ def check_inputs(x: Tensor, y: Tensor | None = None, **lengths: float) -> None:
             raise InputError(f"{name} {short(value)} lies outside [0, 1]: images are in [0, 1], write 16/255 for 16 levels")
 
 
+def check_range(low: float, high: float = LARGEST_COUNT, *, exclusive: bool = False, **numbers: float) -> None:
+    """Refuse numbers outside ``[low, high]``, or ``(low, high]`` where ``low`` itself is ``exclusive``."""
+    for name, value in numbers.items():
+        if not low <= value <= high or (exclusive and value == low):
+            raise InputError(f"{name} {short(value)} lies outside {'(' if exclusive else '['}{low:g}, {high:g}]")
+
+
 def check_counts(**counts: int) -> None:
     """Refuse counts, as of steps, that are not whole numbers from 1 to ``LARGEST_COUNT``."""
     for name, count in counts.items():
@@ -127,13 +130,12 @@ def short(value: object) -> str:
 def check_classes(model: nn.Module, x: Tensor, y: Tensor) -> int:
     """Refuse a model that returns no logits, and labels that are none of its classes; return how many classes it has."""
     classes = logits(model, x[:1]).shape[1]
-    check_label_range(classes, int(y.min()), int(y.max()))
+    check_attackable(y, classes)
     return classes
 
 
-def check_label_range(classes: int, lowest: int, highest: int) -> None:
-    """Refuse labels that are none of the model's classes."""
+def check_attackable(y: Tensor, classes: int) -> None:
+    """Refuse labels that are none of the model's classes, and a model without a wrong class."""
     if classes < 2:
         raise InputError(f"the model has {classes} class: there is no wrong one to attack towards")
-    if lowest < 0 or highest >= classes:
-        raise InputError(f"labels lie in [{lowest}, {highest}], but the model has classes 0 to {classes - 1}")
+    check_label_values(y, classes)

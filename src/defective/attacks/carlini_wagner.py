@@ -6,9 +6,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import LARGEST_COUNT, check_classes, check_counts, check_inputs, short
+from defective.attacks.budget import check_classes, check_counts, check_inputs, check_range
 from defective.attacks.draft import extended
-from defective.errors import InputError
 from defective.inference import evaluating, forward, image_gradient
 
 # Where tanh is cut off. Closer to 1, a pixel at exactly 0 or 1 would need hundreds of Adam steps before it moves.
@@ -63,7 +62,10 @@ def cw(
         >>> bool(model(cw(model, x, y, steps=200)).argmax(1) == y)
         False
     """
-    _check_numbers(confidence, steps, search_steps, lr, initial_const)
+    check_range(0, confidence=confidence)
+    check_counts(steps=steps, search_steps=search_steps)
+    check_range(0, exclusive=True, lr=lr)
+    check_range(0, LARGEST_CONST, exclusive=True, initial_const=initial_const)
     check_inputs(x, y)
     check_classes(model, x, y)
     if draft is not None:
@@ -157,16 +159,9 @@ def _shortfall(model: nn.Module, images: Tensor, y: Tensor, confidence: float) -
     z: Tensor = forward(model, images)
     # A model's rounding differs with the batch it sees; the margin must hold in any.
     slack = 8 * torch.finfo(z.dtype).eps * z.detach().abs().amax(1)
-    true = z.gather(1, y[:, None]).squeeze(1)
-    wrong = z.scatter(1, y[:, None], -math.inf).amax(1)
-    return (true - wrong + confidence + slack).clamp_min(0)
+    return (margin(z, y) + confidence + slack).clamp_min(0)
 
 
-def _check_numbers(confidence: float, steps: int, search_steps: int, lr: float, initial_const: float) -> None:
-    if not 0 <= confidence <= LARGEST_COUNT:
-        raise InputError(f"confidence {short(confidence)} must be a number of logits, at least 0 and at most {LARGEST_COUNT:g}")
-    check_counts(steps=steps, search_steps=search_steps)
-    if not 0 < lr <= LARGEST_COUNT:
-        raise InputError(f"lr {short(lr)} must be above 0 and at most {LARGEST_COUNT:g}")
-    if not 0 < initial_const <= LARGEST_CONST:
-        raise InputError(f"initial_const {short(initial_const)} lies outside (0, {LARGEST_CONST:g}]")
+def margin(z: Tensor, y: Tensor) -> Tensor:
+    """By how much the logit of the label leads the largest other one ``(N,)``."""
+    return z.gather(1, y[:, None]).squeeze(1) - z.scatter(1, y[:, None], -math.inf).amax(1)

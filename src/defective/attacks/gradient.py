@@ -8,17 +8,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from defective.attacks.budget import (
-    LARGEST_COUNT,
     cast_into_ball,
+    check_attackable,
     check_counts,
     check_inputs,
-    check_label_range,
+    check_range,
     draw_per_image,
     project,
-    short,
     upcast,
 )
-from defective.errors import InputError
 from defective.inference import evaluating, forward, image_gradient
 
 Transform = Callable[[Tensor], Tensor]  # a point -> the images that the model gets
@@ -87,8 +85,7 @@ def pgd(
 
     check_inputs(x, y, eps=eps, step_size=step_size)
     check_counts(steps=steps)
-    if decay is not None and not 0 <= decay <= LARGEST_COUNT:
-        raise InputError(f"decay {short(decay)} must be at least 0 and at most {LARGEST_COUNT:g}")
+    check_range(0, decay=decay or 0)
     with differentiating(model):
         clean, gradient = upcast(x), cross_entropy_gradient(model, y.to(x.device))
         x_adv, momentum = clean, torch.zeros_like(clean)
@@ -133,13 +130,13 @@ def differentiating(model: nn.Module) -> Iterator[None]:
 
 def cross_entropy_gradient(model: nn.Module, y: Tensor) -> Gradient:
     """The gradient of each image's cross-entropy as a function of a point, and of the transform to the images that the model gets."""
-    y = y.long().clone()
-    lowest, highest = (int(label) for label in y.aminmax())
+    # Labels are checked on the CPU, so that no step waits for an accelerator.
+    y, labels = y.long().clone(), y.cpu()
 
     def gradient(point: Tensor, transform: Transform = lambda point: point) -> Tensor:
         point = point.detach().requires_grad_()
         z = forward(model, transform(point))
-        check_label_range(z.shape[1], lowest, highest)
+        check_attackable(labels, z.shape[1])
         # The sum, not the mean: an image's gradient must not depend on how many share its batch.
         loss = F.cross_entropy(z, y, reduction="sum")
         return image_gradient(loss, point)

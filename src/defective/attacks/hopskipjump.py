@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_counts, short
+from defective.attacks.budget import check_counts, check_range, upcast
 from defective.attacks.decision_based import DecisionBasedResult, Query, Search
 from defective.errors import InputError
 from defective.inference import evaluating
@@ -79,7 +79,10 @@ def hopskipjump_details(
 
     Source: Chen et al. 2020. The radius of the first estimate, and uniform noise in L-infinity, are those of the authors' code.
     """
-    _check_options(norm, radius, steps=steps, initial_queries=initial_queries, max_queries=max_queries)
+    check_counts(steps=steps, initial_queries=initial_queries, max_queries=max_queries)
+    check_range(0, 1, exclusive=True, radius=radius)
+    if norm not in ("l2", "linf"):
+        raise InputError(f"no norm {norm!r}{choices(norm, ('l2', 'linf'))}")
     search = Search([model], x, y, generator, batch_size)
     with evaluating(model), torch.no_grad():
         query = search.querying(model)
@@ -102,8 +105,7 @@ def _walk(
 ) -> None:
     """Move ``search.best[rows]`` towards the images in place."""
     size, best = search.x[0].numel(), search.best
-    x = search.x[rows].flatten(1)
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    x = upcast(search.x[rows].flatten(1))
     halvings = _halvings(size, norm, share, x.dtype)
 
     def holds(some: Tensor, points: Tensor) -> Tensor:
@@ -190,11 +192,3 @@ def _jump(here: Tensor, direction: Tensor, length: Tensor, holds: Callable[[Tens
         left = left[~held]
         length[left] /= 2
     return there
-
-
-def _check_options(norm: str, radius: float, **counts: int) -> None:
-    check_counts(**counts)
-    if norm not in ("l2", "linf"):
-        raise InputError(f"no norm {norm!r}{choices(norm, ('l2', 'linf'))}")
-    if not 0 < radius <= 1:
-        raise InputError(f"radius {short(radius)} lies outside (0, 1]: it is a share of the distance to the image")

@@ -10,13 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks.budget import (
-    LARGEST_COUNT,
     cast_into_ball,
     check_counts,
     check_inputs,
+    check_range,
     draw_per_image,
     project,
-    short,
     upcast,
 )
 from defective.attacks.gradient import cross_entropy_gradient, differentiating
@@ -71,9 +70,7 @@ def lspga(
     """
     check_inputs(x, y, eps=eps)
     check_counts(steps=steps)
-    for name, value in {"logit_step": logit_step, "anneal": anneal}.items():
-        if not 0 < value <= LARGEST_COUNT:
-            raise InputError(f"{name} {short(value)} must be a number above 0 and at most {LARGEST_COUNT:g}")
+    check_range(0, exclusive=True, logit_step=logit_step, anneal=anneal)
     found = _encoders(model)
     with differentiating(model), _replaced(found) as levels:
         clean, gradient = upcast(x), cross_entropy_gradient(model, y.to(x.device))

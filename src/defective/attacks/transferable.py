@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from defective.attacks.budget import LARGEST_COUNT, check_counts, check_inputs, image_generators, short
+from defective.attacks.budget import check_counts, check_inputs, check_range, image_generators
 from defective.attacks.gradient import Direction, Gradient, pgd
 from defective.errors import InputError
 
@@ -44,9 +44,7 @@ def difgsm(
         >>> difgsm(model, x, y, eps=8 / 255, step_size=2 / 255, steps=5, resize_rate=0.5).shape
         torch.Size([3, 1, 4, 4])
     """
-    for name, share in {"resize_rate": resize_rate, "diversity_prob": diversity_prob}.items():
-        if not 0 <= share <= 1:
-            raise InputError(f"{name} {short(share)} lies outside [0, 1]")
+    check_range(0, 1, resize_rate=resize_rate, diversity_prob=diversity_prob)
     check_inputs(x, y)
     generators = image_generators(x, generator)
     transform = partial(_diverse, smallest=resize_rate, prob=diversity_prob, generators=generators)
@@ -117,7 +115,7 @@ def sifgsm(
     check_counts(scales=scales)
 
     def direction(gradient: Gradient, x_adv: Tensor, momentum: Tensor) -> Tensor:
-        return torch.stack([gradient(x_adv, partial(_darker, halvings=i)) for i in range(scales)]).mean(0)
+        return torch.stack([gradient(x_adv, partial(torch.mul, other=0.5**i)) for i in range(scales)]).mean(0)
 
     return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 
@@ -181,8 +179,7 @@ def vmifgsm(
     """
     if neighbors:
         check_counts(neighbors=neighbors)
-    if not 0 <= beta <= LARGEST_COUNT:
-        raise InputError(f"beta {short(beta)} must be a number, at least 0 and at most {LARGEST_COUNT:g}")
+    check_range(0, beta=beta)
     check_inputs(x, y)
     direction = _tuned(neighbors, beta * eps, image_generators(x, generator))
     return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
@@ -209,10 +206,6 @@ def _tuned(neighbors: int, radius: float, generators: list[torch.Generator]) -> 
         return tuned
 
     return direction
-
-
-def _darker(images: Tensor, halvings: int) -> Tensor:
-    return images * 0.5**halvings
 
 
 def _smooth(gradient: Tensor, kernel_size: int) -> Tensor:

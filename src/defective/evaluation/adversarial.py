@@ -167,8 +167,12 @@ def _generate(
     """Adversarial images of one chunk, and the source's predictions on them before they are rounded."""
     x, y = source.data.take(index)
     device = device_of(source.model)
+    devices = [device] if device.type == "cuda" else []
     images, predicted = [], []
-    with naming(f"{attack} on {source.name}"), unchanged(source.model), _seeded(attack, seed, device) as function:
+    # Custom attacks draw from torch's global generator, if they draw, and so may a model.
+    with naming(f"{attack} on {source.name}"), unchanged(source.model), torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        function = from_spec(attack, seed=seed) if isinstance(attack, AttackSpec) else attack.attack
         for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
             clean = as_images(x_batch.to(device))
             # A copy: what an attack does to its images in place must not pass for clean.
@@ -177,17 +181,6 @@ def _generate(
             images.append((quantize(x_adv, clean, eps) * 255).round().to(torch.uint8).cpu() if rounded else x_adv.cpu())
             advance(len(y_batch))
     return {"x_adv": torch.cat(images), "predicted": torch.cat(predicted)}
-
-
-@contextmanager
-def _seeded(attack: AttackSpec | CustomAttack, seed: int, device: torch.device) -> Iterator[Attack]:
-    """The attack as a function; a custom one draws from torch's global generator, if it draws."""
-    if isinstance(attack, AttackSpec):
-        yield from_spec(attack, seed=seed)
-        return
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield attack.attack
 
 
 @contextmanager

@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from defective.attacks import DecisionBasedResult, boundary_details, boundary_score, hopskipjump_details
-from defective.attacks.schedule import SCHEDULE_OF
+from defective.attacks import DecisionBasedResult, arguments, boundary_details, boundary_score, hopskipjump_details
 from defective.data import index_hash
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
@@ -82,26 +80,18 @@ def decide(model: EvaluatedModel, attack: AttackSpec, *, samples: int, seed: int
     """
     index = model.sample(samples, seed=seed) if index is None else index
     steps = int(attack.parameters["steps"])
+    details = partial(boundary_details if attack.name == "boundary" else hopskipjump_details, **arguments(attack))
     size = CHUNK if device_of(model.model).type == "cpu" else ON_ACCELERATOR[int(attack.parameters.get("directions", 1))]
 
     def chunk(first: int) -> Chunk:
         part = index[first : first + size]
         inputs = model.inputs("decision", part, attack=str(attack), attack_version=attack.version, seed=seed, first=first)
-        attacked = partial(_decide, model, part, partial(_details(attack), generator=_generator(seed, first)))
+        attacked = partial(_decide, model, part, partial(details, generator=_generator(seed, first)))
         return Chunk(inputs, len(part) * steps, attacked)
 
     chunks = [chunk(first) for first in range(0, len(index), size)]
     found = model.run(Measurement(f"{attack} on {model.name}", chunks, unit="steps"))
     return Decision(index, found["squared"], found["queries"], found["started"])
-
-
-def _details(attack: AttackSpec) -> Callable[..., DecisionBasedResult]:
-    """The function of an attack, with its numbers."""
-    # A spec read from JSON may hold a count as 20.0.
-    numbers: dict[str, Any] = {key: value if key == "radius" else int(value) for key, value in attack.parameters.items()}
-    if attack.name == "boundary":
-        return partial(boundary_details, steps=numbers["steps"], schedule=SCHEDULE_OF[numbers.get("directions", 1)])
-    return partial(hopskipjump_details, **numbers)
 
 
 def _generator(seed: int, first: int) -> torch.Generator:

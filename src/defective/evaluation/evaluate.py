@@ -191,5 +191,5 @@ def _curves(models: list[EvaluatedModel], settings: Settings, corruption: Litera
     rates: dict[str, dict[int, Rate]] = {}
     for model in models:
         found = corrupted_correct(model, index, corruption, strengths, seed=settings.seed)
-        rates[model.name] = {strength: Rate.among(each, torch.ones_like(each)) for strength, each in found.items()}
+        rates[model.name] = {strength: Rate.among(each) for strength, each in found.items()}
     return Curves(images=len(index), sample=index_hash(index), accuracy=rates)

@@ -117,7 +117,7 @@ class EvaluatedModel:
     def accuracy(self) -> Rate:
         """Share of the test set that the model classifies correctly."""
         correct, _ = self.all_predictions()
-        return Rate.among(correct, torch.ones_like(correct))
+        return Rate.among(correct)
 
     def sample(self, count: int, *, seed: int = 0) -> Tensor:
         """The first ``count`` test images, in a seeded random order, that the model classifies correctly.

@@ -1,7 +1,7 @@
 """What :func:`defective.evaluation.evaluate` takes: models, data and attacks in the forms that users have them in."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -40,7 +40,9 @@ def as_models(models: Models | None, *, others: Mapping[str, nn.Module] | None =
     else:
         listed = [] if models is None else [models] if isinstance(models, nn.Module) else list(models)
         known = {id(model): name for name, model in (others or {}).items()}
-        plain = [known.get(id(model)) or _unlike(str(spec_of(model) or type(model).__name__), known.values()) for model in listed]
+        own = [str(spec_of(model) or type(model).__name__) for model in listed]
+        own = [f"source {name}" if name in known.values() else name for name in own]
+        plain = [known.get(id(model), name) for model, name in zip(listed, own, strict=True)]
         counts, seen = Counter(plain), Counter[str]()
         found = {}
         for name, model in zip(plain, listed, strict=True):
@@ -50,10 +52,6 @@ def as_models(models: Models | None, *, others: Mapping[str, nn.Module] | None =
         if not isinstance(model, nn.Module):
             raise InputError(f"model {name!r} is {type(model).__name__}, not a torch.nn.Module: wrap it in a module with a forward")
     return found
-
-
-def _unlike(name: str, others: Collection[str]) -> str:
-    return f"source {name}" if name in others else name
 
 
 def as_data(data: AnyData, models: Iterable[nn.Module]) -> Data:
@@ -110,11 +108,13 @@ def check_encoders(models: Mapping[str, nn.Module], attacks: Iterable[AttackSpec
 def as_attacks(attacks: Iterable[AnyAttack]) -> list[AttackSpec | CustomAttack]:
     """Several attacks, each once.
 
+    A callable is called by its ``__name__``; its ``eps``, if it has one, is the radius that its images are checked for.
+
     Raises:
         InputError: If something is no attack, its package is missing, or two that differ have one name.
     """
     found: dict[str, AttackSpec | CustomAttack] = {}
-    for each in map(as_attack, attacks):
+    for each in map(_as_attack, attacks):
         if isinstance(each, AttackSpec):
             # A package that is missing is reported now, not after the other attacks.
             from_spec(each)
@@ -125,18 +125,7 @@ def as_attacks(attacks: Iterable[AnyAttack]) -> list[AttackSpec | CustomAttack]:
     return list(found.values())
 
 
-def as_attack(attack: AnyAttack) -> AttackSpec | CustomAttack:
-    """An attack by name, as ``"pgd:eps=8/255"``, a spec, or any callable ``(model, x, y) -> x_adv``.
-
-    A callable is called by its ``__name__``; its ``eps``, if it has one, is the radius that its images are checked for.
-
-    Raises:
-        InputError: If it is none of these.
-
-    Example:
-        >>> str(as_attack("fgsm:eps=8/255"))
-        'fgsm:eps=8/255'
-    """
+def _as_attack(attack: AnyAttack) -> AttackSpec | CustomAttack:
     if isinstance(attack, str):
         return AttackSpec.parse(attack)
     if isinstance(attack, AttackSpec | CustomAttack):

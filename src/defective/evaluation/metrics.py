@@ -46,7 +46,7 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -
         0.5
     """
     found = correct(model, x, y, batch_size=batch_size)
-    return Rate.among(found, torch.ones_like(found))
+    return Rate.among(found)
 
 
 def defense_rate(

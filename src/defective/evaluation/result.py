@@ -11,7 +11,7 @@ from defective.evaluation.decision import DecisionResult
 from defective.evaluation.sanity_checks import SanityCheck
 from defective.evaluation.settings import Settings
 from defective.evaluation.shape_bias import ShapeReport
-from defective.evaluation.table import plot, result_table
+from defective.evaluation.table import defense_bars, result_table
 from defective.evaluation.transfer import Cell, Outcome
 from defective.specs import Document
 from defective.statistics import Rate, paired_difference
@@ -101,8 +101,12 @@ class EvaluationResult(Document):
         """The table, as :func:`defective.tables.format_table` takes it."""
         return result_table(self)
 
+    def as_figure(self) -> str:
+        """Bars of the transfer rates as SVG text; empty where nothing was transferred."""
+        return defense_bars(self.cells)
+
     def _repr_html_(self) -> str:
-        return format_table(self.as_table(), "html") + plot(self.cells)
+        return format_table(self.as_table(), "html") + self.as_figure()
 
     def as_tensors(self) -> dict[str, Tensor]:
         """Per-image outcomes: for each cell the index in the test set, and whether the target was correct before and after."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from defective.attacks import Attack, pgd
 from defective.attacks.budget import draw_per_image
+from defective.attacks.carlini_wagner import margin
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
 from defective.evaluation.transfer import Outcome
@@ -108,15 +109,11 @@ def _probe(model: EvaluatedModel, index: Tensor, batch_size: int, _: Advance) ->
             z = forward(net, images.requires_grad_())
             loss = torch.nn.functional.cross_entropy(z, true, reduction="sum")
             norms.append(image_gradient(loss, images, retain_graph=True).flatten(1).norm(dim=1).cpu())
-            gradient = image_gradient(_margin(z, true).sum(), images)
+            gradient = image_gradient(margin(z, true).sum(), images)
         moved = (images.detach() - 0.5 / 255 * gradient.sign()).clamp(0, 1)
         with naming(model.name), evaluating(net), torch.no_grad():
-            falls.append((_margin(forward(net, moved), true) < _margin(z.detach(), true)).cpu())
+            falls.append((margin(forward(net, moved), true) < margin(z.detach(), true)).cpu())
     return {"norm": torch.cat(norms), "falls": torch.cat(falls)}
-
-
-def _margin(z: Tensor, y: Tensor) -> Tensor:
-    return z.gather(1, y[:, None]).squeeze(1) - z.scatter(1, y[:, None], -torch.inf).amax(1)
 
 
 def _gradient(norm: Tensor) -> SanityCheck:
@@ -126,7 +123,7 @@ def _gradient(norm: Tensor) -> SanityCheck:
 
 
 def _surface(falls: Tensor) -> SanityCheck:
-    rate = Rate.among(falls, torch.ones_like(falls))
+    rate = Rate.among(falls)
     return _check("surface", rate.interval[1] >= 0.9, f"{int(falls.sum())} of {len(falls)} images")
 
 

@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from defective.data.stimuli import Stimuli
 from defective.errors import InputError
-from defective.evaluation.metrics import accuracy
-from defective.inference import check_labels, logits
+from defective.inference import check_label_values, check_labels, logits
 from defective.specs import Document
 from defective.statistics import Rate
 
@@ -17,7 +16,7 @@ class ShapeReport(Document):
 
     ``bias``: share of shape decisions among those for either cue; ``cue_accuracy``: share of cue-conflict images decided for either (where
     it is low, the bias rests on few images); accuracies on filled silhouettes, which have no texture, and on edge drawings.
-    ``decisions``: the category chosen for each image of each kind, where models choose among categories; no part of the JSON.
+    ``decisions``: the class, or category where models choose among those, of each image of each kind; no part of the JSON.
     """
 
     bias: Rate
@@ -54,8 +53,7 @@ def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) 
         >>> shape_bias(model, x, torch.tensor([0, 0, 0]), torch.tensor([1, 1, 1]))
         0.5
     """
-    by_shape, by_texture = _decisions(model, x, y_shape, y_texture)
-    return Rate.among(by_shape, by_shape | by_texture)
+    return shape_report(model, Stimuli((x, y_shape, y_texture), (x[:0], y_shape[:0]), (x[:0], y_shape[:0]), 0, 0)).bias
 
 
 def shape_report(model: nn.Module, stimuli: Stimuli) -> ShapeReport:
@@ -73,57 +71,33 @@ def shape_report(model: nn.Module, stimuli: Stimuli) -> ShapeReport:
         >>> report.bias, report.cue_accuracy.num_correct, report.silhouettes, report.edges.num_evaluated
         (0.5, 2, 1.0, 0)
     """
-    if stimuli.categories is not None:
-        return _among_categories(model, stimuli, torch.stack(list(stimuli.categories.values()), 1))
-    bias = cue_accuracy = Rate.of(0, 0)
-    if len(stimuli.conflict[0]):
-        by_shape, by_texture = _decisions(model, *stimuli.conflict)
-        decided = by_shape | by_texture
-        bias, cue_accuracy = Rate.among(by_shape, decided), Rate.of(int(decided.sum()), len(decided))
-    silhouettes, edges = (_accuracy(model, *each) for each in (stimuli.silhouettes, stimuli.edges))
-    return ShapeReport(bias=bias, cue_accuracy=cue_accuracy, silhouettes=silhouettes, edges=edges)
-
-
-def _among_categories(model: nn.Module, stimuli: Stimuli, weights: Tensor) -> ShapeReport:
-    """The report where a decision is the largest of the class probabilities ``(N, K)`` times ``weights`` ``(K, categories)``."""
-    kinds = {"conflict": stimuli.conflict[0], "silhouettes": stimuli.silhouettes[0], "edges": stimuli.edges[0]}
-    decisions = {kind: _category(model, x, weights) for kind, x in kinds.items()}
-    _, y_shape, y_texture = (each.cpu() for each in stimuli.conflict)
+    weights = None if stimuli.categories is None else torch.stack(list(stimuli.categories.values()), 1)
+    kinds = {"conflict": stimuli.conflict, "silhouettes": stimuli.silhouettes, "edges": stimuli.edges}
+    decisions = {kind: _decisions(model, x, labels, weights) for kind, (x, *labels) in kinds.items()}
+    y_shape, y_texture = (y.cpu() for y in stimuli.conflict[1:])
     differ = y_shape != y_texture
+    if weights is None and not differ.all():
+        raise InputError(f"{int((~differ).sum())} images have the same class for shape and texture: leave them out")
     by_shape, by_texture = ((decisions["conflict"] == y) & differ for y in (y_shape, y_texture))
-    decided = by_shape | by_texture
-    right = {kind: decisions[kind] == y.cpu() for kind, (_, y) in (("silhouettes", stimuli.silhouettes), ("edges", stimuli.edges))}
+    correct = {kind: decisions[kind] == kinds[kind][1].cpu() for kind in ("silhouettes", "edges")}
     return ShapeReport(
-        bias=Rate.among(by_shape, decided),
-        cue_accuracy=Rate.among(decided, differ),
-        **{kind: Rate.among(each, torch.ones_like(each)) for kind, each in right.items()},
+        bias=Rate.among(by_shape, by_shape | by_texture),
+        cue_accuracy=Rate.among(by_shape | by_texture, differ),
+        **{kind: Rate.among(each) for kind, each in correct.items()},
         decisions={kind: tuple(each.tolist()) for kind, each in decisions.items()},
     )
 
 
-def _category(model: nn.Module, x: Tensor, weights: Tensor) -> Tensor:
+def _decisions(model: nn.Module, x: Tensor, labels: list[Tensor], weights: Tensor | None) -> Tensor:
+    """The largest class ``(N,)``, or the largest of the class probabilities times ``weights`` ``(K, categories)``."""
+    for y in labels:
+        check_labels(x, y)
     if not len(x):
         return torch.zeros(0, dtype=torch.int64)
     z = logits(model, x)
+    if weights is None:
+        check_label_values(torch.cat(labels), z.shape[1])
+        return z.argmax(1)
     if z.shape[1] != len(weights):
         raise InputError(f"the model knows {z.shape[1]} classes, the data set has {len(weights)}")
     return (z.double().softmax(1) @ weights.double()).argmax(1)
-
-
-def _decisions(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) -> tuple[Tensor, Tensor]:
-    """Bool ``(N,)`` twice: whether the model decided for the shape, and whether for the texture."""
-    for y in (y_shape, y_texture):
-        check_labels(x, y)
-    y_shape, y_texture = y_shape.cpu(), y_texture.cpu()
-    if (y_shape == y_texture).any():
-        raise InputError(f"{int((y_shape == y_texture).sum())} images have the same class for shape and texture: leave them out")
-    z = logits(model, x)
-    low, high = min(int(y_shape.min()), int(y_texture.min())), max(int(y_shape.max()), int(y_texture.max()))
-    if low < 0 or high >= z.shape[1]:
-        raise InputError(f"classes of the cues lie in [{low}, {high}] but the model knows {z.shape[1]} classes")
-    predicted = z.argmax(1)
-    return predicted == y_shape, predicted == y_texture
-
-
-def _accuracy(model: nn.Module, x: Tensor, y: Tensor) -> Rate:
-    return accuracy(model, x, y) if len(x) else Rate.of(0, 0)

@@ -1,14 +1,13 @@
 """The table of an evaluation and its plot: rows are measurements, columns are models."""
 
-from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from defective.evaluation.decision import DecisionResult
 from defective.evaluation.threat_model import MARKS
 from defective.evaluation.transfer import Cell
+from defective.figures import bars
 from defective.statistics import Rate
 from defective.tables import Table, difference, number, percent
-from defective.text import one_line
 
 if TYPE_CHECKING:
     from defective.evaluation.result import Curves, Difference, EvaluationResult
@@ -134,20 +133,13 @@ def _spaced(attack: str) -> str:
     return attack.replace(",", ", ")
 
 
-def plot(cells: tuple[Cell, ...]) -> str:
-    """Bars of the transfer rates with their 95 % intervals, as SVG; empty without a transfer cell."""
-    lines: list[str] = []
+def defense_bars(cells: tuple[Cell, ...]) -> str:
+    """Bars of the transfer rates with their 95 % intervals, as SVG; empty without a transfer cell that has images."""
+    groups: dict[str, dict[str, Rate]] = {}
+    attacks = {cell.attack for cell in cells}
     for cell in cells:
-        rate = cell.defense["paper"]
+        rate, name = cell.defense["paper"], cell.attack.partition(":")[0]
         if cell.threat_model in MARKS and rate.num_evaluated:
-            y, (low, high) = 20 * len(lines), rate.interval
-            label = f"{cell.target}: {cell.attack.partition(':')[0]} on {cell.source}"
-            lines.append(
-                f'<text x="294" y="{y + 14}" text-anchor="end">{escape(one_line(label))}</text>'
-                f'<rect x="300" y="{y + 3}" width="{300 * rate:.1f}" height="14" fill="#4477aa"/>'
-                f'<path d="M{300 + 300 * low:.1f} {y + 10}H{300 + 300 * high:.1f}" stroke="#222" stroke-width="2"/>'
-            )
-    if not lines:
-        return ""
-    size = f'width="610" height="{20 * len(lines) + 4}" font-size="12" font-family="sans-serif"'
-    return f'<figure><svg {size} role="img">{"".join(lines)}</svg><figcaption>Defence rate, 0 to 100 %.</figcaption></figure>\n'
+            alone = sum(attack.partition(":")[0] == name for attack in attacks) == 1
+            groups.setdefault(f"{name if alone else _spaced(cell.attack)} on {cell.source}", {})[cell.target] = rate
+    return bars(groups, y_label="defence rate, %") if groups else ""

@@ -10,10 +10,10 @@ import torch
 from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
+from defective.figures import COLOURS, GRAY
 from defective.inference import evaluating
 from defective.models.normalize import Normalize
 from defective.models.senet import SqueezeExcite
-from defective.report.figures import COLOURS, GRAY
 from defective.sites import image_shape
 
 if TYPE_CHECKING:

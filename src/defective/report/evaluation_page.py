@@ -8,15 +8,12 @@ from torch import Tensor, nn
 
 from defective.evaluation import AdversarialSet, EvaluationResult
 from defective.inference import as_images
-from defective.report.figures import bars
 from defective.report.galleries import Example, MaskPicture, made_examples, mask_pictures
 from defective.report.page import write_page
-from defective.statistics import Rate
 from defective.surgery import defects
-from defective.text import one_line
 
-# Images shown, and bars in one figure beyond which they are too narrow to tell apart.
-SHOWN, MOST_BARS = 6, 24
+# Images shown.
+SHOWN = 6
 _NEXT_STEPS = (
     ("Evaluate the same models on more images, or by other attacks.", "defective evaluate --help"),
     (
@@ -42,7 +39,7 @@ def write_evaluation_page(result: EvaluationResult, targets: Mapping[str, nn.Mod
         lead=f"How many of {result.test_images:,} test images each model classifies correctly, and how much of that it keeps when images "
         "are attacked, corrupted or shuffled.",
         measured=result.as_table(),
-        figures=_figures(result),
+        figures={"Defence rates with 95 % intervals.": chart} if (chart := result.as_figure()) else {},
         about_examples=about,
         examples=examples,
         about_masks="The first masks of the first defective model.",
@@ -80,24 +77,6 @@ def _examples(result: EvaluationResult, classes: Sequence[str]) -> tuple[str, li
         "images fool it. Shown are some of those, first where models differ, with every model's prediction."
     )
     return about, examples_of(adversarial, predicted, classes)
-
-
-def _figures(result: EvaluationResult) -> dict[str, str]:
-    groups: dict[str, dict[str, Rate]] = {}
-    for cell in result.cells:
-        name = _literal(f"{cell.attack.partition(':')[0]} on {cell.source}")
-        groups.setdefault(name, {})[_literal(cell.target)] = cell.defense["paper"]
-    names = list(dict.fromkeys(target for rates in groups.values() for target in rates))
-    counted = {name: rates for name, rates in groups.items() if all(each.num_evaluated for each in rates.values())}
-    whole = {name: rates for name, rates in counted.items() if list(rates) == names}
-    if not whole or len(whole) * len(names) > MOST_BARS:
-        return {}
-    return {"Defence rates with 95 % intervals.": bars(whole, y_label="%")}
-
-
-def _literal(name: str) -> str:
-    """Matplotlib reads what stands between dollars as mathematics."""
-    return one_line(name).replace("$", r"\$")
 
 
 def _masks(result: EvaluationResult, targets: Mapping[str, nn.Module]) -> list[MaskPicture]:

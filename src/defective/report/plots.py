@@ -7,7 +7,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from defective.experiments.store import Store
-from defective.report.figures import COLOURS, GRAY, dress, legend
+from defective.figures import COLOURS, GRAY, dress, legend
 from defective.results.documents import ExhibitResult, Measured
 
 if TYPE_CHECKING:

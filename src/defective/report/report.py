@@ -13,6 +13,7 @@ from defective._version import __version__
 from defective.errors import InputError
 from defective.experiments.plan import read_plan
 from defective.experiments.store import Store
+from defective.figures import save, svg
 from defective.files import check_folder, left_behind, write_text
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS
 from defective.progress import progress_bar
@@ -20,7 +21,6 @@ from defective.report import claims, drawings, galleries, plots, wording
 from defective.report.commands import commands, next_steps
 from defective.report.deviations import deviations, seed_notes
 from defective.report.exhibit_table import exhibit_table, page_table
-from defective.report.figures import save, svg
 from defective.report.largest_discrepancy import largest_discrepancy
 from defective.report.page import write_page
 from defective.report.provenance import how_measured, job_notes

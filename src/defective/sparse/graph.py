@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable, Collection
-from typing import Any, Literal, TypeGuard, cast
+from typing import Any, Literal, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -88,14 +88,14 @@ class Traced:
         self._patterns: dict[fx.Node, Pattern] = {}
         self.kinds = {node: self._kind(node) for node in self.nodes}
 
-    def module(self, node: fx.Node) -> nn.Module | None:
-        """The module a node calls, if it calls one."""
+    def module(self, node: fx.Node) -> Any:
+        """The module a node calls; None if it calls none."""
         return self.modules[str(node.target)] if node.op == "call_module" else None
 
     def pattern(self, conv: fx.Node, live_in: Tensor, live_out: Tensor) -> Pattern:
         """The products of a convolution between live neurons, found once."""
         if conv not in self._patterns:
-            self._patterns[conv] = conv_pattern(cast("nn.Conv2d", self.module(conv)), live_in, live_out)
+            self._patterns[conv] = conv_pattern(self.module(conv), live_in, live_out)
         return self._patterns[conv]
 
     def layer_name(self, node: fx.Node) -> str:

@@ -1,7 +1,6 @@
 """What each layer costs in dense and in live form: by counting operations, or timed on this machine."""
 
 from collections.abc import Callable, Hashable
-from typing import Protocol, cast
 
 import torch
 from torch import Tensor, fx, nn
@@ -20,19 +19,6 @@ CONVERSION = 20.0
 _seconds_of: dict[Hashable, float] = {}
 
 
-class LayerTimes(Protocol):
-    """Time of a layer, in any unit."""
-
-    def dense(self, conv: fx.Node) -> float:
-        """A dense convolution, with the mask and the activation that follow it."""
-
-    def live(self, conv: fx.Node) -> float:
-        """A convolution between live neurons, with the activation that follows it."""
-
-    def conversion(self, node: fx.Node, live: bool) -> float:
-        """A feature map from live (else from dense) to the other form."""
-
-
 class CountedTimes:
     """Times by the number of products and neurons, the same on every machine.
 
@@ -46,18 +32,21 @@ class CountedTimes:
         self._live, self._products, self._precision = live, products, precision
 
     def dense(self, conv: fx.Node) -> float:
+        """A dense convolution, with the mask and the activation that follow it."""
         _, dense = self._products[conv]
         return dense * DENSE_PRODUCT[self._precision] + self._live[conv].numel() * DENSE_NEURON[self._precision]
 
     def live(self, conv: fx.Node) -> float:
+        """A convolution between live neurons, with the activation that follows it."""
         return self._products[conv][0]
 
     def conversion(self, node: fx.Node, live: bool) -> float:
+        """A feature map from live (else from dense) to the other form."""
         return CONVERSION * self._live[node].numel()
 
 
 class MeasuredTimes:
-    """Times of this machine: each layer is run on random numbers in either form. Equal layers are timed once in a process.
+    """:class:`CountedTimes` in seconds: each layer is run on random numbers in either form. Equal layers are timed once in a process.
 
     Args:
         traced: The model.
@@ -71,20 +60,20 @@ class MeasuredTimes:
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
 
     def dense(self, conv: fx.Node) -> float:
-        like = cast("nn.Conv2d", self._traced.module(conv))
+        like = self._traced.module(conv)
         source, shape = conv.all_input_nodes[0], self._traced.shapes[conv]
 
         def layer() -> Callable[[], object]:
-            dense: nn.Conv2d = skip_init(nn.Conv2d, *_geometry(like))
+            dense: nn.Conv2d = skip_init(nn.Conv2d, *geometry(like))
             dense = dense.to(self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
             mask = DefectMask(torch.ones(shape, dtype=torch.bool)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             x = self._map(source)
             return lambda: mask(dense(x)).relu_()
 
-        return self._timed(("dense", *_geometry(like), self._traced.shapes[source]), layer)
+        return self._timed(("dense", *geometry(like), self._traced.shapes[source]), layer)
 
     def live(self, conv: fx.Node) -> float:
-        like = cast("nn.Conv2d", self._traced.module(conv))
+        like = self._traced.module(conv)
         source = conv.all_input_nodes[0]
         before, after = self._live[source], self._live[conv]
 
@@ -93,7 +82,7 @@ class MeasuredTimes:
             rows = torch.rand(int(before.sum()), self._images)
             return lambda: sparse(rows).relu_()
 
-        return self._timed(("live", *_geometry(like), before.shape, int(before.sum()), int(after.sum())), layer)
+        return self._timed(("live", *geometry(like), before.shape, int(before.sum()), int(after.sum())), layer)
 
     def conversion(self, node: fx.Node, live: bool) -> float:
         shape, rows = self._traced.shapes[node], positions(self._live[node])
@@ -120,5 +109,6 @@ class MeasuredTimes:
         return _seconds_of[key]
 
 
-def _geometry(conv: nn.Conv2d) -> tuple[Hashable, ...]:
+def geometry(conv: nn.Conv2d) -> tuple[Hashable, ...]:
+    """What a convolution is made with, but for its bias."""
     return conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups

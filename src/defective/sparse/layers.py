@@ -108,18 +108,13 @@ class LiveProduct(nn.Module):
 
     def __init__(self, pattern: Pattern) -> None:
         super().__init__()
-        turned, order = pattern.transposed()
-        for name, tensor in {
-            "crow": pattern.crow,
-            "col": pattern.col,
-            "turned_crow": turned.crow,
-            "turned_col": turned.col,
-            "order": order,
-        }.items():
+        self.register_buffer("crow", pattern.crow)
+        self.register_buffer("col", pattern.col)
+        for name, tensor in zip(("turned_crow", "turned_col", "order"), pattern.transposed(), strict=True):
             self.register_buffer(name, tensor)
 
     def forward(self, live: Tensor, values: Tensor) -> Tensor:
-        product: Tensor = _Product.apply(live, values, self.crow, self.col, self.turned_crow, self.turned_col, self.order)  # type: ignore[no-untyped-call]
+        product: Tensor = _Product.apply(live, values, self)  # type: ignore[no-untyped-call]
         return product
 
 
@@ -150,28 +145,27 @@ class _Product(torch.autograd.Function):
     """A sparse matrix times a dense one; derivatives with respect to both."""
 
     @staticmethod
-    def forward(
-        ctx: Any, live: Tensor, values: Tensor, crow: Tensor, col: Tensor, turned_crow: Tensor, turned_col: Tensor, order: Tensor
-    ) -> Tensor:
-        ctx.save_for_backward(live if ctx.needs_input_grad[1] else None, values, crow, col, turned_crow, turned_col, order)
+    def forward(ctx: Any, live: Tensor, values: Tensor, at: LiveProduct) -> Tensor:
+        ctx.save_for_backward(live if ctx.needs_input_grad[1] else None, values)
+        ctx.at = at
         # Autocast would turn the sparse matrix into bfloat16, for which there is no product.
         with torch.autocast(live.device.type, enabled=False):
-            return _csr(crow, col, values, len(live)) @ live
+            return _csr(at.crow, at.col, values, len(live)) @ live
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        live, values, crow, col, turned_crow, turned_col, order = ctx.saved_tensors
+        (live, values), at = ctx.saved_tensors, ctx.at
         to_live = to_values = None
         gradient = gradient.contiguous()
         with torch.autocast(gradient.device.type, enabled=False):
             if ctx.needs_input_grad[0]:
-                to_live = _csr(turned_crow, turned_col, values[order], len(gradient)) @ gradient
+                to_live = _csr(at.turned_crow, at.turned_col, values[at.order], len(gradient)) @ gradient
             if ctx.needs_input_grad[1]:
                 # Zeros, not empty: 0 times what an empty tensor may hold is not always 0.
-                sampled = _csr(crow, col, torch.zeros_like(values), len(live))
+                sampled = _csr(at.crow, at.col, torch.zeros_like(values), len(live))
                 to_values = torch.sparse.sampled_addmm(sampled, gradient, live.t(), beta=0.0).values()
-        return to_live, to_values, None, None, None, None, None
+        return to_live, to_values, None
 
 
 def _csr(crow: Tensor, col: Tensor, values: Tensor, columns: int) -> Tensor:

@@ -6,10 +6,10 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
 from defective.sparse.graph import Traced
-from defective.sparse.layer_times import CountedTimes, LayerTimes, MeasuredTimes
+from defective.sparse.layer_times import CountedTimes, MeasuredTimes
 
 # By how much counting operations may be wrong about a layer on another processor.
 DOUBT = 4
@@ -50,9 +50,9 @@ def choose_layers(
     gains: on an accelerator dense products are hundreds of times as fast as sparse ones.
     """
     convs = [node for node in traced.nodes if traced.kinds[node] == "conv"]
-    products = {conv: (_products(traced, conv, live), _dense_products(traced, conv)) for conv in convs}
+    products = {conv: _products(traced, conv, live) for conv in convs}
     counted = CountedTimes(live, products, precision)
-    times: LayerTimes = MeasuredTimes(traced, live, precision, timed_images) if timed_images else counted
+    times = MeasuredTimes(traced, live, precision, timed_images) if timed_images else counted
     doubt = DOUBT if timed_images else 1
     able = [c for c in convs if device.type == "cpu" and counted.live(c) < min(doubt * counted.dense(c), products[c][1] / 2)]
     seconds = {conv: (times.live(conv), times.dense(conv)) for conv in able}
@@ -148,21 +148,15 @@ def _needed(traced: Traced) -> dict[fx.Node, Tensor]:
 
 def _passes_need(traced: Traced, norm: fx.Node) -> bool:
     """In train mode a dense norm reads all there is for its statistics; only a convolution before it can give less, if both are live."""
-    module = cast("nn.BatchNorm2d", traced.module(norm))
+    module = traced.module(norm)
     return not module.training or traced.kinds[norm.all_input_nodes[0]] == "conv"
 
 
-def _products(traced: Traced, conv: fx.Node, live: dict[fx.Node, Tensor]) -> int:
-    """Products between live neurons: for each live output neuron the live input neurons in its window."""
-    module = cast("nn.Conv2d", traced.module(conv))
+def _products(traced: Traced, conv: fx.Node, live: dict[fx.Node, Tensor]) -> tuple[int, int]:
+    """Products between live neurons, for each live output neuron the live input neurons in its window; and those of the dense layer."""
+    module = traced.module(conv)
     ones = torch.ones(module.groups, module.in_channels // module.groups, *module.kernel_size)
     inputs = live[conv.all_input_nodes[0]].float()[None]
     windows = F.conv2d(inputs, ones, None, module.stride, module.padding, module.dilation, module.groups)[0]
     outputs = live[conv].view(module.groups, -1, *live[conv].shape[1:]).sum(1)
-    return int((windows.double() * outputs).sum())
-
-
-def _dense_products(traced: Traced, conv: fx.Node) -> int:
-    module = cast("nn.Conv2d", traced.module(conv))
-    channels, height, width = traced.shapes[conv]
-    return channels * height * width * (module.in_channels // module.groups) * module.kernel_size[0] * module.kernel_size[1]
+    return int((windows.double() * outputs).sum()), live[conv].numel() * ones[0].numel()

@@ -11,6 +11,7 @@ from torch.nn.utils import skip_init
 
 from defective.layers import DefectMask
 from defective.sparse.graph import Traced, has_hooks
+from defective.sparse.layer_times import geometry
 from defective.sparse.layers import Gather, LiveConv, LiveLayer, Place, Scale, Scatter
 from defective.sparse.pattern import Pattern, positions
 
@@ -86,9 +87,8 @@ class Lowering:
 
     def dense_conv(self, node: fx.Node) -> nn.Module:
         """A dense convolution."""
-        like = cast("nn.Conv2d", self.traced.module(node))
-        size = (like.in_channels, like.out_channels, like.kernel_size, like.stride, like.padding, like.dilation, like.groups)
-        conv: nn.Conv2d = skip_init(nn.Conv2d, *size)
+        like = self.traced.module(node)
+        conv: nn.Conv2d = skip_init(nn.Conv2d, *geometry(like))
         conv.weight, conv.bias = (nn.Parameter(tensor.to(self.dtype or tensor.dtype)) for tensor in self._weights(node))
         return conv
 
@@ -98,11 +98,11 @@ class Lowering:
         return module.to(self.dtype) if type(module) is nn.Linear and self.dtype is not None else module
 
     def _weights(self, node: fx.Node) -> tuple[Tensor, Tensor]:
-        conv, end = cast("nn.Conv2d", self.traced.module(node)), self.end_of(node)
+        conv, end = self.traced.module(node), self.end_of(node)
         weight, bias = conv.weight.detach(), conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
         if end is node:
             return weight, bias
-        factor, shift = _affine(cast("nn.BatchNorm2d", self.traced.module(end)))
+        factor, shift = _affine(self.traced.module(end))
         return weight * factor.view(-1, 1, 1, 1), bias * factor + shift
 
     # Live form.
@@ -115,11 +115,11 @@ class Lowering:
         operands = [self.as_live(source) for source in sources]
         if kind == "conv":
             end = self.end_of(node)
-            conv = cast("nn.Conv2d", self.traced.module(node))
+            conv = self.traced.module(node)
             pattern = self.traced.pattern(node, self.live[sources[0]], self.live[end])
             self.sparse[end] = self._call(self.live_conv(node, pattern, self._rows(end) % conv.out_channels), operands[0])
         elif kind == "norm":
-            norm = cast("nn.BatchNorm2d", self.traced.module(node))
+            norm = self.traced.module(node)
             layer = self.live_norm(norm, self._rows(node) % norm.num_features)
             self.sparse[node] = self._call(layer, self._placed(node, sources, operands))
         elif kind == "elementwise":

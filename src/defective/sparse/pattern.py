@@ -11,8 +11,6 @@ from defective.errors import InputError
 
 ROWS_AT_ONCE = 2048
 
-Rounded = Callable[[float], int]
-
 
 class Pattern(NamedTuple):
     """Compressed rows (CSR): one row for each output neuron, one column for each input neuron, both among the live ones.
@@ -29,13 +27,13 @@ class Pattern(NamedTuple):
     source: Tensor
     columns: int
 
-    def transposed(self) -> tuple["Pattern", Tensor]:
-        """The pattern of the transposed matrix, and where each of its products stands in this one."""
+    def transposed(self) -> tuple[Tensor, Tensor, Tensor]:
+        """``crow`` and ``col`` of the transposed matrix, and where each of its products stands in this one."""
         rows = torch.repeat_interleave(torch.arange(len(self.crow) - 1), self.crow.diff())
         order = self.col.long().argsort(stable=True)
         crow = torch.zeros(self.columns + 1, dtype=torch.int32)
         crow[1:] = torch.bincount(self.col, minlength=self.columns).cumsum(0)
-        return Pattern(crow, rows[order].int(), self.source[order], len(self.crow) - 1), order.int()
+        return crow, rows[order].int(), order.int()
 
 
 def positions(live: Tensor) -> Tensor:
@@ -78,7 +76,7 @@ def _padded_rows(conv: nn.Conv2d, live_in: Tensor) -> tuple[Tensor, tuple[int, i
     return rows, (top, left)
 
 
-def _padding(conv: nn.Conv2d, axis: int, rounded: Rounded) -> int:
+def _padding(conv: nn.Conv2d, axis: int, rounded: Callable[[float], int]) -> int:
     if isinstance(conv.padding, str):
         # torch puts the odd one of "same" behind.
         reach = conv.dilation[axis] * (conv.kernel_size[axis] - 1) * (conv.padding == "same")

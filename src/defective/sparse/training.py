@@ -176,13 +176,14 @@ class _TrainedLowering(Lowering):
         return conv
 
     def live_conv(self, node: fx.Node, pattern: Pattern, channel: Tensor) -> nn.Module:
-        return TrainedConv(cast("nn.Conv2d", self.traced.module(node)), pattern, channel)
+        return TrainedConv(self.traced.module(node), pattern, channel)
 
     def live_norm(self, norm: nn.BatchNorm2d, channel: Tensor) -> nn.Module:
         return LiveNorm(norm, channel)
 
     def dense_conv(self, node: fx.Node) -> nn.Module:
-        return cast("nn.Conv2d", self.traced.module(node))
+        conv: nn.Conv2d = self.traced.module(node)
+        return conv
 
     def module_of(self, module: nn.Module) -> nn.Module:
         return module

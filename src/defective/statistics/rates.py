@@ -36,8 +36,10 @@ class Rate(float):
         return rate
 
     @classmethod
-    def among(cls, success: Any, eligible: Any) -> Self:
-        """Share of ``success`` among ``eligible``, both bool ``(N,)``."""
+    def among(cls, success: Any, eligible: Any = None) -> Self:
+        """Share of ``success`` among ``eligible``, both bool ``(N,)``; by default among all."""
+        if eligible is None:
+            return cls.of(int(success.sum()), len(success))
         return cls.of(int((success & eligible).sum()), int(eligible.sum()))
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from defective.files import write_whole
 from defective.statistics import Rate
+from defective.text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,26 +29,34 @@ _FORMS: Any = {"svg.fonttype": "none", "svg.hashsalt": "defective", "pdf.fonttyp
 
 
 def bars(groups: Mapping[str, Mapping[str, Rate]], *, y_label: str) -> str:
-    """Groups of bars, one bar per name in each group, in percent, with 95 % intervals; returns SVG text."""
+    """Groups of bars, one bar per name in each group that has it, in percent, with 95 % intervals; returns SVG text."""
     # Not pyplot: a figure of its own needs no display and leaves no global state.
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.8, 3.0), layout="constrained")
+    names = list(dict.fromkeys(name for rates in groups.values() for name in rates))
+    labels = [_literal(group).replace(", ", ",\n").replace(" ", "\n", 1) for group in groups]
+    # In inches, so that neither bars nor labels lie on each other.
+    widest = max(0.2 * len(names), *(0.2 + 0.08 * len(line) for label in labels for line in label.splitlines()))
+    figure = Figure(figsize=(max(4.8, widest * len(groups)), 3.0), layout="constrained")
     axes = figure.subplots()
     dress(axes)
-    names = list(next(iter(groups.values())))
     width = 0.8 / len(names)
     for number, (colour, name) in enumerate(zip(cycle(COLOURS), names, strict=False)):
-        rates = [rates[name] for rates in groups.values()]
+        rates = [rates.get(name, Rate.of(0, 0)) for rates in groups.values()]
         xs = [position + (number - (len(names) - 1) / 2) * width for position in range(len(groups))]
         errors = [[100 * abs(rate - rate.interval[end]) for rate in rates] for end in (0, 1)]
         heights = [100 * rate for rate in rates]
-        axes.bar(xs, heights, width * 0.92, yerr=errors, color=colour, label=name, ecolor=GRAY, capsize=2)
-    axes.set_xticks(range(len(groups)), [group.replace(" ", "\n", 1) for group in groups])
+        axes.bar(xs, heights, width * 0.92, yerr=errors, color=colour, label=_literal(name), ecolor=GRAY, capsize=2)
+    axes.set_xticks(range(len(groups)), labels)
     axes.set_ylabel(y_label)
     axes.set_ylim(0, 102)
     legend(figure)
     return svg(figure)
+
+
+def _literal(name: str) -> str:
+    """Matplotlib reads what stands between dollars as mathematics."""
+    return one_line(name).replace("$", r"\$")
 
 
 def dress(axes: "Axes") -> None:

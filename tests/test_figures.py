@@ -2,7 +2,7 @@ import math
 import re
 from xml.etree import ElementTree
 
-from defective.report.figures import COLOURS, bars
+from defective.figures import COLOURS, bars
 from defective.statistics import Rate
 
 SVG = "{http://www.w3.org/2000/svg}"
