@@ -8,12 +8,11 @@ import pytest
 
 from defective.experiments.describe import describe
 from defective.experiments.json_files import write_json
-from defective.experiments.schema import blank
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS
 from defective.results.measured import document
 from printed import parse, table
-from runs import finish, listing, plan_of
+from runs import blank, finish, listing, plan_of
 
 PLAN = plan_of("table7", "table10", "figure2")
 NET = PLAN.jobs[0]
@@ -24,7 +23,7 @@ def store(tmp_path, monkeypatch):
     """Three plans; one job failed, one is begun, the others are done."""
     made = Store(tmp_path / "store")
     for seeds in (1, 2):
-        made.note_plan(plan_of("table7", "table10", "figure2", seeds=seeds).as_dict())
+        made.note_plan(plan_of("table7", "table10", "figure2", seeds=seeds))
     *done, begun, failed = PLAN.jobs
     for job in done:
         finish(made, job)

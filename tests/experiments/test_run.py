@@ -14,11 +14,10 @@ from defective.experiments.execute import EXECUTORS
 from defective.experiments.json_files import write_json
 from defective.experiments.plan import topological_order
 from defective.experiments.run import RunSummary, run
-from defective.experiments.schema import blank
 from defective.experiments.store import Store
 from defective.files import write_whole
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, ScoreJob
-from runs import bench, held, net
+from runs import bench, blank, held, net
 from turns import ticking
 
 TARGET, SOURCE = net(), net("resnet18/0.5-bottom", 1)

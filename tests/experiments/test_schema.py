@@ -1,8 +1,8 @@
 import pytest
 
-from defective.experiments.schema import JobResult, PlanRecord, blank
+from defective.experiments.schema import JobResult, PlanRecord
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
-from runs import made_values, net
+from runs import blank, made_values, net
 
 TARGET = net()
 CRAFT = GenerateJob(sources=(TARGET,), attack=AttackSpec.parse("fgsm"), samples=5)

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from defective.errors import InputError
-from defective.experiments.plan import Plan, read_plan
+from defective.experiments.plan import Plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS, OBSERVATIONS
 from defective.report import report
@@ -193,7 +193,7 @@ def test_a_measured_number_says_where_it_comes_from(page, documents, made):
 
 def test_every_claim_appears_once_for_each_scale_with_its_verdict_and_what_decides_it(page, made):
     store = made[0]
-    groups = claim_groups(sections([read_plan(plan) for plan in store.plans()], ResultReader(store)), store)
+    groups = claim_groups(sections(store.plans()[0], ResultReader(store)), store)
     expected = [(f"claim-{group.scale}-{claim.name}", claim) for group in groups for claim in group.claims]
     assert [(claim["id"], claim["data-verdict"]) for claim in page.claims] == [(name, claim.verdict) for name, claim in expected]
     assert len(expected) > 10 and any(claim.contrasts and claim.contrasts[0].estimate is not None for _, claim in expected)

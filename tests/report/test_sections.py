@@ -150,7 +150,7 @@ def test_the_page_ends_with_what_to_do_next(html):
 
 def test_before_anything_has_run_the_page_says_so_and_how_to_begin(tmp_path):
     store = Store(tmp_path / "store")
-    store.note_plan(Plan(("table7",), "tiny", {"cifar10": "cifar10"}, SHAPES).as_dict())
+    store.note_plan(Plan(("table7",), "tiny", {"cifar10": "cifar10"}, SHAPES))
     report.write_report(store, tmp_path / "out")
     text = re.sub(r"\s+", " ", (tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
     notice = text.partition('<div class="empty"')[2].partition("</div>")[0]

@@ -20,7 +20,7 @@ WARNING = (
 @pytest.fixture
 def store(tmp_path):
     made = filled_store(tmp_path / "store")
-    made.note_plan(PLAN.as_dict())
+    made.note_plan(PLAN)
     return made
 
 

@@ -181,11 +181,11 @@ def test_a_plan_is_shown_unless_another_has_all_that_it_has(plans, shown, turned
 
 def test_of_equal_plans_the_one_with_the_most_seeds_is_exported(store):
     for seeds in (2, 3, 1):
-        store.note_plan(plan_of("table10", "figure2", seeds=seeds).as_dict())
+        store.note_plan(plan_of("table10", "figure2", seeds=seeds))
     assert best_documents(store) == []
     fill(store, plan_of("table10"))
     [(made, _)] = best_documents(store)
     assert (made.exhibit, made.seeds) == ("table10", 3)
-    store.note_plan(plan_of("table10", data="more").as_dict())
+    store.note_plan(plan_of("table10", data="more"))
     fill(store, plan_of("table10", data="more"))
     assert sorted(each.data["cifar10"] for each, _ in best_documents(store)) == ["few", "more"]

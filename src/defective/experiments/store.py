@@ -7,13 +7,14 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from filelock import FileLock
+from pydantic import ValidationError
 
 from defective.errors import InputError
-from defective.experiments.json_files import Document, JsonFiles, create_json, sealed, unsealed, write_json
+from defective.experiments.json_files import JsonFiles, sealed, unsealed, write_json
 from defective.experiments.locks import locked, owner
-from defective.experiments.plan import check_plan, plan_key
-from defective.experiments.schema import DataSet, Failure, check_result, safe_name, value_names
+from defective.experiments.plan import Plan, plan_key, read_plan
+from defective.experiments.schema import DataSet, Document, Failure, check_result, safe_name, value_names
 from defective.files import check_folder
 from defective.specs import Job, read_job
 
@@ -244,31 +245,26 @@ class Store:
 
     def _failure(self, file: Path) -> Document | None:
         try:
-            return self._files.read(file, partial(_valid, Failure))
+            return self._files.read(file, Failure.check)
         except InputError as error:
             # A note about a job that is done again anyway is no reason to stop.
             return {"job": file.stem, "error": str(error)}
 
-    def note_plan(self, plan: Document) -> None:
+    def note_plan(self, plan: Plan) -> None:
         """Remember what was asked for: it is what a report shows."""
-        write_json(self.folder / "plans" / f"{plan_key(plan)}.json", plan)
+        write_json(self.folder / "plans" / f"{plan_key(plan.as_dict())}.json", plan.as_dict())
 
-    def plans(self) -> list[Document]:
-        """What was asked for so far, without what :meth:`unread_plans` tells of."""
-        return [document for document, _ in self._plans() if document is not None]
-
-    def unread_plans(self) -> list[str]:
-        """Of each plan that is corrupt or of another version, which file it is and what is wrong with it."""
-        return [reason for _, reason in self._plans() if reason]
-
-    def _plans(self) -> Iterator[tuple[Document | None, str]]:
-        """Each plan, and why it cannot be read if it is None."""
+    def plans(self) -> tuple[list[Plan], list[str]]:
+        """What was asked for so far; of each plan that cannot be read, which file it is and what is wrong with it."""
+        plans, unread = [], []
         for file in sorted((self.folder / "plans").glob("*.json")):
             try:
-                yield self._files.read(file, partial(check_plan, file.stem)), ""
+                plan = self._files.read(file, partial(read_plan, file.stem))
+                plans += [plan] if plan is not None else []
             except InputError as error:
                 # One bad plan must not keep the others from being shown.
-                yield None, str(error).rpartition(": ")[0]
+                unread.append(str(error).rpartition(": ")[0])
+        return plans, unread
 
     def check_data(self, name: str, digest: str) -> None:
         """Refuse another data set under the name of one that results in this store were measured on.
@@ -280,9 +276,12 @@ class Store:
             file = self.folder / "data" / f"{safe_name(name)}.json"
         except ValueError as error:
             raise InputError(f"data set: {error}: rename it") from None
-        create_json(file, {"digest": digest})
-        known = self._files.read(file, partial(_valid, DataSet))
-        if known is None or known["digest"] != digest:
+        # Of several processes that begin at once one names it.
+        with FileLock(self.folder / "locks" / f"{name}.lock"):
+            known = self._files.read(file, DataSet.check)
+            if known is None:
+                write_json(file, known := {"digest": digest})
+        if known["digest"] != digest:
             raise InputError(
                 f"{name}: other images than those that the results in {self.folder} are of: use another store, or rename it"
             )
@@ -291,8 +290,3 @@ class Store:
 def name_of(job: Job | str) -> str:
     """``KIND-KEY``: what a job is called in a store."""
     return job if isinstance(job, str) else f"{job.kind}-{job.key}"
-
-
-def _valid(schema: type[BaseModel], document: Document) -> Document:
-    schema.model_validate(document)
-    return document

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from defective._version import __version__
 from defective.errors import InputError
-from defective.experiments.plan import read_plan
 from defective.experiments.store import Store
 from defective.files import check_folder, left_behind, write_whole
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS
@@ -70,7 +69,7 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         InputError: If nothing was asked for yet, or ``out`` cannot be written.
     """
     check_folder(out)
-    planned = [read_plan(plan) for plan in store.plans()]
+    planned = store.plans()[0]
     if not planned:
         raise InputError(f"{store.folder} holds no plan: there is nothing to report; defective reproduce makes one")
     reader = ResultReader(store)

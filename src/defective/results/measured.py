@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from defective.experiments.describe import describe
-from defective.experiments.plan import Plan, read_plan
+from defective.experiments.plan import Plan
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS, Cell, Exhibit, exhibits
 from defective.results.at_chance import AtChanceFilter
@@ -96,9 +96,8 @@ def claims(plan: Plan, store: Store) -> list[ClaimResult]:
 
 def best_documents(store: Store) -> list[tuple[ExhibitResult, Plan]]:
     """A document, and its plan, for each exhibit, scale and data set of which anything is there."""
-    found = (
-        (document(EXHIBITS[name], plan, store), plan) for (name, _, _), plan in best_plans(map(read_plan, store.plans())).items()
-    )
+    plans, _ = store.plans()
+    found = ((document(EXHIBITS[name], plan, store), plan) for (name, _, _), plan in best_plans(plans).items())
     return [(made, plan) for made, plan in found if made.jobs]
 
 
