@@ -51,13 +51,6 @@ def bench(folder: Path, images: Path) -> ExperimentRunner:
     return ExperimentRunner(Store(folder), {"few": f"folder:{images}"}, "cpu")
 
 
-def execute(runner: ExperimentRunner, job: Job, folder: Path) -> dict[str, object]:
-    """Execute one job in a folder."""
-    with runner.recording(job, folder) as found:
-        found |= runner.executors[job.kind](runner, job, folder)
-    return found
-
-
 def held(store: Path) -> dict[str, object]:
     """What a store holds of each finished job, but for what depends on the clock: values, and hashes of nets and images."""
     found: dict[str, object] = {}

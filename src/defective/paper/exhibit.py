@@ -84,5 +84,5 @@ class Exhibit:
 
     def published(self, row: str, column: str) -> float | None:
         """The printed number of a cell, in the unit as printed; None if there is none."""
-        numbers = next(each for each in self.rows if each.name == row).published
-        return numbers[self.columns.index(column)] if numbers else None
+        numbers = next((each.published for each in self.rows if each.name == row), ())
+        return numbers[self.columns.index(column)] if numbers and column in self.columns else None
