@@ -95,10 +95,6 @@ def test_an_exhibit_uses_what_else_is_there():
     assert [job.data for job in plan_of("figure14").jobs] == ["few", "few"]
 
 
-def test_a_drawing_needs_nothing():
-    assert Plan(("figure2", "figure8"), "paper", {}, {}).jobs == []
-
-
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_a_plan_is_read_as_it_was_written(seeds):
     plan = whole(*EXHIBITS, seeds=seeds)

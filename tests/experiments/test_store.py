@@ -1,9 +1,5 @@
 import errno
 import json
-import os
-import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -86,65 +82,6 @@ def test_one_process_at_a_time(store):
         assert second is None and None not in (first, other)
     with store.working(JOB) as place:
         assert place is not None
-
-
-TRY = """
-import json, sys
-from pathlib import Path
-from defective.experiments.json_files import write_json
-from defective.experiments.store import Store
-from defective.specs import read_job
-store, job = Store(Path(sys.argv[1])), read_job(json.loads(sys.argv[2]))
-print("ready", flush=True)
-sys.stdin.readline()
-with store.working(job) as place:
-    print(place is not None, flush=True)
-    sys.stdin.readline()
-    if place is not None:
-        write_json(place / "result.json", json.loads(sys.argv[3]))
-"""
-
-
-@pytest.mark.slow
-def test_of_several_processes_one_gets_the_job(store):
-    command = [sys.executable, "-c", TRY, str(store.folder), json.dumps(JOB.model_dump(mode="json")), json.dumps(DONE)]
-    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    # The one that has it lets it go only when all have tried.
-    said = [process.stdout.readline().strip() for process in processes]
-    for process in processes:
-        process.communicate("\n")
-    assert sorted(said) == ["False", "False", "True"] and not any(process.returncode for process in processes)
-    assert store.result(JOB) == DONE
-
-
-HOLD = """
-import sys
-from pathlib import Path
-from defective.experiments.store import Store
-from defective.specs import read_job
-import json
-with Store(Path(sys.argv[1])).working(read_job(json.loads(sys.argv[2]))) as place:
-    (place / "half").write_text("so far")
-    print(place, flush=True)
-    sys.stdin.readline()
-"""
-
-
-@pytest.mark.slow
-def test_the_lock_goes_with_a_killed_process(store):
-    command = [sys.executable, "-c", HOLD, str(store.folder), JOB.model_dump_json()]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout.readline().strip() == str(store.folder / "running" / name_of(JOB))
-        with store.working(JOB) as place:
-            assert place is None
-        os.kill(holder.pid, signal.SIGKILL)
-    with store.working(JOB) as place:
-        assert (place / "half").read_text() == "so far"
 
 
 def test_a_failure_is_recorded_until_the_job_succeeds(store):

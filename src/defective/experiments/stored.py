@@ -60,7 +60,7 @@ class StoredRun:
         file = self.store.folder / "chunks" / key[:2] / f"{key}.safetensors"
         try:
             tensors, about = read_tensors(file)
-            self.seconds += about.get("seconds", 0.0) if key not in self._counted else 0.0
+            self.seconds += about["seconds"] if key not in self._counted else 0.0
         except InputError:
             # Missing, or corrupted by something else than this library, which writes whole files or none.
             check_deadline()
