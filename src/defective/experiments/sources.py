@@ -31,16 +31,13 @@ def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool 
     """
     kinds = list(dict.fromkeys(exhibit.data for exhibit in wanted if exhibit.data))
     found: dict[str, str] = {}
-    rest = ""
     for text in given:
         kind, where = _kind(text)
         _check_asked_for(text, kind, where, wanted)
-        if kind in found or (not kind and rest):
-            raise InputError(f"--data {text}: {kind or 'what is not named'} is already {found.get(kind, rest)}")
-        if kind:
-            found[kind] = where
-        else:
-            rest = where
+        if kind in found:
+            raise InputError(f"--data {text}: {kind or 'what is not named'} is already {found[kind]}")
+        found[kind] = where
+    rest = found.pop("", "")
     for kind in kinds:
         if kind not in found:
             if kind == "imagenet" and not rest and not planned:

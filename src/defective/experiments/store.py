@@ -118,8 +118,13 @@ class Store:
         write_json(place / "result.json", sealed(name_of(job), result))
 
     def failure(self, job: Job | str) -> Document | None:
-        """How a job failed the last time it ran; None if it did not."""
-        return self._failure(self.folder / "failed" / f"{name_of(job)}.json")
+        """How a job failed the last time it ran, or that the record cannot be read; None if it did not."""
+        name = name_of(job)
+        try:
+            return self._files.read(self.folder / "failed" / f"{name}.json", Failure.check)
+        except InputError as error:
+            # A note about a job that is done again anyway is no reason to stop.
+            return {"job": name, "error": str(error)}
 
     def finished(self) -> Iterator[str]:
         """Names of the finished jobs."""
@@ -137,9 +142,9 @@ class Store:
         return sorted(place.name for place in (self.folder / "running").glob("*"))
 
     def failures(self) -> list[Document]:
-        """How jobs failed that have not been finished since; of a record that cannot be read, that."""
-        files = sorted((self.folder / "failed").glob("*.json"))
-        return [document for file in files if (document := self._failure(file))]
+        """How jobs failed that have not been finished since, each as :meth:`failure` has it."""
+        names = sorted(file.stem for file in (self.folder / "failed").glob("*.json"))
+        return [document for name in names if (document := self.failure(name))]
 
     def begun(self, name: str) -> Job | None:
         """What an unfinished job is; None if nothing there says so."""
@@ -242,13 +247,6 @@ class Store:
         text = " ".join(str(error).split()) or type(error).__name__
         document = {"job": name_of(job), "error": text, "type": type(error).__name__, "spec": job.model_dump(mode="json")}
         write_json(self.folder / "failed" / f"{name_of(job)}.json", document)
-
-    def _failure(self, file: Path) -> Document | None:
-        try:
-            return self._files.read(file, Failure.check)
-        except InputError as error:
-            # A note about a job that is done again anyway is no reason to stop.
-            return {"job": file.stem, "error": str(error)}
 
     def note_plan(self, plan: Plan) -> None:
         """Remember what was asked for: it is what a report shows."""
