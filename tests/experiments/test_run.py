@@ -1,7 +1,6 @@
 import errno
 import os
 import shutil
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -74,11 +73,7 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(place, error):
     assert place.store.failure(CRAFT)["error"] == (" ".join(str(error).split()) or type(error).__name__)
     assert [place.store.failure(job) for job in JOBS if job != CRAFT] == [None] * 4
     assert missing(place.store) == [CRAFT, SCORE]
-
-
-def test_the_next_run_tries_what_failed_again(place):
-    Made(place, generate=InputError("no"))
-    run(JOBS, place)
+    # The next run tries again what failed.
     mended = Made(place)
     summary = run(JOBS, place)
     assert mended.asked == [CRAFT, SCORE] and (summary.count("finished"), summary.executed) == (5, 2)
@@ -135,10 +130,10 @@ def test_what_is_blocked_is_not_left(place, monkeypatch):
 
 
 def test_what_another_process_is_at_is_waited_for(place, made, images, monkeypatch):
-    """While it works on one job, the others are done; then its dependents follow."""
+    """While it works on one job, the others are done; then its dependents follow. A line says for what and whose."""
     run([SOURCE], place)
     other = bench(place.store.folder, images)
-    waits = []
+    waits, lines = [], []
     hand = other.store.working(CRAFT)
     there = hand.__enter__()
 
@@ -149,7 +144,9 @@ def test_what_another_process_is_at_is_waited_for(place, made, images, monkeypat
         hand.__exit__(None, None, None)
 
     monkeypatch.setattr(running, "time", SimpleNamespace(sleep=wait))
-    summary = run(JOBS, place)
+    summary = run(JOBS, place, lines.append)
+    [waited] = [line for line in lines if " waits: fgsm:eps=8/255 on " in line]
+    assert f": process {os.getpid()} on " in waited and " since 2" in waited
     assert waits == [running.PATIENCE] and made.asked == [SOURCE, TARGET, WALK, SCORE]
     assert (summary.count("finished"), summary.executed) == (5, 3)
 
@@ -211,21 +208,6 @@ def test_what_is_corrupt_of_a_job_is_set_aside_and_done_again(place):
     summary = run(jobs, again, lines.append)
     assert summary.count("finished") == 3 and summary.redone == {target} and model.read_bytes() == right
     assert sum("is done again, its files are in" in line for line in lines) == 1
-
-
-def test_waiting_for_another_process_says_for_what_and_whose(place, monkeypatch):
-    target, lines = net(seed=6), []
-
-    def elapse(seconds):
-        release()
-
-    held = place.store.working(target)
-    held.__enter__()
-    release = partial(held.__exit__, None, None, None)
-    monkeypatch.setattr("defective.experiments.run.time.sleep", elapse)
-    assert run([target], place, lines.append).executed == 1
-    assert "train resnet18" in lines[0] and f"process {os.getpid()} on " in lines[0] and " since 2" in lines[0]
-    assert len(lines) == 2
 
 
 @pytest.mark.parametrize("ending", [lambda: {"values": {}}, lambda: int("x")])

@@ -10,7 +10,7 @@ from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS, Cell, Exhibit, exhibits
 from defective.results.at_chance import at_chance
 from defective.results.claims import Evidence, evaluate_claims
-from defective.results.control import Controls
+from defective.results.control import column_controls
 from defective.results.documents import (
     CellResult,
     ClaimResult,
@@ -34,11 +34,16 @@ def documents(plan: Plan, store: Store) -> list[ExhibitResult]:
 
 def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
     """All that is known of one exhibit at one scale."""
-    control, cells = Controls(store), plan.of(exhibit)
+    cells = plan.of(exhibit)
     jobs = {name_of(cell.job): cell.job for each in cells.values() for cell in each}
     places = [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
-    columns = {column: [cells.get((row.name, column), []) for row in exhibit.rows] for column in exhibit.columns}
-    variances = {column: control.seed_variance(numbers) for column, numbers in columns.items()}
+    controls = {
+        (row.name, column): control
+        for column in exhibit.columns
+        for row, control in zip(
+            exhibit.rows, column_controls([cells.get((row.name, column), []) for row in exhibit.rows], store), strict=True
+        )
+    }
     found = {place: _cell(exhibit, place, cells.get(place, []), store) for place in dict.fromkeys([*places, *cells])}
     control_jobs = {name_of(each): each for job in plan.controls_of(exhibit) for each in (job.target, job)}
     return ExhibitResult(
@@ -56,12 +61,7 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
         readers={kind: plan.readers[kind] for kind in plan.kinds(exhibit) if kind in plan.readers},
         seeds=plan.seeds,
         cells=tuple(
-            found.pop(place).model_copy(
-                update={
-                    "all": _all(cells.get(place, []), store),
-                    "control": control.of(cells.get(place, []), variances[place[1]]),
-                }
-            )
+            found.pop(place).model_copy(update={"all": _all(cells.get(place, []), store), "control": controls[place]})
             for place in places
         ),
         beside=tuple(found.values()),
