@@ -79,7 +79,8 @@ def test_ls_leaves_out_a_job_of_another_version_and_says_so(store, run):
     code, out, err = run("store ls --store store --json")
     assert code == 0 and name_of(NET) not in [row["job"] for row in json.loads(out)["finished"]]
     place = f"store/jobs/{name_of(NET)}"
-    assert err == f"warning: {place}/spec.json is no job of this version: move {place} out of the store\n"
+    wrong = "spec.json is corrupt (it is no job of this version)"
+    assert err == f"warning: {place}/{wrong}: move {place} out of the store, it will be made again\n"
 
 
 def test_ls_of_an_empty_store_is_empty(tmp_path, run):

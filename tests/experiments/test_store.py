@@ -112,7 +112,9 @@ def test_a_spec_that_cannot_be_read_is_named_and_hides_no_other(store):
     for job in (JOB, OTHER):
         finish(store, job)
     write_json(store.at(JOB) / "spec.json", {"kind": "train", "colour": "red"})
-    with pytest.raises(InputError, match=f"spec.json is no job of this version: move .*{name_of(JOB)} out of the store"):
+    with pytest.raises(
+        InputError, match=rf"spec.json is corrupt \(it is no job of this version\): move .*{name_of(JOB)} out of the store"
+    ):
         store.spec(name_of(JOB))
     assert list(store.specs()) == [(name_of(OTHER), OTHER)]
     (store.at(JOB) / "spec.json").write_text("{")

@@ -110,7 +110,7 @@ def test_a_changed_byte_of_a_result_or_spec_is_found(store):
     assert store.result(JOB) == blank(JOB) and store.spec(name_of(JOB)) == JOB
     spec, result = (store.at(JOB) / name for name in ("spec.json", "result.json"))
     spec.write_text(spec.read_text().replace('"seed": 0', '"seed": 7'))
-    with pytest.raises(InputError, match=r"spec.json is not the job that its folder is named after"):
+    with pytest.raises(InputError, match=r"spec.json is corrupt \(it is not the job that its folder is named after\)"):
         Store(store.folder).spec(name_of(JOB))
     text = result.read_text()
     result.write_text(text.replace('"seconds": 1.0', '"seconds": 2.0'))

@@ -48,7 +48,6 @@ class Store:
     def __init__(self, folder: Path, *, make: bool = True) -> None:
         self.folder = folder
         self._files = JsonFiles()
-        self._specs: dict[str, Job] = {}
         if make or not folder.is_dir():
             check_folder(folder)
         if folder.is_dir() and not (folder / "jobs").is_dir() and {each.name for each in folder.iterdir()} - _PARTS:
@@ -148,9 +147,8 @@ class Store:
 
     def begun(self, name: str) -> Job | None:
         """What an unfinished job is; None if nothing there says so."""
-        with suppress(InputError, ValidationError):
-            document = self._files.read(self.folder / "running" / name / "spec.json", dict)
-            return None if document is None else read_job(document)
+        with suppress(InputError):
+            return self._files.read(self.folder / "running" / name / "spec.json", partial(_job, name))
         return None
 
     def spec(self, name: str) -> Job:
@@ -159,18 +157,10 @@ class Store:
         Raises:
             InputError: If there is none of this name, or the file is corrupt or of another version.
         """
-        file = self.folder / "jobs" / name / "spec.json"
-        document = self._files.read(file, dict)
-        if document is None:
+        job = self._files.read(self.folder / "jobs" / name / "spec.json", partial(_job, name))
+        if job is None:
             raise InputError(f"{self.folder} has no finished job {name!r}; defective store ls lists them")
-        if name not in self._specs:
-            try:
-                self._specs[name] = read_job(document)
-            except ValidationError:
-                raise InputError(f"{file} is no job of this version: move {file.parent} out of the store") from None
-        if name_of(self._specs[name]) != name:
-            raise InputError(f"{file} is not the job that its folder is named after: move {file.parent} out of the store")
-        return self._specs[name]
+        return job
 
     @contextmanager
     def locked(self, name: str) -> Iterator[bool]:
@@ -288,3 +278,13 @@ class Store:
 def name_of(job: Job | str) -> str:
     """``KIND-KEY``: what a job is called in a store."""
     return job if isinstance(job, str) else f"{job.kind}-{job.key}"
+
+
+def _job(name: str, document: Document) -> Job:
+    try:
+        job = read_job(document)
+    except ValidationError:
+        raise ValueError("it is no job of this version") from None
+    if name_of(job) != name:
+        raise ValueError("it is not the job that its folder is named after")
+    return job
