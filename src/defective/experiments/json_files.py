@@ -13,14 +13,14 @@ from pydantic_core import from_json
 
 from defective.errors import InputError
 from defective.experiments.schema import Document, format_error
-from defective.files import write_whole
+from defective.files import write_text
 
 T = TypeVar("T")
 
 
 def write_json(path: Path, document: Document) -> None:
     """Write a JSON document, whole or not at all."""
-    write_whole(path, lambda temporary: temporary.write_text(json.dumps(document, indent=1), encoding="utf-8"))
+    write_text(path, json.dumps(document, indent=1))
 
 
 def sealed(name: str, document: Document) -> Document:

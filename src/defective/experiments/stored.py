@@ -8,7 +8,7 @@ from defective.errors import InputError
 from defective.evaluation.measurement import Chunk, Measurement, Tensors, join
 from defective.experiments.store import Store
 from defective.files import cache_folder, read_tensors, write_tensors
-from defective.progress import Count, check_deadline, progress_bar
+from defective.progress import Advance, check_deadline, progress_bar
 
 
 class StoredRun:
@@ -45,17 +45,22 @@ class StoredRun:
         Raises:
             OutOfTime: If a chunk is not stored yet and to be stored, and the deadline has passed.
         """
-        parts, end = [], 0
+        parts, end, done = [], 0, 0
         with progress_bar(measurement.description, measurement.size, unit=measurement.unit) as advance:
-            count = Count(advance)
+
+            def count(n: int) -> None:
+                nonlocal done
+                done += n
+                advance(n)
+
             for chunk in measurement.chunks:
                 parts.append(self._stored(chunk, count) if measurement.storable else self._computed(chunk, count)[0])
                 end += chunk.size
                 # It was stored already, or ended early.
-                count.to(end)
+                count(end - done)
         return join(parts)
 
-    def _stored(self, chunk: Chunk, count: Count) -> Tensors:
+    def _stored(self, chunk: Chunk, count: Advance) -> Tensors:
         key = hashlib.sha256(json.dumps(chunk.inputs, sort_keys=True).encode()).hexdigest()[:32]
         file = self.store.folder / "chunks" / key[:2] / f"{key}.safetensors"
         try:
@@ -69,7 +74,7 @@ class StoredRun:
         self._counted.add(key)
         return tensors
 
-    def _computed(self, chunk: Chunk, count: Count) -> tuple[Tensors, float]:
+    def _computed(self, chunk: Chunk, count: Advance) -> tuple[Tensors, float]:
         """The tensors of a chunk and the seconds it took."""
         started = time.perf_counter()
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in chunk.compute(count).items()}
