@@ -18,9 +18,10 @@ from PIL import Image
 from defective.data import load_data, shapes
 from defective.experiments.describe import title
 from defective.experiments.execute import ExperimentRunner
-from defective.experiments.json_files import Document, write_json
+from defective.experiments.json_files import write_json
 from defective.experiments.plan import Plan, topological_order
 from defective.experiments.run import run
+from defective.experiments.schema import Document
 from defective.experiments.sources import name_of as data_name
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS, Cell, Exhibit, Row, Scale, Setup

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks import page as benchmark
-from defective.experiments.cost import Nominal, outline
+from defective.experiments.cost import Nominal, each_job
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS, SCALES
@@ -140,8 +140,8 @@ def pages() -> list[Path]:
 def _outline(name: str, scale: str, kinds: Iterable[str], store: Store) -> tuple[int, float]:
     """Jobs of an exhibit and their estimated seconds."""
     plan = Plan((name,), scale, {kind: kind for kind in kinds}, KINDS)
-    rows = outline(plan, store, Nominal(plan.images, _MACHINES[scale][0]))
-    return len(plan.jobs), sum(row["seconds"] for row in rows)
+    jobs = each_job(plan, store, Nominal(plan.images, _MACHINES[scale][0]))
+    return len(jobs), sum(job["seconds"] for job in jobs)
 
 
 def _time(seconds: float) -> str:

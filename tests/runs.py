@@ -9,11 +9,12 @@ from typing import Any
 from defective.experiments.execute import ExperimentRunner
 from defective.experiments.json_files import write_json
 from defective.experiments.plan import KINDS, Plan
+from defective.experiments.schema import value_names
 from defective.experiments.store import Store
 from defective.paper import Exhibit
 from defective.results.documents import ExhibitResult
 from defective.results.measured import document
-from defective.specs import DecisionJob, GenerateJob, Job, NetSpec, NoiseJob, Recipe, ScoreJob, ShuffleJob, TrainJob
+from defective.specs import Job, NetSpec, Recipe, TrainJob
 from image_files import pixels, write_image
 
 SHAPE = (3, 16, 16)
@@ -50,13 +51,6 @@ def bench(folder: Path, images: Path) -> ExperimentRunner:
     return ExperimentRunner(Store(folder), {"few": f"folder:{images}"}, "cpu")
 
 
-def execute(runner: ExperimentRunner, job: Job, folder: Path) -> dict[str, object]:
-    """Execute one job in a folder."""
-    with runner.recording(job, folder) as found:
-        found |= runner.executors[job.kind](runner, job, folder)
-    return found
-
-
 def held(store: Path) -> dict[str, object]:
     """What a store holds of each finished job, but for what depends on the clock: values, and hashes of nets and images."""
     found: dict[str, object] = {}
@@ -83,11 +77,18 @@ def _timeless(value: object) -> object:
 MACHINE = {"device": "A made <machine>, 1 thread", "precision": "fp32", "torch": "2.13.0", "python": "3.11.7", "defective": "0.0.0"}
 
 
+def blank(job: Job) -> dict[str, Any]:
+    """A result of the form of a job's, which took a second and could count nothing."""
+    score, rate = {"score": None, "low": 0.0, "high": None, "images": 0}, {"num_correct": 0, "num_evaluated": 0}
+    about = {"seconds": 1.0, "machine": {}, "kind_of_device": "cpu", "finished": ""}
+    return {"values": dict.fromkeys(value_names(job), score if job.kind == "decision" else rate), **about}
+
+
 def filled_store(folder: Path, *plans: Plan, every: int = 0) -> Store:
     """A store that was asked for plans; one of ``every`` of their jobs is open, none for 0."""
     store = Store(folder)
     for plan in plans:
-        store.note_plan(plan.as_dict())
+        store.note_plan(plan)
         for number, job in enumerate(plan.jobs, start=1):
             if (not every or number % every) and store.result(job) is None:
                 finish(store, job)
@@ -122,22 +123,10 @@ def measured(
 def made_values(job: Job) -> dict[str, object]:
     """Counts that differ from job to job, out of about 1000."""
     hits = int(job.key[:8], 16) % 1001
-    match job:
-        case TrainJob():
-            names = ["test_accuracy"]
-        case GenerateJob():
-            names = ["fooled"]
-        case ScoreJob():
-            names = ["paper", "target-correct", "all"]
-        case DecisionJob():
-            return {"score": {"score": (1 + hits) / 1e7, "low": hits / 1e7, "high": None, "images": 5}}
-        case NoiseJob():
-            names = [f"{number}/{sigma}" for number in range(len(job.targets)) for sigma in job.sigmas]
-        case ShuffleJob():
-            names = [f"{number}/{grid}" for number in range(len(job.targets)) for grid in job.grids]
-    return {
-        name: {"num_correct": (hits + 7 * number) % 1001, "num_evaluated": 1000 + hits % 7} for number, name in enumerate(names)
-    }
+    if job.kind == "decision":
+        return {"score": {"score": (1 + hits) / 1e7, "low": hits / 1e7, "high": None, "images": 5}}
+    rates = [{"num_correct": (hits + 7 * number) % 1001, "num_evaluated": 1000 + hits % 7} for number in range(40)]
+    return dict(zip(value_names(job), rates, strict=False))
 
 
 def listing(folder: Path) -> dict[str, bytes]:

@@ -16,11 +16,10 @@ from safetensors.torch import save_file
 
 from defective import build, save
 from defective.cli import main
-from defective.experiments.schema import blank
 from defective.experiments.store import Store
 from defective.files import write_tensors
 from image_files import pack, write_image
-from runs import net
+from runs import blank, net
 
 TINY = {"num_classes": 2, "image_size": 16, "width_mult": 0.0625}
 

@@ -42,7 +42,7 @@ CASES = [
     ("store throw --store nothing-done", "'throw'"),
     ("report --store nothing-done --out new", "nothing-done holds no plan"),
     ("report --store nothing-done --out notes.txt", "notes.txt is a file"),
-    ("store show train-0 --store other-version", "other-version/jobs/train-0/spec.json is no job of this version"),
+    ("store show train-0 --store other-version", "other-version/jobs/train-0/spec.json is corrupt (it is no job of this version)"),
 ]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from defective.experiments.describe import describe
+from defective.experiments.json_files import write_json
 from defective.experiments.store import Store, name_of
 from printed import parse, table
 from runs import finish, listing, plan_of
@@ -22,7 +23,7 @@ REPRODUCE = "reproduce figure14 --data folder:data --device cpu --store"
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     made = Store(tmp_path / "store")
-    made.note_plan(PLAN.as_dict())
+    made.note_plan(PLAN)
     for job in PLAN.jobs:
         finish(made, job, history=[{"epoch": 1, "test_accuracy": 0.5, "train_accuracy": 0.5}])
     whole = (made.folder / FILE).read_text()
@@ -69,7 +70,7 @@ def test_a_plan_that_cannot_be_read_is_left_out_with_one_warning(store, run, cha
     (store.folder / FILE).write_text((store.at(PLAIN) / "result.json").read_text())
     expected = {command: run(command) for command in ("store ls --store store", "store export --store store --out out")}
     before = set((store.folder / "plans").iterdir())
-    store.note_plan(PLAN.as_dict() | change)
+    write_json(store.folder / "plans" / "0.json", PLAN.as_dict() | change)
     (file,) = {*(store.folder / "plans").iterdir()} - before
     for command, said in expected.items():
         again = run(command)

@@ -8,12 +8,11 @@ import pytest
 
 from defective.experiments.describe import describe
 from defective.experiments.json_files import write_json
-from defective.experiments.schema import blank
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS
 from defective.results.measured import document
 from printed import one_line, parse, table
-from runs import finish, listing, plan_of
+from runs import blank, finish, listing, plan_of
 
 PLAN = plan_of("table7", "table10", "figure2")
 NET = PLAN.jobs[0]
@@ -24,7 +23,7 @@ def store(tmp_path, monkeypatch):
     """Three plans; one job failed, one is begun, the others are done."""
     made = Store(tmp_path / "store")
     for seeds in (1, 2):
-        made.note_plan(plan_of("table7", "table10", "figure2", seeds=seeds).as_dict())
+        made.note_plan(plan_of("table7", "table10", "figure2", seeds=seeds))
     *done, begun, failed = PLAN.jobs
     for job in done:
         finish(made, job)
@@ -80,7 +79,8 @@ def test_ls_leaves_out_a_job_of_another_version_and_says_so(store, run):
     code, out, err = run("store ls --store store --json")
     assert code == 0 and name_of(NET) not in [row["job"] for row in json.loads(out)["finished"]]
     place = f"store/jobs/{name_of(NET)}"
-    assert err == f"warning: {place}/spec.json is no job of this version: move {place} out of the store\n"
+    wrong = "spec.json is corrupt (it is no job of this version)"
+    assert err == f"warning: {place}/{wrong}: move {place} out of the store, it will be made again\n"
 
 
 def test_a_store_that_can_only_be_read_is_read(store, run, monkeypatch):

@@ -24,7 +24,7 @@ COMMANDS = (
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("filled") / "store")
-    store.note_plan(PLAN.as_dict())
+    store.note_plan(PLAN)
     *done, failed = PLAN.jobs
     for job in done:
         finish(

@@ -20,7 +20,7 @@ from defective.models import Ensemble
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
 from defective.statistics import Rate
 from defective.training.train import train
-from runs import QUICK, bench, execute, few, net
+from runs import QUICK, bench, few, net
 from turns import in_turns, ticking
 
 FGSM, PGD = AttackSpec.parse("fgsm:eps=8/255"), AttackSpec.parse("pgd:eps=8/255,step_size=4/255,steps=2,random_start=1")
@@ -104,7 +104,7 @@ def test_crafting(done, data, subjects):
 
 
 def test_an_attack_on_all_images_asks_nobody_first(done, data, subjects, tmp_path):
-    execute(done, CRAFT.model_copy(update={"images": "all", "samples": 99}), tmp_path)
+    done.execute(CRAFT.model_copy(update={"images": "all", "samples": 99}), tmp_path)
     stored = read_adversarial(tmp_path / "images.safetensors", data)
     assert sorted(stored.index.tolist()) == list(range(len(data)))
     made = generate(subjects[SOURCE], FGSM, index=pick(len(data), 99, seed=3), seed=3)
@@ -118,8 +118,8 @@ def test_fused_sources_are_attacked_as_one(done, data, subjects):
     assert torch.equal(made.x_adv, stored.x_adv) and torch.equal(made.index, stored.index)
 
 
-@pytest.mark.parametrize("job", SCORES, ids=["one source", "fused"])
-def test_scoring(done, data, subjects, job):
+@pytest.mark.parametrize(("job", "threat"), [(SCORES[0], "black-box"), (SCORES[1], "white-box (shared weights)")])
+def test_scoring(done, data, subjects, job, threat):
     crafted = read_adversarial(done.store.at(job.adversarial) / "images.safetensors", data)
     outcome = score(subjects[TARGET], crafted)
     same = Rate.among(outcome.adv_predicted == crafted.predicted, crafted.predicted != crafted.y)
@@ -130,10 +130,7 @@ def test_scoring(done, data, subjects, job):
     assert torch.equal(stored["attacked"] == crafted.y, outcome.adv_correct)
     assert torch.equal(stored["index"], crafted.index)
     assert outcome.rate("target-correct").num_evaluated > 0
-
-
-def test_the_relation_of_source_and_target_is_kept(done):
-    assert [done.store.result(job)["threat_model"] for job in SCORES] == ["black-box", "white-box (shared weights)"]
+    assert done.store.result(job)["threat_model"] == threat
 
 
 def test_decisions(done, subjects):
@@ -149,7 +146,7 @@ def test_decisions_on_images_that_all_nets_get_right(done, data, subjects, tmp_p
     common = WALK.model_copy(update={"among": (SOURCE,)})
     index = common_sample([subjects[TARGET], subjects[SOURCE]], 7, seed=1)
     found = decide(subjects[TARGET], WALK.attack, samples=7, seed=1, index=index)
-    execute(done, common, tmp_path)
+    done.execute(common, tmp_path)
     stored, _ = read_tensors(tmp_path / "outcome.safetensors")
     assert torch.equal(stored["index"], index) and torch.equal(stored["squared"], found.squared)
 
@@ -187,11 +184,11 @@ def test_a_curve_stops_between_two_strengths_and_goes_on_there(done, monkeypatch
     again, asked = job.model_copy(update={"seed": 5}), []
     whole = ExperimentRunner(Store(tmp_path / "whole"), done.data, "cpu")
     whole.model = done.model
-    expected = execute(whole, again, tmp_path)["values"]
+    expected = whole.execute(again, tmp_path)["values"]
     assert len(asked) == 4
     asked.clear()
     ticking(monkeypatch)
-    made, stops = in_turns(lambda: execute(type(done)(done.store, done.data, "cpu"), again, tmp_path), 1)
+    made, stops = in_turns(lambda: type(done)(done.store, done.data, "cpu").execute(again, tmp_path), 1)
     # Two models at each of two strengths; nothing is left to do after the last.
     assert made["values"] == expected and (stops, len(asked)) == (3, 4)
 
@@ -214,7 +211,7 @@ def test_pictures_hold_the_originals(done, data, job):
 
 def test_few_pictures_are_shown_of_many(done, monkeypatch, tmp_path):
     monkeypatch.setattr("defective.experiments.execute.SHOWN", 3)
-    execute(done, CRAFT, tmp_path)
+    done.execute(CRAFT, tmp_path)
     assert len(read_tensors(tmp_path / "pictures.safetensors")[0]["x"]) == 3
     assert (tmp_path / "images.safetensors").read_bytes() == (done.store.at(CRAFT) / "images.safetensors").read_bytes()
 
@@ -229,7 +226,7 @@ def test_nets_and_images_are_read_once(done, monkeypatch, tmp_path):
         )
     for _ in range(2):
         for job in SCORES:
-            execute(fresh, job, tmp_path)
+            fresh.execute(job, tmp_path)
     assert sorted(reads) == ["load", "load", "load_data", "read_adversarial", "read_adversarial"]
 
 
@@ -239,7 +236,7 @@ def test_without_an_image_that_all_get_right_there_is_nothing_to_measure(done, k
     job = {"generate": GALLERY[0], "noise": NOISE, "shuffle": SHUFFLE}[kind]
     sure = " with 99 % confidence" if kind == "shuffle" else ""
     with pytest.raises(InputError, match=rf"there is no test image that each of .*resnet18 .* classifies correctly{sure}$"):
-        execute(done, job, tmp_path)
+        done.execute(job, tmp_path)
 
 
 def test_other_images_of_the_same_name_are_refused(place, images, tmp_path):

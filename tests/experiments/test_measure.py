@@ -5,11 +5,10 @@ import torch
 
 from defective import progress
 from defective.experiments import measure
-from defective.experiments.cost import ImageCost, each_job, estimate
+from defective.experiments.cost import ImageCost, estimate
 from defective.experiments.measure import STEPS, Measured, measure_steps
-from defective.experiments.store import Store
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
-from runs import SHAPE, finish, net, plan_of
+from runs import SHAPE, net
 
 SHAPES, COUNTS = {"few": SHAPE}, {"few": (100, 30)}
 CPU = torch.device("cpu")
@@ -74,22 +73,13 @@ def test_each_architecture_width_shape_and_batch_is_measured_once(measured, aske
     names = [(str(each.net), shapes[each.data], CPU) for each in (alike[0], *others)]
     assert asked == names
     assert costs(alike[2]) == COST["resnet18"] and costs(ensemble) == ImageCost(2.5, 1.25, 0.625)
-    assert costs.knows(net(seed=7)) and not costs.knows(net(width_mult=1.0)) and not costs.knows(net(data="unknown"))
+    assert costs(net(seed=7)) == COST["resnet18"]
+    for unknown in (net(width_mult=1.0), net(data="unknown")):
+        with pytest.raises(KeyError):
+            costs(unknown)
     rows = costs.as_rows()
     assert [(row["net"], row["batch_size"]) for row in rows[:2]] == [("resnet18", 8), ("vgg19", 8)]
     assert {key: rows[1][key] for key in ("train", "gradient", "forward")} == {"train": 8.0, "gradient": 4.0, "forward": 2.0}
-
-
-def test_what_finished_jobs_took_corrects_what_was_measured(measured, tmp_path):
-    store, plan = Store(tmp_path / "store"), plan_of("table10")
-    costs = Measured([job for job in plan.jobs if job.kind == "train"], SHAPES, CPU, lambda *about: COST["resnet18"])
-    before = {row["job"]: row["seconds"] for row in each_job(plan, store, costs)}
-    done = plan.jobs[0]
-    finish(store, done, seconds=3 * estimate(done, costs))
-    rows = each_job(plan, store, costs)
-    assert rows[0]["stored"] and rows[0]["seconds"] == 3 * estimate(done, costs)
-    for row in rows[1:]:
-        assert row["seconds"] == pytest.approx(before[row["job"]] * (3 if row["job"].startswith("train-") else 1))
 
 
 @pytest.mark.parametrize("job", [net("resnet18/0.5-bottom", batch_size=16, width_mult=0.0625), net("vgg19", width_mult=0.0625)])

@@ -1,6 +1,5 @@
 """Two workers of a local Ray cluster, one of them killed midway: nothing is lost, and the results are those of one process."""
 
-import json
 import os
 import signal
 import subprocess
@@ -8,21 +7,16 @@ import sys
 
 import pytest
 
-from image_files import pixels, write_image
+from runs import few, held
+from whole_runs import JOBS, begin, end
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'defective[ray]'")
 
 
 @pytest.fixture(scope="module")
-def few(tmp_path_factory):
-    """Two classes that a net learns at once: dark images and bright ones."""
-    root = tmp_path_factory.mktemp("few")
-    for split, count in (("train", 20), ("test", 10)):
-        for shade, label in ((0, "dark"), (1, "bright")):
-            for n in range(count):
-                write_image(root / split / label / f"{n}.png", pixels(n + 100 * shade, 32) // 4 + 150 * shade)
-    return root
+def images(tmp_path_factory):
+    return few(tmp_path_factory.mktemp("ray") / "few")
 
 
 @pytest.fixture(scope="module")
@@ -35,22 +29,6 @@ def cluster():
     made.shutdown()
 
 
-def reproduce(few, store, *options):
-    command = [
-        sys.executable,
-        "-m",
-        "defective",
-        "reproduce",
-        "table10",
-        "--data",
-        f"folder:{few}",
-        "--store",
-        str(store),
-        *options,
-    ]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-
-
 def workers(cluster):
     """Processes of this cluster that are at a job."""
     nodes = {str(each.process.pid) for node in cluster.list_all_nodes() for each in node.all_processes["raylet"]}
@@ -59,30 +37,17 @@ def workers(cluster):
     return [int(number) for parent, number, *name in lines if parent in nodes and name and name[0].startswith("ray::_do")]
 
 
-def kept(store):
-    """What a store holds of every job: the values, and the bytes of what is not JSON."""
-    found = {}
-    for place in sorted((store / "jobs").iterdir()):
-        values = json.loads((place / "result.json").read_text())["values"]
-        files = {file.relative_to(place): file.read_bytes() for file in sorted(place.rglob("*.safetensors"))}
-        found[place.name] = (values, files)
-    return found
-
-
-def test_a_worker_killed_midway_loses_nothing(cluster, few, tmp_path):
-    alone = reproduce(few, tmp_path / "alone")
-    alone.communicate()
-    on_ray = reproduce(few, tmp_path / "ray", "--ray", cluster.address, "--json")
+def test_a_worker_killed_midway_loses_nothing(cluster, images, tmp_path):
+    end(begin(tmp_path / "alone", images))
+    on_ray = begin(tmp_path / "ray", images, "--ray", cluster.address)
     running = tmp_path / "ray" / "running"
     victims = []
     while on_ray.poll() is None and not (victims and any(running.glob("train-*/net/state.safetensors"))):
         victims = workers(cluster)
     assert victims
     os.kill(victims[0], signal.SIGKILL)
-    printed, _ = on_ray.communicate()
-    document = json.loads(printed)
-    assert document["jobs"] == {"finished": 10, "failed": 0, "blocked": 0, "pending": 0, "executed": 10}
-    assert kept(tmp_path / "ray") == kept(tmp_path / "alone")
+    assert end(on_ray)["jobs"] == {"finished": JOBS, "failed": 0, "blocked": 0, "pending": 0, "executed": JOBS}
+    assert held(tmp_path / "ray") == held(tmp_path / "alone")
 
 
 OCCUPY = """
@@ -97,22 +62,20 @@ time.sleep(600)
 """
 
 
-def test_a_busy_cluster_does_not_hold_the_command_past_its_budget(cluster, few, tmp_path):
+def test_a_busy_cluster_does_not_hold_the_command_past_its_budget(cluster, images, tmp_path):
     command = [sys.executable, "-c", OCCUPY, cluster.address]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as other:
         assert other.stdout.readline() == "busy\n"
         try:
-            on_ray = reproduce(few, tmp_path / "store", "--ray", cluster.address, "--json", "--time-budget", "10s")
-            printed, _ = on_ray.communicate()
+            made = end(begin(tmp_path / "store", images, "--ray", cluster.address, "--time-budget", "10s"))
         finally:
             other.kill()
-    assert on_ray.returncode == 0
-    assert json.loads(printed)["jobs"] == {"finished": 0, "failed": 0, "blocked": 0, "pending": 10, "executed": 0}
+    assert made["jobs"] == {"finished": 0, "failed": 0, "blocked": 0, "pending": JOBS, "executed": 0}
 
 
-def test_no_cluster_there_is_said_in_one_line(few, tmp_path, capfd):
+def test_no_cluster_there_is_said_in_one_line(images, tmp_path, capfd):
     from defective.cli import main
 
-    arguments = ["reproduce", "table10", "--data", f"folder:{few}", "--store", str(tmp_path / "store"), "--ray", "127.0.0.1:1"]
+    arguments = ["reproduce", "table10", "--data", f"folder:{images}", "--store", str(tmp_path / "store"), "--ray", "127.0.0.1:1"]
     assert main(arguments) == 2
     assert "no Ray cluster answers at '127.0.0.1:1'" in capfd.readouterr().err.splitlines()[-1]

@@ -1,7 +1,6 @@
 import errno
 import os
 import shutil
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,11 +13,10 @@ from defective.experiments.execute import EXECUTORS
 from defective.experiments.json_files import write_json
 from defective.experiments.plan import topological_order
 from defective.experiments.run import RunSummary, run
-from defective.experiments.schema import blank
 from defective.experiments.store import Store
 from defective.files import write_whole
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, ScoreJob
-from runs import bench, held, net
+from runs import bench, blank, held, net
 from turns import ticking
 
 TARGET, SOURCE = net(), net("resnet18/0.5-bottom", 1)
@@ -65,7 +63,7 @@ def test_each_job_is_done_once_and_in_order(place, made):
 @pytest.mark.parametrize(
     "error", [InputError("no image\nis right"), RuntimeError("shapes differ"), OSError(errno.EIO, "bad disk"), MemoryError()]
 )
-def test_a_failure_is_recorded_and_the_rest_goes_on(place, monkeypatch, error):
+def test_a_failure_is_recorded_and_the_rest_goes_on(place, error):
     broken = Made(place, generate=error)
     said = []
     summary = run(JOBS, place, said.append)
@@ -75,27 +73,25 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(place, monkeypatch, error):
     assert place.store.failure(CRAFT)["error"] == (" ".join(str(error).split()) or type(error).__name__)
     assert [place.store.failure(job) for job in JOBS if job != CRAFT] == [None] * 4
     assert missing(place.store) == [CRAFT, SCORE]
-
-
-def test_the_next_run_tries_what_failed_again(place, monkeypatch):
-    Made(place, generate=InputError("no"))
-    run(JOBS, place)
+    # The next run tries again what failed.
     mended = Made(place)
     summary = run(JOBS, place)
     assert mended.asked == [CRAFT, SCORE] and (summary.count("finished"), summary.executed) == (5, 2)
     assert place.store.failures() == []
 
 
-def test_what_fails_for_want_of_a_net_blocks_all_that_follows(place, monkeypatch):
+def test_what_fails_for_want_of_a_net_blocks_all_that_follows(place):
     Made(place, train=InputError("no"))
     summary = run(JOBS, place)
     assert summary.states == {TARGET: "failed", SOURCE: "failed", CRAFT: "blocked", SCORE: "blocked", WALK: "blocked"}
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EPIPE])
-def test_a_full_disk_and_a_lost_reader_are_no_fault_of_the_job(place, monkeypatch, number):
-    broken = Made(place, generate=OSError(number, "stop"))
-    with pytest.raises(OSError, match="stop"):
+@pytest.mark.parametrize(
+    "error", [*(OSError(number, "stop") for number in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE)), KeyboardInterrupt("stop")]
+)
+def test_a_full_disk_a_lost_reader_and_a_user_who_stops_it_are_no_fault_of_the_job(place, error):
+    broken = Made(place, generate=error)
+    with pytest.raises(type(error), match="stop"):
         run(JOBS, place)
     assert broken.asked[-1] == CRAFT and place.store.failures() == [] and len(missing(place.store)) == 2
     Made(place)
@@ -109,20 +105,6 @@ def test_a_lost_reader_of_our_lines_is_no_fault_of_the_job(place, made):
     with pytest.raises(BrokenPipeError):
         run(JOBS, place, gone)
     assert place.store.failures() == [] and made.asked == []
-
-
-def test_the_user_may_stop_it(place, monkeypatch):
-    Made(place, generate=KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt):
-        run(JOBS, place)
-    assert place.store.failures() == [] and missing(place.store) == [CRAFT, SCORE]
-
-
-def test_after_the_deadline_nothing_is_begun(place, made):
-    with progress.until(0):
-        summary = run(JOBS, place)
-    assert made.asked == [] and summary == RunSummary(dict.fromkeys(JOBS, "pending"))
-    assert place.store.unfinished() == []
 
 
 @pytest.mark.parametrize("units", range(6))
@@ -148,10 +130,10 @@ def test_what_is_blocked_is_not_left(place, monkeypatch):
 
 
 def test_what_another_process_is_at_is_waited_for(place, made, images, monkeypatch):
-    """While it works on one job, the others are done; then its dependents follow."""
+    """While it works on one job, the others are done; then its dependents follow. A line says for what and whose."""
     run([SOURCE], place)
     other = bench(place.store.folder, images)
-    waits = []
+    waits, lines = [], []
     hand = other.store.working(CRAFT)
     there = hand.__enter__()
 
@@ -162,7 +144,9 @@ def test_what_another_process_is_at_is_waited_for(place, made, images, monkeypat
         hand.__exit__(None, None, None)
 
     monkeypatch.setattr(running, "time", SimpleNamespace(sleep=wait))
-    summary = run(JOBS, place)
+    summary = run(JOBS, place, lines.append)
+    [waited] = [line for line in lines if " waits: fgsm:eps=8/255 on " in line]
+    assert f": process {os.getpid()} on " in waited and " since 2" in waited
     assert waits == [running.PATIENCE] and made.asked == [SOURCE, TARGET, WALK, SCORE]
     assert (summary.count("finished"), summary.executed) == (5, 3)
 
@@ -224,21 +208,6 @@ def test_what_is_corrupt_of_a_job_is_set_aside_and_done_again(place):
     summary = run(jobs, again, lines.append)
     assert summary.count("finished") == 3 and summary.redone == {target} and model.read_bytes() == right
     assert sum("is done again, its files are in" in line for line in lines) == 1
-
-
-def test_waiting_for_another_process_says_for_what_and_whose(place, monkeypatch):
-    target, lines = net(seed=6), []
-
-    def elapse(seconds):
-        release()
-
-    held = place.store.working(target)
-    held.__enter__()
-    release = partial(held.__exit__, None, None, None)
-    monkeypatch.setattr("defective.experiments.run.time.sleep", elapse)
-    assert run([target], place, lines.append).executed == 1
-    assert "train resnet18" in lines[0] and f"process {os.getpid()} on " in lines[0] and " since 2" in lines[0]
-    assert len(lines) == 2
 
 
 @pytest.mark.parametrize("ending", [lambda: {"values": {}}, lambda: int("x")])

@@ -1,87 +1,58 @@
 import pytest
 
-from defective.experiments.schema import JobResult, PlanRecord, blank
+from defective.experiments.schema import JobResult, PlanRecord
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
-from runs import made_values, net
+from runs import blank, made_values, net, plan_of
 
 TARGET = net()
 CRAFT = GenerateJob(sources=(TARGET,), attack=AttackSpec.parse("fgsm"), samples=5)
-DECISION = DecisionJob(target=TARGET, attack=AttackSpec.parse("boundary"), samples=5)
-NOISE = NoiseJob(targets=(TARGET, net(seed=1)), sigmas=(1, 2), samples=5)
-SHUFFLE = ShuffleJob(targets=(TARGET,), grids=(2, 4), confidence=0.9, samples=5)
-JOBS = [TARGET, CRAFT, ScoreJob(target=TARGET, adversarial=CRAFT), DECISION, NOISE, SHUFFLE]
+JOBS = [
+    TARGET,
+    CRAFT,
+    ScoreJob(target=TARGET, adversarial=CRAFT),
+    DecisionJob(target=TARGET, attack=AttackSpec.parse("boundary"), samples=5),
+    NoiseJob(targets=(TARGET, net(seed=1)), sigmas=(1, 2), samples=5),
+    ShuffleJob(targets=(TARGET,), grids=(2, 4), confidence=0.9, samples=5),
+]
 RATE, SCORE = {"num_correct": 1, "num_evaluated": 2}, {"score": 1e-5, "low": 1e-6, "high": None, "images": 5}
-
-
-def changed(job, **changes):
-    return blank(job) | {"values": made_values(job)} | changes
+SHOWN = ["values", "seconds", "machine", "kind_of_device", "finished"]
+UNSAFE = ["../../x", "/tmp/x", "a/b", "..", ".", "", "a\\b", "a\0", "a\n", "\x1b[31m", "x" * 201]
 
 
 @pytest.mark.parametrize("job", JOBS, ids=[job.kind for job in JOBS])
 def test_what_jobs_leave_passes(job):
-    for result in (blank(job), changed(job), changed(job, seconds=3, more="of any kind")):
+    made = blank(job) | {"values": made_values(job)}
+    for result in (blank(job), made, made | {"seconds": 3, "more": "of any kind"}):
         JobResult.model_validate(result)
     assert blank(job)["values"].keys() == made_values(job).keys()
 
 
-@pytest.mark.parametrize("values", [3, None, [], {}, {"paper": 3}, {"paper": RATE, "all": {}}])
-def test_values_of_another_form(values):
-    with pytest.raises(ValueError, match="values"):
-        JobResult.model_validate(changed(TARGET, values=values))
-
-
 @pytest.mark.parametrize(
-    "rate",
+    ("changes", "named"),
     [
-        {"num_correct": 1},
-        {"num_correct": 3, "num_evaluated": 2},
-        {"num_correct": -1, "num_evaluated": 2},
-        {"num_correct": "1", "num_evaluated": 2},
-        {"num_correct": 0.5, "num_evaluated": 2},
+        *(({"values": values}, "values") for values in (3, None, [], {}, {"paper": 3}, {"paper": RATE, "all": {}})),
+        *(({"values": {"paper": RATE | rate}}, "num_") for rate in ({"num_correct": each} for each in (3, -1, "1", 0.5, 10**400))),
+        ({"values": {"paper": {"num_correct": 1}}}, "num_evaluated"),
+        *(({"values": {"score": SCORE | each}}, "score") for each in ({"score": "low"}, {"low": None}, {"high": -1.0})),
+        ({"values": {"score": {"score": 1e-5}}}, "low"),
+        *(({key: [1]}, key) for key in SHOWN),
+        *(({"kind_of_device": name}, "kind_of_device") for name in UNSAFE),
+        *(({"seconds": float(number)}, "seconds") for number in ("inf", "nan")),
+        *(({"machine": {"device": each}}, "machine") for each in ({"nested": 1}, float("inf"))),
     ],
 )
-def test_what_is_no_rate(rate):
-    with pytest.raises(ValueError, match=r"num_correct|num_evaluated"):
-        JobResult.model_validate(changed(TARGET, values={"test_accuracy": rate}))
+def test_what_no_job_leaves(changes, named):
+    with pytest.raises(ValueError, match=named):
+        JobResult.model_validate(blank(TARGET) | changes)
 
 
-@pytest.mark.parametrize("score", [SCORE | {"score": "low"}, SCORE | {"low": None}, SCORE | {"high": -1.0}, {"score": 1e-5}])
-def test_what_is_no_score(score):
-    with pytest.raises(ValueError, match=r"score|low|high|num_correct"):
-        JobResult.model_validate(changed(DECISION, values={"score": score}))
-    JobResult.model_validate(changed(DECISION, values={"score": SCORE | {"score": None}}))
-
-
-@pytest.mark.parametrize("key", ["values", "seconds", "machine", "kind_of_device", "finished"])
+@pytest.mark.parametrize("key", SHOWN)
 def test_what_is_shown_of_every_job_must_be_there(key):
-    for result in ({name: each for name, each in blank(TARGET).items() if name != key}, blank(TARGET) | {key: [1]}):
-        with pytest.raises(ValueError, match=key):
-            JobResult.model_validate(result)
-
-
-UNSAFE = ["../../x", "/tmp/x", "a/b", "..", ".", "", "a\\b", "a\0", "a\n", "\x1b[31m", "x" * 201]
+    with pytest.raises(ValueError, match=key):
+        JobResult.model_validate({name: each for name, each in blank(TARGET).items() if name != key})
 
 
 @pytest.mark.parametrize("name", UNSAFE)
-def test_a_name_from_a_store_is_one_part_of_a_path(name):
-    with pytest.raises(ValueError, match="kind_of_device"):
-        JobResult.model_validate(blank(TARGET) | {"kind_of_device": name})
+def test_a_name_of_a_plan_is_one_part_of_a_path(name):
     with pytest.raises(ValueError, match=r"data\.cifar10"):
-        PlanRecord.model_validate(
-            {"exhibits": [], "scale": "tiny", "data": {"cifar10": name}, "shapes": {"cifar10": (3, 32, 32)}, "seeds": 1}
-        )
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("seconds", float("inf")),
-        ("seconds", float("nan")),
-        ("machine", {"device": {"nested": 1}}),
-        ("machine", {"device": float("inf")}),
-        ("values", {"test_accuracy": {"num_correct": 10**400, "num_evaluated": 10**400}}),
-    ],
-)
-def test_numbers_that_no_job_leaves(key, value):
-    with pytest.raises(ValueError, match=key):
-        JobResult.model_validate(blank(TARGET) | {key: value})
+        PlanRecord.model_validate(plan_of("table10", data=name).as_dict())

@@ -1,28 +1,26 @@
 """Plans, records of failures and of data sets in a store, and what becomes of those that cannot be read."""
 
 import json
-import os
 import re
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 
 from defective.errors import InputError
+from defective.experiments import store as module
 from defective.experiments.json_files import write_json
-from defective.experiments.plan import read_plan
-from defective.experiments.schema import blank
 from defective.experiments.store import Store, name_of
-from runs import net, plan_of
+from runs import blank, net, plan_of
 
 JOB = net()
 
 
 def test_plans_are_remembered_once(store):
-    for seeds in (1, 2):
-        plan = plan_of("table10", seeds=seeds).as_dict()
-        store.note_plan(plan)
-        store.note_plan(dict(reversed(plan.items())))
-    assert sorted(plan["seeds"] for plan in store.plans()) == [1, 2] and store.unread_plans() == []
+    for seeds in (1, 2, 1):
+        store.note_plan(plan_of("table10", seeds=seeds))
+    plans, unread = store.plans()
+    assert sorted(plan.seeds for plan in plans) == [1, 2] and unread == []
 
 
 PLAN = plan_of("table10").as_dict()
@@ -49,11 +47,11 @@ PLAN = plan_of("table10").as_dict()
     ],
 )
 def test_a_plan_that_cannot_be_read_is_left_out_and_named(store, document, wrong):
-    store.note_plan(PLAN)
+    store.note_plan(plan_of("table10"))
     file = store.folder / "plans" / "0.json"
     file.write_text(document if isinstance(document, str) else json.dumps(document))
-    assert [read_plan(plan) for plan in store.plans()] == [plan_of("table10")]
-    (said,) = store.unread_plans()
+    plans, [said] = store.plans()
+    assert plans == [plan_of("table10")]
     assert said.startswith(f"{file} is corrupt (") and wrong in said and said.endswith(")")
 
 
@@ -89,18 +87,20 @@ def test_a_data_set_whose_name_leads_elsewhere_is_refused(store, name):
 
 
 def test_of_two_sets_begun_at_once_one_gets_in(store, monkeypatch):
-    """The second comes after the first has looked and before it writes."""
-    link = os.link
+    """The second begins after the first has looked and before it writes."""
+    with ThreadPoolExecutor() as threads:
+        later = []
 
-    def late(source, target):
-        monkeypatch.setattr(os, "link", link)
-        Store(store.folder).check_data("few", "other")
-        link(source, target)
+        def late(path, document):
+            if not later:
+                later.append(threads.submit(Store(store.folder).check_data, "few", "other"))
+                assert not wait(later, timeout=0.2).done
+            write_json(path, document)
 
-    monkeypatch.setattr(os, "link", late)
-    with pytest.raises(InputError, match="few: other images"):
+        monkeypatch.setattr(module, "write_json", late)
         store.check_data("few", "abc")
-    Store(store.folder).check_data("few", "other")
+        with pytest.raises(InputError, match="few: other images"):
+            later[0].result()
     assert [file.name for file in (store.folder / "data").iterdir()] == ["few.json"]
 
 
@@ -110,7 +110,7 @@ def test_a_changed_byte_of_a_result_or_spec_is_found(store):
     assert store.result(JOB) == blank(JOB) and store.spec(name_of(JOB)) == JOB
     spec, result = (store.at(JOB) / name for name in ("spec.json", "result.json"))
     spec.write_text(spec.read_text().replace('"seed": 0', '"seed": 7'))
-    with pytest.raises(InputError, match=r"spec.json is not the job that its folder is named after"):
+    with pytest.raises(InputError, match=r"spec.json is corrupt \(it is not the job that its folder is named after\)"):
         Store(store.folder).spec(name_of(JOB))
     text = result.read_text()
     result.write_text(text.replace('"seconds": 1.0', '"seconds": 2.0'))

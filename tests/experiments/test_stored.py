@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -8,7 +5,7 @@ from safetensors.torch import save_file
 from defective.evaluation import Chunk, Measurement
 from defective.experiments import stored as module
 from defective.experiments.stored import StoredRun
-from defective.files import cache_folder, read_tensors, write_tensors
+from defective.files import cache_folder
 from evaluations import stored
 
 WHAT = {"part": "sum", "of": [1, 2], "seed": 0}
@@ -112,15 +109,6 @@ def test_what_is_not_storable_is_made_and_costs_each_time(tmp_path, monkeypatch)
     assert (run.seconds, make.calls, files(tmp_path)) == (4, 2, [])
 
 
-def test_a_chunk_whose_cost_is_not_known_is_used(tmp_path):
-    stored(tmp_path)(once(WHAT, Maker()))
-    (file,) = files(tmp_path)
-    tensors, about = read_tensors(file)
-    del about["seconds"]
-    write_tensors(file, tensors, about)
-    assert_equal(stored(tmp_path)(once(WHAT, pytest.fail)), MADE)
-
-
 @pytest.mark.parametrize("storable", [True, False])
 def test_chunks_are_plain_tensors_stored_or_not(tmp_path, storable):
     weight = torch.ones(3, 2, requires_grad=True)
@@ -152,39 +140,3 @@ def test_a_chunk_that_another_process_finished_meanwhile_does_no_harm(tmp_path):
     assert_equal(stored(tmp_path)(once(WHAT, make)), MADE)
     assert (inner.calls, outer.calls, len(files(tmp_path))) == (1, 1, 1)
     assert_equal(stored(tmp_path)(once(WHAT, pytest.fail)), MADE)
-
-
-TOGETHER = """
-import sys, torch
-from pathlib import Path
-from defective.evaluation import Chunk, Measurement
-from defective.experiments.store import Store
-from defective.experiments.stored import StoredRun
-
-def make(advance):
-    print("making", flush=True)
-    sys.stdin.readline()
-    return {"a": torch.arange(100_000)}
-
-for number in range(5):
-    made = StoredRun(Store(Path(sys.argv[1])))(Measurement("", [Chunk({"number": number}, 1, make)]))["a"]
-    assert torch.equal(made, torch.arange(100_000))
-print("done", flush=True)
-"""
-
-
-@pytest.mark.slow
-def test_two_processes_that_write_the_same_chunks_do_no_harm(tmp_path):
-    command = [sys.executable, "-c", TOGETHER, str(tmp_path / "measurements")]
-    both = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    for _ in range(5):
-        # Each has begun before either ends: both write.
-        assert [process.stdout.readline() for process in both] == ["making\n"] * 2
-        for process in both:
-            process.stdin.write("\n")
-            process.stdin.flush()
-    assert [process.communicate()[0] for process in both] == ["done\n"] * 2
-    assert [process.returncode for process in both] == [0, 0]
-    assert len(files(tmp_path)) == 5
-    for number in range(5):
-        assert torch.equal(stored(tmp_path)(once({"number": number}, pytest.fail))["a"], torch.arange(100_000))

@@ -1,9 +1,10 @@
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
 from defective.paper import EXHIBITS, SCALES
-from defective.specs import NoiseJob, ScoreJob, TrainJob
+from defective.specs import NoiseJob, ScoreJob
 from exhibits import jobs, setup_of
 
 FIGURES = {number: EXHIBITS[f"figure{number}"] for number in range(1, 16)}
@@ -20,15 +21,9 @@ def crafted(figure, setup):
     return [cell.job.adversarial for cell in FIGURES[figure].cells(setup).values()]
 
 
-@pytest.mark.parametrize("number", FIGURES)
-def test_figures_say_what_they_are(number):
-    figure = FIGURES[number]
-    assert figure.name == f"figure{number}"
-    assert figure.where.endswith(f"Figure {number}")
-    assert figure.title and figure.notes
-
-
-def test_views():
+def test_figures_say_what_they_are():
+    for number, figure in FIGURES.items():
+        assert figure.where.endswith(f"Figure {number}") and figure.title and figure.notes
     views = {number: figure.view for number, figure in FIGURES.items()}
     expected = dict.fromkeys(GALLERIES, "gallery") | dict.fromkeys(DRAWINGS, "drawing")
     assert views == expected | {4: "scatter", 5: "curves", 14: "training"}
@@ -40,10 +35,8 @@ def test_every_cell_is_in_its_figure(setup):
         assert set(figure.cells(setup)) == places
 
 
-@pytest.mark.parametrize("number", DRAWINGS)
-def test_drawings_have_nothing_to_measure(number, setup):
-    assert not FIGURES[number].cells(setup)
-    assert not FIGURES[number].rows
+def test_drawings_have_nothing_to_measure():
+    assert not any(FIGURES[number].rows for number in DRAWINGS)
 
 
 @pytest.mark.parametrize(("number", "size"), GALLERIES.items())
@@ -58,12 +51,8 @@ def test_a_gallery_shows_the_same_originals_throughout(number, size, setup):
 
 
 def test_galleries_of_one_data_set_show_the_same_originals(setup):
-    for first, second in ((1, 6), (7, 15)):
-        assert crafted(first, setup)[0].among == crafted(second, setup)[0].among
-
-
-def test_figure_1_costs_nothing_beside_figure_6(setup):
     assert set(jobs(setup, "figure1")) < set(jobs(setup, "figure6"))
+    assert crafted(7, setup)[0].among == crafted(15, setup)[0].among
 
 
 def test_attacks_of_the_galleries(setup):
@@ -95,24 +84,14 @@ def test_the_noise_curves_are_one_job(setup):
     job = cells["resnet18", "1"].job
     assert all(cell.job == job for cell in cells.values())
     assert isinstance(job, NoiseJob)
-    assert [str(target.net) for target in job.targets] == [
-        "resnet18",
-        "resnet18/0.5-bottom",
-        "resnet18/0.3-bottom",
-        "resnet18/0.1-bottom",
-    ]
+    assert [str(target.net) for target in job.targets] == ["resnet18", *(f"resnet18/{p}-bottom" for p in (0.5, 0.3, 0.1))]
     assert job.sigmas == (1, 2, 4, 8, 12, 16, 20, 24, 28, 32)
     assert cells["resnet18/0.3-bottom", "24"].value == "2/24"
 
 
 def test_training_curves_are_of_both_data_sets(setup):
-    cells = FIGURES[14].cells(setup)
-    assert {(cell.job.data, str(cell.job.net)) for cell in cells.values() if isinstance(cell.job, TrainJob)} == {
-        ("cifar10", "resnet18"),
-        ("cifar10", "resnet18/0.5-bottom"),
-        ("mnist", "resnet18"),
-        ("mnist", "resnet18/0.5-bottom"),
-    }
+    found = {(cell.job.data, str(cell.job.net)) for cell in FIGURES[14].cells(setup).values()}
+    assert found == set(product(("cifar10", "mnist"), ("resnet18", "resnet18/0.5-bottom")))
 
 
 def test_training_curves_leave_out_a_data_set_that_is_not_there(setup):

@@ -98,7 +98,7 @@ def test_the_page_ends_with_what_to_do_next(report_page):
 
 def test_before_anything_has_run_the_page_says_so_and_how_to_begin(tmp_path):
     store = Store(tmp_path / "store")
-    store.note_plan(Plan(("table7",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)}).as_dict())
+    store.note_plan(Plan(("table7",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)}))
     write_report(store, tmp_path / "out")
     page = BeautifulSoup((tmp_path / "out" / "index.html").read_text(encoding="utf-8"), "html.parser")
     (notice,) = texts(page, ".empty")

@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from defective.experiments.plan import Plan, read_plan
+from defective.experiments.plan import Plan
 from defective.experiments.store import Store
 from defective.paper import Scale
 from defective.report import deviations as module
@@ -22,7 +22,7 @@ def plan(*exhibits: str, scale: str = "tiny", seeds: int = 1, readers: dict[str,
 
 
 def plans(store: Store) -> list[Plan]:
-    return [read_plan(each) for each in store.plans()]
+    return store.plans()[0]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ WARNING = (
 
 
 def page(store):
-    store.note_plan(PLAN.as_dict())
+    store.note_plan(PLAN)
     (file, *_), _ = write_report(store, store.folder.parent / "page")
     return re.sub(r"\s+", " ", file.read_text())
 

@@ -5,7 +5,7 @@ import pytest
 from defective.experiments.store import name_of
 from defective.paper import EXHIBITS
 from defective.report.exhibit_table import exhibit_table
-from defective.results.at_chance import AtChanceFilter
+from defective.results.at_chance import at_chance
 from defective.results.measured import document
 from runs import finish, plan_of
 
@@ -51,7 +51,7 @@ def test_a_net_has_learned_something_if_its_whole_interval_is_above_chance(store
     plan = plan_of("table8")
     net = trained(plan)[0]
     finish(store, net, right(hits, total), **more)
-    found = AtChanceFilter(store).of(net)
+    found = at_chance(net, store)
     assert [each.job for each in found] == [] if learned else [name_of(net)]
     if not learned:
         assert found[0].model == "resnet18 (tiny, seed 0) on few"
@@ -62,12 +62,12 @@ def test_a_net_has_learned_something_if_its_whole_interval_is_above_chance(store
 def test_without_a_known_share_of_the_largest_class_nothing_is_at_chance(store):
     net = trained(plan_of("table8"))[0]
     finish(store, net, right(0), chance=None)
-    assert AtChanceFilter(store).of(net) == []
+    assert at_chance(net, store) == []
 
 
 def test_what_is_not_measured_is_not_doubted(store):
     plan = plan_of("table8")
-    assert [AtChanceFilter(store).of(job) for job in plan.jobs] == [[]] * len(plan.jobs)
+    assert [at_chance(job, store) for job in plan.jobs] == [[]] * len(plan.jobs)
     assert document(EXHIBITS["table8"], plan, store).at_chance == ()
 
 

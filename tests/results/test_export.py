@@ -15,7 +15,7 @@ from runs import SHAPE, finish, plan_of
 def store(tmp_path):
     """Table 10, half of it measured."""
     made, plan = Store(tmp_path / "store"), plan_of("table10")
-    made.note_plan(plan.as_dict())
+    made.note_plan(plan)
     for job in plan.jobs[:5]:
         finish(made, job)
     return made
@@ -58,7 +58,7 @@ def test_what_was_measured_on_one_data_set_is_not_left_beside_both(tmp_path):
     store, out, alone = Store(tmp_path / "store"), tmp_path / "out", plan_of("figure14")
     both = Plan(("figure14",), "tiny", {"cifar10": "few", "mnist": "mnist"}, {"cifar10": SHAPE, "mnist": KINDS["mnist"]})
     for plan in (alone, both):
-        store.note_plan(plan.as_dict())
+        store.note_plan(plan)
         for job in plan.jobs:
             if store.result(job) is None:
                 finish(store, job)
@@ -74,7 +74,7 @@ def test_what_another_store_measured_stays(store, tmp_path):
     out, whole = tmp_path / "out", plan_of("table10")
     for number, about in enumerate(({"seconds": 0.5}, {"finished": "2026-02-01"})):
         other = Store(tmp_path / f"other-{number}")
-        other.note_plan(whole.as_dict())
+        other.note_plan(whole)
         for job in whole.jobs:
             finish(other, job, kind_of_device=f"cuda{number}", **about)
         export(other, out)
@@ -134,7 +134,7 @@ def test_names_of_a_store_never_lead_out_of_the_folder(store, tmp_path, name):
     write_json(store.folder / "plans" / "0.json", plan_of("table8", data=name).as_dict())
     rest(store, kind_of_device=name)
     written, _ = export(store, tmp_path / "deep" / "out")
-    assert named(written, tmp_path / "deep" / "out") == ["few/tiny/cpu/table10.json"] and len(store.unread_plans()) == 1
+    assert named(written, tmp_path / "deep" / "out") == ["few/tiny/cpu/table10.json"] and len(store.plans()[1]) == 1
     assert len(store.corrupt()) == len(plan_of("table10").jobs) - 5
     after = {str(file) for file in tmp_path.rglob("*")} - set(before)
     assert all(file.startswith((str(store.folder), str(tmp_path / "deep"))) for file in after)

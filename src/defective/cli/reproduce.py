@@ -111,7 +111,7 @@ def reproduce(
         runner = ExperimentRunner(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
         for name in dict.fromkeys(plan.data.values()):
             runner.check_data(name)
-        kept.note_plan(plan.as_dict())
+        kept.note_plan(plan)
         summary = run(plan.jobs, runner, _log) if ray is None else run_on_ray(plan.jobs, runner, ray, _log)
     found, tested = documents(plan, kept), claims(plan, kept)
     failed = [kept.failure(job) or {} for job, state in summary.states.items() if state == "failed"]
@@ -163,7 +163,8 @@ def _left(budget: float, plan: Plan) -> float | None:
 def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
     missing = [job for job in plan.jobs if store.result(job) is None]
     costs = Measured((net for job in missing for net in trained_models(job)), plan.images, device)
-    rows, jobs = outline(plan, store, costs), each_job(plan, store, costs)
+    jobs = each_job(plan, store, costs)
+    rows = outline(plan, jobs)
     machine = describe_machine(device, resolve_precision(device))
     if json:
         print_json({"plan": plan.as_dict(), "machine": machine, "measured": costs.as_rows(), "exhibits": rows, "jobs": jobs})

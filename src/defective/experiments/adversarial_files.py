@@ -10,6 +10,7 @@ from torch import Tensor
 from defective.data import Data
 from defective.errors import InputError
 from defective.evaluation import AdversarialSet
+from defective.experiments.schema import format_error
 from defective.files import read_about, read_tensors, write_tensors
 from defective.inference import check_images, check_label_values, check_labels
 
@@ -25,15 +26,15 @@ class AdversarialMetadata(BaseModel):
     data: _Name
     source: _Name
     attack: _Name
-    settings: dict[Literal["seed", "samples", "rounded"], Annotated[int, Field(ge=0, lt=2**64)] | bool] = {}
-    fingerprint: _Name = ""
+    settings: dict[Literal["seed", "samples", "rounded"], Annotated[int, Field(ge=0, lt=2**64)] | bool]
+    fingerprint: _Name
 
 
 def write_adversarial(adversarial: AdversarialSet, data: Data, path: Path) -> None:
     """Write an adversarial set to one safetensors file: ``x_adv``, ``y``, ``predicted``, ``index``."""
     tensors = {name: getattr(adversarial, name) for name in _TENSORS}
-    names = AdversarialMetadata.model_fields.keys() - {"data"}
-    write_tensors(path, tensors, {name: getattr(adversarial, name) for name in names} | {"data": data.name})
+    about = {name: getattr(adversarial, name) for name in ("source", "attack", "settings", "fingerprint")}
+    write_tensors(path, tensors, about | {"data": data.name})
 
 
 def read_metadata(path: Path) -> AdversarialMetadata:
@@ -45,10 +46,9 @@ def read_metadata(path: Path) -> AdversarialMetadata:
     try:
         return AdversarialMetadata.model_validate(read_about(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
+        wrong = format_error(error)[:120]
         raise InputError(
-            f"{path} is no file of defective attack, or corrupt ({field[:60]}: {first['msg']}): write it again with defective attack"
+            f"{path} is no file of defective attack, or corrupt ({wrong}): write it again with defective attack"
         ) from None
 
 

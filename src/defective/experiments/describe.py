@@ -33,15 +33,15 @@ def describe(job: Job) -> str:
         case TrainJob():
             return f"train {title(job)} on {job.data}"
         case GenerateJob():
-            return f"{job.attack} on {_fused(job.sources)}, up to {job.samples} images of {job.sources[0].data}"
+            return f"{job.attack} on {' + '.join(map(title, job.sources))}, up to {job.samples} images of {job.sources[0].data}"
         case ScoreJob():
             return f"{title(job.target)} against {describe(job.adversarial)}"
         case DecisionJob():
             return f"{job.attack} on {title(job.target)}, up to {job.samples} images of {job.target.data}"
         case NoiseJob():
-            return f"noise on {_each(job.targets)}, up to {job.samples} images of {job.targets[0].data}"
+            return f"noise on {', '.join(map(title, job.targets))}, up to {job.samples} images of {job.targets[0].data}"
         case ShuffleJob():
-            return f"shuffled patches on {_each(job.targets)}, up to {job.samples} images of {job.targets[0].data}"
+            return f"shuffled patches on {', '.join(map(title, job.targets))}, up to {job.samples} images of {job.targets[0].data}"
 
 
 def _recipe(recipe: Recipe) -> list[str]:
@@ -64,11 +64,3 @@ def _recipe(recipe: Recipe) -> list[str]:
         *stopped,
         *([f"{recipe.epochs} epochs"] if recipe not in [each.changed(**changed) for each in usual] else []),
     ]
-
-
-def _fused(nets: tuple[TrainJob, ...]) -> str:
-    return " + ".join(title(net) for net in nets)
-
-
-def _each(nets: tuple[TrainJob, ...]) -> str:
-    return ", ".join(title(net) for net in nets)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,9 @@ class ExperimentRunner:
     data: Mapping[str, str]
     device: str | None = None
     executors: Mapping[str, Callable[..., Result]] = field(default_factory=lambda: EXECUTORS)
-    _splits: dict[tuple[str, str], Data] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.split = cache(self._split)
         self.model = lru_cache(MODELS)(self._model)
         self.adversarial = lru_cache(SETS)(self._adversarial)
         self.measure = StoredRun(self.store)
@@ -81,11 +81,9 @@ class ExperimentRunner:
         """The device."""
         return choose_device(self.device)
 
-    def split(self, name: str, split: str) -> Data:
+    def _split(self, name: str, split: str) -> Data:
         """A split of a data set by the name that results show it under."""
-        if (name, split) not in self._splits:
-            self._splits[name, split] = load_data(self.data[name], split)
-        return self._splits[name, split]
+        return load_data(self.data[name], split)
 
     def check_data(self, name: str) -> None:
         """Refuse a data set other than that which results of this name in the store are of."""
@@ -118,12 +116,10 @@ class ExperimentRunner:
         except InputError as error:
             raise CorruptJobError(job, error) from error
 
-    @contextmanager
-    def recording(self, job: Job, folder: Path) -> Iterator[Result]:
-        """A dict for what a job measures; at the end of the block it is written to ``result.json``, with cost and machine."""
+    def execute(self, job: Job, folder: Path) -> Result:
+        """Do a job in a folder; what it measured is written to ``result.json`` there, with cost and machine."""
         started, before = time.perf_counter(), self.measure.seconds
-        found: Result = {}
-        yield found
+        found = self.executors[job.kind](self, job, folder)
         result = {
             # Of chunks that an earlier process computed, the time it took for them.
             "seconds": max(time.perf_counter() - started, self.measure.seconds - before),
@@ -133,6 +129,7 @@ class ExperimentRunner:
             **found,
         }
         self.store.write_result(job, folder, result)
+        return result
 
 
 def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
@@ -142,8 +139,7 @@ def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
     write_tensors(folder / "outcome.safetensors", {"correct": correct}, {})
     # What the curve of training was after half of the epochs.
     history, images = found["history"], found["values"]["test_accuracy"]["num_evaluated"]
-    half = round(history[(len(history) - 1) // 2]["test_accuracy"] * images)
-    found["values"]["half_way"] = {"num_correct": half, "num_evaluated": images}
+    found["values"]["half_way"] = _of_images(history[(len(history) - 1) // 2]["test_accuracy"], images)
     return found
 
 
@@ -163,17 +159,15 @@ def _fit(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
         device=runner.device,
         light_epochs=job.light_epochs,
     )
-    hits = round(made["test_accuracy"] * made["test_images"])
     kept = {key: made[key] for key in ("seconds", "machine", "parameters", "history", "train_images")}
     # Accuracy of always predicting the largest class.
     chance = int(test.y.bincount().max()) / len(test)
-    return {"values": {"test_accuracy": {"num_correct": hits, "num_evaluated": made["test_images"]}}, "chance": chance, **kept}
+    return {"values": {"test_accuracy": _of_images(made["test_accuracy"], made["test_images"])}, "chance": chance, **kept}
 
 
 def _passed(store: Store, job: TrainJob, folder: Path) -> Result | None:
     """The checkpoint that the whole run left; None if there is none, so that the job has to be trained."""
-    found = None if job.whole is None else store.result(job.whole)
-    if job.whole is None or found is None:
+    if job.whole is None or (found := store.result(job.whole)) is None:
         return None
     light = light_checkpoint(store.at(job.whole) / "net", job.recipe.stop_after)
     with suppress(InputError):
@@ -182,9 +176,9 @@ def _passed(store: Store, job: TrainJob, folder: Path) -> Result | None:
         history = found["history"][: job.recipe.stop_after]
         accuracies = [row["test_accuracy"] for row in history]
         images = found["values"]["test_accuracy"]["num_evaluated"]
-        hits = round((max(accuracies) if job.recipe.selection == "best-on-test" else accuracies[-1]) * images)
+        accuracy = max(accuracies) if job.recipe.selection == "best-on-test" else accuracies[-1]
         kept = {key: found[key] for key in ("chance", "machine", "kind_of_device", "parameters", "train_images")}
-        return {"values": {"test_accuracy": {"num_correct": hits, "num_evaluated": images}}, "history": history, **kept}
+        return {"values": {"test_accuracy": _of_images(accuracy, images)}, "history": history, **kept}
     return None
 
 
@@ -253,6 +247,10 @@ def _common(models: list[EvaluatedModel], job: GenerateJob | DecisionJob | Noise
         names = ", ".join(each.name for each in models)
         raise InputError(f"there is no test image that each of {names} classifies correctly{sure}")
     return index
+
+
+def _of_images(accuracy: float, images: int) -> Result:
+    return {"num_correct": round(accuracy * images), "num_evaluated": images}
 
 
 def _rate(success: torch.Tensor, eligible: torch.Tensor | None = None) -> Result:

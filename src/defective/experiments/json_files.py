@@ -3,47 +3,24 @@
 import errno
 import json
 import os
-import secrets
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic_core import from_json
 
 from defective.errors import InputError
-from defective.experiments.schema import format_error
+from defective.experiments.schema import Document, format_error
 from defective.files import write_text
 
-Document = dict[str, Any]
-# Of a file system without hard links.
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+T = TypeVar("T")
 
 
 def write_json(path: Path, document: Document) -> None:
     """Write a JSON document, whole or not at all."""
     write_text(path, json.dumps(document, indent=1))
-
-
-def create_json(path: Path, document: Document) -> None:
-    """Write a JSON document unless there is one: of several processes that try at once, one does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    try:
-        write_json(temporary, document)
-        # Appears whole, and fails where there is one.
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
-            file.write(json.dumps(document, indent=1))
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def sealed(name: str, document: Document) -> Document:
@@ -78,10 +55,10 @@ class JsonFiles:
     """Reads documents; one whose file is as it was is not read again."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[int, ...], Document | str]] = {}
+        self._known: dict[str, tuple[tuple[int, ...], Any]] = {}
 
-    def read(self, path: Path | str, check: Callable[[Document], Document]) -> Document | None:
-        """The document of a file as ``check`` returns it; None if there is no such file.
+    def read(self, path: Path | str, check: Callable[[Document], T]) -> T | None:
+        """What ``check`` makes of the document of a file; None if there is no such file.
 
         Raises:
             InputError: If it is no JSON object, or the check raises a ValueError.
@@ -100,24 +77,23 @@ class JsonFiles:
         if known is None or known[0] != state:
             try:
                 # A pipe would be waited at for ever, a device read without end.
-                known = (state, _parse(file, check) if S_ISREG(stat.st_mode) else "it is no file")
+                known = (state, _parse(file, check) if S_ISREG(stat.st_mode) else ValueError("it is no file"))
             except FileNotFoundError:
                 return None
             self._known[file] = known
-        if isinstance(known[1], str):
+        found: T | ValueError = known[1]
+        if isinstance(found, ValueError):
             folder, name = os.path.split(file)
             whole = folder if name in ("spec.json", "result.json") else "it"
-            raise InputError(f"{file} is corrupt ({known[1]}): move {whole} out of the store, it will be made again")
-        return known[1]
+            raise InputError(f"{file} is corrupt ({format_error(found)}): move {whole} out of the store, it will be made again")
+        return found
 
 
-def _parse(file: str, check: Callable[[Document], Document]) -> Document | str:
-    """The checked document, or what is wrong with it."""
+def _parse(file: str, check: Callable[[Document], T]) -> T | ValueError:
+    """What the check makes of the document, or what is wrong with it."""
     try:
         # Limits depth and digits, and refuses half characters.
         document = from_json(Path(file).read_bytes(), allow_inf_nan=False)
-        if not isinstance(document, dict):
-            return "no JSON object"
-        return check(document)
+        return check(document) if isinstance(document, dict) else ValueError("no JSON object")
     except ValueError as error:
-        return " ".join(format_error(error).split())[:300]
+        return error

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from defective.errors import InputError
-from defective.experiments.json_files import Document, JsonFiles, write_json
+from defective.experiments.json_files import JsonFiles, write_json
 from defective.experiments.schema import Owner
 
 
@@ -38,12 +38,7 @@ def locked(folder: Path, name: str) -> Iterator[bool]:
 def owner(folder: Path, name: str) -> str:
     """Which process holds a lock and since when, in words."""
     with suppress(InputError):
-        found = JsonFiles().read(folder / f"{name}.json", _check)
+        found = JsonFiles().read(folder / f"{name}.json", Owner.check)
         if found is not None:
             return f"process {found['pid']} on {found['host']} has been at it since {found['since']}"
     return "another process is at it"
-
-
-def _check(document: Document) -> Document:
-    Owner.model_validate(document)
-    return document

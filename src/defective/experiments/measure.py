@@ -23,65 +23,6 @@ PIXELS = 128 * 32 * 32
 Shape = tuple[int, int, int]
 
 
-class Measured:
-    """Seconds an image costs, by one measurement for each distinct architecture, width, image shape and batch size.
-
-    Args:
-        nets: Models that are asked about; all are measured now.
-        shapes: Name of a data set to ``(C, H, W)`` of its images.
-        device: Where to measure.
-        measure: Measures one model.
-    """
-
-    def __init__(
-        self,
-        nets: Iterable[TrainJob],
-        shapes: Shapes,
-        device: torch.device,
-        measure: Callable[[TrainJob, Shape, torch.device], ImageCost] | None = None,
-    ) -> None:
-        self.shapes, self.device = shapes, device.type
-        distinct: dict[object, TrainJob] = {}
-        for net in nets:
-            distinct.setdefault(self._key(net), net)
-        self.nets = list(distinct.values())
-        self.found: dict[Any, ImageCost] = {}
-        if not self.nets:
-            return
-        with progress_bar("measure steps", len(self.nets), unit="models") as advance:
-            for net in self.nets:
-                advance(0, note=net.net.arch)
-                self.found[self._key(net)] = (measure or measure_steps)(net, shapes[net.data], device)
-                advance(1)
-
-    def __call__(self, net: TrainJob) -> ImageCost:
-        train, gradient, forward = self.found[self._key(net)]
-        members = net.net.members
-        return ImageCost(train * members, gradient * members, forward * members)
-
-    def knows(self, net: TrainJob) -> bool:
-        """Whether a model like it was measured."""
-        return net.data in self.shapes and self._key(net) in self.found
-
-    def _key(self, net: TrainJob) -> tuple[object, ...]:
-        """What the cost depends on; masks, seeds and dropout hardly matter, and of an ensemble one member is measured."""
-        spec, recipe = net.net, net.recipe
-        return spec.arch, spec.widen, spec.narrows, spec.thermometer, recipe.width_mult, recipe.batch_size, self.shapes[net.data]
-
-    def as_rows(self) -> list[dict[str, Any]]:
-        """Plain values for JSON: ``net``, ``width_mult``, ``image_shape`` and ``batch_size``, and the seconds an image took."""
-        return [
-            {
-                "net": str(net.net.member()),
-                "width_mult": net.recipe.width_mult,
-                "image_shape": list(self.shapes[net.data]),
-                "batch_size": _batch_size(net, self.shapes[net.data]),
-                **self.found[self._key(net)]._asdict(),
-            }
-            for net in self.nets
-        ]
-
-
 def measure_steps(job: TrainJob, shape: Shape, device: torch.device) -> ImageCost:
     """Train a new model for a few steps on random images, as the recipe does but for its length; then attack it for as many.
 
@@ -132,3 +73,55 @@ def _seconds(work: Callable[[], None]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+class Measured:
+    """Seconds an image costs, by one measurement for each distinct architecture, width, image shape and batch size.
+
+    Args:
+        nets: Models that are asked about; all are measured now.
+        shapes: Name of a data set to ``(C, H, W)`` of its images.
+        device: Where to measure.
+        measure: Measures one model.
+    """
+
+    def __init__(
+        self,
+        nets: Iterable[TrainJob],
+        shapes: Shapes,
+        device: torch.device,
+        measure: Callable[[TrainJob, Shape, torch.device], ImageCost] = measure_steps,
+    ) -> None:
+        self.shapes, self.device = shapes, device.type
+        distinct: dict[object, TrainJob] = {}
+        for net in nets:
+            distinct.setdefault(self._key(net), net)
+        self.nets = list(distinct.values())
+        self.found: dict[object, ImageCost] = {}
+        # Without a description there is no bar.
+        with progress_bar("measure steps" if self.nets else "", len(self.nets), unit="models") as advance:
+            for key, net in distinct.items():
+                advance(0, note=net.net.arch)
+                self.found[key] = measure(net, shapes[net.data], device)
+                advance(1)
+
+    def __call__(self, net: TrainJob) -> ImageCost:
+        return ImageCost(*(net.net.members * each for each in self.found[self._key(net)]))
+
+    def _key(self, net: TrainJob) -> tuple[object, ...]:
+        """What the cost depends on; masks, seeds and dropout hardly matter, and of an ensemble one member is measured."""
+        spec, recipe = net.net, net.recipe
+        return spec.arch, spec.widen, spec.narrows, spec.thermometer, recipe.width_mult, recipe.batch_size, self.shapes[net.data]
+
+    def as_rows(self) -> list[dict[str, Any]]:
+        """Plain values for JSON: ``net``, ``width_mult``, ``image_shape`` and ``batch_size``, and the seconds an image took."""
+        return [
+            {
+                "net": str(net.net.member()),
+                "width_mult": net.recipe.width_mult,
+                "image_shape": list(self.shapes[net.data]),
+                "batch_size": _batch_size(net, self.shapes[net.data]),
+                **self.found[self._key(net)]._asdict(),
+            }
+            for net in self.nets
+        ]

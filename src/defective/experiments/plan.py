@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -39,7 +39,8 @@ class Plan:
         shapes: Kind of data set to ``(C, H, W)`` of that set's images.
         readers: Kind of data set to the kind as which its files are read: another than itself where a substitute set is used.
         seeds: Times that every model is trained, each time with other seeds.
-        sizes: Kind of data set to the number of training and of test images of that set, where they are known. Only estimates ask.
+        sizes: Kind of data set to the number of training and of test images of that set; default those of the official one. Only
+            estimates ask.
 
     Raises:
         InputError: If an exhibit or scale is unknown, or an exhibit's kind of data is not in ``data``.
@@ -85,9 +86,7 @@ class Plan:
 
     def kinds(self, exhibit: Exhibit) -> list[str]:
         """The kinds of data set that an exhibit is measured on, its own first."""
-        asked = _Asked(self.data)
-        exhibit.cells(replace(self.setups[0], data=asked))
-        return list(dict.fromkeys([*([exhibit.data] if exhibit.data else []), *asked.kinds]))
+        return [kind for kind in exhibit.kinds if kind in self.data]
 
     def official(self, kind: str) -> bool:
         """Whether the set is read as the official files of its kind; else it is a substitute."""
@@ -117,8 +116,8 @@ class Plan:
 
     @property
     def counts(self) -> dict[str, tuple[int, int]]:
-        """Name of each data set to its numbers of training and of test images, where they are known."""
-        return {self.data[kind]: size for kind, size in self.sizes.items()}
+        """Name of each data set to its numbers of training and of test images."""
+        return {self.data[kind]: self.sizes.get(kind, SIZES[kind]) for kind in self.data}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -138,53 +137,33 @@ def check_scale(scale: str) -> None:
         raise InputError(f"no scale {scale!r}{choices(scale, SCALES)}")
 
 
-class _Asked(dict[str, str]):
-    """Data sets by kind; remembers which kinds were asked for."""
-
-    def __init__(self, data: dict[str, str]) -> None:
-        super().__init__(data)
-        self.kinds: list[str] = []
-
-    def __getitem__(self, kind: str) -> str:
-        self.kinds.append(kind)
-        return super().__getitem__(kind)
-
-
-def read_plan(document: dict[str, Any]) -> Plan:
-    """The plan that :meth:`Plan.as_dict` wrote down.
-
-    Example:
-        >>> plan = Plan(("table4",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)})
-        >>> read_plan(plan.as_dict()) == plan
-        True
-    """
-    shapes = {kind: tuple(shape) for kind, shape in document["shapes"].items()}
-    return Plan(
-        tuple(document["exhibits"]), document["scale"], document["data"], shapes, document["seeds"], document.get("readers", {})
-    )
-
-
 def plan_key(document: dict[str, Any]) -> str:
     """What the file of a plan is named after."""
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def check_plan(name: str, document: dict[str, Any]) -> dict[str, Any]:
-    """A document, if it is the plan of this name.
+def read_plan(key: str, document: dict[str, Any]) -> Plan:
+    """The plan of this key that :meth:`Plan.as_dict` wrote down.
 
     Raises:
-        ValueError: If it is not, or no plan of this version.
+        ValueError: If it is another one, or none of this version.
+
+    Example:
+        >>> plan = Plan(("table4",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)})
+        >>> read_plan(plan_key(plan.as_dict()), plan.as_dict()) == plan
+        True
     """
-    PlanRecord.model_validate(document)
+    found = PlanRecord.model_validate(document)
     try:
+        plan = Plan(tuple(found.exhibits), found.scale, found.data, found.shapes, found.seeds, found.readers)
         # What is measured on what, and how, comes from these alone.
-        _ = read_plan(document).setups
+        _ = plan.setups
     except InputError as error:
         # Without the list of all that there is.
         raise ValueError(str(error).partition(";")[0]) from None
-    if plan_key(document) != name:
+    if plan_key(document) != key:
         raise ValueError("it is not the plan that its file is named after")
-    return document
+    return plan
 
 
 def topological_order(wanted: Iterable[Job]) -> list[Job]:

@@ -37,13 +37,12 @@ def run_on_ray(
     Args:
         jobs: In an order in which they can be executed.
         runner: Store and data sets, on paths that hold on every machine of the cluster.
-        address: Of the cluster: ``auto``, ``local`` or ``HOST:PORT``.
+        address: Of the cluster, as :func:`check_address` passes it.
         log: Called with one line for each job that ended.
 
     Raises:
-        InputError: If that is no address, Ray is not installed, or no cluster answers there.
+        InputError: If Ray is not installed, or no cluster answers there.
     """
-    check_address(address)
     # Ray reports dead workers on standard output, which is for results.
     with redirect_stdout(sys.stderr):
         return _run(_connect(address), jobs, runner, log)
@@ -84,26 +83,18 @@ def _connect(address: str) -> Any:
         import ray
     except ImportError:
         raise InputError("Ray is not installed: pip install 'defective[ray]', or leave --ray out") from None
-    _reach(address)
     # Where decoded images are cached.
     variables = {name: os.environ[name] for name in ("DEFECTIVE_CACHE",) if name in os.environ}
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, runtime_env={"env_vars": variables})
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"no Ray cluster answers at {address!r} ({' '.join(str(error).split())[:200]}): start one with ray start --head"
-        ) from None
-    return ray
-
-
-def _reach(address: str) -> None:
-    """Refuse an address where nothing listens: Ray itself would try for minutes."""
     host, sign, port = address.rpartition(":")
-    if sign:
-        try:
+    try:
+        if sign:
+            # Where nothing listens Ray itself would try for minutes.
             socket.create_connection((host, int(port)), timeout=10).close()
-        except OSError as error:
-            raise InputError(f"no Ray cluster answers at {address!r} ({error}): start one with ray start --head") from None
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, runtime_env={"env_vars": variables})
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"no Ray cluster answers at {address!r} ({reason}): start one with ray start --head") from None
+    return ray
 
 
 def _absolute(where: str) -> str:

@@ -75,8 +75,7 @@ def run(jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], obje
                             continue
                         log(f"{number} {describe(job)}")
                         _begin_again(job, store, folder, log)
-                        with runner.recording(job, folder) as found:
-                            found |= runner.executors[job.kind](runner, job, folder)
+                        runner.execute(job, folder)
                         summary.states[job] = "finished"
                         summary.executed += 1
             if all(job not in summary.states for job in waiting):

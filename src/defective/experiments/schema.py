@@ -1,12 +1,12 @@
 """The JSON documents of a store: what each must hold to be read. More may be in them."""
 
-from collections.abc import Collection
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from defective.specs import Job, NoiseJob, ShuffleJob
 
+Document = dict[str, Any]
 # Kind of job to the names of its values; those of curves depend on the job.
 _VALUES = {"train": ["test_accuracy"], "generate": ["fooled"], "score": ["paper", "target-correct", "all"], "decision": ["score"]}
 
@@ -39,6 +39,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 class _Record(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def check(cls, document: Document) -> Document:
+        """The document itself; a ValueError if it is of another form."""
+        cls.model_validate(document)
+        return document
 
 
 class _Rate(_Record):
@@ -86,19 +92,14 @@ class JobResult(_Record):
     threat_model: str | None = None
 
 
-def check_result(kind: str, document: dict[str, Any], names: Collection[str] = ()) -> None:
+def check_result(kind: str, document: Document) -> None:
     """Refuse what is no result of a kind of job.
-
-    Args:
-        kind: Kind of the job.
-        document: The result.
-        names: Names of values that it must have besides those that all jobs of the kind have.
 
     Raises:
         ValueError: If it is of another form, or a value is missing.
     """
     found = JobResult.model_validate(document)
-    if missing := {*_VALUES.get(kind, ()), *names} - found.values.keys():
+    if missing := set(_VALUES.get(kind, ())) - found.values.keys():
         raise ValueError(f"values: there is no {min(missing)!r}")
     if any(isinstance(value, _Score) != (kind == "decision") for value in found.values.values()):
         raise ValueError(f"values: of another form than those of a {kind} job")
@@ -109,7 +110,7 @@ class Failure(_Record):
 
     job: str
     error: str
-    spec: dict[str, Any] = {}
+    spec: Document = {}
 
 
 _Size = Annotated[int, Field(ge=1, le=1 << 16)]
@@ -146,23 +147,15 @@ class Owner(_Record):
     since: str
 
 
-def blank(job: Job) -> dict[str, Any]:
-    """A result of the form of a job's, which took a second and could count nothing."""
-    nothing = (
-        {"score": None, "low": 0.0, "high": None, "images": 0} if job.kind == "decision" else {"num_correct": 0, "num_evaluated": 0}
-    )
-    about = {"seconds": 1.0, "machine": {}, "kind_of_device": "cpu", "finished": ""}
-    return {"values": dict.fromkeys(value_names(job), nothing), **about}
-
-
 def value_names(job: Job) -> list[str]:
+    """The names of the values that a job measures."""
     if isinstance(job, NoiseJob | ShuffleJob):
         return [f"{number}/{strength}" for number in range(len(job.targets)) for strength in job.strengths]
     return _VALUES[job.kind]
 
 
 def format_error(error: ValueError) -> str:
-    """What is wrong with a document, in a few words.
+    """What is wrong with a document, on one line.
 
     Example:
         >>> try:
@@ -171,7 +164,9 @@ def format_error(error: ValueError) -> str:
         ...     format_error(error)
         'error: Field required'
     """
-    if not isinstance(error, ValidationError):
-        return "nested too deeply" if "recursion limit" in str(error) else str(error)
-    first = error.errors()[0]
-    return ": ".join([*([".".join(map(str, first["loc"]))] if first["loc"] else []), first["msg"]])
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        text = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+    else:
+        text = "nested too deeply" if "recursion limit" in str(error) else str(error)
+    return " ".join(text.split())[:300]

@@ -7,7 +7,7 @@ from pathlib import Path
 from defective.data import load_data
 from defective.data.archive import stem
 from defective.errors import InputError
-from defective.experiments.plan import KINDS, SIZES, Plan
+from defective.experiments.plan import KINDS, SIZES
 from defective.paper import Exhibit
 from defective.text import choices
 
@@ -31,16 +31,13 @@ def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool 
     """
     kinds = list(dict.fromkeys(exhibit.data for exhibit in wanted if exhibit.data))
     found: dict[str, str] = {}
-    rest = ""
     for text in given:
         kind, where = _kind(text)
         _check_asked_for(text, kind, where, wanted)
-        if kind in found or (not kind and rest):
-            raise InputError(f"--data {text}: {kind or 'what is not named'} is already {found.get(kind, rest)}")
-        if kind:
-            found[kind] = where
-        else:
-            rest = where
+        if kind in found:
+            raise InputError(f"--data {text}: {kind or 'what is not named'} is already {found[kind]}")
+        found[kind] = where
+    rest = found.pop("", "")
     for kind in kinds:
         if kind not in found:
             if kind == "imagenet" and not rest and not planned:
@@ -94,7 +91,7 @@ def _kind(text: str) -> tuple[str, str]:
 
 def _check_asked_for(text: str, kind: str, where: str, wanted: Sequence[Exhibit]) -> None:
     """Refuse a set that would be loaded and nothing be measured on, while what is asked for is measured on another."""
-    asked = list(dict.fromkeys(each for exhibit in wanted for each in _kinds(exhibit)))
+    asked = list(dict.fromkeys(each for exhibit in wanted for each in exhibit.kinds))
     if not kind or kind in asked:
         return
     names = ", ".join(exhibit.name for exhibit in wanted[:3]) + f" and {len(wanted) - 3} more" * (len(wanted) > 3)
@@ -102,11 +99,6 @@ def _check_asked_for(text: str, kind: str, where: str, wanted: Sequence[Exhibit]
         raise InputError(f"--data {text}: {names} need{'s' * (len(wanted) == 1)} no data set: leave it out")
     of = f"{'is' if len(wanted) == 1 else 'are'} measured on {' and '.join(asked)}, not on {kind}"
     raise InputError(f"--data {text}: {names} {of}: write --data {asked[0]}={where} to let it stand in")
-
-
-def _kinds(exhibit: Exhibit) -> list[str]:
-    """The kinds of data set that an exhibit can use."""
-    return Plan((exhibit.name,), "tiny", {kind: kind for kind in KINDS}, KINDS).kinds(exhibit)
 
 
 def name_of(where: str) -> str:

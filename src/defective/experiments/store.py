@@ -7,13 +7,14 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from filelock import FileLock
+from pydantic import ValidationError
 
 from defective.errors import InputError
-from defective.experiments.json_files import Document, JsonFiles, create_json, sealed, unsealed, write_json
+from defective.experiments.json_files import JsonFiles, sealed, unsealed, write_json
 from defective.experiments.locks import locked, owner
-from defective.experiments.plan import check_plan, plan_key
-from defective.experiments.schema import DataSet, Failure, check_result, safe_name, value_names
+from defective.experiments.plan import Plan, plan_key, read_plan
+from defective.experiments.schema import DataSet, Document, Failure, check_result, safe_name, value_names
 from defective.files import check_folder
 from defective.specs import Job, read_job
 
@@ -47,7 +48,6 @@ class Store:
     def __init__(self, folder: Path, *, make: bool = True) -> None:
         self.folder = folder
         self._files = JsonFiles()
-        self._specs: dict[str, Job] = {}
         if make or not folder.is_dir():
             check_folder(folder)
         if folder.is_dir() and not (folder / "jobs").is_dir() and {each.name for each in folder.iterdir()} - _PARTS:
@@ -117,8 +117,13 @@ class Store:
         write_json(place / "result.json", sealed(name_of(job), result))
 
     def failure(self, job: Job | str) -> Document | None:
-        """How a job failed the last time it ran; None if it did not."""
-        return self._failure(self.folder / "failed" / f"{name_of(job)}.json")
+        """How a job failed the last time it ran, or that the record cannot be read; None if it did not."""
+        name = name_of(job)
+        try:
+            return self._files.read(self.folder / "failed" / f"{name}.json", Failure.check)
+        except InputError as error:
+            # A note about a job that is done again anyway is no reason to stop.
+            return {"job": name, "error": str(error)}
 
     def finished(self) -> Iterator[str]:
         """Names of the finished jobs."""
@@ -136,15 +141,14 @@ class Store:
         return sorted(place.name for place in (self.folder / "running").glob("*"))
 
     def failures(self) -> list[Document]:
-        """How jobs failed that have not been finished since; of a record that cannot be read, that."""
-        files = sorted((self.folder / "failed").glob("*.json"))
-        return [document for file in files if (document := self._failure(file))]
+        """How jobs failed that have not been finished since, each as :meth:`failure` has it."""
+        names = sorted(file.stem for file in (self.folder / "failed").glob("*.json"))
+        return [document for name in names if (document := self.failure(name))]
 
     def begun(self, name: str) -> Job | None:
         """What an unfinished job is; None if nothing there says so."""
-        with suppress(InputError, ValidationError):
-            document = self._files.read(self.folder / "running" / name / "spec.json", dict)
-            return None if document is None else read_job(document)
+        with suppress(InputError):
+            return self._files.read(self.folder / "running" / name / "spec.json", partial(_job, name))
         return None
 
     def spec(self, name: str) -> Job:
@@ -153,18 +157,10 @@ class Store:
         Raises:
             InputError: If there is none of this name, or the file is corrupt or of another version.
         """
-        file = self.folder / "jobs" / name / "spec.json"
-        document = self._files.read(file, dict)
-        if document is None:
+        job = self._files.read(self.folder / "jobs" / name / "spec.json", partial(_job, name))
+        if job is None:
             raise InputError(f"{self.folder} has no finished job {name!r}; defective store ls lists them")
-        if name not in self._specs:
-            try:
-                self._specs[name] = read_job(document)
-            except ValidationError:
-                raise InputError(f"{file} is no job of this version: move {file.parent} out of the store") from None
-        if name_of(self._specs[name]) != name:
-            raise InputError(f"{file} is not the job that its folder is named after: move {file.parent} out of the store")
-        return self._specs[name]
+        return job
 
     @contextmanager
     def locked(self, name: str) -> Iterator[bool]:
@@ -242,33 +238,21 @@ class Store:
         document = {"job": name_of(job), "error": text, "type": type(error).__name__, "spec": job.model_dump(mode="json")}
         write_json(self.folder / "failed" / f"{name_of(job)}.json", document)
 
-    def _failure(self, file: Path) -> Document | None:
-        try:
-            return self._files.read(file, partial(_valid, Failure))
-        except InputError as error:
-            # A note about a job that is done again anyway is no reason to stop.
-            return {"job": file.stem, "error": str(error)}
-
-    def note_plan(self, plan: Document) -> None:
+    def note_plan(self, plan: Plan) -> None:
         """Remember what was asked for: it is what a report shows."""
-        write_json(self.folder / "plans" / f"{plan_key(plan)}.json", plan)
+        write_json(self.folder / "plans" / f"{plan_key(plan.as_dict())}.json", plan.as_dict())
 
-    def plans(self) -> list[Document]:
-        """What was asked for so far, without what :meth:`unread_plans` tells of."""
-        return [document for document, _ in self._plans() if document is not None]
-
-    def unread_plans(self) -> list[str]:
-        """Of each plan that is corrupt or of another version, which file it is and what is wrong with it."""
-        return [reason for _, reason in self._plans() if reason]
-
-    def _plans(self) -> Iterator[tuple[Document | None, str]]:
-        """Each plan, and why it cannot be read if it is None."""
+    def plans(self) -> tuple[list[Plan], list[str]]:
+        """What was asked for so far; of each plan that cannot be read, which file it is and what is wrong with it."""
+        plans, unread = [], []
         for file in sorted((self.folder / "plans").glob("*.json")):
             try:
-                yield self._files.read(file, partial(check_plan, file.stem)), ""
+                plan = self._files.read(file, partial(read_plan, file.stem))
+                plans += [plan] if plan is not None else []
             except InputError as error:
                 # One bad plan must not keep the others from being shown.
-                yield None, str(error).rpartition(": ")[0]
+                unread.append(str(error).rpartition(": ")[0])
+        return plans, unread
 
     def check_data(self, name: str, digest: str) -> None:
         """Refuse another data set under the name of one that results in this store were measured on.
@@ -280,9 +264,12 @@ class Store:
             file = self.folder / "data" / f"{safe_name(name)}.json"
         except ValueError as error:
             raise InputError(f"data set: {error}: rename it") from None
-        create_json(file, {"digest": digest})
-        known = self._files.read(file, partial(_valid, DataSet))
-        if known is None or known["digest"] != digest:
+        # Of several processes that begin at once one names it.
+        with FileLock(self.folder / "locks" / f"{name}.lock"):
+            known = self._files.read(file, DataSet.check)
+            if known is None:
+                write_json(file, known := {"digest": digest})
+        if known["digest"] != digest:
             raise InputError(
                 f"{name}: other images than those that the results in {self.folder} are of: use another store, or rename it"
             )
@@ -293,6 +280,11 @@ def name_of(job: Job | str) -> str:
     return job if isinstance(job, str) else f"{job.kind}-{job.key}"
 
 
-def _valid(schema: type[BaseModel], document: Document) -> Document:
-    schema.model_validate(document)
-    return document
+def _job(name: str, document: Document) -> Job:
+    try:
+        job = read_job(document)
+    except ValidationError:
+        raise ValueError("it is no job of this version") from None
+    if name_of(job) != name:
+        raise ValueError("it is not the job that its folder is named after")
+    return job

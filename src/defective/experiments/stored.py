@@ -3,13 +3,12 @@
 import hashlib
 import json
 import time
-from pathlib import Path
 
 from defective.errors import InputError
 from defective.evaluation.measurement import Chunk, Measurement, Tensors, join
 from defective.experiments.store import Store
 from defective.files import cache_folder, read_tensors, write_tensors
-from defective.progress import Progress, check_deadline, progress_bar
+from defective.progress import Advance, check_deadline, progress_bar
 
 
 class StoredRun:
@@ -17,7 +16,6 @@ class StoredRun:
 
     Args:
         store: Where chunks lie, in ``chunks``, by the hash of their inputs.
-        progress: Shows progress.
 
     Attributes:
         seconds: What the chunks used so far took to compute, whenever that was, each counted once.
@@ -31,8 +29,8 @@ class StoredRun:
         [6, 6]
     """
 
-    def __init__(self, store: Store, progress: Progress = progress_bar) -> None:
-        self.store, self.progress = store, progress
+    def __init__(self, store: Store) -> None:
+        self.store = store
         self.seconds = 0.0
         self._counted: set[str] = set()
 
@@ -48,7 +46,7 @@ class StoredRun:
             OutOfTime: If a chunk is not stored yet and to be stored, and the deadline has passed.
         """
         parts, end, done = [], 0, 0
-        with self.progress(measurement.description, measurement.size, unit=measurement.unit) as advance:
+        with progress_bar(measurement.description, measurement.size, unit=measurement.unit) as advance:
 
             def count(n: int) -> None:
                 nonlocal done
@@ -56,40 +54,30 @@ class StoredRun:
                 advance(n)
 
             for chunk in measurement.chunks:
-                found = self._read(chunk) if measurement.storable else None
-                if found is None:
-                    started = time.perf_counter()
-                    found = {name: tensor.detach().cpu().contiguous() for name, tensor in chunk.compute(count).items()}
-                    self._add(chunk, found, time.perf_counter() - started, measurement.storable)
-                parts.append(found)
+                parts.append(self._stored(chunk, count) if measurement.storable else self._computed(chunk, count)[0])
                 end += chunk.size
                 # It was stored already, or ended early.
                 count(end - done)
         return join(parts)
 
-    def _read(self, chunk: Chunk) -> Tensors | None:
-        """The stored tensors; None, if there is time to compute them, where none can be read."""
-        key = _key(chunk)
+    def _stored(self, chunk: Chunk, count: Advance) -> Tensors:
+        key = hashlib.sha256(json.dumps(chunk.inputs, sort_keys=True).encode()).hexdigest()[:32]
+        file = self.store.folder / "chunks" / key[:2] / f"{key}.safetensors"
         try:
-            tensors, about = read_tensors(self._file(key))
+            tensors, about = read_tensors(file)
+            self.seconds += about["seconds"] if key not in self._counted else 0.0
         except InputError:
             # Missing, or corrupted by something else than this library, which writes whole files or none.
             check_deadline()
-            return None
-        self.seconds += about.get("seconds", 0.0) if key not in self._counted else 0.0
+            tensors, seconds = self._computed(chunk, count)
+            write_tensors(file, tensors, {**chunk.inputs, "seconds": seconds})
         self._counted.add(key)
         return tensors
 
-    def _add(self, chunk: Chunk, tensors: Tensors, seconds: float, storable: bool) -> None:
+    def _computed(self, chunk: Chunk, count: Advance) -> tuple[Tensors, float]:
+        """The tensors of a chunk and the seconds it took."""
+        started = time.perf_counter()
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in chunk.compute(count).items()}
+        seconds = time.perf_counter() - started
         self.seconds += seconds
-        if storable:
-            key = _key(chunk)
-            self._counted.add(key)
-            write_tensors(self._file(key), tensors, {**chunk.inputs, "seconds": seconds})
-
-    def _file(self, key: str) -> Path:
-        return self.store.folder / "chunks" / key[:2] / f"{key}.safetensors"
-
-
-def _key(chunk: Chunk) -> str:
-    return hashlib.sha256(json.dumps(chunk.inputs, sort_keys=True).encode()).hexdigest()[:32]
+        return tensors, seconds

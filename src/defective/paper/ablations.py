@@ -23,8 +23,8 @@ PGD_SETTINGS = {
     for scale, tried in _TRIED.items()
     for step, steps in tried
 }
+PGD_SETTINGS |= {f"PGD{scale}": PGD_SETTINGS[f"PGD1,{scale}"] for scale in (16, 32)}
 _FGSM = {f"FGSM{eps}": f"fgsm:eps={eps}/255" for eps in (8, 16, 32)}
-_PGD = {"PGD16": PGD_SETTINGS["PGD1,16"], "PGD2,16": PGD_SETTINGS["PGD2,16"], "PGD32": PGD_SETTINGS["PGD1,32"]}
 
 _ROWS_ARE = "Rows are attacked ResNet-18s (p-Bottom, p-Top: a share p of bottom or top neurons kept), columns attacks made on"
 VARIANTS = (
@@ -54,7 +54,7 @@ def _table4() -> Exhibit:
 
     def cells(setup: Setup) -> Cells:
         source = setup.source("densenet121")
-        attacks = _FGSM | _PGD | {"CW40": setup.cw(40)}
+        attacks = _FGSM | PGD_SETTINGS | {"CW40": setup.cw(40)}
         # The paper prints 0.5-Bottom twice, the second time to compare with what follows.
         targets = {row.name: setup.target(row.name.removesuffix(" again")) for row in rows}
         adversarial = {column: setup.generate(source, attack=attacks[column]) for column in columns[:-1]}
@@ -77,30 +77,20 @@ def _table4() -> Exhibit:
 def _table_of_variants(
     number: int, source: str, *notes: str, accuracy: float, confidence: int | None = 40, unprinted: tuple[str, ...] = ()
 ) -> Exhibit:
-    """One of Tables 11-15: every variant, attacked from one source.
-
-    Args:
-        number: Number of the table.
-        source: Architecture that the adversarial examples are generated on.
-        notes: What applies to this table only.
-        accuracy: Published test accuracy of the source, in %.
-        confidence: Confidence of CW; None: the table has no CW.
-        unprinted: Attacks that the text speaks of and the table does not print.
-    """
+    """One of Tables 11-15: every variant, attacked from a source of this published accuracy in %; ``unprinted`` attacks stand beside it."""
     columns, rows = printed(f"table{number}")
     label, last = LABELS[source], columns[-1]
 
     def cells(setup: Setup) -> Cells:
-        attacks = _FGSM | _PGD | ({f"CW{confidence}": setup.cw(confidence)} if confidence else {})
-        beside = {column: PGD_SETTINGS.get(column) or setup.cw(int(column[2:])) for column in unprinted}
-        printed_sets, unprinted_sets = (
-            {column: setup.generate(setup.source(source), attack=attack) for column, attack in each.items()}
-            for each in (attacks, beside)
-        )
+        attacks = _FGSM | PGD_SETTINGS
+        sets = {
+            column: setup.generate(setup.source(source), attack=attacks.get(column) or setup.cw(int(column[2:])))
+            for column in (*columns[:-1], *unprinted)
+        }
         targets = {row.name: setup.target(row.name) for row in rows}
-        fooled = {(SOURCE, column): Cell(job, "fooled") for column, job in (printed_sets | unprinted_sets).items()}
-        weakly = scores({row: targets[row] for row in WEAKLY_ATTACKED}, unprinted_sets)
-        return scores(targets, printed_sets) | accuracies(targets, last) | weakly | fooled
+        fooled = {(SOURCE, column): Cell(job, "fooled") for column, job in sets.items()}
+        weakly = scores({row: targets[row] for row in WEAKLY_ATTACKED}, {column: sets.pop(column) for column in unprinted})
+        return scores(targets, sets) | accuracies(targets, last) | weakly | fooled
 
     return Exhibit(
         name=f"table{number}",

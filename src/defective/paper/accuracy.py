@@ -57,6 +57,7 @@ _FIGURE14 = Exhibit(
     "the trained model on the test set. Curves are the accuracy during each epoch on the training images (dashed) and after it on "
     "the test set (solid).",
     data="cifar10",
+    more_data=("mnist",),
     columns=tuple(_DATA),
     rows=tuple(Row(model, label) for model, label in _LABELS.items()),
     cells=_trained,

@@ -3,7 +3,7 @@
 The paper claims that defective models lose more accuracy than plain ones to shuffled patches, and less to strong noise.
 """
 
-from defective.paper.appendix_claims import SIGMAS
+from defective.paper.appendix_claims import NOISY, SIGMAS
 from defective.paper.exhibit import Cell, Cells, Exhibit, Row
 from defective.paper.protocol import TRAINED
 from defective.paper.published import printed
@@ -48,12 +48,7 @@ _TABLE1 = Exhibit(
     ),
 )
 
-_LABELS = {
-    "resnet18": "ResNet-18",
-    "resnet18/0.5-bottom": "0.5-Bottom",
-    "resnet18/0.3-bottom": "0.3-Bottom",
-    "resnet18/0.1-bottom": "0.1-Bottom",
-}
+_LABELS = dict(zip(NOISY, ("ResNet-18", "0.5-Bottom", "0.3-Bottom", "0.1-Bottom"), strict=True))
 
 
 def _noisy(setup: Setup) -> Cells:

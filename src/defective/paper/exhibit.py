@@ -47,6 +47,7 @@ class Exhibit:
         where: Section of the paper.
         caption: What rows and columns are, in one or two sentences.
         data: Kind of data set it is about: a key of :attr:`Setup.data`. Empty: it needs none.
+        more_data: Further kinds that it is measured on where there are sets of them.
         columns: Column names as printed.
         rows: Rows in printed order.
         cells: Turns a setup into the cell of each (row name, column); cells that cannot be measured are left out. Those of no row or no
@@ -62,6 +63,7 @@ class Exhibit:
     where: str
     caption: str = ""
     data: str = ""
+    more_data: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
     cells: Callable[[Setup], Cells] = field(default=lambda setup: {})
@@ -71,11 +73,16 @@ class Exhibit:
     optional: bool = False
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of data set that it can be measured on, its own first."""
+        return tuple(filter(None, (self.data, *self.more_data)))
+
+    @property
     def command(self) -> str:
         """The command that measures it."""
         return f"defective reproduce {self.name}"
 
     def published(self, row: str, column: str) -> float | None:
         """The printed number of a cell, in the unit as printed; None if there is none."""
-        numbers = next(each for each in self.rows if each.name == row).published
-        return numbers[self.columns.index(column)] if numbers else None
+        numbers = next((each.published for each in self.rows if each.name == row), ())
+        return numbers[self.columns.index(column)] if numbers and column in self.columns else None

@@ -1,9 +1,10 @@
 """Figures 1, 6, 7 and 15: adversarial images of several models, generated from the same originals and classified by all of them."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 from defective.paper.exhibit import Cell, Cells, Exhibit, Row
-from defective.paper.protocol import PLACEMENT
+from defective.paper.protocol import PLACEMENT, scores
 from defective.paper.setup import Setup
 
 # Model to label, in the order of the rows.
@@ -41,29 +42,17 @@ def _exhibit(
 ) -> Exhibit:
     """One gallery: a row for each attack and attacked model, a column for each model that classifies.
 
-    Args:
-        number: Number of the figure.
-        title: What it shows.
-        section: Section of the paper.
-        notes: What a reader must know to compare.
-        data: Kind of data set.
-        models: Model to label; each is attacked and classifies.
-        attacks: Attack to label.
-        strength: Radius and steps of the attacks, for the caption.
-        kept: Which neurons the defective models keep, for the caption.
-        originals: Models that must classify the originals correctly (default: all); galleries with the same ones show the same images.
+    All ``originals`` (default: ``models``) classify the images correctly before; galleries with the same ones show the same images.
     """
 
     def cells(setup: Setup) -> Cells:
         targets = {model: setup.target(model, data=data) for model in models}
         among = tuple(setup.target(model, data=data) for model in originals or models)
         found: dict[tuple[str, str], Cell] = {}
-        for attack, short in attacks.items():
-            for attacked, source in targets.items():
-                images = setup.generate(source, attack=attack, samples=setup.scale.gallery, among=among)
-                for model, label in models.items():
-                    found[f"{attacked} {short}", label] = Cell(setup.score(targets[model], images), "all")
-        return found
+        for (attack, short), (attacked, source) in product(attacks.items(), targets.items()):
+            images = setup.generate(source, attack=attack, samples=setup.scale.gallery, among=among)
+            found |= scores({models[model]: target for model, target in targets.items()}, {f"{attacked} {short}": images}, "all")
+        return {(row, label): cell for (label, row), cell in found.items()}
 
     return Exhibit(
         name=f"figure{number}",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from defective.specs import AttackSpec, DecisionJob, GenerateJob, NetSpec, Recipe, ScoreJob, TrainJob
+from defective.specs import AttackSpec, DecisionJob, GenerateJob, NetSpec, Recipe, TrainJob
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,3 @@ class Setup:
         """The boundary attack of Appendix A.4 on a target, on images that it and others classify correctly."""
         attack = AttackSpec.parse(f"boundary:steps=5000,directions={self.scale.directions}")
         return DecisionJob(target=target, attack=attack, samples=self.scale.decision, seed=self.replicate, among=among)
-
-    def score(self, target: TrainJob, adversarial: GenerateJob) -> ScoreJob:
-        """A target on an adversarial set."""
-        return ScoreJob(target=target, adversarial=adversarial)

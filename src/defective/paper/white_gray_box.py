@@ -9,6 +9,7 @@ from defective.paper.observations import CHECKS, SAME_CLASS, STANDARD, UNBOUNDED
 from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, PGD16, TRAINED, TRANSFER, accuracies, scores
 from defective.paper.published import printed
 from defective.paper.setup import Setup
+from defective.specs import ScoreJob
 
 _WHITE_COLUMNS, _WHITE_ROWS = printed("table8")
 _WHITE_ATTACKS = {
@@ -28,7 +29,9 @@ def _white_box(setup: Setup) -> Cells:
         for row, target in targets.items()
         for column, attack in (_WHITE_ATTACKS | (CHECKS if row in GREY else {})).items()
     }
-    scored = {place: Cell(setup.score(targets[place[0]], job), "target-correct") for place, job in adversarial.items()}
+    scored = {
+        place: Cell(ScoreJob(target=targets[place[0]], adversarial=job), "target-correct") for place, job in adversarial.items()
+    }
     fooled = {(row, UNBOUNDED): Cell(adversarial[row, UNBOUNDED], "fooled") for row in GREY}
     return scored | fooled | accuracies(targets)
 
@@ -70,12 +73,8 @@ def _gray_box_defective(setup: Setup) -> Cells:
         targets[model] = setup.target(model)
         # The next replicate's target, which other repetitions train anyway.
         targets[model + _OTHER] = setup.target(model, seed=masks + 2)
-    standard = setup.target(STANDARD)
-    seen = {
-        (STANDARD, f"{label}{SAME_CLASS}"): Cell(setup.score(standard, crafted), "same-class")
-        for label, crafted in adversarial.items()
-    }
-    return scores(targets, adversarial) | seen
+    beside = {f"{label}{SAME_CLASS}": images for label, images in adversarial.items()}
+    return scores(targets, adversarial) | scores({STANDARD: setup.target(STANDARD)}, beside, "same-class")
 
 
 _TABLE9 = Exhibit(

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from defective.experiments.describe import describe, title
-from defective.experiments.json_files import Document
 from defective.experiments.plan import Plan
+from defective.experiments.schema import Document
 from defective.experiments.store import Store, name_of
 from defective.results.documents import ExhibitResult
 from defective.specs import TrainJob

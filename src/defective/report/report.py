@@ -11,7 +11,6 @@ from typing import Any
 
 from defective._version import __version__
 from defective.errors import InputError
-from defective.experiments.plan import read_plan
 from defective.experiments.store import Store
 from defective.figures import save, svg
 from defective.files import check_folder, left_behind, write_text
@@ -50,7 +49,7 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         InputError: If nothing was asked for yet, or ``out`` cannot be written.
     """
     check_folder(out)
-    planned = [read_plan(plan) for plan in store.plans()]
+    planned = store.plans()[0]
     if not planned:
         raise InputError(f"{store.folder} holds no plan: there is nothing to report; defective reproduce makes one")
     reader = ResultReader(store)

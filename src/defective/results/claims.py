@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place, Verdict
 from defective.paper.claims import Block, Part, printed_verdict
-from defective.results.documents import CellResult, ClaimResult, ContrastResult, Count, ExhibitResult
+from defective.results.documents import CellResult, ClaimResult, ContrastResult, ExhibitResult, Measured
 from defective.results.per_image import PerImage
 from defective.statistics import LEVEL, Contrast, Rate, Term, contrast, holm, seed_variance
 
@@ -28,7 +28,18 @@ class _Entry(NamedTuple):
 
     evidence: Evidence
     cell: CellResult
+    measured: Measured
     weight: float
+
+    @classmethod
+    def of(cls, evidence: Evidence, row: str, column: str, weight: float) -> list[Self]:
+        """One, or none if the cell is not measured."""
+        cell = evidence.document.by_place.get((row, column))
+        return [] if cell is None or cell.measured is None else [cls(evidence, cell, cell.measured, weight)]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return self.measured.seeds or tuple(range(len(self.measured.values)))
 
 
 def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CLAIMS, *OBSERVATIONS)) -> list[ClaimResult]:
@@ -131,7 +142,7 @@ class _MeasuredPart:
         found: dict[object, tuple[_Entry, ...]] = {}
         for entries in (entries for block in part.blocks for entries in _measured(block, known)):
             # Tables share jobs: Table 4 prints some numbers of Table 11, and Tables 11-15 have the same test accuracies.
-            found.setdefault(tuple((each.cell.jobs, _counts(each.cell), each.weight) for each in entries), entries)
+            found.setdefault(tuple((each.cell.jobs, each.measured.counts, each.weight) for each in entries), entries)
         self.blocks = list(found.values())
         if self.blocks:
             self.unit = self.blocks[0][0].evidence.document.unit
@@ -144,7 +155,7 @@ class _MeasuredPart:
             before = entries[key].weight if key in entries else 0.0
             entries[key] = entry._replace(weight=before + entry.weight / len(self.blocks))
         used = [entry for entry in entries.values() if abs(entry.weight) > 1e-12]
-        seeds = sorted(set.intersection(*(_seeds(entry.cell) for entry in used)))
+        seeds = _common_seeds(used)
         terms = [_term(entry, seed) for entry, seed in product(used, seeds)]
         known = [term for term in terms if term is not None]
         if self.unit == "%" and known:
@@ -155,7 +166,7 @@ class _MeasuredPart:
             known = [Term(term.weight, term.model, term.seed, term.values, common, term.images) for term in known]
             return contrast(known, seed_variance(known))
         # A median alone does not tell how uncertain its logarithm is.
-        logs = math.fsum(entry.weight * math.log(_mean(entry.cell)) for entry in used)
+        logs = math.fsum(entry.weight * math.log(entry.measured.mean) for entry in used)
         return Contrast(logs, math.inf, 1.0, len(seeds))
 
     def result(self, of_paper: float | None) -> ContrastResult:
@@ -194,11 +205,14 @@ def _measured(block: Block, known: dict[str, list[Evidence]]) -> list[tuple[_Ent
         if any(data[0].get(kind, name) != name for each in data for kind, name in each.items()):
             continue
         of = dict(zip(names, chosen, strict=True))
-        cells = [of[place.exhibit].document.find(place.row, place.column) for place, _ in block]
-        entries = [_Entry(of[place.exhibit], cell, w) for (place, w), cell in zip(block, cells, strict=True) if cell is not None]
-        if len(entries) == len(block) and set.intersection(*(_seeds(entry.cell) for entry in entries)):
+        entries = [entry for place, w in block for entry in _Entry.of(of[place.exhibit], place.row, place.column, w)]
+        if len(entries) == len(block) and _common_seeds(entries):
             found.append(tuple(entries))
     return found
+
+
+def _common_seeds(entries: Sequence[_Entry]) -> list[int]:
+    return sorted(set.intersection(*(set(entry.seeds) for entry in entries)))
 
 
 def _of_all_rows(used: Sequence[_Entry]) -> list[Term]:
@@ -215,11 +229,9 @@ def _of_all_rows(used: Sequence[_Entry]) -> list[Term]:
             weights[key] = weights.get(key, 0.0) + sign * weight
     terms: list[Term | None] = []
     for row in dict.fromkeys(row.name for evidence in of.values() for row in evidence.document.rows):
-        cells = [(of[name], of[name].document.find(row, column), weight) for (name, column), weight in weights.items()]
-        entries = [_Entry(evidence, cell, weight) for evidence, cell, weight in cells if cell is not None and _seeds(cell)]
+        entries = [entry for (name, column), weight in weights.items() for entry in _Entry.of(of[name], row, column, weight)]
         if len(entries) == len(weights):
-            seeds = sorted(set.intersection(*(_seeds(entry.cell) for entry in entries)))
-            terms += [_term(entry, seed) for entry, seed in product(entries, seeds)]
+            terms += [_term(entry, seed) for entry, seed in product(entries, _common_seeds(entries))]
     return [term for term in terms if term is not None]
 
 
@@ -235,20 +247,8 @@ def _term(entry: _Entry, seed: int) -> Term | None:
         return Term(weight, model, seed, *found)
     if document.unit != "%":
         return None
-    count = _counts(cell)[sorted(_seeds(cell)).index(seed)]
+    count = entry.measured.counts[sorted(entry.seeds).index(seed)]
     return Term.counted(weight, model, seed, Rate.of(count.num_correct or 0, count.num_evaluated))
-
-
-def _seeds(cell: CellResult) -> set[int]:
-    return set() if cell.measured is None else set(cell.measured.seeds or range(len(cell.measured.values)))
-
-
-def _counts(cell: CellResult) -> tuple[Count, ...]:
-    return () if cell.measured is None else cell.measured.counts
-
-
-def _mean(cell: CellResult) -> float:
-    return math.nan if cell.measured is None else cell.measured.mean
 
 
 def _of_one_training(block: tuple[_Entry, ...]) -> bool:
@@ -272,8 +272,6 @@ def _parameters(block: tuple[_Entry, ...]) -> set[int | None]:
 def _printed(place: Place) -> float | None:
     """A printed number; of S(M) the logarithm."""
     exhibit = EXHIBITS[place.exhibit]
-    if place.column not in exhibit.columns or all(row.name != place.row for row in exhibit.rows):
-        return None
     number = exhibit.published(place.row, place.column)
     return math.log(number) if number is not None and exhibit.unit != "%" else number
 

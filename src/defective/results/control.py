@@ -1,7 +1,7 @@
 """Is a defective model more robust than a plain one of equal accuracy? Each number against the plain model's nearest checkpoints."""
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from defective.experiments.store import Store, name_of
@@ -27,66 +27,58 @@ class _Scored(NamedTuple):
         return Term(weight, model, seed, *self.per_image)
 
 
-class Controls:
-    """Controls of the numbers of a store.
+def column_controls(column: Sequence[Sequence[Cell]], store: Store) -> list[Control | None]:
+    """The control of each number of a column, whose cells are one for each seed; None if it has none, or it is not measured yet.
 
-    Args:
-        store: Where they are.
+    How far training moves a number is pooled over the column.
     """
+    reader = PerImageReader(store)
 
-    def __init__(self, store: Store) -> None:
-        self._store, self._per_image = store, PerImageReader(store).of
-        self._scored = lru_cache(4096)(self._read)
+    @cache
+    def scored(cell: Cell) -> _Scored | None:
+        return _read(cell, store, reader)
 
-    def of(self, cells: Sequence[Cell], variance: SeedVariance | None) -> Control | None:
-        """The control of one number, whose cells are one for each seed; None if it has none, or it is not measured yet.
+    numbers = [(row, seed, scored(cell)) for row, cells in enumerate(column) for seed, cell in enumerate(cells)]
+    variance = seed_variance(own.term(100, str(row), seed) for row, seed, own in numbers if own is not None)
+    return [_control(cells, scored, variance) for cells in column]
 
-        Args:
-            cells: The number.
-            variance: Of training, see :meth:`seed_variance`.
-        """
-        found, terms = {}, []
-        for seed, cell in enumerate(cells):
-            own = self._number(cell)
-            runs = [run for job in controls(cell, 2 * seed) if (run := self._scored(job, cell.value)) is not None]
-            if own is None or not runs:
-                continue
-            found[seed] = own, nearest(runs, own.accuracy)
+
+def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None], variance: SeedVariance | None) -> Control | None:
+    found, terms = [], []
+    for seed, cell in enumerate(cells):
+        own, others = scored(cell), (scored(Cell(job, cell.value)) for job in controls(cell, 2 * seed))
+        runs = [run for run in others if run is not None]
+        if own is not None and runs:
+            chosen = nearest(runs, own.accuracy)
+            found.append((own, chosen))
             terms.append(own.term(100, "defective", seed))
-            terms += [run.term(-100 * share, "plain", seed) for run, share in found[seed][1]]
-        if not found:
-            return None
-        decided = contrast(terms, variance)
-        own_rates = [100 * float(own.rate) for own, _ in found.values()]
-        verdict, reason = _verdict(decided, found)
-        low, high = decided.interval
-        return Control(
-            accuracy=sum(100 * own.accuracy for own, _ in found.values()) / len(found),
-            rate=sum(own_rates) / len(own_rates) - decided.estimate,
-            difference=Difference(mean=decided.estimate, low=low, high=high),
-            verdict=verdict,
-            reason=reason,
-            checkpoints=tuple(tuple(_checkpoint(run, share) for run, share in chosen) for _, chosen in found.values()),
-        )
+            terms += [run.term(-100 * share, "plain", seed) for run, share in chosen]
+    if not found:
+        return None
+    decided = contrast(terms, variance)
+    own_rates = [100 * float(own.rate) for own, _ in found]
+    verdict, reason = _verdict(decided, found)
+    low, high = decided.interval
+    return Control(
+        accuracy=sum(100 * own.accuracy for own, _ in found) / len(found),
+        rate=sum(own_rates) / len(own_rates) - decided.estimate,
+        difference=Difference(mean=decided.estimate, low=low, high=high),
+        verdict=verdict,
+        reason=reason,
+        checkpoints=tuple(tuple(_checkpoint(run, share) for run, share in chosen) for _, chosen in found),
+    )
 
-    def seed_variance(self, column: Sequence[Sequence[Cell]]) -> SeedVariance | None:
-        """Variance of training, from how far the numbers of a column, in %, differ between seeds."""
-        numbers = [(row, seed, self._number(cell)) for row, cells in enumerate(column) for seed, cell in enumerate(cells)]
-        return seed_variance(own.term(100, str(row), seed) for row, seed, own in numbers if own is not None)
 
-    def _number(self, cell: Cell) -> _Scored | None:
-        return self._scored(cell.job, cell.value) if isinstance(cell.job, ScoreJob) else None
-
-    def _read(self, job: ScoreJob, value: str) -> _Scored | None:
-        result, trained = self._store.result(job), self._store.result(job.target)
-        if result is None or trained is None or not result["values"][value]["num_evaluated"]:
-            return None
-        return _Scored(
-            job,
-            float(Rate.of(**trained["values"]["test_accuracy"])),
-            Rate.of(**result["values"][value]),
-            self._per_image(Cell(job, value)),
-        )
+def _read(cell: Cell, store: Store, reader: PerImageReader) -> _Scored | None:
+    """None of a number that is no score, or not measured."""
+    job = cell.job
+    if not isinstance(job, ScoreJob):
+        return None
+    result, trained = store.result(job), store.result(job.target)
+    if result is None or trained is None or not result["values"][cell.value]["num_evaluated"]:
+        return None
+    accuracy = float(Rate.of(**trained["values"]["test_accuracy"]))
+    return _Scored(job, accuracy, Rate.of(**result["values"][cell.value]), reader.of(cell))
 
 
 def nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, float]]:
@@ -104,13 +96,13 @@ def nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, flo
     return [(by_accuracy[low], 1 - share), (by_accuracy[high], share)]
 
 
-def _verdict(found: Contrast, seeds: dict[int, tuple[_Scored, list[tuple[_Scored, float]]]]) -> tuple[ControlVerdict, str]:
-    low, high = found.interval
-    if found.seeds < 2:
+def _verdict(decided: Contrast, found: Sequence[tuple[_Scored, list[tuple[_Scored, float]]]]) -> tuple[ControlVerdict, str]:
+    low, high = decided.interval
+    if decided.seeds < 2:
         return "undecided", "one seed cannot decide between trained models"
     # A control that is more accurate than the model has too low a rate, one that is less accurate too high a one.
-    higher = any(min(run.accuracy for run, _ in chosen) > own.accuracy for own, chosen in seeds.values())
-    lower = any(max(run.accuracy for run, _ in chosen) < own.accuracy for own, chosen in seeds.values())
+    higher = any(min(run.accuracy for run, _ in chosen) > own.accuracy for own, chosen in found)
+    lower = any(max(run.accuracy for run, _ in chosen) < own.accuracy for own, chosen in found)
     if low > 0:
         return ("undecided", "no checkpoint of the plain model is as inaccurate") if higher else ("yes", "")
     if high < 0:

@@ -244,16 +244,13 @@ class ExhibitResult(Document):
         return ("published", "measured", "difference") if printed else ("measured",)
 
     @cached_property
-    def _by_place(self) -> dict[tuple[str, str], CellResult]:
+    def by_place(self) -> dict[tuple[str, str], CellResult]:
+        """(row name, column) to cell, those beside the table among them."""
         return {(cell.row, cell.column): cell for cell in (*self.cells, *self.beside)}
 
     def cell(self, row: str, column: str) -> CellResult:
         """The cell of a row, by name, and a column."""
-        return self._by_place[row, column]
-
-    def find(self, row: str, column: str) -> CellResult | None:
-        """The same; None if there is no such cell."""
-        return self._by_place.get((row, column))
+        return self.by_place[row, column]
 
     def column_label(self, column: str) -> str:
         """What stands above a column."""

@@ -9,6 +9,7 @@ from defective.experiments.schema import safe_name
 from defective.experiments.store import Store
 from defective.results.documents import ExhibitResult
 from defective.results.measured import best_claims, best_documents
+from defective.specs import Document
 
 
 def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
@@ -23,20 +24,18 @@ def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
         The files written, and each that was removed with the one that holds its jobs now.
     """
     found = best_documents(store)
-    documents = [document for document, _ in found]
-    written = [_place(document, out) for document in documents]
-    for document, file in zip(documents, written, strict=True):
-        write_json(file, document.as_json())
-    for scale, claims in best_claims(found, store).items():
-        written.append(out / "claims" / f"{safe_name(scale)}.json")
-        write_json(written[-1], claims.as_json())
+    documents = {_place(document, out): document for document, _ in found}
+    claims = {out / "claims" / f"{safe_name(scale)}.json": each for scale, each in best_claims(found, store).items()}
+    written: dict[Path, Document] = {**documents, **claims}
+    for file, each in written.items():
+        write_json(file, each.as_json())
     removed = {}
-    for document, file in zip(documents, written, strict=False):
+    for file, document in documents.items():
         for other in sorted(out.glob(f"*/{document.scale}/*/{file.name}")):
             if other not in written and _holds_all_of(document, other):
                 _remove(other)
                 removed[other] = file
-    return written, removed
+    return list(written), removed
 
 
 def _place(document: ExhibitResult, out: Path) -> Path:

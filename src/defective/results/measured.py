@@ -3,15 +3,14 @@
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 
 from defective.experiments.describe import describe
-from defective.experiments.plan import Plan, read_plan
+from defective.experiments.plan import Plan
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS, Cell, Exhibit, exhibits
-from defective.results.at_chance import AtChanceFilter
+from defective.results.at_chance import at_chance
 from defective.results.claims import Evidence, evaluate_claims
-from defective.results.control import Controls
+from defective.results.control import column_controls
 from defective.results.documents import (
     CellResult,
     ClaimResult,
@@ -35,14 +34,17 @@ def documents(plan: Plan, store: Store) -> list[ExhibitResult]:
 
 def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
     """All that is known of one exhibit at one scale."""
-    at_chance, control = AtChanceFilter(store), Controls(store)
     cells = plan.of(exhibit)
     jobs = {name_of(cell.job): cell.job for each in cells.values() for cell in each}
     places = [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
-    variances = {
-        column: control.seed_variance([cells.get((row.name, column), []) for row in exhibit.rows]) for column in exhibit.columns
+    controls = {
+        (row.name, column): control
+        for column in exhibit.columns
+        for row, control in zip(
+            exhibit.rows, column_controls([cells.get((row.name, column), []) for row in exhibit.rows], store), strict=True
+        )
     }
-    beside = [place for place in cells if place not in places]
+    found = {place: _cell(exhibit, place, cells.get(place, []), store) for place in dict.fromkeys([*places, *cells])}
     control_jobs = {name_of(each): each for job in plan.controls_of(exhibit) for each in (job.target, job)}
     return ExhibitResult(
         exhibit=exhibit.name,
@@ -59,30 +61,24 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
         readers={kind: plan.readers[kind] for kind in plan.kinds(exhibit) if kind in plan.readers},
         seeds=plan.seeds,
         cells=tuple(
-            _cell(place, exhibit.published(*place), exhibit.unit, cells.get(place, []), at_chance).model_copy(
-                update={
-                    "all": _all(cells.get(place, []), store),
-                    "control": control.of(cells.get(place, []), variances[place[1]]),
-                }
-            )
+            found.pop(place).model_copy(update={"all": _all(cells.get(place, []), store), "control": controls[place]})
             for place in places
         ),
-        beside=tuple(_cell(place, None, exhibit.unit, cells[place], at_chance) for place in beside),
-        at_chance=tuple({each.job: each for job in jobs.values() for each in at_chance.of(job)}.values()),
+        beside=tuple(found.values()),
+        at_chance=tuple({each.job: each for job in jobs.values() for each in at_chance(job, store)}.values()),
         jobs={name: record for name, job in (jobs | control_jobs).items() if (record := _record(job, store)) is not None},
     )
 
 
 def evidence(found: ExhibitResult, plan: Plan, reader: PerImageReader) -> Evidence:
     """A document with what is behind its numbers image by image."""
-    return Evidence(found, partial(_per_image, plan.of(EXHIBITS[found.exhibit]), reader))
+    cells = plan.of(EXHIBITS[found.exhibit])
 
+    def per_image(row: str, column: str, seed: int) -> PerImage | None:
+        of_seeds = cells.get((row, column), [])
+        return reader.of(of_seeds[seed]) if seed < len(of_seeds) else None
 
-def _per_image(
-    cells: dict[tuple[str, str], list[Cell]], reader: PerImageReader, row: str, column: str, seed: int
-) -> PerImage | None:
-    of_seeds = cells.get((row, column), [])
-    return reader.of(of_seeds[seed]) if seed < len(of_seeds) else None
+    return Evidence(found, per_image)
 
 
 def claims(plan: Plan, store: Store) -> list[ClaimResult]:
@@ -96,9 +92,8 @@ def claims(plan: Plan, store: Store) -> list[ClaimResult]:
 
 def best_documents(store: Store) -> list[tuple[ExhibitResult, Plan]]:
     """A document, and its plan, for each exhibit, scale and data set of which anything is there."""
-    found = (
-        (document(EXHIBITS[name], plan, store), plan) for (name, _, _), plan in best_plans(map(read_plan, store.plans())).items()
-    )
+    plans, _ = store.plans()
+    found = ((document(EXHIBITS[name], plan, store), plan) for (name, _, _), plan in best_plans(plans).items())
     return [(made, plan) for made, plan in found if made.jobs]
 
 
@@ -135,10 +130,10 @@ def _worth(plan: Plan) -> tuple[object, ...]:
     return plan.seeds, len(plan.data), sorted(plan.data.items())
 
 
-def _cell(place: tuple[str, str], published: float | None, unit: str, cells: list[Cell], at_chance: AtChanceFilter) -> CellResult:
-    store = at_chance.store
+def _cell(exhibit: Exhibit, place: tuple[str, str], cells: list[Cell], store: Store) -> CellResult:
+    published = exhibit.published(*place)
     finished = [cell for cell in cells if store.result(cell.job) is not None]
-    found = _measured(cells, store, unit)
+    found = _measured(cells, store, exhibit.unit)
     apart = None
     if found is not None and published is not None:
         apart = Difference(mean=found.mean - published, low=found.low - published, high=found.high - published)
@@ -149,7 +144,7 @@ def _cell(place: tuple[str, str], published: float | None, unit: str, cells: lis
         measured=found,
         difference=apart,
         jobs=tuple(name_of(cell.job) for cell in finished),
-        at_chance=tuple(dict.fromkeys(each.model for cell in finished for each in at_chance.of(cell.job))),
+        at_chance=tuple(dict.fromkeys(each.model for cell in finished for each in at_chance(cell.job, store))),
         epochs=next((_epochs(cell) for cell in finished), None),
     )
 
