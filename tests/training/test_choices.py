@@ -120,7 +120,7 @@ class Looking(Step):
 
 def epoch_of(data, recipe, epoch, seed=0):
     model = net()
-    step = Looking(model, make_sgd(model, recipe, CPU), CPU, "fp32")
+    step = Looking(model, make_sgd(model, recipe, CPU), recipe, CPU, "fp32")
     run_epoch(step, data, Run(recipe, seed, CPU, "fp32"), epoch, lambda n=1, note="": None)
     x, y = (torch.cat(each) for each in zip(*step.batches, strict=True))
     return {int(number): image for number, image in zip(y, x, strict=True)}

@@ -18,18 +18,20 @@ from defective.machine import rank_and_world_size
 from defective.masks import named_generator
 from defective.progress import Advance
 from defective.specs import Recipe
+from defective.training.average import WeightAverage
 from defective.training.step import Step
 
 Row = dict[str, Any]
 
 
 class Run(NamedTuple):
-    """What stays the same from epoch to epoch."""
+    """What stays the same from epoch to epoch; ``average`` takes in the model after each step."""
 
     recipe: Recipe
     seed: int
     device: torch.device
     precision: str
+    average: WeightAverage | None = None
 
 
 def learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
@@ -67,8 +69,8 @@ def run_epoch(step: Step, data: Data, run: Run, epoch: int, advance: Advance) ->
             x = _augment(x.to(run.device), None if windows is None else windows[seen : seen + len(y)])
             # Nothing of what came of a step is read from the device here.
             loss, correct = step(x, y.to(run.device), adversary)
-            if step.average is not None:
-                step.average.update(epoch * steps + number + 1)
+            if run.average is not None:
+                run.average.update(epoch * steps + number + 1)
             losses.append(loss)
             num_correct += correct
             seen += len(y)

@@ -104,28 +104,23 @@ class TrainingState:
         if test_accuracy > max((past["test_accuracy"] for past in self.history), default=-1.0):
             self.best = _copy(self.model)
 
-    @contextmanager
-    def outcome(self) -> Iterator[None]:
-        """Let the model be, inside the block, what a run that ends now leaves."""
-        with self._holding(self.best or self.average):
-            yield
+    @property
+    def outcome(self) -> dict[str, Tensor]:
+        """What a run that ends now leaves in place of the last weights; empty for those themselves."""
+        return self.best or self.average
 
     @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Let the model have, inside the block, the averaged weights, if there are any."""
-        with self._holding(self.average):
-            yield
-
-    @contextmanager
-    def _holding(self, tensors: dict[str, Tensor]) -> Iterator[None]:
+    def holding(self, tensors: dict[str, Tensor]) -> Iterator[None]:
+        """Let the model have these tensors inside the block."""
         present = _copy(self.model) if tensors else {}
-        self._put(tensors)
+        self.put(tensors)
         try:
             yield
         finally:
-            self._put(present)
+            self.put(present)
 
-    def _put(self, tensors: dict[str, Tensor]) -> None:
+    def put(self, tensors: dict[str, Tensor]) -> None:
+        """Load some of the model's tensors."""
         if tensors:
             self.model.load_state_dict(self.model.state_dict() | tensors)
 
@@ -155,10 +150,6 @@ class TrainingState:
         if self._stored_epochs == 0:
             return "no epoch of this training is stored"
         return f"this training is stored up to epoch {self._stored_epochs} in {self.file}"
-
-    def finish(self) -> None:
-        """Put the best or the averaged weights in, if they were kept."""
-        self._put(self.best or self.average)
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
