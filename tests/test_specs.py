@@ -202,6 +202,13 @@ def test_bad_recipes(values):
         Recipe.make(**{"name": "r", "epochs": 3, **values})
 
 
+def test_recipes_of_stores_in_use_are_read():
+    recipe = Recipe(name="r", epochs=5)
+    assert Recipe.model_validate(recipe.model_dump() | {"crop_padding": 4}) == recipe
+    with pytest.raises(InputError, match="crop_padding"):
+        Recipe.make(name="r", epochs=5, crop_padding=2)
+
+
 def test_a_changed_recipe_says_so():
     recipe = Recipe.make(name="tiny", epochs=3)
     assert recipe.changed(epochs=3, lr=None) is recipe

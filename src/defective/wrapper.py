@@ -81,21 +81,17 @@ class SiteWrapper(nn.Module):
         return layers[0] if layers else children["module"] if name in self.forwarded else None
 
     # Parameters, buffers and modules of the wrapper itself would have no effect.
-    def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
-        self._refuse(name)
+    def _refuse(self, name: str, *_: object, **__: object) -> None:
+        inside = type(self.module).__name__
+        raise InputError(f"{name!r} cannot be added to a wrapped {inside}: call this on the module inside the wrapper, SITE.module")
 
-    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        self._refuse(name)
+    register_parameter = register_buffer = _refuse
 
     def add_module(self, name: str, module: nn.Module | None) -> None:
         # Converters put the wrapped module back this way.
         if name not in ("module", "after"):
             self._refuse(name)
         super().add_module(name, module)
-
-    def _refuse(self, name: str) -> None:
-        inside = type(self.module).__name__
-        raise InputError(f"{name!r} cannot be added to a wrapped {inside}: call this on the module inside the wrapper, SITE.module")
 
     def __getitem__(self, index: Any) -> Any:
         return self.module[index]  # type: ignore[index]

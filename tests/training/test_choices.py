@@ -1,4 +1,4 @@
-"""Choices of a recipe that are off by default: Nesterov's momentum, averaged weights, narrow crops, alternating flips."""
+"""Choices of a recipe that are off by default: Nesterov's momentum, averaged weights, alternating flips."""
 
 import pytest
 import torch
@@ -147,31 +147,9 @@ def test_alternating_flips_mirror_each_image_in_every_other_epoch(numbered):
     assert any(not torch.equal(other[number], epochs[0][number]) for number in range(60))
 
 
-@pytest.mark.parametrize("padding", [2, 4])
-def test_crops_are_moved_by_at_most_the_padding(numbered, padding):
-    recipe = RECIPE.changed(augment="crop-flip", crop_padding=padding)
-    moved = set()
-    for epoch in range(8):
-        for number, image in epoch_of(numbered, recipe, epoch).items():
-            original = numbered.x[number].float() / 255
-            padded = nn.functional.pad(original, (padding,) * 4)
-            places = [
-                (top, left)
-                for top in range(2 * padding + 1)
-                for left in range(2 * padding + 1)
-                for cut in [padded[:, top : top + 8, left : left + 8]]
-                if torch.allclose(cut, image) or torch.allclose(cut.flip(2), image)
-            ]
-            assert places
-            moved |= set(places)
-    assert len(moved) == (2 * padding + 1) ** 2
-
-
 REFUSED = {
     "nesterov needs a momentum": {"nesterov": True, "momentum": 0.0},
     "averaging": {"averaging": 1.0},
-    "crop_padding": {"crop_padding": 3},
-    "acts with augment crop-flip alone": {"crop_padding": 2, "augment": "flip"},
     "needs an augment that mirrors": {"flip": "alternating"},
 }
 

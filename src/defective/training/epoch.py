@@ -110,7 +110,7 @@ def _windows(run: Run, epoch: int, order: Tensor, batch_size: int, images: int) 
     """What to cut out of each image of the epoch, drawn at once: a step on a GPU then waits for nothing."""
     if run.recipe.augment == "none":
         return None
-    padding = run.recipe.crop_padding if run.recipe.augment == "crop-flip" else 0
+    padding = 4 if run.recipe.augment == "crop-flip" else 0
     draws = named_generator(run.seed, f"augment/{epoch}/{rank_and_world_size()[0]}")
     windows = draw_windows([len(part) for part in order.split(batch_size)], padding=padding, generator=draws)
     if run.recipe.flip == "alternating":

@@ -66,15 +66,13 @@ def load_state_dict_(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     Raises:
         InputError: If they fit none.
     """
-    for target in (model, *model.children()):
-        for weights in (state, _without_first_name(state)):
-            if weights and _names(weights) == _names(target.state_dict()):
-                if not defects(target) and _masks(weights):
-                    attach_masks_(target, weights)
-                with reported("the weights do not fit"):
-                    load_weights_(target, weights)
-                return
-    raise InputError(_misfit(_names(state), _names(model.state_dict())))
+    shorter = _without_first_name(state)
+    weights = shorter if _target(model, state) is None and _target(model, shorter) is not None else state
+    target = fitting(model, weights)
+    if not defects(target) and any(name.endswith(f".{KEY}") for name in weights):
+        attach_masks_(target, weights)
+    with reported("the weights do not fit"):
+        load_weights_(target, weights)
 
 
 def fitting(model: nn.Module, names: Collection[str]) -> nn.Module:
@@ -83,10 +81,17 @@ def fitting(model: nn.Module, names: Collection[str]) -> nn.Module:
     Raises:
         InputError: If there is none.
     """
-    for each in (model, *model.children()):
-        if _names(each.state_dict()) == _names(names):
-            return each
-    raise InputError(_misfit(_names(names), _names(model.state_dict())))
+    target = _target(model, names)
+    if target is None:
+        found, needed = _names(names), _names(model.state_dict())
+        parts = [f"{what}: {_few(names)}" for what, names in (("missing", needed - found), ("unknown", found - needed)) if names]
+        raise InputError(f"the weights are of another model ({'; '.join(parts)})")
+    return target
+
+
+def _target(model: nn.Module, names: Collection[str]) -> nn.Module | None:
+    wanted = _names(names)
+    return next((each for each in (model, *model.children()) if wanted and _names(each.state_dict()) == wanted), None)
 
 
 def names_in(path: Path) -> set[str]:
@@ -118,19 +123,10 @@ def _names(state: Collection[str]) -> set[str]:
     return {name for name in state if name.rpartition(".")[2] != KEY}
 
 
-def _masks(state: Collection[str]) -> list[str]:
-    return [name for name in state if name.endswith(f".{KEY}")]
-
-
 def _without_first_name(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same under shorter names, if all begin with the same one, as ``model.conv1.weight``; else nothing."""
     first = {name.partition(".")[0] for name in state}
     return {name.partition(".")[2]: tensor for name, tensor in state.items()} if len(first) == 1 else {}
-
-
-def _misfit(found: set[str], needed: set[str]) -> str:
-    parts = [f"{what}: {_few(names)}" for what, names in (("missing", needed - found), ("unknown", found - needed)) if names]
-    return f"the weights are of another model ({'; '.join(parts)})"
 
 
 def _few(names: set[str]) -> str:
