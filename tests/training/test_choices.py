@@ -5,13 +5,14 @@ import torch
 from torch import nn
 
 from defective import InputError, load
-from defective.data import ImageSet, shapes
+from defective.data import ImageSet
 from defective.specs import Recipe
 from defective.training import loop
 from defective.training.epoch import Run, run_epoch
 from defective.training.loop import fit, make_sgd
 from defective.training.step import Step
 from defective.training.train import train
+from trainings import copied, equal, some_shapes
 
 RECIPE = Recipe(name="test", width_mult=0.0625, epochs=3, batch_size=20, lr=0.05, augment="none")
 CPU = torch.device("cpu")
@@ -19,8 +20,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def data():
-    made = shapes("test")
-    return ImageSet("some-shapes", "train", made.x[:60], made.y[:60], made.classes)
+    return some_shapes(60)
 
 
 def net():
@@ -63,8 +63,7 @@ def test_averaging_scores_the_mean_and_leaves_the_steps_alone(data, steps):
     plain, _ = trained(data, RECIPE)
     count = len(steps)
     averaged, history = trained(data, RECIPE.changed(averaging=0.9), test=data)
-    for one, other in zip(steps[:count], steps[count:], strict=True):
-        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert all(equal(one, other) for one, other in zip(steps[:count], steps[count:], strict=True))
     assert history[-1]["test_accuracy"] == loop.test_accuracy(averaged, data)
     assert not torch.equal(plain[0].weight, averaged[0].weight)
 
@@ -85,14 +84,6 @@ def test_an_averaged_run_resumes_to_the_same_bytes_and_leaves_light_checkpoints(
     for epochs, light in seen.items():
         assert equal(copied(trained(data, recipe.changed(stop_after=epochs), test=data)[0]), light)
     assert sorted(seen) == [1, 2]
-
-
-def copied(model):
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-def equal(one, other):
-    return all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_nesterov_is_the_textbook_step(data):
