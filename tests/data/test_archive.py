@@ -118,7 +118,7 @@ ODD_TAR = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, 
 ODD_ZIP = [stat.S_IFLNK, stat.S_IFSOCK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK]
 
 
-@pytest.mark.parametrize(("kind", "mode"), zip(ODD_TAR, ODD_ZIP, strict=True))
+@pytest.mark.parametrize(("kind", "mode"), [*zip(ODD_TAR, ODD_ZIP, strict=True)])
 def test_an_archive_with_anything_but_files_is_refused(kind, mode, tmp_path):
     in_tar, in_zip = tarfile.TarInfo("odd"), zipfile.ZipInfo("odd")
     in_tar.type, in_tar.linkname, in_zip.external_attr = kind, "good", (mode | 0o777) << 16

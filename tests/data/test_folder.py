@@ -90,50 +90,39 @@ def test_of_test_and_val_the_one_with_the_classes_is_read(tmp_path):
     assert {file.parent.parent.name for file in list_folder(tmp_path)["test"].files} == {"val"}
 
 
-def empty(folder):
-    shutil.rmtree(folder)
-    folder.mkdir()
+def without(*names):
+    return lambda tree: [shutil.rmtree(tree / name) for name in names]
+
+
+def emptied(name):
+    return lambda tree: [shutil.rmtree(tree / name), (tree / name).mkdir()]
+
+
+def linked(name, to="gone"):
+    return lambda tree: (tree / name).symlink_to(tree / to)
 
 
 BAD_TREES = {
-    "no split": (
-        lambda t: [shutil.rmtree(t / s) for s in ("train", "test")],
-        "is not a class-folder tree: it needs train/CLASS/IMAGE",
-    ),
+    "no split": (without("train", "test"), "is not a class-folder tree: it needs train/CLASS/IMAGE"),
     "a kind that is not read": (
         lambda t: [(t / "train" / "dog" / f"{n}.HEIC").touch() for n in range(3)],
         "is a .heic file, an unsupported format (3 in {t}/train/dog)",
     ),
     "an image in no class": (lambda t: (t / "test" / "0.png").touch(), "test/0.png is not in a class folder"),
-    "a link to nothing": (
-        lambda t: (t / "test" / "dog" / "9.png").symlink_to(t / "gone"),
-        "9.png is not a regular file, or a broken link",
-    ),
-    "a link to itself": (
-        lambda t: (t / "test" / "dog" / "9.png").symlink_to(t / "test" / "dog" / "9.png"),
-        "9.png is not a regular file",
-    ),
-    "a folder that is a broken link": (
-        lambda t: (t / "test" / "dog" / "9").symlink_to(t / "gone"),
-        "dog/9 is not a regular file, or",
-    ),
-    "a class that is a broken link": (lambda t: (t / "test" / "eel").symlink_to(t / "gone"), "test/eel is a broken link"),
-    "a class that is a link to itself": (
-        lambda t: (t / "test" / "eel").symlink_to(t / "test" / "eel"),
-        "test/eel is a broken link",
-    ),
+    "a link to nothing": (linked("test/dog/9.png"), "9.png is not a regular file, or a broken link"),
+    "a link to itself": (linked("test/dog/9.png", "test/dog/9.png"), "9.png is not a regular file"),
+    "a folder that is a broken link": (linked("test/dog/9"), "dog/9 is not a regular file, or"),
+    "a class that is a broken link": (linked("test/eel"), "test/eel is a broken link"),
+    "a class that is a link to itself": (linked("test/eel", "test/eel"), "test/eel is a broken link"),
     "a pipe": (lambda t: os.mkfifo(t / "test" / "dog" / "9.png"), "9.png is not a regular file"),
-    "no test": (lambda t: shutil.rmtree(t / "test"), "and test/CLASS/IMAGE (or val/)"),
-    "nothing": (empty, "is not a class-folder tree"),
-    "empty train class": (lambda t: empty(t / "train" / "cat"), "train/cat holds no images (.jpg"),
-    "empty test class": (lambda t: empty(t / "test" / "dog"), "test/dog holds no images (.jpg"),
-    "class not in test": (lambda t: shutil.rmtree(t / "test" / "dog"), "class 'dog' of"),
+    "no test": (without("test"), "and test/CLASS/IMAGE (or val/)"),
+    "nothing": (emptied(""), "is not a class-folder tree"),
+    "empty train class": (emptied("train/cat"), "train/cat holds no images (.jpg"),
+    "empty test class": (emptied("test/dog"), "test/dog holds no images (.jpg"),
+    "class not in test": (without("test/dog"), "class 'dog' of"),
     "class only in test": (lambda t: (t / "test" / "eel").mkdir(), "is in test but missing from train"),
-    "one class": (
-        lambda t: [shutil.rmtree(t / s / "dog") for s in ("train", "test")],
-        "holds 1 class folders; a classifier needs at",
-    ),
-    "no class": (lambda t: empty(t / "train"), "holds 0 class folders"),
+    "one class": (without("train/dog", "test/dog"), "holds 1 class folders; a classifier needs at"),
+    "no class": (emptied("train"), "holds 0 class folders"),
 }
 
 
