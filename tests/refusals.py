@@ -9,7 +9,7 @@ from defective import InputError
 
 
 @contextmanager
-def refused(match: str = "", *, says: str = "") -> Iterator[None]:
+def refused(match: str | None = None, *, says: str = "") -> Iterator[None]:
     """The block ends in an InputError of one line, which a pattern matches and in which some words stand."""
     with pytest.raises(InputError, match=match) as caught:
         yield

@@ -66,7 +66,7 @@ TRAINING = [
     (f"{TRAIN} --adversarial buckman", "train resnet18/therm16, or use madry"),
     (f"{TRAIN.replace('resnet18', 'resnet18/0.9-dropblok')}", "0.9-dropblock"),
     (f"{TRAIN.replace('resnet18', 'resnet18/therm1')}", "1 level"),
-    (f"{TRAIN.replace('resnet18', 'resnet18/0-spatial')}", "nothing to train"),
+    (f"{TRAIN.replace('resnet18', 'resnet18/0-spatial')}", "keep_prob = '0': Input should be greater than 0"),
     (f"{TRAIN} --image-size 8", "image_size = 8"),
     (f"{TRAIN} --out other-run", "other-run holds another training run (its net differs)"),
     (f"{TRAIN} --out begun-run", "begun-run/state.safetensors"),

@@ -113,7 +113,7 @@ def test_thermometer_nets_train_on_images_attacked_through_their_levels(data, tm
     recipe = RECIPE.changed(adversarial=adversary("buckman"), width_mult=0.0625, lr=0.05, epochs=1)
     result = train("vgg19/0.5-bottom-therm16", larger, larger, recipe, tmp_path / "run", device="cpu", precision="fp32")
     assert result["recipe"]["adversarial"]["name"] == "lspga"
-    with pytest.raises(InputError, match="vgg19/therm16"):
+    with pytest.raises(InputError, match=r"vgg19/0\.5-bottom has no thermometer.*resnet18/therm16"):
         train("vgg19/0.5-bottom", larger, larger, recipe, tmp_path / "other", device="cpu")
 
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from defective.data.folder import files_below
@@ -34,15 +34,13 @@ def restore(name: str, key: str) -> dict[str, ImageSet] | None:
     file = _file(name, key)
     if not file.exists():
         return None
-    try:
+    with suppress(InputError):
         tensors, about = read_tensors(file)
         splits = [split for split in ("train", "test") if f"{split}.x" in tensors]
         classes = tuple(about["classes"])
-        sets = {split: ImageSet(name, split, tensors[f"{split}.x"], tensors[f"{split}.y"], classes) for split in splits}
-        return {**sets, "test": sets["test"]}
-    except (InputError, KeyError, TypeError):
-        file.unlink(missing_ok=True)
-        return None
+        return {split: ImageSet(name, split, tensors[f"{split}.x"], tensors[f"{split}.y"], classes) for split in splits}
+    file.unlink(missing_ok=True)
+    return None
 
 
 def store(name: str, key: str, sets: dict[str, ImageSet]) -> None:

@@ -234,7 +234,9 @@ def _construct_one(architecture: Architecture, tensors: Mapping[str, Tensor] | N
     if architecture.thermometer:
         thermometer_(net, architecture.thermometer)
     net.architecture = architecture  # type: ignore[assignment]
-    for name, needed in net.state_dict().items() if tensors is not None else ():
+    if tensors is None:
+        return net
+    for name, needed in net.state_dict().items():
         found = tuple(tensors[prefix + name].shape) if prefix + name in tensors else "missing"
         if found != tuple(needed.shape):
             raise InputError(

@@ -9,13 +9,12 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from defective.attacks.logit_space import encoders
 from defective.data import Data
 from defective.data.sets import digest_of
 from defective.errors import InputError
 from defective.inference import checked_logits, evaluating, reported
 from defective.sites import matching_sites
-from defective.specs import Recipe, Spec
+from defective.specs import Spec
 from defective.surgery import defect_
 from defective.training.checkpoint import check_state
 
@@ -56,7 +55,7 @@ class OwnModel:
     def __str__(self) -> str:
         return self.name
 
-    def built(self, data: Data, recipe: Recipe, *, seed: int, mask_seed: int) -> nn.Module:
+    def built(self, data: Data, *, seed: int, mask_seed: int) -> nn.Module:
         """The model as it is before its first step, on the CPU; torch's global generator is left as it was.
 
         Raises:
@@ -72,8 +71,6 @@ class OwnModel:
                 self._check_logits(model, data)
             except InputError as error:
                 raise InputError(f"{self.name}: {error}") from error
-        if recipe.adversarial is not None and recipe.adversarial.name == "lspga" and not encoders(model):
-            raise InputError(f"{self.name} has no thermometer, and lspga attacks its levels: use madry")
         check_state(model)
         return model
 
