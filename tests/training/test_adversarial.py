@@ -81,32 +81,6 @@ def test_a_random_start_is_new_in_each_epoch_and_follows_the_seed(data):
     assert abs(float(starts[inside].mean())) < 2e-3 and 0.5 < float(starts[inside].abs().mean() / (EPS / 2)) < 1.5
 
 
-def test_a_killed_adversarial_run_ends_with_the_same_bytes(data, tmp_path):
-    recipe = RECIPE.changed(adversarial=adversary("madry"), lr=0.1, epochs=3)
-
-    def run(file, stop_at=None):
-        torch.manual_seed(1)
-        net = Recorder()
-        if stop_at is not None:
-            forward, seen = net.linear.forward, 0
-
-            def breaking(x):
-                nonlocal seen
-                seen += net.training
-                if seen > stop_at:
-                    raise KeyboardInterrupt
-                return forward(x)
-
-            net.linear.forward = breaking
-        fit(net, data, recipe, device="cpu", precision="fp32", state_file=file, state_key="run")
-        return net.linear[1].weight
-
-    whole = run(tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "killed", stop_at=3)
-    assert torch.equal(run(tmp_path / "killed"), whole)
-
-
 def test_thermometer_nets_train_on_images_attacked_through_their_levels(data, tmp_path):
     x = data.x.repeat_interleave(4, 2).repeat_interleave(4, 3)
     larger = ImageSet("made", "train", x, data.y, data.classes)

@@ -115,16 +115,16 @@ def test_a_finished_run_comes_back_after_the_deadline(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_stop_together_between_epochs(tmp_path):
+def test_processes_share_the_work_agree_and_stop_together_between_epochs(tmp_path):
     def digests(out, *options):
         processes = ["--nproc_per_node=2", "--master_addr=127.0.0.1", "--master_port=0"]
         rendezvous = ["--rdzv_backend=c10d", "--rdzv_endpoint=127.0.0.1:0"]
         command = [sys.executable, "-m", "torch.distributed.run", *processes, *rendezvous, str(SCRIPT), str(tmp_path / out)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            [*command, "--report", *options], check=True, capture_output=True, text=True, env=environment
-        ).stdout.splitlines()
+        settings = {"check": True, "capture_output": True, "text": True, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
+        done = subprocess.run([*command, "--report", *options], **settings).stdout.splitlines()
         assert sum("stopped 7 times" in line for line in done) == (2 if options else 0)
-        return sorted(line for line in done if line.startswith("rank"))
+        first, second = sorted(line for line in done if line.startswith("rank"))
+        assert first.removeprefix("rank 0") == second.removeprefix("rank 1")
+        return first
 
     assert digests("whole") == digests("turns", "--turns")

@@ -1,4 +1,3 @@
-import os
 import signal
 import subprocess
 import sys
@@ -190,21 +189,3 @@ def test_killed_at_random_points_a_run_ends_with_the_same_bytes(tmp_path):
     assert kills > 0
     assert whole.read_bytes() == killed.read_bytes()
     assert not list((tmp_path / "killed").glob("state*"))
-
-
-@pytest.mark.slow
-def test_two_processes_share_the_work_and_agree(tmp_path):
-    arguments = [
-        "--nproc_per_node=2",
-        "--master_addr=127.0.0.1",
-        "--master_port=0",
-        "--rdzv_backend=c10d",
-        "--rdzv_endpoint=127.0.0.1:0",
-    ]
-    command = [sys.executable, "-m", "torch.distributed.run", *arguments, str(SCRIPT), str(tmp_path / "pair"), "--report"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    reports = sorted(line for line in done.stdout.splitlines() if line.startswith("rank"))
-    assert [line.split()[:2] for line in reports] == [["rank", "0"], ["rank", "1"]]
-    assert reports[0].split()[2:] == reports[1].split()[2:]
-    assert (tmp_path / "pair" / "model.safetensors").exists()
