@@ -25,15 +25,7 @@ from defective.errors import InputError
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Call ``write(temporary)`` and move the result to ``path``; after a crash or a full disk ``path`` is as it was.
-
-    Example:
-        >>> import tempfile
-        >>> target = Path(tempfile.mkdtemp()) / "a.txt"
-        >>> write_whole(target, lambda temporary: temporary.write_text("done", "utf-8"))
-        >>> target.read_text("utf-8")
-        'done'
-    """
+    """Call ``write(temporary)`` and move the result to ``path``; after a crash or a full disk ``path`` is as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
@@ -72,11 +64,7 @@ def left_behind(folder: Path) -> list[Path]:
 
 
 def check_path(text: str) -> None:
-    """Refuse text that is no path on any system.
-
-    Raises:
-        InputError: If it holds a NUL character or half a character.
-    """
+    """Refuse text that is no path on any system."""
     with suppress(UnicodeEncodeError):
         if b"\0" not in os.fsencode(text):
             return
@@ -84,11 +72,7 @@ def check_path(text: str) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a place for results where no folder is and none can be made: better said before the work than after it.
-
-    Raises:
-        InputError: If the path or a part of it is a file, or must not be written.
-    """
+    """Refuse a place for results where no folder is and none can be made: better said before the work than after it."""
     check_path(str(path))
     nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not nearest.is_dir():
@@ -197,11 +181,7 @@ def _apart(shared: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def read_tensors(path: Path, names: Collection[str] | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what :func:`write_tensors` wrote, or those of the tensors that are named and there.
-
-    Raises:
-        InputError: If the file is missing, corrupt, changed since it was written, or not ours.
-    """
+    """Read what :func:`write_tensors` wrote, or those of the tensors that are named and there."""
     with _opened(path) as (stored, about, sums):
         there = set(stored.keys()).intersection(stored.keys() if names is None else names)
         if {f"tensor {name}" for name in stored.keys()} != sums.keys() - {"document"}:  # noqa: SIM118 - no dict

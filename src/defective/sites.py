@@ -50,9 +50,6 @@ def matching_sites(model: nn.Module, patterns: Iterable[str]) -> list[str]:
 
     A class matches its subclasses too.
 
-    Raises:
-        InputError: If a pattern matches nothing.
-
     Example:
         >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3))
         >>> matching_sites(model, ["Conv2d"]), matching_sites(model, ["[01]"])

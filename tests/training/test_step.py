@@ -12,6 +12,7 @@ from defective.specs import AttackSpec, Recipe
 from defective.training import step as steps
 from defective.training.loop import make_sgd
 from defective.training.step import WARM_UP, RecordedStep, Step, make_step, recordable
+from trainings import copied, equal
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 RECIPE = Recipe(name="test", epochs=1, batch_size=8, lr=0.1)
@@ -91,20 +92,15 @@ def run(step, count=WARM_UP + 6):
     found = []
     for x, y, lr in batches(count):
         step.set_lr(lr)
-        loss, hits = step(x, y)
-        found.append((loss, hits))
-    return [(float(loss), int(hits)) for loss, hits in found]
-
-
-def assert_equal(one, other):
-    assert all(torch.equal(value, other.state_dict()[key]) for key, value in one.state_dict().items())
+        found.append([float(number) for number in step(x, y)])
+    return found
 
 
 def test_recorded_steps_end_where_eager_ones_do(recorder):
     eager, other = net(), net()
     step = recorder(other)
     assert run(Step(eager, make_sgd(eager, RECIPE, CPU), RECIPE, CPU, "fp32")) == run(step)
-    assert_equal(eager, other)
+    assert equal(copied(eager), copied(other))
     # All but those of the warm-up and the two short ones.
     assert step.graph.recorded == 1 and step.graph.replays == WARM_UP + 6 - WARM_UP - 2
 
@@ -114,7 +110,7 @@ def test_where_recording_fails_training_goes_on_eagerly_and_says_so_once(recorde
     step = recorder(other, fails=RuntimeError("operation not permitted\nmore"))
     with caplog.at_level(logging.WARNING):
         assert run(Step(eager, make_sgd(eager, RECIPE, CPU), RECIPE, CPU, "fp32")) == run(step)
-    assert_equal(eager, other)
+    assert equal(copied(eager), copied(other))
     assert step.graph is None and [record.getMessage() for record in caplog.records] == [
         "training goes on without a CUDA graph: operation not permitted"
     ]

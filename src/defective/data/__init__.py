@@ -92,9 +92,6 @@ def check_name(name: str, *, image_size: int | None = None) -> Path | None:
 
     Returns:
         The path in the name; None for a data set that is downloaded or synthetic.
-
-    Raises:
-        InputError: If the name is unknown, its path is missing or no folder or archive, or it has no other ``image_size``.
     """
     kind, _, path = name.partition(":")
     if kind not in NAMES:

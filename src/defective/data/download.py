@@ -53,9 +53,6 @@ def download(name: str) -> Path:
 
     Returns:
         The file, or the folder if the data set has several.
-
-    Raises:
-        InputError: If a file cannot be fetched or its checksum is wrong.
     """
     files = [fetch(remote, download_folder(name)) for remote in REMOTES[name]]
     return files[0] if len(files) == 1 else download_folder(name)

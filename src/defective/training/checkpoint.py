@@ -76,11 +76,7 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
 
 
 def check_state(model: nn.Module) -> None:
-    """Refuse a model that :func:`save` could not write, before it is trained.
-
-    Raises:
-        InputError: Naming what of its state dict is no plain tensor.
-    """
+    """Refuse a model that :func:`save` could not write, before it is trained."""
     for name, value in model.state_dict().items():
         _whole_tensor(name, value)
 

@@ -49,11 +49,7 @@ def learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
 
 
 def run_epoch(step: Step, data: Data, run: Run, epoch: int, advance: Advance) -> Row:
-    """Train for one epoch; return its row of the history.
-
-    Raises:
-        InputError: If a loss is not finite.
-    """
+    """Train for one epoch; return its row of the history."""
     rank, processes = rank_and_world_size()
     order, batch_size = _share(len(data), run, epoch)
     steps = -(-len(order) // batch_size)

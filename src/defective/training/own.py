@@ -42,10 +42,8 @@ class Conversion(Spec):
 class OwnModel:
     """A model to train.
 
-    Args:
-        name: What it is called in results, such as ``"my_models:cnn"``.
-        make: Called with ``num_classes``, ``in_chans`` and ``image_size``; returns a module from images in [0, 1] to logits.
-        conversion: What is made defective before training; None for nothing.
+    ``name`` is what results call it, such as ``"my_models:cnn"``. ``make`` is called with ``num_classes``, ``in_chans`` and
+    ``image_size``, and returns a module from images in [0, 1] to logits. ``conversion`` is what is made defective before training.
     """
 
     name: str
@@ -56,11 +54,7 @@ class OwnModel:
         return self.name
 
     def built(self, data: Data, *, seed: int, mask_seed: int) -> nn.Module:
-        """The model as it is before its first step, on the CPU; torch's global generator is left as it was.
-
-        Raises:
-            InputError: If it cannot be built, converted, trained on such images, or saved.
-        """
+        """The model as it is before its first step, on the CPU; torch's global generator is left as it was."""
         channels, image_size, _ = data.image_shape
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -26,14 +26,10 @@ class _Document(BaseModel):
 
 
 class TrainingState:
-    """Weights, optimizer, history and, if asked for, averaged weights and the best so far; written whole after an epoch.
+    """Weights, optimizer, history and, if asked for, averaged weights and the best so far.
 
-    Args:
-        model, optimizer: What is trained.
-        file: Where to store the state; None holds it in memory only.
-        key: Identity of the run.
-        average: Averaged weights, which the run leaves in place of the last ones.
-        every: Least seconds between two states written.
+    They are written to ``file`` after an epoch, whole and at least ``every`` seconds apart, or nowhere if it is None; ``key`` identifies
+    the run. The averaged weights take the place of the last ones in what the run leaves.
     """
 
     def __init__(
@@ -53,11 +49,7 @@ class TrainingState:
         self.best: dict[str, Tensor] = {}
 
     def resume(self) -> None:
-        """Resume from the file if there is one; a corrupt one is set aside, and the run begins anew.
-
-        Raises:
-            InputError: If the file is of another run.
-        """
+        """Resume from the file if there is one; a corrupt one is set aside, and the run begins anew."""
         if self.file is None or not self.file.exists():
             return
         before = copy.deepcopy(self.model.state_dict())

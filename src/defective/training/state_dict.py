@@ -34,9 +34,6 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """The weights in a file of ``torch.save`` or safetensors, on the CPU; of a trainer's checkpoint the state dict inside it.
 
     Read with ``weights_only=True``. What DDP and ``torch.compile`` put before each name is taken off.
-
-    Raises:
-        InputError: If the file is missing or corrupt, or holds other things than tensors by name.
     """
     check_path(str(path))
     if not path.is_file():
@@ -61,11 +58,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def load_state_dict_(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load weights, and masks if there are any, into a model or the one module in it that they fit.
-
-    Raises:
-        InputError: If they fit none.
-    """
+    """Load weights, and masks if there are any, into a model or the one module in it that they fit."""
     shorter = _without_first_name(state)
     weights = shorter if _target(model, state) is None and _target(model, shorter) is not None else state
     target = fitting(model, weights)
@@ -76,11 +69,7 @@ def load_state_dict_(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def fitting(model: nn.Module, names: Collection[str]) -> nn.Module:
-    """The model, or the one module in it, whose state dict has these names, masks aside.
-
-    Raises:
-        InputError: If there is none.
-    """
+    """The model, or the one module in it, whose state dict has these names, masks aside."""
     target = _target(model, names)
     if target is None:
         found, needed = _names(names), _names(model.state_dict())

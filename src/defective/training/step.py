@@ -22,12 +22,8 @@ Outcome = tuple[Tensor, Tensor]
 class Step:
     """Forward, loss, backward and one step of the optimizer on a batch.
 
-    Args:
-        model: Classifier on images in [0, 1]; it may be wrapped (DDP).
-        optimizer: Its learning rate may be a tensor on the device, which a recorded step reads anew each time.
-        recipe: Label smoothing of the loss, and size of the batches to record.
-        device: Where the batches lie.
-        precision: ``"fp32"`` or ``"bf16"`` (autocast).
+    ``model`` may be wrapped (DDP), and the learning rate of ``optimizer`` a tensor on the device, which a recorded step reads anew each
+    time. Of ``recipe`` label smoothing and batch size count.
     """
 
     def __init__(
@@ -47,9 +43,7 @@ class Step:
     def __call__(self, x: Tensor, y: Tensor, adversary: Attack | None = None) -> Outcome:
         """Take the step; return the loss before it and the number of images classified correctly, both on the device.
 
-        Args:
-            x, y: Images ``(N, C, H, W)`` in [0, 1] and labels ``(N,)``.
-            adversary: Attack whose images take the place of ``x``.
+        The images that ``adversary`` makes take the place of ``x``.
         """
         with autocast(self.device, self.precision):
             if adversary is not None:
@@ -142,9 +136,6 @@ def smoothing(label_smoothing: float, classes: int) -> float:
     """The share for :func:`torch.nn.functional.cross_entropy` that spreads ``label_smoothing`` over the wrong classes alone.
 
     torch spreads it over all ``K`` classes, the paper's baseline (and its ``eps``) over the ``K - 1`` wrong ones.
-
-    Raises:
-        InputError: If the right class would be the least likely.
 
     Example:
         >>> round(smoothing(0.1, 10), 4)
