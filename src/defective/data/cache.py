@@ -97,10 +97,7 @@ def unpacking(kept: Path) -> Iterator[Path]:
 def prune(*, everything: bool = False) -> tuple[int, int]:
     """Remove what killed processes left in the cache; with ``everything`` also decoded and unpacked images, which are recreated.
 
-    Downloaded files and files in use stay.
-
-    Returns:
-        Number of files removed, and their bytes.
+    Downloaded files and files in use stay. Returned are the number of files removed, and their bytes.
     """
     folder = cache_folder()
     unpacked = list(folder.glob("unpacked/[!.]*"))
@@ -117,8 +114,6 @@ def prune(*, everything: bool = False) -> tuple[int, int]:
 def _in_use(folder: Path) -> bool:
     from filelock import FileLock, Timeout
 
-    try:
-        with FileLock(_lock(folder), timeout=0):
-            return False
-    except Timeout:
-        return True
+    with suppress(Timeout), FileLock(_lock(folder), timeout=0):
+        return False
+    return True

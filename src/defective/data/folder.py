@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -56,7 +56,8 @@ def class_folders(root: Path) -> dict[str, dict[str, Path]]:
     # Tiny-ImageNet and others have images without labels in test/.
     named = [_class_folders(test) for test in tests]
     folders["test"] = next((each for each in named if each.keys() == folders.get("train", each).keys() and each), named[0])
-    classes = tuple(sorted(next(iter(folders.values())), key=_class_order(folders)))
+    numbers = all(map(are_numbers, folders.values()))
+    classes = sorted(next(iter(folders.values())), key=lambda name: (Decimal(name) if numbers else Decimal(0), name))
     if len(classes) < 2:
         split = "train" if "train" in folders else tests[0].name
         raise InputError(f"{root / split} holds {len(classes)} class folders; a classifier needs at least 2")
@@ -65,11 +66,6 @@ def class_folders(root: Path) -> dict[str, dict[str, Path]]:
         if missing:
             raise InputError(f"class {missing[0]!r} of {root} is in {here} but missing from {there}: both need the same classes")
     return {split: {name: each[name] for name in classes} for split, each in folders.items()}
-
-
-def _class_order(folders: dict[str, dict[str, Path]]) -> Callable[[str], tuple[Decimal, str]]:
-    numbers = all(map(are_numbers, folders.values()))
-    return lambda name: (Decimal(name) if numbers else Decimal(0), name)
 
 
 def are_numbers(names: Iterable[str]) -> bool:
