@@ -16,7 +16,6 @@ from defective.report.evaluation_page import examples_of
 from defective.report.figures import bars
 from defective.report.galleries import mask_pictures
 from defective.report.page import write_page
-from defective.specs import AttackSpec
 from defective.statistics import Rate
 from defective.tables import DASH, NO_IMAGES, Cell, Table, interval, number
 from defective.training.checkpoint import load
@@ -58,19 +57,12 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
     training, test = shapes("train"), shapes("test")
     recipe = recipe_for("tiny", training.name, training.image_shape)
     models, results = {}, {}
-    for label, name, net_seed in (
-        ("source", "resnet18", seed + 1),
-        ("plain", "resnet18", seed),
-        ("defective", DEFECTIVE, seed),
-    ):
+    for label, name, net_seed in (("source", "resnet18", seed + 1), ("plain", "resnet18", seed), ("defective", DEFECTIVE, seed)):
         results[label] = train(name, training, test, recipe, out / label, seed=net_seed, device=device)
         models[label] = load(out / label).to(place)
     started = time.perf_counter()
-    targets = {label: models[label] for label in ("plain", "defective")}
-    specs = [AttackSpec.parse(text) for text in ATTACKS]
-    evaluation = evaluate(
-        targets, test, sources={"source": models["source"]}, attacks=specs, parts=("transfer",), samples=samples, seed=seed
-    )
+    targets, source = {label: models[label] for label in ("plain", "defective")}, {"source": models["source"]}
+    evaluation = evaluate(targets, test, sources=source, attacks=ATTACKS, parts=("transfer",), samples=samples, seed=seed)
     noise = {
         label: corruption_curve(model, test.x[:1000], test.y[:1000], "noise", strengths=SIGMAS, seed=seed)
         for label, model in targets.items()
@@ -112,7 +104,7 @@ def _page(
 ) -> None:
     attacked = {column: {label: table[label][column] for label in targets} for column in COLUMNS[1:5]}
     predicted = {label: logits(model, pgd.x_adv).argmax(1).cpu() for label, model in targets.items()}
-    plain, defective = (table[label] for label in ("plain", "defective"))
+    plain, defective = table["plain"], table["defective"]
     write_page(
         path,
         title="A plain and a defective model under attack",

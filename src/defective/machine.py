@@ -66,8 +66,8 @@ def resolve_precision(device: torch.device, precision: str = "auto") -> str:
         return precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    flags = _cpu_flags() if device.type == "cpu" else frozenset()
-    return "bf16" if {"amx_bf16", "avx512_bf16"} & flags else "fp32"
+    fast = {"amx_bf16", "avx512_bf16"} & {*_cpu_info("flags").split()}
+    return "bf16" if fast and device.type == "cpu" else "fp32"
 
 
 def shortest(works: Sequence[Callable[[], object]], repeats: int = 3) -> list[float]:
@@ -126,9 +126,11 @@ def keep_freed_memory() -> None:
 
 def describe_machine(device: torch.device, precision: str) -> dict[str, Any]:
     """Device, precision and versions, which are stored with every measured number."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    processor = _cpu_info("model name") or platform.processor() or platform.machine()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor
+    threads = torch.get_num_threads()
     return {
-        "device": f"{name}, {_threads()}" if device.type == "cpu" else name,
+        "device": f"{name}, {threads} thread{'s' * (threads != 1)}" if device.type == "cpu" else name,
         "precision": precision,
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -136,23 +138,10 @@ def describe_machine(device: torch.device, precision: str) -> dict[str, Any]:
     }
 
 
-def _threads() -> str:
-    count = torch.get_num_threads()
-    return f"{count} thread{'s' * (count != 1)}"
-
-
 def _cpu_info(key: str) -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text("utf-8", "replace").splitlines() if info.exists() else []
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "")
-
-
-def _cpu_flags() -> frozenset[str]:
-    return frozenset(_cpu_info("flags").split())
-
-
-def _cpu_name() -> str:
-    return _cpu_info("model name") or platform.processor() or platform.machine()
 
 
 def process_uptime() -> float:

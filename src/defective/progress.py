@@ -83,8 +83,7 @@ def progress_bar(description: str, total: int, *, unit: str = "") -> Iterator[Ad
     # Without ipywidgets rich shows a warning and blank lines in a notebook.
     in_notebook = "ipykernel" in sys.modules and find_spec("ipywidgets") is not None
     if not description or not (shown.get() or in_notebook):
-        with silent(description, total) as advance:
-            yield advance
+        yield lambda n=1, note="": None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -113,27 +112,3 @@ def progress_bar(description: str, total: int, *, unit: str = "") -> Iterator[Ad
             bar.advance(task, n)
 
         yield advance
-
-
-class Count:
-    """Moves a bar by what is done, and to the end of a chunk that was stored already or ended early.
-
-    Example:
-        >>> moved = []
-        >>> count = Count(moved.append)
-        >>> count(3)
-        >>> count.to(10)
-        >>> moved
-        [3, 7]
-    """
-
-    def __init__(self, advance: Advance) -> None:
-        self.advance, self.done = advance, 0
-
-    def __call__(self, n: int) -> None:
-        self.done += n
-        self.advance(n)
-
-    def to(self, n: int) -> None:
-        """Go on to ``n``."""
-        self(n - self.done)

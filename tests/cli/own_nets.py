@@ -39,10 +39,6 @@ def prints():
     return Prints()
 
 
-def exits():
-    return Returns(lambda x: sys.exit(3))
-
-
 def bright():
     return Bright()
 
@@ -63,34 +59,24 @@ def asks(path):
     return Bright()
 
 
-def flat():
-    return Returns(lambda x: x.mean((1, 2, 3)))
+def returning(function):
+    """A factory of models that return this for images."""
+
+    def make():
+        return Returns(function)
+
+    return make
 
 
-def fails_inside():
-    return Returns(lambda x: {}["weights"])
-
-
-def always_wrong():
-    net = Bright()
-    return Returns(lambda x: -net(x))
-
-
-def detached():
-    net = Bright()
-    return Returns(lambda x: net(x).detach())
-
-
-def cautious():
-    """Another one that goes by brightness, with a level of its own."""
-    net = Bright()
-    return Returns(lambda x: net((x - 0.02).clamp(0, 1)))
-
-
-def blunt():
-    """Its logits have no slope."""
-    net = Bright()
-    return Returns(lambda x: net(x).round())
+exits = returning(lambda x: sys.exit(3))
+flat = returning(lambda x: x.mean((1, 2, 3)))
+fails_inside = returning(lambda x: {}["weights"])
+always_wrong = returning(lambda x: -Bright()(x))
+detached = returning(lambda x: Bright()(x).detach())
+# Another one that goes by brightness, with a level of its own.
+cautious = returning(lambda x: Bright()((x - 0.02).clamp(0, 1)))
+# Its logits have no slope.
+blunt = returning(lambda x: Bright()(x).round())
 
 
 def step(model, x, y):
@@ -102,21 +88,6 @@ def step(model, x, y):
 
 
 step.eps = 16 / 255
-
-
-def too_far(model, x, y):
-    return (x + 0.5).clamp(0, 1)
-
-
-too_far.eps = 0.1
-
-
-def one_of_them(model, x, y):
-    return x[:1]
-
-
-def pair(model, x, y):
-    return x, y
 
 
 def stumbles(model, x, y):

@@ -16,7 +16,6 @@ from defective.tables import format_table
 from image_files import write_image
 from printed import parse, shown, table
 
-QUICK = "--width-mult 0.0625 --epochs 1 --device cpu"
 FGSM = "fgsm:eps=16/255"
 
 
@@ -38,11 +37,6 @@ def test_attack_keeps_images_inside_the_ball(place, run, tmp_path):
 def test_what_a_model_prints_is_no_part_of_the_document(place, run):
     said = run("evaluate own_nets:prints --data folder:data --parts noise --samples 2 --json")
     assert json.loads(said.out)["data"] == "data" and "layer (" in said.err
-
-
-def test_a_model_that_exits_is_one_line(place, run):
-    code, out, err = run("evaluate own_nets:exits --data folder:data --parts noise --samples 2")
-    assert (code, out) == (2, "") and err.endswith("SystemExit: 3\n") and err.splitlines()[-1].startswith("error: own_nets:exits: ")
 
 
 ALL_PARTS = "--decision boundary:steps=5 --decision-samples 3 --check-samples 6 --samples 6 --confidence 0.5 --stimuli cues"
@@ -241,19 +235,3 @@ def test_a_substitute_is_trained_on_each_models_answers_once(place, run, monkeyp
     monkeypatch.setattr("defective.training.train.fit", None)
     again = parse(run(f"{command} --source substitute:0.5,model=vgg19"))
     assert again["cells"] == first["cells"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("0", "no share"),
-        ("half", "no share"),
-        ("0.1,model=resnet19", "no architecture"),
-        ("0.1,lr=1", "cannot read"),
-        ("1,recipe=x", "no recipe"),
-    ],
-)
-def test_substitutes_that_are_none_are_refused_before_data_is_read(run, text, message):
-    said = run(f"evaluate plain.safetensors --data folder:nowhere --source substitute:{text}")
-    assert said.code == 2
-    assert message in said.err

@@ -42,6 +42,10 @@ CASES = [
     (f"{EVALUATE} --adversarial foreign.safetensors", "foreign.safetensors was not written by defective"),
     (f"{EVALUATE} --adversarial of-birds.safetensors --adversarial ./of-birds.safetensors", "of-birds.safetensors is named twice"),
     (f"{EVALUATE} --device warp", "'warp'"),
+    *(
+        (f"{EVALUATE} --source substitute:{text}", said)
+        for text, said in {"0": "no share", "half": "no share", "0.1,lr=1": "cannot read", "1,recipe=x": "no recipe"}.items()
+    ),
     (f"{EVALUATE} --out notes.txt", "notes.txt is a file"),
     (f"{EVALUATE} --out locked", "locked must not be written"),
     ("reproduce table99 --store new", "'table99'"),

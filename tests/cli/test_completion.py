@@ -29,7 +29,9 @@ def test_a_line_is_completed(line, run, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_for_a_shell_asks_the_program(run, shell, capsys):
+def test_the_script_for_a_shell_asks_the_program(run, shell, capsys, monkeypatch):
+    # Otherwise it is that of the shell that the tests are run from.
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
     with pytest.raises(SystemExit):
         run(f"--show-completion {shell}")
     assert "_DEFECTIVE_COMPLETE=complete_" in capsys.readouterr().out

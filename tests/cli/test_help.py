@@ -17,20 +17,18 @@ def test_help_shows_an_example(run, command, flag):
     assert "--json" in out
 
 
-@pytest.mark.parametrize("command", ["", "--help"])
-def test_without_a_command_all_of_them_are_shown(run, command):
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        *((command, {name.split()[0] for name in COMMANDS}) for command in ("", "--help")),
+        ("data", {"get", "check", "prune"}),
+        ("store", {"ls", "show", "export", "gc"}),
+    ],
+)
+def test_alone_it_shows_its_commands(run, command, shown):
     code, out, err = run(command)
     assert (code, err) == (0, "")
-    for name in {name.split()[0] for name in COMMANDS}:
-        assert re.search(rf"\b{name}  ", out)
-
-
-@pytest.mark.parametrize(("group", "commands"), [("data", ["get", "check"]), ("store", ["ls", "show", "export", "gc"])])
-def test_a_group_alone_shows_its_commands(run, group, commands):
-    code, out, err = run(group)
-    assert (code, err) == (0, "")
-    for name in commands:
-        assert re.search(rf"\b{name}  ", out)
+    assert all(re.search(rf"\b{name}  ", out) for name in shown)
 
 
 def test_the_examples_can_be_parsed(run):

@@ -20,7 +20,7 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     image = picture(shapes("test").x[0])
     attack = "pgd:eps=16/255,step_size=1/255,steps=20 on densenet121"
-    shown = Example("PGD16", "disc", image, image, image, (Prediction("plain", "ring", False),), attack)
+    shown = Example("disc", image, image, image, (Prediction("plain", "ring", False),), "PGD16", attack)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report.galleries, "examples", lambda *given: [shown])
         patch.setattr(report.galleries, "masks", lambda *given: [])

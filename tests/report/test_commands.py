@@ -11,14 +11,14 @@ from defective.experiments.sources import data_sets, name_of
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS, exhibits
 from defective.report.commands import command
-from defective.report.sections import ResultReader, sections
+from defective.report.sections import sections
 
 OFFICIAL = {kind: kind for kind in KINDS}
 
 
 def printed(tmp_path, plan: Plan) -> dict[str, str]:
     """Exhibit to its command."""
-    found = sections([plan], ResultReader(Store(tmp_path / "store")))
+    found = sections([plan], Store(tmp_path / "store"))
     return {each.result.exhibit: command(each.result.exhibit, each.plan) for each in found}
 
 

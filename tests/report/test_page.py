@@ -19,7 +19,7 @@ def content(text: str) -> dict:
         "measured": Table((text, text), ((text, Cell(text, text)),), notes=(text,)),
         "figures": {text: "<svg><text>curve</text></svg>"},
         "about_examples": text,
-        "examples": [Example("", text, PNG.format("A"), PNG.format("B"), PNG.format("C"), predictions, "")],
+        "examples": [Example(text, PNG.format("A"), PNG.format("B"), PNG.format("C"), predictions)],
         "about_masks": text,
         "masks": [MaskPicture(text, text, text, 10, 100, PNG.format("D"))],
         "provenance": [text],

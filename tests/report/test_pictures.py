@@ -32,14 +32,12 @@ def test_no_change_is_gray_and_the_bounds_and_all_beyond_are_black_and_white():
     assert pixels == [1, 64, 192, 255, 255, 128]
 
 
-@pytest.mark.parametrize(("channels", "shown"), [(1, 1), (5, 5), (16, 16), (17, 16)])
+@pytest.mark.parametrize(("channels", "shown"), [(1, 1), (5, 5), (17, 16)])
 def test_a_mask_is_white_where_neurons_live(channels, shown, generator):
     mask = sample_mask((channels, 6, 4), 0.3, generator=generator)
     pixels = decode(mask_picture(mask))
     live, dead, frame = ((pixels == value).sum() for value in (240, 15, 128))
-    assert live == mask[:shown].sum()
-    assert dead == (~mask[:shown]).sum()
-    assert live + dead + frame == pixels.size
+    assert (live, dead, live + dead + frame) == (mask[:shown].sum(), (~mask[:shown]).sum(), pixels.size)
 
 
 def test_channels_lie_in_reading_order():

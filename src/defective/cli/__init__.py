@@ -46,62 +46,53 @@ app.command("report")(store.report)
 app.add_typer(store.app, name="store")
 
 
+@data.app.callback(invoke_without_command=True)
+@store.app.callback(invoke_without_command=True)
+def _group(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
 @app.callback(invoke_without_command=True)
 def _root(context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
     if version:
         say(__version__)
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+    _group(context)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     keep_freed_memory()
     with prepared_output(), interruptible():
-        return _run(list(sys.argv[1:] if arguments is None else arguments))
+        progress = shown.set(True)
+        try:
+            return _run(list(sys.argv[1:] if arguments is None else arguments))
+        finally:
+            shown.reset(progress)
 
 
 def _run(arguments: list[str]) -> int:
-    progress = shown.set(True)
     try:
         code = _invoke(arguments)
         standard_output().flush()
         return code
-    except InputError as error:
-        fail(error)
-    except (MemoryError, RuntimeError, ImportError) as error:
-        if not out_of_memory(error):
-            if not hasattr(error, "format_message"):
-                raise
-            fail(_usage(error))
-            return 2
-        if isinstance(error, MemoryError) and str(error):
-            fail(f"out of memory: {error}; lower --batch-size")
-            return 2
-        where = " on the device" if isinstance(error, torch.OutOfMemoryError) else ""
-        fail(f"out of memory{where}: lower --batch-size{', or choose --device cpu' if where else ''}; finished work is kept")
+    except KeyboardInterrupt as error:
+        stored = f"{error}; " if str(error) else ""
+        fail(f"interrupted; {stored}chunks and jobs that were finished are stored, and the same command resumes after them")
+        return stopped()
     except (BrokenPipeError, SystemExit) as error:
         # The reader of our output is gone, which rich makes an exit with 1.
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
             raise
         discard(standard_output())
         return 0
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        fail(f"{where}{error.strerror or error}{'; make room or choose another place, finished work is kept' if full else ''}")
-    except KeyboardInterrupt as error:
-        stored = f"{error}; " if str(error) else ""
-        fail(f"interrupted; {stored}chunks and jobs that were finished are stored, and the same command resumes after them")
-        return stopped()
     except Exception as error:
-        if not hasattr(error, "format_message"):
+        message = _message(error)
+        if message is None:
             raise
-        fail(_usage(error))
-    finally:
-        shown.reset(progress)
-    return 2
+        fail(message)
+        return 2
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -120,8 +111,23 @@ def _invoke(arguments: list[str]) -> int:
     return 0
 
 
-def _usage(error: Any) -> str:
-    """What is wrong with the arguments, the value named, and where to read on."""
+def _message(error: Any) -> str | None:
+    """What is wrong with the input or the machine; None for a fault of ours."""
+    if isinstance(error, InputError):
+        return str(error)
+    if out_of_memory(error):
+        if isinstance(error, MemoryError) and str(error):
+            return f"out of memory: {error}; lower --batch-size"
+        if isinstance(error, torch.OutOfMemoryError):
+            return "out of memory on the device: lower --batch-size, or choose --device cpu; finished work is kept"
+        return "out of memory: lower --batch-size; finished work is kept"
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return f"{where}{error.strerror or error}{'; make room or choose another place, finished work is kept' if full else ''}"
+    if not hasattr(error, "format_message"):
+        return None
+    # Of the arguments: typer names the option, the value is named here.
     cause = error.__cause__
     value = f", not {cause.errors()[0]['input']!r}" if isinstance(cause, ValidationError) else ""
     command = error.ctx.command_path if getattr(error, "ctx", None) else "defective"

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from defective.cli.console import (
+    BatchSizeOption,
     DataOption,
     DeviceOption,
     ImageSizeOption,
     JsonOption,
     SeedOption,
-    names,
+    option,
     print_json,
     print_table,
 )
@@ -43,16 +44,15 @@ def attack(
     model: BuildersOption = None,
     attack: Annotated[
         str,
-        typer.Option(
-            autocompletion=names(*ATTACK_DEFAULTS),
-            help='A name with numbers, as in "pgd:eps=8/255,steps=10", or module:function, any (model, x, y) -> x_adv.',
+        option(
+            'A name with numbers, as in "pgd:eps=8/255,steps=10", or module:function, any (model, x, y) -> x_adv.', *ATTACK_DEFAULTS
         ),
     ] = "pgd",
     samples: Annotated[
         int, typer.Option(min=1, max=10**9, help="Images, drawn at random among those that the model classifies correctly.")
     ] = 1000,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round to 8 bits.")] = False,
-    batch_size: Annotated[int, typer.Option(min=1, max=10**9, help="Images attacked at once: lower it if memory runs out.")] = 250,
+    batch_size: BatchSizeOption = 250,
     seed: SeedOption = 0,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
@@ -76,14 +76,8 @@ def attack(
     write_adversarial(made, test, out)
     fooled = Rate.of(int(made.fooled.sum()), len(made.y))
     if json:
-        document = {
-            "source": name,
-            "attack": str(chosen),
-            "data": test.name,
-            "sample": index_hash(made.index),
-            "out": str(out),
-        }
-        print_json({**document, "fooled": fooled.as_dict()})
+        about = {"source": name, "attack": str(chosen), "data": test.name, "sample": index_hash(made.index), "out": str(out)}
+        print_json({**about, "fooled": fooled.as_dict()})
         return
-    rows = [(name, str(chosen), f"{len(made.y):,}", percent(fooled))]
-    print_table(f"Adversarial examples of {test.name}", ("model", "attack", "images", "fooled %"), rows, f"written to {out}")
+    row = (name, str(chosen), f"{len(made.y):,}", percent(fooled))
+    print_table(f"Adversarial examples of {test.name}", ("model", "attack", "images", "fooled %"), [row], f"written to {out}")

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -37,6 +37,11 @@ def names(*values: str) -> Callable[[str], list[str]]:
     return complete
 
 
+def option(help: str, *values: str) -> Any:
+    """An option that a shell completes with one of these values."""
+    return typer.Option(help=help, autocompletion=names(*values))
+
+
 DATA_NAMES = names("cifar10", "mnist", "tiny-imagenet", "shapes", *(f"{kind}:" for kind in NAMES if kind != "shapes"))
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.", callback=_for_the_document)]
 DataOption = Annotated[
@@ -49,10 +54,8 @@ DataOption = Annotated[
     ),
 ]
 ImageSizeOption = Annotated[int | None, typer.Option(min=1, help="Scale and crop the images of a folder to this size.")]
-DeviceOption = Annotated[
-    str | None,
-    typer.Option(autocompletion=names("cpu", "cuda"), help="cpu, cuda, cuda:1, ...; default: the accelerator if there is one."),
-]
+DeviceOption = Annotated[str | None, option("cpu, cuda, cuda:1, ...; default: the accelerator if there is one.", "cpu", "cuda")]
+BatchSizeOption = Annotated[int, typer.Option(min=1, max=10**9, help="Images attacked at once: lower it if memory runs out.")]
 StoreOption = Annotated[Path, typer.Option(help="Store: models, adversarial images and measured numbers.")]
 STORE = Path("runs/store")
 # Room for the seeds made from it, such as those of an ensemble's members, within the 64 bits of a generator.
@@ -133,6 +136,11 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     table = Table(tuple(columns), tuple(map(tuple, rows)), title=title, notes=notes)
     # Not by rich: it ends the program where the reader of the output is gone.
     sys.stdout.write(format_table(table, "terminal"))
+
+
+def print_records(title: str, columns: Mapping[str, str], records: Iterable[Mapping[str, Any]], *notes: str) -> None:
+    """A table of records on standard output: heads of the columns, and how each formats a record."""
+    print_table(title, tuple(columns), [[text.format(**record) for text in columns.values()] for record in records], *notes)
 
 
 def say(line: str) -> None:

@@ -1,10 +1,10 @@
 """``defective data get``, ``defective data check`` and ``defective data prune``."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from defective.cli.console import DATA_NAMES, ImageSizeOption, JsonOption, print_json, print_table, say
+from defective.cli.console import DATA_NAMES, ImageSizeOption, JsonOption, print_json, print_records, print_table, say
 from defective.data import load_splits, location
 from defective.data.cache import prune as prune_cache
 from defective.data.download import REMOTES, verify
@@ -15,12 +15,6 @@ app = typer.Typer(help="Download and verify data sets.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", autocompletion=DATA_NAMES, help="As for --data.")]
 
 
-@app.callback(invoke_without_command=True)
-def _data(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-
-
 @app.command()
 def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption = False) -> None:
     """Download a data set if it has to be, decode it, and say what it holds and where it lies.
@@ -28,7 +22,7 @@ def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption
     Example: defective data get cifar10
     """
     splits = list(load_splits(name, image_size=image_size).values())
-    document: list[dict[str, Any]] = [
+    document = [
         {
             "name": data.name,
             "split": data.split,
@@ -43,17 +37,14 @@ def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption
     if json:
         print_json(document)
         return
-    rows = [
-        (
-            row["split"],
-            f"{row['images']:,}",
-            " x ".join(map(str, row["image_shape"])),
-            str(row["classes"]),
-            f"{row['smallest_class']:,}",
-        )
-        for row in document
-    ]
-    print_table(splits[0].name, ("split", "images", "C x H x W", "classes", "smallest class"), rows, location(name))
+    columns = {
+        "split": "{split}",
+        "images": "{images:,}",
+        "C x H x W": "{image_shape[0]} x {image_shape[1]} x {image_shape[2]}",
+        "classes": "{classes}",
+        "smallest class": "{smallest_class:,}",
+    }
+    print_records(splits[0].name, columns, document, location(name))
 
 
 @app.command()
@@ -66,14 +57,13 @@ def check(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOpti
         get(name, image_size, json)
         return
     states = verify(name)
+    lacking = any(state != "whole" for _, state in states)
     if json:
         print_json([{"file": file, "state": state} for file, state in states])
     else:
-        note = (
-            "" if all(state == "whole" for _, state in states) else f"defective data get {name} fetches what is missing or corrupt"
-        )
+        note = f"defective data get {name} fetches what is missing or corrupt" if lacking else ""
         print_table(name, ("file", "state"), states, note)
-    if any(state != "whole" for _, state in states):
+    if lacking:
         raise typer.Exit(1)
 
 

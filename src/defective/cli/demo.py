@@ -26,9 +26,9 @@ def demo(
         print_json(result)
         return
     measured = result["table"]
-    cells = {column: [row[column] for row in measured.values()] for column in COLUMNS}
     rows = [
-        (column, *(percent(Rate.of(each["num_correct"], each["num_evaluated"])) for each in row)) for column, row in cells.items()
+        (column, *(percent(Rate.of(each[column]["num_correct"], each[column]["num_evaluated"])) for each in measured.values()))
+        for column in COLUMNS
     ]
     title = f"plain resnet18 and {result['model']} on shapes, in % with 95 % interval"
     print_table(title, ("measured", *measured), rows, f"{result['seconds']:.0f} s; pictures and masks: {result['page']}")

@@ -60,14 +60,12 @@ def describe(
     Example: defective describe resnet18/0.1-bottom
     """
     start = Start.parse(net, model, conversion(defect, sites))
-    sizes = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
-    given: dict[str, Any] = {
-        name: value for name, value in {"seed": seed, **sizes, "width_mult": width_mult}.items() if value is not None
-    }
+    options = {"seed": seed, "num_classes": num_classes, "in_chans": in_chans, "image_size": image_size, "width_mult": width_mult}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if isinstance(start.source, NetSpec):
         found, shape = build(start.source, **given), None
     else:
-        start.check({"width_mult": width_mult, "normalization": None})
+        start.check(width_mult=width_mult)
         found, shape = _opened(start, given)
     if start.conversion is not None:
         start.conversion.apply_(found, shape or _shape(found), seed=seed or 0)
@@ -110,14 +108,12 @@ def _print(document: dict[str, Any]) -> None:
             " x ".join(map(str, site["shape"])),
             site["pattern"],
             f"{site['keep_prob']:g}",
-            f"{site['live']:,}",
-            f"{site['dead']:,}",
+            *(f"{site[kind]:,}" for kind in ("live", "dead")),
         )
         for site in sites
     ]
     if rows:
-        live, dead = (sum(site[kind] for site in sites) for kind in ("live", "dead"))
-        rows.append(("all", "", "", "", f"{live:,}", f"{dead:,}"))
+        rows.append(("all", "", "", "", *(f"{sum(site[kind] for site in sites):,}" for kind in ("live", "dead"))))
         print_table(document["name"], ("site", "C x H x W", "pattern", "keep_prob", "live", "dead"), rows)
     else:
         say(f"{document['name']}: no mask in it")
@@ -131,16 +127,16 @@ def _describe(model: nn.Module, name: str, input_shape: Shape) -> dict[str, Any]
     multiply_adds = _multiply_adds(model, name, input_shape)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     candidates = {} if image_shape(model) else _candidates(model)
-    thermometer = next((module.levels for module in model.modules() if isinstance(module, Thermometer)), None)
+    levels = next((module.levels for module in model.modules() if isinstance(module, Thermometer)), None)
+    saved = "(masks not used to save any)"
     summary = [
-        f"{parameters:,} parameters, {multiply_adds / 1e6:,.1f} million multiply-adds per image (masks not used to save any)"
+        f"{parameters:,} parameters, {multiply_adds / 1e6:,.1f} million multiply-adds per image {saved}",
+        *([] if spec is None else _variant(spec)),
+        *_dropouts(model),
+        *(f"Sites to choose from: {len(names)} {kind} ({_some(names)})" for kind, names in candidates.items()),
     ]
-    summary += ([] if spec is None else _variant(spec)) + _dropouts(model)
-    summary += [f"Sites to choose from: {len(names)} {kind} ({_some(names)})" for kind, names in candidates.items()]
-    if thermometer:
-        summary.append(
-            f"Input: thermometer code of {thermometer} levels, {thermometer} channels of 0 and 1 for each channel of the image"
-        )
+    if levels:
+        summary.append(f"Input: thermometer code of {levels} levels, {levels} channels of 0 and 1 for each channel of the image")
     return {
         "name": str(spec or as_text(name)),
         "placement": getattr(spec, "placement", None),
@@ -151,18 +147,12 @@ def _describe(model: nn.Module, name: str, input_shape: Shape) -> dict[str, Any]
         "bottom": list(model.bottom) if built_in else [],  # type: ignore[arg-type]
         "top": list(model.top) if built_in else [],  # type: ignore[arg-type]
         "sites": [
-            {
-                "site": defect.site,
-                "shape": list(defect.shape),
-                "pattern": defect.pattern,
-                "keep_prob": defect.keep_prob,
-                "live": defect.live,
-                "dead": defect.total - defect.live,
-            }
+            {name: getattr(defect, name) for name in ("site", "shape", "pattern", "keep_prob", "live")}
+            | {"dead": defect.total - defect.live}
             for defect in found
         ],
-        "drops": [{"site": drop.site, "kind": drop.kind, "keep_prob": drop.keep_prob} for drop in drops(model)],
-        "thermometer": thermometer,
+        "drops": [{name: getattr(drop, name) for name in ("site", "kind", "keep_prob")} for drop in drops(model)],
+        "thermometer": levels,
         "candidates": candidates,
         "summary": summary,
     }
@@ -207,22 +197,20 @@ def _variant(spec: NetSpec) -> list[str]:
     projection = ", and one projection shortcut more in stage 1" if spec.arch == "resnet18" else ""
     if text and (spec.defects or spec.drops):
         lines.append("Placement of the paper's text (Eq. 5, Appendix C), not of its released code.")
-    elif spec.defects and spec.pattern != "channel":
+    elif spec.defects and not spec.narrows:
         lines.append("Placement of the released code: after the norm, before the activation, on the branch before the sum.")
     if spec.pattern == "channel" and text:
         lines.append("-dc: whole channels of the full model are masked (paper's text)")
-    elif spec.pattern == "channel":
+    if spec.narrows:
         lines.append(f"-dc: narrower, with no mask at all{projection}: what the released code builds for ResNet-18")
     if spec.sampling == "bernoulli":
-        lines.append(
-            "-bernoulli: each neuron is kept with that chance on its own (paper's text), not an exact share of a layer's neurons"
-        )
+        lines.append("-bernoulli: each neuron is kept with that chance on its own (paper's text), not an exact share of the layer")
     if spec.widen:
         lines.append(f"-x2: defective blocks have twice the channels{'' if text else projection}")
     return lines
 
 
-_KINDS = {
+_DROPS = {
     "dropout": "Dropout (single activations)",
     "spatial": "Spatial dropout (whole channels)",
     "dropblock": "DropBlock (3 x 3)",
@@ -234,7 +222,7 @@ def _dropouts(model: nn.Module) -> list[str]:
     for drop in drops(model):
         groups.setdefault((drop.kind, drop.keep_prob), []).append(drop.site)
     return [
-        f"{_KINDS[kind]}, keep_prob {keep_prob:g}, in training only, after {len(sites)} modules: {', '.join(sites[:2])}"
+        f"{_DROPS[kind]}, keep_prob {keep_prob:g}, in training only, after {len(sites)} modules: {', '.join(sites[:2])}"
         + (", ... (--json lists all)" if len(sites) > 2 else "")
         for (kind, keep_prob), sites in groups.items()
     ]

@@ -13,12 +13,13 @@ import typer
 from torch import nn
 
 from defective.cli.console import (
+    BatchSizeOption,
     DataOption,
     DeviceOption,
     ImageSizeOption,
     JsonOption,
     SeedOption,
-    names,
+    option,
     print_json,
 )
 from defective.cli.references import open_attack, open_models
@@ -36,7 +37,7 @@ from defective.evaluation.settings import Settings
 from defective.evaluation.threat_model import spec_of
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
 from defective.experiments.stored import StoredRun
-from defective.files import check_folder, write_tensors, write_whole
+from defective.files import check_folder, write_tensors, write_text
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.report.evaluation_page import write_evaluation_page
 from defective.specs import ATTACK_DEFAULTS
@@ -56,11 +57,12 @@ def evaluate(
     model: BuildersOption = None,
     source: Annotated[
         list[str] | None,
-        typer.Option(
-            autocompletion=names("substitute:", "cifar10-model"),
-            help="Model the attacker owns, or several joined by +, or substitute:SHARE, trained on each MODEL's answers on that share of "
-            "the training images, or cifar10-model, the network of that package; repeatable. "
+        option(
+            "Model the attacker owns, or several joined by +, or substitute:SHARE, trained on each MODEL's answers on that share of the "
+            "training images, or cifar10-model, the network of that package; repeatable. "
             "Default: every MODEL, or none with --adversarial.",
+            "substitute:",
+            "cifar10-model",
         ),
     ] = None,
     adversarial: Annotated[
@@ -68,23 +70,14 @@ def evaluate(
     ] = None,
     attack: Annotated[
         list[str] | None,
-        typer.Option(
-            autocompletion=names(*ATTACK_DEFAULTS),
-            help="Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.",
-        ),
+        option("Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.", *ATTACK_DEFAULTS),
     ] = None,
     parts: Annotated[
-        str | None,
-        typer.Option(
-            autocompletion=names(*PARTS), help=f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli."
-        ),
+        str | None, option(f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli.", *PARTS)
     ] = None,
     samples: Annotated[int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")] = 2000,
     decision: Annotated[
-        str,
-        typer.Option(
-            autocompletion=names("boundary", "hopskipjump"), help="boundary (the paper's has directions=25) or hopskipjump."
-        ),
+        str, option("boundary (the paper's has directions=25) or hopskipjump.", "boundary", "hopskipjump")
     ] = "boundary:steps=5000",
     decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = 100,
     confidence: Annotated[float, typer.Option(help="Least confidence of every model in the images to shuffle.")] = 0.99,
@@ -101,7 +94,7 @@ def evaluate(
         ),
     ] = False,
     keep_float: Annotated[bool, typer.Option("--float", help="Do not round adversarial images to 8 bits.")] = False,
-    batch_size: Annotated[int, typer.Option(help="Images attacked at once: lower it if memory runs out.")] = 250,
+    batch_size: BatchSizeOption = 250,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, evaluation.md and per-image outcomes.")] = None,
     seed: SeedOption = 0,
     image_size: ImageSizeOption = None,
@@ -121,11 +114,11 @@ def evaluate(
     Example: defective evaluate runs/plain runs/bottom01 --source runs/source --data shapes --out runs/evaluation
     """
     attacks = [open_attack(text) for text in attack] if attack else list(ATTACKS)
-    chosen = tuple(part for part in PARTS if part != "stimuli" or stimuli)
+    chosen: tuple[str, ...] = tuple(part for part in PARTS if part != "stimuli" or stimuli)
     if parts is not None:
-        chosen = tuple(part.strip() for part in parts.split(",") if part.strip())  # type: ignore[misc]
-        if not chosen:
-            raise InputError(f"--parts {parts!r} names no part; there are {', '.join(PARTS)}")
+        chosen = tuple(part.strip() for part in parts.split(",") if part.strip())
+    if not chosen:
+        raise InputError(f"--parts {parts!r} names no part; there are {', '.join(PARTS)}")
     options: dict[str, Any] = {
         "parts": chosen,
         "samples": samples,
@@ -150,11 +143,15 @@ def evaluate(
     check_name(data, image_size=image_size)
     if stimuli is not None:
         check_stimuli(stimuli)
-    _check_adversarial(adversarial or [])
+    files = adversarial or []
+    for number, file in enumerate(files):
+        if file.resolve() in [other.resolve() for other in files[:number]]:
+            raise InputError(f"{file} is named twice")
+        read_metadata(file)
     owned = [text for text in source or [] if not text.startswith(PREFIX)]
     sizes = partial(data_sizes, data, image_size)
-    targets, sources = open_models([models, owned if source or adversarial else models], device, models=model, sizes=sizes)
-    if "transfer" in chosen and not source and not adversarial and len(models) < 2:
+    targets, sources = open_models([models, owned if source or files else models], device, models=model, sizes=sizes)
+    if "transfer" in chosen and not source and not files and len(models) < 2:
         raise InputError(
             "one model alone has no source to be attacked from: name --source, --adversarial, or further models, or leave transfer out "
             "of --parts"
@@ -168,52 +165,42 @@ def evaluate(
         )
     check_encoders((sources if "transfer" in chosen else {}) | (targets if "white-box" in chosen else {}), attacks)
     test = load_data(data, "test", image_size=image_size)
-    shapes = (
-        None
-        if stimuli is None
-        else load_stimuli(stimuli, test.classes, image_shape=test.image_shape, human_categories=human_categories)
-    )
+    shapes = None
+    if stimuli is not None:
+        shapes = load_stimuli(stimuli, test.classes, image_shape=test.image_shape, human_categories=human_categories)
     if substitutes and "transfer" in chosen:
-        sources |= train_substitutes(substitutes, targets, test, data, image_size=image_size, seed=seed, device=device)
+        training = load_data(data, "train", image_size=image_size)
+        sources |= train_substitutes(substitutes, targets, training, test, seed=seed, device=device)
     run, place = StoredRun.in_cache(), choose_device(device)
-    known = {(name, str(each)) for name in sources for each in attacks}
+    generated = {(name, str(each)) for name in sources for each in attacks}
     found = evaluate_models(
         targets,
         test,
         sources=sources,
         attacks=attacks,
-        adversarial=_read(adversarial or [], test, known),
+        adversarial=_read(files, test, generated),
         stimuli=shapes,
         run=run,
         **options,
     )
-    found = found.model_copy(
-        update={
-            "seconds": run.seconds,
-            "machine": describe_machine(place, inference_precision(place)),
-            "models": {name: _provenance(model) for name, model in (sources | targets).items()},
-        }
-        | ({"stimuli_skipped": {"other_class": shapes.other_class, "same_cues": shapes.same_cues}} if shapes else {})
-        | ({"stimuli_categories": tuple(shapes.categories)} if shapes and shapes.categories else {})
-    )
+    about: dict[str, Any] = {
+        "seconds": run.seconds,
+        "machine": describe_machine(place, inference_precision(place)),
+        "models": {name: _provenance(model) for name, model in (sources | targets).items()},
+    }
+    if shapes is not None:
+        about["stimuli_skipped"] = {"other_class": shapes.other_class, "same_cues": shapes.same_cues}
+        about |= {"stimuli_categories": tuple(shapes.categories)} if shapes.categories else {}
+    found = found.model_copy(update=about)
     if out is not None:
-        _write(found, out)
+        _write(found, out, shapes if human_categories else None)
         write_evaluation_page(found, targets, test.classes, out / "index.html")
-        if shapes is not None and human_categories:
-            _write_trials(found, shapes, out / "model-vs-human")
     if json:
         print_json(found.as_json())
     else:
         sys.stdout.write(format_table(replace(found.as_table(), title=f"Black-box evaluation on {found.data}"), "terminal"))
     if found.failed():
         raise typer.Exit(1)
-
-
-def _check_adversarial(files: list[Path]) -> None:
-    for number, file in enumerate(files):
-        if file.resolve() in [other.resolve() for other in files[:number]]:
-            raise InputError(f"{file} is named twice")
-        read_metadata(file)
 
 
 def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[AdversarialSet]:
@@ -227,19 +214,17 @@ def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[Adv
     return sets
 
 
-def _write(found: EvaluationResult, out: Path) -> None:
+def _write(found: EvaluationResult, out: Path, trials: Stimuli | None) -> None:
     document = found.as_json()
     write_tensors(out / "outcomes.safetensors", found.as_tensors(), {"cells": document["cells"]})
-    write_whole(out / "evaluation.md", lambda file: file.write_text(format_table(found.as_table(), "markdown"), "utf-8"))
-    write_whole(out / "evaluation.json", lambda file: file.write_text(json_module.dumps(document, indent=1), "utf-8"))
-
-
-def _write_trials(found: EvaluationResult, stimuli: Stimuli, folder: Path) -> None:
+    texts = {"evaluation.md": format_table(found.as_table(), "markdown"), "evaluation.json": json_module.dumps(document, indent=1)}
     for name, report in found.stimuli.items():
-        for file, rows in trial_tables(name, stimuli, report).items():
+        for file, rows in trial_tables(name, trials, report).items() if trials else ():
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(rows)
-            write_whole(folder / file, partial(Path.write_text, data=text.getvalue(), encoding="utf-8"))
+            texts[f"model-vs-human/{file}"] = text.getvalue()
+    for file, content in texts.items():
+        write_text(out / file, content)
 
 
 def _provenance(model: nn.Module) -> Provenance:

@@ -48,17 +48,19 @@ class Factory:
             InputError: If the function fails, or returns no module.
         """
         function = partial(self.function, **self._arguments(sizes))
-        model = self._call_ours(function) if isinstance(self.function, partial) else call(self.name, function)
+        try:
+            # What is no code of the user's words its errors itself, but for arguments of another type.
+            model = function() if isinstance(self.function, partial) else call(self.name, function)
+        except InputError:
+            raise
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"{self.text}: {' '.join(str(error).split())[:200]}") from error
         if not isinstance(model, nn.Module):
             raise InputError(f"{self.name}() returned {type(model).__name__}, not a torch.nn.Module")
         return model.eval()
 
     def _arguments(self, sizes: dict[str, int]) -> dict[str, Any]:
-        """Those of the reference, and the sizes that the function takes.
-
-        Raises:
-            InputError: If the function lacks one of them, or needs another.
-        """
+        """Those of the reference, and the sizes that the function takes."""
         try:
             signature = inspect.signature(self.function)
         except ValueError:
@@ -70,15 +72,6 @@ class Factory:
         except TypeError as error:
             raise InputError(f"{self.name}: {error}; arguments are written {self.name},name=value") from error
         return taken
-
-    def _call_ours(self, function: Callable[[], Any]) -> Any:
-        """Call what is no code of the user's, and words its errors itself, but for arguments of another type."""
-        try:
-            return function()
-        except InputError:
-            raise
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"{self.text}: {' '.join(str(error).split())[:200]}") from error
 
     @property
     def name(self) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 from defective.cli.console import JsonOption, print_json, print_table
 from defective.models import BUILT_IN, create_model, list_models
 
+_COUNTED = (("authors", "bottom"), ("authors", "top"), ("text", "bottom"))
+
 
 def models(json: JsonOption = False) -> None:
     """List the architectures, their blocks and mask sites, and how the names of variants and baselines are made.
@@ -29,11 +31,8 @@ def models(json: JsonOption = False) -> None:
         (
             row["name"],
             f"{row['parameters']:,}",
-            ", ".join(map(str, row["bottom"])),
-            ", ".join(map(str, row["top"])),
-            str(row["mask_sites"]["authors"]["bottom"]),
-            str(row["mask_sites"]["authors"]["top"]),
-            str(row["mask_sites"]["text"]["bottom"]),
+            *(", ".join(map(str, row[region])) for region in ("bottom", "top")),
+            *(str(row["mask_sites"][placement][region]) for placement, region in _COUNTED),
         )
         for row in rows
     ]

@@ -29,14 +29,14 @@ def open_models(
 ) -> list[dict[str, nn.Module]]:
     """Open checkpoints, folders of ``defective train``, files of weights, ``module:factory`` and ``timm:NAME``, on one device.
 
-    For each group name to model: the last part of the reference, or all of it where that would not tell two apart. A reference in
-    several groups is opened once and has the same name in all.
-
     Args:
-        groups: References.
+        groups: References; one in several groups is opened once.
         device: Where the models are to lie.
         models: Values of ``--model``.
         sizes: Classes and images, for models whose files do not say them; called where they are needed.
+
+    Returns:
+        For each group name to model: the last part of the reference, or all of it where that would not tell two apart.
 
     Raises:
         InputError: If a reference cannot be opened or is twice in a group.
@@ -45,7 +45,7 @@ def open_models(
     references = dict.fromkeys(reference for group in groups for reference in group)
     builders = Builders(models, chain.from_iterable(map(members_of, references)))
     lasts = Counter(map(_last, references))
-    opened: dict[Path | str, tuple[str, nn.Module]] = {}
+    opened: dict[str, tuple[str, nn.Module]] = {}
     found: list[dict[str, nn.Module]] = []
     for group in groups:
         found.append({})
@@ -105,9 +105,9 @@ def open_attack(text: str) -> AttackSpec | CustomAttack:
         return spec
     found = find(text, "attack")
     # The folder's other modules too: what the attack does may stand in one that it imports.
-    here = {file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None)) and _local(file)}
-    here |= {file} if (file := getattr(sys.modules[name], "__file__", None)) else set()
-    digest = hashlib.sha256(b"".join(Path(file).read_bytes() for file in sorted(here)))
+    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    files = {file for file in files if file and _local(Path(file).resolve())} | {getattr(sys.modules[name], "__file__", None)}
+    digest = hashlib.sha256(b"".join(Path(file).read_bytes() for file in sorted(filter(None, files))))
 
     def attack(model: nn.Module, x: Tensor, y: Tensor) -> Any:
         return call(text, lambda: found(model, x, y))
@@ -115,22 +115,16 @@ def open_attack(text: str) -> AttackSpec | CustomAttack:
     return CustomAttack(text, attack, getattr(found, "eps", None), digest.hexdigest()[:16])
 
 
-def _local(file: str) -> bool:
-    path = Path(file).resolve()
-    return path.is_file() and path.is_relative_to(Path.cwd()) and "site-packages" not in path.parts
+def _local(file: Path) -> bool:
+    return file.is_file() and file.is_relative_to(Path.cwd()) and "site-packages" not in file.parts
 
 
-def _identity(reference: str) -> Path | str:
-    path = Path(reference)
-    if not path.exists():
-        return "+".join(str(_identity(part)) for part in reference.split("+")) if "+" in reference else reference
-    return (path / "model.safetensors" if path.is_dir() else path).resolve()
+def _identity(reference: str) -> str:
+    """Equal for references that lead to one model."""
+    files = ((part, Path(part, "model.safetensors") if Path(part).is_dir() else Path(part)) for part in members_of(reference))
+    return "+".join(str(file.resolve()) if file.exists() else part for part, file in files)
 
 
 def _last(reference: str) -> str:
-    return "+".join(_last_part(part) for part in members_of(reference))
-
-
-def _last_part(reference: str) -> str:
     # In a reference to code a slash is no folder.
-    return reference if ":" in reference and not Path(reference).exists() else Path(reference).name
+    return "+".join(part if ":" in part and not Path(part).exists() else Path(part).name for part in members_of(reference))

@@ -1,8 +1,9 @@
 """``defective reproduce``."""
 
+import math
 import re
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -13,6 +14,7 @@ from defective.cli.console import (
     DeviceOption,
     JsonOption,
     StoreOption,
+    option,
     print_json,
     print_table,
     say,
@@ -26,7 +28,7 @@ from defective.experiments.execute import ExperimentRunner
 from defective.experiments.measure import STEPS, Measured
 from defective.experiments.plan import KINDS, MAX_SEEDS, Plan, check_scale
 from defective.experiments.ray import check_address, run_on_ray
-from defective.experiments.run import RunSummary, run
+from defective.experiments.run import run
 from defective.experiments.sources import data_sets, look, name_of
 from defective.experiments.store import Store
 from defective.files import check_folder
@@ -39,7 +41,7 @@ from defective.report.wording import warnings
 from defective.results.documents import ClaimResult, ExhibitResult
 from defective.results.measured import claims, documents
 from defective.specs import trained_models
-from defective.tables import format_table
+from defective.tables import count, format_table
 
 # Kept of a time budget for writing down what is there: a share of it, and at least so many seconds and so many more for each job.
 RESERVE, LEAST, LEAST_A_JOB = 0.03, 2.0, 0.005
@@ -65,10 +67,7 @@ def reproduce(
         ),
     ] = None,
     scale: Annotated[
-        str,
-        typer.Option(
-            autocompletion=each(*SCALES), help="tiny or small (two cores), fast (one GPU, short schedule), paper (Appendix D)."
-        ),
+        str, option("tiny or small (two cores), fast (one GPU, short schedule), paper (Appendix D).", *SCALES)
     ] = "tiny",
     seeds: Annotated[int, typer.Option(min=1, max=MAX_SEEDS, help="Train every model so many times, each with other seeds.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, what is stored, and the estimated cost.")] = False,
@@ -88,7 +87,7 @@ def reproduce(
     Example: defective reproduce table4 --data cifar10 --scale tiny --store runs/store
     """
     wanted = exhibits(names)
-    budget = None if time_budget is None else _seconds(time_budget)
+    budget = math.inf if time_budget is None else _seconds(time_budget)
     choose_device(device)
     if ray is not None:
         check_address(ray)
@@ -108,25 +107,30 @@ def reproduce(
         _dry(plan, kept, choose_device(device), json)
         return
     kept.make()
-    with until(None if budget is None else max(0.0, budget - _reserve(budget, plan) - process_uptime())):
+    with until(_left(budget, plan)):
         runner = ExperimentRunner(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
         for name in dict.fromkeys(plan.data.values()):
             runner.check_data(name)
         kept.note_plan(plan.as_dict())
         summary = run(plan.jobs, runner, _log) if ray is None else run_on_ray(plan.jobs, runner, ray, _log)
     found, tested = documents(plan, kept), claims(plan, kept)
+    failed = [kept.failure(job) or {} for job, state in summary.states.items() if state == "failed"]
+    counts = {state: summary.count(state) for state in ("finished", "failed", "blocked", "pending")} | {
+        "executed": summary.executed
+    }
     if json:
-        print_json(
-            {
-                "jobs": _counts(summary),
-                "failed": _failures(summary, kept),
-                "exhibits": [result.as_json() for result in found],
-                "claims": [claim.as_json() for claim in tested],
-            }
-        )
+        measured = {"exhibits": [result.as_json() for result in found], "claims": [claim.as_json() for claim in tested]}
+        print_json({"jobs": counts, "failed": failed} | measured)
     else:
-        _print(found, tested, summary, kept)
-    if summary.count("failed") or any(claim.verdict == "fails" and not claim.ours for claim in tested):
+        _print(found, tested)
+        for failure in failed:
+            say(f"failed: {failure.get('job')}: {failure.get('error')}")
+        say(
+            f"{counts['finished']} jobs finished, {counts['executed']} of them now; {counts['failed']} failed, "
+            f"{counts['blocked']} blocked, {counts['pending']} pending{': the same command resumes' * bool(counts['pending'])}. "
+            f"Page: defective report --store {store}"
+        )
+    if failed or any(claim.verdict == "fails" and not claim.ours for claim in tested):
         raise typer.Exit(1)
 
 
@@ -150,8 +154,10 @@ def _seconds(text: str) -> float:
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def _reserve(budget: float, plan: Plan) -> float:
-    return max(RESERVE * budget, LEAST + LEAST_A_JOB * len(plan.jobs))
+def _left(budget: float, plan: Plan) -> float | None:
+    """Seconds of a budget that jobs may take from now on."""
+    reserve = max(RESERVE * budget, LEAST + LEAST_A_JOB * len(plan.jobs))
+    return None if math.isinf(budget) else max(0.0, budget - reserve - process_uptime())
 
 
 def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
@@ -164,15 +170,14 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
         return
     # Scores take no time, and are many: they are counted below.
     listed = [job for job in jobs if not job["job"].startswith("score-")]
-    times = ("stored" if job["stored"] else _time(job["seconds"]) for job in listed)
-    print_table(
-        "Jobs but for scores", ("job", "estimated"), [(job["about"], time) for job, time in zip(listed, times, strict=True)]
-    )
-    total: dict[str, Any] = {
-        key: sum(row[key] for row in rows) for key in ("train", "generate", "score", "stored", "seconds", "bytes")
-    }
-    columns = ("exhibit", "train", "generate", "score", "stored", "estimated time", "disk")
-    table = [_line(row["exhibit"], row) for row in rows] + [_line("all", total)]
+    times = [(job["about"], "stored" if job["stored"] else _time(job["seconds"])) for job in listed]
+    print_table("Jobs but for scores", ("job", "estimated"), times)
+    counted = ("train", "generate", "score", "stored")
+    total = {"exhibit": "all"} | {key: sum(row[key] for row in rows) for key in (*counted, "seconds", "bytes")}
+    table = [
+        (row["exhibit"], *(str(row[key]) for key in counted), _time(row["seconds"]), f"{row['bytes'] / 1e6:,.1f} MB")
+        for row in [*rows, total]
+    ]
     stands = [
         f"{name} ({plan.sizes[kind][0]:,} training images) stands for {kind}"
         for kind, name in plan.data.items()
@@ -183,27 +188,15 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
         f"of training, of attack and of classification with each of {len(costs.nets)} models of other architecture, width or image "
         f"shape, measured now on {machine['device']} ({machine['precision']}), and from what stored jobs took. {'; '.join(stands)}"
     )
-    print_table(f"Plan at scale {plan.scale}, {plan.seeds} seed{'s' * (plan.seeds > 1)}", columns, table, note)
-
-
-def _line(name: str, row: dict[str, Any]) -> tuple[str, ...]:
-    counts = (str(row[key]) for key in ("train", "generate", "score", "stored"))
-    return (name, *counts, _time(row["seconds"]), f"{row['bytes'] / 1e6:,.1f} MB")
+    columns = ("exhibit", *counted, "estimated time", "disk")
+    print_table(f"Plan at scale {plan.scale}, {count(plan.seeds, 'seed')}", columns, table, note)
 
 
 def _time(seconds: float) -> str:
     return f"{seconds / 3600:,.1f} h" if seconds > 5400 else f"{seconds / 60:,.1f} min"
 
 
-def _counts(summary: RunSummary) -> dict[str, int]:
-    return {state: summary.count(state) for state in ("finished", "failed", "blocked", "pending")} | {"executed": summary.executed}
-
-
-def _failures(summary: RunSummary, store: Store) -> list[dict[str, Any]]:
-    return [store.failure(job) or {} for job, state in summary.states.items() if state == "failed"]
-
-
-def _print(found: list[ExhibitResult], tested: list[ClaimResult], summary: RunSummary, store: Store) -> None:
+def _print(found: list[ExhibitResult], tested: list[ClaimResult]) -> None:
     for result in found:
         if result.cells:
             sys.stdout.write(format_table(compact_table(result), "terminal"))
@@ -218,11 +211,3 @@ def _print(found: list[ExhibitResult], tested: list[ClaimResult], summary: RunSu
         for claim in listed:
             numbers = [contrast_in_words(each) for each in claim.contrasts] + [p_in_words(claim)]
             say(f"  {verdict_in_words(claim)}. {claim.text} ({'; '.join(filter(None, [claim.section, *numbers]))})")
-    for failure in _failures(summary, store):
-        say(f"failed: {failure.get('job')}: {failure.get('error')}")
-    pending = summary.count("pending")
-    say(
-        f"{summary.count('finished')} jobs finished, {summary.executed} of them now; {summary.count('failed')} failed, "
-        f"{summary.count('blocked')} blocked, {pending} pending{': the same command resumes' if pending else ''}. "
-        f"Page: defective report --store {store.folder}"
-    )

@@ -74,26 +74,15 @@ class Start:
             InputError: If there is no such model.
         """
         # Unlike Path.exists it is False for what cannot be a path.
-        in_file = bool(text.strip()) and os.path.exists(text)  # noqa: PTH110
-        if builder is not None and not in_file:
+        if text.strip() and os.path.exists(text):  # noqa: PTH110
+            return cls(text, Builders(None if builder is None else [builder], (text,)), conversion)
+        if builder is not None:
             if ":" not in text and re.split("[/@]", text)[0] not in ARCHITECTURES:
                 raise InputError(no_such_file(text))
             raise InputError(
                 f"--model {builder} builds the model of a file that holds weights, and {text!r} is no file: leave it out"
             )
-        if in_file:
-            return cls(text, Builders(None if builder is None else [builder], (text,)), conversion)
         return cls(text, Factory.find(text) if ":" in text else parse_name(text), conversion)
-
-    @property
-    def name(self) -> str:
-        """What it is called in results."""
-        built_by = (
-            "".join(f"{factory.text}{FROM}" for factory in self.source.by_file.values())
-            if isinstance(self.source, Builders)
-            else ""
-        )
-        return as_text(f"{built_by}{self.text}")
 
     def opened(self, **sizes: int) -> tuple[nn.Module, dict[str, Any]]:
         """The model of a file or of the user's code, before it is converted, and what stands beside it in the file.
@@ -108,28 +97,35 @@ class Start:
         self.source.check_used()
         return found
 
-    def check(self, changes: dict[str, Any]) -> None:
-        """Refuse choices of a recipe that are for built-in models.
+    def check(self, *, mask_seed: int | None = None, **built_in: Any) -> None:
+        """Refuse options that do nothing for this model: ``built_in`` are for built-in ones.
 
         Raises:
-            InputError: Naming the choice.
+            InputError: Naming the option.
         """
-        if isinstance(self.source, NetSpec):
-            return
-        for name in ("width_mult", "normalization"):
-            if changes[name] is not None:
-                raise InputError(f"--{name.replace('_', '-')} is for built-in models, given by name: leave it out for {self.text}")
+        given = [name for name, value in built_in.items() if value is not None]
+        if given and not isinstance(self.source, NetSpec):
+            raise InputError(f"--{given[0].replace('_', '-')} is for built-in models, given by name: leave it out for {self.text}")
+        built = self.source if isinstance(self.source, NetSpec) else None
+        # Of a model that narrows, channels are left out instead of masked.
+        drawn = self.conversion is not None or (built is not None and bool(built.defects) and not built.narrows)
+        if mask_seed is not None and not drawn:
+            raise InputError(
+                f"--mask-seed {mask_seed}: {self.text} has no masks to draw: name a defective model, as resnet18/0.1-bottom, or --defect "
+                "and --sites, or leave it out"
+            )
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """The recipe without what acts on built-in models alone: width, and new scales of norms."""
-        return (
-            recipe if isinstance(self.source, NetSpec) else recipe.model_copy(update={"width_mult": 1.0, "norm_scale_init": "one"})
-        )
+        built_in = isinstance(self.source, NetSpec)
+        return recipe if built_in else recipe.model_copy(update={"width_mult": 1.0, "norm_scale_init": "one"})
 
     def model(self, recipe: Recipe, seed: int, mask_seed: int | None) -> NetSpec | OwnModel:
         """What :func:`defective.training.train.train` takes."""
         if not isinstance(self.source, NetSpec):
-            return OwnModel(self.name, lambda **sizes: self.opened(**sizes)[0], self.conversion)
+            files = self.source.by_file.values() if isinstance(self.source, Builders) else ()
+            name = as_text("".join(f"{factory.text}{FROM}" for factory in files) + self.text)
+            return OwnModel(name, lambda **sizes: self.opened(**sizes)[0], self.conversion)
         if self.conversion is None:
             return self.source
         make = partial(build, self.source, seed=seed, mask_seed=mask_seed, width_mult=recipe.width_mult)

@@ -33,18 +33,20 @@ def open_store(folder: Path) -> Store:
     return store
 
 
-def named(folder: str | Path) -> Path:
+def _named(folder: str | Path) -> Path:
     """A folder that is named; as a path alone, no name would be the current one."""
     if not str(folder).strip():
         raise typer.BadParameter("'' names no folder: write ./ for the current one")
     return Path(folder)
 
 
+def _out(help: str) -> Any:
+    return typer.Option(help=help, parser=_named, metavar="<path>")
+
+
 def report(
     store: StoreOption = STORE,
-    out: Annotated[
-        Path, typer.Option(help="Folder for the page, the tables and the figures.", parser=named, metavar="<path>")
-    ] = Path("runs/report"),
+    out: Annotated[Path, _out("Folder for the page, the tables and the figures.")] = Path("runs/report"),
     json: JsonOption = False,
 ) -> None:
     """Show what was measured: one page (claims, tables, figures, images), tables as Markdown and LaTeX, figures as SVG, PDF and PNG.
@@ -62,12 +64,6 @@ def report(
         print_json({"page": str(out / "index.html"), "files": [str(file) for file in files]})
     else:
         say(f"{out / 'index.html'} and {len(files) - 1} files beside it")
-
-
-@app.callback(invoke_without_command=True)
-def _store(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
 
 
 @app.command("ls")
@@ -88,14 +84,11 @@ def ls(store: StoreOption = STORE, json: JsonOption = False) -> None:
         print_json({"finished": rows, "unfinished": begun, "failed": opened.failures()})
         return
     lines = [(row["about"], row["job"], duration(row["seconds"]), row["finished"]) for row in rows]
-    lines += [(f"unfinished: {_so_far(row)}", row["job"], "", "") for row in begun]
+    for row in begun:
+        epochs = f", {row['epochs']} of {row['of_epochs']} epochs done" if row["of_epochs"] else ""
+        lines.append((f"unfinished: {row['about'] or 'begun by another version'}{epochs}", row["job"], "", ""))
     lines += [(f"failed: {_failed(row)}", row["job"], "", "") for row in opened.failures()]
     print_table(f"Jobs in {store}", ("what", "job", "took", "on"), lines)
-
-
-def _so_far(row: dict[str, Any]) -> str:
-    epochs = f", {row['epochs']} of {row['of_epochs']} epochs done" if row["of_epochs"] else ""
-    return f"{row['about'] or 'begun by another version'}{epochs}"
 
 
 def _failed(row: dict[str, Any]) -> str:
@@ -135,7 +128,7 @@ def show(
 
 @app.command("export")
 def export(
-    out: Annotated[Path, typer.Option(help="Folder for the JSON documents.", parser=named, metavar="<path>")],
+    out: Annotated[Path, _out("Folder for the JSON documents.")],
     store: StoreOption = STORE,
     json: JsonOption = False,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Self
 
 from torch import nn
 
-from defective.data import Data, load_data
+from defective.data import Data
 from defective.errors import InputError
 from defective.evaluation import EvaluatedModel
 from defective.files import cache_folder
@@ -59,33 +59,18 @@ class Substitute:
 
 
 def train_substitutes(
-    wanted: list[Substitute], targets: dict[str, nn.Module], test: Data, data: str, **options: object
+    wanted: list[Substitute], targets: dict[str, nn.Module], training: Data, test: Data, *, seed: int, device: str | None
 ) -> dict[str, nn.Module]:
-    """A substitute of each target, by name; one that an earlier command trained is in the cache folder.
-
-    Args:
-        wanted: What to train.
-        targets: The models under attack, on their device.
-        test: Test images.
-        data: Where training images are read from.
-        options: ``image_size`` of them; ``seed`` and ``device`` of the training.
-    """
-    training = load_data(data, "train", image_size=options["image_size"])  # type: ignore[arg-type]
+    """A substitute of each target, by name; one that an earlier command trained is in the cache folder."""
     found: dict[str, nn.Module] = {}
     for substitute in wanted:
         recipe = recipe_for(substitute.recipe, training.name, training.image_shape)
         for name, target in targets.items():
             fingerprint = EvaluatedModel.of(name, target, test).fingerprint
-            about = f"{substitute}, seed {options['seed']}, {fingerprint}, {training.digest}, {recipe.key}"
-            key = hashlib.sha256(about.encode()).hexdigest()[:16]
-            queried = answered(
-                target,
-                training,
-                substitute.share,
-                name=f"{substitute.share:g} of {training.name} as the model {fingerprint} classifies it",
-                seed=options["seed"],  # type: ignore[arg-type]
-            )
-            out = cache_folder() / "substitutes" / key
-            train(substitute.model, queried, test, recipe, out, seed=options["seed"], device=options["device"])  # type: ignore[arg-type]
+            about = f"{substitute}, seed {seed}, {fingerprint}, {training.digest}, {recipe.key}"
+            out = cache_folder() / "substitutes" / hashlib.sha256(about.encode()).hexdigest()[:16]
+            asked = f"{substitute.share:g} of {training.name} as the model {fingerprint} classifies it"
+            queried = answered(target, training, substitute.share, name=asked, seed=seed)
+            train(substitute.model, queried, test, recipe, out, seed=seed, device=device)
             found[f"{PREFIX}{substitute.share:g} of {name}"] = load(out).to(next(target.parameters()).device)
     return found

@@ -12,9 +12,9 @@ from defective.cli.console import (
     ImageSizeOption,
     JsonOption,
     SeedOption,
-    names,
+    option,
     print_json,
-    print_table,
+    print_records,
 )
 from defective.cli.start import MODEL_NAMES, BuilderOption, DefectOption, SitesOption, Start, conversion
 from defective.data import load_data
@@ -38,10 +38,7 @@ def train(
     data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the result.")],
     recipe: Annotated[
-        str,
-        typer.Option(
-            autocompletion=names(*SCALES), help="tiny (two cores, minutes), small (hours), fast (one GPU), paper (Appendix D)."
-        ),
+        str, option("tiny (two cores, minutes), small (hours), fast (one GPU), paper (Appendix D).", *SCALES)
     ] = "tiny",
     model: BuilderOption = None,
     defect: DefectOption = None,
@@ -57,37 +54,29 @@ def train(
     label_smoothing: Annotated[float | None, typer.Option(help="Share of the target given to the wrong classes, as 0.1.")] = None,
     adversarial: Annotated[
         str | None,
-        typer.Option(
-            autocompletion=names(*ADVERSARIES, *ATTACK_DEFAULTS),
-            help="Train on attacked images: madry, buckman (thermometer models), or an attack such as pgd:eps=4/255.",
+        option(
+            "Train on attacked images: madry, buckman (thermometer models), or an attack such as pgd:eps=4/255.",
+            *ADVERSARIES,
+            *ATTACK_DEFAULTS,
         ),
     ] = None,
     neurons: Annotated[
         str | None,
-        typer.Option(
-            autocompletion=names("all", "live"),
-            help="live: compute defective layers through live neurons only; batch norm then counts these alone.",
-        ),
+        option("live: compute defective layers through live neurons only; batch norm then counts these alone.", "all", "live"),
     ] = None,
     nesterov: Annotated[bool | None, typer.Option(help="Nesterov's momentum.", show_default=False)] = None,
     averaging: Annotated[
         float | None, typer.Option(help="Score and save the average of the weights over the steps, with this decay, as 0.999.")
     ] = None,
     flip: Annotated[
-        str | None,
-        typer.Option(
-            autocompletion=names("random", "alternating"), help="random, or alternating: each image mirrored in every other epoch."
-        ),
+        str | None, option("random, or alternating: each image mirrored in every other epoch.", "random", "alternating")
     ] = None,
     normalization: Annotated[
-        str | None,
-        typer.Option(
-            autocompletion=names("channel", "pixel-mean"), help="channel, or pixel-mean: subtract the mean training image."
-        ),
+        str | None, option("channel, or pixel-mean: subtract the mean training image.", "channel", "pixel-mean")
     ] = None,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,
-    precision: Annotated[str, typer.Option(autocompletion=names(*PRECISIONS), help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[str, option("auto, fp32 or bf16.", *PRECISIONS)] = "auto",
     json: JsonOption = False,
 ) -> None:
     """Train one model. A killed run resumes; a finished one is not repeated.
@@ -111,11 +100,11 @@ def train(
         "averaging": averaging,
         "flip": flip,
         "normalization": normalization,
+        "adversarial": None if adversarial is None else adversary(adversarial),
     }
-    changes["adversarial"] = None if adversarial is None else adversary(adversarial)
     # Mistakes are said before a download, not after it; which data set the recipe is for matters to none of these checks.
     start = Start.parse(net, model, conversion(defect, sites))
-    start.check(changes)
+    start.check(width_mult=width_mult, normalization=normalization, mask_seed=mask_seed)
     recipe_for(recipe, "cifar10", (3, 32, 32)).changed(**changes)
     resolve_precision(choose_device(device), precision)
     check_folder(out)
@@ -128,17 +117,15 @@ def train(
     if json:
         print_json(result)
         return
-    rows = [
-        (
-            str(row["epoch"]),
-            f"{row['lr']:.3g}",
-            f"{row['train_loss']:.3f}",
-            f"{100 * row['train_accuracy']:.1f}",
-            f"{100 * row['test_accuracy']:.1f}",
-            f"{row['images_per_second']:,.0f}",
-        )
-        for row in result["history"]
-    ]
     title = f"{result['net']} on {result['data']}, recipe {chosen.name}, seed {seed}"
     note = f"test accuracy {100 * result['test_accuracy']:.2f} %, {result['seconds']:.0f} s, saved in {out / 'model.safetensors'}"
-    print_table(title, ("epoch", "last lr", "loss", "train %", "test %", "images/s"), rows, note)
+    columns = {
+        "epoch": "{epoch}",
+        "last lr": "{lr:.3g}",
+        "loss": "{train_loss:.3f}",
+        "train %": "{train:.1f}",
+        "test %": "{test:.1f}",
+        "images/s": "{images_per_second:,.0f}",
+    }
+    shares = ({part: 100 * row[f"{part}_accuracy"] for part in ("train", "test")} | row for row in result["history"])
+    print_records(title, columns, shares, note)

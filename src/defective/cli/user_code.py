@@ -33,10 +33,11 @@ def find(reference: str, what: str) -> Callable[..., Any]:
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
-        near = _near_module(module_name) if isinstance(error, ModuleNotFoundError) and error.name == module_name else None
+        lacking = isinstance(error, ModuleNotFoundError) and error.name == module_name
+        near = nearest(module_name, [path.stem for path in Path.cwd().glob("*.py")]) if lacking else None
+        meant = f"; did you mean {near}:{name}?" if near else ""
         raise InputError(
-            f"{reference!r} is no file, and as module:{what} it cannot be imported: {reason(error)}"
-            + (f"; did you mean {near}:{name}?" if near else "")
+            f"{reference!r} is no file, and as module:{what} it cannot be imported: {_reason(error)}{meant}"
         ) from error
     found = getattr(module, name, None)
     if isinstance(found, nn.Module):
@@ -62,17 +63,12 @@ def call(reference: str, function: Callable[..., Any]) -> Any:
     except (Exception, SystemExit) as error:
         if out_of_memory(error):
             raise
-        raise InputError(f"{reference}() failed: {reason(error)}") from error
+        raise InputError(f"{reference}() failed: {_reason(error)}") from error
 
 
-def reason(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """An error of the user's own code, with the line it comes from in place of a traceback."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     ours = where.filename.startswith((str(Path(__file__).parent), "<frozen"))
     place = "" if ours else f" ({Path(where.filename).name}, line {where.lineno})"
     return f"{type(error).__name__}: {error}{place}"
-
-
-def _near_module(name: str) -> str | None:
-    """A module of the current folder with a like name."""
-    return nearest(name, [path.stem for path in Path.cwd().glob("*.py")])

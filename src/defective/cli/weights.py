@@ -1,9 +1,8 @@
 """Files that hold weights, and ``--model``, which names what builds the model that they are for."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from torch import nn
@@ -41,7 +40,7 @@ class Builders:
 
     def __init__(self, texts: Sequence[str] | None, files: Iterable[str]) -> None:
         self.by_file: dict[str, Factory] = {}
-        self.unused: dict[str, str] = {}
+        self._unused: dict[str, str] = {}
         known = set(files)
         for text in texts or []:
             file, sign, reference = text.partition("=")
@@ -51,12 +50,12 @@ class Builders:
                 file, reference = "", text
             if file in self.by_file:
                 raise InputError(f"--model is given twice for {file or 'all files'}: write --model FILE=REFERENCE for each file")
-            self.by_file[file], self.unused[file] = Factory.find(reference), text
+            self.by_file[file], self._unused[file] = Factory.find(reference), text
 
     def of(self, reference: str) -> Factory | None:
         """The factory for a file, if one was named."""
         key = reference if reference in self.by_file else ""
-        self.unused.pop(key, None)
+        self._unused.pop(key, None)
         return self.by_file.get(key)
 
     def check_used(self) -> None:
@@ -65,7 +64,8 @@ class Builders:
         Raises:
             InputError: Naming it.
         """
-        for text in self.unused.values():
+        if self._unused:
+            text = next(iter(self._unused.values()))
             raise InputError(
                 f"--model {text}: no file here needs it, as checkpoints of built-in models name their own: leave it out"
             )
@@ -90,48 +90,35 @@ def open_file(reference: str, builders: Builders, sizes: Sizes) -> tuple[nn.Modu
         )
     if path.is_dir() and not file.exists():
         raise InputError(f"{reference} is a folder without model.safetensors: name a folder that train wrote, or a file of weights")
-    if not file.is_file() or not (is_torch_file(file) or is_foreign(file)):
-        return _open_ours(reference, file, builders)
+    foreign = file.is_file() and (is_torch_file(file) or is_foreign(file))
+    about = {} if foreign else read_about(file)
+    notes = found if isinstance(found := about.get("notes"), dict) else {}
+    if not foreign and (about.get("architecture") is not None or "defects" not in about):
+        return load(file), notes
     factory = builders.of(reference)
     if factory is None:
-        raise InputError(
-            f"{reference} was not written by defective: it holds weights alone, so name what builds the model, "
-            f"--model module:factory or {TIMM}NAME"
-        )
-    state = read_state_dict(file)
-    model = factory(**sizes())
-    with _naming(reference, factory):
-        load_state_dict_(model, state)
-    return model.eval(), {}
-
-
-@contextmanager
-def _naming(reference: str, factory: Factory) -> Iterator[None]:
-    """Let an error of weights that do not fit name both."""
+        _refuse_unbuilt(reference, None if foreign else as_text(str(notes.get("net", "")))[:200])
+    state = read_state_dict(file) if foreign else None
+    model = factory(**(sizes() if foreign else sizes_of(notes)))
     try:
-        yield
+        if state is not None:
+            load_state_dict_(model, state)
+        else:
+            load(file, fitting(model, names_in(file)))
     except InputError as error:
-        raise InputError(
-            f"{reference} does not fit {factory.text}: {error}; arguments are written {factory.name},num_classes=10"
-        ) from error
-
-
-def _open_ours(reference: str, file: Path, builders: Builders) -> tuple[nn.Module, dict[str, Any]]:
-    about = read_about(file)
-    notes = about.get("notes")
-    notes = notes if isinstance(notes, dict) else {}
-    if about.get("architecture") is not None or "defects" not in about:
-        return load(file), notes
-    factory, name = builders.of(reference), as_text(str(notes.get("net", "")))[:200]
-    if factory is None:
-        raise InputError(
-            f"{reference} holds the weights and masks of a model that is not built in{name and f', {name}'}: name what builds it, "
-            f"--model {name.partition(FROM)[0] or f'module:factory or {TIMM}NAME'}"
-        )
-    model = factory(**sizes_of(notes))
-    with _naming(reference, factory):
-        load(file, fitting(model, names_in(file)))
+        written = f"{factory.name},num_classes=10"
+        raise InputError(f"{reference} does not fit {factory.text}: {error}; arguments are written {written}") from error
     return model.eval(), notes
+
+
+def _refuse_unbuilt(reference: str, trained: str | None) -> NoReturn:
+    """Ask for what builds the model of a file; ``trained`` is its name in a file of ours."""
+    if trained is None:
+        what, builder = "was not written by defective: it holds weights alone, so name what builds the model", ""
+    else:
+        what = f"holds the weights and masks of a model that is not built in{trained and f', {trained}'}: name what builds it"
+        builder = trained.partition(FROM)[0]
+    raise InputError(f"{reference} {what}, --model {builder or f'module:factory or {TIMM}NAME'}")
 
 
 def data_sizes(data: str, image_size: int | None) -> dict[str, int]:

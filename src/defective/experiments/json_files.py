@@ -15,7 +15,7 @@ from pydantic_core import from_json
 
 from defective.errors import InputError
 from defective.experiments.schema import format_error
-from defective.files import write_whole
+from defective.files import write_text
 
 Document = dict[str, Any]
 # Of a file system without hard links.
@@ -24,7 +24,7 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 def write_json(path: Path, document: Document) -> None:
     """Write a JSON document, whole or not at all."""
-    write_whole(path, lambda temporary: temporary.write_text(json.dumps(document, indent=1), encoding="utf-8"))
+    write_text(path, json.dumps(document, indent=1))
 
 
 def create_json(path: Path, document: Document) -> None:

@@ -9,7 +9,7 @@ from defective.errors import InputError
 from defective.evaluation.measurement import Chunk, Measurement, Tensors, join
 from defective.experiments.store import Store
 from defective.files import cache_folder, read_tensors, write_tensors
-from defective.progress import Count, Progress, check_deadline, progress_bar
+from defective.progress import Progress, check_deadline, progress_bar
 
 
 class StoredRun:
@@ -47,9 +47,14 @@ class StoredRun:
         Raises:
             OutOfTime: If a chunk is not stored yet and to be stored, and the deadline has passed.
         """
-        parts, end = [], 0
+        parts, end, done = [], 0, 0
         with self.progress(measurement.description, measurement.size, unit=measurement.unit) as advance:
-            count = Count(advance)
+
+            def count(n: int) -> None:
+                nonlocal done
+                done += n
+                advance(n)
+
             for chunk in measurement.chunks:
                 found = self._read(chunk) if measurement.storable else None
                 if found is None:
@@ -59,7 +64,7 @@ class StoredRun:
                 parts.append(found)
                 end += chunk.size
                 # It was stored already, or ended early.
-                count.to(end)
+                count(end - done)
         return join(parts)
 
     def _read(self, chunk: Chunk) -> Tensors | None:

@@ -1,7 +1,7 @@
 """The page, built with NiceGUI: choices on top, below them what an attack does to the image and to both models."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -91,9 +91,8 @@ class _Session:
             self.strip = ui.element("div").classes("strip")
             self._image_row()
             with ui.element("div").classes("choices"):
-                self.source = self._select("Source", names, names[0])
-                self.first = self._select("First model", names, names[-2])
-                self.second = self._select("Second model", names, names[-1])
+                chosen = {"Source": names[0], "First model": names[-2], "Second model": names[-1]}
+                self.source, self.first, self.second = (self._select(label, names, name) for label, name in chosen.items())
                 self.attack = self._select("Attack", list(panels.ATTACKS), panels.ATTACKS[0])
                 with ui.element("div"):
                     self.radius_text = ui.label().classes("notes")
@@ -140,9 +139,8 @@ class _Session:
         index = pick(count, count).roll(-THUMBNAILS * self.drawn)[:THUMBNAILS]
         self.drawn += 1
         x, y = self.data.take(index)
-        self._show(
-            [_Image(f"test image {number}", *each) for number, *each in zip(index.tolist(), x.cpu(), y.tolist(), strict=True)]
-        )
+        captions = (f"test image {number}" for number in index.tolist())
+        self._show(list(map(_Image, captions, x.cpu(), y.tolist())))
 
     async def uploaded(self, event: Any) -> None:
         """Attack an uploaded image."""
@@ -193,7 +191,7 @@ class _Session:
             if known != self.layer.options:
                 self.layer.set_options(known, value=self.layer.value if self.layer.value in known else _first_masked(known))
             try:
-                self.results.set_content(str(await run.io_bound(self._compute, self._choices())))
+                self.results.set_content(str(await run.io_bound(self._compute, *self._choices())))
                 self.error.set_visibility(False)
             except InputError as error:
                 self.fail(str(error))
@@ -208,33 +206,37 @@ class _Session:
         self.error.set_text(message)
         self.error.set_visibility(True)
 
-    def _choices(self) -> "_Choices":
-        label = self.image.label
-        return _Choices(
-            replace(self.image, label=self.label.value if label is None and self.label.value != _UNKNOWN else label),
-            self.models[self.source.value],
-            (self.models[self.first.value], self.models[self.second.value]),
-            panels.attack_spec(self.attack.value, int(self.radius.value)),
-            self.layer.value,
-        )
+    def _choices(self) -> tuple[Any, ...]:
+        """What the page is asked to show: the arguments of :meth:`_compute`, which runs in a thread of its own."""
+        image = self.image
+        label = self.label.value if image.label is None and self.label.value != _UNKNOWN else image.label
+        source, *targets = (self.models[each.value] for each in (self.source, self.first, self.second))
+        return image, label, source, targets, panels.attack_spec(self.attack.value, int(self.radius.value)), self.layer.value
 
-    def _compute(self, chosen: "_Choices") -> str:
+    def _compute(
+        self,
+        image: "_Image",
+        label: int | None,
+        source: EvaluatedModel,
+        targets: list[EvaluatedModel],
+        attack: AttackSpec,
+        layer: str | None,
+    ) -> str:
         """The panels as HTML; the attack of the last call is used again where only what is shown of it differs."""
-        image, source = chosen.image, chosen.source
         with _ONE_AT_A_TIME:
-            key = (image.caption, image.label, source.name, str(chosen.attack), self.drawn)
+            key = (image.caption, label, source.name, str(attack), self.drawn)
             if self.made is None or self.made[0] != key:
-                self.made = key, panels.attack_image(source, image.x, chosen.attack, label=image.label)
+                self.made = key, panels.attack_image(source, image.x, attack, label=label)
             made = self.made[1]
-            shown = [panels.model_panel(target, source, made, chosen.layer) for target in chosen.targets]
+            shown = [panels.model_panel(target, source, made, layer) for target in targets]
         return render(
             "play.html.j2",
-            attack=str(chosen.attack),
+            attack=str(attack),
             source=source.name,
-            known=None if image.label is None else self.data.classes[image.label],
+            known=None if label is None else self.data.classes[label],
             image=panels.image_panel(made, self.data.classes),
             models=shown,
-            layer=chosen.layer,
+            layer=layer,
             channels=panels.CHANNELS,
         )
 
@@ -246,17 +248,6 @@ class _Image:
     caption: str
     x: Tensor
     label: int | None
-
-
-@dataclass(frozen=True, eq=False)
-class _Choices:
-    """What the page is asked to show."""
-
-    image: _Image
-    source: EvaluatedModel
-    targets: tuple[EvaluatedModel, EvaluatedModel]
-    attack: AttackSpec
-    layer: str | None
 
 
 def _first_masked(names: Mapping[str, str]) -> str | None:

@@ -121,17 +121,8 @@ def attack_spec(name: str, radius: int) -> AttackSpec:
     return AttackSpec.parse(f"{name}:{numbers}{step}")
 
 
-def attack_image(
-    source: EvaluatedModel, x: Tensor, attack: AttackSpec, *, label: int | None = None, seed: int = 0
-) -> AdversarialSet:
-    """Attack one image on a source.
-
-    Args:
-        source: Model that the attacker owns.
-        x: Clean image, uint8 ``(C, H, W)``.
-        attack: The attack.
-        label: Class of the image; unknown, the attack leads away from the class that the source predicts.
-        seed: Seed of random attacks.
+def attack_image(source: EvaluatedModel, x: Tensor, attack: AttackSpec, *, label: int | None = None) -> AdversarialSet:
+    """Attack one image, uint8 ``(C, H, W)``, on a source; away from the class that the source predicts, if it has no label.
 
     Raises:
         InputError: If the source has no gradient that the attack could use, or does not fit the image.
@@ -140,7 +131,7 @@ def attack_image(
     with naming(source.name):
         y = logits(source.model, x).argmax(1) if label is None else torch.tensor([label])
     one = ImageSet(source.data.name, "test", x, y, source.data.classes)
-    return generate(replace(source, data=one), attack, index=torch.tensor([0]), seed=seed)
+    return generate(replace(source, data=one), attack, index=torch.tensor([0]))
 
 
 def image_panel(made: AdversarialSet, classes: Sequence[str]) -> ImagePanel:
@@ -188,7 +179,12 @@ def layers(models: Sequence[nn.Module]) -> dict[str, bool]:
 
 
 def _layer_panel(model: nn.Module, images: Tensor, layer: str) -> LayerPanel:
-    clean, adversarial = _feature_maps(model, images, layer)
+    with probed(model, [layer]) as probes:
+        logits(model, images)
+    maps = next(iter(probes[layer].seen), None)
+    if not isinstance(maps, Tensor) or maps.dim() != 4 or len(maps) != len(images):
+        raise InputError(f"layer {layer!r} does not output feature maps (N, C, H, W): choose another")
+    clean, adversarial = maps.float().cpu()
     # A few large values must not turn everything else gray.
     shown = clean[:CHANNELS].abs().flatten()
     scale = float(shown.kthvalue(ceil(0.99 * len(shown))).values) or float(shown.max()) or 1.0
@@ -205,14 +201,3 @@ def _layer_panel(model: nn.Module, images: Tensor, layer: str) -> LayerPanel:
         live=clean.numel() if mask is None else int(mask.sum()),
         total=clean.numel(),
     )
-
-
-def _feature_maps(model: nn.Module, images: Tensor, layer: str) -> tuple[Tensor, Tensor]:
-    """Output of a layer, behind its mask, for two images, each ``(C, H, W)`` in float32 on the CPU."""
-    with probed(model, [layer]) as probes:
-        logits(model, images)
-    maps = next(iter(probes[layer].seen), None)
-    if not isinstance(maps, Tensor) or maps.dim() != 4 or len(maps) != len(images):
-        raise InputError(f"layer {layer!r} does not output feature maps (N, C, H, W): choose another")
-    clean, adversarial = maps.float().cpu()
-    return clean, adversarial

@@ -1,8 +1,9 @@
 """One diagram of an architecture: its layers in the order in which they run, block by block, with its mask sites coloured."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -24,6 +25,7 @@ SITES = {"authors": (COLOURS[1], "masked by the released code"), "text": (COLOUR
 _NOTE = "full: masked if the bottom is defective; empty: if another block is; dashed: on the shortcut"
 _BLOCK = re.compile(r"(?:stages|blocks|transitions)\.(\d+)")
 _UNIT = re.compile(r"(?:stages|blocks)\.\d+\.\d+")
+_NAMES = {nn.BatchNorm2d: "norm", nn.ReLU: "ReLU", SqueezeExcite: "SE", nn.AdaptiveAvgPool2d: "global average pool"}
 # Inches, which are the units of the axes.
 _LEFT, _RIGHT, _WIDTH, _LINE = 0.85, 5.6, 6.7, 0.235
 
@@ -36,11 +38,6 @@ class Layer:
     text: str
     shape: tuple[int, ...]
     sites: tuple[tuple[str, str], ...]
-
-    @property
-    def look(self) -> tuple[object, ...]:
-        """What layers that are drawn alike have in common."""
-        return self.text, "shortcut" in self.module, self.shape[1:], [placement for placement, _ in self.sites]
 
 
 @dataclass(frozen=True)
@@ -68,10 +65,15 @@ def blocks(model: nn.Module) -> list[Block]:
     """
     found = []
     for number, inside in groupby(_layers(model), key=lambda layer: _block(layer.module)):
-        alike = (list(group) for _, group in groupby(_units(list(inside)), key=lambda unit: [layer.look for layer in unit]))
+        alike = (list(group) for _, group in groupby(_units(inside), key=lambda unit: list(map(_look, unit))))
         place = "bottom" if number in model.bottom else "top" if number in model.top else ""  # type: ignore[operator]
         found.append(Block(number, place, tuple((units[-1], len(units)) for units in alike)))
     return found
+
+
+def _look(layer: Layer) -> tuple[object, ...]:
+    """What layers that are drawn alike have in common."""
+    return layer.text, "shortcut" in layer.module, layer.shape[1:], [placement for placement, _ in layer.sites]
 
 
 def _layers(model: nn.Module) -> list[Layer]:
@@ -79,17 +81,14 @@ def _layers(model: nn.Module) -> list[Layer]:
     with evaluating(model), torch.no_grad():
         images = next(model.parameters()).new_zeros(1, *cast("tuple[int, ...]", image_shape(model)))
         ShapeProp(fx.GraphModule(model, graph)).propagate(images)
-    drawn = [node for node in graph.nodes if node.op == "call_module" and _text(model.get_submodule(node.target))]
-    names = [node.target for node in drawn]
-    sites: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
+    texts = {node: _text(model.get_submodule(node.target)) for node in graph.nodes if node.op == "call_module"}
+    drawn = [node for node, text in texts.items() if text]
+    sites: dict[fx.Node, list[tuple[str, str]]] = {node: [] for node in drawn}
     for placement, by_block in cast("dict[str, dict[int, tuple[str, ...]]]", model.mask_sites).items():
-        for site in (site for each in by_block.values() for site in each):
+        for site in chain.from_iterable(by_block.values()):
             # What masks the output of a module masks that of the last layer in it.
-            sites[[name for name in names if f"{name}.".startswith(f"{site}.")][-1]].append((placement, site))
-    shapes = [tuple(node.meta["tensor_meta"].shape[1:]) for node in drawn]
-    return [
-        Layer(name, _text(model.get_submodule(name)), shape, tuple(sites[name])) for name, shape in zip(names, shapes, strict=True)
-    ]
+            sites[[node for node in drawn if f"{node.target}.".startswith(f"{site}.")][-1]].append((placement, site))
+    return [Layer(str(node.target), texts[node], tuple(node.meta["tensor_meta"].shape[1:]), tuple(sites[node])) for node in drawn]
 
 
 def _text(module: nn.Module) -> str:
@@ -103,8 +102,7 @@ def _text(module: nn.Module) -> str:
             return f"{size}×{size} {'max' if isinstance(module, nn.MaxPool2d) else 'average'} pool, /{module.stride}"
         case nn.Linear():
             return f"linear, {module.out_features}"
-    names = {nn.BatchNorm2d: "norm", nn.ReLU: "ReLU", SqueezeExcite: "SE", nn.AdaptiveAvgPool2d: "global average pool"}
-    return names.get(type(module), "")
+    return _NAMES.get(type(module), "")
 
 
 def _block(module: str) -> int | None:
@@ -112,10 +110,9 @@ def _block(module: str) -> int | None:
     return int(found[1]) if found else 0 if module.startswith("stem") else None
 
 
-def _units(layers: list[Layer]) -> list[tuple[Layer, ...]]:
+def _units(layers: Iterable[Layer]) -> list[tuple[Layer, ...]]:
     """Residual and dense units whole; elsewhere a unit begins with each convolution, pool and linear layer."""
-    units: dict[str, list[Layer]] = {}
-    name = ""
+    units, name = dict[str, list[Layer]](), ""
     for layer in layers:
         if found := _UNIT.match(layer.module):
             name = found[0]
@@ -181,7 +178,5 @@ def _write(axes: "Axes", x: float, y: float, text: str, **look: Any) -> None:
 def _box(placement: str, *, full: bool) -> dict[str, Any]:
     """The look of a box; coloured if a placement masks what it outputs."""
     look = {"boxstyle": "round,pad=0.35,rounding_size=0.35", "edgecolor": GRAY, "facecolor": "none", "linewidth": 0.7}
-    if not placement:
-        return look
-    colour = SITES[placement][0]
-    return look | {"edgecolor": colour, "facecolor": (colour, 0.35) if full else "none", "linewidth": 1.2}
+    colour = SITES[placement][0] if placement else GRAY
+    return look | ({"edgecolor": colour, "facecolor": (colour, 0.35) if full else "none", "linewidth": 1.2} if placement else {})

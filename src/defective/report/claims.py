@@ -14,32 +14,28 @@ from defective.results.measured import evidence
 from defective.results.per_image import PerImageReader
 from defective.tables import count, difference, number
 
-VERDICTS: tuple[Verdict, ...] = ("holds", "fails", "undecided", "not measured")
+# With the verbs that go with one claim and with many.
 _VERBS: dict[Verdict, tuple[str, str]] = {
     "holds": ("holds", "hold"),
     "fails": ("fails", "fail"),
     "undecided": ("is undecided", "are undecided"),
     "not measured": ("is not measured", "are not measured"),
 }
+_APART = {"eye": ("By eye", "what no number decides"), "ours": ("Ours", "observations that the paper does not make")}
 _OF_PAPER: dict[Verdict, str] = {"holds": "support it", "fails": "contradict it"}
 
 
 def summary(found: Iterable[ClaimResult]) -> list[tuple[Verdict, int, str]]:
     """Each verdict, how many claims have it, and the verb that goes with the number."""
     counts = Counter(claim.verdict for claim in found)
-    return [(verdict, counts[verdict], _VERBS[verdict][counts[verdict] != 1]) for verdict in VERDICTS]
+    return [(verdict, counts[verdict], verbs[counts[verdict] != 1]) for verdict, verbs in _VERBS.items()]
 
 
 @dataclass(frozen=True)
 class ClaimGroup:
-    """Claims at one scale whose first exhibit is the same; or all observations of ours.
+    """Claims at one scale whose first exhibit is the same, in the paper's order; or all observations of ours.
 
-    Attributes:
-        name: Its place on the page.
-        scale: The scale.
-        heading, title: Of the exhibit.
-        claims: The claims, in the paper's order.
-        ours: Whether they are observations of ours.
+    ``name`` is its place on the page, ``heading`` and ``title`` are those of the exhibit.
     """
 
     name: str
@@ -61,9 +57,8 @@ def claim_groups(sections: Sequence[Section], store: Store) -> list[ClaimGroup]:
         named: dict[str, list[ClaimResult]] = {}
         for claim in found:
             named.setdefault("ours" if claim.ours else next(iter(claim.exhibits), "eye"), []).append(claim)
-        for name in sorted(named, key=[*EXHIBITS, "eye", "ours"].index):
-            words = {"eye": ("By eye", "what no number decides"), "ours": ("Ours", "observations that the paper does not make")}
-            about = words[name] if name in words else (heading(name), EXHIBITS[name].title)
+        for name in sorted(named, key=[*EXHIBITS, *_APART].index):
+            about = _APART[name] if name in _APART else (heading(name), EXHIBITS[name].title)
             groups.append(ClaimGroup(f"claims-{scale}-{name}", scale, *about, named[name], ours=name == "ours"))
     return sorted(groups, key=lambda group: group.ours)
 
@@ -92,8 +87,8 @@ def contrast_in_words(found: ContrastResult) -> str:
     if found.estimate is None:
         return ""
     if found.unit == "%":
-        amount = difference(found.estimate, found.low, found.high, "%") + " points" * (found.bound == 0)
-        amount = f"{number(found.estimate)} % ({number(found.low)} to {number(found.high)})" if found.bound else amount
+        share = f"{number(found.estimate)} % ({number(found.low)} to {number(found.high)})"
+        amount = share if found.bound else f"{difference(found.estimate, found.low, found.high)} points"
     else:
         # A contrast of logarithms is the logarithm of a ratio.
         estimate, low, high = (math.inf if each > 700 else math.exp(each) for each in (found.estimate, found.low, found.high))

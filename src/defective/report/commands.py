@@ -35,9 +35,9 @@ def commands(sections: Iterable[Section]) -> list[str]:
 
 def next_steps(sections: list[Section], planned: Iterable[Plan], store: Store) -> list[tuple[str, str]]:
     """Sentences, each with the command that does it: finish what is not done, repeat with more seeds, a larger scale, another model."""
-    jobs = dict.fromkeys(job for plan in planned for job in plan.jobs)
+    jobs = {job for plan in planned for job in plan.jobs}
     left = sum(store.result(job) is None for job in jobs)
-    first = next((each for each in sections if any(cell.jobs == () for cell in each.result.cells)), sections[0])
+    first = next((each for each in sections if any(not cell.jobs for cell in each.result.cells)), sections[0])
     exhibit, plan = first.result.exhibit, first.plan
     found = []
     if left:

@@ -1,7 +1,7 @@
 """Why measured numbers differ from the paper's: what each setting does otherwise, read off the plans themselves."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from defective.experiments.plan import KINDS, SIZES, Plan
 from defective.experiments.store import Store
@@ -49,23 +49,27 @@ _RECIPE = {
     "flip": "mirrored images",
     "normalization": "normalisation of images",
 }
+_ONE_SEED = (
+    "One seed: an interval covers the sample of images alone. Trained again with another seed, the same model gives other numbers, "
+    "often further off than the interval reaches."
+)
+_SEVERAL_SEEDS = (
+    "an interval is that of the mean over as many training runs; where only some of them are measured, their number stands beside "
+    "it."
+)
 
 
 @dataclass(frozen=True)
 class Deviations:
     """What one scale does otherwise than the paper, on data sets that can be told apart.
 
-    Attributes:
-        scale: The scale.
-        data: Names of the data sets.
-        notes: Sentences about substitute data sets.
-        rows: What differs, in the paper, here.
+    ``notes`` are sentences about substitute data sets, ``rows`` say what differs, how it is in the paper, and how here.
     """
 
     scale: str
     data: list[str]
     notes: list[str]
-    rows: list[tuple[str, str, str]]
+    rows: list[tuple[str, ...]]
 
 
 def deviations(sections: Iterable[Section], store: Store) -> list[Deviations]:
@@ -126,27 +130,16 @@ def _training_images(plan: Plan, kind: str, store: Store) -> int | None:
 
 def seed_notes(sections: Iterable[Section]) -> list[str]:
     """What the intervals cover, for each number of seeds in use."""
-    notes = []
-    for seeds in sorted({section.plan.seeds for section in sections}):
-        if seeds == 1:
-            notes.append(
-                "One seed: an interval covers the sample of images alone. Trained again with another seed, the same model gives other "
-                "numbers, often further off than the interval reaches."
-            )
-        else:
-            notes.append(
-                f"{count(seeds, 'seed')}: an interval is that of the mean over as many training runs; where only some of them are "
-                "measured, their number stands beside it."
-            )
-    return notes
+    used = sorted({section.plan.seeds for section in sections})
+    return [_ONE_SEED if seeds == 1 else f"{count(seeds, 'seed')}: {_SEVERAL_SEEDS}" for seeds in used]
 
 
-def _rows(plans: dict[str, Plan]) -> list[tuple[str, str, str]]:
+def _rows(plans: dict[str, Plan]) -> list[tuple[str, ...]]:
     paper, here = SCALES["paper"], SCALES[next(iter(plans.values())).scale]
     rows = [
-        (_AMOUNTS[field.name], _amount(getattr(paper, field.name)), _amount(getattr(here, field.name)))
-        for field in fields(here)
-        if field.name != "name" and getattr(paper, field.name) != getattr(here, field.name)
+        (words, *(_text(getattr(scale, name) or "as the recipe") for scale in (paper, here)))
+        for name, words in _AMOUNTS.items()
+        if getattr(paper, name) != getattr(here, name)
     ]
     for kind, plan in plans.items():
         # A set that stands in is trained by the recipe for its own kind of images, at the paper's scale too.
@@ -154,15 +147,11 @@ def _rows(plans: dict[str, Plan]) -> list[tuple[str, str, str]]:
         # One set needs no name beside each row.
         where = f" ({kind})" if len(plans) > 1 else ""
         rows += [
-            (f"{words}{where}", _text(getattr(theirs, key)), _text(getattr(ours, key)))
+            (f"{words}{where}", *(_text(getattr(recipe, key)) for recipe in (theirs, ours)))
             for key, words in _RECIPE.items()
             if getattr(theirs, key) != getattr(ours, key)
         ]
     return rows
-
-
-def _amount(value: float) -> str:
-    return _text(value) if value else "as the recipe"
 
 
 def _text(value: object) -> str:

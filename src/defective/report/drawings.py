@@ -60,13 +60,12 @@ def channels(count: int = 3) -> "Figure":
     figure = Figure(figsize=(6.2, 3.35), layout="constrained")
     grid = figure.subplots(2, count + 1, squeeze=False)
     for row, (label, dead) in zip(grid, {"standard": torch.zeros_like(mask), "defective": ~mask}.items(), strict=True):
-        titles = ["image", *(f"channel {number}" for number in range(count))] if label == "standard" else [""] * (count + 1)
-        pictures = (image.permute(1, 2, 0) / 255, *(live * ~dead))
-        for axes, pixels, title in zip(row, pictures, titles, strict=True):
-            _show(axes, pixels, title)
+        titled = label == "standard"
+        _show(row[0], image.permute(1, 2, 0) / 255, "image" * titled)
         row[0].set_ylabel(label, fontsize=8, color=GRAY)
-        for axes, each in zip(row[1:], dead, strict=True):
-            axes.set_xlabel(f"{each.sum()} of {each.numel():,} neurons dead", fontsize=7, color=GRAY)
+        for number, axes in enumerate(row[1:]):
+            _show(axes, live[number] * ~dead[number], f"channel {number}" * titled)
+            axes.set_xlabel(f"{dead[number].sum()} of {dead[number].numel():,} neurons dead", fontsize=7, color=GRAY)
     return figure
 
 

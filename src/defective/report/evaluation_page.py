@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from defective.evaluation import AdversarialSet, EvaluationResult
 from defective.inference import as_images
 from defective.report.figures import bars
-from defective.report.galleries import Example, MaskPicture, Prediction, mask_pictures
+from defective.report.galleries import Example, MaskPicture, made_examples, mask_pictures
 from defective.report.page import write_page
-from defective.report.pictures import perturbation_picture, picture
 from defective.statistics import Rate
 from defective.surgery import defects
 from defective.text import one_line
@@ -67,20 +66,8 @@ def examples_of(adversarial: AdversarialSet, predicted: Mapping[str, Tensor], cl
     order = (agree.int() + 2 * (~fooled).int()).argsort(stable=True)[: min(SHOWN, int(fooled.sum()))]
     x, x_adv = ((as_images(each.cpu()) * 255).round().to(torch.uint8) for each in (adversarial.x, adversarial.x_adv))
     largest = max(int((x_adv.int() - x.int()).abs().max()), 1) / 255
-    return [
-        Example(
-            caption="",
-            label=classes[int(y[i])],
-            original=picture(x[i]),
-            perturbation=perturbation_picture(x[i], x_adv[i], largest),
-            adversarial=picture(x_adv[i]),
-            predictions=tuple(
-                Prediction(name, classes[int(each[i])], int(each[i]) == int(y[i])) for name, each in predicted.items()
-            ),
-            attack="",
-        )
-        for i in order.tolist()
-    ]
+    seen = [(name, each.cpu()[order]) for name, each in predicted.items()]
+    return made_examples({"x": x[order], "x_adv": x_adv[order], "y": y[order]}, seen, classes, largest)
 
 
 def _examples(result: EvaluationResult, classes: Sequence[str]) -> tuple[str, list[Example]]:
@@ -101,9 +88,8 @@ def _figures(result: EvaluationResult) -> dict[str, str]:
         name = _literal(f"{cell.attack.partition(':')[0]} on {cell.source}")
         groups.setdefault(name, {})[_literal(cell.target)] = cell.defense["paper"]
     names = list(dict.fromkeys(target for rates in groups.values() for target in rates))
-    whole = {
-        name: rates for name, rates in groups.items() if list(rates) == names and all(each.num_evaluated for each in rates.values())
-    }
+    counted = {name: rates for name, rates in groups.items() if all(each.num_evaluated for each in rates.values())}
+    whole = {name: rates for name, rates in counted.items() if list(rates) == names}
     if not whole or len(whole) * len(names) > MOST_BARS:
         return {}
     return {"Defence rates with 95 % intervals.": bars(whole, y_label="%")}
@@ -123,8 +109,6 @@ def _provenance(result: EvaluationResult) -> list[str]:
     machine, settings = result.machine or {}, result.settings
     lines = [f"Up to {settings.samples:,} images per source and attack, seed {settings.seed}; parts {', '.join(settings.parts)}."]
     if machine:
-        about = ", ".join(
-            [machine["device"], machine["precision"], f"torch {machine['torch']}", f"defective {machine['defective']}"]
-        )
-        lines.append(f"{about}; {result.seconds or 0:.0f} seconds.")
+        versions = f"torch {machine['torch']}, defective {machine['defective']}"
+        lines.append(f"{machine['device']}, {machine['precision']}, {versions}; {result.seconds or 0:.0f} seconds.")
     return [*lines, "The intervals cover the sample of images, not other trainings. Every number is in evaluation.json."]

@@ -95,23 +95,7 @@ def _measured(cell: CellResult, result: ExhibitResult) -> Cell:
         data_intervals=" ".join(":".join(map(exact, bounds)) for bounds in found.intervals),
         data_counts=" ".join(counts),
         data_jobs=" ".join(cell.jobs),
-        **({} if cell.all is None else {"data_all": exact(cell.all.mean)}),
-        **_control(cell),
     )
-
-
-def _control(cell: CellResult) -> dict[str, str]:
-    found = cell.control
-    if found is None:
-        return {}
-    between = " ".join(f"{each.epochs}:{each.accuracy:.2f}:{each.rate:.2f}" for of in found.checkpoints for each in of)
-    return {
-        "data_control": exact(found.rate),
-        "data_control_low": exact(found.difference.low),
-        "data_control_high": exact(found.difference.high),
-        "data_control_verdict": found.verdict,
-        "data_control_checkpoints": between,
-    }
 
 
 def _difference(cell: CellResult, result: ExhibitResult) -> Cell:
@@ -136,5 +120,5 @@ def _difference(cell: CellResult, result: ExhibitResult) -> Cell:
 
 
 def _cell(cell: CellResult, result: ExhibitResult, css: str, text: str, *small: str, **attributes: str) -> Cell:
-    place = {"data_exhibit": result.exhibit, "data_row": cell.row, "data_column": cell.column, "data_kind": css.split()[0]}
+    place = {"data_exhibit": result.exhibit, "data_row": cell.row, "data_column": cell.column, "data_kind": css.partition(" ")[0]}
     return Cell(text, *small, css=css, **place, **{name: value for name, value in attributes.items() if value})

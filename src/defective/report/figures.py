@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,8 +40,8 @@ def bars(groups: Mapping[str, Mapping[str, Rate]], *, y_label: str) -> str:
     for number, (colour, name) in enumerate(zip(cycle(COLOURS), names, strict=False)):
         rates = [rates[name] for rates in groups.values()]
         xs = [position + (number - (len(names) - 1) / 2) * width for position in range(len(groups))]
-        heights = [100 * rate for rate in rates]
         errors = [[100 * abs(rate - rate.interval[end]) for rate in rates] for end in (0, 1)]
+        heights = [100 * rate for rate in rates]
         axes.bar(xs, heights, width * 0.92, yerr=errors, color=colour, label=name, ecolor=GRAY, capsize=2)
     axes.set_xticks(range(len(groups)), [group.replace(" ", "\n", 1) for group in groups])
     axes.set_ylabel(y_label)
@@ -77,16 +78,11 @@ def save(figure: "Figure", path: Path) -> list[Path]:
     from matplotlib import rc_context
 
     _ink(figure, "black")
-    files = [path.with_name(f"{path.name}.{form}") for form in _BARE]
-    for file, (form, about) in zip(files, _BARE.items(), strict=True):
-        with rc_context(_FORMS):
-            write_whole(
-                file,
-                lambda to, form=form, about=about: figure.savefig(  # type: ignore[misc]
-                    to, format=form, dpi=300, facecolor="white", metadata=about
-                ),
-            )
-    return files
+    files = {path.with_name(f"{path.name}.{form}"): form for form in _BARE}
+    with rc_context(_FORMS):
+        for file, form in files.items():
+            write_whole(file, partial(figure.savefig, format=form, dpi=300, facecolor="white", metadata=_BARE[form]))
+    return list(files)
 
 
 def _ink(figure: "Figure", colour: str) -> None:

@@ -1,11 +1,11 @@
 """Adversarial examples with what each model predicts, and pictures of masks, from a store."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from defective.experiments.describe import describe
 from defective.experiments.plan import Plan
@@ -30,13 +30,13 @@ class Prediction(NamedTuple):
 class Example:
     """An adversarial example: ``caption`` is what it is shown under, ``label`` its class, the images are PNG data addresses."""
 
-    caption: str
     label: str
     original: str
     perturbation: str
     adversarial: str
     predictions: tuple[Prediction, ...]
-    attack: str
+    caption: str = ""
+    attack: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,7 @@ _SHOWN = ("resnet18/0.1-bottom", "resnet18/0.5-bottom")
 
 
 def gallery(result: ExhibitResult, plan: Plan, reader: ResultReader) -> list[Example]:
-    """The images of a gallery exhibit: for each row every image of the set attacked first, with the predictions of all columns.
-
-    Args:
-        result: What was measured.
-        plan: How many images it shows.
-        reader: Where images and predictions are.
-    """
+    """The images of a gallery exhibit: for each row every image of the set attacked first, with the predictions of all columns."""
     count = plan.setups[0].scale.gallery
     found: list[Example] = []
     for row in result.rows:
@@ -85,18 +79,15 @@ def examples(result: ExhibitResult, reader: ResultReader, count: int = 6) -> lis
         return []
     generated = max(scored, key=lambda job: len(scored[job]))
     found = _examples(str(generated.attack), generated, scored[generated], None, reader)
-    return sorted(found, key=lambda example: abs(2 * sum(each.correct for each in example.predictions) - len(example.predictions)))[
-        :count
-    ]
+    found.sort(key=lambda example: abs(2 * sum(each.correct for each in example.predictions) - len(example.predictions)))
+    return found[:count]
 
 
 def masks(plan: Plan, reader: ResultReader) -> list[MaskPicture]:
     """The first masks of one trained defective model of a plan; empty if there is no such model."""
-    jobs = [job for job in plan.jobs if isinstance(job, TrainJob) and reader.store.result(job)]
+    trained = [job for job in plan.jobs if isinstance(job, TrainJob) and (reader.store.at(job) / "net").is_dir()]
     # Channels that the released code takes out leave no mask behind.
-    defective = [
-        job for job in jobs if job.net.defects and job.net.pattern != "channel" and (reader.store.at(job) / "net").is_dir()
-    ]
+    defective = [job for job in trained if job.net.defects and job.net.pattern != "channel" and reader.store.result(job)]
     for job in sorted(defective, key=lambda job: _SHOWN.index(str(job.net)) if str(job.net) in _SHOWN else len(_SHOWN)):
         model = reader.read(name_of(job), partial(load, reader.store.at(job) / "net"))
         if model is not None:
@@ -137,16 +128,26 @@ def _examples(
         (model, found[0]["attacked"]) for model, found in outcomes if found and len(found[0]["attacked"]) >= len(images["y"])
     ]
     largest = float(job.attack.parameters.get("eps") or result["changes"]["linf_max"]) or 1.0
-    classes, labels = about["classes"], images["y"].tolist()
+    shown = {name: images[name][:count] for name in ("x", "x_adv", "y")}
+    return [
+        replace(each, caption=caption, attack=describe(job)) for each in made_examples(shown, predicted, about["classes"], largest)
+    ]
+
+
+def made_examples(
+    images: Mapping[str, Tensor], predicted: Sequence[tuple[str, Tensor]], classes: Sequence[str], largest: float
+) -> list[Example]:
+    """Examples of ``x`` and ``x_adv``, uint8 ``(N, C, H, W)``, of classes ``y``, with what each model predicts for the latter.
+
+    ``largest`` is the change that is shown as black or white.
+    """
     return [
         Example(
-            caption=caption,
             label=classes[label],
             original=picture(x),
             perturbation=perturbation_picture(x, x_adv, largest),
             adversarial=picture(x_adv),
-            predictions=tuple(Prediction(model, classes[int(each[place])], int(each[place]) == label) for model, each in predicted),
-            attack=describe(job),
+            predictions=tuple(Prediction(model, classes[int(each[i])], int(each[i]) == label) for model, each in predicted),
         )
-        for place, (x, x_adv, label) in enumerate(zip(images["x"][:count], images["x_adv"][:count], labels[:count], strict=True))
+        for i, (x, x_adv, label) in enumerate(zip(images["x"], images["x_adv"], images["y"].tolist(), strict=True))
     ]

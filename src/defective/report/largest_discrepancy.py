@@ -21,7 +21,7 @@ def largest_discrepancy(result: ExhibitResult) -> str:
     compared = [cell for cell in result.cells if cell.difference is not None]
     if not compared:
         return ""
-    clear = [cell for cell in compared if cell.difference is not None and cell.difference.significant]
+    clear = [cell for cell in compared if cell.difference and cell.difference.significant]
     if not clear:
         return (
             f"No clear difference: in all {len(compared)} numbers that can be compared, the interval of the difference includes 0."
@@ -62,9 +62,12 @@ def _amounts(result: ExhibitResult, cell: CellResult) -> list[str]:
         fewer = [each.recipe.trained_epochs for each in others if each.recipe.trained_epochs < epochs]
         source = f" ({min(fewer)} for the source)" if fewer else ""
         found.append(f"{epochs} of the paper's {theirs.recipe.trained_epochs} epochs{source}")
-    changed = _changed(_settings(ours), _settings(printed))
+    asked, original = _settings(ours), _settings(printed)
+    changed = [
+        f"{key.replace('_', ' ')} {asked[key]:g} instead of {original[key]:g}" for key in asked if asked[key] != original[key]
+    ]
     if changed:
-        found.append(f"{'images' if isinstance(ours, ShuffleJob) else 'an attack'} with {changed}")
+        found.append(f"{'images' if isinstance(ours, ShuffleJob) else 'an attack'} with {' and '.join(changed)}")
     if _samples(ours) != _samples(printed) and cell.measured is not None:
         most = max(each.num_evaluated for each in cell.measured.counts)
         found.append(f"{most:,} images instead of up to {_samples(printed):,}")
@@ -105,12 +108,6 @@ def _settings(job: Job) -> dict[str, float]:
         case ShuffleJob():
             return {"confidence": job.confidence}
     return {}
-
-
-def _changed(ours: dict[str, float], printed: dict[str, float]) -> str:
-    """Settings that differ, in words."""
-    words = [f"{key.replace('_', ' ')} {ours[key]:g} instead of {printed[key]:g}" for key in ours if ours[key] != printed[key]]
-    return " and ".join(words)
 
 
 def _samples(job: Job) -> int:

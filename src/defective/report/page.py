@@ -1,17 +1,16 @@
 """Fill the page: one HTML file that needs nothing else."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from defective.files import write_whole
+from defective.files import write_text
 from defective.tables import format_table
 from defective.text import visible
 
 
 def write_page(path: Path, *, template: str = "page.html.j2", **content: Any) -> None:
     """Render a template with ``content``, as :func:`render`, and write it whole."""
-    write_whole(path, partial(Path.write_text, data=render(template, **content), encoding="utf-8"))
+    write_text(path, render(template, **content))
 
 
 def render(template: str, **content: Any) -> str:

@@ -19,6 +19,7 @@ SMALL = 7.0
 # Panels beside each other; more columns go on below.
 PANELS = 8
 _MEASURED, _PUBLISHED = COLOURS[0], GRAY
+_INTERVALS = "measured, 95\N{NO-BREAK SPACE}% intervals"
 
 
 def plot(result: ExhibitResult, store: Store) -> "Figure | None":
@@ -29,15 +30,15 @@ def plot(result: ExhibitResult, store: Store) -> "Figure | None":
         store: Where the training histories lie.
     """
     views = {"table": _table, "scatter": _scatter, "trade-off": _trade_off, "curves": _curves}
-    if not any(cell.measured for cell in result.cells):
+    if not any(cell.measured for cell in result.cells) or result.view not in (*views, "training"):
         return None
-    if result.view == "training":
-        return _training(result, store)
-    return views[result.view](result) if result.view in views else None
+    return views[result.view](result) if result.view in views else _training(result, store)
 
 
 def _table(result: ExhibitResult) -> "Figure":
     """A panel a column, rows downwards: published hollow, measured filled with its interval."""
+    from matplotlib.lines import Line2D
+
     columns, count = result.columns, len(result.rows)
     lines = math.ceil(len(columns) / PANELS)
     across = math.ceil(len(columns) / lines)
@@ -56,7 +57,7 @@ def _table(result: ExhibitResult) -> "Figure":
     figure.supxlabel("%" if result.unit == "%" else f"{result.unit}, log scale", fontsize=SMALL)
     seeds = ", small: each seed" if result.seeds > 1 else ""
     marks = {"published": _PUBLISHED, f"measured, 95\N{NO-BREAK SPACE}% interval{seeds}": _MEASURED}
-    legend(figure, handles=[_mark(name, colour) for name, colour in marks.items()], fontsize=SMALL)
+    legend(figure, handles=[Line2D([], [], **_style(colour), label=name) for name, colour in marks.items()], fontsize=SMALL)
     return figure
 
 
@@ -72,7 +73,7 @@ def _panel(axes: "Axes", result: ExhibitResult, column: str) -> None:
     axes.hlines([*measured], lows, highs, color=_MEASURED, linewidth=1.6, alpha=0.6, label="intervals")
     if result.seeds > 1:
         dots = [(value, y) for y, each in measured.items() for value in each.values]
-        axes.plot(*zip(*dots, strict=True), ".", markersize=2, color=_MEASURED, label="seeds") if dots else None
+        axes.plot([value for value, _ in dots], [y for _, y in dots], ".", markersize=2, color=_MEASURED, label="seeds")
     axes.plot([each.mean for each in measured.values()], [*measured], **_style(_MEASURED), label="measured")
     axes.set_title("\n".join(textwrap.wrap(result.column_label(column), 12)), fontsize=SMALL)
     axes.grid(color=GRAY, alpha=0.18, linewidth=0.5)
@@ -122,16 +123,9 @@ def _scatter(result: ExhibitResult) -> "Figure":
         axes.errorbar(x.mean, y.mean, xerr=_error(x), yerr=_error(y), color=_MEASURED, alpha=0.6)
     points = {label: (x.mean, y.mean) for label, (x, y) in measured.items()}
     if points:
-        axes.plot(*zip(*points.values(), strict=True), **_style(_MEASURED, "-"), label="measured, 95\N{NO-BREAK SPACE}% intervals")
-    axes.set_xlabel(f"{across}, {result.unit}", fontsize=SMALL + 1)
-    axes.set_ylabel(f"defence rate under {up}, {result.unit}", fontsize=SMALL + 1)
-    axes.margins(0.1)
-    legend(figure, fontsize=SMALL)
-    # Measured names to the right and upwards, published ones to the left and downwards: such curves fall. Where points lie on
-    # paper, and so how close, the layout decides.
-    figure.draw_without_rendering()
-    _names(axes, points, 1)
-    _names(axes, published, -1)
+        axes.plot(*zip(*points.values(), strict=True), **_style(_MEASURED, "-"), label=_INTERVALS)
+    # Measured names to the right and upwards, published ones to the left and downwards: such curves fall.
+    _name_points(figure, f"{across}, {result.unit}", f"defence rate under {up}, {result.unit}", {1: points, -1: published})
     return figure
 
 
@@ -146,17 +140,11 @@ def _trade_off(result: ExhibitResult) -> "Figure":
             continue
         x, y = accuracy.measured, worst.measured
         points[row.label] = x.mean, y.mean
-        style = _style(_MEASURED) | {"label": "measured, 95\N{NO-BREAK SPACE}% intervals"}
-        axes.errorbar(x.mean, y.mean, xerr=_error(x), yerr=_error(y), **style)
+        axes.errorbar(x.mean, y.mean, xerr=_error(x), yerr=_error(y), **_style(_MEASURED), label=_INTERVALS)
         if worst.control:
             axes.plot(worst.control.accuracy, worst.control.rate, **_style(_PUBLISHED), label="plain model of equal accuracy")
-    axes.set_xlabel(f"{result.columns[-1]}, {result.unit}", fontsize=SMALL + 1)
-    axes.set_ylabel(f"correct under the strongest attacker, {result.unit}", fontsize=SMALL + 1)
-    axes.margins(0.1)
-    handles = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
-    legend(figure, handles=[*handles.values()], fontsize=SMALL)
-    figure.draw_without_rendering()
-    _names(axes, points, 1)
+    strongest = f"correct under the strongest attacker, {result.unit}"
+    _name_points(figure, f"{result.columns[-1]}, {result.unit}", strongest, {1: points})
     return figure
 
 
@@ -210,14 +198,13 @@ def _training(result: ExhibitResult, store: Store) -> "Figure | None":
 
 def _histories(result: ExhibitResult, store: Store, column: str) -> Iterator[tuple[str, str, list[dict[str, float]]]]:
     """Colour, label and epochs of each trained model of a column."""
-    colours = dict(zip((row.name for row in result.rows), cycle(COLOURS), strict=False))
-    labels = {row.name: row.label for row in result.rows}
+    looks = {row.name: (colour, row.label) for row, colour in zip(result.rows, cycle(COLOURS), strict=False)}
     for cell in result.cells:
         for job in cell.jobs if cell.column == column else ():
             history = (store.result(job) or {}).get("history", [])
             # Training without test images after each epoch has no curve.
             if history and all(row.get("test_accuracy") is not None for row in history):
-                yield colours[cell.row], labels[cell.row], history
+                yield *looks[cell.row], history
 
 
 def _figure(height: float, *, width: float = WIDTH) -> "Figure":
@@ -240,14 +227,22 @@ def _style(colour: str, line: str = "") -> dict[str, Any]:
     return {"linestyle": line or "none", "marker": "o", "markersize": 3.8, "color": colour, "markerfacecolor": face, **width}
 
 
-def _mark(name: str, colour: str) -> Any:
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], **_style(colour), label=name)
-
-
 def _error(measured: Measured) -> list[list[float]]:
     return [[max(0.0, measured.mean - measured.low)], [max(0.0, measured.high - measured.mean)]]
+
+
+def _name_points(figure: "Figure", across: str, up: str, points: dict[int, dict[str, tuple[float, float]]]) -> None:
+    """Name both axes, what the marks mean, and each point, by the side that its name stands on."""
+    (axes,) = figure.axes
+    axes.set_xlabel(across, fontsize=SMALL + 1)
+    axes.set_ylabel(up, fontsize=SMALL + 1)
+    axes.margins(0.1)
+    handles, labels = axes.get_legend_handles_labels()
+    legend(figure, handles=[*dict(zip(labels, handles, strict=True)).values()], fontsize=SMALL)
+    # Where points lie on paper, and so how close, the layout decides.
+    figure.draw_without_rendering()
+    for side, named in points.items():
+        _names(axes, named, side)
 
 
 def _names(axes: "Axes", points: dict[str, tuple[float, float]], side: int) -> None:

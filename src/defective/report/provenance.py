@@ -1,6 +1,6 @@
 """How it was measured: machines, cost, models, and what failed or is still to do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from defective.experiments.describe import describe, title
@@ -8,7 +8,7 @@ from defective.experiments.json_files import Document
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store, name_of
 from defective.results.documents import ExhibitResult
-from defective.specs import Job, TrainJob
+from defective.specs import TrainJob
 from defective.statistics import Rate
 from defective.tables import DASH, Cell, Table, duration, exact, number
 
@@ -21,14 +21,17 @@ def how_measured(planned: Iterable[Plan], store: Store) -> dict[str, Any]:
     """What the end of the page tells: machines with their cost, trained models, jobs that failed and those with corrupt results."""
     jobs = list(dict.fromkeys(job for plan in planned for job in plan.jobs))
     results = {job: result for job in jobs if (result := store.result(job)) is not None}
+    undone = [job for job in jobs if job not in results]
+    columns = ("model", "data", "epochs", "width", "parameters", "0 to 100 %", "test accuracy, %", "took")
+    models = tuple(_model(job, result) for job, result in results.items() if isinstance(job, TrainJob))
     return {
         "jobs": len(jobs),
         "finished": len(results),
         "cost": duration(sum(result["seconds"] for result in results.values())),
         "machines": _machines(results.values()),
-        "models": _models(results),
-        "failed": _failed([job for job in jobs if job not in results], store),
-        "corrupt": [describe(job) for job in jobs if job not in results and store.corrupt([job])],
+        "models": Table(columns, models, align="llrrrlrr"),
+        "failed": [{"about": describe(job), "error": found["error"]} for job in undone if (found := store.failure(job))],
+        "corrupt": [describe(job) for job in undone if store.corrupt([job])],
     }
 
 
@@ -67,14 +70,8 @@ def _machines(results: Iterable[Document]) -> Table:
     return Table(("machine and versions", "jobs", "took", "finished"), tuple(rows), align="lrrl")
 
 
-def _models(results: Mapping[Job, Document]) -> Table:
-    """Each trained model, with its test accuracy by epoch as a curve, which the page's script draws."""
-    columns = ("model", "data", "epochs", "width", "parameters", "0 to 100 %", "test accuracy, %", "took")
-    rows = tuple(_model(job, result) for job, result in results.items() if isinstance(job, TrainJob))
-    return Table(columns, rows, align="llrrrlrr")
-
-
 def _model(job: TrainJob, result: Document) -> tuple[str, ...]:
+    """A trained model, with its test accuracy by epoch as a curve, which the page's script draws."""
     counts = result["values"]["test_accuracy"]
     accuracy = 100 * Rate.of(counts["num_correct"], counts["num_evaluated"])
     points = _curve([row["test_accuracy"] for row in result.get("history", []) if "test_accuracy" in row])
@@ -96,8 +93,3 @@ def _curve(accuracies: list[float]) -> str:
         return ""
     steps = len(accuracies) - 1
     return " ".join(f"{_WIDTH * i / steps:.1f},{_HEIGHT * (1 - rate):.1f}" for i, rate in enumerate(accuracies))
-
-
-def _failed(jobs: Iterable[Job], store: Store) -> list[dict[str, str]]:
-    failures = [(job, failure) for job in jobs if (failure := store.failure(job)) is not None]
-    return [{"about": describe(job), "error": failure["error"]} for job, failure in failures]

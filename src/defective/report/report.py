@@ -5,20 +5,18 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from defective._version import __version__
 from defective.errors import InputError
 from defective.experiments.plan import read_plan
 from defective.experiments.store import Store
-from defective.files import check_folder, left_behind, write_whole
+from defective.files import check_folder, left_behind, write_text
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS
 from defective.progress import progress_bar
-from defective.report import claims, drawings, galleries, plots
-from defective.report.claims import claim_groups
+from defective.report import claims, drawings, galleries, plots, wording
 from defective.report.commands import commands, next_steps
 from defective.report.deviations import deviations, seed_notes
 from defective.report.exhibit_table import exhibit_table, page_table
@@ -27,7 +25,6 @@ from defective.report.largest_discrepancy import largest_discrepancy
 from defective.report.page import write_page
 from defective.report.provenance import how_measured, job_notes
 from defective.report.sections import ResultReader, Section, sections
-from defective.report.wording import sample, setting, warnings
 from defective.results.documents import heading
 from defective.tables import Table, count, format_table
 
@@ -37,23 +34,6 @@ _GENERAL = (
     "be chosen stands above each table.",
     "Masks are drawn at random before training: other masks of the same kind give a somewhat different model.",
 )
-
-
-class PageSection(NamedTuple):
-    """An exhibit as the page shows it; ``several`` times if it is there more than once, ``files`` relative to the page."""
-
-    section: Section
-    several: bool
-    claims: list[str]
-    picture: str
-    inches: float
-    examples: list[tuple[str, list[galleries.Example]]]
-    files: list[str]
-
-    @property
-    def num_measured(self) -> int:
-        """Cells whose measurement is done."""
-        return sum(cell.measured is not None or bool(cell.jobs) for cell in self.section.result.cells)
 
 
 def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
@@ -74,7 +54,7 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
     if not planned:
         raise InputError(f"{store.folder} holds no plan: there is nothing to report; defective reproduce makes one")
     reader = ResultReader(store)
-    found = sections(planned, reader)
+    found = sections(planned, store)
     names = [section.result.exhibit for section in found]
     shown, files = [], []
     with progress_bar("report", len(found), unit="exhibits") as advance:
@@ -84,7 +64,7 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
             files += written
             advance(note=section.name)
     page = out / "index.html"
-    groups = claim_groups(found, store)
+    groups = claims.claim_groups(found, store)
     of_paper = [claim for group in groups if not group.ours for claim in group.claims]
     write_page(
         page,
@@ -109,10 +89,8 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         footer=f"Made by defective {__version__}. Every number of this page is also in tables/ and in the store's JSON files.",
         page_table=page_table,
         table=Table,
-        setting=setting,
-        sample=sample,
-        warnings=warnings,
         words=claims,
+        wording=wording,
         largest_discrepancy=largest_discrepancy,
     )
     _remove_others(out, files)
@@ -132,7 +110,7 @@ def _remove_others(out: Path, files: list[Path]) -> None:
                 (out / name).unlink(missing_ok=True)
     for file in (file for folder in (out, out / "tables", out / "figures") for file in left_behind(folder)):
         file.unlink(missing_ok=True)
-    write_whole(listed, partial(Path.write_text, data=json.dumps(made, indent=1), encoding="utf-8"))
+    write_text(listed, json.dumps(made, indent=1))
 
 
 def _how_many(names: Iterable[str]) -> str:
@@ -140,25 +118,25 @@ def _how_many(names: Iterable[str]) -> str:
     return " and ".join(count(many, kind) for kind, many in counts.items() if many).capitalize()
 
 
-def _page_section(section: Section, reader: ResultReader, out: Path, *, several: bool) -> tuple[PageSection, list[Path]]:
-    """An exhibit for the page, and its files."""
+def _page_section(section: Section, reader: ResultReader, out: Path, *, several: bool) -> tuple[dict[str, Any], list[Path]]:
+    """What the page shows of an exhibit, which is there ``several`` times or once, and its files."""
     result = section.result
     files = _write_tables(section, out) if result.rows else []
-    figure = (
-        drawings.drawing(result.exhibit, section.plan, reader) if result.view == "drawing" else plots.plot(result, reader.store)
-    )
+    drawn = result.view == "drawing"
+    figure = drawings.drawing(result.exhibit, section.plan, reader) if drawn else plots.plot(result, reader.store)
     if figure is not None:
         files += save(figure, out / "figures" / section.name)
     examples = galleries.gallery(result, section.plan, reader) if result.view == "gallery" else galleries.examples(result, reader)
-    made = PageSection(
-        section=section,
-        several=several,
-        claims=[claim.name for claim in (*CLAIMS, *OBSERVATIONS) if result.exhibit in claim.exhibits],
-        picture=inline(svg(figure), section.name) if figure is not None else "",
-        inches=figure.get_figwidth() if figure is not None else 0,
-        examples=[(caption, list(group)) for caption, group in groupby(examples, lambda example: example.caption)],
-        files=[file.relative_to(out).as_posix() for file in files],
-    )
+    made = {
+        "section": section,
+        "several": several,
+        "num_measured": sum(cell.measured is not None or bool(cell.jobs) for cell in result.cells),
+        "claims": [claim.name for claim in (*CLAIMS, *OBSERVATIONS) if result.exhibit in claim.exhibits],
+        "picture": inline(svg(figure), section.name) if figure is not None else "",
+        "inches": figure.get_figwidth() if figure is not None else 0,
+        "examples": [(caption, list(group)) for caption, group in groupby(examples, lambda example: example.caption)],
+        "files": [file.relative_to(out).as_posix() for file in files],
+    }
     return made, files
 
 
@@ -166,11 +144,11 @@ def _write_tables(section: Section, out: Path) -> list[Path]:
     table, result = exhibit_table(section.result), section.result
     # LaTeX numbers tables by itself.
     in_paper = replace(table, title=f"{result.heading} of the paper: {result.title}.")
-    texts = {".md": format_table(table, "markdown"), ".tex": format_table(in_paper, "latex")}
-    files = [out / "tables" / f"{section.name}{suffix}" for suffix in texts]
-    for file, text in zip(files, texts.values(), strict=True):
-        write_whole(file, partial(Path.write_text, data=text, encoding="utf-8"))
-    return files
+    texts = {"md": format_table(table, "markdown"), "tex": format_table(in_paper, "latex")}
+    files = {out / "tables" / f"{section.name}.{form}": text for form, text in texts.items()}
+    for file, text in files.items():
+        write_text(file, text)
+    return list(files)
 
 
 def inline(svg: str, name: str) -> str:

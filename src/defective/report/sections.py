@@ -23,12 +23,9 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True)
 class Section:
-    """One exhibit as one plan has it.
+    """One exhibit as one plan has it, and what was measured.
 
-    Attributes:
-        name: What its files and its place on the page are called: the exhibit, with scale and data where it is shown more than once.
-        plan: The plan.
-        result: What was measured.
+    ``name`` is what its files and its place on the page are called: the exhibit, with scale and data where it is shown more than once.
     """
 
     name: str
@@ -38,25 +35,10 @@ class Section:
 
 @dataclass
 class ResultReader:
-    """Reads results of exhibits, each once, as claims reach into exhibits that are not shown themselves; and files of finished jobs.
-
-    Attributes:
-        store: The store.
-        skipped: Of each corrupt file one line that says what it is and what to do about it.
-    """
+    """Reads files of finished jobs of a store; ``skipped`` has one line for each corrupt one, which says what to do about it."""
 
     store: Store
     skipped: list[str] = field(default_factory=list)
-    _read: dict[tuple[str, int], ExhibitResult] = field(default_factory=dict)
-
-    def result(self, exhibit: str, plan: Plan) -> ExhibitResult | None:
-        """The result of an exhibit; None if the plan has no data set for it."""
-        if EXHIBITS[exhibit].data and EXHIBITS[exhibit].data not in plan.data:
-            return None
-        key = (exhibit, id(plan))
-        if key not in self._read:
-            self._read[key] = document(EXHIBITS[exhibit], plan, self.store)
-        return self._read[key]
 
     def tensors(self, job: Job, name: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """A file of a finished job; None if it is not there, as in a store copied without its images, or corrupt."""
@@ -75,15 +57,13 @@ class ResultReader:
             return None
 
 
-def sections(planned: list[Plan], reader: ResultReader) -> list[Section]:
+def sections(planned: list[Plan], store: Store) -> list[Section]:
     """In the paper's order, the largest scale first; of several plans alike the best, see :func:`best_plans`."""
     found, order, scales = best_plans(planned), list(EXHIBITS), list(SCALES)
     times = Counter(exhibit for exhibit, _, _ in found)
     made = []
     for key in sorted(found, key=lambda key: (order.index(key[0]), -scales.index(key[1]), key[2])):
         name = key[0] if times[key[0]] == 1 else "-".join(each for each in key if each)
-        result = reader.result(key[0], found[key])
-        assert result is not None
         # Names of data sets may hold anything, names of files and of places on a page must not.
-        made.append(Section(re.sub(r"[^\w.-]+", "-", name), found[key], result))
+        made.append(Section(re.sub(r"[^\w.-]+", "-", name), found[key], document(EXHIBITS[key[0]], found[key], store)))
     return made

@@ -16,7 +16,7 @@ from defective.attacks.logit_space import encoders
 from defective.build import build, member_seed
 from defective.data import Data
 from defective.errors import InputError
-from defective.files import check_folder, read_tensors, write_whole
+from defective.files import check_folder, read_tensors, write_text
 from defective.inference import reported
 from defective.machine import choose_device, describe_machine, rank_and_world_size, resolve_precision
 from defective.models import Ensemble
@@ -219,7 +219,7 @@ def _conclude(
     }
     if rank_and_world_size()[0] == 0:
         save(net, out / "model.safetensors", notes={**_notes(result), "test_accuracy": result["test_accuracy"]})
-        write_whole(out / "result.json", lambda temporary: temporary.write_text(json.dumps(result, indent=1), encoding="utf-8"))
+        write_text(out / "result.json", json.dumps(result, indent=1))
         (out / "state.safetensors").unlink(missing_ok=True)
     if torch.distributed.is_initialized():
         # The others may go on to read what the first has written.
