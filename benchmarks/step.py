@@ -56,7 +56,7 @@ def step(net: nn.Module, x: Tensor, y: Tensor, precision: str, *, eager: bool = 
     x = x.contiguous(memory_format=torch.channels_last)
     recipe = Recipe(name="bench", epochs=1, batch_size=len(x), lr=0.01)
     optimizer = make_sgd(net, recipe, x.device)
-    act = Step(net, optimizer, x.device, precision) if eager else make_step(net, optimizer, recipe, x.device, precision)
+    act = (Step if eager else make_step)(net, optimizer, recipe, x.device, precision)
     for _ in range(WARM_UP + 1 if isinstance(act, RecordedStep) else 0):
         act(x, y)
     return partial(act, x, y)

@@ -1,7 +1,6 @@
 """Small images, class-folder trees and archives, written by hand."""
 
-import tarfile
-import zipfile
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +32,5 @@ def write_tree(root: Path, *, test: str = "test", size: int = 8) -> dict[str, np
 
 def pack(folder: Path, archive: Path) -> Path:
     """Put all files below ``folder`` into an archive of the kind its name says."""
-    files = {str(file.relative_to(folder)): file for file in sorted(folder.rglob("*")) if file.is_file()}
-    if archive.name.lower().endswith(".zip"):
-        with zipfile.ZipFile(archive, "w") as packed:
-            for name, file in files.items():
-                packed.write(file, name)
-        return archive
-    compression = {".gz": "gz", ".tgz": "gz", ".xz": "xz"}.get(archive.suffix.lower(), "")
-    with tarfile.open(archive, f"w:{compression}") as tar:
-        for name, file in files.items():
-            tar.add(file, name)
-    return archive
+    kind = {".zip": "zip", ".tar": "tar", ".gz": "gztar", ".tgz": "gztar", ".xz": "xztar"}[archive.suffix.lower()]
+    return Path(shutil.make_archive(f"{archive}.made", kind, folder)).rename(archive)

@@ -19,12 +19,6 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_new_file_and_its_folders_are_made(tmp_path):
-    write_whole(tmp_path / "x" / "y" / "a.txt", lambda temporary: temporary.write_text("done"))
-    assert (tmp_path / "x" / "y" / "a.txt").read_text() == "done"
-    assert names(tmp_path / "x" / "y") == ["a.txt"]
-
-
 @pytest.mark.parametrize(
     "error", [KeyboardInterrupt(), ValueError("no"), OSError(errno.ENOSPC, "No space left on device")], ids=repr
 )
@@ -47,30 +41,22 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, error, be
 
 
 def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path):
-    (tmp_path / "a.txt").write_text("old")
+    file = tmp_path / "x" / "y" / "a.txt"
+    write_whole(file, lambda temporary: temporary.write_text("old"))
 
     def write(temporary: Path) -> None:
         temporary.write_text("new")
-        assert (tmp_path / "a.txt").read_text() == "old"
+        assert file.read_text() == "old"
 
-    write_whole(tmp_path / "a.txt", write)
-    assert (tmp_path / "a.txt").read_text() == "new"
-
-
-def test_a_full_disk_is_an_error_of_the_system(tmp_path):
-    if not Path("/dev/full").exists():
-        pytest.skip("there is no /dev/full here")
-    with pytest.raises(OSError) as caught:
-        write_whole(tmp_path / "a.bin", lambda _: Path("/dev/full").write_bytes(b"x"))
-    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a.bin"))
+    write_whole(file, write)
+    assert file.read_text() == "new" and names(file.parent) == ["a.txt"]
 
 
 def test_tensors_and_their_document_come_back(tmp_path):
     about = {"kind": "ünicode", "list": [1, 2.5, None], "nested": {"b": True}}
     write_tensors(tmp_path / "t.safetensors", TENSORS, about)
     tensors, again = read_tensors(tmp_path / "t.safetensors")
-    assert again == about
-    assert set(tensors) == set(TENSORS)
+    assert again == about and tensors.keys() == TENSORS.keys()
     assert all(torch.equal(tensors[name], TENSORS[name]) and tensors[name].dtype == TENSORS[name].dtype for name in TENSORS)
 
 
@@ -106,7 +92,7 @@ BAD_FILES = {
     "tensors cut off": (lambda file: cut(file, -1), "is corrupt or no safetensors file"),
     "no metadata": (lambda file: save_file(TENSORS, file), "was not written by defective"),
     "other metadata": (lambda file: save_file(TENSORS, file, {"format": "pt"}), "was not written by defective"),
-    "document of another form": (lambda file: save_file(TENSORS, file, {"defective": "[1, 2]"}), "another form"),
+    "no checksums": (lambda file: save_file(TENSORS, file, {"defective": '{"n": 1}'}), "another form"),
     "list": (lambda file: save_file(TENSORS, file, {"defective": "[[], null]"}), "another form"),
     "deep document": (lambda file: save_file(TENSORS, file, {"defective": "[" * 100_000}), "is corrupt or no safetensors file"),
     "other tensors": (
@@ -142,15 +128,12 @@ def test_every_flipped_byte_is_refused_in_one_line(tmp_path):
     file = tmp_path / "t.safetensors"
     write_tensors(file, TENSORS | {"scalar": torch.tensor(1.5), "none": torch.empty(0, 3)}, {"kind": "model", "epochs": 3})
     whole = file.read_bytes()
-    for place in range(len(whole)):
-        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+    start = whole.index(b"{")
+    for place, bits in [*((place, 0xFF) for place in range(len(whole))), *((place, 1) for place in range(start, len(whole)))]:
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ bits]) + whole[place + 1 :])
         with pytest.raises(InputError) as caught:
             read_tensors(file)
         assert "\n" not in str(caught.value)
-    for place in range(whole.index(b"{"), len(whole)):
-        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        with pytest.raises(InputError):
-            read_tensors(file)
 
 
 def test_what_is_read_in_part_is_checked_in_part(tmp_path):
@@ -160,12 +143,6 @@ def test_what_is_read_in_part_is_checked_in_part(tmp_path):
     assert torch.equal(read_tensors(file, ("b",))[0]["b"], TENSORS["b"])
     with pytest.raises(InputError, match="a is not what was written"):
         read_tensors(file, ("a",))
-
-
-def test_a_file_without_checksums_is_read(tmp_path):
-    save_file(TENSORS, tmp_path / "old.safetensors", {"defective": '{"n": 1}'})
-    tensors, about = read_tensors(tmp_path / "old.safetensors")
-    assert (about, set(tensors)) == ({"n": 1}, {"a", "b"})
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.float64, torch.int8, torch.bool, torch.uint16])
@@ -195,12 +172,6 @@ def test_a_folder_is_no_place_for_a_file(tmp_path):
         check_file(tmp_path)
 
 
-def test_a_folder_that_must_not_be_written_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(InputError, match=f"cannot hold results: {tmp_path} must not be written"):
-        check_folder(tmp_path / "new")
-
-
 def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("DEFECTIVE_CACHE", "~/somewhere")
@@ -211,10 +182,13 @@ def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
     assert tmp_path in cache_folder().parents
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system that takes no files")
-def test_a_file_system_that_takes_no_files_is_refused():
-    with pytest.raises(InputError, match=r"/proc/x cannot hold results: /proc cannot be written"):
-        check_folder(Path("/proc/x"))
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+    if Path("/proc/self").exists():
+        with pytest.raises(InputError, match=r"/proc/x cannot hold results: /proc cannot be written"):
+            check_folder(Path("/proc/x"))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(InputError, match=f"cannot hold results: {tmp_path} must not be written"):
+        check_folder(tmp_path / "new")
 
 
 def test_a_user_without_a_home_gets_a_cache_for_this_process(monkeypatch, caplog):

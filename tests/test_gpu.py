@@ -29,6 +29,7 @@ pytestmark = [
     ),
 ]
 RECIPE = Recipe(name="test", width_mult=0.125, epochs=2, batch_size=64, lr=0.05, augment="crop-flip")
+BATCHES = RECIPE.changed(batch_size=16)
 EPS = 16 / 255
 
 
@@ -105,8 +106,10 @@ def steps_of(kind, name, data, count, *, precision="fp32", lrs=(0.05, 0.02)):
 @pytest.mark.parametrize("name", ["resnet18", "resnet18/0.3-bottom", "vgg19/0.5-bottom", "densenet121/0.3-bottom", "senet18"])
 def test_a_recorded_step_computes_what_the_eager_one_does(name, data):
     count = WARM_UP + 6
-    eager, one, _ = steps_of(lambda net, optimizer: Step(net, optimizer, DEVICE, "fp32"), name, data, count)
-    recorded, other, step = steps_of(lambda net, optimizer: RecordedStep(16, net, optimizer, DEVICE, "fp32"), name, data, count)
+    eager, one, _ = steps_of(lambda net, optimizer: Step(net, optimizer, BATCHES, DEVICE, "fp32"), name, data, count)
+    recorded, other, step = steps_of(
+        lambda net, optimizer: RecordedStep(net, optimizer, BATCHES, DEVICE, "fp32"), name, data, count
+    )
     assert step.graph is not None and not step.given_up
     assert [loss for loss, _ in recorded] == pytest.approx([loss for loss, _ in eager], rel=2e-3)
     assert sum(abs(a[1] - b[1]) for a, b in zip(recorded, eager, strict=True)) <= 2
@@ -119,7 +122,7 @@ def test_where_recording_fails_training_goes_on_and_says_so(data, caplog):
     net = build("resnet18", width_mult=0.125).to(DEVICE).train()
     # Reading a number of the device is not allowed in a recording.
     net.register_forward_hook(lambda module, args, output: output * (1 if float(output.detach().sum()) < torch.inf else 0))
-    step = RecordedStep(16, net, make_sgd(net, RECIPE, DEVICE), DEVICE, "fp32")
+    step = RecordedStep(net, make_sgd(net, RECIPE, DEVICE), BATCHES, DEVICE, "fp32")
     x, y = (data.x[:16].float() / 255).to(DEVICE), data.y[:16].to(DEVICE)
     with caplog.at_level(logging.WARNING):
         losses = [float(step(x, y)[0]) for _ in range(WARM_UP + 4)]
@@ -229,9 +232,7 @@ def test_a_step_waits_for_nothing(data, monkeypatch):
             torch.cuda.set_sync_debug_mode("default" if quiet else "error")
             return found
 
-    monkeypatch.setattr(
-        loop, "make_step", lambda model, optimizer, recipe, *rest: Strict(recipe.batch_size, model, optimizer, *rest)
-    )
+    monkeypatch.setattr(loop, "make_step", Strict)
     few = replace(data, x=data.x[:256], y=data.y[:256])
     try:
         fit(build("vgg19/0.5-bottom", width_mult=0.125), few, RECIPE.changed(epochs=1, batch_size=32), device=str(DEVICE))

@@ -7,6 +7,7 @@ from torch import nn
 
 from defective import InputError, attach_masks_, build, create_model, defect_, defects, load, load_weights_, resize_masks_, save
 from defective.surgery import mask_layers
+from refusals import refused
 
 X = torch.rand(2, 3, 8, 8, dtype=torch.float64)
 
@@ -77,9 +78,8 @@ def test_plain_weights_load_strictly_but_for_masks(masked_net):
     assert all(torch.equal(layer.defect_mask, before[site]) for site, layer in mask_layers(masked_net).items())
     state = twin.state_dict()
     for bad in ({**state, "extra": X}, {key: value for key, value in state.items() if key != "6.bias"}, {**state, "6.bias": X}):
-        with pytest.raises(InputError, match="do not fit") as caught:
+        with refused("do not fit"):
             load_weights_(masked_net, bad)
-        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("how", ["tile", "nearest", "redraw"])

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from defective import AttackSpec, InputError, NetSpec, Recipe, list_models
 from defective.specs import ARCHITECTURES, DecisionJob, DefectSpec, Spec, TrainJob
 from defective.specs.versions import ATTACK_VERSIONS, VERSIONS
+from refusals import refused
 
 NAMES = [
     "resnet18",
@@ -41,8 +42,7 @@ def test_a_name_survives_the_round_trip(name):
 def test_equal_nets_have_one_name_and_one_key():
     names = ("resnet18/0.3-top+0.7-bottom+0.9-dropblock", "resnet18/0.9-dropblock+0.7-bottom+0.3-top")
     first, second = map(NetSpec.parse, names)
-    assert first == second
-    assert first.key == second.key
+    assert first == second and first.key == second.key
     assert str(first) == str(second) == "resnet18/0.7-bottom+0.3-top+0.9-dropblock"
 
 
@@ -70,7 +70,7 @@ BAD_NAMES = {
     "resnet18/dc-en": "0.5-bottom",
     "resnet18/0.1-bottom+0.2-bottom": "twice",
     "resnet18/0.9-dropblock+0.8-dropblock": "twice",
-    "resnet18/0-dropout": "nothing to train",
+    "resnet18/0-dropout": "keep_prob = '0': Input should be greater than 0",
     "resnet18/0.9-dropblok": "0.9-dropblock",
     "resnet18/therm1": "1 level",
     "resnet18/therm300": "thermometer",
@@ -86,10 +86,8 @@ BAD_NAMES = {
 
 @pytest.mark.parametrize(("name", "said"), BAD_NAMES.items())
 def test_a_bad_name_is_said_in_one_line(name, said):
-    with pytest.raises(InputError) as caught:
+    with refused(says=said):
         NetSpec.parse(name)
-    assert said in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 @given(st.text(alphabet="resnt18/0.5-botmpx2cd+@", max_size=30))
@@ -162,44 +160,35 @@ def test_attack_text(text, canonical):
     assert AttackSpec.parse(canonical) == spec
 
 
-def test_a_fraction_is_the_float_a_person_would_write():
-    assert AttackSpec.parse("fgsm:eps=16/255").parameters["eps"] == 16 / 255
+BAD_ATTACKS = "cw2 fgsm:eps=16 fgsm:eps=x fgsm:eps=1/0 fgsm:steps=3 pgd:steps=0 pgd:steps=1.5 pgd:eps=-1/255 pgd:eps"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "cw2",
-        "fgsm:eps=16",
-        "fgsm:eps=x",
-        "fgsm:eps=1/0",
-        "fgsm:steps=3",
-        "pgd:steps=0",
-        "pgd:steps=1.5",
-        "pgd:eps=-1/255",
-        "pgd:eps",
-    ],
-)
+@pytest.mark.parametrize("text", BAD_ATTACKS.split())
 def test_bad_attack_text(text):
     with pytest.raises(InputError):
         AttackSpec.parse(text)
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"epochs": 0},
-        {"lr": 0},
-        {"lr": float("nan")},
-        {"batch_size": 1},
-        {"width_mult": 0},
-        {"milestones": (5, 2)},
-        {"nosuch": True},
-    ],
-)
-def test_bad_recipes(values):
-    with pytest.raises(InputError, match=next(iter(values))):
-        Recipe.make(**{"name": "r", "epochs": 3, **values})
+BAD_VALUES = [
+    ("epochs", 0),
+    ("lr", 0),
+    ("lr", float("nan")),
+    ("batch_size", 1),
+    ("width_mult", 0),
+    ("milestones", (5, 2)),
+    ("nosuch", 1),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), [*BAD_VALUES, ("crop_padding", 2)])
+def test_bad_recipes(field, value):
+    with pytest.raises(InputError, match=field):
+        Recipe.make(**{"name": "r", "epochs": 3, field: value})
+
+
+def test_recipes_of_stores_in_use_are_read():
+    recipe = Recipe(name="r", epochs=5)
+    assert Recipe.model_validate(recipe.model_dump() | {"crop_padding": 4}) == recipe
 
 
 def test_a_changed_recipe_says_so():

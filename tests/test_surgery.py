@@ -121,27 +121,6 @@ def test_code_compiled_for_a_plain_model_is_not_that_of_a_defective_one(first):
         torch.testing.assert_close(made, model(x))
 
 
-def _replicate(model):
-    """What DataParallel does to each module: a shallow copy with its own buffers and children."""
-    copies = {module: module._replicate_for_data_parallel() for module in model.modules()}
-    for module, replica in copies.items():
-        for name, child in module._modules.items():
-            replica._modules[name] = copies[child]
-        for name, parameter in module._parameters.items():
-            replica._parameters[name] = parameter
-        for name, buffer in module._buffers.items():
-            replica._buffers[name] = None if buffer is None else buffer.clone()
-    return copies[model]
-
-
-@pytest.mark.parametrize("how", [_replicate, lambda model: torch.compile(model, backend="aot_eager", fullgraph=True)])
-def test_masks_survive(small_net, how):
-    """Other tools are tried in interop/."""
-    masked(small_net)
-    expected = small_net(X)
-    torch.testing.assert_close(how(small_net)(X), expected, rtol=1e-12, atol=1e-12)
-
-
 def test_a_copy_is_independent(small_net):
     masked(small_net)
     twin = copy.deepcopy(small_net)

@@ -4,6 +4,7 @@ from torch import nn
 
 from defective import InputError, build, create_model, defect_, defects, restore_
 from masked_net import X, masked
+from refusals import refused
 
 
 class Permute(nn.Module):
@@ -46,9 +47,13 @@ def _idle(model):
     return model
 
 
+def vgg():
+    return create_model("vgg19", width_mult=0.1)
+
+
 REFUSALS = {
     "unknown name": (lambda model: masked(model, sites=["nope"]), "nope"),
-    "no match": (lambda model: masked(model, sites=lambda name, module: False), "no module matched"),
+    "no match": (lambda model: masked(model, sites=lambda name, module: False), "no module matched the predicate"),
     "empty": (lambda model: masked(model, sites=[]), "empty"),
     "named twice": (lambda model: masked(model, sites=["1", "1"]), "twice"),
     "runs twice": (lambda model: masked(_twice(model).double(), sites=["1"]), "more than once"),
@@ -59,11 +64,11 @@ REFUSALS = {
     "no example_inputs": (lambda model: defect_(model, 0.5, sites=["1"]), "example_inputs"),
     "blocks on a foreign model": (lambda model: defect_(model, 0.5, blocks="bottom", example_inputs=X), "built-in"),
     "blocks and sites": (lambda model: masked(model, blocks="top"), "not both"),
-    "unknown region": (lambda model: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks="middle"), "middle"),
-    "unknown block": (lambda model: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=7), "7"),
-    "block twice": (lambda model: defect_(create_model("vgg19", width_mult=0.1), 0.5, blocks=[1, 1]), "twice"),
+    "unknown region": (lambda _: defect_(vgg(), 0.5, blocks="middle"), "middle"),
+    "unknown block": (lambda _: defect_(vgg(), 0.5, blocks=7), "7"),
+    "block twice": (lambda _: defect_(vgg(), 0.5, blocks=[1, 1]), "twice"),
     "block without sites": (lambda model: defect_(create_model("senet18", width_mult=0.1), 0.5, blocks=0), "no mask site"),
-    "unknown placement": (lambda model: defect_(create_model("vgg19", width_mult=0.1), 0.5, placement="here"), "here"),
+    "unknown placement": (lambda _: defect_(vgg(), 0.5, placement="here"), "here"),
     "a shape for images": (lambda model: defect_(model, 0.5, sites=["1"], example_inputs=(1, 3, 8, 8)), r"torch\.zeros\(1, 3"),
     "the model itself": (lambda model: defect_(nn.ReLU(), 0.5, sites=[""], example_inputs=X), "itself"),
     "no such type": (lambda model: masked(model, sites=nn.Conv3d), "no module is a Conv3d"),
@@ -85,9 +90,8 @@ REFUSALS = {
 @pytest.mark.parametrize("case", REFUSALS)
 def test_refusals_name_the_mistake_and_change_nothing(small_net, case):
     act, said = REFUSALS[case]
-    with pytest.raises(InputError, match=said) as caught:
+    with refused(said):
         act(small_net)
-    assert "\n" not in str(caught.value)
     if case != "defective already":
         assert defects(small_net) == []
 

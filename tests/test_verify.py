@@ -7,33 +7,27 @@ from defective.baselines import undrop_
 from defective.models import Ensemble
 from defective.specs import NetSpec
 from defective.surgery import mask_layers
+from refusals import refused
+
+NAMES = """resnet18 resnet18/0.1-bottom resnet18/0.5-bottom+0.3-top@text resnet18/0.5-bottom-dc vgg19/0.5-bottom-dc@text
+vgg19/0.5-bottom-sm densenet121/0.3-bottom+0.9-dropblock vgg19/0.5-bottom-x2-therm4-en"""
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "resnet18",
-        "resnet18/0.1-bottom",
-        "resnet18/0.5-bottom+0.3-top@text",
-        "resnet18/0.5-bottom-dc",
-        "vgg19/0.5-bottom-dc@text",
-        "vgg19/0.5-bottom-sm",
-        "densenet121/0.3-bottom+0.9-dropblock",
-        "vgg19/0.5-bottom-x2-therm4-en",
-    ],
-)
+@pytest.mark.parametrize("name", NAMES.split())
 def test_what_build_makes_is_what_its_spec_says(name):
     verify(build(name, width_mult=0.0625))
 
 
 def test_independent_draws_and_foreign_models_pass(small_net):
-    verify(
-        build(NetSpec.make(arch="vgg19", defects=[{"keep_prob": 0.5, "region": "bottom"}], sampling="bernoulli"), width_mult=0.125)
-    )
+    verify(build("vgg19/0.5-bottom-bernoulli", width_mult=0.125))
     verify(small_net)
     defect_(small_net, 0.5, sites=["1"], example_inputs=torch.rand(1, 3, 8, 8).double())
     verify(small_net)
     verify(nn.Sequential(DefectMask(torch.ones(1, 2, 2, dtype=torch.bool))))
+
+
+def layer(model):
+    return mask_layers(model)["blocks.0.norm1"]
 
 
 def unmasked(model):
@@ -45,80 +39,63 @@ def masked_elsewhere(model):
 
 
 def denser(model):
-    mask_layers(model)["blocks.0.norm1"].defect_mask.fill_(True)
+    layer(model).defect_mask.fill_(True)
 
 
 def one_fewer(model):
-    mask = mask_layers(model)["blocks.0.norm1"].defect_mask
+    mask = layer(model).defect_mask
     mask[tuple(mask.nonzero()[0])] = False
 
 
 def without_draws(model):
-    for layer in mask_layers(model).values():
-        layer.draw = None
+    layer(model).draw = None
     denser(model)
 
 
 def alike_in_all_channels(model):
-    for layer in mask_layers(model).values():
-        mask = layer.defect_mask
-        mask.copy_(torch.rand(1, 1, *mask.shape[2:]).argsort(-1).ge(mask.shape[3] // 2).expand_as(mask))
-
-
-def of_another_architecture(model):
-    model.spec = NetSpec.parse("resnet18")
-
-
-def of_floats(model):
-    layer = mask_layers(model)["blocks.0.norm1"]
-    layer.defect_mask = layer.defect_mask.float()
+    mask = layer(model).defect_mask
+    mask.copy_(torch.rand(1, 1, *mask.shape[2:]).argsort(-1).ge(mask.shape[3] // 2).expand_as(mask))
 
 
 def of_another_size(model):
-    layer = mask_layers(model)["blocks.0.norm1"]
-    layer.defect_mask, layer.draw = layer.defect_mask[:, :, :16, :16].contiguous(), None
+    layer(model).defect_mask, layer(model).draw = layer(model).defect_mask[:, :, :16, :16].contiguous(), None
 
 
-def of_another_spec(model):
-    model.spec = NetSpec.parse("vgg19/0.3-bottom+0.9-dropout")
+def undropped(model):
+    spec = model.spec
+    undrop_(model)
+    model.spec = spec
 
 
-def of_channels(model):
-    model.spec = NetSpec.parse("vgg19/0.5-bottom+0.9-dropout-sm")
-
-
-def without_values(model):
-    model.to("meta")
+def of_spec(name):
+    return lambda model: setattr(model, "spec", NetSpec.parse(name))
 
 
 LIES = {
-    unmasked: "has a mask at 'blocks.0.norm1', and the model has none there",
-    masked_elsewhere: r"the model has a mask at 'blocks\.4\.norm1\.1', and its spec .* has none there",
-    denser: r"blocks\.0\.norm1' keeps 4,096 of 4,096, which is not a share of keep_prob 0\.5",
-    one_fewer: r"blocks\.0\.norm1' keeps 2,047 of 4,096",
-    without_draws: r"'blocks\.0\.norm1' keeps 4,096 of 4,096",
-    alike_in_all_channels: "is not of pattern 'neuron'",
-    of_another_architecture: "not the architecture that its spec resnet18 names",
-    of_floats: "is torch.float32",
-    of_another_size: r"\(4, 16, 16\) but met \(4, 32, 32\)",
-    of_another_spec: r"\(0.3, 'neuron'\) at 'blocks.0.norm1', the model one of \(0.5, 'neuron'\)",
-    of_channels: r"\(0.5, 'shared'\)",
-    undrop_: None,
-    without_values: "no values",
+    "unmasked": (unmasked, "has a mask at 'blocks.0.norm1', and the model has none there"),
+    "masked elsewhere": (masked_elsewhere, r"the model has a mask at 'blocks\.4\.norm1\.1', and its spec .* has none there"),
+    "denser": (denser, r"blocks\.0\.norm1' keeps 4,096 of 4,096, which is not a share of keep_prob 0\.5"),
+    "one fewer": (one_fewer, r"blocks\.0\.norm1' keeps 2,047 of 4,096"),
+    "without draws": (without_draws, r"'blocks\.0\.norm1' keeps 4,096 of 4,096"),
+    "alike in all channels": (alike_in_all_channels, "is not of pattern 'neuron'"),
+    "of floats": (lambda model: setattr(layer(model), "defect_mask", layer(model).defect_mask.float()), "is torch.float32"),
+    "of another size": (of_another_size, r"\(4, 16, 16\) but met \(4, 32, 32\)"),
+    "of another architecture": (of_spec("resnet18"), "not the architecture that its spec resnet18 names"),
+    "of another spec": (of_spec("vgg19/0.3-bottom+0.9-dropout"), r"\(0.3, 'neuron'\) at 'b.*, the model one of \(0.5, 'neuron'\)"),
+    "of channels": (of_spec("vgg19/0.5-bottom+0.9-dropout-sm"), r"\(0.5, 'shared'\)"),
+    "undropped": (undropped, "dropout"),
+    "without values": (lambda model: model.to("meta"), "no values"),
 }
 
 
-@pytest.mark.parametrize("change", LIES, ids=lambda change: change.__name__)
-def test_a_model_that_is_not_what_it_says_is_refused(change, tmp_path):
+@pytest.mark.parametrize("case", LIES)
+def test_a_model_that_is_not_what_it_says_is_refused(case, tmp_path):
     model = build("vgg19/0.5-bottom+0.9-dropout", width_mult=0.0625)
-    spec = model.spec
+    change, said = LIES[case]
     change(model)
-    if change is undrop_:
-        model.spec, LIES[change] = spec, "dropout"
     for act in (verify, lambda model: save(model, tmp_path / "model.safetensors"), lambda model: verify(Ensemble([model]))):
-        with pytest.raises(InputError, match=LIES[change]) as caught:
+        with refused(said):
             act(model)
-        assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 

@@ -9,7 +9,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from stat import S_IMODE
@@ -25,15 +25,7 @@ from defective.errors import InputError
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Call ``write(temporary)`` and move the result to ``path``; after a crash or a full disk ``path`` is as it was.
-
-    Example:
-        >>> import tempfile
-        >>> target = Path(tempfile.mkdtemp()) / "a.txt"
-        >>> write_whole(target, lambda temporary: temporary.write_text("done", "utf-8"))
-        >>> target.read_text("utf-8")
-        'done'
-    """
+    """Call ``write(temporary)`` and move the result to ``path``; after a crash or a full disk ``path`` is as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
@@ -77,25 +69,15 @@ def left_behind(folder: Path) -> list[Path]:
 
 
 def check_path(text: str) -> None:
-    """Refuse text that is no path on any system.
-
-    Raises:
-        InputError: If it holds a NUL character or half a character.
-    """
-    try:
+    """Refuse text that is no path on any system."""
+    with suppress(UnicodeEncodeError):
         if b"\0" not in os.fsencode(text):
             return
-    except UnicodeEncodeError:
-        pass
     raise InputError(f"{text!a} is no path: it holds a NUL character or half a character")
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a place for results where no folder is and none can be made: better said before the work than after it.
-
-    Raises:
-        InputError: If the path or a part of it is a file, or must not be written.
-    """
+    """Refuse a place for results where no folder is and none can be made: better said before the work than after it."""
     check_path(str(path))
     nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not nearest.is_dir():
@@ -153,7 +135,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any])
     The file carries a checksum of each tensor and of the document, which reading compares.
     """
     plain = _apart(tensors)
-    # A list, where a file without checksums has the document itself; one key, as safetensors gives several no fixed order.
+    # One key, as safetensors gives several no fixed order.
     metadata = {"defective": json.dumps([about, _checksums(plain, about)], sort_keys=True)}
     if _is_utf8(path):
         write_whole(path, lambda temporary: save_file(plain, temporary, metadata))
@@ -163,10 +145,9 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any])
 
 def _is_utf8(path: Path) -> bool:
     """Whether the name of a file is text, as safetensors wants it."""
-    try:
+    with suppress(UnicodeDecodeError):
         return bool(os.fsencode(path).decode("utf-8"))
-    except UnicodeDecodeError:
-        return False
+    return False
 
 
 @contextmanager
@@ -205,20 +186,15 @@ def _apart(shared: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def read_tensors(path: Path, names: Collection[str] | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what :func:`write_tensors` wrote, or those of the tensors that are named and there.
-
-    Raises:
-        InputError: If the file is missing, corrupt, changed since it was written, or not ours.
-    """
+    """Read what :func:`write_tensors` wrote, or those of the tensors that are named and there."""
     with _opened(path) as (stored, about, sums):
         there = set(stored.keys()).intersection(stored.keys() if names is None else names)
+        if {f"tensor {name}" for name in stored.keys()} != sums.keys() - {"document"}:  # noqa: SIM118 - no dict
+            raise InputError(f"{path} is corrupt: it holds other tensors than were written")
         tensors = {name: stored.get_tensor(name) for name in sorted(there)}
-        if sums is not None:
-            if {f"tensor {name}" for name in stored.keys()} != sums.keys() - {"document"}:  # noqa: SIM118 - no dict
-                raise InputError(f"{path} is corrupt: it holds other tensors than were written")
-            for name, tensor in tensors.items():
-                if sums[f"tensor {name}"] != _checksum(name, tensor):
-                    raise InputError(f"{path} is corrupt: {name} is not what was written (its checksum is wrong)")
+        for name, tensor in tensors.items():
+            if sums[f"tensor {name}"] != _checksum(name, tensor):
+                raise InputError(f"{path} is corrupt: {name} is not what was written (its checksum is wrong)")
         return tensors, about
 
 
@@ -238,8 +214,8 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any], dict[str, int] | None]]:
-    """The open file, its document, and the checksums of its tensors if it has any."""
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any], dict[str, int]]]:
+    """The open file, its document, and the checksums of its tensors."""
     check_path(str(path))
     missing = InputError(f"{path}: there is no such file")
     if not path.is_file():
@@ -254,20 +230,17 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any], dict[str, int] | 
         raise InputError(f"{path} is corrupt or no safetensors file: {error}") from None
 
 
-def _document(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, int] | None]:
+def _document(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, int]]:
     if text is None:
         raise InputError(f"{path} was not written by defective")
     try:
         document = json.loads(text)
+        about, sums = document if isinstance(document, list) and len(document) == 2 else ({}, None)
+        written = _checksums({}, about)["document"]
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is corrupt or no safetensors file: {error}") from None
-    about, sums = document if isinstance(document, list) and len(document) == 2 else (document, None)
-    if not isinstance(about, dict) or (sums is not None and not isinstance(sums, dict)):
+    if not isinstance(about, dict) or not isinstance(sums, dict):
         raise InputError(f"{path} is corrupt: its document is of another form than those that defective writes")
-    try:
-        written = zlib.crc32(json.dumps(about, sort_keys=True).encode())
-    except RecursionError as error:
-        raise InputError(f"{path} is corrupt: its document is nested too deeply") from error
-    if sums is not None and sums.get("document") != written:
+    if sums.get("document") != written:
         raise InputError(f"{path} is corrupt: its document is not what was written (its checksum is wrong)")
     return about, sums

@@ -80,17 +80,12 @@ def apply_mask(z: Tensor, mask: Tensor, name: str) -> Tensor:
     """``z`` of shape ``(N, C, H, W)`` times ``mask`` of shape ``(1, C, H, W)``; one node in a graph of torch.fx."""
     # torch.jit.trace would warn of a comparison of sizes.
     if not is_tracing() and (z.dim() != 4 or z.shape[1:] != mask.shape[1:]):
-        raise InputError(size_error(list(z.shape[1:]), list(mask.shape[1:]), name))
+        sizes = ["(" + ", ".join([str(size) for size in shape]) + ")" for shape in [list(mask.shape[1:]), list(z.shape[1:])]]
+        raise InputError(
+            f"{name}: the mask is for activations {sizes[0]} but met {sizes[1]}; masks fit one image size: resize the images to it "
+            "(loses least), or call resize_masks_ with the new size"
+        )
     return z * mask
-
-
-def size_error(found: list[int], drawn: list[int], name: str) -> str:
-    """The message about images of another size than the masks."""
-    sizes = ["(" + ", ".join([str(size) for size in shape]) + ")" for shape in [drawn, found]]
-    return (
-        f"{name}: the mask is for activations {sizes[0]} but met {sizes[1]}; masks fit one image size: resize the images to it "
-        "(loses least), or call resize_masks_ with the new size"
-    )
 
 
 def pattern_of(mask: Tensor) -> Any:

@@ -84,11 +84,7 @@ def sample_mask(
 
 
 def checked_seed(label: str, seed: SupportsIndex) -> int:
-    """The seed as a plain number.
-
-    Raises:
-        InputError: If it is not a whole number in ``[0, 2**63)``, which is what a generator takes.
-    """
+    """The seed as a plain number, refused outside ``[0, 2**63)``, which is what a generator takes."""
     with suppress(TypeError):
         if 0 <= index(seed) < 1 << 63:
             return index(seed)

@@ -1,6 +1,6 @@
 """Find modules of a model: by block of a built-in model, by name, type or predicate."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from numbers import Integral
 
@@ -20,16 +20,19 @@ def named_sites(model: nn.Module, sites: Sites) -> list[str]:
     modules = {name: unwrapped(module) for name, module in site_modules(model).items()}
     kinds = (sites,) if isinstance(sites, type) else tuple(sites) if isinstance(sites, tuple | list) else ()
     if kinds and all(isinstance(kind, type) for kind in kinds):
+        picked = f"is a {' or a '.join(kind.__name__ for kind in kinds)}"
         names = [name for name, module in modules.items() if isinstance(module, kinds)]
-        if not names:
-            raise InputError(f"no module is a {' or a '.join(kind.__name__ for kind in kinds)}; print(model) shows what there is")
-        return names
-    if callable(sites):
+    elif callable(sites):
+        picked = "matched the predicate of sites"
         names = [name for name, module in modules.items() if sites(name, module)]
-        if not names:
-            raise InputError("no module matched the predicate of sites; list(model.named_modules()) shows what there is")
-        return names
-    names = [sites] if isinstance(sites, str) else [str(name) for name in sites]
+    else:
+        return _checked([sites] if isinstance(sites, str) else [str(name) for name in sites], modules)
+    if not names:
+        raise InputError(f"no module {picked}; print(model) shows what there is")
+    return names
+
+
+def _checked(names: list[str], modules: Mapping[str, nn.Module]) -> list[str]:
     if not names:
         raise InputError("sites is empty: name at least one module")
     for name in names:
@@ -46,9 +49,6 @@ def matching_sites(model: nn.Module, patterns: Iterable[str]) -> list[str]:
     """Names of the modules that patterns match: by name, as ``layer1.*.bn*``, or by the exact name of their class, as ``BatchNorm2d``.
 
     A class matches its subclasses too.
-
-    Raises:
-        InputError: If a pattern matches nothing.
 
     Example:
         >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3))

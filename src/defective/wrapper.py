@@ -10,16 +10,11 @@ from defective.errors import InputError
 
 
 class SiteWrapper(nn.Module):
-    """A module and the layers that are applied to its output.
+    """A module that takes one argument and returns one tensor, and the layers that are applied to its output.
 
     The wrapper takes the module's place in the model. State-dict keys stay as they were (``bn1.weight``; a mask adds
     ``bn1.defect_mask``), attributes are read from and written to the module, and so is indexing. Tools that rebuild or replace the
     module find it as ``bn1.module`` and leave the layers behind it alone.
-
-    Args:
-        module: A module that takes one argument and returns one tensor.
-        key: Name of the first layer behind it.
-        layer: The first layer behind it.
     """
 
     def __init__(self, module: nn.Module, key: str, layer: nn.Module) -> None:
@@ -81,21 +76,17 @@ class SiteWrapper(nn.Module):
         return layers[0] if layers else children["module"] if name in self.forwarded else None
 
     # Parameters, buffers and modules of the wrapper itself would have no effect.
-    def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
-        self._refuse(name)
+    def _refuse(self, name: str, *_: object, **__: object) -> None:
+        inside = type(self.module).__name__
+        raise InputError(f"{name!r} cannot be added to a wrapped {inside}: call this on the module inside the wrapper, SITE.module")
 
-    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        self._refuse(name)
+    register_parameter = register_buffer = _refuse
 
     def add_module(self, name: str, module: nn.Module | None) -> None:
         # Converters put the wrapped module back this way.
         if name not in ("module", "after"):
             self._refuse(name)
         super().add_module(name, module)
-
-    def _refuse(self, name: str) -> None:
-        inside = type(self.module).__name__
-        raise InputError(f"{name!r} cannot be added to a wrapped {inside}: call this on the module inside the wrapper, SITE.module")
 
     def __getitem__(self, index: Any) -> Any:
         return self.module[index]  # type: ignore[index]
@@ -138,11 +129,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
 
 
 def refuse_compiled(model: nn.Module, names: Iterable[str]) -> None:
-    """Refuse sites inside a scripted or exported model, whose code does not call the modules that it shows.
-
-    Raises:
-        InputError: Naming the first such site.
-    """
+    """Refuse sites inside a scripted or exported model, whose code does not call the modules that it shows."""
     modules = site_modules(model)
     fixed = {path: module for path, module in modules.items() if isinstance(module, torch.jit.ScriptModule | fx.GraphModule)}
     for name in names:

@@ -12,7 +12,7 @@ EVALUATE = "evaluate own_nets:bright plain.safetensors --data folder:data --atta
 NAMES = [
     ("describe ''", "''"),
     ("describe resnet18/0.1-middle", "'0.1-middle'"),
-    ("describe resnet18/1.5-bottom", "keep_prob 1.5"),
+    ("describe resnet18/1.5-bottom", "keep_prob = '1.5'"),
     ("describe resnet18/x2", "model 'resnet18/x2': -dc, -sm and -x2 act on defective layers"),
     ("describe resnet18 --num-classes 1", "num_classes = 1"),
     ("describe resnet18 --width-mult 0", "width_mult 0.0"),
@@ -53,7 +53,7 @@ TRAINING = [
     (f"{TRAIN} --label-smoothing 1", "label_smoothing = 1.0"),
     (f"{TRAIN} --adversarial pgd:eps=8", "eps=8 lies outside"),
     (f"{TRAIN} --adversarial pgd:random_start=2", "random_start=2"),
-    (f"{TRAIN} --adversarial buckman", "train resnet18/therm16, or use madry"),
+    (f"{TRAIN} --adversarial buckman", "such as resnet18/therm16, or use madry"),
     (f"{TRAIN.replace('resnet18', 'resnet18/0.9-dropblok')}", "0.9-dropblock"),
     (f"{TRAIN} --out other-run", "other-run holds another training run (its net differs)"),
     (f"{TRAIN} --out begun-run", "begun-run/state.safetensors"),

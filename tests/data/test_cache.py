@@ -6,7 +6,6 @@ from safetensors.torch import save_file
 
 from defective.data import cache as kept
 from defective.data.sets import ImageSet
-from defective.files import write_tensors
 from image_files import pixels, write_image, write_tree
 
 
@@ -26,18 +25,12 @@ def test_a_set_comes_back_as_it_was(cache, sets):
     again = kept.restore("made", "key")
     assert list(again) == ["train", "test"]
     for split, expected in sets.items():
-        found = again[split]
-        assert (found.name, found.split, found.classes, found.y_texture) == ("made", split, expected.classes, None)
-        assert torch.equal(found.x, expected.x)
-        assert torch.equal(found.y, expected.y)
-        assert (found.x.dtype, found.y.dtype) == (torch.uint8, torch.int64)
+        assert str(again[split]) == str(expected) and again[split].digest == expected.digest
 
 
 DAMAGE = {
     "cut off": lambda file, sets: file.write_bytes(file.read_bytes()[:-10]),
     "no metadata": lambda file, sets: save_file({"train.x": sets["train"].x}, file),
-    "other document": lambda file, sets: write_tensors(file, {"test.x": sets["test"].x, "test.y": sets["test"].y}, {"classes": 3}),
-    "split missing": lambda file, sets: write_tensors(file, {"train.x": sets["train"].x}, {"classes": []}),
 }
 
 
@@ -52,22 +45,18 @@ def test_a_corrupt_file_counts_as_none_and_is_removed(cache, sets, damage):
     assert torch.equal(kept.restore("made", "key")["train"].x, sets["train"].x)
 
 
-def edit(folder):
-    write_image(folder / "train" / "cat" / "0.png", pixels(99))
-
-
-def touch(folder):
-    status = (folder / "train" / "cat" / "0.png").stat()
-    os.utime(folder / "train" / "cat" / "0.png", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+def touch(file):
+    status = file.stat()
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
 
 
 CHANGES = {
-    "other pixels": edit,
+    "other pixels": lambda file: write_image(file, pixels(99)),
     "later time": touch,
-    "new file": lambda folder: write_image(folder / "train" / "cat" / "new.png", pixels(0)),
-    "file gone": lambda folder: (folder / "train" / "cat" / "0.png").unlink(),
-    "file renamed": lambda folder: (folder / "train" / "cat" / "0.png").rename(folder / "train" / "cat" / "00.png"),
-    "file moved": lambda folder: (folder / "train" / "cat" / "0.png").rename(folder / "train" / "dog" / "x.png"),
+    "new file": lambda file: write_image(file.with_name("new.png"), pixels(0)),
+    "file gone": lambda file: file.unlink(),
+    "file renamed": lambda file: file.rename(file.with_name("00.png")),
+    "file moved": lambda file: file.rename(file.parents[1] / "dog" / "x.png"),
 }
 
 
@@ -76,22 +65,16 @@ def test_the_fingerprint_of_a_folder_tells_every_change(tmp_path, change):
     write_tree(tmp_path)
     before = kept.fingerprint(tmp_path, "folder", None)
     assert kept.fingerprint(tmp_path, "folder", None) == before
-    CHANGES[change](tmp_path)
+    CHANGES[change](tmp_path / "train" / "cat" / "0.png")
     assert kept.fingerprint(tmp_path, "folder", None) != before
 
 
 def test_the_fingerprint_tells_files_places_and_ways_of_reading_apart(tmp_path):
-    (tmp_path / "a.zip").write_bytes(b"one")
-    (tmp_path / "b.zip").write_bytes(b"one")
-    os.utime(tmp_path / "a.zip", ns=(5, 5))
-    os.utime(tmp_path / "b.zip", ns=(5, 5))
-    known = {
-        kept.fingerprint(tmp_path / "a.zip", "folder", None),
-        kept.fingerprint(tmp_path / "b.zip", "folder", None),
-        kept.fingerprint(tmp_path / "a.zip", "imagenet", None),
-        kept.fingerprint(tmp_path / "a.zip", "folder", 32),
-        kept.fingerprint(tmp_path, "folder", None),
-    }
+    for name in ("a.zip", "b.zip"):
+        (tmp_path / name).write_bytes(b"one")
+        os.utime(tmp_path / name, ns=(5, 5))
+    ways = [("a.zip", "folder", None), ("b.zip", "folder", None), ("a.zip", "imagenet", None), ("a.zip", "folder", 32)]
+    known = {kept.fingerprint(tmp_path / name, *settings) for name, *settings in [*ways, ("", "folder", None)]}
     assert len(known) == 5
     assert all(len(each) == 16 and int(each, 16) >= 0 for each in known)
     (tmp_path / "a.zip").write_bytes(b"other")

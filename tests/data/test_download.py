@@ -10,6 +10,7 @@ import pytest
 
 from defective import InputError
 from defective.data.download import REMOTES, Remote, download, fetch, verify
+from refusals import refused
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 OTHER = CONTENT[:-1] + b"?"
@@ -123,18 +124,11 @@ def test_the_next_address_goes_on_where_the_first_stopped(server, tmp_path):
     assert 100_000 < int(asked.removeprefix("bytes=").removesuffix("-")) <= 200_000
 
 
-def test_a_server_that_cannot_go_on_starts_over(server, tmp_path):
-    (tmp_path / "file.bin.part").write_bytes(CONTENT[:1000])
-    assert fetch(remote(server.url("no-range")), tmp_path).read_bytes() == CONTENT
-    assert server.seen == [("no-range", "bytes=1000-")]
-    assert names(tmp_path) == ["file.bin"]
-
-
-def test_a_part_that_is_complete_already_is_taken(server, tmp_path):
-    (tmp_path / "file.bin.part").write_bytes(CONTENT)
-    assert fetch(remote(server.url("good")), tmp_path).read_bytes() == CONTENT
-    assert server.seen == [("good", "bytes=300000-")]
-    assert names(tmp_path) == ["file.bin"]
+@pytest.mark.parametrize(("behaviour", "have"), [("no-range", 1000), ("good", 300_000)], ids=["starts over", "complete already"])
+def test_a_part_is_completed_or_begun_again(server, tmp_path, behaviour, have):
+    (tmp_path / "file.bin.part").write_bytes(CONTENT[:have])
+    assert fetch(remote(server.url(behaviour)), tmp_path).read_bytes() == CONTENT
+    assert server.seen == [(behaviour, f"bytes={have}-")] and names(tmp_path) == ["file.bin"]
 
 
 def test_a_wrong_checksum_is_named_and_nothing_stays(server, tmp_path):
@@ -152,15 +146,11 @@ def test_a_part_of_another_file_spoils_one_try_only(server, tmp_path):
 
 
 @pytest.mark.parametrize("first", ["error", "wrong"])
-def test_the_second_address_is_used_when_the_first_fails(server, tmp_path, first):
+def test_a_corrupt_file_is_fetched_again_from_the_second_address_when_the_first_fails(server, tmp_path, first):
+    (tmp_path / "file.bin").write_bytes(OTHER)
     assert fetch(remote(server.url(first), server.url("good")), tmp_path).read_bytes() == CONTENT
     assert [path for path, _ in server.seen] == [first, "good"]
     assert names(tmp_path) == ["file.bin"]
-
-
-def test_a_corrupt_file_is_fetched_again(server, tmp_path):
-    (tmp_path / "file.bin").write_bytes(OTHER)
-    assert fetch(remote(server.url("good")), tmp_path).read_bytes() == CONTENT
 
 
 def test_an_unreachable_server_is_said_in_one_line(tmp_path, monkeypatch):
@@ -168,12 +158,8 @@ def test_an_unreachable_server_is_said_in_one_line(tmp_path, monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{free.getsockname()[1]}/file.bin"
-    with pytest.raises(InputError) as caught:
+    with refused(f"{closed}: ConnectionError.*{closed}: ConnectionError.*or put the file at {tmp_path / 'file.bin'}$"):
         fetch(remote(closed, closed), tmp_path)
-    message = str(caught.value)
-    assert message.count(f"{closed}: ConnectionError") == 2
-    assert message.endswith(f"or put the file at {tmp_path / 'file.bin'}")
-    assert "\n" not in message
     assert names(tmp_path) == []
 
 
@@ -194,13 +180,6 @@ def test_files_are_whole_corrupt_or_missing(cache, monkeypatch):
     (folder / "a").write_bytes(CONTENT)
     (folder / "b").write_bytes(OTHER)
     assert verify("mnist") == [(str(folder / "a"), "whole"), (str(folder / "b"), "corrupt"), (str(folder / "c"), "missing")]
-
-
-def test_a_file_put_there_by_hand_needs_no_network(cache, monkeypatch):
-    monkeypatch.setitem(REMOTES, "cifar10", (remote("http://127.0.0.1:9/never"),))
-    (cache / "downloads" / "cifar10").mkdir(parents=True)
-    (cache / "downloads" / "cifar10" / "file.bin").write_bytes(CONTENT)
-    assert download("cifar10").read_bytes() == CONTENT
 
 
 def test_every_remote_file_has_an_address_and_a_checksum():

@@ -7,13 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
-from defective import InputError
 from defective.data import load_data
 from defective.data.download import REMOTES
 from defective.data.folder import decode_splits
 from defective.data.official import list_tiny_imagenet, read_cifar10, read_mnist
 from image_files import pack
 from official_files import NAMES, idx, write_cifar10, write_mnist, write_tiny_imagenet
+from refusals import refused
 
 
 @pytest.mark.parametrize("suffix", ["", ".tar.gz", ".zip"])
@@ -43,9 +43,8 @@ OFFICIAL = {
 def test_official_files_named_as_a_folder_are_told_by_their_name(tmp_path, cache, kind, suffix):
     OFFICIAL[kind](tmp_path / "mine" / "inside")
     path = pack(tmp_path / "mine", tmp_path / f"mine{suffix}") if suffix else tmp_path / "mine"
-    with pytest.raises(InputError) as caught:
+    with refused(f"^folder:{path} holds the official files of {kind}, not class folders: write {kind}:{path}$"):
         load_data(f"folder:{path}")
-    assert str(caught.value) == f"folder:{path} holds the official files of {kind}, not class folders: write {kind}:{path}"
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -92,14 +91,28 @@ def change(name: str, edit):
     return lambda root: (root / name).write_bytes(edit((root / name).read_bytes()))
 
 
+def gone(name: str):
+    return lambda root: (root / name).unlink()
+
+
 def gz(edit):
     return change("t10k-images-idx3-ubyte.gz", edit)
+
+
+def unpacked(edit):
+    return gz(lambda content: gzip.compress(edit(gzip.decompress(content))))
 
 
 def gz_labels(values: list[int]):
     return change("t10k-labels-idx1-ubyte.gz", lambda _: gzip.compress(idx(np.array(values))))
 
 
+def annotations(edit):
+    return change("val/val_annotations.txt", edit)
+
+
+NO_IDX = "ubyte.gz is not an IDX file of bytes with 3 axes"
+CORRUPT = "t10k-images-idx3-ubyte.gz is corrupt or cut off"
 PROBLEMS = {
     ("cifar10", "half a record"): (change("data_batch_3.bin", lambda b: b[:-1000]), "data_batch_3.bin is cut off: 8219 bytes"),
     ("cifar10", "pickled"): (
@@ -107,84 +120,42 @@ PROBLEMS = {
         "holds the pickled CIFAR-10, which is not supported: use the binary version",
     ),
     ("cifar10", "empty"): (change("test_batch.bin", lambda b: b""), "test_batch.bin is cut off: 0 bytes"),
-    ("cifar10", "label 10"): (
-        change("data_batch_5.bin", lambda b: b"\n" + b[1:]),
-        "data_batch_5.bin is not CIFAR-10: it holds label 10",
-    ),
-    ("cifar10", "no batch"): (lambda root: (root / "data_batch_2.bin").unlink(), "data_batch_2.bin is missing"),
-    ("cifar10", "no test"): (lambda root: (root / "test_batch.bin").unlink(), "test_batch.bin is missing"),
-    ("cifar10", "no names"): (lambda root: (root / "batches.meta.txt").unlink(), "batches.meta.txt is missing"),
+    ("cifar10", "label 10"): (change("data_batch_5.bin", lambda b: b"\n" + b[1:]), "5.bin is not CIFAR-10: it holds label 10"),
+    ("cifar10", "no batch"): (gone("data_batch_2.bin"), "data_batch_2.bin is missing"),
+    ("cifar10", "no test"): (gone("test_batch.bin"), "test_batch.bin is missing"),
+    ("cifar10", "no names"): (gone("batches.meta.txt"), "batches.meta.txt is missing"),
     ("cifar10", "nine names"): (change("batches.meta.txt", lambda b: b[9:]), "batches.meta.txt names 9 classes; CIFAR-10 has 10"),
     ("cifar10", "no text"): (change("batches.meta.txt", lambda b: b"\xff" * 9), "batches.meta.txt is corrupt: it is not text"),
-    ("mnist", "bad magic"): (
-        gz(lambda b: gzip.compress(b"\0\0\x0d\3" + gzip.decompress(b)[4:])),
-        "is not an IDX file of bytes with 3 axes",
-    ),
-    ("mnist", "wrong axes"): (
-        gz(lambda b: gzip.compress(idx(np.zeros((3, 784))))),
-        "ubyte.gz is not an IDX file of bytes with 3 axes",
-    ),
-    ("mnist", "short header"): (
-        gz(lambda b: gzip.compress(bytes([0, 0, 8, 3, 0]))),
-        "ubyte.gz is not an IDX file of bytes with 3 axes",
-    ),
-    ("mnist", "short"): (
-        gz(lambda b: gzip.compress(gzip.decompress(b)[:-1])),
-        "its header promises 3 x 28 x 28 bytes, 2351 follow",
-    ),
-    ("mnist", "long"): (
-        gz(lambda b: gzip.compress(gzip.decompress(b) + b"x")),
-        "its header promises 3 x 28 x 28 bytes, 2353 follow",
-    ),
+    ("mnist", "bad magic"): (unpacked(lambda b: b"\0\0\x0d\3" + b[4:]), NO_IDX),
+    ("mnist", "wrong axes"): (unpacked(lambda b: idx(np.zeros((3, 784)))), NO_IDX),
+    ("mnist", "short header"): (unpacked(lambda b: b[:5]), NO_IDX),
+    ("mnist", "short"): (unpacked(lambda b: b[:-1]), "its header promises 3 x 28 x 28 bytes, 2351 follow"),
+    ("mnist", "long"): (unpacked(lambda b: b + b"x"), "its header promises 3 x 28 x 28 bytes, 2353 follow"),
     ("mnist", "negative sizes"): (
-        gz(lambda b: gzip.compress(bytes([0, 0, 8, 3]) + b"\xff\xff\xff\xff" * 2 + bytes([0, 0, 0, 1, 7]))),
+        unpacked(lambda b: b[:4] + b"\xff\xff\xff\xff" * 2 + bytes([0, 0, 0, 1, 7])),
         "its header promises 4294967295 x 4294967295 x 1 bytes",
     ),
-    ("mnist", "no pixels"): (
-        gz(lambda b: gzip.compress(bytes([0, 0, 8, 3, 0, 0, 0, 3]) + bytes(8))),
-        "its header promises 3 x 0 x 0 bytes",
-    ),
-    ("mnist", "cut off"): (gz(lambda b: b[:-100]), "t10k-images-idx3-ubyte.gz is corrupt or cut off"),
-    ("mnist", "wrong bit"): (
-        gz(lambda b: b[:1000] + bytes([b[1000] ^ 1]) + b[1001:]),
-        "t10k-images-idx3-ubyte.gz is corrupt or cut off",
-    ),
-    ("mnist", "no gzip"): (gz(lambda b: b"text"), "t10k-images-idx3-ubyte.gz is corrupt or cut off"),
+    ("mnist", "no pixels"): (unpacked(lambda b: b[:8] + bytes(8)), "its header promises 3 x 0 x 0 bytes"),
+    ("mnist", "cut off"): (gz(lambda b: b[:-100]), CORRUPT),
+    ("mnist", "wrong bit"): (gz(lambda b: b[:1000] + bytes([b[1000] ^ 1]) + b[1001:]), CORRUPT),
+    ("mnist", "no gzip"): (gz(lambda b: b"text"), CORRUPT),
     ("mnist", "fewer labels"): (gz_labels([1, 2]), "t10k has 3 images but 2 labels"),
     ("mnist", "label 10"): (gz_labels([1, 2, 10]), "is not MNIST: t10k holds label 10"),
     ("mnist", "no images"): (
-        lambda root: (gz(lambda _: gzip.compress(idx(np.zeros((0, 28, 28)))))(root), gz_labels([])(root)),
+        lambda root: (unpacked(lambda _: idx(np.zeros((0, 28, 28))))(root), gz_labels([])(root)),
         "t10k has 0 images but 0 labels",
     ),
-    ("mnist", "no labels"): (lambda root: (root / "train-labels-idx1-ubyte.gz").unlink(), "train-labels-idx1-ubyte is missing"),
-    ("tiny-imagenet", "no wnids"): (lambda root: (root / "wnids.txt").unlink(), "wnids.txt is missing"),
-    ("tiny-imagenet", "no words"): (lambda root: (root / "words.txt").unlink(), "words.txt is missing"),
+    ("mnist", "no labels"): (gone("train-labels-idx1-ubyte.gz"), "train-labels-idx1-ubyte is missing"),
+    ("tiny-imagenet", "no wnids"): (gone("wnids.txt"), "wnids.txt is missing"),
+    ("tiny-imagenet", "no words"): (gone("words.txt"), "words.txt is missing"),
     ("tiny-imagenet", "no class folder"): (lambda root: shutil.rmtree(root / "train" / "n02"), "train/n02 is missing"),
-    ("tiny-imagenet", "empty class"): (
-        lambda root: [f.unlink() for f in root.glob("train/n01/images/*")],
-        "n01 holds no images",
-    ),
-    ("tiny-imagenet", "no annotations"): (
-        lambda root: (root / "val" / "val_annotations.txt").unlink(),
-        "val_annotations.txt is missing",
-    ),
-    ("tiny-imagenet", "no val images"): (
-        change("val/val_annotations.txt", lambda b: b""),
-        "val_annotations.txt names no image of n01",
-    ),
-    ("tiny-imagenet", "odd lines"): (
-        change("val/val_annotations.txt", lambda b: b"\n\nx\n"),
-        "val_annotations.txt names no image of n01",
-    ),
-    ("tiny-imagenet", "class not in val"): (
-        change("val/val_annotations.txt", lambda b: b[b.index(b"val_1") :]),
-        "names no image of n02",
-    ),
+    ("tiny-imagenet", "empty class"): (lambda root: [f.unlink() for f in root.glob("train/n01/images/*")], "n01 holds no images"),
+    ("tiny-imagenet", "no annotations"): (gone("val/val_annotations.txt"), "val_annotations.txt is missing"),
+    ("tiny-imagenet", "no val images"): (annotations(lambda b: b""), "val_annotations.txt names no image of n01"),
+    ("tiny-imagenet", "odd lines"): (annotations(lambda b: b"\n\nx\n"), "val_annotations.txt names no image of n01"),
+    ("tiny-imagenet", "class not in val"): (annotations(lambda b: b[b.index(b"val_1") :]), "names no image of n02"),
     ("tiny-imagenet", "no class"): (change("wnids.txt", lambda b: b""), "names no image of the classes in wnids.txt"),
-    ("tiny-imagenet", "val image missing"): (
-        lambda root: (root / "val/images/val_1.JPEG").unlink(),
-        "val/images/val_1.JPEG is missing",
-    ),
+    ("tiny-imagenet", "val image missing"): (gone("val/images/val_1.JPEG"), "val/images/val_1.JPEG is missing"),
     ("tiny-imagenet", "corrupt image"): (
         change("train/n01/images/n01_1.JPEG", lambda b: b[:700]),
         "n01_1.JPEG is not a whole image",
@@ -202,11 +173,8 @@ def test_corrupt_and_incomplete_files_are_named(tmp_path, kind, problem):
     write(tmp_path / "mine")
     break_it, says = PROBLEMS[kind, problem]
     break_it(tmp_path / "mine")
-    with pytest.raises(InputError) as caught:
+    with refused(str(tmp_path), says=says):
         read(tmp_path / "mine", "mine")
-    assert says in str(caught.value)
-    assert str(tmp_path) in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_real_mnist_is_read_and_its_test_files_are_the_official_ones(real_data, cache):

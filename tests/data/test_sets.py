@@ -45,15 +45,9 @@ def test_a_set_describes_itself_without_its_pixels(ten):
     assert str(ten) == "ImageSet(name='made', split='test', classes=('a', 'b', 'c'))"
 
 
-def test_images_are_taken_in_the_order_asked_for(ten):
-    x, y = ten.take(torch.tensor([7, 0, 7]))
-    assert torch.equal(x, torch.stack([ten.x[7], ten.x[0], ten.x[7]]))
-    assert y.tolist() == [1, 0, 1]
-
-
 @pytest.mark.parametrize("crop_seed", [None, 1])
 def test_batches_follow_the_order(ten, crop_seed):
-    order = torch.tensor([9, 3, 5, 0, 1])
+    order = torch.tensor([9, 3, 5, 0, 3])
     batches = list(ten.batches(order, 2, crop_seed=crop_seed))
     assert [len(y) for _, y in batches] == [2, 2, 1]
     assert torch.equal(torch.cat([x for x, _ in batches]), ten.x[order])

@@ -74,17 +74,14 @@ def test_bottom_masks_of_the_released_code(name):
     assert sum(defect.total for defect in found) == total
 
 
-def test_top_and_both_on_resnet18():
+def test_top_both_and_twice_the_channels_on_resnet18():
     top = defects(build("resnet18/0.3-top"))
     assert sorted(defect.shape for defect in top) == sorted([(256, 8, 8)] * 5 + [(512, 4, 4)] * 5)
+    doubled = defects(build("resnet18/0.5-bottom-x2"))
+    assert sorted(defect.shape for defect in doubled) == sorted([(128, 32, 32)] * 5 + [(256, 16, 16)] * 5)
     both = defects(build("resnet18/0.7-bottom+0.3-top"))
     assert (len(both), sum(defect.total for defect in both)) == (20, 614_400)
     assert {defect.keep_prob for defect in both} == {0.7, 0.3}
-
-
-def test_x2_doubles_the_masked_channels_and_leaves_the_extra_shortcut_alone():
-    found = defects(build("resnet18/0.5-bottom-x2"))
-    assert sorted(defect.shape for defect in found) == sorted([(128, 32, 32)] * 5 + [(256, 16, 16)] * 5)
 
 
 @pytest.mark.parametrize(("keep_prob", "widths"), [(0.5, (32, 64)), (0.3, (20, 39)), (0.1, (7, 13))])

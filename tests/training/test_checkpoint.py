@@ -8,6 +8,7 @@ from torch import nn
 from defective import Ensemble, InputError, build, create_model, defect_, defects, load, restore_, save
 from defective.baselines import drop_, drops, undrop_
 from defective.files import read_tensors, write_tensors
+from refusals import refused
 
 X = torch.rand(2, 3, 32, 32)
 
@@ -38,7 +39,9 @@ NETS = {
 def test_a_net_comes_back_whole(kind, tmp_path):
     net = NETS[kind]().eval()
     save(net, tmp_path / "net.safetensors", notes={"accuracy": 0.5})
-    again = load(tmp_path / "net.safetensors")
+    # Onto the CPU, whatever the default device is.
+    with torch.device("meta"):
+        again = load(tmp_path / "net.safetensors")
     assert torch.equal(net(X), again(X))
     assert defects(again) == defects(net) and drops(again) == drops(net)
     assert getattr(net, "spec", None) == again.spec
@@ -67,24 +70,27 @@ def test_wrapped_nets_are_saved_as_what_they_wrap(tmp_path):
 def test_a_defective_net_takes_the_masks_of_the_file(tmp_path):
     net, other = (build("vgg19/0.5-bottom", seed=seed, width_mult=0.0625).eval() for seed in (1, 2))
     save(net, tmp_path / "net.safetensors")
-    load(tmp_path / "net.safetensors", model=other)
+    (tmp_path / "net.safetensors").rename(tmp_path / "model.safetensors")
+    # By the folder, as train writes it.
+    load(tmp_path, model=other)
     assert torch.equal(other(X), net(X))
     restore_(other)
     assert defects(other) == []
 
 
-def test_a_folder_of_train_may_be_named(tmp_path):
-    save(build("vgg19", width_mult=0.125), tmp_path / "model.safetensors")
-    assert load(tmp_path).spec.arch == "vgg19"
-
-
 TAMPERED = {
-    "no masks listed": lambda about: about.pop("defects"),
-    "masks of no kind": lambda about: about.update(defects=None),
-    "a draw of another kind": lambda about: about["defects"]["blocks.0.norm1"].update(pattern="zz"),
-    "no such architecture": lambda about: about["architecture"].update(name="zz"),
-    "too few widths": lambda about: about["architecture"].update(widths=[8]),
-    "a spec that is none": lambda about: about.update(spec="vgg19"),
+    "no masks listed": (lambda about: about.pop("defects"), "defects"),
+    "masks of no kind": (lambda about: about.update(defects=None), "defects = None"),
+    "a draw of another kind": (lambda about: about["defects"]["blocks.0.norm1"].update(pattern="zz"), "pattern = 'zz'"),
+    "no such architecture": (lambda about: about["architecture"].update(name="zz"), "no architecture 'zz'"),
+    "too few widths": (lambda about: about["architecture"].update(widths=[8]), "5 blocks, not 1"),
+    # On the CPU this model would take 10 TB.
+    "widths of another model": (
+        lambda about: about["architecture"].update(widths=[10**6] * 5),
+        r"does not hold the model that it names: .* is \(4, 3, 3, 3\), the architecture needs \(1000000",
+    ),
+    "a spec that is none": (lambda about: about.update(spec="vgg19"), "spec"),
+    "another version": (lambda about: about.pop("format"), "another version"),
 }
 
 
@@ -92,19 +98,11 @@ TAMPERED = {
 def test_a_file_that_contradicts_itself_is_refused_in_one_line(case, tmp_path):
     save(build("vgg19/0.5-bottom", width_mult=0.0625), tmp_path / "net.safetensors")
     tensors, about = read_tensors(tmp_path / "net.safetensors")
-    TAMPERED[case](about)
+    change, said = TAMPERED[case]
+    change(about)
     write_tensors(tmp_path / "bad.safetensors", tensors, about)
-    with pytest.raises(InputError) as caught:
+    with refused(said):
         load(tmp_path / "bad.safetensors")
-    assert "\n" not in str(caught.value)
-
-
-def test_a_model_loads_onto_the_cpu_whatever_the_default_device(tmp_path):
-    net = build("vgg19/0.5-bottom", width_mult=0.0625).eval()
-    save(net, tmp_path / "net.safetensors")
-    with torch.device("meta"):
-        again = load(tmp_path / "net.safetensors")
-    assert torch.equal(again(X), net(X))
 
 
 def test_a_member_of_a_loaded_ensemble_can_be_saved(tmp_path):
@@ -142,15 +140,6 @@ def test_drops_of_a_foreign_net_come_from_the_file(small_net, tmp_path):
     assert drops(load(tmp_path / "plain.safetensors", model=other)) == []
     with pytest.raises(InputError, match="spatial for '2', which this model does not have"):
         load(tmp_path / "own.safetensors", model=nn.Sequential(nn.Flatten()))
-
-
-def test_files_of_another_version_are_refused(tmp_path):
-    save(build("vgg19/0.5-bottom", width_mult=0.0625), tmp_path / "net.safetensors")
-    tensors, about = read_tensors(tmp_path / "net.safetensors")
-    del about["format"]
-    write_tensors(tmp_path / "old.safetensors", tensors, about)
-    with pytest.raises(InputError, match="another version"):
-        load(tmp_path / "old.safetensors")
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
@@ -226,30 +215,3 @@ def test_a_net_of_another_kind_is_refused(tmp_path):
     save(build("vgg19/0.5-bottom", width_mult=0.125), tmp_path / "net.safetensors")
     with pytest.raises(InputError, match="does not"):
         load(tmp_path / "net.safetensors", model=create_model("resnet18", width_mult=0.125))
-
-
-def test_an_architecture_that_the_tensors_do_not_have_is_refused_before_it_is_built(tmp_path):
-    file = tmp_path / "net.safetensors"
-    save(build("vgg19", width_mult=0.0625), file)
-    tensors, about = read_tensors(file)
-    # On the CPU this model would take 10 TB.
-    about["architecture"]["widths"] = [10**6] * 5
-    write_tensors(file, tensors, about)
-    with pytest.raises(
-        InputError, match=r"does not hold the model that it names: .* is \(4, 3, 3, 3\), the architecture needs \(1000000"
-    ):
-        load(file)
-
-
-class WithExtraState(nn.Conv2d):
-    def get_extra_state(self):
-        return {"scale": 1.0}
-
-    def set_extra_state(self, state):
-        pass
-
-
-def test_a_state_dict_with_more_than_tensors_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"'0\._extra_state' of the state dict is a dict"):
-        save(nn.Sequential(WithExtraState(3, 4, 3)), tmp_path / "net.safetensors")
-    assert not list(tmp_path.iterdir())

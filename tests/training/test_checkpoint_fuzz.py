@@ -1,7 +1,6 @@
 """Whatever a checkpoint holds, it is read or refused in one line."""
 
 import copy
-import json
 
 import pytest
 import torch
@@ -46,13 +45,6 @@ def refused(file):
     return False
 
 
-def test_a_spec_of_an_endless_architecture_is_refused(made, tmp_path):
-    tensors, about = read_tensors(made)
-    about["spec"]["arch"] = 10_000 * "x"
-    write_tensors(tmp_path / "changed.safetensors", tensors, about)
-    assert refused(tmp_path / "changed.safetensors")
-
-
 def places(document, path=()):
     """Every place of a JSON document, by the keys that lead to it."""
     inner = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
@@ -75,8 +67,7 @@ def test_any_value_at_any_place_of_the_metadata(made, data):
     else:
         at[last] = data.draw(VALUES)
     other = made.with_name("changed.safetensors")
-    # Without checksums, as a file of another program.
-    save_file(tensors, other, {"defective": json.dumps(changed)})
+    write_tensors(other, tensors, changed)
     refused(other)
 
 
@@ -119,19 +110,16 @@ def changed(made, **values):
     return other
 
 
-@pytest.mark.parametrize("sums", ["", ', {"document": 0}]'])
-@pytest.mark.parametrize("depth", [300, 900, 100_000])
-def test_ensembles_inside_ensembles(made, depth, sums):
-    tensors, about = read_tensors(made)
-    nested = json.dumps(about).replace('"architecture": {', '"architecture": ' + '{"members": [' * depth + "{", 1)
-    nested = nested.replace("}", "}" + "]}" * depth, 1)
+def test_metadata_that_is_nested_without_end(made):
+    nested = '{"members": [' * 100_000 + "]}" * 100_000
     other = made.with_name("changed.safetensors")
-    save_file(tensors, other, {"defective": f"[{nested}{sums}" if sums else nested})
+    save_file({"a": torch.zeros(1)}, other, {"defective": f'[{{"architecture": {nested}}}, {{}}]'})
     assert refused(other)
 
 
 def test_a_million_members_are_refused_at_the_first(made):
     _, about = read_tensors(made)
+    assert refused(changed(made, architecture={"members": [{"members": [about["architecture"]]}]}))
     with pytest.raises(InputError, match=r"members\.0\.\S+ is missing"):
         load(changed(made, architecture={"members": [about["architecture"]] * 100_000}))
 
@@ -149,6 +137,8 @@ def test_what_is_wrong_is_named(made):
         ({"defects": {"blocks.0.norm1": {"keep_prob": "much"}}}, "keep_prob"),
         ({"notes": []}, r"notes = \[\]"),
         ({"more": 1}, "more = 1"),
+        ({"spec": {"arch": 10_000 * "x"}}, "spec.arch = 'xxx"),
     ):
         with pytest.raises(InputError, match=said):
-            load(changed(made, **values))
+            load(other := changed(made, **values))
+        assert refused(other)

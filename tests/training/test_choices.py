@@ -1,17 +1,18 @@
-"""Choices of a recipe that are off by default: Nesterov's momentum, averaged weights, narrow crops, alternating flips."""
+"""Choices of a recipe that are off by default: Nesterov's momentum, averaged weights, alternating flips."""
 
 import pytest
 import torch
 from torch import nn
 
 from defective import InputError, load
-from defective.data import ImageSet, shapes
+from defective.data import ImageSet
 from defective.specs import Recipe
 from defective.training import loop
 from defective.training.epoch import Run, run_epoch
 from defective.training.loop import fit, make_sgd
 from defective.training.step import Step
 from defective.training.train import train
+from trainings import copied, equal, some_shapes
 
 RECIPE = Recipe(name="test", width_mult=0.0625, epochs=3, batch_size=20, lr=0.05, augment="none")
 CPU = torch.device("cpu")
@@ -19,8 +20,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def data():
-    made = shapes("test")
-    return ImageSet("some-shapes", "train", made.x[:60], made.y[:60], made.classes)
+    return some_shapes(60)
 
 
 def net():
@@ -63,8 +63,7 @@ def test_averaging_scores_the_mean_and_leaves_the_steps_alone(data, steps):
     plain, _ = trained(data, RECIPE)
     count = len(steps)
     averaged, history = trained(data, RECIPE.changed(averaging=0.9), test=data)
-    for one, other in zip(steps[:count], steps[count:], strict=True):
-        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert all(equal(one, other) for one, other in zip(steps[:count], steps[count:], strict=True))
     assert history[-1]["test_accuracy"] == loop.test_accuracy(averaged, data)
     assert not torch.equal(plain[0].weight, averaged[0].weight)
 
@@ -85,14 +84,6 @@ def test_an_averaged_run_resumes_to_the_same_bytes_and_leaves_light_checkpoints(
     for epochs, light in seen.items():
         assert equal(copied(trained(data, recipe.changed(stop_after=epochs), test=data)[0]), light)
     assert sorted(seen) == [1, 2]
-
-
-def copied(model):
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-def equal(one, other):
-    return all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_nesterov_is_the_textbook_step(data):
@@ -120,7 +111,7 @@ class Looking(Step):
 
 def epoch_of(data, recipe, epoch, seed=0):
     model = net()
-    step = Looking(model, make_sgd(model, recipe, CPU), CPU, "fp32")
+    step = Looking(model, make_sgd(model, recipe, CPU), recipe, CPU, "fp32")
     run_epoch(step, data, Run(recipe, seed, CPU, "fp32"), epoch, lambda n=1, note="": None)
     x, y = (torch.cat(each) for each in zip(*step.batches, strict=True))
     return {int(number): image for number, image in zip(y, x, strict=True)}
@@ -147,31 +138,9 @@ def test_alternating_flips_mirror_each_image_in_every_other_epoch(numbered):
     assert any(not torch.equal(other[number], epochs[0][number]) for number in range(60))
 
 
-@pytest.mark.parametrize("padding", [2, 4])
-def test_crops_are_moved_by_at_most_the_padding(numbered, padding):
-    recipe = RECIPE.changed(augment="crop-flip", crop_padding=padding)
-    moved = set()
-    for epoch in range(8):
-        for number, image in epoch_of(numbered, recipe, epoch).items():
-            original = numbered.x[number].float() / 255
-            padded = nn.functional.pad(original, (padding,) * 4)
-            places = [
-                (top, left)
-                for top in range(2 * padding + 1)
-                for left in range(2 * padding + 1)
-                for cut in [padded[:, top : top + 8, left : left + 8]]
-                if torch.allclose(cut, image) or torch.allclose(cut.flip(2), image)
-            ]
-            assert places
-            moved |= set(places)
-    assert len(moved) == (2 * padding + 1) ** 2
-
-
 REFUSED = {
     "nesterov needs a momentum": {"nesterov": True, "momentum": 0.0},
     "averaging": {"averaging": 1.0},
-    "crop_padding": {"crop_padding": 3},
-    "acts with augment crop-flip alone": {"crop_padding": 2, "augment": "flip"},
     "needs an augment that mirrors": {"flip": "alternating"},
 }
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from defective import build, progress
-from defective.data import ImageSet, load_data, shapes
+from defective.data import load_data
 from defective.errors import OutOfTime
 from defective.specs import Recipe
 from defective.training import loop, state
@@ -19,6 +19,7 @@ from defective.training.loop import fit
 from defective.training.recipes import adversary
 from defective.training.train import train
 from image_files import write_tree
+from trainings import some_shapes, timeless
 from turns import in_turns, ticking
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
@@ -37,8 +38,7 @@ RUNS = {
 
 @pytest.fixture(scope="module")
 def data():
-    made = shapes("test")
-    return ImageSet("some-shapes", "train", made.x[:70], made.y[:70], made.classes)
+    return some_shapes(70)
 
 
 @pytest.fixture(autouse=True)
@@ -49,10 +49,6 @@ def clock(monkeypatch):
 
 def run(data, out, name="vgg19/0.9-dropout", **changes):
     return train(name, data, data, RECIPE.changed(**changes), out, seed=2, device="cpu", precision="fp32")
-
-
-def timeless(history):
-    return [{key: value for key, value in row.items() if key not in ("seconds", "images_per_second")} for row in history]
 
 
 def assert_same(one, other):
@@ -88,10 +84,6 @@ def test_epochs_that_were_not_written_yet_are_at_a_deadline(data, tmp_path, monk
     assert written == [2, 3]
 
 
-def net(name="vgg19/0.9-dropout"):
-    return build(name, seed=0, width_mult=0.0625)
-
-
 @pytest.fixture
 def pictures(tmp_path, cache):
     write_tree(tmp_path / "pictures", size=140)
@@ -113,7 +105,7 @@ def test_a_streamed_run_in_turns_ends_with_the_same_weights(pictures, tmp_path):
 
 def test_what_is_kept_nowhere_is_not_stopped(data):
     with progress.until(0):
-        assert len(fit(net(), data, RECIPE, device="cpu")) == RECIPE.epochs
+        assert len(fit(build("vgg19", width_mult=0.0625), data, RECIPE, device="cpu")) == RECIPE.epochs
 
 
 def test_a_finished_run_comes_back_after_the_deadline(data, tmp_path):
@@ -123,16 +115,16 @@ def test_a_finished_run_comes_back_after_the_deadline(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_stop_together_between_epochs(tmp_path):
+def test_processes_share_the_work_agree_and_stop_together_between_epochs(tmp_path):
     def digests(out, *options):
         processes = ["--nproc_per_node=2", "--master_addr=127.0.0.1", "--master_port=0"]
         rendezvous = ["--rdzv_backend=c10d", "--rdzv_endpoint=127.0.0.1:0"]
         command = [sys.executable, "-m", "torch.distributed.run", *processes, *rendezvous, str(SCRIPT), str(tmp_path / out)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            [*command, "--report", *options], check=True, capture_output=True, text=True, env=environment
-        ).stdout.splitlines()
+        settings = {"check": True, "capture_output": True, "text": True, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
+        done = subprocess.run([*command, "--report", *options], **settings).stdout.splitlines()
         assert sum("stopped 7 times" in line for line in done) == (2 if options else 0)
-        return sorted(line for line in done if line.startswith("rank"))
+        first, second = sorted(line for line in done if line.startswith("rank"))
+        assert first.removeprefix("rank 0") == second.removeprefix("rank 1")
+        return first
 
     assert digests("whole") == digests("turns", "--turns")

@@ -9,11 +9,11 @@ import torch
 
 from defective import InputError, load
 from defective.cli import main
-from defective.data import ImageSet, shapes
 from defective.files import read_tensors, write_tensors
 from defective.specs import Recipe
 from defective.training import loop, train
 from defective.training.train import train as train_model
+from trainings import some_shapes, timeless
 
 RECIPE = Recipe(name="test", width_mult=0.0625, epochs=2, batch_size=20, lr=0.05)
 FILES = {"model.safetensors", "result.json"}
@@ -21,16 +21,11 @@ FILES = {"model.safetensors", "result.json"}
 
 @pytest.fixture(scope="module")
 def data():
-    made = shapes("test")
-    return ImageSet("some-shapes", "train", made.x[:40], made.y[:40], made.classes)
+    return some_shapes(40)
 
 
 def run(data, out, **changes):
     return train_model("vgg19/0.5-bottom", data, data, RECIPE.changed(**changes), out, device="cpu", precision="fp32")
-
-
-def timeless(result):
-    return [{key: row[key] for key in ("epoch", "lr", "train_loss", "test_accuracy")} for row in result["history"]]
 
 
 def break_off(monkeypatch, epochs, error):
@@ -62,7 +57,7 @@ def names(folder):
 
 def test_an_interrupted_run_resumes(data, begun):
     out, whole = begun
-    assert timeless(run(data, out)) == timeless(whole) and names(out) == FILES
+    assert timeless(run(data, out)["history"]) == timeless(whole["history"]) and names(out) == FILES
     assert (out / "model.safetensors").read_bytes() == (out.with_name("whole") / "model.safetensors").read_bytes()
 
 
@@ -97,15 +92,10 @@ def test_the_command_says_what_is_stored(data, tmp_path, monkeypatch, capsys, nu
     assert line.startswith(f"error: interrupted; this training is stored up to epoch 1 in {out / 'state.safetensors'}; ")
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        MemoryError(),
-        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
-        torch.OutOfMemoryError(),
-    ],
-    ids=repr,
-)
+MEMORY = (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"))
+
+
+@pytest.mark.parametrize("error", [*MEMORY, torch.OutOfMemoryError()], ids=repr)
 def test_out_of_memory_names_the_batch_size(data, tmp_path, monkeypatch, error):
     break_off(monkeypatch, 0, error)
     with pytest.raises(MemoryError, match=r"^training on batches of 20 images on cpu; no epoch of this training is stored$"):
@@ -141,7 +131,7 @@ def test_a_corrupt_state_is_set_aside_and_the_run_begins_again(data, begun, capl
     out, whole = begun
     SPOILED[kind](out / "state.safetensors")
     with caplog.at_level(logging.WARNING):
-        assert timeless(run(data, out)) == timeless(whole)
+        assert timeless(run(data, out)["history"]) == timeless(whole["history"])
     assert (out / "model.safetensors").read_bytes() == (out.with_name("whole") / "model.safetensors").read_bytes()
     assert names(out) == FILES | {"state.safetensors.corrupt"}
     [line] = caplog.messages
@@ -170,7 +160,7 @@ def test_corrupt_files_of_a_finished_run_are_set_aside(data, tmp_path, caplog, k
     name, spoil, moved = DONE[kind]
     spoil(tmp_path / name)
     with caplog.at_level(logging.WARNING):
-        assert timeless(run(data, tmp_path, epochs=1)) == timeless(first)
+        assert timeless(run(data, tmp_path, epochs=1)["history"]) == timeless(first["history"])
     assert names(tmp_path) == FILES | {f"{each}.corrupt" for each in moved}
     [line] = caplog.messages
     assert "training begins again" in line and "\n" not in line

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from defective import build, load, save
-from defective.data import ImageSet, shapes
 from defective.experiments.run import run
 from defective.specs import Recipe, dependencies
 from defective.training import loop
@@ -13,22 +12,18 @@ from defective.training.recipes import adversary
 from defective.training.train import light_checkpoint, train
 from run_fixtures import images, place  # noqa: F401
 from runs import bench, net
+from trainings import some_shapes, timeless
 
 RECIPE = Recipe(name="test", width_mult=0.0625, epochs=3, batch_size=20, lr=0.05)
 
 
 @pytest.fixture(scope="module")
 def data():
-    made = shapes("test")
-    return ImageSet("some-shapes", "train", made.x[:40], made.y[:40], made.classes)
+    return some_shapes(40)
 
 
 def trained(data, out, recipe=RECIPE, **options):
     return train("vgg19/0.5-bottom", data, data, recipe, out, device="cpu", precision="fp32", **options)
-
-
-def timeless(rows):
-    return [{key: value for key, value in row.items() if "second" not in key} for row in rows]
 
 
 def assert_rounded(light, stopped):

@@ -1,4 +1,3 @@
-import os
 import signal
 import subprocess
 import sys
@@ -10,19 +9,16 @@ import torch
 from torch import nn
 
 from defective import InputError, build, defects
-from defective.data import ImageSet, shapes
+from defective.data import ImageSet
 from defective.specs import Recipe
+from defective.training import loop
 from defective.training.epoch import learning_rate
 from defective.training.loop import fit
 from defective.training.step import smoothing
+from trainings import copied, equal, some_shapes
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
 RECIPE = Recipe(name="test", width_mult=0.125, epochs=3, batch_size=50, lr=0.05, augment="crop-flip")
-
-
-def some_shapes(count):
-    test = shapes("test")
-    return ImageSet("some-shapes", "train", test.x[:count], test.y[:count], test.classes)
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +28,6 @@ def data():
 
 def net(name="vgg19/0.5-bottom"):
     return build(name, seed=0, width_mult=0.125)
-
-
-def weights(model):
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-def equal(a, b):
-    return all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_training_learns_and_keeps_the_masks(data, device):
@@ -62,7 +50,7 @@ def test_the_seed_decides_the_run_and_the_global_generator_is_left_alone(data):
     for seed in (0, 0, 1):
         model = net()
         fit(model, data, RECIPE.changed(epochs=1), seed=seed, device="cpu")
-        runs.append(weights(model))
+        runs.append(copied(model))
     assert torch.equal(before, torch.get_rng_state())
     assert equal(runs[0], runs[1]) and not equal(runs[0], runs[2])
 
@@ -78,9 +66,7 @@ def test_best_on_test_keeps_the_best_epoch(data):
     model = net()
     recipe = RECIPE.changed(selection="best-on-test", epochs=4)
     history = fit(model, data, recipe, test=data, device="cpu", precision="fp32")
-    from defective.training.loop import test_accuracy as accuracy_on
-
-    assert accuracy_on(model, data) == max(row["test_accuracy"] for row in history)
+    assert loop.test_accuracy(model, data) == max(row["test_accuracy"] for row in history)
 
 
 def test_a_loss_that_is_not_finite_names_step_and_learning_rate(data, device):
@@ -111,7 +97,7 @@ def test_steps_divide_by_ten_from_the_milestone_on():
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
 
 
-def test_uniform_norm_scales_are_drawn_from_the_seed(data):
+def test_uniform_norm_scales_are_drawn_from_the_seed_but_for_the_released_wide_net(data):
     recipe = RECIPE.changed(norm_scale_init="uniform", lr=1e-12, epochs=1)
     models = [net(), net()]
     for model in models:
@@ -119,36 +105,27 @@ def test_uniform_norm_scales_are_drawn_from_the_seed(data):
     scales = models[0].blocks[0].norm1.weight
     assert torch.equal(scales, models[1].blocks[0].norm1.weight)
     assert scales.min() >= 0 and scales.max() <= 1 and scales.std() > 0.1
-
-
-def test_the_released_wide_net_keeps_its_norm_scales_at_one(data):
-    model = net("wrn32_4")
-    fit(model, data, RECIPE.changed(norm_scale_init="uniform", lr=1e-12, epochs=1), seed=3, device="cpu")
-    torch.testing.assert_close(model.stem.norm.weight, torch.ones_like(model.stem.norm.weight))
+    wide = net("wrn32_4")
+    fit(wide, data, recipe, seed=3, device="cpu")
+    torch.testing.assert_close(wide.stem.norm.weight, torch.ones_like(wide.stem.norm.weight))
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_a_run_goes_on_with_frozen_weights_and_without_momentum(data, tmp_path, momentum):
+def test_a_run_goes_on_with_frozen_and_tied_weights_and_without_momentum(data, tmp_path, momentum):
     ends = []
     for pieces in ([2], [1, 2]):
         state = tmp_path / f"{len(pieces)}.safetensors"
         for epochs in pieces:
-            model = net()
-            model.head.weight.requires_grad_(False)
+            torch.manual_seed(0)
+            convs = [nn.Conv2d(3, 3, 3, padding=1) for _ in range(2)]
+            convs[1].weight = convs[0].weight
+            model = nn.Sequential(convs[0], nn.ReLU(), convs[1], nn.Flatten(), nn.Linear(3072, 10))
+            model[4].bias.requires_grad_(False)
             recipe = RECIPE.changed(momentum=momentum, epochs=epochs, schedule="steps")
             fit(model, data, recipe, state_file=state, device="cpu")
-        ends.append(weights(model))
+        assert model[2].weight is model[0].weight
+        ends.append(copied(model))
     assert equal(*ends)
-
-
-def test_tied_weights_have_a_state_too(data, tmp_path):
-    torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 3, 3, padding=1), nn.Flatten(), nn.Linear(3072, 10)
-    )
-    model[2].weight = model[0].weight
-    fit(model, data, RECIPE.changed(epochs=1), state_file=tmp_path / "state.safetensors", device="cpu")
-    assert model[2].weight is model[0].weight
 
 
 def test_weight_decay_acts_where_there_is_no_gradient(device):
@@ -181,16 +158,13 @@ def test_crop_and_flip_pads_four_pixels(data, device):
     assert black_rows.min() == 0 and black_rows.max() == 4
 
 
-def test_one_image_is_too_few():
-    with pytest.raises(InputError, match="1 training image"):
-        fit(net(), some_shapes(1), RECIPE, device="cpu")
-
-
 def test_a_last_batch_of_one_image_is_left_out(device):
     fit(net(), some_shapes(101), RECIPE.changed(epochs=1), device=device)
 
 
-def test_a_streamed_augmentation_on_images_in_memory_is_refused(data):
+def test_data_that_a_recipe_cannot_use_is_refused(data):
+    with pytest.raises(InputError, match="1 training image"):
+        fit(net(), some_shapes(1), RECIPE, device="cpu")
     with pytest.raises(InputError, match="resized-crop-flip"):
         fit(net(), data, RECIPE.changed(augment="resized-crop-flip"), device="cpu")
 
@@ -215,21 +189,3 @@ def test_killed_at_random_points_a_run_ends_with_the_same_bytes(tmp_path):
     assert kills > 0
     assert whole.read_bytes() == killed.read_bytes()
     assert not list((tmp_path / "killed").glob("state*"))
-
-
-@pytest.mark.slow
-def test_two_processes_share_the_work_and_agree(tmp_path):
-    arguments = [
-        "--nproc_per_node=2",
-        "--master_addr=127.0.0.1",
-        "--master_port=0",
-        "--rdzv_backend=c10d",
-        "--rdzv_endpoint=127.0.0.1:0",
-    ]
-    command = [sys.executable, "-m", "torch.distributed.run", *arguments, str(SCRIPT), str(tmp_path / "pair"), "--report"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    reports = sorted(line for line in done.stdout.splitlines() if line.startswith("rank"))
-    assert [line.split()[:2] for line in reports] == [["rank", "0"], ["rank", "1"]]
-    assert reports[0].split()[2:] == reports[1].split()[2:]
-    assert (tmp_path / "pair" / "model.safetensors").exists()

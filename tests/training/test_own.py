@@ -8,12 +8,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from defective import InputError, defects, load
-from defective.data import ImageSet, shapes
 from defective.models import Ensemble
 from defective.specs import Recipe
 from defective.training.own import Conversion, OwnModel
 from defective.training.state_dict import is_torch_file
 from defective.training.train import light_checkpoint, train
+from trainings import some_shapes
 from turns import in_turns, ticking
 
 RECIPE = Recipe(name="test", epochs=3, batch_size=20, lr=0.05)
@@ -28,8 +28,7 @@ def lazy(num_classes=10, **_):
 
 @pytest.fixture(scope="module")
 def data():
-    made = shapes("test")
-    return ImageSet("some-shapes", "train", made.x[:60], made.y[:60], made.classes)
+    return some_shapes(60)
 
 
 def run(data, out, make=lazy, conversion=MASKED, seed=2, **options):
@@ -64,10 +63,6 @@ def test_a_model_that_is_an_ensemble_is_trained_as_one(data, tmp_path):
     run(data, tmp_path, lambda **sizes: Ensemble([lazy(**sizes), lazy(**sizes)]))
     model = load(tmp_path, model=Ensemble([lazy(), lazy()]))
     assert [defect.site for defect in defects(model)] == ["members.0.1", "members.1.1"]
-
-
-def test_load_without_a_model_names_what_built_it(data, tmp_path):
-    run(data, tmp_path, conversion=None)
     with pytest.raises(InputError, match=r"a model that is not built in \(mine:lazy\): pass a plain one to load into"):
         load(tmp_path)
 

@@ -12,6 +12,7 @@ from defective.specs import AttackSpec, Recipe
 from defective.training import step as steps
 from defective.training.loop import make_sgd
 from defective.training.step import WARM_UP, RecordedStep, Step, make_step, recordable
+from trainings import copied, equal
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 RECIPE = Recipe(name="test", epochs=1, batch_size=8, lr=0.1)
@@ -66,7 +67,7 @@ def recorder(monkeypatch):
         monkeypatch.setattr(MadeUpGraph, "replay", replay, raising=False)
         monkeypatch.setattr(steps.torch.cuda, "CUDAGraph", MadeUpGraph)
         monkeypatch.setattr(steps.torch.cuda, "graph", graph)
-        recorded = RecordedStep(8, net, optimizer, CPU, "fp32")
+        recorded = RecordedStep(net, optimizer, RECIPE, CPU, "fp32")
         return recorded
 
     monkeypatch.setattr(steps.torch.cuda, "Stream", Stream)
@@ -91,20 +92,15 @@ def run(step, count=WARM_UP + 6):
     found = []
     for x, y, lr in batches(count):
         step.set_lr(lr)
-        loss, hits = step(x, y)
-        found.append((loss, hits))
-    return [(float(loss), int(hits)) for loss, hits in found]
-
-
-def assert_equal(one, other):
-    assert all(torch.equal(value, other.state_dict()[key]) for key, value in one.state_dict().items())
+        found.append([float(number) for number in step(x, y)])
+    return found
 
 
 def test_recorded_steps_end_where_eager_ones_do(recorder):
     eager, other = net(), net()
     step = recorder(other)
-    assert run(Step(eager, make_sgd(eager, RECIPE, CPU), CPU, "fp32")) == run(step)
-    assert_equal(eager, other)
+    assert run(Step(eager, make_sgd(eager, RECIPE, CPU), RECIPE, CPU, "fp32")) == run(step)
+    assert equal(copied(eager), copied(other))
     # All but those of the warm-up and the two short ones.
     assert step.graph.recorded == 1 and step.graph.replays == WARM_UP + 6 - WARM_UP - 2
 
@@ -113,8 +109,8 @@ def test_where_recording_fails_training_goes_on_eagerly_and_says_so_once(recorde
     eager, other = net(), net()
     step = recorder(other, fails=RuntimeError("operation not permitted\nmore"))
     with caplog.at_level(logging.WARNING):
-        assert run(Step(eager, make_sgd(eager, RECIPE, CPU), CPU, "fp32")) == run(step)
-    assert_equal(eager, other)
+        assert run(Step(eager, make_sgd(eager, RECIPE, CPU), RECIPE, CPU, "fp32")) == run(step)
+    assert equal(copied(eager), copied(other))
     assert step.graph is None and [record.getMessage() for record in caplog.records] == [
         "training goes on without a CUDA graph: operation not permitted"
     ]
@@ -131,7 +127,7 @@ def test_the_learning_rate_reaches_a_tensor_and_a_number():
     model = net()
     for lr in (0.5, torch.tensor(0.5)):
         optimizer = torch.optim.SGD(model.parameters(), lr)
-        Step(model, optimizer, CPU, "fp32").set_lr(0.25)
+        Step(model, optimizer, RECIPE, CPU, "fp32").set_lr(0.25)
         assert optimizer.param_groups[0]["lr"] == 0.25
     assert lr == 0.25
 
@@ -141,7 +137,8 @@ def test_a_rate_that_is_a_tensor_takes_the_same_steps_as_a_number(momentum):
     ends = []
     for lr in (0.1, torch.tensor(0.1)):
         model = net()
-        run(Step(model, torch.optim.SGD(model.parameters(), lr, momentum, weight_decay=5e-4, fused=True), CPU, "fp32"))
+        optimizer = torch.optim.SGD(model.parameters(), lr, momentum, weight_decay=5e-4, fused=True)
+        run(Step(model, optimizer, RECIPE, CPU, "fp32"))
         ends.append(model)
     for one, other in zip(*(model.parameters() for model in ends), strict=True):
         torch.testing.assert_close(one, other)
@@ -150,12 +147,9 @@ def test_a_rate_that_is_a_tensor_takes_the_same_steps_as_a_number(momentum):
 def test_what_is_recorded(monkeypatch):
     attack = AttackSpec.parse("pgd:eps=4/255,step_size=2/255,steps=1")
     plain, dropping = net(), build("resnet18/0.9-dropout", width_mult=0.125)
-    assert recordable(plain, RECIPE, CUDA)
-    assert not recordable(plain, RECIPE, CPU)
-    assert not recordable(dropping, RECIPE, CUDA)
-    assert not recordable(torch.nn.Sequential(plain), RECIPE, CUDA)
-    assert not recordable(plain, RECIPE.changed(adversarial=attack), CUDA)
-    assert not recordable(plain, RECIPE.changed(neurons="live"), CUDA)
+    assert recordable(plain, RECIPE, CUDA) and not recordable(plain, RECIPE, CPU)
+    assert not any(recordable(model, RECIPE, CUDA) for model in (dropping, torch.nn.Sequential(plain)))
+    assert not any(recordable(plain, RECIPE.changed(**change), CUDA) for change in ({"adversarial": attack}, {"neurons": "live"}))
     assert type(make_step(plain, make_sgd(plain, RECIPE, CPU), RECIPE, CPU, "fp32")) is Step
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert not recordable(plain, RECIPE, CUDA)

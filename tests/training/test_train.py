@@ -6,18 +6,18 @@ import torch
 
 from defective import Ensemble, InputError, build, load
 from defective.build import member_seed
-from defective.data import ImageSet, shapes
+from defective.data import ImageSet
 from defective.specs import Recipe
 from defective.training.recipes import RECIPES, SCALES, adversary, recipe_for
 from defective.training.train import train
+from trainings import some_shapes
 
 RECIPE = Recipe(name="test", width_mult=0.0625, epochs=1, batch_size=50, lr=0.05)
 
 
 @pytest.fixture(scope="module")
 def data():
-    made = shapes("test")
-    return ImageSet("some-shapes", "train", made.x[:200], made.y[:200], made.classes)
+    return some_shapes(200)
 
 
 def test_a_run_is_kept_and_not_repeated(data, tmp_path):
@@ -30,19 +30,15 @@ def test_a_run_is_kept_and_not_repeated(data, tmp_path):
     assert (tmp_path / "model.safetensors").stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"mask_seed": 9}, {"recipe": RECIPE.changed(lr=0.1)}, {"spec": "vgg19"}])
-def test_another_run_in_the_same_folder_is_refused(data, tmp_path, change):
-    settings = {"spec": "vgg19/0.5-bottom", "recipe": RECIPE, "seed": 0}
-    train(data=data, test=data, out=tmp_path, device="cpu", **settings)
-    with pytest.raises(InputError, match="another training run"):
-        train(data=data, test=data, out=tmp_path, device="cpu", **{**settings, **change})
-
-
-def test_another_set_of_the_same_name_is_another_run(data, tmp_path):
-    train("vgg19", data, data, RECIPE, tmp_path, device="cpu")
+def test_another_run_in_the_same_folder_is_refused(data, tmp_path):
+    settings = {"spec": "vgg19/0.5-bottom", "recipe": RECIPE, "seed": 0, "data": data}
     other = ImageSet(data.name, "train", data.x, data.y, tuple(f"class {i}" for i in range(10)))
-    with pytest.raises(InputError, match="classes differs"):
-        train("vgg19", other, other, RECIPE, tmp_path, device="cpu")
+    changes = {"seed": 1, "mask_seed": 9, "recipe": RECIPE.changed(lr=0.1), "spec": "vgg19", "data": other}
+    train(test=data, out=tmp_path, device="cpu", **settings)
+    for name, value in changes.items():
+        differs = {"data": "classes", "spec": "net"}.get(name, name)
+        with pytest.raises(InputError, match=rf"another training run \(its {differs} differs\)"):
+            train(test=data, out=tmp_path, device="cpu", **{**settings, name: value})
 
 
 def test_an_ensemble_trains_its_members_apart(data, tmp_path):
@@ -66,7 +62,7 @@ BASELINES = {
 
 @pytest.mark.parametrize(("name", "changes"), BASELINES.items())
 def test_every_baseline_trains_by_the_same_call_and_goes_with_defects(data, tmp_path, name, changes):
-    few = ImageSet(data.name, "train", data.x[:60], data.y[:60], data.classes)
+    few = some_shapes(60)
     runs = [train(name, few, few, RECIPE.changed(**changes), tmp_path / folder, seed=2, device="cpu") for folder in "ab"]
     assert runs[0]["net"] == name and all(math.isfinite(row["train_loss"]) for row in runs[0]["history"])
     first, second = (load(tmp_path / folder) for folder in "ab")

@@ -68,7 +68,6 @@ def train(
     averaging: Annotated[
         float | None, typer.Option(help="Score and save the average of the weights over the steps, with this decay, as 0.999.")
     ] = None,
-    crop_padding: Annotated[int | None, typer.Option(help="Pixels of padding that crops are cut out of: 2 or 4.")] = None,
     flip: Annotated[
         str | None, option("random, or alternating: each image mirrored in every other epoch.", "random", "alternating")
     ] = None,
@@ -99,7 +98,6 @@ def train(
         "neurons": neurons,
         "nesterov": nesterov,
         "averaging": averaging,
-        "crop_padding": crop_padding,
         "flip": flip,
         "normalization": normalization,
         "adversarial": None if adversarial is None else adversary(adversarial),

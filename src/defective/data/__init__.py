@@ -88,14 +88,7 @@ def load_splits(name: str, *, image_size: int | None = None) -> dict[str, Data]:
 
 
 def check_name(name: str, *, image_size: int | None = None) -> Path | None:
-    """Refuse the name of a data set that :func:`load_data` cannot read, before anything is read or downloaded.
-
-    Returns:
-        The path in the name; None for a data set that is downloaded or synthetic.
-
-    Raises:
-        InputError: If the name is unknown, its path is missing or no folder or archive, or it has no other ``image_size``.
-    """
+    """The path in the name of a data set, None if it is downloaded or synthetic; names that :func:`load_data` cannot read are refused."""
     kind, _, path = name.partition(":")
     if kind not in NAMES:
         raise InputError(f"no data set {name!r}{choices(kind, (*NAMES[:-1], 'folder:PATH'))}")

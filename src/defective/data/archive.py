@@ -45,11 +45,7 @@ def is_archive(path: Path) -> bool:
 
 
 def check_source(name: str, path: str) -> Path:
-    """The folder or archive at ``path``, which messages call ``name``.
-
-    Raises:
-        InputError: If there is neither a folder nor an archive.
-    """
+    """The folder or archive at ``path``, which messages call ``name``."""
     check_path(path)
     root = Path(path)
     # The home of a user nobody knows stays as it is written, and is reported as missing.

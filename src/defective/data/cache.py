@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from defective.data.folder import files_below
@@ -34,15 +34,13 @@ def restore(name: str, key: str) -> dict[str, ImageSet] | None:
     file = _file(name, key)
     if not file.exists():
         return None
-    try:
+    with suppress(InputError):
         tensors, about = read_tensors(file)
         splits = [split for split in ("train", "test") if f"{split}.x" in tensors]
         classes = tuple(about["classes"])
-        sets = {split: ImageSet(name, split, tensors[f"{split}.x"], tensors[f"{split}.y"], classes) for split in splits}
-        return {**sets, "test": sets["test"]}
-    except (InputError, KeyError, TypeError):
-        file.unlink(missing_ok=True)
-        return None
+        return {split: ImageSet(name, split, tensors[f"{split}.x"], tensors[f"{split}.y"], classes) for split in splits}
+    file.unlink(missing_ok=True)
+    return None
 
 
 def store(name: str, key: str, sets: dict[str, ImageSet]) -> None:
@@ -99,10 +97,7 @@ def unpacking(kept: Path) -> Iterator[Path]:
 def prune(*, everything: bool = False) -> tuple[int, int]:
     """Remove what killed processes left in the cache; with ``everything`` also decoded and unpacked images, which are recreated.
 
-    Downloaded files and files in use stay.
-
-    Returns:
-        Number of files removed, and their bytes.
+    Downloaded files and files in use stay. Returned are the number of files removed, and their bytes.
     """
     folder = cache_folder()
     unpacked = list(folder.glob("unpacked/[!.]*"))
@@ -119,8 +114,6 @@ def prune(*, everything: bool = False) -> tuple[int, int]:
 def _in_use(folder: Path) -> bool:
     from filelock import FileLock, Timeout
 
-    try:
-        with FileLock(_lock(folder), timeout=0):
-            return False
-    except Timeout:
-        return True
+    with suppress(Timeout), FileLock(_lock(folder), timeout=0):
+        return False
+    return True

@@ -49,14 +49,7 @@ REMOTES: dict[str, tuple[Remote, ...]] = {
 
 
 def download(name: str) -> Path:
-    """Fetch a data set's files into the cache, or verify those that are there.
-
-    Returns:
-        The file, or the folder if the data set has several.
-
-    Raises:
-        InputError: If a file cannot be fetched or its checksum is wrong.
-    """
+    """Fetch a data set's files into the cache, or verify those that are there; return the file, or the folder of several."""
     files = [fetch(remote, download_folder(name)) for remote in REMOTES[name]]
     return files[0] if len(files) == 1 else download_folder(name)
 

@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -40,20 +40,13 @@ def list_folder(root: Path) -> dict[str, Listing]:
 
     Images may be in subfolders of a class folder. ``train/`` may be missing. Classes named by numbers are in numeric order, others
     in alphabetical order.
-
-    Raises:
-        InputError: As :func:`class_folders`, or if a class is empty or an image has an unsupported format.
     """
     folders = class_folders(root)
     return {split: list_classes(list(each.values()), tuple(each)) for split, each in folders.items()}
 
 
 def class_folders(root: Path) -> dict[str, dict[str, Path]]:
-    """The class folders of each split in the order of their labels; their content is not read.
-
-    Raises:
-        InputError: If the test images are missing, or the two splits have different classes.
-    """
+    """The class folders of each split in the order of their labels; their content is not read."""
     # The slash requires a folder: a program may be called test.
     root = enclosed_root(root, ("train/", "test/", "val/"))
     folders = {"train": _class_folders(root / "train")} if (root / "train").is_dir() else {}
@@ -63,7 +56,8 @@ def class_folders(root: Path) -> dict[str, dict[str, Path]]:
     # Tiny-ImageNet and others have images without labels in test/.
     named = [_class_folders(test) for test in tests]
     folders["test"] = next((each for each in named if each.keys() == folders.get("train", each).keys() and each), named[0])
-    classes = tuple(sorted(next(iter(folders.values())), key=_class_order(folders)))
+    numbers = all(map(are_numbers, folders.values()))
+    classes = sorted(next(iter(folders.values())), key=lambda name: (Decimal(name) if numbers else Decimal(0), name))
     if len(classes) < 2:
         split = "train" if "train" in folders else tests[0].name
         raise InputError(f"{root / split} holds {len(classes)} class folders; a classifier needs at least 2")
@@ -72,11 +66,6 @@ def class_folders(root: Path) -> dict[str, dict[str, Path]]:
         if missing:
             raise InputError(f"class {missing[0]!r} of {root} is in {here} but missing from {there}: both need the same classes")
     return {split: {name: each[name] for name in classes} for split, each in folders.items()}
-
-
-def _class_order(folders: dict[str, dict[str, Path]]) -> Callable[[str], tuple[Decimal, str]]:
-    numbers = all(map(are_numbers, folders.values()))
-    return lambda name: (Decimal(name) if numbers else Decimal(0), name)
 
 
 def are_numbers(names: Iterable[str]) -> bool:
@@ -117,11 +106,7 @@ def _class_folders(split: Path) -> dict[str, Path]:
 
 
 def list_classes(folders: list[Path], classes: tuple[str, ...]) -> Listing:
-    """List the images of class folders and their subfolders.
-
-    Raises:
-        InputError: If a folder has no image, or one of an unsupported format.
-    """
+    """List the images of class folders and their subfolders; a folder without any is refused."""
     files: list[Path] = []
     labels: list[int] = []
     left: list[Path] = []
@@ -160,11 +145,7 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file has the name of an image.
-
-    Raises:
-        InputError: If it has the name of an unsupported image format, or is not a regular file.
-    """
+    """Whether a file has the name of an image; an unsupported format, and what is no regular file, is refused."""
     # Archives from macOS hold a hidden ._NAME.jpg, which is not an image, beside NAME.jpg.
     if path.name.startswith("."):
         return False
@@ -181,11 +162,7 @@ def is_image(path: Path) -> bool:
 
 
 def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None) -> dict[str, Tensor]:
-    """Decode the equally large images of all splits to uint8 ``(N, C, H, W)``; ``C`` is 1 if every image is grayscale.
-
-    Raises:
-        InputError: If a file is corrupt or differs in size from the first, or the images are not square.
-    """
+    """Decode the equally large images of all splits to uint8 ``(N, C, H, W)``; ``C`` is 1 if every image is grayscale."""
     files = [file for listing in listings.values() for file in listing.files]
     with named_warnings(), progress_bar("decoding images", len(files), unit="images") as advance, ThreadPoolExecutor() as pool:
         height, width = decode(files[0], image_size).shape[:2]

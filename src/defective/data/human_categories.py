@@ -42,9 +42,6 @@ def category_weights(classes: Sequence[str]) -> dict[str, Tensor]:
     Returns:
         The categories of which the data set has a class, in alphabetical order.
 
-    Raises:
-        InputError: If the data set has classes of fewer than two categories.
-
     Example:
         >>> category_weights(("automobile", "frog", "ship"))
         {'boat': tensor([0., 0., 1.]), 'car': tensor([1., 0., 0.])}

@@ -36,9 +36,6 @@ def decode(file: Path, image_size: int | None = None, *, content: bytes | None =
     With ``image_size`` the image is resized so that its shorter side is 8/7 of that (256 for 224) and cropped to the centre; an image
     of that size is not changed. ``content`` are the bytes of a file that is not on disk; an image of more than ``max_pixels`` is not
     decoded.
-
-    Raises:
-        InputError: If the file is not a whole image, has more than 8 bits per channel, or too many pixels.
     """
     from PIL import Image
 

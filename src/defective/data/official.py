@@ -24,11 +24,7 @@ MAX_BYTES = 1 << 30
 
 
 def check_layout(root: Path, kind: str) -> Path:
-    """The folder at or below ``root`` that holds the official files of a data set.
-
-    Raises:
-        InputError: If they are not there.
-    """
+    """The folder at or below ``root`` that holds the official files of a data set."""
     root = enclosed_root(root, _KNOWN_BY[kind])
     found = next((name for name in _KNOWN_BY[kind] if (root / name).exists()), None)
     if found is None:
@@ -41,11 +37,7 @@ def check_layout(root: Path, kind: str) -> Path:
 
 
 def official_kind(root: Path) -> str | None:
-    """Which data set's official files are at or below ``root``; None if it is none of them.
-
-    Example:
-        >>> official_kind(Path("nowhere"))
-    """
+    """Which data set's official files are at or below ``root``; None if it is none of them."""
     for kind, names in _KNOWN_BY.items():
         if root.is_dir() and any((enclosed_root(root, names) / name).exists() for name in names):
             return kind

@@ -101,17 +101,17 @@ def _silhouettes(y: Tensor, radius: Tensor, centre: Tensor, angle: Tensor) -> Te
     grid = torch.arange(SIZE, dtype=torch.float64) - (SIZE - 1) / 2
     v, u = (grid.view(1, SIZE, 1) - centre[:, 0]) / radius, (grid.view(1, 1, SIZE) - centre[:, 1]) / radius
     cos, sin = torch.cos(angle * math.pi), torch.sin(angle * math.pi)
-    u, v = cos * u + sin * v, cos * v - sin * u
-    inside = torch.empty(len(y), SIZE, SIZE, dtype=torch.bool)
-    for label, silhouette in enumerate(_SHAPES.values()):
-        inside[y == label] = silhouette(u[y == label], v[y == label])
-    return inside
+    return _by_label(_SHAPES, y, cos * u + sin * v, cos * v - sin * u)
 
 
 def _fill(y: Tensor, phase: Tensor) -> Tensor:
     grid = torch.arange(SIZE)
     i, j = grid.view(1, SIZE, 1) + phase[0], grid.view(1, 1, SIZE) + phase[1]
-    light = torch.empty(len(y), SIZE, SIZE, dtype=torch.bool)
-    for label, texture in enumerate(_TEXTURES.values()):
-        light[y == label] = texture(i[y == label], j[y == label])
-    return light
+    return _by_label(_TEXTURES, y, i, j)
+
+
+def _by_label(rules: dict[str, _Rule], y: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    found = torch.empty(len(y), SIZE, SIZE, dtype=torch.bool)
+    for label, rule in enumerate(rules.values()):
+        found[y == label] = rule(first[y == label], second[y == label])
+    return found

@@ -32,9 +32,6 @@ def cifar10_model(file: Path | None = None) -> nn.Sequential:
 
     Args:
         file: The package's ``cnn_model.h5``; default that of the installed package, which is not imported.
-
-    Raises:
-        InputError: If the package is not installed, or the file is another one.
     """
     file = _installed() if file is None else file
     data = file.read_bytes()

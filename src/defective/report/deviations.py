@@ -46,7 +46,6 @@ _RECIPE = {
     "neurons": "neurons that training computes",
     "nesterov": "Nesterov's momentum",
     "averaging": "decay of the average of the weights",
-    "crop_padding": "pixels of padding that crops are cut out of",
     "flip": "mirrored images",
     "normalization": "normalisation of images",
 }

@@ -27,9 +27,5 @@ class Document(BaseModel):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The result that a file holds.
-
-        Raises:
-            pydantic.ValidationError: If it holds anything else.
-        """
+        """The result that a file holds."""
         return cls.model_validate_json(text)

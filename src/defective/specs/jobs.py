@@ -138,27 +138,12 @@ _ANY: TypeAdapter[Job] = TypeAdapter(Annotated[Job, Field(discriminator="kind")]
 
 
 def read_job(document: object) -> Job:
-    """A job from its JSON values.
-
-    Example:
-        >>> from defective.specs import NetSpec, Recipe
-        >>> job = TrainJob(net=NetSpec.parse("vgg19"), data="shapes", recipe=Recipe(name="r", epochs=1), seed=0, mask_seed=0)
-        >>> read_job(job.model_dump(mode="json")) == job
-        True
-    """
+    """A job from its JSON values."""
     return _ANY.validate_python(document)
 
 
 def dependencies(job: Job) -> tuple[Job, ...]:
-    """The jobs whose results a job starts from.
-
-    Example:
-        >>> from defective.specs import AttackSpec, NetSpec, Recipe
-        >>> net = TrainJob(net=NetSpec.parse("vgg19"), data="shapes", recipe=Recipe(name="r", epochs=1), seed=0, mask_seed=0)
-        >>> generated = GenerateJob(sources=(net,), attack=AttackSpec.parse("fgsm"), samples=5)
-        >>> dependencies(ScoreJob(target=net, adversarial=generated)) == (net, generated)
-        True
-    """
+    """The jobs whose results a job starts from."""
     match job:
         case TrainJob():
             return tuple(each for each in (job.queried, job.whole) if each is not None)

@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -104,18 +104,16 @@ class NetSpec(Spec):
         """
         if len(name) > _LONGEST:
             raise InputError(f"model {name[:40]!r}...: a name has at most {_LONGEST} characters, this one has {len(name)}")
-        text, _, placement = name.partition("@")
-        arch, _, rest = text.partition("/")
-        if arch not in ARCHITECTURES:
-            raise InputError(f"model {name!r}: no architecture {arch!r}{choices(arch, ARCHITECTURES)}")
-        if "@" in name and placement != "text":
-            raise InputError(f"model {name!r}: unknown placement {'@' + placement!r}; only '@text' may end a name")
-        if "/" in text and not rest:
-            raise InputError(f"model {name!r}: nothing follows the slash; write for example {arch}/0.5-bottom")
-        values: dict[str, object] = {"arch": arch, "placement": placement or "authors"}
-        values |= _parse_variant(name, rest)
+        text, at, placement = name.partition("@")
+        arch, slash, variant = text.partition("/")
         try:
-            return cls.make(**values)
+            if arch not in ARCHITECTURES:
+                raise InputError(f"no architecture {arch!r}{choices(arch, ARCHITECTURES)}")
+            if at and placement != "text":
+                raise InputError(f"unknown placement {'@' + placement!r}; only '@text' may end a name")
+            if slash and not variant:
+                raise InputError(f"nothing follows the slash; write for example {arch}/0.5-bottom")
+            return cls.make(arch=arch, placement=placement or "authors", **_parse_variant(variant))
         except InputError as error:
             raise InputError(f"model {name!r}: {error}") from None
 
@@ -159,13 +157,13 @@ def _suffix(text: str) -> dict[str, object] | None:
     return {"thermometer": int(levels[1])} if levels else _SUFFIXES.get(text)
 
 
-def _parse_variant(name: str, variant: str) -> dict[str, object]:
+def _parse_variant(variant: str) -> dict[str, object]:
     values: dict[str, object] = {}
     suffixes = variant
     if variant and _suffix(variant.split("-")[0]) is None:
         regions = re.match(r"([^-+]+-[^-+]+\+)*[^-+]+-[^-+]+|", variant)
         assert regions is not None
-        parts = [_parse_region(name, part) for part in (regions[0] or variant).split("+")]
+        parts = [_parse_region(part) for part in (regions[0] or variant).split("+")]
         values["defects"] = tuple(part for part in parts if isinstance(part, DefectSpec))
         values["drops"] = tuple(part for part in parts if isinstance(part, DropSpec))
         suffixes = variant[regions.end() :]
@@ -173,32 +171,23 @@ def _parse_variant(name: str, variant: str) -> dict[str, object]:
         setting = _suffix(suffix)
         if setting is None:
             known = [f"-{each}" for each in (*_SUFFIXES, "therm16")]
-            raise InputError(f"model {name!r}: no suffix {'-' + suffix!r}{choices('-' + suffix, known)}")
+            raise InputError(f"no suffix {'-' + suffix!r}{choices('-' + suffix, known)}")
         if values.keys() & setting.keys():
-            raise InputError(f"model {name!r}: suffix -{suffix} repeats or contradicts another suffix")
+            raise InputError(f"suffix -{suffix} repeats or contradicts another suffix")
         values.update(setting)
     return values
 
 
-def _parse_region(name: str, part: str) -> DefectSpec | DropSpec:
-    number, _, where = part.partition("-")
-    region = re.fullmatch(_REGION, where)
-    if not region and where not in ("dropout", "spatial", "dropblock"):
-        raise InputError(
-            f"model {name!r}: cannot read {part!r}; write a region as 0.1-bottom, 0.3-top or 0.1-blocks12, a dropout baseline as "
-            "0.9-dropout, 0.9-spatial or 0.9-dropblock, joined by +"
-        )
-    try:
-        keep_prob = float(number)
-    except ValueError:
-        raise InputError(f"model {name!r}: {number!r} is not a keep probability") from None
-    if not 0 <= keep_prob <= 1:
-        raise InputError(f"model {name!r}: keep_prob {number} lies outside [0, 1]")
-    if region:
-        return DefectSpec(keep_prob=keep_prob, region=where)
-    if keep_prob == 0:
-        raise InputError(f"model {name!r}: {where} with keep_prob 0 leaves nothing to train")
-    return DropSpec(keep_prob=keep_prob, kind=where)  # type: ignore[arg-type]
+def _parse_region(part: str) -> DefectSpec | DropSpec:
+    keep_prob, _, where = part.partition("-")
+    if where in get_args(Kind):
+        return DropSpec.make(keep_prob=keep_prob, kind=where)
+    if re.fullmatch(_REGION, where):
+        return DefectSpec.make(keep_prob=keep_prob, region=where)
+    raise InputError(
+        f"cannot read {part!r}; write a region as 0.1-bottom, 0.3-top or 0.1-blocks12, a dropout baseline as 0.9-dropout, 0.9-spatial "
+        "or 0.9-dropblock, joined by +"
+    )
 
 
 def _decimal(value: float) -> str:

@@ -19,13 +19,12 @@ class Recipe(Spec):
     epochs of its schedule, which leaves the checkpoint that the whole run has there; 0 goes to the end.
 
     ``nesterov`` takes Nesterov's momentum. ``averaging`` above 0 scores and leaves the moving average of weights and running
-    statistics over the steps with that decay (:class:`defective.training.average.WeightAverage`). ``crop_padding`` is the black margin
-    of ``crop-flip``. ``flip="alternating"`` mirrors each image in every other epoch, at random in the first; ``"random"`` at random in
-    each. ``normalization="pixel-mean"`` subtracts the mean training image, as the paper's Appendix D has it; ``"channel"`` is what the
-    released code does.
+    statistics over the steps with that decay (:class:`defective.training.average.WeightAverage`). ``flip="alternating"`` mirrors each
+    image in every other epoch, at random in the first; ``"random"`` at random in each. ``normalization="pixel-mean"`` subtracts the
+    mean training image, as the paper's Appendix D has it; ``"channel"`` is what the released code does.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"nesterov", "averaging", "crop_padding", "flip", "normalization"})
+    later: ClassVar[frozenset[str]] = frozenset({"nesterov", "averaging", "flip", "normalization"})
 
     name: str
     width_mult: Annotated[float, Field(gt=0, le=8)] = 1.0
@@ -45,9 +44,16 @@ class Recipe(Spec):
     stop_after: Annotated[int, Field(ge=0)] = 0
     nesterov: bool = False
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    crop_padding: Literal[2, 4] = 4
     flip: Literal["random", "alternating"] = "random"
     normalization: Literal["channel", "pixel-mean"] = "channel"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_written_before(cls, values: Any) -> Any:
+        # Stores that are in use name a choice that every recipe left at this value.
+        if isinstance(values, dict) and values.get("crop_padding") == 4:
+            return {key: value for key, value in values.items() if key != "crop_padding"}
+        return values
 
     @model_validator(mode="after")
     def _milestones_inside(self) -> Self:
@@ -59,8 +65,6 @@ class Recipe(Spec):
     def _choices_act(self) -> Self:
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0")
-        if self.crop_padding != 4 and self.augment != "crop-flip":
-            raise ValueError(f"crop_padding {self.crop_padding} acts with augment crop-flip alone, not with {self.augment}")
         if self.flip != "random" and self.augment == "none":
             raise ValueError(f"flip {self.flip} needs an augment that mirrors images, not none")
         return self

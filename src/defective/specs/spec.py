@@ -63,11 +63,7 @@ class Spec(BaseModel):
 
 
 def validated(kind: type[Document], values: object) -> Document:
-    """Values as a document of this kind; a mistake becomes one line that names the field and the value.
-
-    Raises:
-        InputError: If they are of another form.
-    """
+    """Values as a document of this kind; a mistake becomes one line that names the field and the value."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:

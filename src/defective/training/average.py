@@ -9,11 +9,7 @@ class WeightAverage:
 
     .. math:: \bar w_t = \frac{\sum_{i=1}^{t} d^{t-i} w_i}{\sum_{i=1}^{t} d^{t-i}}
 
-    The weights before the first step have no part in it.
-
-    Args:
-        model: The model, on its device. Its tensors must be changed in place from here on.
-        decay: ``d`` in [0, 1).
+    The weights before the first step have no part in it. The tensors of ``model`` must be changed in place from here on.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

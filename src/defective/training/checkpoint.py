@@ -76,11 +76,7 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
 
 
 def check_state(model: nn.Module) -> None:
-    """Refuse a model that :func:`save` could not write, before it is trained.
-
-    Raises:
-        InputError: Naming what of its state dict is no plain tensor.
-    """
+    """Refuse a model that :func:`save` could not write, before it is trained."""
     for name, value in model.state_dict().items():
         _whole_tensor(name, value)
 
@@ -217,31 +213,29 @@ def _architecture(model: nn.Module) -> Architecture | EnsembleArchitecture | Non
     """What :func:`_construct` needs, or None for a model that is not built in."""
     if not isinstance(model, Ensemble):
         return architecture_of(model)
-    members = [_architecture(member) for member in model.members]
-    found = tuple(member for member in members if member is not None)
-    return EnsembleArchitecture(members=found) if found and len(found) == len(members) else None
+    members = tuple(architecture for member in model.members if (architecture := architecture_of(member)) is not None)
+    return EnsembleArchitecture(members=members) if members and len(members) == len(model.members) else None
 
 
-def _construct(
-    architecture: Architecture | EnsembleArchitecture, tensors: Mapping[str, Tensor] | None = None, prefix: str = ""
-) -> nn.Module:
+def _construct(architecture: Architecture | EnsembleArchitecture, tensors: Mapping[str, Tensor] | None = None) -> nn.Module:
     """Construct a model; of an ensemble, each member is compared with ``tensors`` before the next is begun."""
-    if isinstance(architecture, EnsembleArchitecture):
-        members = enumerate(architecture.members)
-        return Ensemble(_construct(member, tensors, f"{prefix}members.{i}.") for i, member in members)
+    if isinstance(architecture, Architecture):
+        return _construct_one(architecture, tensors, "")
+    members = enumerate(architecture.members)
+    return Ensemble(_construct_one(member, tensors, f"members.{i}.") for i, member in members)
+
+
+def _construct_one(architecture: Architecture, tensors: Mapping[str, Tensor] | None, prefix: str) -> nn.Module:
     net = construct(architecture.model_copy(update={"thermometer": 0, "mask_size": None}))
     if architecture.thermometer:
         thermometer_(net, architecture.thermometer)
     net.architecture = architecture  # type: ignore[assignment]
-    if tensors is not None:
-        _check_shapes(net, tensors, prefix)
-    return net
-
-
-def _check_shapes(net: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> None:
+    if tensors is None:
+        return net
     for name, needed in net.state_dict().items():
         found = tuple(tensors[prefix + name].shape) if prefix + name in tensors else "missing"
         if found != tuple(needed.shape):
             raise InputError(
                 f"it does not hold the model that it names: {prefix}{name} is {found}, the architecture needs {tuple(needed.shape)}"
             )
+    return net

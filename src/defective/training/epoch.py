@@ -18,18 +18,20 @@ from defective.machine import rank_and_world_size
 from defective.masks import named_generator
 from defective.progress import Advance
 from defective.specs import Recipe
+from defective.training.average import WeightAverage
 from defective.training.step import Step
 
 Row = dict[str, Any]
 
 
 class Run(NamedTuple):
-    """What stays the same from epoch to epoch."""
+    """What stays the same from epoch to epoch; ``average`` takes in the model after each step."""
 
     recipe: Recipe
     seed: int
     device: torch.device
     precision: str
+    average: WeightAverage | None = None
 
 
 def learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
@@ -47,11 +49,7 @@ def learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
 
 
 def run_epoch(step: Step, data: Data, run: Run, epoch: int, advance: Advance) -> Row:
-    """Train for one epoch; return its row of the history.
-
-    Raises:
-        InputError: If a loss is not finite.
-    """
+    """Train for one epoch; return its row of the history."""
     rank, processes = rank_and_world_size()
     order, batch_size = _share(len(data), run, epoch)
     steps = -(-len(order) // batch_size)
@@ -67,8 +65,8 @@ def run_epoch(step: Step, data: Data, run: Run, epoch: int, advance: Advance) ->
             x = _augment(x.to(run.device), None if windows is None else windows[seen : seen + len(y)])
             # Nothing of what came of a step is read from the device here.
             loss, correct = step(x, y.to(run.device), adversary)
-            if step.average is not None:
-                step.average.update(epoch * steps + number + 1)
+            if run.average is not None:
+                run.average.update(epoch * steps + number + 1)
             losses.append(loss)
             num_correct += correct
             seen += len(y)
@@ -108,7 +106,7 @@ def _windows(run: Run, epoch: int, order: Tensor, batch_size: int, images: int) 
     """What to cut out of each image of the epoch, drawn at once: a step on a GPU then waits for nothing."""
     if run.recipe.augment == "none":
         return None
-    padding = run.recipe.crop_padding if run.recipe.augment == "crop-flip" else 0
+    padding = 4 if run.recipe.augment == "crop-flip" else 0
     draws = named_generator(run.seed, f"augment/{epoch}/{rank_and_world_size()[0]}")
     windows = draw_windows([len(part) for part in order.split(batch_size)], padding=padding, generator=draws)
     if run.recipe.flip == "alternating":

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 
 import torch
@@ -79,7 +78,7 @@ def fit(
     if len(data) < 2:
         raise InputError(f"{data.name} has {len(data)} training image: batch norm needs at least 2")
     place = choose_device(device)
-    run = Run(recipe, seed, place, resolve_precision(place, precision))
+    precision = resolve_precision(place, precision)
     model.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     data, test = data.to(place), None if test is None else test.to(place)
     # The released WRN sets its norm scales to 1 itself; only the other models kept the old default.
@@ -87,11 +86,11 @@ def fit(
         _draw_norm_scales(model, named_generator(seed, "norm-scale"))
     optimizer = make_sgd(model, recipe, place)
     average = WeightAverage(model, recipe.averaging) if recipe.averaging else None
+    run = Run(recipe, seed, place, precision, average)
     state = TrainingState(model, optimizer, state_file, state_key, average=average, every=PAUSE.get(place.type, 0.0))
     state.resume()
-    wrapped = _distribute(model) if recipe.neurons == "all" else _through_live(model, data, run.precision)
-    step = make_step(wrapped, optimizer, recipe, place, run.precision)
-    step.average = average
+    wrapped = _distribute(model) if recipe.neurons == "all" else _through_live(model, data, precision)
+    step = make_step(wrapped, optimizer, recipe, place, precision)
     description = str(getattr(model, "spec", None) or type(model).__name__)
     with (
         progress_bar(f"train {description}", recipe.trained_epochs * len(data), unit="images") as advance,
@@ -103,8 +102,8 @@ def fit(
                 state.write()
                 raise OutOfTime
             row = run_epoch(step, data, run, epoch, advance)
-            _broadcast_buffers([model.named_buffers(), average.mean.items() if average else ()])
-            with state.averaged():
+            _broadcast_buffers([*model.named_buffers(), *state.average.items()])
+            with state.holding(state.average):
                 if test is not None:
                     row["test_accuracy"] = _scored(model, test, row, run)
                 if recipe.selection == "best-on-test":
@@ -112,10 +111,10 @@ def fit(
             log(dict(row))
             last = epoch == recipe.trained_epochs - 1
             if not last:
-                with state.outcome():
+                with state.holding(state.outcome):
                     after_epoch(epoch + 1)
             state.end_epoch(row, write=last)
-    state.finish()
+    state.put(state.outcome)
     model.eval()
     return state.history
 
@@ -191,9 +190,9 @@ def _distribute(model: nn.Module) -> nn.Module:
     return model if rank_and_world_size()[1] == 1 else DistributedDataParallel(model, broadcast_buffers=False)
 
 
-def _broadcast_buffers(named: Iterable[Iterable[tuple[str, Tensor]]]) -> None:
+def _broadcast_buffers(buffers: Iterable[tuple[str, Tensor]]) -> None:
     """Give every process the first one's running statistics, and averages of them, so that all score the same net."""
     if rank_and_world_size()[1] > 1:
-        for name, buffer in chain.from_iterable(named):
+        for name, buffer in buffers:
             if not name.endswith("defect_mask"):
                 torch.distributed.broadcast(buffer, 0)

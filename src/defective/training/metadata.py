@@ -17,7 +17,7 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 class EnsembleArchitecture(Spec):
     """The architectures of an ensemble's members."""
 
-    members: Annotated[tuple["Architecture | EnsembleArchitecture", ...], Field(min_length=1)]
+    members: Annotated[tuple[Architecture, ...], Field(min_length=1)]
 
 
 class CheckpointMetadata(BaseModel):

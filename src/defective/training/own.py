@@ -9,13 +9,12 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from defective.attacks.logit_space import encoders
 from defective.data import Data
 from defective.data.sets import digest_of
 from defective.errors import InputError
 from defective.inference import checked_logits, evaluating, reported
 from defective.sites import matching_sites
-from defective.specs import Recipe, Spec
+from defective.specs import Spec
 from defective.surgery import defect_
 from defective.training.checkpoint import check_state
 
@@ -43,10 +42,8 @@ class Conversion(Spec):
 class OwnModel:
     """A model to train.
 
-    Args:
-        name: What it is called in results, such as ``"my_models:cnn"``.
-        make: Called with ``num_classes``, ``in_chans`` and ``image_size``; returns a module from images in [0, 1] to logits.
-        conversion: What is made defective before training; None for nothing.
+    ``name`` is what results call it, such as ``"my_models:cnn"``. ``make`` is called with ``num_classes``, ``in_chans`` and
+    ``image_size``, and returns a module from images in [0, 1] to logits. ``conversion`` is what is made defective before training.
     """
 
     name: str
@@ -56,12 +53,8 @@ class OwnModel:
     def __str__(self) -> str:
         return self.name
 
-    def built(self, data: Data, recipe: Recipe, *, seed: int, mask_seed: int) -> nn.Module:
-        """The model as it is before its first step, on the CPU; torch's global generator is left as it was.
-
-        Raises:
-            InputError: If it cannot be built, converted, trained on such images, or saved.
-        """
+    def built(self, data: Data, *, seed: int, mask_seed: int) -> nn.Module:
+        """The model as it is before its first step, on the CPU; torch's global generator is left as it was."""
         channels, image_size, _ = data.image_shape
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -72,8 +65,6 @@ class OwnModel:
                 self._check_logits(model, data)
             except InputError as error:
                 raise InputError(f"{self.name}: {error}") from error
-        if recipe.adversarial is not None and recipe.adversarial.name == "lspga" and not encoders(model):
-            raise InputError(f"{self.name} has no thermometer, and lspga attacks its levels: use madry")
         check_state(model)
         return model
 

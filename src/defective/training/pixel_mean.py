@@ -13,9 +13,6 @@ from defective.sites import architecture_of
 def subtract_pixel_mean_(model: nn.Module, data: Data) -> None:
     """Let a built-in model subtract the mean image of a set, in place of its normalisation by channel.
 
-    Raises:
-        InputError: If the model is not a built-in one, or reads a thermometer code, which has no mean.
-
     Source: paper Appendix D; the released code normalises by channel.
     """
     architecture = architecture_of(model)

@@ -64,12 +64,7 @@ ADVERSARIES = {
 
 
 def adversary(name: str) -> AttackSpec:
-    """The attack of a known kind of adversarial training, or any attack by its own name.
-
-    Example:
-        >>> str(adversary("madry"))
-        'pgd:eps=8/255,step_size=2/255,steps=7,random_start=1'
-    """
+    """The attack of a known kind of adversarial training, or any attack by its own name."""
     kind = name.partition(":")[0]
     if kind not in ADVERSARIES and kind not in ATTACK_DEFAULTS:
         raise InputError(f"no attack {kind!r}{choices(kind, (*ADVERSARIES, *ATTACK_DEFAULTS))}")
@@ -84,9 +79,6 @@ def recipe_for(scale: str, data_name: str, image_shape: tuple[int, int, int]) ->
             (Appendix D).
         data_name: Name of the loaded data set.
         image_shape: ``(C, H, W)`` of its images.
-
-    Raises:
-        InputError: If there is no such scale.
 
     Example:
         >>> recipe_for("paper", "cifar10", (3, 32, 32)).milestones

@@ -26,14 +26,10 @@ class _Document(BaseModel):
 
 
 class TrainingState:
-    """Weights, optimizer, history and, if asked for, averaged weights and the best so far; written whole after an epoch.
+    """Weights, optimizer, history and, if asked for, averaged weights and the best so far.
 
-    Args:
-        model, optimizer: What is trained.
-        file: Where to store the state; None holds it in memory only.
-        key: Identity of the run.
-        average: Averaged weights, which the run leaves in place of the last ones.
-        every: Least seconds between two states written.
+    They are written to ``file`` after an epoch, whole and at least ``every`` seconds apart, or nowhere if it is None; ``key`` identifies
+    the run. The averaged weights take the place of the last ones in what the run leaves.
     """
 
     def __init__(
@@ -53,11 +49,7 @@ class TrainingState:
         self.best: dict[str, Tensor] = {}
 
     def resume(self) -> None:
-        """Resume from the file if there is one; a corrupt one is set aside, and the run begins anew.
-
-        Raises:
-            InputError: If the file is of another run.
-        """
+        """Resume from the file if there is one; a corrupt one is set aside, and the run begins anew."""
         if self.file is None or not self.file.exists():
             return
         before = copy.deepcopy(self.model.state_dict())
@@ -65,6 +57,8 @@ class TrainingState:
             with reported("it does not fit the run"):
                 tensors, about = read_tensors(self.file)
                 document = validated(_Document, about)
+                # As in Recipe: a run that is under way names a choice that is gone.
+                document.key = document.key.replace('"crop_padding": 4, ', "")
                 if document.key == self.key:
                     self._take(tensors)
         except InputError as error:
@@ -104,28 +98,23 @@ class TrainingState:
         if test_accuracy > max((past["test_accuracy"] for past in self.history), default=-1.0):
             self.best = _copy(self.model)
 
-    @contextmanager
-    def outcome(self) -> Iterator[None]:
-        """Let the model be, inside the block, what a run that ends now leaves."""
-        with self._holding(self.best or self.average):
-            yield
+    @property
+    def outcome(self) -> dict[str, Tensor]:
+        """What a run that ends now leaves in place of the last weights; empty for those themselves."""
+        return self.best or self.average
 
     @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Let the model have, inside the block, the averaged weights, if there are any."""
-        with self._holding(self.average):
-            yield
-
-    @contextmanager
-    def _holding(self, tensors: dict[str, Tensor]) -> Iterator[None]:
+    def holding(self, tensors: dict[str, Tensor]) -> Iterator[None]:
+        """Let the model have these tensors inside the block."""
         present = _copy(self.model) if tensors else {}
-        self._put(tensors)
+        self.put(tensors)
         try:
             yield
         finally:
-            self._put(present)
+            self.put(present)
 
-    def _put(self, tensors: dict[str, Tensor]) -> None:
+    def put(self, tensors: dict[str, Tensor]) -> None:
+        """Load some of the model's tensors."""
         if tensors:
             self.model.load_state_dict(self.model.state_dict() | tensors)
 
@@ -155,10 +144,6 @@ class TrainingState:
         if self._stored_epochs == 0:
             return "no epoch of this training is stored"
         return f"this training is stored up to epoch {self._stored_epochs} in {self.file}"
-
-    def finish(self) -> None:
-        """Put the best or the averaged weights in, if they were kept."""
-        self._put(self.best or self.average)
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:

@@ -34,9 +34,6 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """The weights in a file of ``torch.save`` or safetensors, on the CPU; of a trainer's checkpoint the state dict inside it.
 
     Read with ``weights_only=True``. What DDP and ``torch.compile`` put before each name is taken off.
-
-    Raises:
-        InputError: If the file is missing or corrupt, or holds other things than tensors by name.
     """
     check_path(str(path))
     if not path.is_file():
@@ -61,32 +58,29 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def load_state_dict_(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load weights, and masks if there are any, into a model or the one module in it that they fit.
-
-    Raises:
-        InputError: If they fit none.
-    """
-    for target in (model, *model.children()):
-        for weights in (state, _without_first_name(state)):
-            if weights and _names(weights) == _names(target.state_dict()):
-                if not defects(target) and _masks(weights):
-                    attach_masks_(target, weights)
-                with reported("the weights do not fit"):
-                    load_weights_(target, weights)
-                return
-    raise InputError(_misfit(_names(state), _names(model.state_dict())))
+    """Load weights, and masks if there are any, into a model or the one module in it that they fit."""
+    shorter = _without_first_name(state)
+    weights = shorter if _target(model, state) is None and _target(model, shorter) is not None else state
+    target = fitting(model, weights)
+    if not defects(target) and any(name.endswith(f".{KEY}") for name in weights):
+        attach_masks_(target, weights)
+    with reported("the weights do not fit"):
+        load_weights_(target, weights)
 
 
 def fitting(model: nn.Module, names: Collection[str]) -> nn.Module:
-    """The model, or the one module in it, whose state dict has these names, masks aside.
+    """The model, or the one module in it, whose state dict has these names, masks aside."""
+    target = _target(model, names)
+    if target is None:
+        found, needed = _names(names), _names(model.state_dict())
+        parts = [f"{what}: {_few(names)}" for what, names in (("missing", needed - found), ("unknown", found - needed)) if names]
+        raise InputError(f"the weights are of another model ({'; '.join(parts)})")
+    return target
 
-    Raises:
-        InputError: If there is none.
-    """
-    for each in (model, *model.children()):
-        if _names(each.state_dict()) == _names(names):
-            return each
-    raise InputError(_misfit(_names(names), _names(model.state_dict())))
+
+def _target(model: nn.Module, names: Collection[str]) -> nn.Module | None:
+    wanted = _names(names)
+    return next((each for each in (model, *model.children()) if wanted and _names(each.state_dict()) == wanted), None)
 
 
 def names_in(path: Path) -> set[str]:
@@ -118,19 +112,10 @@ def _names(state: Collection[str]) -> set[str]:
     return {name for name in state if name.rpartition(".")[2] != KEY}
 
 
-def _masks(state: Collection[str]) -> list[str]:
-    return [name for name in state if name.endswith(f".{KEY}")]
-
-
 def _without_first_name(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same under shorter names, if all begin with the same one, as ``model.conv1.weight``; else nothing."""
     first = {name.partition(".")[0] for name in state}
     return {name.partition(".")[2]: tensor for name, tensor in state.items()} if len(first) == 1 else {}
-
-
-def _misfit(found: set[str], needed: set[str]) -> str:
-    parts = [f"{what}: {_few(names)}" for what, names in (("missing", needed - found), ("unknown", found - needed)) if names]
-    return f"the weights are of another model ({'; '.join(parts)})"
 
 
 def _few(names: set[str]) -> str:

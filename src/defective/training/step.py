@@ -1,6 +1,7 @@
 """One training step, and the same step recorded as a CUDA graph, which a GPU replays without waiting for Python."""
 
 import logging
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,6 @@ from defective.errors import InputError
 from defective.machine import autocast, rank_and_world_size, unwrap_model
 from defective.sites import architecture_of
 from defective.specs import Recipe
-from defective.training.average import WeightAverage
 
 # Steps that run as they are before one is recorded: they make the momentum, and let cuDNN and cuBLAS choose and allocate.
 WARM_UP = 3
@@ -22,29 +22,15 @@ Outcome = tuple[Tensor, Tensor]
 class Step:
     """Forward, loss, backward and one step of the optimizer on a batch.
 
-    Args:
-        model: Classifier on images in [0, 1]; it may be wrapped (DDP).
-        optimizer: Its learning rate may be a tensor on the device, which a recorded step reads anew each time.
-        precision: ``"fp32"`` or ``"bf16"`` (autocast).
-        label_smoothing: Mass that the loss spreads over the wrong classes.
-        device: Where the batches lie.
-
-    Attributes:
-        average: Average over the steps, which who calls it updates; None for none.
+    ``model`` may be wrapped (DDP), and the learning rate of ``optimizer`` a tensor on the device, which a recorded step reads anew each
+    time. Of ``recipe`` label smoothing and batch size count.
     """
 
-    average: WeightAverage | None = None
-
     def __init__(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        device: torch.device,
-        precision: str,
-        label_smoothing: float = 0.0,
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, device: torch.device, precision: str
     ) -> None:
-        self.model, self.optimizer = model, optimizer
-        self.device, self.precision, self.label_smoothing = device, precision, label_smoothing
+        self.model, self.optimizer, self.recipe = model, optimizer, recipe
+        self.device, self.precision = device, precision
 
     def set_lr(self, lr: float) -> None:
         """Learning rate of the steps to come."""
@@ -57,16 +43,14 @@ class Step:
     def __call__(self, x: Tensor, y: Tensor, adversary: Attack | None = None) -> Outcome:
         """Take the step; return the loss before it and the number of images classified correctly, both on the device.
 
-        Args:
-            x, y: Images ``(N, C, H, W)`` in [0, 1] and labels ``(N,)``.
-            adversary: Attack whose images take the place of ``x``.
+        The images that ``adversary`` makes take the place of ``x``.
         """
         with autocast(self.device, self.precision):
             if adversary is not None:
                 # Not through DDP, which knows no gradients with respect to images.
                 x = adversary(unwrap_model(self.model), x, y).contiguous(memory_format=torch.channels_last)
             z = self.model(x)
-            loss = F.cross_entropy(z, y, label_smoothing=smoothing(self.label_smoothing, z.shape[1]))
+            loss = F.cross_entropy(z, y, label_smoothing=smoothing(self.recipe.label_smoothing, z.shape[1]))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -76,22 +60,21 @@ class Step:
 class RecordedStep(Step):
     """A step that is recorded as a CUDA graph after a few batches and replayed from then on.
 
-    A step of ResNet-18 launches about a thousand kernels; replayed they cost one launch. Batches of another size than ``batch_size``,
-    as the last of an epoch, run as they are. If recording fails, all do, and a line in the log says so.
-
-    Args:
-        batch_size: Images of the batches to record.
-        step: As :class:`Step`.
+    A step of ResNet-18 launches about a thousand kernels; replayed they cost one launch. Batches of another size than the
+    recipe's, as the last of an epoch, run as they are. If recording fails, all do, and a line in the log says so.
     """
 
-    def __init__(self, batch_size: int, *step: object, **options: object) -> None:
-        super().__init__(*step, **options)  # type: ignore[arg-type]
-        self.batch_size, self.warm, self.given_up = batch_size, 0, False
-        self.graph: torch.cuda.CUDAGraph | None = None
-        self.stream = torch.cuda.Stream(self.device)
+    warm = 0
+    given_up = False
+    graph: torch.cuda.CUDAGraph | None = None
+
+    @cached_property
+    def stream(self) -> torch.cuda.Stream:
+        """Where the step is recorded."""
+        return torch.cuda.Stream(self.device)
 
     def __call__(self, x: Tensor, y: Tensor, adversary: Attack | None = None) -> Outcome:
-        if self.given_up or adversary is not None or len(x) != self.batch_size:
+        if self.given_up or adversary is not None or len(x) != self.recipe.batch_size:
             return super().__call__(x, y, adversary)
         if self.warm < WARM_UP:
             self.warm += 1
@@ -134,8 +117,8 @@ class RecordedStep(Step):
 
 def make_step(model: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, device: torch.device, precision: str) -> Step:
     """The step of a training run: recorded where that is possible and certain to compute the same."""
-    step = (model, optimizer, device, precision, recipe.label_smoothing)
-    return RecordedStep(recipe.batch_size, *step) if recordable(model, recipe, device) else Step(*step)
+    kind = RecordedStep if recordable(model, recipe, device) else Step
+    return kind(model, optimizer, recipe, device, precision)
 
 
 def recordable(model: nn.Module, recipe: Recipe, device: torch.device) -> bool:
@@ -153,9 +136,6 @@ def smoothing(label_smoothing: float, classes: int) -> float:
     """The share for :func:`torch.nn.functional.cross_entropy` that spreads ``label_smoothing`` over the wrong classes alone.
 
     torch spreads it over all ``K`` classes, the paper's baseline (and its ``eps``) over the ``K - 1`` wrong ones.
-
-    Raises:
-        InputError: If the right class would be the least likely.
 
     Example:
         >>> round(smoothing(0.1, 10), 4)

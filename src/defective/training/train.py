@@ -12,6 +12,7 @@ import torch.distributed
 from pydantic import BaseModel, ValidationError
 from torch import nn
 
+from defective.attacks.logit_space import encoders
 from defective.build import build, member_seed
 from defective.data import Data
 from defective.errors import InputError
@@ -71,7 +72,7 @@ def train(
     out = Path(out)
     mask_seed = seed if mask_seed is None else mask_seed
     identity = _identity(spec, data, recipe, seed, mask_seed)
-    own = spec.built(data, recipe, seed=seed, mask_seed=mask_seed) if isinstance(spec, OwnModel) else None
+    own = spec.built(data, seed=seed, mask_seed=mask_seed) if isinstance(spec, OwnModel) else None
     if own is not None:
         identity |= spec.identity(own)  # type: ignore[union-attr]
     done = _finished(out, identity)
@@ -80,7 +81,13 @@ def train(
     check_folder(out)
     place = choose_device(device)
     precision = resolve_precision(place, precision)
-    net = own if own is not None else _built_in(spec, data, recipe, seed, mask_seed)  # type: ignore[arg-type]
+    channels, image_size, _ = data.image_shape
+    shape: dict[str, Any] = {"num_classes": len(data.classes), "in_chans": channels, "image_size": image_size}
+    net = own if own is not None else build(spec, seed=seed, mask_seed=mask_seed, width_mult=recipe.width_mult, **shape)  # type: ignore[arg-type]
+    if recipe.adversarial is not None and recipe.adversarial.name == "lspga" and not encoders(net):
+        raise InputError(
+            f"{spec} has no thermometer, and lspga attacks its levels: train one such as resnet18/therm16, or use madry"
+        )
     history: list[Any] = []
     if isinstance(spec, NetSpec) and isinstance(net, Ensemble):
         for i in range(spec.members):
@@ -117,14 +124,6 @@ def train(
 def light_checkpoint(out: Path, epochs: int) -> Path:
     """Where a run leaves the checkpoint of an epoch."""
     return out / "epochs" / f"{epochs}.safetensors"
-
-
-def _built_in(spec: NetSpec, data: Data, recipe: Recipe, seed: int, mask_seed: int) -> nn.Module:
-    if recipe.adversarial is not None and recipe.adversarial.name == "lspga" and not spec.thermometer:
-        raise InputError(f"{spec} has no thermometer, and lspga attacks its levels: train {spec.arch}/therm16, or use madry")
-    channels, image_size, _ = data.image_shape
-    shape: dict[str, Any] = {"num_classes": len(data.classes), "in_chans": channels, "image_size": image_size}
-    return build(spec, seed=seed, mask_seed=mask_seed, width_mult=recipe.width_mult, **shape)
 
 
 def _notes(of: Result) -> Result:
