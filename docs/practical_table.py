@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from defective.report.figures import save
+
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS
 from defective.paper.practical import ATTACKERS
 from defective.paper.protocol import ACCURACY
-from defective.report.figures import save
 from defective.report.plots import plot
 from defective.results.documents import CellResult, ExhibitResult
 from defective.specs import TrainJob

@@ -47,14 +47,6 @@ class Recipe(Spec):
     flip: Literal["random", "alternating"] = "random"
     normalization: Literal["channel", "pixel-mean"] = "channel"
 
-    @model_validator(mode="before")
-    @classmethod
-    def _as_written_before(cls, values: Any) -> Any:
-        # Stores that are in use name a choice that every recipe left at this value.
-        if isinstance(values, dict) and values.get("crop_padding") == 4:
-            return {key: value for key, value in values.items() if key != "crop_padding"}
-        return values
-
     @model_validator(mode="after")
     def _milestones_inside(self) -> Self:
         if any(not epoch > 0 for epoch in self.milestones) or list(self.milestones) != sorted(set(self.milestones)):

@@ -57,8 +57,6 @@ class TrainingState:
             with reported("it does not fit the run"):
                 tensors, about = read_tensors(self.file)
                 document = validated(_Document, about)
-                # As in Recipe: a run that is under way names a choice that is gone.
-                document.key = document.key.replace('"crop_padding": 4, ', "")
                 if document.key == self.key:
                     self._take(tensors)
         except InputError as error:
