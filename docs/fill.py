@@ -1,12 +1,15 @@
 """Write the tables of README and docs anew from results/: ``make tables``.
 
-A table stands between ``<!-- results/DATA/SCALE/DEVICE/EXHIBIT.json -->`` and ``<!-- end -->``; the claims of the paper at a scale
-between ``<!-- claims SCALE -->`` and ``<!-- end -->``, observations of ours between ``<!-- observations SCALE -->`` and ``<!-- end -->``,
-and how many claims hold between ``<!-- verdicts SCALE -->`` and ``<!-- end -->``; what each exhibit is estimated to cost between
-``<!-- costs -->`` and ``<!-- end -->``; the clear ratios of the benchmark between ``<!-- bench -->`` and ``<!-- end -->``, some
-of them between ``<!-- bench ROW/LINE ROW/LINE -->`` and ``<!-- end -->``, and on what they were measured between
-``<!-- bench machines -->`` and ``<!-- end -->``; which parts of the package import which between ``<!-- modules -->`` and ``<!-- end -->``;
-pretrained networks between ``<!-- survey FILE -->`` or ``<!-- finetune FILE -->`` and ``<!-- end -->``.
+Each block stands between a comment that says what it holds and ``<!-- end -->``:
+
+- ``results/DATA/SCALE/DEVICE/EXHIBIT.json``: an exhibit;
+- ``claims SCALE``: claims of the paper; ``measured SCALE``: those that are measured; ``observations SCALE``: observations of ours;
+  ``verdicts SCALE``: how many claims hold;
+- ``practical FILE``: models under every attacker;
+- ``costs``: what each exhibit is estimated to cost;
+- ``bench``: the clear ratios of the benchmark; ``bench ROW/LINE ROW/LINE``: some of them; ``bench machines``: what they were measured on;
+- ``modules``: which parts of the package import which;
+- ``survey FILE``, ``finetune FILE``: pretrained networks.
 """
 
 import json
@@ -26,15 +29,18 @@ from defective.report.claims import contrast_in_words, exhibits_in_words, p_in_w
 from defective.report.exhibit_table import exhibit_table
 from defective.report.largest_discrepancy import largest_discrepancy
 from defective.results.documents import ClaimResult, ClaimsResult, ExhibitResult, heading
-from defective.tables import DASH, Code, Table, format_table, markdown_text
+from defective.tables import DASH, Code, Table, count, format_table, markdown_text
 from docs.finetune_table import finetune_table, survey_table
 from docs.module_graph import module_table
+from docs.practical_table import practical_plot, practical_table
 
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(
-    r"(<!-- (modules|costs|bench[\w/ -]*|(?:survey|finetune) \S+|(?:claims|observations|verdicts) \w+|results/\S+) -->\n).*?(<!-- end -->)",
+    r"(<!-- (modules|costs|bench[\w/ -]*|(?:survey|finetune|practical) \S+|(?:claims|measured|observations|verdicts) \w+|results/\S+)"
+    r" -->\n).*?(<!-- end -->)",
     re.DOTALL,
 )
+PRACTICAL = "results/cifar10-jpeg/tiny/cpu/practical.json"
 # Scale to the kind of machine that it is meant for.
 _MACHINES = {
     "tiny": ("cpu", "two CPU cores"),
@@ -55,10 +61,14 @@ def filled(text: str) -> str:
             case "survey" | "finetune":
                 document = json.loads((ROOT / rest).read_text("utf-8"))
                 made = survey_table(document) if what == "survey" else finetune_table(document)
+            case "practical":
+                made = practical_table(_read(ROOT / rest))
             case "costs":
                 made = costs()
             case "claims" | "observations":
                 made = claims([claim for claim in tested(ROOT / "results", rest) if claim.ours == (what == "observations")])
+            case "measured":
+                made = claims([claim for claim in tested(ROOT / "results", rest) if claim.verdict != "not measured"])
             case "verdicts":
                 made = verdicts([claim for claim in tested(ROOT / "results", rest) if not claim.ours])
             case "bench":
@@ -71,12 +81,27 @@ def filled(text: str) -> str:
 
 
 def table(file: Path) -> str:
-    """One exhibit, published and measured, where the two lie furthest apart, and what a reader must know to compare them."""
-    result = _read(file)
-    parts = [format_table(exhibit_table(result), "markdown").rstrip("\n"), markdown_text(largest_discrepancy(result))]
+    """What is measured of one exhibit beside the published numbers, where the two lie furthest apart, and what a reader must know to
+    compare them.
+    """
+    whole = _read(file)
+    result, left_out = _measured_part(whole)
+    parts = [format_table(exhibit_table(result), "markdown").rstrip("\n"), left_out, markdown_text(largest_discrepancy(result))]
     if notes := "\n".join(f"- {markdown_text(note)}" for note in result.notes):
         parts.append(f"<details><summary>Notes</summary>\n\n{notes}\n\n</details>")
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _measured_part(result: ExhibitResult) -> tuple[ExhibitResult, str]:
+    """The rows and columns that have a measured number, and a sentence on the others."""
+    measured = [cell for cell in result.cells if cell.measured]
+    rows = tuple(row for row in result.rows if row.name in {cell.row for cell in measured})
+    columns = tuple(column for column in result.columns if column in {cell.column for cell in measured})
+    missing = {"row": len(result.rows) - len(rows), "column": len(result.columns) - len(columns)}
+    said = " and ".join(count(many, what) for what, many in missing.items() if many)
+    cells = tuple(cell for cell in result.cells if cell.row in {row.name for row in rows} and cell.column in columns)
+    part = result.model_copy(update={"rows": rows, "columns": columns, "cells": cells})
+    return part, f"Not measured yet, and left out: {said}." if said else ""
 
 
 def tested(folder: Path, scale: str) -> list[ClaimResult]:
@@ -169,3 +194,4 @@ if __name__ == "__main__":
         if (after := filled(before)) != before:
             page.write_text(after, "utf-8")
             sys.stdout.write(f"{page.relative_to(ROOT)}\n")
+    practical_plot(_read(ROOT / PRACTICAL), ROOT / "docs" / "practical.png")

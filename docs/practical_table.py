@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from defective.report.figures import save
+from defective.figures import save
 
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store

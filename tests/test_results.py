@@ -8,8 +8,9 @@ import pytest
 from scipy.stats import spearmanr
 
 from defective.evaluation import EvaluationResult
+from defective.results.documents import ExhibitResult
 from defective.statistics import Rate
-from defective.tables import format_table
+from defective.tables import DASH, format_table, interval, number
 from defective.tables import percent as rate_percent
 
 ROOT = Path(__file__).parents[1]
@@ -43,7 +44,7 @@ def defense(document, net, source, attack, denominator="paper"):
 
 
 @pytest.mark.parametrize("net", [*NETS, "madry"])
-def test_the_table_of_the_readme_is_the_measured_one(net):
+def test_the_table_of_the_results_is_the_measured_one(net):
     document = evaluation_of("protocol")
     cells = [
         percent(document["accuracy"][net]),
@@ -51,9 +52,18 @@ def test_the_table_of_the_readme_is_the_measured_one(net):
         percent(defense(document, net, "source", PGD, "all")),
         percent(defense(document, net, "bottom-0.1-2", PGD, "all")),
     ]
-    assert rows_of("README.md")[f"`{net}`" + " (adversarial training)" * (net == "madry")] == cells
+    assert rows_of("docs/results.md")[f"`{net}`" + " (adversarial training)" * (net == "madry")] == cells
     white_box = defense(document, net, net, PGD, "target-correct")
     assert net == "madry" or white_box["num_correct"] == 0
+
+
+@pytest.mark.parametrize("net", ["resnet18", "resnet18/0.3-bottom", "resnet18/0.1-bottom"])
+def test_the_table_of_the_readme_is_the_measured_one(net):
+    document = ExhibitResult.from_json((RESULTS.parent / "small" / "cpu" / "table12.json").read_text())
+    accuracy, attacked = document.cell(net, "Acc").measured, document.cell(net, "PGD16")
+    cells = [f"{each.mean:.1f} ({interval(each.low, each.high)})" for each in (accuracy, attacked.measured, attacked.all)]
+    control = DASH if attacked.control is None else number(attacked.control.rate)
+    assert rows_of("README.md")[f"`{net}`"] == [*cells, control]
 
 
 def test_what_the_readme_says_of_shape_and_of_accuracy_is_measured():
@@ -62,8 +72,8 @@ def test_what_the_readme_says_of_shape_and_of_accuracy_is_measured():
     for net in ("plain", "bottom-0.1"):
         assert f"{100 * bias[net]['rate']:.1f} %" in text
     found = []
-    for number in range(11, 16):
-        document = json.loads((RESULTS / "cpu" / f"table{number}.json").read_text())
+    for table in range(11, 16):
+        document = json.loads((RESULTS / "cpu" / f"table{table}.json").read_text())
         measured = {(cell["row"], cell["column"]): cell["measured"]["mean"] for cell in document["cells"] if cell["measured"]}
         rows = [row["name"] for row in document["rows"]]
         assert len(rows) == 31
