@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from defective.figures import save
-
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
+from defective.figures import save
 from defective.paper import EXHIBITS
 from defective.paper.practical import ATTACKERS
 from defective.paper.protocol import ACCURACY

@@ -1,14 +1,15 @@
 """Plan, run what is missing, print published beside measured."""
 
 import json
+from functools import partial
 
 import pytest
 
 from defective.cli import reproduce as command
 from defective.errors import InputError
 from defective.experiments import execute as jobs
-from defective.experiments import measure
 from defective.experiments.cost import ImageCost
+from defective.experiments.measure import Measured
 from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS
 from defective.progress import until
@@ -34,7 +35,8 @@ def filled(folder, name, hits, seeds=1):
 def measured(monkeypatch):
     """Every image costs the same, on every machine."""
     asked = []
-    monkeypatch.setattr(measure, "measure_steps", lambda *about: asked.append(about) or ImageCost(0.03, 0.03, 0.01))
+    measured = partial(Measured, measure=lambda *about: asked.append(about) or ImageCost(0.03, 0.03, 0.01))
+    monkeypatch.setattr(command, "Measured", measured)
     return asked
 
 

@@ -1,6 +1,5 @@
 """Whatever a file of adversarial images holds, it is read or refused in one line."""
 
-import json
 import random
 from contextlib import suppress
 
@@ -11,7 +10,7 @@ from safetensors.torch import save_file
 from defective import InputError
 from defective.evaluation import generate, score
 from defective.experiments.adversarial_files import read_adversarial, write_adversarial
-from defective.files import read_tensors
+from defective.files import read_tensors, write_tensors
 from effort import effort
 from evaluations import FGSM
 
@@ -51,8 +50,7 @@ def test_mutated_fields_and_tensors(source, made):
     refused = 0
     for _ in range(EXAMPLES):
         other, more = mutated(tensors, about, rng)
-        with suppress(UnicodeEncodeError):
-            save_file({name: tensor.clone() for name, tensor in other.items()}, made, {"defective": json.dumps(more)})
+        write_tensors(made, other, more)
         try:
             score(source, read_adversarial(made, source.data)).cell()
         except InputError as error:

@@ -16,6 +16,7 @@ from defective.paper import EXHIBITS, Cell, Exhibit, Row
 from defective.report.galleries import examples, gallery, masks
 from defective.report.sections import ResultReader
 from defective.results.measured import document
+from defective.specs import ScoreJob
 from defective.training.checkpoint import save
 from runs import finish, table4
 
@@ -29,7 +30,7 @@ def cells(setup):
         (net, attack): setup.generate(setup.source(net), attack=attack, samples=COUNT) for net in NETS for attack in (FGSM, CW)
     }
     return {
-        (f"{net} {attack}", label): Cell(setup.score(setup.target(model), generated[net, attack]), "all")
+        (f"{net} {attack}", label): Cell(ScoreJob(target=setup.target(model), adversarial=generated[net, attack]), "all")
         for net, attack in generated
         for model, label in NETS.items()
     }
