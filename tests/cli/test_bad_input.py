@@ -12,7 +12,7 @@ EVALUATE = "evaluate own_nets:bright plain.safetensors --data folder:data --atta
 NAMES = [
     ("describe ''", "''"),
     ("describe resnet18/0.1-middle", "'0.1-middle'"),
-    ("describe resnet18/1.5-bottom", "keep_prob = '1.5'"),
+    ("describe resnet18/1.5-bottom", "keep_prob 1.5 lies outside [0, 1]"),
     ("describe resnet18/x2", "model 'resnet18/x2': -dc, -sm and -x2 act on defective layers"),
     ("describe resnet18 --num-classes 1", "num_classes = 1"),
     ("describe resnet18 --width-mult 0", "width_mult 0.0"),

@@ -34,7 +34,7 @@ def restore(name: str, key: str) -> dict[str, ImageSet] | None:
     file = _file(name, key)
     if not file.exists():
         return None
-    with suppress(InputError):
+    with suppress(InputError, KeyError, TypeError):
         tensors, about = read_tensors(file)
         splits = [split for split in ("train", "test") if f"{split}.x" in tensors]
         classes = tuple(about["classes"])

@@ -179,15 +179,25 @@ def _parse_variant(variant: str) -> dict[str, object]:
 
 
 def _parse_region(part: str) -> DefectSpec | DropSpec:
-    keep_prob, _, where = part.partition("-")
+    number, _, where = part.partition("-")
     if where in get_args(Kind):
-        return DropSpec.make(keep_prob=keep_prob, kind=where)
+        return DropSpec.make(keep_prob=_keep_prob(number), kind=where)
     if re.fullmatch(_REGION, where):
-        return DefectSpec.make(keep_prob=keep_prob, region=where)
+        return DefectSpec.make(keep_prob=_keep_prob(number), region=where)
     raise InputError(
         f"cannot read {part!r}; write a region as 0.1-bottom, 0.3-top or 0.1-blocks12, a dropout baseline as 0.9-dropout, 0.9-spatial "
         "or 0.9-dropblock, joined by +"
     )
+
+
+def _keep_prob(text: str) -> float:
+    try:
+        keep_prob = float(text)
+    except ValueError:
+        raise InputError(f"{text!r} is not a keep probability") from None
+    if not 0 <= keep_prob <= 1:
+        raise InputError(f"keep_prob {text} lies outside [0, 1]")
+    return keep_prob
 
 
 def _decimal(value: float) -> str:
