@@ -85,15 +85,16 @@ class JsonFiles:
         if isinstance(found, ValueError):
             folder, name = os.path.split(file)
             whole = folder if name in ("spec.json", "result.json") else "it"
-            raise InputError(f"{file} is corrupt ({format_error(found)}): move {whole} out of the store, it will be made again")
+            raise InputError(f"{file} is corrupt ({found}): move {whole} out of the store, it will be made again")
         return found
 
 
 def _parse(file: str, check: Callable[[Document], T]) -> T | ValueError:
-    """What the check makes of the document, or what is wrong with it."""
+    """What the check makes of the document, or what is wrong with it, in one line."""
     try:
         # Limits depth and digits, and refuses half characters.
         document = from_json(Path(file).read_bytes(), allow_inf_nan=False)
         return check(document) if isinstance(document, dict) else ValueError("no JSON object")
     except ValueError as error:
-        return error
+        # Its text alone: the error would keep the document, and all that is wrong with it.
+        return ValueError(format_error(error))
