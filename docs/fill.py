@@ -40,7 +40,7 @@ _BLOCK = re.compile(
     r" -->\n).*?(<!-- end -->)",
     re.DOTALL,
 )
-PRACTICAL = "results/cifar10-jpeg/tiny/cpu/practical.json"
+PRACTICAL = ROOT / "results/cifar10-jpeg/tiny/protocol.json"
 # Scale to the kind of machine that it is meant for.
 _MACHINES = {
     "tiny": ("cpu", "two CPU cores"),
@@ -62,7 +62,7 @@ def filled(text: str) -> str:
                 document = json.loads((ROOT / rest).read_text("utf-8"))
                 made = survey_table(document) if what == "survey" else finetune_table(document)
             case "practical":
-                made = practical_table(_read(ROOT / rest))
+                made = practical_table(json.loads((ROOT / rest).read_text("utf-8")))
             case "costs":
                 made = costs()
             case "claims" | "observations":
@@ -194,4 +194,4 @@ if __name__ == "__main__":
         if (after := filled(before)) != before:
             page.write_text(after, "utf-8")
             sys.stdout.write(f"{page.relative_to(ROOT)}\n")
-    practical_plot(_read(ROOT / PRACTICAL), ROOT / "docs" / "practical.png")
+    practical_plot(json.loads(PRACTICAL.read_text("utf-8")), ROOT / "docs" / "practical.png")

@@ -1,74 +1,98 @@
-"""The table and the plot of docs/practical.md, from what ``defective reproduce practical`` measured."""
+"""The table and the plot of docs/practical.md: accuracy against the share of attacked images that stay correct, by who attacks."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
-from defective.experiments.plan import KINDS, Plan
-from defective.experiments.store import Store
-from defective.figures import save
-from defective.paper import EXHIBITS
-from defective.paper.practical import ATTACKERS
-from defective.paper.protocol import ACCURACY
-from defective.report.plots import plot
-from defective.results.documents import CellResult, ExhibitResult
-from defective.specs import TrainJob
-from defective.tables import DASH, Table, format_table, interval, number
+from defective.figures import COLOURS, GRAY, dress, legend, save
+from defective.statistics import Rate
+from defective.tables import Table, format_table, percent
 
-# Heading to how the names of its attackers begin.
-_GROUPS = {
-    "Plain sources": ("ResNet-18", "VGG-19"),
-    "Substitute": ("substitute",),
-    "Adaptive source": ("adaptive",),
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Heading to the sources of its attackers.
+_SOURCES = {
+    "Plain sources": ("source", "source+plain-2"),
+    "Defective sources": ("bottom-0.1-2", "bottom-0.1-same-masks", "bottom-0.1-2+bottom-0.1-4"),
 }
+_WHITE_BOX = "pgd:eps=8/255,step_size=1/255,steps=10"
 
 
-def practical_table(result: ExhibitResult) -> str:
-    """One measured model per row: accuracy, the lowest share under each kind of attacker, the plain model as accurate, cost."""
+def practical_table(document: dict[str, Any]) -> str:
+    """One model per row; of each kind of attacker the lowest share, the lowest of all in bold."""
     rows = []
-    for row in result.rows:
-        accuracy, attacked = result.cell(row.name, ACCURACY), [result.cell(row.name, column) for column in ATTACKERS]
-        if accuracy.measured and all(cell.measured for cell in attacked):
-            lowest = [_lowest(cell for cell in attacked if cell.column.startswith(starts)) for starts in _GROUPS.values()]
-            worst = _lowest(lowest)
-            shares = [f"**{_share(cell)}**" if cell is worst else _share(cell) for cell in lowest]
-            rows.append((row.label, _share(accuracy), *shares, *_control(worst), f"{_cost(result, row.name):.1f}"))
-    columns = ("Model", ACCURACY, *_GROUPS, "Plain, equally accurate", "Better?", "Training cost")
-    return format_table(Table(columns, tuple(rows)), "markdown").replace(r"\*\*", "**")
+    for name in document["accuracy"]:
+        lowest = lowest_shares(document, name)
+        worst = min(lowest.values(), key=float)
+        shares = [f"**{percent(rate)}**" if rate is worst else percent(rate) for rate in lowest.values()]
+        [own] = (cell for cell in document["cells"] if (cell["target"], cell["source"], cell["attack"]) == (name, name, _WHITE_BOX))
+        cost = _passes(document, name) / _passes(document, "plain")
+        rows.append(
+            (f"`{name}`", percent(_accuracy(document, name)), *shares, percent(_rate(own["defense"]["all"])), f"{cost:.0f}")
+        )
+    columns = ("Model", "Test accuracy", *_SOURCES, "White-box PGD, 8/255", "Training cost")
+    return format_table(Table(columns, tuple(rows)), "markdown").replace(r"\*\*", "**").replace(r"\`", "`")
 
 
-def practical_plot(result: ExhibitResult, path: Path) -> None:
-    """Write the plot of the same numbers as a PNG file."""
+def practical_plot(document: dict[str, Any], file: Path) -> None:
+    """The same shares under transferred images against test accuracy, as a PNG file."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2, 3.8), layout="constrained")
+    axes: Axes = figure.subplots()
+    dress(axes)
+    for colour, kind in zip(COLOURS, _SOURCES, strict=False):
+        rates = {name: lowest_shares(document, name)[kind] for name in document["accuracy"]}
+        xs, ys = [100 * _accuracy(document, name) for name in rates], [100 * rate for rate in rates.values()]
+        errors = [[100 * abs(rate - rate.interval[end]) for rate in rates.values()] for end in (0, 1)]
+        axes.errorbar(xs, ys, yerr=errors, fmt="o", markersize=4, color=colour, ecolor=GRAY, capsize=2, label=kind.lower())
+    for names in _alike(document):
+        x = 100 * sum(_accuracy(document, name) for name in names) / len(names)
+        y = 100 * max(max(lowest_shares(document, name).values(), key=float) for name in names)
+        axes.annotate("\n".join(names), (x, y), (0, 10), textcoords="offset points", fontsize=7, ha="center")
+    axes.set_xlabel("test accuracy, %")
+    axes.set_ylabel("attacked images correct, lowest, %")
+    axes.set_ylim(-3, 90)
+    axes.margins(x=0.08)
+    legend(figure)
     with TemporaryDirectory() as folder:
-        figure = plot(result, Store(Path(folder) / "none", make=False))
-        assert figure is not None
-        png = next(file for file in save(figure, Path(folder) / path.stem) if file.suffix == ".png")
-        path.write_bytes(png.read_bytes())
+        [png] = (made for made in save(figure, Path(folder) / file.stem) if made.suffix == ".png")
+        file.write_bytes(png.read_bytes())
 
 
-def _lowest(cells: Iterable[CellResult]) -> CellResult:
-    return min(cells, key=lambda cell: cell.measured.mean if cell.measured else 100.0)
+def _alike(document: dict[str, Any]) -> list[list[str]]:
+    """The models by accuracy, those together whose names would overlap."""
+    groups: list[list[str]] = []
+    for name in sorted(document["accuracy"], key=lambda name: _accuracy(document, name)):
+        if groups and _accuracy(document, name) - _accuracy(document, groups[-1][-1]) < 0.02:
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+    return groups
 
 
-def _share(cell: CellResult) -> str:
-    assert cell.measured is not None
-    return f"{number(cell.measured.mean)} {interval(cell.measured.low, cell.measured.high)}"
+def lowest_shares(document: dict[str, Any], name: str) -> dict[str, Rate]:
+    """Of each kind of attacker the lowest share of all attacked images that stay correct."""
+    return {
+        kind: min(
+            (_rate(cell["defense"]["all"]) for cell in document["cells"] if cell["target"] == name and cell["source"] in sources),
+            key=float,
+        )
+        for kind, sources in _SOURCES.items()
+    }
 
 
-def _control(cell: CellResult) -> tuple[str, str]:
-    if cell.control is None:
-        return DASH, DASH
-    return number(cell.control.rate), cell.control.verdict
+def _accuracy(document: dict[str, Any], name: str) -> Rate:
+    return _rate(document["accuracy"][name])
 
 
-def _cost(result: ExhibitResult, row: str) -> float:
-    """Passes forwards and backwards through the network for each training image, relative to the plain model."""
-    plan = Plan(("practical",), result.scale, result.data, {kind: KINDS[kind] for kind in result.data})
-    cells = plan.of(EXHIBITS["practical"])
-    return _passes(cells[row, ACCURACY][0].job) / _passes(cells[result.rows[0].name, ACCURACY][0].job)
+def _rate(counts: dict[str, Any]) -> Rate:
+    return Rate.of(counts["num_correct"], counts["num_evaluated"])
 
 
-def _passes(job: object) -> int:
-    assert isinstance(job, TrainJob)
-    attack = job.recipe.adversarial
-    return job.recipe.trained_epochs * (1 + (int(attack.steps) if attack else 0))
+def _passes(document: dict[str, Any], name: str) -> int:
+    """Passes of each training image forwards and backwards."""
+    recipe = document["models"][name]["trained"]["recipe"]
+    attack = recipe.get("adversarial")
+    return recipe["epochs"] * (1 + (attack["parameters"]["steps"] if attack else 0))

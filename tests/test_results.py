@@ -12,6 +12,7 @@ from defective.results.documents import ExhibitResult
 from defective.statistics import Rate
 from defective.tables import DASH, format_table, interval, number
 from defective.tables import percent as rate_percent
+from docs.practical_table import lowest_shares
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "cifar10-jpeg" / "tiny"
@@ -79,6 +80,17 @@ def test_what_the_readme_says_of_shape_and_of_accuracy_is_measured():
         assert len(rows) == 31
         found.append(float(spearmanr(*([measured[row, column] for row in rows] for column in ("Acc", "PGD16")))[0]))
     assert f"{max(found):.2f} to {min(found):.2f}" in text
+
+
+def test_the_advice_of_the_docs_is_what_was_measured():
+    text = " ".join((ROOT / "docs" / "practical.md").read_text().split())
+    lowest = {
+        net: [f"{100 * rate:.0f} %" for rate in lowest_shares(evaluation_of("protocol"), net).values()]
+        for net in ("plain", "bottom-0.1", "madry")
+    }
+    assert lowest == {"plain": ["0 %", "57 %"], "bottom-0.1": ["47 %", "20 %"], "madry": ["56 %", "66 %"]}
+    assert "`bottom-0.1` keeps 47 % of the attacked images, `madry` 56 %" in text
+    assert "`bottom-0.1` keeps 20 %, the plain network 57 %, `madry` 66 %" in text
 
 
 @pytest.mark.parametrize("net", NETS)
