@@ -77,8 +77,12 @@ def _read(cell: Cell, store: Store, reader: PerImageReader) -> _Scored | None:
     result, trained = store.result(job), store.result(job.target)
     if result is None or trained is None or not result["values"][cell.value]["num_evaluated"]:
         return None
-    accuracy = float(Rate.of(**trained["values"]["test_accuracy"]))
-    return _Scored(job, accuracy, Rate.of(**result["values"][cell.value]), reader.of(cell))
+    # By name, for a result may hold more.
+    accuracy, rate = (
+        Rate.of(values["num_correct"], values["num_evaluated"])
+        for values in (trained["values"]["test_accuracy"], result["values"][cell.value])
+    )
+    return _Scored(job, float(accuracy), rate, reader.of(cell))
 
 
 def nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, float]]:
