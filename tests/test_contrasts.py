@@ -132,15 +132,38 @@ def test_the_variance_of_training_is_added_and_has_few_degrees_of_freedom():
     assert found.interval[1] == pytest.approx(2 * t.ppf(0.975, 3))
 
 
-def test_the_variance_of_training_is_pooled_without_that_of_other_images():
+def test_the_variance_of_training_is_pooled_in_units_of_the_rates_and_without_that_of_other_images():
     # Of each of two models 0.4 and 0.6, and 0.1 and 0.5, of 1,000 images drawn anew for each seed.
     rates = {"a": (400, 600), "b": (100, 500)}
-    terms = [Term.counted(3, model, seed, Rate.of(x, 1000)) for model, each in rates.items() for seed, x in enumerate(each)]
-    once = Term.counted(3, "trained once", 0, Rate.of(1, 1000))
+    terms = [
+        Term(3, model, seed, flags(x, 1000), images=(model, seed)) for model, each in rates.items() for seed, x in enumerate(each)
+    ]
+    once = Term(3, "trained once", 0, flags(1, 1000))
+    unit = {x: math.sqrt((x + 2) / 1004 * (1002 - x) / 1004) for each in rates.values() for x in each}
+    squares = [((unit[low] + unit[high]) / 2) ** 2 for low, high in rates.values()]
     total, images, degrees = seed_variance([*terms, once])
-    assert (total, degrees) == (pytest.approx((0.02 + 0.08) / 2), 2)
-    assert images == pytest.approx((0.24 + 0.24 + 0.09 + 0.25) / 4 / 1000, rel=1e-6)
+    assert total == pytest.approx((0.02 + 0.08) / sum(squares))
+    assert images == pytest.approx((0.24 + 0.24 + 0.09 + 0.25) / 2 / 1000 / sum(squares), rel=1e-6)
+    assert degrees == pytest.approx(sum(squares) ** 2 / sum(square**2 for square in squares))
     assert seed_variance([once]) is None
+
+
+def test_models_near_zero_do_not_make_others_look_steady():
+    steady = [Term(1, f"never {n}", seed, flags(0, 1000), images="x") for n in range(3) for seed in range(2)]
+    moved = [Term(1, "moved", seed, flags(x, 1000), images="x") for seed, x in enumerate((400, 600))]
+    alone, beside = seed_variance(moved), seed_variance([*steady, *moved])
+    assert beside.total == pytest.approx(alone.total, rel=0.03) and 1 <= beside.degrees < 1.1
+
+
+def test_rates_without_images_of_their_own_are_paired_by_nothing_and_add_up():
+    counted = [Term.counted(1, model, 0, Rate.of(500, 1000)) for model in "abc"]
+    one = contrast(counted[:1]).error
+    # The same images may be hard for all three; nothing is known of them that would make the sum steadier.
+    assert contrast(counted).error == pytest.approx(3 * one, rel=0.002)
+    known = [Term(1, model, 0, flags(500, 1000), images="x") for model in "abc"]
+    assert contrast(counted).error == pytest.approx(contrast(known).error, rel=0.002)
+    minus = Term.counted(-1, "d", 0, Rate.of(500, 1000))
+    assert contrast([*counted, minus]).error == pytest.approx(math.hypot(3, 1) * one, rel=0.002)
 
 
 def test_the_images_of_two_columns_count_by_the_weight_of_each():

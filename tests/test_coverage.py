@@ -45,6 +45,14 @@ def test_intervals_cover_the_truth_95_times_in_100(seeds, own_eligible):
     assert 0.94 <= np.mean([low <= 0.08 <= high for low, high in found]) <= 0.96
 
 
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_models_that_never_vary_do_not_narrow_the_intervals_of_others(seeds):
+    rng = np.random.default_rng(5)
+    experiments = (trained(rng, (0.5, 0.42, -0.2, -0.2, -0.2, 0.35), seeds, deviation=0.03) for _ in range(1500))
+    found = [compared(terms, seed_variance(terms)).interval for terms in experiments]
+    assert 0.94 <= np.mean([low <= 0.08 <= high for low, high in found]) <= 0.965
+
+
 @pytest.mark.parametrize("rates", [(0.01, 0.005), (0.995, 0.99), (0.004, 0.001)])
 def test_rates_near_nothing_and_near_all_are_covered(rates):
     rng = np.random.default_rng(0)

@@ -1,7 +1,9 @@
 """Every interval, test and correction of measured numbers. Nothing else computes one."""
 
-from defective.statistics.contrasts import LEVEL, Contrast, SeedVariance, Term, contrast, paired_difference, seed_variance
+from defective.statistics.contrasts import LEVEL, Contrast, contrast, paired_difference
 from defective.statistics.rates import Rate, median_interval
+from defective.statistics.seed_variance import SeedVariance, seed_variance
+from defective.statistics.terms import Term
 from defective.statistics.verdicts import holm, trend_weights
 
 __all__ = [
