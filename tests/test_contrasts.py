@@ -8,7 +8,18 @@ import torch
 from scipy.stats import norm, t
 
 from defective import InputError
-from defective.statistics import Contrast, Rate, SeedVariance, Term, contrast, holm, paired_difference, seed_variance, trend_weights
+from defective.statistics import (
+    Contrast,
+    ErrorPart,
+    Rate,
+    SeedVariance,
+    Term,
+    contrast,
+    holm,
+    paired_difference,
+    seed_variance,
+    trend_weights,
+)
 from samples import correlated, everyone, of_table
 
 
@@ -128,7 +139,7 @@ def test_sets_of_images_are_independent():
 def test_the_variance_of_training_is_added_and_has_few_degrees_of_freedom():
     terms = [Term(weight, weight, seed, np.zeros(1000)) for weight in (1, -1) for seed in range(2)]
     found = contrast(terms, SeedVariance(4.0, 0.0, 3))
-    assert (found.error, found.degrees) == pytest.approx((2.0, 3))
+    assert found.parts[1] == pytest.approx((2.0, 3)) and found.error == pytest.approx(2)
     assert found.interval[1] == pytest.approx(2 * t.ppf(0.975, 3))
 
 
@@ -174,8 +185,19 @@ def test_the_images_of_two_columns_count_by_the_weight_of_each():
 
 @pytest.mark.parametrize(("estimate", "within", "beyond"), [(0.0, True, False), (0.9, False, False), (3.0, False, True)])
 def test_two_one_sided_tests_tell_within_from_beyond(estimate, within, beyond):
-    found = Contrast(estimate, 0.2, 1000.0, 3)
+    found = Contrast(estimate, (ErrorPart(0.2, 1000.0),), 3)
     assert (found.p_within(1) < 0.05, found.p_beyond(1) < 0.05) == (within, beyond)
+
+
+def test_p_values_are_those_of_the_interval_that_just_reaches_the_bound():
+    found = Contrast(5.0, (ErrorPart(1.0, 1000.0), ErrorPart(2.0, 2.0)), 3)
+    low, high = found.interval
+    assert high - 5 == pytest.approx(math.hypot(t.ppf(0.975, 1000), 2 * t.ppf(0.975, 2)))
+    assert (found.p_above(low), found.p_below(high)) == pytest.approx((0.025, 0.025))
+    assert found.p_above(high) == pytest.approx(0.975) and found.p_above(5) == pytest.approx(0.5)
+    # With one part alone they are Student's.
+    assert Contrast(5.0, (ErrorPart(2.0, 2.0),), 3).p_above(0) == pytest.approx(t.sf(2.5, 2))
+    assert Contrast(5.0, (ErrorPart(1e-9, 1e9),), 3).p_above(0) == 0
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from defective.paper import Cell
 from defective.paper.controls import controls
 from defective.results.control import column_controls
 from defective.specs import AttackSpec, GenerateJob, ScoreJob
-from defective.statistics import Term, contrast
+from defective.statistics import Rate, Term, contrast
 from run_fixtures import images, no_power_cuts, place  # noqa: F401
 from runs import finish, net, plan_of
 
@@ -56,6 +56,21 @@ def test_the_plain_rate_is_interpolated_between_the_nearest_checkpoints(store):
         (2, 40, 60, pytest.approx(0.75)),
         (3, 80, 20, pytest.approx(0.25)),
     ]
+
+
+def test_the_uncertainty_of_the_matched_accuracies_counts_by_the_slope_between_the_checkpoints(store):
+    made = fill(store, [8000], [(2000, 9000), (4000, 6000), (8000, 2000)], seeds=1)
+    # From 40 to 80 % accuracy the rate falls from 60 to 20 %: a point of accuracy is a point of the rate.
+    shares = {100: (8000, 5000), -75: (6000, 4000), -25: (2000, 8000)}
+    terms = [Term.counted(weight, "", 0, Rate.of(each, 10_000)) for weight, both in shares.items() for each in both]
+    assert (made.difference.low, made.difference.high) == pytest.approx(contrast(terms).interval)
+
+
+def test_training_moves_the_difference_between_a_model_and_its_control(store):
+    made = fill(store, [8000, 8200], [(2000, 9000), (4000, 6000), (8000, 2000)], seeds=2)
+    # 30 and 32 points: their mean has one degree of freedom and a standard error of 1; images add little.
+    half = 12.706
+    assert half < (made.difference.high - made.difference.low) / 2 < 1.1 * half
 
 
 CASES = {

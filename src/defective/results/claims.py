@@ -12,7 +12,7 @@ from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place, Verdic
 from defective.paper.claims import Block, Part, printed_verdict
 from defective.results.documents import CellResult, ClaimResult, ContrastResult, ExhibitResult, Measured
 from defective.results.per_image import PerImage
-from defective.statistics import LEVEL, Contrast, Rate, Term, contrast, holm, seed_variance
+from defective.statistics import LEVEL, UNKNOWN, Contrast, Rate, Term, contrast, holm, seed_variance
 
 
 @dataclass(frozen=True)
@@ -167,11 +167,11 @@ class _MeasuredPart:
             return contrast(known, seed_variance(known))
         # A median alone does not tell how uncertain its logarithm is.
         logs = math.fsum(entry.weight * math.log(entry.measured.mean) for entry in used)
-        return Contrast(logs, math.inf, 1.0, len(seeds))
+        return Contrast(logs, (UNKNOWN,), len(seeds))
 
     def result(self, of_paper: float | None) -> ContrastResult:
         part = self.part
-        found = self.contrast if self.blocks else Contrast(math.nan, math.inf, 1.0, 0)
+        found = self.contrast if self.blocks else Contrast(math.nan, (UNKNOWN,), 0)
         return ContrastResult(
             about=part.about,
             bound=part.bound,

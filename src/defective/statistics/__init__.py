@@ -1,6 +1,6 @@
 """Every interval, test and correction of measured numbers. Nothing else computes one."""
 
-from defective.statistics.contrasts import LEVEL, Contrast, contrast, paired_difference
+from defective.statistics.contrasts import LEVEL, UNKNOWN, Contrast, ErrorPart, contrast, paired_difference
 from defective.statistics.rates import Rate, median_interval
 from defective.statistics.seed_variance import SeedVariance, seed_variance
 from defective.statistics.terms import Term
@@ -8,7 +8,9 @@ from defective.statistics.verdicts import holm, trend_weights
 
 __all__ = [
     "LEVEL",
+    "UNKNOWN",
     "Contrast",
+    "ErrorPart",
     "Rate",
     "SeedVariance",
     "Term",

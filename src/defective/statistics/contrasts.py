@@ -6,7 +6,7 @@ Values per image are tensors or NumPy arrays ``(N,)``; torch is not imported her
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
@@ -20,35 +20,49 @@ LEVEL = 0.05
 PerImage = tuple[Any, Any]
 
 
+class ErrorPart(NamedTuple):
+    """A standard error with its degrees of freedom."""
+
+    error: float
+    degrees: float
+
+
+# Of a number of which nothing tells how uncertain it is.
+UNKNOWN = ErrorPart(math.inf, 1)
+
+
 @dataclass(frozen=True)
 class Contrast:
     """A weighted sum of rates or means, with the uncertainty of choosing images and of training.
 
     Attributes:
         estimate: The sum; nan if nothing was eligible for one of its terms, or of numbers less than two.
-        error: Its standard error.
-        degrees: Degrees of freedom of the error.
+        parts: Its standard errors: of images, and of training where that is known.
         seeds: How often the model was trained that was trained least.
         limits: Where it can lie.
     """
 
     estimate: float
-    error: float
-    degrees: float
+    parts: tuple[ErrorPart, ...]
     seeds: int
     limits: tuple[float, float] = (-math.inf, math.inf)
+
+    @property
+    def error(self) -> float:
+        """The standard error of all parts together."""
+        return math.hypot(*(part.error for part in self.parts))
 
     def p_above(self, bound: float) -> float:
         """p value of the one-sided test that the truth lies above ``bound``."""
         if math.isnan(self.estimate) or self.error == 0:
             return float(not self.estimate > bound)
-        return float(scipy.stats.t.sf((self.estimate - bound) / self.error, self.degrees))
+        return self._tail(self.estimate - bound)
 
     def p_below(self, bound: float) -> float:
         """p value of the one-sided test that the truth lies below ``bound``."""
         if math.isnan(self.estimate) or self.error == 0:
             return float(not self.estimate < bound)
-        return float(scipy.stats.t.cdf((self.estimate - bound) / self.error, self.degrees))
+        return self._tail(bound - self.estimate)
 
     @property
     def p(self) -> float:
@@ -71,7 +85,7 @@ class Contrast:
         """The 95 % interval."""
         if math.isnan(self.estimate):
             return self.limits
-        half = float(scipy.stats.t.ppf(1 - LEVEL / 2, self.degrees)) * self.error if self.error else 0.0
+        half = self._half_width(LEVEL / 2)
         return max(self.limits[0], self.estimate - half), min(self.limits[1], self.estimate + half)
 
     @property
@@ -79,6 +93,20 @@ class Contrast:
         """Whether the interval excludes 0."""
         low, high = self.interval
         return not low <= 0 <= high
+
+    def _half_width(self, tail: float) -> float:
+        """Of the interval that leaves this probability out at either end: its square is the sum of those of the parts."""
+        return math.hypot(*(float(scipy.stats.t.isf(tail, part.degrees)) * part.error for part in self.parts if part.error))
+
+    def _tail(self, distance: float) -> float:
+        """The probability that the interval leaves out at either end if it reaches so far; beyond a half for a negative distance."""
+        if distance < 0:
+            return 1 - self._tail(-distance)
+        least, most = -300.0, math.log10(0.5)
+        if self._half_width(10**least) <= distance:
+            return 0.0
+        found = scipy.optimize.brentq(lambda power: self._half_width(10**power) - distance, least, most)
+        return float(10**found)
 
 
 def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -> Contrast:
@@ -92,9 +120,9 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
     :math:`\sqrt{p (1 - p)}`. The first part is the delta method's influence of each image on the whole sum: terms on the same images are
     paired, whatever their eligible images. Of rates of which only the counts are known, those of one sign count as measured on the same
     images, as hard for one model as for the other, and those of two signs on others: the variance is at least that of any images on which
-    no two rates are negatively correlated. The second part is that of training, added to it. Degrees of freedom are Welch's and
-    Satterthwaite's. Each rate counts ``2 / m`` successes and as many failures more, m the number of terms, so that a rate of 0 or 1 is
-    not exact.
+    no two rates are negatively correlated. Each rate counts ``2 / m`` successes and as many failures more, m the number of terms, so that
+    a rate of 0 or 1 is not exact. The second part is the variance between seeds; what images add to it is taken off the first. It is
+    estimated from few seeds, so each part keeps its degrees of freedom: the square of the interval's half-width is the sum of theirs.
 
     Args:
         terms: At least one. Terms of one model and several seeds stand beside each other, each with the weight of the model.
@@ -104,7 +132,7 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
         InputError: If values and eligible are not ``(N,)`` of one length, or eligible is not bool.
 
     Source: Newcombe 1998, Statistics in Medicine 17, 2635-2650 (pairing); Price and Bonett 2004, Computational Statistics & Data
-    Analysis 45, 449-456 (added successes); Satterthwaite 1946, Biometrics Bulletin 2, 110-114.
+    Analysis 45, 449-456 (added successes); Zou and Donner 2008, Statistics in Medicine 27, 1693-1702 (half-widths).
 
     Example:
         >>> image = np.arange(200)
@@ -119,18 +147,17 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
     limits = math.fsum(low for low, _ in ends), math.fsum(high for _, high in ends)
     fewest = min(map(len, models.values()))
     if not all(part.usable for part in parts):
-        return Contrast(math.nan, math.inf, 1, fewest, limits)
+        return Contrast(math.nan, (UNKNOWN,), fewest, limits)
     estimate = math.fsum(share * part.mean for share, part in zip(shares, parts, strict=True))
     added = 4 / len(parts)
     images = _image_variance(parts, shares, added)
     degrees = max(1, min(part.count for part in parts) - 1)
     if seed_variance is None:
-        return Contrast(estimate, math.sqrt(images), degrees, fewest, limits)
+        return Contrast(estimate, (ErrorPart(math.sqrt(images), degrees),), fewest, limits)
     factor = math.fsum(mean_weight(of, lambda part: part.unit) ** 2 / len(of) for of in models.values())
-    training = factor * max(0.0, seed_variance.total - seed_variance.images)
-    spread = images**2 / degrees + (factor * seed_variance.total) ** 2 / seed_variance.degrees
-    variance = images + training
-    return Contrast(estimate, math.sqrt(variance), max(1.0, variance**2 / spread) if spread else 1.0, fewest, limits)
+    common = max(0.0, images - factor * seed_variance.images)
+    of_training = ErrorPart(math.sqrt(factor * seed_variance.total), seed_variance.degrees)
+    return Contrast(estimate, (ErrorPart(math.sqrt(common), degrees), of_training), fewest, limits)
 
 
 def _image_variance(parts: Sequence[Part], shares: Sequence[float], added: float) -> float:

@@ -31,8 +31,8 @@ def seed_variance(terms: Iterable[Term]) -> SeedVariance | None:
 
     with u the sum of a model's terms of one seed by weight, divided by the sum of its \|weights\|, and h the mean of
     :math:`\sqrt{p (1 - p)}` of its rates p by the same weights (1 for other numbers): a rate near 0 or 1 varies less between trainings than
-    one near 0.5. As much of it as the images explain, which need not be the same for each seed, is found from their influence on u and
-    stands apart: :func:`contrast` counts it already. Of rates of which only the counts are known it is taken as nothing.
+    one near 0.5. The part of it that images add, of which not the same are hard for each seed, is found from their influence on u; of
+    rates of which only the counts are known it is taken as nothing.
 
     Returns:
         None if no model has two seeds.
