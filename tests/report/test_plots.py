@@ -146,6 +146,21 @@ def test_a_trade_off_has_the_lowest_number_of_a_row_against_its_accuracy(store):
     assert axes.get_xlabel() == "Test Accuracy, %"
 
 
+def test_the_plain_control_of_a_trade_off_is_under_its_own_strongest_attacker(store):
+    columns = ("PGD16", *COLUMNS)
+    document = measured(exhibit(view="trade-off", columns=columns, rows=(Row("half", "half"),)), store, rate)
+    rates = dict(zip(columns, (30.0, 70.0), strict=False))
+    controls = {
+        name: Control(
+            accuracy=60, rate=found, difference=Difference(mean=0, low=0, high=0), verdict="yes", reason="", checkpoints=()
+        )
+        for name, found in rates.items()
+    }
+    cells = tuple(cell.model_copy(update={"control": controls.get(cell.column)}) for cell in document.cells)
+    (axes,) = plot(document.model_copy(update={"cells": cells}), store).axes
+    assert line(axes, "plain model of equal accuracy") == [(60.0, 30.0)]
+
+
 def test_names_of_close_points_lie_apart(store):
     rows = tuple(Row(row.name, f"0.{place}5", (60 + place / 4, 90 - place / 4)) for place, row in enumerate(ROWS))
     figure = plot(

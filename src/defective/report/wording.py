@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from defective.data.download import REMOTES
 from defective.results.documents import AtChance, CellResult, ExhibitResult
-from defective.tables import DASH, NO_IMAGES, count, interval, number
+from defective.tables import DASH, NO_IMAGES, count, difference, interval, number
 
 
 def missing(cell: CellResult) -> str:
@@ -76,9 +76,10 @@ def beside(cell: CellResult) -> list[str]:
     """What stands beside a rate: the share of all attacked images, and the plain model of equal accuracy with the verdict."""
     found = [] if cell.all is None else [f"all {number(cell.all.mean)}"]
     if cell.control is not None:
-        accuracies = [each.accuracy for of_seed in cell.control.checkpoints for each in of_seed]
-        found.append(f"plain {number(cell.control.rate)}: {cell.control.verdict.replace('undecided', '?')}")
-        found.append(f"at {interval(min(accuracies), max(accuracies))}")
+        control, apart = cell.control, cell.control.difference
+        accuracies = [each.accuracy for of_seed in control.checkpoints for each in of_seed]
+        found.append(f"plain {number(control.rate)} at {interval(min(accuracies), max(accuracies))}")
+        found.append(f"{difference(apart.mean, apart.low, apart.high)}: {control.verdict.replace('undecided', '?')}")
     return found
 
 
@@ -90,8 +91,8 @@ def beside_legend(result: ExhibitResult) -> list[str]:
     verdicts = Counter(cell.control.verdict for cell in result.cells if cell.control is not None)
     if verdicts:
         found.append(
-            "plain: rate of a plain model of the same architecture that is as accurate as the row's, between its checkpoints at the "
-            "test accuracies named, and whether the row's model is more robust: yes "
+            "plain: rate of a plain model of the same architecture at the row's accuracy, interpolated between its checkpoints at the "
+            "test accuracies named; then how far the row's rate lies above it, and whether the row's model is more robust: yes "
             f"({verdicts['yes']} of {verdicts.total()}), no ({verdicts['no']}) or undecided (?, {verdicts['undecided']})."
         )
     return found
