@@ -36,7 +36,7 @@ from docs.practical_table import practical_plot, practical_table
 
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(
-    r"(<!-- (modules|costs|bench[\w/ -]*|(?:survey|finetune) \S+|practical \S+ \S+|(?:claims|measured|observations|verdicts) \w+|results/\S+)"
+    r"(<!-- (modules|costs|bench[\w/ -]*|(?:survey|finetune|practical \S+) \S+|(?:claims|measured|observations|verdicts) \w+|results/\S+)"
     r" -->\n).*?(<!-- end -->)",
     re.DOTALL,
 )
