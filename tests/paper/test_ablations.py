@@ -1,8 +1,7 @@
 import pytest
 
 from defective.paper import EXHIBITS
-from defective.paper.ablations import PGD_SETTINGS
-from defective.paper.appendix_claims import SOURCE, WEAK, WEAKLY_ATTACKED
+from defective.paper.ablations import PGD_SETTINGS, SOURCE, WEAK, WEAKLY_ATTACKED
 from defective.specs import AttackSpec, GenerateJob, NetSpec, ScoreJob
 from exhibits import setup_of
 

@@ -140,6 +140,16 @@ def test_what_is_not_measured_is_said_and_what_is_counts():
     assert judged(exhibit(cell("a", *A), cell("b", 600, 605, 595)), of=both).verdict == "not measured"
 
 
+def test_comparisons_without_a_seed_in_common_are_not_averaged():
+    def at(row, hits, seed):
+        found = cell(row, hits)
+        return found.model_copy(update={"measured": found.measured.model_copy(update={"seeds": (seed,)})})
+
+    made = exhibit(at("a", 500, 0), at("b", 600, 0), at("c", 500, 1), at("d", 600, 1))
+    found = judged(made, rows=(("b", "a"), ("d", "c")))
+    assert (found.verdict, found.contrasts[0].measured, found.contrasts[0].estimate) == ("not measured", 0, None)
+
+
 def test_all_parts_must_hold_and_one_is_enough_to_fail():
     parts = (Part(pairs("table4", ["PGD"], [("b", "a")])), Part(pairs("table4", ["PGD"], [("c", "a")])))
     both = replace(claim(), parts=parts)

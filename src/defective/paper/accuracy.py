@@ -1,8 +1,7 @@
 """Figures 4 and 14: test accuracy beside the defence rate, and over the epochs of training."""
 
-from defective.paper.ablations import TABLE11
+from defective.paper.ablations import BOTTOMS, KEEP_PROBS, TABLE11
 from defective.paper.exhibit import Cell, Cells, Exhibit, Row
-from defective.paper.main_claims import BOTTOMS, KEEP_PROBS
 from defective.paper.protocol import TRAINED, TRANSFER
 from defective.paper.setup import Setup
 
