@@ -25,7 +25,9 @@ def practical_table(document: dict[str, Any]) -> str:
         shares = map(percent, lowest_shares(document, name).values())
         [own] = (cell for cell in document["cells"] if (cell["target"], cell["source"], cell["attack"]) == (name, name, _WHITE_BOX))
         cost = _passes(document, name) / _passes(document, "plain")
-        rows.append((Code(name), percent(_accuracy(document, name)), *shares, percent(_rate(own["defense"]["all"])), f"{cost:.0f}"))
+        rows.append(
+            (Code(name), percent(_accuracy(document, name)), *shares, percent(Rate.read(own["defense"]["all"])), f"{cost:.0f}")
+        )
     columns = ("Model", "Test accuracy", *_SOURCES, "White-box PGD, 8/255", "Training cost")
     return format_table(Table(columns, tuple(rows)), "markdown")
 
@@ -70,7 +72,11 @@ def lowest_shares(document: dict[str, Any], name: str) -> dict[str, Rate]:
     """Of each kind of attacker the lowest share of all attacked images that stay correct."""
     return {
         kind: min(
-            (_rate(cell["defense"]["all"]) for cell in document["cells"] if cell["target"] == name and cell["source"] in sources),
+            (
+                Rate.read(cell["defense"]["all"])
+                for cell in document["cells"]
+                if cell["target"] == name and cell["source"] in sources
+            ),
             key=float,
         )
         for kind, sources in _SOURCES.items()
@@ -78,11 +84,7 @@ def lowest_shares(document: dict[str, Any], name: str) -> dict[str, Rate]:
 
 
 def _accuracy(document: dict[str, Any], name: str) -> Rate:
-    return _rate(document["accuracy"][name])
-
-
-def _rate(counts: dict[str, Any]) -> Rate:
-    return Rate.of(counts["num_correct"], counts["num_evaluated"])
+    return Rate.read(document["accuracy"][name])
 
 
 def _passes(document: dict[str, Any], name: str) -> int:

@@ -65,7 +65,7 @@ EVERY = (*CLAIMS, *OBSERVATIONS)
 
 def test_every_claim_is_a_sentence_of_its_section():
     assert [claim.name for claim in CLAIMS] == list(QUOTED)
-    assert all(QUOTED[claim.name][0] in claim.where for claim in CLAIMS)
+    assert all(QUOTED[claim.name][0] in claim.section for claim in CLAIMS)
     assert all(claim.ours for claim in OBSERVATIONS) and not any(claim.ours for claim in CLAIMS)
     assert len({claim.name for claim in EVERY}) == len({claim.text for claim in EVERY}) == len(EVERY)
 

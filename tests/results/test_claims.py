@@ -9,10 +9,11 @@ import pytest
 from defective.experiments.plan import KINDS, Plan
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place
 from defective.paper.claims import Part, pairs
-from defective.results.claims import Evidence, evaluate_claims
+from defective.results.claims import evaluate_claims
+from defective.results.contrasts import Evidence
 from defective.results.documents import CellResult, ClaimResult, Count, JobRecord, Measured
-from defective.results.measured import claims
 from defective.results.per_image import PerImage
+from defective.results.stored import claims
 from defective.statistics import Rate, Term, contrast, seed_variance
 from runs import MACHINE, exhibit_result, finish, plan_of
 

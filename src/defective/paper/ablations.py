@@ -69,7 +69,7 @@ def _table4() -> Exhibit:
     return Exhibit(
         name="table4",
         title="Ablations: where to put defects, neurons or channels, one mask or many, more channels",
-        where="Section 4.2, Table 4",
+        section="Section 4.2, Table 4",
         caption=f"{_ROWS_ARE} DenseNet-121, radius in levels of 255 (PGD: 20 or 40 steps of 1; CW: confidence). "
         f"{DEFENCE_RATE}{LAST_COLUMN}",
         data="cifar10",
@@ -101,7 +101,7 @@ def _table_of_variants(
     return Exhibit(
         name=f"table{number}",
         title=f"Every variant of ResNet-18 under attacks from {label}",
-        where=f"Appendix A.8, Table {number}",
+        section=f"Appendix A.8, Table {number}",
         caption=f"{_ROWS_ARE} {label}, radius in levels of 255 (PGD: 20 or 40 steps of 1; PGD2,16: 10 of 2"
         f"{'; CW: confidence' if confidence else ''}). {DEFENCE_RATE}{LAST_COLUMN}",
         data="cifar10",

@@ -42,7 +42,7 @@ def _exhibit(
     return Exhibit(
         name=f"table{number}",
         title=title,
-        where=f"{section}, Table {number}",
+        section=f"{section}, Table {number}",
         caption="Rows are attacked models (p-Bottom: a share p of the neurons in the bottom layers kept), columns the plain "
         f"{caption}. {DEFENCE_RATE}{LAST_COLUMN}",
         data=data,

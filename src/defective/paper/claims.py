@@ -41,7 +41,7 @@ class Claim:
     Attributes:
         name: Short and unique.
         text: The sentence in plain words.
-        where: Section of the paper.
+        section: Section of the paper.
         kind: What decides it.
         parts: One weighted sum each, in the unit of its cells; for S(M) of natural logarithms.
         margin: What counts as similar, or as no better; ours, for the paper names none.
@@ -51,7 +51,7 @@ class Claim:
 
     name: str
     text: str
-    where: str
+    section: str
     kind: Kind
     parts: tuple[Part, ...] = ()
     margin: float = 0.0

@@ -29,11 +29,10 @@ def _shuffled(setup: Setup) -> Cells:
 _TABLE1 = Exhibit(
     name="table1",
     title="Accuracy on images cut into patches that changed places",
-    where="Section 3.2, Table 1",
+    section="Section 3.2, Table 1",
     caption="Rows are ResNet-18s (the defective one keeps 10 % of its bottom neurons), columns how many patches an image is cut "
-    "into before they change places at random. A number is the share of images that the model then "
-    "classifies correctly, of images that both "
-    "models classify correctly with high confidence while whole: at least 99 %, at scale tiny 90 %.",
+    "into before they change places at random. A number is the share of images that the model then classifies correctly, of images that "
+    "both models classify correctly with high confidence while whole: at least 99 %, at scale tiny 90 %.",
     data="imagenet",
     columns=_COLUMNS,
     rows=_ROWS,
@@ -65,7 +64,7 @@ def _noisy(setup: Setup) -> Cells:
 _FIGURE5 = Exhibit(
     name="figure5",
     title="Accuracy under Gaussian noise of rising strength",
-    where="Appendix A.5, Figure 5",
+    section="Appendix A.5, Figure 5",
     caption="Rows, drawn as curves, are ResNet-18s (p-Bottom: a share p of the bottom neurons kept), columns the standard "
     "deviation of the noise, in levels of 255; noise beyond twice that is cut off. A number is the share of noisy images that "
     "the model classifies correctly, of images that all four models classify correctly without noise.",

@@ -51,7 +51,7 @@ def _white_box(setup: Setup) -> Cells:
 _TABLE8 = Exhibit(
     name="table8",
     title="White-box attacks",
-    where="Appendix A.6, Table 8",
+    section="Appendix A.6, Table 8",
     caption="Rows are ResNet-18s (p-Bottom: a share p of the bottom neurons kept), each attacked with its own gradients; columns "
     "are attacks, radius in levels of 255 (PGD: 4, 6 and 10 steps of 1). A number is the share of attacked images that the model "
     f"classifies correctly, of those that it classified correctly before{LAST_COLUMN}",
@@ -89,7 +89,7 @@ def _gray_box_defective(setup: Setup) -> Cells:
 _TABLE9 = Exhibit(
     name="table9",
     title="Gray-box attacks on defective models",
-    where="Appendix A.7, Table 9",
+    section="Appendix A.7, Table 9",
     caption="Rows are attacked ResNet-18s that keep a share p of the bottom neurons (DIF: with masks of another seed than the "
     "columns' models), columns such models of other initial weights on which PGD makes its images: radius 16/255, 20 steps of 1/255. "
     f"{DEFENCE_RATE}.",
@@ -118,7 +118,7 @@ def _gray_box_plain(setup: Setup) -> Cells:
 _TABLE10 = Exhibit(
     name="table10",
     title="Gray-box attacks on standard models",
-    where="Appendix A.7, Table 10",
+    section="Appendix A.7, Table 10",
     caption="Rows are attacked models, columns the models of other initial weights on which PGD makes its images: radius 16/255, 20 "
     f"steps of 1/255. {DEFENCE_RATE}.",
     data="cifar10",

@@ -14,6 +14,7 @@ from defective.paper.claims import Part
 from defective.results.contrasts import Comparison, Evidence, comparisons, mean_contrast
 from defective.results.documents import ClaimResult, ContrastResult
 from defective.statistics import LEVEL, Contrast, holm
+from defective.text import shortened
 
 
 class _MeasuredPart(NamedTuple):
@@ -64,33 +65,34 @@ def _test(claim: Claim, known: dict[str, list[Evidence]]) -> _Test:
     for part in claim.parts:
         measured = comparisons(part, known)
         parts.append(_MeasuredPart(part, measured, mean_contrast(measured) if measured else None))
-    found = _Test(claim, parts)
+    test = _Test(claim, parts)
     sides = [_p_values(claim, each.part.bound, each.contrast) for each in parts if each.contrast]
     if sides and len(sides) == len(parts) and claim.kind != "equal":
         # All parts must hold: the worst decides. One is enough to fail: the best counts for as many as there are.
-        holds, fails = max(p for p, _ in sides), min(1.0, len(sides) * min(p for _, p in sides))
-        found.obstacle = _obstacle(parts)
-        found.holds = holds <= fails
-        found.p = 1.0 if found.obstacle else min(holds, fails)
-    return found
+        p_holds = max(p for p, _ in sides)
+        p_fails = min(1.0, len(sides) * min(p for _, p in sides))
+        test.obstacle = _obstacle(parts)
+        test.holds = p_holds <= p_fails
+        test.p = 1.0 if test.obstacle else min(p_holds, p_fails)
+    return test
 
 
-def _p_values(claim: Claim, bound: float, found: Contrast) -> tuple[float, float]:
+def _p_values(claim: Claim, bound: float, contrast: Contrast) -> tuple[float, float]:
     """p values of the tests that a part holds and that it fails."""
     match claim.kind:
         case "similar":
-            return found.p_within(claim.margin), found.p_beyond(claim.margin)
+            return contrast.p_within(claim.margin), contrast.p_beyond(claim.margin)
         case "no better":
-            return found.p_below(claim.margin), min(1.0, 2 * found.p_above(claim.margin))
-    return min(1.0, 2 * found.p_above(bound)), min(1.0, 2 * found.p_below(bound))
+            return contrast.p_below(claim.margin), min(1.0, 2 * contrast.p_above(claim.margin))
+    return min(1.0, 2 * contrast.p_above(bound)), min(1.0, 2 * contrast.p_below(bound))
 
 
 def _obstacle(parts: Iterable[_MeasuredPart]) -> str:
     measured = [cells for part in parts for cells in part.comparisons]
     if at_chance := sorted({model for cells in measured for each in cells for model in each.cell.at_chance}):
-        return f"no better than chance: {_some(at_chance)}"
+        return f"no better than chance: {shortened(at_chance)}"
     if unequal := list(dict.fromkeys(words for cells in measured for words in _trained_less(cells))):
-        return f"trained for fewer epochs than what it is compared with: {_some(unequal)}"
+        return f"trained for fewer epochs than what it is compared with: {shortened(unequal)}"
     if any(part.contrast and part.contrast.seeds == 1 and not all(map(_of_one_training, part.comparisons)) for part in parts):
         return "one seed cannot decide between trained models"
     return ""
@@ -107,11 +109,6 @@ def _of_one_training(cells: Comparison) -> bool:
     """Whether numbers of one trained model alone are compared, attacked from one source: one row of one table."""
     rows = {(each.evidence, each.cell.row) for each in cells}
     return len(rows) == 1 and abs(math.fsum(each.weight for each in cells)) < 1e-9
-
-
-def _some(named: Sequence[str]) -> str:
-    more = [f"{len(named) - 3} more"] if len(named) > 3 else []
-    return ", ".join([*named[:3], *more])
 
 
 def _verdict(test: _Test) -> tuple[Verdict, str]:
@@ -143,14 +140,7 @@ def _result(test: _Test) -> ClaimResult:
     claim = test.claim
     verdict, reason = _verdict(test)
     return ClaimResult(
-        name=claim.name,
-        text=claim.text,
-        section=claim.where,
-        kind=claim.kind,
-        margin=claim.margin,
-        note=claim.note,
-        ours=claim.ours,
-        exhibits=claim.exhibits,
+        **{name: getattr(claim, name) for name in ("name", "text", "section", "kind", "margin", "note", "ours", "exhibits")},
         verdict=verdict,
         reason=reason,
         p=test.p,

@@ -1,16 +1,19 @@
 """Is a defective model more robust than a plain one of equal accuracy? Each number against the plain model's nearest checkpoints."""
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
 from defective.experiments.store import Store, name_of
-from defective.paper import Cell
+from defective.paper import Cell, Exhibit
 from defective.paper.controls import controls
 from defective.results.documents import Checkpoint, Control, ControlVerdict, Difference
 from defective.results.per_image import PerImage, PerImageReader
 from defective.specs import ScoreJob
 from defective.statistics import Contrast, Rate, SeedVariance, Term, contrast, seed_variance
+
+# Row and column.
+Place = tuple[str, str]
 
 
 class _Scored(NamedTuple):
@@ -27,20 +30,19 @@ class _Scored(NamedTuple):
         return Term(weight, model, seed, *self.per_image)
 
 
-def column_controls(column: Sequence[Sequence[Cell]], store: Store) -> list[Control | None]:
-    """The control of each number of a column, whose cells are one for each seed; None if it has none, or it is not measured yet.
+def exhibit_controls(exhibit: Exhibit, cells: Mapping[Place, Sequence[Cell]], store: Store) -> dict[Place, Control]:
+    """The control of each number of an exhibit that has one and is measured; ``cells`` are one for each seed.
 
-    How far training moves a number is pooled over the column.
+    How far training moves a number is pooled over its column.
     """
-    reader = PerImageReader(store)
-
-    @cache
-    def scored(cell: Cell) -> _Scored | None:
-        return _read(cell, store, reader)
-
-    numbers = [(row, seed, scored(cell)) for row, cells in enumerate(column) for seed, cell in enumerate(cells)]
-    variance = seed_variance(own.term(100, str(row), seed) for row, seed, own in numbers if own is not None)
-    return [_control(cells, scored, variance) for cells in column]
+    scored = cache(partial(_read, store=store, reader=PerImageReader(store)))
+    found: dict[Place, Control] = {}
+    for column in exhibit.columns:
+        rows = {row.name: cells.get((row.name, column), ()) for row in exhibit.rows}
+        numbers = [(row, seed, scored(cell)) for row, of_seeds in rows.items() for seed, cell in enumerate(of_seeds)]
+        variance = seed_variance(own.term(100, row, seed) for row, seed, own in numbers if own is not None)
+        found |= {(row, column): control for row, of_seeds in rows.items() if (control := _control(of_seeds, scored, variance))}
+    return found
 
 
 def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None], variance: SeedVariance | None) -> Control | None:
@@ -49,7 +51,7 @@ def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None], va
         own, others = scored(cell), (scored(Cell(job, cell.value)) for job in controls(cell, 2 * seed))
         runs = [run for run in others if run is not None]
         if own is not None and runs:
-            chosen = nearest(runs, own.accuracy)
+            chosen = _nearest(runs, own.accuracy)
             found.append((own, chosen))
             terms.append(own.term(100, "defective", seed))
             terms += [run.term(-100 * share, "plain", seed) for run, share in chosen]
@@ -77,15 +79,11 @@ def _read(cell: Cell, store: Store, reader: PerImageReader) -> _Scored | None:
     result, trained = store.result(job), store.result(job.target)
     if result is None or trained is None or not result["values"][cell.value]["num_evaluated"]:
         return None
-    # By name, for a result may hold more.
-    accuracy, rate = (
-        Rate.of(values["num_correct"], values["num_evaluated"])
-        for values in (trained["values"]["test_accuracy"], result["values"][cell.value])
-    )
+    accuracy, rate = Rate.read(trained["values"]["test_accuracy"]), Rate.read(result["values"][cell.value])
     return _Scored(job, float(accuracy), rate, reader.of(cell))
 
 
-def nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, float]]:
+def _nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, float]]:
     """The runs nearest in accuracy from below and from above, with their shares in the linear interpolation; one if none lies beyond.
 
     Of several runs of one accuracy the last counts, which was trained longest.
