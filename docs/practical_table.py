@@ -29,7 +29,9 @@ def practical_table(document: dict[str, Any], transfer: dict[str, Any]) -> str:
         shares = (first, percent(lowest_share(transfer, name)) if name in transfer["accuracy"] else DASH, *others)
         [own] = (cell for cell in document["cells"] if (cell["target"], cell["source"], cell["attack"]) == (name, name, _WHITE_BOX))
         cost = _passes(document, name) / _passes(document, "plain")
-        rows.append((Code(name), percent(_accuracy(document, name)), *shares, percent(_rate(own["defense"]["all"])), f"{cost:.0f}"))
+        rows.append(
+            (Code(name), percent(_accuracy(document, name)), *shares, percent(Rate.read(own["defense"]["all"])), f"{cost:.0f}")
+        )
     first, *others = _SOURCES
     columns = ("Model", "Test accuracy", first, _TRANSFER, *others, "White-box PGD, 8/255", "Training cost")
     return format_table(Table(columns, tuple(rows)), "markdown")
@@ -79,15 +81,11 @@ def lowest_shares(document: dict[str, Any], name: str) -> dict[str, Rate]:
 def lowest_share(document: dict[str, Any], name: str, sources: Sequence[str] = ("source",)) -> Rate:
     """The lowest share of all attacked images that a model keeps, over attacks and these sources."""
     attacked = (cell for cell in document["cells"] if cell["target"] == name and cell["source"] in sources)
-    return min((_rate(cell["defense"]["all"]) for cell in attacked), key=float)
+    return min((Rate.read(cell["defense"]["all"]) for cell in attacked), key=float)
 
 
 def _accuracy(document: dict[str, Any], name: str) -> Rate:
-    return _rate(document["accuracy"][name])
-
-
-def _rate(counts: dict[str, Any]) -> Rate:
-    return Rate.of(counts["num_correct"], counts["num_evaluated"])
+    return Rate.read(document["accuracy"][name])
 
 
 def _passes(document: dict[str, Any], name: str) -> int:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from defective.paper import EXHIBITS
-from defective.results.claims import Evidence, evaluate_claims
+from defective.results.claims import evaluate_claims
+from defective.results.contrasts import Evidence
 from defective.results.documents import ClaimResult, ClaimsResult, ContrastResult, ExhibitResult
 from docs import fill
 from runs import exhibit_result

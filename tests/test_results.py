@@ -21,7 +21,7 @@ NETS = ("plain", "bottom-0.5", "bottom-0.3", "bottom-0.1")
 
 
 def percent(counts):
-    return rate_percent(Rate.of(counts["num_correct"], counts["num_evaluated"]))
+    return rate_percent(Rate.read(counts))
 
 
 def rows_of(page):

@@ -9,10 +9,11 @@ import pytest
 from defective.experiments.plan import KINDS, Plan
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place
 from defective.paper.claims import Part, pairs
-from defective.results.claims import Evidence, evaluate_claims
+from defective.results.claims import evaluate_claims
+from defective.results.contrasts import Evidence
 from defective.results.documents import CellResult, ClaimResult, Count, JobRecord, Measured
-from defective.results.measured import claims
 from defective.results.per_image import PerImage
+from defective.results.stored import claims
 from defective.statistics import Rate, Term, contrast, seed_variance
 from runs import MACHINE, exhibit_result, finish, plan_of
 
@@ -138,6 +139,16 @@ def test_what_is_not_measured_is_said_and_what_is_counts():
     assert found.verdict == "holds" and (found.contrasts[0].measured, found.contrasts[0].comparisons) == (1, 2)
     both = replace(two, parts=(two.parts[0], Part(pairs("table4", ["PGD"], [("d", "a")]))))
     assert judged(exhibit(cell("a", *A), cell("b", 600, 605, 595)), of=both).verdict == "not measured"
+
+
+def test_comparisons_without_a_seed_in_common_are_not_averaged():
+    def at(row, hits, seed):
+        found = cell(row, hits)
+        return found.model_copy(update={"measured": found.measured.model_copy(update={"seeds": (seed,)})})
+
+    made = exhibit(at("a", 500, 0), at("b", 600, 0), at("c", 500, 1), at("d", 600, 1))
+    found = judged(made, rows=(("b", "a"), ("d", "c")))
+    assert (found.verdict, found.contrasts[0].measured, found.contrasts[0].estimate) == ("not measured", 0, None)
 
 
 def test_all_parts_must_hold_and_one_is_enough_to_fail():

@@ -10,9 +10,9 @@ from defective.data import load_data
 from defective.evaluation import EvaluatedModel, score
 from defective.experiments.adversarial_files import read_adversarial
 from defective.experiments.run import run
-from defective.paper import Cell
+from defective.paper import Cell, Exhibit, Row
 from defective.paper.controls import controls
-from defective.results.control import column_controls
+from defective.results.control import exhibit_controls
 from defective.specs import AttackSpec, GenerateJob, ScoreJob
 from defective.statistics import Rate, Term, contrast
 from run_fixtures import images, no_power_cuts, place  # noqa: F401
@@ -44,8 +44,12 @@ def fill(store, defective, plain, accuracy=5000, seeds=3):
 
 
 def found(store, seeds=3):
-    [made] = column_controls([[cell(seed) for seed in range(seeds)]], store)
-    return made
+    return control([cell(seed) for seed in range(seeds)], store)
+
+
+def control(cells, store):
+    exhibit = Exhibit("made", "t", "w", columns=("column",), rows=(Row("row", "row"),))
+    return exhibit_controls(exhibit, {("row", "column"): cells}, store).get(("row", "column"))
 
 
 def test_the_plain_rate_is_interpolated_between_the_nearest_checkpoints(store):
@@ -129,7 +133,7 @@ def test_numbers_are_paired_image_by_image(place, images):  # noqa: F811
     own = cell(0, value="all")
     jobs = controls(own, 0)
     assert run([own.job, *jobs], place).count("failed") == 0
-    [made] = column_controls([[own]], place.store)
+    made = control([own], place.store)
     test = load_data(f"folder:{images}", "test")
     adversarial = read_adversarial(place.store.at(own.job.adversarial) / "images.safetensors", test)
 

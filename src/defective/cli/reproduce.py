@@ -39,7 +39,7 @@ from defective.report.claims import contrast_in_words, p_in_words, verdict_in_wo
 from defective.report.exhibit_table import compact_table
 from defective.report.wording import warnings
 from defective.results.documents import ClaimResult, ExhibitResult
-from defective.results.measured import claims, documents
+from defective.results.stored import claims, documents
 from defective.specs import trained_models
 from defective.tables import count, format_table
 

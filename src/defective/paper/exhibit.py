@@ -44,7 +44,7 @@ class Exhibit:
     Attributes:
         name: ``"table4"``, ``"figure5"``.
         title: What it shows, in a few words.
-        where: Section of the paper.
+        section: Section of the paper.
         caption: What rows and columns are, in one or two sentences.
         data: Kind of data set it is about: a key of :attr:`Setup.data`. Empty: it needs none.
         more_data: Further kinds that it is measured on where there are sets of them.
@@ -60,7 +60,7 @@ class Exhibit:
 
     name: str
     title: str
-    where: str
+    section: str
     caption: str = ""
     data: str = ""
     more_data: tuple[str, ...] = ()
@@ -76,11 +76,6 @@ class Exhibit:
     def kinds(self) -> tuple[str, ...]:
         """The kinds of data set that it can be measured on, its own first."""
         return tuple(filter(None, (self.data, *self.more_data)))
-
-    @property
-    def command(self) -> str:
-        """The command that measures it."""
-        return f"defective reproduce {self.name}"
 
     def published(self, row: str, column: str) -> float | None:
         """The printed number of a cell, in the unit as printed; None if there is none."""

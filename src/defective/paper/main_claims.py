@@ -4,19 +4,17 @@ A sentence that the paper repeats for several tables is one claim over the cells
 names none; they were set before anything was measured.
 """
 
+from defective.paper.ablations import BOTTOMS
+from defective.paper.architectures import LABELS
 from defective.paper.claims import Block, Claim, Part, Place, against_mean, pairs, rising
 from defective.paper.published import printed
-
-ARCHITECTURES = ("resnet18", "resnet50", "densenet121", "senet18", "vgg19")
-KEEP_PROBS = ("0.7", "0.5", "0.3", "0.25", "0.2", "0.15", "0.1", "0.05")
-BOTTOMS = tuple(f"resnet18/{p}-bottom" for p in KEEP_PROBS)
 
 TRANSFER = {name: printed(name).columns[:-1] for name in ("table2", "table3", "table5", "table6")}
 VARIANTS = {name: printed(name).columns[:-1] for name in ("table4", *(f"table{number}" for number in range(11, 16)))}
 _ACCURACY = {name: printed(name).columns[-1] for name in (*TRANSFER, *VARIANTS)}
 # What each table of transfer attacks is about.
 TRANSFERS = {"table3": "single models", "table5": "ensembles", "table6": "MNIST"}
-_DEFECTIVE = [(f"{arch}/{p}-bottom", arch) for arch in ARCHITECTURES for p in ("0.5", "0.3")]
+_DEFECTIVE = [(f"{arch}/{p}-bottom", arch) for arch in LABELS for p in ("0.5", "0.3")]
 
 
 def variants(*rows: tuple[str, str], accuracy: bool = False) -> tuple[Block, ...]:
@@ -46,8 +44,8 @@ def _sources() -> dict[str, list[Place]]:
 
 
 def _targets() -> dict[str, list[Place]]:
-    rows = {arch: [row for row, plain in _DEFECTIVE if plain == arch] for arch in ARCHITECTURES}
-    return {arch: [Place("table3", row, column) for row in rows[arch] for column in TRANSFER["table3"]] for arch in ARCHITECTURES}
+    rows = {arch: [row for row, plain in _DEFECTIVE if plain == arch] for arch in LABELS}
+    return {arch: [Place("table3", row, column) for row in rows[arch] for column in TRANSFER["table3"]] for arch in LABELS}
 
 
 _WRN, _ADVERSARIAL = "wrn32_4", ("wrn32_4 adversarial", "wrn32_4/therm16 adversarial", "wrn32_4/therm32 adversarial")

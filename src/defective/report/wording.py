@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from defective.data.download import REMOTES
 from defective.results.documents import AtChance, CellResult, ExhibitResult
 from defective.tables import DASH, NO_IMAGES, count, difference, interval, number
+from defective.text import shortened
 
 
 def missing(cell: CellResult) -> str:
@@ -110,5 +111,4 @@ def warnings(at_chance: Sequence[AtChance]) -> list[str]:
         return []
     named = [f"{each.model} (accuracy {number(each.accuracy)} %, chance {number(each.chance)} %)" for each in at_chance]
     which = "it" if len(named) == 1 else "them"
-    more = [f"{len(named) - 3} more"] if len(named) > 3 else []
-    return [f"No better than chance, so that no claim about {which} is decided: {', '.join([*named[:3], *more])}."]
+    return [f"No better than chance, so that no claim about {which} is decided: {shortened(named)}."]

@@ -1,7 +1,7 @@
 """Is a defective model more robust than a plain one of equal accuracy? Each number against the plain model's nearest checkpoints."""
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
 from defective.experiments.store import Store, name_of
@@ -11,6 +11,9 @@ from defective.results.documents import Checkpoint, Control, ControlVerdict, Dif
 from defective.results.per_image import PerImage, PerImageReader
 from defective.specs import ScoreJob
 from defective.statistics import Contrast, Rate, Term, contrast, seed_variance
+
+# Row and column.
+Place = tuple[str, str]
 
 
 class _Share(NamedTuple):
@@ -37,15 +40,10 @@ class _Scored(NamedTuple):
         return float(self.test.rate)
 
 
-def column_controls(column: Sequence[Sequence[Cell]], store: Store) -> list[Control | None]:
-    """The control of each number of a column, whose cells are one for each seed; None if it has none, or it is not measured yet."""
-    reader = PerImageReader(store)
-
-    @cache
-    def scored(cell: Cell) -> _Scored | None:
-        return _read(cell, store, reader)
-
-    return [_control(cells, scored) for cells in column]
+def exhibit_controls(cells: Mapping[Place, Sequence[Cell]], store: Store) -> dict[Place, Control]:
+    """The control of each number that has one and is measured; ``cells`` are one for each seed."""
+    scored = cache(partial(_read, store=store, reader=PerImageReader(store)))
+    return {place: control for place, of_seeds in cells.items() if (control := _control(of_seeds, scored))}
 
 
 def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None]) -> Control | None:
@@ -55,7 +53,7 @@ def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None]) ->
         own, others = scored(cell), (scored(Cell(job, cell.value)) for job in controls(cell, 2 * seed))
         runs = [run for run in others if run is not None]
         if own is not None and runs:
-            found.append((own, nearest(runs, own.accuracy)))
+            found.append((own, _nearest(runs, own.accuracy)))
             terms += _terms(*found[-1], seed)
     if not found:
         return None
@@ -95,15 +93,14 @@ def _read(cell: Cell, store: Store, reader: PerImageReader) -> _Scored | None:
     result, trained = store.result(job), store.result(job.target)
     if result is None or trained is None or not result["values"][cell.value]["num_evaluated"]:
         return None
-    # By name, for a result may hold more.
     test, robust = (
-        _Share(Rate.of(found["values"][of.value]["num_correct"], found["values"][of.value]["num_evaluated"]), reader.of(of))
+        _Share(Rate.read(found["values"][of.value]), reader.of(of))
         for found, of in ((trained, Cell(job.target, "test_accuracy")), (result, cell))
     )
     return _Scored(job, test, robust)
 
 
-def nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, float]]:
+def _nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, float]]:
     """The runs nearest in accuracy from below and from above, with their shares in the linear interpolation; one if none lies beyond.
 
     Of several runs of one accuracy the last counts, which was trained longest.
