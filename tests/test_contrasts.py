@@ -198,6 +198,8 @@ def test_p_values_are_those_of_the_interval_that_just_reaches_the_bound():
     # With one part alone they are Student's.
     assert Contrast(5.0, (ErrorPart(2.0, 2.0),), 3).p_above(0) == pytest.approx(t.sf(2.5, 2))
     assert Contrast(5.0, (ErrorPart(1e-9, 1e9),), 3).p_above(0) == 0
+    unknown = Contrast(5.0, (UNKNOWN,), 1)
+    assert (unknown.p_above(0), unknown.p_below(0), unknown.interval) == (0.5, 0.5, (-math.inf, math.inf))
 
 
 @pytest.mark.parametrize(

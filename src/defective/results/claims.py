@@ -65,7 +65,7 @@ def _test(claim: Claim, known: dict[str, list[Evidence]]) -> _Test:
     parts = []
     for part in claim.parts:
         measured = comparisons(part, known)
-        parts.append(_MeasuredPart(part, num_measured(part, known), measured, mean_contrast(measured) if measured else None))
+        parts.append(_MeasuredPart(part, num_measured(part, known) if measured else 0, measured, mean_contrast(measured) if measured else None))
     test = _Test(claim, parts)
     sides = [_p_values(claim, each.part.bound, each.contrast) for each in parts if each.contrast]
     if sides and len(sides) == len(parts) and claim.kind != "equal":

@@ -50,9 +50,9 @@ def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None]) ->
     found: list[tuple[_Scored, list[tuple[_Scored, float]]]] = []
     terms: list[Term] = []
     for seed, cell in enumerate(cells):
-        own, others = scored(cell), (scored(Cell(job, cell.value)) for job in controls(cell, 2 * seed))
+        others = (scored(Cell(job, cell.value)) for job in controls(cell, 2 * seed))
         runs = [run for run in others if run is not None]
-        if own is not None and runs:
+        if runs and (own := scored(cell)) is not None:
             found.append((own, _nearest(runs, own.accuracy)))
             terms += _terms(*found[-1], seed)
     if not found:

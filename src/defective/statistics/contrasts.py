@@ -102,6 +102,8 @@ class Contrast:
         """The probability that the interval leaves out at either end if it reaches so far; beyond a half for a negative distance."""
         if distance < 0:
             return 1 - self._tail(-distance)
+        if math.isinf(self.error):
+            return 0.5
         least, most = -300.0, math.log10(0.5)
         if self._half_width(10**least) <= distance:
             return 0.0
