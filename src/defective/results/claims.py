@@ -27,21 +27,16 @@ class _MeasuredPart(NamedTuple):
 
 @dataclass
 class _Test:
-    """A claim on the way to its verdict.
-
-    Attributes:
-        holds: Whether the numbers speak for it.
-        p: Of what they speak for; None while something is missing, or if nothing is left to chance.
-        adjusted_p: The same, adjusted for the number of claims.
-        obstacle: Why the numbers cannot decide, whatever they are; empty if they can.
-    """
+    """A claim on the way to its verdict."""
 
     claim: Claim
     parts: list[_MeasuredPart]
+    # Why the numbers cannot decide, whatever they are; empty if they can.
+    obstacle: str = ""
+    # Whether the numbers speak for it, and the p value of what they speak for; None while something is missing, or nothing left to chance.
     holds: bool = False
     p: float | None = None
     adjusted_p: float | None = None
-    obstacle: str = ""
 
 
 def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CLAIMS, *OBSERVATIONS)) -> list[ClaimResult]:
@@ -127,10 +122,8 @@ def _verdict(test: _Test) -> tuple[Verdict, str]:
 
 
 def _equal_parameters(measured: Iterable[Comparison]) -> tuple[Verdict, str]:
-    numbers = []
-    for cells in measured:
-        records = [each.evidence.document.jobs.get(job) for each in cells for job in each.cell.jobs]
-        numbers.append({record and record.parameters for record in records})
+    records = ([each.evidence.document.jobs.get(job) for each in cells for job in each.cell.jobs] for cells in measured)
+    numbers = [{record and record.parameters for record in of_cells} for of_cells in records]
     if any(None in each for each in numbers):
         return "not measured", "the numbers of parameters are not stored"
     return ("holds" if all(len(each) == 1 for each in numbers) else "fails"), ""
