@@ -40,8 +40,22 @@ class WeightedCell(NamedTuple):
 Comparison = tuple[WeightedCell, ...]
 
 
-def comparisons(part: Part, known: dict[str, list[Evidence]]) -> list[Comparison]:
-    """What is measured of a part: each different block once, on each data set; nothing unless there is a seed that all have."""
+class MeasuredPart(NamedTuple):
+    """A part of a claim, and what is measured of it; no contrast if that is nothing."""
+
+    part: Part
+    comparisons: list[Comparison]
+    contrast: Contrast | None
+
+
+def measure(part: Part, known: dict[str, list[Evidence]]) -> MeasuredPart:
+    """What is measured of a part, in the exhibits that are known by name."""
+    comparisons = _comparisons(part, known)
+    return MeasuredPart(part, comparisons, _mean_contrast(comparisons) if comparisons else None)
+
+
+def _comparisons(part: Part, known: dict[str, list[Evidence]]) -> list[Comparison]:
+    """Each different block once, on each data set on which it is measured; none unless there is a seed that all have."""
     found: dict[object, Comparison] = {}
     for block in part.blocks:
         for cells in _on_each_data_set(block, known):
@@ -50,7 +64,7 @@ def comparisons(part: Part, known: dict[str, list[Evidence]]) -> list[Comparison
     return list(found.values()) if _common_seeds(chain.from_iterable(found.values())) else []
 
 
-def mean_contrast(measured: Sequence[Comparison]) -> Contrast:
+def _mean_contrast(measured: Sequence[Comparison]) -> Contrast:
     """The mean of comparisons, in points; of scores that of their logarithms."""
     cells = _mean(measured)
     seeds = _common_seeds(cells)
