@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from defective.data.download import REMOTES
 from defective.results.documents import AtChance, CellResult, ExhibitResult
-from defective.tables import DASH, NO_IMAGES, count, difference, interval, number
+from defective.tables import DASH, NO_IMAGES, count, interval, number
 from defective.text import shortened
 
 
@@ -79,8 +79,9 @@ def beside(cell: CellResult) -> list[str]:
     if cell.control is not None:
         control, apart = cell.control, cell.control.difference
         accuracies = [each.accuracy for of_seed in control.checkpoints for each in of_seed]
-        found.append(f"plain {number(control.rate)} at {interval(min(accuracies), max(accuracies))}")
-        found.append(f"{difference(apart.mean, apart.low, apart.high)}: {control.verdict.replace('undecided', '?')}")
+        found += [f"plain {number(control.rate)}", f"at {interval(min(accuracies), max(accuracies))}"]
+        found.append(f"{number(apart.mean, signed=True)}: {control.verdict.replace('undecided', '?')}")
+        found.append(interval(apart.low, apart.high, signed=True))
     return found
 
 
@@ -93,7 +94,7 @@ def beside_legend(result: ExhibitResult) -> list[str]:
     if verdicts:
         found.append(
             "plain: rate of a plain model of the same architecture at the row's accuracy, interpolated between its checkpoints at the "
-            "test accuracies named; then how far the row's rate lies above it, and whether the row's model is more robust: yes "
+            "test accuracies named; then how far the row's rate lies above it, with its interval, and whether the row's model is more robust: yes "
             f"({verdicts['yes']} of {verdicts.total()}), no ({verdicts['no']}) or undecided (?, {verdicts['undecided']})."
         )
     return found

@@ -7,42 +7,27 @@ a verdict from the p value adjusted for their number.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place, Verdict
 from defective.paper.claims import Part
-from defective.results.contrasts import Comparison, Evidence, comparisons, mean_contrast, num_measured
+from defective.results.contrasts import Comparison, Evidence, MeasuredPart, measure
 from defective.results.documents import ClaimResult, ContrastResult
 from defective.statistics import LEVEL, UNKNOWN, Contrast, holm
 from defective.text import shortened
 
 
-class _MeasuredPart(NamedTuple):
-    """A part of a claim, and what is measured of it; no contrast if that is nothing."""
-
-    part: Part
-    num_measured: int
-    comparisons: list[Comparison]
-    contrast: Contrast | None
-
-
 @dataclass
 class _Test:
-    """A claim on the way to its verdict.
-
-    Attributes:
-        holds: Whether the numbers speak for it.
-        p: Of what they speak for; None while something is missing, or if nothing is left to chance.
-        adjusted_p: The same, adjusted for the number of claims.
-        obstacle: Why the numbers cannot decide, whatever they are; empty if they can.
-    """
+    """A claim on the way to its verdict."""
 
     claim: Claim
-    parts: list[_MeasuredPart]
+    parts: list[MeasuredPart]
+    # Why the numbers cannot decide, whatever they are; empty if they can.
+    obstacle: str = ""
+    # Whether the numbers speak for it, and the p value of what they speak for; None while something is missing, or nothing left to chance.
     holds: bool = False
     p: float | None = None
     adjusted_p: float | None = None
-    obstacle: str = ""
 
 
 def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CLAIMS, *OBSERVATIONS)) -> list[ClaimResult]:
@@ -62,10 +47,7 @@ def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CL
 
 
 def _test(claim: Claim, known: dict[str, list[Evidence]]) -> _Test:
-    parts = []
-    for part in claim.parts:
-        measured = comparisons(part, known)
-        parts.append(_MeasuredPart(part, num_measured(part, known) if measured else 0, measured, mean_contrast(measured) if measured else None))
+    parts = [measure(part, known) for part in claim.parts]
     test = _Test(claim, parts)
     sides = [_p_values(claim, each.part.bound, each.contrast) for each in parts if each.contrast]
     if sides and len(sides) == len(parts) and claim.kind != "equal":
@@ -88,7 +70,7 @@ def _p_values(claim: Claim, bound: float, contrast: Contrast) -> tuple[float, fl
     return min(1.0, 2 * contrast.p_above(bound)), min(1.0, 2 * contrast.p_below(bound))
 
 
-def _obstacle(parts: Iterable[_MeasuredPart]) -> str:
+def _obstacle(parts: Iterable[MeasuredPart]) -> str:
     measured = [cells for part in parts for cells in part.comparisons]
     if at_chance := sorted({model for cells in measured for each in cells for model in each.cell.at_chance}):
         return f"no better than chance: {shortened(at_chance)}"
@@ -124,10 +106,8 @@ def _verdict(test: _Test) -> tuple[Verdict, str]:
 
 
 def _equal_parameters(measured: Iterable[Comparison]) -> tuple[Verdict, str]:
-    numbers = []
-    for cells in measured:
-        records = [each.evidence.document.jobs.get(job) for each in cells for job in each.cell.jobs]
-        numbers.append({record and record.parameters for record in records})
+    records = ([each.evidence.document.jobs.get(job) for each in cells for job in each.cell.jobs] for cells in measured)
+    numbers = [{record and record.parameters for record in of_cells} for of_cells in records]
     if any(None in each for each in numbers):
         return "not measured", "the numbers of parameters are not stored"
     return ("holds" if all(len(each) == 1 for each in numbers) else "fails"), ""
@@ -147,7 +127,7 @@ def _result(test: _Test) -> ClaimResult:
     )
 
 
-def _contrast_result(measured: _MeasuredPart) -> ContrastResult:
+def _contrast_result(measured: MeasuredPart) -> ContrastResult:
     part = measured.part
     found = measured.contrast or Contrast(math.nan, (UNKNOWN,), 0)
     return ContrastResult(

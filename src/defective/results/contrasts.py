@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product
 from typing import NamedTuple
 
 import numpy as np
@@ -40,22 +40,39 @@ class WeightedCell(NamedTuple):
 Comparison = tuple[WeightedCell, ...]
 
 
-def comparisons(part: Part, known: dict[str, list[Evidence]]) -> list[Comparison]:
-    """What is measured of a part: each different block once, on each data set; nothing unless there is a seed that all have."""
+class MeasuredPart(NamedTuple):
+    """A part of a claim, and what is measured of it; no contrast if that is nothing."""
+
+    part: Part
+    # Blocks that are measured on some data set; tables share some, and of equal ones one is compared.
+    num_measured: int
+    comparisons: list[Comparison]
+    contrast: Contrast | None
+
+
+def measure(part: Part, known: dict[str, list[Evidence]]) -> MeasuredPart:
+    """What is measured of a part, in the exhibits that are known by name."""
+    comparisons = _comparisons(part, known)
+    if not comparisons:
+        return MeasuredPart(part, 0, [], None)
+    return MeasuredPart(part, _num_measured(part, known), comparisons, _mean_contrast(comparisons))
+
+
+def _comparisons(part: Part, known: dict[str, list[Evidence]]) -> list[Comparison]:
+    """Each different block once, on each data set on which it is measured; none unless there is a seed that all have."""
     found: dict[object, Comparison] = {}
-    for cells in (cells for block in part.blocks for cells in _on_each_data_set(block, known)):
-        # Tables share jobs: Table 4 prints some numbers of Table 11, and Tables 11-15 have the same test accuracies.
-        found.setdefault(tuple((each.cell.jobs, each.measured.counts, each.weight) for each in cells), cells)
-    every = [each for cells in found.values() for each in cells]
-    return list(found.values()) if every and _common_seeds(every) else []
+    for block in part.blocks:
+        for cells in _on_each_data_set(block, known):
+            # Tables share jobs: Table 4 prints some numbers of Table 11, and Tables 11-15 have the same test accuracies.
+            found.setdefault(tuple((each.cell.jobs, each.measured.counts, each.weight) for each in cells), cells)
+    return list(found.values()) if _common_seeds(chain.from_iterable(found.values())) else []
 
 
-def num_measured(part: Part, known: dict[str, list[Evidence]]) -> int:
-    """How many blocks of a part are measured on some data set."""
+def _num_measured(part: Part, known: dict[str, list[Evidence]]) -> int:
     return sum(any(True for _ in _on_each_data_set(block, known)) for block in part.blocks)
 
 
-def mean_contrast(measured: Sequence[Comparison]) -> Contrast:
+def _mean_contrast(measured: Sequence[Comparison]) -> Contrast:
     """The mean of comparisons, in points; of scores that of their logarithms.
 
     Two models in the same columns are trained anew with each seed, and the source with them: it moves both. Their variance is pooled over
@@ -94,7 +111,7 @@ def _on_each_data_set(block: Block, known: dict[str, list[Evidence]]) -> Iterato
         if all(data[0].get(kind, name) == name for each in data for kind, name in each.items()):
             of = dict(zip(names, chosen, strict=True))
             cells = _measured((of[place.exhibit], place.row, place.column, weight) for place, weight in block)
-            if cells and _common_seeds(cells):
+            if _common_seeds(cells):
                 yield cells
 
 
@@ -112,7 +129,7 @@ def _measured(places: Iterable[tuple[Evidence, str, str, float]]) -> Comparison:
 def _mean(measured: Sequence[Comparison]) -> list[WeightedCell]:
     """Each cell of the comparisons once, with its weight in their mean; cells that cancel are left out."""
     found: dict[tuple[Evidence, str, str], WeightedCell] = {}
-    for each in (each for cells in measured for each in cells):
+    for each in chain.from_iterable(measured):
         key = each.evidence, each.cell.row, each.cell.column
         before = found[key].weight if key in found else 0.0
         found[key] = each._replace(weight=before + each.weight / len(measured))
@@ -120,7 +137,8 @@ def _mean(measured: Sequence[Comparison]) -> list[WeightedCell]:
 
 
 def _common_seeds(cells: Iterable[WeightedCell]) -> list[int]:
-    return sorted(set.intersection(*(set(each.seeds) for each in cells)))
+    seeds = [set(each.seeds) for each in cells]
+    return sorted(set.intersection(*seeds)) if seeds else []
 
 
 def _terms_of_all_rows(cells: Sequence[WeightedCell]) -> list[Term]:
@@ -129,7 +147,7 @@ def _terms_of_all_rows(cells: Sequence[WeightedCell]) -> list[Term]:
     terms: list[Term | None] = []
     for row in dict.fromkeys(row.name for evidence, _ in weights for row in evidence.document.rows):
         same = _measured((evidence, row, column, weight) for (evidence, column), weight in weights.items())
-        terms += [_term(each, seed) for each, seed in product(same, _common_seeds(same) if same else ())]
+        terms += [_term(each, seed) for each, seed in product(same, _common_seeds(same))]
     return [term for term in terms if term is not None]
 
 
