@@ -9,6 +9,7 @@ from scipy.stats import norm, t
 
 from defective import InputError
 from defective.statistics import (
+    UNKNOWN,
     Contrast,
     ErrorPart,
     Rate,

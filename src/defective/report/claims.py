@@ -84,14 +84,15 @@ def contrast_in_words(found: ContrastResult) -> str:
         return ""
     if found.unit == "%":
         share = f"{number(found.estimate)} % ({number(found.low)} to {number(found.high)})"
-        amount = share if found.bound else f"{difference(found.estimate, found.low, found.high)} points"
+        amount = share if found.level else f"{difference(found.estimate, found.low, found.high)} points"
     else:
         # A contrast of logarithms is the logarithm of a ratio.
         estimate, low, high = (math.inf if each > 700 else math.exp(each) for each in (found.estimate, found.low, found.high))
         amount = f"factor {estimate:.2g} ({low:.2g} to {high:.2g})"
     parts = [f"{found.about}: {amount}" if found.about else amount]
     if found.comparisons > 1:
-        parts.append(f"mean of {count(found.measured, 'comparison')}")
+        some = f"{found.measured} of " if found.measured < found.comparisons else ""
+        parts.append(f"mean of {some}{count(found.comparisons, 'comparison')}")
     if found.seeds:
         parts.append(count(found.seeds, "seed"))
     return ", ".join(parts)

@@ -94,7 +94,8 @@ def beside_legend(result: ExhibitResult) -> list[str]:
     if verdicts:
         found.append(
             "plain: rate of a plain model of the same architecture at the row's accuracy, interpolated between its checkpoints at the "
-            "test accuracies named; then how far the row's rate lies above it, with its interval, and whether the row's model is more robust: yes "
+            "test accuracies named; then how far the row's rate lies above it, with its interval, and whether the row's model is more "
+            "robust: yes "
             f"({verdicts['yes']} of {verdicts.total()}), no ({verdicts['no']}) or undecided (?, {verdicts['undecided']})."
         )
     return found

@@ -36,7 +36,7 @@ def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CL
     p values are adjusted by Holm's method over all claims that are measured; over observations of ours apart.
     """
     known: dict[str, list[Evidence]] = {}
-    for each in evidence:
+    for each in (each for each in evidence if not each.document.outdated):
         known.setdefault(each.document.exhibit, []).append(each)
     tests = [_test(claim, known) for claim in claims]
     for ours in (False, True):
@@ -136,6 +136,7 @@ def _contrast_result(measured: MeasuredPart) -> ContrastResult:
         comparisons=len(part.blocks),
         measured=measured.num_measured,
         unit=EXHIBITS[part.blocks[0][0][0].exhibit].unit,
+        level=abs(math.fsum(weight for _, weight in part.blocks[0])) > 1e-9,
         estimate=None if math.isnan(found.estimate) else found.estimate,
         low=found.interval[0],
         high=found.interval[1],
