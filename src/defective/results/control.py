@@ -12,9 +12,6 @@ from defective.results.per_image import PerImage, PerImageReader
 from defective.specs import ScoreJob
 from defective.statistics import Contrast, Rate, SeedVariance, Term, contrast, seed_variance
 
-# Row and column.
-Place = tuple[str, str]
-
 
 class _Scored(NamedTuple):
     """A model on an adversarial set: its test accuracy, its rate, both shares, and what became of each test image."""
@@ -30,13 +27,15 @@ class _Scored(NamedTuple):
         return Term(weight, model, seed, *self.per_image)
 
 
-def exhibit_controls(exhibit: Exhibit, cells: Mapping[Place, Sequence[Cell]], store: Store) -> dict[Place, Control]:
-    """The control of each number of an exhibit that has one and is measured; ``cells`` are one for each seed.
+def exhibit_controls(
+    exhibit: Exhibit, cells: Mapping[tuple[str, str], Sequence[Cell]], store: Store
+) -> dict[tuple[str, str], Control]:
+    """The control of each number of an exhibit that has one and is measured, by row and column; ``cells`` are one for each seed.
 
     How far training moves a number is pooled over its column.
     """
     scored = cache(partial(_read, store=store, reader=PerImageReader(store)))
-    found: dict[Place, Control] = {}
+    found: dict[tuple[str, str], Control] = {}
     for column in exhibit.columns:
         rows = {row.name: cells.get((row.name, column), ()) for row in exhibit.rows}
         numbers = [(row, seed, scored(cell)) for row, of_seeds in rows.items() for seed, cell in enumerate(of_seeds)]
