@@ -143,9 +143,9 @@ def test_comparisons_without_a_seed_in_common_are_not_averaged():
         found = cell(row, hits)
         return found.model_copy(update={"measured": found.measured.model_copy(update={"seeds": (seed,)})})
 
-    made = exhibit(at("a", 500, 0), at("b", 600, 0), at("c", 500, 1), at("d", 600, 1))
-    found = judged(made, rows=(("b", "a"), ("d", "c")))
-    assert (found.verdict, found.contrasts[0].measured, found.contrasts[0].estimate) == ("not measured", 0, None)
+    made = exhibit(at("a", 500, 0), at("b", 600, 0), at("c", 500, 1), at("d", 700, 1))
+    [found] = judged(made, rows=(("b", "a"), ("d", "c"))).contrasts
+    assert (found.measured, found.comparisons, found.seeds, found.estimate) == (1, 2, 1, pytest.approx(10))
 
 
 def test_all_parts_must_hold_and_one_is_enough_to_fail():

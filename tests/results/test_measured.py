@@ -22,10 +22,6 @@ def fill(store, plan, leave=()):
     return plan
 
 
-def cells(made):
-    return {(cell.row, cell.column): cell for cell in made.cells}
-
-
 # Every kind of job, unit and view.
 KINDS_OF_ALL = ("table1", "table2", "table7", "table8", "figure2", "figure5", "figure6", "figure14")
 
@@ -37,7 +33,7 @@ def test_each_cell_is_the_value_of_its_job(store):
         assert [(cell.row, cell.column) for cell in made.cells] == [
             (row.name, column) for row in exhibit.rows for column in exhibit.columns
         ]
-        for place, cell in cells(made).items():
+        for place, cell in made.by_place.items():
             assert cell.published == exhibit.published(*place)
             sources = plan.of(exhibit).get(place, [])
             assert cell.jobs == tuple(name_of(source.job) for source in sources)
@@ -121,7 +117,7 @@ def test_several_seeds_have_an_interval_for_images_and_seeds(store):
     plan = fill(store, plan_of("table8", seeds=3))
     made = document(EXHIBITS["table8"], plan, store)
     assert made.seeds == 3
-    for place, cell in cells(made).items():
+    for place, cell in made.by_place.items():
         sources = plan.of(EXHIBITS["table8"])[place]
         stored = [store.result(source.job)["values"][source.value] for source in sources]
         values = [100 * each["num_correct"] / each["num_evaluated"] for each in stored]

@@ -1,7 +1,7 @@
 """From the cells of exhibits to the contrast that decides a part of a claim."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, product
@@ -59,13 +59,15 @@ def measure(part: Part, known: dict[str, list[Evidence]]) -> MeasuredPart:
 
 
 def _comparisons(part: Part, known: dict[str, list[Evidence]]) -> list[Comparison]:
-    """Each different block once, on each data set on which it is measured; none unless there is a seed that all have."""
+    """Each different block once, on each data set on which it is measured; of those that share no seed, as many as share one."""
     found: dict[object, Comparison] = {}
     for block in part.blocks:
         for cells in _on_each_data_set(block, known):
             # Tables share jobs: Table 4 prints some numbers of Table 11, and Tables 11-15 have the same test accuracies.
             found.setdefault(tuple((each.cell.jobs, each.measured.counts, each.weight) for each in cells), cells)
-    return list(found.values()) if _common_seeds(chain.from_iterable(found.values())) else []
+    having = Counter(seed for cells in found.values() for seed in _common_seeds(cells))
+    most = max(having, key=having.__getitem__, default=None)
+    return [cells for cells in found.values() if most in _common_seeds(cells)]
 
 
 def _num_measured(part: Part, known: dict[str, list[Evidence]]) -> int:

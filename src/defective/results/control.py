@@ -12,9 +12,6 @@ from defective.results.per_image import PerImage, PerImageReader
 from defective.specs import ScoreJob
 from defective.statistics import Contrast, Rate, Term, contrast, seed_variance
 
-# Row and column.
-Place = tuple[str, str]
-
 
 class _Share(NamedTuple):
     """A share with what became of each test image, where that is known."""
@@ -40,8 +37,8 @@ class _Scored(NamedTuple):
         return float(self.test.rate)
 
 
-def exhibit_controls(cells: Mapping[Place, Sequence[Cell]], store: Store) -> dict[Place, Control]:
-    """The control of each number that has one and is measured; ``cells`` are one for each seed."""
+def exhibit_controls(cells: Mapping[tuple[str, str], Sequence[Cell]], store: Store) -> dict[tuple[str, str], Control]:
+    """The control of each number that has one and is measured, by row and column; ``cells`` are one for each seed."""
     scored = cache(partial(_read, store=store, reader=PerImageReader(store)))
     return {place: control for place, of_seeds in cells.items() if (control := _control(of_seeds, scored))}
 
