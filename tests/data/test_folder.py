@@ -152,7 +152,7 @@ def test_other_formats_than_those_listed_are_refused_whatever_a_file_is_called(t
     (tmp_path / "gs").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     (tmp_path / "a.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n%%EndComments\nshowpage\n")
-    with pytest.raises(InputError, match=r"a\.png is not a whole image"):
+    with pytest.raises(InputError, match=r"a\.png is not a whole image: it is none of JPEG, PNG, BMP, WEBP, PPM, GIF, TIFF$"):
         decode(tmp_path / "a.png")
     assert not started.exists()
 

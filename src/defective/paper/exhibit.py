@@ -1,7 +1,8 @@
 """What an exhibit of the paper is: published numbers, and the jobs that measure them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from defective.paper.setup import Setup
@@ -76,6 +77,12 @@ class Exhibit:
     def kinds(self) -> tuple[str, ...]:
         """The kinds of data set that it can be measured on, its own first."""
         return tuple(filter(None, (self.data, *self.more_data)))
+
+    def matching(self, patterns: Sequence[str]) -> list[str]:
+        """Names of the rows whose name or label matches one of some shell patterns, such as ``resnet18/0.[13]-bottom``."""
+        return [
+            row.name for row in self.rows if any(fnmatchcase(text, each) for text in (row.name, row.label) for each in patterns)
+        ]
 
     def published(self, row: str, column: str) -> float | None:
         """The printed number of a cell, in the unit as printed; None if there is none."""
