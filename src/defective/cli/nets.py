@@ -37,9 +37,9 @@ def models(json: JsonOption = False) -> None:
         for row in rows
     ]
     notes = (
-        "Variants keep the share P of the neurons: MODEL/P-bottom, MODEL/P-top, MODEL/P-bottom+Q-top. Endings: -dc (whole channels), -sm (one "
-        "mask for all channels), -bernoulli (each neuron drawn by itself), -x2 (twice the channels), -en (ensemble of five), @text (masks "
-        "where the paper's text puts them).",
+        "Variants keep the share P of the neurons: MODEL/P-bottom, MODEL/P-top, MODEL/P-bottom+Q-top. Endings: -dc (whole channels), "
+        "-sm (one mask for all channels), -bernoulli (each neuron drawn by itself), -x2 (twice the channels), -en (ensemble of five), "
+        "@text (masks where the paper's text puts them).",
         "Baselines: MODEL/P-dropout, MODEL/P-spatial, MODEL/P-dropblock (top blocks, in training), MODEL/therm16 (thermometer code of the "
         "input); all may be joined, as in MODEL/0.5-bottom+0.9-dropblock-therm16-en.",
     )

@@ -61,7 +61,9 @@ def class_folders(root: Path) -> dict[str, dict[str, Path]]:
     classes = sorted(next(iter(folders.values())), key=lambda name: (Decimal(name) if numbers else Decimal(0), name))
     if len(classes) < 2:
         split = "train" if "train" in folders else tests[0].name
-        raise InputError(f"{root / split} holds {len(classes)} class folder{'s' * (len(classes) != 1)}; a classifier needs at least 2")
+        raise InputError(
+            f"{root / split} holds {len(classes)} class folder{'s' * (len(classes) != 1)}; a classifier needs at least 2"
+        )
     for here, there in (("train", "test"), ("test", "train")) if "train" in folders else ():
         missing = sorted(set(folders[here]) - set(folders[there]))
         if missing:
