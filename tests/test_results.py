@@ -107,10 +107,10 @@ def test_what_each_seed_gave_is_what_was_measured(net):
             for suffix in suffixes
         ]
         cells.append(", ".join(f"{100 * rate['rate']:.1f}" for rate in rates))
-    assert rows_of("docs/evaluate.md")[f"`{net}`, each seed"] == cells
+    assert rows_of("docs/results.md")[f"`{net}`, each seed"] == cells
 
 
-@pytest.mark.parametrize(("name", "page"), [("protocol", "evaluate"), ("modern", "evaluate"), ("live", "bench")])
+@pytest.mark.parametrize(("name", "page"), [("protocol", "results"), ("modern", "results"), ("live", "bench")])
 def test_the_tables_of_the_docs_are_the_measured_ones(name, page):
     found = EvaluationResult.from_json((RESULTS / f"{name}.json").read_text())
     assert format_table(found.as_table(), "markdown") in (ROOT / "docs" / f"{page}.md").read_text()

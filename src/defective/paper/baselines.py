@@ -59,7 +59,7 @@ _TABLE2 = Exhibit(
         "The printed numbers of adversarial training and of the thermometers are, it seems, quoted from their papers; here all "
         "rows meet the same images. At scale tiny these three models, trained on attacked images, get 2 epochs where the others "
         "get 5: comparisons between the two kinds are therefore left undecided there. Models trained for equally many epochs are "
-        "compared in docs/evaluate.md.",
+        "compared in docs/results.md.",
     ),
 )
 
