@@ -111,6 +111,7 @@ EVALUATION = [
     (f"{EVALUATE} --source own_nets:always_wrong", "own_nets:always_wrong classifies no image of data correctly: train it"),
     (f"{EVALUATE} --parts transfer,magic", "parts.1 = 'magic': Input should be 'transfer'"),
     (f"{EVALUATE} --parts ,", "--parts ',' names no part"),
+    (f"{EVALUATE} --parts noise,shufle", "no part 'shufle'; did you mean shuffle? There are transfer, white-box"),
     (f"{EVALUATE} --decision pgd", "needs more than decisions: use boundary"),
     (f"{EVALUATE} --decision hopskipjump-linf", "another distance small than S(M) measures: use hopskipjump"),
     (f"{EVALUATE} --decision boundary:directions=3", "directions=3 must be 1"),
