@@ -109,7 +109,7 @@ EVALUATION = [
     (f"{EVALUATE} --source bottom.safetensors --source bottom.safetensors", "bottom.safetensors is named twice"),
     (f"{EVALUATE} --data folder:three", "own_nets:bright knows 2 classes, three has 3"),
     (f"{EVALUATE} --source own_nets:always_wrong", "own_nets:always_wrong classifies no image of data correctly: train it"),
-    (f"{EVALUATE} --parts transfer,magic", "parts.1 = 'magic': Input should be 'transfer'"),
+    (f"{EVALUATE} --parts transfer,magic", "no part 'magic'; there are transfer, white-box"),
     (f"{EVALUATE} --parts ,", "--parts ',' names no part"),
     (f"{EVALUATE} --parts noise,shufle", "no part 'shufle'; did you mean shuffle? There are transfer, white-box"),
     (f"{EVALUATE} --decision pgd", "needs more than decisions: use boundary"),
