@@ -51,27 +51,17 @@ class MeasuredPart(NamedTuple):
 
 
 def measure(part: Part, known: dict[str, list[Evidence]]) -> MeasuredPart:
-    """What is measured of a part, in the exhibits that are known by name."""
-    comparisons = _comparisons(part, known)
-    if not comparisons:
-        return MeasuredPart(part, 0, [], None)
-    return MeasuredPart(part, _num_measured(part, known), comparisons, _mean_contrast(comparisons))
-
-
-def _comparisons(part: Part, known: dict[str, list[Evidence]]) -> list[Comparison]:
-    """Each different block once, on each data set on which it is measured; of those that share no seed, as many as share one."""
-    found: dict[object, Comparison] = {}
-    for block in part.blocks:
-        for cells in _on_each_data_set(block, known):
-            # Tables share jobs: Table 4 prints some numbers of Table 11, and Tables 11-15 have the same test accuracies.
-            found.setdefault(tuple((each.cell.jobs, each.measured.counts, each.weight) for each in cells), cells)
-    having = Counter(seed for cells in found.values() for seed in _common_seeds(cells))
+    """What is measured of a part, in the exhibits that are known by name: as many blocks as share a seed, on each data set."""
+    blocks = [list(_on_each_data_set(block, known)) for block in part.blocks]
+    having = Counter(seed for block in blocks for cells in block for seed in _common_seeds(cells))
     most = max(having, key=having.__getitem__, default=None)
-    return [cells for cells in found.values() if most in _common_seeds(cells)]
-
-
-def _num_measured(part: Part, known: dict[str, list[Evidence]]) -> int:
-    return sum(any(True for _ in _on_each_data_set(block, known)) for block in part.blocks)
+    blocks = [[cells for cells in block if most in _common_seeds(cells)] for block in blocks]
+    different: dict[object, Comparison] = {}
+    for cells in chain.from_iterable(blocks):
+        # Tables share jobs: Table 4 prints some numbers of Table 11, and Tables 11-15 have the same test accuracies.
+        different.setdefault(tuple((each.cell.jobs, each.measured.counts, each.weight) for each in cells), cells)
+    comparisons = list(different.values())
+    return MeasuredPart(part, sum(map(bool, blocks)), comparisons, _mean_contrast(comparisons) if comparisons else None)
 
 
 def _mean_contrast(measured: Sequence[Comparison]) -> Contrast:
