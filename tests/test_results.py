@@ -67,6 +67,20 @@ def test_the_table_of_the_readme_is_the_measured_one(net):
     assert rows_of("README.md")[f"`{net}`"] == [*cells, control]
 
 
+def test_what_the_readme_says_of_equally_accurate_models_is_measured():
+    text = " ".join((ROOT / "README.md").read_text().split())
+    document = ExhibitResult.from_json((RESULTS.parent / "small" / "cpu" / "table12.json").read_text())
+    apart, clear = [], []
+    for net in ("resnet18/0.3-bottom", "resnet18/0.1-bottom"):
+        found = document.cell(net, "PGD16").control.difference
+        apart.append(f"{found.mean:.0f} ({found.low:.0f} to {found.high:.0f})")
+        verdicts = [cell.control.verdict for cell in document.cells if cell.row == net and cell.control]
+        assert len(verdicts) == 6
+        clear.append(verdicts.count("yes"))
+    assert f"they defend {' and '.join(apart)} points better" in text
+    assert clear == [4, 6] and "that is clear for four and for six" in text
+
+
 def test_what_the_readme_says_of_shape_and_of_accuracy_is_measured():
     text = (ROOT / "README.md").read_text()
     bias = {net: report["bias"] for net, report in evaluation_of("protocol")["stimuli"].items()}
