@@ -88,7 +88,7 @@ class UsualLoop:
 
 
 class _Transformed(Dataset[tuple[Tensor, int]]):
-    """Images as most training scripts read them: one by one, padded, cropped, mirrored, made a tensor, normalised."""
+    """Images as most training scripts read them: one by one, padded, cropped, mirrored, made a tensor. The model normalises them."""
 
     def __init__(self, data: ImageSet) -> None:
         self.arrays, self.labels = data.x.permute(0, 2, 3, 1).contiguous().numpy(), data.y.tolist()
@@ -106,4 +106,4 @@ class _Transformed(Dataset[tuple[Tensor, int]]):
         if torch.rand(()) < 0.5:
             image = ImageOps.mirror(image)
         pixels = np.asarray(image, np.float32).reshape(array.shape) / 255
-        return (torch.from_numpy(pixels).permute(2, 0, 1).contiguous() - 0.5) / 0.25, self.labels[index]
+        return torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), self.labels[index]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from benchmarks import accuracy, boundary, cw, gradient, memory, peers, sparse, step, throughput
-from benchmarks.nets import Attacked, attacked, fresh
+from benchmarks.nets import Attacked, attacked, fresh, image_set
 from benchmarks.settings import Settings
 from benchmarks.step import DEFECTIVE, PLAIN
 from defective import attacks, build, save
@@ -179,6 +179,13 @@ def test_the_usual_training_ends_at_the_highest_target_and_its_rate_falls(settin
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.001])
     monkeypatch.setattr(accuracy, "TARGETS", (0,))
     assert len(accuracy.measure(settings)["curves"]["theirs"]["seconds"]) == 1
+
+
+def test_the_usual_loop_trains_on_images_such_as_it_is_scored_on(settings):
+    data = image_set(settings, "train")
+    loop = throughput.UsualLoop(fresh(PLAIN, settings, torch.rand(2, 3, 32, 32)), data, settings, 0.1)
+    pixels = torch.stack([loop.loader.dataset[index][0] for index in range(8)])
+    assert pixels.min() >= 0 and 0.5 < pixels.max() <= 1
 
 
 def test_an_accuracy_counts_from_the_first_epoch_that_has_it():

@@ -81,7 +81,7 @@ CASES = {
     "worse": ([3000, 3050, 2950], [(4000, 6000), (6000, 5000)], 5000, 3, ("no", "")),
     "alike": ([5400, 5600, 5500], [(4000, 6000), (6000, 5000)], 5000, 3, ("undecided", "the interval holds 0")),
     "seeds that differ": ([9900, 5000, 7000], [(4000, 6000), (6000, 5000)], 5000, 3, ("undecided", "the interval holds 0")),
-    "one seed": ([8000], [(4000, 6000), (6000, 5000)], 5000, 1, ("undecided", "one seed cannot decide between trained models")),
+    "one seed": ([8000], [(4000, 6000), (6000, 5000)], 5000, 1, ("undecided", "one seed decides nothing")),
     "exactly as accurate": ([8000, 8050], [(4000, 9000), (5000, 6000), (6000, 100)], 5000, 2, ("yes", "")),
     "less accurate than any": ([8000, 8050], [(6000, 5000)], 5000, 2, ("undecided", "no checkpoint .* as inaccurate")),
     "less accurate, and worse": ([3000, 3050], [(6000, 5000)], 5000, 2, ("no", "")),

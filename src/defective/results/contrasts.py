@@ -67,8 +67,9 @@ def measure(part: Part, known: dict[str, list[Evidence]]) -> MeasuredPart:
 def _mean_contrast(measured: Sequence[Comparison]) -> Contrast:
     """The mean of comparisons, in points; of scores that of their logarithms.
 
-    Two models in the same columns are trained anew with each seed, and the source with them: it moves both. Their variance is pooled over
-    all models of the exhibits. Of any other sum the values seed by seed tell how far training moves it, of sources as of targets.
+    The rates of two models in the same columns are both moved by the source, which is trained anew with each seed: their variance is pooled
+    over all models of the exhibits. Of any other sum, and of scores, the values seed by seed tell how far training moves it, of sources as
+    of targets.
     """
     cells = _mean(measured)
     seeds = _common_seeds(cells)

@@ -58,7 +58,8 @@ def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None]) ->
     decided = contrast(terms, seed_variance(terms))
     own_rates = [100 * float(own.robust.rate) for own, _ in found]
     verdict, reason = _verdict(decided, found)
-    low, high = decided.interval
+    # Its limits are those of all terms, the accuracies among them.
+    low, high = (min(100.0, max(-100.0, bound)) for bound in decided.interval)
     return Control(
         accuracy=sum(100 * own.accuracy for own, _ in found) / len(found),
         rate=sum(own_rates) / len(own_rates) - decided.estimate,
@@ -115,7 +116,7 @@ def _nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, fl
 def _verdict(decided: Contrast, found: Sequence[tuple[_Scored, list[tuple[_Scored, float]]]]) -> tuple[ControlVerdict, str]:
     low, high = decided.interval
     if decided.seeds < 2:
-        return "undecided", "one seed cannot decide between trained models"
+        return "undecided", "one seed decides nothing"
     # A control that is more accurate than the model has too low a rate, one that is less accurate too high a one.
     higher = any(min(run.accuracy for run, _ in chosen) > own.accuracy for own, chosen in found)
     lower = any(max(run.accuracy for run, _ in chosen) < own.accuracy for own, chosen in found)

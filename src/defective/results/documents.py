@@ -214,7 +214,7 @@ class ExhibitResult(Document):
         beside: Numbers that are measured for claims alone.
         at_chance: Models behind the numbers that are no better than chance.
         jobs: The finished jobs behind the numbers, by name.
-        outdated: Whether the numbers were measured by earlier rules, as a note says; no claim reads them.
+        outdated: Set by hand in a stored document whose numbers were measured by earlier rules, as a note says; no claim reads them.
     """
 
     exhibit: str

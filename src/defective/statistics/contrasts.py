@@ -157,7 +157,7 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
     if seed_variance is None:
         return Contrast(estimate, (ErrorPart(math.sqrt(images), degrees),), fewest, limits)
     factor = math.fsum(mean_weight(of, lambda part: part.unit) ** 2 / len(of) for of in models.values())
-    common = max(0.0, images - factor * seed_variance.images)
+    common = max(0.0, images - factor * min(seed_variance.images, seed_variance.total))
     of_training = ErrorPart(math.sqrt(factor * seed_variance.total), seed_variance.degrees)
     return Contrast(estimate, (ErrorPart(math.sqrt(common), degrees), of_training), fewest, limits)
 
@@ -165,14 +165,16 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
 def _image_variance(parts: Sequence[Part], shares: Sequence[float], added: float) -> float:
     """What the choice of images adds to the variance of the weighted sum."""
     found = math.fsum(float(psi @ psi) for psi in influence(parts, shares, added).values())
+    of_added = [share**2 * part.of_added(added) for share, part in zip(shares, parts, strict=True)]
+    counted = [part.term.images is COUNTED for part in parts]
     for sign in (1, -1):
         deviations = [
-            abs(share) / (part.count + added) * float(np.linalg.norm(part.apart()))
-            for part, share in zip(parts, shares, strict=True)
-            if part.term.images is COUNTED and sign * share > 0
+            math.hypot(share / (part.count + added) * float(np.linalg.norm(part.apart())), math.sqrt(more))
+            for part, share, more, alone in zip(parts, shares, of_added, counted, strict=True)
+            if alone and sign * share > 0
         ]
         found += math.fsum(deviations) ** 2
-    return found + math.fsum(share**2 * part.of_added(added) for share, part in zip(shares, parts, strict=True))
+    return found + math.fsum(more for more, alone in zip(of_added, counted, strict=True) if not alone)
 
 
 def paired_difference(left: PerImage, right: PerImage) -> Contrast:
