@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("rows", nargs="*", metavar="ROW", help=f"{', '.join(row.name for row in ROWS)}; default: all")
     made.add_argument("--repeats", type=int, help="timed turns of each contestant; default 5")
     made.add_argument("--net-width", type=float, help="width of the models; default 1, the paper's")
+    made.add_argument("--epochs", type=int, help="epochs of our recipe in row accuracy; default: those of scale small")
     made.add_argument("--data", default="shapes", help="data set of small images, such as cifar10 or shapes")
     made.add_argument("--checkpoint", type=Path, help="folder of 'defective train': the model to attack; default: one is trained")
     made.add_argument("--quick", action="store_true", help="tiny amounts, to try the benchmark itself: the numbers mean nothing")
@@ -42,7 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(given: argparse.Namespace) -> int:
-    for name, value, allowed in (("net-width", given.net_width, 8), ("repeats", given.repeats, 10_000)):
+    for name, value, allowed in (
+        ("net-width", given.net_width, 8),
+        ("repeats", given.repeats, 10_000),
+        ("epochs", given.epochs, 10_000),
+    ):
         if value is not None and not 0 < value <= allowed:
             raise InputError(f"--{name} {value} lies outside (0, {allowed}]")
     rows = chosen(given.rows)
@@ -54,6 +59,7 @@ def _measure(given: argparse.Namespace) -> int:
         quick=given.quick,
         data=given.data,
         checkpoint=given.checkpoint,
+        epochs=given.epochs,
     )
     # As the command line does: an attack or a training step there is faster for it, and so are those of the other packages.
     keep_freed_memory()

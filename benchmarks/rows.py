@@ -58,6 +58,18 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     Row(
+        "accuracy",
+        "speed",
+        tuple(
+            Line(
+                str(target),
+                f"Training until {target} % of the test images are right, recipe of scale small, resnet18",
+                "the usual loop and recipe: SGD, learning rate 0.1 in three steps, 30 epochs, fp32",
+            )
+            for target in (85, 90)
+        ),
+    ),
+    Row(
         "gradient",
         "speed",
         (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import boundary, cw, gradient, hopskipjump, memory, sparse, step, throughput
+from benchmarks import accuracy, boundary, cw, gradient, hopskipjump, memory, sparse, step, throughput
 from benchmarks.nets import image_set
 from benchmarks.peers import versions
 from benchmarks.rows import Row
@@ -20,6 +20,7 @@ from defective.training.checkpoint import load
 MEASURES: dict[str, Callable[[Settings], Found]] = {
     "step": step.measure,
     "throughput": throughput.measure,
+    "accuracy": accuracy.measure,
     "gradient": gradient.measure,
     "cw": cw.measure,
     "boundary": boundary.measure,

@@ -24,6 +24,7 @@ class Settings:
         quick: Tiny amounts, to try the benchmark itself.
         data: Data set, as :func:`defective.data.load_data` takes it.
         checkpoint: Model to attack; None trains a small one.
+        epochs: Epochs of our recipe in row ``accuracy``; None takes those of scale small.
     """
 
     device: torch.device
@@ -33,6 +34,7 @@ class Settings:
     quick: bool = False
     data: str = "shapes"
     checkpoint: Path | None = None
+    epochs: int | None = None
 
     def amount(self, full: int, quick: int) -> int:
         """A size: ``quick`` in a quick run, ``full`` otherwise."""

@@ -33,7 +33,8 @@ def measure(settings: Settings) -> Found:
     index = torch.linspace(0, len(data) - 1, settings.amount(few, 64)).long()
     data = replace(data, x=data.x[index], y=data.y[index])
     x = as_images(data.x[:32]).to(settings.device)
-    ours, theirs = (_loop(fresh(NET, settings, x), data, settings) for _loop in (_our_loop, _usual_loop))
+    ours = _our_loop(fresh(NET, settings, x), data, settings)
+    theirs = UsualLoop(fresh(NET, settings, x), data, settings, LR).epoch
     first = [ours(), theirs()]
     check = f"mean loss of the first epoch {first[0]:.3f} (ours) and {first[1]:.3f} (the usual loop), at most 15 % apart"
     if not abs(first[0] - first[1]) <= 0.15 * first[1]:
@@ -56,29 +57,38 @@ def _our_loop(net: nn.Module, data: ImageSet, settings: Settings) -> Callable[[]
     return lambda: float(run_epoch(step, here, run, 0, lambda n=1, note="": None)["train_loss"])
 
 
-def _usual_loop(net: nn.Module, data: ImageSet, settings: Settings) -> Callable[[], float]:
-    workers = settings.amount(2, 0)
-    images = _Transformed(data)
-    loader = DataLoader(images, BATCH[settings.device.type], shuffle=True, num_workers=workers, persistent_workers=workers > 0)
-    optimizer = torch.optim.SGD(net.parameters(), LR, momentum=0.9, weight_decay=5e-4)
+class UsualLoop:
+    """A loop as most scripts have it: DataLoader, transforms image by image, SGD with momentum in float32."""
 
-    def epoch() -> float:
-        net.train()
+    def __init__(self, net: nn.Module, data: ImageSet, settings: Settings, lr: float) -> None:
+        workers = settings.amount(2, 0)
+        self.net, self.device = net, settings.device
+        self.loader = DataLoader(
+            _Transformed(data), BATCH[settings.device.type], shuffle=True, num_workers=workers, persistent_workers=workers > 0
+        )
+        self.optimizer = torch.optim.SGD(net.parameters(), lr, momentum=0.9, weight_decay=5e-4)
+
+    def set_lr(self, lr: float) -> None:
+        """Change the learning rate from here on."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+
+    def epoch(self) -> float:
+        """Train for one epoch; return the mean loss."""
+        self.net.train()
         losses = []
-        for x, y in loader:
-            z, y = net(x.to(settings.device)), y.to(settings.device)
+        for x, y in self.loader:
+            z, y = self.net(x.to(self.device)), y.to(self.device)
             loss = F.cross_entropy(z, y)
-            optimizer.zero_grad()
+            self.optimizer.zero_grad()
             loss.backward()
-            optimizer.step()
+            self.optimizer.step()
             losses.append(loss.item())
         return float(np.mean(losses))
 
-    return epoch
-
 
 class _Transformed(Dataset[tuple[Tensor, int]]):
-    """Images as most training scripts read them: one by one, padded, cropped, mirrored, made a tensor, normalised."""
+    """Images as most training scripts read them: one by one, padded, cropped, mirrored, made a tensor. The model normalises them."""
 
     def __init__(self, data: ImageSet) -> None:
         self.arrays, self.labels = data.x.permute(0, 2, 3, 1).contiguous().numpy(), data.y.tolist()
@@ -96,4 +106,4 @@ class _Transformed(Dataset[tuple[Tensor, int]]):
         if torch.rand(()) < 0.5:
             image = ImageOps.mirror(image)
         pixels = np.asarray(image, np.float32).reshape(array.shape) / 255
-        return (torch.from_numpy(pixels).permute(2, 0, 1).contiguous() - 0.5) / 0.25, self.labels[index]
+        return torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), self.labels[index]

@@ -5,7 +5,7 @@ Each block stands between a comment that says what it holds and ``<!-- end -->``
 - ``results/DATA/SCALE/DEVICE/EXHIBIT.json``: an exhibit;
 - ``claims SCALE``: claims of the paper; ``measured SCALE``: those that are measured; ``observations SCALE``: observations of ours;
   ``verdicts SCALE``: how many claims hold;
-- ``practical FILE``: models under every attacker;
+- ``practical FILE FILE``: models under every attacker, and under those of the second file;
 - ``costs``: what each exhibit is estimated to cost;
 - ``bench``: the clear ratios of the benchmark; ``bench ROW/LINE ROW/LINE``: some of them; ``bench machines``: what they were measured on;
 - ``modules``: which parts of the package import which;
@@ -36,7 +36,7 @@ from docs.practical_table import practical_plot, practical_table
 
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(
-    r"(<!-- (modules|costs|bench[\w/ -]*|(?:survey|finetune|practical) \S+|(?:claims|measured|observations|verdicts) \w+|results/\S+)"
+    r"(<!-- (modules|costs|bench[\w/ -]*|(?:survey|finetune|practical \S+) \S+|(?:claims|measured|observations|verdicts) \w+|results/\S+)"
     r" -->\n).*?(<!-- end -->)",
     re.DOTALL,
 )
@@ -62,7 +62,7 @@ def filled(text: str) -> str:
                 document = json.loads((ROOT / rest).read_text("utf-8"))
                 made = survey_table(document) if what == "survey" else finetune_table(document)
             case "practical":
-                made = practical_table(json.loads((ROOT / rest).read_text("utf-8")))
+                made = practical_table(*(json.loads((ROOT / file).read_text("utf-8")) for file in rest.split()))
             case "costs":
                 made = costs()
             case "claims" | "observations":

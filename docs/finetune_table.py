@@ -42,4 +42,4 @@ def finetune_table(document: dict[str, Any]) -> str:
 
 
 def _percent(rate: dict[str, Any] | None) -> str:
-    return percent(Rate.of(rate["num_correct"], rate["num_evaluated"])) if rate else DASH
+    return percent(Rate.read(rate)) if rate else DASH

@@ -1,11 +1,12 @@
 """The table and the plot of docs/practical.md: accuracy against the share of attacked images that stay correct, by who attacks."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from defective.figures import COLOURS, GRAY, dress, legend
 from defective.statistics import Rate
-from defective.tables import Code, Table, format_table, percent
+from defective.tables import DASH, Code, Table, format_table, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,18 +16,24 @@ _SOURCES = {
     "Plain sources": ("source", "source+plain-2"),
     "Defective sources": ("bottom-0.1-2", "bottom-0.1-same-masks", "bottom-0.1-2+bottom-0.1-4"),
 }
+# Of the other document, where a cell has one source.
+_TRANSFER = "Seven transfer attacks"
 _WHITE_BOX = "pgd:eps=8/255,step_size=1/255,steps=10"
 
 
-def practical_table(document: dict[str, Any]) -> str:
-    """One model per row; of each kind of attacker the lowest share."""
+def practical_table(document: dict[str, Any], transfer: dict[str, Any]) -> str:
+    """One model per row; of each kind of attacker the lowest share, and that under the attacks of ``transfer``, which not all face."""
     rows = []
     for name in document["accuracy"]:
-        shares = map(percent, lowest_shares(document, name).values())
+        first, *others = map(percent, lowest_shares(document, name).values())
+        shares = (first, percent(lowest_share(transfer, name)) if name in transfer["accuracy"] else DASH, *others)
         [own] = (cell for cell in document["cells"] if (cell["target"], cell["source"], cell["attack"]) == (name, name, _WHITE_BOX))
         cost = _passes(document, name) / _passes(document, "plain")
-        rows.append((Code(name), percent(_accuracy(document, name)), *shares, percent(_rate(own["defense"]["all"])), f"{cost:.0f}"))
-    columns = ("Model", "Test accuracy", *_SOURCES, "White-box PGD, 8/255", "Training cost")
+        rows.append(
+            (Code(name), percent(_accuracy(document, name)), *shares, percent(Rate.read(own["defense"]["all"])), f"{cost:.0f}")
+        )
+    first, *others = _SOURCES
+    columns = ("Model", "Test accuracy", first, _TRANSFER, *others, "White-box PGD, 8/255", "Training cost")
     return format_table(Table(columns, tuple(rows)), "markdown")
 
 
@@ -68,21 +75,17 @@ def _alike(document: dict[str, Any]) -> list[list[str]]:
 
 def lowest_shares(document: dict[str, Any], name: str) -> dict[str, Rate]:
     """Of each kind of attacker the lowest share of all attacked images that stay correct."""
-    return {
-        kind: min(
-            (_rate(cell["defense"]["all"]) for cell in document["cells"] if cell["target"] == name and cell["source"] in sources),
-            key=float,
-        )
-        for kind, sources in _SOURCES.items()
-    }
+    return {kind: lowest_share(document, name, sources) for kind, sources in _SOURCES.items()}
+
+
+def lowest_share(document: dict[str, Any], name: str, sources: Sequence[str] = ("source",)) -> Rate:
+    """The lowest share of all attacked images that a model keeps, over attacks and these sources."""
+    attacked = (cell for cell in document["cells"] if cell["target"] == name and cell["source"] in sources)
+    return min((Rate.read(cell["defense"]["all"]) for cell in attacked), key=float)
 
 
 def _accuracy(document: dict[str, Any], name: str) -> Rate:
-    return _rate(document["accuracy"][name])
-
-
-def _rate(counts: dict[str, Any]) -> Rate:
-    return Rate.of(counts["num_correct"], counts["num_evaluated"])
+    return Rate.read(document["accuracy"][name])
 
 
 def _passes(document: dict[str, Any], name: str) -> int:

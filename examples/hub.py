@@ -32,7 +32,10 @@ class Published(nn.Module, PyTorchModelHubMixin):
         name, data = str(self.model.spec), self.found.data
         named = {"accuracy": self.found.accuracy[name]}
         for each in self.found.outcomes:
-            named[f"accuracy under {each.adversarial.attack} transferred from {each.adversarial.source}"] = each.rate("all")
+            attack, source = each.adversarial.attack, each.adversarial.source
+            named[f"accuracy under {attack} transferred from {source}, on images that {source} classifies correctly"] = each.rate(
+                "all"
+            )
         about = ModelCardData(
             model_name=name,
             license="mit",

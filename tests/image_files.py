@@ -1,5 +1,7 @@
 """Small images, class-folder trees and archives, written by hand."""
 
+import base64
+import io
 import shutil
 from pathlib import Path
 
@@ -11,6 +13,13 @@ def pixels(seed: int, height: int = 8, width: int | None = None, *, gray: bool =
     """A random image: uint8 ``(H, W, 3)``, or ``(H, W)`` in gray."""
     shape = (height, width or height) if gray else (height, width or height, 3)
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def decoded(address: str) -> np.ndarray:
+    """The pixels of a PNG data address."""
+    start, content = address.split(",")
+    assert start == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
 
 
 def write_image(file: Path, image: np.ndarray) -> Path:

@@ -8,7 +8,19 @@ import torch
 from scipy.stats import norm, t
 
 from defective import InputError
-from defective.statistics import Contrast, Rate, SeedVariance, Term, contrast, holm, paired_difference, seed_variance, trend_weights
+from defective.statistics import (
+    UNKNOWN,
+    Contrast,
+    ErrorPart,
+    Rate,
+    SeedVariance,
+    Term,
+    contrast,
+    holm,
+    paired_difference,
+    seed_variance,
+    trend_weights,
+)
 from samples import correlated, everyone, of_table
 
 
@@ -128,19 +140,42 @@ def test_sets_of_images_are_independent():
 def test_the_variance_of_training_is_added_and_has_few_degrees_of_freedom():
     terms = [Term(weight, weight, seed, np.zeros(1000)) for weight in (1, -1) for seed in range(2)]
     found = contrast(terms, SeedVariance(4.0, 0.0, 3))
-    assert (found.error, found.degrees) == pytest.approx((2.0, 3))
+    assert found.parts[1] == pytest.approx((2.0, 3)) and found.error == pytest.approx(2)
     assert found.interval[1] == pytest.approx(2 * t.ppf(0.975, 3))
 
 
-def test_the_variance_of_training_is_pooled_without_that_of_other_images():
+def test_the_variance_of_training_is_pooled_in_units_of_the_rates_and_without_that_of_other_images():
     # Of each of two models 0.4 and 0.6, and 0.1 and 0.5, of 1,000 images drawn anew for each seed.
     rates = {"a": (400, 600), "b": (100, 500)}
-    terms = [Term.counted(3, model, seed, Rate.of(x, 1000)) for model, each in rates.items() for seed, x in enumerate(each)]
-    once = Term.counted(3, "trained once", 0, Rate.of(1, 1000))
+    terms = [
+        Term(3, model, seed, flags(x, 1000), images=(model, seed)) for model, each in rates.items() for seed, x in enumerate(each)
+    ]
+    once = Term(3, "trained once", 0, flags(1, 1000))
+    unit = {x: math.sqrt((x + 2) / 1004 * (1002 - x) / 1004) for each in rates.values() for x in each}
+    squares = [((unit[low] + unit[high]) / 2) ** 2 for low, high in rates.values()]
     total, images, degrees = seed_variance([*terms, once])
-    assert (total, degrees) == (pytest.approx((0.02 + 0.08) / 2), 2)
-    assert images == pytest.approx((0.24 + 0.24 + 0.09 + 0.25) / 4 / 1000, rel=1e-6)
+    assert total == pytest.approx((0.02 + 0.08) / sum(squares))
+    assert images == pytest.approx((0.24 + 0.24 + 0.09 + 0.25) / 2 / 1000 / sum(squares), rel=1e-6)
+    assert degrees == pytest.approx(sum(squares) ** 2 / sum(square**2 for square in squares))
     assert seed_variance([once]) is None
+
+
+def test_models_near_zero_do_not_make_others_look_steady():
+    steady = [Term(1, f"never {n}", seed, flags(0, 1000), images="x") for n in range(3) for seed in range(2)]
+    moved = [Term(1, "moved", seed, flags(x, 1000), images="x") for seed, x in enumerate((400, 600))]
+    alone, beside = seed_variance(moved), seed_variance([*steady, *moved])
+    assert beside.total == pytest.approx(alone.total, rel=0.03) and 1 <= beside.degrees < 1.1
+
+
+def test_rates_without_images_of_their_own_are_paired_by_nothing_and_add_up():
+    counted = [Term.counted(1, model, 0, Rate.of(500, 1000)) for model in "abc"]
+    one = contrast(counted[:1]).error
+    # The same images may be hard for all three; nothing is known of them that would make the sum steadier.
+    assert contrast(counted).error == pytest.approx(3 * one, rel=0.002)
+    known = [Term(1, model, 0, flags(500, 1000), images="x") for model in "abc"]
+    assert contrast(counted).error == pytest.approx(contrast(known).error, rel=0.002)
+    minus = Term.counted(-1, "d", 0, Rate.of(500, 1000))
+    assert contrast([*counted, minus]).error == pytest.approx(math.hypot(3, 1) * one, rel=0.002)
 
 
 def test_the_images_of_two_columns_count_by_the_weight_of_each():
@@ -151,8 +186,21 @@ def test_the_images_of_two_columns_count_by_the_weight_of_each():
 
 @pytest.mark.parametrize(("estimate", "within", "beyond"), [(0.0, True, False), (0.9, False, False), (3.0, False, True)])
 def test_two_one_sided_tests_tell_within_from_beyond(estimate, within, beyond):
-    found = Contrast(estimate, 0.2, 1000.0, 3)
+    found = Contrast(estimate, (ErrorPart(0.2, 1000.0),), 3)
     assert (found.p_within(1) < 0.05, found.p_beyond(1) < 0.05) == (within, beyond)
+
+
+def test_p_values_are_those_of_the_interval_that_just_reaches_the_bound():
+    found = Contrast(5.0, (ErrorPart(1.0, 1000.0), ErrorPart(2.0, 2.0)), 3)
+    low, high = found.interval
+    assert high - 5 == pytest.approx(math.hypot(t.ppf(0.975, 1000), 2 * t.ppf(0.975, 2)))
+    assert (found.p_above(low), found.p_below(high)) == pytest.approx((0.025, 0.025))
+    assert found.p_above(high) == pytest.approx(0.975) and found.p_above(5) == pytest.approx(0.5)
+    # With one part alone they are Student's.
+    assert Contrast(5.0, (ErrorPart(2.0, 2.0),), 3).p_above(0) == pytest.approx(t.sf(2.5, 2))
+    assert Contrast(5.0, (ErrorPart(1e-9, 1e9),), 3).p_above(0) == 0
+    unknown = Contrast(5.0, (UNKNOWN,), 1)
+    assert (unknown.p_above(0), unknown.p_below(0), unknown.interval) == (0.5, 0.5, (-math.inf, math.inf))
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,34 @@ def test_intervals_cover_the_truth_95_times_in_100(seeds, own_eligible):
     assert 0.94 <= np.mean([low <= 0.08 <= high for low, high in found]) <= 0.96
 
 
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_models_that_never_vary_do_not_narrow_the_intervals_of_others(seeds):
+    rng = np.random.default_rng(5)
+    experiments = (trained(rng, (0.5, 0.42, -0.2, -0.2, -0.2, 0.35), seeds, deviation=0.03) for _ in range(1500))
+    found = [compared(terms, seed_variance(terms)).interval for terms in experiments]
+    assert 0.94 <= np.mean([low <= 0.08 <= high for low, high in found]) <= 0.965
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_sources_that_are_trained_anew_with_each_seed_are_covered(seeds):
+    # Each of four models is attacked from two sources: what a source is like is the same for all models. The sources are alike on average.
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(2500):
+        hard = rng.random(400)
+        moved = 0.021 * rng.standard_normal((4, 1, seeds)) + 0.021 * rng.standard_normal((1, 2, seeds))
+        hits = hard + 0.2 * rng.random((4, 2, seeds, 400)) - 0.1 < 0.5 + moved[..., None]
+        terms = [
+            Term(sign / 4, "every model", seed, hits[model, source, seed])
+            for model in range(4)
+            for source, sign in enumerate((1, -1))
+            for seed in range(seeds)
+        ]
+        low, high = contrast(terms, seed_variance(terms)).interval
+        covered.append(low <= 0 <= high)
+    assert 0.94 <= np.mean(covered) <= 0.97
+
+
 @pytest.mark.parametrize("rates", [(0.01, 0.005), (0.995, 0.99), (0.004, 0.001)])
 def test_rates_near_nothing_and_near_all_are_covered(rates):
     rng = np.random.default_rng(0)

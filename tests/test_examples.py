@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 # What is installed apart from the package, by example; others do without.
 NEEDS = {
+    "timm_model": ["timm"],
     "timm_training": ["timm"],
     "accelerate_training": ["accelerate"],
     "transformers_training": ["transformers", "accelerate"],
@@ -33,8 +34,7 @@ SHOWN = {
     "convert_model": ("the same model again: True|plain again: True", 2),
     "evaluate_model": (r" passed \(", 16),
     "own_attack": (" has a defence rate of ", 6),
-    # timm's shortcut in layer2 has a norm of its own.
-    "timm_model": ("neurons live", 10 if importlib.util.find_spec("timm") else 9),
+    "timm_model": ("neurons live", 10),
     "timm_training": ("masks are as they were: True|same model again: True", 2),
     "onnx_export": ("same logits: True", 2),
     "torch_export": ("same logits: True|same attack: True", 2),

@@ -2,6 +2,8 @@ import math
 import re
 from xml.etree import ElementTree
 
+import pytest
+
 from defective.figures import COLOURS, bars
 from defective.statistics import Rate
 
@@ -17,6 +19,23 @@ def test_bars_are_svg_that_asks_for_nothing_and_names_all_of_them():
     assert svg.startswith("<svg") and svg.rstrip().endswith("</svg>")
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", svg)
     assert svg == bars(groups, y_label="accuracy, %")
+
+
+def size(svg):
+    return [float(ElementTree.fromstring(svg).get(side).removesuffix("pt")) / 72 for side in ("width", "height")]
+
+
+@pytest.mark.parametrize(("groups", "inches"), [(2, (4.8, 3)), (12, (12, 3)), (13, (7, 6)), (150, (12, 39))])
+def test_many_groups_go_on_below(groups, inches):
+    """Five bars are an inch, and 12 inches the most."""
+    names = {f"group {number:03}": {model: Rate.of(1, 2) for model in "abcde"} for number in range(groups)}
+    svg = bars(names, y_label="%")
+    assert size(svg) == pytest.approx(inches, abs=0.02)
+    shown = [text.text for text in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+    assert shown.count("group") == groups and shown.count("a") == 1
+    assert sorted(word for word in shown if re.fullmatch(r"\d{3}", word) and word != "100") == sorted(
+        name[-3:] for name in names if name != "group 100"
+    )
 
 
 def test_a_bar_is_as_high_as_its_rate():

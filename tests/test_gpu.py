@@ -7,11 +7,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from defective import attacks, build, defects, sparsify
 from defective.cli import main
 from defective.data import ImageSet, shapes
 from defective.errors import OutOfTime
+from defective.evaluation.inputs import as_data
+from defective.evaluation.shape_bias import shape_bias
 from defective.inference import logits
 from defective.machine import resolve_precision
 from defective.specs import AttackSpec, Recipe
@@ -239,3 +242,17 @@ def test_a_step_waits_for_nothing(data, monkeypatch):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert seen == [False] * WARM_UP + [True] * (8 - WARM_UP)
+
+
+def test_labels_of_several_devices_are_those_of_one(trained_once, data):
+    """The batches of a loader, and the two cues of a stimulus."""
+    halves = [(data.x[:64], data.y[:64]), (data.x[64:128].to(DEVICE), data.y[64:128].to(DEVICE))]
+    [joined, whole] = [
+        as_data(each, [trained_once]) for each in (DataLoader(halves, batch_size=None), (data.x[:128], data.y[:128]))
+    ]
+    assert joined.digest == whole.digest
+    other = (data.y[:64] + 1) % len(data.classes)
+    model = copy.deepcopy(trained_once).to(DEVICE)
+    assert shape_bias(model, data.x[:64], data.y[:64].to(DEVICE), other) == shape_bias(
+        trained_once, data.x[:64], data.y[:64], other
+    )

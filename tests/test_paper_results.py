@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from defective.paper import EXHIBITS
-from defective.results.claims import Evidence, evaluate_claims
+from defective.results.claims import evaluate_claims
+from defective.results.contrasts import Evidence
 from defective.results.documents import ClaimResult, ClaimsResult, ContrastResult, ExhibitResult
 from docs import fill
 from runs import exhibit_result
@@ -56,7 +57,7 @@ def test_claims_are_a_table_and_their_verdicts_are_counted():
         claim("A", "holds", contrasts=(shown, shown)),
         claim("B", "not measured", "not measured", reason="numbers are missing", adjusted_p=None),
     ]
-    contrast = "rate: +3.0 (+1.0 to +5.0) points, mean of 6 comparisons, 3 seeds"
+    contrast = "rate: +3.0 (+1.0 to +5.0) points, mean of 6 of 9 comparisons, 3 seeds"
     assert fill.claims(found).splitlines()[2:] == [
         f"| A \\| b | Section 4, Tables 4, 11 | holds | {contrast}; {contrast} | 0.002 | yes |",
         "| B \\| b | Section 4, Tables 4, 11 | not measured: numbers are missing | – | – | not printed |",

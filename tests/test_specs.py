@@ -160,6 +160,12 @@ def test_attack_text(text, canonical):
     assert AttackSpec.parse(canonical) == spec
 
 
+@pytest.mark.parametrize("text", ["foo", "foo:eps=x", ""])
+def test_an_unknown_attack_is_named_once(text):
+    with refused(f"^no attack '{text[:3]}'; there are fgsm, pgd, "):
+        AttackSpec.parse(text)
+
+
 BAD_ATTACKS = "cw2 fgsm:eps=16 fgsm:eps=x fgsm:eps=1/0 fgsm:steps=3 pgd:steps=0 pgd:steps=1.5 pgd:eps=-1/255 pgd:eps"
 
 

@@ -1,6 +1,7 @@
 """Bars, and how every figure is dressed: as SVG for a light and a dark page, and as files for a paper."""
 
 import io
+import math
 from collections.abc import Mapping
 from functools import partial
 from itertools import cycle
@@ -25,11 +26,16 @@ _BARE: dict[str, dict[str, None]] = {
     "png": {"Software": None},
 }
 # Text stays text, so that a page can colour it and a reader search it; the salt gives equal figures equal bytes.
+# Inches that groups of bars take side by side: a page shows wider figures at less than their size.
+_WIDEST = 12.0
 _FORMS: Any = {"svg.fonttype": "none", "svg.hashsalt": "defective", "pdf.fonttype": 42}
 
 
 def bars(groups: Mapping[str, Mapping[str, Rate]], *, y_label: str) -> str:
-    """Groups of bars, one bar per name in each group that has it, in percent, with 95 % intervals; returns SVG text."""
+    """Groups of bars, one bar per name in each group that has it, in percent, with 95 % intervals; returns SVG text.
+
+    Groups that do not fit side by side go on below.
+    """
     # Not pyplot: a figure of its own needs no display and leaves no global state.
     from matplotlib.figure import Figure
 
@@ -37,21 +43,33 @@ def bars(groups: Mapping[str, Mapping[str, Rate]], *, y_label: str) -> str:
     labels = [_literal(group).replace(", ", ",\n").replace(" ", "\n", 1) for group in groups]
     # In inches, so that neither bars nor labels lie on each other.
     widest = max(0.2 * len(names), *(0.2 + 0.08 * len(line) for label in labels for line in label.splitlines()))
-    figure = Figure(figsize=(max(4.8, widest * len(groups)), 3.0), layout="constrained")
-    axes = figure.subplots()
+    lines = math.ceil(len(groups) / max(1, int(_WIDEST / widest)))
+    a_line = math.ceil(len(groups) / lines)
+    figure = Figure(figsize=(max(4.8, widest * a_line), 3.0 * lines), layout="constrained")
+    for line, axes in enumerate(figure.subplots(lines, squeeze=False).flat):
+        part = slice(line * a_line, (line + 1) * a_line)
+        _bars(axes, list(groups.values())[part], names, first=line == 0)
+        axes.set_xticks(range(len(labels[part])), labels[part])
+        axes.set_ylabel(y_label)
+        axes.set_ylim(0, 102)
+        if lines > 1:
+            # Bars of the last line, which may hold fewer, are as wide as the others.
+            axes.set_xlim(-0.5, a_line - 0.5)
+    legend(figure)
+    return svg(figure)
+
+
+def _bars(axes: "Axes", groups: list[Mapping[str, Rate]], names: list[str], *, first: bool) -> None:
+    """Draw groups side by side; only those of the first line have a place in the legend."""
     dress(axes)
     width = 0.8 / len(names)
     for number, (colour, name) in enumerate(zip(cycle(COLOURS), names, strict=False)):
-        rates = [rates.get(name, Rate.of(0, 0)) for rates in groups.values()]
+        rates = [rates.get(name, Rate.of(0, 0)) for rates in groups]
         xs = [position + (number - (len(names) - 1) / 2) * width for position in range(len(groups))]
         errors = [[100 * abs(rate - rate.interval[end]) for rate in rates] for end in (0, 1)]
         heights = [100 * rate for rate in rates]
-        axes.bar(xs, heights, width * 0.92, yerr=errors, color=colour, label=_literal(name), ecolor=GRAY, capsize=2)
-    axes.set_xticks(range(len(groups)), labels)
-    axes.set_ylabel(y_label)
-    axes.set_ylim(0, 102)
-    legend(figure)
-    return svg(figure)
+        label = _literal(name) if first else None
+        axes.bar(xs, heights, width * 0.92, yerr=errors, color=colour, label=label, ecolor=GRAY, capsize=2)
 
 
 def _literal(name: str) -> str:

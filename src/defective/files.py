@@ -80,16 +80,17 @@ def check_folder(path: Path) -> None:
     """Refuse a place for results where no folder is and none can be made: better said before the work than after it."""
     check_path(str(path))
     nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    what = str(path) if nearest == path else f"{path} cannot hold results: {nearest}"
     if not nearest.is_dir():
-        raise InputError(f"{path} cannot hold results: {nearest} is a file, not a folder")
+        raise InputError(f"{what} is a file, not a folder")
     if not os.access(nearest, os.W_OK):
-        raise InputError(f"{path} cannot hold results: {nearest} must not be written")
+        raise InputError(f"{what} must not be written")
     try:
         # Permissions do not tell all: an administrator has every right, also where the file system takes no files.
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
-        raise InputError(f"{path} cannot hold results: {nearest} cannot be written ({error.strerror})") from None
+        raise InputError(f"{what} cannot be written ({error.strerror})") from None
 
 
 def check_file(path: Path) -> None:

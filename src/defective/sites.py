@@ -64,7 +64,7 @@ def matching_sites(model: nn.Module, patterns: Iterable[str]) -> list[str]:
             kinds = (kind for module in modules.values() for kind in _classes(module) if not kind.startswith("_"))
             near = nearest(pattern, [*modules, *kinds])
             raise InputError(
-                f"sites {pattern!r} match no module{f'; did you mean {near}?' if near else ''}; there are for example "
+                f"sites {pattern!r} match no module; {f'did you mean {near}? There' if near else 'there'} are for example "
                 f"{', '.join(f'{name} ({type(module).__name__})' for name, module in list(modules.items())[:5])}"
             )
         found |= matched

@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 # Control characters, what turns the direction of writing, line separators, and halves of characters.
@@ -53,6 +53,16 @@ def visible(text: str, *, keep: str = "") -> str:
 def one_line(text: str) -> str:
     """Text as :func:`visible` shows it, without spaces around it."""
     return visible(text).strip(" ")
+
+
+def shortened(names: Sequence[str], most: int = 3) -> str:
+    """The first names, and how many more there are.
+
+    Example:
+        >>> shortened(["a", "b", "c", "d", "e"])
+        'a, b, c, 2 more'
+    """
+    return ", ".join([*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])])
 
 
 def choices(value: str, known: Iterable[str]) -> str:

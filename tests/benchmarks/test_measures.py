@@ -1,11 +1,13 @@
 """Rows with made-up peers, whose right answers are known, and the peers themselves on a small net."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
-from benchmarks import boundary, cw, gradient, memory, peers, sparse, step, throughput
-from benchmarks.nets import Attacked, attacked, fresh
+from benchmarks import accuracy, boundary, cw, gradient, memory, peers, sparse, step, throughput
+from benchmarks.nets import Attacked, attacked, fresh, image_set
 from benchmarks.settings import Settings
 from benchmarks.step import DEFECTIVE, PLAIN
 from defective import attacks, build, save
@@ -148,8 +150,47 @@ def test_sparse_logits_that_are_wrong_are_found_out(settings, monkeypatch):
 def test_both_training_loops_are_timed_if_their_losses_agree(settings, monkeypatch):
     (line,) = throughput.measure(settings)["lines"].values()
     assert line["ratio"]["median"] == line["seconds"]["theirs"][0] / line["seconds"]["ours"][0]
-    monkeypatch.setattr(throughput, "_usual_loop", lambda *args: lambda: 9.0)
+    monkeypatch.setattr(throughput.UsualLoop, "epoch", lambda self: 9.0)
     assert states(throughput.measure(settings)) == {"loop": "check failed"}
+
+
+def test_the_time_to_an_accuracy_is_that_of_the_epochs_it_takes(settings, monkeypatch):
+    # 4 % is reached at once, by chance alone; 101 % never is.
+    monkeypatch.setattr(accuracy, "TARGETS", (4, 101))
+    found = accuracy.measure(settings)
+    curves = found["curves"]
+    assert [len(curves[name][key]) for name in curves for key in ("seconds", "accuracy")] == [2] * 4
+    reached, missed = found["lines"].values()
+    assert reached["ratio"]["values"] == [
+        a / b for a, b in zip(curves["theirs"]["seconds"], curves["ours"]["seconds"], strict=True)
+    ]
+    assert reached["note"].endswith("4 % after 1 epochs of ours, 1 of theirs")
+    assert missed["state"].startswith("one of the two does not reach 101 %: ours ") and "theirs" in missed["state"]
+
+
+def test_the_usual_training_ends_at_the_highest_target_and_its_rate_falls(settings, monkeypatch):
+    rates = []
+    monkeypatch.setattr(accuracy.UsualLoop, "set_lr", lambda self, lr: rates.append(lr))
+    monkeypatch.setattr(accuracy.UsualLoop, "epoch", lambda self: 0.0)
+    monkeypatch.setattr(accuracy, "TARGETS", (101,))
+    settings = replace(settings, epochs=1)
+    monkeypatch.setattr(Settings, "amount", lambda self, full, quick: 4 if full == accuracy.USUAL_EPOCHS else quick)
+    assert len(accuracy.measure(settings)["curves"]["theirs"]["seconds"]) == 4
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.001])
+    monkeypatch.setattr(accuracy, "TARGETS", (0,))
+    assert len(accuracy.measure(settings)["curves"]["theirs"]["seconds"]) == 1
+
+
+def test_the_usual_loop_trains_on_images_such_as_it_is_scored_on(settings):
+    data = image_set(settings, "train")
+    loop = throughput.UsualLoop(fresh(PLAIN, settings, torch.rand(2, 3, 32, 32)), data, settings, 0.1)
+    pixels = torch.stack([loop.loader.dataset[index][0] for index in range(8)])
+    assert pixels.min() >= 0 and 0.5 < pixels.max() <= 1
+
+
+def test_an_accuracy_counts_from_the_first_epoch_that_has_it():
+    curve = accuracy.Curve([1.0] * 4, [0.8, 0.851, 0.84, 0.9])
+    assert [curve.epochs_until(percent) for percent in (80, 85, 90, 91)] == [1, 2, 4, None]
 
 
 def test_what_a_training_step_keeps_is_counted_once(settings):

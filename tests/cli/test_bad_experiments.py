@@ -12,6 +12,8 @@ CASES = [
     ("reproduce table16 --store new", "no exhibit 'table16'; did you mean table6?"),
     (f"{REPRODUCE} --seeds -1", "'-1'"),
     *((f"{REPRODUCE} --time-budget '{budget}'", f"time budget '{budget}'") for budget in ("0", "-1m", "9 m", "1d", "nan", "")),
+    (f"{REPRODUCE} --rows 'resnet18*' --rows 0.3", "no row matches '0.3'; there are resnet18, resnet18/0.5-bottom"),
+    ("reproduce figure2 --store new --rows '*'", "no row matches '*'; these exhibits have none"),
     ("reproduce figure14 --store new --data folder:nowhere", "folder:nowhere"),
     ("reproduce figure14 --store new --data folder:~nobody-at-all/data", "no such file"),
     ("reproduce figure14 --store new --data cifar=shapes", "no kind 'cifar'"),

@@ -32,7 +32,7 @@ CASES = [
     (f"{EVALUATE} --attack nope", "'nope'"),
     (f"{ATTACK} --attack lspga", "own_nets:bright has no encoder"),
     (f"{EVALUATE} --attack lspga", "has no encoder"),
-    (f"{EVALUATE} --decision walk", "no attack 'walk'"),
+    (f"{EVALUATE} --decision walk", "error: decision: no attack 'walk'; there are "),
     (f"{EVALUATE} --parts magic", "'magic'"),
     (f"{EVALUATE} --samples 0", "samples = 0"),
     (f"{EVALUATE} --mask-draws 2", "no source has masks"),

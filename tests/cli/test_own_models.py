@@ -169,7 +169,7 @@ BAD = [
     ("describe own_nets:model", "own_nets:model is a model, not a function that returns one: write def make(): return model"),
     ("describe plian.safetensors", "'plian.safetensors': no such file; did you mean plain.safetensors?"),
     ("describe runs/nowhere", "'runs/nowhere': no such file"),
-    ("describe resnet20", "no such file, and no architecture 'resnet20'; did you mean resnet50? There are resnet18,"),
+    ("describe resnet20", "error: model 'resnet20': no such file or architecture; did you mean resnet50? There are resnet18,"),
     ("describe foreign.safetensors", "foreign.safetensors was not written by defective: it holds weights alone"),
     ("describe foreign.safetensors --model own_nets:cnn", "of another model (missing: 0.bias and 8 more; unknown: a)"),
     ("describe plain.safetensors --model own_nets:cnn", "no file here needs it"),

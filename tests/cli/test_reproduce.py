@@ -119,6 +119,22 @@ def test_it_runs_what_is_missing_and_shows_what_it_measured(place, tmp_path, run
     assert "2 jobs finished, 0 of them now; 0 failed, 0 blocked, 0 pending. Page: defective report --store" in said.out
 
 
+def test_a_chosen_row_is_run_alone_and_shown_in_its_table(place, tmp_path, run):
+    store, some = tmp_path / "store", f"{QUICK} --store {tmp_path / 'store'} --rows '*/0.5-bottom'"
+    said = run(f"{some} --dry-run")
+    assert "Plan at scale tiny, 1 seed, rows */0.5-bottom" in said.out and table(said)[-1][:5] == ["all", "1", "0", "0", "0"]
+    said = run(some)
+    [[plain, *nothing], [defective, share, _]] = table(said)
+    assert (plain, nothing, defective) == ("ResNet-18", ["–", "–"], "0.5-Bottom") and float(share) >= 0
+    assert "1 job finished, 1 of them now; 0 failed, 0 blocked, 0 pending" in said.out
+    run(f"report --store {store} --out {tmp_path / 'report'}")
+    assert (tmp_path / "report/tables/figure14.md").read_text().count(f"| {share} ") == 1
+    run(f"store export --store {store} --out {tmp_path / 'out'}")
+    exported = json.loads((tmp_path / "out/data/tiny/cpu/figure14.json").read_text())
+    assert [cell["row"] for cell in exported["cells"] if cell["measured"]] == ["resnet18/0.5-bottom"]
+    assert json.loads(run(f"{QUICK} --store {store} --json").out)["jobs"]["executed"] == 1
+
+
 @pytest.mark.parametrize(("defective", "code", "verdict"), [(900, 0, "holds"), (505, 0, "undecided"), (200, 1, "fails")])
 def test_a_claim_that_fails_is_1(place, tmp_path, run, defective, code, verdict):
     filled(tmp_path / "store", "table8", lambda net: 500 if net == "resnet18" else defective, seeds=2)
@@ -147,7 +163,7 @@ def test_a_claim_about_a_model_at_chance_says_so(place, tmp_path, run):
 
 
 def test_of_several_seeds_the_interval_of_the_mean_is_shown(place, tmp_path, run):
-    """Accuracies of the plain net 50, 52 and 54 %: Student's interval is 52 +- 4.303 * 2 / sqrt(3). Of the other two are there."""
+    """Accuracies of the plain net 50, 52 and 54 %: 52 +- 4.303 * 2 / sqrt(3) = 4.97 by Student, 0.98 of images, 5.07 together."""
     store = Store(tmp_path / "store")
     for job in plan_of("figure14", data="data", seeds=3).jobs:
         if (str(job.net), job.seed) not in [("resnet18/0.5-bottom", 0), ("resnet18/0.5-bottom", 4)]:
@@ -155,7 +171,7 @@ def test_of_several_seeds_the_interval_of_the_mean_is_shown(place, tmp_path, run
     said = run(f"{QUICK} --store {store.folder} --seeds 3 --time-budget 0.001s")
     # One of three seeds: Wilson's interval of 5200 among 10000.
     assert table(said) == [
-        ["ResNet-18", "52.0 (47.0–57.0)", "–"],
+        ["ResNet-18", "52.0 (46.9–57.1)", "–"],
         ["0.5-Bottom", "52.0 (51.0–53.0; 1 of 3 seeds)", "–"],
     ]
     assert "Mean of 3 seeds and its 95 % interval." in said.out
@@ -193,7 +209,7 @@ def test_a_job_that_fails_is_1_and_the_rest_is_done(place, tmp_path, run, broken
     code, out, err = run(command)
     [_, failing] = plan_of("figure14", data="data").jobs
     assert code == 1 and "failed: train resnet18/0.5-bottom (tiny, seed 0) on data: the loss is nan" in err
-    assert f"failed: {name_of(failing)}: the loss is nan at step 1" in out and "1 jobs finished, 1 of them now; 1 failed" in out
+    assert f"failed: {name_of(failing)}: the loss is nan at step 1" in out and "1 job finished, 1 of them now; 1 failed" in out
     code, out, _ = run(f"{command} --json")
     document = json.loads(out)
     assert code == 1 and document["jobs"] == {"finished": 1, "failed": 1, "blocked": 0, "pending": 0, "executed": 0}

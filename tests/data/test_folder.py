@@ -121,7 +121,7 @@ BAD_TREES = {
     "empty test class": (emptied("test/dog"), "test/dog holds no images (.jpg"),
     "class not in test": (without("test/dog"), "class 'dog' of"),
     "class only in test": (lambda t: (t / "test" / "eel").mkdir(), "is in test but missing from train"),
-    "one class": (without("train/dog", "test/dog"), "holds 1 class folders; a classifier needs at"),
+    "one class": (without("train/dog", "test/dog"), "holds 1 class folder; a classifier needs at"),
     "no class": (emptied("train"), "holds 0 class folders"),
 }
 
@@ -152,7 +152,7 @@ def test_other_formats_than_those_listed_are_refused_whatever_a_file_is_called(t
     (tmp_path / "gs").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     (tmp_path / "a.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n%%EndComments\nshowpage\n")
-    with pytest.raises(InputError, match=r"a\.png is not a whole image"):
+    with pytest.raises(InputError, match=r"a\.png is not a whole image: it is none of JPEG, PNG, BMP, WEBP, PPM, GIF, TIFF$"):
         decode(tmp_path / "a.png")
     assert not started.exists()
 
@@ -210,10 +210,10 @@ def test_of_several_images_in_a_file_the_first_is_read_and_that_is_said(tmp_path
 def test_images_of_another_size_are_refused(tmp_path, shape, size, place):
     write_tree(tmp_path)
     write_image(tmp_path / place, pixels(9, *shape))
-    with pytest.raises(InputError, match=f"({size}|are 8x8).*give an image size"):
+    with pytest.raises(InputError, match=f"({size}|are 8x8).*: --image-size 32, or image_size=32 in Python, makes"):
         decode_splits(list_folder(tmp_path))
     assert decode_splits(list_folder(tmp_path), image_size=6)["test"].shape == (4, 3, 6, 6)
-    with pytest.raises(InputError, match="9x6, not square: give an image size"):
+    with pytest.raises(InputError, match="9x6, not square: --image-size 32"):
         decode_all([write_image(tmp_path / "a.png", pixels(0, 6, 9))])
 
 

@@ -59,6 +59,15 @@ def test_cues_that_do_not_fit_are_refused(conflict, said):
             ask()
 
 
+@pytest.mark.parametrize("edges", [(images(4), labels(4, 5)), (images(4), labels(4).float()), NOTHING])
+def test_stimuli_are_refused_before_any_pass(edges):
+    model = Answers()
+    model.register_forward_pre_hook(lambda *_: pytest.fail("a forward pass"))
+    conflict = (images(0, 1), labels(1, 2), labels(1, 3)) if edges is NOTHING else CONFLICT
+    with pytest.raises(InputError, match="1 images have the same class" if edges is NOTHING else "labels are"):
+        shape_report(model, Stimuli(conflict, CONFLICT[:2], edges, 0, 0))
+
+
 def test_a_net_on_the_real_stimuli(real_data):
     names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     stimuli = load_stimuli(real_data / "shape-texture-stimuli.tar.xz", names, image_shape=(3, 32, 32))

@@ -1,12 +1,13 @@
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 import exhibits as planned
 from defective.errors import InputError
-from defective.experiments.plan import KINDS, Plan, plan_key, read_plan, topological_order
+from defective.experiments.plan import KINDS, Plan, plan_key, read_plan, topological_order, with_rows
 from defective.paper import EXHIBITS
 from defective.specs import TrainJob, dependencies, trained_models
 from runs import SHAPE, plan_of, whole
@@ -93,6 +94,28 @@ def test_an_exhibit_uses_what_else_is_there():
     both = Plan(("figure14",), "tiny", {"cifar10": "few", "mnist": "mnist"}, {"cifar10": SHAPE, "mnist": KINDS["mnist"]})
     assert [job.data for job in both.jobs] == ["few", "mnist", "few", "mnist"]
     assert [job.data for job in plan_of("figure14").jobs] == ["few", "few"]
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("rows", [("resnet18/0.3-bottom",), ("0.3-Bottom",), ("resnet18/0.[3]-bottom",)])
+def test_a_chosen_row_has_its_printed_cells_and_plain_controls(rows, seeds):
+    """Seven attacks of one source: a model is trained and scored on each, as are a plain one and its checkpoints after 1 to 4 epochs."""
+    table, part = plan_of("table11", seeds=seeds), replace(plan_of("table11", seeds=seeds), rows=rows)
+    assert counts(part) == {"train": 7 * seeds, "generate": 7 * seeds, "score": 6 * 7 * seeds}
+    targets = {str(job.target.net) for job in part.jobs if job.kind == "score"}
+    assert targets == {"resnet18", "resnet18/0.3-bottom"} and set(part.jobs) < set(table.jobs)
+    # What a store keeps of it, and what a report shows.
+    assert part.as_dict() == table.as_dict() and part.of(EXHIBITS["table11"]) == table.of(EXHIBITS["table11"])
+
+
+def test_exhibits_without_a_chosen_row_are_left_out():
+    found = [EXHIBITS[name] for name in ("table7", "table8", "figure2", "figure14")]
+    assert [exhibit.name for exhibit in with_rows(found, ["resnet18/0.5-*", "* smoothed"])] == ["table7", "table8", "figure14"]
+    assert with_rows(found, []) == found
+    with pytest.raises(
+        InputError, match=r"no row matches 'resnet19'; did you mean resnet18\? There are resnet18, resnet18 smoothed, "
+    ):
+        with_rows(found, ["resnet18", "resnet19"])
 
 
 @pytest.mark.parametrize("seeds", [1, 3])

@@ -1,6 +1,7 @@
 """Plans, records of failures and of data sets in a store, and what becomes of those that cannot be read."""
 
 import json
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from defective.errors import InputError
+from defective.experiments import locks
 from defective.experiments import store as module
 from defective.experiments.json_files import write_json
 from defective.experiments.store import Store, name_of
+from defective.progress import until
 from runs import blank, net, plan_of
 
 JOB = net()
@@ -84,6 +87,35 @@ def test_a_data_set_whose_name_leads_elsewhere_is_refused(store, name):
     with pytest.raises(InputError, match="is no name of a file"):
         store.check_data(name, "abc")
     assert not list(store.folder.rglob("x*"))
+
+
+def test_a_process_that_keeps_the_record_of_a_data_set_is_named(store, monkeypatch, caplog):
+    monkeypatch.setattr(locks, "_PATIENCE", 0.01)
+    named = f"{store.folder / 'locks' / 'few'}.lock: waiting, process {os.getpid()} on "
+    with ThreadPoolExecutor() as threads:
+        with store.locked("few"):
+            waiting = threads.submit(Store(store.folder).check_data, "few", "abc")
+            while not caplog.messages and not waiting.done():
+                wait([waiting], timeout=0.01)
+            with until(0), pytest.raises(InputError, match="the time budget is over: end that process") as refused:
+                store.check_data("few", "abc")
+        waiting.result()
+    [said] = caplog.messages
+    assert said.startswith(named) and str(refused.value).startswith(named) and " has been at it since 2" in said
+
+
+def test_locks_and_notes_are_those_of_a_group_where_the_umask_says_so(tmp_path):
+    """Two users of a group share a store if both may write all that the other one made."""
+    before = os.umask(0o002)
+    try:
+        store = Store(tmp_path / "store")
+        store.check_data("few", "abc")
+        with store.locked("train-0"):
+            made = [place for place in store.folder.rglob("*") if place.suffix in (".lock", ".json")]
+            assert {place.name for place in made} == {"few.lock", "few.json", "train-0.lock", "train-0.json"}
+            assert {oct(place.stat().st_mode & 0o777) for place in made} == {"0o664"}
+    finally:
+        os.umask(before)
 
 
 def test_of_two_sets_begun_at_once_one_gets_in(store, monkeypatch):

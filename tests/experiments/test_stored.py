@@ -5,7 +5,7 @@ from safetensors.torch import save_file
 from defective.evaluation import Chunk, Measurement
 from defective.experiments import stored as module
 from defective.experiments.stored import StoredRun
-from defective.files import cache_folder
+from defective.files import cache_folder, write_tensors
 from evaluations import stored
 
 WHAT = {"part": "sum", "of": [1, 2], "seed": 0}
@@ -74,8 +74,10 @@ def test_the_cache_folder_holds_a_store(cache):
         lambda file: file.write_bytes(file.read_bytes()[:-1]),
         lambda file: file.write_bytes(b""),
         lambda file: save_file({"bits": torch.zeros(2)}, file),
+        lambda file: write_tensors(file, MADE, WHAT),
+        lambda file: write_tensors(file, MADE, WHAT | {"seconds": [1]}),
     ],
-    ids=["cut off", "empty", "foreign"],
+    ids=["cut off", "empty", "foreign", "without its cost", "with a cost that is no number"],
 )
 def test_a_corrupt_chunk_is_made_again(tmp_path, damage):
     make = Maker()

@@ -1,21 +1,12 @@
 import pytest
 
 from defective.paper import EXHIBITS
-from defective.paper.ablations import PGD_SETTINGS
-from defective.paper.appendix_claims import SOURCE, WEAK, WEAKLY_ATTACKED
+from defective.paper.ablations import PGD_SETTINGS, SOURCE, WEAK, WEAKLY_ATTACKED
 from defective.specs import AttackSpec, GenerateJob, NetSpec, ScoreJob
 from exhibits import setup_of
 
 TABLE4 = EXHIBITS["table4"]
 TABLES = TABLE11, TABLE12, TABLE13, TABLE14, TABLE15 = [EXHIBITS[f"table{number}"] for number in range(11, 16)]
-# Sums of the columns as added up from the paper's text.
-SUMS = {
-    "table11": [1943.61, 1141.35, 458.30, 1936.92, 1763.26, 1648.02, 1602.10, 2850.73],
-    "table12": [1833.55, 1106.83, 467.77, 1663.84, 1496.87, 1400.92, 1648.71, 2850.73],
-    "table13": [1769.82, 1044.58, 456.34, 1308.66, 1280.03, 978.00, 684.05, 2850.73],
-    "table14": [1774.22, 1149.71, 520.60, 1682.39, 1576.14, 1385.83, 768.90, 2850.73],
-    "table15": [1873.04, 1162.49, 500.47, 1859.38, 1694.74, 1515.93, 2850.73],
-}
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +17,6 @@ def setup():
 @pytest.fixture(scope="module")
 def cells(setup):
     return {table.name: table.cells(setup) for table in TABLES}
-
-
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_numbers_add_up_to_the_printed(table):
-    sums = [sum(row.published[place] for row in table.rows) for place in range(len(table.columns))]
-    assert sums == pytest.approx(SUMS[table.name], abs=1e-6)
-    assert len(table.rows) == 31
 
 
 def test_columns_are_the_printed():

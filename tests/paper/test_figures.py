@@ -23,7 +23,7 @@ def crafted(figure, setup):
 
 def test_figures_say_what_they_are():
     for number, figure in FIGURES.items():
-        assert figure.where.endswith(f"Figure {number}") and figure.title and figure.notes
+        assert figure.section.endswith(f"Figure {number}") and figure.title and figure.notes
     views = {number: figure.view for number, figure in FIGURES.items()}
     expected = dict.fromkeys(GALLERIES, "gallery") | dict.fromkeys(DRAWINGS, "drawing")
     assert views == expected | {4: "scatter", 5: "curves", 14: "training"}

@@ -1,6 +1,5 @@
 """What the page shows, on models whose predictions, gradients and feature maps are known."""
 
-import base64
 import io
 
 import numpy as np
@@ -13,6 +12,7 @@ from defective import InputError, build, defect_, defects
 from defective.data import ImageSet
 from defective.evaluation.evaluated_model import EvaluatedModel
 from defective.play import panels
+from image_files import decoded
 
 CLASSES = ("dark", "light", "gray")
 SHAPE = (3, 2, 2)
@@ -47,10 +47,6 @@ def gray(value):
     return torch.full(SHAPE, value, dtype=torch.uint8)
 
 
-def pixels(address):
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.removeprefix("data:image/png;base64,")))))
-
-
 @pytest.fixture
 def plain():
     return evaluated("plain", Brightness())
@@ -68,8 +64,8 @@ def test_the_attack_takes_the_steepest_way_and_ends_at_its_radius(plain):
     shown = panels.image_panel(made, CLASSES)
     assert (made.x_adv == 114).all() and made.x_adv.dtype == torch.uint8
     assert (shown.label, shown.fooled, shown.predicted, shown.scale) == ("light", True, "dark", 16)
-    assert (pixels(shown.original) == 130).all() and (pixels(shown.adversarial) == 114).all()
-    assert (pixels(shown.perturbation) == 1).all()
+    assert (decoded(shown.original) == 130).all() and (decoded(shown.adversarial) == 114).all()
+    assert (decoded(shown.perturbation) == 1).all()
 
 
 def test_without_a_label_it_leads_away_from_what_the_source_predicts(plain):
@@ -80,7 +76,7 @@ def test_without_a_label_it_leads_away_from_what_the_source_predicts(plain):
 def test_a_radius_of_zero_changes_nothing_and_is_shown_as_gray(plain):
     made = panels.attack_image(plain, gray(130), panels.attack_spec("pgd", 0), label=1)
     shown = panels.image_panel(made, CLASSES)
-    assert torch.equal(made.x_adv, made.x) and (pixels(shown.perturbation) == 128).all() and shown.scale == 1
+    assert torch.equal(made.x_adv, made.x) and (decoded(shown.perturbation) == 128).all() and shown.scale == 1
 
 
 def test_predictions_are_softmax_of_the_logits_most_confident_first(plain, masked):
@@ -105,12 +101,14 @@ def test_feature_maps_are_those_behind_the_mask_before_the_next_layer_writes_int
     assert (with_mask.live, with_mask.total) == (defect.live, defect.total) == (6, 12)
     # Three channels of 2 x 2 side by side, each in a frame.
     inside = np.array([[1 + 4 * (column // 2) + column % 2 for column in range(6)]])
-    clean, difference, mask = (pixels(each)[[[1], [2]], inside] for each in (with_mask.clean, with_mask.difference, with_mask.mask))
+    clean, difference, mask = (
+        decoded(each)[[[1], [2]], inside] for each in (with_mask.clean, with_mask.difference, with_mask.mask)
+    )
     live = masked.model.layer.after[0].defect_mask[0].permute(1, 0, 2).reshape(2, 6).numpy()
     assert np.array_equal(mask, np.where(live, 240, 15))
     assert np.array_equal(clean, np.where(live, 1, 128))
     assert np.array_equal(difference, np.where(live, round(128 + 127 * 20 / 200), 128))
-    assert (pixels(shown.clean)[[[1], [2]], inside] == 1).all()
+    assert (decoded(shown.clean)[[[1], [2]], inside] == 1).all()
 
 
 def test_looking_at_feature_maps_leaves_the_model_as_it_was(masked):

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store
-from defective.report import report, sections
+from defective.report import report
 from defective.report.galleries import Example, MaskPicture, Prediction
+from defective.results import stored
 from runs import filled_store, finish
 
 SHAPES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28)}
@@ -42,7 +43,7 @@ def made(tmp_path_factory):
             # 21.35 %: floats made in one way or another lie on either side of it.
             finish(Store(folder / "store"), job, values={"test_accuracy": {"num_correct": 427, "num_evaluated": 2000}})
     store = filled_store(folder / "store", ASKED, SEEDS, every=7)
-    document, drawn = sections.document, report.plots.plot
+    document, drawn = stored.document, report.plots.plot
 
     def captioned(exhibit, *rest):
         return document(exhibit, *rest).model_copy(update={"caption": f"Rows & columns of {exhibit.name}."})
@@ -57,7 +58,7 @@ def made(tmp_path_factory):
         patch.setattr(
             report.plots, "plot", lambda document, store: drawn(document, store) if document.exhibit == "figure5" else None
         )
-        patch.setattr(sections, "document", captioned)
+        patch.setattr(stored, "document", captioned)
         files, skipped = report.write_report(store, folder / "out")
     assert skipped == []
     shown = {"table4": ("table4", ASKED), "table7-fast-cifar10-jpeg": ("table7", SEEDS), "table7-tiny-cifar10": ("table7", ASKED)}

@@ -131,7 +131,7 @@ def controlled(verdict: str) -> ExhibitResult:
 @pytest.mark.parametrize(("verdict", "word"), [("yes", "yes"), ("no", "no"), ("undecided", "?")])
 def test_beside_a_rate_stand_that_of_all_images_and_an_equally_accurate_plain_model(verdict, word):
     shown = controlled(verdict)
-    assert f"| 50.0 (45.0–55.0; all 41.2; plain 30.0: {word}; at 50.0–60.0) |" in markdown(shown)
+    assert f"| 50.0 (45.0–55.0; all 41.2; plain 30.0; at 50.0–60.0; +20.0: {word}; +10.0 to +30.0) |" in markdown(shown)
     counts = {"yes": 0, "no": 0, "undecided": 0} | {verdict: 1}
     assert f"yes ({counts['yes']} of 1), no ({counts['no']}) or undecided (?, {counts['undecided']})." in markdown(shown)
     assert ExhibitResult.from_json(shown.model_dump_json()) == shown

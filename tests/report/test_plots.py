@@ -11,6 +11,7 @@ from PIL import Image
 from defective.figures import GRAY, save, svg
 from defective.paper import Cell, Exhibit, Row
 from defective.report.plots import plot
+from defective.results.documents import Control, Difference
 from defective.specs import AttackSpec, DecisionJob
 from runs import measured
 
@@ -32,7 +33,7 @@ def cells(setup):
 
 
 def exhibit(**changes) -> Exhibit:
-    about = {"name": "made", "title": "t", "where": "w", "data": "cifar10", "columns": COLUMNS, "rows": ROWS, "cells": cells}
+    about = {"name": "made", "title": "t", "section": "w", "data": "cifar10", "columns": COLUMNS, "rows": ROWS, "cells": cells}
     return Exhibit(**about | changes)
 
 
@@ -51,16 +52,12 @@ def line(axes, label: str) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in zip(*found.get_data(), strict=True)]
 
 
-def of(document, row: str, column: str):
-    return document.cell(row, column)
-
-
 def test_a_table_shows_every_number_of_its_document(store):
     document = measured(exhibit(), store, lambda row, column, seed: None if "0.5" in row else rate(row, column, seed))
     figure = plot(document, store)
     assert [axes.get_title().replace("\n", " ") for axes in figure.axes] == list(COLUMNS)
     for axes, column in zip(figure.axes, COLUMNS, strict=True):
-        found = {y: of(document, row.name, column) for y, row in enumerate(ROWS)}
+        found = {y: document.cell(row.name, column) for y, row in enumerate(ROWS)}
         assert line(axes, "published") == [(cell.published, y) for y, cell in found.items() if cell.published is not None]
         assert line(axes, "measured") == [(found[y].measured.mean, y) for y in (0, 2)]
         (intervals,) = [each for each in axes.collections if each.get_label() == "intervals"]
@@ -76,7 +73,7 @@ def test_a_table_shows_every_number_of_its_document(store):
 def test_each_seed_is_shown(store):
     document = measured(exhibit(), store, rate, seeds=3)
     axes = plot(document, store).axes[0]
-    values = [(value, y) for y, row in enumerate(ROWS) for value in of(document, row.name, "FGSM16").measured.values]
+    values = [(value, y) for y, row in enumerate(ROWS) for value in document.cell(row.name, "FGSM16").measured.values]
     assert len(values) == 9 and line(axes, "seeds") == values
 
 
@@ -125,7 +122,7 @@ def test_many_columns_go_on_below(store):
 def test_a_scatter_names_each_point(store):
     document = measured(exhibit(view="scatter"), store, rate)
     (axes,) = plot(document, store).axes
-    pairs = [tuple(of(document, row.name, column).measured.mean for column in COLUMNS) for row in ROWS]
+    pairs = [tuple(document.cell(row.name, column).measured.mean for column in COLUMNS) for row in ROWS]
     assert line(axes, "measured, 95\N{NO-BREAK SPACE}% intervals") == pairs
     assert line(axes, "published") == [(20.0, 95.0), (80.0, 85.0)]
     assert sorted(text.get_text() for text in axes.texts) == sorted(["plain", "half", "tenth", "plain", "tenth"])
@@ -140,10 +137,25 @@ def test_a_trade_off_has_the_lowest_number_of_a_row_against_its_accuracy(store):
     (axes,) = plot(document, store).axes
     expected = {}
     for row in ROWS:
-        *attacked, accuracy = (of(document, row.name, column).measured for column in columns)
+        *attacked, accuracy = (document.cell(row.name, column).measured for column in columns)
         expected[row.label] = accuracy.mean, min(each.mean for each in attacked if each)
     assert {text.get_text(): tuple(text.xy) for text in axes.texts} == expected
     assert axes.get_xlabel() == "Test Accuracy, %"
+
+
+def test_the_plain_control_of_a_trade_off_is_under_its_own_strongest_attacker(store):
+    columns = ("PGD16", *COLUMNS)
+    document = measured(exhibit(view="trade-off", columns=columns, rows=(Row(ROWS[1].name, "half"),)), store, rate)
+    rates = dict(zip(columns, (30.0, 70.0), strict=False))
+    controls = {
+        name: Control(
+            accuracy=60, rate=found, difference=Difference(mean=0, low=0, high=0), verdict="yes", reason="", checkpoints=()
+        )
+        for name, found in rates.items()
+    }
+    cells = tuple(cell.model_copy(update={"control": controls.get(cell.column)}) for cell in document.cells)
+    (axes,) = plot(document.model_copy(update={"cells": cells}), store).axes
+    assert line(axes, "plain model of equal accuracy") == [(60.0, 30.0)]
 
 
 def test_names_of_close_points_lie_apart(store):
@@ -163,7 +175,7 @@ def test_curves_run_over_the_columns(store):
     (axes,) = plot(document, store).axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("standard deviation σ of the noise, in levels of 255", "accuracy, %")
     for row, band in zip(ROWS, axes.collections, strict=True):
-        numbers = {float(column): of(document, row.name, column).measured for column in ("8", "16")}
+        numbers = {float(column): document.cell(row.name, column).measured for column in ("8", "16")}
         assert line(axes, row.label) == [(x, each.mean) for x, each in numbers.items()]
         ends = {(x, getattr(each, end)) for x, each in numbers.items() for end in ("low", "high")}
         assert ends <= {tuple(vertex) for vertex in band.get_paths()[0].vertices.tolist()}

@@ -12,9 +12,9 @@ from defective.experiments.adversarial_files import read_adversarial
 from defective.experiments.run import run
 from defective.paper import Cell
 from defective.paper.controls import controls
-from defective.results.control import column_controls
+from defective.results.control import exhibit_controls
 from defective.specs import AttackSpec, GenerateJob, ScoreJob
-from defective.statistics import Term, contrast
+from defective.statistics import Rate, Term, contrast
 from run_fixtures import images, no_power_cuts, place  # noqa: F401
 from runs import finish, net, plan_of
 
@@ -44,8 +44,11 @@ def fill(store, defective, plain, accuracy=5000, seeds=3):
 
 
 def found(store, seeds=3):
-    [made] = column_controls([[cell(seed) for seed in range(seeds)]], store)
-    return made
+    return control([cell(seed) for seed in range(seeds)], store)
+
+
+def control(cells, store):
+    return exhibit_controls({("row", "column"): cells}, store).get(("row", "column"))
 
 
 def test_the_plain_rate_is_interpolated_between_the_nearest_checkpoints(store):
@@ -58,12 +61,27 @@ def test_the_plain_rate_is_interpolated_between_the_nearest_checkpoints(store):
     ]
 
 
+def test_the_uncertainty_of_the_matched_accuracies_counts_by_the_slope_between_the_checkpoints(store):
+    made = fill(store, [8000], [(2000, 9000), (4000, 6000), (8000, 2000)], seeds=1)
+    # From 40 to 80 % accuracy the rate falls from 60 to 20 %: a point of accuracy is a point of the rate.
+    shares = {100: (8000, 5000), -75: (6000, 4000), -25: (2000, 8000)}
+    terms = [Term.counted(weight, "", 0, Rate.of(each, 10_000)) for weight, both in shares.items() for each in both]
+    assert (made.difference.low, made.difference.high) == pytest.approx(contrast(terms).interval)
+
+
+def test_training_moves_the_difference_between_a_model_and_its_control(store):
+    made = fill(store, [8000, 8200], [(2000, 9000), (4000, 6000), (8000, 2000)], seeds=2)
+    # 30 and 32 points: their mean has one degree of freedom and a standard error of 1; images add little.
+    half = 12.706
+    assert half < (made.difference.high - made.difference.low) / 2 < 1.1 * half
+
+
 CASES = {
     "better": ([8000, 8050, 7950], [(4000, 6000), (6000, 5000)], 5000, 3, ("yes", "")),
     "worse": ([3000, 3050, 2950], [(4000, 6000), (6000, 5000)], 5000, 3, ("no", "")),
     "alike": ([5400, 5600, 5500], [(4000, 6000), (6000, 5000)], 5000, 3, ("undecided", "the interval holds 0")),
     "seeds that differ": ([9900, 5000, 7000], [(4000, 6000), (6000, 5000)], 5000, 3, ("undecided", "the interval holds 0")),
-    "one seed": ([8000], [(4000, 6000), (6000, 5000)], 5000, 1, ("undecided", "one seed cannot decide between trained models")),
+    "one seed": ([8000], [(4000, 6000), (6000, 5000)], 5000, 1, ("undecided", "one seed decides nothing")),
     "exactly as accurate": ([8000, 8050], [(4000, 9000), (5000, 6000), (6000, 100)], 5000, 2, ("yes", "")),
     "less accurate than any": ([8000, 8050], [(6000, 5000)], 5000, 2, ("undecided", "no checkpoint .* as inaccurate")),
     "less accurate, and worse": ([3000, 3050], [(6000, 5000)], 5000, 2, ("no", "")),
@@ -114,7 +132,7 @@ def test_numbers_are_paired_image_by_image(place, images):  # noqa: F811
     own = cell(0, value="all")
     jobs = controls(own, 0)
     assert run([own.job, *jobs], place).count("failed") == 0
-    [made] = column_controls([[own]], place.store)
+    made = control([own], place.store)
     test = load_data(f"folder:{images}", "test")
     adversarial = read_adversarial(place.store.at(own.job.adversarial) / "images.safetensors", test)
 

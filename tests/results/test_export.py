@@ -13,8 +13,8 @@ from runs import SHAPE, finish, plan_of
 
 @pytest.fixture
 def store(tmp_path):
-    """Table 10, half of it measured."""
-    made, plan = Store(tmp_path / "store"), plan_of("table10")
+    """Table 10, half of it measured, and a drawing, of which nothing is."""
+    made, plan = Store(tmp_path / "store"), plan_of("table10", "figure2")
     made.note_plan(plan)
     for job in plan.jobs[:5]:
         finish(made, job)

@@ -26,9 +26,6 @@ def demo(
         print_json(result)
         return
     measured = result["table"]
-    rows = [
-        (column, *(percent(Rate.of(each[column]["num_correct"], each[column]["num_evaluated"])) for each in measured.values()))
-        for column in COLUMNS
-    ]
+    rows = [(column, *(percent(Rate.read(each[column])) for each in measured.values())) for column in COLUMNS]
     title = f"plain resnet18 and {result['model']} on shapes, in % with 95 % interval"
     print_table(title, ("measured", *measured), rows, f"{result['seconds']:.0f} s; pictures and masks: {result['page']}")

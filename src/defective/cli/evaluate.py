@@ -43,6 +43,7 @@ from defective.report.evaluation_page import write_evaluation_page
 from defective.specs import ATTACK_DEFAULTS
 from defective.surgery import defects
 from defective.tables import format_table
+from defective.text import choices
 
 
 def evaluate(
@@ -119,6 +120,9 @@ def evaluate(
         chosen = tuple(part.strip() for part in parts.split(",") if part.strip())
     if not chosen:
         raise InputError(f"--parts {parts!r} names no part; there are {', '.join(PARTS)}")
+    for part in chosen:
+        if part not in PARTS:
+            raise InputError(f"no part {part!r}{choices(part, PARTS)}")
     options: dict[str, Any] = {
         "parts": chosen,
         "samples": samples,

@@ -114,7 +114,7 @@ def parse_name(text: str) -> NetSpec:
     if text.endswith(_WEIGHTS) or ("/" in text and not nearest(arch, ARCHITECTURES)):
         raise InputError(no_such_file(text))
     raise InputError(
-        f"model {text[:200]!r}: no such file, and no architecture {arch[:200]!r}{choices(arch, ARCHITECTURES)}; a model of yours is "
+        f"model {text[:200]!r}: no such file or architecture{choices(arch, ARCHITECTURES)}; a model of yours is "
         f"module:factory, one of timm {TIMM}NAME"
     )
 

@@ -26,7 +26,7 @@ def models(json: JsonOption = False) -> None:
     if json:
         print_json(rows)
         return
-    columns = ("net", "parameters", "bottom blocks", "top blocks", "bottom masks", "top masks", "@text bottom")
+    columns = ("model", "parameters", "bottom blocks", "top blocks", "bottom masks", "top masks", "@text bottom")
     table = [
         (
             row["name"],
@@ -37,9 +37,10 @@ def models(json: JsonOption = False) -> None:
         for row in rows
     ]
     notes = (
-        "Variants: NET/P-bottom, NET/P-top, NET/P-bottom+Q-top, then -dc, -sm, -bernoulli, -x2, -en; a final @text: "
-        "placement of the paper's text.",
-        "Baselines: NET/P-dropout, NET/P-spatial, NET/P-dropblock (top blocks, in training), NET/therm16 (thermometer code of the input); "
-        "all may be joined, as in NET/0.5-bottom+0.9-dropblock-therm16-en",
+        "Variants keep the share P of the neurons: MODEL/P-bottom, MODEL/P-top, MODEL/P-bottom+Q-top. Endings: -dc (whole channels), "
+        "-sm (one mask for all channels), -bernoulli (each neuron drawn by itself), -x2 (twice the channels), -en (ensemble of five), "
+        "@text (masks where the paper's text puts them).",
+        "Baselines: MODEL/P-dropout, MODEL/P-spatial, MODEL/P-dropblock (top blocks, in training), MODEL/therm16 (thermometer code of the "
+        "input); all may be joined, as in MODEL/0.5-bottom+0.9-dropblock-therm16-en.",
     )
-    print_table("Nets", columns, table, *notes)
+    print_table("Built-in models", columns, table, *notes)

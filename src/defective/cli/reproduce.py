@@ -26,7 +26,7 @@ from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
 from defective.experiments.execute import ExperimentRunner
 from defective.experiments.measure import STEPS, Measured
-from defective.experiments.plan import KINDS, MAX_SEEDS, Plan, check_scale
+from defective.experiments.plan import KINDS, MAX_SEEDS, Plan, check_scale, with_rows
 from defective.experiments.ray import check_address, run_on_ray
 from defective.experiments.run import run
 from defective.experiments.sources import data_sets, look, name_of
@@ -39,7 +39,7 @@ from defective.report.claims import contrast_in_words, p_in_words, verdict_in_wo
 from defective.report.exhibit_table import compact_table
 from defective.report.wording import warnings
 from defective.results.documents import ClaimResult, ExhibitResult
-from defective.results.measured import claims, documents
+from defective.results.stored import claims, documents
 from defective.specs import trained_models
 from defective.tables import count, format_table
 
@@ -70,6 +70,14 @@ def reproduce(
         str, option("tiny or small (two cores), fast (one GPU, short schedule), paper (Appendix D).", *SCALES)
     ] = "tiny",
     seeds: Annotated[int, typer.Option(min=1, max=MAX_SEEDS, help="Train every model so many times, each with other seeds.")] = 1,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Run only the rows whose name or printed label matches a shell pattern, as 'resnet18/0.[13]-bottom', with what their "
+            "controls of equal accuracy need; repeatable.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, what is stored, and the estimated cost.")] = False,
     time_budget: Annotated[
         str | None, typer.Option(help="Stop before so much time from the start is out, as 90s, 9m or 2h; the same command goes on.")
@@ -86,7 +94,7 @@ def reproduce(
 
     Example: defective reproduce table4 --data cifar10 --scale tiny --store runs/store
     """
-    wanted = exhibits(names)
+    wanted = with_rows(exhibits(names), rows or [])
     budget = math.inf if time_budget is None else _seconds(time_budget)
     choose_device(device)
     if ray is not None:
@@ -101,7 +109,7 @@ def reproduce(
         # Of a plan that is not run, ImageNet may be nowhere.
         if not (dry_run and where in KINDS):
             check_name(where)
-    plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, planned=dry_run)
+    plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, rows or [], planned=dry_run)
     warn_corrupt(kept.corrupt(plan.jobs), "not done, as far as this command goes; kept aside when the job is done again")
     if dry_run:
         _dry(plan, kept, choose_device(device), json)
@@ -126,7 +134,7 @@ def reproduce(
         for failure in failed:
             say(f"failed: {failure.get('job')}: {failure.get('error')}")
         say(
-            f"{counts['finished']} jobs finished, {counts['executed']} of them now; {counts['failed']} failed, "
+            f"{count(counts['finished'], 'job')} finished, {counts['executed']} of them now; {counts['failed']} failed, "
             f"{counts['blocked']} blocked, {counts['pending']} pending{': the same command resumes' * bool(counts['pending'])}. "
             f"Page: defective report --store {store}"
         )
@@ -138,13 +146,13 @@ def _log(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
-def _plan(names: list[str], scale: str, sets: dict[str, str], seeds: int, *, planned: bool) -> Plan:
+def _plan(names: list[str], scale: str, sets: dict[str, str], seeds: int, rows: list[str], *, planned: bool) -> Plan:
     seen = {kind: look(where) for kind, where in sets.items()} if planned else {}
     sizes = {kind: size for kind, (_, size) in seen.items()}
     shapes = {kind: seen[kind][0] if planned else load_data(where, "test").image_shape for kind, where in sets.items()}
     named = {kind: name_of(where) for kind, where in sets.items()}
     readers = {kind: where.partition(":")[0] for kind, where in sets.items()}
-    return Plan(tuple(names), scale, named, shapes, seeds, readers, sizes)
+    return Plan(tuple(names), scale, named, shapes, seeds, readers, sizes, tuple(rows))
 
 
 def _seconds(text: str) -> float:
@@ -190,7 +198,8 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
         f"shape, measured now on {machine['device']} ({machine['precision']}), and from what stored jobs took. {'; '.join(stands)}"
     )
     columns = ("exhibit", *counted, "estimated time", "disk")
-    print_table(f"Plan at scale {plan.scale}, {count(plan.seeds, 'seed')}", columns, table, note)
+    title = f"Plan at scale {plan.scale}, {count(plan.seeds, 'seed')}"
+    print_table(f"{title}, rows {', '.join(plan.rows)}" if plan.rows else title, columns, table, note)
 
 
 def _time(seconds: float) -> str:

@@ -21,6 +21,7 @@ from defective.text import as_text
 
 # Most folders that may enclose a data set.
 DEEPEST = 4
+_SCALE_ALL = "--image-size 32, or image_size=32 in Python, makes all images squares of one size"
 _NUMBER = r"[+-]?[0-9]+(\.[0-9]+)?"
 # Endings of files that may lie beside images, in lower case.
 _NO_IMAGES = {".csv", ".db", ".html", ".ini", ".json", ".md", ".tsv", ".txt", ".xml", ".yaml", ".yml"}
@@ -60,7 +61,9 @@ def class_folders(root: Path) -> dict[str, dict[str, Path]]:
     classes = sorted(next(iter(folders.values())), key=lambda name: (Decimal(name) if numbers else Decimal(0), name))
     if len(classes) < 2:
         split = "train" if "train" in folders else tests[0].name
-        raise InputError(f"{root / split} holds {len(classes)} class folders; a classifier needs at least 2")
+        raise InputError(
+            f"{root / split} holds {len(classes)} class folder{'s' * (len(classes) != 1)}; a classifier needs at least 2"
+        )
     for here, there in (("train", "test"), ("test", "train")) if "train" in folders else ():
         missing = sorted(set(folders[here]) - set(folders[there]))
         if missing:
@@ -167,16 +170,14 @@ def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None
     with named_warnings(), progress_bar("decoding images", len(files), unit="images") as advance, ThreadPoolExecutor() as pool:
         height, width = decode(files[0], image_size).shape[:2]
         if height != width:
-            raise InputError(f"images of {files[0].parent} are {width}x{height}, not square: give an image size")
+            raise InputError(f"images of {files[0].parent} are {width}x{height}, not square: {_SCALE_ALL}")
         images = np.empty((len(files), 3, height, width), np.uint8)
 
         def place(index: int) -> bool:
             image = decode(files[index], image_size)
             h, w = image.shape[:2]
             if (h, w) != (height, width):
-                raise InputError(
-                    f"{files[index]} is {w}x{h} but {files[0]} is {width}x{height}: give an image size to scale all to one size"
-                )
+                raise InputError(f"{files[index]} is {w}x{h} but {files[0]} is {width}x{height}: {_SCALE_ALL}")
             images[index] = image.transpose(2, 0, 1) if image.ndim == 3 else image
             return image.ndim == 2
 

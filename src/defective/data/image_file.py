@@ -37,7 +37,7 @@ def decode(file: Path, image_size: int | None = None, *, content: bytes | None =
     of that size is not changed. ``content`` are the bytes of a file that is not on disk; an image of more than ``max_pixels`` is not
     decoded.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     _reading.file = file
     try:
@@ -65,7 +65,9 @@ def decode(file: Path, image_size: int | None = None, *, content: bytes | None =
     except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
         if isinstance(error, FileNotFoundError | PermissionError | InputError):
             raise
-        raise InputError(f"{file} is not a whole image: {error}") from None
+        # Pillow names the file again, or the object that it was read from.
+        reason = f"it is none of {', '.join(_FORMATS)}" if isinstance(error, UnidentifiedImageError) else error
+        raise InputError(f"{file} is not a whole image: {reason}") from None
     finally:
         _reading.file = None
 

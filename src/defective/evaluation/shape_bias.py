@@ -73,11 +73,14 @@ def shape_report(model: nn.Module, stimuli: Stimuli) -> ShapeReport:
     """
     weights = None if stimuli.categories is None else torch.stack(list(stimuli.categories.values()), 1)
     kinds = {"conflict": stimuli.conflict, "silhouettes": stimuli.silhouettes, "edges": stimuli.edges}
-    decisions = {kind: _decisions(model, x, labels, weights) for kind, (x, *labels) in kinds.items()}
+    for x, *labels in kinds.values():
+        for y in labels:
+            check_labels(x, y)
     y_shape, y_texture = (y.cpu() for y in stimuli.conflict[1:])
     differ = y_shape != y_texture
     if weights is None and not differ.all():
         raise InputError(f"{int((~differ).sum())} images have the same class for shape and texture: leave them out")
+    decisions = {kind: _decisions(model, x, labels, weights) for kind, (x, *labels) in kinds.items()}
     by_shape, by_texture = ((decisions["conflict"] == y) & differ for y in (y_shape, y_texture))
     correct = {kind: decisions[kind] == kinds[kind][1].cpu() for kind in ("silhouettes", "edges")}
     return ShapeReport(
@@ -90,13 +93,11 @@ def shape_report(model: nn.Module, stimuli: Stimuli) -> ShapeReport:
 
 def _decisions(model: nn.Module, x: Tensor, labels: list[Tensor], weights: Tensor | None) -> Tensor:
     """The largest class ``(N,)``, or the largest of the class probabilities times ``weights`` ``(K, categories)``."""
-    for y in labels:
-        check_labels(x, y)
     if not len(x):
         return torch.zeros(0, dtype=torch.int64)
     z = logits(model, x)
     if weights is None:
-        check_label_values(torch.cat(labels), z.shape[1])
+        check_label_values(torch.cat([y.cpu() for y in labels]), z.shape[1])
         return z.argmax(1)
     if z.shape[1] != len(weights):
         raise InputError(f"the model knows {z.shape[1]} classes, the data set has {len(weights)}")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -41,6 +41,8 @@ class Plan:
         seeds: Times that every model is trained, each time with other seeds.
         sizes: Kind of data set to the number of training and of test images of that set; default those of the official one. Only
             estimates ask.
+        rows: Shell patterns. Only what is printed in rows whose name or label matches one has jobs; of no pattern, everything, numbers
+            for claims alone among it. A store does not keep them: a report shows whole exhibits, as far as they are measured.
 
     Raises:
         InputError: If an exhibit or scale is unknown, or an exhibit's kind of data is not in ``data``.
@@ -58,6 +60,7 @@ class Plan:
     seeds: int = 1
     readers: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict, compare=False)
+    rows: tuple[str, ...] = field(default=(), compare=False)
     _cells: dict[str, dict[tuple[str, str], list[Cell]]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -98,14 +101,19 @@ class Plan:
         return topological_order(job for exhibit in exhibits(list(self.exhibits)) for job in self.jobs_of(exhibit))
 
     def jobs_of(self, exhibit: Exhibit) -> list[Job]:
-        """The jobs of one exhibit, what they need included; controls of equal accuracy come last."""
-        own = (cell.job for cells in self.of(exhibit).values() for cell in cells)
-        return topological_order([*own, *self.controls_of(exhibit)])
+        """The jobs of one exhibit, or of its chosen rows, what they need included; controls of equal accuracy come last."""
+        places = self.of(exhibit)
+        if self.rows:
+            chosen = {(row, column) for row in exhibit.matching(self.rows) for column in exhibit.columns}
+            places = {place: cells for place, cells in places.items() if place in chosen}
+        own = (cell.job for cells in places.values() for cell in cells)
+        return topological_order([*own, *self.controls_of(exhibit, places)])
 
-    def controls_of(self, exhibit: Exhibit) -> list[ScoreJob]:
-        """The controls of equal accuracy of the numbers that an exhibit shows."""
+    def controls_of(self, exhibit: Exhibit, places: Mapping[tuple[str, str], list[Cell]] | None = None) -> list[ScoreJob]:
+        """The controls of equal accuracy of the numbers that an exhibit shows, or of those at some of its places."""
+        places = self.of(exhibit) if places is None else places
         shown = [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
-        cells = [(seed, cell) for place in shown for seed, cell in enumerate(self.of(exhibit).get(place, []))]
+        cells = [(seed, cell) for place in shown for seed, cell in enumerate(places.get(place, []))]
         # A target of the exhibits has twice the number of its repetition as its seed.
         return list(dict.fromkeys(job for seed, cell in cells for job in controls(cell, 2 * seed)))
 
@@ -135,6 +143,19 @@ def check_scale(scale: str) -> None:
     """Refuse a scale that does not exist."""
     if scale not in SCALES:
         raise InputError(f"no scale {scale!r}{choices(scale, SCALES)}")
+
+
+def with_rows(found: list[Exhibit], patterns: Sequence[str]) -> list[Exhibit]:
+    """Those of some exhibits that have a row which matches one of the patterns; all of them where there are no patterns.
+
+    Raises:
+        InputError: If a pattern matches no row.
+    """
+    for pattern in patterns:
+        if not any(exhibit.matching([pattern]) for exhibit in found):
+            known = dict.fromkeys(row.name for exhibit in found for row in exhibit.rows)
+            raise InputError(f"no row matches {pattern!r}{choices(pattern, known) if known else '; these exhibits have none'}")
+    return [exhibit for exhibit in found if exhibit.matching(patterns)] if patterns else found
 
 
 def plan_key(document: dict[str, Any]) -> str:

@@ -7,12 +7,11 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from filelock import FileLock
 from pydantic import ValidationError
 
 from defective.errors import InputError
 from defective.experiments.json_files import JsonFiles, sealed, unsealed, write_json
-from defective.experiments.locks import locked, owner
+from defective.experiments.locks import awaited, locked, owner
 from defective.experiments.plan import Plan, plan_key, read_plan
 from defective.experiments.schema import DataSet, Document, Failure, check_result, safe_name, value_names
 from defective.files import check_folder
@@ -265,7 +264,7 @@ class Store:
         except ValueError as error:
             raise InputError(f"data set: {error}: rename it") from None
         # Of several processes that begin at once one names it.
-        with FileLock(self.folder / "locks" / f"{name}.lock"):
+        with awaited(self.folder / "locks", name):
             known = self._files.read(file, DataSet.check)
             if known is None:
                 write_json(file, known := {"digest": digest})

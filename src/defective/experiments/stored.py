@@ -65,9 +65,9 @@ class StoredRun:
         file = self.store.folder / "chunks" / key[:2] / f"{key}.safetensors"
         try:
             tensors, about = read_tensors(file)
-            self.seconds += about["seconds"] if key not in self._counted else 0.0
-        except InputError:
-            # Missing, or corrupted by something else than this library, which writes whole files or none.
+            self.seconds += float(about["seconds"]) if key not in self._counted else 0.0
+        except (InputError, KeyError, TypeError, ValueError):
+            # Missing, or written or corrupted by something else than this library, which writes whole files or none.
             check_deadline()
             tensors, seconds = self._computed(chunk, count)
             write_tensors(file, tensors, {**chunk.inputs, "seconds": seconds})

@@ -4,7 +4,6 @@ The paper concludes that defects belong in the bottom layers, should be neurons 
 raise the defence rate at the cost of test accuracy.
 """
 
-from defective.paper.appendix_claims import SOURCE, WEAK, WEAKLY_ATTACKED
 from defective.paper.architectures import LABELS
 from defective.paper.exhibit import Cell, Cells, Exhibit
 from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, TRANSFER, accuracies, scores
@@ -24,6 +23,13 @@ PGD_SETTINGS = {
     for step, steps in tried
 }
 PGD_SETTINGS |= {f"PGD{scale}": PGD_SETTINGS[f"PGD1,{scale}"] for scale in (16, 32)}
+# Settings that the text speaks of, and those attacked by them: cells beside Table 11, which prints none of them.
+WEAK = ("PGD1,4", "PGD2,4", "PGD4,4", "PGD1,8", "PGD2,8", "PGD4,8", "PGD4,16", "PGD2,32", "PGD4,32")
+WEAKLY_ATTACKED = ("resnet18", *(f"resnet18/{p}-bottom" for p in ("0.7", "0.5", "0.3", "0.1")))
+# Row beside the tables: the share of images on which an attack fools the model that it attacks.
+SOURCE = "source"
+KEEP_PROBS = ("0.7", "0.5", "0.3", "0.25", "0.2", "0.15", "0.1", "0.05")
+BOTTOMS = tuple(f"resnet18/{p}-bottom" for p in KEEP_PROBS)
 _FGSM = {f"FGSM{eps}": f"fgsm:eps={eps}/255" for eps in (8, 16, 32)}
 
 _ROWS_ARE = "Rows are attacked ResNet-18s (p-Bottom, p-Top: a share p of bottom or top neurons kept), columns attacks made on"
@@ -63,7 +69,7 @@ def _table4() -> Exhibit:
     return Exhibit(
         name="table4",
         title="Ablations: where to put defects, neurons or channels, one mask or many, more channels",
-        where="Section 4.2, Table 4",
+        section="Section 4.2, Table 4",
         caption=f"{_ROWS_ARE} DenseNet-121, radius in levels of 255 (PGD: 20 or 40 steps of 1; CW: confidence). "
         f"{DEFENCE_RATE}{LAST_COLUMN}",
         data="cifar10",
@@ -95,7 +101,7 @@ def _table_of_variants(
     return Exhibit(
         name=f"table{number}",
         title=f"Every variant of ResNet-18 under attacks from {label}",
-        where=f"Appendix A.8, Table {number}",
+        section=f"Appendix A.8, Table {number}",
         caption=f"{_ROWS_ARE} {label}, radius in levels of 255 (PGD: 20 or 40 steps of 1; PGD2,16: 10 of 2"
         f"{'; CW: confidence' if confidence else ''}). {DEFENCE_RATE}{LAST_COLUMN}",
         data="cifar10",

@@ -1,8 +1,7 @@
 """Figures 4 and 14: test accuracy beside the defence rate, and over the epochs of training."""
 
-from defective.paper.ablations import TABLE11
+from defective.paper.ablations import BOTTOMS, KEEP_PROBS, TABLE11
 from defective.paper.exhibit import Cell, Cells, Exhibit, Row
-from defective.paper.main_claims import BOTTOMS, KEEP_PROBS
 from defective.paper.protocol import TRAINED, TRANSFER
 from defective.paper.setup import Setup
 
@@ -18,7 +17,7 @@ def _from_table11(setup: Setup) -> Cells:
 _FIGURE4 = Exhibit(
     name="figure4",
     title="Test accuracy against defence rate, by keep probability",
-    where="Appendix A.1, Figure 4",
+    section="Appendix A.1, Figure 4",
     caption="Rows, drawn as points, are ResNet-18s by the share of bottom neurons that they keep. Columns are the accuracy on "
     "the test set and, against PGD (radius 16/255, 20 steps of 1/255) made on DenseNet-121, the share of attacked images that "
     "the row's model classifies correctly, of those that it classified correctly before and that fool the DenseNet.",
@@ -52,7 +51,7 @@ def _trained(setup: Setup) -> Cells:
 _FIGURE14 = Exhibit(
     name="figure14",
     title="Accuracy in training and test, epoch by epoch",
-    where="Appendix D, Figure 14",
+    section="Appendix D, Figure 14",
     caption="Rows are ResNet-18s (0.5-Bottom: half of the bottom neurons kept), columns data sets; a number is the accuracy of "
     "the trained model on the test set. Curves are the accuracy during each epoch on the training images (dashed) and after it on "
     "the test set (solid).",

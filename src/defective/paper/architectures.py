@@ -5,14 +5,14 @@ The paper claims that defective bottom layers raise the defence rate of every ar
 
 from collections.abc import Mapping
 
-from defective.paper.appendix_claims import HALF_WAY
 from defective.paper.exhibit import Cell, Cells, Exhibit
 from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, PGD8, PGD16, TRANSFER, accuracies, scores
 from defective.paper.published import printed
 from defective.paper.setup import Setup
 
 LABELS = {"resnet18": "ResNet-18", "resnet50": "ResNet-50", "densenet121": "DenseNet-121", "senet18": "SENet-18", "vgg19": "VGG-19"}
-
+# Column beside Table 3: the test accuracy after half of the epochs.
+HALF_WAY = "half-way"
 # Column to the architectures whose ensemble the adversarial examples are generated on.
 _SINGLE = {label: (arch,) for arch, label in LABELS.items()}
 _ENSEMBLES = {f"-{label}": tuple(other for other in LABELS if other != arch) for arch, label in LABELS.items()}
@@ -42,7 +42,7 @@ def _exhibit(
     return Exhibit(
         name=f"table{number}",
         title=title,
-        where=f"{section}, Table {number}",
+        section=f"{section}, Table {number}",
         caption="Rows are attacked models (p-Bottom: a share p of the neurons in the bottom layers kept), columns the plain "
         f"{caption}. {DEFENCE_RATE}{LAST_COLUMN}",
         data=data,

@@ -42,7 +42,7 @@ def _cells(setup: Setup) -> Cells:
 _TABLE2 = Exhibit(
     name="table2",
     title="Defective layers, dropout, adversarial training and thermometer codes",
-    where="Section 4.1, Table 2",
+    section="Section 4.1, Table 2",
     caption="Rows are attacked WRN-32-4s (SD: SpatialDropout, DB: DropBlock; the defective one keeps 10 % of its bottom "
     "neurons), columns attacks made on another, plain one: FGSM and PGD (7 steps of 2/255), both of radius 8/255. A number is "
     f"the share of all attacked images that the row's model classifies correctly{LAST_COLUMN}",
@@ -59,7 +59,7 @@ _TABLE2 = Exhibit(
         "The printed numbers of adversarial training and of the thermometers are, it seems, quoted from their papers; here all "
         "rows meet the same images. At scale tiny these three models, trained on attacked images, get 2 epochs where the others "
         "get 5: comparisons between the two kinds are therefore left undecided there. Models trained for equally many epochs are "
-        "compared in docs/evaluate.md.",
+        "compared in docs/results.md.",
     ),
 )
 

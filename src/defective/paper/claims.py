@@ -1,7 +1,6 @@
 """What a claim is: a sentence of the paper as weighted sums of numbers in its tables, and what decides it."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal, NamedTuple
@@ -42,7 +41,7 @@ class Claim:
     Attributes:
         name: Short and unique.
         text: The sentence in plain words.
-        where: Section of the paper.
+        section: Section of the paper.
         kind: What decides it.
         parts: One weighted sum each, in the unit of its cells; for S(M) of natural logarithms.
         margin: What counts as similar, or as no better; ours, for the paper names none.
@@ -52,7 +51,7 @@ class Claim:
 
     name: str
     text: str
-    where: str
+    section: str
     kind: Kind
     parts: tuple[Part, ...] = ()
     margin: float = 0.0
@@ -65,6 +64,11 @@ class Claim:
         return tuple(dict.fromkeys(place.exhibit for part in self.parts for block in part.blocks for place, _ in block))
 
 
+def difference(high: Place, low: Place) -> Block:
+    """How far one cell lies above another."""
+    return (high, 1.0), (low, -1.0)
+
+
 def pairs(exhibit: str, columns: Iterable[str], rows: Iterable[tuple[str, str]]) -> tuple[Block, ...]:
     """In each column each first row against its second.
 
@@ -73,7 +77,7 @@ def pairs(exhibit: str, columns: Iterable[str], rows: Iterable[tuple[str, str]])
         (Place(exhibit='table10', row='a', column='ResNet-18'), -1.0)
     """
     return tuple(
-        ((Place(exhibit, high, column), 1.0), (Place(exhibit, low, column), -1.0))
+        difference(Place(exhibit, high, column), Place(exhibit, low, column))
         for (high, low), column in product(tuple(rows), columns)
     )
 
@@ -99,33 +103,3 @@ def against_mean(groups: Mapping[str, Sequence[Place]]) -> tuple[Part, ...]:
         return (*((place, 1 / len(ours)) for place in ours), *((place, -1 / len(others)) for place in others))
 
     return tuple(Part((block(name),), name) for name in groups)
-
-
-def printed_verdict(claim: Claim, printed: Callable[[Place], float | None]) -> tuple[Verdict, list[float | None]]:
-    """Verdict in the printed numbers, which are exact: the sign of the same sums; and each part's sum, None if nothing is printed.
-
-    Args:
-        claim: The claim.
-        printed: The printed number of a cell, on the scale of the claim; None if there is none.
-    """
-    sums = [_printed_sum(part, printed) for part in claim.parts]
-    if not sums or None in sums or claim.kind == "equal":
-        return "not measured", sums
-    found = [(each, part.bound) for each, part in zip(sums, claim.parts, strict=True) if each is not None]
-    match claim.kind:
-        case "similar":
-            holds = all(abs(each) <= claim.margin for each, _ in found)
-        case "no better":
-            holds = all(each <= claim.margin for each, _ in found)
-        case _:
-            holds = all(each > bound for each, bound in found)
-    return ("holds" if holds else "fails"), sums
-
-
-def _printed_sum(part: Part, printed: Callable[[Place], float | None]) -> float | None:
-    found = []
-    for block in part.blocks:
-        terms = [(printed(place), weight) for place, weight in block]
-        if all(number is not None for number, _ in terms):
-            found.append(math.fsum(number * weight for number, weight in terms if number is not None))
-    return math.fsum(found) / len(found) if found else None

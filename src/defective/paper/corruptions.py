@@ -3,7 +3,6 @@
 The paper claims that defective models lose more accuracy than plain ones to shuffled patches, and less to strong noise.
 """
 
-from defective.paper.appendix_claims import NOISY, SIGMAS
 from defective.paper.exhibit import Cell, Cells, Exhibit, Row
 from defective.paper.protocol import TRAINED
 from defective.paper.published import printed
@@ -30,11 +29,10 @@ def _shuffled(setup: Setup) -> Cells:
 _TABLE1 = Exhibit(
     name="table1",
     title="Accuracy on images cut into patches that changed places",
-    where="Section 3.2, Table 1",
+    section="Section 3.2, Table 1",
     caption="Rows are ResNet-18s (the defective one keeps 10 % of its bottom neurons), columns how many patches an image is cut "
-    "into before they change places at random. A number is the share of images that the model then "
-    "classifies correctly, of images that both "
-    "models classify correctly with high confidence while whole: at least 99 %, at scale tiny 90 %.",
+    "into before they change places at random. A number is the share of images that the model then classifies correctly, of images that "
+    "both models classify correctly with high confidence while whole: at least 99 %, at scale tiny 90 %.",
     data="imagenet",
     columns=_COLUMNS,
     rows=_ROWS,
@@ -48,25 +46,31 @@ _TABLE1 = Exhibit(
     ),
 )
 
-_LABELS = dict(zip(NOISY, ("ResNet-18", "0.5-Bottom", "0.3-Bottom", "0.1-Bottom"), strict=True))
+NOISY = {
+    "resnet18": "ResNet-18",
+    "resnet18/0.5-bottom": "0.5-Bottom",
+    "resnet18/0.3-bottom": "0.3-Bottom",
+    "resnet18/0.1-bottom": "0.1-Bottom",
+}
+SIGMAS = (1, 2, 4, 8, 12, 16, 20, 24, 28, 32)
 
 
 def _noisy(setup: Setup) -> Cells:
-    targets = tuple(setup.target(model) for model in _LABELS)
+    targets = tuple(setup.target(model) for model in NOISY)
     job = NoiseJob(targets=targets, sigmas=SIGMAS, samples=setup.scale.noise, seed=setup.replicate)
-    return {(model, str(sigma)): Cell(job, f"{number}/{sigma}") for number, model in enumerate(_LABELS) for sigma in SIGMAS}
+    return {(model, str(sigma)): Cell(job, f"{number}/{sigma}") for number, model in enumerate(NOISY) for sigma in SIGMAS}
 
 
 _FIGURE5 = Exhibit(
     name="figure5",
     title="Accuracy under Gaussian noise of rising strength",
-    where="Appendix A.5, Figure 5",
+    section="Appendix A.5, Figure 5",
     caption="Rows, drawn as curves, are ResNet-18s (p-Bottom: a share p of the bottom neurons kept), columns the standard "
     "deviation of the noise, in levels of 255; noise beyond twice that is cut off. A number is the share of noisy images that "
     "the model classifies correctly, of images that all four models classify correctly without noise.",
     data="cifar10",
     columns=tuple(str(sigma) for sigma in SIGMAS),
-    rows=tuple(Row(model, label) for model, label in _LABELS.items()),
+    rows=tuple(Row(model, label) for model, label in NOISY.items()),
     cells=_noisy,
     view="curves",
     notes=(

@@ -27,11 +27,10 @@ def _cells(setup: Setup) -> Cells:
 _TABLE7 = Exhibit(
     name="table7",
     title="The boundary attack",
-    where="Appendix A.4, Table 7",
+    section="Appendix A.4, Table 7",
     caption="Rows are ResNet-18s (LS: label smoothing 0.1; the defective one keeps 10 % of its bottom neurons), attacked by "
-    "their decisions alone: in up to 5,000 steps a misclassified image walks towards one that all models "
-    "classify correctly. The column S(M) "
-    "is the median, over these images, of the mean squared change of a pixel (0 to 1); higher is better.",
+    "their decisions alone: in up to 5,000 steps a misclassified image walks towards one that all models classify correctly. The column "
+    "S(M) is the median, over these images, of the mean squared change of a pixel (0 to 1); higher is better.",
     data="cifar10",
     columns=(_SCORE,),
     rows=_ROWS,

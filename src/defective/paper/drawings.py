@@ -11,8 +11,8 @@ _ARCHITECTURE = (
 
 
 def _exhibit(number: int, title: str, section: str, *notes: str, caption: str = _ARCHITECTURE) -> Exhibit:
-    where = f"{section}, Figure {number}"
-    return Exhibit(name=f"figure{number}", title=title, where=where, caption=caption, view="drawing", notes=notes)
+    section = f"{section}, Figure {number}"
+    return Exhibit(name=f"figure{number}", title=title, section=section, caption=caption, view="drawing", notes=notes)
 
 
 EXHIBITS = (

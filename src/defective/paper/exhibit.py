@@ -1,7 +1,8 @@
 """What an exhibit of the paper is: published numbers, and the jobs that measure them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from defective.paper.setup import Setup
@@ -44,7 +45,7 @@ class Exhibit:
     Attributes:
         name: ``"table4"``, ``"figure5"``.
         title: What it shows, in a few words.
-        where: Section of the paper.
+        section: Section of the paper.
         caption: What rows and columns are, in one or two sentences.
         data: Kind of data set it is about: a key of :attr:`Setup.data`. Empty: it needs none.
         more_data: Further kinds that it is measured on where there are sets of them.
@@ -60,7 +61,7 @@ class Exhibit:
 
     name: str
     title: str
-    where: str
+    section: str
     caption: str = ""
     data: str = ""
     more_data: tuple[str, ...] = ()
@@ -77,10 +78,11 @@ class Exhibit:
         """The kinds of data set that it can be measured on, its own first."""
         return tuple(filter(None, (self.data, *self.more_data)))
 
-    @property
-    def command(self) -> str:
-        """The command that measures it."""
-        return f"defective reproduce {self.name}"
+    def matching(self, patterns: Sequence[str]) -> list[str]:
+        """Names of the rows whose name or label matches one of some shell patterns, such as ``resnet18/0.[13]-bottom``."""
+        return [
+            row.name for row in self.rows if any(fnmatchcase(text, each) for text in (row.name, row.label) for each in patterns)
+        ]
 
     def published(self, row: str, column: str) -> float | None:
         """The printed number of a cell, in the unit as printed; None if there is none."""

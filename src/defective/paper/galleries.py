@@ -1,6 +1,7 @@
 """Figures 1, 6, 7 and 15: adversarial images of several models, generated from the same originals and classified by all of them."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import product
 
 from defective.paper.exhibit import Cell, Cells, Exhibit, Row
@@ -8,14 +9,8 @@ from defective.paper.protocol import PLACEMENT, scores
 from defective.paper.setup import Setup
 
 # Model to label, in the order of the rows.
-_CIFAR = {"resnet18/0.2-bottom": "0.2-Bottom", "resnet18/0.1-blocks12": "0.1-Blocks 1, 2", "resnet18": "ResNet-18"}
-_CIFAR_DEFECTIVE = {model: label for model, label in _CIFAR.items() if model != "resnet18"}
-_TINY_IMAGENET = {"resnet18/0.1-blocks12": "0.1-Blocks 1, 2", "resnet18": "ResNet-18"}
-
-# For captions: how strong the attacks on CIFAR-10 are, and which neurons the defective models keep.
-_CIFAR_STRENGTH = "16/255 in 20 steps or 32/255 in 40, of 1/255 each"
-_CIFAR_KEPT = "0.2-Bottom: a fifth of the bottom neurons kept; 0.1-Blocks 1, 2: a tenth in these blocks"
-_TINY_KEPT = "0.1-Blocks 1, 2: a tenth of the neurons in these blocks kept"
+_DEFECTIVE = {"resnet18/0.2-bottom": "0.2-Bottom", "resnet18/0.1-blocks12": "0.1-Blocks 1, 2"}
+_MODELS = {**_DEFECTIVE, "resnet18": "ResNet-18"}
 
 _TINY_UNRELEASED = "Nothing of Tiny-ImageNet was released: model and recipe are those of CIFAR-10 at 64 x 64 pixels."
 _SECOND_ROWS = "The caption calls two of its three rows the second."
@@ -23,9 +18,6 @@ _SECOND_ROWS = "The caption calls two of its three rows the second."
 
 def _mifgsm(eps: int, steps: int) -> str:
     return f"mifgsm:eps={eps}/255,step_size=1/255,steps={steps}"
-
-
-_CIFAR_ATTACKS = {_mifgsm(16, 20): "MIFGSM16", _mifgsm(32, 40): "MIFGSM32"}
 
 
 def _exhibit(
@@ -38,16 +30,16 @@ def _exhibit(
     attacks: Mapping[str, str],
     strength: str,
     kept: str,
-    originals: Sequence[str] = (),
+    originals: Sequence[str],
 ) -> Exhibit:
     """One gallery: a row for each attack and attacked model, a column for each model that classifies.
 
-    All ``originals`` (default: ``models``) classify the images correctly before; galleries with the same ones show the same images.
+    All ``originals`` classify the images correctly before; galleries with the same ones show the same images.
     """
 
     def cells(setup: Setup) -> Cells:
         targets = {model: setup.target(model, data=data) for model in models}
-        among = tuple(setup.target(model, data=data) for model in originals or models)
+        among = tuple(setup.target(model, data=data) for model in originals)
         found: dict[tuple[str, str], Cell] = {}
         for (attack, short), (attacked, source) in product(attacks.items(), targets.items()):
             images = setup.generate(source, attack=attack, samples=setup.scale.gallery, among=among)
@@ -57,11 +49,10 @@ def _exhibit(
     return Exhibit(
         name=f"figure{number}",
         title=title,
-        where=f"{section}, Figure {number}",
+        section=f"{section}, Figure {number}",
         caption=f"Rows are models with the attack on their own gradients that made the images: MIFGSM of radius {strength} ({kept}). "
-        "Columns are models that judge, a number is the share of the images shown that they classify correctly; "
-        "where both are one model, the "
-        "attack is white-box.",
+        "Columns are models that judge, a number is the share of the images shown that they classify correctly; where both are one "
+        "model, the attack is white-box.",
         data=data,
         columns=tuple(models.values()),
         rows=tuple(Row(f"{model} {short}", f"{label}, {short}") for short in attacks.values() for model, label in models.items()),
@@ -71,8 +62,25 @@ def _exhibit(
     )
 
 
+_cifar10 = partial(
+    _exhibit,
+    data="cifar10",
+    originals=tuple(_MODELS),
+    attacks={_mifgsm(16, 20): "MIFGSM16", _mifgsm(32, 40): "MIFGSM32"},
+    strength="16/255 in 20 steps or 32/255 in 40, of 1/255 each",
+    kept="0.2-Bottom: a fifth of the bottom neurons kept; 0.1-Blocks 1, 2: a tenth in these blocks",
+)
+_TINY_MODELS = {model: label for model, label in _MODELS.items() if model != "resnet18/0.2-bottom"}
+_tiny_imagenet = partial(
+    _exhibit,
+    data="tiny-imagenet",
+    models=_TINY_MODELS,
+    originals=tuple(_TINY_MODELS),
+    kept="0.1-Blocks 1, 2: a tenth of the neurons in these blocks kept",
+)
+
 EXHIBITS = (
-    _exhibit(
+    _cifar10(
         1,
         "Adversarial CIFAR-10 images of defective models",
         "Section 1",
@@ -80,14 +88,9 @@ EXHIBITS = (
         "images of Figure 6's defective models.",
         "The paper does not say how it chose its images; these are the first in a seeded order that all models of Figure 6 "
         "classify correctly.",
-        data="cifar10",
-        models=_CIFAR_DEFECTIVE,
-        attacks=_CIFAR_ATTACKS,
-        strength=_CIFAR_STRENGTH,
-        kept=_CIFAR_KEPT,
-        originals=tuple(_CIFAR),
+        models=_DEFECTIVE,
     ),
-    _exhibit(
+    _cifar10(
         6,
         "Adversarial CIFAR-10 images of defective models and of the standard model",
         "Appendix B.1",
@@ -95,13 +98,9 @@ EXHIBITS = (
         "MIFGSM has the latter).",
         "The paper does not say how it chose its images; these are the first in a seeded order that all three models classify correctly.",
         _SECOND_ROWS,
-        data="cifar10",
-        models=_CIFAR,
-        attacks=_CIFAR_ATTACKS,
-        strength=_CIFAR_STRENGTH,
-        kept=_CIFAR_KEPT,
+        models=_MODELS,
     ),
-    _exhibit(
+    _tiny_imagenet(
         7,
         "Adversarial Tiny-ImageNet images of a defective model and of the standard model",
         "Appendix B.1",
@@ -110,23 +109,17 @@ EXHIBITS = (
         "The paper does not say how it chose its images; these are the first in a seeded order that both models classify correctly.",
         _TINY_UNRELEASED,
         _SECOND_ROWS,
-        data="tiny-imagenet",
-        models=_TINY_IMAGENET,
         attacks={_mifgsm(64, 40): "MIFGSM64 (40 steps)", _mifgsm(32, 80): "MIFGSM32 (80 steps)"},
         strength="64/255 in 40 steps or 32/255 in 80, of 1/255 each",
-        kept=_TINY_KEPT,
     ),
-    _exhibit(
+    _tiny_imagenet(
         15,
         "A random sample of adversarial Tiny-ImageNet images of a defective model and of the standard model",
         "Appendix B.2",
         "The sample is of images that both models classify correctly, the same as in Figure 7; the paper does not say whether its own is.",
         "The caption calls the defective model Random Mask.",
         _TINY_UNRELEASED,
-        data="tiny-imagenet",
-        models=_TINY_IMAGENET,
         attacks={_mifgsm(64, 80): "MIFGSM64 (80 steps)"},
         strength="64/255 in 80 steps of 1/255",
-        kept=_TINY_KEPT,
     ),
 )

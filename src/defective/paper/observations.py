@@ -1,29 +1,23 @@
 """What we observe of the paper's numbers and the paper does not say."""
 
-from defective.paper.appendix_claims import GREY
-from defective.paper.claims import Block, Claim, Part, Place, falling_along, pairs
-from defective.paper.main_claims import ARCHITECTURES, BOTTOMS, TRANSFER, TRANSFERS, VARIANTS, variants
+from itertools import permutations
+
+from defective.paper.ablations import BOTTOMS
+from defective.paper.architectures import LABELS
+from defective.paper.claims import Block, Claim, Part, Place, difference, falling_along, pairs
+from defective.paper.main_claims import TRANSFER, TRANSFERS, VARIANTS, variants
+from defective.paper.white_gray_box import GRAY_BOX, SAME_CLASS, STANDARD, UNBOUNDED
 
 _ENSEMBLED = ("0.5-bottom-x2", "0.5-bottom", "0.3-bottom", "0.1-bottom")
 _BOTH = ("0.5 0.5", "0.7 0.7", "0.7 0.3", "0.3 0.3", "0.3 0.7")
 _STEPS = [name for name in list(VARIANTS)[1:] if "PGD2,16" in VARIANTS[name]]
-# Ends the name of a column of Table 9 or 10: the share of its images in which a standard model sees the class that its source sees.
-STANDARD, SAME_CLASS = "resnet18", " (same class)"
-UNBOUNDED = "share fooled without a bound"
-# Attacks that tell whether gradients are masked, on the defective models of Table 8, in cells beside it. The noise is as strong as PGD8
-# in the mean of its squares at least.
-CHECKS = {
-    "PGD8, 40 steps": "pgd:eps=8/255,step_size=1/255,steps=40",
-    UNBOUNDED: "pgd:eps=1,step_size=16/255,steps=50",
-    "noise of 8": "noise:sigma=8/255",
-}
 
 
 def _defended(more: str, less: str) -> tuple[Block, ...]:
-    return tuple(((Place("table8", row, more), 1.0), (Place("table8", row, less), -1.0)) for row in GREY)
+    return tuple(difference(Place("table8", row, more), Place("table8", row, less)) for row in GRAY_BOX)
 
 
-_OF_STANDARD = (Place("table10", STANDARD, f"ResNet-18{SAME_CLASS}"), -1.0)
+_OF_STANDARD = Place("table10", STANDARD, f"ResNet-18{SAME_CLASS}")
 
 OBSERVATIONS = (
     Claim(
@@ -32,7 +26,7 @@ OBSERVATIONS = (
         "Tables 3, 5, 6",
         "better",
         tuple(
-            Part(pairs(name, TRANSFER[name], [(f"{arch}/0.3-bottom", f"{arch}/0.5-bottom") for arch in ARCHITECTURES]), about)
+            Part(pairs(name, TRANSFER[name], [(f"{arch}/0.3-bottom", f"{arch}/0.5-bottom") for arch in LABELS]), about)
             for name, about in TRANSFERS.items()
         ),
         note="The paper says so of ResNet-18.",
@@ -74,8 +68,8 @@ OBSERVATIONS = (
         "Table 9",
         "similar",
         tuple(
-            Part(pairs("table9", (f"{other[9:12]}-Bottom",), [(row, f"{row} dif")]), f"{row[9:12]}-Bottom")
-            for row, other in (GREY, GREY[::-1])
+            Part(pairs("table9", [other], [(row, f"{row} dif")]), own)
+            for (row, own), (_, other) in permutations(GRAY_BOX.items(), 2)
         ),
         margin=5.0,
         note="The paper compares models of the same share; the margin of 5 points is ours.",
@@ -88,7 +82,7 @@ OBSERVATIONS = (
         "better",
         (
             Part(
-                tuple(((Place("table8", row, UNBOUNDED), 1.0),) for row in GREY),
+                tuple(((Place("table8", row, UNBOUNDED), 1.0),) for row in GRAY_BOX),
                 "without a bound PGD fools on more than 99 %",
                 99.0,
             ),
@@ -113,7 +107,11 @@ OBSERVATIONS = (
         "standard one see.",
         "Section 3.2, Tables 9, 10",
         "better",
-        (Part(tuple(((Place("table9", STANDARD, f"{row[9:12]}-Bottom{SAME_CLASS}"), 1.0), _OF_STANDARD) for row in GREY)),),
+        (
+            Part(
+                tuple(difference(Place("table9", STANDARD, f"{column}{SAME_CLASS}"), _OF_STANDARD) for column in GRAY_BOX.values())
+            ),
+        ),
         note="A number for what the paper shows by eye: that attacks on defective models change the meaning of an image.",
         ours=True,
     ),

@@ -69,7 +69,7 @@ EXHIBITS = (
     Exhibit(
         name="practical",
         title="Should you use it? Accuracy and robustness of defences under every attacker",
-        where="a table of ours",
+        section="a table of ours",
         caption="Rows are ResNet-18s, columns attackers: source and attack, of radius 16/255 (PGD, MI-FGSM and VMI-FGSM: 20 steps of "
         f"1/255). A number is the share of all attacked images that the row's model classifies correctly{LAST_COLUMN}",
         data="cifar10",

@@ -3,13 +3,25 @@
 The paper claims that defective models are more robust to both, and that knowing the masks makes little difference.
 """
 
-from defective.paper.appendix_claims import GREY
 from defective.paper.exhibit import Cell, Cells, Exhibit
-from defective.paper.observations import CHECKS, SAME_CLASS, STANDARD, UNBOUNDED
 from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, PGD16, TRAINED, TRANSFER, accuracies, scores
 from defective.paper.published import printed
 from defective.paper.setup import Setup
 from defective.specs import ScoreJob
+
+STANDARD = "resnet18"
+# The defective models, and what they are called as the columns of Table 9.
+GRAY_BOX = {"resnet18/0.5-bottom": "0.5-Bottom", "resnet18/0.3-bottom": "0.3-Bottom"}
+UNBOUNDED = "share fooled without a bound"
+# Attacks that tell whether gradients are masked, on the defective models of Table 8, in cells beside it. The noise is as strong as PGD8
+# in the mean of its squares at least.
+CHECKS = {
+    "PGD8, 40 steps": "pgd:eps=8/255,step_size=1/255,steps=40",
+    UNBOUNDED: "pgd:eps=1,step_size=16/255,steps=50",
+    "noise of 8": "noise:sigma=8/255",
+}
+# Ends the name of a column beside Tables 9 and 10: the share of its images in which a standard model sees the class that its source sees.
+SAME_CLASS = " (same class)"
 
 _WHITE_COLUMNS, _WHITE_ROWS = printed("table8")
 _WHITE_ATTACKS = {
@@ -27,19 +39,19 @@ def _white_box(setup: Setup) -> Cells:
     adversarial = {
         (row, column): setup.generate(target, attack=attack)
         for row, target in targets.items()
-        for column, attack in (_WHITE_ATTACKS | (CHECKS if row in GREY else {})).items()
+        for column, attack in (_WHITE_ATTACKS | (CHECKS if row in GRAY_BOX else {})).items()
     }
     scored = {
         place: Cell(ScoreJob(target=targets[place[0]], adversarial=job), "target-correct") for place, job in adversarial.items()
     }
-    fooled = {(row, UNBOUNDED): Cell(adversarial[row, UNBOUNDED], "fooled") for row in GREY}
+    fooled = {(row, UNBOUNDED): Cell(adversarial[row, UNBOUNDED], "fooled") for row in GRAY_BOX}
     return scored | fooled | accuracies(targets)
 
 
 _TABLE8 = Exhibit(
     name="table8",
     title="White-box attacks",
-    where="Appendix A.6, Table 8",
+    section="Appendix A.6, Table 8",
     caption="Rows are ResNet-18s (p-Bottom: a share p of the bottom neurons kept), each attacked with its own gradients; columns "
     "are attacks, radius in levels of 255 (PGD: 4, 6 and 10 steps of 1). A number is the share of attacked images that the model "
     f"classifies correctly, of those that it classified correctly before{LAST_COLUMN}",
@@ -58,18 +70,15 @@ _TABLE8 = Exhibit(
 )
 
 _DEFECTIVE_COLUMNS, _DEFECTIVE_ROWS = printed("table9")
-_DEFECTIVE_SOURCES = dict(zip(("resnet18/0.5-bottom", "resnet18/0.3-bottom"), _DEFECTIVE_COLUMNS, strict=True))
 # Ends the name of a row whose masks are not the source's.
 _OTHER = " dif"
 
 
 def _gray_box_defective(setup: Setup) -> Cells:
     masks = 2 * setup.replicate
-    adversarial = {
-        label: setup.generate(setup.source(model, mask_seed=masks), attack=PGD16) for model, label in _DEFECTIVE_SOURCES.items()
-    }
+    adversarial = {label: setup.generate(setup.source(model, mask_seed=masks), attack=PGD16) for model, label in GRAY_BOX.items()}
     targets = {}
-    for model in _DEFECTIVE_SOURCES:
+    for model in GRAY_BOX:
         targets[model] = setup.target(model)
         # The next replicate's target, which other repetitions train anyway.
         targets[model + _OTHER] = setup.target(model, seed=masks + 2)
@@ -80,7 +89,7 @@ def _gray_box_defective(setup: Setup) -> Cells:
 _TABLE9 = Exhibit(
     name="table9",
     title="Gray-box attacks on defective models",
-    where="Appendix A.7, Table 9",
+    section="Appendix A.7, Table 9",
     caption="Rows are attacked ResNet-18s that keep a share p of the bottom neurons (DIF: with masks of another seed than the "
     "columns' models), columns such models of other initial weights on which PGD makes its images: radius 16/255, 20 steps of 1/255. "
     f"{DEFENCE_RATE}.",
@@ -109,7 +118,7 @@ def _gray_box_plain(setup: Setup) -> Cells:
 _TABLE10 = Exhibit(
     name="table10",
     title="Gray-box attacks on standard models",
-    where="Appendix A.7, Table 10",
+    section="Appendix A.7, Table 10",
     caption="Rows are attacked models, columns the models of other initial weights on which PGD makes its images: radius 16/255, 20 "
     f"steps of 1/255. {DEFENCE_RATE}.",
     data="cifar10",

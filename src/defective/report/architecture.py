@@ -177,6 +177,6 @@ def _write(axes: "Axes", x: float, y: float, text: str, **look: Any) -> None:
 
 def _box(placement: str, *, full: bool) -> dict[str, Any]:
     """The look of a box; coloured if a placement masks what it outputs."""
-    look = {"boxstyle": "round,pad=0.35,rounding_size=0.35", "edgecolor": GRAY, "facecolor": "none", "linewidth": 0.7}
-    colour = SITES[placement][0] if placement else GRAY
-    return look | ({"edgecolor": colour, "facecolor": (colour, 0.35) if full else "none", "linewidth": 1.2} if placement else {})
+    colour, width = (SITES[placement][0], 1.2) if placement else (GRAY, 0.7)
+    face = (colour, 0.35) if placement and full else "none"
+    return {"boxstyle": "round,pad=0.35,rounding_size=0.35", "edgecolor": colour, "facecolor": face, "linewidth": width}

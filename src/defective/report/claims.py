@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS, Verdict
 from defective.report.sections import Section
-from defective.results.claims import evaluate_claims
 from defective.results.documents import ClaimResult, ContrastResult, heading
-from defective.results.measured import evidence
-from defective.results.per_image import PerImageReader
+from defective.results.stored import claims_by_scale
 from defective.tables import count, difference, number
 
 # With the verbs that go with one claim and with many.
@@ -48,15 +46,13 @@ class ClaimGroup:
 
 def claim_groups(sections: Sequence[Section], store: Store) -> list[ClaimGroup]:
     """Each claim that bears on exhibits of a report once for every scale, folded by its first exhibit; observations of ours last."""
-    reader, groups = PerImageReader(store), []
-    for scale in dict.fromkeys(section.plan.scale for section in sections):
-        here = [section for section in sections if section.plan.scale == scale]
-        found = evaluate_claims(evidence(each.result, each.plan, reader) for each in here)
-        shown = {section.result.exhibit for section in here}
-        found = [claim for claim in found if not claim.exhibits or shown.intersection(claim.exhibits)]
+    groups = []
+    for scale, claims in claims_by_scale(((each.result, each.plan) for each in sections), store).items():
+        shown = {each.result.exhibit for each in sections if each.plan.scale == scale}
         named: dict[str, list[ClaimResult]] = {}
-        for claim in found:
-            named.setdefault("ours" if claim.ours else next(iter(claim.exhibits), "eye"), []).append(claim)
+        for claim in claims:
+            if not claim.exhibits or shown.intersection(claim.exhibits):
+                named.setdefault("ours" if claim.ours else next(iter(claim.exhibits), "eye"), []).append(claim)
         for name in sorted(named, key=[*EXHIBITS, *_APART].index):
             about = _APART[name] if name in _APART else (heading(name), EXHIBITS[name].title)
             groups.append(ClaimGroup(f"claims-{scale}-{name}", scale, *about, named[name], ours=name == "ours"))
@@ -88,14 +84,15 @@ def contrast_in_words(found: ContrastResult) -> str:
         return ""
     if found.unit == "%":
         share = f"{number(found.estimate)} % ({number(found.low)} to {number(found.high)})"
-        amount = share if found.bound else f"{difference(found.estimate, found.low, found.high)} points"
+        amount = share if found.level else f"{difference(found.estimate, found.low, found.high)} points"
     else:
         # A contrast of logarithms is the logarithm of a ratio.
         estimate, low, high = (math.inf if each > 700 else math.exp(each) for each in (found.estimate, found.low, found.high))
         amount = f"factor {estimate:.2g} ({low:.2g} to {high:.2g})"
     parts = [f"{found.about}: {amount}" if found.about else amount]
     if found.comparisons > 1:
-        parts.append(f"mean of {count(found.measured, 'comparison')}")
+        some = f"{found.measured} of " if found.measured < found.comparisons else ""
+        parts.append(f"mean of {some}{count(found.comparisons, 'comparison')}")
     if found.seeds:
         parts.append(count(found.seeds, "seed"))
     return ", ".join(parts)

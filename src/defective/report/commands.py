@@ -20,7 +20,7 @@ def command(exhibit: str, plan: Plan, *, scale: str = "", seeds: int = 0) -> str
         'defective reproduce table4 --scale tiny --data cifar10=folder:CIFAR10-JPEG --store runs/store'
     """
     shown, seeds = EXHIBITS[exhibit], seeds or plan.seeds
-    words = [*shown.command.split(), "--scale", scale or plan.scale]
+    words = ["defective", "reproduce", exhibit, "--scale", scale or plan.scale]
     for kind in plan.kinds(shown):
         option = _data_option(kind, plan)
         # The official set is what an exhibit takes for its own kind if nothing is said.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from defective.experiments.describe import describe
 from defective.experiments.plan import Plan
 from defective.experiments.store import name_of
+from defective.paper import EXHIBITS, Cell
 from defective.report.pictures import mask_picture, perturbation_picture, picture
 from defective.report.sections import ResultReader
 from defective.results.documents import ExhibitResult
@@ -57,11 +58,10 @@ _SHOWN = ("resnet18/0.1-bottom", "resnet18/0.5-bottom")
 
 def gallery(result: ExhibitResult, plan: Plan, reader: ResultReader) -> list[Example]:
     """The images of a gallery exhibit: for each row every image of the set attacked first, with the predictions of all columns."""
-    count = plan.setups[0].scale.gallery
+    count, cells = plan.setups[0].scale.gallery, plan.of(EXHIBITS[result.exhibit])
     found: list[Example] = []
     for row in result.rows:
-        cells = [cell for cell in result.cells if cell.row == row.name]
-        scored = _by_set([(cell.column, name) for cell in cells for name in cell.jobs], reader)
+        scored = _by_set(((column, cell) for column in result.columns for cell in cells.get((row.name, column), [])), reader)
         if scored:
             # Of several seeds the first.
             generated = min(scored, key=lambda job: job.seed)
@@ -69,12 +69,15 @@ def gallery(result: ExhibitResult, plan: Plan, reader: ResultReader) -> list[Exa
     return found
 
 
-def examples(result: ExhibitResult, reader: ResultReader, count: int = 6) -> list[Example]:
+def examples(result: ExhibitResult, plan: Plan, reader: ResultReader, count: int = 6) -> list[Example]:
     """Images of one adversarial set of a table, the one that most of its models were evaluated on.
 
     Those come first on which about half of the models are correct: they show how the models differ.
     """
-    scored = _by_set([(result.label(cell.row), name) for cell in result.cells for name in cell.jobs], reader)
+    cells = plan.of(EXHIBITS[result.exhibit])
+    scored = _by_set(
+        ((result.label(each.row), cell) for each in result.cells for cell in cells.get((each.row, each.column), [])), reader
+    )
     if not scored:
         return []
     generated = max(scored, key=lambda job: len(scored[job]))
@@ -104,14 +107,13 @@ def mask_pictures(model: nn.Module, *, name: str, data: str, count: int = 2) -> 
     ]
 
 
-def _by_set(scores: Iterable[tuple[str, str]], reader: ResultReader) -> dict[GenerateJob, dict[ScoreJob, str]]:
-    """Adversarial sets, and of each the jobs that evaluated a model on it, with what the model is called."""
+def _by_set(cells: Iterable[tuple[str, Cell]], reader: ResultReader) -> dict[GenerateJob, dict[ScoreJob, str]]:
+    """Adversarial sets, and of each the finished jobs that evaluated a model on it, with what the model is called."""
     found: dict[GenerateJob, dict[ScoreJob, str]] = {}
-    for model, name in scores:
-        job = reader.read(name, partial(reader.store.spec, name)) if name.startswith("score-") else None
-        if isinstance(job, ScoreJob):
+    for model, cell in cells:
+        if isinstance(cell.job, ScoreJob) and reader.store.result(cell.job) is not None:
             # By job: two models may be called the same. One that stands in two rows keeps its first name.
-            found.setdefault(job.adversarial, {}).setdefault(job, model)
+            found.setdefault(cell.job.adversarial, {}).setdefault(cell.job, model)
     return found
 
 

@@ -141,8 +141,10 @@ def _trade_off(result: ExhibitResult) -> "Figure":
         x, y = accuracy.measured, worst.measured
         points[row.label] = x.mean, y.mean
         axes.errorbar(x.mean, y.mean, xerr=_error(x), yerr=_error(y), **_style(_MEASURED), label=_INTERVALS)
-        if worst.control:
-            axes.plot(worst.control.accuracy, worst.control.rate, **_style(_PUBLISHED), label="plain model of equal accuracy")
+        # Under its own strongest attacker, as the model itself.
+        control = min((cell.control for cell in attacked if cell.control), key=lambda found: found.rate, default=None)
+        if control:
+            axes.plot(control.accuracy, control.rate, **_style(_PUBLISHED), label="plain model of equal accuracy")
     strongest = f"correct under the strongest attacker, {result.unit}"
     _name_points(figure, f"{result.columns[-1]}, {result.unit}", strongest, {1: points})
     return figure

@@ -72,8 +72,7 @@ def _machines(results: Iterable[Document]) -> Table:
 
 def _model(job: TrainJob, result: Document) -> tuple[str, ...]:
     """A trained model, with its test accuracy by epoch as a curve, which the page's script draws."""
-    counts = result["values"]["test_accuracy"]
-    accuracy = 100 * Rate.of(counts["num_correct"], counts["num_evaluated"])
+    accuracy = 100 * Rate.read(result["values"]["test_accuracy"])
     points = _curve([row["test_accuracy"] for row in result.get("history", []) if "test_accuracy" in row])
     return (
         title(job),

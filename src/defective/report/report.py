@@ -125,7 +125,8 @@ def _page_section(section: Section, reader: ResultReader, out: Path, *, several:
     figure = drawings.drawing(result.exhibit, section.plan, reader) if drawn else plots.plot(result, reader.store)
     if figure is not None:
         files += save(figure, out / "figures" / section.name)
-    examples = galleries.gallery(result, section.plan, reader) if result.view == "gallery" else galleries.examples(result, reader)
+    shown = galleries.gallery if result.view == "gallery" else galleries.examples
+    examples = shown(result, section.plan, reader)
     made = {
         "section": section,
         "several": several,

@@ -15,7 +15,7 @@ from defective.experiments.store import Store, name_of
 from defective.files import read_tensors
 from defective.paper import EXHIBITS, SCALES
 from defective.results.documents import ExhibitResult
-from defective.results.measured import best_plans, document
+from defective.results.stored import best_documents
 from defective.specs import Job
 
 _Read = TypeVar("_Read")
@@ -58,12 +58,17 @@ class ResultReader:
 
 
 def sections(planned: list[Plan], store: Store) -> list[Section]:
-    """In the paper's order, the largest scale first; of several plans alike the best, see :func:`best_plans`."""
-    found, order, scales = best_plans(planned), list(EXHIBITS), list(SCALES)
-    times = Counter(exhibit for exhibit, _, _ in found)
-    made = []
-    for key in sorted(found, key=lambda key: (order.index(key[0]), -scales.index(key[1]), key[2])):
-        name = key[0] if times[key[0]] == 1 else "-".join(each for each in key if each)
-        # Names of data sets may hold anything, names of files and of places on a page must not.
-        made.append(Section(re.sub(r"[^\w.-]+", "-", name), found[key], document(EXHIBITS[key[0]], found[key], store)))
-    return made
+    """In the paper's order, the largest scale first; of several plans alike the best, see :func:`defective.results.stored.best_plans`."""
+    found = sorted(best_documents(planned, store), key=lambda each: _place(each[0]))
+    times = Counter(result.exhibit for result, _ in found)
+    return [Section(_name(result, several=times[result.exhibit] > 1), plan, result) for result, plan in found]
+
+
+def _place(result: ExhibitResult) -> tuple[int, int, str]:
+    return list(EXHIBITS).index(result.exhibit), -list(SCALES).index(result.scale), "-".join(result.data.values())
+
+
+def _name(result: ExhibitResult, *, several: bool) -> str:
+    name = "-".join((result.exhibit, result.scale, *result.data.values())) if several else result.exhibit
+    # Names of data sets may hold anything, names of files and of places on a page must not.
+    return re.sub(r"[^\w.-]+", "-", name)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from defective.data.download import REMOTES
 from defective.results.documents import AtChance, CellResult, ExhibitResult
 from defective.tables import DASH, NO_IMAGES, count, interval, number
+from defective.text import shortened
 
 
 def missing(cell: CellResult) -> str:
@@ -76,9 +77,11 @@ def beside(cell: CellResult) -> list[str]:
     """What stands beside a rate: the share of all attacked images, and the plain model of equal accuracy with the verdict."""
     found = [] if cell.all is None else [f"all {number(cell.all.mean)}"]
     if cell.control is not None:
-        accuracies = [each.accuracy for of_seed in cell.control.checkpoints for each in of_seed]
-        found.append(f"plain {number(cell.control.rate)}: {cell.control.verdict.replace('undecided', '?')}")
-        found.append(f"at {interval(min(accuracies), max(accuracies))}")
+        control, apart = cell.control, cell.control.difference
+        accuracies = [each.accuracy for of_seed in control.checkpoints for each in of_seed]
+        found += [f"plain {number(control.rate)}", f"at {interval(min(accuracies), max(accuracies))}"]
+        found.append(f"{number(apart.mean, signed=True)}: {control.verdict.replace('undecided', '?')}")
+        found.append(interval(apart.low, apart.high, signed=True))
     return found
 
 
@@ -90,8 +93,9 @@ def beside_legend(result: ExhibitResult) -> list[str]:
     verdicts = Counter(cell.control.verdict for cell in result.cells if cell.control is not None)
     if verdicts:
         found.append(
-            "plain: rate of a plain model of the same architecture that is as accurate as the row's, between its checkpoints at the "
-            "test accuracies named, and whether the row's model is more robust: yes "
+            "plain: rate of a plain model of the same architecture at the row's accuracy, interpolated between its checkpoints at the "
+            "test accuracies named; then how far the row's rate lies above it, with its interval, and whether the row's model is more "
+            "robust: yes "
             f"({verdicts['yes']} of {verdicts.total()}), no ({verdicts['no']}) or undecided (?, {verdicts['undecided']})."
         )
     return found
@@ -109,5 +113,4 @@ def warnings(at_chance: Sequence[AtChance]) -> list[str]:
         return []
     named = [f"{each.model} (accuracy {number(each.accuracy)} %, chance {number(each.chance)} %)" for each in at_chance]
     which = "it" if len(named) == 1 else "them"
-    more = [f"{len(named) - 3} more"] if len(named) > 3 else []
-    return [f"No better than chance, so that no claim about {which} is decided: {', '.join([*named[:3], *more])}."]
+    return [f"No better than chance, so that no claim about {which} is decided: {shortened(named)}."]

@@ -17,8 +17,7 @@ def at_chance(job: Job, store: Store) -> list[AtChance]:
     for model in trained_models(job) if store.result(job) is not None else ():
         result = store.result(model) or {}
         if chance := result.get("chance"):
-            accuracy = result["values"]["test_accuracy"]
-            rate = Rate.of(accuracy["num_correct"], accuracy["num_evaluated"])
+            rate = Rate.read(result["values"]["test_accuracy"])
             if rate.num_evaluated and rate.interval[0] <= chance:
                 about = {"job": name_of(model), "model": f"{title(model)} on {model.data}"}
                 found.append(AtChance(**about, accuracy=100 * float(rate), chance=100 * chance))

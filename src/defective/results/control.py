@@ -1,7 +1,7 @@
 """Is a defective model more robust than a plain one of equal accuracy? Each number against the plain model's nearest checkpoints."""
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
 from defective.experiments.store import Store, name_of
@@ -10,55 +10,56 @@ from defective.paper.controls import controls
 from defective.results.documents import Checkpoint, Control, ControlVerdict, Difference
 from defective.results.per_image import PerImage, PerImageReader
 from defective.specs import ScoreJob
-from defective.statistics import Contrast, Rate, SeedVariance, Term, contrast, seed_variance
+from defective.statistics import Contrast, Rate, Term, contrast, seed_variance
 
 
-class _Scored(NamedTuple):
-    """A model on an adversarial set: its test accuracy, its rate, both shares, and what became of each test image."""
+class _Share(NamedTuple):
+    """A share with what became of each test image, where that is known."""
 
-    job: ScoreJob
-    accuracy: float
     rate: Rate
     per_image: PerImage | None
 
-    def term(self, weight: float, model: str, seed: int) -> Term:
+    def term(self, weight: float, seed: int) -> Term:
         if self.per_image is None:
-            return Term.counted(weight, model, seed, self.rate)
-        return Term(weight, model, seed, *self.per_image)
+            return Term.counted(weight, "", seed, self.rate)
+        return Term(weight, "", seed, *self.per_image)
 
 
-def column_controls(column: Sequence[Sequence[Cell]], store: Store) -> list[Control | None]:
-    """The control of each number of a column, whose cells are one for each seed; None if it has none, or it is not measured yet.
+class _Scored(NamedTuple):
+    """A model on an adversarial set: its test accuracy and its rate."""
 
-    How far training moves a number is pooled over the column.
-    """
-    reader = PerImageReader(store)
+    job: ScoreJob
+    test: _Share
+    robust: _Share
 
-    @cache
-    def scored(cell: Cell) -> _Scored | None:
-        return _read(cell, store, reader)
-
-    numbers = [(row, seed, scored(cell)) for row, cells in enumerate(column) for seed, cell in enumerate(cells)]
-    variance = seed_variance(own.term(100, str(row), seed) for row, seed, own in numbers if own is not None)
-    return [_control(cells, scored, variance) for cells in column]
+    @property
+    def accuracy(self) -> float:
+        return float(self.test.rate)
 
 
-def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None], variance: SeedVariance | None) -> Control | None:
-    found, terms = [], []
+def exhibit_controls(cells: Mapping[tuple[str, str], Sequence[Cell]], store: Store) -> dict[tuple[str, str], Control]:
+    """The control of each number that has one and is measured, by row and column; ``cells`` are one for each seed."""
+    scored = cache(partial(_read, store=store, reader=PerImageReader(store)))
+    return {place: control for place, of_seeds in cells.items() if (control := _control(of_seeds, scored))}
+
+
+def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None]) -> Control | None:
+    found: list[tuple[_Scored, list[tuple[_Scored, float]]]] = []
+    terms: list[Term] = []
     for seed, cell in enumerate(cells):
-        own, others = scored(cell), (scored(Cell(job, cell.value)) for job in controls(cell, 2 * seed))
+        others = (scored(Cell(job, cell.value)) for job in controls(cell, 2 * seed))
         runs = [run for run in others if run is not None]
-        if own is not None and runs:
-            chosen = nearest(runs, own.accuracy)
-            found.append((own, chosen))
-            terms.append(own.term(100, "defective", seed))
-            terms += [run.term(-100 * share, "plain", seed) for run, share in chosen]
+        if runs and (own := scored(cell)) is not None:
+            found.append((own, _nearest(runs, own.accuracy)))
+            terms += _terms(*found[-1], seed)
     if not found:
         return None
-    decided = contrast(terms, variance)
-    own_rates = [100 * float(own.rate) for own, _ in found]
+    # Plain and defective model of a seed are attacked from the same source: what training moves is their difference.
+    decided = contrast(terms, seed_variance(terms))
+    own_rates = [100 * float(own.robust.rate) for own, _ in found]
     verdict, reason = _verdict(decided, found)
-    low, high = decided.interval
+    # Its limits are those of all terms, the accuracies among them.
+    low, high = (min(100.0, max(-100.0, bound)) for bound in decided.interval)
     return Control(
         accuracy=sum(100 * own.accuracy for own, _ in found) / len(found),
         rate=sum(own_rates) / len(own_rates) - decided.estimate,
@@ -69,6 +70,19 @@ def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None], va
     )
 
 
+def _terms(own: _Scored, chosen: Sequence[tuple[_Scored, float]], seed: int) -> list[Term]:
+    """The difference between a model's rate and the interpolated one, in points, as far as it depends on each measured share.
+
+    The accuracies are measured too. By the delta method they enter with the slope between the checkpoints; their sum is 0.
+    """
+    terms = [own.robust.term(100, seed), *(run.robust.term(-100 * share, seed) for run, share in chosen)]
+    if len(chosen) == 2:
+        (low, _), (high, _) = chosen
+        slope = float(high.robust.rate - low.robust.rate) / (high.accuracy - low.accuracy)
+        terms += [own.test.term(-100 * slope, seed), *(run.test.term(100 * slope * share, seed) for run, share in chosen)]
+    return terms
+
+
 def _read(cell: Cell, store: Store, reader: PerImageReader) -> _Scored | None:
     """None of a number that is no score, or not measured."""
     job = cell.job
@@ -77,15 +91,14 @@ def _read(cell: Cell, store: Store, reader: PerImageReader) -> _Scored | None:
     result, trained = store.result(job), store.result(job.target)
     if result is None or trained is None or not result["values"][cell.value]["num_evaluated"]:
         return None
-    # By name, for a result may hold more.
-    accuracy, rate = (
-        Rate.of(values["num_correct"], values["num_evaluated"])
-        for values in (trained["values"]["test_accuracy"], result["values"][cell.value])
+    test, robust = (
+        _Share(Rate.read(found["values"][of.value]), reader.of(of))
+        for found, of in ((trained, Cell(job.target, "test_accuracy")), (result, cell))
     )
-    return _Scored(job, float(accuracy), rate, reader.of(cell))
+    return _Scored(job, test, robust)
 
 
-def nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, float]]:
+def _nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, float]]:
     """The runs nearest in accuracy from below and from above, with their shares in the linear interpolation; one if none lies beyond.
 
     Of several runs of one accuracy the last counts, which was trained longest.
@@ -103,7 +116,7 @@ def nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, flo
 def _verdict(decided: Contrast, found: Sequence[tuple[_Scored, list[tuple[_Scored, float]]]]) -> tuple[ControlVerdict, str]:
     low, high = decided.interval
     if decided.seeds < 2:
-        return "undecided", "one seed cannot decide between trained models"
+        return "undecided", "one seed decides nothing"
     # A control that is more accurate than the model has too low a rate, one that is less accurate too high a one.
     higher = any(min(run.accuracy for run, _ in chosen) > own.accuracy for own, chosen in found)
     lower = any(max(run.accuracy for run, _ in chosen) < own.accuracy for own, chosen in found)
@@ -118,7 +131,7 @@ def _checkpoint(run: _Scored, share: float) -> Checkpoint:
     return Checkpoint(
         epochs=run.job.target.recipe.trained_epochs,
         accuracy=100 * run.accuracy,
-        rate=100 * float(run.rate),
+        rate=100 * float(run.robust.rate),
         share=share,
         jobs=(name_of(run.job.target), name_of(run.job)),
     )

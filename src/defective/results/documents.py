@@ -133,8 +133,9 @@ class ContrastResult(Document):
         about: Which part it is; empty if it is the only one.
         bound: What the sum lies above, if the claim holds; 0 for most.
         comparisons: Comparisons, or trends, of which it is the mean.
-        measured: How many different ones of them are measured.
+        measured: How many of them are measured; tables share some, which count once in the mean.
         unit: As in :class:`ExhibitResult`.
+        level: Whether it is a share itself, no difference of shares.
         estimate, low, high: The sum with its 95 % interval.
         seeds: How often the model was trained that was trained least; 0 if nothing is measured.
         published: The same sum of the printed numbers.
@@ -145,6 +146,7 @@ class ContrastResult(Document):
     comparisons: int
     measured: int
     unit: Literal["%", "S(M)"] = "%"
+    level: bool = False
     estimate: float | None = None
     low: Low = -math.inf
     high: High = math.inf
@@ -212,6 +214,7 @@ class ExhibitResult(Document):
         beside: Numbers that are measured for claims alone.
         at_chance: Models behind the numbers that are no better than chance.
         jobs: The finished jobs behind the numbers, by name.
+        outdated: Set by hand in a stored document whose numbers were measured by earlier rules, as a note says; no claim reads them.
     """
 
     exhibit: str
@@ -231,6 +234,7 @@ class ExhibitResult(Document):
     beside: tuple[CellResult, ...] = ()
     at_chance: tuple[AtChance, ...]
     jobs: dict[str, JobRecord]
+    outdated: bool = False
 
     @property
     def heading(self) -> str:

@@ -7,8 +7,8 @@ from defective.errors import InputError
 from defective.experiments.json_files import write_json
 from defective.experiments.schema import safe_name
 from defective.experiments.store import Store
-from defective.results.documents import ExhibitResult
-from defective.results.measured import best_claims, best_documents
+from defective.results.documents import ClaimsResult, ExhibitResult
+from defective.results.stored import best_documents, claims_by_scale
 from defective.specs import Document
 
 
@@ -23,9 +23,12 @@ def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
     Returns:
         The files written, and each that was removed with the one that holds its jobs now.
     """
-    found = best_documents(store)
+    found = [(document, plan) for document, plan in best_documents(store.plans()[0], store) if document.jobs]
     documents = {_place(document, out): document for document, _ in found}
-    claims = {out / "claims" / f"{safe_name(scale)}.json": each for scale, each in best_claims(found, store).items()}
+    claims = {
+        out / "claims" / f"{safe_name(scale)}.json": ClaimsResult(scale=scale, claims=tuple(claims))
+        for scale, claims in claims_by_scale(found, store).items()
+    }
     written: dict[Path, Document] = {**documents, **claims}
     for file, each in written.items():
         write_json(file, each.as_json())

@@ -69,7 +69,7 @@ class AttackSpec(Spec):
     @model_validator(mode="after")
     def _known_and_in_range(self) -> Self:
         if self.name not in ATTACK_DEFAULTS:
-            raise ValueError(f"no attack {self.name!r}{choices(self.name, ATTACK_DEFAULTS)}")
+            raise ValueError(_unknown(self.name))
         options = ATTACK_OPTIONS.get(self.name, {})
         missing = ATTACK_DEFAULTS[self.name].keys() - self.parameters.keys()
         if missing:
@@ -89,8 +89,10 @@ class AttackSpec(Spec):
             InputError: If the attack or a parameter is unknown or a number is out of range.
         """
         name, _, rest = text.partition(":")
+        if name not in ATTACK_DEFAULTS:
+            raise InputError(_unknown(name))
         options = ATTACK_OPTIONS.get(name, {})
-        parameters = ATTACK_DEFAULTS.get(name, {}) | options
+        parameters = ATTACK_DEFAULTS[name] | options
         for assignment in filter(None, rest.split(",")):
             key, _, value = assignment.partition("=")
             parameters[key] = _parse_number(text, key, value)
@@ -106,6 +108,10 @@ class AttackSpec(Spec):
     def __str__(self) -> str:
         numbers = (f"{key}={_format_number(key, value)}" for key, value in self.parameters.items())
         return f"{self.name}:{','.join(numbers)}"
+
+
+def _unknown(name: str) -> str:
+    return f"no attack {name[:80]!r}{choices(name, ATTACK_DEFAULTS)}"
 
 
 def _parse_number(text: str, key: str, value: str) -> Number:

@@ -106,9 +106,10 @@ class NetSpec(Spec):
             raise InputError(f"model {name[:40]!r}...: a name has at most {_LONGEST} characters, this one has {len(name)}")
         text, at, placement = name.partition("@")
         arch, slash, variant = text.partition("/")
+        if arch not in ARCHITECTURES:
+            whole = "" if arch == name else f"model {name!r}: "
+            raise InputError(f"{whole}no architecture {arch!r}{choices(arch, ARCHITECTURES)}")
         try:
-            if arch not in ARCHITECTURES:
-                raise InputError(f"no architecture {arch!r}{choices(arch, ARCHITECTURES)}")
             if at and placement != "text":
                 raise InputError(f"unknown placement {'@' + placement!r}; only '@text' may end a name")
             if slash and not variant:

@@ -74,7 +74,9 @@ def validated(kind: type[Document], values: object) -> Document:
             near := nearest(str(first["input"]), re.findall("'(.*?)'", first["ctx"]["expected"]))
         ):
             reason = f"did you mean {near}? {reason}"
-        raise InputError(f"{field[:200]} = {_short(first['input'])}: {reason}" if first["loc"] else reason) from None
+        value = _short(first["input"])
+        named = isinstance(first["input"], str) and value in reason
+        raise InputError(f"{field[:200]}{'' if named else f' = {value}'}: {reason}" if first["loc"] else reason) from None
 
 
 def _short(value: object) -> str:

@@ -4,60 +4,31 @@ Values per image are tensors or NumPy arrays ``(N,)``; torch is not imported her
 """
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from defective.errors import InputError
-from defective.statistics.rates import Rate
+from defective.statistics.seed_variance import SeedVariance
+from defective.statistics.terms import COUNTED, Part, Term, by_model, influence, mean_weight
 
 LEVEL = 0.05
 # Of one model: whether each image was a success, and whether it is eligible, both bool (N,).
 PerImage = tuple[Any, Any]
 
 
-@dataclass(frozen=True)
-class Term:
-    """One number of a contrast: the mean over the eligible images of one trained model.
+class ErrorPart(NamedTuple):
+    """A standard error with its degrees of freedom."""
 
-    Attributes:
-        weight: Its weight. Seeds of one model share it: where a model has several, each counts for its part.
-        model: Name of what is trained once for each seed.
-        seed: Which of these trainings.
-        values: One for each image ``(N,)``: bool for a rate, or numbers.
-        eligible: Bool ``(N,)``; None: every image.
-        images: The set of images. Terms of one set have the same images in the same order; those of two sets have none in common.
-    """
-
-    weight: float
-    model: Hashable
-    seed: int
-    values: Any
-    eligible: Any = None
-    images: Hashable = None
-
-    @classmethod
-    def counted(cls, weight: float, model: Hashable, seed: int, rate: Rate) -> Self:
-        """A rate of which only the counts are known: its images count as drawn independently of all others."""
-        return cls(weight, model, seed, np.arange(rate.num_evaluated) < rate.num_correct, images=object())
+    error: float
+    degrees: float
 
 
-class SeedVariance(NamedTuple):
-    """How far trainings with other seeds move a model's number, see :func:`seed_variance`.
-
-    Attributes:
-        total: Variance between the seeds of one model.
-        images: The part of it that comes from images that differ between seeds.
-        degrees: Degrees of freedom.
-    """
-
-    total: float
-    images: float
-    degrees: int
+# Of a number of which nothing tells how uncertain it is.
+UNKNOWN = ErrorPart(math.inf, 1)
 
 
 @dataclass(frozen=True)
@@ -66,29 +37,32 @@ class Contrast:
 
     Attributes:
         estimate: The sum; nan if nothing was eligible for one of its terms, or of numbers less than two.
-        error: Its standard error.
-        degrees: Degrees of freedom of the error.
+        parts: Its standard errors: of images, and of training where that is known.
         seeds: How often the model was trained that was trained least.
         limits: Where it can lie.
     """
 
     estimate: float
-    error: float
-    degrees: float
+    parts: tuple[ErrorPart, ...]
     seeds: int
     limits: tuple[float, float] = (-math.inf, math.inf)
+
+    @property
+    def error(self) -> float:
+        """The standard error of all parts together."""
+        return math.hypot(*(part.error for part in self.parts))
 
     def p_above(self, bound: float) -> float:
         """p value of the one-sided test that the truth lies above ``bound``."""
         if math.isnan(self.estimate) or self.error == 0:
             return float(not self.estimate > bound)
-        return float(scipy.stats.t.sf((self.estimate - bound) / self.error, self.degrees))
+        return self._tail(self.estimate - bound)
 
     def p_below(self, bound: float) -> float:
         """p value of the one-sided test that the truth lies below ``bound``."""
         if math.isnan(self.estimate) or self.error == 0:
             return float(not self.estimate < bound)
-        return float(scipy.stats.t.cdf((self.estimate - bound) / self.error, self.degrees))
+        return self._tail(bound - self.estimate)
 
     @property
     def p(self) -> float:
@@ -111,7 +85,7 @@ class Contrast:
         """The 95 % interval."""
         if math.isnan(self.estimate):
             return self.limits
-        half = float(scipy.stats.t.ppf(1 - LEVEL / 2, self.degrees)) * self.error if self.error else 0.0
+        half = self._half_width(LEVEL / 2)
         return max(self.limits[0], self.estimate - half), min(self.limits[1], self.estimate + half)
 
     @property
@@ -119,6 +93,22 @@ class Contrast:
         """Whether the interval excludes 0."""
         low, high = self.interval
         return not low <= 0 <= high
+
+    def _half_width(self, tail: float) -> float:
+        """Of the interval that leaves this probability out at either end: its square is the sum of those of the parts."""
+        return math.hypot(*(float(scipy.stats.t.isf(tail, part.degrees)) * part.error for part in self.parts if part.error))
+
+    def _tail(self, distance: float) -> float:
+        """The probability that the interval leaves out at either end if it reaches so far; beyond a half for a negative distance."""
+        if distance < 0:
+            return 1 - self._tail(-distance)
+        if math.isinf(self.error):
+            return 0.5
+        least, most = -300.0, math.log10(0.5)
+        if self._half_width(10**least) <= distance:
+            return 0.0
+        found = scipy.optimize.brentq(lambda power: self._half_width(10**power) - distance, least, most)
+        return float(10**found)
 
 
 def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -> Contrast:
@@ -128,10 +118,13 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
         \hat V = \sum_i \Big(\sum_t \frac{w_t}{k_t} \frac{e_{ti} (v_{ti} - \bar v_t)}{\sum_i e_{ti}}\Big)^2
         + \sum_m \frac{w_m^2}{k_m} s^2
 
-    with value v, eligible e, k seeds of a term's model and :math:`w_m` the sum of a model's \|w\|. The first part is the delta method's
-    influence of each image on the whole sum: terms on the same images are paired, whatever their eligible images. The second is that of
-    training, added to it. Degrees of freedom are Welch's and Satterthwaite's. Each rate counts ``2 / m`` successes and as many failures
-    more, m the number of terms, so that a rate of 0 or 1 is not exact.
+    with value v, eligible e, k seeds of a term's model and :math:`w_m` the sum of a model's \|w\|, of a rate p times
+    :math:`\sqrt{p (1 - p)}`. The first part is the delta method's influence of each image on the whole sum: terms on the same images are
+    paired, whatever their eligible images. Of rates of which only the counts are known, those of one sign count as measured on the same
+    images, as hard for one model as for the other, and those of two signs on others: the variance is at least that of any images on which
+    no two rates are negatively correlated. Each rate counts ``2 / m`` successes and as many failures more, m the number of terms, so that
+    a rate of 0 or 1 is not exact. The second part is the variance between seeds; what images add to it is taken off the first. It is
+    estimated from few seeds, so each part keeps its degrees of freedom: the square of the interval's half-width is the sum of theirs.
 
     Args:
         terms: At least one. Terms of one model and several seeds stand beside each other, each with the weight of the model.
@@ -141,7 +134,7 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
         InputError: If values and eligible are not ``(N,)`` of one length, or eligible is not bool.
 
     Source: Newcombe 1998, Statistics in Medicine 17, 2635-2650 (pairing); Price and Bonett 2004, Computational Statistics & Data
-    Analysis 45, 449-456 (added successes); Satterthwaite 1946, Biometrics Bulletin 2, 110-114.
+    Analysis 45, 449-456 (added successes); Zou and Donner 2008, Statistics in Medicine 27, 1693-1702 (half-widths).
 
     Example:
         >>> image = np.arange(200)
@@ -149,114 +142,39 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
         >>> round(found.estimate, 2), [round(bound, 3) for bound in found.interval], found.seeds
         (0.2, [0.144, 0.256], 1)
     """
-    parts = [_Part(term) for term in terms]
-    seeds = _seeds(terms)
-    shares = [part.term.weight / len(seeds[part.term.model]) for part in parts]
+    parts = [Part(term) for term in terms]
+    models = by_model(parts)
+    shares = [part.term.weight / len(models[part.term.model]) for part in parts]
     ends = [sorted((0.0, share)) if part.is_rate else (-math.inf, math.inf) for part, share in zip(parts, shares, strict=True)]
     limits = math.fsum(low for low, _ in ends), math.fsum(high for _, high in ends)
-    fewest = min(map(len, seeds.values()))
+    fewest = min(map(len, models.values()))
     if not all(part.usable for part in parts):
-        return Contrast(math.nan, math.inf, 1, fewest, limits)
+        return Contrast(math.nan, (UNKNOWN,), fewest, limits)
     estimate = math.fsum(share * part.mean for share, part in zip(shares, parts, strict=True))
     added = 4 / len(parts)
-    images = math.fsum(float(psi @ psi) for psi in _influence(parts, shares, added).values())
-    images += math.fsum(share**2 * part.of_added(added) for share, part in zip(shares, parts, strict=True))
+    images = _image_variance(parts, shares, added)
     degrees = max(1, min(part.count for part in parts) - 1)
     if seed_variance is None:
-        return Contrast(estimate, math.sqrt(images), degrees, fewest, limits)
-    factor = math.fsum(_scale(terms, model) ** 2 / len(of) ** 3 for model, of in seeds.items())
-    training = factor * max(0.0, seed_variance.total - seed_variance.images)
-    spread = images**2 / degrees + (factor * seed_variance.total) ** 2 / seed_variance.degrees
-    variance = images + training
-    return Contrast(estimate, math.sqrt(variance), max(1.0, variance**2 / spread) if spread else 1.0, fewest, limits)
+        return Contrast(estimate, (ErrorPart(math.sqrt(images), degrees),), fewest, limits)
+    factor = math.fsum(mean_weight(of, lambda part: part.unit) ** 2 / len(of) for of in models.values())
+    common = max(0.0, images - factor * min(seed_variance.images, seed_variance.total))
+    of_training = ErrorPart(math.sqrt(factor * seed_variance.total), seed_variance.degrees)
+    return Contrast(estimate, (ErrorPart(math.sqrt(common), degrees), of_training), fewest, limits)
 
 
-def seed_variance(terms: Iterable[Term]) -> SeedVariance | None:
-    r"""Variance of a model's number between trainings, pooled over the models that have at least two seeds.
-
-    .. math:: s^2 = \frac{\sum_m \sum_s (u_{ms} - \bar u_m)^2}{\sum_m (k_m - 1)}
-
-    with u the sum of a model's terms of one seed by weight, divided by the sum of its \|weights\|. As much of it as the images explain,
-    which need not be the same for each seed, is found from their influence on u and stands apart: :func:`contrast` counts it already.
-
-    Returns:
-        None if no model has two seeds.
-
-    Example:
-        >>> tenth = np.arange(10)
-        >>> found = seed_variance([Term(1, "plain", 0, tenth < 4), Term(1, "plain", 1, tenth < 6)])
-        >>> [round(each, 3) for each in found]
-        [0.02, 0.008, 1]
-    """
-    terms = [term for term in terms if term.weight]
-    total, images, degrees = 0.0, 0.0, 0
-    for model, of in _seeds(terms).items():
-        scale = _scale(terms, model) / len(of)
-        parts = {seed: [_Part(term) for term in terms if (term.model, term.seed) == (model, seed)] for seed in of}
-        parts = {seed: each for seed, each in parts.items() if all(part.usable for part in each)}
-        if len(parts) < 2:
-            continue
-        values = [math.fsum(part.term.weight / scale * part.mean for part in each) for each in parts.values()]
-        total += float(np.var(values)) * len(values)
-        influences = [_influence(each, [part.term.weight / scale for part in each], 0) for each in parts.values()]
-        for name in {name for influence in influences for name in influence}:
-            found = [influence[name] for influence in influences if name in influence]
-            sums = np.sum(found, axis=0)
-            images += math.fsum(float(psi @ psi) for psi in found) - float(sums @ sums) / len(parts)
-        degrees += len(parts) - 1
-    return SeedVariance(total / degrees, images / degrees, degrees) if degrees else None
-
-
-class _Part:
-    """A term as arrays."""
-
-    def __init__(self, term: Term) -> None:
-        self.term, values = term, np.asarray(term.values)
-        eligible = np.ones(values.shape, dtype=bool) if term.eligible is None else np.asarray(term.eligible)
-        if values.ndim != 1 or values.shape != eligible.shape or eligible.dtype != bool:
-            kinds = ", ".join(f"{each.dtype} {each.shape}" for each in (values, eligible))
-            raise InputError(f"values and eligible are {kinds}: pass (N,) of one length, eligible as bool")
-        self.is_rate = values.dtype == bool
-        self.count = int(eligible.sum())
-        # The spread of numbers shows from two on.
-        self.usable = self.count > (0 if self.is_rate else 1)
-        self.mean = float(values[eligible].sum(dtype=float)) / self.count if self.count else math.nan
-        self._values, self._eligible = values, eligible
-
-    def apart(self) -> NDArray[np.float64]:
-        """How far each eligible value lies from the mean."""
-        return np.where(self._eligible, self._values - self.mean, 0.0)
-
-    def of_added(self, added: float) -> float:
-        """Variance of the mean that comes from ``added`` images, half of them successes."""
-        return added * (0.25 + (0.5 - self.mean) ** 2) / (self.count + added) ** 2 if self.is_rate else 0.0
-
-
-def _influence(parts: Sequence[_Part], shares: Sequence[float], added: float) -> dict[Hashable, NDArray[np.float64]]:
-    """By set of images, the influence of each on the weighted sum."""
-    found: dict[Hashable, NDArray[np.float64]] = {}
-    for part, share in zip(parts, shares, strict=True):
-        # Of numbers the variance is that of a sample.
-        size = part.count + added if part.is_rate else math.sqrt(part.count * (part.count - 1))
-        psi = share / size * part.apart()
-        before = found.get(part.term.images)
-        if before is not None and before.shape != psi.shape:
-            raise InputError(f"values of {len(before)} and of {len(psi)} images do not pair: pass all for the same images")
-        found[part.term.images] = psi if before is None else before + psi
-    return found
-
-
-def _seeds(terms: Iterable[Term]) -> dict[Hashable, set[int]]:
-    """The seeds of each model."""
-    found: dict[Hashable, set[int]] = {}
-    for term in terms:
-        found.setdefault(term.model, set()).add(term.seed)
-    return found
-
-
-def _scale(terms: Iterable[Term], model: Hashable) -> float:
-    """Sum of the absolute weights of a model's terms, over its seeds."""
-    return math.fsum(abs(term.weight) for term in terms if term.model == model)
+def _image_variance(parts: Sequence[Part], shares: Sequence[float], added: float) -> float:
+    """What the choice of images adds to the variance of the weighted sum."""
+    found = math.fsum(float(psi @ psi) for psi in influence(parts, shares, added).values())
+    of_added = [share**2 * part.of_added(added) for share, part in zip(shares, parts, strict=True)]
+    counted = [part.term.images is COUNTED for part in parts]
+    for sign in (1, -1):
+        deviations = [
+            math.hypot(share / (part.count + added) * float(np.linalg.norm(part.apart())), math.sqrt(more))
+            for part, share, more, alone in zip(parts, shares, of_added, counted, strict=True)
+            if alone and sign * share > 0
+        ]
+        found += math.fsum(deviations) ** 2
+    return found + math.fsum(more for more, alone in zip(of_added, counted, strict=True) if not alone)
 
 
 def paired_difference(left: PerImage, right: PerImage) -> Contrast:

@@ -65,13 +65,14 @@ class Rate(float):
         }
 
     @classmethod
-    def _read(cls, found: Any) -> Self:
+    def read(cls, found: Any) -> Self:
+        """The rate that :meth:`as_dict`, or a dict of no more than its counts, tells of."""
         return found if isinstance(found, cls) else cls.of(found["num_correct"], found["num_evaluated"])
 
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: object) -> CoreSchema:
         dump = core_schema.plain_serializer_function_ser_schema(cls.as_dict)
-        return core_schema.no_info_plain_validator_function(cls._read, serialization=dump)
+        return core_schema.no_info_plain_validator_function(cls.read, serialization=dump)
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """The numbers that the paper prints: one CSV file for each table, in printed order."""
 
 import csv
+from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ class Printed(NamedTuple):
     rows: tuple[Row, ...]
 
 
+@cache
 def printed(name: str) -> Printed:
     """Read a table of the paper from its CSV file.
 

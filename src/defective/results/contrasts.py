@@ -1,0 +1,160 @@
+"""From the cells of exhibits to the contrast that decides a part of a claim."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, product
+from typing import NamedTuple
+
+import numpy as np
+
+from defective.paper.claims import Block, Part
+from defective.results.documents import CellResult, ExhibitResult, Measured
+from defective.results.per_image import PerImage
+from defective.statistics import UNKNOWN, Contrast, Rate, Term, contrast, seed_variance
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """An exhibit with its numbers, and what is behind them: (row, column, seed) to per-image results, None where there are none."""
+
+    document: ExhibitResult
+    per_image: Callable[[str, str, int], PerImage | None] = lambda row, column, seed: None
+
+
+class WeightedCell(NamedTuple):
+    """A measured cell in a weighted sum."""
+
+    evidence: Evidence
+    cell: CellResult
+    measured: Measured
+    weight: float
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return self.measured.seeds or tuple(range(len(self.measured.values)))
+
+
+# A block of a claim whose cells are all measured.
+Comparison = tuple[WeightedCell, ...]
+
+
+class MeasuredPart(NamedTuple):
+    """A part of a claim, and what is measured of it; no contrast if that is nothing."""
+
+    part: Part
+    # Blocks that are measured on some data set; tables share some, and of equal ones one is compared.
+    num_measured: int
+    comparisons: list[Comparison]
+    contrast: Contrast | None
+
+
+def measure(part: Part, known: dict[str, list[Evidence]]) -> MeasuredPart:
+    """What is measured of a part, in the exhibits that are known by name: as many blocks as share a seed, on each data set."""
+    blocks = [list(_on_each_data_set(block, known)) for block in part.blocks]
+    having = Counter(seed for block in blocks for cells in block for seed in _common_seeds(cells))
+    most = max(having, key=having.__getitem__, default=None)
+    blocks = [[cells for cells in block if most in _common_seeds(cells)] for block in blocks]
+    different: dict[object, Comparison] = {}
+    for cells in chain.from_iterable(blocks):
+        # Tables share jobs: Table 4 prints some numbers of Table 11, and Tables 11-15 have the same test accuracies.
+        different.setdefault(tuple((each.cell.jobs, each.measured.counts, each.weight) for each in cells), cells)
+    comparisons = list(different.values())
+    return MeasuredPart(part, sum(map(bool, blocks)), comparisons, _mean_contrast(comparisons) if comparisons else None)
+
+
+def _mean_contrast(measured: Sequence[Comparison]) -> Contrast:
+    """The mean of comparisons, in points; of scores that of their logarithms.
+
+    The rates of two models in the same columns are both moved by the source, which is trained anew with each seed: their variance is pooled
+    over all models of the exhibits. Of any other sum, and of scores, the values seed by seed tell how far training moves it, of sources as
+    of targets.
+    """
+    cells = _mean(measured)
+    seeds = _common_seeds(cells)
+    terms = [_term(each, seed) for each, seed in product(cells, seeds)]
+    known = [term for term in terms if term is not None]
+    scores = cells[0].evidence.document.unit != "%"
+    if scores and len(known) < len(terms):
+        # A median alone does not tell how uncertain its logarithm is.
+        logs = math.fsum(each.weight * math.log(each.measured.mean) for each in cells)
+        return Contrast(logs, (UNKNOWN,), len(seeds))
+    if scores:
+        # Scores are compared on the images that all models have.
+        common = np.logical_and.reduce([term.eligible for term in known])
+        known = [replace(term, eligible=common) for term in known]
+    elif _compares_two_models(cells):
+        return contrast(known, seed_variance(_terms_of_all_rows(cells)))
+    whole = [replace(term, model="") for term in known]
+    return contrast(whole, seed_variance(whole))
+
+
+def _compares_two_models(cells: Sequence[WeightedCell]) -> bool:
+    columns: dict[tuple[Evidence, str], float] = defaultdict(float)
+    for each in cells:
+        columns[each.evidence, each.cell.column] += each.weight
+    return len({each.cell.row for each in cells}) == 2 and all(abs(weight) < 1e-12 for weight in columns.values())
+
+
+def _on_each_data_set(block: Block, known: dict[str, list[Evidence]]) -> Iterator[Comparison]:
+    names = list(dict.fromkeys(place.exhibit for place, _ in block))
+    for chosen in product(*(known.get(name, []) for name in names)):
+        data = [each.document.data for each in chosen]
+        if all(data[0].get(kind, name) == name for each in data for kind, name in each.items()):
+            of = dict(zip(names, chosen, strict=True))
+            cells = _measured((of[place.exhibit], place.row, place.column, weight) for place, weight in block)
+            if _common_seeds(cells):
+                yield cells
+
+
+def _measured(places: Iterable[tuple[Evidence, str, str, float]]) -> Comparison:
+    """Cells by exhibit, row and column with their weights; none unless all are measured."""
+    found = []
+    for evidence, row, column, weight in places:
+        cell = evidence.document.by_place.get((row, column))
+        if cell is None or cell.measured is None:
+            return ()
+        found.append(WeightedCell(evidence, cell, cell.measured, weight))
+    return tuple(found)
+
+
+def _mean(measured: Sequence[Comparison]) -> list[WeightedCell]:
+    """Each cell of the comparisons once, with its weight in their mean; cells that cancel are left out."""
+    found: dict[tuple[Evidence, str, str], WeightedCell] = {}
+    for each in chain.from_iterable(measured):
+        key = each.evidence, each.cell.row, each.cell.column
+        before = found[key].weight if key in found else 0.0
+        found[key] = each._replace(weight=before + each.weight / len(measured))
+    return [each for each in found.values() if abs(each.weight) > 1e-12]
+
+
+def _common_seeds(cells: Iterable[WeightedCell]) -> list[int]:
+    seeds = [set(each.seeds) for each in cells]
+    return sorted(set.intersection(*seeds)) if seeds else []
+
+
+def _terms_of_all_rows(cells: Sequence[WeightedCell]) -> list[Term]:
+    """One row's sum over columns for every model in the exhibits, at all its seeds: they tell how far training moves it."""
+    weights = {(each.evidence, each.cell.column): each.weight for each in cells if each.cell.row == cells[0].cell.row}
+    terms: list[Term | None] = []
+    for row in dict.fromkeys(row.name for evidence, _ in weights for row in evidence.document.rows):
+        same = _measured((evidence, row, column, weight) for (evidence, column), weight in weights.items())
+        terms += [_term(each, seed) for each, seed in product(same, _common_seeds(same))]
+    return [term for term in terms if term is not None]
+
+
+def _term(weighted: WeightedCell, seed: int) -> Term | None:
+    """A cell at one seed; in points, where it is a share. None of a score without per-image results."""
+    document, cell = weighted.evidence.document, weighted.cell
+    row = cell.row.removesuffix(" again")
+    # Each table has a source of its own.
+    model = (*document.data.values(), row, document.exhibit if row == "source" else "")
+    weight = weighted.weight * (100 if document.unit == "%" else 1)
+    found = weighted.evidence.per_image(cell.row, cell.column, seed)
+    if found is not None:
+        return Term(weight, model, seed, *found)
+    if document.unit != "%":
+        return None
+    count = weighted.measured.counts[sorted(weighted.seeds).index(seed)]
+    return Term.counted(weight, model, seed, Rate.of(count.num_correct or 0, count.num_evaluated))

@@ -1,0 +1,77 @@
+"""What a store holds: documents of exhibits as plans asked for them, and the claims evaluated on these."""
+
+from collections.abc import Iterable
+
+from defective.experiments.plan import Plan
+from defective.experiments.store import Store
+from defective.paper import EXHIBITS, exhibits
+from defective.results.claims import evaluate_claims
+from defective.results.contrasts import Evidence
+from defective.results.documents import ClaimResult, ExhibitResult
+from defective.results.measured import document
+from defective.results.per_image import PerImage, PerImageReader
+
+# A document and the plan that asked for it.
+Planned = tuple[ExhibitResult, Plan]
+
+
+def documents(plan: Plan, store: Store) -> list[ExhibitResult]:
+    """One document for each exhibit of a plan, see :func:`defective.results.measured.document`."""
+    return [document(exhibit, plan, store) for exhibit in exhibits(list(plan.exhibits))]
+
+
+def claims(plan: Plan, store: Store) -> list[ClaimResult]:
+    """The claims that bear on the exhibits of a plan, on all that the store holds at its scale on its data sets."""
+    known = [(document(exhibit, plan, store), plan) for exhibit in EXHIBITS.values() if exhibit.data in plan.data]
+    asked = {exhibit.name for exhibit in exhibits(list(plan.exhibits))}
+    return [claim for claim in claims_by_scale(known, store).get(plan.scale, []) if asked.intersection(claim.exhibits)]
+
+
+def claims_by_scale(found: Iterable[Planned], store: Store) -> dict[str, list[ClaimResult]]:
+    """Scale to every claim, evaluated on the documents of that scale."""
+    reader = PerImageReader(store)
+    by_scale: dict[str, list[Evidence]] = {}
+    for result, plan in found:
+        by_scale.setdefault(plan.scale, []).append(_evidence(result, plan, reader))
+    return {scale: evaluate_claims(evidence) for scale, evidence in by_scale.items()}
+
+
+def _evidence(result: ExhibitResult, plan: Plan, reader: PerImageReader) -> Evidence:
+    cells = plan.of(EXHIBITS[result.exhibit])
+
+    def per_image(row: str, column: str, seed: int) -> PerImage | None:
+        of_seeds = cells.get((row, column), [])
+        return reader.of(of_seeds[seed]) if seed < len(of_seeds) else None
+
+    return Evidence(result, per_image)
+
+
+def best_documents(plans: Iterable[Plan], store: Store) -> list[Planned]:
+    """A document for each exhibit, scale and data set, by the best plan, see :func:`best_plans`."""
+    return [(document(EXHIBITS[name], plan, store), plan) for (name, _, _), plan in best_plans(plans).items()]
+
+
+def best_plans(plans: Iterable[Plan]) -> dict[tuple[str, str, str], Plan]:
+    """(exhibit, scale, data sets) to the plan with the most seeds, of several alike to the one with the most data sets.
+
+    A plan without one of the sets that an exhibit may be measured on is left out where another has that too, and as many seeds.
+    """
+    best: dict[tuple[str, str, frozenset[tuple[str, str]]], Plan] = {}
+    for plan in sorted(plans, key=_worth):
+        for exhibit in exhibits(list(plan.exhibits)):
+            best[exhibit.name, plan.scale, frozenset((kind, plan.data[kind]) for kind in plan.kinds(exhibit))] = plan
+
+    def part_of_another(name: str, scale: str, sets: frozenset[tuple[str, str]]) -> bool:
+        more = (best[key].seeds for key in best if key[:2] == (name, scale) and sets < key[2])
+        return best[name, scale, sets].seeds <= max(more, default=0)
+
+    return {
+        (name, scale, "-".join(plan.data[kind] for kind in plan.kinds(EXHIBITS[name]))): plan
+        for (name, scale, sets), plan in best.items()
+        if not part_of_another(name, scale, sets)
+    }
+
+
+def _worth(plan: Plan) -> tuple[object, ...]:
+    """Of two plans the one to show comes last; claims may reach into exhibits of further data sets."""
+    return plan.seeds, len(plan.data), sorted(plan.data.items())
