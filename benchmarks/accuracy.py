@@ -7,6 +7,7 @@ from torch import nn
 
 from benchmarks.nets import fresh, image_set
 from benchmarks.paired import ratios
+from benchmarks.rows import TARGETS
 from benchmarks.settings import Found, Settings, absent, measured
 from benchmarks.throughput import UsualLoop
 from defective.data import ImageSet
@@ -17,8 +18,6 @@ from defective.training.loop import fit, test_accuracy
 from defective.training.recipes import recipe_for
 
 NET = "resnet18"
-# Test accuracies in percent.
-TARGETS = (85, 90)
 # The usual recipe: batches of 128; a tenth of the learning rate after half of the epochs and again after three quarters.
 USUAL_EPOCHS, USUAL_LR = 30, 0.1
 

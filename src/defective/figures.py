@@ -25,9 +25,9 @@ _BARE: dict[str, dict[str, None]] = {
     "pdf": dict.fromkeys(("Creator", "Producer", "CreationDate")),
     "png": {"Software": None},
 }
-# Text stays text, so that a page can colour it and a reader search it; the salt gives equal figures equal bytes.
 # Inches that groups of bars take side by side: a page shows wider figures at less than their size.
 _WIDEST = 12.0
+# Text stays text, so that a page can colour it and a reader search it; the salt gives equal figures equal bytes.
 _FORMS: Any = {"svg.fonttype": "none", "svg.hashsalt": "defective", "pdf.fonttype": 42}
 
 

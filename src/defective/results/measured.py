@@ -28,8 +28,8 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
     cells = plan.of(exhibit)
     jobs = {name_of(cell.job): cell.job for of_seeds in cells.values() for cell in of_seeds}
     control_jobs = {name_of(each): each for job in plan.controls_of(exhibit) for each in (job.target, job)}
-    controls = exhibit_controls(cells, store)
     shown = {(row.name, column): cells.get((row.name, column), []) for row in exhibit.rows for column in exhibit.columns}
+    controls = exhibit_controls(shown, store)
     return ExhibitResult(
         exhibit=exhibit.name,
         **{name: getattr(exhibit, name) for name in ("title", "caption", "section", "unit", "view", "columns", "notes")},
