@@ -11,7 +11,7 @@ from benchmarks import peers
 from benchmarks.nets import Attacked, attacked, ours
 from benchmarks.paired import ratios
 from benchmarks.settings import Found, Settings, absent, measured, wrong
-from defective.attacks import DecisionBasedResult, boundary_details
+from defective.attacks import DecisionBasedResult, boundary_details, hopskipjump_details
 from defective.inference import dtype_of
 
 # Queries of a step of ours at most, in the mean: every second step queries a point on the sphere too.
@@ -39,6 +39,11 @@ class Turn(NamedTuple):
 
     distances: Tensor
     queries: float
+
+
+def startable(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Images ``(N,)`` for which uniform noise starts a walk: Foolbox refuses all images if one of them has no start."""
+    return hopskipjump_details(net, x, y, steps=1, initial_queries=1, generator=torch.Generator().manual_seed(0)).started
 
 
 def measure(settings: Settings) -> Found:

@@ -101,10 +101,20 @@ ROWS: tuple[Row, ...] = (
         "hopskipjump",
         "speed",
         (
-            Line("foolbox-l2", "HopSkipJump, L2, fp32", "Foolbox"),
-            Line("art-l2", "HopSkipJump, L2, fp32", "ART, which attacks image by image"),
-            Line("foolbox-linf", "HopSkipJump, L-infinity, fp32", "Foolbox"),
-            Line("art-linf", "HopSkipJump, L-infinity, fp32", "ART, which attacks image by image"),
+            *_pair("foolbox-l2", "HopSkipJump, L2", "Foolbox", "bf16 surrogate"),
+            *_pair("art-l2", "HopSkipJump, L2", "ART, which attacks image by image", "bf16 surrogate"),
+            *_pair("foolbox-linf", "HopSkipJump, L-infinity", "Foolbox", "bf16 surrogate"),
+            *_pair("art-linf", "HopSkipJump, L-infinity", "ART, which attacks image by image", "bf16 surrogate"),
+        ),
+    ),
+    Row(
+        "protocol",
+        "speed",
+        (
+            Line("plain", f"evaluate({_DEFECTIVE}), all parts, fp32", f"attacks by {_PEERS}; the rest in plain PyTorch"),
+            Line(
+                "sparsify", f"evaluate(sparsify({_DEFECTIVE})), all parts, fp32", f"attacks by {_PEERS}; the rest in plain PyTorch"
+            ),
         ),
     ),
     Row(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accuracy, boundary, cw, gradient, hopskipjump, memory, sparse, step, throughput
+from benchmarks import accuracy, boundary, cw, gradient, hopskipjump, memory, protocol, sparse, step, throughput
 from benchmarks.nets import image_set
 from benchmarks.peers import versions
 from benchmarks.rows import Row
@@ -25,6 +25,7 @@ MEASURES: dict[str, Callable[[Settings], Found]] = {
     "cw": cw.measure,
     "boundary": boundary.measure,
     "hopskipjump": hopskipjump.measure,
+    "protocol": protocol.measure,
     "sparse": sparse.measure,
     "memory": memory.measure,
     "live": step.measure_live,

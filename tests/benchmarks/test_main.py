@@ -62,7 +62,7 @@ def test_a_failed_check_is_exit_code_1_unless_an_earlier_run_found_it(run, measu
     [
         (
             "stairs",
-            "no row 'stairs'; there are step, throughput, accuracy, gradient, cw, boundary, hopskipjump, sparse, memory, live",
+            "no row 'stairs'; there are step, throughput, accuracy, gradient, cw, boundary, hopskipjump, protocol, sparse, memory, live",
         ),
         ("step --net-width 0", "--net-width 0.0 lies outside (0, 8]"),
         ("step --net-width 9", "--net-width 9.0"),

@@ -8,10 +8,8 @@ from torch import Tensor, nn
 
 from defective.attacks.budget import check_counts, check_inputs, check_range
 from defective.attacks.decision_based import DecisionBasedResult, Query, Search
-from defective.attacks.draft import extended
 from defective.attacks.schedule import SCHEDULES, Recent, Schedule
 from defective.errors import InputError
-from defective.inference import evaluating
 from defective.text import choices
 
 BLEND_LEVELS, BLEND_COARSE = 1000, 25
@@ -79,31 +77,15 @@ def boundary_details(
     if schedule not in SCHEDULES:
         raise InputError(f"no schedule {schedule!r}{choices(schedule, SCHEDULES)}")
     search = Search([model, *([] if draft is None else [draft])], x, y, generator, batch_size)
-    x, best = search.x, search.best
     lengths = spherical_step, source_step
 
     def walk(query: Query, rows: Tensor) -> Tensor:
-        """Walk from a start for each image; return the rows that have one."""
         walking = search.start(query, rows)
         _blend(search, query, walking)
         _walk(search, query, walking, lengths, steps, SCHEDULES[schedule], on_step)
         return walking
 
-    with evaluating(model), torch.no_grad():
-        query = search.querying(model)
-        wrong = search.misclassified(query)
-        rows, held = (~wrong).nonzero().squeeze(1), wrong.nonzero().squeeze(1)
-        if draft is not None:
-            with evaluating(draft):
-                walked = walk(search.querying(draft), rows)
-            best[walked], enough = extended(x[walked], best[walked], lambda some, images: query(walked[some], images))
-            held = torch.cat([held, walked[enough]])
-            rows = rows[~torch.isin(rows, held)]
-            best[rows] = x[rows]
-        # With a draft, mostly no image is left.
-        if draft is None or len(rows):
-            held = torch.cat([held, walk(query, rows)])
-    return DecisionBasedResult(best, search.queries, wrong.index_fill(0, held, True))
+    return search.attack(model, draft, walk)
 
 
 def boundary_score(x: Tensor, x_adv: Tensor) -> float:

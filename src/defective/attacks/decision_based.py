@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks.budget import check_classes, check_inputs, image_generators
-from defective.inference import forward
+from defective.attacks.draft import extended
+from defective.inference import evaluating, forward
 
 START_DRAWS = 1000
 
@@ -64,3 +65,26 @@ class Search:
             searching = searching[~query(searching, self.best[searching])]
         self.best[searching] = self.x[searching]
         return rows[~torch.isin(rows, searching)]
+
+    def attack(self, model: nn.Module, draft: nn.Module | None, walk: Callable[[Query, Tensor], Tensor]) -> DecisionBasedResult:
+        """Let all images walk that ``model`` classifies correctly: on ``draft`` if there is one, and then until ``model`` is fooled.
+
+        Args:
+            walk: Moves ``best`` of some rows by the answers to queries, and returns those rows that had a start.
+        """
+        x, best = self.x, self.best
+        with evaluating(model), torch.no_grad():
+            query = self.querying(model)
+            wrong = self.misclassified(query)
+            rows, held = (~wrong).nonzero().squeeze(1), wrong.nonzero().squeeze(1)
+            if draft is not None:
+                with evaluating(draft):
+                    walked = walk(self.querying(draft), rows)
+                best[walked], enough = extended(x[walked], best[walked], lambda some, images: query(walked[some], images))
+                held = torch.cat([held, walked[enough]])
+                rows = rows[~torch.isin(rows, held)]
+                best[rows] = x[rows]
+            # With a draft, mostly no image is left.
+            if draft is None or len(rows):
+                held = torch.cat([held, walk(query, rows)])
+        return DecisionBasedResult(best, self.queries, wrong.index_fill(0, held, True))
