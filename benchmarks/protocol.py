@@ -109,7 +109,7 @@ def agreement(own: Turn, their: Turn) -> tuple[bool, str]:
         f"{len(own.rates)} rates agree best to worst: {worst} {correct} of {counted} and {other} of {others}; "
         f"the walk ends {quotient:.3f} times as far, image by image in the median"
     )
-    same = own.rates.keys() == their.rates.keys() and excess(worst) <= 1
+    same = own.rates.keys() == their.rates.keys() and excess(worst) <= 1.01
     return same and 1 / SAME_DISTANCE <= quotient <= SAME_DISTANCE, text
 
 
