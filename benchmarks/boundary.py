@@ -12,6 +12,7 @@ from benchmarks.nets import Attacked, attacked, ours
 from benchmarks.paired import ratios
 from benchmarks.settings import Found, Settings, absent, measured, wrong
 from defective.attacks import DecisionBasedResult, boundary_details, hopskipjump_details
+from defective.errors import InputError
 from defective.inference import dtype_of
 
 # Queries of a step of ours at most, in the mean: every second step queries a point on the sphere too.
@@ -42,8 +43,15 @@ class Turn(NamedTuple):
 
 
 def startable(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """Images ``(N,)`` for which uniform noise starts a walk: Foolbox refuses all images if one of them has no start."""
-    return hopskipjump_details(net, x, y, steps=1, initial_queries=1, generator=torch.Generator().manual_seed(0)).started
+    """Bool ``(N,)``: images that a walk from uniform noise can start for. Foolbox refuses all images if one of them has no start.
+
+    Raises:
+        InputError: If there is no such image.
+    """
+    started = hopskipjump_details(net, x, y, steps=1, initial_queries=1, generator=torch.Generator().manual_seed(0)).started
+    if not started.any():
+        raise InputError("the net takes uniform noise for the class of every image: pass a trained net, --checkpoint DIR")
+    return started
 
 
 def measure(settings: Settings) -> Found:

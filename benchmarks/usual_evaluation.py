@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from benchmarks import peers
+from defective.attacks.carlini_wagner import margin
 from defective.data import pick
 from defective.evaluation import ATTACKS, STRENGTHS, WHITE_BOX
 from defective.evaluation.sanity_checks import EPS, RADII, STEP, STEPS, UNBOUNDED
@@ -112,11 +113,11 @@ def _checks(turn: Turn, best: dict[str, str], net: nn.Module, x: Tensor, y: Tens
     (slope,) = torch.autograd.grad(cross_entropy(z, y, reduction="sum"), x, retain_graph=True)
     length = slope.flatten(1).norm(dim=1).cpu()
     turn.rates["checks gradient"] = rate_of(length.isfinite() & (length > 0))
-    lead = _lead(z, y)
+    lead = margin(z, y)
     (slope,) = torch.autograd.grad(lead.sum(), x)
     x = x.detach()
     with torch.no_grad():
-        turn.rates["checks surface"] = rate_of((_lead(net((x - 0.5 / 255 * slope.sign()).clamp(0, 1)), y) < lead).cpu())
+        turn.rates["checks surface"] = rate_of((margin(net((x - 0.5 / 255 * slope.sign()).clamp(0, 1)), y) < lead).cpu())
     for name, (eps, step_size, steps) in CHECKS.items():
         spec = AttackSpec(name="pgd", parameters={"eps": eps, "step_size": step_size, "steps": steps})
         turn.rates[f"checks {name}"] = rate_of(_correct(_logits(net, _attack(best, net, spec, x, y)), y))
@@ -147,11 +148,6 @@ def rate_of(correct: Tensor) -> tuple[int, int]:
 
 def _rounded(x: Tensor) -> Tensor:
     return (x * 255).round() / 255
-
-
-def _lead(z: Tensor, y: Tensor) -> Tensor:
-    own = z.gather(1, y[:, None])
-    return own.squeeze(1) - z.scatter(1, y[:, None], -torch.inf).amax(1)
 
 
 def _shuffled(x: Tensor, count: int) -> Tensor:
