@@ -76,7 +76,7 @@ def test_a_sample_asks_no_more_images_than_it_needs(monkeypatch):
     each.sample(11)
     assert model.asked == 20
     model.asked = 0
-    assert each.has_correct() and model.asked == 10
+    assert each.has_correct() and model.asked == 0
 
 
 def test_a_model_that_is_never_right_has_no_sample():

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -55,6 +55,7 @@ class EvaluatedModel:
     fingerprint: str = ""
     differentiable: bool = True
     batch_size: int = 500
+    _predicted: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, name: str, model: nn.Module, data: Data, run: Run = compute, *, batch_size: int = 500) -> "EvaluatedModel":
@@ -99,9 +100,13 @@ class EvaluatedModel:
 
     def predictions(self, index: Tensor, *, description: str = "") -> tuple[Tensor, Tensor]:
         """Bool ``(N,)`` and float ``(N,)``: whether the model is correct on test images, and its confidence (softmax of its choice)."""
-        chunks = [Chunk(self.inputs("predict", part), len(part), partial(self._predict, part)) for part in index.split(CHUNK)]
-        found = self.run(Measurement(description, chunks))
-        return found["correct"], found["confidence"]
+        key = index_hash(index)
+        # Every part of an evaluation takes its sample from the same predictions.
+        if key not in self._predicted:
+            chunks = [Chunk(self.inputs("predict", part), len(part), partial(self._predict, part)) for part in index.split(CHUNK)]
+            found = self.run(Measurement(description, chunks))
+            self._predicted[key] = found["correct"], found["confidence"]
+        return self._predicted[key]
 
     def _predict(self, index: Tensor, advance: Advance) -> Tensors:
         x, y = self.data.take(index)
