@@ -129,8 +129,8 @@ def _walk(net: nn.Module, here: Attacked, steps: int, draft: nn.Module | None = 
     return boundary_details(net, here.x, here.y, steps=steps, generator=generator, schedule=SCHEDULE, draft=draft)
 
 
-def no_worse(own: list[Turn], their: list[Turn], name: str, norm: str = "L2") -> tuple[bool, str]:
-    """Whether our distance is no larger than a peer's, image by image in the median, after no more queries for each image."""
+def no_worse(own: list[Turn], their: list[Turn], name: str, norm: str = "L2", *, more: float = SLACK) -> tuple[bool, str]:
+    """Whether our distance is no larger than a peer's, image by image in the median, after no more queries, or a share ``more``."""
     lengths = [torch.cat([turn.distances for turn in turns]) for turns in (own, their)]
     quotient = float((lengths[0] / lengths[1]).median())
     queries = [sum(turn.queries for turn in turns) / len(turns) for turns in (own, their)]
@@ -138,7 +138,7 @@ def no_worse(own: list[Turn], their: list[Turn], name: str, norm: str = "L2") ->
         f"median {norm} {float(lengths[0].median()):.4f} after {queries[0]:.0f} queries for each image, {name} "
         f"{float(lengths[1].median()):.4f} after {queries[1]:.0f}; {quotient:.3f} times as far, image by image in the median"
     )
-    return quotient <= 1 + SLACK and queries[0] <= (1 + SLACK) * queries[1], text
+    return quotient <= 1 + SLACK and queries[0] <= (1 + more) * queries[1], text
 
 
 def _distances(here: Attacked, x_adv: Tensor) -> Tensor:

@@ -114,15 +114,15 @@ def agreement(own: Turn, their: Turn) -> tuple[bool, str]:
 
 
 def _case(settings: Settings) -> Case:
-    """Nets and images: on a CPU a fifth of the protocol for 1,000 images, every part alike."""
+    """Nets and images: on a CPU a tenth of the protocol for 1,000 images, every part alike."""
     full = settings.device.type != "cpu"
     target, source = (attacked(settings, 1, name).net for name in (TARGET, SOURCE))
     test = image_set(settings, "test")
-    x, y = test.take(pick(len(test), settings.amount(1000 if full else 200, 48)))
+    x, y = test.take(pick(len(test), settings.amount(1000 if full else 100, 48)))
     x, y = as_images(x).to(settings.device), y.to(settings.device)
     # Foolbox refuses all images if one of them finds no start.
     kept = startable(target, x, y)
-    steps, checks = settings.amount(5000 if full else 1000, 5), settings.amount(200 if full else 40, 4)
+    steps, checks = settings.amount(5000 if full else 500, 5), settings.amount(200 if full else 20, 4)
     return Case(target, source, x[kept], y[kept], settings.amount(100, 4), steps, checks)
 
 

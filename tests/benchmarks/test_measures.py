@@ -110,7 +110,9 @@ def test_a_distance_counts_where_both_fool_the_net():
 @pytest.mark.parametrize(("distance", "queries", "passed"), [(1.0, 50, True), (1.02, 50, False), (0.5, 52, False), (0.5, 40, True)])
 def test_a_walk_is_no_worse_at_no_more_queries(distance, queries, passed):
     own = [boundary.Turn(torch.tensor([distance, 0.1, 9.0]), queries)]
-    assert boundary.no_worse(own, [boundary.Turn(torch.tensor([1.0, 0.2, 8.0]), 50)], "P")[0] == passed
+    theirs = [boundary.Turn(torch.tensor([1.0, 0.2, 8.0]), 50)]
+    assert boundary.no_worse(own, theirs, "P")[0] == passed
+    assert boundary.no_worse(own, theirs, "P", more=0.05)[0] == (distance <= 1)
 
 
 def test_every_query_counts(small_net):
