@@ -112,14 +112,14 @@ def test_outcomes_that_do_not_pair_are_refused(second):
 @pytest.mark.parametrize(
     ("terms", "message"),
     [
-        ([Term(1, "a", 0, flags(2, 5), flags(2, 4))], "values and eligible are"),
-        ([Term(1, "a", 0, flags(2, 5), np.ones(5))], "eligible as bool"),
-        ([Term(1, "a", 0, flags(2, 5)), Term(-1, "b", 0, flags(2, 6))], "do not pair"),
+        ([(flags(2, 5), flags(2, 4))], "values and eligible are"),
+        ([(flags(2, 5), np.ones(5))], "eligible as bool"),
+        ([(flags(2, 5),), (flags(2, 6),)], "do not pair"),
     ],
 )
 def test_terms_that_do_not_pair_are_refused(terms, message):
     with pytest.raises(InputError, match=message):
-        contrast(terms)
+        contrast([Term(1, place, 0, *each) for place, each in enumerate(terms)])
 
 
 def test_numbers_are_averaged_over_seeds_and_added_by_weight():

@@ -39,7 +39,7 @@ from defective.report.claims import contrast_in_words, p_in_words, verdict_in_wo
 from defective.report.exhibit_table import compact_table
 from defective.report.wording import warnings
 from defective.results.documents import ClaimResult, ExhibitResult
-from defective.results.stored import claims, documents
+from defective.results.stored import measured
 from defective.specs import trained_models
 from defective.tables import count, format_table
 
@@ -121,14 +121,14 @@ def reproduce(
             runner.check_data(name)
         kept.note_plan(plan)
         summary = run(plan.jobs, runner, _log) if ray is None else run_on_ray(plan.jobs, runner, ray, _log)
-    found, tested = documents(plan, kept), claims(plan, kept)
+    found, tested = measured(plan, kept)
     failed = [kept.failure(job) or {} for job, state in summary.states.items() if state == "failed"]
     counts = {state: summary.count(state) for state in ("finished", "failed", "blocked", "pending")} | {
         "executed": summary.executed
     }
     if json:
-        measured = {"exhibits": [result.as_json() for result in found], "claims": [claim.as_json() for claim in tested]}
-        print_json({"jobs": counts, "failed": failed} | measured)
+        results = {"exhibits": [result.as_json() for result in found], "claims": [claim.as_json() for claim in tested]}
+        print_json({"jobs": counts, "failed": failed} | results)
     else:
         _print(found, tested)
         for failure in failed:

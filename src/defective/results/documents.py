@@ -44,6 +44,11 @@ class Measured(Document):
     counts: tuple[Count, ...]
     seeds: tuple[int, ...] = ()
 
+    @property
+    def by_seed(self) -> dict[int, Count]:
+        """The count of each seed."""
+        return dict(zip(self.seeds or range(len(self.counts)), self.counts, strict=True))
+
 
 class Difference(Document):
     """A difference with its 95 % interval."""
