@@ -5,19 +5,16 @@ Values per image are tensors or NumPy arrays ``(N,)``; torch is not imported her
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
 
-from defective.errors import InputError
 from defective.statistics.seed_variance import SeedVariance
 from defective.statistics.terms import COUNTED, Term, by_model, influence, mean_weight
 
 LEVEL = 0.05
-# Of one model: whether each image was a success, and whether it is eligible, both bool (N,).
-PerImage = tuple[Any, Any]
 
 
 class ErrorPart(NamedTuple):
@@ -60,9 +57,7 @@ class Contrast:
 
     def p_below(self, bound: float) -> float:
         """p value of the one-sided test that the truth lies below ``bound``."""
-        if math.isnan(self.estimate) or self.error == 0:
-            return float(not self.estimate < bound)
-        return self._tail(bound - self.estimate)
+        return replace(self, estimate=-self.estimate).p_above(-bound)
 
     @property
     def p(self) -> float:
@@ -178,7 +173,7 @@ def _image_variance(terms: Sequence[Term], shares: Sequence[float], added: float
     return found + math.fsum(known)
 
 
-def paired_difference(left: PerImage, right: PerImage) -> Contrast:
+def paired_difference(left: tuple[Any, Any], right: tuple[Any, Any]) -> Contrast:
     """How far the rate of one model lies above that of another on the same images: their :func:`contrast`.
 
     Args:
@@ -188,7 +183,7 @@ def paired_difference(left: PerImage, right: PerImage) -> Contrast:
         ``left - right`` in [-1, 1]; nan with the interval (-1, 1) if no image is eligible for one of them.
 
     Raises:
-        InputError: If the four are not bool of one length.
+        InputError: If the four are not of one length, or eligible is not bool.
 
     Example:
         >>> image, everyone = np.arange(200), np.ones(200, dtype=bool)
@@ -196,8 +191,4 @@ def paired_difference(left: PerImage, right: PerImage) -> Contrast:
         >>> round(found.estimate, 2), found.significant
         (0.2, True)
     """
-    four = [np.asarray(each) for each in (*left, *right)]
-    if any(each.dtype != bool or each.ndim != 1 or each.shape != four[0].shape for each in four):
-        kinds = ", ".join(f"{each.dtype} {each.shape}" for each in four)
-        raise InputError(f"success and eligible of the two models are {kinds}: pass bools (N,) over the same images")
     return contrast([Term(1, "left", 0, *left), Term(-1, "right", 0, *right)])
