@@ -31,12 +31,6 @@ def shown(store):
     return lambda *asked: sections(plans(filled_store(store.folder, *asked, every=1)), store)
 
 
-def test_of_plans_alike_the_one_with_most_seeds_is_shown(shown):
-    (section,) = shown(plan("table7", seeds=3), plan("table7"), plan("table7", seeds=2))
-    assert section.name == "table7"
-    assert section.result.seeds == 3
-
-
 def test_exhibits_come_in_the_papers_order_and_the_largest_scale_first(shown):
     found = shown(plan("figure2", "table4", "table7"), plan("table7", scale="fast"), plan("table7", cifar10="my set,1"))
     assert [section.name for section in found] == [
