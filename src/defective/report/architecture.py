@@ -1,8 +1,8 @@
 """One diagram of an architecture: its layers in the order in which they run, block by block, with its mask sites coloured."""
 
 import re
-from collections.abc import Iterable
 from itertools import chain, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # Placement to its colour and its name in the legend.
 SITES = {"authors": (COLOURS[1], "masked by the released code"), "text": (COLOURS[0], "masked by the paper's text")}
-_BLOCK = re.compile(r"stem|(?:stages|blocks|transitions)\.(\d+)")
-_UNIT = re.compile(r"(?:stages|blocks)\.\d+\.\d+")
+# Where a module stands: number of its block, and its residual or dense unit.
+_PLACE = re.compile(r"stem|(?:transitions|(stages|blocks))\.(\d+)(\.\d+)?")
 _NAMES = {nn.BatchNorm2d: "norm", nn.ReLU: "ReLU", SqueezeExcite: "SE", nn.AdaptiveAvgPool2d: "global average pool"}
 # Inches, which are the units of the axes.
 _LEFT, _RIGHT, _WIDTH, _LINE = 0.85, 5.6, 6.7, 0.235
@@ -64,12 +64,21 @@ def blocks(model: nn.Module) -> list[Block]:
         >>> first.number, first.place, [([layer.text for layer in layers], count) for layers, count in first.units]
         (0, 'bottom', [(['3×3 conv, 4', 'norm', 'ReLU'], 2), (['2×2 max pool, /2'], 1)])
     """
-    found = []
-    for number, inside in groupby(_layers(model), key=lambda layer: _block(layer.module)):
-        alike = (list(group) for _, group in groupby(_units(inside), key=lambda unit: [layer.look for layer in unit]))
+    units: list[tuple[int | None, str, list[Layer]]] = []
+    for layer in _layers(model):
+        found = _PLACE.match(layer.module)
+        number = int(found[2] or 0) if found else None
+        name = found[0] if found and found[1] and found[3] else ""
+        # Outside of a residual or dense unit another begins with each convolution, pool and linear layer.
+        if not units or units[-1][:2] != (number, name) or (not name and re.search("conv|pool|linear", layer.text)):
+            units.append((number, name, []))
+        units[-1][2].append(layer)
+    drawn = []
+    for number, inside in groupby(units, key=itemgetter(0)):
+        alike = (list(group) for _, group in groupby(inside, key=lambda unit: [layer.look for layer in unit[2]]))
         place = "bottom" if number in model.bottom else "top" if number in model.top else ""  # type: ignore[operator]
-        found.append(Block(number, place, [(units[-1], len(units)) for units in alike]))
-    return found
+        drawn.append(Block(number, place, [(group[-1][2], len(group)) for group in alike]))
+    return drawn
 
 
 def _layers(model: nn.Module) -> list[Layer]:
@@ -98,23 +107,6 @@ def _text(module: nn.Module) -> str:
         case nn.Linear():
             return f"linear, {module.out_features}"
     return _NAMES.get(type(module), "")
-
-
-def _block(module: str) -> int | None:
-    found = _BLOCK.match(module)
-    return int(found[1] or 0) if found else None
-
-
-def _units(layers: Iterable[Layer]) -> Iterable[list[Layer]]:
-    """Residual and dense units whole; elsewhere a unit begins with each convolution, pool and linear layer."""
-    units, name = dict[str, list[Layer]](), ""
-    for layer in layers:
-        if found := _UNIT.match(layer.module):
-            name = found[0]
-        elif not name or _UNIT.match(name) or re.search("conv|pool|linear", layer.text):
-            name = layer.module
-        units.setdefault(name, []).append(layer)
-    return units.values()
 
 
 def picture_of(drawn: list[Block], input_shape: tuple[int, ...]) -> "Figure":
