@@ -106,7 +106,7 @@ def _note(kind: str, plan: Plan, store: Store) -> str:
             about = f" ({count(images, 'training image')}; the official set has {whole:,})"
         elif name == kind:
             return ""
-        if is_substitute(kind, name, official=True):
+        if is_substitute(kind, plan):
             return f"{name}{about} in place of {kind}: files of the official form under another name."
         return f"The official files of {kind}{f', called {name}' if name != kind else ''}{about}."
     if name == f"{kind}-jpeg":

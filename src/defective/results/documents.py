@@ -257,6 +257,10 @@ class ExhibitResult(Document):
         """(row name, column) to cell, those beside the table among them."""
         return {(cell.row, cell.column): cell for cell in (*self.cells, *self.beside)}
 
+    def official(self, kind: str) -> bool:
+        """Whether a data set was read as the official files of its kind, as :meth:`defective.experiments.plan.Plan.official`."""
+        return self.readers.get(kind, kind if self.data[kind] == kind else "folder") == kind
+
     def cell(self, row: str, column: str) -> CellResult:
         """The cell of a row, by name, and a column."""
         return self.by_place[row, column]
