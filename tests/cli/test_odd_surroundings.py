@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from defective.cli import main
-from defective.cli.console import prepared_output, print_json, print_table
+from defective.cli.console import fail, prepared_output, print_json, print_table
 from defective.text import REPLACED
 
 # As Python names a file whose bytes are "r\xe9[x][b]:factory:|\x1b[31m\n" in Latin-1.
@@ -96,3 +96,16 @@ def test_signs_that_an_encoding_lacks_are_plain_ones():
     text = "−3.5 (12.1–∞) × σ² …\N{NO-BREAK SPACE}é\N{SNOWMAN}"
     assert text.encode("ascii", REPLACED) == rb"-3.5 (12.1-inf) x sigma2 ... \xe9\u2603"
     assert text.encode("utf-8", REPLACED) == text.encode()
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("two\nlines   and\tspaces", "two lines and spaces"),
+        ("no file a\x1b[31m\x07b", r"no file a\x1b[31m\x07b"),
+        (f"{'9' * 5000} is too large: write less", f"{'9' * 500} ... {'9' * 475} is too large: write less"),
+    ],
+)
+def test_an_error_is_one_line_that_commands_no_terminal_and_is_not_too_long(capsys, message, shown):
+    fail(message)
+    assert capsys.readouterr() == ("", f"error: {shown}\n")

@@ -8,8 +8,9 @@ from defective import AttackSpec, InputError, attacks, defect_, evaluation, spar
 from defective.data import ImageSet
 from defective.data.stimuli import Stimuli
 from defective.evaluation import CustomAttack, EvaluatedModel
+from evaluations import Around
+from refusals import refused
 
-CLASSES = tuple("abcd")
 SPECS = [
     "fgsm:eps=8/255",
     "vmifgsm:eps=8/255,steps=3,neighbors=3",
@@ -52,17 +53,15 @@ def lazy():
     return Cached(nn.LazyConv2d(4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(4))
 
 
-class Fails(nn.Module):
+def failing(error):
     """Raises where gradients are on."""
 
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error, self.body = error, nn.Sequential(nn.Flatten(), nn.Linear(192, 4))
-
-    def forward(self, x):
+    def before(x):
         if torch.is_grad_enabled():
-            raise self.error
-        return self.body(x)
+            raise error
+        return x
+
+    return Around(Writes(), before)
 
 
 @pytest.fixture
@@ -75,12 +74,17 @@ def y(x):
     return Writes()(x).argmax(1)
 
 
+@pytest.fixture
+def data(x, y):
+    return ImageSet("few", "test", (x * 255).byte(), y, tuple("abcd"))
+
+
 @pytest.mark.parametrize("how", ["in place", "data", "numpy", "detach"])
 def test_a_model_that_writes_into_its_images_writes_into_a_copy(x, y, how):
     given, model = x.clone(), Writes(how)
-    for attack in map(attacks.from_spec, map(AttackSpec.parse, SPECS)):
-        found = attack(model, given, y)
-        assert torch.equal(found, attack(Writes(), x, y)) and not torch.equal(found, x)
+    for spec in map(AttackSpec.parse, SPECS):
+        found = attacks.from_spec(spec)(model, given, y)
+        assert torch.equal(found, attacks.from_spec(spec)(Writes(), x, y)) and not torch.equal(found, x)
     assert evaluation.accuracy(model, given, y) == evaluation.defense_rate(model, given, y, given) == 1
     evaluation.shape_bias(model, given, y, (y + 1) % 4)
     evaluation.corruption_curve(model, given, y, "noise", strengths=[8])
@@ -96,8 +100,7 @@ def test_conversion_leaves_the_images_alone(x):
     assert torch.equal(given, x)
 
 
-def test_an_evaluation_gives_the_same_numbers_for_a_model_that_writes(x, y):
-    data = ImageSet("few", "test", (x * 255).byte(), y, CLASSES)
+def test_an_evaluation_gives_the_same_numbers_for_a_model_that_writes(x, y, data):
     stimuli = Stimuli((data.x, y, (y + 1) % 4), (data.x, y), (data.x, y), 0, 0)
     attack = CustomAttack("own", lambda model, x, y: (x.add_(0.1).clamp_(0, 1), model(x), x)[2])
     options = {"samples": 10, "decision": "boundary:steps=20", "confidence": 0.0, "stimuli": stimuli}
@@ -110,7 +113,7 @@ def test_an_evaluation_gives_the_same_numbers_for_a_model_that_writes(x, y):
     assert documents[0] == documents[1]
 
 
-def test_an_attack_that_leaves_gradients_modes_and_switches_behind(x, y):
+def test_an_attack_that_leaves_gradients_modes_and_switches_behind(data):
     def attack(model, x, y):
         nn.functional.cross_entropy(model(x), y).backward()
         for parameter in model.parameters():
@@ -120,7 +123,7 @@ def test_an_attack_that_leaves_gradients_modes_and_switches_behind(x, y):
         model.train()
         return x
 
-    data, model = ImageSet("few", "test", (x * 255).byte(), y, CLASSES), Writes()
+    model = Writes()
     weight = model.body[0].weight
     weight.grad = torch.ones_like(weight)
     try:
@@ -138,7 +141,7 @@ def test_what_a_model_builds_at_its_first_call_can_be_attacked_and_trained(x, fi
     if first == "accuracy":
         evaluation.accuracy(model, x, labels)
     elif first == "evaluate":
-        data = ImageSet("few", "test", (x * 255).byte(), labels, CLASSES)
+        data = ImageSet("few", "test", (x * 255).byte(), labels, tuple("abcd"))
         assert not evaluation.evaluate({"n": model}, data, parts=("noise",), samples=4).skipped
     else:
         options = {"fgsm": {"eps": 0.1}}.get(first, {"steps": 3})
@@ -181,22 +184,15 @@ def test_a_model_made_in_inference_mode_has_no_gradient(x, y):
     ],
 )
 def test_logits_of_a_kind_that_cannot_be_attacked(x, y, change, said):
-    class Changed(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.inner = Writes()
-
-        def forward(self, x):
-            return change(self.inner(x))
-
-    with pytest.raises(InputError, match=said):
-        attacks.fgsm(Changed(), x, y, eps=0.1)
+    changed = Around(Writes(), after=lambda z, x: change(z))
+    with refused(said):
+        attacks.fgsm(changed, x, y, eps=0.1)
     if "no gradient" in said:
-        assert 0 < evaluation.accuracy(Changed(), x, y) <= 1
-        assert attacks.boundary(Changed(), x, y, steps=2).shape == x.shape
+        assert 0 < evaluation.accuracy(changed, x, y) <= 1
+        assert attacks.boundary(changed, x, y, steps=2).shape == x.shape
     else:
-        with pytest.raises(InputError, match=said.replace("20", r"\d+")):
-            attacks.boundary(Changed(), x, y, steps=2)
+        with refused(said.replace("20", r"\d+")):
+            attacks.boundary(changed, x, y, steps=2)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated:DeprecationWarning")
@@ -225,35 +221,28 @@ MEMORY = [
 
 
 @pytest.mark.parametrize("error", MEMORY, ids=repr)
-def test_out_of_memory_is_never_taken_for_something_else(x, y, error):
-    data = ImageSet("few", "test", (x * 255).byte(), y, CLASSES)
+def test_out_of_memory_is_never_taken_for_something_else(x, y, data, error):
     for work in (
-        lambda: EvaluatedModel.of("n", Fails(error), data),
-        lambda: attacks.fgsm(Fails(error), x, y, eps=8 / 255),
-        lambda: attacks.cw(Fails(error), x, y, steps=2),
+        lambda: EvaluatedModel.of("n", failing(error), data),
+        lambda: attacks.fgsm(failing(error), x, y, eps=8 / 255),
+        lambda: attacks.cw(failing(error), x, y, steps=2),
     ):
         with pytest.raises(type(error)) as caught:
             work()
         assert caught.value is error
 
 
-def test_a_real_error_of_the_gradient_pass_is_named_and_quoted(x, y):
-    data = ImageSet("few", "test", (x * 255).byte(), y, CLASSES)
-    with pytest.raises(InputError, match=r"^n: the model cannot take images .*: KeyError: 'scale'"):
-        evaluation.evaluate({"n": Fails(KeyError("scale"))}, data, parts=("noise",), samples=4)
+def test_a_real_error_of_the_gradient_pass_is_named_and_quoted(data):
+    with refused(r"^n: the model cannot take images .*: KeyError: 'scale'"):
+        evaluation.evaluate({"n": failing(KeyError("scale"))}, data, parts=("noise",), samples=4)
 
-    class Backward(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x * 1
+    def backward(gradient):
+        raise ValueError("half done")
 
-        @staticmethod
-        def backward(ctx, gradient):
-            raise ValueError("half done")
+    def after(z, x):
+        if z.requires_grad:
+            z.register_hook(backward)
+        return z
 
-    class Broken(Fails):
-        def forward(self, x):
-            return self.body(Backward.apply(x))
-
-    with pytest.raises(InputError, match=r"^n: the gradient of the model cannot be computed: ValueError: half done"):
-        EvaluatedModel.of("n", Broken(ValueError()), data)
+    with refused(r"^n: the gradient of the model cannot be computed: ValueError: half done"):
+        EvaluatedModel.of("n", Around(Writes(), after=after), data)
