@@ -18,6 +18,7 @@ from defective.training.state_dict import fitting, is_torch_file, load_state_dic
 # Between what builds a model and the file that it is trained on from, in the name of a run.
 FROM = " from "
 Sizes = Callable[[], dict[str, int]]
+MODELS_HELP = "Checkpoints, folders of train, files of weights with --model, module:factory (its code is run) or timm:NAME."
 BUILDER_HELP = (
     "What builds the model of a file that holds weights alone (.pt, .pth, .safetensors, or what train saved of a model of yours): "
     f"module:factory, {TIMM}NAME or a built-in name"
