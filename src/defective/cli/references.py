@@ -10,12 +10,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from defective.attacks import from_spec
 from defective.cli.factories import Factory, no_such_file
 from defective.cli.user_code import call, find
 from defective.cli.weights import Builders, Sizes, open_file
 from defective.errors import InputError
 from defective.evaluation import CustomAttack
+from defective.evaluation.inputs import as_attacks
 from defective.machine import choose_device
 from defective.models import Ensemble
 from defective.models.public import cifar10_model
@@ -79,10 +79,7 @@ def open_attack(text: str) -> AttackSpec | CustomAttack:
     """An attack by name with its numbers, or ``module:function``, any callable ``(model, x, y) -> x_adv`` of the user's own."""
     name, colon, function = text.partition(":")
     if name in ATTACK_DEFAULTS or not colon or "=" in function:
-        spec = AttackSpec.parse(text)
-        # A package that is missing is reported now.
-        from_spec(spec)
-        return spec
+        return as_attacks([text])[0]
     found = find(text, "attack")
     # The folder's other modules too: what the attack does may stand in one that it imports.
     files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
