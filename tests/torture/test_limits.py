@@ -16,6 +16,7 @@ from effort import effort
 from runs import few, held
 from whole_runs import JOBS, begin, command_in_process, end, numbers
 
+# Whole runs of 31 jobs and whole reports, in processes that can be limited and killed: 10 to 30 s each.
 pytestmark = pytest.mark.slow
 REPORT = [sys.executable, "-m", "defective", "report"]
 # Limits memory after all is loaded, to so many bytes more than that took.
