@@ -14,7 +14,6 @@ import requests
 import torch
 from hypothesis import HealthCheck, given, settings
 
-from cli import own_nets
 from defective import build, save
 from defective.cli import main
 from effort import LONG, effort
@@ -22,6 +21,7 @@ from image_files import pack
 from runs import few, filled_store, plan_of
 from torture.hostile import command_lines
 
+OWN = Path(__file__).parents[1] / "cli" / "own_nets.py"
 # A command that works for longer is interrupted.
 SECONDS = 3 if LONG else 0.5
 
@@ -37,7 +37,7 @@ def original(tmp_path_factory):
     whole = (place / "plain.safetensors").read_bytes()
     (place / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     (place / "notes.txt").write_text("no archive")
-    shutil.copy(Path(own_nets.__file__), place / "own.py")
+    shutil.copy(OWN, place / "own.py")
     filled_store(place / "store", plan_of("table7", "figure5"), every=5)
     return place
 
