@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from defective.attacks.hopskipjump import hopskipjump, hopskipjump_details
+from evaluations import Around
 from problems import distances, linear_case, seeded, trained_on_patterns
 
 NORMS = {"l2": (2, 2), "linf": (float("inf"), 1)}  # the distance, and its dual, in which a gradient is long
@@ -29,12 +30,9 @@ def test_linear_models_are_attacked_nearly_to_the_optimum(norm, factor, plane):
 def test_an_image_does_not_feel_its_batch(norm, plane):
     net, *images = plane
     together = hopskipjump_details(net, *images, steps=4, norm=norm, generator=seeded())
-    for size, batch_size in ((1, 500), (3, 7), (6, 150)):
-        generator = seeded()
-        parts = [
-            hopskipjump_details(net, a, b, steps=4, norm=norm, generator=generator, batch_size=batch_size)
-            for a, b in zip(*(each.split(size) for each in images), strict=True)
-        ]
+    for size, batch_size in ((1, 500), (4, 7)):
+        options = {"steps": 4, "norm": norm, "generator": seeded(), "batch_size": batch_size}
+        parts = [hopskipjump_details(net, a, b, **options) for a, b in zip(*(each.split(size) for each in images), strict=True)]
         assert torch.equal(together.x_adv, torch.cat([part.x_adv for part in parts]))
         assert torch.equal(together.queries, torch.cat([part.queries for part in parts]))
 
@@ -71,15 +69,6 @@ def test_further_steps_never_end_farther_away(plane):
     assert (lengths[0] >= lengths[1]).all() and (lengths[1] >= lengths[2]).all() and (lengths[0] > lengths[2]).any()
 
 
-class InFloat32(nn.Module):
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-
-    def forward(self, x):
-        return self.net(x.float())
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("norm", NORMS)
 def test_as_close_as_the_peers(norm):
@@ -90,7 +79,8 @@ def test_as_close_as_the_peers(norm):
         warnings.simplefilter("ignore")
         evasion, estimators = (pytest.importorskip(f"art.{name}") for name in ("attacks.evasion", "estimators.classification"))
         # ART passes images in double precision.
-        classifier = estimators.PyTorchClassifier(InFloat32(net), nn.CrossEntropyLoss(), x.shape[1:], 4, clip_values=(0, 1))
+        double = Around(net, before=torch.Tensor.float)
+        classifier = estimators.PyTorchClassifier(double, nn.CrossEntropyLoss(), x.shape[1:], 4, clip_values=(0, 1))
         attack = evasion.HopSkipJump(classifier, norm=NORMS[norm][0], max_iter=20, verbose=False)
         theirs = torch.from_numpy(attack.generate(x.numpy(), y.numpy()))
     ours = hopskipjump(net, x, y, steps=20, norm=norm, generator=seeded())

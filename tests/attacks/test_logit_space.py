@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from defective import Ensemble
 from defective.attacks import lspga, quantize
 from problems import seeded
 
@@ -27,15 +28,6 @@ class Encoder(nn.Module):
 
     def forward(self, x):
         return torch.stack([(self.level_of(x) >= level).to(x) for level in range(self.levels)], 2).flatten(1, 2)
-
-
-class Mean(nn.Module):
-    def __init__(self, *models):
-        super().__init__()
-        self.models = nn.ModuleList(models)
-
-    def forward(self, x):
-        return sum(model(x) for model in self.models) / len(self.models)
 
 
 def linear(levels=16, seed=0):
@@ -67,7 +59,7 @@ def levels_in_the_ball(model, x, eps):
     return torch.stack([near[level == wanted].any(0) for wanted in range(model[0].levels)], 2)
 
 
-@pytest.mark.parametrize("levels", [2, 16, 32, 51])
+@pytest.mark.parametrize("levels", [2, 51])
 def test_linear_models_are_attacked_to_the_best_level_of_every_pixel(levels, images):
     x, y = images
     model = linear(levels)
@@ -107,5 +99,5 @@ def test_an_ensemble_is_attacked_through_every_encoder(images):
     with torch.no_grad():
         once[2].weight.copy_((models[0][2].weight + models[1][2].weight) / 2)
         once[2].bias.copy_((models[0][2].bias + models[1][2].bias) / 2)
-    made, expected = (lspga(model, x, y, eps=EPS, generator=seeded(3)) for model in (Mean(*models), once))
+    made, expected = (lspga(model, x, y, eps=EPS, generator=seeded(3)) for model in (Ensemble(models), once))
     torch.testing.assert_close(made, expected, rtol=0, atol=1e-12)

@@ -6,6 +6,7 @@ from torch import nn
 
 from defective import InputError, defect_
 from defective.sparse import sparsify, train_live
+from defective.sparse.graph import TIMM_ZERO_KEEPING
 from hand_nets import assert_same, conv, mask, trained
 
 pytest.importorskip("torchvision_operators")
@@ -86,11 +87,8 @@ def test_norm_and_activation_in_one_are_trained():
     assert not torch.equal(model[1].running_mean, before) and type(model[1].module) is layers.BatchNormAct2d
 
 
-ZERO_KEEPING = [
-    *(activations.GELU, activations.GELUTanh, activations.HardMish, activations.HardSwish, activations.Mish),
-    *(activations.QuickGELU, activations.Swish, activations.Tanh),
-    *(activations_me.HardMishMe, activations_me.HardSwishMe, activations_me.MishMe, activations_me.SwishMe),
-]
+ME = ("HardMishMe", "HardSwishMe", "MishMe", "SwishMe")
+ZERO_KEEPING = [getattr(activations_me if name in ME else activations, name) for name in sorted(TIMM_ZERO_KEEPING)]
 
 
 @pytest.mark.parametrize("act", [*ZERO_KEEPING, activations.Sigmoid, activations.PReLU, activations_me.HardSigmoidMe])
