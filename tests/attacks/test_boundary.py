@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from defective.attacks.boundary import boundary, boundary_details, boundary_score
-from defective.attacks.schedule import SCHEDULES
 from evaluations import Around
 from problems import Brightness, distances, linear_case, seeded, trained_on_patterns
 
@@ -35,27 +34,9 @@ def test_linear_models_are_attacked_nearly_to_the_optimum(schedule, steps, plane
     assert (distances(x, x_adv) <= 1.25 * best).all()
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_an_image_does_not_feel_its_batch(schedule, plane):
-    model, x, y, _ = plane
-    together = boundary_details(model, x, y, steps=30, generator=seeded(), schedule=schedule)
-    generator, pieces = seeded(), zip(x.split([1, 3, 2]), y.split([1, 3, 2]), strict=True)
-    parts = [boundary_details(model, a, b, steps=30, generator=generator, schedule=schedule) for a, b in pieces]
-    assert torch.equal(together.x_adv, torch.cat([part.x_adv for part in parts]))
-    assert torch.equal(together.queries, torch.cat([part.queries for part in parts]))
-
-
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_every_query_is_counted(schedule, plane):
-    model, x, y, _ = plane
-    asked = []
-    model.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
-    result = boundary_details(model, x, y, steps=50, generator=seeded(), schedule=schedule)
-    # One more than the attack's: the model is asked once how many classes it has.
-    assert int(result.queries.sum()) == sum(asked) - 1
-    if schedule == "foolbox3":
-        start = boundary_details(model, x, y, steps=1, generator=seeded()).queries
-        assert (result.queries - start == 49 + 5).all()
+def test_a_step_is_a_query_and_every_tenth_two(plane):
+    queries = [boundary_details(*plane[:3], steps=steps, generator=seeded()).queries for steps in (1, 50)]
+    assert (queries[1] - queries[0] == 49 + 5).all()
 
 
 @pytest.mark.parametrize(("share", "asked_again"), [(0.05, False), (10.0, True), (-1000.0, True)])
@@ -107,17 +88,6 @@ def test_the_start_is_the_first_level_of_the_blend_that_is_misclassified():
     assert ((mean < 0.7) & (mean > 0.7 - 0.6e-3)).all()
     # The image, a noise, 40 coarse levels, 25 fine ones, a step.
     assert (result.queries <= 1 + 1 + 40 + 25 + 1).all()
-
-
-def test_images_without_a_start_are_reported_and_the_others_go_on():
-    x = torch.tensor([0.2, 0.9, 0.3, 0.6])[:, None, None, None].expand(4, 1, 8, 8)
-    y = torch.tensor([0, 1, 0, 1])
-    result = boundary_details(Brightness(), x, y, steps=200, generator=seeded())
-    assert result.started.tolist() == [False, True, False, True]
-    assert torch.equal(result.x_adv[[0, 2, 3]], x[[0, 2, 3]])
-    assert result.queries[3] == 1 and (result.queries[[0, 2]] == 1001).all()
-    assert result.x_adv[1].mean() < 0.7
-    assert 0 < distances(x, result.x_adv)[1] < 4
 
 
 def test_the_quick_schedule_is_nearer_after_fewer_queries(colours):

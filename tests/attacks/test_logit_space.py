@@ -4,41 +4,21 @@ from torch import nn
 
 from defective import Ensemble
 from defective.attacks import lspga, quantize
+from defective.baselines import Thermometer
 from problems import seeded
 
 EPS = 24 / 255
 
 
-class Encoder(nn.Module):
-    """A thermometer without a gradient of its own."""
-
-    def __init__(self, levels=16):
-        super().__init__()
-        self.levels = levels
-
-    def level_of(self, x):
-        return (x * self.levels).floor().long().clamp_max(self.levels - 1)
-
-    def relaxed(self, lowest, tails):
-        code = torch.stack([(lowest >= level).to(tails) for level in range(self.levels)], 2)
-        for k in range(tails.shape[2]):
-            entry = nn.functional.one_hot((lowest + k + 1).clamp_max(self.levels - 1), self.levels).movedim(4, 2)
-            code = code + entry * tails[:, :, k, None]
-        return code.flatten(1, 2)
-
-    def forward(self, x):
-        return torch.stack([(self.level_of(x) >= level).to(x) for level in range(self.levels)], 2).flatten(1, 2)
-
-
 def linear(levels=16, seed=0):
     torch.manual_seed(seed)
-    return nn.Sequential(Encoder(levels), nn.Flatten(), nn.Linear(2 * levels * 36, 2)).double()
+    return nn.Sequential(Thermometer(levels), nn.Flatten(), nn.Linear(2 * levels * 36, 2)).double()
 
 
 def convolutional(levels=16, seed=0):
     torch.manual_seed(seed)
     model = nn.Sequential(
-        Encoder(levels), nn.Conv2d(2 * levels, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 4)
+        Thermometer(levels), nn.Conv2d(2 * levels, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 4)
     )
     return model.double().eval()
 

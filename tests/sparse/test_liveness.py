@@ -7,6 +7,7 @@ from torch import nn
 from defective import build
 from defective.sparse import layer_times, sparsify
 from defective.sparse.graph import Traced
+from defective.sparse.layers import LiveConv
 from defective.sparse.liveness import choose_layers, live_neurons
 from hand_nets import Net, assert_same, conv, images, mask, trained
 
@@ -54,36 +55,18 @@ def test_live_neurons_are_alive_and_needed(name):
     assert all(torch.equal(found[node], live) for node, live in wanted.items())
 
 
-def needed_by_brute_force(layer, live_in, live_out):
-    """Output neurons that change with an input neuron, counted one live input neuron at a time."""
-    ones = nn.Conv2d(
-        layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups
-    )
-    nn.init.ones_(ones.weight)
-    single = torch.eye(live_in.numel())[live_in.flatten()].view(-1, *live_in.shape)
-    return int((ones._conv_forward(single, ones.weight, None) != 0)[:, live_out].sum())
-
-
 @pytest.mark.parametrize(
     "second",
     [conv(8, 8), conv(8, 8, groups=4), nn.Conv2d(8, 8, 3, 2, (1, 2)), nn.Conv2d(8, 8, (1, 3), padding=2, dilation=2)],
     ids=["plain", "grouped", "strided", "dilated"],
 )
-def test_needed_products_are_those_counted_one_by_one(second):
+def test_needed_products_are_those_of_the_sparse_matrices(second):
     shape = second(torch.zeros(1, 8, 8, 8)).shape[1:]
-    model = Net(
-        lambda model, x: model.k(model.b(model.m(model.a(x)))),
-        a=conv(),
-        b=second,
-        m=mask(0.3),
-        k=mask(0.3, seed=1, shape=tuple(shape)),
-    )
-    choices = {choice.layer: choice for choice in sparsify(model, X).choices}
-    before, after = model.m.defect_mask[0], model.k.defect_mask[0]
-    assert choices["a"].needed == needed_by_brute_force(model.a, torch.ones(3, 8, 8, dtype=torch.bool), before)
-    assert choices["b"].needed == needed_by_brute_force(second.float(), before, after)
-    share = 8 // second.groups * second.kernel_size[0] * second.kernel_size[1]
-    assert choices["b"].dense == shape.numel() * share
+    layers = {"a": conv(), "b": second, "m": mask(), "k": mask(seed=1, shape=tuple(shape))}
+    fast = sparsify(trained(Net(lambda model, x: model.k(model.b(model.m(model.a(x)))), **layers)), X)
+    found = [len(module.values) for module in fast.modules() if isinstance(module, LiveConv)]
+    assert found == [choice.needed for choice in fast.choices]
+    assert fast.choices[1].dense == shape.numel() * second.weight[0].numel()
 
 
 @pytest.mark.parametrize(("conversion", "live"), [(0.0, True), (1e9, False)])

@@ -87,24 +87,19 @@ def test_channels_without_a_live_neuron_keep_their_statistics_and_spoil_nothing(
     assert (model.stem.conv.weight.grad[3] == 0).all() and model.stem.norm.weight.grad[3] == 0
 
 
-def test_in_eval_mode_it_is_the_model_itself():
+def test_in_eval_mode_it_is_the_model_itself_and_its_tensors_are_the_models_own():
     model = build("resnet18/0.1-bottom", width_mult=0.125).double()
+    before = {name: tensor.data_ptr() for name, tensor in model.state_dict().items()}
     fast = train_live(model, X)
+    assert {name: tensor.data_ptr() for name, tensor in model.state_dict().items()} == before
+    assert {id(p) for p in fast.parameters()} == {id(p) for p in model.parameters()}
+    assert any(choice.live for choice in fast.choices)
     fast.train()(X)
     assert torch.equal(fast.eval()(X), model.eval()(X))
     fast.train()
     x_adv = fgsm(fast, X, Y, eps=0.03)
     assert fast.training and fast.body.training
     assert torch.equal(x_adv, fgsm(model, X, Y, eps=0.03))
-
-
-def test_parameters_and_statistics_are_the_models_own():
-    model = build("resnet18/0.1-bottom", width_mult=0.125)
-    before = {name: tensor.data_ptr() for name, tensor in model.state_dict().items()}
-    fast = train_live(model, X.float())
-    assert {name: tensor.data_ptr() for name, tensor in model.state_dict().items()} == before
-    assert {id(p) for p in fast.parameters()} == {id(p) for p in model.parameters()}
-    assert any(choice.live for choice in fast.choices)
 
 
 def some_shapes(count):

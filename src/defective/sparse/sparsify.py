@@ -155,7 +155,7 @@ def sparsify(
         with torch.no_grad():
             as_live, as_dense = machine.shortest([lambda: fast(x), lambda: all_dense(x)])
         fast = fast if as_live < as_dense else all_dense
-    rounding = "tf32" if precision == "fp32" and device.type == "cuda" and torch.backends.cudnn.allow_tf32 else precision
+    rounding = machine.inference_precision(device) if precision == "fp32" else precision
     with torch.no_grad():
         difference, magnitude = float((fast(images) - wanted).abs().max()), float(wanted.abs().max())
     if not difference <= TOLERANCE[rounding] * magnitude:
