@@ -29,10 +29,9 @@ def timm_model(name, x=X, **options):
     return model
 
 
-# EfficientNets (the first four), regnet and densenet have norm and activation in one module.
+# EfficientNets (the first three), regnet and densenet have norm and activation in one module.
 LIVE = {
     "tinynet_e": {},
-    "tf_efficientnet_lite0": {},
     "tf_mobilenetv3_small_minimal_100": {},
     "mobilenetv3_small_050": {},
     "regnetx_002": {},
