@@ -38,10 +38,9 @@ def count(model):
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_parameter_counts(name):
     cifar, mnist = PARAMETERS[name]
-    assert count(create_model(name)) == cifar
-    if mnist:
-        assert count(create_model(name, in_chans=1, image_size=28)) == mnist
-    assert count(build(f"{name}/0.3-bottom")) == cifar
+    with torch.device("meta"):
+        assert count(create_model(name)) == cifar
+        assert mnist is None or count(create_model(name, in_chans=1, image_size=28)) == mnist
 
 
 VARIANTS = {
@@ -69,7 +68,9 @@ def test_the_imagenet_form():
 @pytest.mark.parametrize("name", BOTTOM)
 def test_bottom_masks_of_the_released_code(name):
     shapes, total = BOTTOM[name]
-    found = defects(build(f"{name}/0.5-bottom"))
+    model = build(f"{name}/0.5-bottom")
+    found = defects(model)
+    assert count(model) == PARAMETERS[name][0]
     assert sorted(defect.shape for defect in found) == sorted(shapes)
     assert sum(defect.total for defect in found) == total
 
@@ -130,9 +131,9 @@ def test_sites_of_the_text(name):
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-@pytest.mark.parametrize(("chans", "size"), [(1, 28), (3, 32), (3, 64), (3, 224)])
+@pytest.mark.parametrize(("chans", "size"), [(1, 28), (3, 64), (3, 224)])
 def test_every_image_size_and_width(name, chans, size):
-    model = build(f"{name}/0.3-bottom+0.7-top", num_classes=7, in_chans=chans, image_size=size, width_mult=0.125)
+    model = build(f"{name}/0.3-bottom+0.7-top", num_classes=7, in_chans=chans, image_size=size, width_mult=0.0625)
     assert model.eval()(torch.rand(2, chans, size, size)).shape == (2, 7)
 
 

@@ -198,12 +198,10 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-@pytest.mark.parametrize("loaded", [False, True])
-def test_the_spec_does_not_outlive_a_change_by_hand(case, loaded, tmp_path):
-    net = build("vgg19/0.5-bottom+0.9-spatial-en", width_mult=0.0625).eval()
+def test_the_spec_does_not_outlive_a_change_by_hand(case, tmp_path):
     file = tmp_path / "net.safetensors"
-    save(net, file)
-    net = load(file) if loaded else net
+    save(build("vgg19/0.5-bottom+0.9-spatial-en", width_mult=0.0625), file)
+    net = load(file)
     CHANGES[case](net)
     save(net, file)
     again = load(file)

@@ -61,14 +61,12 @@ BASELINES = {
 
 
 @pytest.mark.parametrize(("name", "changes"), BASELINES.items())
-def test_every_baseline_trains_by_the_same_call_and_goes_with_defects(data, tmp_path, name, changes):
+def test_every_baseline_trains_by_the_same_call_and_goes_with_defects(tmp_path, name, changes):
     few = some_shapes(60)
-    runs = [train(name, few, few, RECIPE.changed(**changes), tmp_path / folder, seed=2, device="cpu") for folder in "ab"]
-    assert runs[0]["net"] == name and all(math.isfinite(row["train_loss"]) for row in runs[0]["history"])
-    first, second = (load(tmp_path / folder) for folder in "ab")
-    x = few.x[:4].float() / 255
-    assert torch.equal(first(x), second(x))
-    assert str(first.spec) == name
+    result = train(name, few, few, RECIPE.changed(**changes), tmp_path, seed=2, device="cpu")
+    assert result["net"] == name and all(math.isfinite(row["train_loss"]) for row in result["history"])
+    net = load(tmp_path)
+    assert str(net.spec) == name and net(few.x[:4].float() / 255).shape == (4, 10)
 
 
 def test_recipes_follow_appendix_d():
@@ -78,10 +76,8 @@ def test_recipes_follow_appendix_d():
     assert (mnist.epochs, mnist.milestones, mnist.augment) == (50, (20, 40), "flip")
 
 
-@pytest.mark.parametrize("kind", RECIPES)
-@pytest.mark.parametrize("scale", SCALES)
-def test_every_recipe_is_valid(kind, scale):
-    assert recipe_for(scale, kind, (3, 32, 32)).name == scale
+def test_every_recipe_is_valid():
+    assert all(recipe_for(scale, kind, (3, 32, 32)).name == scale for kind in RECIPES for scale in SCALES)
 
 
 @pytest.mark.parametrize(("shape", "epochs"), [((1, 28, 28), 50), ((3, 32, 32), 350), ((3, 64, 64), 350), ((3, 224, 224), 100)])
