@@ -25,7 +25,6 @@ SCRIPT = Path(__file__).with_name("killed_run.py")
 RECIPE = Recipe(name="test", width_mult=0.0625, epochs=3, batch_size=20, lr=0.05)
 
 RUNS = {
-    "plain": ("vgg19/0.5-bottom", {}),
     "without momentum": ("vgg19", {"momentum": 0.0, "norm_scale_init": "uniform", "schedule": "steps"}),
     "dropblock": ("vgg19/0.3-bottom+0.9-dropblock", {"label_smoothing": 0.1}),
     "adversarial": ("vgg19/0.9-spatial", {"adversarial": adversary("madry")}),
@@ -122,7 +121,7 @@ def test_processes_share_the_work_agree_and_stop_together_between_epochs(tmp_pat
         command = [sys.executable, "-m", "torch.distributed.run", *processes, *rendezvous, str(SCRIPT), str(tmp_path / out)]
         settings = {"check": True, "capture_output": True, "text": True, "env": {**os.environ, "OMP_NUM_THREADS": "1"}}
         done = subprocess.run([*command, "--report", *options], **settings).stdout.splitlines()
-        assert sum("stopped 7 times" in line for line in done) == (2 if options else 0)
+        assert sum("stopped 5 times" in line for line in done) == (2 if options else 0)
         first, second = sorted(line for line in done if line.startswith("rank"))
         assert first.removeprefix("rank 0") == second.removeprefix("rank 1")
         return first
