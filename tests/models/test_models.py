@@ -101,21 +101,6 @@ def test_dc_of_the_text_masks_whole_channels():
 
 
 TEXT = {"resnet18": 9, "resnet50": 8, "densenet121": 19, "senet18": 6, "vgg19": 4, "wrn32_4": 11}
-
-
-@pytest.mark.parametrize("name", TEXT)
-def test_placement_of_the_text_zeroes_what_the_next_layer_reads(name):
-    model = build(f"{name}/0.5-bottom@text", width_mult=0.125)
-    assert len(defects(model)) == TEXT[name]
-    if name.startswith(("resnet18", "wrn")):
-        seen = {}
-        block = model.get_submodule("stages.1.0")
-        block.register_forward_hook(lambda module, args, out: seen.update(out=out))
-        model.eval()(torch.rand(1, 3, 32, 32))
-        mask = block.get_submodule("act2").defect_mask
-        assert (seen["out"][~mask] == 0).all()
-
-
 TEXT_SITES = {
     "resnet50": {"stages.1.0.act2", "stages.2.3.act2", "stem.act"},
     "densenet121": {"stem.conv", "blocks.1.0.conv2", "blocks.2.11.conv2"},
@@ -123,11 +108,18 @@ TEXT_SITES = {
 }
 
 
-@pytest.mark.parametrize("name", TEXT_SITES)
-def test_sites_of_the_text(name):
-    sites = {defect.site for defect in defects(build(f"{name}/0.5-bottom@text", width_mult=0.125))}
-    assert sites >= TEXT_SITES[name]
-    assert name != "senet18" or sites == TEXT_SITES[name]
+@pytest.mark.parametrize("name", TEXT)
+def test_placement_of_the_text_zeroes_what_the_next_layer_reads(name):
+    model = build(f"{name}/0.5-bottom@text", width_mult=0.125)
+    sites = {defect.site for defect in defects(model)}
+    assert len(sites) == TEXT[name] and sites >= TEXT_SITES.get(name, set())
+    if name.startswith(("resnet18", "wrn")):
+        seen = {}
+        block = model.get_submodule("stages.1.0")
+        block.register_forward_hook(lambda module, args, out: seen.update(out=out))
+        model.eval()(torch.rand(1, 3, 32, 32))
+        mask = block.get_submodule("act2").defect_mask
+        assert (seen["out"][~mask] == 0).all()
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
