@@ -1,10 +1,14 @@
 import pytest
 import torch
+from torch.autograd import forward_ad
 from torch.autograd.functional import jacobian
 
 from defective import DefectMask, InputError, sample_mask
 from defective.layers import pattern_of
 from defective.masks import MaskDraw
+
+# The first use of forward-mode derivatives makes torch compile its own rules by a way it calls outdated.
+FORWARD_MODE = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 
 
 @pytest.fixture
@@ -44,6 +48,26 @@ def test_a_mask_leaves_the_meta_device_with_its_values():
 def test_the_pattern_of_a_mask_is_read_off_its_bits(pattern, generator):
     assert pattern_of(sample_mask((6, 5, 4), 0.5, pattern=pattern, generator=generator)) == pattern
     assert pattern_of(torch.ones(6, 5, 4, dtype=torch.bool)) == "neuron"
+
+
+@FORWARD_MODE
+def test_derivatives_of_higher_order(mask):
+    layer = DefectMask(mask)
+    z = torch.randn(1, 3, 5, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda z: layer(z.sin()).pow(3), z)
+    assert torch.autograd.gradcheck(lambda z: layer(z).pow(2), z, check_forward_ad=True, check_batched_grad=True)
+
+
+@FORWARD_MODE
+def test_transformed_functions(mask):
+    layer = DefectMask(mask)
+    z = torch.randn(4, 2, 3, 5, 4, dtype=torch.float64)
+    assert torch.equal(torch.vmap(layer)(z), z * mask)
+    assert torch.equal(torch.func.grad(lambda z: layer(z).sum())(z[0]), mask.double().expand_as(z[0]))
+    assert torch.equal(torch.func.jacrev(layer)(z[0, :1]), torch.func.jacfwd(layer)(z[0, :1]))
+    with forward_ad.dual_level():
+        tangent = forward_ad.unpack_dual(layer(forward_ad.make_dual(z[0], z[1]))).tangent
+    assert torch.equal(tangent, z[1] * mask)
 
 
 def test_the_jacobian_is_the_mask(mask):
