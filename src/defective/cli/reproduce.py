@@ -41,7 +41,7 @@ from defective.report.wording import warnings
 from defective.results.documents import ClaimResult, ExhibitResult
 from defective.results.stored import claims, documents
 from defective.specs import trained_models
-from defective.tables import count, format_table
+from defective.tables import count, duration, format_table
 
 # Kept of a time budget for writing down what is there: a share of it, and at least so many seconds and so many more for each job.
 RESERVE, LEAST, LEAST_A_JOB = 0.03, 2.0, 0.005
@@ -128,7 +128,7 @@ def reproduce(
     }
     if json:
         measured = {"exhibits": [result.as_json() for result in found], "claims": [claim.as_json() for claim in tested]}
-        print_json({"jobs": counts, "failed": failed} | measured)
+        print_json({"jobs": counts, "failed": failed, **measured})
     else:
         _print(found, tested)
         for failure in failed:
@@ -147,9 +147,12 @@ def _log(line: str) -> None:
 
 
 def _plan(names: list[str], scale: str, sets: dict[str, str], seeds: int, rows: list[str], *, planned: bool) -> Plan:
-    seen = {kind: look(where) for kind, where in sets.items()} if planned else {}
-    sizes = {kind: size for kind, (_, size) in seen.items()}
-    shapes = {kind: seen[kind][0] if planned else load_data(where, "test").image_shape for kind, where in sets.items()}
+    shapes, sizes = {}, {}
+    for kind, where in sets.items():
+        if planned:
+            shapes[kind], sizes[kind] = look(where)
+        else:
+            shapes[kind] = load_data(where, "test").image_shape
     named = {kind: name_of(where) for kind, where in sets.items()}
     readers = {kind: where.partition(":")[0] for kind, where in sets.items()}
     return Plan(tuple(names), scale, named, shapes, seeds, readers, sizes, tuple(rows))
@@ -171,7 +174,7 @@ def _left(budget: float, plan: Plan) -> float | None:
 def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
     missing = [job for job in plan.jobs if store.result(job) is None]
     costs = Measured((net for job in missing for net in trained_models(job)), plan.images, device)
-    jobs = each_job(plan, store, costs)
+    jobs = each_job(plan, store, costs, device.type)
     rows = outline(plan, jobs)
     machine = describe_machine(device, resolve_precision(device))
     if json:
@@ -179,12 +182,12 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
         return
     # Scores take no time, and are many: they are counted below.
     listed = [job for job in jobs if not job["job"].startswith("score-")]
-    times = [(job["about"], "stored" if job["stored"] else _time(job["seconds"])) for job in listed]
+    times = [(job["about"], "stored" if job["stored"] else duration(job["seconds"])) for job in listed]
     print_table("Jobs but for scores", ("job", "estimated"), times)
     counted = ("train", "generate", "score", "stored")
     total = {"exhibit": "all"} | {key: sum(row[key] for row in rows) for key in (*counted, "seconds", "bytes")}
     table = [
-        (row["exhibit"], *(str(row[key]) for key in counted), _time(row["seconds"]), f"{row['bytes'] / 1e6:,.1f} MB")
+        (row["exhibit"], *(str(row[key]) for key in counted), duration(row["seconds"]), f"{row['bytes'] / 1e6:,.1f} MB")
         for row in [*rows, total]
     ]
     stands = [
@@ -194,16 +197,12 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
     ]
     note = (
         f"Jobs that an earlier exhibit needs too are counted there; store {store.folder}. No job was run. Estimated from {STEPS} steps "
-        f"of training, of attack and of classification with each of {len(costs.nets)} models of other architecture, width or image "
+        f"of training, of attack and of classification with each of {len(costs.found)} models of other architecture, width or image "
         f"shape, measured now on {machine['device']} ({machine['precision']}), and from what stored jobs took. {'; '.join(stands)}"
     )
     columns = ("exhibit", *counted, "estimated time", "disk")
     title = f"Plan at scale {plan.scale}, {count(plan.seeds, 'seed')}"
     print_table(f"{title}, rows {', '.join(plan.rows)}" if plan.rows else title, columns, table, note)
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds / 3600:,.1f} h" if seconds > 5400 else f"{seconds / 60:,.1f} min"
 
 
 def _print(found: list[ExhibitResult], tested: list[ClaimResult]) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from defective.data.download import REMOTES
+from defective.experiments.plan import is_official
 from defective.results.documents import AtChance, CellResult, ExhibitResult
 from defective.tables import DASH, NO_IMAGES, count, interval, number
 from defective.text import shortened
@@ -21,7 +22,8 @@ def setting(result: ExhibitResult) -> str:
 
 def substitutes(result: ExhibitResult) -> list[str]:
     """The substitute data sets, as ``"cifar10-jpeg in place of cifar10"``."""
-    return [_data_set(result, kind) for kind, name in result.data.items() if is_substitute(kind, name, _official(result, kind))]
+    official = {kind: is_official(kind, name, result.readers) for kind, name in result.data.items()}
+    return [_data_set(result, kind) for kind, name in result.data.items() if is_substitute(kind, name, official[kind])]
 
 
 def is_substitute(kind: str, name: str, official: bool) -> bool:
@@ -38,14 +40,9 @@ def is_substitute(kind: str, name: str, official: bool) -> bool:
 
 def _data_set(result: ExhibitResult, kind: str) -> str:
     name = result.data[kind]
-    if not is_substitute(kind, name, _official(result, kind)):
+    if not is_substitute(kind, name, is_official(kind, name, result.readers)):
         return name if name == kind else f"{kind} called {name}"
     return f"{name if name != kind else f'a folder {name}'} in place of {kind}"
-
-
-def _official(result: ExhibitResult, kind: str) -> bool:
-    """As :meth:`defective.experiments.plan.Plan.official`."""
-    return result.readers.get(kind, kind if result.data[kind] == kind else "folder") == kind
 
 
 def some_seeds(cell: CellResult, result: ExhibitResult) -> str:
