@@ -3,7 +3,7 @@
 import math
 import re
 import sys
-from typing import Annotated
+from typing import Annotated, get_args
 
 import torch
 import typer
@@ -21,14 +21,14 @@ from defective.cli.console import (
     warn_corrupt,
 )
 from defective.cli.console import names as each
-from defective.data import check_name, load_data
+from defective.data import check_name
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
 from defective.experiments.execute import ExperimentRunner
 from defective.experiments.measure import STEPS, Measured
 from defective.experiments.plan import KINDS, MAX_SEEDS, Plan, check_scale, with_rows
 from defective.experiments.ray import check_address, run_on_ray
-from defective.experiments.run import run
+from defective.experiments.run import RunSummary, State, run
 from defective.experiments.sources import data_sets, look, name_of
 from defective.experiments.store import Store
 from defective.files import check_folder
@@ -109,53 +109,34 @@ def reproduce(
         # Of a plan that is not run, ImageNet may be nowhere.
         if not (dry_run and where in KINDS):
             check_name(where)
-    plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, rows or [], planned=dry_run)
+    named = {kind: name_of(where) for kind, where in sets.items()}
+    runner = ExperimentRunner(kept, {named[kind]: where for kind, where in sets.items()}, device)
+    looked = {kind: look(where) for kind, where in sets.items()} if dry_run else {}
+    plan = Plan(
+        tuple(exhibit.name for exhibit in wanted),
+        scale,
+        named,
+        {kind: looked[kind][0] if dry_run else runner.split(name, "test").image_shape for kind, name in named.items()},
+        seeds,
+        {kind: where.partition(":")[0] for kind, where in sets.items()},
+        {kind: size for kind, (_, size) in looked.items()},
+        tuple(rows or ()),
+    )
     warn_corrupt(kept.corrupt(plan.jobs), "not done, as far as this command goes; kept aside when the job is done again")
     if dry_run:
-        _dry(plan, kept, choose_device(device), json)
+        _dry(plan, kept, runner.torch_device, json)
         return
     kept.make()
     with until(_left(budget, plan)):
-        runner = ExperimentRunner(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
-        for name in dict.fromkeys(plan.data.values()):
+        for name in runner.data:
             runner.check_data(name)
         kept.note_plan(plan)
         summary = run(plan.jobs, runner, _log) if ray is None else run_on_ray(plan.jobs, runner, ray, _log)
-    found, tested = documents(plan, kept), claims(plan, kept)
-    failed = [kept.failure(job) or {} for job, state in summary.states.items() if state == "failed"]
-    counts = {state: summary.count(state) for state in ("finished", "failed", "blocked", "pending")} | {
-        "executed": summary.executed
-    }
-    if json:
-        measured = {"exhibits": [result.as_json() for result in found], "claims": [claim.as_json() for claim in tested]}
-        print_json({"jobs": counts, "failed": failed, **measured})
-    else:
-        _print(found, tested)
-        for failure in failed:
-            say(f"failed: {failure.get('job')}: {failure.get('error')}")
-        say(
-            f"{count(counts['finished'], 'job')} finished, {counts['executed']} of them now; {counts['failed']} failed, "
-            f"{counts['blocked']} blocked, {counts['pending']} pending{': the same command resumes' * bool(counts['pending'])}. "
-            f"Page: defective report --store {store}"
-        )
-    if failed or any(claim.verdict == "fails" and not claim.ours for claim in tested):
-        raise typer.Exit(1)
+    _conclude(plan, kept, summary, json)
 
 
 def _log(line: str) -> None:
     sys.stderr.write(line + "\n")
-
-
-def _plan(names: list[str], scale: str, sets: dict[str, str], seeds: int, rows: list[str], *, planned: bool) -> Plan:
-    shapes, sizes = {}, {}
-    for kind, where in sets.items():
-        if planned:
-            shapes[kind], sizes[kind] = look(where)
-        else:
-            shapes[kind] = load_data(where, "test").image_shape
-    named = {kind: name_of(where) for kind, where in sets.items()}
-    readers = {kind: where.partition(":")[0] for kind, where in sets.items()}
-    return Plan(tuple(names), scale, named, shapes, seeds, readers, sizes, tuple(rows))
 
 
 def _seconds(text: str) -> float:
@@ -169,6 +150,27 @@ def _left(budget: float, plan: Plan) -> float | None:
     """Seconds of a budget that jobs may take from now on."""
     reserve = max(RESERVE * budget, LEAST + LEAST_A_JOB * len(plan.jobs))
     return None if math.isinf(budget) else max(0.0, budget - reserve - process_uptime())
+
+
+def _conclude(plan: Plan, store: Store, summary: RunSummary, json: bool) -> None:
+    """Show what a run ended with; exit code 1 if a job failed, or a claim of the paper fails."""
+    found, tested = documents(plan, store), claims(plan, store)
+    failed = [store.failure(job) or {} for job, state in summary.states.items() if state == "failed"]
+    counts = {state: summary.count(state) for state in get_args(State)} | {"executed": summary.executed}
+    if json:
+        measured = {"exhibits": [result.as_json() for result in found], "claims": [claim.as_json() for claim in tested]}
+        print_json({"jobs": counts, "failed": failed, **measured})
+    else:
+        _print(found, tested)
+        for failure in failed:
+            say(f"failed: {failure.get('job')}: {failure.get('error')}")
+        say(
+            f"{count(counts['finished'], 'job')} finished, {counts['executed']} of them now; {counts['failed']} failed, "
+            f"{counts['blocked']} blocked, {counts['pending']} pending{': the same command resumes' * bool(counts['pending'])}. "
+            f"Page: defective report --store {store.folder}"
+        )
+    if failed or any(claim.verdict == "fails" and not claim.ours for claim in tested):
+        raise typer.Exit(1)
 
 
 def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
