@@ -70,23 +70,22 @@ def test_a_dry_run_of_all_lists_every_exhibit_and_writes_nothing(tmp_path, cache
     assert not (tmp_path / "store").exists() and not (cache / "downloads").exists()
 
 
-def test_a_dry_run_knows_what_is_stored(place, tmp_path, run):
+def test_a_dry_run_knows_what_is_stored(place, tmp_path, run, measured):
+    """Of what is all stored nothing is measured."""
     store = Store(tmp_path / "store")
     for job in plan_of("table8", data="data").jobs[:5]:
         finish(store, job)
-    before = listing(store.folder)
-    [row] = parse(run(f"reproduce table8 {DATA} --store {store.folder} --dry-run --json"))["exhibits"]
+    before, command = listing(store.folder), f"reproduce table8 {DATA} --store {store.folder} --dry-run --json"
+    [row] = parse(run(command))["exhibits"]
     assert (row["train"], row["generate"], row["score"], row["stored"]) == (3, 24, 22, 5)
-    assert row["seconds"] > 0 and row["bytes"] > 0 and listing(store.folder) == before
-
-
-def test_a_dry_run_of_what_is_all_stored_measures_nothing(place, tmp_path, run, measured):
-    store = filled(tmp_path / "store", "table8", lambda net: 500)
-    document = parse(run(f"reproduce table8 {DATA} --store {store.folder} --dry-run --json"))
+    assert row["seconds"] > 0 and row["bytes"] > 0 and listing(store.folder) == before and measured
+    measured.clear()
+    filled(store.folder, "table8", lambda net: 500)
+    document = parse(run(command))
     assert measured == document["measured"] == [] and document["exhibits"][0]["seconds"] == 0
 
 
-def test_it_runs_what_is_missing_and_shows_what_it_measured(place, tmp_path, run):
+def test_it_runs_what_is_missing_and_shows_what_it_measured(place, tmp_path, run, no_claims):
     command = f"{QUICK} --store {tmp_path / 'store'}"
     code, out, err = run(f"{command} --json")
     first = json.loads(out, parse_constant=pytest.fail)

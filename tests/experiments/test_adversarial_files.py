@@ -19,8 +19,8 @@ def test_a_set_is_scored_once_on_each_target(net, tmp_path):
     other = nn.Sequential(plane(1))
     made, further = (generate(EvaluatedModel.of("source", net, data), attack, samples=20) for attack in (FGSM, NOISE))
     right = [other(images / 255).argmax(1) == made.y for images in (made.x, made.x_adv)]
-    other.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
     target = EvaluatedModel.of("target", other, data, work)
+    other.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
     for threat, outcome in (("adaptive", score(target, made, "adaptive")), ("black-box", score(target, made))):
         assert (outcome.target, outcome.threat_model, outcome.adversarial) == ("target", threat, made)
         assert torch.equal(outcome.clean_correct, right[0]) and torch.equal(outcome.adv_correct, right[1])

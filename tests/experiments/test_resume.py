@@ -32,17 +32,12 @@ def test_neither_batches_nor_kept_pieces_change_a_number(data, tmp_path):
     state = torch.get_rng_state()
     one, *others = (
         plain(evaluate(nets, data, sources=sources, attacks=attacks, mask_draws=2, **SMALL, **options))
-        for options in (
-            {},
-            {"run": stored(tmp_path)},
-            {"run": stored(tmp_path)},
-            {"batch_size": 3},
-        )
+        for options in ({}, {"run": stored(tmp_path)}, {"batch_size": 3})
     )
     assert torch.equal(state, torch.get_rng_state())
     for other in others:
         assert other | {"settings": {}} == one | {"settings": {}}
-    assert [other["settings"]["batch_size"] for other in others] == [250, 250, 3]
+    assert [other["settings"]["batch_size"] for other in others] == [250, 3]
     other = plain(evaluate(nets, data, sources=sources, attacks=attacks, mask_draws=2, **SMALL, seed=1))
     assert {cell["sample"] for cell in other["cells"]}.isdisjoint(cell["sample"] for cell in one["cells"])
 
@@ -80,19 +75,6 @@ def expected():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(import_module("defective.evaluation.evaluate"), "WHITE_BOX", OWN)
         return plain(run(level_set(plane()), Counted()))
-
-
-@pytest.mark.parametrize(("stop", "error"), [(2, KeyboardInterrupt), (4, ZeroDivisionError), (9, KeyboardInterrupt)])
-def test_an_evaluation_goes_on_where_it_stopped(data, expected, tmp_path, stop, error):
-    broken, rest, nothing = Counted(stop, error), Counted(), Counted()
-    pieces = [5, 5, 2] * 3
-    with pytest.raises(error):
-        run(data, broken, stored(tmp_path))
-    assert broken.calls == pieces[:stop]
-    found = run(data, rest, stored(tmp_path))
-    assert rest.calls == pieces[stop - 1 :]
-    assert plain(found) == expected
-    assert plain(run(data, nothing, stored(tmp_path))) == expected and nothing.calls == []
 
 
 def test_a_finished_evaluation_asks_nothing_more(data, expected, tmp_path, monkeypatch):
@@ -141,7 +123,7 @@ def test_a_model_added_later_costs_its_own_cells_alone(data, tmp_path):
     one = evaluate({"a": plane()}, data, sources={"s": plane(1)}, attacks=[CustomAttack("mine", first, version="1")], **options)
     mine = CustomAttack("mine", second, version="1")
     two = evaluate({"a": plane(), "b": plane(2)}, data, sources={"s": plane(1)}, attacks=[mine], **options)
-    assert first.calls == [12] and second.calls == []
+    assert first.calls == [5, 5, 2] and second.calls == []
     assert two.cells[0].as_json() == one.cells[0].as_json()
 
 
@@ -169,7 +151,7 @@ def test_an_attack_in_turns_makes_each_piece_once(tmp_path, monkeypatch):
     assert attack.calls == [4, 4, 2, 4, 4, 2, 4, 4, 2, 4, 1]
     assert_equal(made, undisturbed)
     with progress.until(0):
-        assert_equal(generate(on_disk(tmp_path), own(attack), samples=35), undisturbed)
+        assert_equal(generate(on_disk(tmp_path), own(attack), samples=35, batch_size=4), undisturbed)
 
 
 def test_a_piece_that_has_begun_is_finished(tmp_path, monkeypatch):

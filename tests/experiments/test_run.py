@@ -93,15 +93,6 @@ def test_a_full_disk_a_lost_reader_and_a_user_who_stops_it_are_no_fault_of_the_j
     assert run(JOBS, place).executed == 2
 
 
-def test_a_lost_reader_of_our_lines_is_no_fault_of_the_job(place, made):
-    def gone(line):
-        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
-
-    with pytest.raises(BrokenPipeError):
-        run(JOBS, place, gone)
-    assert place.store.failures() == [] and made.asked == []
-
-
 @pytest.mark.parametrize("units", range(6))
 def test_the_same_call_goes_on_after_a_deadline(place, made, monkeypatch, units):
     ticking(monkeypatch)

@@ -142,10 +142,8 @@ def _do(
 ) -> Outcome:
     """One task: a job whose dependencies have ended."""
     states = {state for state, _ in needed}
-    if states & {"failed", "blocked"}:
-        return "blocked", False
-    if "pending" in states:
-        return "pending", False
+    if states - {"finished"}:
+        return "blocked" if states & {"failed", "blocked"} else "pending", False
     job, runner = read_job(document), _runner(folder, data, device)
     with until(None if end is None else max(0.0, end - time.time())):
         summary = run([job], runner)
