@@ -39,7 +39,6 @@ def plan_of(*names: str, seeds: int = 1, data: str = "few") -> Plan:
     return Plan(names, "tiny", {"cifar10": data}, {"cifar10": SHAPE}, seeds)
 
 
-@cache
 def table4(seeds: int = 1) -> Plan:
     """A table on the official CIFAR-10."""
     return Plan(("table4",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)}, seeds)

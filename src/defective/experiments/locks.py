@@ -16,7 +16,7 @@ from defective.experiments.schema import Owner
 
 @contextmanager
 def locked(folder: Path, name: str, *, patience: float = 0.0) -> Iterator[bool]:
-    """Hold ``NAME.lock`` inside the block, ``NAME.json`` beside it saying which process does; False if another keeps it so many seconds."""
+    """Hold ``NAME.lock`` inside the block, ``NAME.json`` beside it saying which process does; False if another keeps it that long."""
     lock = FileLock(folder / f"{name}.lock")
     try:
         lock.acquire(timeout=patience)
