@@ -52,12 +52,13 @@ def filled(text: str) -> str:
                 made = practical_table(*(json.loads((ROOT / file).read_text("utf-8")) for file in rest.split()))
             case "costs":
                 made = cost_table()
-            case "claims" | "observations":
-                made = claims([claim for claim in tested(ROOT / "results", rest) if claim.ours == (what == "observations")])
+            case "claims" | "verdicts":
+                of_paper = [claim for claim in tested(rest) if not claim.ours]
+                made = claims(of_paper) if what == "claims" else verdicts(of_paper)
+            case "observations":
+                made = claims([claim for claim in tested(rest) if claim.ours])
             case "measured":
-                made = claims([claim for claim in tested(ROOT / "results", rest) if claim.verdict != "not measured"])
-            case "verdicts":
-                made = verdicts([claim for claim in tested(ROOT / "results", rest) if not claim.ours])
+                made = claims([claim for claim in tested(rest) if claim.verdict != "not measured"])
             case "bench":
                 made = bench(rest, ROOT / "results" / "bench")
             case _:
@@ -71,8 +72,7 @@ def table(file: Path) -> str:
     """What is measured of one exhibit beside the published numbers, where the two lie furthest apart, and what a reader must know to
     compare them.
     """
-    whole = _read(file)
-    result, left_out = _measured_part(whole)
+    result, left_out = _measured_part(ExhibitResult.from_json(file.read_text("utf-8")))
     parts = [format_table(exhibit_table(result), "markdown").rstrip("\n"), left_out, markdown_text(largest_discrepancy(result))]
     if notes := "\n".join(f"- {markdown_text(note)}" for note in result.notes):
         parts.append(f"<details><summary>Notes</summary>\n\n{notes}\n\n</details>")
@@ -91,10 +91,9 @@ def _measured_part(result: ExhibitResult) -> tuple[ExhibitResult, str]:
     return part, f"Not measured yet, and left out: {said}." if said else ""
 
 
-def tested(folder: Path, scale: str) -> list[ClaimResult]:
+def tested(scale: str) -> tuple[ClaimResult, ...]:
     """Every claim at a scale, in the paper's order, and observations of ours."""
-    file = folder / "claims" / f"{scale}.json"
-    return list(ClaimsResult.model_validate_json(file.read_text("utf-8")).claims)
+    return ClaimsResult.model_validate_json((ROOT / "results/claims" / f"{scale}.json").read_text("utf-8")).claims
 
 
 def claims(found: list[ClaimResult]) -> str:
@@ -130,10 +129,6 @@ def bench(names: str, folder: Path) -> str:
 def pages() -> list[Path]:
     """The files that hold such blocks."""
     return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-
-
-def _read(file: Path) -> ExhibitResult:
-    return ExhibitResult.from_json(file.read_text("utf-8"))
 
 
 if __name__ == "__main__":

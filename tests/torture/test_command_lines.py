@@ -91,7 +91,7 @@ def test_any_command_line(original, tmp_path, cache, monkeypatch, capsys, interr
     codes = []
 
     @settings(
-        max_examples=effort(60, 4000), derandomize=not LONG, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=effort(40, 4000), derandomize=not LONG, database=None, deadline=None, suppress_health_check=list(HealthCheck)
     )
     @given(command_lines())
     def ends_well(arguments):

@@ -39,7 +39,7 @@ from defective.report.claims import contrast_in_words, p_in_words, verdict_in_wo
 from defective.report.exhibit_table import compact_table
 from defective.report.wording import warnings
 from defective.results.documents import ClaimResult, ExhibitResult
-from defective.results.stored import claims, documents
+from defective.results.stored import measured
 from defective.specs import trained_models
 from defective.tables import count, duration, format_table
 
@@ -154,12 +154,12 @@ def _left(budget: float, plan: Plan) -> float | None:
 
 def _conclude(plan: Plan, store: Store, summary: RunSummary, json: bool) -> None:
     """Show what a run ended with; exit code 1 if a job failed, or a claim of the paper fails."""
-    found, tested = documents(plan, store), claims(plan, store)
+    found, tested = measured(plan, store)
     failed = [store.failure(job) or {} for job, state in summary.states.items() if state == "failed"]
     counts = {state: summary.count(state) for state in get_args(State)} | {"executed": summary.executed}
     if json:
-        measured = {"exhibits": [result.as_json() for result in found], "claims": [claim.as_json() for claim in tested]}
-        print_json({"jobs": counts, "failed": failed, **measured})
+        results = {"exhibits": [result.as_json() for result in found], "claims": [claim.as_json() for claim in tested]}
+        print_json({"jobs": counts, "failed": failed, **results})
     else:
         _print(found, tested)
         for failure in failed:
