@@ -13,7 +13,7 @@ from contextlib import suppress
 import pytest
 
 from effort import effort
-from runs import few, held
+from runs import held
 from whole_runs import JOBS, begin, command_in_process, end, numbers
 
 # Whole runs of 31 jobs and whole reports, in processes that can be limited and killed: 10 to 30 s each.
@@ -27,18 +27,6 @@ used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv.pop(1)),) * 2)
 sys.exit(main())
 """
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    return few(tmp_path_factory.mktemp("limits") / "few")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(images, tmp_path_factory):
-    store = tmp_path_factory.mktemp("undisturbed") / "store"
-    made = end(begin(store, images))
-    return store, held(store), numbers(made)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from defective.experiments.plan import is_official
 from defective.paper.claims import Kind as ClaimKind
 from defective.paper.claims import Verdict
 from defective.paper.setup import SCALES
@@ -259,7 +260,7 @@ class ExhibitResult(Document):
 
     def official(self, kind: str) -> bool:
         """Whether a data set was read as the official files of its kind, as :meth:`defective.experiments.plan.Plan.official`."""
-        return self.readers.get(kind, kind if self.data[kind] == kind else "folder") == kind
+        return is_official(kind, self.data[kind], self.readers)
 
     def cell(self, row: str, column: str) -> CellResult:
         """The cell of a row, by name, and a column."""
