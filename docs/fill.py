@@ -13,23 +13,17 @@ Each block stands between a comment that says what it holds and ``<!-- end -->``
 """
 
 import json
-import math
 import re
 import sys
-import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks import page as benchmark
-from defective.experiments.cost import Nominal, each_job
-from defective.experiments.plan import KINDS, Plan
-from defective.experiments.store import Store
-from defective.paper import EXHIBITS, SCALES
 from defective.report.claims import contrast_in_words, exhibits_in_words, p_in_words, summary, verdict_in_words
 from defective.report.exhibit_table import exhibit_table
 from defective.report.largest_discrepancy import largest_discrepancy
-from defective.results.documents import ClaimResult, ClaimsResult, ExhibitResult, heading
-from defective.tables import DASH, Code, Table, count, format_table, markdown_text
+from defective.results.documents import ClaimResult, ClaimsResult, ExhibitResult
+from defective.tables import DASH, Table, count, format_table, markdown_text
+from docs.cost_table import cost_table
 from docs.finetune_table import finetune_table, survey_table
 from docs.module_graph import module_table
 from docs.practical_table import practical_plot, practical_table
@@ -41,13 +35,6 @@ _BLOCK = re.compile(
     re.DOTALL,
 )
 PRACTICAL = ROOT / "results/cifar10-jpeg/tiny/protocol.json"
-# Scale to the kind of machine that it is meant for.
-_MACHINES = {
-    "tiny": ("cpu", "two CPU cores"),
-    "small": ("cpu", "two CPU cores"),
-    "fast": ("cuda", "one GPU"),
-    "paper": ("cuda", "one GPU"),
-}
 
 
 def filled(text: str) -> str:
@@ -64,13 +51,14 @@ def filled(text: str) -> str:
             case "practical":
                 made = practical_table(*(json.loads((ROOT / file).read_text("utf-8")) for file in rest.split()))
             case "costs":
-                made = costs()
-            case "claims" | "observations":
-                made = claims([claim for claim in tested(ROOT / "results", rest) if claim.ours == (what == "observations")])
+                made = cost_table()
+            case "claims" | "verdicts":
+                of_paper = [claim for claim in tested(rest) if not claim.ours]
+                made = claims(of_paper) if what == "claims" else verdicts(of_paper)
+            case "observations":
+                made = claims([claim for claim in tested(rest) if claim.ours])
             case "measured":
-                made = claims([claim for claim in tested(ROOT / "results", rest) if claim.verdict != "not measured"])
-            case "verdicts":
-                made = verdicts([claim for claim in tested(ROOT / "results", rest) if not claim.ours])
+                made = claims([claim for claim in tested(rest) if claim.verdict != "not measured"])
             case "bench":
                 made = bench(rest, ROOT / "results" / "bench")
             case _:
@@ -84,8 +72,7 @@ def table(file: Path) -> str:
     """What is measured of one exhibit beside the published numbers, where the two lie furthest apart, and what a reader must know to
     compare them.
     """
-    whole = _read(file)
-    result, left_out = _measured_part(whole)
+    result, left_out = _measured_part(ExhibitResult.from_json(file.read_text("utf-8")))
     parts = [format_table(exhibit_table(result), "markdown").rstrip("\n"), left_out, markdown_text(largest_discrepancy(result))]
     if notes := "\n".join(f"- {markdown_text(note)}" for note in result.notes):
         parts.append(f"<details><summary>Notes</summary>\n\n{notes}\n\n</details>")
@@ -104,10 +91,9 @@ def _measured_part(result: ExhibitResult) -> tuple[ExhibitResult, str]:
     return part, f"Not measured yet, and left out: {said}." if said else ""
 
 
-def tested(folder: Path, scale: str) -> list[ClaimResult]:
+def tested(scale: str) -> tuple[ClaimResult, ...]:
     """Every claim at a scale, in the paper's order, and observations of ours."""
-    file = folder / "claims" / f"{scale}.json"
-    return list(ClaimsResult.model_validate_json(file.read_text("utf-8")).claims)
+    return ClaimsResult.model_validate_json((ROOT / "results/claims" / f"{scale}.json").read_text("utf-8")).claims
 
 
 def claims(found: list[ClaimResult]) -> str:
@@ -140,52 +126,9 @@ def bench(names: str, folder: Path) -> str:
     return benchmark.machines(documents) if names == "machines" else benchmark.table(documents, names.split())
 
 
-def costs() -> str:
-    """Jobs, estimated time and command of every exhibit, each by itself, from an empty store, on the official data sets."""
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "empty", make=False)
-        for name in (*EXHIBITS, "all"):
-            kinds = {EXHIBITS[name].data} - {""} if name in EXHIBITS else KINDS
-            data = " --data imagenet:PATH" * ("imagenet" in kinds)
-            outlines = [_outline(name, scale, kinds, store) for scale in SCALES]
-            jobs = dict.fromkeys(str(count) for count, _ in outlines)
-            times = [_time(seconds) if count else DASH for count, seconds in outlines]
-            rows.append((heading(name), ", ".join(jobs), *times, Code(f"{name}{data}")))
-    scales = [f"{scale}, {_MACHINES[scale][1]}" for scale in SCALES]
-    columns = ("Exhibit", "Jobs", *scales, "Argument of defective reproduce")
-    return format_table(Table(columns, tuple(rows), align="lr" + "r" * len(scales) + "l"), "markdown")
-
-
 def pages() -> list[Path]:
     """The files that hold such blocks."""
     return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-
-
-def _outline(name: str, scale: str, kinds: Iterable[str], store: Store) -> tuple[int, float]:
-    """Jobs of an exhibit and their estimated seconds."""
-    plan = Plan((name,), scale, {kind: kind for kind in kinds}, KINDS)
-    jobs = each_job(plan, store, Nominal(plan.images, _MACHINES[scale][0]))
-    return len(jobs), sum(job["seconds"] for job in jobs)
-
-
-def _time(seconds: float) -> str:
-    """Two digits at most: an estimate has no more.
-
-    Example:
-        >>> _time(20), _time(3000), _time(50_000), _time(2e6)
-        ('< 1 min', '50 min', '14 h', '23 d')
-    """
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size or (unit == "min" and seconds >= size):
-            number = seconds / size
-            rounded = round(number, 1 - math.floor(math.log10(number)))
-            return f"{rounded:.1f} {unit}" if rounded < 10 and unit != "min" else f"{rounded:,.0f} {unit}"
-    return "< 1 min"
-
-
-def _read(file: Path) -> ExhibitResult:
-    return ExhibitResult.from_json(file.read_text("utf-8"))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import wraps
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from hypothesis import HealthCheck, settings
 from torch import Tensor, nn
 
+import every_attack
 from defective import attacks
 from defective.experiments.store import Store
 from effort import LONG
@@ -134,9 +136,9 @@ def on_device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         # Tests compare in full precision; TF32 rounds to 10 bits.
         monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     if place != "cpu" and isinstance(module := getattr(request, "module", None), ModuleType):
-        for name in carried_names(request.path):
-            if hasattr(module, name):
-                monkeypatch.setattr(module, name, carried(getattr(module, name), place))
+        for owner, name in product((module, every_attack), carried_names(request.path)):
+            if hasattr(owner, name):
+                monkeypatch.setattr(owner, name, carried(getattr(owner, name), place))
 
 
 def carried_names(path: Path) -> set[str]:

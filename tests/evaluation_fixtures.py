@@ -5,8 +5,6 @@ from importlib import import_module
 
 import pytest
 
-from defective import build
-from defective.data import ImageSet, shapes
 from defective.evaluation import EvaluatedModel
 from evaluations import OWN
 from problems import level_set, plane
@@ -16,18 +14,6 @@ from problems import level_set, plane
 def data():
     """Images that the first plane gets right."""
     return level_set(plane())
-
-
-@pytest.fixture(scope="module")
-def drawn():
-    made = shapes("test")
-    return ImageSet("some-shapes", "test", made.x[:100], made.y[:100], made.classes)
-
-
-@pytest.fixture(scope="module")
-def zoo():
-    names = ("vgg19", "vgg19/0.5-bottom", "resnet18")
-    return {name: build(name, seed=number, width_mult=0.0625).eval() for number, name in enumerate(names)}
 
 
 @pytest.fixture(autouse=True)

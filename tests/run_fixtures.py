@@ -4,13 +4,23 @@ import os
 
 import pytest
 
-from runs import bench, few
+from runs import bench, few, held
+from whole_runs import JOBS, begin, end, numbers
 
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory):
     """The folder of the small data set."""
     return few(tmp_path_factory.mktemp("campaign") / "few")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(images, tmp_path_factory):
+    """The store of a whole run in a process of its own, what it holds, and the numbers that the run says."""
+    store = tmp_path_factory.mktemp("undisturbed") / "store"
+    made = end(begin(store, images))
+    assert made["jobs"] == {"finished": JOBS, "failed": 0, "blocked": 0, "pending": 0, "executed": JOBS}
+    return store, held(store), numbers(made)
 
 
 @pytest.fixture(autouse=True)

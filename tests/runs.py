@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ def few(root: Path, *, train: int = 32, test: int = 12) -> Path:
     return root
 
 
+# Plans are read alone, and their jobs take time to list.
+@cache
 def plan_of(*names: str, seeds: int = 1, data: str = "few") -> Plan:
     """Exhibits on CIFAR-10, in whose place stands the small set."""
     return Plan(names, "tiny", {"cifar10": data}, {"cifar10": SHAPE}, seeds)
@@ -134,6 +137,7 @@ def listing(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
+@cache
 def whole(*names: str, seeds: int = 1) -> Plan:
     """Exhibits at tiny scale, every kind of data set standing for itself."""
     return Plan(names, "tiny", {kind: kind for kind in KINDS}, KINDS, seeds)

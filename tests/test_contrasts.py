@@ -94,32 +94,17 @@ def test_rates_that_are_never_wrong_are_not_exact():
 
 
 @pytest.mark.parametrize(
-    "second",
-    [
-        (everyone(4), everyone(5)),
-        (everyone(4), everyone(4)),
-        (everyone(5).float(), everyone(5)),
-        (everyone(5), everyone(5).long()),
-        (everyone(5).view(5, 1), everyone(5)),
-        (np.ones(5), np.ones(5, dtype=bool)),
-    ],
-)
-def test_outcomes_that_do_not_pair_are_refused(second):
-    with pytest.raises(InputError, match=r"^success and eligible of the two models are [^\n]*: pass bools"):
-        paired_difference((everyone(5), everyone(5)), second)
-
-
-@pytest.mark.parametrize(
     ("terms", "message"),
     [
-        ([Term(1, "a", 0, flags(2, 5), flags(2, 4))], "values and eligible are"),
-        ([Term(1, "a", 0, flags(2, 5), np.ones(5))], "eligible as bool"),
-        ([Term(1, "a", 0, flags(2, 5)), Term(-1, "b", 0, flags(2, 6))], "do not pair"),
+        ([(flags(2, 5), flags(2, 4))], "values and eligible are"),
+        ([(flags(2, 5), np.ones(5))], "eligible as bool"),
+        ([(flags(2, 6).reshape(3, 2),)], r"bool \(3, 2\)"),
+        ([(flags(2, 5),), (flags(2, 6),)], "do not pair"),
     ],
 )
 def test_terms_that_do_not_pair_are_refused(terms, message):
     with pytest.raises(InputError, match=message):
-        contrast(terms)
+        contrast([Term(1, place, 0, *each) for place, each in enumerate(terms)])
 
 
 def test_numbers_are_averaged_over_seeds_and_added_by_weight():

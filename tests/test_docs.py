@@ -33,6 +33,7 @@ def models_and_images():
     return {"plain": plain, "defective": copy.deepcopy(plain), "source": copy.deepcopy(plain), "x": x, "y": plain(x).argmax(1)}
 
 
+# Sphinx imports every module and reads every page.
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("sphinx")
@@ -53,6 +54,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert "<math" in (tmp_path / "method.html").read_text("utf-8")
 
 
+# Its models are trained as a reader trains them, each command in a process.
 @pytest.mark.slow
 def test_the_tutorial_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -76,6 +78,7 @@ def test_the_tutorial_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "runs" / "table" / "evaluation.md").exists()
 
 
+# Likewise.
 @pytest.mark.slow
 def test_the_page_on_your_own_model_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -53,6 +53,7 @@ SHOWN = {
 IGNORED = ["Please import:DeprecationWarning", "`isinstance(treespec:FutureWarning", "`torch.jit.script_method:DeprecationWarning"]
 
 
+# In a process of its own, as a user starts it: some change settings of their libraries.
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_the_example_runs(example, tmp_path):

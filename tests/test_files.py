@@ -88,10 +88,8 @@ BAD_FILES = {
     "folder": (lambda file: (file.unlink(), file.mkdir()), "there is no such file"),
     "empty": (lambda file: cut(file, 0), "is corrupt or no safetensors file"),
     "text": (lambda file: file.write_text("no safetensors file"), "is corrupt or no safetensors file"),
-    "header cut off": (lambda file: cut(file, 50), "is corrupt or no safetensors file"),
     "tensors cut off": (lambda file: cut(file, -1), "is corrupt or no safetensors file"),
     "no metadata": (lambda file: save_file(TENSORS, file), "was not written by defective"),
-    "other metadata": (lambda file: save_file(TENSORS, file, {"format": "pt"}), "was not written by defective"),
     "no checksums": (lambda file: save_file(TENSORS, file, {"defective": '{"n": 1}'}), "another form"),
     "list": (lambda file: save_file(TENSORS, file, {"defective": "[[], null]"}), "another form"),
     "deep document": (lambda file: save_file(TENSORS, file, {"defective": "[" * 100_000}), "is corrupt or no safetensors file"),
@@ -145,10 +143,11 @@ def test_what_is_read_in_part_is_checked_in_part(tmp_path):
         read_tensors(file, ("a",))
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.float64, torch.int8, torch.bool, torch.uint16])
-def test_tensors_of_every_dtype_are_checked(tmp_path, dtype):
-    write_tensors(tmp_path / "t.safetensors", {"a": torch.ones(3, 2).to(dtype)}, {})
-    assert read_tensors(tmp_path / "t.safetensors")[0]["a"].dtype == dtype
+def test_tensors_of_every_dtype_are_checked(tmp_path):
+    dtypes = [torch.bfloat16, torch.float8_e4m3fn, torch.float64, torch.int8, torch.bool, torch.uint16]
+    write_tensors(tmp_path / "t.safetensors", {str(dtype): torch.ones(3, 2).to(dtype) for dtype in dtypes}, {})
+    tensors, _ = read_tensors(tmp_path / "t.safetensors")
+    assert [tensors[str(dtype)].dtype for dtype in dtypes] == dtypes
 
 
 @pytest.mark.parametrize("place", ["new", "new/deeper", "."])
@@ -166,9 +165,6 @@ def test_a_file_cannot_hold_results(tmp_path):
         for check in (lambda place=place: check_folder(place), lambda place=place: check_file(place / "a.txt")):
             with pytest.raises(InputError, match=f"^{said}{file} is a file, not a folder$"):
                 check()
-
-
-def test_a_folder_is_no_place_for_a_file(tmp_path):
     with pytest.raises(InputError, match="is a folder: name a file"):
         check_file(tmp_path)
 

@@ -31,8 +31,7 @@ def stopped_while_loading(tmp_path, number, command, handler=signal.SIG_DFL):
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=["module", "script"])
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(("command", "number"), [*((COMMANDS[0], number) for number in SIGNALS), (COMMANDS[1], signal.SIGTERM)])
 def test_a_command_that_is_stopped_while_torch_is_loaded_says_so_in_one_line(tmp_path, number, command):
     if not Path(command[1]).exists() and command[1] != "-m":
         pytest.skip("the package is not installed")

@@ -2,28 +2,18 @@ import hashlib
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from defective import InputError, sample_mask
 from defective.masks import live_count, named_generator
 
-# Counts of dead neurons that the released generators wrote: total, keep probability, dead.
-RELEASED = [
-    (65536, 0.7, 19660),
-    (65536, 0.5, 32768),
-    (65536, 0.1, 58982),
-    (1024, 0.1, 1024 - 103),
-    (64, 0.5, 32),
-    (64, 0.3, 64 - 20),
-]
 
-
-@pytest.mark.parametrize(("total", "keep_prob", "dead"), RELEASED)
-def test_counts_are_those_of_the_released_masks(total, keep_prob, dead):
-    assert total - live_count(total, keep_prob) == dead
-
-
+# The released generators wrote masks of these sizes; 19660, 58982, 921 and 44 neurons are dead in them.
+@example(65536, 700)
+@example(65536, 100)
+@example(1024, 100)
+@example(64, 300)
 @given(st.integers(1, 5000), st.integers(0, 1000))
 def test_the_count_truncates_dead_neurons_exactly(total, thousandths):
     assert total - live_count(total, thousandths / 1000) == total * (1000 - thousandths) // 1000

@@ -8,8 +8,6 @@ from torch import nn
 from defective import Defect, InputError, build, defect_, defects, restore_
 from masked_net import X, masked
 
-IMAGES = torch.rand(4, 3, 32, 32)
-
 
 def test_outputs_of_sites_are_masked_and_nothing_else_changes(small_net):
     plain = copy.deepcopy(small_net)
@@ -73,19 +71,18 @@ def test_numbers_of_any_kind_are_the_decimal_they_stand_for(small_net):
         restore_(small_net)
 
 
-class Counting(nn.Module):
+class Random(nn.Module):
     def __init__(self):
         super().__init__()
-        self.act = nn.ReLU()
-        self.register_buffer("calls", torch.zeros(()))
+        self.act, self.calls = nn.ReLU(), 0
 
     def forward(self, x):
         self.calls += 1
         return self.act(x + torch.rand(()))
 
 
-def test_wrong_values_are_found_before_the_model_runs():
-    model = Counting()
+def test_wrong_values_are_found_before_the_model_runs_and_no_generator_is_touched():
+    model = Random()
     for wrong in ({"keep_prob": 2}, {"keep_prob": 0.5, "pattern": "rows"}, {"keep_prob": 0.5, "sampling": "some"}):
         with pytest.raises(InputError):
             defect_(model, **wrong, sites="act", example_inputs=X.float())
@@ -109,14 +106,12 @@ def test_a_container_may_be_a_site():
     assert (model(torch.rand(1, 3, 4, 4)) == 0).sum() >= 16
 
 
-@pytest.mark.parametrize("first", ["resnet18", "resnet18/0.9-dropblock"])
-def test_code_compiled_for_a_plain_model_is_not_that_of_a_defective_one(first):
+def test_code_compiled_for_a_plain_model_is_not_that_of_a_defective_one():
     x = torch.rand(2, 3, 16, 16)
-    for name in (first, "resnet18/0.3-bottom", "resnet18", "resnet18/0.3-top", "resnet18/0.5-bottom"):
-        model = build(name, width_mult=0.0625, image_size=16)
-        torch.testing.assert_close(torch.compile(model.eval(), backend="eager", dynamic=False)(x), model(x))
+    for name in ("resnet18/0.9-dropblock", "resnet18/0.3-bottom", "resnet18"):
+        model = build(name, width_mult=0.0625, image_size=16).train()
         torch.manual_seed(0)
-        made = torch.compile(model.train(), backend="eager", dynamic=False)(x)
+        made = torch.compile(model, backend="eager", dynamic=False)(x)
         torch.manual_seed(0)
         torch.testing.assert_close(made, model(x))
 
@@ -128,14 +123,3 @@ def test_a_copy_is_independent(small_net):
     assert len(defects(twin)) == 2 and defects(small_net) == []
     twin[4].defect_mask.fill_(False)
     assert torch.equal(twin(X), twin[6].bias.expand(2, 5))
-
-
-def test_a_plain_checkpoint_loads_and_masks_come_from_the_state_dict(small_net):
-    state = copy.deepcopy(small_net.state_dict())
-    masked(small_net)
-    missing = small_net.load_state_dict(state, strict=False)
-    assert missing.missing_keys == ["1.defect_mask", "4.defect_mask"] and not missing.unexpected_keys
-    other = copy.deepcopy(small_net)
-    other[1].defect_mask.logical_not_()
-    small_net.load_state_dict(other.state_dict())
-    assert defects(small_net)[0].live == 256 - 77

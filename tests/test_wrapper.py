@@ -32,7 +32,7 @@ SITES = {
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("after", [nn.ReLU(), nn.ReLU(inplace=True), nn.Sigmoid()], ids=str)
+@pytest.mark.parametrize("after", [nn.ReLU(inplace=True), nn.Sigmoid()], ids=str)
 @pytest.mark.parametrize("site", SITES)
 def test_any_site_has_the_outputs_and_gradients_of_a_selection(site, after, training):
     torch.manual_seed(0)

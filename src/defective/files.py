@@ -30,7 +30,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         # safetensors puts a file in its place that only its owner may read; a store on a shared folder needs the usual permissions.
-        usual = _made(temporary)
+        temporary.touch(exist_ok=False)
+        usual = S_IMODE(temporary.stat().st_mode)
         write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -51,15 +52,6 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write text in UTF-8, as :func:`write_whole`."""
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def _made(path: Path) -> int:
-    """Make an empty file; return the permissions that the system gave it, as the umask or the folder has it."""
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-    try:
-        return S_IMODE(os.fstat(descriptor).st_mode)
-    finally:
-        os.close(descriptor)
 
 
 def left_behind(folder: Path) -> list[Path]:

@@ -150,24 +150,14 @@ def adapted(model: nn.Module, x: Tensor) -> nn.Module:
 
 
 def forward(model: nn.Module, x: Tensor) -> Tensor:
-    """Logits ``(N, K)`` of a model for images in its own precision; it gets a copy of them, into which it may write.
-
-    Raises:
-        InputError: Quoting the error of the model, if it fails for another reason than memory; or if it returns something else.
-        NoGradientError: If gradients are on and the logits are of a kind that has none.
-    """
+    """Logits ``(N, K)`` of a model for images in its own precision; it gets a copy of them, into which it may write."""
     with reported(_cannot_take(x)):
         z = logits_of(model(x.clone().to(dtype_of(model))))
     return checked_logits(z, len(x))
 
 
 def checked_logits(z: object, images: int) -> Tensor:
-    """What a model returned for so many images, if it is logits ``(N, K)``.
-
-    Raises:
-        InputError: If not.
-        NoGradientError: If gradients are on and it is of a type that has none.
-    """
+    """What a model returned for so many images, if it is logits ``(N, K)``, and where gradients are on of a type that has one."""
     if not isinstance(z, Tensor) or z.dim() != 2 or len(z) != images:
         what = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
         raise InputError(
@@ -184,12 +174,7 @@ def checked_logits(z: object, images: int) -> Tensor:
 
 
 def image_gradient(loss: Tensor, x: Tensor, *, retain_graph: bool = False) -> Tensor:
-    """Gradient of a loss with respect to the images ``x``.
-
-    Raises:
-        NoGradientError: If there is none.
-        InputError: Quoting the error, if the backward pass fails for another reason.
-    """
+    """Gradient of a loss with respect to the images ``x``."""
     found = None
     if loss.requires_grad:
         with reported("the gradient of the model cannot be computed"):
@@ -229,19 +214,7 @@ def _cannot_take(x: Tensor) -> str:
 
 
 def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
-    """Logits of ``model`` in eval mode.
-
-    Args:
-        model: Classifier on images in [0, 1].
-        x: Images ``(N, C, H, W)``, uint8 or floats in [0, 1], on any device.
-        batch_size: Images per forward pass; only time and memory depend on it.
-
-    Returns:
-        Float32 ``(N, K)`` on the CPU.
-
-    Raises:
-        InputError: If the images are not in [0, 1], or the model returns something other than finite ``(N, K)`` logits.
-    """
+    """Finite float32 logits ``(N, K)`` on the CPU, of a model in eval mode, for images of any device, uint8 or floats in [0, 1]."""
     check_images(x)
     device = device_of(model)
     rows = []

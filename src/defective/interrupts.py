@@ -35,16 +35,20 @@ def interruptible() -> Iterator[None]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         _handle(_leave)
-        again.append(Timer(0.01, os.kill, (os.getpid(), number)))
+        again.append(Timer(0.1, os.kill, (os.getpid(), number)))
         raise KeyboardInterrupt
 
     def unraisable(failure: "sys.UnraisableHookArgs") -> None:
         """Raised in a finalizer, where Python discards exceptions: the signal is sent again."""
-        if failure.exc_type is KeyboardInterrupt:
+        if failure.exc_type is not KeyboardInterrupt:
+            hook(failure)
+            return
+        try:
             _handle(interrupt)
             again[-1].start()
-        else:
-            hook(failure)
+        except KeyboardInterrupt:
+            # On a busy machine it can come before this function ends, where Python discards it as well.
+            unraisable(failure)
 
     before = _handle(interrupt)
     sys.unraisablehook = unraisable

@@ -60,19 +60,16 @@ class DefectMask(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         was_meta = self.defect_mask.is_meta
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        # Not in reset_parameters, which re-initialisation calls on every module.
         if was_meta and not self.defect_mask.is_meta:
-            self._draw_again()
+            if self.draw is None:
+                raise InputError(
+                    f"{self.name}: the mask has lost its values on the meta device: restore_ the model, leave the device, then "
+                    "attach_masks_ puts stored masks back"
+                )
+            channels, height, width = self.defect_mask.shape[1:]
+            self.defect_mask.copy_(self.draw.sample((channels, height, width)))
         return self
-
-    # Not reset_parameters, which re-initialisation calls on every module.
-    def _draw_again(self) -> None:
-        if self.draw is None:
-            raise InputError(
-                f"{self.name}: the mask has lost its values on the meta device: restore_ the model, leave the device, then "
-                "attach_masks_ puts stored masks back"
-            )
-        channels, height, width = self.defect_mask.shape[1:]
-        self.defect_mask.copy_(self.draw.sample((channels, height, width)))
 
 
 @fx.wrap

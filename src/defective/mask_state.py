@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from defective.dry_run import site_outputs
 from defective.errors import InputError
-from defective.inference import device_of, dtype_of
+from defective.inference import device_of, dtype_of, reported
 from defective.layers import DefectMask, pattern_of
 from defective.machine import unwrap_model
 from defective.masks import MaskDraw
@@ -91,10 +91,8 @@ def load_weights_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
     """
     model = unwrap_model(model)
     own = {key: tensor for key, tensor in model.state_dict().items() if key.rpartition(".")[2] == KEY}
-    try:
+    with reported("the weights do not fit this model"):
         model.load_state_dict({**own, **state_dict})
-    except RuntimeError as error:
-        raise InputError(f"the weights do not fit this model: {' '.join(str(error).split())}") from None
 
 
 @torch.inference_mode(False)

@@ -76,11 +76,8 @@ def defect_(
     """
     model = unwrap_model(model)
     refuse_both(blocks, sites)
-    if isinstance(model, torch.jit.ScriptModule):
-        raise InputError("a scripted model cannot be changed: call defect_ on the model before torch.jit.script or trace")
     names = block_sites(model, "bottom" if blocks is None else blocks, placement) if sites is None else named_sites(model, sites)
     refuse_masked(model, names)
-    refuse_compiled(model, names)
     seed = checked_seed("seed", seed)
     draws = {name: MaskDraw(name, _number(keep_prob), pattern, sampling, seed) for name in names}
     # Wrong values are refused before the model runs.

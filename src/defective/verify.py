@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from defective.baselines import Drop, drops
 from defective.baselines.drop import drop_sites
 from defective.errors import InputError
-from defective.inference import device_of, dtype_of, evaluating
+from defective.inference import device_of, dtype_of, evaluating, reported
 from defective.layers import DefectMask, pattern_of
 from defective.machine import unwrap_model
 from defective.masks import live_count
@@ -91,15 +91,10 @@ def _check_spec(model: nn.Module, spec: NetSpec) -> None:
     if not mask_layers(model):
         return
     images = torch.zeros(1, *architecture.image_shape, device=device_of(model), dtype=dtype_of(model))
-    try:
-        with evaluating(model), torch.no_grad():
-            # A mask of another size than its feature maps raises an InputError.
-            model(images)
-    except InputError:
-        raise
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"the model, {spec} by its spec, cannot take images of shape {tuple(images.shape)}: {reason}") from error
+    failed = f"the model, {spec} by its spec, cannot take images of shape {tuple(images.shape)}"
+    with reported(failed), evaluating(model), torch.no_grad():
+        # A mask of another size than its feature maps raises an InputError.
+        model(images)
 
 
 def _check_masks(model: nn.Module, spec: NetSpec) -> None:

@@ -154,7 +154,7 @@ def wrap_(model: nn.Module, name: str, key: str, layer: nn.Module) -> None:
     elif site is model:
         raise InputError("the model itself cannot be a site: name modules inside it, or put it into an nn.Sequential")
     else:
-        _replace(model, site, SiteWrapper(site, key, layer))
+        replace_(model, site, SiteWrapper(site, key, layer))
 
 
 def unwrap_(model: nn.Module, kind: type[nn.Module]) -> bool:
@@ -166,11 +166,12 @@ def unwrap_(model: nn.Module, kind: type[nn.Module]) -> bool:
                 delattr(wrapper.after, key)
                 changed = True
         if not len(wrapper.after):
-            _replace(model, wrapper, wrapper.module)
+            replace_(model, wrapper, wrapper.module)
     return changed
 
 
-def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
+def replace_(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    """Put one module in the place of another, wherever the model holds that."""
     for path, module in list(model.named_modules(remove_duplicate=False)):
         if module is old:
             parent, _, key = path.rpartition(".")

@@ -10,10 +10,8 @@ from defective.attacks import autoattack, from_spec, pgd
 EPS = 24 / 255
 
 
-@pytest.fixture
-def installed():
-    if not any(importlib.util.find_spec(name) for name in ("pyautoattack", "autoattack")):
-        pytest.skip("AutoAttack is not installed")
+PACKAGES = ("pyautoattack", "autoattack")
+NEEDS_PACKAGE = pytest.mark.skipif(not any(map(importlib.util.find_spec, PACKAGES)), reason="AutoAttack is not installed")
 
 
 @pytest.fixture
@@ -30,7 +28,7 @@ def steep_net(small_net):
     return small_net
 
 
-@pytest.mark.usefixtures("installed")
+@NEEDS_PACKAGE
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_it_succeeds_inside_the_ball_and_leaves_no_trace(dtype, steep_net, images, capsys):
     model = steep_net.to(dtype).to(memory_format=torch.channels_last)
@@ -53,7 +51,7 @@ def test_it_succeeds_inside_the_ball_and_leaves_no_trace(dtype, steep_net, image
     assert all(weight.grad is None for weight in model.parameters())
 
 
-@pytest.mark.usefixtures("installed")
+@NEEDS_PACKAGE
 def test_the_seed_decides(steep_net, images):
     x, y = images
     torch.manual_seed(1)
@@ -63,7 +61,7 @@ def test_the_seed_decides(steep_net, images):
     assert not torch.equal(autoattack(steep_net, x, y, eps=EPS, seed=2), first)
 
 
-@pytest.mark.usefixtures("installed")
+@NEEDS_PACKAGE
 def test_misclassified_images_are_left_alone(small_net, images):
     x, y = images
     assert torch.equal(autoattack(small_net, x, (y + 1) % 5, eps=EPS), x)
@@ -71,7 +69,7 @@ def test_misclassified_images_are_left_alone(small_net, images):
 
 def test_without_it_the_way_out_is_named(small_net, images, monkeypatch):
     def refuse(name, *rest, found=importlib.import_module, **options):
-        if name in ("pyautoattack", "autoattack"):
+        if name in PACKAGES:
             raise ImportError(name)
         return found(name, *rest, **options)
 

@@ -10,12 +10,13 @@ from defective.attacks import boundary, from_spec, gaussian_noise, pgd, project,
 from defective.attacks.budget import cast_into_ball
 from defective.baselines import Thermometer
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
+from problems import seeded
 
 
 @given(st.integers(0, 2**20), st.floats(0, 0.3))
 @settings(max_examples=50)
 def test_rounding_stays_in_the_ball_and_on_the_levels(seed, eps):
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     x = (torch.rand(1, 1, 8, 8, generator=generator) * 255).round() / 255
     x_adv = project(x + eps * (2 * torch.rand(x.shape, generator=generator) - 1), x, eps)
     rounded = quantize(x_adv, x, eps)
@@ -48,7 +49,7 @@ def test_half_precision_images_are_rounded_to_exact_levels(dtype):
 @given(st.integers(0, 2**20), st.floats(1e-5, 0.3), st.sampled_from([torch.float16, torch.bfloat16]))
 @settings(max_examples=50)
 def test_half_precision_is_rounded_inwards(seed, eps, dtype):
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     x = torch.rand(1, 1, 16, 16, generator=generator).to(dtype)
     x_adv = project(x + eps * (3 * torch.rand(x.shape, generator=generator) - 1.5), x.float(), eps)
     settled = cast_into_ball(x_adv, x, eps)
@@ -62,7 +63,7 @@ def test_half_precision_is_rounded_inwards(seed, eps, dtype):
 
 def test_noise_is_clipped_at_two_sigma_and_has_the_right_spread():
     x = torch.full((4, 3, 64, 64), 0.5)
-    noise = gaussian_noise(x, sigma=0.05, generator=torch.Generator().manual_seed(0)) - x
+    noise = gaussian_noise(x, sigma=0.05, generator=seeded()) - x
     assert noise.abs().max() <= 0.1 + 1e-6
     # Variance of a standard normal clipped to [-2, 2]: 0.9205.
     torch.testing.assert_close(noise.var() / 0.05**2, torch.tensor(0.9205), rtol=0.02, atol=0)
@@ -72,24 +73,27 @@ def test_noise_is_clipped_at_two_sigma_and_has_the_right_spread():
 
 def test_noise_does_not_depend_on_batches():
     x = torch.rand(5, 3, 7, 7)
-    whole = gaussian_noise(x, sigma=0.1, generator=torch.Generator().manual_seed(5))
-    generator = torch.Generator().manual_seed(5)
+    whole = gaussian_noise(x, sigma=0.1, generator=seeded(5))
+    generator = seeded(5)
     parts = torch.cat([gaussian_noise(part, sigma=0.1, generator=generator) for part in x.split(2)])
     assert torch.equal(whole, parts)
 
 
+@pytest.fixture
+def x():
+    return torch.rand(2, 3, 8, 8, generator=seeded(), dtype=torch.float64)
+
+
 @pytest.mark.parametrize("name", ATTACK_DEFAULTS)
-def test_every_named_attack_can_be_made(name, small_net):
+def test_every_named_attack_can_be_made(name, small_net, x):
     if name == "autoattack" and not any(importlib.util.find_spec(package) for package in ("pyautoattack", "autoattack")):
         pytest.skip("AutoAttack is not installed")
     model = small_net
     if name == "lspga":
         model = nn.Sequential(Thermometer(16), nn.Conv2d(48, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).double()
-    # So large a ball that AutoAttack is done soon.
-    text = "autoattack:eps=32/255" if name == "autoattack" else name
-    steps = 5 if "initial_queries" in ATTACK_DEFAULTS[name] else 50
-    spec = AttackSpec.parse(f"{name}:steps={steps}" if "steps" in ATTACK_DEFAULTS[name] else text)
-    x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    # So large a ball that AutoAttack is done soon; so few steps as the others need to move.
+    options = {"autoattack": ":eps=32/255", "noise": "", "fgsm": ""}
+    spec = AttackSpec.parse(name + options.get(name, ":steps=20" if name in ("cw", "boundary") else ":steps=3"))
     y = model(x).argmax(1)
     x_adv = from_spec(spec)(model, x, y)
     assert x_adv.shape == x.shape and x_adv.dtype == x.dtype
@@ -99,19 +103,16 @@ def test_every_named_attack_can_be_made(name, small_net):
     assert 0 < (x_adv - x).abs().max() <= bound + 1e-6
 
 
-def test_options_of_a_spec_reach_the_attack(small_net):
-    x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+def test_options_of_a_spec_reach_the_attack(small_net, x):
     y = small_net(x).argmax(1)
-    generators = [torch.Generator().manual_seed(7) for _ in range(2)]
     made = from_spec(AttackSpec.parse("pgd:eps=8/255,steps=3,random_start=1"), seed=7)(small_net, x, y)
     numbers = {"eps": 8 / 255, "step_size": 1 / 255, "steps": 3}
-    assert torch.equal(made, pgd(small_net, x, y, **numbers, random_start=True, generator=generators[0]))
+    assert torch.equal(made, pgd(small_net, x, y, **numbers, random_start=True, generator=seeded(7)))
     made = from_spec(AttackSpec.parse("boundary:steps=20,directions=25"), seed=7)(small_net, x, y)
-    assert torch.equal(made, boundary(small_net, x, y, steps=20, generator=generators[1], schedule="foolbox1"))
+    assert torch.equal(made, boundary(small_net, x, y, steps=20, generator=seeded(7), schedule="foolbox1"))
 
 
-def test_counts_may_come_from_json_as_floats(small_net):
-    x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+def test_counts_may_come_from_json_as_floats(small_net, x):
     text = '{"name": "sifgsm", "parameters": {"eps": 0.1, "step_size": 0.01, "steps": 2.0, "decay": 1.0, "scales": 2.0}}'
     attack = from_spec(AttackSpec.model_validate_json(text))
     assert attack(small_net, x, small_net(x).argmax(1)).shape == x.shape

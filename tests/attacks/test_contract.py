@@ -5,33 +5,9 @@ import torch
 from torch import nn
 
 from defective import InputError
-from defective.attacks import boundary, cw, difgsm, fgsm, hopskipjump, lspga, mifgsm, nifgsm, pgd, sifgsm, tifgsm, vmifgsm
 from defective.baselines import Thermometer
+from every_attack import ATTACKS, EPS, RANDOM, UNBOUNDED
 from problems import seeded
-
-EPS, STEP = 8 / 255, 2 / 255
-NUMBERS = {"eps": EPS, "step_size": STEP, "steps": 5}
-
-
-# The last argument is the generator, for those that draw.
-ATTACKS = {
-    "fgsm": lambda m, x, y, g: fgsm(m, x, y, eps=EPS),
-    "pgd": lambda m, x, y, g: pgd(m, x, y, **NUMBERS),
-    "pgd, random start": lambda m, x, y, g: pgd(m, x, y, **NUMBERS, random_start=True, generator=g),
-    "mifgsm": lambda m, x, y, g: mifgsm(m, x, y, **NUMBERS),
-    "difgsm": lambda m, x, y, g: difgsm(m, x, y, **NUMBERS, resize_rate=0.6, generator=g),
-    "tifgsm": lambda m, x, y, g: tifgsm(m, x, y, **NUMBERS, kernel_size=3),
-    "sifgsm": lambda m, x, y, g: sifgsm(m, x, y, **NUMBERS, scales=3),
-    "nifgsm": lambda m, x, y, g: nifgsm(m, x, y, **NUMBERS),
-    "vmifgsm": lambda m, x, y, g: vmifgsm(m, x, y, **NUMBERS, neighbors=2, generator=g),
-    "lspga": lambda m, x, y, g: lspga(m, x, y, eps=EPS, generator=g),
-    "cw": lambda m, x, y, g: cw(m, x, y, steps=60, search_steps=5),
-    "boundary": lambda m, x, y, g: boundary(m, x, y, steps=40, generator=g),
-    "hopskipjump": lambda m, x, y, g: hopskipjump(m, x, y, steps=3, generator=g),
-    "hopskipjump, linf": lambda m, x, y, g: hopskipjump(m, x, y, steps=3, norm="linf", generator=g),
-}
-UNBOUNDED = ("cw", "boundary", "hopskipjump", "hopskipjump, linf")
-RANDOM = ("pgd, random start", "difgsm", "vmifgsm", "lspga", *UNBOUNDED[1:])
 
 
 @pytest.fixture
@@ -85,18 +61,21 @@ def test_the_model_is_left_as_it_was_found(name, model, x):
 def test_an_image_does_not_feel_its_batch(name, model, x):
     y = model(x).argmax(1)
     together = ATTACKS[name](model, x, y, seeded(3))
-    for sizes in ([1] * 6, [2, 4]):
-        generator = seeded(3)
-        parts = [ATTACKS[name](model, a, b, generator) for a, b in zip(x.split(sizes), y.split(sizes), strict=True)]
-        torch.testing.assert_close(together, torch.cat(parts), rtol=0, atol=1e-9)
+    generator, sizes = seeded(3), [1, 3, 2]
+    parts = [ATTACKS[name](model, a, b, generator) for a, b in zip(x.split(sizes), y.split(sizes), strict=True)]
+    torch.testing.assert_close(together, torch.cat(parts), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_inference_mode_is_no_obstacle(name, model, x):
+def test_inference_mode_and_the_default_device_change_nothing(name, model, x):
+    """Tensors on a default device of ``meta`` would hold no numbers."""
     y = model(x).argmax(1)
     expected = ATTACKS[name](model, x, y, seeded(3))
     with torch.inference_mode():
         assert torch.equal(ATTACKS[name](model, x.clone(), y.clone(), seeded(3)), expected)
+    with torch.device("meta"):
+        found = ATTACKS[name](model, x, y, seeded(3))
+    assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize("name", RANDOM)

@@ -2,51 +2,23 @@ import pytest
 import torch
 from torch import nn
 
+from defective import Ensemble
 from defective.attacks import lspga, quantize
+from defective.baselines import Thermometer
 from problems import seeded
 
 EPS = 24 / 255
 
 
-class Encoder(nn.Module):
-    """A thermometer without a gradient of its own."""
-
-    def __init__(self, levels=16):
-        super().__init__()
-        self.levels = levels
-
-    def level_of(self, x):
-        return (x * self.levels).floor().long().clamp_max(self.levels - 1)
-
-    def relaxed(self, lowest, tails):
-        code = torch.stack([(lowest >= level).to(tails) for level in range(self.levels)], 2)
-        for k in range(tails.shape[2]):
-            entry = nn.functional.one_hot((lowest + k + 1).clamp_max(self.levels - 1), self.levels).movedim(4, 2)
-            code = code + entry * tails[:, :, k, None]
-        return code.flatten(1, 2)
-
-    def forward(self, x):
-        return torch.stack([(self.level_of(x) >= level).to(x) for level in range(self.levels)], 2).flatten(1, 2)
-
-
-class Mean(nn.Module):
-    def __init__(self, *models):
-        super().__init__()
-        self.models = nn.ModuleList(models)
-
-    def forward(self, x):
-        return sum(model(x) for model in self.models) / len(self.models)
-
-
 def linear(levels=16, seed=0):
     torch.manual_seed(seed)
-    return nn.Sequential(Encoder(levels), nn.Flatten(), nn.Linear(2 * levels * 36, 2)).double()
+    return nn.Sequential(Thermometer(levels), nn.Flatten(), nn.Linear(2 * levels * 36, 2)).double()
 
 
 def convolutional(levels=16, seed=0):
     torch.manual_seed(seed)
     model = nn.Sequential(
-        Encoder(levels), nn.Conv2d(2 * levels, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 4)
+        Thermometer(levels), nn.Conv2d(2 * levels, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 4)
     )
     return model.double().eval()
 
@@ -67,7 +39,7 @@ def levels_in_the_ball(model, x, eps):
     return torch.stack([near[level == wanted].any(0) for wanted in range(model[0].levels)], 2)
 
 
-@pytest.mark.parametrize("levels", [2, 16, 32, 51])
+@pytest.mark.parametrize("levels", [2, 51])
 def test_linear_models_are_attacked_to_the_best_level_of_every_pixel(levels, images):
     x, y = images
     model = linear(levels)
@@ -107,5 +79,5 @@ def test_an_ensemble_is_attacked_through_every_encoder(images):
     with torch.no_grad():
         once[2].weight.copy_((models[0][2].weight + models[1][2].weight) / 2)
         once[2].bias.copy_((models[0][2].bias + models[1][2].bias) / 2)
-    made, expected = (lspga(model, x, y, eps=EPS, generator=seeded(3)) for model in (Mean(*models), once))
+    made, expected = (lspga(model, x, y, eps=EPS, generator=seeded(3)) for model in (Ensemble(models), once))
     torch.testing.assert_close(made, expected, rtol=0, atol=1e-12)

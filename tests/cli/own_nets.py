@@ -29,16 +29,6 @@ class Returns(nn.Module):
         return self.function(x)
 
 
-class Prints(Bright):
-    def forward(self, x: Tensor) -> Tensor:
-        print("layer", tuple(x.shape))
-        return super().forward(x)
-
-
-def prints():
-    return Prints()
-
-
 def bright():
     return Bright()
 
@@ -68,6 +58,7 @@ def returning(function):
     return make
 
 
+prints = returning(lambda x: (print("layer", tuple(x.shape)), Bright()(x))[1])
 exits = returning(lambda x: sys.exit(3))
 flat = returning(lambda x: x.mean((1, 2, 3)))
 fails_inside = returning(lambda x: {}["weights"])

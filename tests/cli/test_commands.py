@@ -3,19 +3,14 @@
 import json
 
 import pytest
+import torch
 
-from defective import evaluation, list_models, load
+from defective import build, evaluation, list_models, load, save
 from defective.data import load_data
 from printed import parse, table
 
 QUICK = "--width-mult 0.0625 --epochs 1 --device cpu"
-FGSM = "fgsm:eps=16/255"
-
-
-@pytest.fixture
-def trained(place, run, tmp_path):
-    assert run(f"train resnet18/0.5-bottom --data folder:data --out {tmp_path / 'run'} {QUICK}").code == 0
-    return tmp_path / "run"
+TOP = [f"stages.{stage}.{block}.{site}" for stage in (3, 4) for block in (0, 1) for site in ("norm1", "conv2")]
 
 
 def test_models_lists_the_zoo(run):
@@ -30,6 +25,8 @@ def test_models_lists_the_zoo(run):
 
 def test_describe_counts_live_neurons(run):
     document = parse(run("describe resnet18/0.1-bottom --json"))
+    assert (document["drops"], document["thermometer"]) == ([], None)
+    assert not any(word in line for word in ("ropout", "DropBlock", "thermometer") for line in document["summary"])
     sites = document["sites"]
     assert len(sites) == 10
     assert {(site["live"], site["dead"]) for site in sites if site["shape"] == [64, 32, 32]} == {(6_554, 58_982)}
@@ -52,6 +49,31 @@ def test_describe_says_which_net_is_in_hand(run, name, words):
     code, out, _ = run(f"describe {name} --width-mult 0.0625")
     assert code == 0
     assert name in out and words in out
+
+
+def test_describe_shows_dropout_and_the_input_code(run):
+    name = "resnet18/0.5-bottom+0.9-dropblock-x2-therm16"
+    document = parse(run(f"describe {name} --width-mult 0.0625 --json"))
+    assert document["thermometer"] == 16 and len(document["sites"]) == 10
+    assert document["drops"] == [{"site": site, "kind": "dropblock", "keep_prob": 0.9} for site in TOP]
+    said = run(f"describe {name} --width-mult 0.0625").out
+    assert "DropBlock (3 x 3), keep_prob 0.9, in training only, after 8 modules: stages.3.0.norm1, stages.3.0.conv2, ..." in said
+    assert "thermometer code of 16 levels" in said
+    assert "-x2: defective blocks have twice the channels, and one projection shortcut more in stage 1" in said
+    assert all(line in said for line in document["summary"])
+
+
+def test_describe_groups_the_members_of_an_ensemble(run):
+    said = run("describe vgg19/0.9-spatial+0.8-dropout-therm4-en@text --width-mult 0.0625").out
+    assert "no mask in it" in said and "Placement of the paper's text" in said
+    assert "Dropout (single activations), keep_prob 0.8, in training only, after 20 modules: members.0.blocks.3.act1," in said
+    assert "Spatial dropout (whole channels), keep_prob 0.9" in said and said.count("thermometer") == 1
+
+
+def test_describe_takes_checkpoints_of_any_dtype(run, tmp_path):
+    save(build("vgg19/0.9-dropout-therm4", width_mult=0.0625).to(torch.bfloat16), tmp_path / "net.safetensors")
+    document = parse(run(f"describe {tmp_path / 'net.safetensors'} --json"))
+    assert (document["name"], len(document["drops"]), document["thermometer"]) == ("vgg19/0.9-dropout-therm4", 8, 4)
 
 
 def test_data_get_and_check_say_what_is_there(place, run):
@@ -100,10 +122,6 @@ def test_train_writes_a_net_and_is_not_repeated(place, run, tmp_path, monkeypatc
         f"{100 * row['train_accuracy']:.1f}",
         f"{100 * row['test_accuracy']:.1f}",
     ]
-
-
-def test_a_trained_net_can_be_described(trained, run):
-    document = parse(run(f"describe {trained} --json"))
-    assert document["name"] == "resnet18/0.5-bottom"
-    assert document["input_shape"] == [3, 16, 16]
-    assert all(site["live"] == site["dead"] for site in document["sites"])
+    described = parse(run(f"describe {tmp_path / 'run'} --json"))
+    assert (described["name"], described["input_shape"]) == ("resnet18/0.5-bottom", [3, 16, 16])
+    assert all(site["live"] == site["dead"] for site in described["sites"])

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from defective.cli import main
-from defective.cli.console import prepared_output, print_json, print_table
+from defective.cli.console import fail, prepared_output, print_json, print_table
 from defective.text import REPLACED
 
 # As Python names a file whose bytes are "r\xe9[x][b]:factory:|\x1b[31m\n" in Latin-1.
@@ -28,23 +28,13 @@ def odd(place, tmp_path):
     return tmp_path
 
 
-def evaluate(folder, *options, **environment):
-    command = ["evaluate", NAME, "other", "--data", "folder:data\udce9[x]", "--device", "cpu"]
-    command += ["--parts", "transfer", "--samples", "2", "--attack", "fgsm", *options]
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "VIRTUAL_ENV")}
-    return subprocess.run(
-        [sys.executable, "-m", "defective", *command],
-        capture_output=True,
-        cwd=folder,
-        env=kept | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)} | environment,
-    )
-
-
-ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
-
-
 def test_in_an_ascii_locale_without_a_home_at_width_0(odd):
-    done = evaluate(odd, "--out", "out", **ASCII, HOME="/proc/x", COLUMNS="0")
+    command = ["evaluate", NAME, "other", "--data", "folder:data\udce9[x]", "--device", "cpu", "--out", "out"]
+    command += ["--parts", "transfer", "--samples", "2", "--attack", "fgsm"]
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "VIRTUAL_ENV")}
+    ascii_alone = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "HOME": "/proc/x", "COLUMNS": "0"}
+    environment = kept | ascii_alone | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-m", "defective", *command], capture_output=True, cwd=odd, env=environment)
     out, err = done.stdout.decode("ascii"), done.stderr.decode("ascii")
     assert done.returncode == 0, err
     assert SHOWN in out and "0.0 (" in out and "\\u" not in out and r"Black-box evaluation on data\xe9[x]" in out
@@ -53,20 +43,15 @@ def test_in_an_ascii_locale_without_a_home_at_width_0(odd):
     assert len(warnings) == 1 and "nothing is kept for the next command: /proc/x/" in warnings[0]
     assert "Traceback" not in err
     document = json.loads((odd / "out" / "evaluation.json").read_text(encoding="utf-8"))
-    assert list(document["accuracy"]) == [f"r\\xe9{NAME[2:]}", "other"]
+    assert list(document["accuracy"]) == [f"r\\xe9{NAME[2:]}", "other"] and document["data"] == r"data\xe9[x]"
     text = (odd / "out" / "evaluation.md").read_text(encoding="utf-8")
     assert r"r\\xe9\[x\]\[b\]\:factory:\|\\x1b\[31m\\n.safetensors" in text
 
 
-def test_json_is_one_document_whatever_the_names(odd):
-    done = evaluate(odd, "--json", PYTHONIOENCODING="ascii", DEFECTIVE_CACHE="/proc/x")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.decode("ascii"))["data"] == r"data\xe9[x]"
-
-
 def test_json_holds_half_a_character(capsys):
-    print_json({"name": "half \ud800"})
-    assert json.loads(capsys.readouterr().out) == {"name": "half \ud800"}
+    print_json({"name": "half \ud800, \xe9"})
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"name": "half \ud800, \xe9"} and out.isascii()
 
 
 @pytest.mark.parametrize("columns", ["0", "", "-1", "x", "\N{SUPERSCRIPT TWO}", "9" * 5000])
@@ -111,3 +96,16 @@ def test_signs_that_an_encoding_lacks_are_plain_ones():
     text = "−3.5 (12.1–∞) × σ² …\N{NO-BREAK SPACE}é\N{SNOWMAN}"
     assert text.encode("ascii", REPLACED) == rb"-3.5 (12.1-inf) x sigma2 ... \xe9\u2603"
     assert text.encode("utf-8", REPLACED) == text.encode()
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("two\nlines   and\tspaces", "two lines and spaces"),
+        ("no file a\x1b[31m\x07b", r"no file a\x1b[31m\x07b"),
+        (f"{'9' * 5000} is too large: write less", f"{'9' * 500} ... {'9' * 475} is too large: write less"),
+    ],
+)
+def test_an_error_is_one_line_that_commands_no_terminal_and_is_not_too_long(capsys, message, shown):
+    fail(message)
+    assert capsys.readouterr() == ("", f"error: {shown}\n")

@@ -31,9 +31,7 @@ def page():
     ("command", "named"),
     [
         ("play plain.safetensors --data folder:data", "the page compares two models: name at least two"),
-        ("play plain.safetensors nowhere --data folder:data", "'nowhere': no such file"),
         ("play plain.safetensors larger.safetensors --data folder:data", "larger.safetensors takes images of shape (3, 32, 32)"),
-        ("play plain.safetensors three-classes.safetensors --data folder:data", "three-classes.safetensors knows 3 classes"),
         ("play plain.safetensors own_nets:flat --data folder:data", "own_nets:flat: the model returned"),
     ],
 )

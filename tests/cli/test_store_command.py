@@ -12,7 +12,7 @@ from defective.experiments.store import Store, name_of
 from defective.paper import EXHIBITS
 from defective.results.measured import document
 from printed import one_line, parse, table
-from runs import blank, finish, listing, plan_of
+from runs import finish, listing, plan_of
 
 PLAN = plan_of("table7", "table10", "figure2")
 NET = PLAN.jobs[0]
@@ -33,11 +33,6 @@ def store(tmp_path, monkeypatch):
     return made
 
 
-def age(folder, days):
-    for file in (folder, *folder.rglob("*")):
-        os.utime(file, (time.time() - 86_400 * days,) * 2)
-
-
 def test_ls_lists_finished_unfinished_and_failed(store, run):
     *done, begun, failed = PLAN.jobs
     write_json(store.folder / "running" / name_of(begun) / "spec.json", begun.model_dump(mode="json"))
@@ -55,7 +50,7 @@ def test_ls_lists_finished_unfinished_and_failed(store, run):
     assert listing(store.folder) == before
 
 
-@pytest.mark.parametrize("width", [72, 100, 200])
+@pytest.mark.parametrize("width", [72, 200])
 def test_ls_is_readable_at_any_width(store, run, monkeypatch, width):
     """What a job is folds: names of jobs are whole, and no column is squeezed to nothing."""
     monkeypatch.setenv("COLUMNS", str(width))
@@ -64,23 +59,20 @@ def test_ls_is_readable_at_any_width(store, run, monkeypatch, width):
     assert all(len(row[0]) >= 5 for row in table(run("store ls --store store")) if row[1])
 
 
-def test_ls_lists_an_unfinished_job_that_nothing_says_what_it_is(store, run):
+def test_ls_says_what_it_cannot_describe(store, run):
+    """Jobs of another version: an unfinished one is listed by its name, a failed one with its error, a finished one is left out."""
     (store.folder / "running" / "train-0123456789abcdef").mkdir()
     store.fail(NET, ValueError("no"))
     file = store.folder / "failed" / f"{name_of(NET)}.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"spec": {"kind": "other"}}))
-    rows = {row[1]: row[0] for row in table(run("store ls --store store")) if row[1]}
-    assert rows["train-0123456789abcdef"] == "unfinished: begun by another version"
-    assert "failed: no" in run("store ls --store store").out
-
-
-def test_ls_leaves_out_a_job_of_another_version_and_says_so(store, run):
     (store.at(NET) / "spec.json").write_text("{}")
     code, out, err = run("store ls --store store --json")
     assert code == 0 and name_of(NET) not in [row["job"] for row in json.loads(out)["finished"]]
-    place = f"store/jobs/{name_of(NET)}"
-    wrong = "spec.json is corrupt (it is no job of this version)"
+    place, wrong = f"store/jobs/{name_of(NET)}", "spec.json is corrupt (it is no job of this version)"
     assert err == f"warning: {place}/{wrong}: move {place} out of the store, it will be made again\n"
+    said = run("store ls --store store")
+    rows = {row[1]: row[0] for row in table(said) if row[1]}
+    assert rows["train-0123456789abcdef"] == "unfinished: begun by another version" and "failed: no" in said.out
 
 
 def test_a_store_that_can_only_be_read_is_read(store, run, monkeypatch):
@@ -144,22 +136,16 @@ def test_export_says_which_earlier_file_it_removes(store, run, tmp_path):
     assert sorted(f"out/{name}" for name in listing(tmp_path / "out")) == sorted([moved, *rest])
 
 
-@pytest.fixture
-def litter(store):
-    """Parts of attacks, half-written files and an unfinished job, all of them ten days old, and some new ones."""
+def test_gc_removes_what_is_old_and_needed_by_nothing(store, run):
+    """Parts of attacks, half-written files and an unfinished job, all of them ten days old; some new ones stay."""
     old = ["chunks/ab/1.safetensors", "chunks/cd/2.safetensors", "plans/.x.json.1-ab", "chunks/ab/.3.safetensors.1-ab"]
-    for name in old:
+    new = ["chunks/ab/4.safetensors", "chunks/ab/.5.safetensors.1-ab"]
+    for name in (*old, *new):
         (store.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (store.folder / name).write_bytes(b"0123456789")
-    age(store.folder, 10)
-    new = ["chunks/ab/4.safetensors", "chunks/ab/.5.safetensors.1-ab"]
-    for name in new:
-        (store.folder / name).write_bytes(b"0123456789")
-    return old, new
-
-
-def test_gc_removes_what_is_old_and_needed_by_nothing(store, run, litter):
-    old, new = litter
+    for file in store.folder.rglob("*"):
+        if str(file.relative_to(store.folder)) not in new:
+            os.utime(file, (time.time() - 864_000,) * 2)
     begun = f"running/{name_of(PLAN.jobs[-2])}/half.json"
     before = listing(store.folder)
     freed = 40 + len(before[begun])
@@ -170,23 +156,4 @@ def test_gc_removes_what_is_old_and_needed_by_nothing(store, run, litter):
     after = {name: each for name, each in listing(store.folder).items() if "locks" not in name}
     assert after == {name: each for name, each in before.items() if name not in (*old, begun)}
     assert set(new) <= after.keys() and store.unfinished() == []
-
-
-def test_gc_of_today_leaves_what_a_process_may_be_at(store, run, litter):
-    _, new = litter
-    assert "in 5 places" in run("store gc --store store --days 0").out
-    assert sorted(name for name in listing(store.folder) if "chunks" in name) == sorted(new)
-    assert "chunks of the last hour" in " ".join(run("store gc --help").out.split())
-
-
-def test_gc_leaves_the_job_that_a_process_is_at(store, run):
-    job = PLAN.jobs[-2]
-    with store.working(job) as place:
-        age(store.folder, 10)
-        assert parse(run("store gc --store store --days 1 --json"))["places"] == 0
-        assert (place / "half.json").exists()
-        # Its lock is the same one as before.
-        with Store(store.folder).working(job) as second:
-            assert second is None
-        write_json(place / "result.json", blank(job))
-    assert store.result(job) == blank(job)
+    assert "in 0 places" in run("store gc --store store --days 1").out

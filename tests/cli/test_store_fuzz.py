@@ -50,7 +50,7 @@ def mutated(value, rng):
     return changed
 
 
-@pytest.mark.parametrize("seed", range(effort(12, 300)))
+@pytest.mark.parametrize("seed", range(effort(6, 300)))
 def test_commands_on_a_store_with_mutated_documents(filled, run, tmp_path, monkeypatch, seed):
     rng = random.Random(seed)
     monkeypatch.chdir(tmp_path)

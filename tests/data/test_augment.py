@@ -23,7 +23,7 @@ def cut(x: torch.Tensor, seed: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("padding", [0, 1, 4])
-@pytest.mark.parametrize(("n", "shape"), [(2000, (3, 8, 8)), (2000, (1, 5, 9)), (8, (3, 32, 32)), (0, (3, 8, 8))])
+@pytest.mark.parametrize(("n", "shape"), [(2000, (1, 5, 9)), (8, (3, 32, 32)), (0, (3, 8, 8))])
 def test_each_result_is_a_window_of_the_padded_image_or_its_mirror(padding, n, shape, generator):
     x = images(n, *shape)
     result = crop_flip(x, draw_windows([n], padding=padding, generator=generator))

@@ -50,23 +50,24 @@ def touch(file):
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
 
 
-CHANGES = {
-    "other pixels": lambda file: write_image(file, pixels(99)),
-    "later time": touch,
-    "new file": lambda file: write_image(file.with_name("new.png"), pixels(0)),
-    "file gone": lambda file: file.unlink(),
-    "file renamed": lambda file: file.rename(file.with_name("00.png")),
-    "file moved": lambda file: file.rename(file.parents[1] / "dog" / "x.png"),
-}
+CHANGES = (
+    lambda cat: write_image(cat / "0.png", pixels(99)),
+    lambda cat: touch(cat / "0.png"),
+    lambda cat: write_image(cat / "new.png", pixels(0)),
+    lambda cat: (cat / "0.png").rename(cat / "00.png"),
+    lambda cat: (cat / "1.png").rename(cat.with_name("dog") / "x.png"),
+    lambda cat: (cat / "2.png").unlink(),
+)
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_the_fingerprint_of_a_folder_tells_every_change(tmp_path, change):
+def test_the_fingerprint_of_a_folder_tells_every_change(tmp_path):
     write_tree(tmp_path)
-    before = kept.fingerprint(tmp_path, "folder", None)
-    assert kept.fingerprint(tmp_path, "folder", None) == before
-    CHANGES[change](tmp_path / "train" / "cat" / "0.png")
-    assert kept.fingerprint(tmp_path, "folder", None) != before
+    known = [kept.fingerprint(tmp_path, "folder", None)]
+    for change in CHANGES:
+        assert kept.fingerprint(tmp_path, "folder", None) == known[-1]
+        change(tmp_path / "train" / "cat")
+        known.append(kept.fingerprint(tmp_path, "folder", None))
+    assert len(set(known)) == 1 + len(CHANGES)
 
 
 def test_the_fingerprint_tells_files_places_and_ways_of_reading_apart(tmp_path):

@@ -55,8 +55,15 @@ def test_every_kind_of_pixel_of_8_bits_is_read(mode, tmp_path):
     assert (read == 255).all()
 
 
-@pytest.mark.parametrize("shape", [(20, 20), (40, 40), (300, 20), (20, 300), (7, 7), (1, 50), (35, 36)])
-@pytest.mark.parametrize("size", [1, 7, 20, 32])
+def test_a_palette_with_transparency_is_read_without_a_warning(tmp_path):
+    palette = Image.new("P", (8, 8))
+    palette.putpalette([255, 0, 0] + [0] * 765)
+    palette.save(tmp_path / "p.png", transparency=bytes([0, 128]))
+    assert (decode(tmp_path / "p.png") == [255, 0, 0]).all()
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (300, 20), (1, 50), (35, 36)])
+@pytest.mark.parametrize("size", [1, 20, 32])
 def test_image_size_is_met_exactly(shape, size, tmp_path):
     file = write_image(tmp_path / "a.png", np.full((*shape, 3), 77, np.uint8))
     assert np.array_equal(decode(file, size), np.full((size, size, 3), 77))

@@ -219,7 +219,11 @@ BAD_CALLS = {
     "no archive": ("folder:{tree}/train/cat/0.png", "0.png is neither a folder nor an archive (.zip, .tar", {}),
     "split": ("folder:{tree}", "has no split 'val'; there are train, test", {"split": "val"}),
     "official split": ("cifar10", "cifar10 has no split 'conflict'; there are train, test", {"split": "conflict"}),
-    "split of shapes": ("shapes", "shapes has no split 'val'", {"split": "val"}),
+    "split of shapes": (
+        "shapes",
+        "shapes has no split 'val'; there are train, test, conflict, shape-only, texture-only",
+        {"split": "val"},
+    ),
     "shapes with a path": ("shapes:{tree}", "shapes is synthetic and has no path", {}),
     "size of shapes": ("shapes", "image size", {"image_size": 64}),
     "size of official": ("mnist:{tree}", "image size", {"image_size": 64}),

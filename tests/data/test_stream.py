@@ -1,8 +1,4 @@
-import multiprocessing
-import shutil
-import tempfile
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -19,7 +15,7 @@ from image_files import pixels, write_image
 def images(tmp_path) -> ImageStream:
     """Seven images of different sizes, the fourth in gray, streamed at 32 pixels."""
     files = tuple(write_image(tmp_path / f"{n}.png", pixels(n, 40 + n, 60 - n, gray=n == 3)) for n in range(7))
-    return ImageStream("made", "train", Listing(files, torch.tensor([0, 1, 2, 0, 1, 2, 0]), ("a", "b", "c")), 32, workers=0)
+    return ImageStream("made", "train", Listing(files, torch.tensor([0, 1, 2, 0, 1, 2, 0]), ("a", "b", "c")), 32)
 
 
 def read(stream: ImageStream, order: list[int], batch_size: int, crop_seed: int | None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -34,7 +30,7 @@ def test_it_describes_itself_as_a_set_in_memory_does(images):
     assert images.classes == ("a", "b", "c")
     assert images.y.tolist() == [0, 1, 2, 0, 1, 2, 0]
     assert images.to(torch.device("cpu")) is images
-    assert str(images) == "ImageStream(name='made', split='train', image_size=32, workers=0)"
+    assert str(images) == "ImageStream(name='made', split='train', image_size=32)"
 
 
 def test_without_crops_images_are_scaled_and_cut_as_in_memory(images):
@@ -49,12 +45,10 @@ def test_without_crops_images_are_scaled_and_cut_as_in_memory(images):
 
 
 @pytest.mark.parametrize("crop_seed", [None, 5])
-def test_workers_and_batches_change_nothing(images, crop_seed):
-    x, y = read(images, [4, 1, 6, 3, 0, 2, 5], 7, crop_seed)
-    for workers, batch_size in ((0, 1), (0, 3), (2, 3), (2, 7)):
-        again = read(replace(images, workers=workers), [4, 1, 6, 3, 0, 2, 5], batch_size, crop_seed)
-        assert torch.equal(again[0], x)
-        assert torch.equal(again[1], y)
+def test_batches_change_nothing(images, crop_seed):
+    whole = read(images, [4, 1, 6, 3, 0, 2, 5], 7, crop_seed)
+    for batch_size in (1, 3):
+        assert all(map(torch.equal, read(images, [4, 1, 6, 3, 0, 2, 5], batch_size, crop_seed), whole))
 
 
 def test_a_crop_depends_on_the_seed_and_the_image_alone(images):
@@ -72,70 +66,17 @@ def test_a_crop_depends_on_the_seed_and_the_image_alone(images):
         assert not any(torch.equal(a, b) for a, b in zip(different, x, strict=True))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_corrupt_file_is_named_in_one_line(images, workers):
+def test_a_corrupt_file_is_named_in_one_line(images):
     bad = images.listing.files[4]
     bad.write_bytes(bad.read_bytes()[:500])
     with pytest.raises(InputError, match=rf"^{bad} is not a whole image: [^\n]*$"):
-        read(replace(images, workers=workers), [0, 1, 4], 2, None)
-
-
-def test_a_daemonic_process_decodes_without_workers(images):
-    context = multiprocessing.get_context("fork")
-    with context.Pool(1) as pool:
-        found = pool.apply(take_four, (replace(images, workers=2),))
-    assert np.array_equal(found, images.take(torch.arange(4))[0])
-
-
-def take_four(stream: ImageStream) -> np.ndarray:
-    return stream.take(torch.arange(4))[0].numpy()
-
-
-def no_memory(monkeypatch, tmp_path):
-    usage = shutil.disk_usage("/")
-    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=1 << 10))
-
-
-def long_temporary(monkeypatch, tmp_path):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("scratch" * 12)))
-
-
-@pytest.mark.parametrize(("make", "says"), [(no_memory, "/dev/shm has 0 MiB free"), (long_temporary, "the path of TMPDIR")])
-def test_where_workers_would_hang_there_are_none_and_it_is_said(images, tmp_path, monkeypatch, caplog, make, says):
-    make(monkeypatch, tmp_path)
-    monkeypatch.setattr(streams, "_loader", partial(loader_without_workers, streams._loader))
-    stream = replace(images, workers=2, name=says)
-    assert torch.equal(stream.take(torch.arange(7))[0], images.take(torch.arange(7))[0])
-    [record] = caplog.records
-    assert f"images are decoded without worker processes: {says}" in record.getMessage()
-
-
-def loader_without_workers(loader, files, batch_size, workers):
-    assert workers == 0
-    return loader(files, batch_size, workers)
-
-
-def test_when_a_worker_dies_the_rest_is_decoded_without(images, monkeypatch, caplog):
-    def dying(loader, files, batch_size, workers):
-        batches = iter(loader(files, batch_size, 0))
-        yield next(batches)
-        if workers:
-            raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Bus error. More about it.")
-        yield from batches
-
-    monkeypatch.setattr(streams, "_loader", partial(dying, streams._loader))
-    x, y = read(replace(images, workers=2), [4, 1, 6, 3, 0, 2, 5], 3, 5)
-    monkeypatch.undo()
-    expected = read(images, [4, 1, 6, 3, 0, 2, 5], 3, 5)
-    assert torch.equal(x, expected[0])
-    assert torch.equal(y, expected[1])
-    assert "killed by signal" in caplog.text
+        read(images, [0, 1, 4], 2, None)
 
 
 def test_the_digest_is_of_every_byte_of_every_file_and_computed_once(images):
     before, listing = images.digest, images.listing
     assert len(before) == 32
-    assert replace(images, name="other", split="test", workers=2).digest == before
+    assert replace(images, name="other", split="test").digest == before
     others = [replace(listing, classes=("a", "b", "d")), replace(listing, y=torch.tensor([1, 1, 2, 0, 1, 2, 0]))]
     changed = {replace(images, image_size=33).digest, *(replace(images, listing=other).digest for other in others)}
     file = images.listing.files[5]

@@ -1,1 +1,1 @@
-from evaluation_fixtures import data, drawn, net, quick, source, zoo  # noqa: F401
+from evaluation_fixtures import data, net, quick, source  # noqa: F401

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from defective import AttackSpec, Ensemble, build
-from defective.data import ImageSet, index_hash
+from defective.data import ImageSet, index_hash, shapes
 from defective.data.stimuli import Stimuli
 from defective.evaluation import (
     PARTS,
@@ -24,9 +24,13 @@ from evaluations import FGSM, OWN, PGD, SMALL, TRANSFER, cells, masked, plain, w
 from problems import plane
 
 
-def test_every_target_meets_every_source_and_attack(drawn, zoo):
-    targets = {"plain": zoo["vgg19"], "bottom": zoo["vgg19/0.5-bottom"]}
-    sources = {"twin": build("vgg19", seed=9, width_mult=0.0625), "bottom again": zoo["vgg19/0.5-bottom"]}
+def test_every_target_meets_every_source_and_attack():
+    plain_net, bottom, twin = (
+        build(name, seed=seed, width_mult=0.0625).eval() for name, seed in (("vgg19", 0), ("vgg19/0.5-bottom", 1), ("vgg19", 9))
+    )
+    targets, sources = {"plain": plain_net, "bottom": bottom}, {"twin": twin, "bottom again": bottom}
+    test = shapes("test")
+    drawn = ImageSet("some-shapes", "test", test.x[:100], test.y[:100], test.classes)
     found = evaluate(targets, drawn, sources=sources, attacks=[FGSM, PGD], parts=("transfer", "white-box"), samples=6, mask_draws=2)
     transfer = [
         (target, source, str(attack), told)

@@ -8,10 +8,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from defective import AttackSpec, InputError, attacks
 from defective.attacks import fgsm
 from defective.data import ImageSet
-from defective.evaluation import CustomAttack, LogitsAdapter, accuracy, evaluate
+from defective.evaluation import CustomAttack, LogitsAdapter, evaluate
 from evaluations import FGSM, PGD, SMALL, TRANSFER, Around, cells, plain
 from problems import linear_net, plane
+from refusals import refused
 
+X, Y = torch.rand(20, 2, 4, 4), torch.zeros(20, dtype=torch.long)
 MISTAKES = {
     "unknown part": ({"parts": ("transfer", "magic")}, r"^parts\.1 = 'magic': Input should be 'transfer', 'white-box'"),
     "no part": ({"parts": ()}, r"^parts = \(\)"),
@@ -22,21 +24,41 @@ MISTAKES = {
     "negative seed": ({"seed": -1}, "^seed = -1"),
     "no decision": ({"decision": FGSM}, "^decision = .*fgsm:eps=8/255 needs more than decisions"),
     "no attack": ({"attacks": [3]}, r"^attack 3 is neither a name nor a callable"),
+    "two of a name": ({"attacks": [lambda m, x, y: x, lambda m, x, y: 1 - x]}, "two attacks are called '<lambda>'"),
+    # Before data is read.
+    "lspga": ({"attacks": ["lspga"], "data": object()}, r"lspga is for thermometer models .*, a has no encoder"),
     "no module": ({"sources": {"s": len}}, r"^model 's' is builtin_function_or_method, not a torch.nn.Module"),
+    "no model": ({"models": {}}, "no model"),
+    "no logits": (
+        {"models": {"a": Around(plane(), after=lambda z, x: (z, z))}},
+        r"^a: the model returned tuple for 8 images, .*LogitsAdapter\(model, lambda output: output\[0\]\)",
+    ),
+    "no data": ({"data": 3}, "data is int: pass images and labels"),
+    "data without an image": ({"data": []}, "the data set has no image"),
+    "data of paths": (
+        {"data": [("path", 1)]},
+        r"returned tuple, not an image tensor and a label: add a transform, as ToTensor\(\)",
+    ),
+    "too few labels": ({"data": (X, Y[:3])}, "labels are torch.int64 of shape"),
+    "a list of labels": ({"data": (X, [0] * 20)}, "labels are list"),
+    "labels of other classes": ({"data": (X, Y + 4)}, r"labels lie in \[4, 4\] but the model knows 2"),
+    **{
+        f"images of {name}": ({"data": (change(X), Y)}, r"^images are")
+        for name, change in {
+            "float8": lambda x: x.to(torch.float8_e4m3fn),
+            "no device": lambda x: x.to("meta"),
+            "few values": lambda x: x.to_sparse(),
+            "complex numbers": lambda x: x.to(torch.complex64),
+        }.items()
+    },
 }
 
 
 @pytest.mark.parametrize("case", MISTAKES)
-def test_settings_that_make_no_sense_are_refused_in_one_line(data, case):
+def test_what_makes_no_sense_is_refused_in_one_line(data, case):
     changes, said = MISTAKES[case]
-    with pytest.raises(InputError, match=said) as caught:
-        evaluate({"a": plane()}, data, **changes)
-    assert "\n" not in str(caught.value)
-
-
-def test_no_model_is_refused(data):
-    with pytest.raises(InputError, match="no model"):
-        evaluate({}, data)
+    with refused(said):
+        evaluate(**{"models": {"a": plane()}, "data": data} | changes)
 
 
 @pytest.mark.parametrize(("targets", "sources"), [({"misfit": True}, {}), ({"a": False}, {"misfit": True})])
@@ -59,20 +81,6 @@ def test_data_in_any_form_measures_the_same(data, form):
     options = {"sources": {"s": plane(1)}, "attacks": [FGSM], "parts": TRANSFER, "samples": 12}
     expected, found = (plain(evaluate({"a": plane()}, each, **options)) for each in (data, FORMS[form](data)))
     assert found == expected | {"data": "data"}
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        (3, "data is int: pass images and labels"),
-        ((torch.rand(4, 2, 4, 4), torch.zeros(3, dtype=torch.long)), "labels are"),
-        ([("path", 1)], r"the data set returned tuple, not an image tensor and a label: add a transform, as ToTensor\(\)"),
-        ([], "the data set has no image"),
-    ],
-)
-def test_data_in_no_form_is_refused(given, said):
-    with pytest.raises(InputError, match=said):
-        evaluate(plane(), given)
 
 
 def test_one_model_and_several_have_names(data):
@@ -121,13 +129,6 @@ def test_a_model_that_returns_more_than_logits_measures_the_same(data, case):
     assert found == expected and torch.equal(floats.x, before)
 
 
-def test_any_other_output_is_refused_with_the_way_out(data):
-    with pytest.raises(
-        InputError, match=r"^a: the model returned tuple for 8 images, .*LogitsAdapter\(model, lambda output: output\[0\]\)"
-    ):
-        evaluate({"a": Around(plane(), after=lambda z, x: (z, z))}, data)
-
-
 def test_progress_is_shown_by_what_the_caller_passes(data):
     shown = []
 
@@ -147,10 +148,7 @@ def test_progress_is_shown_by_what_the_caller_passes(data):
     assert plain(one) == plain(other)
 
 
-HUGE = [10**400, 10**5000, float("nan"), float("inf"), -1]
-
-
-@pytest.mark.parametrize("number", HUGE, ids=["400 digits", "5000 digits", "nan", "inf", "-1"])
+@pytest.mark.parametrize("number", [10**400, 10**5000, float("nan"), -1], ids=["400 digits", "5000 digits", "nan", "-1"])
 def test_numbers_that_no_attack_can_take_are_refused_in_one_short_line(data, number):
     model, x, y, eps = plane(), data.x / 255, data.y, {"eps": 0.1}
     calls = [
@@ -158,7 +156,6 @@ def test_numbers_that_no_attack_can_take_are_refused_in_one_short_line(data, num
         lambda: attacks.pgd(model, x, y, **eps, step_size=0.1, steps=number),
         lambda: attacks.mifgsm(model, x, y, **eps, step_size=0.1, steps=1, decay=number),
         lambda: attacks.cw(model, x, y, confidence=number),
-        lambda: attacks.cw(model, x, y, lr=number),
         lambda: attacks.boundary(model, x, y, steps=number),
         lambda: attacks.gaussian_noise(x, sigma=number),
         lambda: AttackSpec.make(name="fgsm", parameters={"eps": number}),
@@ -168,23 +165,3 @@ def test_numbers_that_no_attack_can_take_are_refused_in_one_short_line(data, num
         with pytest.raises(InputError) as caught:
             call()
         assert len(str(caught.value)) < 150
-
-
-def test_attacks_of_one_name_are_refused(data):
-    with pytest.raises(InputError, match="two attacks are called '<lambda>'"):
-        evaluate({"n": plane()}, data, attacks=[lambda m, x, y: x, lambda m, x, y: 1 - x])
-
-
-def test_lspga_that_no_model_can_take_is_refused_before_data_is_read():
-    with pytest.raises(InputError, match=r"lspga is for thermometer models .*, n has no encoder"):
-        evaluate({"n": plane()}, object(), attacks=["lspga"])
-
-
-def test_labels_and_images_of_other_kinds_are_refused(data):
-    model, x = plane(), data.x[:20] / 255
-    for labels, said in (([0] * 20, "labels are list"), (torch.full((20,), 4), r"labels lie in \[4, 4\] but the model knows 2")):
-        with pytest.raises(InputError, match=said):
-            evaluate({"n": model}, (x, labels), parts=("noise",))
-    for images in (x.to(torch.float8_e4m3fn), x.to("meta"), x.to_sparse(), x.to(torch.complex64)):
-        with pytest.raises(InputError, match=r"^images are"):
-            accuracy(model, images, torch.zeros(20, dtype=torch.long))

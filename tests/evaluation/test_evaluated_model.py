@@ -8,7 +8,6 @@ from defective import InputError, build
 from defective.evaluation import EvaluatedModel, evaluated_model
 from defective.evaluation.evaluated_model import common_sample
 from evaluations import MIXED, RIGHT, SURE, Lambda, Says, pictures, saying
-from problems import level_set, plane
 
 
 def reshaped(**options):
@@ -54,34 +53,30 @@ def test_answers_and_accuracy_count(monkeypatch):
     assert each.predictions(torch.tensor([7, 2]))[0].tolist() == [True, False]
 
 
-@pytest.mark.parametrize("chunk", [2000, 3, 1])
-def test_a_sample_is_right_seeded_and_nested(monkeypatch, chunk):
-    net = plane()
-    data = level_set(net, 40)
-    data.y[::3] = 1 - data.y[::3]
-    whole = EvaluatedModel.of("net", net, data).sample(100, seed=3)
-    assert sorted(whole.tolist()) == [number for number in range(40) if number % 3]
-    monkeypatch.setattr(evaluated_model, "CHUNK", chunk)
-    each = EvaluatedModel.of("net", net, data)
-    for count in (1, 5, 25, 26, 27):
+def test_a_sample_is_right_seeded_nested_and_asks_no_more_images_than_it_needs(monkeypatch):
+    pixels = [0, 0, 2] * 20
+    labels = [0, 1, 1] * 20
+    data = saying(*pixels, labels=labels)
+    model = Says()
+    whole = EvaluatedModel.of("says", model, data).sample(100, seed=3)
+    assert sorted(whole.tolist()) == [number for number in range(60) if number % 3 != 1]
+    monkeypatch.setattr(evaluated_model, "CHUNK", 10)
+    each = EvaluatedModel.of("says", model, data)
+    for count in (1, 5, 25, 39, 41):
         assert torch.equal(each.sample(count, seed=3), whole[:count])
     assert not torch.equal(each.sample(100, seed=4), whole)
-
-
-def test_a_sample_asks_no_more_images_than_it_needs(monkeypatch):
-    monkeypatch.setattr(evaluated_model, "CHUNK", 10)
-    model = Says()
-    each = EvaluatedModel.of("says", model, saying(*[0] * 100, labels=[0] * 100))
+    each = EvaluatedModel.of("says", model, data)
     model.asked = 0
-    each.sample(11)
-    assert model.asked == 20
-    model.asked = 0
-    assert each.has_correct() and model.asked == 0
+    each.sample(1, seed=3)
+    assert model.asked == 10
+    # What was predicted is kept.
+    each.sample(2, seed=3)
+    assert model.asked == 10
 
 
 def test_a_model_that_is_never_right_has_no_sample():
     each = EvaluatedModel.of("says", Says(), saying(0, 1, labels=(1, 1)))
-    assert not each.has_correct() and each.accuracy() == 0
+    assert each.accuracy() == 0
     with pytest.raises(InputError, match=r"^says classifies no image of pixels correctly: train it"):
         each.sample(3)
     with pytest.raises(InputError, match="samples 0 must"):

@@ -2,10 +2,9 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from defective import InputError
-from defective.data.stimuli import Stimuli, load_stimuli
+from defective.data.stimuli import Stimuli
 from defective.evaluation.shape_bias import shape_bias, shape_report
 from evaluations import Answers, images
 
@@ -66,12 +65,3 @@ def test_stimuli_are_refused_before_any_pass(edges):
     conflict = (images(0, 1), labels(1, 2), labels(1, 3)) if edges is NOTHING else CONFLICT
     with pytest.raises(InputError, match="1 images have the same class" if edges is NOTHING else "labels are"):
         shape_report(model, Stimuli(conflict, CONFLICT[:2], edges, 0, 0))
-
-
-def test_a_net_on_the_real_stimuli(real_data):
-    names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-    stimuli = load_stimuli(real_data / "shape-texture-stimuli.tar.xz", names, image_shape=(3, 32, 32))
-    torch.manual_seed(0)
-    report = shape_report(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10)), stimuli)
-    assert (report.cue_accuracy.num_evaluated, report.silhouettes.num_evaluated, report.edges.num_evaluated) == (210, 70, 70)
-    assert report.bias.num_evaluated == report.cue_accuracy.num_correct

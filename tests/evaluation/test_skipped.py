@@ -11,18 +11,6 @@ from evaluations import FGSM, SMALL, TRANSFER, cells, masked, numb, plain, wrong
 from problems import plane
 
 
-@pytest.mark.parametrize("draws", [0, 3])
-def test_a_defective_source_is_averaged_over_masks_too(data, draws):
-    targets = {"plain": plane(), "masked": masked(5)}
-    sources = {"plain": plane(1), "masked": masked(1)}
-    found = evaluate(targets, data, sources=sources, attacks=[FGSM], parts=TRANSFER, samples=5, mask_draws=draws)
-    names = ["plain", "masked"] + ["masked over 3 masks"] * (draws > 0)
-    assert list(dict.fromkeys(source for _, source, _, _ in cells(found))) == names
-    assert {told for target, source, _, told in cells(found) if "masks" in source and target == "masked"} == (
-        {"adaptive"} if draws else set()
-    )
-
-
 def test_an_average_that_is_never_right_is_left_out(data):
     source = masked(1)
     answers = [net(data.x / 255).argmax(1) for net in (source, mask_average(source, draws=1))]

@@ -14,7 +14,7 @@ from defective.files import read_tensors, write_tensors
 from effort import effort
 from evaluations import FGSM
 
-EXAMPLES = effort(300, 10_000)
+EXAMPLES = effort(150, 10_000)
 VALUES = [None, True, -1, 2**70, 0.5, "", "\ud800", "x" * 20_000, [], {}, {"seed": "0"}, {"defense": 1}, {"seed": -1}, [[]] * 9]
 TYPES = (torch.bool, torch.int8, torch.int32, torch.int64, torch.float16, torch.float32, torch.float64, torch.float8_e4m3fn)
 

@@ -1,47 +1,114 @@
+"""Estimates: the arithmetic of a job, what is measured once, and what a plan costs beside what is stored."""
+
 import pytest
+import torch
 
-from defective.experiments.cost import RATES, Nominal, disk, each_job, estimate, outline, seconds
-from defective.experiments.plan import KINDS, SIZES, Plan
-from defective.experiments.store import Store
+from defective import progress
+from defective.experiments import measure
+from defective.experiments.cost import ImageCost, disk, each_job, estimate, outline
+from defective.experiments.measure import STEPS, Measured, measure_steps
+from defective.experiments.plan import KINDS, Plan
+from defective.experiments.store import name_of
 from defective.paper import EXHIBITS
-from runs import SHAPE, finish, plan_of
+from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
+from runs import SHAPE, finish, net, plan_of, whole
 
-SHAPES, COUNTS = {"few": SHAPE}, {"few": (50_000, 10_000)}
-CPU = Nominal(SHAPES, "cpu")
-
-
-def work(job, shapes, counts):
-    """In training images of a quarter-width ResNet-18."""
-    return estimate(job, Nominal(shapes, "cpu"), counts) * RATES["cpu"]
+SHAPES, COUNTS, CPU = {"few": SHAPE}, {"few": (100, 30)}, torch.device("cpu")
+# Of a model by its architecture: seconds in a training step, in a gradient and in a forward pass.
+COST = {"resnet18": ImageCost(0.5, 0.25, 0.125), "vgg19": ImageCost(8.0, 4.0, 2.0)}
+PLAIN, OTHER = net("resnet18", epochs=3), net("vgg19/0.5-bottom", epochs=3)
 
 
-def whole(*names, scale="tiny"):
-    return Plan(names, scale, {kind: kind for kind in KINDS}, KINDS)
+def even(job):
+    """Every image costs every model the same."""
+    return ImageCost(0.5, 0.25, 0.125)
+
+
+def costs(plan, store, device="cpu"):
+    return {row["job"]: row["seconds"] for row in each_job(plan, store, even, device)}
 
 
 def outlined(plan, store):
-    return outline(plan, each_job(plan, store, Nominal(plan.images, "cpu")))
+    return outline(plan, each_job(plan, store, even, "cpu"))
 
 
-@pytest.mark.parametrize("scale", ["tiny", "small", "fast", "paper"])
+def craft(attack, *sources):
+    return GenerateJob(sources=sources, attack=AttackSpec.parse(attack), samples=10)
+
+
+MADRY = net("resnet18", epochs=3, adversarial=AttackSpec.parse("pgd:steps=7"))
+
+
+@pytest.mark.parametrize(
+    ("job", "seconds"),
+    [
+        # 3 epochs of 100 training and 30 test images.
+        (PLAIN, 3 * (100 * 0.5 + 30 * 0.125)),
+        (MADRY, 3 * (100 * (0.5 + 7 * 0.25) + 30 * 0.125)),
+        # One gradient more for the images themselves.
+        (craft("fgsm", PLAIN), 10 * 2 * 0.25),
+        (craft("pgd:steps=20", PLAIN, OTHER), 10 * 21 * (0.25 + 4.0)),
+        (craft("cw:steps=100,search_steps=9", PLAIN), 10 * 901 * 0.25),
+        (craft("sifgsm:steps=10,scales=5", PLAIN), 10 * 51 * 0.25),
+        (craft("vmifgsm:steps=10,neighbors=20", PLAIN), 10 * 211 * 0.25),
+        (ScoreJob(target=OTHER, adversarial=craft("fgsm", PLAIN)), 10 * 3 * 2.0),
+        (DecisionJob(target=OTHER, attack=AttackSpec.parse("boundary:steps=50,directions=25"), samples=10), 10 * 1250 * 1.5 * 2.0),
+        (NoiseJob(targets=(PLAIN, OTHER), sigmas=(1, 2, 4), samples=10), (30 + 3 * 10) * (0.125 + 2.0)),
+        (ShuffleJob(targets=(PLAIN,), grids=(2,), confidence=0.9, samples=10), (30 + 10) * 0.125),
+    ],
+    ids=lambda each: getattr(each, "kind", None),
+)
+def test_a_job_costs_its_images_times_what_one_took(job, seconds):
+    assert estimate(job, lambda job: COST[job.net.arch], COUNTS) == seconds
+
+
+def test_each_architecture_width_shape_and_batch_is_measured_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(measure, "measure_steps", lambda *about: asked.append(about) or COST[about[0].net.arch])
+    ensemble = net("resnet18/0.5-bottom-en")
+    alike = [net(), net(seed=1), net("resnet18/0.5-bottom"), net("resnet18/0.9-dropout"), ensemble]
+    others = [net("vgg19"), net("resnet18/0.5-bottom-x2"), net(width_mult=0.5), net(batch_size=32), net(data="larger")]
+    shapes = SHAPES | {"larger": (3, 64, 64)}
+    found = Measured([*alike, *others], shapes, CPU)
+    assert asked == [(each, shapes[each.data], CPU) for each in (alike[0], *others)]
+    assert found(alike[2]) == found(net(seed=7)) == COST["resnet18"] and found(ensemble) == ImageCost(2.5, 1.25, 0.625)
+    for unknown in (net(width_mult=1.0), net(data="unknown")):
+        with pytest.raises(KeyError):
+            found(unknown)
+    rows = found.as_rows()
+    assert [(row["net"], row["batch_size"]) for row in rows[:2]] == [("resnet18", 8), ("vgg19", 8)]
+    assert {key: rows[1][key] for key in ("train", "gradient", "forward")} == {"train": 8.0, "gradient": 4.0, "forward": 2.0}
+
+
+@pytest.mark.parametrize("job", [net("resnet18/0.5-bottom", batch_size=16, width_mult=0.0625), net("vgg19", width_mult=0.0625)])
+def test_a_measurement_is_a_few_steps_whatever_the_recipe(monkeypatch, job):
+    """Adversarial training, the best epoch and a streamed augmentation are not what is measured; nobody sees its bars."""
+    steps, attacks, fit, pgd = [], [], measure.fit, measure.pgd
+
+    def trained(model, data, recipe, **options):
+        assert not progress.shown.get() and recipe.adversarial is None and recipe.augment in ("crop-flip", "none")
+        steps.append(recipe.epochs * len(data) // recipe.batch_size)
+        return fit(model, data, recipe, **options)
+
+    def attacked(model, x, y, **numbers):
+        attacks.append(numbers["steps"])
+        return pgd(model, x, y, **numbers)
+
+    monkeypatch.setattr(measure, "fit", trained)
+    monkeypatch.setattr(measure, "pgd", attacked)
+    changes = {"adversarial": AttackSpec.parse("pgd"), "selection": "best-on-test", "augment": "resized-crop-flip"}
+    hard = job.model_copy(update={"recipe": job.recipe.model_copy(update=changes)})
+    token = progress.shown.set(True)
+    found = measure_steps(hard, SHAPE, CPU)
+    progress.shown.reset(token)
+    assert steps == [2 * STEPS] and attacks == [STEPS, STEPS] and min(found) > 0
+
+
+@pytest.mark.parametrize("scale", ["tiny", "paper"])
 def test_every_job_of_the_paper_has_a_cost(store, scale):
-    plan = whole("all", scale=scale)
-    costs = seconds(plan.jobs, store, Nominal(plan.images, "cpu"), plan.counts)
-    assert costs.keys() == set(plan.jobs) and min(costs.values()) > 0
-    assert min(disk(job, plan.images) for job in plan.jobs) > 0
-
-
-def test_cost_grows_with_what_is_asked_for():
-    def cost(scale):
-        plan = whole("table4", scale=scale)
-        return sum(work(job, plan.images, plan.counts) for job in plan.jobs)
-
-    assert cost("tiny") < cost("small") < cost("fast") < cost("paper")
-    nets = {str(job.net): job for job in whole("table4", "table12").jobs if job.kind == "train"}
-    plain, defective, wide, five = (
-        work(nets[f"resnet18{variant}"], KINDS, SIZES) for variant in ("", "/0.5-bottom", "/0.5-bottom-x2", "/0.5-bottom-x2-en")
-    )
-    assert defective == plain < wide and five == pytest.approx(5 * wide)
+    plan = Plan(("all",), scale, {kind: kind for kind in KINDS}, KINDS)
+    rows = each_job(plan, store, even, "cpu")
+    assert len(rows) == len(plan.jobs) and min(min(row["seconds"], row["bytes"]) for row in rows) > 0
 
 
 def test_attacked_images_are_kept_as_bytes_and_so_are_their_chunks():
@@ -49,27 +116,23 @@ def test_attacked_images_are_kept_as_bytes_and_so_are_their_chunks():
     assert disk(crafted, KINDS) == 2 * 1000 * 3 * 32 * 32
 
 
-def test_without_a_store_the_rates_of_the_machine_hold(store):
-    plan = plan_of("table8")
-    for device, rate in RATES.items():
-        assert seconds(plan.jobs, store, Nominal(SHAPES, device), COUNTS) == {
-            job: pytest.approx(work(job, SHAPES, COUNTS) / rate) for job in plan.jobs
-        }
-
-
 def test_what_like_jobs_took_corrects_the_estimate(store):
-    plan = plan_of("table8")
-    trained, crafted = ([job for job in plan.jobs if job.kind == kind] for kind in ("train", "generate"))
-    before = seconds(plan.jobs, store, CPU, COUNTS)
-    for job, factor in zip(trained, (1, 3, 30), strict=True):
-        finish(store, job, seconds=factor * before[job])
-    after = seconds(plan.jobs, store, CPU, COUNTS)
-    assert [after[job] / before[job] for job in trained] == pytest.approx([3, 3, 3])
-    assert all(after[job] == before[job] for job in crafted)
-    # A GPU's jobs take what a GPU's jobs took.
-    assert seconds(trained, store, Nominal(SHAPES, "cuda"), COUNTS) == {
-        job: pytest.approx(work(job, SHAPES, COUNTS) / RATES["cuda"]) for job in trained
-    }
+    """Those of this kind of device and of these data, whose spec can be read."""
+    plan = plan_of("table8", seeds=2)
+    done = [job for job in plan.jobs if job.kind == "train"][:3]
+    for job, factor in zip(done, (1, 3, 30), strict=True):
+        finish(store, job, seconds=factor * estimate(job, even, plan.counts))
+    finish(store, plan_of("table8", data="other").jobs[0], seconds=1e9)
+
+    def factors(kind, device="cpu"):
+        jobs = [job for job in plan.jobs if job.kind == kind and job not in done]
+        found = costs(plan, store, device)
+        return {round(found[name_of(job)] / estimate(job, even, plan.counts), 6) for job in jobs}
+
+    assert (factors("train"), factors("generate"), factors("train", "cuda")) == ({3}, {1}, {1})
+    assert costs(plan, store)[name_of(done[2])] == store.result(done[2])["seconds"]
+    (store.at(done[0]) / "spec.json").write_text("{}")
+    assert factors("train") == {16.5}
 
 
 def test_an_outline_counts_each_job_for_the_first_that_needs_it(store):
@@ -82,47 +145,27 @@ def test_an_outline_counts_each_job_for_the_first_that_needs_it(store):
     # A corner of Table 3, and a drawing.
     for name in ("table10", "figure4", "figure2"):
         assert [by_name[name][key] for key in ("train", "generate", "score", "seconds", "bytes")] == [0] * 5
-    [alone] = outlined(whole("table10"), store)
-    assert [alone[key] for key in ("train", "generate", "score")] == [4, 2, 4]
 
 
 def test_what_is_stored_costs_nothing_more(store):
     plan = plan_of("table10")
     [before] = outlined(plan, store)
-    for job in plan.jobs[:3]:
+    assert [before[key] for key in ("train", "generate", "score", "stored")] == [4, 2, 4, 0]
+    for number, job in enumerate(plan.jobs):
         finish(store, job)
-    [row] = outlined(plan, store)
-    assert (row["stored"], before["stored"]) == (3, 0)
-    assert row["bytes"] == sum(disk(job, SHAPES) for job in plan.jobs[3:]) < before["bytes"]
-    for job in plan.jobs[3:]:
-        finish(store, job)
-    [row] = outlined(plan, store)
-    assert (row["stored"], row["seconds"], row["bytes"]) == (10, 0, 0)
+        [row] = outlined(plan, store)
+        assert row["stored"] == number + 1 and row["bytes"] == sum(disk(job, SHAPES) for job in plan.jobs[number + 1 :])
+    assert (row["seconds"], row["bytes"]) == (0, 0) and before["seconds"] > 0
 
 
 def test_a_set_that_stands_in_costs_what_its_own_images_do(store):
     """Its number of images matters as much as theirs do; what is crafted on it does not depend on them."""
 
     def cost(name, **sizes):
-        plan = Plan((name,), "tiny", {"cifar10": "few"}, {"cifar10": SHAPE}, sizes=sizes)
-        return {each["job"]: each["seconds"] for each in each_job(plan, store, CPU)}
+        return costs(Plan((name,), "tiny", {"cifar10": "few"}, {"cifar10": SHAPE}, sizes=sizes), store)
 
     official, tenth = cost("table8"), cost("table8", cifar10=(5_000, 1_000))
     assert official == cost("table8", cifar10=(50_000, 10_000))
     for name in official:
         assert tenth[name] == pytest.approx(official[name] / (10 if name.startswith("train-") else 1))
     assert sum(cost("figure5", cifar10=(5_000, 1_000)).values()) < sum(cost("figure5").values()) / 2
-
-
-def test_a_spec_of_another_version_does_not_disturb(store):
-    plan = plan_of("table10")
-    finish(store, plan.jobs[0])
-    (store.at(plan.jobs[0]) / "spec.json").write_text("{}")
-    empty = Store(store.folder / "none", make=False)
-    assert seconds(plan.jobs, store, CPU, COUNTS) == seconds(plan.jobs, empty, CPU, COUNTS)
-
-
-def test_results_of_other_data_do_not_disturb(store):
-    finish(store, plan_of("table10", data="other").jobs[0], seconds=1e9)
-    plan = plan_of("table10")
-    assert max(seconds(plan.jobs, store, CPU, COUNTS).values()) < 1e6

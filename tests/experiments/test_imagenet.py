@@ -11,9 +11,9 @@ from defective.paper import EXHIBITS
 
 
 def imagenet(root):
-    """Two classes, as different as day and night, so that five epochs make a net sure of them; sides of 150 to 180 pixels."""
+    """Two classes, as different as day and night; sides of 150 to 180 pixels."""
     draws = np.random.default_rng(0)
-    for split, count in (("train", 24), ("val", 6)):
+    for split, count in (("train", 8), ("val", 3)):
         for shade, wnid in ((20, "n01440764"), (200, "n02123045")):
             for n in range(count):
                 pixels = draws.integers(0, 40, (150 + n, 180 - n, 3)) + shade
@@ -38,5 +38,5 @@ def test_table1_on_a_folder_of_the_official_layout(tmp_path, capsys):
     assert len(recipes) == 2 and all(recipe["augment"] == "resized-crop-flip" for recipe in recipes)
     assert [cell["column"] for cell in document["cells"]] == list(EXHIBITS["table1"].columns) * 2
     for cell in document["cells"]:
-        # All twelve test images, if both nets are sure of them; else none was counted and nothing is claimed.
-        assert cell["measured"] is None or 0 < cell["measured"]["counts"][0]["num_evaluated"] <= 12
+        # Up to six test images, if both nets are sure of them; else none was counted and nothing is claimed.
+        assert cell["measured"] is None or 0 < cell["measured"]["counts"][0]["num_evaluated"] <= 6

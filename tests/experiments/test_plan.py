@@ -44,9 +44,8 @@ def test_a_corner_of_another_table_costs_nothing():
     assert {job.key for job in whole("figure4").jobs} <= {job.key for job in whole("table11").jobs}
 
 
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_what_a_job_needs_comes_before_it(seeds):
-    place = {job: number for number, job in enumerate(whole(*EXHIBITS, seeds=seeds).jobs)}
+def test_what_a_job_needs_comes_before_it():
+    place = {job: number for number, job in enumerate(whole(*EXHIBITS, seeds=2).jobs)}
     assert all(place[needed] < place[job] for job in place for needed in dependencies(job))
 
 
@@ -118,9 +117,8 @@ def test_exhibits_without_a_chosen_row_are_left_out():
         with_rows(found, ["resnet18", "resnet19"])
 
 
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_a_plan_is_read_as_it_was_written(seeds):
-    plan = whole(*EXHIBITS, seeds=seeds)
+def test_a_plan_is_read_as_it_was_written():
+    plan = whole(*EXHIBITS, seeds=2)
     again = read_plan(plan_key(plan.as_dict()), json.loads(json.dumps(plan.as_dict())))
     assert again == plan and again.jobs == plan.jobs
 

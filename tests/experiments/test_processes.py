@@ -9,23 +9,10 @@ from itertools import pairwise
 import pytest
 
 from effort import effort
-from runs import few, held
+from runs import held
 from whole_runs import JOBS, begin, end, numbers
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    return few(tmp_path_factory.mktemp("processes") / "few")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(images, tmp_path_factory):
-    store = tmp_path_factory.mktemp("undisturbed") / "store"
-    made = end(begin(store, images))
-    assert made["jobs"] == {"finished": JOBS, "failed": 0, "blocked": 0, "pending": 0, "executed": JOBS}
-    return held(store), numbers(made)
 
 
 @pytest.mark.parametrize("count", [2, 3][: effort(1, 2)] * effort(1, 5))
@@ -34,8 +21,8 @@ def test_processes_share_the_work(images, tmp_path, undisturbed, record_property
     record_property("runs of two or three processes at once", 1)
     assert sum(each["jobs"]["executed"] for each in made) == JOBS
     assert [each["jobs"]["finished"] for each in made] == [JOBS] * count and not any(each["failed"] for each in made)
-    assert [numbers(each) for each in made] == [undisturbed[1]] * count
-    assert held(tmp_path / "store") == undisturbed[0]
+    assert [numbers(each) for each in made] == [undisturbed[2]] * count
+    assert held(tmp_path / "store") == undisturbed[1]
     assert not list((tmp_path / "store" / "running").iterdir())
 
 
@@ -65,8 +52,7 @@ def test_stopped_again_and_again_it_ends_as_if_undisturbed(images, tmp_path, und
     assert all(set(one) <= set(other) for one, other in pairwise(done))
     made = end(begin(store, images))
     assert made["jobs"] == {"finished": JOBS, "failed": 0, "blocked": 0, "pending": 0, "executed": JOBS - len(done[-1])}
-    assert numbers(made) == undisturbed[1]
-    assert held(store) == undisturbed[0]
+    assert (held(store), numbers(made)) == undisturbed[1:]
     assert not list((store / "running").iterdir())
 
 
@@ -76,4 +62,4 @@ def test_in_pieces_of_a_time_budget_it_ends_as_if_undisturbed(images, tmp_path, 
         made = end(begin(store, images, *budget))
         left.append(made["jobs"]["pending"])
     assert left[0] >= left[1] == 0
-    assert numbers(made) == undisturbed[1] and held(store) == undisturbed[0]
+    assert (held(store), numbers(made)) == undisturbed[1:]

@@ -39,9 +39,12 @@ def test_of_the_last_hour_everything_stays(store, days, kept):
     assert left(store) == kept
 
 
-def test_an_unfinished_job_that_no_process_is_at_goes_at_once(store):
-    """Its lock says so."""
+def test_an_unfinished_job_goes_at_once_but_for_the_one_that_a_process_is_at(store):
+    """Its lock says so, and stays the same."""
     with store.working(net()) as place:
         (place / "half").write_bytes(b"0123456789")
-        assert prune(store, days=0, dry_run=True)[1] == 8
-    assert prune(store, days=0)[1] == 9 and store.unfinished() == []
+        assert prune(store, days=0)[1] == 8 and (place / "half").exists()
+        with Store(store.folder).working(net()) as second:
+            assert second is None
+    assert prune(store, days=0, dry_run=True)[1] == 1 and store.unfinished()
+    assert prune(store, days=0)[1] == 1 and store.unfinished() == []

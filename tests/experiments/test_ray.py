@@ -7,16 +7,11 @@ import sys
 
 import pytest
 
-from runs import few, held
+from runs import held
 from whole_runs import JOBS, begin, end
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'defective[ray]'")
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    return few(tmp_path_factory.mktemp("ray") / "few")
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +32,7 @@ def workers(cluster):
     return [int(number) for parent, number, *name in lines if parent in nodes and name and name[0].startswith("ray::_do")]
 
 
-def test_a_worker_killed_midway_loses_nothing(cluster, images, tmp_path):
-    end(begin(tmp_path / "alone", images))
+def test_a_worker_killed_midway_loses_nothing(cluster, images, tmp_path, undisturbed):
     on_ray = begin(tmp_path / "ray", images, "--ray", cluster.address)
     running = tmp_path / "ray" / "running"
     victims = []
@@ -47,7 +41,7 @@ def test_a_worker_killed_midway_loses_nothing(cluster, images, tmp_path):
     assert victims
     os.kill(victims[0], signal.SIGKILL)
     assert end(on_ray)["jobs"] == {"finished": JOBS, "failed": 0, "blocked": 0, "pending": 0, "executed": JOBS}
-    assert held(tmp_path / "ray") == held(tmp_path / "alone")
+    assert held(tmp_path / "ray") == undisturbed[1]
 
 
 OCCUPY = """

@@ -1,4 +1,4 @@
-"""The same again gives the same, and a stopped evaluation repeats nothing."""
+"""The same again gives the same; an evaluation that is stopped, or ends with its deadline, repeats no piece."""
 
 from importlib import import_module
 
@@ -6,19 +6,23 @@ import pytest
 import torch
 from torch import nn
 
-from defective import AttackSpec
+from defective import AttackSpec, progress
+from defective.errors import OutOfTime
 from defective.evaluation import (
     CustomAttack,
+    EvaluatedModel,
     adversarial,
     corruptions,
     decision,
     evaluate,
     evaluated_model,
+    generate,
     sanity_checks,
     transfer,
 )
-from evaluations import EPS, FGSM, OWN, SMALL, TRANSFER, Counted, masked, own, plain, stored
+from evaluations import EPS, FGSM, OWN, SMALL, TRANSFER, Counted, assert_equal, masked, own, plain, stored
 from problems import level_set, plane
+from turns import in_turns, ticking
 
 
 def test_neither_batches_nor_kept_pieces_change_a_number(data, tmp_path):
@@ -28,18 +32,12 @@ def test_neither_batches_nor_kept_pieces_change_a_number(data, tmp_path):
     state = torch.get_rng_state()
     one, *others = (
         plain(evaluate(nets, data, sources=sources, attacks=attacks, mask_draws=2, **SMALL, **options))
-        for options in (
-            {},
-            {"run": stored(tmp_path)},
-            {"run": stored(tmp_path)},
-            {"batch_size": 5},
-            {"batch_size": 3},
-        )
+        for options in ({}, {"run": stored(tmp_path)}, {"batch_size": 3})
     )
     assert torch.equal(state, torch.get_rng_state())
     for other in others:
         assert other | {"settings": {}} == one | {"settings": {}}
-    assert [other["settings"]["batch_size"] for other in others] == [250, 250, 5, 3]
+    assert [other["settings"]["batch_size"] for other in others] == [250, 3]
     other = plain(evaluate(nets, data, sources=sources, attacks=attacks, mask_draws=2, **SMALL, seed=1))
     assert {cell["sample"] for cell in other["cells"]}.isdisjoint(cell["sample"] for cell in one["cells"])
 
@@ -55,7 +53,7 @@ def test_the_models_are_left_as_they_were(data):
     assert all(torch.equal(tensor, state[name]) for name, tensor in net.state_dict().items())
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
     monkeypatch.setattr(adversarial, "CHUNK", 5)
     monkeypatch.setattr(evaluated_model, "CHUNK", 20)
@@ -76,27 +74,10 @@ def expected():
     """What a run that nothing disturbs ends with."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(import_module("defective.evaluation.evaluate"), "WHITE_BOX", OWN)
-        patch.setattr(adversarial, "CHUNK", 5)
         return plain(run(level_set(plane()), Counted()))
 
 
-@pytest.mark.parametrize(
-    ("stop", "error"),
-    [(1, KeyboardInterrupt), (2, KeyboardInterrupt), (4, ZeroDivisionError), (6, KeyboardInterrupt), (9, KeyboardInterrupt)],
-)
-def test_an_evaluation_goes_on_where_it_stopped(data, expected, tmp_path, small_pieces, stop, error):
-    broken, rest, nothing = Counted(stop, error), Counted(), Counted()
-    pieces = [5, 5, 2] * 3
-    with pytest.raises(error):
-        run(data, broken, stored(tmp_path))
-    assert broken.calls == pieces[:stop]
-    found = run(data, rest, stored(tmp_path))
-    assert rest.calls == pieces[stop - 1 :]
-    assert plain(found) == expected
-    assert plain(run(data, nothing, stored(tmp_path))) == expected and nothing.calls == []
-
-
-def test_a_finished_evaluation_asks_nothing_more(data, expected, tmp_path, small_pieces, monkeypatch):
+def test_a_finished_evaluation_asks_nothing_more(data, expected, tmp_path, monkeypatch):
     assert plain(run(data, Counted(), stored(tmp_path))) == expected
     written = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")}
     for module, name in (
@@ -125,8 +106,8 @@ class Fragile(nn.Module):
         return self.net(x)
 
 
-@pytest.mark.parametrize("at", [1, 2, 5, 12, 30, 60, 120, 180])
-def test_a_stop_in_any_part_costs_no_more_than_its_piece(data, expected, tmp_path, small_pieces, at):
+@pytest.mark.parametrize("at", [1, 5, 12, 60, 180])
+def test_a_stop_in_any_part_costs_no_more_than_its_piece(data, expected, tmp_path, at):
     model = Fragile(NETS["a"], at)
     with pytest.raises(KeyboardInterrupt):
         run(data, Counted(), stored(tmp_path), {"a": model, "b": NETS["b"]})
@@ -142,5 +123,66 @@ def test_a_model_added_later_costs_its_own_cells_alone(data, tmp_path):
     one = evaluate({"a": plane()}, data, sources={"s": plane(1)}, attacks=[CustomAttack("mine", first, version="1")], **options)
     mine = CustomAttack("mine", second, version="1")
     two = evaluate({"a": plane(), "b": plane(2)}, data, sources={"s": plane(1)}, attacks=[mine], **options)
-    assert first.calls == [12] and second.calls == []
+    assert first.calls == [5, 5, 2] and second.calls == []
     assert two.cells[0].as_json() == one.cells[0].as_json()
+
+
+def on_disk(tmp_path):
+    return EvaluatedModel.of("source", plane(), level_set(plane()), stored(tmp_path))
+
+
+def pieces(tmp_path):
+    return len(list(tmp_path.rglob("*.safetensors")))
+
+
+def test_an_attack_in_turns_makes_each_piece_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(adversarial, "CHUNK", 10)
+    ticking(monkeypatch)
+    undisturbed = generate(EvaluatedModel.of("source", plane(), level_set(plane())), own(Counted()), samples=35)
+    attack, kept = Counted(), []
+
+    def work():
+        kept.append(pieces(tmp_path))
+        return generate(on_disk(tmp_path), own(attack), samples=35, batch_size=4)
+
+    made, stops = in_turns(work, 2)
+    # Two pieces of answers, to find 35 images, and four of attacked images: six, two a turn.
+    assert stops == 2 and kept == [0, 2, 4]
+    assert attack.calls == [4, 4, 2, 4, 4, 2, 4, 4, 2, 4, 1]
+    assert_equal(made, undisturbed)
+    with progress.until(0):
+        assert_equal(generate(on_disk(tmp_path), own(attack), samples=35, batch_size=4), undisturbed)
+
+
+def test_a_piece_that_has_begun_is_finished(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+
+    def slow(model, x, y):
+        now[0] += 1000
+        return attack(model, x, y)
+
+    attack = Counted()
+    with pytest.raises(OutOfTime), progress.until(10):
+        generate(on_disk(tmp_path), own(slow), samples=35, batch_size=4)
+    # Two pieces of answers and one of attacked images.
+    assert attack.calls == [4, 1] and pieces(tmp_path) == 3
+
+
+def test_what_is_kept_nowhere_is_not_stopped(tmp_path):
+    with progress.until(0):
+        made = generate(EvaluatedModel.of("source", plane(), level_set(plane())), own(Counted()), samples=35)
+    assert len(made.y) == 35
+    attack = Counted()
+    generate(on_disk(tmp_path), own(attack), samples=12)
+    with progress.until(0):
+        generate(on_disk(tmp_path), own(attack, version=""), samples=12)
+    assert attack.calls == [5, 5, 2] * 2
+
+
+def test_a_whole_evaluation_in_turns_says_the_same(data, expected, tmp_path, monkeypatch):
+    ticking(monkeypatch)
+    turns = Counted()
+    found, stops = in_turns(lambda: run(data, turns, stored(tmp_path)), 7)
+    assert plain(found) == expected and turns.calls == [5, 5, 2] * 3
+    assert stops == -(-pieces(tmp_path) // 7) - 1

@@ -1,6 +1,7 @@
 import pytest
 
-from defective.experiments.schema import JobResult, PlanRecord
+from defective.experiments.plan import read_plan
+from defective.experiments.schema import JobResult
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
 from runs import blank, made_values, net, plan_of
 
@@ -55,4 +56,4 @@ def test_what_is_shown_of_every_job_must_be_there(key):
 @pytest.mark.parametrize("name", UNSAFE)
 def test_a_name_of_a_plan_is_one_part_of_a_path(name):
     with pytest.raises(ValueError, match=r"data\.cifar10"):
-        PlanRecord.model_validate(plan_of("table10", data=name).as_dict())
+        read_plan("", plan_of("table10", data=name).as_dict())

@@ -88,7 +88,7 @@ def test_a_name_is_the_one_that_the_set_has_when_it_is_read(images, cache, monke
     from defective.data import load_data
 
     monkeypatch.chdir(images)
-    for where in (f"folder:{images}", "folder:.", "folder:../few", "shapes"):
+    for where in (f"folder:{images}", "folder:.", "folder:../few"):
         assert load_data(where, "test").name == name_of(where)
 
 
@@ -99,7 +99,6 @@ def test_of_the_official_sets_all_is_known(cache, kind):
 
 def test_the_images_of_a_set_that_is_there_are_counted(cache, tmp_path):
     assert look(f"folder:{few(tmp_path / 'few', train=5, test=3)}") == (SHAPE, (10, 6))
-    assert look("shapes") == ((3, 32, 32), (10_000, 2_000))
 
 
 @pytest.mark.parametrize(("official", "looks"), [((99, 6), ["test"]), ((99, 7), ["test", "train"])])

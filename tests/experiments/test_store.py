@@ -33,10 +33,6 @@ def test_a_job_is_finished_when_its_result_is_written(store):
     assert (store.result(JOB), list(store.finished()), store.unfinished()) == (DONE, [name_of(JOB)], [])
     assert (store.at(JOB) / "half").read_text() == "so far"
     assert store.spec(name_of(JOB)) == JOB
-
-
-def test_a_finished_job_is_never_done_again(store):
-    finish(store)
     before = listing(store.folder)
     with store.working(JOB) as place:
         assert place is None
@@ -164,14 +160,6 @@ def test_an_empty_folder_becomes_a_store_and_a_look_does_not_make_one(tmp_path):
         assert list(folder.iterdir()) == []
         Store(folder)
         assert Store.open(folder).folder == folder
-
-
-def test_results_of_one_name_are_of_one_data_set(store):
-    for _ in range(2):
-        store.check_data("few", "abc")
-    store.check_data("other", "def")
-    with pytest.raises(InputError, match=r"few: other images than those that the results in .*store are of: use another store"):
-        Store(store.folder).check_data("few", "def")
 
 
 def test_a_full_disk_leaves_the_store_as_it_was(store, monkeypatch):

@@ -38,10 +38,9 @@ def count(model):
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_parameter_counts(name):
     cifar, mnist = PARAMETERS[name]
-    assert count(create_model(name)) == cifar
-    if mnist:
-        assert count(create_model(name, in_chans=1, image_size=28)) == mnist
-    assert count(build(f"{name}/0.3-bottom")) == cifar
+    with torch.device("meta"):
+        assert count(create_model(name)) == cifar
+        assert mnist is None or count(create_model(name, in_chans=1, image_size=28)) == mnist
 
 
 VARIANTS = {
@@ -69,7 +68,9 @@ def test_the_imagenet_form():
 @pytest.mark.parametrize("name", BOTTOM)
 def test_bottom_masks_of_the_released_code(name):
     shapes, total = BOTTOM[name]
-    found = defects(build(f"{name}/0.5-bottom"))
+    model = build(f"{name}/0.5-bottom")
+    found = defects(model)
+    assert count(model) == PARAMETERS[name][0]
     assert sorted(defect.shape for defect in found) == sorted(shapes)
     assert sum(defect.total for defect in found) == total
 
@@ -100,12 +101,18 @@ def test_dc_of_the_text_masks_whole_channels():
 
 
 TEXT = {"resnet18": 9, "resnet50": 8, "densenet121": 19, "senet18": 6, "vgg19": 4, "wrn32_4": 11}
+TEXT_SITES = {
+    "resnet50": {"stages.1.0.act2", "stages.2.3.act2", "stem.act"},
+    "densenet121": {"stem.conv", "blocks.1.0.conv2", "blocks.2.11.conv2"},
+    "senet18": {"stages.1.0", "stages.1.0.act2", "stages.1.1", "stages.1.1.act2", "stages.2.0", "stages.2.0.act2"},
+}
 
 
 @pytest.mark.parametrize("name", TEXT)
 def test_placement_of_the_text_zeroes_what_the_next_layer_reads(name):
     model = build(f"{name}/0.5-bottom@text", width_mult=0.125)
-    assert len(defects(model)) == TEXT[name]
+    sites = {defect.site for defect in defects(model)}
+    assert len(sites) == TEXT[name] and sites >= TEXT_SITES.get(name, set())
     if name.startswith(("resnet18", "wrn")):
         seen = {}
         block = model.get_submodule("stages.1.0")
@@ -115,24 +122,10 @@ def test_placement_of_the_text_zeroes_what_the_next_layer_reads(name):
         assert (seen["out"][~mask] == 0).all()
 
 
-TEXT_SITES = {
-    "resnet50": {"stages.1.0.act2", "stages.2.3.act2", "stem.act"},
-    "densenet121": {"stem.conv", "blocks.1.0.conv2", "blocks.2.11.conv2"},
-    "senet18": {"stages.1.0", "stages.1.0.act2", "stages.1.1", "stages.1.1.act2", "stages.2.0", "stages.2.0.act2"},
-}
-
-
-@pytest.mark.parametrize("name", TEXT_SITES)
-def test_sites_of_the_text(name):
-    sites = {defect.site for defect in defects(build(f"{name}/0.5-bottom@text", width_mult=0.125))}
-    assert sites >= TEXT_SITES[name]
-    assert name != "senet18" or sites == TEXT_SITES[name]
-
-
 @pytest.mark.parametrize("name", PARAMETERS)
-@pytest.mark.parametrize(("chans", "size"), [(1, 28), (3, 32), (3, 64), (3, 224)])
+@pytest.mark.parametrize(("chans", "size"), [(1, 28), (3, 64), (3, 224)])
 def test_every_image_size_and_width(name, chans, size):
-    model = build(f"{name}/0.3-bottom+0.7-top", num_classes=7, in_chans=chans, image_size=size, width_mult=0.125)
+    model = build(f"{name}/0.3-bottom+0.7-top", num_classes=7, in_chans=chans, image_size=size, width_mult=0.0625)
     assert model.eval()(torch.rand(2, chans, size, size)).shape == (2, 7)
 
 

@@ -19,6 +19,7 @@ from defective.data import pick, shapes
 from defective.play import panels
 
 pytest.importorskip("nicegui")
+# Served by the command to a real browser, which computes an attack for each page.
 pytestmark = pytest.mark.slow
 NAMES = {"source": "resnet18", "plain": "resnet18", "defective": "resnet18/0.5-bottom"}
 OWN = """

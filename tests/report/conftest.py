@@ -8,11 +8,12 @@ import pytest
 from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
 
+from defective import paper
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store
 from defective.report import report
 from defective.report.galleries import Example, MaskPicture, Prediction
-from defective.results import stored
+from defective.results import measured, stored
 from runs import filled_store, finish
 
 SHAPES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28)}
@@ -69,3 +70,9 @@ def made(tmp_path_factory):
 @pytest.fixture(scope="session")
 def report_page(made):
     return BeautifulSoup(made.html, "html.parser")
+
+
+@pytest.fixture(scope="session")
+def documents(made):
+    """What was measured, by name on the page."""
+    return {name: measured.document(paper.EXHIBITS[exhibit], plan, made.store) for name, (exhibit, plan) in made.shown.items()}

@@ -2,34 +2,14 @@
 
 import pytest
 
-from defective.data import shapes
-from defective.experiments.plan import Plan
-from defective.report import report
-from defective.report.galleries import Example, Prediction
-from defective.report.pictures import picture
-from runs import filled_store
-
-ASKED = Plan(("table4", "table7", "figure5"), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)})
 # The first measured number of Table 4, and its row and column.
 NUMBER = "#table4-table td.measured .number"
 TIP = "#tip:popover-open"
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("page")
-    image = picture(shapes("test").x[0])
-    attack = "pgd:eps=16/255,step_size=1/255,steps=20 on densenet121"
-    shown = Example("disc", image, image, image, (Prediction("plain", "ring", False),), "PGD16", attack)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report.galleries, "examples", lambda *given: [shown])
-        patch.setattr(report.galleries, "masks", lambda *given: [])
-        drawn = report.plots.plot
-        patch.setattr(
-            report.plots, "plot", lambda document, store: drawn(document, store) if document.exhibit == "figure5" else None
-        )
-        report.write_report(filled_store(folder / "store", ASKED, every=9), folder / "out")
-    return folder / "out" / "index.html"
+@pytest.fixture
+def page(made):
+    return made.out / "index.html"
 
 
 @pytest.fixture
@@ -192,7 +172,7 @@ def test_an_image_opens_large_by_keyboard_and_closes_by_escape(tab):
     tab.press("Enter")
     assert there(tab, "dialog[open]")
     told = text(tab, "dialog")
-    assert "disc" in told and "steps=20 on densenet121" in told and "✗ ring" in told
+    assert "frog & toad" in told and "pgd of <source>" in told and "✗ cat" in told
     assert tab.value("document.querySelectorAll('dialog img').length") == 3
     tab.press("Escape")
     assert not there(tab, "dialog[open]")

@@ -90,10 +90,14 @@ def made(store, data, generator):
     return make
 
 
+def shown(store, view=gallery, exhibit=GALLERY, seeds=1):
+    asked = table4(seeds)
+    return view(document(exhibit, asked, store), asked, ResultReader(store))
+
+
 def test_pictures_and_verdicts_are_those_of_the_store(store, data, made):
     sets, answers = made()
-    asked = table4()
-    pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
+    asked, pictures = table4(), shown(store)
     count = asked.setups[0].scale.gallery
     assert [each.caption for each in pictures] == [row.label for row in GALLERY.rows for _ in range(count)]
     for place, each in enumerate(pictures):
@@ -118,31 +122,26 @@ def test_pictures_and_verdicts_are_those_of_the_store(store, data, made):
 def test_what_is_not_measured_is_left_out(store, data, made):
     row = GALLERY.rows[0].name
     made(skip=[(row, "0.1-Bottom"), *((GALLERY.rows[1].name, column) for column in GALLERY.columns)])
-    pictures = gallery(document(GALLERY, table4(), store), table4(), ResultReader(store))
+    pictures = shown(store)
     assert {each.caption for each in pictures} == {GALLERY.rows[place].label for place in (0, 2, 3)}
     assert [each.model for each in pictures[0].predictions] == ["ResNet-18"]
 
 
 def test_of_several_seeds_the_first_is_shown(store, data, made):
     sets, _ = made(seeds=2)
-    asked = table4(2)
-    pictures = gallery(document(GALLERY, asked, store), asked, ResultReader(store))
+    asked, pictures = table4(2), shown(store, seeds=2)
     first = asked.of(GALLERY)[GALLERY.rows[0].name, "ResNet-18"][0].job.adversarial
     assert first.seed == 0 and len(pictures) == len(GALLERY.rows) * asked.setups[0].scale.gallery
     assert np.array_equal(decoded(pictures[0].adversarial), sets[first].x_adv[0].permute(1, 2, 0))
 
 
 def test_a_store_without_results_or_copied_without_its_images_shows_none(store, data, made):
-    def shown():
-        about = document(GALLERY, table4(), store)
-        return gallery(about, table4(), ResultReader(store)) + examples(about, table4(), ResultReader(store))
-
-    assert shown() == []
+    assert shown(store) == shown(store, examples) == []
     sets, _ = made()
-    assert shown()
+    assert shown(store) and shown(store, examples)
     for job in sets:
         (store.at(job) / "pictures.safetensors").unlink()
-    assert shown() == []
+    assert shown(store) == shown(store, examples) == []
 
 
 def test_a_table_shows_the_set_that_most_models_were_evaluated_on(store, data, made):
@@ -150,9 +149,8 @@ def test_a_table_shows_the_set_that_most_models_were_evaluated_on(store, data, m
     rows = [row.name for row in table.rows]
     # Only the second attack has scores of all models.
     sets, answers = made(table, skip=[(row, column) for row in rows[1:] for column in ("FGSM16", "PGD32", "CW40")])
-    asked = table4()
-    job = asked.of(table)["resnet18", "PGD16"][0].job.adversarial
-    pictures = examples(document(table, asked, store), asked, ResultReader(store))
+    job = table4().of(table)["resnet18", "PGD16"][0].job.adversarial
+    pictures = shown(store, examples, table)
     assert len(pictures) == 6 and {each.caption for each in pictures} == {str(job.attack)}
     models = [model for model in answers if model.adversarial == job]
     # Of all images those first on which the models differ most.
@@ -169,9 +167,8 @@ def test_models_are_called_as_their_rows_and_none_takes_the_place_of_another(sto
     table = EXHIBITS["table2"]
     made(table)
     for rows in (table.rows, tuple(Row(row.name, "Model", row.published) for row in table.rows)):
-        about = document(replace(table, rows=rows), table4(), store)
-        shown = [each.model for each in examples(about, table4(), ResultReader(store))[0].predictions]
-        assert shown == [row.label for row in rows] and len(shown) == 7
+        models = [each.model for each in shown(store, examples, replace(table, rows=rows))[0].predictions]
+        assert models == [row.label for row in rows] and len(models) == 7
 
 
 def train(store: Store, name: str, **options):
@@ -179,27 +176,6 @@ def train(store: Store, name: str, **options):
     net = build(name, width_mult=0.0625, **options)
     save(net, finish(store, job) / "net" / "model.safetensors")
     return net
-
-
-def test_masks_are_those_of_the_preferred_model(store):
-    for name in ("resnet18", "resnet18/0.3-bottom", "resnet18/0.5-bottom-dc"):
-        train(store, name)
-    net = train(store, "resnet18/0.1-bottom", seed=3)
-    shown = masks(table4(), ResultReader(store))
-    assert [(each.model, each.site) for each in shown] == [("resnet18/0.1-bottom", each.site) for each in defects(net)[:2]]
-    assert [each.data for each in shown] == ["cifar10"] * 2
-    first = defects(net)[0]
-    mask = net.get_submodule(first.site).defect_mask[0]
-    assert (shown[0].live, shown[0].total) == (first.live, first.total)
-    assert np.array_equal(decoded(shown[0].picture)[1:33, 1:33] > 128, mask[0].numpy())
-
-
-def test_any_defective_model_will_do_but_one_is_needed(store):
-    train(store, "resnet18")
-    train(store, "resnet18/0.5-bottom-dc")
-    assert masks(table4(), ResultReader(store)) == []
-    train(store, "resnet18/0.3-bottom")
-    assert [each.model for each in masks(table4(), ResultReader(store))] == ["resnet18/0.3-bottom"] * 2
 
 
 def damage(file):
@@ -224,9 +200,23 @@ def test_corrupt_files_are_left_out_and_said_once_each(store, data, made):
         assert f"left out of the report. With {store.at(job)} moved away, defective reproduce makes it again" in line
 
 
-def test_the_masks_of_another_model_are_shown_where_one_is_corrupt(store):
-    for name in ("resnet18/0.1-bottom", "resnet18/0.3-bottom"):
-        train(store, name)
-    damage(store.at(table4().setups[0].target("resnet18/0.1-bottom")) / "net" / "model.safetensors")
+def test_masks_are_those_of_a_defective_model_the_preferred_one_first_that_can_be_read(store):
+    def found():
+        return masks(table4(), reader)
+
     reader = ResultReader(store)
-    assert {each.model for each in masks(table4(), reader)} == {"resnet18/0.3-bottom"} and len(reader.skipped) == 1
+    for name in ("resnet18", "resnet18/0.5-bottom-dc"):
+        train(store, name)
+    assert found() == []
+    train(store, "resnet18/0.3-bottom")
+    assert [each.model for each in found()] == ["resnet18/0.3-bottom"] * 2
+    net = train(store, "resnet18/0.1-bottom", seed=3)
+    first, second = defects(net)[:2]
+    assert [(each.model, each.data, each.site) for each in found()] == [
+        ("resnet18/0.1-bottom", "cifar10", site) for site in (first.site, second.site)
+    ]
+    assert (found()[0].live, found()[0].total) == (first.live, first.total)
+    mask = net.get_submodule(first.site).defect_mask[0]
+    assert np.array_equal(decoded(found()[0].picture)[1:33, 1:33] > 128, mask[0].numpy())
+    damage(store.at(table4().setups[0].target("resnet18/0.1-bottom")) / "net" / "model.safetensors")
+    assert {each.model for each in found()} == {"resnet18/0.3-bottom"} and len(reader.skipped) == 1

@@ -9,12 +9,11 @@ import pytest
 
 from defective.errors import InputError
 from defective.experiments.store import Store
-from defective.paper import EXHIBITS, OBSERVATIONS, Verdict
+from defective.paper import OBSERVATIONS, Verdict
 from defective.report import report
 from defective.report.claims import claim_groups, contrast_in_words, exhibits_in_words, p_in_words, paper_in_words
 from defective.report.largest_discrepancy import largest_discrepancy
 from defective.report.sections import sections
-from defective.results.measured import document
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +29,6 @@ def cells(report_page):
         | {"name": cell.find_parent("section")["id"], "text": next(cell.strings), "small": [each.text for each in cell("small")]}
         for cell in report_page.select("td[data-exhibit]")
     ]
-
-
-@pytest.fixture(scope="module")
-def documents(made):
-    return {name: document(EXHIBITS[exhibit], plan, made.store) for name, (exhibit, plan) in made.shown.items()}
 
 
 def number(text: str) -> float:

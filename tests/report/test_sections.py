@@ -5,9 +5,7 @@ from bs4 import BeautifulSoup
 
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store
-from defective.paper import EXHIBITS
 from defective.report.report import write_report
-from defective.results.measured import document
 
 TABLES = ("table4", "table7-tiny-cifar10", "table7-fast-cifar10-jpeg", "figure6")
 
@@ -27,9 +25,8 @@ def test_what_a_reader_must_know_comes_before_the_claims(report_page, made):
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_each_exhibit_says_how_many_images_a_number_counts(made, report_page, name):
-    exhibit, plan = made.shown[name]
-    cells = [cell for cell in document(EXHIBITS[exhibit], plan, made.store).cells if cell.measured]
+def test_each_exhibit_says_how_many_images_a_number_counts(documents, report_page, name):
+    cells = [cell for cell in documents[name].cells if cell.measured]
     counts = [each.num_evaluated for cell in cells if not cell.jobs[0].startswith("train-") for each in cell.measured.counts]
     between = f"{min(counts):,}–{max(counts):,} images per number"
     expected = {

@@ -9,11 +9,11 @@ import pytest
 from defective.experiments.plan import KINDS, Plan
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place
 from defective.paper.claims import Part, pairs
+from defective.results import stored
 from defective.results.claims import evaluate_claims
 from defective.results.contrasts import Evidence
 from defective.results.documents import CellResult, ClaimResult, Count, JobRecord, Measured
 from defective.results.per_image import PerImage
-from defective.results.stored import claims
 from defective.statistics import Rate, Term, contrast, seed_variance
 from runs import MACHINE, exhibit_result, finish, plan_of
 
@@ -225,14 +225,25 @@ def test_numbers_of_parameters_are_compared_exactly(parameters, verdict):
 # Claims of a store.
 
 
+@pytest.fixture
+def few_exhibits(monkeypatch):
+    """Those that the tests fill; planning all others takes a while."""
+    monkeypatch.setattr(stored, "EXHIBITS", {name: EXHIBITS[name] for name in ("table2", "table8", "table9", "table10")})
+
+
+def claims(plan, store):
+    return {each.name: each for each in stored.measured(plan, store)[1]}
+
+
 def fill(store, plan, hits):
     for job in plan.jobs:
         name = str(getattr(job, "target", job).net) if job.kind in ("train", "score") else ""
         rate = {"num_correct": hits(name) + job.key.count("a") if name else 500, "num_evaluated": 1000}
         finish(store, job, dict.fromkeys(("test_accuracy", "paper", "target-correct", "all", "fooled"), rate))
-    return {each.name: each for each in claims(plan, store)}
+    return claims(plan, store)
 
 
+@pytest.mark.usefixtures("few_exhibits")
 @pytest.mark.parametrize(("defective", "verdict"), [(900, "holds"), (300, "fails")])
 def test_a_claim_of_a_store_has_its_verdict(store, defective, verdict):
     found = fill(store, plan_of("table8", seeds=3), lambda net: defective if "bottom" in net else 600)
@@ -241,6 +252,7 @@ def test_a_claim_of_a_store_has_its_verdict(store, defective, verdict):
     assert found["masking"].verdict == "not measured"
 
 
+@pytest.mark.usefixtures("few_exhibits")
 def test_a_claim_reaches_into_exhibits_that_were_not_asked_for(store):
     plan = plan_of("table9", seeds=2)
     assert fill(store, plan, lambda net: 900)["gray-box"].verdict == "not measured"
@@ -248,9 +260,10 @@ def test_a_claim_reaches_into_exhibits_that_were_not_asked_for(store):
         if store.result(job) is None:
             rates = {"paper": 100, "test_accuracy": 900}
             finish(store, job, {name: {"num_correct": hits, "num_evaluated": 1000} for name, hits in rates.items()})
-    assert {each.name: each for each in claims(plan, store)}["gray-box"].verdict == "holds"
+    assert claims(plan, store)["gray-box"].verdict == "holds"
 
 
+@pytest.mark.usefixtures("few_exhibits")
 def test_at_scale_tiny_adversarial_training_decides_no_claim(store):
     found = fill(store, plan_of("table2", seeds=2), lambda net: 900 if "bottom" in net else 300)
     assert found["defences"].verdict == "undecided" and "(2 against 5)" in found["defences"].reason

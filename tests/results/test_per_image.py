@@ -8,7 +8,7 @@ from defective.evaluation.transfer import eligible_images
 from defective.experiments.store import Store
 from defective.files import write_tensors
 from defective.paper import Cell
-from defective.results.per_image import PerImageReader
+from defective.results.per_image import per_image
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob
 from runs import finish, net
 
@@ -42,41 +42,40 @@ def drawn(found):
 @pytest.mark.parametrize("denominator", ["paper", "target-correct", "all"])
 def test_a_score_is_a_success_among_the_eligible(store, denominator):
     expected = eligible_images(denominator, CLEAN == Y, PREDICTED != Y)
-    assert drawn(PerImageReader(store).of(Cell(SCORE, denominator))) == ((ATTACKED == Y).tolist(), expected.tolist())
+    assert drawn(per_image(Cell(SCORE, denominator), store)) == ((ATTACKED == Y).tolist(), expected.tolist())
 
 
 def test_an_accuracy_is_of_the_whole_test_set(store):
     correct = torch.arange(100) % 3 == 0
     write_tensors(store.at(net()) / "outcome.safetensors", {"correct": correct}, {})
-    found = PerImageReader(store).of(Cell(net(), "test_accuracy"))
+    found = per_image(Cell(net(), "test_accuracy"), store)
     assert found.values.tolist() == correct.tolist() and found.eligible.all()
 
 
 def test_an_attack_fools_its_source_or_not(store):
-    assert drawn(PerImageReader(store).of(Cell(SET, "fooled"))) == ((PREDICTED != Y).tolist(), [True] * 8)
+    assert drawn(per_image(Cell(SET, "fooled"), store)) == ((PREDICTED != Y).tolist(), [True] * 8)
 
 
 def test_noise_is_of_one_model_and_strength(store):
     tensors = {"0/8": Y == 0, "1/8": Y == 1, "index": INDEX}
     write_tensors(store.at(NOISE) / "outcome.safetensors", tensors, {})
-    assert drawn(PerImageReader(store).of(Cell(NOISE, "1/8"))) == ((Y == 1).tolist(), [True] * 8)
+    assert drawn(per_image(Cell(NOISE, "1/8"), store)) == ((Y == 1).tolist(), [True] * 8)
 
 
 def test_a_score_of_the_boundary_attack_is_a_logarithm_where_there_was_a_start(store):
     started = torch.tensor([True] * 6 + [False, True])
     squared = torch.tensor([1.0, 2, 4, 8, 16, 32, 64, 0])
     write_tensors(store.at(DECISION) / "outcome.safetensors", {"index": INDEX, "squared": squared, "started": started}, {})
-    values, eligible = drawn(PerImageReader(store).of(Cell(DECISION, "score")))
+    values, eligible = drawn(per_image(Cell(DECISION, "score"), store))
     assert values[:6] == pytest.approx(np.log(squared[:6].numpy())) and eligible == [True] * 6 + [False] * 2
 
 
 def test_without_per_image_results_there_are_none(store):
-    reader = PerImageReader(store)
-    assert [reader.of(Cell(job, value)) for job, value in ((net(), "test_accuracy"), (NOISE, "0/8"))] == [None, None]
+    assert [per_image(Cell(job, value), store) for job, value in ((net(), "test_accuracy"), (NOISE, "0/8"))] == [None, None]
     (store.at(SCORE) / "outcome.safetensors").write_bytes(b"corrupt")
-    assert PerImageReader(store).of(Cell(SCORE, "paper")) is None
+    assert per_image(Cell(SCORE, "paper"), store) is None
 
 
 def test_outcomes_of_other_images_than_the_set_now_has_are_none(store):
     write_tensors(store.at(SCORE) / "outcome.safetensors", {"clean": CLEAN, "attacked": ATTACKED, "index": INDEX.flip(0)}, {})
-    assert PerImageReader(store).of(Cell(SCORE, "paper")) is None
+    assert per_image(Cell(SCORE, "paper"), store) is None

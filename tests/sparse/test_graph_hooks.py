@@ -1,3 +1,4 @@
+from collections import OrderedDict
 from types import MethodType
 
 import pytest
@@ -9,29 +10,15 @@ from defective.sparse import sparsify
 from graph_nets import X, chained
 from hand_nets import assert_same, conv, mask, trained
 
-HOOKS = {
-    "doubles": lambda module, args, output: output * 2,
-    "moves zero": lambda module, args, output: output + 1,
-    "curves": lambda module, args, output: output.sigmoid(),
-    "watches": lambda module, args, output: None,
-}
-
-
 # The model, a container, a site inside its wrapper, the wrapper, the layers behind the site, its mask, a layer without a mask.
 PLACES = ["", "0", "0.norm.module", "0.norm", "0.norm.after", "0.norm.after.mask", "1", "2.module", "2"]
 
 
 def hookable():
-    block = nn.Sequential()
-    block.add_module("conv", conv())
-    block.add_module("norm", nn.BatchNorm2d(8))
+    block = nn.Sequential(OrderedDict(conv=conv(), norm=nn.BatchNorm2d(8)))
     model = trained(nn.Sequential(block, nn.ReLU(), conv(8, 8)))
     defect_(model, 0.1, sites=["0.norm", "2"], example_inputs=X)
     return model
-
-
-def hooked(hook):
-    return lambda module: module.register_forward_hook(hook)
 
 
 def with_a_forward_of_its_own(module):
@@ -40,7 +27,8 @@ def with_a_forward_of_its_own(module):
 
 
 CHANGES = {
-    **{name: hooked(hook) for name, hook in HOOKS.items()},
+    "moves zero": lambda module: module.register_forward_hook(lambda module, args, output: output + 1),
+    "watches": lambda module: module.register_forward_hook(lambda module, args, output: None),
     "before": lambda module: module.register_forward_pre_hook(lambda module, args: (args[0] * 2,)),
     "its own forward": with_a_forward_of_its_own,
 }
@@ -68,8 +56,7 @@ def test_hooks_on_derivatives_are_kept_or_refused(site):
 
 
 def test_hooks_that_watch_go_on_watching():
-    model = hookable()
-    seen = []
+    model, seen = hookable(), []
     model[0].norm.module.register_forward_hook(lambda module, args, output: seen.append(output))
     fast = sparsify(model, X)
     seen.clear()
@@ -82,20 +69,20 @@ def another(kind):
     return type(f"Other{kind.__name__}", (kind,), {"forward": lambda self, x: kind.forward(self, x) + 1})
 
 
-OTHERS = {
-    "Conv2d": chained(lambda model, z: model.d(z), d=another(nn.Conv2d)(8, 8, 3, padding=1)),
-    "BatchNorm2d": chained(lambda model, z: model.d(z), d=another(nn.BatchNorm2d)(8)),
-    "ReLU": chained(lambda model, z: model.d(z), d=another(nn.ReLU)()),
-    "Identity": chained(lambda model, z: model.d(z), d=another(nn.Identity)()),
-    "Dropout": chained(lambda model, z: model.d(z), d=another(nn.Dropout)()),
-    "Linear": chained(lambda model, z: model.d(z), d=another(nn.Linear)(8, 8)),
-    "DefectMask": chained(lambda model, z: model.d(z), d=another(DefectMask)(mask(seed=3).defect_mask[0])),
-}
+OTHERS = [
+    another(nn.Conv2d)(8, 8, 3, padding=1),
+    another(nn.BatchNorm2d)(8),
+    another(nn.ReLU)(),
+    another(nn.Identity)(),
+    another(nn.Dropout)(),
+    another(nn.Linear)(8, 8),
+    another(DefectMask)(mask(seed=3).defect_mask[0]),
+]
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_a_subclass_is_not_taken_for_its_class(name):
-    model = trained(OTHERS[name])
+@pytest.mark.parametrize("layer", OTHERS, ids=lambda layer: type(layer).__name__)
+def test_a_subclass_is_not_taken_for_its_class(layer):
+    model = trained(chained(lambda model, z: model.d(z), d=layer))
     fast = sparsify(model, X)
     assert_same(fast, model, X)
     assert [choice.layer for choice in fast.choices] == ["a", "b"]
@@ -104,5 +91,5 @@ def test_a_subclass_is_not_taken_for_its_class(name):
 def test_what_follows_a_hook_does_not_overwrite_its_output():
     # The derivative of a sigmoid needs what it returned.
     model = trained(nn.Sequential(conv(), nn.ReLU(), conv(8, 8)))
-    model[0].register_forward_hook(HOOKS["curves"])
+    model[0].register_forward_hook(lambda module, args, output: output.sigmoid())
     assert_same(sparsify(model, X), model, X)

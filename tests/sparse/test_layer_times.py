@@ -24,10 +24,11 @@ def pair():
 def clock(monkeypatch):
     """Seconds by what is run: a live product, a dense one, a change of form, and the whole model live and dense."""
     seconds = {"live": 1.0, "dense": 10.0, "conversion": 1.0, "whole": [1.0, 2.0]}
-    asked = []
+    asked, batches = [], set()
 
     def timed(self, what, layer):
         asked.append(what)
+        batches.add(self._images)
         layer()()
         return seconds[what[0]]
 
@@ -38,13 +39,13 @@ def clock(monkeypatch):
 
     monkeypatch.setattr(layer_times.MeasuredTimes, "_timed", timed)
     monkeypatch.setattr(machine, "shortest", shortest)
-    return seconds, asked
+    return seconds, asked, batches
 
 
 @pytest.mark.parametrize(
     ("times", "live"),
-    [({}, True), ({"live": 11.0}, False), ({"conversion": 20.0}, False), ({"whole": [2.0, 2.0]}, False)],
-    ids=["faster", "slower", "costly conversions", "slower as a whole"],
+    [({}, True), ({"live": 11.0}, False), ({"whole": [2.0, 2.0]}, False)],
+    ids=["faster", "slower", "slower as a whole"],
 )
 def test_layers_are_live_where_they_and_the_whole_are_faster(clock, times, live):
     clock[0].update(times)
@@ -53,13 +54,10 @@ def test_layers_are_live_where_they_and_the_whole_are_faster(clock, times, live)
     assert_same(fast, model, X)
     assert [(choice.live, choice.seconds) for choice in fast.choices] == [(live, (clock[0]["live"], 10.0))] * 2
     assert any(isinstance(each, LiveConv) for each in fast.modules()) is live
-
-
-def test_each_layer_is_timed_in_both_forms_and_each_map_in_the_way_it_changes(clock):
-    sparsify(pair(), X, timed_images=3)
-    # The images enter, the last mask's map leaves.
-    assert sorted({what[:2] for what in clock[1] if what[0] == "conversion"}) == [("conversion", False), ("conversion", True)]
+    # Each layer is timed in both forms; the images enter, the last mask's map leaves.
     assert [what[0] for what in clock[1] if what[0] != "conversion"] == ["live", "dense"] * 2
+    changed = {what[:2] for what in clock[1] if what[0] == "conversion"}
+    assert not changed if clock[0]["live"] > 10 else changed >= {("conversion", False), ("conversion", True)}
 
 
 def test_equal_layers_are_timed_once_and_no_generator_is_touched(monkeypatch):
@@ -84,18 +82,12 @@ def test_equal_layers_are_timed_once_and_no_generator_is_touched(monkeypatch):
 
 def test_large_images_are_timed_in_smaller_batches(monkeypatch, clock):
     monkeypatch.setattr(sys.modules[sparsify.__module__], "TIMED_NUMBERS", 2 * 8 * 8 * 8)
-    seen = []
-    monkeypatch.setattr(layer_times.MeasuredTimes, "__init__", lambda self, *args: seen.append(args[-1]))
-    with pytest.raises(AttributeError):
-        sparsify(pair(), X, timed_images=32)
-    assert seen == [2]
+    sparsify(pair(), X, timed_images=32)
+    assert clock[2] == {2}
 
 
-def test_a_negative_count_is_refused():
-    with pytest.raises(InputError, match="timed_images -1 must be at least 0; 0 times nothing"):
-        sparsify(pair(), X, timed_images=-1)
-
-
-def test_a_dense_model_is_not_timed(clock):
+def test_a_dense_model_is_not_timed_and_a_negative_count_refused(clock):
     fast = sparsify(trained(nn.Sequential(conv(), nn.ReLU())), X, timed_images=3)
     assert clock[1] == [] and fast.choices[0].seconds is None
+    with pytest.raises(InputError, match="timed_images -1 must be at least 0; 0 times nothing"):
+        sparsify(pair(), X, timed_images=-1)

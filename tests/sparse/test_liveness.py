@@ -7,77 +7,52 @@ from torch import nn
 from defective import build
 from defective.sparse import layer_times, sparsify
 from defective.sparse.graph import Traced
+from defective.sparse.layers import LiveConv
 from defective.sparse.liveness import choose_layers, live_neurons
 from hand_nets import Net, assert_same, conv, images, mask, trained
 
 X = images()
 
 
-def live_by_name(model):
-    traced = Traced(trained(model), X[:1])
-    return {node.name: tensor for node, tensor in live_neurons(traced).items()}
-
-
-def test_only_what_a_mask_lets_through_is_needed_before_it():
-    kept = mask().defect_mask[0]
-    chains = {
-        "conv": Net(lambda model, x: model.m(model.a(x)), a=conv(), m=mask()),
-        "norm": Net(lambda model, x: model.m(model.n(model.a(x))), a=conv(), n=nn.BatchNorm2d(8), m=mask()),
-        "relu": Net(lambda model, x: model.m(model.r(model.n(model.a(x)))), a=conv(), n=nn.BatchNorm2d(8), r=nn.ReLU(), m=mask()),
-    }
-    for model in chains.values():
-        found = live_by_name(model)
-        assert torch.equal(found.pop("x"), torch.ones(3, 8, 8, dtype=torch.bool))
-        assert found.keys() >= {"a", "m"}
-        found.pop("output", None)
-        assert all(torch.equal(live, kept) for live in found.values())
-
-
-def test_dead_neurons_stay_dead_through_activations_not_through_norms_or_pools():
-    model = Net(
+ALL, ONE, OTHER = torch.ones(8, 8, 8, dtype=torch.bool), mask().defect_mask[0], mask(seed=1).defect_mask[0]
+HALF, QUARTER = mask(0.5), mask(0.5, seed=1)
+# What is computed, of which layers, and the live neurons of some nodes.
+CHAINS = {
+    "what a mask lets through is needed before it": (
+        lambda model, x: model.m(model.r(model.n(model.a(x)))),
+        {"n": nn.BatchNorm2d(8), "r": nn.ReLU()},
+        {"x": ALL[:3], "a": ONE, "n": ONE, "r": ONE, "m": ONE},
+    ),
+    "dead neurons stay dead through activations, not through norms and pools": (
         lambda model, x: model.p(model.n(model.r(model.m(model.a(x))))),
-        a=conv(),
-        m=mask(),
-        r=nn.ReLU(),
-        n=nn.BatchNorm2d(8),
-        p=nn.MaxPool2d(2),
-    )
-    found = live_by_name(model)
-    assert torch.equal(found["r"], mask().defect_mask[0])
-    assert found["n"].all()
-    assert found["p"].all()
-    assert found["p"].shape == (8, 4, 4)
-    assert live_by_name(Net(lambda model, x: model.s(model.m(model.a(x))), a=conv(), m=mask(), s=nn.Sigmoid()))["s"].all()
+        {"r": nn.ReLU(), "n": nn.BatchNorm2d(8), "p": nn.MaxPool2d(2)},
+        {"a": ONE, "r": ONE, "n": ALL, "p": ALL[:, :4, :4]},
+    ),
+    "nor through a sigmoid": (lambda model, x: model.s(model.m(model.a(x))), {"s": nn.Sigmoid()}, {"m": ONE, "s": ALL}),
+    "a sum lives where either operand does": (
+        lambda model, x: model.m(model.a(x)) + model.k(model.b(x)),
+        {"b": conv(), "k": mask(seed=1)},
+        {"add": ONE | OTHER, "a": ONE, "b": OTHER},
+    ),
+    "a concatenation lives part by part": (
+        lambda model, x: torch.cat([model.m(model.a(x)), x], 1),
+        {},
+        {"cat": torch.cat([ONE, ALL[:3]])},
+    ),
+    "a second mask narrows the first": (
+        lambda model, x: model.k(model.r(model.h(model.a(x)))),
+        {"h": HALF, "r": nn.ReLU(), "k": QUARTER},
+        dict.fromkeys("ahrk", HALF.defect_mask[0] & QUARTER.defect_mask[0]),
+    ),
+}
 
 
-def test_a_sum_lives_where_either_operand_does():
-    model = Net(lambda model, x: model.m(model.a(x)) + model.k(model.b(x)), a=conv(), b=conv(), m=mask(), k=mask(seed=1))
-    one, other = mask().defect_mask[0], mask(seed=1).defect_mask[0]
-    found = live_by_name(model)
-    assert torch.equal(found["add"], one | other)
-    assert torch.equal(found["a"], one)
-    assert torch.equal(found["b"], other)
-
-
-def test_a_concatenation_lives_part_by_part():
-    model = Net(lambda model, x: torch.cat([model.m(model.a(x)), x], 1), a=conv(), m=mask())
-    assert torch.equal(live_by_name(model)["cat"], torch.cat([mask().defect_mask[0], torch.ones(3, 8, 8, dtype=torch.bool)]))
-
-
-def test_a_second_mask_narrows_the_first():
-    model = Net(lambda model, x: model.k(model.r(model.m(model.a(x)))), a=conv(), m=mask(0.5), r=nn.ReLU(), k=mask(0.5, seed=1))
-    both = mask(0.5).defect_mask[0] & mask(0.5, seed=1).defect_mask[0]
-    assert all(torch.equal(live, both) for name, live in live_by_name(model).items() if name not in ("x", "output"))
-
-
-def needed_by_brute_force(layer, live_in, live_out):
-    """Output neurons that change with an input neuron, counted one live input neuron at a time."""
-    ones = nn.Conv2d(
-        layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups
-    )
-    nn.init.ones_(ones.weight)
-    single = torch.eye(live_in.numel())[live_in.flatten()].view(-1, *live_in.shape)
-    return int((ones._conv_forward(single, ones.weight, None) != 0)[:, live_out].sum())
+@pytest.mark.parametrize("name", CHAINS)
+def test_live_neurons_are_alive_and_needed(name):
+    function, layers, wanted = CHAINS[name]
+    traced = Traced(trained(Net(function, a=conv(), m=mask(), **layers)), X[:1])
+    found = {node.name: live for node, live in live_neurons(traced).items()}
+    assert all(torch.equal(found[node], live) for node, live in wanted.items())
 
 
 @pytest.mark.parametrize(
@@ -85,21 +60,13 @@ def needed_by_brute_force(layer, live_in, live_out):
     [conv(8, 8), conv(8, 8, groups=4), nn.Conv2d(8, 8, 3, 2, (1, 2)), nn.Conv2d(8, 8, (1, 3), padding=2, dilation=2)],
     ids=["plain", "grouped", "strided", "dilated"],
 )
-def test_needed_products_are_those_counted_one_by_one(second):
+def test_needed_products_are_those_of_the_sparse_matrices(second):
     shape = second(torch.zeros(1, 8, 8, 8)).shape[1:]
-    model = Net(
-        lambda model, x: model.k(model.b(model.m(model.a(x)))),
-        a=conv(),
-        b=second,
-        m=mask(0.3),
-        k=mask(0.3, seed=1, shape=tuple(shape)),
-    )
-    choices = {choice.layer: choice for choice in sparsify(model, X).choices}
-    before, after = model.m.defect_mask[0], model.k.defect_mask[0]
-    assert choices["a"].needed == needed_by_brute_force(model.a, torch.ones(3, 8, 8, dtype=torch.bool), before)
-    assert choices["b"].needed == needed_by_brute_force(second.float(), before, after)
-    share = 8 // second.groups * second.kernel_size[0] * second.kernel_size[1]
-    assert choices["b"].dense == shape.numel() * share
+    layers = {"a": conv(), "b": second, "m": mask(), "k": mask(seed=1, shape=tuple(shape))}
+    fast = sparsify(trained(Net(lambda model, x: model.k(model.b(model.m(model.a(x)))), **layers)), X)
+    found = [len(module.values) for module in fast.modules() if isinstance(module, LiveConv)]
+    assert found == [choice.needed for choice in fast.choices]
+    assert fast.choices[1].dense == shape.numel() * second.weight[0].numel()
 
 
 @pytest.mark.parametrize(("conversion", "live"), [(0.0, True), (1e9, False)])

@@ -36,12 +36,9 @@ class MaskedNorm(nn.Module):
         centred = x - mean.view(1, -1, 1, 1)
         variance = torch.where(self.mask, centred.square(), 0).sum((0, 2, 3)) / seen.clamp_min(1)
         with torch.no_grad():
-            rate, alive = self.norm.momentum, seen > 0
-            for running, found in (
-                (self.norm.running_mean, mean),
-                (self.norm.running_var, variance * seen / (seen - 1).clamp_min(1)),
-            ):
-                running[alive] += rate * (found - running)[alive]
+            unbiased = variance * seen / (seen - 1).clamp_min(1)
+            for running, found in ((self.norm.running_mean, mean), (self.norm.running_var, unbiased)):
+                running[seen > 0] += self.norm.momentum * (found - running)[seen > 0]
         normal = centred * (variance + self.norm.eps).rsqrt().view(1, -1, 1, 1)
         return torch.where(self.mask, normal * self.norm.weight.view(1, -1, 1, 1) + self.norm.bias.view(1, -1, 1, 1), 0)
 
@@ -62,9 +59,7 @@ def live_norms(model, fast):
     return [site for site in mask_layers(model) if id(model.get_submodule(site).weight) in trained]
 
 
-@pytest.mark.parametrize(
-    "name", ["resnet18/0.1-bottom", "resnet18/0.2-bottom-sm", "wrn32_4/0.3-bottom", "resnet50/0.1-bottom", "vgg19/0.2-bottom"]
-)
+@pytest.mark.parametrize("name", ["resnet18/0.2-bottom-sm", "wrn32_4/0.3-bottom", "resnet50/0.1-bottom"])
 def test_a_step_is_that_of_the_dense_model_with_statistics_of_live_neurons(name):
     model = build(name, width_mult=0.125).double()
     fast = train_live(model, X.float()).train()
@@ -92,24 +87,19 @@ def test_channels_without_a_live_neuron_keep_their_statistics_and_spoil_nothing(
     assert (model.stem.conv.weight.grad[3] == 0).all() and model.stem.norm.weight.grad[3] == 0
 
 
-def test_in_eval_mode_it_is_the_model_itself():
+def test_in_eval_mode_it_is_the_model_itself_and_its_tensors_are_the_models_own():
     model = build("resnet18/0.1-bottom", width_mult=0.125).double()
+    before = {name: tensor.data_ptr() for name, tensor in model.state_dict().items()}
     fast = train_live(model, X)
+    assert {name: tensor.data_ptr() for name, tensor in model.state_dict().items()} == before
+    assert {id(p) for p in fast.parameters()} == {id(p) for p in model.parameters()}
+    assert any(choice.live for choice in fast.choices)
     fast.train()(X)
     assert torch.equal(fast.eval()(X), model.eval()(X))
     fast.train()
     x_adv = fgsm(fast, X, Y, eps=0.03)
     assert fast.training and fast.body.training
     assert torch.equal(x_adv, fgsm(model, X, Y, eps=0.03))
-
-
-def test_parameters_and_statistics_are_the_models_own():
-    model = build("resnet18/0.1-bottom", width_mult=0.125)
-    before = {name: tensor.data_ptr() for name, tensor in model.state_dict().items()}
-    fast = train_live(model, X.float())
-    assert {name: tensor.data_ptr() for name, tensor in model.state_dict().items()} == before
-    assert {id(p) for p in fast.parameters()} == {id(p) for p in model.parameters()}
-    assert any(choice.live for choice in fast.choices)
 
 
 def some_shapes(count):
@@ -125,10 +115,13 @@ def test_a_recipe_trains_so_and_the_model_learns():
     assert len(defects(model)) == 10
 
 
-def test_a_model_that_would_gain_nothing_is_refused():
+def test_a_model_that_would_gain_nothing_and_several_processes_are_refused(monkeypatch):
     recipe = Recipe(name="test", width_mult=0.0625, epochs=1, neurons="live")
     with pytest.raises(InputError, match="no layer of VGG would be faster"):
         fit(build("vgg19", width_mult=0.0625), some_shapes(20), recipe, device="cpu")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="neurons live trains in one process"):
+        fit(build("resnet18/0.1-bottom", width_mult=0.0625), some_shapes(20), recipe, device="cpu")
 
 
 class Scaled(nn.Module):
@@ -164,39 +157,27 @@ class Overlooked(nn.Module):
 
 
 def test_what_it_cannot_follow_is_said():
-    def model():
-        made = Scaled()
-        defect_(made, 0.1, sites=["norm"], example_inputs=torch.zeros(1, 3, 32, 32))
-        return made
-
-    overlooked = model()
+    model, overlooked = Scaled(), Scaled()
+    for each in (model, overlooked):
+        defect_(each, 0.1, sites=["norm"], example_inputs=torch.zeros(1, 3, 32, 32))
     overlooked.head = Overlooked()
-    with pytest.raises(InputError, match=r"what torch\.fx followed is not what Scaled computes"):
-        train_live(overlooked, X.float())
-    fast = train_live(model(), X.float()).train()
+    for wrong, options, message in (
+        ((overlooked, X.float()), {}, r"what torch\.fx followed is not what Scaled computes"),
+        (("a model", X), {}, "str, not a torch.nn.Module"),
+        ((model, [1]), {}, "images are list"),
+        ((model, 2 * X), {}, "not in"),
+        ((model, X.float()), {"precision": "half"}, "no precision 'half'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            train_live(*wrong, **options)
+    fast = train_live(model, X.float()).train()
     with pytest.raises(InputError, match=r"example_inputs were \(N, 3, 32, 32\)"):
         fast(torch.rand(2, 3, 48, 48))
+    with pytest.raises(InputError, match="save the model it was made from"):
+        save(fast, "never.safetensors")
     fast.model.double()
     with pytest.raises(InputError, match="call train_live again"):
         fast(X)
-    for wrong, message in (
-        (("a model", X), "str, not a torch.nn.Module"),
-        ((model(), [1]), "images are list"),
-        ((model(), 2 * X), "not in"),
-    ):
-        with pytest.raises(InputError, match=message):
-            train_live(*wrong)
-    with pytest.raises(InputError, match="no precision 'half'"):
-        train_live(model(), X.float(), precision="half")
-    with pytest.raises(InputError, match="save the model it was made from"):
-        save(fast, "never.safetensors")
-
-
-def test_several_processes_are_refused(monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    recipe = Recipe(name="test", width_mult=0.125, epochs=1, neurons="live")
-    with pytest.raises(InputError, match="neurons live trains in one process"):
-        fit(build("resnet18/0.1-bottom", width_mult=0.125), some_shapes(20), recipe, device="cpu")
 
 
 @pytest.mark.parametrize("kind", ["dropout", "dropblock"])

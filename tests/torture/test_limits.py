@@ -13,9 +13,10 @@ from contextlib import suppress
 import pytest
 
 from effort import effort
-from runs import few, held
+from runs import held
 from whole_runs import JOBS, begin, command_in_process, end, numbers
 
+# Whole runs of 31 jobs and whole reports, in processes that can be limited and killed: 10 to 30 s each.
 pytestmark = pytest.mark.slow
 REPORT = [sys.executable, "-m", "defective", "report"]
 # Limits memory after all is loaded, to so many bytes more than that took.
@@ -26,18 +27,6 @@ used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv.pop(1)),) * 2)
 sys.exit(main())
 """
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    return few(tmp_path_factory.mktemp("limits") / "few")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(images, tmp_path_factory):
-    store = tmp_path_factory.mktemp("undisturbed") / "store"
-    made = end(begin(store, images))
-    return store, held(store), numbers(made)
 
 
 @pytest.fixture
@@ -74,13 +63,8 @@ def ended_in_one_line(process, *words):
     return process.returncode
 
 
-def ends_as_undisturbed(store, images, undisturbed):
-    made = end(begin(store, images))
-    assert made["jobs"]["finished"] == JOBS and numbers(made) == undisturbed[2] and held(store) == undisturbed[1]
-
-
 @pytest.mark.parametrize("attempt", range(effort(1, 25)))
-def test_a_full_disk(images, undisturbed, disk, chance, record_property, attempt):
+def test_a_full_disk_and_then_too_little_memory(images, undisturbed, disk, chance, record_property, attempt):
     place, mount = disk
     size = sum(file.stat().st_size for file in undisturbed[0].rglob("*"))
     if mount(f"size={chance.randrange(64_000, size)}"):
@@ -91,7 +75,13 @@ def test_a_full_disk(images, undisturbed, disk, chance, record_property, attempt
     code = ended_in_one_line(process, "No space left on device", "File too large")
     record_property(f"runs on a disk that is too small, ended with {code}", 1)
     mount("size=1g")
-    ends_as_undisturbed(place / "store", images, undisturbed)
+    more = chance.randrange(1_000_000, 200_000_000)
+    options = ["reproduce", "table9", "--data", f"folder:{images}", "--store", str(place / "store"), "--device", "cpu"]
+    process = command_in_process([sys.executable, "-c", LIMITED, str(more), *options], place / "cache")
+    code = ended_in_one_line(process, "memory")
+    record_property(f"runs with too little memory, ended with {code}", 1)
+    made = end(begin(place / "store", images))
+    assert made["jobs"]["finished"] == JOBS and numbers(made) == undisturbed[2] and held(place / "store") == undisturbed[1]
 
 
 def test_a_disk_that_can_only_be_read(images, undisturbed, disk):
@@ -104,16 +94,6 @@ def test_a_disk_that_can_only_be_read(images, undisturbed, disk):
     page = place.parent / "page"
     process = command_in_process([*REPORT, "--store", str(place / "store"), "--out", str(page)], place.parent)
     assert ended_in_one_line(process) == 0 and (page / "index.html").exists()
-
-
-@pytest.mark.parametrize("attempt", range(effort(1, 25)))
-def test_too_little_memory(images, undisturbed, tmp_path, chance, record_property, attempt):
-    more = chance.randrange(1_000_000, 200_000_000)
-    options = ["reproduce", "table9", "--data", f"folder:{images}", "--store", str(tmp_path / "store"), "--device", "cpu"]
-    process = command_in_process([sys.executable, "-c", LIMITED, str(more), *options], tmp_path / "cache")
-    code = ended_in_one_line(process, "memory")
-    record_property(f"runs with too little memory, ended with {code}", 1)
-    ends_as_undisturbed(tmp_path / "store", images, undisturbed)
 
 
 def tree(folder):

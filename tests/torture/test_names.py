@@ -40,7 +40,7 @@ valid_attack = st.builds(
 def test_any_text_is_a_name_or_refused_in_one_line(parse, texts, record_property):
     read = []
 
-    @settings(max_examples=effort(300, 30_000), derandomize=not LONG, database=None)
+    @settings(max_examples=effort(150, 30_000), derandomize=not LONG, database=None)
     @given(texts)
     def reads(text):
         try:

@@ -11,6 +11,7 @@ from defective.training.loop import fit
 from defective.training.recipes import adversary
 from defective.training.train import train
 from problems import best_linear_attack
+from trainings import some_shapes
 
 EPS = 8 / 255
 RECIPE = Recipe(name="test", epochs=1, batch_size=20, lr=1e-9, momentum=0, weight_decay=0, schedule="steps", augment="none")
@@ -54,19 +55,6 @@ def test_every_batch_is_replaced_by_the_worst_images_of_the_ball(data):
     assert torch.allclose(attacked.double(), best_linear_attack(net.linear, clean.double(), y, EPS), atol=1e-6)
 
 
-def test_a_net_with_a_part_called_module_is_attacked_as_a_whole(data):
-    class Wrapped(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.module, self.head = nn.Identity(), nn.Linear(3 * 16, 2)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.head(self.module(x).flatten(1))
-
-    adversarial = AttackSpec.parse("fgsm:eps=8/255")
-    fit(Wrapped(), data, RECIPE.changed(adversarial=adversarial), device="cpu", precision="fp32")
-
-
 def test_a_random_start_is_new_in_each_epoch_and_follows_the_seed(data):
     recipe = RECIPE.changed(adversarial=adversary("madry"), epochs=2)
     first = shown(data, recipe)
@@ -81,14 +69,10 @@ def test_a_random_start_is_new_in_each_epoch_and_follows_the_seed(data):
     assert abs(float(starts[inside].mean())) < 2e-3 and 0.5 < float(starts[inside].abs().mean() / (EPS / 2)) < 1.5
 
 
-def test_thermometer_nets_train_on_images_attacked_through_their_levels(data, tmp_path):
-    x = data.x.repeat_interleave(4, 2).repeat_interleave(4, 3)
-    larger = ImageSet("made", "train", x, data.y, data.classes)
-    recipe = RECIPE.changed(adversarial=adversary("buckman"), width_mult=0.0625, lr=0.05, epochs=1)
-    result = train("vgg19/0.5-bottom-therm16", larger, larger, recipe, tmp_path / "run", device="cpu", precision="fp32")
-    assert result["recipe"]["adversarial"]["name"] == "lspga"
+def test_lspga_needs_a_thermometer(tmp_path):
+    few = some_shapes(20)
     with pytest.raises(InputError, match=r"vgg19/0\.5-bottom has no thermometer.*resnet18/therm16"):
-        train("vgg19/0.5-bottom", larger, larger, recipe, tmp_path / "other", device="cpu")
+        train("vgg19/0.5-bottom", few, few, RECIPE.changed(adversarial=adversary("buckman"), width_mult=0.0625), tmp_path)
 
 
 def test_the_known_adversaries_have_the_published_numbers():

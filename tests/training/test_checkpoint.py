@@ -25,7 +25,6 @@ NETS = {
     "both": lambda: build("vgg19/0.7-bottom+0.3-top@text", width_mult=0.125),
     "dc": lambda: build("resnet18/0.3-bottom-dc", width_mult=0.125),
     "x2": lambda: build("resnet18/0.5-bottom-x2", width_mult=0.125),
-    "ensemble": lambda: build("vgg19/0.5-bottom-en", width_mult=0.0625),
     "ensemble of sources": lambda: Ensemble([create_model("resnet18", width_mult=0.125), create_model("vgg19", width_mult=0.125)]),
     "by hand": handmade,
     "dropblock": lambda: build("resnet18/0.9-dropblock", width_mult=0.125),
@@ -122,7 +121,7 @@ def one_step(net):
         return net(X)
 
 
-@pytest.mark.parametrize("kind", ["dropblock", "all at once", "ensemble of all"])
+@pytest.mark.parametrize("kind", ["all at once", "ensemble of all"])
 def test_training_goes_on_the_same(kind, tmp_path):
     net = NETS[kind]()
     save(net, tmp_path / "net.safetensors")
@@ -143,8 +142,8 @@ def test_drops_of_a_foreign_net_come_from_the_file(small_net, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-@pytest.mark.parametrize("name", ["resnet18/0.5-bottom", "vgg19/0.5-bottom+0.9-dropout-therm4-en"])
-def test_the_dtype_is_kept(dtype, name, tmp_path):
+def test_the_dtype_is_kept(dtype, tmp_path):
+    name = "vgg19/0.5-bottom+0.9-dropout-therm4"
     net = build(name, width_mult=0.0625).to(dtype).eval()
     save(net, tmp_path / "net.safetensors")
     for model in (None, build(name, seed=1, width_mult=0.0625)):
@@ -198,12 +197,10 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-@pytest.mark.parametrize("loaded", [False, True])
-def test_the_spec_does_not_outlive_a_change_by_hand(case, loaded, tmp_path):
-    net = build("vgg19/0.5-bottom+0.9-spatial-en", width_mult=0.0625).eval()
+def test_the_spec_does_not_outlive_a_change_by_hand(case, tmp_path):
     file = tmp_path / "net.safetensors"
-    save(net, file)
-    net = load(file) if loaded else net
+    save(build("vgg19/0.5-bottom+0.9-spatial-en", width_mult=0.0625), file)
+    net = load(file)
     CHANGES[case](net)
     save(net, file)
     again = load(file)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import signal
 
 import pytest
@@ -40,25 +41,26 @@ def break_off(monkeypatch, epochs, error):
     monkeypatch.setattr(loop, "run_epoch", failing)
 
 
-@pytest.fixture
-def begun(data, tmp_path, monkeypatch):
-    """The folder of a run that was interrupted in its second epoch, and what the whole run gives."""
-    whole = run(data, tmp_path / "whole")
-    with monkeypatch.context() as patched:
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """The folder of a finished run, and its result."""
+    out = tmp_path_factory.mktemp("whole")
+    return out, run(data, out)
+
+
+@pytest.fixture(scope="module")
+def interrupted(data, tmp_path_factory):
+    """The folder of a run that was interrupted in its second epoch."""
+    out = tmp_path_factory.mktemp("interrupted")
+    with pytest.MonkeyPatch.context() as patched:
         break_off(patched, 1, KeyboardInterrupt)
-        with pytest.raises(KeyboardInterrupt, match=r"stored up to epoch 1 in .*/begun/state\.safetensors$"):
-            run(data, tmp_path / "begun")
-    return tmp_path / "begun", whole
+        with pytest.raises(KeyboardInterrupt, match=rf"stored up to epoch 1 in {out}/state\.safetensors$"):
+            run(data, out)
+    return out
 
 
 def names(folder):
     return {file.name for file in folder.iterdir()}
-
-
-def test_an_interrupted_run_resumes(data, begun):
-    out, whole = begun
-    assert timeless(run(data, out)["history"]) == timeless(whole["history"]) and names(out) == FILES
-    assert (out / "model.safetensors").read_bytes() == (out.with_name("whole") / "model.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize(("epochs", "pause"), [(0, 0.0), (1, float("inf"))])
@@ -127,12 +129,12 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("kind", SPOILED)
-def test_a_corrupt_state_is_set_aside_and_the_run_begins_again(data, begun, caplog, kind):
-    out, whole = begun
+def test_a_corrupt_state_is_set_aside_and_the_run_begins_again(data, whole, interrupted, tmp_path, caplog, kind):
+    out = shutil.copytree(interrupted, tmp_path / "run")
     SPOILED[kind](out / "state.safetensors")
     with caplog.at_level(logging.WARNING):
-        assert timeless(run(data, out)["history"]) == timeless(whole["history"])
-    assert (out / "model.safetensors").read_bytes() == (out.with_name("whole") / "model.safetensors").read_bytes()
+        assert timeless(run(data, out)["history"]) == timeless(whole[1]["history"])
+    assert (out / "model.safetensors").read_bytes() == (whole[0] / "model.safetensors").read_bytes()
     assert names(out) == FILES | {"state.safetensors.corrupt"}
     [line] = caplog.messages
     assert line.startswith(f"training begins again, {out / 'state.safetensors.corrupt'} set aside: ") and "\n" not in line
@@ -143,34 +145,34 @@ def without(key):
 
 
 DONE = {
-    "result cut": ("result.json", SPOILED["cut"], {"result.json"}),
-    "result of another form": ("result.json", lambda file: file.write_text("[]"), {"result.json"}),
-    "result nested": ("result.json", lambda file: file.write_text("[" * 100_000), {"result.json"}),
-    "result in no encoding": ("result.json", lambda file: file.write_bytes(b"\xff\xfe"), {"result.json"}),
-    "result without accuracy": ("result.json", without("test_accuracy"), FILES),
-    "model cut": ("model.safetensors", SPOILED["cut"], FILES),
-    "model changed": ("model.safetensors", SPOILED["a flipped bit"], FILES),
-    "model gone": ("model.safetensors", lambda file: file.unlink(), {"result.json"}),
+    "result cut": ("result.json", SPOILED["cut"]),
+    "result of another form": ("result.json", lambda file: file.write_text("[]")),
+    "result nested": ("result.json", lambda file: file.write_text("[" * 100_000)),
+    "result in no encoding": ("result.json", lambda file: file.write_bytes(b"\xff\xfe")),
+    "result without accuracy": ("result.json", without("test_accuracy")),
+    "model changed": ("model.safetensors", SPOILED["a flipped bit"]),
+    "model gone": ("model.safetensors", lambda file: file.unlink()),
 }
 
 
 @pytest.mark.parametrize("kind", DONE)
-def test_corrupt_files_of_a_finished_run_are_set_aside(data, tmp_path, caplog, kind):
-    first = run(data, tmp_path, epochs=1)
-    name, spoil, moved = DONE[kind]
-    spoil(tmp_path / name)
+def test_corrupt_files_of_a_finished_run_are_set_aside(data, whole, tmp_path, caplog, kind):
+    out = shutil.copytree(whole[0], tmp_path / "run")
+    name, spoil = DONE[kind]
+    spoil(out / name)
+    moved = names(out)
     with caplog.at_level(logging.WARNING):
-        assert timeless(run(data, tmp_path, epochs=1)["history"]) == timeless(first["history"])
-    assert names(tmp_path) == FILES | {f"{each}.corrupt" for each in moved}
+        assert timeless(run(data, out)["history"]) == timeless(whole[1]["history"])
+    assert names(out) == FILES | {f"{each}.corrupt" for each in moved}
     [line] = caplog.messages
     assert "training begins again" in line and "\n" not in line
-    load(tmp_path)
+    load(out)
 
 
-def test_a_state_left_by_a_killed_process_goes_with_the_next_run(data, tmp_path, monkeypatch):
-    result = run(data, tmp_path, epochs=1)
-    (tmp_path / "state.safetensors").touch()
-    assert run(data, tmp_path, epochs=1) == result and names(tmp_path) == FILES
+def test_a_state_left_by_a_killed_process_goes_with_the_next_run(data, whole, tmp_path):
+    out = shutil.copytree(whole[0], tmp_path / "run")
+    (out / "state.safetensors").touch()
+    assert run(data, out) == whole[1] and names(out) == FILES
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_the_model_is_built(data, monkeypatch):

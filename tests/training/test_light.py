@@ -8,7 +8,6 @@ from defective import build, load, save
 from defective.experiments.run import run
 from defective.specs import Recipe, dependencies
 from defective.training import loop
-from defective.training.recipes import adversary
 from defective.training.train import light_checkpoint, train
 from run_fixtures import images, place  # noqa: F401
 from runs import bench, net
@@ -34,8 +33,8 @@ def assert_rounded(light, stopped):
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"selection": "best-on-test", "lr": 0.5}, {"adversarial": adversary("fgsm:eps=4/255")}],
-    ids=["plain", "best on test", "adversarial"],
+    [{}, {"selection": "best-on-test", "lr": 0.5}],
+    ids=["plain", "best on test"],
 )
 def test_a_light_checkpoint_is_what_a_run_that_stops_there_leaves(data, tmp_path, changes):
     recipe = RECIPE.changed(**changes)

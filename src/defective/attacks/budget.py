@@ -67,22 +67,14 @@ def cast_into_ball(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
 
 
 def draw_per_image(sampler: Callable[..., Tensor], x: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Random numbers shaped like ``x``, drawn image by image on the CPU, so that they do not depend on the batch size.
-
-    Raises:
-        InputError: If the generator is not on the CPU.
-    """
+    """Random numbers shaped like ``x``, drawn image by image on the CPU, so that they do not depend on the batch size."""
     _check_generator(generator)
     draws = [sampler(x.shape[1:], generator=generator, dtype=torch.float32, device="cpu") for _ in range(len(x))]
     return torch.stack(draws).to(x)
 
 
 def image_generators(x: Tensor, generator: torch.Generator | None) -> list[torch.Generator]:
-    """A generator for each image, seeded by ``generator`` in turn, for attacks that draw repeatedly.
-
-    Raises:
-        InputError: If the generator is not on the CPU.
-    """
+    """A generator for each image, seeded by ``generator`` in turn, for attacks that draw repeatedly."""
     _check_generator(generator)
     return [
         torch.Generator().manual_seed(int(torch.randint(2**63 - 1, (), generator=generator, device="cpu"))) for _ in range(len(x))

@@ -10,11 +10,9 @@ SHORTEST = 1 / 1024
 
 
 def extended(x: Tensor, x_adv: Tensor, holds: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """Adversarial images, extended along their direction from ``x`` until they hold, and which do; to twice the distance at most.
+    """Images ``x_adv`` extended along their direction from ``x`` until they hold, to twice the distance at most; and which do.
 
-    Args:
-        x, x_adv: Images in [0, 1] and what was found on the surrogate.
-        holds: From the rows asked about and an image for each to a bool for each.
+    ``holds`` tells it of rows and an image for each.
     """
     best, rows = x_adv.clone(), torch.arange(len(x), device=x.device)
     for excess in (0.0, *(SHORTEST * 2**k for k in range(11))):

@@ -10,6 +10,7 @@ from defective.cli.console import (
     BatchSizeOption,
     DataOption,
     DeviceOption,
+    FloatOption,
     ImageSizeOption,
     JsonOption,
     SeedOption,
@@ -51,7 +52,7 @@ def attack(
     samples: Annotated[
         int, typer.Option(min=1, max=10**9, help="Images, drawn at random among those that the model classifies correctly.")
     ] = 1000,
-    keep_float: Annotated[bool, typer.Option("--float", help="Do not round to 8 bits.")] = False,
+    keep_float: FloatOption = False,
     batch_size: BatchSizeOption = 250,
     seed: SeedOption = 0,
     image_size: ImageSizeOption = None,

@@ -56,6 +56,7 @@ DataOption = Annotated[
 ImageSizeOption = Annotated[int | None, typer.Option(min=1, help="Scale and crop the images of a folder to this size.")]
 DeviceOption = Annotated[str | None, option("cpu, cuda, cuda:1, ...; default: the accelerator if there is one.", "cpu", "cuda")]
 BatchSizeOption = Annotated[int, typer.Option(min=1, max=10**9, help="Images attacked at once: lower it if memory runs out.")]
+FloatOption = Annotated[bool, typer.Option("--float", help="Do not round adversarial images to 8 bits.")]
 StoreOption = Annotated[Path, typer.Option(help="Store: models, adversarial images and measured numbers.")]
 STORE = Path("runs/store")
 # Room for the seeds made from it, such as those of an ensemble's members, within the 64 bits of a generator.

@@ -16,6 +16,7 @@ from defective.cli.console import (
     BatchSizeOption,
     DataOption,
     DeviceOption,
+    FloatOption,
     ImageSizeOption,
     JsonOption,
     SeedOption,
@@ -24,7 +25,7 @@ from defective.cli.console import (
 )
 from defective.cli.references import open_attack, open_models
 from defective.cli.substitutes import PREFIX, Substitute, train_substitutes
-from defective.cli.weights import BuildersOption, data_sizes
+from defective.cli.weights import MODELS_HELP, BuildersOption, data_sizes
 from defective.data import Data, check_name, load_data
 from defective.data.stimuli import Stimuli, check_stimuli, load_stimuli
 from defective.errors import InputError
@@ -47,13 +48,7 @@ from defective.text import choices
 
 
 def evaluate(
-    models: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL...",
-            help="Checkpoints, folders of train, files of weights with --model, module:factory (its code is run) or timm:NAME.",
-        ),
-    ],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=MODELS_HELP)],
     data: DataOption,
     model: BuildersOption = None,
     source: Annotated[
@@ -94,7 +89,7 @@ def evaluate(
             help="Decide on --stimuli among the 16 categories of Geirhos et al. 2021, and write its tables of trials into --out.",
         ),
     ] = False,
-    keep_float: Annotated[bool, typer.Option("--float", help="Do not round adversarial images to 8 bits.")] = False,
+    keep_float: FloatOption = False,
     batch_size: BatchSizeOption = 250,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, evaluation.md and per-image outcomes.")] = None,
     seed: SeedOption = 0,

@@ -15,6 +15,7 @@ from torch import nn
 from defective.build import build
 from defective.cli.user_code import call, find
 from defective.errors import InputError
+from defective.inference import reported
 from defective.models.from_timm import timm_model
 from defective.specs import ARCHITECTURES, NetSpec
 from defective.text import choices, nearest
@@ -26,41 +27,26 @@ _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".tar")
 
 @dataclass(frozen=True)
 class Factory:
-    """What builds a model.
-
-    Args:
-        text: The reference as it was written.
-        function: Returns the model.
-        arguments: Those that the reference gives.
-    """
+    """What builds a model: the reference as it was written, the function, and the arguments that the reference gives."""
 
     text: str
     function: Callable[..., Any]
     arguments: dict[str, Any]
 
     def __call__(self, **sizes: int) -> nn.Module:
-        """The model, in eval mode.
-
-        Args:
-            sizes: ``num_classes``, ``in_chans`` and ``image_size``; the function is given those that it has arguments for.
-
-        Raises:
-            InputError: If the function fails, or returns no module.
-        """
+        """The model, in eval mode; the function is given those of the sizes of the data that it has arguments for."""
         function = partial(self.function, **self._arguments(sizes))
-        try:
-            # What is no code of the user's words its errors itself, but for arguments of another type.
-            model = function() if isinstance(self.function, partial) else call(self.name, function)
-        except InputError:
-            raise
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"{self.text}: {' '.join(str(error).split())[:200]}") from error
+        if isinstance(self.function, partial):
+            # Not code of the user's: only arguments of another type are not refused by it.
+            with reported(self.text):
+                model = function()
+        else:
+            model = call(self.name, function)
         if not isinstance(model, nn.Module):
             raise InputError(f"{self.name}() returned {type(model).__name__}, not a torch.nn.Module")
         return model.eval()
 
     def _arguments(self, sizes: dict[str, int]) -> dict[str, Any]:
-        """Those of the reference, and the sizes that the function takes."""
         try:
             signature = inspect.signature(self.function)
         except ValueError:
@@ -82,9 +68,6 @@ class Factory:
     def find(cls, text: str) -> "Factory":
         """Read ``module:factory``, ``timm:NAME`` or a name in the grammar, and ``,argument=value`` any number of times.
 
-        Raises:
-            InputError: If there is no such model, or an argument has no value.
-
         Example:
             >>> Factory.find("resnet18,width_mult=0.25").arguments
             {'width_mult': 0.25}
@@ -103,11 +86,7 @@ class Factory:
 
 
 def parse_name(text: str) -> NetSpec:
-    """A name in the grammar.
-
-    Raises:
-        InputError: If it cannot be read, or looks like a file that is not there.
-    """
+    """A name in the grammar, unless it looks like a file that is not there."""
     arch = re.split("[/@]", text)[0]
     if arch in ARCHITECTURES or not text.strip():
         return NetSpec.parse(text)

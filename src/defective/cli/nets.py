@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import torch
+
 from defective.cli.console import JsonOption, print_json, print_table
 from defective.models import BUILT_IN, create_model, list_models
 
@@ -15,7 +17,9 @@ def models(json: JsonOption = False) -> None:
     """
     rows: list[dict[str, Any]] = []
     for name in list_models():
-        net = create_model(name)
+        # Counted, not used: nothing is allocated.
+        with torch.device("meta"):
+            net = create_model(name)
         sites = {
             placement: {region: sum(len(blocks[n]) for n in getattr(BUILT_IN[name], region)) for region in ("bottom", "top")}
             for placement, blocks in net.mask_sites.items()  # type: ignore[union-attr, operator]

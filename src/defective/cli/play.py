@@ -11,7 +11,7 @@ import typer
 
 from defective.cli.console import DeviceOption, ImageSizeOption, JsonOption, print_json, say
 from defective.cli.references import open_models
-from defective.cli.weights import BuildersOption, data_sizes
+from defective.cli.weights import MODELS_HELP, BuildersOption, data_sizes
 from defective.data import check_name, load_data
 from defective.errors import InputError
 from defective.text import as_text
@@ -26,8 +26,7 @@ def play(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL...]",
-            help="Checkpoints, folders of train, files of weights with --model, module:factory (its code is run) or timm:NAME. "
-            "Default: the models of defective demo.",
+            help=f"{MODELS_HELP} Default: the models of defective demo.",
             show_default=False,
         ),
     ] = None,

@@ -10,12 +10,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from defective.attacks import from_spec
 from defective.cli.factories import Factory, no_such_file
 from defective.cli.user_code import call, find
 from defective.cli.weights import Builders, Sizes, open_file
 from defective.errors import InputError
 from defective.evaluation import CustomAttack
+from defective.evaluation.inputs import as_attacks
 from defective.machine import choose_device
 from defective.models import Ensemble
 from defective.models.public import cifar10_model
@@ -27,19 +27,9 @@ from defective.text import as_text
 def open_models(
     groups: Sequence[Sequence[str]], device: str | None, *, models: Sequence[str] | None = None, sizes: Sizes = dict
 ) -> list[dict[str, nn.Module]]:
-    """Open checkpoints, folders of ``defective train``, files of weights, ``module:factory`` and ``timm:NAME``, on one device.
+    """For each group of references name to model, on one device; ``models`` are the values of ``--model``.
 
-    Args:
-        groups: References; one in several groups is opened once.
-        device: Where the models are to lie.
-        models: Values of ``--model``.
-        sizes: Classes and images, for models whose files do not say them; called where they are needed.
-
-    Returns:
-        For each group name to model: the last part of the reference, or all of it where that would not tell two apart.
-
-    Raises:
-        InputError: If a reference cannot be opened or is twice in a group.
+    A reference in several groups is opened once. Its name is its last part, or all of it where that would not tell two apart.
     """
     place = choose_device(device)
     references = dict.fromkeys(reference for group in groups for reference in group)
@@ -62,17 +52,11 @@ def open_models(
 
 
 def open_model(reference: str, builders: Builders | None = None, sizes: Sizes = dict) -> nn.Module:
-    """Open one file, call ``module:factory`` (also looked for in the current folder), or fuse several joined by ``+``.
-
-    ``cifar10-model`` is the network of that package, which this project did not train.
-
-    Raises:
-        InputError: If there is no such file, module or factory, the factory fails, or it returns no module.
-    """
+    """The model of a file or folder, ``module:factory``, ``timm:NAME``, the package ``cifar10-model``, or of several joined by ``+``."""
     if not reference.strip():
         raise InputError("an empty name: name a checkpoint, a folder of train or module:factory, on each side of a +")
     if Path(reference).exists():
-        return open_file(reference, builders or Builders(None, ()), sizes)[0]
+        return open_file(reference, builders or Builders(), sizes)[0]
     if reference == "cifar10-model":
         return cifar10_model()
     if "+" in reference:
@@ -92,17 +76,10 @@ def members_of(reference: str) -> list[str]:
 
 
 def open_attack(text: str) -> AttackSpec | CustomAttack:
-    """An attack by name with its numbers, or ``module:function``, any callable ``(model, x, y) -> x_adv`` of the user's own.
-
-    Raises:
-        InputError: If there is neither such an attack nor such a function, or the attack's package is not installed.
-    """
+    """An attack by name with its numbers, or ``module:function``, any callable ``(model, x, y) -> x_adv`` of the user's own."""
     name, colon, function = text.partition(":")
     if name in ATTACK_DEFAULTS or not colon or "=" in function:
-        spec = AttackSpec.parse(text)
-        # A package that is missing is reported now.
-        from_spec(spec)
-        return spec
+        return as_attacks([text])[0]
     found = find(text, "attack")
     # The folder's other modules too: what the attack does may stand in one that it imports.
     files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}

@@ -3,7 +3,7 @@
 import math
 import re
 import sys
-from typing import Annotated
+from typing import Annotated, get_args
 
 import torch
 import typer
@@ -21,14 +21,14 @@ from defective.cli.console import (
     warn_corrupt,
 )
 from defective.cli.console import names as each
-from defective.data import check_name, load_data
+from defective.data import check_name
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
 from defective.experiments.execute import ExperimentRunner
 from defective.experiments.measure import STEPS, Measured
 from defective.experiments.plan import KINDS, MAX_SEEDS, Plan, check_scale, with_rows
 from defective.experiments.ray import check_address, run_on_ray
-from defective.experiments.run import run
+from defective.experiments.run import RunSummary, State, run
 from defective.experiments.sources import data_sets, look, name_of
 from defective.experiments.store import Store
 from defective.files import check_folder
@@ -39,9 +39,9 @@ from defective.report.claims import contrast_in_words, p_in_words, verdict_in_wo
 from defective.report.exhibit_table import compact_table
 from defective.report.wording import warnings
 from defective.results.documents import ClaimResult, ExhibitResult
-from defective.results.stored import claims, documents
+from defective.results.stored import measured
 from defective.specs import trained_models
-from defective.tables import count, format_table
+from defective.tables import count, duration, format_table
 
 # Kept of a time budget for writing down what is there: a share of it, and at least so many seconds and so many more for each job.
 RESERVE, LEAST, LEAST_A_JOB = 0.03, 2.0, 0.005
@@ -109,50 +109,34 @@ def reproduce(
         # Of a plan that is not run, ImageNet may be nowhere.
         if not (dry_run and where in KINDS):
             check_name(where)
-    plan = _plan([exhibit.name for exhibit in wanted], scale, sets, seeds, rows or [], planned=dry_run)
+    named = {kind: name_of(where) for kind, where in sets.items()}
+    runner = ExperimentRunner(kept, {named[kind]: where for kind, where in sets.items()}, device)
+    looked = {kind: look(where) for kind, where in sets.items()} if dry_run else {}
+    plan = Plan(
+        tuple(exhibit.name for exhibit in wanted),
+        scale,
+        named,
+        {kind: looked[kind][0] if dry_run else runner.split(name, "test").image_shape for kind, name in named.items()},
+        seeds,
+        {kind: where.partition(":")[0] for kind, where in sets.items()},
+        {kind: size for kind, (_, size) in looked.items()},
+        tuple(rows or ()),
+    )
     warn_corrupt(kept.corrupt(plan.jobs), "not done, as far as this command goes; kept aside when the job is done again")
     if dry_run:
-        _dry(plan, kept, choose_device(device), json)
+        _dry(plan, kept, runner.torch_device, json)
         return
     kept.make()
     with until(_left(budget, plan)):
-        runner = ExperimentRunner(kept, {plan.data[kind]: where for kind, where in sets.items()}, device)
-        for name in dict.fromkeys(plan.data.values()):
+        for name in runner.data:
             runner.check_data(name)
         kept.note_plan(plan)
         summary = run(plan.jobs, runner, _log) if ray is None else run_on_ray(plan.jobs, runner, ray, _log)
-    found, tested = documents(plan, kept), claims(plan, kept)
-    failed = [kept.failure(job) or {} for job, state in summary.states.items() if state == "failed"]
-    counts = {state: summary.count(state) for state in ("finished", "failed", "blocked", "pending")} | {
-        "executed": summary.executed
-    }
-    if json:
-        measured = {"exhibits": [result.as_json() for result in found], "claims": [claim.as_json() for claim in tested]}
-        print_json({"jobs": counts, "failed": failed} | measured)
-    else:
-        _print(found, tested)
-        for failure in failed:
-            say(f"failed: {failure.get('job')}: {failure.get('error')}")
-        say(
-            f"{count(counts['finished'], 'job')} finished, {counts['executed']} of them now; {counts['failed']} failed, "
-            f"{counts['blocked']} blocked, {counts['pending']} pending{': the same command resumes' * bool(counts['pending'])}. "
-            f"Page: defective report --store {store}"
-        )
-    if failed or any(claim.verdict == "fails" and not claim.ours for claim in tested):
-        raise typer.Exit(1)
+    _conclude(plan, kept, summary, json)
 
 
 def _log(line: str) -> None:
     sys.stderr.write(line + "\n")
-
-
-def _plan(names: list[str], scale: str, sets: dict[str, str], seeds: int, rows: list[str], *, planned: bool) -> Plan:
-    seen = {kind: look(where) for kind, where in sets.items()} if planned else {}
-    sizes = {kind: size for kind, (_, size) in seen.items()}
-    shapes = {kind: seen[kind][0] if planned else load_data(where, "test").image_shape for kind, where in sets.items()}
-    named = {kind: name_of(where) for kind, where in sets.items()}
-    readers = {kind: where.partition(":")[0] for kind, where in sets.items()}
-    return Plan(tuple(names), scale, named, shapes, seeds, readers, sizes, tuple(rows))
 
 
 def _seconds(text: str) -> float:
@@ -168,10 +152,31 @@ def _left(budget: float, plan: Plan) -> float | None:
     return None if math.isinf(budget) else max(0.0, budget - reserve - process_uptime())
 
 
+def _conclude(plan: Plan, store: Store, summary: RunSummary, json: bool) -> None:
+    """Show what a run ended with; exit code 1 if a job failed, or a claim of the paper fails."""
+    found, tested = measured(plan, store)
+    failed = [store.failure(job) or {} for job, state in summary.states.items() if state == "failed"]
+    counts = {state: summary.count(state) for state in get_args(State)} | {"executed": summary.executed}
+    if json:
+        results = {"exhibits": [result.as_json() for result in found], "claims": [claim.as_json() for claim in tested]}
+        print_json({"jobs": counts, "failed": failed, **results})
+    else:
+        _print(found, tested)
+        for failure in failed:
+            say(f"failed: {failure.get('job')}: {failure.get('error')}")
+        say(
+            f"{count(counts['finished'], 'job')} finished, {counts['executed']} of them now; {counts['failed']} failed, "
+            f"{counts['blocked']} blocked, {counts['pending']} pending{': the same command resumes' * bool(counts['pending'])}. "
+            f"Page: defective report --store {store.folder}"
+        )
+    if failed or any(claim.verdict == "fails" and not claim.ours for claim in tested):
+        raise typer.Exit(1)
+
+
 def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
     missing = [job for job in plan.jobs if store.result(job) is None]
     costs = Measured((net for job in missing for net in trained_models(job)), plan.images, device)
-    jobs = each_job(plan, store, costs)
+    jobs = each_job(plan, store, costs, device.type)
     rows = outline(plan, jobs)
     machine = describe_machine(device, resolve_precision(device))
     if json:
@@ -179,12 +184,12 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
         return
     # Scores take no time, and are many: they are counted below.
     listed = [job for job in jobs if not job["job"].startswith("score-")]
-    times = [(job["about"], "stored" if job["stored"] else _time(job["seconds"])) for job in listed]
+    times = [(job["about"], "stored" if job["stored"] else duration(job["seconds"])) for job in listed]
     print_table("Jobs but for scores", ("job", "estimated"), times)
     counted = ("train", "generate", "score", "stored")
     total = {"exhibit": "all"} | {key: sum(row[key] for row in rows) for key in (*counted, "seconds", "bytes")}
     table = [
-        (row["exhibit"], *(str(row[key]) for key in counted), _time(row["seconds"]), f"{row['bytes'] / 1e6:,.1f} MB")
+        (row["exhibit"], *(str(row[key]) for key in counted), duration(row["seconds"]), f"{row['bytes'] / 1e6:,.1f} MB")
         for row in [*rows, total]
     ]
     stands = [
@@ -194,16 +199,12 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
     ]
     note = (
         f"Jobs that an earlier exhibit needs too are counted there; store {store.folder}. No job was run. Estimated from {STEPS} steps "
-        f"of training, of attack and of classification with each of {len(costs.nets)} models of other architecture, width or image "
+        f"of training, of attack and of classification with each of {len(costs.found)} models of other architecture, width or image "
         f"shape, measured now on {machine['device']} ({machine['precision']}), and from what stored jobs took. {'; '.join(stands)}"
     )
     columns = ("exhibit", *counted, "estimated time", "disk")
     title = f"Plan at scale {plan.scale}, {count(plan.seeds, 'seed')}"
     print_table(f"{title}, rows {', '.join(plan.rows)}" if plan.rows else title, columns, table, note)
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds / 3600:,.1f} h" if seconds > 5400 else f"{seconds / 60:,.1f} min"
 
 
 def _print(found: list[ExhibitResult], tested: list[ClaimResult]) -> None:

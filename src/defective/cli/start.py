@@ -34,11 +34,7 @@ SitesOption = Annotated[
 
 
 def conversion(defect: float | None, sites: list[str] | None) -> Conversion | None:
-    """What ``--defect`` and ``--sites`` ask for together.
-
-    Raises:
-        InputError: If one of them is missing, or a value is out of range.
-    """
+    """What ``--defect`` and ``--sites`` ask for together."""
     if defect is None and not sites:
         return None
     if defect is None:
@@ -54,13 +50,7 @@ def conversion(defect: float | None, sites: list[str] | None) -> Conversion | No
 
 @dataclass(frozen=True)
 class Start:
-    """A model before training.
-
-    Args:
-        text: The reference.
-        source: A built-in model, what builds one of the user's, or what is asked for weights in a file.
-        conversion: What is made defective.
-    """
+    """A model before training: its reference, what builds it or the weights in a file, and what is made defective."""
 
     text: str
     source: NetSpec | Factory | Builders
@@ -68,11 +58,7 @@ class Start:
 
     @classmethod
     def parse(cls, text: str, builder: str | None, conversion: Conversion | None) -> "Start":
-        """Read a reference and the value of ``--model``.
-
-        Raises:
-            InputError: If there is no such model.
-        """
+        """Read a reference and the value of ``--model``."""
         # Unlike Path.exists it is False for what cannot be a path.
         if text.strip() and os.path.exists(text):  # noqa: PTH110
             return cls(text, Builders(None if builder is None else [builder], (text,)), conversion)
@@ -85,11 +71,7 @@ class Start:
         return cls(text, Factory.find(text) if ":" in text else parse_name(text), conversion)
 
     def opened(self, **sizes: int) -> tuple[nn.Module, dict[str, Any]]:
-        """The model of a file or of the user's code, before it is converted, and what stands beside it in the file.
-
-        Raises:
-            InputError: If it cannot be built.
-        """
+        """The model of a file or of the user's code, before it is converted, and what stands beside it in the file."""
         if isinstance(self.source, Factory):
             return self.source(**sizes), {}
         assert isinstance(self.source, Builders)
@@ -98,11 +80,7 @@ class Start:
         return found
 
     def check(self, *, mask_seed: int | None = None, **built_in: Any) -> None:
-        """Refuse options that do nothing for this model: ``built_in`` are for built-in ones.
-
-        Raises:
-            InputError: Naming the option.
-        """
+        """Refuse options that do nothing for this model: ``built_in`` are for built-in ones."""
         given = [name for name, value in built_in.items() if value is not None]
         if given and not isinstance(self.source, NetSpec):
             raise InputError(f"--{given[0].replace('_', '-')} is for built-in models, given by name: leave it out for {self.text}")

@@ -31,9 +31,6 @@ class Substitute:
     def parse(cls, text: str) -> Self:
         """Read ``substitute:SHARE[,model=MODEL][,recipe=RECIPE]``.
 
-        Raises:
-            InputError: If it is anything else.
-
         Example:
             >>> str(Substitute.parse("substitute:0.1,model=vgg19"))
             'substitute:0.1,model=vgg19,recipe=tiny'

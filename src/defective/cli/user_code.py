@@ -15,11 +15,7 @@ from defective.text import nearest
 
 
 def find(reference: str, what: str) -> Callable[..., Any]:
-    """The function that ``module:name`` names; the module is looked for in the current folder too.
-
-    Raises:
-        InputError: If there is no such module or function, or it is no function.
-    """
+    """The function that ``module:name`` names; the module is looked for in the current folder too."""
     module_name, _, name = reference.partition(":")
     if module_name.endswith(".py"):
         dotted = module_name.removesuffix(".py").removeprefix("./").replace("/", ".")
@@ -53,11 +49,7 @@ def find(reference: str, what: str) -> Callable[..., Any]:
 
 
 def call(reference: str, function: Callable[..., Any]) -> Any:
-    """What the function returns.
-
-    Raises:
-        InputError: Quoting its error, unless memory ran out.
-    """
+    """What the function returns; its error is quoted, unless memory ran out."""
     try:
         return function()
     except (Exception, SystemExit) as error:

@@ -18,6 +18,7 @@ from defective.training.state_dict import fitting, is_torch_file, load_state_dic
 # Between what builds a model and the file that it is trained on from, in the name of a run.
 FROM = " from "
 Sizes = Callable[[], dict[str, int]]
+MODELS_HELP = "Checkpoints, folders of train, files of weights with --model, module:factory (its code is run) or timm:NAME."
 BUILDER_HELP = (
     "What builds the model of a file that holds weights alone (.pt, .pth, .safetensors, or what train saved of a model of yours): "
     f"module:factory, {TIMM}NAME or a built-in name"
@@ -28,17 +29,9 @@ BuildersOption = Annotated[
 
 
 class Builders:
-    """What ``--model`` names: a factory for each file that is named with one, and one for all others.
+    """What ``--model`` names: a factory for each of the files that is named with one, and one for all others."""
 
-    Args:
-        texts: ``REFERENCE`` or ``FILE=REFERENCE`` each.
-        files: What may stand before the sign.
-
-    Raises:
-        InputError: If a reference cannot be read, or two are for the same files.
-    """
-
-    def __init__(self, texts: Sequence[str] | None, files: Iterable[str]) -> None:
+    def __init__(self, texts: Sequence[str] | None = None, files: Iterable[str] = ()) -> None:
         self.by_file: dict[str, Factory] = {}
         self._unused: dict[str, str] = {}
         known = set(files)
@@ -59,11 +52,7 @@ class Builders:
         return self.by_file.get(key)
 
     def check_used(self) -> None:
-        """Refuse a factory that no file needed.
-
-        Raises:
-            InputError: Naming it.
-        """
+        """Refuse a factory that no file needed."""
         if self._unused:
             text = next(iter(self._unused.values()))
             raise InputError(
@@ -72,16 +61,7 @@ class Builders:
 
 
 def open_file(reference: str, builders: Builders, sizes: Sizes) -> tuple[nn.Module, dict[str, Any]]:
-    """The model in a file or a folder of train, in eval mode, and what stands beside it.
-
-    Args:
-        reference: The file, or the folder.
-        builders: What builds models that are not built in.
-        sizes: Classes and images of a model whose file does not say them, called where they are needed.
-
-    Raises:
-        InputError: If the file is corrupt, or what builds its model is not named or another.
-    """
+    """The model in a file or a folder of train, in eval mode, and what stands beside it; ``sizes`` is called where it does not say them."""
     path = Path(reference)
     file = path / "model.safetensors" if path.is_dir() else path
     if path.suffix == ".py":

@@ -6,10 +6,8 @@ import io
 import lzma
 import shutil
 import stat
-import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Generator
 from contextlib import closing, nullcontext, suppress
 from pathlib import Path, PureWindowsPath
@@ -25,18 +23,6 @@ MAX_RATIO = 50
 FREE_SIZE = 64 << 20
 # tarfile reads a name as long as its header says into memory; files are read in smaller pieces.
 MAX_READ = 16 << 20
-
-# RuntimeError: an encrypted zip file or an unknown compression. ValueError: a name that is not text.
-_CORRUPT = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    lzma.LZMAError,
-    zlib.error,
-    struct.error,
-    EOFError,
-    RuntimeError,
-    ValueError,
-)
 
 
 def is_archive(path: Path) -> bool:
@@ -87,7 +73,7 @@ def unpack(path: Path, into: Path) -> None:
         shutil.rmtree(into, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise OSError(error.errno, error.strerror, str(into)) from None
-        if isinstance(error, InputError) or not _is_corruption(error):
+        if not _is_corruption(error):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
         raise InputError(f"{path} cannot be unpacked, it is corrupt, cut off or encrypted: {reason}") from None
@@ -97,7 +83,7 @@ def _is_corruption(error: BaseException) -> bool:
     if isinstance(error, OSError):
         # gzip reports corruption without a number; the numbers are an impossible offset, two entries of one name, and a long name.
         return error.errno in (None, errno.EINVAL, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
-    return isinstance(error, _CORRUPT)
+    return isinstance(error, Exception) and not isinstance(error, InputError | MemoryError)
 
 
 def _write(source: IO[bytes], place: Path) -> None:

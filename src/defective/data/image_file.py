@@ -27,7 +27,7 @@ FOREIGN_SUFFIXES = frozenset(f".{name}" for name in _FOREIGN.split())
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "GIF", "TIFF")
 _ORIENTATION = 0x0112
 _reading = threading.local()
-_given: set[str] = set()
+_logged: set[str] = set()
 
 
 def decode(file: Path, image_size: int | None = None, *, content: bytes | None = None, max_pixels: int | None = None) -> np.ndarray:
@@ -93,23 +93,8 @@ def _upright(image: Any, file: Path) -> Any:
 
 @contextmanager
 def named_warnings() -> Iterator[None]:
-    """Log each kind of Pillow's warnings in the block once, at its end, with the first file that causes it."""
+    """Log each kind of Pillow's warnings, of all threads in the block, once, at its end, with the first file that causes it."""
     found: dict[str, str] = {}
-    with collected_warnings(found):
-        yield
-    give_warnings(found)
-
-
-def give_warnings(found: dict[str, str]) -> None:
-    """Log collected warnings of kinds that have not been logged before."""
-    for kind in found.keys() - _given:
-        _given.add(kind)
-        notice(found[kind])
-
-
-@contextmanager
-def collected_warnings(found: dict[str, str]) -> Iterator[None]:
-    """Collect Pillow's warnings of all threads in ``found``: by kind, with the first file that causes it."""
 
     def keep(message: Warning | str, *where: Any, **more: Any) -> None:
         file = getattr(_reading, "file", None)
@@ -124,3 +109,6 @@ def collected_warnings(found: dict[str, str]) -> Iterator[None]:
         warnings.simplefilter("always")
         warnings.showwarning = keep
         yield
+    for kind in found.keys() - _logged:
+        _logged.add(kind)
+        notice(found[kind])

@@ -139,12 +139,11 @@ def generate(
     if isinstance(attack, CustomAttack) or attack.name == "autoattack":
         depends["batch_size"] = batch_size
 
-    def chunk(number: int, part: Tensor) -> Chunk:
+    chunks = []
+    for number, part in enumerate(index.split(CHUNK)):
         numbered = named_generator(seed, f"craft/{number}").initial_seed()
-        made = partial(_generate, source, part, attack, seed=numbered, eps=eps, rounded=rounded, batch_size=batch_size)
-        return Chunk(source.inputs("generate", part, chunk=number, **depends), len(part), made)
-
-    chunks = [chunk(number, part) for number, part in enumerate(index.split(CHUNK))]
+        compute = partial(_generate, source, part, attack, eps, numbered, rounded, batch_size)
+        chunks.append(Chunk(source.inputs("generate", part, chunk=number, **depends), len(part), compute))
     made = source.run(Measurement(f"{attack} on {source.name}", chunks, storable=bool(attack.version)))
     x, y = source.data.take(index)
     settings = {"seed": seed, "samples": samples, "rounded": rounded}
@@ -157,12 +156,11 @@ def _generate(
     source: EvaluatedModel,
     index: Tensor,
     attack: AttackSpec | CustomAttack,
-    advance: Advance,
-    *,
-    seed: int,
     eps: float | None,
+    seed: int,
     rounded: bool,
     batch_size: int,
+    advance: Advance,
 ) -> Tensors:
     """Adversarial images of one chunk, and the source's predictions on them before they are rounded."""
     x, y = source.data.take(index)

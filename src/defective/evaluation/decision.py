@@ -83,13 +83,12 @@ def decide(model: EvaluatedModel, attack: AttackSpec, *, samples: int, seed: int
     details = partial(boundary_details if attack.name == "boundary" else hopskipjump_details, **arguments(attack))
     size = CHUNK if device_of(model.model).type == "cpu" else ON_ACCELERATOR[int(attack.parameters.get("directions", 1))]
 
-    def chunk(first: int) -> Chunk:
-        part = index[first : first + size]
+    chunks = []
+    for number, part in enumerate(index.split(size)):
+        first = number * size
         inputs = model.inputs("decision", part, attack=str(attack), attack_version=attack.version, seed=seed, first=first)
         attacked = partial(_decide, model, part, partial(details, generator=_generator(seed, first)))
-        return Chunk(inputs, len(part) * steps, attacked)
-
-    chunks = [chunk(first) for first in range(0, len(index), size)]
+        chunks.append(Chunk(inputs, len(part) * steps, attacked))
     found = model.run(Measurement(f"{attack} on {model.name}", chunks, unit="steps"))
     return Decision(index, found["squared"], found["queries"], found["started"])
 

@@ -118,20 +118,20 @@ def evaluate(
         attackers = []
     # That a source which is no target cannot be attacked is a mistake; anything else is left out.
     required = {name for name, model in owned.items() if not any(model is target for target in named.values())}
-    accuracy = {target.name: target.accuracy() for target in targets}
-    able = [target for target in targets if accuracy[target.name]]
     if mask_draws:
         for source in [each for each in attackers if defects(each.model)]:
             average = mask_average(source.model, draws=mask_draws, seed=seed).eval()
             attackers.append(prepared(f"{source.name} over {mask_draws} masks", average))
+    accuracy, of_sources = ({each.name: each.accuracy() for each in group} for group in (targets, attackers))
+    able = [target for target in targets if accuracy[target.name]]
     made = partial(generate, samples=samples, seed=seed, rounded=rounded, batch_size=batch_size)
     outcomes = [score(target, each) for each in adversarial for target in targets]
     for source in attackers:
         for attack in chosen:
-            if source.name in required or _attackable(source, attack):
+            if source.name in required or (of_sources[source.name] and _attackable(source, attack)):
                 found = made(source, attack)
                 outcomes += [score(target, found, threat_model(source.model, target.model)) for target in targets]
-    for target in targets if "white-box" in parts else []:
+    for target in able if "white-box" in parts else []:
         # Not those that were transferred from itself.
         done = {each.adversarial.attack for each in outcomes if each.target == target.name and each.white_box}
         for attack in {str(each): each for each in (*WHITE_BOX, *chosen) if str(each) not in done}.values():
@@ -156,7 +156,7 @@ def evaluate(
         checks={each.name: tuple(run_checks(each, outcomes, **options)) for each in able if "checks" in parts},
         stimuli={each.name: _shape_report(each, stimuli) for each in targets if stimuli and "stimuli" in parts},
         skipped={each.name: reason for each in targets if (reason := _hindrance(each, accuracy[each.name]))},
-        sources={each.name: each.accuracy() for each in attackers},
+        sources=of_sources,
     )
 
 
@@ -169,10 +169,9 @@ def _hindrance(model: EvaluatedModel, accuracy: Rate) -> str:
 
 def _attackable(model: EvaluatedModel, attack: AttackSpec | CustomAttack) -> bool:
     name = attack.name if isinstance(attack, AttackSpec) else ""
-    fits = name != "lspga" or bool(encoders(model.model))
-    return (
-        fits and (name in ("boundary", "hopskipjump", "hopskipjump-linf", "noise") or model.differentiable) and model.has_correct()
-    )
+    if name == "lspga" and not encoders(model.model):
+        return False
+    return model.differentiable or name in ("boundary", "hopskipjump", "hopskipjump-linf", "noise")
 
 
 def _shape_report(model: EvaluatedModel, stimuli: Stimuli) -> ShapeReport:

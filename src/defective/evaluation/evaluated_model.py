@@ -37,11 +37,9 @@ CHUNK = 2000
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A model with its name, the test images it is evaluated on, and how its measurements are carried out.
+    """A model with its name in tables, the test images it is evaluated on, and what carries its measurements out.
 
     Attributes:
-        name, model, data: Name in tables, classifier from images in [0, 1] to logits, test images.
-        run: Carries measurements out.
         fingerprint: Hash of its weights, buffers and code, its logits and their gradient on the first images, and the test set: what
             every measurement depends on.
         differentiable: Whether the logits have a gradient with respect to the image.
@@ -59,7 +57,7 @@ class EvaluatedModel:
 
     @classmethod
     def of(cls, name: str, model: nn.Module, data: Data, run: Run = compute, *, batch_size: int = 500) -> "EvaluatedModel":
-        """Check that the model fits the data and take its fingerprint; arguments as the attributes.
+        """Check that the model fits the data and take its fingerprint.
 
         A model that returns an object with ``logits``, or that writes into its images, is adapted.
 
@@ -134,24 +132,16 @@ class EvaluatedModel:
         """
         if count < 1:
             raise InputError(f"samples {count} must be at least 1")
-        index = self._correct(count, seed)
-        if len(index) == 0:
+        found = torch.empty(0, dtype=torch.long)
+        for index in pick(len(self.data), len(self.data), seed=seed).split(CHUNK):
+            # No more images are classified than it takes.
+            if len(found) < count:
+                found = torch.cat([found, index[self.predictions(index)[0]]])
+        if len(found) == 0:
             raise InputError(
                 f"{self.name} classifies no image of {self.data.name} correctly: train it, or check that its classes are in order"
             )
-        return index
-
-    def has_correct(self, *, seed: int = 0) -> bool:
-        """Whether the model classifies any test image correctly: else there is none to attack."""
-        return len(self._correct(1, seed)) > 0
-
-    def _correct(self, count: int, seed: int) -> Tensor:
-        found: list[Tensor] = []
-        for index in pick(len(self.data), len(self.data), seed=seed).split(CHUNK):
-            found.append(index[self.predictions(index)[0]])
-            if sum(map(len, found)) >= count:
-                break
-        return torch.cat(found)[:count]
+        return found[:count]
 
 
 def common_sample(models: list[EvaluatedModel], count: int, *, confidence: float = 0.0, seed: int = 0) -> Tensor:

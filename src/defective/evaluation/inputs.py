@@ -28,9 +28,6 @@ def as_models(models: Models | None, *, others: Mapping[str, nn.Module] | None =
     A model without a name is called by its name in the grammar or its class, numbered where that is not unique; as in ``others`` where
     it is among them.
 
-    Raises:
-        InputError: If something is not a module.
-
     Example:
         >>> list(as_models([nn.Flatten(), nn.Identity(), nn.Identity()]))
         ['Flatten', 'Identity 1', 'Identity 2']
@@ -55,15 +52,7 @@ def as_models(models: Models | None, *, others: Mapping[str, nn.Module] | None =
 
 
 def as_data(data: AnyData, models: Iterable[nn.Module]) -> Data:
-    """A data set of this library as it is; anything else is read into memory, with the classes that the first of the models knows.
-
-    Args:
-        data: A data set of this library; a pair of images ``(N, C, H, W)``, uint8 or floats in [0, 1], and labels ``(N,)``; a torch
-            ``Dataset`` of such pairs for one image, or a ``DataLoader`` of such pairs for batches.
-
-    Raises:
-        InputError: If it is none of these.
-    """
+    """A data set of this library as it is; anything else is read into memory, with the classes that the first of the models knows."""
     if isinstance(data, ImageSet | ImageStream):
         return data
     if isinstance(data, tuple) and len(data) == 2:
@@ -97,24 +86,14 @@ def _joined(pairs: Iterable[Any], join: Callable[[list[Tensor]], Tensor]) -> tup
 
 
 def check_encoders(models: Mapping[str, nn.Module], attacks: Iterable[AttackSpec | CustomAttack]) -> None:
-    """Refuse lspga where none of the models it would attack has a thermometer: nothing would be measured.
-
-    Raises:
-        InputError: Naming the models.
-    """
+    """Refuse lspga where none of the models it would attack has a thermometer: nothing would be measured."""
     needed = any(isinstance(attack, AttackSpec) and attack.name == "lspga" for attack in attacks)
     if needed and models and not any(map(encoders, models.values())):
         raise InputError(f"lspga is for thermometer models (such as resnet18/therm16), {', '.join(models)} has no encoder: use pgd")
 
 
 def as_attacks(attacks: Iterable[AnyAttack]) -> list[AttackSpec | CustomAttack]:
-    """Several attacks, each once.
-
-    A callable is called by its ``__name__``; its ``eps``, if it has one, is the radius that its images are checked for.
-
-    Raises:
-        InputError: If something is no attack, its package is missing, or two that differ have one name.
-    """
+    """Several attacks, each once; a callable by its ``__name__``, with its ``eps``, if it has one, as the radius."""
     found: dict[str, AttackSpec | CustomAttack] = {}
     for each in map(_as_attack, attacks):
         if isinstance(each, AttackSpec):

@@ -51,8 +51,9 @@ class SanityCheck(Document):
     measured: str
 
     @classmethod
-    def of(cls, check: str, verdict: Verdict, measured: str) -> Self:
-        return cls(check=check, tests=CHECKS[check], verdict=verdict, measured=measured)
+    def of(cls, check: str, verdict: Verdict | bool, measured: str) -> Self:
+        known = verdict if isinstance(verdict, str) else "passed" if verdict else "failed"
+        return cls(check=check, tests=CHECKS[check], verdict=known, measured=measured)
 
 
 def run_checks(
@@ -67,9 +68,7 @@ def run_checks(
     index = model.sample(samples, seed=seed)
     checks = [_deterministic(model, index)]
     if not model.differentiable:
-        checks.append(
-            SanityCheck.of("gradient", "failed", "the logits have no gradient: only decision-based attacks mean anything")
-        )
+        checks.append(SanityCheck.of("gradient", False, "the logits have no gradient: only decision-based attacks mean anything"))
         missing = [name for name in CHECKS if name not in ("deterministic", "gradient")]
         return checks + [SanityCheck.of(name, "undecided", "needs a gradient") for name in missing]
     probe = model.run(Measurement("", [Chunk(model.inputs("probe", index), len(index), partial(_probe, model, index, batch_size))]))
@@ -77,14 +76,12 @@ def run_checks(
     correct = _under_attack(model, index, seed, batch_size)
     noise, attacked, unbounded = correct["noise"][0], correct["steps"][STEPS[-1]], correct["unbounded"][0]
     text = f"still correct under noise {100 * noise.float().mean():.1f} %, under PGD {100 * attacked.float().mean():.1f} %"
-    checks.append(_check("noise", not _better(attacked, noise), text))
+    checks.append(SanityCheck.of("noise", not _better(attacked, noise), text))
     checks += [_ladder(name, correct[name]) for name in ("steps", "radius")]
-    checks.append(_check("unbounded", not unbounded.any(), f"{int(unbounded.sum())} of {len(unbounded)} images still correct"))
+    checks.append(
+        SanityCheck.of("unbounded", not unbounded.any(), f"{int(unbounded.sum())} of {len(unbounded)} images still correct")
+    )
     return [*checks, _white_box(model.name, outcomes)]
-
-
-def _check(name: str, passed: bool | Tensor, measured: str) -> SanityCheck:
-    return SanityCheck.of(name, "passed" if passed else "failed", measured)
 
 
 def _deterministic(model: EvaluatedModel, index: Tensor) -> SanityCheck:
@@ -95,7 +92,7 @@ def _deterministic(model: EvaluatedModel, index: Tensor) -> SanityCheck:
     # Sums have another order in other batches; that much difference is rounding.
     allowed = 1e-3 * max(1.0, float(first.abs().max()))
     text = f"logits differ by {apart:.2g} from call to call, by {batched:.2g} in another batch"
-    return _check("deterministic", apart == 0 and batched <= allowed, text)
+    return SanityCheck.of("deterministic", apart == 0 and batched <= allowed, text)
 
 
 def _probe(model: EvaluatedModel, index: Tensor, batch_size: int, _: Advance) -> Tensors:
@@ -119,12 +116,12 @@ def _probe(model: EvaluatedModel, index: Tensor, batch_size: int, _: Advance) ->
 def _gradient(norm: Tensor) -> SanityCheck:
     usable = int((norm.isfinite() & (norm > 0)).sum())
     text = f"{usable} of {len(norm)} images have one; median length {float(norm.nanmedian()):.2g}"
-    return _check("gradient", usable >= 0.99 * len(norm), text)
+    return SanityCheck.of("gradient", usable >= 0.99 * len(norm), text)
 
 
 def _surface(falls: Tensor) -> SanityCheck:
     rate = Rate.among(falls)
-    return _check("surface", rate.interval[1] >= 0.9, f"{int(falls.sum())} of {len(falls)} images")
+    return SanityCheck.of("surface", rate.interval[1] >= 0.9, f"{int(falls.sum())} of {len(falls)} images")
 
 
 def _under_attack(model: EvaluatedModel, index: Tensor, seed: int, batch_size: int) -> dict[str, dict[int, Tensor]]:
@@ -174,7 +171,7 @@ def _ladder(name: str, correct: dict[int, Tensor]) -> SanityCheck:
     rates = ", ".join(f"{strength}: {100 * each.float().mean():.1f} %" for strength, each in correct.items())
     pairs = zip(list(correct.values()), list(correct.values())[1:], strict=False)
     helped = any(_better(stronger, weaker) for weaker, stronger in pairs)
-    return _check(name, not helped, f"still correct at {rates}")
+    return SanityCheck.of(name, not helped, f"still correct at {rates}")
 
 
 def _better(one: Tensor, other: Tensor) -> bool:
@@ -199,4 +196,4 @@ def _white_box(name: str, outcomes: Sequence[Outcome]) -> SanityCheck:
         found.append(f"{attack.split(':')[0]} white-box {100 * direct:.1f} %, from {source} {100 * transferred:.1f} %")
     if not found:
         return SanityCheck.of("white-box", "undecided", "no attack was both transferred and generated on the model itself")
-    return _check("white-box", not failed, f"still correct: {'; '.join(found)}")
+    return SanityCheck.of("white-box", not failed, f"still correct: {'; '.join(found)}")

@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from math import prod
 from statistics import median
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from defective.experiments.describe import describe
 from defective.experiments.plan import Plan
@@ -14,20 +13,14 @@ from defective.experiments.store import Store, name_of
 from defective.paper import exhibits
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 
-# Cost of one training image, in those of a ResNet-18 at a quarter of its width on 32 x 32 pixels; measured on one CPU core.
-_RELATIVE = {"resnet18": 1.0, "resnet50": 2.9, "densenet121": 3.6, "senet18": 1.1, "vgg19": 0.6, "wrn32_4": 1.7}
 _MILLION_PARAMETERS = {"resnet18": 11.2, "resnet50": 23.5, "densenet121": 7.0, "senet18": 11.3, "vgg19": 20.0, "wrn32_4": 7.4}
-# Of these a second, where nothing can be measured: on two CPU cores, and on one GPU (a guess).
-RATES = {"cpu": 1600.0, "cuda": 200_000.0}
 
-
-# Name of a data set to (C, H, W) of its images, and to its numbers of training and of test images.
+# Name of a data set to (C, H, W) of its images.
 Shapes = Mapping[str, tuple[int, int, int]]
-Counts = Mapping[str, tuple[int, int]]
 
 
 class ImageCost(NamedTuple):
-    """What one image costs a model.
+    """Seconds that one image costs a model.
 
     Attributes:
         train: In a training step.
@@ -40,46 +33,12 @@ class ImageCost(NamedTuple):
     forward: float
 
 
-class Costs(Protocol):
-    """What an image costs each model, on one kind of device."""
-
-    @property
-    def device(self) -> str:
-        """Kind of device, as ``"cpu"``."""
-
-    def __call__(self, net: TrainJob, /) -> ImageCost:
-        """The cost for one model; a KeyError if it is not known."""
+# What an image costs each model; a KeyError if that is not known.
+Costs = Callable[[TrainJob], ImageCost]
 
 
-@dataclass(frozen=True)
-class Nominal:
-    """Seconds from the constants of this module, for tables that are written on another machine than the one they are about.
-
-    Args:
-        shapes: Name of a data set to ``(C, H, W)`` of its images.
-        device: Kind of device, as ``"cpu"``.
-    """
-
-    shapes: Shapes
-    device: str
-
-    def __call__(self, net: TrainJob) -> ImageCost:
-        pixels = prod(self.shapes[net.data][1:]) / 1024
-        # ImageNet models begin with a stride and a max-pool.
-        pixels = pixels / 16 if pixels > 16 else pixels
-        width = float((net.recipe.width_mult / 0.25) ** 1.5)
-        weight = _RELATIVE[net.net.arch] * pixels * width * (2.5 if net.net.widen else 1.0) * net.net.members
-        seconds = weight / RATES.get(self.device, RATES["cpu"])
-        return ImageCost(seconds, seconds, seconds / 3)
-
-
-def estimate(job: Job, costs: Callable[[TrainJob], ImageCost], counts: Counts) -> float:
-    """Seconds that a job will take.
-
-    Args:
-        job: The job.
-        costs: What an image costs each of its models.
-        counts: Name of a data set to its numbers of training and of test images.
+def estimate(job: Job, costs: Costs, counts: Mapping[str, tuple[int, int]]) -> float:
+    """Seconds that a job will take; ``counts`` are the training and test images of each data set.
 
     Raises:
         KeyError: If the cost of one of its models, or the size of its data set, is not known.
@@ -115,35 +74,41 @@ def _gradients(attack: AttackSpec) -> float:
     return float(numbers.get("steps", 1) * numbers.get("search_steps", 1) * each)
 
 
-def each_job(plan: Plan, store: Store, costs: Costs) -> list[dict[str, Any]]:
+def each_job(plan: Plan, store: Store, costs: Costs, device: str) -> list[dict[str, Any]]:
     """Every job of a plan: its name as ``job``, what it is ``about``, whether it is ``stored``, ``seconds`` and ``bytes``.
 
-    The seconds of a stored job are those that it took, the others are estimated.
+    The seconds of a stored job are those that it took; the others are estimated, and corrected by what stored jobs of their kind took
+    on this kind of device, as ``"cpu"``.
     """
-    results = {job: store.result(job) for job in plan.jobs}
-    takes = seconds([job for job, result in results.items() if result is None], store, costs, plan.counts)
+    took: dict[str, list[float]] = {}
+    for name, job in store.specs():
+        result = store.result(name)
+        copied = isinstance(job, TrainJob) and job.whole is not None
+        if result and not copied and result["kind_of_device"] == device:
+            # Jobs of other data sets and models tell nothing of these.
+            with suppress(KeyError):
+                took.setdefault(job.kind, []).append(result["seconds"] / estimate(job, costs, plan.counts))
+
+    def seconds(job: Job) -> float:
+        return estimate(job, costs, plan.counts) * median(took.get(job.kind) or [1.0])
+
     return [
         {
             "job": name_of(job),
             "about": describe(job),
             "stored": result is not None,
-            "seconds": takes[job] if result is None else result["seconds"],
+            "seconds": seconds(job) if result is None else result["seconds"],
             "bytes": disk(job, plan.images),
         }
-        for job, result in results.items()
+        for job, result in ((job, store.result(job)) for job in plan.jobs)
     ]
 
 
 def outline(plan: Plan, jobs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What a run would do, exhibit by exhibit; a job that several share counts for the first of them.
+    """What a run would do with the jobs of :func:`each_job`, by exhibit; one that several share counts for the first of them.
 
-    Args:
-        plan: What is asked for.
-        jobs: Its jobs, as :func:`each_job` lists them.
-
-    Returns:
-        For each exhibit: ``exhibit``, ``title``; how many jobs ``train``, ``generate`` and ``score``; how many are ``stored``; estimated
-        ``seconds`` and ``bytes`` of the others.
+    For each exhibit ``exhibit`` and ``title``; how many jobs ``train``, ``generate`` and ``score``; how many are ``stored``; estimated
+    ``seconds`` and ``bytes`` of the others.
     """
     left = dict(zip(plan.jobs, jobs, strict=True))
     rows: list[dict[str, Any]] = []
@@ -162,19 +127,6 @@ def outline(plan: Plan, jobs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any
             }
         )
     return rows
-
-
-def seconds(jobs: Iterable[Job], store: Store, costs: Costs, counts: Counts) -> dict[Job, float]:
-    """Estimated seconds of each job, corrected by what finished jobs of its kind took on this kind of device."""
-    took: dict[str, list[float]] = {}
-    for name, job in store.specs():
-        result = store.result(name)
-        copied = isinstance(job, TrainJob) and job.whole is not None
-        if result and not copied and result["kind_of_device"] == costs.device:
-            # Jobs of other data sets and models tell nothing of these.
-            with suppress(KeyError):
-                took.setdefault(job.kind, []).append(result["seconds"] / estimate(job, costs, counts))
-    return {job: estimate(job, costs, counts) * median(took.get(job.kind) or [1.0]) for job in jobs}
 
 
 def disk(job: Job, shapes: Shapes) -> float:

@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from defective.evaluation.threat_model import threat_model
 from defective.evaluation.transfer import score
 from defective.experiments.adversarial_files import read_adversarial, write_adversarial
 from defective.experiments.describe import title
+from defective.experiments.json_files import sealed, write_json
 from defective.experiments.store import Store, name_of
 from defective.experiments.stored import StoredRun
 from defective.files import read_tensors, write_tensors, write_whole
@@ -62,13 +63,11 @@ class ExperimentRunner:
         store: Where finished jobs lie, and where new ones go.
         data: Name of a data set to what :func:`defective.data.load_data` reads it from.
         device: Torch device name; default the accelerator if there is one.
-        executors: Kind of job to what executes it, called as ``(runner, job, folder)``, and returns what it measured.
     """
 
     store: Store
     data: Mapping[str, str]
     device: str | None = None
-    executors: Mapping[str, Callable[..., Result]] = field(default_factory=lambda: EXECUTORS)
 
     def __post_init__(self) -> None:
         self.split = cache(self._split)
@@ -119,7 +118,7 @@ class ExperimentRunner:
     def execute(self, job: Job, folder: Path) -> Result:
         """Do a job in a folder; what it measured is written to ``result.json`` there, with cost and machine."""
         started, before = time.perf_counter(), self.measure.seconds
-        found = self.executors[job.kind](self, job, folder)
+        found = EXECUTORS[job.kind](self, job, folder)
         result = {
             # Of chunks that an earlier process computed, the time it took for them.
             "seconds": max(time.perf_counter() - started, self.measure.seconds - before),
@@ -128,7 +127,7 @@ class ExperimentRunner:
             "finished": time.strftime("%Y-%m-%d", time.gmtime()),
             **found,
         }
-        self.store.write_result(job, folder, result)
+        write_json(folder / "result.json", sealed(name_of(job), result))
         return result
 
 
@@ -254,5 +253,5 @@ def _of_images(accuracy: float, images: int) -> Result:
 
 
 def _rate(success: torch.Tensor, eligible: torch.Tensor | None = None) -> Result:
-    rate = Rate.among(success, torch.ones_like(success) if eligible is None else eligible)
+    rate = Rate.among(success, eligible)
     return {"num_correct": rate.num_correct, "num_evaluated": rate.num_evaluated}

@@ -1,6 +1,5 @@
 """Locks of a store: one process at a time, and a note beside each lock for those who wait."""
 
-import logging
 import os
 import socket
 import time
@@ -13,15 +12,11 @@ from filelock import FileLock, Timeout
 from defective.errors import InputError
 from defective.experiments.json_files import JsonFiles, write_json
 from defective.experiments.schema import Owner
-from defective.progress import time_is_up
-
-# Seconds between two looks at a lock that is waited for.
-_PATIENCE = 1.0
 
 
 @contextmanager
 def locked(folder: Path, name: str, *, patience: float = 0.0) -> Iterator[bool]:
-    """Hold ``NAME.lock`` inside the block, ``NAME.json`` beside it saying which process does; False if another keeps it so long."""
+    """Hold ``NAME.lock`` inside the block, ``NAME.json`` beside it saying which process does; False if another keeps it that long."""
     lock = FileLock(folder / f"{name}.lock")
     try:
         lock.acquire(timeout=patience)
@@ -38,27 +33,6 @@ def locked(folder: Path, name: str, *, patience: float = 0.0) -> Iterator[bool]:
     finally:
         note.unlink(missing_ok=True)
         lock.release()
-
-
-@contextmanager
-def awaited(folder: Path, name: str) -> Iterator[None]:
-    """Hold a lock inside the block once no other process does; a wait is reported once, and ends with the time budget.
-
-    Raises:
-        InputError: If the time budget is over before.
-    """
-    reported = False
-    while True:
-        with locked(folder, name, patience=_PATIENCE) as mine:
-            if mine:
-                yield
-                return
-        waits = f"{folder / name}.lock: waiting, {owner(folder, name)}"
-        if time_is_up():
-            raise InputError(f"{waits}; the time budget is over: end that process, or start this command again later")
-        if not reported:
-            logging.getLogger("defective").warning("%s", waits)
-            reported = True
 
 
 def owner(folder: Path, name: str) -> str:

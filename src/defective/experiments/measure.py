@@ -24,15 +24,9 @@ Shape = tuple[int, int, int]
 
 
 def measure_steps(job: TrainJob, shape: Shape, device: torch.device) -> ImageCost:
-    """Train a new model for a few steps on random images, as the recipe does but for its length; then attack it for as many.
+    """Train a new model for a few steps on random ``(C, H, W)`` images, as the recipe does but for its length; then attack it.
 
-    Args:
-        job: Model and recipe.
-        shape: ``(C, H, W)`` of an image.
-        device: Where to measure.
-
-    Returns:
-        Seconds of one image, each the mean of ``STEPS`` steps after as many that are not counted.
+    Each cost is the mean of ``STEPS`` steps after as many that are not counted.
     """
     batch_size = _batch_size(job, shape)
     generator = torch.Generator().manual_seed(0)
@@ -76,37 +70,24 @@ def _seconds(work: Callable[[], None]) -> float:
 
 
 class Measured:
-    """Seconds an image costs, by one measurement for each distinct architecture, width, image shape and batch size.
+    """Seconds an image costs each of some models, by one measurement for each distinct architecture, width, image shape, batch size."""
 
-    Args:
-        nets: Models that are asked about; all are measured now.
-        shapes: Name of a data set to ``(C, H, W)`` of its images.
-        device: Where to measure.
-        measure: Measures one model.
-    """
-
-    def __init__(
-        self,
-        nets: Iterable[TrainJob],
-        shapes: Shapes,
-        device: torch.device,
-        measure: Callable[[TrainJob, Shape, torch.device], ImageCost] = measure_steps,
-    ) -> None:
-        self.shapes, self.device = shapes, device.type
+    def __init__(self, nets: Iterable[TrainJob], shapes: Shapes, device: torch.device) -> None:
+        self.shapes = shapes
         distinct: dict[object, TrainJob] = {}
         for net in nets:
             distinct.setdefault(self._key(net), net)
-        self.nets = list(distinct.values())
-        self.found: dict[object, ImageCost] = {}
+        self.found: dict[object, tuple[TrainJob, ImageCost]] = {}
         # Without a description there is no bar.
-        with progress_bar("measure steps" if self.nets else "", len(self.nets), unit="models") as advance:
+        with progress_bar("measure steps" if distinct else "", len(distinct), unit="models") as advance:
             for key, net in distinct.items():
                 advance(0, note=net.net.arch)
-                self.found[key] = measure(net, shapes[net.data], device)
+                self.found[key] = net, measure_steps(net, shapes[net.data], device)
                 advance(1)
 
     def __call__(self, net: TrainJob) -> ImageCost:
-        return ImageCost(*(net.net.members * each for each in self.found[self._key(net)]))
+        _, cost = self.found[self._key(net)]
+        return ImageCost(*(net.net.members * each for each in cost))
 
     def _key(self, net: TrainJob) -> tuple[object, ...]:
         """What the cost depends on; masks, seeds and dropout hardly matter, and of an ensemble one member is measured."""
@@ -121,7 +102,7 @@ class Measured:
                 "width_mult": net.recipe.width_mult,
                 "image_shape": list(self.shapes[net.data]),
                 "batch_size": _batch_size(net, self.shapes[net.data]),
-                **self.found[self._key(net)]._asdict(),
+                **cost._asdict(),
             }
-            for net in self.nets
+            for net, cost in self.found.values()
         ]

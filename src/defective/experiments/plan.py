@@ -5,10 +5,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from defective.errors import InputError
-from defective.experiments.schema import PlanRecord
+from defective.experiments.schema import Name, format_error
 from defective.paper import SCALES, Cell, Exhibit, Setup, exhibits
 from defective.paper.controls import controls
 from defective.specs import Job, ScoreJob, dependencies
@@ -24,6 +26,7 @@ SIZES = {
     "tiny-imagenet": (100_000, 10_000),
     "imagenet": (1_281_167, 50_000),
 }
+_Size = Annotated[int, Field(ge=1, le=1 << 16)]
 # Times that a plan may ask for each model: far more than anybody trains, and few enough to list its jobs.
 MAX_SEEDS = 1000
 
@@ -45,7 +48,7 @@ class Plan:
             for claims alone among it. A store does not keep them: a report shows whole exhibits, as far as they are measured.
 
     Raises:
-        InputError: If an exhibit or scale is unknown, or an exhibit's kind of data is not in ``data``.
+        InputError: If an exhibit or scale is unknown, an exhibit's kind of data is not in ``data``, or a set has no shape.
 
     Example:
         >>> plan = Plan(("table4",), "tiny", {"cifar10": "cifar10"}, {"cifar10": (3, 32, 32)})
@@ -55,13 +58,13 @@ class Plan:
 
     exhibits: tuple[str, ...]
     scale: str
-    data: dict[str, str]
-    shapes: dict[str, tuple[int, int, int]]
+    data: dict[Name, Name]
+    shapes: dict[Name, tuple[_Size, _Size, _Size]]
     seeds: int = 1
-    readers: dict[str, str] = field(default_factory=dict)
+    readers: dict[Name, Name] = field(default_factory=dict)
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict, compare=False)
     rows: tuple[str, ...] = field(default=(), compare=False)
-    _cells: dict[str, dict[tuple[str, str], list[Cell]]] = field(default_factory=dict, repr=False, compare=False)
+    _cells: dict[str, dict[tuple[str, str], list[Cell]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_scale(self.scale)
@@ -70,6 +73,8 @@ class Plan:
         for exhibit in exhibits(list(self.exhibits)):
             if exhibit.data and exhibit.data not in self.data:
                 raise InputError(f"{exhibit.name} needs a data set that stands for {exhibit.data}")
+        if missing := sorted(self.data.keys() - self.shapes.keys()):
+            raise InputError(f"no shape of {missing[0]}")
 
     @cached_property
     def setups(self) -> list[Setup]:
@@ -93,7 +98,7 @@ class Plan:
 
     def official(self, kind: str) -> bool:
         """Whether the set is read as the official files of its kind; else it is a substitute."""
-        return self.readers.get(kind, kind if self.data[kind] == kind else "folder") == kind
+        return is_official(kind, self.data[kind], self.readers)
 
     @cached_property
     def jobs(self) -> list[Job]:
@@ -139,6 +144,14 @@ class Plan:
         }
 
 
+_PLAN = TypeAdapter(Plan)
+
+
+def is_official(kind: str, name: str, readers: Mapping[str, str]) -> bool:
+    """Whether a set of this name is read as the official files of its kind, where ``readers`` may say as which it is."""
+    return readers.get(kind, kind if name == kind else "folder") == kind
+
+
 def check_scale(scale: str) -> None:
     """Refuse a scale that does not exist."""
     if scale not in SCALES:
@@ -174,14 +187,13 @@ def read_plan(key: str, document: dict[str, Any]) -> Plan:
         >>> read_plan(plan_key(plan.as_dict()), plan.as_dict()) == plan
         True
     """
-    found = PlanRecord.model_validate(document)
     try:
-        plan = Plan(tuple(found.exhibits), found.scale, found.data, found.shapes, found.seeds, found.readers)
+        plan: Plan = _PLAN.validate_python(document)
         # What is measured on what, and how, comes from these alone.
         _ = plan.setups
-    except InputError as error:
+    except (InputError, ValidationError) as error:
         # Without the list of all that there is.
-        raise ValueError(str(error).partition(";")[0]) from None
+        raise ValueError(format_error(error).partition(";")[0]) from None
     if plan_key(document) != key:
         raise ValueError("it is not the plan that its file is named after")
     return plan

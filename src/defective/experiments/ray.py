@@ -14,6 +14,7 @@ from defective.errors import InputError
 from defective.experiments.describe import describe
 from defective.experiments.execute import ExperimentRunner
 from defective.experiments.run import RunSummary, State, record_pending, run
+from defective.experiments.sources import read_as
 from defective.experiments.store import Store
 from defective.progress import deadline, until
 from defective.specs import Job, dependencies, read_job
@@ -32,13 +33,8 @@ def run_on_ray(
 ) -> RunSummary:
     """Execute what is not finished yet, each job as one task on one core, or on one GPU where the cluster has any.
 
-    A task whose worker dies is started again elsewhere and resumes.
-
-    Args:
-        jobs: In an order in which they can be executed.
-        runner: Store and data sets, on paths that hold on every machine of the cluster.
-        address: Of the cluster, as :func:`check_address` passes it.
-        log: Called with one line for each job that ended.
+    A task whose worker dies is started again elsewhere and resumes. The jobs are in an order in which they can be executed; store and data
+    sets lie on paths that hold on every machine of the cluster. ``log`` is called with one line for each job that ended.
 
     Raises:
         InputError: If Ray is not installed, or no cluster answers there.
@@ -67,7 +63,8 @@ def _run(ray: Any, jobs: Sequence[Job], runner: ExperimentRunner, log: Callable[
     try:
         task = ray.remote(max_retries=RETRIES, num_gpus=1 if ray.cluster_resources().get("GPU") else 0)(_do)
         refs: dict[Job, Any] = {}
-        where = {name: _absolute(text) for name, text in runner.data.items()}
+        # Workers begin in other folders.
+        where = {name: ":".join(map(str, filter(None, read_as(text)))) for name, text in runner.data.items()}
         left = _left()
         end = None if left is None else time.time() + left - SETTLE
         settings = (str(runner.store.folder.absolute()), where, runner.device, end)
@@ -95,11 +92,6 @@ def _connect(address: str) -> Any:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"no Ray cluster answers at {address!r} ({reason}): start one with ray start --head") from None
     return ray
-
-
-def _absolute(where: str) -> str:
-    kind, _, path = where.partition(":")
-    return f"{kind}:{Path(path).expanduser().resolve()}" if path else where
 
 
 def _collect(ray: Any, refs: dict[Job, Any], store: Store, log: Callable[[str], object]) -> RunSummary:
@@ -150,10 +142,8 @@ def _do(
 ) -> Outcome:
     """One task: a job whose dependencies have ended."""
     states = {state for state, _ in needed}
-    if states & {"failed", "blocked"}:
-        return "blocked", False
-    if "pending" in states:
-        return "pending", False
+    if states - {"finished"}:
+        return "blocked" if states & {"failed", "blocked"} else "pending", False
     job, runner = read_job(document), _runner(folder, data, device)
     with until(None if end is None else max(0.0, end - time.time())):
         summary = run([job], runner)

@@ -1,20 +1,17 @@
 """Run the jobs of a plan one after another in this process, beside other processes that work on the same store."""
 
 import errno
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
-from defective.errors import InputError, OutOfTime
+from defective.errors import OutOfTime
 from defective.experiments.describe import describe
 from defective.experiments.execute import CorruptJobError, ExperimentRunner
 from defective.experiments.plan import topological_order
 from defective.experiments.store import Store, name_of
-from defective.files import read_tensors
 from defective.progress import check_deadline
 from defective.specs import Job, dependencies
 
@@ -46,12 +43,9 @@ class RunSummary:
 
 
 def run(jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], object] = lambda line: None) -> RunSummary:
-    """Execute what is not finished yet; a job that fails is recorded and the rest goes on.
+    """Execute what is not finished yet, what it depends on before it; a job that fails is recorded and the rest goes on.
 
-    Args:
-        jobs: What to execute; what they depend on is executed before them.
-        runner: Where to execute them.
-        log: Called with one line for each job that begins and for each that failed.
+    ``log`` is called with one line for each job that begins and for each that failed.
     """
     jobs = topological_order(jobs)
     announced: set[Job] = set()
@@ -74,7 +68,6 @@ def run(jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], obje
                                 log(f"{number} waits: {describe(job)}: {store.owner(job)}")
                             continue
                         log(f"{number} {describe(job)}")
-                        _begin_again(job, store, folder, log)
                         runner.execute(job, folder)
                         summary.states[job] = "finished"
                         summary.executed += 1
@@ -110,17 +103,6 @@ def _do_again(error: CorruptJobError, store: Store, summary: RunSummary, log: Ca
     with store.locked(name_of(error.job)) as mine:
         if mine and store.at(error.job).exists():
             log(f"{describe(error.job)} is done again, its files are in {store.set_aside(store.at(error.job))}: {error}")
-
-
-def _begin_again(job: Job, store: Store, folder: Path, log: Callable[[str], object]) -> None:
-    """Set what an earlier process left of a job aside if a file of it cannot be read."""
-    try:
-        for file in folder.rglob("*.safetensors"):
-            read_tensors(file)
-        for file in folder.rglob("*.json"):
-            json.loads(file.read_bytes())
-    except (InputError, ValueError, RecursionError) as error:
-        log(f"{describe(job)} begins again, what was done of it is in {store.begin_again(job, folder)}: {error}")
 
 
 def _state(job: Job, store: Store, summary: RunSummary) -> State | None:

@@ -113,26 +113,6 @@ class Failure(_Record):
     spec: Document = {}
 
 
-_Size = Annotated[int, Field(ge=1, le=1 << 16)]
-
-
-class PlanRecord(BaseModel):
-    """``plans/KEY.json``, as :meth:`defective.experiments.plan.Plan.as_dict` wrote it."""
-
-    exhibits: list[str]
-    scale: str
-    data: dict[Name, Name]
-    shapes: dict[Name, tuple[_Size, _Size, _Size]]
-    seeds: int
-    readers: dict[Name, Name] = {}
-
-    @model_validator(mode="after")
-    def _shapes_of_all(self) -> Self:
-        if missing := sorted(self.data.keys() - self.shapes.keys()):
-            raise ValueError(f"no shape of {missing[0]}")
-        return self
-
-
 class DataSet(_Record):
     """``data/NAME.json``."""
 
@@ -166,7 +146,7 @@ def format_error(error: ValueError) -> str:
     """
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        text = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+        text = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")]))
     else:
         text = "nested too deeply" if "recursion limit" in str(error) else str(error)
     return " ".join(text.split())[:300]

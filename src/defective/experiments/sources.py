@@ -49,7 +49,7 @@ def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool 
     places: dict[str, str] = {}
     for where in found.values():
         other = places.setdefault(name_of(where), where)
-        if _read_as(other) != _read_as(where):
+        if read_as(other) != read_as(where):
             raise InputError(f"{other} and {where} would both be called {name_of(where)}: rename one of them")
     return found
 
@@ -108,11 +108,11 @@ def name_of(where: str) -> str:
         >>> name_of("cifar10"), name_of("folder:pictures/cifar10-jpeg.tar.xz")
         ('cifar10', 'cifar10-jpeg')
     """
-    kind, place = _read_as(where)
+    kind, place = read_as(where)
     return stem(place) if place else kind
 
 
-def _read_as(where: str) -> tuple[str, Path | None]:
+def read_as(where: str) -> tuple[str, Path | None]:
     """How a data set is read, and its path if it has one."""
     kind, _, path = where.partition(":")
     place = Path(path)

@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from defective.errors import InputError
-from defective.experiments.json_files import JsonFiles, sealed, unsealed, write_json
-from defective.experiments.locks import awaited, locked, owner
+from defective.experiments.json_files import JsonFiles, unsealed, write_json
+from defective.experiments.locks import locked, owner
 from defective.experiments.plan import Plan, plan_key, read_plan
 from defective.experiments.schema import DataSet, Document, Failure, check_result, safe_name, value_names
 from defective.files import check_folder
@@ -19,6 +19,8 @@ from defective.specs import Job, read_job
 
 # Where only these are, a store was removed while a process was at it.
 _PARTS = {"jobs", "running", "failed", "plans", "locks", "chunks", "corrupt", "data"}
+# Seconds within which another process has written the record of a data set.
+_PATIENCE = 10.0
 
 
 class Store:
@@ -30,9 +32,7 @@ class Store:
     Several processes, also of several machines on a shared folder, may work on one store: a job is locked while it runs, and the
     lock goes with its process.
 
-    Args:
-        folder: Where it lies.
-        make: Make it if it is missing, and refuse one that must not be written. Without, a missing store is an empty one.
+    With ``make`` it is made if it is missing, and one that must not be written is refused; without, a missing store is an empty one.
 
     Raises:
         InputError: If it cannot be made or written, or is another kind of folder.
@@ -84,11 +84,7 @@ class Store:
         return None
 
     def corrupt(self, jobs: Iterable[Job | str] | None = None) -> list[Path]:
-        """Results that cannot be read. They stay where they are until their jobs are done again, and are kept aside then.
-
-        Args:
-            jobs: Look only at these.
-        """
+        """Results, of all jobs or of some, that cannot be read: they stay until their jobs are done again, and are kept aside then."""
         found = []
         for name in [place.name for place in (self.folder / "jobs").glob("*")] if jobs is None else map(name_of, jobs):
             try:
@@ -99,21 +95,11 @@ class Store:
 
     def _measured(self, job: Job | str) -> Document | None:
         name = name_of(job)
-
-        def check(document: Document) -> Document:
-            inner = unsealed(name, document)
-            check_result(name.partition("-")[0], inner)
-            return inner
-
         # Not by pathlib: a report asks a hundred thousand times.
-        found = self._files.read(f"{self.folder}/jobs/{name}/result.json", check)
+        found = self._files.read(f"{self.folder}/jobs/{name}/result.json", partial(_result, name))
         if found and not isinstance(job, str) and not set(value_names(job)) <= found["values"].keys():
             raise InputError(f"{self.at(name) / 'result.json'} lacks values of its job")
         return found
-
-    def write_result(self, job: Job, place: Path, result: Document) -> None:
-        """Write ``result.json`` of a job into the directory in which it is done."""
-        write_json(place / "result.json", sealed(name_of(job), result))
 
     def failure(self, job: Job | str) -> Document | None:
         """How a job failed the last time it ran, or that the record cannot be read; None if it did not."""
@@ -224,12 +210,6 @@ class Store:
         place.rename(self.at(job))
         (self.folder / "failed" / f"{name_of(job)}.json").unlink(missing_ok=True)
 
-    def begin_again(self, job: Job, place: Path) -> Path:
-        """Set what was done of a job aside; return its new place."""
-        aside = self.set_aside(place)
-        write_json(place / "spec.json", job.model_dump(mode="json"))
-        return aside
-
     def fail(self, job: Job, error: BaseException) -> None:
         """Record that a job failed."""
         self._check_there()
@@ -257,14 +237,17 @@ class Store:
         """Refuse another data set under the name of one that results in this store were measured on.
 
         Raises:
-            InputError: If the images differ from those first used under this name.
+            InputError: If the images differ from those first used under this name, or another process does not let go of its record.
         """
         try:
             file = self.folder / "data" / f"{safe_name(name)}.json"
         except ValueError as error:
             raise InputError(f"data set: {error}: rename it") from None
+        locks = self.folder / "locks"
         # Of several processes that begin at once one names it.
-        with awaited(self.folder / "locks", name):
+        with locked(locks, name, patience=_PATIENCE) as mine:
+            if not mine:
+                raise InputError(f"{locks / name}.lock: {owner(locks, name)}: end that process, or start this command again later")
             known = self._files.read(file, DataSet.check)
             if known is None:
                 write_json(file, known := {"digest": digest})
@@ -277,6 +260,12 @@ class Store:
 def name_of(job: Job | str) -> str:
     """``KIND-KEY``: what a job is called in a store."""
     return job if isinstance(job, str) else f"{job.kind}-{job.key}"
+
+
+def _result(name: str, document: Document) -> Document:
+    found = unsealed(name, document)
+    check_result(name.partition("-")[0], found)
+    return found
 
 
 def _job(name: str, document: Document) -> Job:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from contextlib import suppress
 
 from defective.errors import InputError
 from defective.evaluation.measurement import Chunk, Measurement, Tensors, join
@@ -14,11 +15,8 @@ from defective.progress import Advance, check_deadline, progress_bar
 class StoredRun:
     """Carries measurements out, as :func:`defective.evaluation.evaluate` and jobs are given it; a killed process resumes.
 
-    Args:
-        store: Where chunks lie, in ``chunks``, by the hash of their inputs.
-
-    Attributes:
-        seconds: What the chunks used so far took to compute, whenever that was, each counted once.
+    Chunks lie in ``chunks`` of the store, by the hash of their inputs. ``seconds`` is what those used so far took to compute, whenever that
+    was, each counted once.
 
     Example:
         >>> import tempfile, torch
@@ -54,30 +52,28 @@ class StoredRun:
                 advance(n)
 
             for chunk in measurement.chunks:
-                parts.append(self._stored(chunk, count) if measurement.storable else self._computed(chunk, count)[0])
+                parts.append(self._tensors(chunk, count, measurement.storable))
                 end += chunk.size
                 # It was stored already, or ended early.
                 count(end - done)
         return join(parts)
 
-    def _stored(self, chunk: Chunk, count: Advance) -> Tensors:
-        key = hashlib.sha256(json.dumps(chunk.inputs, sort_keys=True).encode()).hexdigest()[:32]
-        file = self.store.folder / "chunks" / key[:2] / f"{key}.safetensors"
-        try:
-            tensors, about = read_tensors(file)
-            self.seconds += float(about["seconds"]) if key not in self._counted else 0.0
-        except (InputError, KeyError, TypeError, ValueError):
+    def _tensors(self, chunk: Chunk, count: Advance, storable: bool) -> Tensors:
+        if storable:
+            key = hashlib.sha256(json.dumps(chunk.inputs, sort_keys=True).encode()).hexdigest()[:32]
+            file = self.store.folder / "chunks" / key[:2] / f"{key}.safetensors"
             # Missing, or written or corrupted by something else than this library, which writes whole files or none.
+            with suppress(InputError, KeyError, TypeError, ValueError):
+                tensors, about = read_tensors(file)
+                self.seconds += float(about["seconds"]) if key not in self._counted else 0.0
+                self._counted.add(key)
+                return tensors
             check_deadline()
-            tensors, seconds = self._computed(chunk, count)
-            write_tensors(file, tensors, {**chunk.inputs, "seconds": seconds})
-        self._counted.add(key)
-        return tensors
-
-    def _computed(self, chunk: Chunk, count: Advance) -> tuple[Tensors, float]:
-        """The tensors of a chunk and the seconds it took."""
         started = time.perf_counter()
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in chunk.compute(count).items()}
         seconds = time.perf_counter() - started
         self.seconds += seconds
-        return tensors, seconds
+        if storable:
+            write_tensors(file, tensors, {**chunk.inputs, "seconds": seconds})
+            self._counted.add(key)
+        return tensors

@@ -14,9 +14,8 @@ from defective.specs import Job, TrainJob
 def unfinished(store: Store) -> list[dict[str, Any]]:
     """The jobs that some process is at, or was when it was stopped.
 
-    Returns:
-        For each ``job``; what it is ``about``, None where nothing in the store says so; of training ``epochs`` done and ``of_epochs``,
-        over all members of an ensemble, else None. How far other jobs are cannot be told: parts of attacks lie elsewhere.
+    For each ``job``; what it is ``about``, None where nothing in the store says so; of training ``epochs`` done and ``of_epochs``, over all
+    members of an ensemble, else None. How far other jobs are cannot be told: parts of attacks lie elsewhere.
     """
     return [_begun(name, store.begun(name), store) for name in store.unfinished()]
 

@@ -4,11 +4,14 @@ The paper concludes that defects belong in the bottom layers, should be neurons 
 raise the defence rate at the cost of test accuracy.
 """
 
+from collections.abc import Iterable
+
 from defective.paper.architectures import LABELS
 from defective.paper.exhibit import Cell, Cells, Exhibit
 from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, TRANSFER, accuracies, scores
 from defective.paper.published import printed
 from defective.paper.setup import Setup
+from defective.specs import GenerateJob
 
 # Every PGD that the paper tried: scale to (step, steps), in pixel values. It prints three of them.
 _TRIED = {
@@ -54,17 +57,23 @@ _NOTES = (
 )
 
 
+def _sets(setup: Setup, source: str, columns: Iterable[str]) -> dict[str, GenerateJob]:
+    """What each column's attack makes of a source."""
+    attacks = _FGSM | PGD_SETTINGS
+    return {
+        column: setup.generate(setup.source(source), attack=attacks.get(column) or setup.cw(int(column.removeprefix("CW"))))
+        for column in columns
+    }
+
+
 def _table4() -> Exhibit:
     """The ablations of the main text."""
     columns, rows = printed("table4")
 
     def cells(setup: Setup) -> Cells:
-        source = setup.source("densenet121")
-        attacks = _FGSM | PGD_SETTINGS | {"CW40": setup.cw(40)}
         # The paper prints 0.5-Bottom twice, the second time to compare with what follows.
         targets = {row.name: setup.target(row.name.removesuffix(" again")) for row in rows}
-        adversarial = {column: setup.generate(source, attack=attacks[column]) for column in columns[:-1]}
-        return scores(targets, adversarial) | accuracies(targets)
+        return scores(targets, _sets(setup, "densenet121", columns[:-1])) | accuracies(targets)
 
     return Exhibit(
         name="table4",
@@ -88,11 +97,7 @@ def _table_of_variants(
     label, last = LABELS[source], columns[-1]
 
     def cells(setup: Setup) -> Cells:
-        attacks = _FGSM | PGD_SETTINGS
-        sets = {
-            column: setup.generate(setup.source(source), attack=attacks.get(column) or setup.cw(int(column[2:])))
-            for column in (*columns[:-1], *unprinted)
-        }
+        sets = _sets(setup, source, (*columns[:-1], *unprinted))
         targets = {row.name: setup.target(row.name) for row in rows}
         fooled = {(SOURCE, column): Cell(job, "fooled") for column, job in sets.items()}
         weakly = scores({row: targets[row] for row in WEAKLY_ATTACKED}, {column: sets.pop(column) for column in unprinted})

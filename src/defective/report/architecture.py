@@ -1,10 +1,9 @@
 """One diagram of an architecture: its layers in the order in which they run, block by block, with its mask sites coloured."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, Any, cast
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import fx, nn
@@ -22,31 +21,33 @@ if TYPE_CHECKING:
 
 # Placement to its colour and its name in the legend.
 SITES = {"authors": (COLOURS[1], "masked by the released code"), "text": (COLOURS[0], "masked by the paper's text")}
-_NOTE = "full: masked if the bottom is defective; empty: if another block is; dashed: on the shortcut"
-_BLOCK = re.compile(r"(?:stages|blocks|transitions)\.(\d+)")
-_UNIT = re.compile(r"(?:stages|blocks)\.\d+\.\d+")
+# Where a module stands: number of its block, and its residual or dense unit.
+_PLACE = re.compile(r"stem|(?:transitions|(stages|blocks))\.(\d+)(\.\d+)?")
 _NAMES = {nn.BatchNorm2d: "norm", nn.ReLU: "ReLU", SqueezeExcite: "SE", nn.AdaptiveAvgPool2d: "global average pool"}
 # Inches, which are the units of the axes.
 _LEFT, _RIGHT, _WIDTH, _LINE = 0.85, 5.6, 6.7, 0.235
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """A layer as it runs: its module, what is written on it, the shape of its output, the mask site of each placement on its output."""
 
     module: str
     text: str
     shape: tuple[int, ...]
-    sites: tuple[tuple[str, str], ...]
+    sites: list[tuple[str, str]]
+
+    @property
+    def look(self) -> tuple[object, ...]:
+        """What layers that are drawn alike have in common."""
+        return self.text, "shortcut" in self.module, self.shape[1:], [placement for placement, _ in self.sites]
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A numbered block of the paper (None: what follows the last one), and its units: layers, and how many alike follow each other."""
 
     number: int | None
     place: str
-    units: tuple[tuple[tuple[Layer, ...], int], ...]
+    units: list[tuple[list[Layer], int]]
 
 
 class _Tracer(fx.Tracer):
@@ -63,17 +64,21 @@ def blocks(model: nn.Module) -> list[Block]:
         >>> first.number, first.place, [([layer.text for layer in layers], count) for layers, count in first.units]
         (0, 'bottom', [(['3×3 conv, 4', 'norm', 'ReLU'], 2), (['2×2 max pool, /2'], 1)])
     """
-    found = []
-    for number, inside in groupby(_layers(model), key=lambda layer: _block(layer.module)):
-        alike = (list(group) for _, group in groupby(_units(inside), key=lambda unit: list(map(_look, unit))))
+    units: list[tuple[int | None, str, list[Layer]]] = []
+    for layer in _layers(model):
+        found = _PLACE.match(layer.module)
+        number = int(found[2] or 0) if found else None
+        name = found[0] if found and found[1] and found[3] else ""
+        # Outside of a residual or dense unit another begins with each convolution, pool and linear layer.
+        if not units or units[-1][:2] != (number, name) or (not name and re.search("conv|pool|linear", layer.text)):
+            units.append((number, name, []))
+        units[-1][2].append(layer)
+    drawn = []
+    for number, inside in groupby(units, key=itemgetter(0)):
+        alike = (list(group) for _, group in groupby(inside, key=lambda unit: [layer.look for layer in unit[2]]))
         place = "bottom" if number in model.bottom else "top" if number in model.top else ""  # type: ignore[operator]
-        found.append(Block(number, place, tuple((units[-1], len(units)) for units in alike)))
-    return found
-
-
-def _look(layer: Layer) -> tuple[object, ...]:
-    """What layers that are drawn alike have in common."""
-    return layer.text, "shortcut" in layer.module, layer.shape[1:], [placement for placement, _ in layer.sites]
+        drawn.append(Block(number, place, [(group[-1][2], len(group)) for group in alike]))
+    return drawn
 
 
 def _layers(model: nn.Module) -> list[Layer]:
@@ -81,14 +86,13 @@ def _layers(model: nn.Module) -> list[Layer]:
     with evaluating(model), torch.no_grad():
         images = next(model.parameters()).new_zeros(1, *cast("tuple[int, ...]", image_shape(model)))
         ShapeProp(fx.GraphModule(model, graph)).propagate(images)
-    texts = {node: _text(model.get_submodule(node.target)) for node in graph.nodes if node.op == "call_module"}
-    drawn = [node for node, text in texts.items() if text]
-    sites: dict[fx.Node, list[tuple[str, str]]] = {node: [] for node in drawn}
+    modules = [(node, _text(model.get_submodule(node.target))) for node in graph.nodes if node.op == "call_module"]
+    drawn = [Layer(str(node.target), text, tuple(node.meta["tensor_meta"].shape[1:]), []) for node, text in modules if text]
     for placement, by_block in cast("dict[str, dict[int, tuple[str, ...]]]", model.mask_sites).items():
         for site in chain.from_iterable(by_block.values()):
             # What masks the output of a module masks that of the last layer in it.
-            sites[[node for node in drawn if f"{node.target}.".startswith(f"{site}.")][-1]].append((placement, site))
-    return [Layer(str(node.target), texts[node], tuple(node.meta["tensor_meta"].shape[1:]), tuple(sites[node])) for node in drawn]
+            [layer for layer in drawn if f"{layer.module}.".startswith(f"{site}.")][-1].sites.append((placement, site))
+    return drawn
 
 
 def _text(module: nn.Module) -> str:
@@ -105,47 +109,26 @@ def _text(module: nn.Module) -> str:
     return _NAMES.get(type(module), "")
 
 
-def _block(module: str) -> int | None:
-    found = _BLOCK.match(module)
-    return int(found[1]) if found else 0 if module.startswith("stem") else None
-
-
-def _units(layers: Iterable[Layer]) -> list[tuple[Layer, ...]]:
-    """Residual and dense units whole; elsewhere a unit begins with each convolution, pool and linear layer."""
-    units, name = dict[str, list[Layer]](), ""
-    for layer in layers:
-        if found := _UNIT.match(layer.module):
-            name = found[0]
-        elif not name or _UNIT.match(name) or re.search("conv|pool|linear", layer.text):
-            name = layer.module
-        units.setdefault(name, []).append(layer)
-    return [tuple(unit) for unit in units.values()]
-
-
 def picture_of(drawn: list[Block], input_shape: tuple[int, ...]) -> "Figure":
     """The diagram of :func:`blocks`, for images ``(C, H, W)``. Neighbouring units that look alike are drawn once, with their number."""
     from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
+    from matplotlib.patches import Patch, Rectangle
 
     figure = Figure()
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    placements = {placement for block in drawn for unit, _ in block.units for layer in unit for placement, _ in layer.sites}
-    for place, placement in enumerate(placement for placement in SITES if placement in placements):
-        for offset, full in ((0.04, True), (0.4, False)):
-            _write(axes, _LEFT + 2.5 * place + offset, 0.14, " " * 8, bbox=_box(placement, full=full))
-        _write(axes, _LEFT + 2.5 * place + 0.78, 0.14, SITES[placement][1])
-    _write(axes, _LEFT, 0.37, _NOTE)
-    _write(axes, _LEFT + 0.05, 0.6, "image")
-    _write(axes, _RIGHT + 0.12, 0.6, " × ".join(map(str, input_shape)))
-    y = 0.75
+    used = {placement for block in drawn for unit, _ in block.units for layer in unit for placement, _ in layer.sites}
+    names = [Patch(color=colour, label=name) for placement, (colour, name) in SITES.items() if placement in used]
+    figure.legend(handles=names, loc="upper left", ncols=2, frameon=False, fontsize=7)
+    _write(axes, _LEFT + 0.05, 0.4, "image")
+    _write(axes, _RIGHT + 0.12, 0.4, " × ".join(map(str, input_shape)))
+    y = 0.55
     for block in drawn:
         bottom = _draw_units(axes, block, y + 0.06) + 0.06
         axes.add_patch(Rectangle((_LEFT, y), _RIGHT - _LEFT, bottom - y, facecolor=GRAY, alpha=0.1, linewidth=0))
         if block.number is not None:
-            middle = (y + bottom) / 2
-            _write(axes, _LEFT - 0.12, middle - (0.08 if block.place else 0), f"block {block.number}", ha="right", weight="bold")
-            _write(axes, _LEFT - 0.12, middle + 0.09, block.place, ha="right")
+            name = f"block {block.number}\n{block.place}".strip()
+            _write(axes, _LEFT - 0.12, (y + bottom) / 2, name, ha="right", weight="bold")
         y = bottom + 0.1
     figure.set_size_inches(_WIDTH, y)
     axes.set(xlim=(0, _WIDTH), ylim=(y, 0))
@@ -160,9 +143,11 @@ def _draw_units(axes: "Axes", block: Block, y: float) -> float:
             width = 0.08 + 0.056 * len(layer.text)
             if x + width > _RIGHT - 0.6:
                 x, y = _LEFT + 0.4, y + _LINE
-            look = _box(layer.sites[0][0] if layer.sites else "", full=block.place == "bottom")
-            look["linestyle"] = "--" if "shortcut" in layer.module else "-"
-            _write(axes, x + width / 2, y + _LINE / 2, layer.text, ha="center", bbox=look)
+            colour, line = (SITES[layer.sites[0][0]][0], 1.2) if layer.sites else (GRAY, 0.7)
+            box = {"boxstyle": "round,pad=0.35,rounding_size=0.35", "edgecolor": colour, "linewidth": line}
+            box["facecolor"] = (colour, 0.35) if layer.sites and block.place == "bottom" else "none"
+            box["linestyle"] = "--" if "shortcut" in layer.module else "-"
+            _write(axes, x + width / 2, y + _LINE / 2, layer.text, ha="center", bbox=box)
             x += width + 0.08
         y += _LINE
         _write(axes, _RIGHT + 0.12, y - _LINE / 2, " × ".join(map(str, layers[-1].shape)))
@@ -173,10 +158,3 @@ def _draw_units(axes: "Axes", block: Block, y: float) -> float:
 
 def _write(axes: "Axes", x: float, y: float, text: str, **look: Any) -> None:
     axes.text(x, y, text, va="center_baseline", fontsize=7, color=GRAY, **look)
-
-
-def _box(placement: str, *, full: bool) -> dict[str, Any]:
-    """The look of a box; coloured if a placement masks what it outputs."""
-    colour, width = (SITES[placement][0], 1.2) if placement else (GRAY, 0.7)
-    face = (colour, 0.35) if placement and full else "none"
-    return {"boxstyle": "round,pad=0.35,rounding_size=0.35", "edgecolor": colour, "facecolor": face, "linewidth": width}

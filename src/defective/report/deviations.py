@@ -1,7 +1,7 @@
 """Why measured numbers differ from the paper's: what each setting does otherwise, read off the plans themselves."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from defective.experiments.plan import KINDS, SIZES, Plan
 from defective.experiments.store import Store
@@ -59,11 +59,15 @@ _SEVERAL_SEEDS = (
 )
 
 
-@dataclass(frozen=True)
-class Deviations:
-    """What one scale does otherwise than the paper, on data sets that can be told apart.
+# A data set that was used: its kind and its name.
+DataSet = tuple[str, str]
 
-    ``notes`` are sentences about substitute data sets, ``rows`` say what differs, how it is in the paper, and how here.
+
+class Deviations(NamedTuple):
+    """What one scale does otherwise than the paper.
+
+    ``data`` are the names of its data sets, ``notes`` sentences about substitutes among them, ``rows`` say what differs, how it is in the
+    paper, and how here.
     """
 
     scale: str
@@ -73,32 +77,24 @@ class Deviations:
 
 
 def deviations(sections: Iterable[Section], store: Store) -> list[Deviations]:
-    """One entry for each scale, and for each data set of a kind where there are several."""
-    # Kind to the plan that says which set is meant; all plans of one entry are of one scale.
-    found: list[dict[str, Plan]] = []
+    """One entry for each scale."""
+    # Scale to its data sets, each with a plan that says how it was read.
+    used: dict[str, dict[DataSet, Plan]] = {}
     for section in sections:
-        plan, kinds = section.plan, list(section.result.data)
-        known = next((each for each in found if _compatible(each, plan, kinds)), None)
-        if known is None and kinds:
-            found.append(known := {})
-        for kind in kinds:
+        for kind, name in section.result.data.items():
+            sets = used.setdefault(section.plan.scale, {})
             # Of plans that name a set alike, one may have read it as the official one.
-            if known is not None and (kind not in known or plan.official(kind)):
-                known[kind] = plan
+            if (kind, name) not in sets or section.plan.official(kind):
+                sets[kind, name] = section.plan
     return [
         Deviations(
-            scale=next(iter(plans.values())).scale,
-            data=list(dict.fromkeys(plan.data[kind] for kind, plan in plans.items())),
-            notes=[note for kind, plan in plans.items() if (note := _note(kind, plan, store))],
-            rows=_rows(plans),
+            scale=scale,
+            data=list(dict.fromkeys(name for _, name in sets)),
+            notes=[note for (kind, _), plan in sets.items() if (note := _note(kind, plan, store))],
+            rows=_rows(scale, sets),
         )
-        for plans in found
+        for scale, sets in used.items()
     ]
-
-
-def _compatible(known: dict[str, Plan], plan: Plan, kinds: list[str]) -> bool:
-    same_scale = next(iter(known.values())).scale == plan.scale
-    return same_scale and all(known[kind].data[kind] == plan.data[kind] for kind in kinds if kind in known)
 
 
 def _note(kind: str, plan: Plan, store: Store) -> str:
@@ -110,7 +106,7 @@ def _note(kind: str, plan: Plan, store: Store) -> str:
             about = f" ({count(images, 'training image')}; the official set has {whole:,})"
         elif name == kind:
             return ""
-        if is_substitute(kind, name, official=True):
+        if is_substitute(kind, plan):
             return f"{name}{about} in place of {kind}: files of the official form under another name."
         return f"The official files of {kind}{f', called {name}' if name != kind else ''}{about}."
     if name == f"{kind}-jpeg":
@@ -134,24 +130,23 @@ def seed_notes(sections: Iterable[Section]) -> list[str]:
     return [_ONE_SEED if seeds == 1 else f"{count(seeds, 'seed')}: {_SEVERAL_SEEDS}" for seeds in used]
 
 
-def _rows(plans: dict[str, Plan]) -> list[tuple[str, ...]]:
-    paper, here = SCALES["paper"], SCALES[next(iter(plans.values())).scale]
-    rows = [
-        (words, *(_text(getattr(scale, name) or "as the recipe") for scale in (paper, here)))
-        for name, words in _AMOUNTS.items()
-        if getattr(paper, name) != getattr(here, name)
-    ]
-    for kind, plan in plans.items():
+def _rows(scale: str, sets: dict[DataSet, Plan]) -> list[tuple[str, ...]]:
+    rows = _different(_AMOUNTS, SCALES["paper"], SCALES[scale], zero="as the recipe")
+    for (kind, name), plan in sets.items():
         # A set that stands in is trained by the recipe for its own kind of images, at the paper's scale too.
         theirs, ours = recipe_for("paper", kind, KINDS[kind]), plan.setups[0].recipes[kind]
         # One set needs no name beside each row.
-        where = f" ({kind})" if len(plans) > 1 else ""
-        rows += [
-            (f"{words}{where}", *(_text(getattr(recipe, key)) for recipe in (theirs, ours)))
-            for key, words in _RECIPE.items()
-            if getattr(theirs, key) != getattr(ours, key)
-        ]
+        rows += _different(_RECIPE, theirs, ours, f" ({name})" if len(sets) > 1 else "")
     return rows
+
+
+def _different(words: dict[str, str], theirs: object, ours: object, where: str = "", zero: object = 0) -> list[tuple[str, ...]]:
+    both = ((what, getattr(theirs, name), getattr(ours, name)) for name, what in words.items())
+    return [
+        (f"{what}{where}", *(_text(zero if each == 0 else each) for each in (one, other)))
+        for what, one, other in both
+        if one != other
+    ]
 
 
 def _text(value: object) -> str:

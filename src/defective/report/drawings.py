@@ -46,26 +46,25 @@ def drawing(name: str, plan: Plan, reader: ResultReader) -> "Figure":
     return picture_of(blocks(model), (3, 32, 32))
 
 
-def channels(count: int = 3) -> "Figure":
-    """The first channels of a first layer, standard and defective, on a synthetic image: dead neurons are black."""
+def channels() -> "Figure":
+    """The first three channels of a first layer, standard and defective, on a synthetic image: dead neurons are black."""
     from matplotlib.figure import Figure
 
-    image = shapes("test").x[0]
-    model = build(MASKED)
+    image, model = shapes("test").x[0], build(MASKED)
     site = defects(model)[0].site
-    mask = mask_layers(model)[site].defect_mask[0, :count]
-    active = site_outputs(model, [site], image.unsqueeze(0).float() / 255)[site][0, :count]
+    dead = ~mask_layers(model)[site].defect_mask[0, :3]
+    active = site_outputs(model, [site], image.unsqueeze(0).float() / 255)[site][0, :3]
     # Neurons that are off for this image stay apart from dead ones, which are black.
     live = 0.4 + 0.6 * active / active.amax((1, 2), keepdim=True).clamp_min(1e-9)
     figure = Figure(figsize=(6.2, 3.35), layout="constrained")
-    grid = figure.subplots(2, count + 1, squeeze=False)
-    for row, (label, dead) in zip(grid, {"standard": torch.zeros_like(mask), "defective": ~mask}.items(), strict=True):
+    rows = {"standard": torch.zeros_like(dead), "defective": dead}
+    for axes, (label, off) in zip(figure.subplots(2, 4), rows.items(), strict=True):
         titled = label == "standard"
-        _show(row[0], image.permute(1, 2, 0) / 255, "image" * titled)
-        row[0].set_ylabel(label, fontsize=8, color=GRAY)
-        for number, axes in enumerate(row[1:]):
-            _show(axes, live[number] * ~dead[number], f"channel {number}" * titled)
-            axes.set_xlabel(f"{dead[number].sum()} of {dead[number].numel():,} neurons dead", fontsize=7, color=GRAY)
+        _show(axes[0], image.permute(1, 2, 0) / 255, "image" * titled)
+        axes[0].set_ylabel(label, fontsize=8, color=GRAY)
+        for number, each in enumerate(off):
+            _show(axes[number + 1], live[number] * ~each, f"channel {number}" * titled)
+            axes[number + 1].set_xlabel(f"{each.sum()} of {each.numel():,} neurons dead", fontsize=7, color=GRAY)
     return figure
 
 

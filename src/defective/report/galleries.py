@@ -1,7 +1,7 @@
 """Adversarial examples with what each model predicts, and pictures of masks, from a store."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -131,17 +131,15 @@ def _examples(
     ]
     largest = float(job.attack.parameters.get("eps") or result["changes"]["linf_max"]) or 1.0
     shown = {name: images[name][:count] for name in ("x", "x_adv", "y")}
-    return [
-        replace(each, caption=caption, attack=describe(job)) for each in made_examples(shown, predicted, about["classes"], largest)
-    ]
+    return made_examples(shown, predicted, about["classes"], largest, caption=caption, attack=describe(job))
 
 
 def made_examples(
-    images: Mapping[str, Tensor], predicted: Sequence[tuple[str, Tensor]], classes: Sequence[str], largest: float
+    images: Mapping[str, Tensor], predicted: Sequence[tuple[str, Tensor]], classes: Sequence[str], largest: float, **about: str
 ) -> list[Example]:
     """Examples of ``x`` and ``x_adv``, uint8 ``(N, C, H, W)``, of classes ``y``, with what each model predicts for the latter.
 
-    ``largest`` is the change that is shown as black or white.
+    ``largest`` is the change that is shown as black or white, ``about`` the caption and the attack.
     """
     return [
         Example(
@@ -150,6 +148,7 @@ def made_examples(
             perturbation=perturbation_picture(x, x_adv, largest),
             adversarial=picture(x_adv),
             predictions=tuple(Prediction(model, classes[int(each[i])], int(each[i]) == label) for model, each in predicted),
+            **about,
         )
         for i, (x, x_adv, label) in enumerate(zip(images["x"], images["x_adv"], images["y"].tolist(), strict=True))
     ]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from defective.data.download import REMOTES
+from defective.experiments.plan import Plan
 from defective.results.documents import AtChance, CellResult, ExhibitResult
 from defective.tables import DASH, NO_IMAGES, count, interval, number
 from defective.text import shortened
@@ -21,31 +22,29 @@ def setting(result: ExhibitResult) -> str:
 
 def substitutes(result: ExhibitResult) -> list[str]:
     """The substitute data sets, as ``"cifar10-jpeg in place of cifar10"``."""
-    return [_data_set(result, kind) for kind, name in result.data.items() if is_substitute(kind, name, _official(result, kind))]
+    return [_data_set(result, kind) for kind in result.data if is_substitute(kind, result)]
 
 
-def is_substitute(kind: str, name: str, official: bool) -> bool:
+def is_substitute(kind: str, of: Plan | ExhibitResult) -> bool:
     """Whether a data set is another than the paper's, as far as its name and the form of its files tell.
 
     Official sets are downloaded under their own names. ImageNet alone is read from a folder, whose name says nothing.
 
     Example:
-        >>> is_substitute("mnist", "mnist-17k", True), is_substitute("imagenet", "ILSVRC2012", True)
-        (True, False)
+        >>> from defective.experiments.plan import KINDS
+        >>> data = {"mnist": "mnist-17k", "imagenet": "ILSVRC2012"}
+        >>> plan = Plan(("figure14",), "tiny", {"cifar10": "cifar10", **data}, KINDS, readers={kind: kind for kind in data})
+        >>> [is_substitute(kind, plan) for kind in ("cifar10", "mnist", "imagenet")]
+        [False, True, False]
     """
-    return not official or (name != kind and kind in REMOTES)
+    return not of.official(kind) or (of.data[kind] != kind and kind in REMOTES)
 
 
 def _data_set(result: ExhibitResult, kind: str) -> str:
     name = result.data[kind]
-    if not is_substitute(kind, name, _official(result, kind)):
+    if not is_substitute(kind, result):
         return name if name == kind else f"{kind} called {name}"
     return f"{name if name != kind else f'a folder {name}'} in place of {kind}"
-
-
-def _official(result: ExhibitResult, kind: str) -> bool:
-    """As :meth:`defective.experiments.plan.Plan.official`."""
-    return result.readers.get(kind, kind if result.data[kind] == kind else "folder") == kind
 
 
 def some_seeds(cell: CellResult, result: ExhibitResult) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from defective.paper.claims import Block, Part
 from defective.results.documents import CellResult, ExhibitResult, Measured
-from defective.results.per_image import PerImage
+from defective.results.per_image import PerImage, rate_term
 from defective.statistics import UNKNOWN, Contrast, Rate, Term, contrast, seed_variance
 
 
@@ -30,10 +30,6 @@ class WeightedCell(NamedTuple):
     cell: CellResult
     measured: Measured
     weight: float
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        return self.measured.seeds or tuple(range(len(self.measured.values)))
 
 
 # A block of a claim whose cells are all measured.
@@ -130,7 +126,7 @@ def _mean(measured: Sequence[Comparison]) -> list[WeightedCell]:
 
 
 def _common_seeds(cells: Iterable[WeightedCell]) -> list[int]:
-    seeds = [set(each.seeds) for each in cells]
+    seeds = [set(each.measured.by_seed) for each in cells]
     return sorted(set.intersection(*seeds)) if seeds else []
 
 
@@ -152,9 +148,7 @@ def _term(weighted: WeightedCell, seed: int) -> Term | None:
     model = (*document.data.values(), row, document.exhibit if row == "source" else "")
     weight = weighted.weight * (100 if document.unit == "%" else 1)
     found = weighted.evidence.per_image(cell.row, cell.column, seed)
-    if found is not None:
-        return Term(weight, model, seed, *found)
     if document.unit != "%":
-        return None
-    count = weighted.measured.counts[sorted(weighted.seeds).index(seed)]
-    return Term.counted(weight, model, seed, Rate.of(count.num_correct or 0, count.num_evaluated))
+        return None if found is None else Term(weight, model, seed, *found)
+    count = weighted.measured.by_seed[seed]
+    return rate_term(weight, model, seed, Rate.of(count.num_correct or 0, count.num_evaluated), found)

@@ -8,7 +8,7 @@ from defective.experiments.store import Store, name_of
 from defective.paper import Cell
 from defective.paper.controls import controls
 from defective.results.documents import Checkpoint, Control, ControlVerdict, Difference
-from defective.results.per_image import PerImage, PerImageReader
+from defective.results.per_image import PerImage, per_image, rate_term
 from defective.specs import ScoreJob
 from defective.statistics import Contrast, Rate, Term, contrast, seed_variance
 
@@ -18,11 +18,6 @@ class _Share(NamedTuple):
 
     rate: Rate
     per_image: PerImage | None
-
-    def term(self, weight: float, seed: int) -> Term:
-        if self.per_image is None:
-            return Term.counted(weight, "", seed, self.rate)
-        return Term(weight, "", seed, *self.per_image)
 
 
 class _Scored(NamedTuple):
@@ -39,7 +34,7 @@ class _Scored(NamedTuple):
 
 def exhibit_controls(cells: Mapping[tuple[str, str], Sequence[Cell]], store: Store) -> dict[tuple[str, str], Control]:
     """The control of each number that has one and is measured, by row and column; ``cells`` are one for each seed."""
-    scored = cache(partial(_read, store=store, reader=PerImageReader(store)))
+    scored = cache(partial(_read, store=store))
     return {place: control for place, of_seeds in cells.items() if (control := _control(of_seeds, scored))}
 
 
@@ -75,15 +70,15 @@ def _terms(own: _Scored, chosen: Sequence[tuple[_Scored, float]], seed: int) -> 
 
     The accuracies are measured too. By the delta method they enter with the slope between the checkpoints; their sum is 0.
     """
-    terms = [own.robust.term(100, seed), *(run.robust.term(-100 * share, seed) for run, share in chosen)]
+    weighted = [(100.0, own.robust), *((-100 * share, run.robust) for run, share in chosen)]
     if len(chosen) == 2:
         (low, _), (high, _) = chosen
         slope = float(high.robust.rate - low.robust.rate) / (high.accuracy - low.accuracy)
-        terms += [own.test.term(-100 * slope, seed), *(run.test.term(100 * slope * share, seed) for run, share in chosen)]
-    return terms
+        weighted += [(-100 * slope, own.test), *((100 * slope * share, run.test) for run, share in chosen)]
+    return [rate_term(weight, "", seed, *share) for weight, share in weighted]
 
 
-def _read(cell: Cell, store: Store, reader: PerImageReader) -> _Scored | None:
+def _read(cell: Cell, store: Store) -> _Scored | None:
     """None of a number that is no score, or not measured."""
     job = cell.job
     if not isinstance(job, ScoreJob):
@@ -92,7 +87,7 @@ def _read(cell: Cell, store: Store, reader: PerImageReader) -> _Scored | None:
     if result is None or trained is None or not result["values"][cell.value]["num_evaluated"]:
         return None
     test, robust = (
-        _Share(Rate.read(found["values"][of.value]), reader.of(of))
+        _Share(Rate.read(found["values"][of.value]), per_image(of, store))
         for found, of in ((trained, Cell(job.target, "test_accuracy")), (result, cell))
     )
     return _Scored(job, test, robust)

@@ -1,6 +1,7 @@
 """What was measured of an exhibit, beside what was published."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from defective.paper import Cell, Exhibit
 from defective.results.at_chance import at_chance
 from defective.results.control import exhibit_controls
 from defective.results.documents import (
+    AtChance,
     CellResult,
     Count,
     Difference,
@@ -30,6 +32,7 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
     control_jobs = {name_of(each): each for job in plan.controls_of(exhibit) for each in (job.target, job)}
     shown = {(row.name, column): cells.get((row.name, column), []) for row in exhibit.rows for column in exhibit.columns}
     controls = exhibit_controls(shown, store)
+    doubted = {name: at_chance(job, store) for name, job in jobs.items()}
     return ExhibitResult(
         exhibit=exhibit.name,
         **{name: getattr(exhibit, name) for name in ("title", "caption", "section", "unit", "view", "columns", "notes")},
@@ -39,18 +42,25 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
         readers={kind: plan.readers[kind] for kind in plan.kinds(exhibit) if kind in plan.readers},
         seeds=plan.seeds,
         cells=tuple(
-            _cell(exhibit, place, of_seeds, store, all=_all(of_seeds, store), control=controls.get(place))
+            _cell(exhibit, place, of_seeds, store, doubted, all=_all(of_seeds, store), control=controls.get(place))
             for place, of_seeds in shown.items()
         ),
-        beside=tuple(_cell(exhibit, place, of_seeds, store) for place, of_seeds in cells.items() if place not in shown),
-        at_chance=tuple({each.job: each for job in jobs.values() for each in at_chance(job, store)}.values()),
+        beside=tuple(_cell(exhibit, place, of_seeds, store, doubted) for place, of_seeds in cells.items() if place not in shown),
+        at_chance=tuple({each.job: each for found in doubted.values() for each in found}.values()),
         jobs={name: record for name, job in (jobs | control_jobs).items() if (record := _record(job, store)) is not None},
     )
 
 
-def _cell(exhibit: Exhibit, place: tuple[str, str], cells: list[Cell], store: Store, **more: Any) -> CellResult:
+def _cell(
+    exhibit: Exhibit,
+    place: tuple[str, str],
+    cells: list[Cell],
+    store: Store,
+    doubted: Mapping[str, Sequence[AtChance]],
+    **more: Any,
+) -> CellResult:
     published = exhibit.published(*place)
-    finished = [cell for cell in cells if store.result(cell.job) is not None]
+    finished = {name_of(cell.job): cell for cell in cells if store.result(cell.job) is not None}
     found = _measured(cells, store, exhibit.unit)
     apart = None
     if found is not None and published is not None:
@@ -61,9 +71,9 @@ def _cell(exhibit: Exhibit, place: tuple[str, str], cells: list[Cell], store: St
         published=published,
         measured=found,
         difference=apart,
-        jobs=tuple(name_of(cell.job) for cell in finished),
-        at_chance=tuple(dict.fromkeys(each.model for cell in finished for each in at_chance(cell.job, store))),
-        epochs=next((_epochs(cell) for cell in finished), None),
+        jobs=tuple(finished),
+        at_chance=tuple(dict.fromkeys(each.model for name in finished for each in doubted[name])),
+        epochs=next(map(_epochs, finished.values()), None),
         **more,
     )
 

@@ -1,49 +1,49 @@
 """What a store holds: documents of exhibits as plans asked for them, and the claims evaluated on these."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
 
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store
-from defective.paper import EXHIBITS, exhibits
+from defective.paper import EXHIBITS, Cell, exhibits
 from defective.results.claims import evaluate_claims
 from defective.results.contrasts import Evidence
 from defective.results.documents import ClaimResult, ExhibitResult
 from defective.results.measured import document
-from defective.results.per_image import PerImage, PerImageReader
+from defective.results.per_image import PerImage, per_image
 
 # A document and the plan that asked for it.
 Planned = tuple[ExhibitResult, Plan]
 
 
-def documents(plan: Plan, store: Store) -> list[ExhibitResult]:
-    """One document for each exhibit of a plan, see :func:`defective.results.measured.document`."""
-    return [document(exhibit, plan, store) for exhibit in exhibits(list(plan.exhibits))]
-
-
-def claims(plan: Plan, store: Store) -> list[ClaimResult]:
-    """The claims that bear on the exhibits of a plan, on all that the store holds at its scale on its data sets."""
-    known = [(document(exhibit, plan, store), plan) for exhibit in EXHIBITS.values() if exhibit.data in plan.data]
+def measured(plan: Plan, store: Store) -> tuple[list[ExhibitResult], list[ClaimResult]]:
+    """The exhibits of a plan, and the claims that bear on them: these rest on all that the store holds at its scale on its data sets."""
     asked = {exhibit.name for exhibit in exhibits(list(plan.exhibits))}
-    return [claim for claim in claims_by_scale(known, store).get(plan.scale, []) if asked.intersection(claim.exhibits)]
+    known = [exhibit for exhibit in EXHIBITS.values() if exhibit.name in asked or exhibit.data in plan.data]
+    found = [(document(exhibit, plan, store), plan) for exhibit in known]
+    tested = claims_by_scale(found, store).get(plan.scale, [])
+    shown = [result for result, _ in found if result.exhibit in asked]
+    return shown, [claim for claim in tested if asked.intersection(claim.exhibits)]
 
 
 def claims_by_scale(found: Iterable[Planned], store: Store) -> dict[str, list[ClaimResult]]:
     """Scale to every claim, evaluated on the documents of that scale."""
-    reader = PerImageReader(store)
+    # Results are kept in memory: claims compare a few rows over and over.
+    read = lru_cache(4096)(partial(per_image, store=store))
     by_scale: dict[str, list[Evidence]] = {}
     for result, plan in found:
-        by_scale.setdefault(plan.scale, []).append(_evidence(result, plan, reader))
+        by_scale.setdefault(plan.scale, []).append(_evidence(result, plan, read))
     return {scale: evaluate_claims(evidence) for scale, evidence in by_scale.items()}
 
 
-def _evidence(result: ExhibitResult, plan: Plan, reader: PerImageReader) -> Evidence:
+def _evidence(result: ExhibitResult, plan: Plan, read: Callable[[Cell], PerImage | None]) -> Evidence:
     cells = plan.of(EXHIBITS[result.exhibit])
 
-    def per_image(row: str, column: str, seed: int) -> PerImage | None:
+    def of_seed(row: str, column: str, seed: int) -> PerImage | None:
         of_seeds = cells.get((row, column), [])
-        return reader.of(of_seeds[seed]) if seed < len(of_seeds) else None
+        return read(of_seeds[seed]) if seed < len(of_seeds) else None
 
-    return Evidence(result, per_image)
+    return Evidence(result, of_seed)
 
 
 def best_documents(plans: Iterable[Plan], store: Store) -> list[Planned]:

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable, Collection
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ from torch.nn.utils.parametrize import type_before_parametrizations
 
 from defective.baselines.drop import DropLayer
 from defective.errors import InputError
-from defective.inference import evaluating, quoted
+from defective.inference import evaluating, quoted, reported
 from defective.layers import DefectMask
 from defective.machine import out_of_memory
 from defective.sparse.pattern import Pattern, conv_pattern
@@ -56,34 +56,22 @@ SILENT = (nn.Dropout, nn.Dropout2d, nn.AlphaDropout, DropLayer)
 
 
 class Traced:
-    """A model as a graph: the nodes, what each does as far as dead neurons are concerned, activation shapes ``(C, H, W)``, masks.
-
-    Args:
-        model: Model, masks included.
-        example_inputs: Images for one forward pass, which finds the shapes.
-
-    Raises:
-        InputError: If torch.fx cannot follow the model; the reason is named.
-    """
+    """A model as a graph: the nodes, what each does as far as dead neurons are concerned, activation shapes ``(C, H, W)``, masks."""
 
     def __init__(self, model: nn.Module, example_inputs: Tensor) -> None:
         self.site_names = {unwrapped(module): name for name, module in site_modules(model).items()}
         # torch.fx runs the forward of its root alone, without what is hooked to it.
         self.model = nn.Sequential(model) if has_hooks(model) else model
         self.modules = dict(self.model.named_modules())
-        try:
+        with reported(f"torch.fx cannot follow {type(model).__name__}, whose forward must not branch on values"):
             graph = _Tracer(self.site_names).trace(self.model)
             self.nodes = list(graph.nodes)
-            layers = {node: self.module(node) for node in self.nodes}
-            self.masks = {node: layer.defect_mask[0].cpu() for node, layer in layers.items() if _is_mask(layer)}
+            called = {node: self.module(node) for node in self.nodes}
+            masks = {node: mask for node, mask in called.items() if type(mask) is DefectMask and not has_hooks(mask)}
+            self.masks = {node: mask.defect_mask[0].cpu() for node, mask in masks.items()}
             shapes = _Shapes(fx.GraphModule(self.model, graph))
             with evaluating(model), torch.no_grad():
                 self.output = shapes.run(example_inputs)
-        except Exception as error:
-            if isinstance(error, InputError) or out_of_memory(error):
-                raise
-            hint = ": its forward must not branch on values" if isinstance(error, fx.proxy.TraceError) else ""
-            raise InputError(f"torch.fx cannot follow {type(model).__name__} ({quoted(error)}){hint}") from error
         self.shapes = shapes.found
         self._patterns: dict[fx.Node, Pattern] = {}
         self.kinds = {node: self._kind(node) for node in self.nodes}
@@ -104,18 +92,15 @@ class Traced:
         return self.site_names.get(module, str(node.target))
 
     def _kind(self, node: fx.Node) -> Kind:
-        module, shape = self.module(node), self.shapes.get(node)
-        if shape is None or any(source not in self.shapes for source in node.all_input_nodes):
+        module, shape, sources = self.module(node), self.shapes.get(node), node.all_input_nodes
+        if shape is None or any(source not in self.shapes for source in sources):
             return "other"
         if node in self.masks:
             return "mask"
-        if _is_conv(module) and module.padding_mode == "zeros" and not has_hooks(module):
-            return "conv"
-        if _is_norm(module) and module.running_mean is not None and not has_hooks(module):
-            return "norm"
-        if _keeps_zero(node, module):
+        if module is not None:
+            return "other" if has_hooks(module) else _module_kind(module)
+        if _calls(node, *ZERO_KEEPING_CALLS, "relu", "relu_", "tanh") and len(sources) == 1:
             return "elementwise"
-        sources = node.all_input_nodes
         same = all(self.shapes[source] == shape for source in sources)
         if _calls(node, operator.add, operator.iadd, torch.add, "add", "add_") and len(sources) == 2 and same and not node.kwargs:
             return "add"
@@ -124,28 +109,18 @@ class Traced:
         return "other"
 
 
-def _keeps_zero(node: fx.Node, module: nn.Module | None) -> bool:
-    if module is not None:
-        return (type(module) in ZERO_KEEPING or is_timm(module, TIMM_ZERO_KEEPING)) and not has_hooks(module)
-    return _calls(node, *ZERO_KEEPING_CALLS, "relu", "relu_", "tanh") and len(node.all_input_nodes) == 1
+def _module_kind(module: nn.Module) -> Kind:
+    # The weight of a parametrised convolution is computed when it is read, with its derivative.
+    if type_before_parametrizations(module) is nn.Conv2d:
+        return "conv" if module.padding_mode == "zeros" else "other"
+    # A norm that is synchronised between processes does so in training alone.
+    if type(module) is nn.BatchNorm2d or (type(module) is nn.SyncBatchNorm and not module.training):
+        return "norm" if module.running_mean is not None else "other"
+    return "elementwise" if type(module) in ZERO_KEEPING or is_timm(module, TIMM_ZERO_KEEPING) else "other"
 
 
 def _calls(node: fx.Node, *targets: Callable[..., Any] | str) -> bool:
     return node.op in ("call_function", "call_method") and node.target in targets
-
-
-def _is_conv(module: nn.Module | None) -> TypeGuard[nn.Conv2d]:
-    # The weight of a parametrised one is computed when it is read, with its derivative.
-    return module is not None and type_before_parametrizations(module) is nn.Conv2d
-
-
-def _is_norm(module: nn.Module | None) -> TypeGuard[nn.BatchNorm2d]:
-    # One that is synchronised between processes does so in training alone.
-    return type(module) is nn.BatchNorm2d or (type(module) is nn.SyncBatchNorm and not module.training)
-
-
-def _is_mask(module: nn.Module | None) -> TypeGuard[DefectMask]:
-    return type(module) is DefectMask and not has_hooks(module)
 
 
 def is_timm(module: nn.Module, names: Collection[str]) -> bool:

@@ -20,13 +20,7 @@ _seconds_of: dict[Hashable, float] = {}
 
 
 class CountedTimes:
-    """Times by the number of products and neurons, the same on every machine.
-
-    Args:
-        live: Live neurons of each feature map.
-        products: For each convolution its products between live neurons and its dense ones.
-        precision: ``"fp32"`` or ``"bf16"``.
-    """
+    """Times by the number of products, between live neurons and of the dense layer, and of neurons: the same on every machine."""
 
     def __init__(self, live: dict[fx.Node, Tensor], products: dict[fx.Node, tuple[int, int]], precision: str) -> None:
         self._live, self._products, self._precision = live, products, precision
@@ -46,14 +40,7 @@ class CountedTimes:
 
 
 class MeasuredTimes:
-    """:class:`CountedTimes` in seconds: each layer is run on random numbers in either form. Equal layers are timed once in a process.
-
-    Args:
-        traced: The model.
-        live: Live neurons of each feature map.
-        precision: ``"fp32"`` or ``"bf16"``, that of dense layers.
-        images: Images at once.
-    """
+    """:class:`CountedTimes` in seconds: each layer is run on random images in either form. Equal layers are timed once in a process."""
 
     def __init__(self, traced: Traced, live: dict[fx.Node, Tensor], precision: str, images: int) -> None:
         self._traced, self._live, self._images = traced, live, images

@@ -49,16 +49,9 @@ class LiveLayer(nn.Module):
 
 
 class Place(LiveLayer):
-    """Sum of several sets of live rows, each put where it belongs: a residual sum, a concatenation, a selection.
+    """Sum of sets of live rows, those ``taken`` of each added to rows ``placed``: a residual sum, a concatenation, a selection.
 
-    Args:
-        taken: For each operand, which of its rows are used.
-        placed: For each operand, the row of the result that each of them is added to.
-        size: Rows of the result.
-
-    Attributes:
-        whole: The operand that has all rows of the result in its order, if one does.
-        inplace: Whether the others may be added onto that one.
+    ``whole`` is the operand that has all rows of the result in its order, if one does; ``inplace`` lets the others be added onto it.
     """
 
     def __init__(self, taken: list[Tensor], placed: list[Tensor], size: int) -> None:
@@ -119,13 +112,7 @@ class LiveProduct(nn.Module):
 
 
 class LiveConv(LiveLayer):
-    """A frozen convolution between live neurons; batch norm may be folded into its weights.
-
-    Args:
-        pattern: Products between live neurons.
-        weight: Dense weight ``(O, C/groups, kh, kw)`` the products take their factors from.
-        bias: One number for each row.
-    """
+    """A frozen convolution between live neurons, from its dense weight ``(O, C/groups, kh, kw)`` and a bias for each row."""
 
     values: Tensor
     bias: Tensor

@@ -11,9 +11,6 @@ from torch import Tensor, fx
 from defective.sparse.graph import Traced
 from defective.sparse.layer_times import CountedTimes, MeasuredTimes
 
-# By how much counting operations may be wrong about a layer on another processor.
-DOUBT = 4
-
 
 @dataclass(frozen=True)
 class LayerChoice:
@@ -46,15 +43,13 @@ def choose_layers(
     """The nodes that are computed through live neurons only, so that the whole takes least time, and the choice for each layer.
 
     Every convolution that is cheaper so begins as live; then those that cost more in conversions than they save turn dense again,
-    one after the other. With ``timed_images`` layers are timed on that many at once, wherever counting leaves a doubt. Only a CPU
-    gains: on an accelerator dense products are hundreds of times as fast as sparse ones.
+    one after the other. With ``timed_images`` layers are timed on that many at once instead of counted. Only a CPU gains: on an
+    accelerator dense products are hundreds of times as fast as sparse ones.
     """
     convs = [node for node in traced.nodes if traced.kinds[node] == "conv"]
     products = {conv: _products(traced, conv, live) for conv in convs}
-    counted = CountedTimes(live, products, precision)
-    times = MeasuredTimes(traced, live, precision, timed_images) if timed_images else counted
-    doubt = DOUBT if timed_images else 1
-    able = [c for c in convs if device.type == "cpu" and counted.live(c) < min(doubt * counted.dense(c), products[c][1] / 2)]
+    times = MeasuredTimes(traced, live, precision, timed_images) if timed_images else CountedTimes(live, products, precision)
+    able = [conv for conv in convs if device.type == "cpu" and products[conv][0] < products[conv][1] / 2]
     seconds = {conv: (times.live(conv), times.dense(conv)) for conv in able}
     chosen = {conv for conv, (as_live, as_dense) in seconds.items() if as_live < as_dense}
     whole = _shift_nothing_dead(traced, live)
@@ -71,9 +66,6 @@ def choose_layers(
         if gain <= best:
             break
         best, chosen = gain, chosen - {conv}
-    if timed_images and best <= 0:
-        # Layers that share conversions may all be better dense though none alone is.
-        chosen = set()
     timed = seconds if timed_images else {}
     choices = [LayerChoice(traced.layer_name(conv), conv in chosen, *products[conv], timed.get(conv)) for conv in convs]
     return live_nodes(traced, whole, chosen), choices

@@ -17,13 +17,9 @@ from defective.sparse.pattern import Pattern, positions
 
 
 class Lowering:
-    """The new graph in the making: each node of the traced model in dense form, in live form, or in both.
+    """The new graph in the making: each node of the traced model in dense form, or live if it is one of ``nodes``, or in both.
 
-    Args:
-        traced: The model in eval mode; its modules are taken over.
-        live: Live neurons of each feature map.
-        nodes: The nodes to be computed in live form.
-        dtype: Type of dense feature maps after a live layer and of dense weights; None leaves it as it is.
+    ``dtype`` is that of dense weights and of dense feature maps after a live layer; None leaves them as they are.
     """
 
     def __init__(self, traced: Traced, live: dict[fx.Node, Tensor], nodes: set[fx.Node], dtype: torch.dtype | None) -> None:
@@ -53,7 +49,7 @@ class Lowering:
     def as_dense(self, node: fx.Node) -> fx.Node:
         """The dense form; made from the live rows where only those are there."""
         if node not in self.dense and node.op == "get_attr":
-            self.dense[node] = self._buffer(_attribute(self.traced.model, str(node.target)))
+            self.dense[node] = self._buffer(operator.attrgetter(str(node.target))(self.traced.model))
         if node not in self.dense:
             layer = Scatter(self._rows(node), self.traced.shapes[node], self.dtype)
             self.dense[node] = self._call(layer, self.sparse[node])
@@ -185,11 +181,6 @@ class Lowering:
         name = f"buffer{len(self.root._buffers)}"
         self.root.register_buffer(name, tensor.detach() if tensor.requires_grad else tensor)
         return self.graph.get_attr(name)
-
-
-def _attribute(model: nn.Module, path: str) -> Tensor:
-    owner, _, name = path.rpartition(".")
-    return cast("Tensor", getattr(model.get_submodule(owner), name))
 
 
 def _affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

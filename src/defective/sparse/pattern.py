@@ -45,11 +45,7 @@ def positions(live: Tensor) -> Tensor:
 
 
 def conv_pattern(conv: nn.Conv2d, live_in: Tensor, live_out: Tensor) -> Pattern:
-    """The products of ``conv`` between live input neurons ``(C, H, W)`` and live output neurons ``(O, H', W')``.
-
-    Raises:
-        InputError: If there are 2**31 products or more.
-    """
+    """The products of ``conv`` between live input neurons ``(C, H, W)`` and live output neurons ``(O, H', W')``."""
     inside, offset = _padded_rows(conv, live_in)
     out = positions(live_out)
     crow, col, source = [torch.zeros(1, dtype=torch.long)], [], []

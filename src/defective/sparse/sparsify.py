@@ -15,10 +15,9 @@ from defective.errors import InputError
 from defective.inference import as_images, device_of, dtype_of
 from defective.layers import DefectMask
 from defective.machine import unwrap_model
-from defective.sparse.follow import follow, refuse, refuse_other_images
 from defective.sparse.liveness import LayerChoice, choose_layers, live_neurons
 from defective.sparse.lower import Lowering
-from defective.sparse.prepare import copied, fix_weights_
+from defective.sparse.prepare import copied, follow, refuse, refuse_other_images, remove_pruning_
 
 # Numbers in the largest live feature map of the images computed together: more would fall out of a processor's cache.
 CACHED_NUMBERS = 1 << 22
@@ -91,10 +90,10 @@ def sparsify(
     from one form to the other counted (a tenth of the neurons alive gains most, at half of them nothing does). Where the whole is no
     faster so, all of them are dense, as on a GPU; ``.choices`` of the result says what was chosen and what each form took. Dense
     layers have their batch norm folded in too and run channels-last.
-    Weights that pruning, weight norm or spectral norm compute at each call are computed once. Layers are known by their exact type:
-    a subclass, a layer with a hook and a part that branches on values are called as they are. ``model`` is not touched and shares
-    nothing with the result. What lies on a masked neuron is never read: where the dense model would make nan of an infinity there, a
-    live layer makes 0.
+    Weights of convolutions that pruning or a parametrization computes at each call are computed once. Layers are known by their exact
+    type: a subclass, a layer with another hook and a part that branches on values are called as they are. ``model`` is not touched
+    and shares nothing with the result. What lies on a masked neuron is never read: where the dense model would make nan of an
+    infinity there, a live layer makes 0.
 
     Args:
         model: Any model that :func:`defect_` has touched, and any other that torch.fx can follow.
@@ -130,7 +129,7 @@ def sparsify(
     if isinstance(model, SparseNet):
         raise InputError("this model is sparsified already: sparsify the model it was made from")
     dense = copied(unwrap_model(model), {}).eval()
-    fix_weights_(dense)
+    remove_pruning_(dense)
     exact = torch.promote_types(dtype_of(dense) or torch.float32, torch.float32)
     dtype = torch.float32 if precision == "bf16" else exact
     dense.to(dtype)
@@ -156,7 +155,7 @@ def sparsify(
         with torch.no_grad():
             as_live, as_dense = machine.shortest([lambda: fast(x), lambda: all_dense(x)])
         fast = fast if as_live < as_dense else all_dense
-    rounding = "tf32" if precision == "fp32" and device.type == "cuda" and torch.backends.cudnn.allow_tf32 else precision
+    rounding = machine.inference_precision(device) if precision == "fp32" else precision
     with torch.no_grad():
         difference, magnitude = float((fast(images) - wanted).abs().max()), float(wanted.abs().max())
     if not difference <= TOLERANCE[rounding] * magnitude:

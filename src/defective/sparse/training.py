@@ -1,19 +1,17 @@
 """Train a defective model through its live neurons only."""
 
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, fx, nn
-from torch.autograd.function import once_differentiable
 
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of
-from defective.sparse.follow import follow, refuse, refuse_other_images
 from defective.sparse.layers import LiveLayer, LiveProduct
 from defective.sparse.liveness import LayerChoice, choose_layers, live_neurons
 from defective.sparse.lower import Lowering
 from defective.sparse.pattern import Pattern
-from defective.sparse.prepare import copied
+from defective.sparse.prepare import copied, follow, refuse, refuse_other_images
 
 
 class LiveTraining(nn.Module):
@@ -117,13 +115,20 @@ class LiveNorm(LiveLayer):
         self.register_buffer("count", torch.bincount(channel, minlength=norm.num_features))
 
     def forward(self, live: Tensor) -> Tensor:
-        weight, bias = self.norm.weight, self.norm.bias
-        weight = live.new_ones(self.norm.num_features) if weight is None else weight
-        bias = live.new_zeros(self.norm.num_features) if bias is None else bias
+        norm, seen = self.norm, (self.count * live.shape[1]).clamp_min(1)
+        weight = live.new_ones(norm.num_features) if norm.weight is None else norm.weight
+        bias = live.new_zeros(norm.num_features) if norm.bias is None else norm.bias
         with torch.autocast(live.device.type, enabled=False):
-            out, mean, variance = _Norm.apply(live, weight, bias, self.channel, self.count, self.norm.eps)  # type: ignore[no-untyped-call]
+            mean = self._by_channel(live.sum(1)) / seen
+            centred = live - mean[self.channel, None]
+            variance = self._by_channel(torch.linalg.vecdot(centred, centred)) / seen
+            factor = (variance + norm.eps).rsqrt() * weight
+            out = torch.addcmul(bias[self.channel, None], centred, factor[self.channel, None])
         self._remember(mean, variance, live.shape[1])
-        return cast("Tensor", out)
+        return out
+
+    def _by_channel(self, rows: Tensor) -> Tensor:
+        return rows.new_zeros(len(self.count)).index_add_(0, self.channel, rows)
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor, images: int) -> None:
@@ -135,38 +140,6 @@ class LiveNorm(LiveLayer):
         for running, found in ((norm.running_mean, mean), (norm.running_var, unbiased)):
             kept = cast("Tensor", running)
             kept.copy_(torch.where(self.count > 0, torch.lerp(kept, found.to(kept.dtype), momentum), kept))
-
-
-class _Norm(torch.autograd.Function):
-    """Batch norm of rows that belong to channels; also returns each channel's mean and variance."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, live: Tensor, weight: Tensor, bias: Tensor, channel: Tensor, count: Tensor, eps: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        seen = (count * live.shape[1]).clamp_min(1)
-        mean = _by_channel(live.sum(1), channel, count) / seen
-        centred = live - mean[channel, None]
-        variance = _by_channel(torch.linalg.vecdot(centred, centred), channel, count) / seen
-        scale = (variance + eps).rsqrt()
-        normal = centred.mul_(scale[channel, None])
-        ctx.save_for_backward(normal, weight, scale, channel, seen)
-        ctx.mark_non_differentiable(mean, variance)
-        return torch.addcmul(bias[channel, None], normal, weight[channel, None]), mean, variance
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        normal, weight, scale, channel, seen = ctx.saved_tensors
-        to_bias = _by_channel(gradient.sum(1), channel, seen)
-        to_weight = _by_channel(torch.linalg.vecdot(gradient, normal), channel, seen)
-        to_live = torch.addcmul(gradient, normal, (to_weight / seen)[channel, None], value=-1)
-        to_live.sub_((to_bias / seen)[channel, None]).mul_((weight * scale)[channel, None])
-        return to_live, to_weight, to_bias, None, None, None
-
-
-def _by_channel(rows: Tensor, channel: Tensor, channels: Tensor) -> Tensor:
-    return rows.new_zeros(len(channels)).index_add_(0, channel, rows)
 
 
 class _TrainedLowering(Lowering):

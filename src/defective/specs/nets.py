@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -66,31 +66,23 @@ class NetSpec(Spec):
     placement: Placement = "authors"
     sampling: Sampling = "exact"
 
-    @field_validator("defects")
+    @field_validator("defects", "drops")
     @classmethod
-    def _bottom_first(cls, defects: tuple[DefectSpec, ...]) -> tuple[DefectSpec, ...]:
+    def _in_order(cls, parts: tuple[Any, ...]) -> tuple[Any, ...]:
         # Equal models have equal keys, however their name was written.
-        return tuple(sorted(defects, key=lambda defect: defect.region))
-
-    @field_validator("drops")
-    @classmethod
-    def _drops_in_order(cls, drops: tuple[DropSpec, ...]) -> tuple[DropSpec, ...]:
-        return tuple(sorted(drops, key=lambda drop: drop.kind))
+        return tuple(sorted(parts, key=lambda part: part.region if isinstance(part, DefectSpec) else part.kind))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        regions = [defect.region for defect in self.defects]
-        if len(set(regions)) < len(regions):
-            raise ValueError(f"region {regions[-1]!r} is named twice")
+        for parts in ([defect.region for defect in self.defects], [drop.kind for drop in self.drops]):
+            if len(set(parts)) < len(parts):
+                raise ValueError(f"{parts[-1]!r} is named twice")
         if not self.defects and (self.widen or self.pattern != "neuron"):
             raise ValueError("-dc, -sm and -x2 act on defective layers, and the name has none: add for example 0.5-bottom")
         if self.sampling == "bernoulli" and (not self.defects or self.narrows):
             raise ValueError("-bernoulli says how masks are drawn, and this model has none: add for example 0.5-bottom")
         if self.widen and self.pattern == "channel":
             raise ValueError("-dc and -x2 cannot be combined")
-        kinds = [drop.kind for drop in self.drops]
-        if len(set(kinds)) < len(kinds):
-            raise ValueError(f"{kinds[-1]!r} is named twice")
         if self.thermometer == 1:
             raise ValueError("a thermometer of 1 level tells no two images apart: use at least 2, as -therm16")
         return self

@@ -48,21 +48,13 @@ class Recipe(Spec):
     normalization: Literal["channel", "pixel-mean"] = "channel"
 
     @model_validator(mode="after")
-    def _milestones_inside(self) -> Self:
+    def _consistent(self) -> Self:
         if any(not epoch > 0 for epoch in self.milestones) or list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"milestones {self.milestones} must rise and be at least 1")
-        return self
-
-    @model_validator(mode="after")
-    def _choices_act(self) -> Self:
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0")
         if self.flip != "random" and self.augment == "none":
             raise ValueError(f"flip {self.flip} needs an augment that mirrors images, not none")
-        return self
-
-    @model_validator(mode="after")
-    def _stop_inside(self) -> Self:
         if self.stop_after > self.epochs:
             raise ValueError(f"stop_after {self.stop_after} lies beyond the {self.epochs} epochs of the schedule")
         return self

@@ -5,19 +5,16 @@ Values per image are tensors or NumPy arrays ``(N,)``; torch is not imported her
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
 
-from defective.errors import InputError
 from defective.statistics.seed_variance import SeedVariance
-from defective.statistics.terms import COUNTED, Part, Term, by_model, influence, mean_weight
+from defective.statistics.terms import COUNTED, Term, by_model, influence, mean_weight
 
 LEVEL = 0.05
-# Of one model: whether each image was a success, and whether it is eligible, both bool (N,).
-PerImage = tuple[Any, Any]
 
 
 class ErrorPart(NamedTuple):
@@ -60,9 +57,7 @@ class Contrast:
 
     def p_below(self, bound: float) -> float:
         """p value of the one-sided test that the truth lies below ``bound``."""
-        if math.isnan(self.estimate) or self.error == 0:
-            return float(not self.estimate < bound)
-        return self._tail(bound - self.estimate)
+        return replace(self, estimate=-self.estimate).p_above(-bound)
 
     @property
     def p(self) -> float:
@@ -142,42 +137,43 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
         >>> round(found.estimate, 2), [round(bound, 3) for bound in found.interval], found.seeds
         (0.2, [0.144, 0.256], 1)
     """
-    parts = [Part(term) for term in terms]
-    models = by_model(parts)
-    shares = [part.term.weight / len(models[part.term.model]) for part in parts]
-    ends = [sorted((0.0, share)) if part.is_rate else (-math.inf, math.inf) for part, share in zip(parts, shares, strict=True)]
+    models = by_model(terms)
+    shares = [term.weight / len(models[term.model]) for term in terms]
+    ends = [sorted((0.0, share)) if term.is_rate else (-math.inf, math.inf) for term, share in zip(terms, shares, strict=True)]
     limits = math.fsum(low for low, _ in ends), math.fsum(high for _, high in ends)
     fewest = min(map(len, models.values()))
-    if not all(part.usable for part in parts):
+    if not all(term.usable for term in terms):
         return Contrast(math.nan, (UNKNOWN,), fewest, limits)
-    estimate = math.fsum(share * part.mean for share, part in zip(shares, parts, strict=True))
-    added = 4 / len(parts)
-    images = _image_variance(parts, shares, added)
-    degrees = max(1, min(part.count for part in parts) - 1)
+    estimate = math.fsum(share * term.mean for share, term in zip(shares, terms, strict=True))
+    images = _image_variance(terms, shares, 4 / len(terms))
+    degrees = max(1, min(term.count for term in terms) - 1)
     if seed_variance is None:
         return Contrast(estimate, (ErrorPart(math.sqrt(images), degrees),), fewest, limits)
-    factor = math.fsum(mean_weight(of, lambda part: part.unit) ** 2 / len(of) for of in models.values())
+    factor = math.fsum(mean_weight(of, lambda term: term.unit) ** 2 / len(of) for of in models.values())
     common = max(0.0, images - factor * min(seed_variance.images, seed_variance.total))
     of_training = ErrorPart(math.sqrt(factor * seed_variance.total), seed_variance.degrees)
     return Contrast(estimate, (ErrorPart(math.sqrt(common), degrees), of_training), fewest, limits)
 
 
-def _image_variance(parts: Sequence[Part], shares: Sequence[float], added: float) -> float:
+def _image_variance(terms: Sequence[Term], shares: Sequence[float], added: float) -> float:
     """What the choice of images adds to the variance of the weighted sum."""
-    found = math.fsum(float(psi @ psi) for psi in influence(parts, shares, added).values())
-    of_added = [share**2 * part.of_added(added) for share, part in zip(shares, parts, strict=True)]
-    counted = [part.term.images is COUNTED for part in parts]
-    for sign in (1, -1):
-        deviations = [
-            math.hypot(share / (part.count + added) * float(np.linalg.norm(part.apart())), math.sqrt(more))
-            for part, share, more, alone in zip(parts, shares, of_added, counted, strict=True)
-            if alone and sign * share > 0
-        ]
-        found += math.fsum(deviations) ** 2
-    return found + math.fsum(more for more, alone in zip(of_added, counted, strict=True) if not alone)
+    found = math.fsum(float(psi @ psi) for psi in influence(terms, shares, added).values())
+    known: list[float] = []
+    # Standard deviations of rates of which only the counts are known, by sign.
+    deviations: dict[bool, list[float]] = {True: [], False: []}
+    for term, share in zip(terms, shares, strict=True):
+        of_added = share**2 * term.of_added(added)
+        if term.images is COUNTED:
+            own = share / (term.count + added) * float(np.linalg.norm(term.apart()))
+            deviations[share > 0].append(math.hypot(own, math.sqrt(of_added)))
+        else:
+            known.append(of_added)
+    for each in deviations.values():
+        found += math.fsum(each) ** 2
+    return found + math.fsum(known)
 
 
-def paired_difference(left: PerImage, right: PerImage) -> Contrast:
+def paired_difference(left: tuple[Any, Any], right: tuple[Any, Any]) -> Contrast:
     """How far the rate of one model lies above that of another on the same images: their :func:`contrast`.
 
     Args:
@@ -187,7 +183,7 @@ def paired_difference(left: PerImage, right: PerImage) -> Contrast:
         ``left - right`` in [-1, 1]; nan with the interval (-1, 1) if no image is eligible for one of them.
 
     Raises:
-        InputError: If the four are not bool of one length.
+        InputError: If the four are not of one length, or eligible is not bool.
 
     Example:
         >>> image, everyone = np.arange(200), np.ones(200, dtype=bool)
@@ -195,8 +191,4 @@ def paired_difference(left: PerImage, right: PerImage) -> Contrast:
         >>> round(found.estimate, 2), found.significant
         (0.2, True)
     """
-    four = [np.asarray(each) for each in (*left, *right)]
-    if any(each.dtype != bool or each.ndim != 1 or each.shape != four[0].shape for each in four):
-        kinds = ", ".join(f"{each.dtype} {each.shape}" for each in four)
-        raise InputError(f"success and eligible of the two models are {kinds}: pass bools (N,) over the same images")
     return contrast([Term(1, "left", 0, *left), Term(-1, "right", 0, *right)])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from defective.statistics.terms import Part, Term, by_model, influence, mean_weight
+from defective.statistics.terms import Term, by_model, influence, mean_weight
 
 
 class SeedVariance(NamedTuple):
@@ -43,8 +43,8 @@ def seed_variance(terms: Iterable[Term]) -> SeedVariance | None:
         >>> [round(each, 3) for each in found]
         [0.082, 0.033, 1.0]
     """
-    models = by_model(part for part in map(Part, terms) if part.term.weight).values()
-    usable = ({seed: parts for seed, parts in of.items() if all(part.usable for part in parts)} for of in models)
+    models = by_model(term for term in terms if term.weight).values()
+    usable = ({seed: each for seed, each in of.items() if all(term.usable for term in each)} for of in models)
     found = [_squares(of) for of in usable if len(of) > 1]
     if not found:
         return None
@@ -52,16 +52,16 @@ def seed_variance(terms: Iterable[Term]) -> SeedVariance | None:
     return SeedVariance(total / units, images / units, units**2 / squared_units)
 
 
-def _squares(of: Mapping[int, Sequence[Part]]) -> tuple[float, float, float, float]:
+def _squares(of: Mapping[int, Sequence[Term]]) -> tuple[float, float, float, float]:
     """Of one model the sum of squares between seeds, the part that images explain, and degrees of freedom times h^2 and h^4."""
     scale, degrees = mean_weight(of), len(of) - 1
-    shares = [[part.term.weight / scale for part in parts] for parts in of.values()]
-    seeds = list(zip(of.values(), shares, strict=True))
-    sums = [math.fsum(share * part.mean for part, share in zip(*seed, strict=True)) for seed in seeds]
+    sums: list[float] = []
     by_set: dict[Hashable, list[NDArray[np.float64]]] = {}
-    for parts, weights in seeds:
-        for name, psi in influence(parts, weights, 0).items():
+    for terms in of.values():
+        shares = [term.weight / scale for term in terms]
+        sums.append(math.fsum(share * term.mean for term, share in zip(terms, shares, strict=True)))
+        for name, psi in influence(terms, shares, 0).items():
             by_set.setdefault(name, []).append(psi)
     images = math.fsum(float(np.square(psis).sum() - np.square(np.sum(psis, axis=0)).sum() / len(of)) for psis in by_set.values())
-    unit = (mean_weight(of, lambda part: part.unit) / scale) ** 2
+    unit = (mean_weight(of, lambda term: term.unit) / scale) ** 2
     return float(np.var(sums)) * len(of), images, degrees * unit, degrees * unit**2

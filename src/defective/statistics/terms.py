@@ -15,7 +15,7 @@ from defective.statistics.rates import Rate
 COUNTED = object()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Term:
     """One number of a contrast: the mean over the eligible images of one trained model.
 
@@ -35,27 +35,22 @@ class Term:
     eligible: Any = None
     images: Hashable = None
 
-    @classmethod
-    def counted(cls, weight: float, model: Hashable, seed: int, rate: Rate) -> Self:
-        """A rate of which only the counts are known: see :func:`contrast` for what is taken of its images."""
-        return cls(weight, model, seed, np.arange(rate.num_evaluated) < rate.num_correct, images=COUNTED)
-
-
-class Part:
-    """A term as arrays."""
-
-    def __init__(self, term: Term) -> None:
-        self.term, values = term, np.asarray(term.values)
-        eligible = np.ones(values.shape, dtype=bool) if term.eligible is None else np.asarray(term.eligible)
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values)
+        eligible = np.ones(values.shape, dtype=bool) if self.eligible is None else np.asarray(self.eligible)
         if values.ndim != 1 or values.shape != eligible.shape or eligible.dtype != bool:
             kinds = ", ".join(f"{each.dtype} {each.shape}" for each in (values, eligible))
             raise InputError(f"values and eligible are {kinds}: pass (N,) of one length, eligible as bool")
-        self.is_rate = values.dtype == bool
+        self.values, self.eligible, self.is_rate = values, eligible, values.dtype == bool
         self.count = int(eligible.sum())
         # The spread of numbers shows from two on.
         self.usable = self.count > (0 if self.is_rate else 1)
         self.mean = float(values[eligible].sum(dtype=float)) / self.count if self.count else math.nan
-        self._values, self._eligible = values, eligible
+
+    @classmethod
+    def counted(cls, weight: float, model: Hashable, seed: int, rate: Rate) -> Self:
+        """A rate of which only the counts are known: see :func:`contrast` for what is taken of its images."""
+        return cls(weight, model, seed, np.arange(rate.num_evaluated) < rate.num_correct, images=COUNTED)
 
     @property
     def unit(self) -> float:
@@ -65,37 +60,37 @@ class Part:
 
     def apart(self) -> NDArray[np.float64]:
         """How far each eligible value lies from the mean."""
-        return np.where(self._eligible, self._values - self.mean, 0.0)
+        return np.where(self.eligible, self.values - self.mean, 0.0)
 
     def of_added(self, added: float) -> float:
         """Variance of the mean that comes from ``added`` images, half of them successes."""
         return added * (0.25 + (0.5 - self.mean) ** 2) / (self.count + added) ** 2 if self.is_rate else 0.0
 
 
-def influence(parts: Sequence[Part], shares: Sequence[float], added: float) -> dict[Hashable, NDArray[np.float64]]:
+def influence(terms: Sequence[Term], shares: Sequence[float], added: float) -> dict[Hashable, NDArray[np.float64]]:
     """By set of images whose results are known, the influence of each on the weighted sum."""
     found: dict[Hashable, NDArray[np.float64]] = {}
-    for part, share in zip(parts, shares, strict=True):
-        if part.term.images is COUNTED:
+    for term, share in zip(terms, shares, strict=True):
+        if term.images is COUNTED:
             continue
         # Of numbers the variance is that of a sample.
-        size = part.count + added if part.is_rate else math.sqrt(part.count * (part.count - 1))
-        psi = share / size * part.apart()
-        before = found.get(part.term.images)
+        size = term.count + added if term.is_rate else math.sqrt(term.count * (term.count - 1))
+        psi = share / size * term.apart()
+        before = found.get(term.images)
         if before is not None and before.shape != psi.shape:
             raise InputError(f"values of {len(before)} and of {len(psi)} images do not pair: pass all for the same images")
-        found[part.term.images] = psi if before is None else before + psi
+        found[term.images] = psi if before is None else before + psi
     return found
 
 
-def by_model(parts: Iterable[Part]) -> dict[Hashable, dict[int, list[Part]]]:
+def by_model(terms: Iterable[Term]) -> dict[Hashable, dict[int, list[Term]]]:
     """The terms of each model by seed."""
-    found: dict[Hashable, dict[int, list[Part]]] = {}
-    for part in parts:
-        found.setdefault(part.term.model, {}).setdefault(part.term.seed, []).append(part)
+    found: dict[Hashable, dict[int, list[Term]]] = {}
+    for term in terms:
+        found.setdefault(term.model, {}).setdefault(term.seed, []).append(term)
     return found
 
 
-def mean_weight(of: Mapping[int, Sequence[Part]], unit: Callable[[Part], float] = lambda part: 1) -> float:
+def mean_weight(of: Mapping[int, Sequence[Term]], unit: Callable[[Term], float] = lambda term: 1) -> float:
     """Sum of the absolute weights of a model's terms, each times its unit, as the mean over the model's seeds."""
-    return math.fsum(abs(part.term.weight) * unit(part) for parts in of.values() for part in parts) / len(of)
+    return math.fsum(abs(term.weight) * unit(term) for terms in of.values() for term in terms) / len(of)

@@ -134,19 +134,23 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
 def _rebuilt(tensors: dict[str, Tensor], about: CheckpointMetadata, model: nn.Module | None) -> nn.Module:
     if about.half:
         tensors = {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}
+    built_in = model is None
     if model is None:
         if about.architecture is None:
             of = f" ({as_text(about.notes['net'])[:200]})" if isinstance(about.notes.get("net"), str) else ""
             raise InputError(f"it holds a model that is not built in{of}: pass a plain one to load into, load(path, model=net)")
-        with torch.random.fork_rng(devices=[]):
-            _check_fit(about, tensors)
-            with torch.device("cpu"):
-                model = _construct(about.architecture)
+        # Memory is taken for what the file holds, not for what it claims.
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            model = _construct(about.architecture, tensors)
+        # The file stays mapped as long as its own tensors are in use.
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     inner = unwrap_model(model)
     _attach(inner, tensors, about)
+    if built_in:
+        _check_masks(inner)
     _take_dtypes(inner, tensors)
     try:
-        inner.load_state_dict(tensors)
+        inner.load_state_dict(tensors, assign=built_in)
     except RuntimeError as error:
         raise InputError(f"it does not fit this model: {quoted(error)}") from None
     if about.architecture is not None:
@@ -158,15 +162,10 @@ def _rebuilt(tensors: dict[str, Tensor], about: CheckpointMetadata, model: nn.Mo
     return model.eval()
 
 
-def _check_fit(about: CheckpointMetadata, tensors: dict[str, Tensor]) -> None:
-    """Refuse a file whose architecture needs other tensors or masks than it holds, before any memory is taken for them."""
-    assert about.architecture is not None
-    with torch.device("meta"):
-        model = _construct(about.architecture, tensors)
-    _attach(model, tensors, about)
+def _check_masks(model: nn.Module) -> None:
+    """Refuse masks of another size than the feature maps, by an error of their own; ``model`` lies on the meta device."""
     for module in model.modules():
         if (architecture := architecture_of(module)) is not None and mask_layers(module):
-            # A mask of another size than its feature maps raises an error of its own.
             with evaluating(module), torch.no_grad():
                 module(torch.empty(1, *architecture.image_shape, device="meta"))
 
@@ -217,21 +216,14 @@ def _architecture(model: nn.Module) -> Architecture | EnsembleArchitecture | Non
     return EnsembleArchitecture(members=members) if members and len(members) == len(model.members) else None
 
 
-def _construct(architecture: Architecture | EnsembleArchitecture, tensors: Mapping[str, Tensor] | None = None) -> nn.Module:
-    """Construct a model; of an ensemble, each member is compared with ``tensors`` before the next is begun."""
-    if isinstance(architecture, Architecture):
-        return _construct_one(architecture, tensors, "")
-    members = enumerate(architecture.members)
-    return Ensemble(_construct_one(member, tensors, f"members.{i}.") for i, member in members)
-
-
-def _construct_one(architecture: Architecture, tensors: Mapping[str, Tensor] | None, prefix: str) -> nn.Module:
+def _construct(architecture: Architecture | EnsembleArchitecture, tensors: Mapping[str, Tensor], prefix: str = "") -> nn.Module:
+    """Construct a model; each member of an ensemble is compared with ``tensors`` before the next is begun."""
+    if isinstance(architecture, EnsembleArchitecture):
+        return Ensemble(_construct(member, tensors, f"members.{i}.") for i, member in enumerate(architecture.members))
     net = construct(architecture.model_copy(update={"thermometer": 0, "mask_size": None}))
     if architecture.thermometer:
         thermometer_(net, architecture.thermometer)
     net.architecture = architecture  # type: ignore[assignment]
-    if tensors is None:
-        return net
     for name, needed in net.state_dict().items():
         found = tuple(tensors[prefix + name].shape) if prefix + name in tensors else "missing"
         if found != tuple(needed.shape):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from defective.errors import InputError
 from defective.files import check_path
-from defective.inference import quoted, reported
+from defective.inference import quoted
 from defective.mask_state import KEY, attach_masks_, load_weights_
 from defective.surgery import defects
 
@@ -64,8 +64,7 @@ def load_state_dict_(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     target = fitting(model, weights)
     if not defects(target) and any(name.endswith(f".{KEY}") for name in weights):
         attach_masks_(target, weights)
-    with reported("the weights do not fit"):
-        load_weights_(target, weights)
+    load_weights_(target, weights)
 
 
 def fitting(model: nn.Module, names: Collection[str]) -> nn.Module:

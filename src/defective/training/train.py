@@ -169,34 +169,32 @@ def _finished(out: Path, identity: dict[str, Any]) -> Result | None:
     if not file.exists():
         return None
     try:
-        result = json.loads(file.read_bytes())
-        if not isinstance(result, dict):
-            raise ValueError(f"it holds a {type(result).__name__}")
-    except (ValueError, RecursionError) as error:
-        set_aside([file], f"{file} is corrupt ({error})")
-        return None
-    _check_identity(out, result, identity)
-    try:
-        validated(_Measured, result)
-        read_tensors(model)
+        with reported(f"{file} is corrupt"):
+            result = json.loads(file.read_bytes())
+            validated(_Measured, result)
+        other = _difference(result, identity)
+        if other is None:
+            read_tensors(model)
     except InputError as error:
         set_aside([file, model], str(error))
         return None
+    if other is not None:
+        raise InputError(f"{out} holds another training run (its {other} differs): choose another folder")
     if rank_and_world_size()[0] == 0:
         # Left by a process that was killed between the last two steps of its work.
         (out / "state.safetensors").unlink(missing_ok=True)
-    return result
+    return result  # type: ignore[no-any-return]
 
 
-def _check_identity(out: Path, result: Result, identity: dict[str, Any]) -> None:
+def _difference(result: Result, identity: dict[str, Any]) -> str | None:
+    """The first part of the identity in which a stored result is that of another run."""
     stored = {key: result.get(key) for key in identity}
     # A result of an earlier version has fewer fields: what it did not know was at its default.
     for key, kind in (("spec", NetSpec), ("recipe", Recipe)):
         with suppress(ValidationError):
             stored[key] = kind.model_validate(stored[key]).model_dump(mode="json")
-    if stored != json.loads(json.dumps(identity)):
-        different = next(key for key in identity if stored[key] != json.loads(json.dumps(identity[key])))
-        raise InputError(f"{out} holds another training run (its {different} differs): choose another folder")
+    wanted = json.loads(json.dumps(identity))
+    return next((key for key in identity if stored[key] != wanted[key]), None)
 
 
 def _conclude(

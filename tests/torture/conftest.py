@@ -1,0 +1,1 @@
+from run_fixtures import images, undisturbed  # noqa: F401
