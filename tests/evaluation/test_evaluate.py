@@ -19,6 +19,7 @@ from defective.evaluation import (
     shape_report,
     threat_model,
 )
+from defective.sparse.sparsify import SparseNet
 from defective.statistics import paired_difference
 from evaluations import FGSM, OWN, PGD, SMALL, TRANSFER, cells, masked, plain, wrong
 from problems import plane
@@ -55,6 +56,25 @@ def test_every_target_meets_every_source_and_attack():
     for cell, outcome in zip(document["cells"], found.outcomes, strict=True):
         assert cell["defense"]["all"]["num_evaluated"] == cell["images"] == len(outcome.adversarial.index) <= 6
         assert cell["sample"] == index_hash(outcome.adversarial.index) and cell["change"]["linf_max"] <= 8 / 255 + 1e-6
+
+
+def test_live_neurons_give_the_same_evaluation_and_the_same_threat_models():
+    nets = [build("vgg19/0.3-bottom", seed=seed, width_mult=0.0625).eval() for seed in (0, 1)]
+    one, other = (dict(zip(("target", "source"), nets, strict=True)) for _ in range(2))
+    test = shapes("test")
+    drawn = ImageSet("some-shapes", "test", test.x[:100], test.y[:100], test.classes)
+    dense, live = (
+        evaluate(
+            {"target": each["target"]}, drawn, sources=each, attacks=[FGSM], parts=("transfer", "noise"), samples=6, neurons=way
+        )
+        for each, way in ((one, "all"), (other, "live"))
+    )
+    assert live.settings.neurons == "live" and cells(dense) == cells(live)
+    assert [cell.defense["all"] for cell in dense.cells] == [cell.defense["all"] for cell in live.cells]
+    assert dense.accuracy == live.accuracy and dense.noise == live.noise
+    ways = [EvaluatedModel.of("net", nets[0], drawn, neurons=way) for way in ("all", "live")]
+    assert isinstance(ways[1].model, SparseNet) and ways[1].original is ways[0].model
+    assert ways[0].fingerprint != ways[1].fingerprint
 
 
 def test_an_attack_named_twice_is_made_once(data):

@@ -89,6 +89,9 @@ def evaluate(
             help="Decide on --stimuli among the 16 categories of Geirhos et al. 2021, and write its tables of trials into --out.",
         ),
     ] = False,
+    neurons: Annotated[
+        str, option("live: compute defective models through live neurons only: the same to 1e-4, faster on a CPU.", "all", "live")
+    ] = "all",
     keep_float: FloatOption = False,
     batch_size: BatchSizeOption = 250,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, evaluation.md and per-image outcomes.")] = None,
@@ -126,6 +129,7 @@ def evaluate(
         "confidence": confidence,
         "check_samples": check_samples,
         "mask_draws": mask_draws,
+        "neurons": neurons,
         "rounded": not keep_float,
         "seed": seed,
         "batch_size": batch_size,

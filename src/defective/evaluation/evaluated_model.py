@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +27,10 @@ from defective.inference import (
     logits,
 )
 from defective.sites import image_shape
+from defective.sparse.sparsify import sparsify
 from defective.specs.versions import VERSIONS
 from defective.statistics import Rate
+from defective.surgery import defects
 from defective.verify import verify
 
 # Test images in one chunk of predictions.
@@ -40,6 +42,8 @@ class EvaluatedModel:
     """A model with its name in tables, the test images it is evaluated on, and what carries its measurements out.
 
     Attributes:
+        model: What computes the logits: :attr:`original`, or through its live neurons only.
+        original: The model as it was given.
         fingerprint: Hash of its weights, buffers and code, its logits and their gradient on the first images, and the test set: what
             every measurement depends on.
         differentiable: Whether the logits have a gradient with respect to the image.
@@ -48,6 +52,7 @@ class EvaluatedModel:
 
     name: str
     model: nn.Module
+    original: nn.Module
     data: Data
     run: Run = compute
     fingerprint: str = ""
@@ -56,7 +61,16 @@ class EvaluatedModel:
     _predicted: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
-    def of(cls, name: str, model: nn.Module, data: Data, run: Run = compute, *, batch_size: int = 500) -> "EvaluatedModel":
+    def of(
+        cls,
+        name: str,
+        model: nn.Module,
+        data: Data,
+        run: Run = compute,
+        *,
+        batch_size: int = 500,
+        neurons: Literal["all", "live"] = "all",
+    ) -> "EvaluatedModel":
         """Check that the model fits the data and take its fingerprint.
 
         A model that returns an object with ``logits``, or that writes into its images, is adapted.
@@ -81,7 +95,13 @@ class EvaluatedModel:
         parts: list[object] = [z, gradient, data.digest, _code(model)]
         for key, value in sorted(model.state_dict().items()):
             parts += [key, value]
-        return cls(name, model, data, run, digest_of(parts), gradient is not None, batch_size)
+        fast = model
+        if neurons == "live" and defects(model):
+            # Which layers are computed so depends on the machine: not its last digits but the way tells its results from others.
+            parts.append(neurons)
+            with naming(name):
+                fast = sparsify(model, x)
+        return cls(name, fast, model, data, run, digest_of(parts), gradient is not None, batch_size)
 
     def inputs(self, measurement: str, index: Tensor, **more: object) -> dict[str, Any]:
         """What a chunk depends on: function (a key of ``VERSIONS``) and version, model, images, where it is computed, and ``more``."""

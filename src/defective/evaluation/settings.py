@@ -44,6 +44,7 @@ class Settings(Spec):
     confidence: Annotated[float, Field(ge=0, le=1)] = 0.99
     check_samples: _Count = 200
     mask_draws: Annotated[int, Field(ge=0, le=1000)] = 0
+    neurons: Literal["all", "live"] = "all"
     rounded: bool = True
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     batch_size: _Count = 250
