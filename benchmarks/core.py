@@ -191,7 +191,8 @@ class Core:
 
     def write(self) -> None:
         """Write all documents anew."""
-        plan = replace(self.plan, _cells={})
+        # A copy remembers no cells: controls are found only as their models are trained.
+        plan = replace(self.plan)
         stem = f"{plan.data['cifar10']}-{plan.scale}-{self.runner.torch_device.type}"
         for exhibit in (self.exhibit, TABLE9):
             write_json(self.out / f"{stem}-{exhibit.name}.json", document(exhibit, plan, self.store).as_json())
