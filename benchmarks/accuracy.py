@@ -57,6 +57,7 @@ def measure(settings: Settings) -> Found:
         "lines": {str(target): _line(ours, theirs.curve, target, note) for target in TARGETS},
         "curves": {"ours": vars(ours), "theirs": vars(theirs.curve)},
         "images": len(training),
+        "turns": min(len(ours.seconds), len(theirs.curve.seconds)),
     }
 
 

@@ -12,6 +12,7 @@ from benchmarks.peers import versions
 from benchmarks.rows import Row
 from benchmarks.settings import Found, Settings
 from defective.errors import InputError
+from defective.experiments.sources import name_of as data_name
 from defective.files import check_file, write_whole
 from defective.machine import describe_machine
 from defective.progress import shown
@@ -108,7 +109,12 @@ def _entry(row: Row, settings: Settings, found: Found, seconds: float) -> Found:
         "on": settings.device.type,
         "machine": machine,
         "peers": versions(),
-        "settings": {"repeats": settings.repeats, "width": settings.width, "quick": settings.quick, "data": settings.data},
+        "settings": {
+            "repeats": found.pop("turns", settings.repeats),
+            "width": settings.width,
+            "quick": settings.quick,
+            "data": data_name(settings.data),
+        },
         "seconds": seconds,
         **found,
         "lines": {key: {**about[key], **line} for key, line in found["lines"].items()},
