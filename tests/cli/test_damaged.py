@@ -2,7 +2,6 @@
 
 import json
 import os
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from defective.experiments.cost import ImageCost
 from defective.experiments.describe import describe
 from defective.experiments.json_files import write_json
-from defective.experiments.measure import Measured
 from defective.experiments.store import Store, name_of
 from printed import table
 from runs import finish, listing, plan_of
@@ -92,7 +90,7 @@ def test_several_are_one_line(store, run):
 
 
 def test_reproduce_does_it_again_and_keeps_what_was_there(store, place, run, monkeypatch):
-    monkeypatch.setattr("defective.cli.reproduce.Measured", partial(Measured, measure=lambda *_: ImageCost(0.03, 0.03, 0.01)))
+    monkeypatch.setattr("defective.experiments.measure.measure_steps", lambda *_: ImageCost(0.03, 0.03, 0.01))
     before = listing(store.at(DEFECTIVE))
     command = f"{REPRODUCE} {store.folder}"
     said = run(f"{command} --dry-run --json")

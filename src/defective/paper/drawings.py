@@ -5,7 +5,7 @@ from defective.paper.exhibit import Exhibit
 # Caption of every architecture.
 _ARCHITECTURE = (
     "Boxes are the model's steps in the order in which they run, from the image at the top to the ten classes, grouped by block; "
-    "×2 stands for two such groups in a row. At the right is the size of what comes out, as channels × height × width. Coloured are "
+    "×2 stands for two such groups in a row, and at the right is the size of what comes out, as channels × height × width. Coloured are "
     "steps whose output can be masked, filled in the bottom blocks; dashed are those on a shortcut."
 )
 
