@@ -69,8 +69,7 @@ def evaluate(
         confidence: Least confidence of every model in the images to shuffle (0.99).
         check_samples: Images of the sanity checks.
         mask_draws: Fresh masks over which each defective source is averaged as one source more; 0 for none.
-        neurons: ``"live"`` evaluates :func:`defective.sparsify` of every defective model: the same logits to 1e-4, up to twice as fast
-            on a CPU.
+        neurons: ``"live"`` evaluates :func:`defective.sparsify` of every defective model: the same logits to 1e-4, faster on a CPU.
         rounded: Score 8-bit images.
         seed: Seed of samples and random attacks.
         batch_size: Images attacked at once; lower it where memory runs out.
