@@ -43,7 +43,7 @@ def _in_turn(settings: Settings, here: Attacked, norm: Norm, steps: int) -> dict
     last: dict[str, Tensor] = {}
     contestants: dict[str, Callable[[], None]] = {}
 
-    def note(who: str, x_adv: Tensor, queries: float) -> None:
+    def record(who: str, x_adv: Tensor, queries: float) -> None:
         change = (x_adv - here.x[: len(x_adv)]).flatten(1)
         turns[who].append(Turn((change.norm(dim=1) if norm == "l2" else change.abs().amax(1)).cpu(), queries))
         last[who] = x_adv
@@ -51,12 +51,12 @@ def _in_turn(settings: Settings, here: Attacked, norm: Norm, steps: int) -> dict
     def their(name: str, act: peers.Act, counting: Counting) -> None:
         counting.queries = 0
         x_adv = act()
-        note(name, x_adv, counting.queries / len(x_adv))
+        record(name, x_adv, counting.queries / len(x_adv))
 
     def own(who: str, **options: Any) -> None:
         generator = torch.Generator().manual_seed(0)
         found = hopskipjump_details(net, here.x, here.y, steps=steps, norm=norm, generator=generator, **options)
-        note(who, found.x_adv, float(found.queries.float().mean()))
+        record(who, found.x_adv, float(found.queries.float().mean()))
 
     for name, count in few.items():
         counting = Counting(here.net).eval()
@@ -78,7 +78,7 @@ def _in_turn(settings: Settings, here: Attacked, norm: Norm, steps: int) -> dict
     }
     queries = {who: [turn.queries for turn in each] for who, each in turns.items()}
     for name in installed:
-        note_ = f"{len(here.x)} images a turn, {few[name]} with {name}"
+        note = f"{len(here.x)} images a turn, {few[name]} with {name}"
         for who in own_contestants:
             fooled = int((logits(here.net, last[who]).argmax(1) != here.y.cpu()).sum())
             distances = [turn._replace(distances=turn.distances[: few[name]]) for turn in turns[who]]
@@ -88,6 +88,6 @@ def _in_turn(settings: Settings, here: Attacked, norm: Norm, steps: int) -> dict
                     no_worse(distances, turns[name], name, norm, more=MORE_QUERIES),
                 ]
             )
-            found = measured(check, ratios(rates[name], rates[who]), seconds=seconds, note=note_, queries=queries)
+            found = measured(check, ratios(rates[name], rates[who]), seconds=seconds, note=note, queries=queries)
             lines[f"{name.lower()}-{norm}-{who}"] = found if passed else wrong(check)
     return lines

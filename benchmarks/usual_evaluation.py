@@ -15,10 +15,12 @@ from defective.attacks.carlini_wagner import margin
 from defective.data import pick
 from defective.evaluation import ATTACKS, STRENGTHS, WHITE_BOX
 from defective.evaluation.sanity_checks import EPS, RADII, STEP, STEPS, UNBOUNDED
+from defective.evaluation.settings import Settings
 from defective.specs import AttackSpec
 
 # Images attacked and classified at once, and the least confidence in an image to shuffle, as evaluate has them.
-ATTACKED, CLASSIFIED, CONFIDENCE = 250, 500, 0.99
+_DEFAULTS = Settings()
+ATTACKED, CLASSIFIED, CONFIDENCE = _DEFAULTS.batch_size, 2 * _DEFAULTS.batch_size, _DEFAULTS.confidence
 # Radius, step size and steps of every PGD of the sanity checks.
 CHECKS: dict[str, tuple[float, float, int]] = {
     **{f"steps {count}": (EPS, STEP, count) for count in STEPS},

@@ -93,6 +93,12 @@ def test_rates_that_are_never_wrong_are_not_exact():
     assert found.estimate == 0 and 0.01 < found.interval[1] < 0.1 and found.interval[0] == -found.interval[1]
 
 
+@pytest.mark.parametrize("second", [everyone(4), everyone(5).float(), np.ones(5)], ids=["fewer", "floats", "numpy"])
+def test_successes_that_do_not_pair_are_refused(second):
+    with pytest.raises(InputError, match=r"one length|must be bool"):
+        paired_difference((everyone(5), everyone(5)), (second, everyone(5)))
+
+
 @pytest.mark.parametrize(
     ("terms", "message"),
     [

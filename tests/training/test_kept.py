@@ -1,9 +1,11 @@
 """What is kept of a training that was interrupted or whose files are corrupt, and what is said of it."""
 
+import errno
 import json
 import logging
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -167,6 +169,18 @@ def test_corrupt_files_of_a_finished_run_are_set_aside(data, whole, tmp_path, ca
     [line] = caplog.messages
     assert "training begins again" in line and "\n" not in line
     load(out)
+
+
+def test_an_error_of_the_disk_sets_nothing_aside(data, whole, tmp_path, monkeypatch):
+    shutil.copytree(whole[0], tmp_path / "out")
+
+    def failing(path):
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    with pytest.raises(OSError, match=r"Input/output error: .*result\.json"):
+        run(data, tmp_path / "out")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {file.name for file in whole[0].iterdir()}
 
 
 def test_a_state_left_by_a_killed_process_goes_with_the_next_run(data, whole, tmp_path):

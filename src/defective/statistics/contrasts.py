@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy
 
+from defective.errors import InputError
 from defective.statistics.seed_variance import SeedVariance
 from defective.statistics.terms import COUNTED, Term, by_model, influence, mean_weight
 
@@ -183,7 +184,7 @@ def paired_difference(left: tuple[Any, Any], right: tuple[Any, Any]) -> Contrast
         ``left - right`` in [-1, 1]; nan with the interval (-1, 1) if no image is eligible for one of them.
 
     Raises:
-        InputError: If the four are not of one length, or eligible is not bool.
+        InputError: If the four are not bool of one length.
 
     Example:
         >>> image, everyone = np.arange(200), np.ones(200, dtype=bool)
@@ -191,4 +192,7 @@ def paired_difference(left: tuple[Any, Any], right: tuple[Any, Any]) -> Contrast
         >>> round(found.estimate, 2), found.significant
         (0.2, True)
     """
-    return contrast([Term(1, "left", 0, *left), Term(-1, "right", 0, *right)])
+    terms = [Term(1, "left", 0, *left), Term(-1, "right", 0, *right)]
+    if not all(term.is_rate for term in terms):
+        raise InputError("success of the two models must be bool: numbers are a contrast of their own")
+    return contrast(terms)

@@ -168,9 +168,11 @@ def _finished(out: Path, identity: dict[str, Any]) -> Result | None:
     file, model = out / "result.json", out / "model.safetensors"
     if not file.exists():
         return None
+    # An error of the disk says nothing about what the file holds.
+    content = file.read_bytes()
     try:
         with reported(f"{file} is corrupt"):
-            result = json.loads(file.read_bytes())
+            result = json.loads(content)
             other = _difference(result, identity)
         # Files of another run, or of another program, stay where they are.
         if other is None:
