@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from defective import machine
-from defective.machine import resolve_precision, shortest, unwrap_model
+from defective.machine import memory_format, resolve_precision, shortest, unwrap_model
 
 
 @pytest.fixture
@@ -34,3 +34,19 @@ def test_works_are_done_in_turn_and_the_shortest_time_counts(monkeypatch):
     done = []
     assert shortest([lambda: done.append("a"), lambda: done.append("b")]) == [1, 2]
     assert done == ["a", "b"] * 4
+
+
+@pytest.mark.parametrize(
+    ("conv", "layout"),
+    [
+        (nn.Conv2d(4, 8, 1, stride=2), torch.contiguous_format),
+        (nn.Conv2d(32, 32, 1, stride=(1, 2), groups=4), torch.contiguous_format),
+        (nn.Conv2d(16, 32, 1, stride=2), torch.channels_last),
+        (nn.Conv2d(4, 8, 1), torch.channels_last),
+        (nn.Conv2d(4, 8, 3, stride=2), torch.channels_last),
+    ],
+)
+def test_channels_come_last_but_where_a_cpu_writes_outside_its_memory(conv, layout):
+    model = nn.Sequential(nn.Conv2d(3, conv.in_channels, 3), nn.ReLU(), conv)
+    assert memory_format(model, torch.device("cpu")) == layout
+    assert memory_format(model, torch.device("cuda")) == torch.channels_last

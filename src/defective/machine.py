@@ -70,6 +70,20 @@ def resolve_precision(device: torch.device, precision: str = "auto") -> str:
     return "bf16" if fast and device.type == "cpu" else "fp32"
 
 
+def memory_format(model: nn.Module, device: torch.device) -> torch.memory_format:
+    """Channels last, which convolutions are fastest in, but for models that a CPU cannot train so.
+
+    The weight gradient of a 1 x 1 convolution with a stride and few input channels writes outside its memory there, and ends the
+    process or is wrong, on processors without AVX512 (oneDNN 3.12, https://github.com/uxlfoundation/oneDNN/issues/6035).
+    """
+    strided = (
+        each for each in model.modules() if isinstance(each, nn.Conv2d) and each.kernel_size == (1, 1) and each.stride != (1, 1)
+    )
+    if device.type == "cpu" and any(each.in_channels // each.groups < 16 for each in strided):
+        return torch.contiguous_format
+    return torch.channels_last
+
+
 def shortest(works: Sequence[Callable[[], object]], repeats: int = 3) -> list[float]:
     """The shortest of several times of each, in seconds, after one that is not counted.
 

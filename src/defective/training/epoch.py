@@ -25,13 +25,14 @@ Row = dict[str, Any]
 
 
 class Run(NamedTuple):
-    """What stays the same from epoch to epoch; ``average`` takes in the model after each step."""
+    """What stays the same from epoch to epoch; ``average`` takes in the model after each step, images lie in ``layout``."""
 
     recipe: Recipe
     seed: int
     device: torch.device
     precision: str
     average: WeightAverage | None = None
+    layout: torch.memory_format = torch.channels_last
 
 
 def learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
@@ -63,6 +64,7 @@ def run_epoch(step: Step, data: Data, run: Run, epoch: int, advance: Advance) ->
             lr = learning_rate(run.recipe, epoch, number, steps)
             step.set_lr(lr)
             x = _augment(x.to(run.device), None if windows is None else windows[seen : seen + len(y)])
+            x = x.contiguous(memory_format=run.layout)
             # Nothing of what came of a step is read from the device here.
             loss, correct = step(x, y.to(run.device), adversary)
             if run.average is not None:
@@ -116,8 +118,7 @@ def _windows(run: Run, epoch: int, order: Tensor, batch_size: int, images: int) 
 
 
 def _augment(x: Tensor, windows: Windows | None) -> Tensor:
-    x = as_images(x if windows is None else crop_flip(x, windows))
-    return x.contiguous(memory_format=torch.channels_last)
+    return as_images(x if windows is None else crop_flip(x, windows))
 
 
 def _adversary(run: Run, epoch: int, rank: int) -> Attack | None:

@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from defective.data import Data, ImageStream
 from defective.errors import InputError, OutOfTime
 from defective.inference import logits
-from defective.machine import autocast, choose_device, out_of_memory, rank_and_world_size, resolve_precision
+from defective.machine import autocast, choose_device, memory_format, out_of_memory, rank_and_world_size, resolve_precision
 from defective.masks import named_generator
 from defective.models.resnet import WideResNet
 from defective.progress import deadline, progress_bar, time_is_up
@@ -79,14 +79,15 @@ def fit(
         raise InputError(f"{data.name} has {len(data)} training image: batch norm needs at least 2")
     place = choose_device(device)
     precision = resolve_precision(place, precision)
-    model.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layout = memory_format(model, place)
+    model.to(place).to(memory_format=layout)  # type: ignore[call-overload]
     data, test = data.to(place), None if test is None else test.to(place)
     # The released WRN sets its norm scales to 1 itself; only the other models kept the old default.
     if recipe.norm_scale_init == "uniform" and not isinstance(model, WideResNet):
         _draw_norm_scales(model, named_generator(seed, "norm-scale"))
     optimizer = make_sgd(model, recipe, place)
     average = WeightAverage(model, recipe.averaging) if recipe.averaging else None
-    run = Run(recipe, seed, place, precision, average)
+    run = Run(recipe, seed, place, precision, average, layout)
     state = TrainingState(model, optimizer, state_file, state_key, average=average, every=PAUSE.get(place.type, 0.0))
     state.resume()
     wrapped = _distribute(model) if recipe.neurons == "all" else _through_live(model, data, precision)

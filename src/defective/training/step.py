@@ -48,7 +48,9 @@ class Step:
         with autocast(self.device, self.precision):
             if adversary is not None:
                 # Not through DDP, which knows no gradients with respect to images.
-                x = adversary(unwrap_model(self.model), x, y).contiguous(memory_format=torch.channels_last)
+                last = x.is_contiguous(memory_format=torch.channels_last)
+                x = adversary(unwrap_model(self.model), x, y)
+                x = x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
             z = self.model(x)
             loss = F.cross_entropy(z, y, label_smoothing=smoothing(self.recipe.label_smoothing, z.shape[1]))
         self.optimizer.zero_grad(set_to_none=True)
