@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from benchmarks.nets import batch, fresh
 from benchmarks.paired import ratios
 from benchmarks.settings import Found, Settings, first_failure, measured, wrong
+from defective.machine import memory_format
 from defective.sparse import train_live
 from defective.specs import Recipe
 from defective.surgery import defect_, mask_layers
@@ -40,7 +41,8 @@ def measure_live(settings: Settings) -> Found:
     passed, check = _live_is_dense(settings, x)
     lines = {}
     for precision in ("fp32", "bf16") if passed else ():
-        net = fresh(DEFECTIVE, settings, x).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = fresh(DEFECTIVE, settings, x)
+        net = net.to(memory_format=memory_format(net, x.device))  # type: ignore[call-overload]
         ours = step(train_live(net, x[:1], precision=precision), x, y, precision)
         seconds = settings.in_turn({"ours": ours, "theirs": step(fresh(PLAIN, settings, x), x, y, precision)})
         lines[precision] = measured(check, ratios(seconds["ours"], seconds["theirs"]), seconds=seconds)
@@ -52,8 +54,8 @@ def step(net: nn.Module, x: Tensor, y: Tensor, precision: str, *, eager: bool = 
 
     Where the loop records its step, it is recorded when this returns, which takes a few steps; ``eager`` leaves it as it is.
     """
-    net = net.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    x = x.contiguous(memory_format=torch.channels_last)
+    layout = memory_format(net, x.device)
+    net, x = net.to(memory_format=layout).train(), x.contiguous(memory_format=layout)  # type: ignore[call-overload]
     recipe = Recipe(name="bench", epochs=1, batch_size=len(x), lr=0.01)
     optimizer = make_sgd(net, recipe, x.device)
     act = (Step if eager else make_step)(net, optimizer, recipe, x.device, precision)

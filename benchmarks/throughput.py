@@ -14,7 +14,7 @@ from benchmarks.paired import ratios
 from benchmarks.settings import Found, Settings, measured, wrong
 from defective.data import ImageSet
 from defective.inference import as_images
-from defective.machine import resolve_precision
+from defective.machine import memory_format, resolve_precision
 from defective.specs import Recipe
 from defective.training.epoch import Run, run_epoch
 from defective.training.loop import make_sgd
@@ -51,9 +51,10 @@ def _our_loop(net: nn.Module, data: ImageSet, settings: Settings) -> Callable[[]
     """An epoch at each call; what is set up once for a whole training is set up here or in the first."""
     device, precision = settings.device, resolve_precision(settings.device)
     recipe = Recipe(name="bench", epochs=1, batch_size=BATCH[device.type], lr=LR, schedule="steps")
-    net, here = net.to(memory_format=torch.channels_last), data.to(device)  # type: ignore[call-overload]
+    layout, here = memory_format(net, device), data.to(device)
+    net = net.to(memory_format=layout)  # type: ignore[call-overload]
     optimizer = make_sgd(net, recipe, device)
-    step, run = make_step(net, optimizer, recipe, device, precision), Run(recipe, 0, device, precision)
+    step, run = make_step(net, optimizer, recipe, device, precision), Run(recipe, 0, device, precision, layout=layout)
     return lambda: float(run_epoch(step, here, run, 0, lambda n=1, note="": None)["train_loss"])
 
 

@@ -47,10 +47,15 @@ def until(seconds: float | None) -> Iterator[None]:
         deadline.reset(token)
 
 
+def time_left() -> float | None:
+    """Seconds to the deadline, 0 if it has passed; None if there is none."""
+    end = deadline.get()
+    return None if end is None else max(0.0, end - monotonic())
+
+
 def time_is_up() -> bool:
     """Whether there is a deadline and it has passed."""
-    end = deadline.get()
-    return end is not None and monotonic() >= end
+    return time_left() == 0
 
 
 def check_deadline() -> None:

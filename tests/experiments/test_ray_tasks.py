@@ -58,7 +58,7 @@ def test_a_busy_cluster_does_not_hold_the_driver_past_the_deadline(tmp_path, ref
     ray, said = Ray(**{"0": "finished", "1": "failed"}), []
     with until(60):
         summary = _collect(ray, refs, Store(tmp_path / "store"), said.append)
-    assert ray.timeouts == [50.0] * 3
+    assert ray.timeouts == [60.0] * 3
     assert ray.cancelled == ["2", "3", "4"]
     # The source failed, so that nothing can be made of what needs it.
     assert [summary.states[job] for job in JOBS] == ["finished", "failed", *["blocked"] * 3] and summary.executed == 1
@@ -91,7 +91,7 @@ def test_tasks_stop_before_their_driver_does(tmp_path, clock):
     bench = SimpleNamespace(store=Store(tmp_path / "store"), data={}, device=None)
     with until(60):
         cluster._run(Cluster(), JOBS, bench, lambda line: None)
-    assert ends == [5000 + 50 - cluster.SETTLE] * 5
+    assert ends == [5000 + 60 - cluster.SETTLE] * 5
     ends.clear()
     cluster._run(Cluster(**{str(n): "finished" for n in range(6)}), JOBS, bench, lambda line: None)
     assert ends == [None] * 5

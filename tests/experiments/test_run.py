@@ -133,7 +133,7 @@ def test_what_another_process_is_at_is_waited_for(place, made, images, monkeypat
 
     monkeypatch.setattr(running, "time", SimpleNamespace(sleep=wait))
     summary = run(JOBS, place, lines.append)
-    [waited] = [line for line in lines if " waits: fgsm:eps=8/255 on " in line]
+    [waited] = [line for line in lines if "] fgsm:eps=8/255 on " in line]
     assert f": process {os.getpid()} on " in waited and " since 2" in waited
     assert waits == [running.PATIENCE] and made.asked == [SOURCE, TARGET, WALK, SCORE]
     assert (summary.count("finished"), summary.executed) == (5, 3)

@@ -27,8 +27,9 @@ from defective.experiments.cost import each_job, outline
 from defective.experiments.execute import ExperimentRunner
 from defective.experiments.measure import STEPS, Measured
 from defective.experiments.plan import KINDS, MAX_SEEDS, Plan, check_scale, with_rows
+from defective.experiments.processes import choose_processes, run_in_processes
 from defective.experiments.ray import check_address, run_on_ray
-from defective.experiments.run import RunSummary, State, run
+from defective.experiments.run import RunSummary, State
 from defective.experiments.sources import data_sets, look, name_of
 from defective.experiments.store import Store
 from defective.files import check_folder
@@ -82,6 +83,14 @@ def reproduce(
     time_budget: Annotated[
         str | None, typer.Option(help="Stop before so much time from the start is out, as 90s, 9m or 2h; the same command goes on.")
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1024,
+            help="Share the jobs and the threads of the CPU. Default: what trains fastest, by a few measured steps.",
+        ),
+    ] = None,
     ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run the jobs on a Ray cluster (auto: the one here).")] = None,
     device: DeviceOption = None,
     json: JsonOption = False,
@@ -99,6 +108,8 @@ def reproduce(
     choose_device(device)
     if ray is not None:
         check_address(ray)
+        if processes is not None:
+            raise InputError(f"--processes {processes} is for this machine alone: leave it out with --ray {ray}")
     sets = data_sets(data or [], wanted, planned=dry_run)
     check_scale(scale)
     # What must not hold results.
@@ -131,7 +142,11 @@ def reproduce(
         for name in runner.data:
             runner.check_data(name)
         kept.note_plan(plan)
-        summary = run(plan.jobs, runner, _log) if ray is None else run_on_ray(plan.jobs, runner, ray, _log)
+        if ray is not None:
+            summary = run_on_ray(plan.jobs, runner, ray, _log)
+        else:
+            number = choose_processes(plan.jobs, runner, _log) if processes is None else processes
+            summary = run_in_processes(plan.jobs, runner, number, _log)
     _conclude(plan, kept, summary, json)
 
 

@@ -6,6 +6,7 @@ from contextvars import copy_context
 from typing import Any
 
 import torch
+from torch import nn
 
 from defective.attacks import pgd
 from defective.build import build
@@ -24,9 +25,30 @@ Shape = tuple[int, int, int]
 
 
 def measure_steps(job: TrainJob, shape: Shape, device: torch.device) -> ImageCost:
-    """Train a new model for a few steps on random ``(C, H, W)`` images, as the recipe does but for its length; then attack it.
+    """Train a new model for a few steps, see :func:`train_steps`; then attack it.
 
     Each cost is the mean of ``STEPS`` steps after as many that are not counted.
+    """
+    net, data, training = train_steps(job, shape, device)
+    batch_size = _batch_size(job, shape)
+    images, labels = as_images(data.x[:batch_size]).to(device), data.y[:batch_size]
+
+    def attack() -> None:
+        pgd(net, images, labels, eps=8 / 255, step_size=1 / 255, steps=STEPS).cpu()
+
+    def classify() -> None:
+        for _ in range(STEPS):
+            logits(net, images, batch_size=batch_size).cpu()
+
+    count = STEPS * batch_size
+    return ImageCost(training, _seconds(attack) / count, _seconds(classify) / count)
+
+
+def train_steps(job: TrainJob, shape: Shape, device: torch.device) -> tuple[nn.Module, ImageSet, float]:
+    """Train a new model for a few steps on random ``(C, H, W)`` images, as the recipe does but for its length.
+
+    Returns:
+        The model, the images, and the seconds that each took.
     """
     batch_size = _batch_size(job, shape)
     generator = torch.Generator().manual_seed(0)
@@ -44,17 +66,7 @@ def measure_steps(job: TrainJob, shape: Shape, device: torch.device) -> ImageCos
     silent = copy_context()
     silent.run(shown.set, False)
     history = silent.run(fit, net, data, recipe, device=str(device))
-    images, labels = as_images(x[:batch_size]).to(device), y[:batch_size].to(device)
-
-    def attack() -> None:
-        pgd(net, images, labels, eps=8 / 255, step_size=1 / 255, steps=STEPS).cpu()
-
-    def classify() -> None:
-        for _ in range(STEPS):
-            logits(net, images, batch_size=batch_size).cpu()
-
-    count = STEPS * batch_size
-    return ImageCost(1 / history[-1]["images_per_second"], _seconds(attack) / count, _seconds(classify) / count)
+    return net, data, 1 / history[-1]["images_per_second"]
 
 
 def _batch_size(job: TrainJob, shape: Shape) -> int:

@@ -16,7 +16,7 @@ from defective.experiments.execute import ExperimentRunner
 from defective.experiments.run import RunSummary, State, record_pending, run
 from defective.experiments.sources import read_as
 from defective.experiments.store import Store
-from defective.progress import deadline, until
+from defective.progress import time_left, until
 from defective.specs import Job, dependencies, read_job
 
 # State of a job, and whether the task executed it itself.
@@ -65,7 +65,7 @@ def _run(ray: Any, jobs: Sequence[Job], runner: ExperimentRunner, log: Callable[
         refs: dict[Job, Any] = {}
         # Workers begin in other folders.
         where = {name: ":".join(map(str, filter(None, read_as(text)))) for name, text in runner.data.items()}
-        left = _left()
+        left = time_left()
         end = None if left is None else time.time() + left - SETTLE
         settings = (str(runner.store.folder.absolute()), where, runner.device, end)
         for job in jobs:
@@ -99,7 +99,7 @@ def _collect(ray: Any, refs: dict[Job, Any], store: Store, log: Callable[[str], 
     jobs = {ref: job for job, ref in refs.items()}
     waiting = list(refs.values())
     while waiting:
-        ended, waiting = ray.wait(waiting, timeout=_left())
+        ended, waiting = ray.wait(waiting, timeout=time_left())
         if not ended:
             break
         for ref in ended:
@@ -113,12 +113,6 @@ def _collect(ray: Any, refs: dict[Job, Any], store: Store, log: Callable[[str], 
         ray.cancel(ref)
     record_pending(refs, store, summary)
     return summary
-
-
-def _left() -> float | None:
-    """Seconds to the deadline, None if there is none."""
-    end = deadline.get()
-    return None if end is None else max(0.0, end - time.monotonic())
 
 
 def _outcome(ray: Any, ref: Any, job: Job, store: Store, summary: RunSummary) -> Outcome:

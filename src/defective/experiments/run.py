@@ -42,10 +42,13 @@ class RunSummary:
         return sum(each == state for each in self.states.values())
 
 
-def run(jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], object] = lambda line: None) -> RunSummary:
+def run(
+    jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], object] = lambda line: None, *, again: bool = True
+) -> RunSummary:
     """Execute what is not finished yet, what it depends on before it; a job that fails is recorded and the rest goes on.
 
-    ``log`` is called with one line for each job that begins and for each that failed.
+    ``log`` is called with one line for each job that begins, here or in another process, and for each that failed. With ``again=False``
+    a job that is recorded as failed is not tried again.
     """
     jobs = topological_order(jobs)
     announced: set[Job] = set()
@@ -55,6 +58,8 @@ def run(jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], obje
             for job in waiting:
                 if (state := _state(job, store, summary)) is not None:
                     summary.states[job] = state
+                elif not again and store.failure(job) is not None:
+                    summary.states[job] = "failed"
                 elif all(summary.states.get(needed) == "finished" for needed in dependencies(job)):
                     check_deadline()
                     number = f"[{len(summary.states) + 1}/{len(jobs)}]"
@@ -65,7 +70,7 @@ def run(jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], obje
                                 summary.states[job] = "finished"
                             elif job not in announced:
                                 announced.add(job)
-                                log(f"{number} waits: {describe(job)}: {store.owner(job)}")
+                                log(f"{number} {describe(job)}: {store.owner(job)}")
                             continue
                         log(f"{number} {describe(job)}")
                         runner.execute(job, folder)

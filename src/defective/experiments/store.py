@@ -208,7 +208,7 @@ class Store:
             # Its result was corrupt or taken away; what else it measured is nobody's to delete.
             self.set_aside(self.at(job))
         place.rename(self.at(job))
-        (self.folder / "failed" / f"{name_of(job)}.json").unlink(missing_ok=True)
+        self.forget_failure(job)
 
     def fail(self, job: Job, error: BaseException) -> None:
         """Record that a job failed."""
@@ -216,6 +216,10 @@ class Store:
         text = " ".join(str(error).split()) or type(error).__name__
         document = {"job": name_of(job), "error": text, "type": type(error).__name__, "spec": job.model_dump(mode="json")}
         write_json(self.folder / "failed" / f"{name_of(job)}.json", document)
+
+    def forget_failure(self, job: Job) -> None:
+        """Remove the record that a job failed, if there is one."""
+        (self.folder / "failed" / f"{name_of(job)}.json").unlink(missing_ok=True)
 
     def note_plan(self, plan: Plan) -> None:
         """Remember what was asked for: it is what a report shows."""

@@ -1,0 +1,143 @@
+"""Several processes work on the jobs of one plan: small models train faster one on each core than one on all of them."""
+
+import json
+import os
+import subprocess
+import sys
+from _thread import interrupt_main
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+
+import torch
+
+from defective.experiments.execute import ExperimentRunner
+from defective.experiments.measure import train_steps
+from defective.experiments.run import RunSummary, run
+from defective.experiments.store import Store
+from defective.progress import time_left, until
+from defective.specs import Job, TrainJob, read_job
+
+# Share by which several processes must train faster than one to be worth their start and the memory that they share.
+GAIN = 1.2
+# Seconds of training below which one process is enough, and bytes of memory of the machine for each.
+LEAST, MEMORY = 60.0, 2 << 30
+
+
+def choose_processes(jobs: Sequence[Job], runner: ExperimentRunner, log: Callable[[str], object] = lambda line: None) -> int:
+    """How many processes train the models of a plan fastest on this CPU, by a few measured steps of the most frequent one.
+
+    Each gets its part of this process's threads. One on a GPU, where less than two models or a minute of training are left, or where
+    several are not at least 1.2 times as fast. ``log`` is called with one line where that is more than one.
+    """
+    threads = torch.get_num_threads()
+    pending = [job for job in jobs if isinstance(job, TrainJob) and job.whole is None and runner.store.result(job) is None]
+    most = min(threads, len(pending), _memory() // MEMORY)
+    if runner.torch_device.type != "cpu" or most < 2:
+        return 1
+    alike = Counter((job.net.arch, job.data, job.recipe.width_mult, job.recipe.batch_size) for job in pending)
+    (arch, data, *_), _ = alike.most_common(1)[0]
+    job = next(job for job in pending if (job.net.arch, job.data) == (arch, data))
+    together, alone = _step_seconds(job, runner, threads), _step_seconds(job, runner, threads // most)
+    images = sum(job.recipe.trained_epochs * len(runner.split(job.data, "train")) for job in pending)
+    gain = most * together / alone
+    if images * together < LEAST or gain < GAIN:
+        return 1
+    log(f"{most} processes share the jobs, {threads // most} of {threads} threads each: they train {gain:.1f} times as fast as one")
+    return most
+
+
+def _step_seconds(job: TrainJob, runner: ExperimentRunner, threads: int) -> float:
+    with _threads(threads):
+        return train_steps(job, runner.split(job.data, "test").image_shape, runner.torch_device)[2]
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        # A system that does not say.
+        return sys.maxsize
+
+
+def run_in_processes(
+    jobs: Sequence[Job], runner: ExperimentRunner, processes: int, log: Callable[[str], object] = lambda line: None
+) -> RunSummary:
+    """As :func:`defective.experiments.run.run`, while ``processes - 1`` further processes do jobs of the same list.
+
+    All of them end with this call, and with this process, however it ends.
+    """
+    if processes == 1:
+        return run(jobs, runner, log)
+    before = {job for job in jobs if runner.store.result(job) is not None}
+    for job in jobs:
+        runner.store.forget_failure(job)
+    threads = max(1, torch.get_num_threads() // processes)
+    with _threads(threads), _helpers(jobs, runner, processes - 1, threads):
+        summary = run(jobs, runner, log, again=False)
+    for job, state in summary.states.items():
+        # Done by another process after this one's time was up.
+        if state == "pending" and runner.store.result(job) is not None:
+            summary.states[job] = "finished"
+    summary.executed = summary.count("finished") - len(before & summary.states.keys())
+    return summary
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Compute with so many threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _helpers(jobs: Sequence[Job], runner: ExperimentRunner, number: int, threads: int) -> Iterator[None]:
+    """Processes that do jobs until all are done or the deadline has passed; at once where the block is left by an error."""
+    settings = {
+        "jobs": [job.model_dump(mode="json") for job in jobs],
+        "store": str(runner.store.folder),
+        "data": dict(runner.data),
+        "device": runner.device,
+        "threads": threads,
+        "seconds": time_left(),
+    }
+    # In a session of their own a Ctrl-C reaches this process alone, which ends them.
+    command = [sys.executable, "-c", f"from {__name__} import help_along; help_along()"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True, "text": True}
+    helpers: list[subprocess.Popen[str]] = []
+    try:
+        for _ in range(number):
+            helpers.append(subprocess.Popen(command, stdin=subprocess.PIPE, **quiet))  # type: ignore[call-overload]
+            with suppress(BrokenPipeError):
+                helpers[-1].stdin.write(json.dumps(settings) + "\n")  # type: ignore[union-attr]
+                helpers[-1].stdin.flush()  # type: ignore[union-attr]
+        yield
+        for helper in helpers:
+            helper.wait()
+    finally:
+        for helper in helpers:
+            # Where it is still at work, the end of its input ends it.
+            helper.stdin.close()  # type: ignore[union-attr]
+            helper.wait()
+
+
+def help_along() -> None:
+    """What a helper does: it reads the settings from standard input and works until all is done or the input ends."""
+    settings = json.loads(sys.stdin.readline())
+    torch.set_num_threads(settings["threads"])
+    with suppress(KeyboardInterrupt):
+        Thread(target=_interrupt_at_the_end_of_input, daemon=True).start()
+        runner = ExperimentRunner(Store(Path(settings["store"])), settings["data"], settings["device"])
+        with until(settings["seconds"]):
+            run(list(map(read_job, settings["jobs"])), runner, again=False)
+
+
+def _interrupt_at_the_end_of_input() -> None:
+    sys.stdin.read()
+    interrupt_main()

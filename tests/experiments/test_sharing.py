@@ -1,0 +1,129 @@
+"""A plan shared by several processes: how many of them pay, that they do the work, and that they end with the first."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from defective.errors import InputError
+from defective.experiments import processes
+from defective.experiments.execute import EXECUTORS
+from defective.experiments.processes import choose_processes, run_in_processes
+from defective.progress import until
+from runs import bench, finish, net
+
+FIRST, SECOND, THIRD = (net(seed=seed) for seed in range(3))
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Seconds of an image by the number of threads, of which there are four; the numbers of threads that were measured."""
+    seconds, asked = {4: 1.0, 2: 1.0, 1: 2.0}, []
+    threads = [4]
+
+    def train_steps(job, shape, device):
+        asked.append(threads[0])
+        return None, None, seconds[threads[0]]
+
+    monkeypatch.setattr(processes, "train_steps", train_steps)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[0])
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: threads.__setitem__(0, number))
+    return SimpleNamespace(seconds=seconds, asked=asked, threads=threads)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "alone", "chosen"),
+    [
+        ([FIRST], 2.0, 1),
+        ([FIRST, SECOND], 1.0, 2),
+        # As fast as 2 x 1.0 / 1.6 = 1.25, and as 1.11.
+        ([FIRST, SECOND], 1.6, 2),
+        ([FIRST, SECOND], 1.8, 1),
+    ],
+)
+def test_as_many_processes_as_train_faster_than_one(place, measured, jobs, alone, chosen):
+    measured.seconds[2] = alone
+    said = []
+    assert choose_processes(jobs, place, said.append) == chosen and measured.threads == [4]
+    assert len(said) == (chosen > 1) and all(f"{chosen} processes share the jobs, 2 of 4 threads each" in line for line in said)
+    assert measured.asked == ([4, 2] if len(jobs) > 1 else [])
+
+
+def test_as_many_processes_as_there_are_models_threads_and_memory(place, measured, monkeypatch):
+    many = [net(seed=seed) for seed in range(9)]
+    assert choose_processes(many, place) == 4 and measured.asked == [4, 1]
+    for job in many[:6]:
+        finish(place.store, job)
+    assert choose_processes(many, place) == 3
+    monkeypatch.setattr(processes, "_memory", lambda: 2 * processes.MEMORY + 1)
+    assert choose_processes(many, place) == 2
+    # 64 images for two epochs at 0.1 seconds: a model is trained in 13 seconds.
+    measured.seconds |= {4: 0.1, 2: 0.1, 1: 0.1}
+    monkeypatch.setattr(processes, "_memory", lambda: 1 << 60)
+    assert choose_processes(many, place) == 1
+
+
+def test_a_gpu_is_left_to_one_process(images, tmp_path, measured):
+    runner = bench(tmp_path / "store", images)
+    runner.torch_device = torch.device("cuda")
+    assert choose_processes([FIRST, SECOND, THIRD], runner) == 1 and measured.asked == []
+
+
+@pytest.mark.slow
+def test_another_process_does_what_this_one_has_no_time_for(place):
+    def until_the_others_are_done(line):
+        while place.store.result(SECOND) is None or place.store.result(THIRD) is None:
+            time.sleep(0.01)
+
+    before = torch.get_num_threads()
+    summary = run_in_processes([FIRST, SECOND, THIRD], place, 2, until_the_others_are_done)
+    assert (summary.count("finished"), summary.executed) == (3, 3) and torch.get_num_threads() == before
+    assert run_in_processes([FIRST, SECOND, THIRD], place, 2).executed == 0
+
+
+@pytest.mark.slow
+def test_what_failed_in_another_process_is_not_tried_here(place, monkeypatch):
+    wrong = net("resnet18", data="nowhere")
+    tried = []
+    monkeypatch.setitem(EXECUTORS, "train", lambda runner, job, folder: tried.append(job))
+    place.store.fail(wrong, InputError("of an earlier run"))
+
+    def until_it_failed(line):
+        while "of an earlier run" in (failure := (place.store.failure(wrong) or {}).get("error", "of an earlier run")):
+            time.sleep(0.01)
+        assert "nowhere" in failure
+
+    # This process begins with the first, while the other one finds it taken.
+    summary = run_in_processes([FIRST, wrong], place, 2, until_it_failed)
+    assert summary.states[wrong] == "failed" and tried == [FIRST]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ended", [KeyboardInterrupt, OSError])
+def test_all_end_with_the_first(place, monkeypatch, ended):
+    """However it ends; what they were at is kept, and free for the next run."""
+    begun, real = [], processes.subprocess.Popen
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda *given, **more: begun.append(real(*given, **more)) or begun[-1])
+    long = net(epochs=10_000, seed=1)
+
+    def once_it_trains(line):
+        while not (place.store.folder / "running" / f"train-{long.key}" / "net" / "state.safetensors").exists():
+            time.sleep(0.01)
+        raise ended
+
+    with pytest.raises(ended):
+        run_in_processes([FIRST, long], place, 2, once_it_trains)
+    [helper] = begun
+    assert helper.returncode == 0
+    with place.store.working(long) as folder:
+        assert folder is not None
+
+
+@pytest.mark.slow
+def test_all_end_at_the_deadline(place):
+    long = [net(epochs=10_000, seed=seed) for seed in range(2)]
+    with until(5):
+        summary = run_in_processes(long, place, 2)
+    assert [summary.states[job] for job in long] == ["pending", "pending"] and summary.executed == 0
+    assert [place.store.begun(name) for name in place.store.unfinished()] != []
