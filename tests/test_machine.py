@@ -19,13 +19,50 @@ def test_the_net_inside_a_wrapper_is_found(model):
     assert unwrap_model(whole := nn.ModuleDict({"module": model})) is whole
 
 
+@pytest.fixture
+def processor(monkeypatch, cache):
+    """Make this machine one with some flags, on which training in float32 and in bfloat16 takes so many seconds."""
+
+    def become(flags, *seconds):
+        timed = []
+        monkeypatch.setattr(machine, "_cpu_info", lambda key: flags)
+        monkeypatch.setattr(
+            machine, "shortest", lambda works, repeats: ([work() for work in works] and timed.append(1)) or [*seconds]
+        )
+        machine._faster_in_bf16.cache_clear()
+        return timed
+
+    yield become
+    machine._faster_in_bf16.cache_clear()
+
+
 @pytest.mark.parametrize(
-    ("flags", "chosen"), [("avx2 avx512_bf16", "bf16"), ("amx_bf16", "bf16"), ("avx512f", "fp32"), ("", "fp32")]
+    ("flags", "seconds", "chosen"),
+    [
+        ("avx2 avx512_bf16", (2.0, 1.0), "bf16"),
+        ("amx_bf16", (2.0, 1.0), "bf16"),
+        ("amx_bf16", (1.0, 2.0), "fp32"),
+        ("avx512f", (2.0, 1.0), "fp32"),
+        ("", (2.0, 1.0), "fp32"),
+    ],
 )
-def test_a_cpu_computes_in_bf16_if_it_multiplies_so(monkeypatch, flags, chosen):
-    monkeypatch.setattr(machine, "_cpu_info", lambda key: flags)
-    assert resolve_precision(torch.device("cpu")) == chosen
+def test_a_cpu_computes_in_bf16_if_it_multiplies_so_and_is_faster(processor, flags, seconds, chosen):
+    timed = processor(flags, *seconds)
+    assert resolve_precision(torch.device("cpu")) == chosen and len(timed) == ("bf16" in flags)
     assert [resolve_precision(torch.device("cpu"), each) for each in ("fp32", "bf16")] == ["fp32", "bf16"]
+
+
+def test_a_processor_is_timed_once(processor, cache):
+    assert processor("amx_bf16", 2.0, 1.0) == [] and resolve_precision(torch.device("cpu")) == "bf16"
+    # Another command, on a busy machine.
+    timed = processor("amx_bf16", 1.0, 2.0)
+    assert resolve_precision(torch.device("cpu")) == "bf16" and timed == []
+    [file] = cache.rglob("*.json")
+    file.write_text("{")
+    assert resolve_precision(torch.device("cpu")) == "bf16", "known to this process"
+    timed = processor("amx_bf16", 1.0, 2.0)
+    assert resolve_precision(torch.device("cpu")) == "fp32" and timed == [1]
+    assert processor("avx512_bf16", 2.0, 1.0) == [] and resolve_precision(torch.device("cpu")) == "bf16"
 
 
 def test_works_are_done_in_turn_and_the_shortest_time_counts(monkeypatch):

@@ -1,11 +1,14 @@
 """Devices, precision and a description of this machine."""
 
 import ctypes
+import hashlib
+import json
 import os
 import platform
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from defective._version import __version__
 from defective.errors import InputError
+from defective.files import cache_folder, write_text
 from defective.text import choices
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -58,7 +62,7 @@ def choose_device(name: str | None = None) -> torch.device:
 def resolve_precision(device: torch.device, precision: str = "auto") -> str:
     """``"bf16"`` where the hardware multiplies bfloat16 (AMX, AVX512-bf16, recent GPUs), else ``"fp32"``, unless told.
 
-    It is not timed: on a busy machine the faster of two timings changes, and with it every number of a run.
+    A CPU must also be faster in it: see :func:`_faster_in_bf16`.
     """
     if precision not in PRECISIONS:
         raise InputError(f"no precision {precision!r}{choices(precision, PRECISIONS)}")
@@ -66,8 +70,34 @@ def resolve_precision(device: torch.device, precision: str = "auto") -> str:
         return precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    fast = {"amx_bf16", "avx512_bf16"} & {*_cpu_info("flags").split()}
-    return "bf16" if fast and device.type == "cpu" else "fp32"
+    flags = {*_cpu_info("flags").split()}
+    able = device.type == "cpu" and bool(flags & {"amx_bf16", "avx512_bf16"})
+    return "bf16" if able and _faster_in_bf16(_cpu_info("model name"), " ".join(sorted(flags)), torch.__version__) else "fp32"
+
+
+@cache
+def _faster_in_bf16(*processor: str) -> bool:
+    """Whether a convolution is trained faster in bfloat16 here.
+
+    Timed once for each processor and version of torch, and kept in the cache folder: with timings of every command, of a machine that
+    is busy now and then, the numbers of a run would change.
+    """
+    file = cache_folder() / "precision" / f"{hashlib.sha256(repr(processor).encode()).hexdigest()[:16]}.json"
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        kept = json.loads(file.read_text("utf-8"))
+        return float(kept["bf16"]) < float(kept["fp32"])
+    conv: nn.Conv2d = nn.Conv2d(64, 64, 3, padding=1)
+    conv = conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = torch.ones(32, 64, 16, 16).contiguous(memory_format=torch.channels_last)
+
+    def train(precision: str) -> None:
+        with torch.enable_grad(), autocast(x.device, precision):
+            conv(x).sum().backward()
+
+    seconds = shortest([partial(train, "fp32"), partial(train, "bf16")], repeats=10)
+    with suppress(OSError):
+        write_text(file, json.dumps(dict(zip(("fp32", "bf16"), seconds, strict=True))))
+    return seconds[1] < seconds[0]
 
 
 def memory_format(model: nn.Module, device: torch.device) -> torch.memory_format:
@@ -143,8 +173,14 @@ def describe_machine(device: torch.device, precision: str) -> dict[str, Any]:
     processor = _cpu_info("model name") or platform.processor() or platform.machine()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor
     threads = torch.get_num_threads()
+    # Processors of one name may compute with vectors of different lengths.
+    name = (
+        f"{name} ({torch.backends.cpu.get_cpu_capability()}), {threads} thread{'s' * (threads != 1)}"
+        if device.type == "cpu"
+        else name
+    )
     return {
-        "device": f"{name}, {threads} thread{'s' * (threads != 1)}" if device.type == "cpu" else name,
+        "device": name,
         "precision": precision,
         "torch": torch.__version__,
         "python": platform.python_version(),
