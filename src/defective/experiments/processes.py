@@ -22,14 +22,16 @@ from defective.specs import Job, TrainJob, read_job
 
 # Share by which several processes must train faster than one to be worth their start and the memory that they share.
 GAIN = 1.2
+# Times that a few steps are measured either way.
+TURNS = 3
 # Seconds of training below which one process is enough, and bytes of memory of the machine for each.
-LEAST, MEMORY = 60.0, 2 << 30
+LEAST, MEMORY = 120.0, 2 << 30
 
 
 def choose_processes(jobs: Sequence[Job], runner: ExperimentRunner, log: Callable[[str], object] = lambda line: None) -> int:
     """How many processes train the models of a plan fastest on this CPU, by a few measured steps of the most frequent one.
 
-    Each gets its part of this process's threads. One on a GPU, where less than two models or a minute of training are left, or where
+    Each gets its part of this process's threads. One on a GPU, where less than two models or two minutes of training are left, or where
     several are not at least 1.2 times as fast. ``log`` is called with one line where that is more than one.
     """
     threads = torch.get_num_threads()
@@ -40,7 +42,9 @@ def choose_processes(jobs: Sequence[Job], runner: ExperimentRunner, log: Callabl
     alike = Counter((job.net.arch, job.data, job.recipe.width_mult, job.recipe.batch_size) for job in pending)
     (arch, data, *_), _ = alike.most_common(1)[0]
     job = next(job for job in pending if (job.net.arch, job.data) == (arch, data))
-    together, alone = _step_seconds(job, runner, threads), _step_seconds(job, runner, threads // most)
+    # In turn and the shortest of each: what else the machine does can only lengthen a time.
+    turns = [(_step_seconds(job, runner, threads), _step_seconds(job, runner, threads // most)) for _ in range(TURNS)]
+    together, alone = map(min, zip(*turns, strict=True))
     images = sum(job.recipe.trained_epochs * len(runner.split(job.data, "train")) for job in pending)
     gain = most * together / alone
     if images * together < LEAST or gain < GAIN:
