@@ -47,7 +47,8 @@ class Thermometer(nn.Module):
         if x.dim() != 4 or not x.is_floating_point():
             raise InputError(f"a thermometer reads float images (N, C, H, W) in [0, 1], not {x.dtype} of shape {tuple(x.shape)}")
         code: Tensor = _Code.apply(x, self.levels, _code_dtype(x))  # type: ignore[no-untyped-call]
-        return code
+        # Laid out like the images: whoever keeps to contiguous tensors has a reason, see defective.machine.memory_format.
+        return code.contiguous() if x.is_contiguous() else code
 
     def level_of(self, x: Tensor) -> Tensor:
         """The level of each pixel of images ``(N, C, H, W)`` in [0, 1], a whole number from 0 to ``levels - 1``.
