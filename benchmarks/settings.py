@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from benchmarks.paired import Seconds, in_turn
+from defective.machine import resolve_precision
 
 Found = dict[str, Any]
 
@@ -36,6 +37,11 @@ class Settings:
     checkpoint: Path | None = None
     epochs: int | None = None
 
+    @property
+    def emulates_bf16(self) -> bool:
+        """Whether this device has no bfloat16 of its own: torch emulates it, many times slower, and no user chooses it."""
+        return not self.quick and resolve_precision(self.device) == "fp32"
+
     def amount(self, full: int, quick: int) -> int:
         """A size: ``quick`` in a quick run, ``full`` otherwise."""
         return quick if self.quick else full
@@ -62,6 +68,9 @@ def wrong(check: str) -> Found:
 def absent(why: str) -> Found:
     """A line that cannot be measured here."""
     return {"state": why}
+
+
+EMULATED = absent("not measured: this processor emulates bfloat16")
 
 
 def first_failure(checks: Sequence[tuple[bool, str]]) -> tuple[bool, str]:

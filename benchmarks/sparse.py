@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from benchmarks.nets import batch, fresh
 from benchmarks.paired import fastest, ratios
-from benchmarks.settings import Found, Settings, first_failure, measured, wrong
+from benchmarks.settings import EMULATED, Found, Settings, first_failure, measured, wrong
 from defective.machine import autocast
 from defective.sparse import sparsify
 
@@ -36,6 +36,8 @@ def measure(settings: Settings) -> Found:
 
 
 def _case(settings: Settings, x: Tensor, name: str, precision: Precision, other: str) -> Found:
+    if precision == "bf16" and settings.emulates_bf16:
+        return EMULATED
     dense = fresh(name, settings, x)
     live = sparsify(dense, x, precision=precision)
     passed, check = first_failure([_same_logits(dense, live, x, precision), _same_gradient(dense, live, x, precision)])

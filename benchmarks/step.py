@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from benchmarks.nets import batch, fresh
 from benchmarks.paired import ratios
-from benchmarks.settings import Found, Settings, first_failure, measured, wrong
+from benchmarks.settings import EMULATED, Found, Settings, first_failure, measured, wrong
 from defective.machine import memory_format
 from defective.sparse import train_live
 from defective.specs import Recipe
@@ -29,6 +29,9 @@ def measure(settings: Settings) -> Found:
     passed, check = first_failure([*checks, _recorded_is_eager(settings, x, y)] if x.device.type == "cuda" else checks)
     lines = {}
     for precision in ("fp32", "bf16") if passed else ():
+        if precision == "bf16" and settings.emulates_bf16:
+            lines[precision] = EMULATED
+            continue
         nets = {"ours": fresh(DEFECTIVE, settings, x), "theirs": fresh(PLAIN, settings, x)}
         seconds = settings.in_turn({name: step(net, x, y, precision) for name, net in nets.items()})
         lines[precision] = measured(check, ratios(seconds["ours"], seconds["theirs"]), seconds=seconds)
@@ -41,6 +44,9 @@ def measure_live(settings: Settings) -> Found:
     passed, check = _live_is_dense(settings, x)
     lines = {}
     for precision in ("fp32", "bf16") if passed else ():
+        if precision == "bf16" and settings.emulates_bf16:
+            lines[precision] = EMULATED
+            continue
         net = fresh(DEFECTIVE, settings, x)
         net = net.to(memory_format=memory_format(net, x.device))  # type: ignore[call-overload]
         ours = step(train_live(net, x[:1], precision=precision), x, y, precision)
