@@ -44,7 +44,6 @@ from defective.report.evaluation_page import write_evaluation_page
 from defective.specs import ATTACK_DEFAULTS
 from defective.surgery import defects
 from defective.tables import format_table
-from defective.text import choices
 
 
 def evaluate(
@@ -118,9 +117,6 @@ def evaluate(
         chosen = tuple(part.strip() for part in parts.split(",") if part.strip())
     if not chosen:
         raise InputError(f"--parts {parts!r} names no part; there are {', '.join(PARTS)}")
-    for part in chosen:
-        if part not in PARTS:
-            raise InputError(f"no part {part!r}{choices(part, PARTS)}")
     options: dict[str, Any] = {
         "parts": chosen,
         "samples": samples,
@@ -193,7 +189,8 @@ def evaluate(
     }
     if shapes is not None:
         about["stimuli_skipped"] = {"other_class": shapes.other_class, "same_cues": shapes.same_cues}
-        about |= {"stimuli_categories": tuple(shapes.categories)} if shapes.categories else {}
+    if shapes is not None and shapes.categories:
+        about["stimuli_categories"] = tuple(shapes.categories)
     found = found.model_copy(update=about)
     if out is not None:
         _write(found, out, shapes if human_categories else None)
