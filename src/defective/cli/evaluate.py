@@ -47,6 +47,7 @@ from defective.tables import format_table
 
 
 def evaluate(
+    context: typer.Context,
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=MODELS_HELP)],
     data: DataOption,
     model: BuildersOption = None,
@@ -117,19 +118,9 @@ def evaluate(
         chosen = tuple(part.strip() for part in parts.split(",") if part.strip())
     if not chosen:
         raise InputError(f"--parts {parts!r} names no part; there are {', '.join(PARTS)}")
-    options: dict[str, Any] = {
-        "parts": chosen,
-        "samples": samples,
-        "decision": decision,
-        "decision_samples": decision_samples,
-        "confidence": confidence,
-        "check_samples": check_samples,
-        "mask_draws": mask_draws,
-        "neurons": neurons,
-        "rounded": not keep_float,
-        "seed": seed,
-        "batch_size": batch_size,
-    }
+    # What an option is called is what it sets.
+    options = {name: value for name, value in context.params.items() if name in Settings.model_fields}
+    options |= {"parts": chosen, "rounded": not keep_float}
     # Checked before any model or data set is read.
     Settings.make(**options)
     substitutes = [Substitute.parse(text) for text in source or [] if text.startswith(PREFIX)]
