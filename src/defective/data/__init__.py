@@ -125,8 +125,7 @@ def _read(kind: str, root: Path, label: str, image_size: int | None) -> Mapping[
     stored = restore(label, key)
     if stored or root.is_dir():
         return stored or _decode(kind, root, label, key, image_size)
-    place = f"unpacked/{label[:40]}-{key}"
-    kept = cache_folder(place) / place
+    kept = cache_folder(f"unpacked/{label[:40]}-{key}")
     if not kept.is_dir():
         with unpacking(kept) as unpacked:
             # Another process may have been first.
