@@ -14,10 +14,9 @@ from defective.cli.console import MAX_SEED, JsonOption, print_json, print_table,
 from defective.cli.start import MODEL_NAMES, BuilderOption, DefectOption, SitesOption, Start, conversion
 from defective.cli.weights import sizes_of
 from defective.errors import InputError
-from defective.evaluation.threat_model import spec_of
 from defective.inference import device_of, dtype_of, evaluating, reported
 from defective.models.from_timm import timm_image_shape
-from defective.sites import architecture_of, image_shape
+from defective.sites import architecture_of, image_shape, spec_of
 from defective.specs import NetSpec
 from defective.surgery import defects, mask_layers
 from defective.text import as_text

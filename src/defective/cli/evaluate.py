@@ -35,12 +35,12 @@ from defective.evaluation.inputs import check_encoders
 from defective.evaluation.model_vs_human import trial_tables
 from defective.evaluation.result import Provenance
 from defective.evaluation.settings import Settings
-from defective.evaluation.threat_model import spec_of
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
 from defective.experiments.stored import StoredRun
 from defective.files import check_folder, write_tensors, write_text
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.report.evaluation_page import write_evaluation_page
+from defective.sites import spec_of
 from defective.specs import ATTACK_DEFAULTS
 from defective.surgery import defects
 from defective.tables import format_table
