@@ -16,6 +16,7 @@ from defective.data.folder import files_below, is_image
 from defective.data.human_categories import ALIASES, category_weights
 from defective.data.image_file import decode, named_warnings
 from defective.errors import InputError
+from defective.text import shortened
 
 # The release of 2018 names the cue-conflict images after the way they were generated.
 _FOLDERS = {
@@ -133,7 +134,9 @@ def _read(
     if not shown:
         raise InputError(f"{path} holds no stimuli: it needs images in folders called {', '.join(_FOLDERS)}")
     if not any(kept.values()):
-        raise InputError(f"{path} shows {_listed(sorted(shown))}; the data set has {_listed(classes)}: no image of it can be used")
+        raise InputError(
+            f"{path} shows {shortened(sorted(shown), 20)}; the data set has {shortened(classes, 20)}: no image of it can be used"
+        )
     kinds: dict[str, Any] = {}
     for kind, pairs in kept.items():
         y = torch.tensor([known for _, known in pairs], dtype=torch.int64).view(-1, _CUES[kind])
@@ -181,8 +184,3 @@ def _images(files: list[Path], image_shape: tuple[int, int, int]) -> Tensor:
             scaled = image.resize((width, height), Image.Resampling.BILINEAR)
             images[index] = np.asarray(scaled).reshape(height, width, channels)
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    return ", ".join(names[:20]) + more
