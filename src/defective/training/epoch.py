@@ -1,8 +1,6 @@
 """One epoch of training."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -55,7 +53,9 @@ def run_epoch(step: Step, data: Data, run: Run, epoch: int, advance: Advance) ->
     steps = -(-len(order) // batch_size)
     losses: list[Tensor] = []
     num_correct, seen, lr, started = torch.zeros((), device=run.device), 0, 0.0, time.perf_counter()
-    with _seeded(run, epoch):
+    # Dropout and the like draw an epoch's own random numbers; torch's global generators are put back afterwards.
+    with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
+        torch.manual_seed(named_generator(run.seed, f"layers/{epoch}/{rank}").initial_seed())
         adversary = _adversary(run, epoch, rank)
         windows = _windows(run, epoch, order, batch_size, len(data))
         step.model.train()
@@ -135,11 +135,3 @@ def _check_finite(losses: list[Tensor], epoch: int, step: int, lr: float) -> Non
             f"the loss is {float(losses[first]):g} at step {first + 1} of epoch {epoch + 1} (learning rate {lr:.3g}): "
             "lower the learning rate; the last state written is kept"
         )
-
-
-@contextmanager
-def _seeded(run: Run, epoch: int) -> Iterator[None]:
-    """Give dropout and the like an epoch's own random numbers and put torch's global generators back afterwards."""
-    with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
-        torch.manual_seed(named_generator(run.seed, f"layers/{epoch}/{rank_and_world_size()[0]}").initial_seed())
-        yield
