@@ -208,8 +208,8 @@ def test_a_cache_that_cannot_be_written_is_read(monkeypatch, caplog, tmp_path):
         raise InputError(f"{folder} must not be written")
 
     monkeypatch.setattr("defective.files.check_folder", refuse)
-    assert cache_folder("downloads/mnist") == tmp_path and not caplog.records
-    assert cache_folder("downloads/cifar10") == cache_folder() != tmp_path and len(caplog.records) == 1
+    assert cache_folder("downloads/mnist") == tmp_path / "downloads/mnist" and not caplog.records
+    assert cache_folder("downloads/cifar10").parents[1] == cache_folder() != tmp_path and len(caplog.records) == 1
 
 
 def test_a_file_whose_name_is_no_text_is_written_and_read(tmp_path):

@@ -93,13 +93,13 @@ def check_file(path: Path) -> None:
     check_folder(path.parent)
 
 
-def cache_folder(holding: str = "") -> Path:
-    """Where downloads and decoded images are kept: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder.
+def cache_folder(place: str = "") -> Path:
+    """Where downloads and decoded images are kept, or a place there: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder.
 
     Where that folder cannot be written, it is a temporary one that goes with the process, after one warning.
 
     Args:
-        holding: A file or folder below it: where that is there, it is read, and the folder need not be written.
+        place: A file or folder below it: where that is there, it is read, and the folder need not be written.
     """
     from platformdirs import user_cache_path
 
@@ -107,11 +107,11 @@ def cache_folder(holding: str = "") -> Path:
     try:
         # Both ask for the home folder, which a user in a container may not have.
         folder = Path(chosen).expanduser() if chosen else user_cache_path("defective")
-        if not holding or not (folder / holding).exists():
+        if not place or not (folder / place).exists():
             check_folder(folder)
     except (RuntimeError, InputError) as error:
-        return Path(_temporary_cache(str(error)).name)
-    return folder
+        folder = Path(_temporary_cache(str(error)).name)
+    return folder / place
 
 
 @lru_cache

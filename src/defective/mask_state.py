@@ -14,8 +14,7 @@ from defective.inference import device_of, dtype_of, reported
 from defective.layers import DefectMask, pattern_of
 from defective.machine import unwrap_model
 from defective.masks import MaskDraw
-from defective.sites import architecture_of, forget_spec, image_shape
-from defective.specs import NetSpec
+from defective.sites import architecture_of, forget_spec, image_shape, spec_of
 from defective.surgery import Defect, attach_, defects, mask_layers, refuse_masked, shape_of
 from defective.text import choices
 from defective.wrapper import site_modules
@@ -67,7 +66,7 @@ def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[De
     masks = {first[modules[site]]: mask for site, mask in masks.items()}
     refuse_masked(model, list(masks))
     attach_(model, {site: DefectMask(mask[0].clone(), name=site) for site, mask in masks.items()})
-    if isinstance(spec := getattr(model, "spec", None), NetSpec) and not spec.defects:
+    if (spec := spec_of(model)) and not spec.defects:
         forget_spec(model)
     return [defect for defect in defects(model) if defect.site in masks]
 

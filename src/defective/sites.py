@@ -105,6 +105,12 @@ def architecture_of(model: nn.Module) -> Architecture | None:
     return architecture if isinstance(architecture, Architecture) else None
 
 
+def spec_of(model: nn.Module) -> NetSpec | None:
+    """What a built-in model is by its name in the grammar; None for any other model, whatever it has of this name."""
+    spec = getattr(model, "spec", None)
+    return spec if isinstance(spec, NetSpec) else None
+
+
 def image_shape(model: nn.Module) -> tuple[int, int, int] | None:
     """Image shape ``(C, H, W)`` that a built-in model, or an ensemble of such, was made for; None for any other model."""
     architecture = architecture_of(model)
@@ -124,5 +130,5 @@ def refuse_both(blocks: Blocks | None, sites: Sites | None) -> None:
 def forget_spec(model: nn.Module) -> None:
     """Remove the spec and build options of a changed model, and those of the models inside it."""
     for module in model.modules():
-        if isinstance(getattr(module, "spec", None), NetSpec):
+        if spec_of(module):
             module.spec = module.build_options = None  # type: ignore[assignment]

@@ -60,9 +60,9 @@ def shortened(names: Sequence[str], most: int = 3) -> str:
 
     Example:
         >>> shortened(["a", "b", "c", "d", "e"])
-        'a, b, c, 2 more'
+        'a, b, c and 2 more'
     """
-    return ", ".join([*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])])
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def choices(value: str, known: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from defective.layers import DefectMask, pattern_of
 from defective.machine import unwrap_model
 from defective.masks import live_count
 from defective.models import Ensemble
-from defective.sites import architecture_of, block_sites
+from defective.sites import architecture_of, block_sites, spec_of
 from defective.specs import NetSpec, Pattern
 from defective.surgery import mask_layers
 
@@ -45,8 +45,7 @@ def verify(model: nn.Module) -> None:
     for site, layer in mask_layers(model).items():
         _check_mask(site, layer)
     for module in model.modules():
-        spec = getattr(module, "spec", None)
-        if isinstance(spec, NetSpec):
+        if spec := spec_of(module):
             _check_spec(module, spec)
 
 

@@ -26,7 +26,7 @@ def cut(x: torch.Tensor, seed: int) -> torch.Tensor:
 @pytest.mark.parametrize(("n", "shape"), [(2000, (1, 5, 9)), (8, (3, 32, 32)), (0, (3, 8, 8))])
 def test_each_result_is_a_window_of_the_padded_image_or_its_mirror(padding, n, shape, generator):
     x = images(n, *shape)
-    result = crop_flip(x, draw_windows([n], padding=padding, generator=generator))
+    result = crop_flip(x, draw_windows([n], padding=padding, generator=generator), padding=padding)
     assert result.shape == x.shape
     same = (windows(x, padding) == result.unsqueeze(1)).flatten(2).all(2)
     assert (same.sum(1) == 1).all()

@@ -15,7 +15,7 @@ import typer
 
 from defective.data import NAMES
 from defective.tables import Table, format_table
-from defective.text import REPLACED, one_line, visible
+from defective.text import REPLACED, one_line, shortened, visible
 
 # What standard output was as the command began.
 _standard_output: ContextVar[Any] = ContextVar("standard_output", default=None)
@@ -162,8 +162,7 @@ def warn(message: object) -> None:
 def warn_corrupt(files: Sequence[Path], then: str) -> None:
     """One line that names corrupt results, if there are any, and says what becomes of them."""
     if files:
-        more = f" and {len(files) - 3} more" if len(files) > 3 else ""
-        warn(f"{', '.join(map(str, files[:3]))}{more} {'are' if len(files) > 1 else 'is'} corrupt: {then}")
+        warn(f"{shortened([*map(str, files)])} {'are' if len(files) > 1 else 'is'} corrupt: {then}")
 
 
 def _say(kind: str, message: object) -> None:

@@ -1,12 +1,11 @@
 """``defective describe``."""
 
-from itertools import chain
+import copy
 from typing import Annotated, Any
 
 import torch
 import typer
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from defective.baselines import Thermometer, drops
@@ -15,10 +14,9 @@ from defective.cli.console import MAX_SEED, JsonOption, print_json, print_table,
 from defective.cli.start import MODEL_NAMES, BuilderOption, DefectOption, SitesOption, Start, conversion
 from defective.cli.weights import sizes_of
 from defective.errors import InputError
-from defective.evaluation.threat_model import spec_of
 from defective.inference import device_of, dtype_of, evaluating, reported
 from defective.models.from_timm import timm_image_shape
-from defective.sites import architecture_of, image_shape
+from defective.sites import architecture_of, image_shape, spec_of
 from defective.specs import NetSpec
 from defective.surgery import defects, mask_layers
 from defective.text import as_text
@@ -62,14 +60,11 @@ def describe(
     start = Start.parse(net, model, conversion(defect, sites))
     options = {"seed": seed, "num_classes": num_classes, "in_chans": in_chans, "image_size": image_size, "width_mult": width_mult}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    if isinstance(start.source, NetSpec):
-        found, shape = build(start.source, **given), None
-    else:
-        start.check(width_mult=width_mult)
-        found, shape = _opened(start, given)
+    start.check(width_mult=width_mult)
+    found, shape = _opened(start, given)
     if start.conversion is not None:
-        start.conversion.apply_(found, shape or _shape(found), seed=seed or 0)
-    document = _describe(found, net, shape or _shape(found))
+        start.conversion.apply_(found, shape, seed=seed or 0)
+    document = _describe(found, net, shape)
     if json:
         print_json(document)
     else:
@@ -77,27 +72,20 @@ def describe(
 
 
 def _opened(start: Start, given: dict[str, Any]) -> tuple[nn.Module, Shape]:
-    """A model that is not built by its name, and the shape of its images."""
-    seed, sizes = given.get("seed", 0), {key: value for key, value in given.items() if key != "seed"}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model, notes = start.opened(**sizes)
-    knows = architecture_of(model) is not None or image_shape(model) is not None or bool(sizes_of(notes))
-    if knows and given:
-        raise InputError(f"{start.text} is a checkpoint, which knows its own {next(iter(given))}: leave the option out")
-    channels, height, width = _shape(model, sizes_of(notes))
-    size = sizes.get("image_size")
-    return model, (sizes.get("in_chans", channels), size or height, size or width)
-
-
-def _shape(model: nn.Module, noted: dict[str, int] | None = None) -> Shape:
-    """Shape of the images of a model: as it was made or trained for, of timm's config, or else 32 x 32."""
-    if (known := image_shape(model)) is not None:
-        return known
-    if noted and "image_size" in noted:
-        return noted["in_chans"], noted["image_size"], noted["image_size"]
+    """A model before it is converted, and the shape of its images: as it was made or trained for, of timm's config, or else 32 x 32."""
+    if isinstance(start.source, NetSpec):
+        model, notes = build(start.source, **given), dict[str, Any]()
+    else:
+        sizes = {key: value for key, value in given.items() if key != "seed"}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(given.get("seed", 0))
+            model, notes = start.opened(**sizes)
+        if given and (image_shape(model) or sizes_of(notes)):
+            raise InputError(f"{start.text} is a checkpoint, which knows its own {next(iter(given))}: leave the option out")
     first = next((module.in_channels for module in model.modules() if isinstance(module, nn.Conv2d)), 3)
-    return timm_image_shape(model) or (first, 32, 32)
+    channels, height, width = image_shape(model) or timm_image_shape(model) or (first, 32, 32)
+    sizes = given | sizes_of(notes)
+    return model, (sizes.get("in_chans", channels), sizes.get("image_size", height), sizes.get("image_size", width))
 
 
 def _print(document: dict[str, Any]) -> None:
@@ -160,20 +148,13 @@ def _describe(model: nn.Module, name: str, input_shape: Shape) -> dict[str, Any]
 
 def _multiply_adds(model: nn.Module, name: str, input_shape: Shape) -> int:
     """Of one image. Computed on shapes alone for models whose code is known: images of a checkpoint may be larger than the memory."""
-    shapes: dict[str, Tensor] | None = None
-    device: torch.device | str = device_of(model)
-    if image_shape(model) is not None:
-        shapes = {key: tensor.to("meta") for key, tensor in chain(model.named_parameters(), model.named_buffers())}
-        device = "meta"
-    images = torch.zeros(1, *input_shape, dtype=dtype_of(model), device=device)
-    size = "" if shapes else f" on images of shape {input_shape}, which --in-chans and --image-size change"
-    with (
-        evaluating(model),
-        torch.no_grad(),
-        reported(f"{name} cannot be described{size}"),
-        FlopCounterMode(display=False) as counter,
-    ):
-        model(images) if shapes is None else functional_call(model, shapes, images)
+    known = image_shape(model) is not None
+    net = copy.deepcopy(model).to("meta") if known else model
+    images = torch.zeros(1, *input_shape, dtype=dtype_of(net), device=device_of(net))
+    size = "" if known else f" on images of shape {input_shape}, which --in-chans and --image-size change"
+    about = reported(f"{name} cannot be described{size}")
+    with evaluating(net), torch.no_grad(), about, FlopCounterMode(display=False) as counter:
+        net(images)
     return int(counter.get_total_flops()) // 2
 
 

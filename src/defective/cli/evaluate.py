@@ -35,19 +35,19 @@ from defective.evaluation.inputs import check_encoders
 from defective.evaluation.model_vs_human import trial_tables
 from defective.evaluation.result import Provenance
 from defective.evaluation.settings import Settings
-from defective.evaluation.threat_model import spec_of
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
 from defective.experiments.stored import StoredRun
 from defective.files import check_folder, write_tensors, write_text
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.report.evaluation_page import write_evaluation_page
+from defective.sites import spec_of
 from defective.specs import ATTACK_DEFAULTS
 from defective.surgery import defects
 from defective.tables import format_table
-from defective.text import choices
 
 
 def evaluate(
+    context: typer.Context,
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=MODELS_HELP)],
     data: DataOption,
     model: BuildersOption = None,
@@ -118,22 +118,9 @@ def evaluate(
         chosen = tuple(part.strip() for part in parts.split(",") if part.strip())
     if not chosen:
         raise InputError(f"--parts {parts!r} names no part; there are {', '.join(PARTS)}")
-    for part in chosen:
-        if part not in PARTS:
-            raise InputError(f"no part {part!r}{choices(part, PARTS)}")
-    options: dict[str, Any] = {
-        "parts": chosen,
-        "samples": samples,
-        "decision": decision,
-        "decision_samples": decision_samples,
-        "confidence": confidence,
-        "check_samples": check_samples,
-        "mask_draws": mask_draws,
-        "neurons": neurons,
-        "rounded": not keep_float,
-        "seed": seed,
-        "batch_size": batch_size,
-    }
+    # What an option is called is what it sets.
+    options = {name: value for name, value in context.params.items() if name in Settings.model_fields}
+    options |= {"parts": chosen, "rounded": not keep_float}
     # Checked before any model or data set is read.
     Settings.make(**options)
     substitutes = [Substitute.parse(text) for text in source or [] if text.startswith(PREFIX)]
@@ -193,7 +180,8 @@ def evaluate(
     }
     if shapes is not None:
         about["stimuli_skipped"] = {"other_class": shapes.other_class, "same_cues": shapes.same_cues}
-        about |= {"stimuli_categories": tuple(shapes.categories)} if shapes.categories else {}
+    if shapes is not None and shapes.categories:
+        about["stimuli_categories"] = tuple(shapes.categories)
     found = found.model_copy(update=about)
     if out is not None:
         _write(found, out, shapes if human_categories else None)

@@ -1,7 +1,6 @@
 """What ``train`` starts from and ``describe`` shows: a built-in model, one of the user's, or weights in a file."""
 
 import os
-import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ from torch import nn
 
 from defective.build import build
 from defective.cli.console import names
-from defective.cli.factories import Factory, no_such_file, parse_name
+from defective.cli.factories import Factory, parse_name
 from defective.cli.weights import BUILDER_HELP, FROM, Builders, open_file
 from defective.errors import InputError
 from defective.specs import ARCHITECTURES, NetSpec, Recipe
@@ -62,13 +61,12 @@ class Start:
         # Unlike Path.exists it is False for what cannot be a path.
         if text.strip() and os.path.exists(text):  # noqa: PTH110
             return cls(text, Builders(None if builder is None else [builder], (text,)), conversion)
+        source = Factory.find(text) if ":" in text else parse_name(text)
         if builder is not None:
-            if ":" not in text and re.split("[/@]", text)[0] not in ARCHITECTURES:
-                raise InputError(no_such_file(text))
             raise InputError(
                 f"--model {builder} builds the model of a file that holds weights, and {text!r} is no file: leave it out"
             )
-        return cls(text, Factory.find(text) if ":" in text else parse_name(text), conversion)
+        return cls(text, source, conversion)
 
     def opened(self, **sizes: int) -> tuple[nn.Module, dict[str, Any]]:
         """The model of a file or of the user's code, before it is converted, and what stands beside it in the file."""

@@ -1,7 +1,7 @@
 """``defective train``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,12 +20,13 @@ from defective.cli.start import MODEL_NAMES, BuilderOption, DefectOption, SitesO
 from defective.data import load_data
 from defective.files import check_folder
 from defective.machine import PRECISIONS, choose_device, rank_and_world_size, resolve_precision
-from defective.specs import ATTACK_DEFAULTS
+from defective.specs import ATTACK_DEFAULTS, Recipe
 from defective.training.recipes import ADVERSARIES, SCALES, adversary, recipe_for
 from defective.training.train import train as train_net
 
 
 def train(
+    context: typer.Context,
     net: Annotated[
         str,
         typer.Argument(
@@ -89,19 +90,9 @@ def train(
 
     Example: defective train resnet18/0.1-bottom --data shapes --recipe tiny --out runs/bottom01
     """
-    changes: dict[str, Any] = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "width_mult": width_mult,
-        "label_smoothing": label_smoothing,
-        "neurons": neurons,
-        "nesterov": nesterov,
-        "averaging": averaging,
-        "flip": flip,
-        "normalization": normalization,
-        "adversarial": None if adversarial is None else adversary(adversarial),
-    }
+    # What an option is called is what it changes.
+    changes = {name: value for name, value in context.params.items() if name in Recipe.model_fields}
+    changes["adversarial"] = None if adversarial is None else adversary(adversarial)
     # Mistakes are said before a download, not after it; which data set the recipe is for matters to none of these checks.
     start = Start.parse(net, model, conversion(defect, sites))
     start.check(width_mult=width_mult, normalization=normalization, mask_seed=mask_seed)

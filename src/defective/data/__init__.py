@@ -1,7 +1,6 @@
 """Data sets by name: official files, class folders, and the synthetic set `shapes`."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from defective.data import official
@@ -121,14 +120,12 @@ def location(name: str) -> str:
 def _read(kind: str, root: Path, label: str, image_size: int | None) -> Mapping[str, Data]:
     if root.is_dir():
         # Listing a large folder that is not a data set would take long.
-        with _naming_official(kind, root, root):
-            class_folders(root) if kind in _FOLDERS else official.check_layout(root, kind)
+        _check_layout(kind, root, root)
     key = fingerprint(root, kind, image_size)
     stored = restore(label, key)
     if stored or root.is_dir():
         return stored or _decode(kind, root, label, key, image_size)
-    place = f"unpacked/{label[:40]}-{key}"
-    kept = cache_folder(place) / place
+    kept = cache_folder(f"unpacked/{label[:40]}-{key}")
     if not kept.is_dir():
         with unpacking(kept) as unpacked:
             # Another process may have been first.
@@ -137,8 +134,8 @@ def _read(kind: str, root: Path, label: str, image_size: int | None) -> Mapping[
                 return stored
             if not kept.is_dir():
                 unpack(root, unpacked)
-                with _naming_official(kind, unpacked, root):
-                    sets = _decode(kind, unpacked, label, key, image_size)
+                _check_layout(kind, unpacked, root)
+                sets = _decode(kind, unpacked, label, key, image_size)
                 if not any(isinstance(each, ImageStream) for each in sets.values()):
                     return sets
                 # A stream goes on reading its files.
@@ -146,14 +143,13 @@ def _read(kind: str, root: Path, label: str, image_size: int | None) -> Mapping[
     return _decode(kind, kept, label, key, image_size)
 
 
-@contextmanager
-def _naming_official(kind: str, root: Path, named: Path) -> Iterator[None]:
-    """Let an error of class folders say that official files are there, and how to read them."""
+def _check_layout(kind: str, root: Path, named: Path) -> None:
+    """Refuse a folder of another layout; where official files lie instead of class folders, it is said how to read them."""
     try:
-        yield
+        class_folders(root) if kind in _FOLDERS else official.check_layout(root, kind)
     except InputError as error:
-        found = official.official_kind(root) if kind in _FOLDERS else None
-        if found is None:
+        found = official.official_kind(root)
+        if kind not in _FOLDERS or found is None:
             raise
         raise InputError(f"{kind}:{named} holds the official files of {found}, not class folders: write {found}:{named}") from error
 

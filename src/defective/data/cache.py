@@ -54,8 +54,7 @@ def store(name: str, key: str, sets: dict[str, ImageSet]) -> None:
 
 def _file(name: str, key: str) -> Path:
     # File systems allow 255 bytes, of which a temporary name takes 40.
-    place = f"decoded/{name[:40]}-{key}.safetensors"
-    return cache_folder(place) / place
+    return cache_folder(f"decoded/{name[:40]}-{key}.safetensors")
 
 
 @contextmanager

@@ -56,8 +56,7 @@ def download(name: str) -> Path:
 
 def download_folder(name: str) -> Path:
     """The folder in the cache for the files of a data set."""
-    place = f"downloads/{name}"
-    return cache_folder(place) / place
+    return cache_folder(f"downloads/{name}")
 
 
 def verify(name: str) -> list[tuple[str, str]]:

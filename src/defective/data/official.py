@@ -25,11 +25,10 @@ MAX_BYTES = 1 << 30
 
 def check_layout(root: Path, kind: str) -> Path:
     """The folder at or below ``root`` that holds the official files of a data set."""
-    root = enclosed_root(root, _KNOWN_BY[kind])
-    found = next((name for name in _KNOWN_BY[kind] if (root / name).exists()), None)
-    if found is None:
-        raise InputError(f"{root / _KNOWN_BY[kind][0]} is missing: this is not the official layout, or the download is incomplete")
-    if found == "test_batch":
+    names = _KNOWN_BY[kind]
+    root = enclosed_root(root, names)
+    found = _existing(next((root / name for name in names if (root / name).exists()), root / names[0]))
+    if found.name == "test_batch":
         raise InputError(
             f"{root} holds the pickled CIFAR-10, which is not supported: use the binary version (cifar-10-binary.tar.gz)"
         )

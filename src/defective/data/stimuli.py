@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from defective.data.folder import files_below, is_image
 from defective.data.human_categories import ALIASES, category_weights
 from defective.data.image_file import decode, named_warnings
 from defective.errors import InputError
+from defective.text import shortened
 
 # The release of 2018 names the cue-conflict images after the way they were generated.
 _FOLDERS = {
@@ -26,6 +28,8 @@ _FOLDERS = {
     "silhouette": "silhouettes",
     "edge": "edges",
 }
+# Cues that the name of an image gives.
+_CUES = {"conflict": 2, "silhouettes": 1, "edges": 1}
 _CUE = re.compile(r"([a-z_ ]*[a-z])\d+", re.IGNORECASE)
 # Number of the trial and more that model-vs-human puts before a name.
 _PREFIX = re.compile(r"^\d+_(.*_)?")
@@ -110,7 +114,7 @@ def _read(
     root: Path, path: Path, classes: Sequence[str], image_shape: tuple[int, int, int], categories: Mapping[str, Tensor] | None
 ) -> Stimuli:
     labels = _labels(classes if categories is None else tuple(categories))
-    kept: dict[str, list[tuple[Path, list[int]]]] = {kind: [] for kind in _FOLDERS.values()}
+    kept: dict[str, list[tuple[Path, list[int]]]] = {kind: [] for kind in _CUES}
     shown: set[str] = set()
     other_class = same_cues = 0
     for file in files_below(root):
@@ -130,19 +134,15 @@ def _read(
     if not shown:
         raise InputError(f"{path} holds no stimuli: it needs images in folders called {', '.join(_FOLDERS)}")
     if not any(kept.values()):
-        raise InputError(f"{path} shows {_listed(sorted(shown))}; the data set has {_listed(classes)}: no image of it can be used")
-    x = {kind: _images([file for file, _ in pairs], image_shape) for kind, pairs in kept.items()}
-    y = {kind: torch.tensor([known for _, known in pairs], dtype=torch.int64) for kind, pairs in kept.items()}
-    y_shape, y_texture = y["conflict"].view(-1, 2).t().contiguous()
-    return Stimuli(
-        (x["conflict"], y_shape, y_texture),
-        (x["silhouettes"], y["silhouettes"].flatten()),
-        (x["edges"], y["edges"].flatten()),
-        other_class,
-        same_cues,
-        categories,
-        {kind: tuple(file.name for file, _ in pairs) for kind, pairs in kept.items()},
-    )
+        raise InputError(
+            f"{path} shows {shortened(sorted(shown), 20)}; the data set has {shortened(classes, 20)}: no image of it can be used"
+        )
+    kinds: dict[str, Any] = {}
+    for kind, pairs in kept.items():
+        y = torch.tensor([known for _, known in pairs], dtype=torch.int64).view(-1, _CUES[kind])
+        kinds[kind] = (_images([file for file, _ in pairs], image_shape), *y.t().contiguous())
+    files = {kind: tuple(file.name for file, _ in pairs) for kind, pairs in kept.items()}
+    return Stimuli(**kinds, other_class=other_class, same_cues=same_cues, categories=categories, files=files)
 
 
 def _labels(classes: Sequence[str]) -> dict[str, int]:
@@ -165,9 +165,8 @@ def _kind(file: Path, root: Path) -> str | None:
 def _cues(file: Path, kind: str) -> list[str]:
     matches = [_CUE.fullmatch(part) for part in _PREFIX.sub("", file.stem, count=1).split("-")]
     cues = [match[1].lower() for match in matches if match]
-    wanted = 2 if kind == "conflict" else 1
-    if len(cues) != len(matches) or len(cues) != wanted:
-        example = "cat7-truck3.png (shape, then texture)" if wanted == 2 else "cat7.png"
+    if len(cues) != len(matches) or len(cues) != _CUES[kind]:
+        example = "cat7-truck3.png (shape, then texture)" if kind == "conflict" else "cat7.png"
         raise InputError(f"{file} is misnamed: call it by class and number like {example}")
     return cues
 
@@ -185,8 +184,3 @@ def _images(files: list[Path], image_shape: tuple[int, int, int]) -> Tensor:
             scaled = image.resize((width, height), Image.Resampling.BILINEAR)
             images[index] = np.asarray(scaled).reshape(height, width, channels)
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    return ", ".join(names[:20]) + more

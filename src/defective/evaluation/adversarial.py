@@ -134,15 +134,14 @@ def generate(
         (torch.uint8, torch.Size([5]))
     """
     index = source.sample(samples, seed=seed) if index is None else index
-    eps = attack.eps if isinstance(attack, CustomAttack) else attack.parameters.get("eps")
-    depends = {"attack": str(attack), "attack_version": attack.version, "seed": seed, "rounded": rounded, "eps": eps}
+    depends = {"attack": str(attack), "attack_version": attack.version, "seed": seed, "rounded": rounded, "eps": _radius(attack)}
     if isinstance(attack, CustomAttack) or attack.name == "autoattack":
         depends["batch_size"] = batch_size
 
     chunks = []
     for number, part in enumerate(index.split(CHUNK)):
         numbered = named_generator(seed, f"craft/{number}").initial_seed()
-        compute = partial(_generate, source, part, attack, eps, numbered, rounded, batch_size)
+        compute = partial(_generate, source, part, attack, numbered, rounded, batch_size)
         chunks.append(Chunk(source.inputs("generate", part, chunk=number, **depends), len(part), compute))
     made = source.run(Measurement(f"{attack} on {source.name}", chunks, storable=bool(attack.version)))
     x, y = source.data.take(index)
@@ -152,11 +151,14 @@ def generate(
     )
 
 
+def _radius(attack: AttackSpec | CustomAttack) -> float | None:
+    return attack.eps if isinstance(attack, CustomAttack) else attack.parameters.get("eps")
+
+
 def _generate(
     source: EvaluatedModel,
     index: Tensor,
     attack: AttackSpec | CustomAttack,
-    eps: float | None,
     seed: int,
     rounded: bool,
     batch_size: int,
@@ -164,7 +166,7 @@ def _generate(
 ) -> Tensors:
     """Adversarial images of one chunk, and the source's predictions on them before they are rounded."""
     x, y = source.data.take(index)
-    device = device_of(source.model)
+    device, eps = device_of(source.model), _radius(attack)
     devices = [device] if device.type == "cuda" else []
     images, predicted = [], []
     # Custom attacks draw from torch's global generator, if they draw, and so may a model.

@@ -140,7 +140,6 @@ def evaluate(
         for attack in {str(each): each for each in (*WHITE_BOX, *chosen) if str(each) not in done}.values():
             if _attackable(target, attack):
                 outcomes.append(score(target, made(target, attack), "white-box"))
-    options = {"samples": check_samples, "seed": seed, "batch_size": batch_size}
     return EvaluationResult(
         data=test.name,
         test_images=len(test),
@@ -156,7 +155,9 @@ def evaluate(
             for each in able
             if "decision" in parts
         },
-        checks={each.name: tuple(run_checks(each, outcomes, **options)) for each in able if "checks" in parts},
+        checks={
+            each.name: tuple(run_checks(each, outcomes, samples=check_samples, seed=seed)) for each in able if "checks" in parts
+        },
         stimuli={each.name: _shape_report(each, stimuli) for each in targets if stimuli and "stimuli" in parts},
         skipped={each.name: reason for each in targets if (reason := _hindrance(each, accuracy[each.name]))},
         sources=of_sources,

@@ -47,7 +47,7 @@ class EvaluatedModel:
         fingerprint: Hash of its weights, buffers and code, its logits and their gradient on the first images, and the test set: what
             every measurement depends on.
         differentiable: Whether the logits have a gradient with respect to the image.
-        batch_size: Images per forward pass; only time and memory depend on it.
+        batch_size: Images per forward pass; only time and memory depend on it. An attack takes half as many at once.
     """
 
     name: str
@@ -102,6 +102,11 @@ class EvaluatedModel:
             with naming(name):
                 fast = sparsify(model, x)
         return cls(name, fast, model, data, run, digest_of(parts), gradient is not None, batch_size)
+
+    @property
+    def attacked_at_once(self) -> int:
+        """Images per batch of an attack: a forward pass alone needs about half its memory."""
+        return self.batch_size // 2
 
     def inputs(self, measurement: str, index: Tensor, **more: object) -> dict[str, Any]:
         """What a chunk depends on: function (a key of ``VERSIONS``) and version, model, images, where it is computed, and ``more``."""

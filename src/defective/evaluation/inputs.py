@@ -13,8 +13,8 @@ from defective.attacks.logit_space import encoders
 from defective.data import Data, ImageSet, ImageStream
 from defective.errors import InputError
 from defective.evaluation.adversarial import CustomAttack
-from defective.evaluation.threat_model import spec_of
 from defective.inference import check_images, check_labels, logits
+from defective.sites import spec_of
 from defective.specs import AttackSpec
 
 Models = nn.Module | Sequence[nn.Module] | Mapping[str, nn.Module]

@@ -28,12 +28,11 @@ def trial_tables(model: str, stimuli: Stimuli, report: ShapeReport) -> dict[str,
         ('my_net', '1', '1', 'NaN', 'cat', 'dog', 'NaN', 'dog7.png')
     """
     names = list(stimuli.categories or ())
-    shown = {"conflict": stimuli.conflict[1], "silhouettes": stimuli.silhouettes[1], "edges": stimuli.edges[1]}
     found: dict[str, list[tuple[str, ...]]] = {}
     for kind, dataset in DATASETS.items():
         if not (files := stimuli.files.get(kind, ())):
             continue
-        trials = zip(report.decisions[kind], shown[kind].tolist(), files, strict=True)
+        trials = zip(report.decisions[kind], getattr(stimuli, kind)[1].tolist(), files, strict=True)
         rows: list[tuple[str, ...]] = [
             (model, "1", str(number), _NONE, names[chosen], names[category], _NONE, file)
             for number, (chosen, category, file) in enumerate(trials, start=1)

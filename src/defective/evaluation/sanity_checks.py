@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -37,6 +37,7 @@ EPS, STEP = 8 / 255, 2 / 255
 STEPS = (5, 10, 20, 40)
 RADII = (2, 4, 8, 16, 32)
 UNBOUNDED = (1.0, 16 / 255, 50)
+LADDERS = {"steps": STEPS, "radius": RADII}
 
 
 class SanityCheck(Document):
@@ -56,12 +57,10 @@ class SanityCheck(Document):
         return cls(check=check, tests=CHECKS[check], verdict=known, measured=measured)
 
 
-def run_checks(
-    model: EvaluatedModel, outcomes: Sequence[Outcome] = (), *, samples: int = 200, seed: int = 0, batch_size: int = 250
-) -> list[SanityCheck]:
+def run_checks(model: EvaluatedModel, outcomes: Sequence[Outcome] = (), *, samples: int = 200, seed: int = 0) -> list[SanityCheck]:
     """Carry out all checks of one model, on the first ``samples`` test images that it classifies correctly.
 
-    The last check compares the transfer and white-box ``outcomes`` of the evaluation. Of ``batch_size`` only time and memory depend.
+    The last check compares the transfer and white-box ``outcomes`` of the evaluation.
 
     Source: Carlini et al. 2019, Section 5 and its checklist.
     """
@@ -71,13 +70,13 @@ def run_checks(
         checks.append(SanityCheck.of("gradient", False, "the logits have no gradient: only decision-based attacks mean anything"))
         missing = [name for name in CHECKS if name not in ("deterministic", "gradient")]
         return checks + [SanityCheck.of(name, "undecided", "needs a gradient") for name in missing]
-    probe = model.run(Measurement("", [Chunk(model.inputs("probe", index), len(index), partial(_probe, model, index, batch_size))]))
+    probe = model.run(Measurement("", [Chunk(model.inputs("probe", index), len(index), partial(_probe, model, index))]))
     checks += [_gradient(probe["norm"]), _surface(probe["falls"])]
-    correct = _under_attack(model, index, seed, batch_size)
-    noise, attacked, unbounded = correct["noise"][0], correct["steps"][STEPS[-1]], correct["unbounded"][0]
+    correct = _under_attack(model, index, seed)
+    noise, attacked, unbounded = correct["noise", 0], correct["steps", STEPS[-1]], correct["unbounded", 0]
     text = f"still correct under noise {100 * noise.float().mean():.1f} %, under PGD {100 * attacked.float().mean():.1f} %"
     checks.append(SanityCheck.of("noise", not _better(attacked, noise), text))
-    checks += [_ladder(name, correct[name]) for name in ("steps", "radius")]
+    checks += [_ladder(name, {number: correct[name, number] for number in each}) for name, each in LADDERS.items()]
     checks.append(
         SanityCheck.of("unbounded", not unbounded.any(), f"{int(unbounded.sum())} of {len(unbounded)} images still correct")
     )
@@ -95,12 +94,12 @@ def _deterministic(model: EvaluatedModel, index: Tensor) -> SanityCheck:
     return SanityCheck.of("deterministic", apart == 0 and batched <= allowed, text)
 
 
-def _probe(model: EvaluatedModel, index: Tensor, batch_size: int, _: Advance) -> Tensors:
+def _probe(model: EvaluatedModel, index: Tensor, _: Advance) -> Tensors:
     """For each image the length of the loss's gradient, and whether the margin falls half a level along its own gradient."""
     x, y = model.data.take(index)
     net, device = model.model, device_of(model.model)
     norms, falls = [], []
-    for part, labels in zip(x.split(batch_size), y.split(batch_size), strict=True):
+    for part, labels in zip(x.split(model.attacked_at_once), y.split(model.attacked_at_once), strict=True):
         images, true = as_images(part.to(device)).clone(), labels.to(device)
         with naming(model.name), evaluating(net), torch.enable_grad():
             z = forward(net, images.requires_grad_())
@@ -124,47 +123,37 @@ def _surface(falls: Tensor) -> SanityCheck:
     return SanityCheck.of("surface", rate.interval[1] >= 0.9, f"{int(falls.sum())} of {len(falls)} images")
 
 
-def _under_attack(model: EvaluatedModel, index: Tensor, seed: int, batch_size: int) -> dict[str, dict[int, Tensor]]:
-    """Check to strength to bool ``(N,)``: whether the model is still correct."""
+def _under_attack(model: EvaluatedModel, index: Tensor, seed: int) -> dict[tuple[str, int], Tensor]:
+    """Check and strength to bool ``(N,)``: whether the model is still correct."""
+
+    def chunk(attack: Attack, **depends: object) -> Chunk:
+        return Chunk(model.inputs("check", index, **depends), 1, partial(_attacked, model, index, attack))
+
     pgds = {("steps", count): (EPS, STEP, count) for count in STEPS}
     pgds |= {("radius", radius): (radius / 255, radius / 255 / 4, 20) for radius in RADII}
     pgds["unbounded", 0] = UNBOUNDED
-    attacks: dict[tuple[str, int], tuple[dict[str, Any], Attack]] = {
-        key: ({"pgd": numbers, "attack_version": ATTACK_VERSIONS.get("pgd", 1)}, _pgd(*numbers)) for key, numbers in pgds.items()
+    version = ATTACK_VERSIONS.get("pgd", 1)
+    chunks = {
+        key: chunk(partial(pgd, eps=numbers[0], step_size=numbers[1], steps=numbers[2]), pgd=numbers, attack_version=version)
+        for key, numbers in pgds.items()
     }
-    attacks["noise", 0] = ({"noise": seed}, _corner(seed))
-    chunks = [
-        Chunk(model.inputs("check", index, **depends), 1, partial(_attacked, model, index, attack, batch_size))
-        for depends, attack in attacks.values()
-    ]
-    found = model.run(Measurement(f"sanity checks of {model.name}", chunks, unit="attacks"))
-    correct: dict[str, dict[int, Tensor]] = {}
-    for (name, strength), each in zip(attacks, found["correct"], strict=True):
-        correct.setdefault(name, {})[strength] = each
-    return correct
+    chunks["noise", 0] = chunk(partial(_corner, generator=named_generator(seed, "checks/noise")), noise=seed)
+    found = model.run(Measurement(f"sanity checks of {model.name}", list(chunks.values()), unit="attacks"))
+    return dict(zip(chunks, found["correct"], strict=True))
 
 
-def _attacked(model: EvaluatedModel, index: Tensor, attack: Attack, batch_size: int, advance: Advance) -> Tensors:
+def _attacked(model: EvaluatedModel, index: Tensor, attack: Attack, advance: Advance) -> Tensors:
     x, y = model.data.take(index)
     images = as_images(x.to(device_of(model.model)))
-    parts = zip(images.split(batch_size), y.split(batch_size), strict=True)
+    parts = zip(images.split(model.attacked_at_once), y.split(model.attacked_at_once), strict=True)
     with naming(model.name):
         z = [logits(model.model, attack(model.model, part, labels.to(part.device))) for part, labels in parts]
     advance(1)
     return {"correct": (torch.cat(z).argmax(1) == y.cpu())[None]}
 
 
-def _pgd(eps: float, step_size: float, steps: int) -> Attack:
-    return lambda model, x, y: pgd(model, x, y, eps=eps, step_size=step_size, steps=steps)
-
-
-def _corner(seed: int) -> Attack:
-    generator = named_generator(seed, "checks/noise")
-
-    def attack(model: torch.nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        return (x + EPS * (draw_per_image(torch.rand, x, generator) - 0.5).sign()).clamp(0, 1)
-
-    return attack
+def _corner(model: torch.nn.Module, x: Tensor, y: Tensor, *, generator: torch.Generator) -> Tensor:
+    return (x + EPS * (draw_per_image(torch.rand, x, generator) - 0.5).sign()).clamp(0, 1)
 
 
 def _ladder(name: str, correct: dict[int, Tensor]) -> SanityCheck:

@@ -10,8 +10,7 @@ from defective.errors import InputError
 from defective.inference import LogitsAdapter
 from defective.masks import named_generator, sample_mask
 from defective.models import Ensemble
-from defective.sites import architecture_of
-from defective.specs import NetSpec
+from defective.sites import architecture_of, spec_of
 from defective.surgery import defects, mask_layers
 
 ThreatModel = Literal[
@@ -107,9 +106,3 @@ def _weights(net: nn.Module) -> dict[str, Tensor]:
 
 def _masks(net: nn.Module) -> dict[str, Tensor]:
     return {site: layer.defect_mask for site, layer in mask_layers(net).items()}
-
-
-def spec_of(model: nn.Module) -> NetSpec | None:
-    """What a built-in model is by its name in the grammar; None for any other model, whatever it has of this name."""
-    spec = getattr(model, "spec", None)
-    return spec if isinstance(spec, NetSpec) else None

@@ -9,7 +9,7 @@ from defective.data.archive import stem
 from defective.errors import InputError
 from defective.experiments.plan import KINDS, SIZES
 from defective.paper import Exhibit
-from defective.text import choices
+from defective.text import choices, shortened
 
 
 def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool = False) -> dict[str, str]:
@@ -94,7 +94,7 @@ def _check_asked_for(text: str, kind: str, where: str, wanted: Sequence[Exhibit]
     asked = list(dict.fromkeys(each for exhibit in wanted for each in exhibit.kinds))
     if not kind or kind in asked:
         return
-    names = ", ".join(exhibit.name for exhibit in wanted[:3]) + f" and {len(wanted) - 3} more" * (len(wanted) > 3)
+    names = shortened([exhibit.name for exhibit in wanted])
     if not asked:
         raise InputError(f"--data {text}: {names} need{'s' * (len(wanted) == 1)} no data set: leave it out")
     of = f"{'is' if len(wanted) == 1 else 'are'} measured on {' and '.join(asked)}, not on {kind}"

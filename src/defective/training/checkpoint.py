@@ -16,7 +16,7 @@ from defective.inference import evaluating, quoted, reported
 from defective.layers import DefectMask
 from defective.machine import unwrap_model
 from defective.models import Ensemble, construct
-from defective.sites import architecture_of
+from defective.sites import architecture_of, spec_of
 from defective.sparse import LiveTraining, SparseNet
 from defective.specs import Architecture, NetSpec
 from defective.specs.spec import validated
@@ -201,11 +201,9 @@ def _take_dtypes(model: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 def _spec(model: nn.Module) -> NetSpec | None:
     """The spec, unless a member of the ensemble was changed since."""
-    spec = getattr(model, "spec", None)
-    if not isinstance(spec, NetSpec):
-        return None
+    spec = spec_of(model)
     members = model.members if isinstance(model, Ensemble) else ()
-    return spec if all(getattr(member, "spec", None) == spec.member() for member in members) else None
+    return spec if spec and all(spec_of(member) == spec.member() for member in members) else None
 
 
 def _architecture(model: nn.Module) -> Architecture | EnsembleArchitecture | None:

@@ -1,9 +1,6 @@
 """One epoch of training."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -11,7 +8,7 @@ from torch import Tensor
 
 from defective.attacks import Attack, from_spec
 from defective.data import Data
-from defective.data.augment import Windows, crop_flip, draw_windows
+from defective.data.augment import crop_flip, draw_windows
 from defective.errors import InputError
 from defective.inference import as_images
 from defective.machine import rank_and_world_size
@@ -56,15 +53,19 @@ def run_epoch(step: Step, data: Data, run: Run, epoch: int, advance: Advance) ->
     steps = -(-len(order) // batch_size)
     losses: list[Tensor] = []
     num_correct, seen, lr, started = torch.zeros((), device=run.device), 0, 0.0, time.perf_counter()
-    with _seeded(run, epoch):
+    # Dropout and the like draw an epoch's own random numbers; torch's global generators are put back afterwards.
+    with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
+        torch.manual_seed(named_generator(run.seed, f"layers/{epoch}/{rank}").initial_seed())
         adversary = _adversary(run, epoch, rank)
         windows = _windows(run, epoch, order, batch_size, len(data))
         step.model.train()
         for number, (x, y) in enumerate(data.batches(order, batch_size, crop_seed=_crop_seed(run, epoch))):
             lr = learning_rate(run.recipe, epoch, number, steps)
             step.set_lr(lr)
-            x = _augment(x.to(run.device), None if windows is None else windows[seen : seen + len(y)])
-            x = x.contiguous(memory_format=run.layout)
+            x = x.to(run.device)
+            if windows is not None:
+                x = crop_flip(x, windows[seen : seen + len(y)], padding=_padding(run.recipe))
+            x = as_images(x).contiguous(memory_format=run.layout)
             # Nothing of what came of a step is read from the device here.
             loss, correct = step(x, y.to(run.device), adversary)
             if run.average is not None:
@@ -104,21 +105,20 @@ def _crop_seed(run: Run, epoch: int) -> int | None:
     return int(torch.randint(1 << 62, (), generator=named_generator(run.seed, f"crop/{epoch}"), device="cpu"))
 
 
-def _windows(run: Run, epoch: int, order: Tensor, batch_size: int, images: int) -> Windows | None:
+def _windows(run: Run, epoch: int, order: Tensor, batch_size: int, images: int) -> Tensor | None:
     """What to cut out of each image of the epoch, drawn at once: a step on a GPU then waits for nothing."""
     if run.recipe.augment == "none":
         return None
-    padding = 4 if run.recipe.augment == "crop-flip" else 0
     draws = named_generator(run.seed, f"augment/{epoch}/{rank_and_world_size()[0]}")
-    windows = draw_windows([len(part) for part in order.split(batch_size)], padding=padding, generator=draws)
+    windows = draw_windows([len(part) for part in order.split(batch_size)], padding=_padding(run.recipe), generator=draws)
     if run.recipe.flip == "alternating":
         first = torch.rand(images, generator=named_generator(run.seed, "flip"), device="cpu") < 0.5
-        windows = replace(windows, mirrored=first[order] ^ (epoch % 2 == 1))
+        windows[:, 2] = first[order] ^ (epoch % 2 == 1)
     return windows.to(run.device)
 
 
-def _augment(x: Tensor, windows: Windows | None) -> Tensor:
-    return as_images(x if windows is None else crop_flip(x, windows))
+def _padding(recipe: Recipe) -> int:
+    return 4 if recipe.augment == "crop-flip" else 0
 
 
 def _adversary(run: Run, epoch: int, rank: int) -> Attack | None:
@@ -135,11 +135,3 @@ def _check_finite(losses: list[Tensor], epoch: int, step: int, lr: float) -> Non
             f"the loss is {float(losses[first]):g} at step {first + 1} of epoch {epoch + 1} (learning rate {lr:.3g}): "
             "lower the learning rate; the last state written is kept"
         )
-
-
-@contextmanager
-def _seeded(run: Run, epoch: int) -> Iterator[None]:
-    """Give dropout and the like an epoch's own random numbers and put torch's global generators back afterwards."""
-    with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
-        torch.manual_seed(named_generator(run.seed, f"layers/{epoch}/{rank_and_world_size()[0]}").initial_seed())
-        yield

@@ -16,6 +16,7 @@ from defective.machine import autocast, choose_device, memory_format, out_of_mem
 from defective.masks import named_generator
 from defective.models.resnet import WideResNet
 from defective.progress import deadline, progress_bar, time_is_up
+from defective.sites import spec_of
 from defective.sparse import train_live
 from defective.specs import Recipe
 from defective.training.average import WeightAverage
@@ -92,7 +93,7 @@ def fit(
     state.resume()
     wrapped = _distribute(model) if recipe.neurons == "all" else _through_live(model, data, precision)
     step = make_step(wrapped, optimizer, recipe, place, precision)
-    description = str(getattr(model, "spec", None) or type(model).__name__)
+    description = str(spec_of(model) or type(model).__name__)
     with (
         progress_bar(f"train {description}", recipe.trained_epochs * len(data), unit="images") as advance,
         _saying_what_is_stored(state, run),

@@ -127,12 +127,11 @@ class TrainingState:
         if self.file is None or self._stored_epochs == len(self.history):
             return
         if rank_and_world_size()[0] == 0:
-            tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+            parts = {"model": self.model.state_dict(), "average": self.average, "best": self.best}
             for number, state in self.optimizer.state_dict()["state"].items():
                 # None without momentum.
-                tensors |= {f"optimizer.{number}.{kind}": tensor for kind, tensor in state.items() if tensor is not None}
-            tensors |= {f"average.{name}": tensor for name, tensor in self.average.items()}
-            tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+                parts[f"optimizer.{number}"] = {kind: tensor for kind, tensor in state.items() if tensor is not None}
+            tensors = {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
             write_tensors(self.file, tensors, {"key": self.key, "history": self.history})
         self._written, self._stored_epochs = monotonic(), len(self.history)
 

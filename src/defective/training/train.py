@@ -200,14 +200,7 @@ def _difference(result: Result, identity: dict[str, Any]) -> str | None:
     return next((key for key in identity if stored[key] != wanted[key]), None)
 
 
-def _conclude(
-    net: nn.Module,
-    test: Data,
-    out: Path,
-    identity: dict[str, Any],
-    history: list[Any],
-    machine: dict[str, Any],
-) -> Result:
+def _conclude(net: nn.Module, test: Data, out: Path, identity: Result, history: list[Any], machine: Result) -> Result:
     started = time.perf_counter()
     result = {
         **identity,
