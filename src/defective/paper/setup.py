@@ -91,6 +91,11 @@ SCALES = {
 _SLOW = ("resnet50", "densenet121")
 
 
+def target_seed(replicate: int) -> int:
+    """Seed of the targets of a repetition; its sources have the next one."""
+    return 2 * replicate
+
+
 @dataclass(frozen=True)
 class Setup:
     """One way to measure exhibits: makes the jobs that their cells name.
@@ -99,7 +104,7 @@ class Setup:
         scale: How much to do.
         data: Kind of data set (``cifar10``, ``mnist``, ``tiny-imagenet``, ``imagenet``) to the name of the set that stands for it.
         recipes: Kind of data set to the recipe of this scale.
-        replicate: Which of several repetitions with other seeds: targets take seed ``2 r``, sources ``2 r + 1``.
+        replicate: Which of several repetitions with other seeds.
     """
 
     scale: Scale
@@ -112,7 +117,7 @@ class Setup:
     ) -> TrainJob:
         """A model under attack; ``recipe`` changes fields of the scale's recipe."""
         spec = NetSpec.parse(net)
-        seed = 2 * self.replicate if seed is None else seed
+        seed = target_seed(self.replicate) if seed is None else seed
         if self.scale.slow_epochs and spec.arch in _SLOW:
             recipe = {"epochs": min(self.scale.slow_epochs, self.recipes[data].epochs)} | recipe
         if self.scale.adversarial_epochs and recipe.get("adversarial"):
@@ -127,7 +132,7 @@ class Setup:
 
     def source(self, net: str, *, data: str = "cifar10", mask_seed: int | None = None) -> TrainJob:
         """A model the attacker owns."""
-        return self.target(net, data=data, seed=2 * self.replicate + 1, mask_seed=mask_seed)
+        return self.target(net, data=data, seed=target_seed(self.replicate) + 1, mask_seed=mask_seed)
 
     def substitute(self, target: TrainJob, share: float, *, net: str = "resnet18") -> TrainJob:
         """A plain model that the attacker trains on the target's answers on a share of the training images."""

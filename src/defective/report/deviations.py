@@ -59,10 +59,6 @@ _SEVERAL_SEEDS = (
 )
 
 
-# A data set that was used: its kind and its name.
-DataSet = tuple[str, str]
-
-
 class Deviations(NamedTuple):
     """What one scale does otherwise than the paper.
 
@@ -78,8 +74,8 @@ class Deviations(NamedTuple):
 
 def deviations(sections: Iterable[Section], store: Store) -> list[Deviations]:
     """One entry for each scale."""
-    # Scale to its data sets, each with a plan that says how it was read.
-    used: dict[str, dict[DataSet, Plan]] = {}
+    # Scale to its data sets, by kind and name, each with a plan that says how it was read.
+    used: dict[str, dict[tuple[str, str], Plan]] = {}
     for section in sections:
         for kind, name in section.result.data.items():
             sets = used.setdefault(section.plan.scale, {})
@@ -130,7 +126,7 @@ def seed_notes(sections: Iterable[Section]) -> list[str]:
     return [_ONE_SEED if seeds == 1 else f"{count(seeds, 'seed')}: {_SEVERAL_SEEDS}" for seeds in used]
 
 
-def _rows(scale: str, sets: dict[DataSet, Plan]) -> list[tuple[str, ...]]:
+def _rows(scale: str, sets: dict[tuple[str, str], Plan]) -> list[tuple[str, ...]]:
     rows = _different(_AMOUNTS, SCALES["paper"], SCALES[scale], zero="as the recipe")
     for (kind, name), plan in sets.items():
         # A set that stands in is trained by the recipe for its own kind of images, at the paper's scale too.

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from defective.experiments.describe import describe
 from defective.experiments.plan import Plan
-from defective.experiments.store import name_of
 from defective.paper import EXHIBITS, Cell
 from defective.report.pictures import mask_picture, perturbation_picture, picture
 from defective.report.sections import ResultReader
@@ -92,7 +91,7 @@ def masks(plan: Plan, reader: ResultReader) -> list[MaskPicture]:
     # Channels that the released code takes out leave no mask behind.
     defective = [job for job in trained if job.net.defects and job.net.pattern != "channel" and reader.store.result(job)]
     for job in sorted(defective, key=lambda job: _SHOWN.index(str(job.net)) if str(job.net) in _SHOWN else len(_SHOWN)):
-        model = reader.read(name_of(job), partial(load, reader.store.at(job) / "net"))
+        model = reader.read(job.name, partial(load, reader.store.at(job) / "net"))
         if model is not None:
             return mask_pictures(model, name=str(job.net), data=job.data)
     return []
