@@ -53,10 +53,6 @@ class Search:
 
         return query
 
-    def misclassified(self, query: Query) -> Tensor:
-        """Which images are misclassified as they are."""
-        return query(torch.arange(len(self.x), device=self.x.device), self.x)
-
     def start(self, query: Query, rows: Tensor) -> Tensor:
         """Put misclassified uniform noise in the place of images; return the rows where some was found."""
         searching = rows
@@ -84,7 +80,7 @@ class Search:
 
         with evaluating(self.model), torch.no_grad():
             query = self.querying(self.model)
-            wrong = self.misclassified(query)
+            wrong = query(torch.arange(len(x), device=x.device), x)
             rows, held = (~wrong).nonzero().squeeze(1), wrong.nonzero().squeeze(1)
             if draft is not None:
                 with evaluating(draft):

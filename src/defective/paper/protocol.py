@@ -5,10 +5,12 @@ from typing import Any
 
 from defective.paper.exhibit import Cell, Exhibit
 from defective.paper.published import printed
-from defective.specs import GenerateJob, ScoreJob, TrainJob
+from defective.specs import AttackSpec, GenerateJob, ScoreJob, TrainJob
 
 PGD8 = "pgd:eps=8/255,step_size=2/255,steps=7"
 PGD16 = "pgd:eps=16/255,step_size=1/255,steps=20"
+# What adversarial training attacks the model in training with, after Madry et al. 2017.
+MADRY = AttackSpec.parse(f"{PGD8},random_start=1")
 ACCURACY = "Test Accuracy"
 
 PLACEMENT = (
