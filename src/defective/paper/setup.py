@@ -120,10 +120,10 @@ class Setup:
         """A model the attacker owns."""
         return self.target(net, data=data, seed=target_seed(self.replicate) + 1, mask_seed=mask_seed)
 
-    def substitute(self, target: TrainJob, share: float, *, net: str = "resnet18") -> TrainJob:
-        """A plain model that the attacker trains on the target's answers on a share of the training images."""
+    def substitute(self, target: TrainJob, share: float) -> TrainJob:
+        """A plain ResNet-18 that the attacker trains on the target's answers on a share of the training images."""
         kind = next(kind for kind, name in self.data.items() if name == target.data)
-        return self.source(net, data=kind).model_copy(update={"queried": target, "share": share})
+        return self.source("resnet18", data=kind).model_copy(update={"queried": target, "share": share})
 
     def generate(
         self, *sources: TrainJob, attack: str, samples: int | None = None, among: tuple[TrainJob, ...] = (), **more: object

@@ -110,7 +110,7 @@ class _Session:
     def _image_row(self) -> None:
         with ui.element("div").classes("buttons"):
             ui.button("Other images", on_click=self.draw, color=None).props("outline no-caps")
-            ui.button("Upload an image", on_click=lambda: self.upload.run_method("pickFiles"), color=None).props("outline no-caps")
+            ui.button("Upload an image", on_click=self._pick_file, color=None).props("outline no-caps")
             classes = {_UNKNOWN: "unknown", **dict(enumerate(self.data.classes))}
             self.label = self._select("Class of the upload", classes, _UNKNOWN)
             self.label.set_visibility(False)
@@ -122,6 +122,9 @@ class _Session:
         # What the server refuses.
         self.upload.on("failed", lambda: self.fail(refused), args=[])
         self.upload.on("finish", self.upload.reset, args=[])
+
+    def _pick_file(self) -> None:
+        self.upload.run_method("pickFiles")
 
     def _select(self, label: str, options: Any, value: Any) -> Any:
         return ui.select(options, label=label, value=value, on_change=self.update).props("outlined dense options-dense")

@@ -8,12 +8,10 @@ from torch import Tensor, nn
 
 from defective.evaluation import AdversarialSet, EvaluationResult
 from defective.inference import as_images
-from defective.report.galleries import Example, made_examples, mask_pictures
+from defective.report.galleries import SHOWN, Example, made_examples, mask_pictures
 from defective.report.page import write_page
 from defective.surgery import defects
 
-# Images shown.
-SHOWN = 6
 _NEXT_STEPS = (
     ("Evaluate the same models on more images, or by other attacks.", "defective evaluate --help"),
     (

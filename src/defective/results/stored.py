@@ -52,7 +52,8 @@ def best_plans(plans: Iterable[Plan]) -> dict[tuple[str, str, str], Plan]:
     A plan without one of the sets that an exhibit may be measured on is left out where another has that too, and as many seeds.
     """
     best: dict[tuple[str, str, frozenset[tuple[str, str]]], Plan] = {}
-    for plan in sorted(plans, key=_worth):
+    # Of two plans the one to show comes last; claims may reach into exhibits of further data sets.
+    for plan in sorted(plans, key=lambda plan: (plan.seeds, len(plan.data), sorted(plan.data.items()))):
         for exhibit in exhibits(list(plan.exhibits)):
             best[exhibit.name, plan.scale, frozenset((kind, plan.data[kind]) for kind in plan.kinds(exhibit))] = plan
 
@@ -65,8 +66,3 @@ def best_plans(plans: Iterable[Plan]) -> dict[tuple[str, str, str], Plan]:
         for (name, scale, sets), plan in best.items()
         if not part_of_another(name, scale, sets)
     }
-
-
-def _worth(plan: Plan) -> tuple[object, ...]:
-    """Of two plans the one to show comes last; claims may reach into exhibits of further data sets."""
-    return plan.seeds, len(plan.data), sorted(plan.data.items())
