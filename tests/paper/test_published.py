@@ -1,4 +1,4 @@
-"""The CSV files of printed numbers: each line is one number of a table, in printed order, with the printed digits."""
+"""The CSV files of printed numbers: each line is one row of a table, in printed order, with the printed digits."""
 
 import csv
 import re
@@ -23,20 +23,21 @@ def test_every_table_has_a_file_and_every_file_a_table():
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_file_holds_one_line_for_each_number_in_printed_order(name):
+def test_a_file_holds_one_line_for_each_row_in_printed_order(name):
     header, *body = lines(name)
     exhibit = EXHIBITS[name]
-    assert header == ["row", "row_label", "column", "value"]
-    assert [line[:3] for line in body] == [[row.name, row.label, column] for row in exhibit.rows for column in exhibit.columns]
-    values = [number for row in exhibit.rows for number in row.published]
-    assert [float(line[3]) if line[3] else None for line in body] == values
+    assert header == ["row", "label", *exhibit.columns]
+    assert [line[:2] for line in body] == [[row.name, row.label] for row in exhibit.rows]
+    assert [tuple(float(each) if each else None for each in line[2:]) for line in body] == [row.published for row in exhibit.rows]
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_numbers_have_the_printed_digits(name):
     digits = r"\d\.\de-\d\d" if EXHIBITS[name].unit == "S(M)" else r"\d{1,2}\.\d\d"
-    for row, _, column, value in lines(name)[1:]:
-        assert re.fullmatch(digits, value) or (not value and "therm" in row and column == "FGSM")
+    (_, _, *columns), *body = lines(name)
+    for row, _, *numbers in body:
+        for column, value in zip(columns, numbers, strict=True):
+            assert re.fullmatch(digits, value) or (not value and "therm" in row and column == "FGSM")
 
 
 def test_an_empty_value_is_no_number():

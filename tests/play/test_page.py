@@ -17,6 +17,7 @@ from PIL import Image
 from defective import build, save
 from defective.data import pick, shapes
 from defective.play import panels
+from defective.report.pictures import picture
 
 pytest.importorskip("nicegui")
 # Served by the command to a real browser, which computes an attack for each page.
@@ -115,7 +116,7 @@ def expected(folder):
     first = int(pick(len(test), len(test))[0])
     made = panels.attack_image(prepared["source"], test.x[first], panels.attack_spec("pgd", 16), label=int(test.y[first]))
     shown = {name: panels.model_panel(prepared[name], prepared["source"], made, "stem.norm") for name in ("plain", "defective")}
-    return panels.image_panel(made, test.classes), shown
+    return panels.image_example(made, test.classes), shown
 
 
 def test_it_opens_with_the_demos_models_and_shows_what_the_panels_hold(tab, expected):
@@ -124,7 +125,8 @@ def test_it_opens_with_the_demos_models_and_shows_what_the_panels_hold(tab, expe
     assert sources == [image.original, image.perturbation, image.adversarial]
     said = text(tab, "#attack")
     assert f"pgd:eps=16/255,step_size=1/255,steps=20 on source, away from the true class, {image.label}." in said
-    assert f"source now predicts {image.predicted}: it is {'fooled' if image.fooled else 'not fooled'}." in said
+    (found,) = image.predictions
+    assert f"source now predicts {found.predicted}: it is {'not fooled' if found.correct else 'fooled'}." in said
     assert "perturbation, amplified 8 times" in said
     for name, model in models.items():
         rows = tab.value(f"[...document.querySelectorAll('#predictions [data-model={name}] tbody tr')].map(e => e.innerText)")
@@ -195,7 +197,7 @@ def test_an_uploaded_image_is_attacked_and_judged_once_its_class_is_known(tab):
     tab.page.wait_for_function("document.querySelector('#attack').innerText.includes('that this model predicts')")
     settled(tab)
     x = panels.read_upload("orange.png", png((255, 128, 0)), (3, 32, 32))
-    assert tab.value("document.querySelector('#attack img').src") == panels.picture(x)
+    assert tab.value("document.querySelector('#attack img').src") == picture(x)
     assert "Prediction " in text(tab, "#predictions .notes") and "correct" not in text(tab, "#predictions")
     choose(tab, "Class of the upload", "ring-squares")
     tab.page.wait_for_function("document.querySelector('#attack').innerText.includes('away from the true class, ring-squares')")

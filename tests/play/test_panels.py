@@ -61,9 +61,9 @@ def masked():
 
 def test_the_attack_takes_the_steepest_way_and_ends_at_its_radius(plain):
     made = panels.attack_image(plain, gray(130), panels.attack_spec("fgsm", 16), label=1)
-    shown = panels.image_panel(made, CLASSES)
+    shown = panels.image_example(made, CLASSES)
     assert (made.x_adv == 114).all() and made.x_adv.dtype == torch.uint8
-    assert (shown.label, shown.fooled, shown.predicted, shown.scale) == ("light", True, "dark", 16)
+    assert (shown.label, shown.predictions) == ("light", (("plain", "dark", False),)) and panels.largest_change(made) == 16
     assert (decoded(shown.original) == 130).all() and (decoded(shown.adversarial) == 114).all()
     assert (decoded(shown.perturbation) == 1).all()
 
@@ -75,8 +75,8 @@ def test_without_a_label_it_leads_away_from_what_the_source_predicts(plain):
 
 def test_a_radius_of_zero_changes_nothing_and_is_shown_as_gray(plain):
     made = panels.attack_image(plain, gray(130), panels.attack_spec("pgd", 0), label=1)
-    shown = panels.image_panel(made, CLASSES)
-    assert torch.equal(made.x_adv, made.x) and (decoded(shown.perturbation) == 128).all() and shown.scale == 1
+    shown = panels.image_example(made, CLASSES)
+    assert torch.equal(made.x_adv, made.x) and (decoded(shown.perturbation) == 128).all() and panels.largest_change(made) == 1
 
 
 def test_predictions_are_softmax_of_the_logits_most_confident_first(plain, masked):

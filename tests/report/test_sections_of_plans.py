@@ -61,7 +61,7 @@ def test_a_scale_other_than_the_papers_says_what_it_does_otherwise(told):
 
 
 def test_every_amount_and_number_of_a_recipe_has_words():
-    assert module._AMOUNTS.keys() == {field.name for field in fields(Scale)} - {"name"}
+    assert all(module._AMOUNTS.values()) and module._AMOUNTS.keys() == {field.name for field in fields(Scale)} - {"name"}
     assert module._RECIPE.keys() == Recipe.model_fields.keys() - {"name", "adversarial"}
 
 

@@ -5,8 +5,7 @@ import pytest
 from defective.experiments.store import name_of
 from defective.paper import EXHIBITS
 from defective.report.exhibit_table import exhibit_table
-from defective.results.at_chance import at_chance
-from defective.results.measured import document
+from defective.results.measured import at_chance, document
 from runs import finish, plan_of
 
 

@@ -37,7 +37,7 @@ def fill(store, defective, plain, accuracy=5000, seeds=3):
         own = cell(seed)
         finish(store, own.job.target, {"test_accuracy": rate(accuracy)})
         finish(store, own.job, {"paper": rate(defective[seed % len(defective)])})
-        for job, (accurate, robust) in zip(controls(own, 2 * seed), plain, strict=False):
+        for job, (accurate, robust) in zip(controls(own, seed), plain, strict=False):
             finish(store, job.target, {"test_accuracy": rate(accurate)})
             finish(store, job, {"paper": rate(robust)})
     return found(store, seeds)

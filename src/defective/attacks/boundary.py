@@ -76,16 +76,13 @@ def boundary_details(
     check_range(0, 1, exclusive=True, spherical_step=spherical_step, source_step=source_step)
     if schedule not in SCHEDULES:
         raise InputError(f"no schedule {schedule!r}{choices(schedule, SCHEDULES)}")
-    search = Search([model, *([] if draft is None else [draft])], x, y, generator, batch_size)
-    lengths = spherical_step, source_step
+    search = Search(model, draft, x, y, generator, batch_size)
 
-    def walk(query: Query, rows: Tensor) -> Tensor:
-        walking = search.start(query, rows)
-        _blend(search, query, walking)
-        _walk(search, query, walking, lengths, steps, SCHEDULES[schedule], on_step)
-        return walking
+    def walk(query: Query, rows: Tensor) -> None:
+        _blend(search, query, rows)
+        _walk(search, query, rows, (spherical_step, source_step), steps, SCHEDULES[schedule], on_step)
 
-    return search.attack(model, draft, walk)
+    return search.attack(walk)
 
 
 def boundary_score(x: Tensor, x_adv: Tensor) -> float:

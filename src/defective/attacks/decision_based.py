@@ -30,10 +30,13 @@ class Search:
     Each image has a generator of its own, seeded by ``generator`` in turn, so that splitting images into batches changes nothing.
     """
 
-    def __init__(self, models: list[nn.Module], x: Tensor, y: Tensor, generator: torch.Generator | None, batch_size: int) -> None:
+    def __init__(
+        self, model: nn.Module, draft: nn.Module | None, x: Tensor, y: Tensor, generator: torch.Generator | None, batch_size: int
+    ) -> None:
         check_inputs(x, y)
-        for model in models:
-            check_classes(model, x, y)
+        for each in [model] if draft is None else [model, draft]:
+            check_classes(each, x, y)
+        self.model, self.draft = model, draft
         self.x, self.y, self.batch_size = x.detach().clamp(0, 1), y.to(x.device), batch_size
         self.best, self.queries = self.x.clone(), torch.zeros(len(x), dtype=torch.long, device=x.device)
         self.generators = image_generators(x, generator)
@@ -50,10 +53,6 @@ class Search:
 
         return query
 
-    def misclassified(self, query: Query) -> Tensor:
-        """Which images are misclassified as they are."""
-        return query(torch.arange(len(self.x), device=self.x.device), self.x)
-
     def start(self, query: Query, rows: Tensor) -> Tensor:
         """Put misclassified uniform noise in the place of images; return the rows where some was found."""
         searching = rows
@@ -66,25 +65,31 @@ class Search:
         self.best[searching] = self.x[searching]
         return rows[~torch.isin(rows, searching)]
 
-    def attack(self, model: nn.Module, draft: nn.Module | None, walk: Callable[[Query, Tensor], Tensor]) -> DecisionBasedResult:
-        """Let all images walk that ``model`` classifies correctly: on ``draft`` if there is one, and then until ``model`` is fooled.
+    def attack(self, walk: Callable[[Query, Tensor], None]) -> DecisionBasedResult:
+        """Let all images walk that the model classifies correctly: on the draft if there is one, and then until the model is fooled.
 
         Args:
-            walk: Moves ``best`` of some rows by the answers to queries, and returns those rows that had a start.
+            walk: Moves ``best`` of some rows by the answers to queries.
         """
-        x, best = self.x, self.best
-        with evaluating(model), torch.no_grad():
-            query = self.querying(model)
-            wrong = self.misclassified(query)
+        x, best, draft = self.x, self.best, self.draft
+
+        def walked(query: Query, rows: Tensor) -> Tensor:
+            started = self.start(query, rows)
+            walk(query, started)
+            return started
+
+        with evaluating(self.model), torch.no_grad():
+            query = self.querying(self.model)
+            wrong = query(torch.arange(len(x), device=x.device), x)
             rows, held = (~wrong).nonzero().squeeze(1), wrong.nonzero().squeeze(1)
             if draft is not None:
                 with evaluating(draft):
-                    walked = walk(self.querying(draft), rows)
-                best[walked], enough = extended(x[walked], best[walked], lambda some, images: query(walked[some], images))
-                held = torch.cat([held, walked[enough]])
+                    found = walked(self.querying(draft), rows)
+                best[found], enough = extended(x[found], best[found], lambda some, images: query(found[some], images))
+                held = torch.cat([held, found[enough]])
                 rows = rows[~torch.isin(rows, held)]
                 best[rows] = x[rows]
             # With a draft, mostly no image is left.
             if draft is None or len(rows):
-                held = torch.cat([held, walk(query, rows)])
+                held = torch.cat([held, walked(query, rows)])
         return DecisionBasedResult(best, self.queries, wrong.index_fill(0, held, True))

@@ -86,14 +86,8 @@ def hopskipjump_details(
     check_range(0, 1, exclusive=True, radius=radius)
     if norm not in ("l2", "linf"):
         raise InputError(f"no norm {norm!r}{choices(norm, ('l2', 'linf'))}")
-    search = Search([model, *([] if draft is None else [draft])], x, y, generator, batch_size)
-
-    def walk(query: Query, rows: Tensor) -> Tensor:
-        walking = search.start(query, rows)
-        _walk(search, query, walking, norm, steps, initial_queries, max_queries, radius, on_step)
-        return walking
-
-    return search.attack(model, draft, walk)
+    search = Search(model, draft, x, y, generator, batch_size)
+    return search.attack(lambda query, rows: _walk(search, query, rows, norm, steps, initial_queries, max_queries, radius, on_step))
 
 
 def _walk(

@@ -118,9 +118,8 @@ class Plan:
         """The controls of equal accuracy of the numbers that an exhibit shows, or of those at some of its places."""
         places = self.of(exhibit) if places is None else places
         shown = [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
-        cells = [(seed, cell) for place in shown for seed, cell in enumerate(places.get(place, []))]
-        # A target of the exhibits has twice the number of its repetition as its seed.
-        return list(dict.fromkeys(job for seed, cell in cells for job in controls(cell, 2 * seed)))
+        cells = [(replicate, cell) for place in shown for replicate, cell in enumerate(places.get(place, []))]
+        return list(dict.fromkeys(job for replicate, cell in cells for job in controls(cell, replicate)))
 
     @property
     def images(self) -> dict[str, tuple[int, int, int]]:

@@ -262,8 +262,8 @@ class Store:
 
 
 def name_of(job: Job | str) -> str:
-    """``KIND-KEY``: what a job is called in a store."""
-    return job if isinstance(job, str) else f"{job.kind}-{job.key}"
+    """What a job is called in a store."""
+    return job if isinstance(job, str) else job.name
 
 
 def _result(name: str, document: Document) -> Document:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from defective.paper.architectures import LABELS
 from defective.paper.exhibit import Cell, Cells, Exhibit
-from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, TRANSFER, accuracies, scores
+from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, TRANSFER, accuracies, scores, table
 from defective.paper.published import printed
 from defective.paper.setup import Setup
 from defective.specs import GenerateJob
@@ -75,15 +75,12 @@ def _table4() -> Exhibit:
         targets = {row.name: setup.target(row.name.removesuffix(" again")) for row in rows}
         return scores(targets, _sets(setup, "densenet121", columns[:-1])) | accuracies(targets)
 
-    return Exhibit(
-        name="table4",
-        title="Ablations: where to put defects, neurons or channels, one mask or many, more channels",
-        section="Section 4.2, Table 4",
+    return table(
+        4,
+        "Ablations: where to put defects, neurons or channels, one mask or many, more channels",
+        "Section 4.2",
         caption=f"{_ROWS_ARE} DenseNet-121, radius in levels of 255 (PGD: 20 or 40 steps of 1; CW: confidence). "
         f"{DEFENCE_RATE}{LAST_COLUMN}",
-        data="cifar10",
-        columns=columns,
-        rows=rows,
         cells=cells,
         notes=(*TRANSFER, VARIANTS, _CW),
     )
@@ -103,15 +100,12 @@ def _table_of_variants(
         weakly = scores({row: targets[row] for row in WEAKLY_ATTACKED}, {column: sets.pop(column) for column in unprinted})
         return scores(targets, sets) | accuracies(targets, last) | weakly | fooled
 
-    return Exhibit(
-        name=f"table{number}",
-        title=f"Every variant of ResNet-18 under attacks from {label}",
-        section=f"Appendix A.8, Table {number}",
+    return table(
+        number,
+        f"Every variant of ResNet-18 under attacks from {label}",
+        "Appendix A.8",
         caption=f"{_ROWS_ARE} {label}, radius in levels of 255 (PGD: 20 or 40 steps of 1; PGD2,16: 10 of 2"
         f"{'; CW: confidence' if confidence else ''}). {DEFENCE_RATE}{LAST_COLUMN}",
-        data="cifar10",
-        columns=columns,
-        rows=rows,
         cells=cells,
         notes=(
             f"The attacked {label} of the paper has a test accuracy of {accuracy} %.",

@@ -4,7 +4,7 @@ import math
 
 from defective.paper.ablations import SOURCE, WEAK, WEAKLY_ATTACKED
 from defective.paper.architectures import HALF_WAY, LABELS
-from defective.paper.claims import Block, Claim, Part, Place, difference, falling_along, pairs
+from defective.paper.claims import Block, Part, Place, claim, difference, falling_along, pairs
 from defective.paper.corruptions import NOISY, SIGMAS
 from defective.paper.main_claims import MUCH, MUCH_IS_OURS, VARIANTS
 from defective.paper.published import printed
@@ -52,158 +52,153 @@ def _noise_above(row: str, sigma: int) -> Part:
 _BOUND = "The bound of 80 % is ours: the paper puts no number on robust or on high accuracy."
 
 APPENDIX = (
-    Claim(
+    claim(
         "smoothing",
         "Label smoothing, which masks gradients, does not increase the robustness to the boundary attack.",
         "Appendix A.4",
         "no better",
-        (Part(pairs("table7", ("S(M)",), [("resnet18 smoothed", "resnet18")])),),
+        Part(pairs("table7", ("S(M)",), [("resnet18 smoothed", "resnet18")])),
         margin=math.log(1.25),
         note="The margin, a quarter of the score, is ours.",
     ),
-    Claim(
+    claim(
         "boundary",
         "The defective model needs significantly larger perturbations in the boundary attack than the standard one.",
         "Appendix A.4",
         "better",
-        (Part(pairs("table7", ("S(M)",), [("resnet18/0.1-bottom", "resnet18")])),),
+        Part(pairs("table7", ("S(M)",), [("resnet18/0.1-bottom", "resnet18")])),
     ),
-    Claim(
+    claim(
         "weak-noise",
         "The standard model is robust to weak noise, up to 8.",
         "Appendix A.5",
         "better",
-        (_noise_above("resnet18", 8),),
+        _noise_above("resnet18", 8),
         note=_BOUND,
     ),
-    Claim(
+    claim(
         "noise-drops",
         "Beyond 8, the accuracy of the standard model drops sharply as the noise increases.",
         "Appendix A.5",
         "trend",
-        (Part(falling_along("figure5", ["resnet18"], _FALL), bound=MUCH),),
+        Part(falling_along("figure5", ["resnet18"], _FALL), bound=MUCH),
         note=MUCH_IS_OURS,
     ),
-    Claim(
+    claim(
         "noise",
         "Under stronger noise defective models are far more robust than the standard one.",
         "Appendix A.5",
         "better",
-        (Part(pairs("figure5", _STRONG, [(row, "resnet18") for row in list(NOISY)[1:]]), bound=MUCH),),
+        Part(pairs("figure5", _STRONG, [(row, "resnet18") for row in list(NOISY)[1:]]), bound=MUCH),
         note=MUCH_IS_OURS,
     ),
-    Claim(
+    claim(
         "noise-16",
         "The model that keeps a tenth of its bottom neurons maintains high accuracy until the noise reaches 16.",
         "Appendix A.5",
         "better",
-        (_noise_above("resnet18/0.1-bottom", 16),),
+        _noise_above("resnet18/0.1-bottom", 16),
         note=_BOUND,
     ),
-    Claim(
+    claim(
         "noise-slower",
         "The accuracy of that model falls much more slowly than that of the standard one as the noise increases.",
         "Appendix A.5",
         "trend",
-        (Part(_slower(), bound=MUCH),),
+        Part(_slower(), bound=MUCH),
         note=MUCH_IS_OURS,
     ),
-    Claim(
+    claim(
         "white-box",
         "Defective layers improve the defence under various kinds of white-box attack.",
         "Appendix A.6",
         "better",
-        (Part(pairs("table8", _WHITE_BOX, [(row, STANDARD) for row in GRAY_BOX])),),
+        Part(pairs("table8", _WHITE_BOX, [(row, STANDARD) for row in GRAY_BOX])),
     ),
-    Claim(
+    claim(
         "white-box-others",
         "On other architectures the results under white-box attacks are similar.",
         "Appendix A.6",
         "similar",
         note="The paper prints no numbers of them, and no exhibit measures them.",
     ),
-    Claim(
+    claim(
         "masking",
         "Defective models show neither obfuscated gradients nor gradient masking.",
         "Appendix A.6",
         "better",
-        (
-            Part((*_white_box("FGSM2", "PGD2"), *_white_box("FGSM4", "PGD4")), "several steps are stronger than one"),
-            Part(_white_box("PGD2", "PGD4", "PGD8"), "larger scales are stronger"),
-            Part(
-                tuple(difference(Place("table9", row, column), Place("table8", row, "PGD8")) for row, column in GRAY_BOX.items()),
-                "own gradients at scale 8 are stronger than a like model's at scale 16",
-            ),
+        Part((*_white_box("FGSM2", "PGD2"), *_white_box("FGSM4", "PGD4")), "several steps are stronger than one"),
+        Part(_white_box("PGD2", "PGD4", "PGD8"), "larger scales are stronger"),
+        Part(
+            tuple(difference(Place("table9", row, column), Place("table8", row, "PGD8")) for row, column in GRAY_BOX.items()),
+            "own gradients at scale 8 are stronger than a like model's at scale 16",
         ),
         note="Three signs of masked gradients, by Athalye et al. 2018, Section 3.1; defective evaluate --checks has more.",
     ),
-    Claim(
+    claim(
         "masks",
         "Attacked from the same masks or from others, defective models perform similarly.",
         "Appendix A.7",
         "similar",
-        tuple(Part(pairs("table9", [column], [(row, f"{row} dif")]), column) for row, column in GRAY_BOX.items()),
+        *(Part(pairs("table9", [column], [(row, f"{row} dif")]), column) for row, column in GRAY_BOX.items()),
         margin=5.0,
         note="Sources and targets keep the same share, as in the text; the margin of 5 points is ours.",
     ),
-    Claim(
+    claim(
         "gray-box",
         "Attacked from their like, defective models defend better than the standard model does from its like.",
         "Appendix A.7",
         "better",
-        (Part(_gray_box()),),
+        Part(_gray_box()),
     ),
-    Claim(
+    claim(
         "larger-scale",
         "The larger the perturbation scale, the stronger the attack.",
         "Appendix A.8",
         "trend",
-        (Part(_scales("FGSM8", "FGSM16", "FGSM32"), "FGSM"), Part(_scales("PGD16", "PGD32"), "PGD")),
+        Part(_scales("FGSM8", "FGSM16", "FGSM32"), "FGSM"),
+        Part(_scales("PGD16", "PGD32"), "PGD"),
     ),
-    Claim(
+    claim(
         "smaller-steps",
         "For a fixed scale, the smaller its steps, the more successful the attack.",
         "Appendix A.8",
         "trend",
-        (
-            Part(
-                tuple(
-                    block
-                    for smallest, scale in (("PGD1,4", 4), ("PGD1,8", 8), ("PGD16", 16), ("PGD32", 32))
-                    for block in falling_along("table11", [SOURCE], [smallest, f"PGD2,{scale}", f"PGD4,{scale}"])
-                )
-            ),
+        Part(
+            tuple(
+                block
+                for smallest, scale in (("PGD1,4", 4), ("PGD1,8", 8), ("PGD16", 16), ("PGD32", 32))
+                for block in falling_along("table11", [SOURCE], [smallest, f"PGD2,{scale}", f"PGD4,{scale}"])
+            )
         ),
         note="Success on the attacked model itself, which the paper does not print; what transfers is an observation of ours below.",
     ),
-    Claim(
+    claim(
         "weak-attacks",
         "Defective models also perform much better on weak PGD attacks.",
         "Appendix A.8",
         "better",
-        (Part(pairs("table11", WEAK, [(row, "resnet18") for row in WEAKLY_ATTACKED[1:]]), bound=MUCH),),
+        Part(pairs("table11", WEAK, [(row, "resnet18") for row in WEAKLY_ATTACKED[1:]]), bound=MUCH),
         note=f"{MUCH_IS_OURS} Nine settings that the paper tried and does not print, made on DenseNet-121.",
     ),
-    Claim(
+    claim(
         "confidence",
         "With a large confidence, CW hardly finds adversarial examples for VGG-19; with a small one, they hardly transfer.",
         "Appendix A.8",
         "better",
-        (
-            Part(
-                (difference(Place("table11", SOURCE, "CW40"), Place("table15", SOURCE, "CW40")),),
-                "fooled: DenseNet-121 above VGG-19",
-            ),
-            Part(falling_along("table11", ["resnet18"], ["CW0", "CW40"]), "ResNet-18 defends better from 0 than from 40"),
+        Part(
+            (difference(Place("table11", SOURCE, "CW40"), Place("table15", SOURCE, "CW40")),),
+            "fooled: DenseNet-121 above VGG-19",
         ),
+        Part(falling_along("table11", ["resnet18"], ["CW0", "CW40"]), "ResNet-18 defends better from 0 than from 40"),
         note="The paper prints neither. A small confidence is 0 here.",
     ),
-    Claim(
+    claim(
         "curves",
         "Different structures share similar tendencies of the train and test curves.",
         "Appendix D",
         "better",
-        tuple(
+        *(
             Part(tuple(difference(Place("table3", row, _ACCURACY), Place("table3", row, HALF_WAY)) for row in rows), label)
             for label, rows in _BY_ARCHITECTURE.items()
         ),

@@ -6,7 +6,7 @@ The paper claims that defective bottom layers raise the defence rate of every ar
 from collections.abc import Mapping
 
 from defective.paper.exhibit import Cell, Cells, Exhibit
-from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, PGD8, PGD16, TRANSFER, accuracies, scores
+from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, PGD8, PGD16, TRANSFER, accuracies, scores, table
 from defective.paper.published import printed
 from defective.paper.setup import Setup
 
@@ -30,7 +30,7 @@ def _exhibit(
     notes: tuple[str, ...] = (),
 ) -> Exhibit:
     """One table: every architecture and variant, attacked from every source, which is a column and the architectures attacked."""
-    columns, rows = printed(f"table{number}")
+    rows = printed(f"table{number}").rows
 
     def cells(setup: Setup) -> Cells:
         targets = {row.name: setup.target(row.name, data=data) for row in rows}
@@ -39,15 +39,13 @@ def _exhibit(
         half_way = {(row, HALF_WAY): Cell(target, "half_way") for row, target in targets.items() if number == 3}
         return scores(targets, adversarial) | accuracies(targets) | half_way
 
-    return Exhibit(
-        name=f"table{number}",
-        title=title,
-        section=f"{section}, Table {number}",
+    return table(
+        number,
+        title,
+        section,
+        data=data,
         caption="Rows are attacked models (p-Bottom: a share p of the neurons in the bottom layers kept), columns the plain "
         f"{caption}. {DEFENCE_RATE}{LAST_COLUMN}",
-        data=data,
-        columns=columns,
-        rows=rows,
         cells=cells,
         notes=(*TRANSFER, *notes),
     )

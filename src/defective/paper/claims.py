@@ -64,6 +64,11 @@ class Claim:
         return tuple(dict.fromkeys(place.exhibit for part in self.parts for block in part.blocks for place, _ in block))
 
 
+def claim(name: str, text: str, section: str, kind: Kind, *parts: Part, margin: float = 0.0, note: str = "") -> Claim:
+    """A sentence of the paper with its parts."""
+    return Claim(name, text, section, kind, parts, margin, note)
+
+
 def difference(high: Place, low: Place) -> Block:
     """How far one cell lies above another."""
     return (high, 1.0), (low, -1.0)

@@ -7,11 +7,12 @@ that of a plain model of the same architecture at the same accuracy, between two
 from functools import lru_cache
 
 from defective.paper.exhibit import Cell
+from defective.paper.setup import target_seed
 from defective.specs import NetSpec, ScoreJob, TrainJob
 
 
-def controls(cell: Cell, seed: int) -> tuple[ScoreJob, ...]:
-    """A plain model's light checkpoints, by epoch, and the whole model, of this seed, on the adversarial set of a defective model.
+def controls(cell: Cell, replicate: int) -> tuple[ScoreJob, ...]:
+    """A plain model's light checkpoints, by epoch, and the whole model, of this repetition, on the adversarial set of a defective model.
 
     There are none for numbers of other kinds: white-box attacks, models without defects, models trained on attacked images.
     """
@@ -20,7 +21,7 @@ def controls(cell: Cell, seed: int) -> tuple[ScoreJob, ...]:
         return ()
     if not job.target.net.defects or job.target.recipe.adversarial:
         return ()
-    return tuple(ScoreJob(target=run, adversarial=job.adversarial) for run in _plain_runs(job.target, seed))
+    return tuple(ScoreJob(target=run, adversarial=job.adversarial) for run in _plain_runs(job.target, target_seed(replicate)))
 
 
 # Each once: what takes time is the hash of a new one.

@@ -4,7 +4,7 @@ The paper claims that defective models lose more accuracy than plain ones to shu
 """
 
 from defective.paper.exhibit import Cell, Cells, Exhibit, Row
-from defective.paper.protocol import TRAINED
+from defective.paper.protocol import TRAINED, table
 from defective.paper.published import printed
 from defective.paper.setup import Setup
 from defective.specs import NoiseJob, ShuffleJob
@@ -26,16 +26,14 @@ def _shuffled(setup: Setup) -> Cells:
     }
 
 
-_TABLE1 = Exhibit(
-    name="table1",
-    title="Accuracy on images cut into patches that changed places",
-    section="Section 3.2, Table 1",
+_TABLE1 = table(
+    1,
+    "Accuracy on images cut into patches that changed places",
+    "Section 3.2",
+    data="imagenet",
     caption="Rows are ResNet-18s (the defective one keeps 10 % of its bottom neurons), columns how many patches an image is cut "
     "into before they change places at random. A number is the share of images that the model then classifies correctly, of images that "
     "both models classify correctly with high confidence while whole: at least 99 %, at scale tiny 90 %.",
-    data="imagenet",
-    columns=_COLUMNS,
-    rows=_ROWS,
     cells=_shuffled,
     notes=(
         *TRAINED,

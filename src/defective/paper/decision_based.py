@@ -3,12 +3,10 @@
 The paper claims that the defective model needs larger perturbations, and that label smoothing, which masks gradients, does not help.
 """
 
-from defective.paper.exhibit import Cell, Cells, Exhibit
-from defective.paper.protocol import TRAINED
-from defective.paper.published import printed
+from defective.paper.exhibit import Cell, Cells
+from defective.paper.protocol import TRAINED, table
 from defective.paper.setup import Setup
 
-(_SCORE,), _ROWS = printed("table7")
 _PLAIN, _SMOOTHED, _DEFECTIVE = "resnet18", "resnet18 smoothed", "resnet18/0.1-bottom"
 
 
@@ -19,21 +17,18 @@ def _cells(setup: Setup) -> Cells:
         _DEFECTIVE: setup.target(_DEFECTIVE),
     }
     return {
-        (row, _SCORE): Cell(setup.decide(target, among=tuple(each for each in targets.values() if each != target)), "score")
+        (row, "S(M)"): Cell(setup.decide(target, among=tuple(each for each in targets.values() if each != target)), "score")
         for row, target in targets.items()
     }
 
 
-_TABLE7 = Exhibit(
-    name="table7",
-    title="The boundary attack",
-    section="Appendix A.4, Table 7",
+_TABLE7 = table(
+    7,
+    "The boundary attack",
+    "Appendix A.4",
     caption="Rows are ResNet-18s (LS: label smoothing 0.1; the defective one keeps 10 % of its bottom neurons), attacked by "
     "their decisions alone: in up to 5,000 steps a misclassified image walks towards one that all models classify correctly. The column "
     "S(M) is the median, over these images, of the mean squared change of a pixel (0 to 1); higher is better.",
-    data="cifar10",
-    columns=(_SCORE,),
-    rows=_ROWS,
     cells=_cells,
     unit="S(M)",
     notes=(

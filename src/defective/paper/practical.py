@@ -1,9 +1,9 @@
 """A table of ours on what the paper leaves open: are defective layers worth it, beside other defences and whoever attacks?"""
 
 from defective.paper.exhibit import Cells, Exhibit, Row
-from defective.paper.protocol import ACCURACY, LAST_COLUMN, PGD8, PGD16, TRANSFER, accuracies, scores
+from defective.paper.protocol import ACCURACY, LAST_COLUMN, MADRY, PGD16, TRANSFER, accuracies, scores
 from defective.paper.setup import Setup
-from defective.specs import AttackSpec, GenerateJob, TrainJob
+from defective.specs import GenerateJob, TrainJob
 
 _ADVERSARIAL = " adversarial"
 _ROWS = {
@@ -28,27 +28,24 @@ _MIFGSM16 = "mifgsm:eps=16/255,step_size=1/255,steps=20"
 _VMIFGSM16 = "vmifgsm:eps=16/255,step_size=1/255,steps=20"
 # Share of the training images that a substitute asks its target about.
 SHARE = 0.1
-# Source and attacks; the adaptive attacker trains a defective model, whose masks are others than any target's.
-_SOURCES = {
-    "resnet18": {"PGD16": PGD16, "FGSM16": "fgsm:eps=16/255", "MI-FGSM16": _MIFGSM16, "VMI-FGSM16": _VMIFGSM16},
-    "vgg19": {"PGD16": PGD16, "MI-FGSM16": _MIFGSM16},
-    "resnet18/0.3-bottom": {"PGD16": PGD16, "MI-FGSM16": _MIFGSM16},
+# Column to source and attack; the adaptive attacker trains a defective model, whose masks are others than any target's.
+_TRANSFERRED = {
+    "ResNet-18: PGD16": ("resnet18", PGD16),
+    "ResNet-18: FGSM16": ("resnet18", "fgsm:eps=16/255"),
+    "ResNet-18: MI-FGSM16": ("resnet18", _MIFGSM16),
+    "ResNet-18: VMI-FGSM16": ("resnet18", _VMIFGSM16),
+    "VGG-19: PGD16": ("vgg19", PGD16),
+    "VGG-19: MI-FGSM16": ("vgg19", _MIFGSM16),
+    "adaptive: PGD16": ("resnet18/0.3-bottom", PGD16),
+    "adaptive: MI-FGSM16": ("resnet18/0.3-bottom", _MIFGSM16),
 }
-_SOURCE_LABELS = {"resnet18": "ResNet-18", "vgg19": "VGG-19", "resnet18/0.3-bottom": "adaptive"}
 _SUBSTITUTE = "substitute: PGD16"
-ATTACKERS = (
-    *(f"{_SOURCE_LABELS[source]}: {attack}" for source, attacks in _SOURCES.items() for attack in attacks),
-    _SUBSTITUTE,
-)
+ATTACKERS = (*_TRANSFERRED, _SUBSTITUTE)
 
 
 def _cells(setup: Setup) -> Cells:
     targets = {row: _target(setup, row) for row in _ROWS}
-    adversarial = {
-        f"{_SOURCE_LABELS[source]}: {label}": _attack(setup, setup.source(source), attack)
-        for source, attacks in _SOURCES.items()
-        for label, attack in attacks.items()
-    }
+    adversarial = {column: _attack(setup, setup.source(source), attack) for column, (source, attack) in _TRANSFERRED.items()}
     cells = scores(targets, adversarial, "all") | accuracies(targets)
     for row, target in targets.items():
         images = _attack(setup, setup.substitute(target, SHARE), PGD16)
@@ -58,7 +55,7 @@ def _cells(setup: Setup) -> Cells:
 
 def _target(setup: Setup, row: str) -> TrainJob:
     net = row.removesuffix(_ADVERSARIAL)
-    return setup.target(net, adversarial=AttackSpec.parse(f"{PGD8},random_start=1") if net != row else None)
+    return setup.target(net, adversarial=MADRY if net != row else None)
 
 
 def _attack(setup: Setup, source: TrainJob, attack: str) -> GenerateJob:

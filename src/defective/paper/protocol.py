@@ -1,12 +1,16 @@
-"""What several exhibits share: attacks, the cells of a transfer table, notes, ends of captions."""
+"""What several exhibits share: printed tables, attacks, the cells of a transfer table, notes, ends of captions."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from defective.paper.exhibit import Cell
-from defective.specs import GenerateJob, ScoreJob, TrainJob
+from defective.paper.exhibit import Cell, Exhibit
+from defective.paper.published import printed
+from defective.specs import AttackSpec, GenerateJob, ScoreJob, TrainJob
 
 PGD8 = "pgd:eps=8/255,step_size=2/255,steps=7"
 PGD16 = "pgd:eps=16/255,step_size=1/255,steps=20"
+# What adversarial training attacks the model in training with, after Madry et al. 2017.
+MADRY = AttackSpec.parse(f"{PGD8},random_start=1")
 ACCURACY = "Test Accuracy"
 
 PLACEMENT = (
@@ -26,6 +30,12 @@ DEFENCE_RATE = (
     "before and that fool the source"
 )
 LAST_COLUMN = "; the last column counts all test images, unattacked."
+
+
+def table(number: int, title: str, section: str, *, data: str = "cifar10", **more: Any) -> Exhibit:
+    """A printed table of the paper; ``more`` are further fields of the exhibit."""
+    columns, rows = printed(name := f"table{number}")
+    return Exhibit(name, title, f"{section}, Table {number}", data=data, columns=columns, rows=rows, **more)
 
 
 def scores(

@@ -3,46 +3,32 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NetSpec, Recipe, TrainJob
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much to do. Sample sizes at ``paper`` are those of Appendix A.
-
-    Attributes:
-        name: ``"tiny"``, ``"small"``, ``"fast"`` or ``"paper"``.
-        adversarial: Images for FGSM and PGD (5,000; Table 2 takes the whole test set).
-        cw: Images for CW (1,000).
-        cw_steps, cw_search: Steps of CW for each constant, and constants tried (1,000 and 30).
-        cw_confidence: Share of the paper's confidence that CW asks for: logits of small models that are trained for a few epochs lie
-            closer together.
-        decision: Images for the boundary attack (500).
-        directions: Directions it tries at each of its 5,000 steps at most: 25 as Foolbox 1, the paper's, or 1 as Foolbox 3, which asks
-            for far fewer decisions.
-        noise: Images for Gaussian noise (5,000).
-        shuffle: Images to shuffle (4,000).
-        confidence: Least confidence of every model in them (0.99).
-        gallery: Images shown.
-        slow_epochs: Epochs of ResNet-50 and DenseNet-121 instead of the recipe's; 0: as the recipe.
-        adversarial_epochs: Epochs of adversarial training, each of which costs eight; 0: as the recipe.
-    """
+    """How much to do, each amount with what it is in words. Sample sizes at ``paper`` are those of Appendix A."""
 
     name: str
-    adversarial: int = 5000
-    cw: int = 1000
-    cw_steps: int = 1000
-    cw_search: int = 30
-    cw_confidence: float = 1.0
-    decision: int = 500
-    directions: int = 25
-    noise: int = 5000
-    shuffle: int = 4000
-    confidence: float = 0.99
-    gallery: int = 10
-    slow_epochs: int = 0
-    adversarial_epochs: int = 0
+    adversarial: Annotated[int, "adversarial examples of FGSM, PGD and their like, at most (Table 2: twice as many)"] = 5000
+    cw: Annotated[int, "adversarial examples of CW, at most"] = 1000
+    cw_steps: Annotated[int, "steps of CW for each constant"] = 1000
+    cw_search: Annotated[int, "constants that CW tries"] = 30
+    # Logits of small models that are trained for a few epochs lie closer together.
+    cw_confidence: Annotated[float, "share of the paper's confidence that CW asks for"] = 1.0
+    decision: Annotated[int, "images for the boundary attack, at most"] = 500
+    # As Foolbox 1, the paper's; Foolbox 3 tries 1 and asks for far fewer decisions.
+    directions: Annotated[int, "directions that the boundary attack tries at each step"] = 25
+    noise: Annotated[int, "images under Gaussian noise, at most"] = 5000
+    shuffle: Annotated[int, "images with shuffled patches, at most"] = 4000
+    confidence: Annotated[float, "least confidence of the models in shuffled images"] = 0.99
+    gallery: Annotated[int, "images in a gallery"] = 10
+    # 0: as the recipe. An epoch of adversarial training costs eight others.
+    slow_epochs: Annotated[int, "at most so many epochs of ResNet-50 and DenseNet-121"] = 0
+    adversarial_epochs: Annotated[int, "epochs of adversarial training"] = 0
 
     def column_label(self, column: str) -> str:
         """What stands above a column: its name, and beside CW's the confidence that was asked for, where it is another.
@@ -91,6 +77,11 @@ SCALES = {
 _SLOW = ("resnet50", "densenet121")
 
 
+def target_seed(replicate: int) -> int:
+    """Seed of the targets of a repetition; its sources have the next one."""
+    return 2 * replicate
+
+
 @dataclass(frozen=True)
 class Setup:
     """One way to measure exhibits: makes the jobs that their cells name.
@@ -99,7 +90,7 @@ class Setup:
         scale: How much to do.
         data: Kind of data set (``cifar10``, ``mnist``, ``tiny-imagenet``, ``imagenet``) to the name of the set that stands for it.
         recipes: Kind of data set to the recipe of this scale.
-        replicate: Which of several repetitions with other seeds: targets take seed ``2 r``, sources ``2 r + 1``.
+        replicate: Which of several repetitions with other seeds.
     """
 
     scale: Scale
@@ -112,7 +103,7 @@ class Setup:
     ) -> TrainJob:
         """A model under attack; ``recipe`` changes fields of the scale's recipe."""
         spec = NetSpec.parse(net)
-        seed = 2 * self.replicate if seed is None else seed
+        seed = target_seed(self.replicate) if seed is None else seed
         if self.scale.slow_epochs and spec.arch in _SLOW:
             recipe = {"epochs": min(self.scale.slow_epochs, self.recipes[data].epochs)} | recipe
         if self.scale.adversarial_epochs and recipe.get("adversarial"):
@@ -127,12 +118,12 @@ class Setup:
 
     def source(self, net: str, *, data: str = "cifar10", mask_seed: int | None = None) -> TrainJob:
         """A model the attacker owns."""
-        return self.target(net, data=data, seed=2 * self.replicate + 1, mask_seed=mask_seed)
+        return self.target(net, data=data, seed=target_seed(self.replicate) + 1, mask_seed=mask_seed)
 
-    def substitute(self, target: TrainJob, share: float, *, net: str = "resnet18") -> TrainJob:
-        """A plain model that the attacker trains on the target's answers on a share of the training images."""
+    def substitute(self, target: TrainJob, share: float) -> TrainJob:
+        """A plain ResNet-18 that the attacker trains on the target's answers on a share of the training images."""
         kind = next(kind for kind, name in self.data.items() if name == target.data)
-        return self.source(net, data=kind).model_copy(update={"queried": target, "share": share})
+        return self.source("resnet18", data=kind).model_copy(update={"queried": target, "share": share})
 
     def generate(
         self, *sources: TrainJob, attack: str, samples: int | None = None, among: tuple[TrainJob, ...] = (), **more: object

@@ -3,10 +3,10 @@
 The paper claims that defective models are more robust to both, and that knowing the masks makes little difference.
 """
 
-from defective.paper.exhibit import Cell, Cells, Exhibit
-from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, PGD16, TRAINED, TRANSFER, accuracies, scores
+from defective.paper.exhibit import Cell, Cells
+from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, PGD16, TRAINED, TRANSFER, accuracies, scores, table
 from defective.paper.published import printed
-from defective.paper.setup import Setup
+from defective.paper.setup import Setup, target_seed
 from defective.specs import ScoreJob
 
 STANDARD = "resnet18"
@@ -23,7 +23,7 @@ CHECKS = {
 # Ends the name of a column beside Tables 9 and 10: the share of its images in which a standard model sees the class that its source sees.
 SAME_CLASS = " (same class)"
 
-_WHITE_COLUMNS, _WHITE_ROWS = printed("table8")
+_WHITE_ROWS = printed("table8").rows
 _WHITE_ATTACKS = {
     "FGSM1": "fgsm:eps=1/255",
     "FGSM2": "fgsm:eps=2/255",
@@ -48,16 +48,13 @@ def _white_box(setup: Setup) -> Cells:
     return scored | fooled | accuracies(targets)
 
 
-_TABLE8 = Exhibit(
-    name="table8",
-    title="White-box attacks",
-    section="Appendix A.6, Table 8",
+_TABLE8 = table(
+    8,
+    "White-box attacks",
+    "Appendix A.6",
     caption="Rows are ResNet-18s (p-Bottom: a share p of the bottom neurons kept), each attacked with its own gradients; columns "
     "are attacks, radius in levels of 255 (PGD: 4, 6 and 10 steps of 1). A number is the share of attacked images that the model "
     f"classifies correctly, of those that it classified correctly before{LAST_COLUMN}",
-    data="cifar10",
-    columns=_WHITE_COLUMNS,
-    rows=_WHITE_ROWS,
     cells=_white_box,
     notes=(
         *TRAINED,
@@ -69,33 +66,29 @@ _TABLE8 = Exhibit(
     ),
 )
 
-_DEFECTIVE_COLUMNS, _DEFECTIVE_ROWS = printed("table9")
 # Ends the name of a row whose masks are not the source's.
 _OTHER = " dif"
 
 
 def _gray_box_defective(setup: Setup) -> Cells:
-    masks = 2 * setup.replicate
+    masks = target_seed(setup.replicate)
     adversarial = {label: setup.generate(setup.source(model, mask_seed=masks), attack=PGD16) for model, label in GRAY_BOX.items()}
     targets = {}
     for model in GRAY_BOX:
         targets[model] = setup.target(model)
         # The next replicate's target, which other repetitions train anyway.
-        targets[model + _OTHER] = setup.target(model, seed=masks + 2)
+        targets[model + _OTHER] = setup.target(model, seed=target_seed(setup.replicate + 1))
     beside = {f"{label}{SAME_CLASS}": images for label, images in adversarial.items()}
     return scores(targets, adversarial) | scores({STANDARD: setup.target(STANDARD)}, beside, "same-class")
 
 
-_TABLE9 = Exhibit(
-    name="table9",
-    title="Gray-box attacks on defective models",
-    section="Appendix A.7, Table 9",
+_TABLE9 = table(
+    9,
+    "Gray-box attacks on defective models",
+    "Appendix A.7",
     caption="Rows are attacked ResNet-18s that keep a share p of the bottom neurons (DIF: with masks of another seed than the "
     "columns' models), columns such models of other initial weights on which PGD makes its images: radius 16/255, 20 steps of 1/255. "
     f"{DEFENCE_RATE}.",
-    data="cifar10",
-    columns=_DEFECTIVE_COLUMNS,
-    rows=_DEFECTIVE_ROWS,
     cells=_gray_box_defective,
     notes=(
         *TRANSFER,
@@ -106,7 +99,7 @@ _TABLE9 = Exhibit(
     ),
 )
 
-_PLAIN_COLUMNS, _PLAIN_ROWS = printed("table10")
+_PLAIN_ROWS = printed("table10").rows
 
 
 def _gray_box_plain(setup: Setup) -> Cells:
@@ -115,15 +108,12 @@ def _gray_box_plain(setup: Setup) -> Cells:
     return found | {(STANDARD, f"ResNet-18{SAME_CLASS}"): Cell(found[STANDARD, "ResNet-18"].job, "same-class")}
 
 
-_TABLE10 = Exhibit(
-    name="table10",
-    title="Gray-box attacks on standard models",
-    section="Appendix A.7, Table 10",
+_TABLE10 = table(
+    10,
+    "Gray-box attacks on standard models",
+    "Appendix A.7",
     caption="Rows are attacked models, columns the models of other initial weights on which PGD makes its images: radius 16/255, 20 "
     f"steps of 1/255. {DEFENCE_RATE}.",
-    data="cifar10",
-    columns=_PLAIN_COLUMNS,
-    rows=_PLAIN_ROWS,
     cells=_gray_box_plain,
     notes=TRANSFER,
 )

@@ -19,7 +19,8 @@ from defective.evaluation.adversarial import AdversarialSet, generate
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.threat_model import ThreatModel, threat_model
 from defective.inference import logits
-from defective.report.pictures import feature_picture, mask_picture, perturbation_picture, picture
+from defective.report.galleries import Example, made_examples
+from defective.report.pictures import feature_picture, mask_picture
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
 from defective.surgery import mask_layers
 from defective.wrapper import site_modules, unwrapped
@@ -39,19 +40,6 @@ class Confidence(NamedTuple):
 
     name: str
     share: float
-
-
-@dataclass(frozen=True)
-class ImagePanel:
-    """The pictures are PNG data addresses; ``scale`` is what black and white of the perturbation stand for, in 1/255."""
-
-    original: str
-    perturbation: str
-    adversarial: str
-    scale: int
-    label: str
-    fooled: bool
-    predicted: str
 
 
 @dataclass(frozen=True)
@@ -134,18 +122,15 @@ def attack_image(source: EvaluatedModel, x: Tensor, attack: AttackSpec, *, label
     return generate(replace(source, data=one), attack, index=torch.tensor([0]))
 
 
-def image_panel(made: AdversarialSet, classes: Sequence[str]) -> ImagePanel:
-    """The clean image, what the attack changed, amplified, and the adversarial image."""
-    scale = max(1, round(255 * made.changes()["linf_max"]))
-    return ImagePanel(
-        picture(made.x[0]),
-        perturbation_picture(made.x[0], made.x_adv[0], scale / 255),
-        picture(made.x_adv[0]),
-        scale,
-        classes[int(made.y[0])],
-        bool(made.fooled[0]),
-        classes[int(made.predicted[0])],
-    )
+def image_example(made: AdversarialSet, classes: Sequence[str]) -> Example:
+    """The clean image, what the attack changed, amplified, and the adversarial image, with what the source predicts for it."""
+    images = {"x": made.x, "x_adv": made.x_adv, "y": made.y}
+    return made_examples(images, [(made.source, made.predicted)], classes, largest_change(made) / 255)[0]
+
+
+def largest_change(made: AdversarialSet) -> int:
+    """What black and white of the amplified perturbation stand for, in 1/255."""
+    return max(1, round(255 * made.changes()["linf_max"]))
 
 
 def model_panel(target: EvaluatedModel, source: EvaluatedModel, made: AdversarialSet, layer: str | None) -> ModelPanel:

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from defective.data.download import REMOTES
 from defective.experiments.plan import KINDS, Plan
-from defective.experiments.store import Store
 from defective.paper import EXHIBITS, SCALES
 from defective.report.sections import Section
 from defective.tables import count
@@ -33,15 +32,13 @@ def commands(sections: Iterable[Section]) -> list[str]:
     return list(dict.fromkeys(command(section.result.exhibit, section.plan) for section in sections))
 
 
-def next_steps(sections: list[Section], planned: Iterable[Plan], store: Store) -> list[tuple[str, str]]:
+def next_steps(sections: list[Section], *, jobs: int, finished: int) -> list[tuple[str, str]]:
     """Sentences, each with the command that does it: finish what is not done, repeat with more seeds, a larger scale, another model."""
-    jobs = {job for plan in planned for job in plan.jobs}
-    left = sum(store.result(job) is None for job in jobs)
     first = next((each for each in sections if any(not cell.jobs for cell in each.result.cells)), sections[0])
     exhibit, plan = first.result.exhibit, first.plan
     found = []
-    if left:
-        about = f"{left:,} of {count(len(jobs), 'job')} left. The command of an exhibit resumes it, as here {first.result.heading}."
+    if finished < jobs:
+        about = f"{jobs - finished:,} of {count(jobs, 'job')} left. The command of an exhibit resumes it, as here {first.result.heading}."
         found.append((about, command(exhibit, plan)))
     if plan.seeds == 1:
         about = "One seed cannot tell what training changes: train every model three times."

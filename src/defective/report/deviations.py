@@ -1,54 +1,20 @@
 """Why measured numbers differ from the paper's: what each setting does otherwise, read off the plans themselves."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 
 from defective.experiments.plan import KINDS, SIZES, Plan
 from defective.experiments.store import Store
-from defective.paper import SCALES
+from defective.paper import SCALES, Scale
 from defective.report.sections import Section
 from defective.report.wording import is_substitute
-from defective.specs import TrainJob
+from defective.specs import Recipe, TrainJob
 from defective.tables import count
 from defective.training.recipes import recipe_for
 
-# Every field of a scale in words: a field that is added must be named here before a page can show it.
-_AMOUNTS = {
-    "adversarial": "adversarial examples of FGSM, PGD and their like, at most (Table 2: twice as many)",
-    "cw": "adversarial examples of CW, at most",
-    "cw_steps": "steps of CW for each constant",
-    "cw_search": "constants that CW tries",
-    "cw_confidence": "share of the paper's confidence that CW asks for",
-    "decision": "images for the boundary attack, at most",
-    "directions": "directions that the boundary attack tries at each step",
-    "noise": "images under Gaussian noise, at most",
-    "shuffle": "images with shuffled patches, at most",
-    "confidence": "least confidence of the models in shuffled images",
-    "gallery": "images in a gallery",
-    "slow_epochs": "at most so many epochs of ResNet-50 and DenseNet-121",
-    "adversarial_epochs": "epochs of adversarial training",
-}
-# Of a recipe all but its name, and the attack of adversarial training, which is the exhibit's and not the scale's.
-_RECIPE = {
-    "width_mult": "width of the models",
-    "epochs": "epochs",
-    "stop_after": "epochs after which training is stopped",
-    "batch_size": "images in a batch",
-    "lr": "learning rate",
-    "momentum": "momentum",
-    "weight_decay": "weight decay",
-    "label_smoothing": "label smoothing",
-    "schedule": "schedule of the learning rate",
-    "milestones": "epochs after which it falls",
-    "augment": "augmentation",
-    "selection": "model selection",
-    "norm_scale_init": "start of the norm scales",
-    "neurons": "neurons that training computes",
-    "nesterov": "Nesterov's momentum",
-    "averaging": "decay of the average of the weights",
-    "flip": "mirrored images",
-    "normalization": "normalisation of images",
-}
+# What the fields are in words; a recipe's name, and its attack of adversarial training, which is the exhibit's, have none.
+_AMOUNTS = {name: hint.__metadata__[0] for name, hint in get_type_hints(Scale, include_extras=True).items() if name != "name"}
+_RECIPE = {name: field.description for name, field in Recipe.model_fields.items() if field.description}
 _ONE_SEED = (
     "One seed: an interval covers the sample of images alone. Trained again with another seed, the same model gives other numbers, "
     "often further off than the interval reaches."
@@ -57,10 +23,6 @@ _SEVERAL_SEEDS = (
     "an interval is that of the mean over as many training runs; where only some of them are measured, their number stands beside "
     "it."
 )
-
-
-# A data set that was used: its kind and its name.
-DataSet = tuple[str, str]
 
 
 class Deviations(NamedTuple):
@@ -78,8 +40,8 @@ class Deviations(NamedTuple):
 
 def deviations(sections: Iterable[Section], store: Store) -> list[Deviations]:
     """One entry for each scale."""
-    # Scale to its data sets, each with a plan that says how it was read.
-    used: dict[str, dict[DataSet, Plan]] = {}
+    # Scale to its data sets, by kind and name, each with a plan that says how it was read.
+    used: dict[str, dict[tuple[str, str], Plan]] = {}
     for section in sections:
         for kind, name in section.result.data.items():
             sets = used.setdefault(section.plan.scale, {})
@@ -130,7 +92,7 @@ def seed_notes(sections: Iterable[Section]) -> list[str]:
     return [_ONE_SEED if seeds == 1 else f"{count(seeds, 'seed')}: {_SEVERAL_SEEDS}" for seeds in used]
 
 
-def _rows(scale: str, sets: dict[DataSet, Plan]) -> list[tuple[str, ...]]:
+def _rows(scale: str, sets: dict[tuple[str, str], Plan]) -> list[tuple[str, ...]]:
     rows = _different(_AMOUNTS, SCALES["paper"], SCALES[scale], zero="as the recipe")
     for (kind, name), plan in sets.items():
         # A set that stands in is trained by the recipe for its own kind of images, at the paper's scale too.

@@ -8,12 +8,10 @@ from torch import Tensor, nn
 
 from defective.evaluation import AdversarialSet, EvaluationResult
 from defective.inference import as_images
-from defective.report.galleries import Example, MaskPicture, made_examples, mask_pictures
+from defective.report.galleries import SHOWN, Example, made_examples, mask_pictures
 from defective.report.page import write_page
 from defective.surgery import defects
 
-# Images shown.
-SHOWN = 6
 _NEXT_STEPS = (
     ("Evaluate the same models on more images, or by other attacks.", "defective evaluate --help"),
     (
@@ -33,6 +31,7 @@ def write_evaluation_page(result: EvaluationResult, targets: Mapping[str, nn.Mod
         path: Where to write it.
     """
     about, examples = _examples(result, classes)
+    defective = next((name for name, model in targets.items() if defects(model)), None)
     write_page(
         path,
         title=f"Black-box evaluation on {result.data}",
@@ -43,7 +42,7 @@ def write_evaluation_page(result: EvaluationResult, targets: Mapping[str, nn.Mod
         about_examples=about,
         examples=examples,
         about_masks="The first masks of the first defective model.",
-        masks=_masks(result, targets),
+        masks=mask_pictures(targets[defective], name=defective, data=result.data) if defective is not None else [],
         provenance=_provenance(result),
         next_steps=_NEXT_STEPS,
     )
@@ -77,11 +76,6 @@ def _examples(result: EvaluationResult, classes: Sequence[str]) -> tuple[str, li
         "images fool it. Shown are some of those, first where models differ, with every model's prediction."
     )
     return about, examples_of(adversarial, predicted, classes)
-
-
-def _masks(result: EvaluationResult, targets: Mapping[str, nn.Module]) -> list[MaskPicture]:
-    name = next((name for name, model in targets.items() if defects(model)), None)
-    return [] if name is None else mask_pictures(targets[name], name=name, data=result.data)
 
 
 def _provenance(result: EvaluationResult) -> list[str]:

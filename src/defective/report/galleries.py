@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from defective.experiments.describe import describe
 from defective.experiments.plan import Plan
-from defective.experiments.store import name_of
 from defective.paper import EXHIBITS, Cell
 from defective.report.pictures import mask_picture, perturbation_picture, picture
 from defective.report.sections import ResultReader
@@ -52,8 +51,10 @@ class MaskPicture:
     picture: str
 
 
+# Images shown of a table or an evaluation.
+SHOWN = 6
 # Models whose masks are shown: the first of them that the store has, else any defective one.
-_SHOWN = ("resnet18/0.1-bottom", "resnet18/0.5-bottom")
+_MASKED = ("resnet18/0.1-bottom", "resnet18/0.5-bottom")
 
 
 def gallery(result: ExhibitResult, plan: Plan, reader: ResultReader) -> list[Example]:
@@ -69,7 +70,7 @@ def gallery(result: ExhibitResult, plan: Plan, reader: ResultReader) -> list[Exa
     return found
 
 
-def examples(result: ExhibitResult, plan: Plan, reader: ResultReader, count: int = 6) -> list[Example]:
+def examples(result: ExhibitResult, plan: Plan, reader: ResultReader) -> list[Example]:
     """Images of one adversarial set of a table, the one that most of its models were evaluated on.
 
     Those come first on which about half of the models are correct: they show how the models differ.
@@ -83,7 +84,7 @@ def examples(result: ExhibitResult, plan: Plan, reader: ResultReader, count: int
     generated = max(scored, key=lambda job: len(scored[job]))
     found = _examples(str(generated.attack), generated, scored[generated], None, reader)
     found.sort(key=lambda example: abs(2 * sum(each.correct for each in example.predictions) - len(example.predictions)))
-    return found[:count]
+    return found[:SHOWN]
 
 
 def masks(plan: Plan, reader: ResultReader) -> list[MaskPicture]:
@@ -91,19 +92,19 @@ def masks(plan: Plan, reader: ResultReader) -> list[MaskPicture]:
     trained = [job for job in plan.jobs if isinstance(job, TrainJob) and (reader.store.at(job) / "net").is_dir()]
     # Channels that the released code takes out leave no mask behind.
     defective = [job for job in trained if job.net.defects and job.net.pattern != "channel" and reader.store.result(job)]
-    for job in sorted(defective, key=lambda job: _SHOWN.index(str(job.net)) if str(job.net) in _SHOWN else len(_SHOWN)):
-        model = reader.read(name_of(job), partial(load, reader.store.at(job) / "net"))
+    for job in sorted(defective, key=lambda job: _MASKED.index(str(job.net)) if str(job.net) in _MASKED else len(_MASKED)):
+        model = reader.read(job.name, partial(load, reader.store.at(job) / "net"))
         if model is not None:
             return mask_pictures(model, name=str(job.net), data=job.data)
     return []
 
 
-def mask_pictures(model: nn.Module, *, name: str, data: str, count: int = 2) -> list[MaskPicture]:
-    """The first masks of a defective model."""
+def mask_pictures(model: nn.Module, *, name: str, data: str) -> list[MaskPicture]:
+    """The first two masks of a defective model."""
     layers = mask_layers(model)
     return [
         MaskPicture(name, data, defect.site, defect.live, defect.total, mask_picture(layers[defect.site].defect_mask[0]))
-        for defect in defects(model)[:count]
+        for defect in defects(model)[:2]
     ]
 
 

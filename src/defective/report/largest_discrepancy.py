@@ -4,11 +4,10 @@ import math
 
 from defective.experiments.describe import describe
 from defective.experiments.plan import KINDS, Plan
-from defective.experiments.store import name_of
 from defective.paper import EXHIBITS
 from defective.report.wording import substitutes
 from defective.results.documents import CellResult, ExhibitResult
-from defective.specs import DecisionJob, GenerateJob, Job, ScoreJob, ShuffleJob, TrainJob, trained_models
+from defective.specs import DecisionJob, GenerateJob, Job, ScoreJob, ShuffleJob, trained_models
 from defective.specs.attacks import ATTACK_OPTIONS
 from defective.tables import interval, number
 
@@ -62,15 +61,16 @@ def _amounts(result: ExhibitResult, cell: CellResult) -> list[str]:
         fewer = [each.recipe.trained_epochs for each in others if each.recipe.trained_epochs < epochs]
         source = f" ({min(fewer)} for the source)" if fewer else ""
         found.append(f"{epochs} of the paper's {theirs.recipe.trained_epochs} epochs{source}")
-    asked, original = _settings(ours), _settings(printed)
-    changed = [
-        f"{key.replace('_', ' ')} {asked[key]:g} instead of {original[key]:g}" for key in asked if asked[key] != original[key]
-    ]
+    made, original = (job.adversarial if isinstance(job, ScoreJob) else job for job in (ours, printed))
+    asked, usual = _settings(made), _settings(original)
+    changed = [f"{key.replace('_', ' ')} {asked[key]:g} instead of {usual[key]:g}" for key in asked if asked[key] != usual[key]]
     if changed:
-        found.append(f"{'images' if isinstance(ours, ShuffleJob) else 'an attack'} with {' and '.join(changed)}")
-    if _samples(ours) != _samples(printed) and cell.measured is not None:
+        found.append(f"{'images' if isinstance(made, ShuffleJob) else 'an attack'} with {' and '.join(changed)}")
+    # A model is tested on the whole test set.
+    samples, usual_samples = (getattr(each, "samples", 0) for each in (made, original))
+    if samples != usual_samples and cell.measured is not None:
         most = max(each.num_evaluated for each in cell.measured.counts)
-        found.append(f"{most:,} images instead of up to {_samples(printed):,}")
+        found.append(f"{most:,} images instead of up to {usual_samples:,}")
     return found
 
 
@@ -85,7 +85,7 @@ def _measuring(result: ExhibitResult, cell: CellResult) -> Job | None:
         shapes = {kind: KINDS.get(result.readers.get(kind, ""), shape) for kind in result.data}
         planned += _planned(result, cell, result.scale, result.data, shapes)
     descriptions = {result.jobs[name].description for name in cell.jobs if name in result.jobs}
-    named = (job for job in planned if name_of(job) in cell.jobs)
+    named = (job for job in planned if job.name in cell.jobs)
     described = (job for job in planned if describe(job) in descriptions)
     return next(named, None) or next(described, None)
 
@@ -100,17 +100,6 @@ def _planned(
 
 def _settings(job: Job) -> dict[str, float]:
     """The numbers of an attack, or how sure models are of the images that are shuffled."""
-    match job:
-        case ScoreJob():
-            return _settings(job.adversarial)
-        case GenerateJob() | DecisionJob():
-            return {**ATTACK_OPTIONS.get(job.attack.name, {}), **job.attack.parameters}
-        case ShuffleJob():
-            return {"confidence": job.confidence}
-    return {}
-
-
-def _samples(job: Job) -> int:
-    """Images asked for; 0 for the whole test set."""
-    made = job.adversarial if isinstance(job, ScoreJob) else job
-    return 0 if isinstance(made, TrainJob) else made.samples
+    if isinstance(job, GenerateJob | DecisionJob):
+        return {**ATTACK_OPTIONS.get(job.attack.name, {}), **job.attack.parameters}
+    return {"confidence": job.confidence} if isinstance(job, ShuffleJob) else {}

@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -39,11 +40,6 @@ def _around_gray(values: Tensor, scale: float) -> Tensor:
 
 def _sheet(channels: Tensor, columns: int) -> str:
     """Uint8 ``(C, H, W)`` in reading order, each in a gray frame."""
-    count, height, width = channels.shape
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    sheet = torch.full((rows * (height + 2), columns * (width + 2)), 128, dtype=torch.uint8)
-    for index, channel in enumerate(channels):
-        top, left = index // columns * (height + 2) + 1, index % columns * (width + 2) + 1
-        sheet[top : top + height, left : left + width] = channel
-    return picture(sheet.unsqueeze(0))
+    columns = min(columns, len(channels))
+    framed = F.pad(channels, (1, 1, 1, 1, 0, -len(channels) % columns), value=128)
+    return picture(framed.unflatten(0, (-1, columns)).transpose(1, 2).flatten(2).flatten(0, 1).unsqueeze(0))

@@ -6,7 +6,7 @@ from typing import Any
 from defective.experiments.describe import describe, title
 from defective.experiments.plan import Plan
 from defective.experiments.schema import Document
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import Store
 from defective.results.documents import ExhibitResult
 from defective.specs import TrainJob
 from defective.statistics import Rate
@@ -81,7 +81,7 @@ def _model(job: TrainJob, result: Document) -> tuple[str, ...]:
         f"{job.recipe.width_mult:g}",
         f"{result['parameters']:,}" if result.get("parameters") else DASH,
         Cell("", **({"data_curve": points} if points else {})),
-        Cell(number(accuracy), data_kind="model", data_job=name_of(job), data_value=exact(accuracy)),
+        Cell(number(accuracy), data_kind="model", data_job=job.name, data_value=exact(accuracy)),
         duration(result["seconds"]),
     )
 

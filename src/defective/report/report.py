@@ -58,11 +58,11 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
     shown, files = [], []
     with progress_bar("report", len(found), unit="exhibits") as advance:
         for section in found:
-            made, written = _page_section(section, reader, out, several=names.count(section.result.exhibit) > 1)
+            made, written = _page_section(section, reader, out)
             shown.append(made)
             files += written
             advance(note=section.name)
-    page = out / "index.html"
+    page, how = out / "index.html", how_measured(planned, store)
     groups = claims.claim_groups(found, store)
     of_paper = [claim for group in groups if not group.ours for claim in group.claims]
     write_page(
@@ -78,11 +78,11 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         groups=groups,
         verdicts=claims.summary(of_paper),
         masks=_masks(found, reader),
-        how=how_measured(planned, store),
+        how=how,
         general=[*_GENERAL, *seed_notes(found)],
         deviations=deviations(found, store),
         commands=commands(found),
-        next_steps=next_steps(found, planned, store),
+        next_steps=next_steps(found, jobs=how["jobs"], finished=how["finished"]),
         others=[heading(name) for name, exhibit in EXHIBITS.items() if name not in names and not exhibit.optional],
         jobs=job_notes(section.result for section in found),
         footer=f"Made by defective {__version__}. Every number of this page is also in tables/ and in the store's JSON files.",
@@ -117,8 +117,8 @@ def _how_many(names: Iterable[str]) -> str:
     return " and ".join(count(many, kind) for kind, many in counts.items() if many).capitalize()
 
 
-def _page_section(section: Section, reader: ResultReader, out: Path, *, several: bool) -> tuple[dict[str, Any], list[Path]]:
-    """What the page shows of an exhibit, which is there ``several`` times or once, and its files."""
+def _page_section(section: Section, reader: ResultReader, out: Path) -> tuple[dict[str, Any], list[Path]]:
+    """What the page shows of an exhibit, and its files."""
     result = section.result
     files = _write_tables(section, out) if result.rows else []
     drawn = result.view == "drawing"
@@ -129,7 +129,6 @@ def _page_section(section: Section, reader: ResultReader, out: Path, *, several:
     examples = shown(result, section.plan, reader)
     made = {
         "section": section,
-        "several": several,
         "num_measured": sum(cell.measured is not None or bool(cell.jobs) for cell in result.cells),
         "claims": [claim.name for claim in (*CLAIMS, *OBSERVATIONS) if result.exhibit in claim.exhibits],
         "picture": inline(svg(figure), section.name) if figure is not None else "",

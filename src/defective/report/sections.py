@@ -11,7 +11,7 @@ from torch import Tensor
 
 from defective.errors import InputError
 from defective.experiments.plan import Plan
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import Store
 from defective.files import read_tensors
 from defective.paper import EXHIBITS, SCALES
 from defective.results.documents import ExhibitResult
@@ -43,7 +43,7 @@ class ResultReader:
     def tensors(self, job: Job, name: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """A file of a finished job; None if it is not there, as in a store copied without its images, or corrupt."""
         file = self.store.at(job) / name
-        return self.read(name_of(job), partial(read_tensors, file)) if file.is_file() else None
+        return self.read(job.name, partial(read_tensors, file)) if file.is_file() else None
 
     def read(self, name: str, how: Callable[[], _Read]) -> _Read | None:
         """What a function reads of a finished job; None, and a line in ``skipped``, if it is corrupt."""

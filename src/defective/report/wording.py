@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from defective.data.download import REMOTES
-from defective.experiments.plan import Plan
+from defective.experiments.plan import Plan, is_official
 from defective.results.documents import AtChance, CellResult, ExhibitResult
 from defective.tables import DASH, NO_IMAGES, count, interval, number
 from defective.text import shortened
@@ -37,7 +37,8 @@ def is_substitute(kind: str, of: Plan | ExhibitResult) -> bool:
         >>> [is_substitute(kind, plan) for kind in ("cifar10", "mnist", "imagenet")]
         [False, True, False]
     """
-    return not of.official(kind) or (of.data[kind] != kind and kind in REMOTES)
+    official = is_official(kind, of.data[kind], of.readers)
+    return not official or (of.data[kind] != kind and kind in REMOTES)
 
 
 def _data_set(result: ExhibitResult, kind: str) -> str:

@@ -1,12 +1,11 @@
 """Evaluates the claims of the paper on measured numbers: pure functions of documents and per-image results.
 
 A claim goes through four steps: what is measured of its parts, whether that can decide anything, a test, and, once all claims are tested,
-a verdict from the p value adjusted for their number.
+the p value adjusted for their number.
 """
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place, Verdict
 from defective.paper.claims import Part
@@ -14,20 +13,6 @@ from defective.results.contrasts import Comparison, Evidence, MeasuredPart, meas
 from defective.results.documents import ClaimResult, ContrastResult
 from defective.statistics import LEVEL, UNKNOWN, Contrast, holm
 from defective.text import shortened
-
-
-@dataclass
-class _Test:
-    """A claim on the way to its verdict."""
-
-    claim: Claim
-    parts: list[MeasuredPart]
-    # Why the numbers cannot decide, whatever they are; empty if they can.
-    obstacle: str = ""
-    # Whether the numbers speak for it, and the p value of what they speak for; None while something is missing, or nothing left to chance.
-    holds: bool = False
-    p: float | None = None
-    adjusted_p: float | None = None
 
 
 def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CLAIMS, *OBSERVATIONS)) -> list[ClaimResult]:
@@ -38,26 +23,51 @@ def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CL
     known: dict[str, list[Evidence]] = {}
     for each in (each for each in evidence if not each.document.outdated):
         known.setdefault(each.document.exhibit, []).append(each)
-    tests = [_test(claim, known) for claim in claims]
+    found = [_tested(claim, known) for claim in claims]
     for ours in (False, True):
-        family = [test for test in tests if test.claim.ours == ours and test.p is not None]
-        for test, adjusted in zip(family, holm([test.p or 0.0 for test in family]), strict=True):
-            test.adjusted_p = adjusted
-    return [_result(test) for test in tests]
+        family = {number: claim.p for number, claim in enumerate(found) if claim.ours == ours and claim.p is not None}
+        for number, adjusted in zip(family, holm([*family.values()]), strict=True):
+            found[number] = _adjusted(found[number], adjusted)
+    return found
 
 
-def _test(claim: Claim, known: dict[str, list[Evidence]]) -> _Test:
+def _tested(claim: Claim, known: dict[str, list[Evidence]]) -> ClaimResult:
+    """A claim as if it were the only one."""
     parts = [measure(part, known) for part in claim.parts]
-    test = _Test(claim, parts)
-    sides = [_p_values(claim, each.part.bound, each.contrast) for each in parts if each.contrast]
-    if sides and len(sides) == len(parts) and claim.kind != "equal":
-        # All parts must hold: the worst decides. One is enough to fail: the best counts for as many as there are.
-        p_holds = max(p for p, _ in sides)
-        p_fails = min(1.0, len(sides) * min(p for _, p in sides))
-        test.obstacle = _obstacle(parts)
-        test.holds = p_holds <= p_fails
-        test.p = 1.0 if test.obstacle else min(p_holds, p_fails)
-    return test
+    verdict, reason, p = _verdict(claim, parts)
+    return ClaimResult(
+        **{name: getattr(claim, name) for name in ("name", "text", "section", "kind", "margin", "note", "ours", "exhibits")},
+        verdict=verdict,
+        reason=reason,
+        p=p,
+        adjusted_p=None,
+        published=published_verdict(claim),
+        contrasts=tuple(map(_contrast_result, parts)) if claim.kind != "equal" else (),
+    )
+
+
+def _verdict(claim: Claim, parts: Sequence[MeasuredPart]) -> tuple[Verdict, str, float | None]:
+    """The verdict, why it is no clear one, and the p value of what the numbers speak for; None where nothing is left to chance."""
+    if claim.kind == "seen":
+        return "not measured", "the eye decides", None
+    if not parts or not all(part.comparisons for part in parts):
+        return "not measured", "numbers are missing", None
+    if claim.kind == "equal":
+        return *_equal_parameters(cells for part in parts for cells in part.comparisons), None
+    if obstacle := _obstacle(parts):
+        return "undecided", obstacle, 1.0
+    # All parts must hold: the worst decides. One is enough to fail: the best counts for as many as there are.
+    holds, fails = zip(*(_p_values(claim, each.part.bound, each.contrast) for each in parts if each.contrast), strict=True)
+    p_holds, p_fails = max(holds), min(1.0, len(fails) * min(fails))
+    return ("holds", "", p_holds) if p_holds <= p_fails else ("fails", "", p_fails)
+
+
+def _adjusted(claim: ClaimResult, p: float) -> ClaimResult:
+    changes: dict[str, object] = {"adjusted_p": p}
+    if claim.verdict in ("holds", "fails") and p >= LEVEL:
+        among = claim.p is not None and claim.p < LEVEL
+        changes |= {"verdict": "undecided", "reason": "not clear enough" + " among so many claims" * among}
+    return claim.model_copy(update=changes)
 
 
 def _p_values(claim: Claim, bound: float, contrast: Contrast) -> tuple[float, float]:
@@ -90,41 +100,12 @@ def _trained_less(cells: Comparison) -> list[str]:
     return [f"{label} ({count} against {most})" for label, count in epochs.items() if count < most]
 
 
-def _verdict(test: _Test) -> tuple[Verdict, str]:
-    """The verdict, and why it is no clear one."""
-    if test.claim.kind == "seen":
-        return "not measured", "the eye decides"
-    if not test.parts or not all(part.comparisons for part in test.parts):
-        return "not measured", "numbers are missing"
-    if test.claim.kind == "equal":
-        return _equal_parameters([cells for part in test.parts for cells in part.comparisons])
-    if test.obstacle:
-        return "undecided", test.obstacle
-    if test.p is not None and test.adjusted_p is not None and test.adjusted_p >= LEVEL:
-        return "undecided", "not clear enough" + (" among so many claims" if test.p < LEVEL else "")
-    return ("holds" if test.holds else "fails"), ""
-
-
 def _equal_parameters(measured: Iterable[Comparison]) -> tuple[Verdict, str]:
     records = ([each.evidence.document.jobs.get(job) for each in cells for job in each.cell.jobs] for cells in measured)
     numbers = [{record and record.parameters for record in of_cells} for of_cells in records]
     if any(None in each for each in numbers):
         return "not measured", "the numbers of parameters are not stored"
     return ("holds" if all(len(each) == 1 for each in numbers) else "fails"), ""
-
-
-def _result(test: _Test) -> ClaimResult:
-    claim = test.claim
-    verdict, reason = _verdict(test)
-    return ClaimResult(
-        **{name: getattr(claim, name) for name in ("name", "text", "section", "kind", "margin", "note", "ours", "exhibits")},
-        verdict=verdict,
-        reason=reason,
-        p=test.p,
-        adjusted_p=test.adjusted_p,
-        published=published_verdict(claim),
-        contrasts=tuple(map(_contrast_result, test.parts)) if claim.kind != "equal" else (),
-    )
 
 
 def _contrast_result(measured: MeasuredPart) -> ContrastResult:

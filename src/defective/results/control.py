@@ -1,35 +1,25 @@
 """Is a defective model more robust than a plain one of equal accuracy? Each number against the plain model's nearest checkpoints."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import NamedTuple
 
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import Store
 from defective.paper import Cell
 from defective.paper.controls import controls
 from defective.results.documents import Checkpoint, Control, ControlVerdict, Difference
-from defective.results.per_image import PerImage, per_image, rate_term
+from defective.results.per_image import per_image, rate_term
 from defective.specs import ScoreJob
 from defective.statistics import Contrast, Rate, Term, contrast, seed_variance
-
-
-class _Share(NamedTuple):
-    """A share with what became of each test image, where that is known."""
-
-    rate: Rate
-    per_image: PerImage | None
 
 
 class _Scored(NamedTuple):
     """A model on an adversarial set: its test accuracy and its rate."""
 
     job: ScoreJob
-    test: _Share
-    robust: _Share
-
-    @property
-    def accuracy(self) -> float:
-        return float(self.test.rate)
+    test: Term
+    robust: Term
 
 
 def exhibit_controls(cells: Mapping[tuple[str, str], Sequence[Cell]], store: Store) -> dict[tuple[str, str], Control]:
@@ -42,21 +32,21 @@ def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None]) ->
     found: list[tuple[_Scored, list[tuple[_Scored, float]]]] = []
     terms: list[Term] = []
     for seed, cell in enumerate(cells):
-        others = (scored(Cell(job, cell.value)) for job in controls(cell, 2 * seed))
+        others = (scored(Cell(job, cell.value)) for job in controls(cell, seed))
         runs = [run for run in others if run is not None]
         if runs and (own := scored(cell)) is not None:
-            found.append((own, _nearest(runs, own.accuracy)))
+            found.append((own, _nearest(runs, own.test.mean)))
             terms += _terms(*found[-1], seed)
     if not found:
         return None
     # Plain and defective model of a seed are attacked from the same source: what training moves is their difference.
     decided = contrast(terms, seed_variance(terms))
-    own_rates = [100 * float(own.robust.rate) for own, _ in found]
+    own_rates = [100 * own.robust.mean for own, _ in found]
     verdict, reason = _verdict(decided, found)
     # Its limits are those of all terms, the accuracies among them.
     low, high = (min(100.0, max(-100.0, bound)) for bound in decided.interval)
     return Control(
-        accuracy=sum(100 * own.accuracy for own, _ in found) / len(found),
+        accuracy=sum(100 * own.test.mean for own, _ in found) / len(found),
         rate=sum(own_rates) / len(own_rates) - decided.estimate,
         difference=Difference(mean=decided.estimate, low=low, high=high),
         verdict=verdict,
@@ -73,9 +63,9 @@ def _terms(own: _Scored, chosen: Sequence[tuple[_Scored, float]], seed: int) -> 
     weighted = [(100.0, own.robust), *((-100 * share, run.robust) for run, share in chosen)]
     if len(chosen) == 2:
         (low, _), (high, _) = chosen
-        slope = float(high.robust.rate - low.robust.rate) / (high.accuracy - low.accuracy)
+        slope = (high.robust.mean - low.robust.mean) / (high.test.mean - low.test.mean)
         weighted += [(-100 * slope, own.test), *((100 * slope * share, run.test) for run, share in chosen)]
-    return [rate_term(weight, "", seed, *share) for weight, share in weighted]
+    return [replace(term, weight=weight, seed=seed) for weight, term in weighted]
 
 
 def _read(cell: Cell, store: Store) -> _Scored | None:
@@ -87,7 +77,7 @@ def _read(cell: Cell, store: Store) -> _Scored | None:
     if result is None or trained is None or not result["values"][cell.value]["num_evaluated"]:
         return None
     test, robust = (
-        _Share(Rate.read(found["values"][of.value]), per_image(of, store))
+        rate_term(1, "", 0, Rate.read(found["values"][of.value]), per_image(of, store))
         for found, of in ((trained, Cell(job.target, "test_accuracy")), (result, cell))
     )
     return _Scored(job, test, robust)
@@ -98,7 +88,7 @@ def _nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, fl
 
     Of several runs of one accuracy the last counts, which was trained longest.
     """
-    by_accuracy = {run.accuracy: run for run in runs}
+    by_accuracy = {run.test.mean: run for run in runs}
     below = [each for each in by_accuracy if each <= accuracy]
     above = [each for each in by_accuracy if each >= accuracy]
     if not below or not above or max(below) == accuracy:
@@ -113,8 +103,8 @@ def _verdict(decided: Contrast, found: Sequence[tuple[_Scored, list[tuple[_Score
     if decided.seeds < 2:
         return "undecided", "one seed decides nothing"
     # A control that is more accurate than the model has too low a rate, one that is less accurate too high a one.
-    higher = any(min(run.accuracy for run, _ in chosen) > own.accuracy for own, chosen in found)
-    lower = any(max(run.accuracy for run, _ in chosen) < own.accuracy for own, chosen in found)
+    higher = any(min(run.test.mean for run, _ in chosen) > own.test.mean for own, chosen in found)
+    lower = any(max(run.test.mean for run, _ in chosen) < own.test.mean for own, chosen in found)
     if low > 0:
         return ("undecided", "no checkpoint of the plain model is as inaccurate") if higher else ("yes", "")
     if high < 0:
@@ -125,8 +115,8 @@ def _verdict(decided: Contrast, found: Sequence[tuple[_Scored, list[tuple[_Score
 def _checkpoint(run: _Scored, share: float) -> Checkpoint:
     return Checkpoint(
         epochs=run.job.target.recipe.trained_epochs,
-        accuracy=100 * run.accuracy,
-        rate=100 * float(run.robust.rate),
+        accuracy=100 * run.test.mean,
+        rate=100 * run.robust.mean,
         share=share,
-        jobs=(name_of(run.job.target), name_of(run.job)),
+        jobs=(run.job.target.name, run.job.name),
     )

@@ -7,7 +7,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from defective.experiments.plan import is_official
 from defective.paper.claims import Kind as ClaimKind
 from defective.paper.claims import Verdict
 from defective.paper.setup import SCALES
@@ -257,10 +256,6 @@ class ExhibitResult(Document):
     def by_place(self) -> dict[tuple[str, str], CellResult]:
         """(row name, column) to cell, those beside the table among them."""
         return {(cell.row, cell.column): cell for cell in (*self.cells, *self.beside)}
-
-    def official(self, kind: str) -> bool:
-        """Whether a data set was read as the official files of its kind, as :meth:`defective.experiments.plan.Plan.official`."""
-        return is_official(kind, self.data[kind], self.readers)
 
     def cell(self, row: str, column: str) -> CellResult:
         """The cell of a row, by name, and a column."""

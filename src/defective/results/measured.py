@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from defective.experiments.describe import describe
+from defective.experiments.describe import describe, title
 from defective.experiments.plan import Plan
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import Store
 from defective.paper import Cell, Exhibit
-from defective.results.at_chance import at_chance
 from defective.results.control import exhibit_controls
 from defective.results.documents import (
     AtChance,
@@ -21,15 +20,15 @@ from defective.results.documents import (
     Measured,
     RowLabel,
 )
-from defective.specs import DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
+from defective.specs import DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob, trained_models
 from defective.statistics import Rate, Term, contrast, seed_variance
 
 
 def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
     """All that is known of one exhibit at one scale."""
     cells = plan.of(exhibit)
-    jobs = {name_of(cell.job): cell.job for of_seeds in cells.values() for cell in of_seeds}
-    control_jobs = {name_of(each): each for job in plan.controls_of(exhibit) for each in (job.target, job)}
+    jobs = {cell.job.name: cell.job for of_seeds in cells.values() for cell in of_seeds}
+    control_jobs = {each.name: each for job in plan.controls_of(exhibit) for each in (job.target, job)}
     shown = {(row.name, column): cells.get((row.name, column), []) for row in exhibit.rows for column in exhibit.columns}
     controls = exhibit_controls(shown, store)
     doubted = {name: at_chance(job, store) for name, job in jobs.items()}
@@ -47,7 +46,9 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
         ),
         beside=tuple(_cell(exhibit, place, of_seeds, store, doubted) for place, of_seeds in cells.items() if place not in shown),
         at_chance=tuple({each.job: each for found in doubted.values() for each in found}.values()),
-        jobs={name: record for name, job in (jobs | control_jobs).items() if (record := _record(job, store)) is not None},
+        jobs={
+            name: _record(job, result) for name, job in (jobs | control_jobs).items() if (result := store.result(job)) is not None
+        },
     )
 
 
@@ -60,7 +61,7 @@ def _cell(
     **more: Any,
 ) -> CellResult:
     published = exhibit.published(*place)
-    finished = {name_of(cell.job): cell for cell in cells if store.result(cell.job) is not None}
+    finished = {cell.job.name: cell for cell in cells if store.result(cell.job) is not None}
     found = _measured(cells, store, exhibit.unit)
     apart = None
     if found is not None and published is not None:
@@ -128,10 +129,24 @@ def _epochs(cell: Cell) -> int | None:
     return None
 
 
-def _record(job: Job, store: Store) -> JobRecord | None:
-    result = store.result(job)
-    if result is None:
-        return None
+def at_chance(job: Job, store: Store) -> list[AtChance]:
+    """The trained models behind a finished job that are no better than always predicting the largest class.
+
+    A model is at chance if the 95 % interval of its test accuracy does not lie above the share of that class. A bound such as twice
+    chance would let no model of two classes pass.
+    """
+    found = []
+    for model in trained_models(job) if store.result(job) is not None else ():
+        result = store.result(model) or {}
+        if chance := result.get("chance"):
+            rate = Rate.read(result["values"]["test_accuracy"])
+            if rate.num_evaluated and rate.interval[0] <= chance:
+                about = {"job": model.name, "model": f"{title(model)} on {model.data}"}
+                found.append(AtChance(**about, accuracy=100 * float(rate), chance=100 * chance))
+    return found
+
+
+def _record(job: Job, result: Mapping[str, Any]) -> JobRecord:
     return JobRecord(
         description=describe(job),
         seconds=result["seconds"],

@@ -1,16 +1,16 @@
 """What a store holds: documents of exhibits as plans asked for them, and the claims evaluated on these."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache, partial
 
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store
-from defective.paper import EXHIBITS, Cell, exhibits
+from defective.paper import EXHIBITS, exhibits
 from defective.results.claims import evaluate_claims
 from defective.results.contrasts import Evidence
 from defective.results.documents import ClaimResult, ExhibitResult
 from defective.results.measured import document
-from defective.results.per_image import PerImage, per_image
+from defective.results.per_image import per_image
 
 # A document and the plan that asked for it.
 Planned = tuple[ExhibitResult, Plan]
@@ -30,20 +30,15 @@ def claims_by_scale(found: Iterable[Planned], store: Store) -> dict[str, list[Cl
     """Scale to every claim, evaluated on the documents of that scale."""
     # Results are kept in memory: claims compare a few rows over and over.
     read = lru_cache(4096)(partial(per_image, store=store))
+
+    def evidence(result: ExhibitResult, plan: Plan) -> Evidence:
+        cells = plan.of(EXHIBITS[result.exhibit])
+        return Evidence(result, lambda row, column, seed: read(cells[row, column][seed]))
+
     by_scale: dict[str, list[Evidence]] = {}
     for result, plan in found:
-        by_scale.setdefault(plan.scale, []).append(_evidence(result, plan, read))
-    return {scale: evaluate_claims(evidence) for scale, evidence in by_scale.items()}
-
-
-def _evidence(result: ExhibitResult, plan: Plan, read: Callable[[Cell], PerImage | None]) -> Evidence:
-    cells = plan.of(EXHIBITS[result.exhibit])
-
-    def of_seed(row: str, column: str, seed: int) -> PerImage | None:
-        of_seeds = cells.get((row, column), [])
-        return read(of_seeds[seed]) if seed < len(of_seeds) else None
-
-    return Evidence(result, of_seed)
+        by_scale.setdefault(plan.scale, []).append(evidence(result, plan))
+    return {scale: evaluate_claims(of_scale) for scale, of_scale in by_scale.items()}
 
 
 def best_documents(plans: Iterable[Plan], store: Store) -> list[Planned]:
@@ -57,7 +52,8 @@ def best_plans(plans: Iterable[Plan]) -> dict[tuple[str, str, str], Plan]:
     A plan without one of the sets that an exhibit may be measured on is left out where another has that too, and as many seeds.
     """
     best: dict[tuple[str, str, frozenset[tuple[str, str]]], Plan] = {}
-    for plan in sorted(plans, key=_worth):
+    # Of two plans the one to show comes last; claims may reach into exhibits of further data sets.
+    for plan in sorted(plans, key=lambda plan: (plan.seeds, len(plan.data), sorted(plan.data.items()))):
         for exhibit in exhibits(list(plan.exhibits)):
             best[exhibit.name, plan.scale, frozenset((kind, plan.data[kind]) for kind in plan.kinds(exhibit))] = plan
 
@@ -70,8 +66,3 @@ def best_plans(plans: Iterable[Plan]) -> dict[tuple[str, str, str], Plan]:
         for (name, scale, sets), plan in best.items()
         if not part_of_another(name, scale, sets)
     }
-
-
-def _worth(plan: Plan) -> tuple[object, ...]:
-    """Of two plans the one to show comes last; claims may reach into exhibits of further data sets."""
-    return plan.seeds, len(plan.data), sorted(plan.data.items())

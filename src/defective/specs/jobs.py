@@ -18,6 +18,11 @@ class _Job(Spec):
     kind: str
 
     @property
+    def name(self) -> str:
+        """``KIND-KEY``: what the job is called in a store."""
+        return f"{self.kind}-{self.key}"
+
+    @property
     def version(self) -> int:
         """Version of the function that executes the job."""
         return VERSIONS[self.kind]

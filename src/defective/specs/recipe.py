@@ -27,25 +27,25 @@ class Recipe(Spec):
     later: ClassVar[frozenset[str]] = frozenset({"nesterov", "averaging", "flip", "normalization"})
 
     name: str
-    width_mult: Annotated[float, Field(gt=0, le=8)] = 1.0
-    epochs: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=2)] = 128
-    lr: Annotated[float, Field(gt=0)] = 0.1
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    schedule: Literal["one-cycle", "steps"] = "one-cycle"
-    milestones: tuple[int, ...] = ()
-    augment: Literal["crop-flip", "flip", "resized-crop-flip", "none"] = "crop-flip"
+    width_mult: Annotated[float, Field(gt=0, le=8, description="width of the models")] = 1.0
+    epochs: Annotated[int, Field(ge=1, description="epochs")]
+    batch_size: Annotated[int, Field(ge=2, description="images in a batch")] = 128
+    lr: Annotated[float, Field(gt=0, description="learning rate")] = 0.1
+    momentum: Annotated[float, Field(ge=0, lt=1, description="momentum")] = 0.9
+    weight_decay: Annotated[float, Field(ge=0, description="weight decay")] = 5e-4
+    label_smoothing: Annotated[float, Field(ge=0, lt=1, description="label smoothing")] = 0.0
+    schedule: Annotated[Literal["one-cycle", "steps"], Field(description="schedule of the learning rate")] = "one-cycle"
+    milestones: Annotated[tuple[int, ...], Field(description="epochs after which it falls")] = ()
+    augment: Annotated[Literal["crop-flip", "flip", "resized-crop-flip", "none"], Field(description="augmentation")] = "crop-flip"
     adversarial: AttackSpec | None = None
-    selection: Literal["last", "best-on-test"] = "last"
-    norm_scale_init: Literal["one", "uniform"] = "one"
-    neurons: Literal["all", "live"] = "all"
-    stop_after: Annotated[int, Field(ge=0)] = 0
-    nesterov: bool = False
-    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    flip: Literal["random", "alternating"] = "random"
-    normalization: Literal["channel", "pixel-mean"] = "channel"
+    selection: Annotated[Literal["last", "best-on-test"], Field(description="model selection")] = "last"
+    norm_scale_init: Annotated[Literal["one", "uniform"], Field(description="start of the norm scales")] = "one"
+    neurons: Annotated[Literal["all", "live"], Field(description="neurons that training computes")] = "all"
+    stop_after: Annotated[int, Field(ge=0, description="epochs after which training is stopped")] = 0
+    nesterov: Annotated[bool, Field(description="Nesterov's momentum")] = False
+    averaging: Annotated[float, Field(ge=0, lt=1, description="decay of the average of the weights")] = 0.0
+    flip: Annotated[Literal["random", "alternating"], Field(description="mirrored images")] = "random"
+    normalization: Annotated[Literal["channel", "pixel-mean"], Field(description="normalisation of images")] = "channel"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

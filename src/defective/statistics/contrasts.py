@@ -60,11 +60,6 @@ class Contrast:
         """p value of the one-sided test that the truth lies below ``bound``."""
         return replace(self, estimate=-self.estimate).p_above(-bound)
 
-    @property
-    def p(self) -> float:
-        """p value of the two-sided test that the truth is not 0."""
-        return min(1.0, 2 * min(self.p_above(0), self.p_below(0)))
-
     def p_within(self, margin: float) -> float:
         """p value of the test that the truth lies within ``margin`` of 0: two one-sided tests.
 

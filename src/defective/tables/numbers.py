@@ -63,14 +63,14 @@ def percent(rate: Rate) -> str:
     return f"{number(100 * rate)} ({interval(100 * low, 100 * high)})"
 
 
-def difference(mean: float, low: float, high: float, unit: str = "%") -> str:
-    """A signed difference with its interval.
+def difference(mean: float, low: float, high: float) -> str:
+    """A signed difference of shares with its interval.
 
     Example:
         >>> difference(10.0, 4.17, 15.83)
         '+10.0 (+4.2 to +15.8)'
     """
-    return f"{number(mean, unit, signed=True)} ({interval(low, high, unit, signed=True)})"
+    return f"{number(mean, signed=True)} ({interval(low, high, signed=True)})"
 
 
 def count(many: int, thing: str) -> str:

@@ -1,4 +1,4 @@
-"""The numbers that the paper prints: one CSV file for each table, in printed order."""
+"""The numbers that the paper prints: one CSV file for each table, with its rows and columns in printed order."""
 
 import csv
 from functools import cache
@@ -19,8 +19,8 @@ class Printed(NamedTuple):
 def printed(name: str) -> Printed:
     """Read a table of the paper from its CSV file.
 
-    Each line holds one number: ``row`` (a name that is unique in the table), ``row_label``, ``column`` and ``value`` with the printed
-    digits, empty where the paper prints no number.
+    A line holds the name of a row, which is unique in the table, its label, and the numbers with the printed digits; where the paper
+    prints none, nothing.
 
     Example:
         >>> columns, rows = printed("table10")
@@ -29,13 +29,7 @@ def printed(name: str) -> Printed:
         >>> rows[1]
         Row(name='densenet121', label='DenseNet-121', published=(14.53, 2.98))
     """
-    labels: dict[str, str] = {}
-    columns: dict[str, None] = {}
-    values: dict[tuple[str, str], float | None] = {}
     text = files(__name__).joinpath(f"{name}.csv").read_text(encoding="utf-8")
-    for line in csv.DictReader(text.splitlines()):
-        row, column, value = line["row"], line["column"], line["value"]
-        labels[row], columns[column] = line["row_label"], None
-        values[row, column] = float(value) if value else None
-    rows = tuple(Row(row, label, tuple(values[row, column] for column in columns)) for row, label in labels.items())
-    return Printed(tuple(columns), rows)
+    (_, _, *columns), *lines = csv.reader(text.splitlines())
+    rows = (Row(row, label, tuple(float(each) if each else None for each in numbers)) for row, label, *numbers in lines)
+    return Printed(tuple(columns), tuple(rows))
