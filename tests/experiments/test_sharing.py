@@ -1,5 +1,6 @@
 """A plan shared by several processes: how many of them pay, that they do the work, and that they end with the first."""
 
+import os
 import time
 from types import SimpleNamespace
 
@@ -50,17 +51,23 @@ def test_as_many_processes_as_train_faster_than_one(place, measured, jobs, alone
     assert measured.asked == ([4, 2] * processes.TURNS if len(jobs) > 1 else [])
 
 
-def test_as_many_processes_as_there_are_models_threads_and_memory(place, measured, monkeypatch):
+def test_as_many_processes_as_there_are_models_threads_cpus_and_memory(place, measured, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "CONTAINER", tmp_path)
+    monkeypatch.setattr(os, "sysconf", lambda name: 1 << 20)
     many = [net(seed=seed) for seed in range(9)]
     assert choose_processes(many, place) == 4 and measured.asked == [4, 1] * processes.TURNS
     for job in many[:6]:
         finish(place.store, job)
     assert choose_processes(many, place) == 3
-    monkeypatch.setattr(processes, "_memory", lambda: 2 * processes.MEMORY + 1)
+    (tmp_path / "memory.max").write_text(f"{2 * processes.MEMORY + 1}\n")
     assert choose_processes(many, place) == 2
+    (tmp_path / "memory.max").write_text("max\n")
+    assert choose_processes(many, place) == 3
+    (tmp_path / "cpu.max").write_text("250000 100000\n")
+    assert choose_processes(many, place) == 2
+    (tmp_path / "cpu.max").write_text("max 100000\n")
     # 64 images for two epochs at 0.1 seconds: three models are trained in 38 seconds.
     measured.seconds |= {4: 0.1, 2: 0.1, 1: 0.1}
-    monkeypatch.setattr(processes, "_memory", lambda: 1 << 60)
     assert choose_processes(many, place) == 1
 
 

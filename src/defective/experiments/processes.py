@@ -1,6 +1,7 @@
 """Several processes work on the jobs of one plan: small models train faster one on each core than one on all of them."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -26,6 +27,8 @@ GAIN = 1.2
 TURNS = 3
 # Seconds of training below which one process is enough, and bytes of memory of the machine for each.
 LEAST, MEMORY = 120.0, 2 << 30
+# Where Linux says what a container may use.
+CONTAINER = Path("/sys/fs/cgroup")
 
 
 def choose_processes(jobs: Sequence[Job], runner: ExperimentRunner, log: Callable[[str], object] = lambda line: None) -> int:
@@ -36,7 +39,7 @@ def choose_processes(jobs: Sequence[Job], runner: ExperimentRunner, log: Callabl
     """
     threads = torch.get_num_threads()
     pending = [job for job in jobs if isinstance(job, TrainJob) and job.whole is None and runner.store.result(job) is None]
-    most = min(threads, len(pending), _memory() // MEMORY)
+    most = int(min(threads, len(pending), _allowed("cpu.max"), _memory() / MEMORY))
     if runner.torch_device.type != "cpu" or most < 2:
         return 1
     alike = Counter((job.net.arch, job.data, job.recipe.width_mult, job.recipe.batch_size) for job in pending)
@@ -58,12 +61,23 @@ def _step_seconds(job: TrainJob, runner: ExperimentRunner, threads: int) -> floa
         return train_steps(job, runner.split(job.data, "test").image_shape, runner.torch_device)[2]
 
 
-def _memory() -> int:
+def _memory() -> float:
+    """Bytes of memory, of the machine or of its part that a container may use."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        physical = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, ValueError, OSError):
         # A system that does not say.
-        return sys.maxsize
+        physical = math.inf
+    return min(physical, _allowed("memory.max"))
+
+
+def _allowed(limit: str) -> float:
+    """What a container may use by one of its limits: CPUs or bytes."""
+    with suppress(OSError, ValueError):
+        # Of the CPUs: time and the period in which it may be used. "max" is no number.
+        number, *period = (CONTAINER / limit).read_text("utf-8").split()
+        return float(number) / float(period[0] if period else 1)
+    return math.inf
 
 
 def run_in_processes(
