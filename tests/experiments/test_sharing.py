@@ -1,6 +1,7 @@
 """A plan shared by several processes: how many of them pay, that they do the work, and that they end with the first."""
 
 import os
+import signal
 import time
 from types import SimpleNamespace
 
@@ -107,9 +108,9 @@ def test_what_failed_in_another_process_is_not_tried_here(place, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ended", [KeyboardInterrupt, OSError])
-def test_all_end_with_the_first(place, monkeypatch, ended):
-    """However it ends; what they were at is kept, and free for the next run."""
+@pytest.mark.parametrize(("ended", "handler"), [(KeyboardInterrupt, signal.default_int_handler), (OSError, signal.SIG_IGN)])
+def test_all_end_with_the_first(place, monkeypatch, ended, handler):
+    """However it ends, under nohup too; what they were at is kept, and free for the next run."""
     begun, real = [], processes.subprocess.Popen
     monkeypatch.setattr(processes.subprocess, "Popen", lambda *given, **more: begun.append(real(*given, **more)) or begun[-1])
     long = net(epochs=10_000, seed=1)
@@ -119,8 +120,12 @@ def test_all_end_with_the_first(place, monkeypatch, ended):
             time.sleep(0.01)
         raise ended
 
-    with pytest.raises(ended):
-        run_in_processes([FIRST, long], place, 2, once_it_trains)
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with pytest.raises(ended):
+            run_in_processes([FIRST, long], place, 2, once_it_trains)
+    finally:
+        signal.signal(signal.SIGINT, before)
     [helper] = begun
     assert helper.returncode == 0
     with place.store.working(long) as folder:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from _thread import interrupt_main
@@ -147,6 +148,8 @@ def _helpers(jobs: Sequence[Job], runner: ExperimentRunner, number: int, threads
 
 def help_along() -> None:
     """What a helper does: it reads the settings from standard input and works until all is done or the input ends."""
+    # Under nohup and in the background of a script it would be ignored, as this process inherits it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     settings = json.loads(sys.stdin.readline())
     torch.set_num_threads(settings["threads"])
     with suppress(KeyboardInterrupt):
