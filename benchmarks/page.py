@@ -22,7 +22,7 @@ def clear(ratio: Found) -> bool:
 
 
 def table(documents: Sequence[Found], names: Sequence[str] = ()) -> str:
-    """The clear ratios, and in one sentence what has none.
+    """The clear ratios, and in one sentence what has none; what was measured on several processors names them.
 
     Args:
         documents: What :func:`benchmarks.run.run` wrote, one for each machine.
@@ -35,11 +35,14 @@ def table(documents: Sequence[Found], names: Sequence[str] = ()) -> str:
     cells, unclear = [], []
     for name in names or found:
         row, line = found[name]
-        for on, measured in _measured(documents, row, line):
+        entries = list(_measured(documents, row, line))
+        for entry, measured in entries:
+            alike = sum(other["on"] == entry["on"] for other, _ in entries)
+            on = entry["machine"]["device"] if alike > 1 else _ON[entry["on"]]
             if clear(measured["ratio"]):
-                cells.append((line.work, line.against, _ON[on], row.quantity, shown(measured["ratio"])))
+                cells.append((line.work, line.against, on, row.quantity, shown(measured["ratio"])))
             else:
-                unclear.append(f"{line.work} ({line.against}; {_ON[on]})")
+                unclear.append(f"{line.work} ({line.against}; {on})")
     if names and (unclear or len(cells) < len(names)):
         raise ValueError(f"not every line of {', '.join(names)} has a clear ratio")
     lines = [COLUMNS, (*[":--"] * 4, "--:"), *cells]
@@ -74,8 +77,8 @@ def shown(ratio: Found) -> str:
     return f"{middle} x" if low == high else f"{middle} x ({low}-{high})"
 
 
-def _measured(documents: Sequence[Found], row: Row, line: Line) -> Iterator[tuple[str, Found]]:
+def _measured(documents: Sequence[Found], row: Row, line: Line) -> Iterator[tuple[Found, Found]]:
     for entry in (entry for document in documents for entry in document["rows"] if entry["row"] == row.name):
         found = entry["lines"].get(line.key, {"state": ""})
         if found["state"] == "measured":
-            yield entry["on"], found
+            yield entry, found

@@ -58,6 +58,16 @@ def test_the_table_has_what_was_measured_on_each_machine():
     assert table(documents).splitlines()[0] == f"| {' | '.join(COLUMNS)} |"
 
 
+def test_processors_are_named_where_there_are_several():
+    other, gpu = document((0.7, 0.7, 0.7)), document((0.6, 0.6, 0.6), "cuda")
+    other["rows"][0]["machine"] = {**other["rows"][0]["machine"], "device": "Another"}
+    assert [row[2:] for row in cells(table([document(), gpu, other]))] == [
+        ("A machine", "time", "0.55 x (0.50-0.60)"),
+        ("GPU", "time", "0.60 x"),
+        ("Another", "time", "0.70 x"),
+    ]
+
+
 def test_what_is_not_clear_is_named_and_no_number_shown():
     text = table([document((0.5, 0.9, 1.5))])
     assert cells(text) == []
