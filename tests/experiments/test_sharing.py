@@ -78,11 +78,24 @@ def test_a_gpu_is_left_to_one_process(images, tmp_path, measured):
     assert choose_processes([FIRST, SECOND, THIRD], runner) == 1 and measured.asked == []
 
 
-@pytest.mark.slow
-def test_another_process_does_what_this_one_has_no_time_for(place):
-    def until_the_others_are_done(line):
-        while place.store.result(SECOND) is None or place.store.result(THIRD) is None:
+@pytest.fixture
+def helpers(monkeypatch):
+    """The further processes; ``wait`` waits for what one of them does."""
+    begun, real = [], processes.subprocess.Popen
+    monkeypatch.setattr(processes.subprocess, "Popen", lambda *given, **more: begun.append(real(*given, **more)) or begun[-1])
+
+    def wait(done):
+        while not done():
+            assert all(helper.poll() is None for helper in begun) or done(), "a helper ended by itself"
             time.sleep(0.01)
+
+    return SimpleNamespace(begun=begun, wait=wait)
+
+
+@pytest.mark.slow
+def test_another_process_does_what_this_one_has_no_time_for(place, helpers):
+    def until_the_others_are_done(line):
+        helpers.wait(lambda: place.store.result(SECOND) is not None and place.store.result(THIRD) is not None)
 
     before = torch.get_num_threads()
     summary = run_in_processes([FIRST, SECOND, THIRD], place, 2, until_the_others_are_done)
@@ -91,16 +104,15 @@ def test_another_process_does_what_this_one_has_no_time_for(place):
 
 
 @pytest.mark.slow
-def test_what_failed_in_another_process_is_not_tried_here(place, monkeypatch):
+def test_what_failed_in_another_process_is_not_tried_here(place, helpers, monkeypatch):
     wrong = net("resnet18", data="nowhere")
     tried = []
     monkeypatch.setitem(EXECUTORS, "train", lambda runner, job, folder: tried.append(job))
     place.store.fail(wrong, InputError("of an earlier run"))
 
     def until_it_failed(line):
-        while "of an earlier run" in (failure := (place.store.failure(wrong) or {}).get("error", "of an earlier run")):
-            time.sleep(0.01)
-        assert "nowhere" in failure
+        helpers.wait(lambda: place.store.failure(wrong) is not None)
+        assert "nowhere" in place.store.failure(wrong)["error"]
 
     # This process begins with the first, while the other one finds it taken.
     summary = run_in_processes([FIRST, wrong], place, 2, until_it_failed)
@@ -109,15 +121,12 @@ def test_what_failed_in_another_process_is_not_tried_here(place, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("ended", "handler"), [(KeyboardInterrupt, signal.default_int_handler), (OSError, signal.SIG_IGN)])
-def test_all_end_with_the_first(place, monkeypatch, ended, handler):
+def test_all_end_with_the_first(place, helpers, ended, handler):
     """However it ends, under nohup too; what they were at is kept, and free for the next run."""
-    begun, real = [], processes.subprocess.Popen
-    monkeypatch.setattr(processes.subprocess, "Popen", lambda *given, **more: begun.append(real(*given, **more)) or begun[-1])
     long = net(epochs=10_000, seed=1)
 
     def once_it_trains(line):
-        while not (place.store.folder / "running" / f"train-{long.key}" / "net" / "state.safetensors").exists():
-            time.sleep(0.01)
+        helpers.wait((place.store.folder / "running" / f"train-{long.key}" / "net" / "state.safetensors").exists)
         raise ended
 
     before = signal.signal(signal.SIGINT, handler)
@@ -126,8 +135,7 @@ def test_all_end_with_the_first(place, monkeypatch, ended, handler):
             run_in_processes([FIRST, long], place, 2, once_it_trains)
     finally:
         signal.signal(signal.SIGINT, before)
-    [helper] = begun
-    assert helper.returncode == 0
+    assert [helper.returncode for helper in helpers.begun] == [0]
     with place.store.working(long) as folder:
         assert folder is not None
 

@@ -53,7 +53,9 @@ def choose_processes(jobs: Sequence[Job], runner: ExperimentRunner, log: Callabl
     gain = most * together / alone
     if images * together < LEAST or gain < GAIN:
         return 1
-    log(f"{most} processes share the jobs, {threads // most} of {threads} threads each: they train {gain:.1f} times as fast as one")
+    log(
+        f"{most} processes share the jobs, {threads // most} of {threads} threads each: they train up to {gain:.1f} times as fast as one"
+    )
     return most
 
 
