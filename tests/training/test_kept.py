@@ -85,7 +85,9 @@ def test_the_command_says_what_is_stored(data, tmp_path, monkeypatch, capsys, nu
     monkeypatch.setattr(loop, "run_epoch", stopped)
     monkeypatch.setattr("defective.cli.train.load_data", lambda *_, **__: data)
     out = tmp_path / "run"
-    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    # In the background of a script it is ignored, and the command would leave it so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code = main(f"train vgg19 --data shapes --width-mult 0.0625 --epochs 2 --device cpu --out {out}".split())
     finally:
