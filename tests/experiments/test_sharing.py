@@ -1,7 +1,9 @@
 """A plan shared by several processes: how many of them pay, that they do the work, and that they end with the first."""
 
 import os
+import shutil
 import signal
+import sys
 import time
 from types import SimpleNamespace
 
@@ -101,6 +103,12 @@ def test_another_process_does_what_this_one_has_no_time_for(place, helpers):
     summary = run_in_processes([FIRST, SECOND, THIRD], place, 2, until_the_others_are_done)
     assert (summary.count("finished"), summary.executed) == (3, 3) and torch.get_num_threads() == before
     assert run_in_processes([FIRST, SECOND, THIRD], place, 2).executed == 0
+
+
+def test_helpers_that_die_at_once_cost_nothing(place, helpers, monkeypatch):
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    summary = run_in_processes([FIRST], place, 3)
+    assert (summary.count("finished"), summary.executed) == (1, 1) and [each.returncode for each in helpers.begun] == [1, 1]
 
 
 @pytest.mark.slow

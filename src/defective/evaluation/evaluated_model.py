@@ -106,7 +106,7 @@ class EvaluatedModel:
     @property
     def attacked_at_once(self) -> int:
         """Images per batch of an attack: a forward pass alone needs about half its memory."""
-        return self.batch_size // 2
+        return max(1, self.batch_size // 2)
 
     def inputs(self, measurement: str, index: Tensor, **more: object) -> dict[str, Any]:
         """What a chunk depends on: function (a key of ``VERSIONS``) and version, model, images, where it is computed, and ``more``."""

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
+from tempfile import TemporaryDirectory
 from threading import Thread
 
 import torch
@@ -128,31 +130,33 @@ def _helpers(jobs: Sequence[Job], runner: ExperimentRunner, number: int, threads
         "threads": threads,
         "seconds": time_left(),
     }
-    # In a session of their own a Ctrl-C reaches this process alone, which ends them.
     command = [sys.executable, "-c", f"from {__name__} import help_along; help_along()"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True, "text": True}
-    helpers: list[subprocess.Popen[str]] = []
-    try:
-        for _ in range(number):
-            helpers.append(subprocess.Popen(command, stdin=subprocess.PIPE, **quiet))  # type: ignore[call-overload]
-            with suppress(BrokenPipeError):
-                helpers[-1].stdin.write(json.dumps(settings) + "\n")  # type: ignore[union-attr]
-                helpers[-1].stdin.flush()  # type: ignore[union-attr]
-        yield
-        for helper in helpers:
-            helper.wait()
-    finally:
-        for helper in helpers:
-            # Where it is still at work, the end of its input ends it.
-            helper.stdin.close()  # type: ignore[union-attr]
-            helper.wait()
+    helpers: list[subprocess.Popen[bytes]] = []
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "settings.json")
+        file.write_text(json.dumps(settings), "utf-8")
+        try:
+            for _ in range(number):
+                helpers.append(
+                    # In a session of its own: a Ctrl-C reaches this process alone, which ends it.
+                    subprocess.Popen([*command, str(file)], stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
+                )
+            yield
+            for helper in helpers:
+                helper.wait()
+        finally:
+            for helper in helpers:
+                # Nothing is written to it: where it is still at work, the end of its input ends it.
+                helper.stdin.close()  # type: ignore[union-attr]
+            for helper in helpers:
+                helper.wait()
 
 
 def help_along() -> None:
-    """What a helper does: it reads the settings from standard input and works until all is done or the input ends."""
+    """What a helper does: it reads the settings from the file that it is given, and works until all is done or its input ends."""
     # Under nohup and in the background of a script it would be ignored, as this process inherits it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    settings = json.loads(sys.stdin.readline())
+    settings = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     torch.set_num_threads(settings["threads"])
     with suppress(KeyboardInterrupt):
         Thread(target=_interrupt_at_the_end_of_input, daemon=True).start()
