@@ -45,15 +45,16 @@ def choose_processes(jobs: Sequence[Job], runner: ExperimentRunner, log: Callabl
     most = int(min(threads, len(pending), _allowed("cpu.max"), _memory() / MEMORY))
     if runner.torch_device.type != "cpu" or most < 2:
         return 1
-    alike = Counter((job.net.arch, job.data, job.recipe.width_mult, job.recipe.batch_size) for job in pending)
-    (arch, data, *_), _ = alike.most_common(1)[0]
-    job = next(job for job in pending if (job.net.arch, job.data) == (arch, data))
+    kinds = [(job.net.arch, job.data, job.recipe.width_mult, job.recipe.batch_size) for job in pending]
+    job = pending[kinds.index(Counter(kinds).most_common(1)[0][0])]
+    images = sum(job.recipe.trained_epochs * len(runner.split(job.data, "train")) for job in pending)
+    if images * _step_seconds(job, runner, threads) < LEAST:
+        return 1
     # In turn and the shortest of each: what else the machine does can only lengthen a time.
     turns = [(_step_seconds(job, runner, threads), _step_seconds(job, runner, threads // most)) for _ in range(TURNS)]
     together, alone = map(min, zip(*turns, strict=True))
-    images = sum(job.recipe.trained_epochs * len(runner.split(job.data, "train")) for job in pending)
     gain = most * together / alone
-    if images * together < LEAST or gain < GAIN:
+    if gain < GAIN:
         return 1
     log(
         f"{most} processes share the jobs, {threads // most} of {threads} threads each: they train up to {gain:.1f} times as fast as one"
