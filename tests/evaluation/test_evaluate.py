@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from defective import AttackSpec, Ensemble, build
 from defective.data import ImageSet, index_hash, shapes
@@ -72,9 +73,37 @@ def test_live_neurons_give_the_same_evaluation_and_the_same_threat_models():
     assert live.settings.neurons == "live" and cells(dense) == cells(live)
     assert [cell.defense["all"] for cell in dense.cells] == [cell.defense["all"] for cell in live.cells]
     assert dense.accuracy == live.accuracy and dense.noise == live.noise
-    ways = [EvaluatedModel.of("net", nets[0], drawn, neurons=way) for way in ("all", "live")]
-    assert isinstance(ways[1].model, SparseNet) and ways[1].original is ways[0].model
-    assert ways[0].fingerprint != ways[1].fingerprint
+    ways = [EvaluatedModel.of("net", nets[0], drawn, neurons=way) for way in ("all", "auto", "live")]
+    assert all(isinstance(way.model, SparseNet) and way.original is nets[0] for way in ways[1:])
+    assert ways[0].model is nets[0] and len({way.fingerprint for way in ways}) == 3
+
+
+class Own(nn.Module):
+    """A module of the user's around another."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda net: nn.Sequential(nn.Flatten(), nn.Linear(3072, 10)),
+        lambda net: net.bfloat16(),
+        nn.DataParallel,
+        Own,
+    ],
+    ids=["no convolution", "bfloat16", "wrapped", "a module of the user's"],
+)
+def test_auto_leaves_a_model_as_it_is(of):
+    """What holds more than its graph, rounds otherwise, or gains nothing."""
+    net, test = of(build("vgg19", width_mult=0.0625)).eval(), shapes("test")
+    found = EvaluatedModel.of("net", net, ImageSet("some", "test", test.x[:9], test.y[:9], test.classes))
+    assert found.model is found.original is net
 
 
 def test_an_attack_named_twice_is_made_once(data):

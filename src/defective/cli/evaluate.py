@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from torch import nn
@@ -34,7 +34,7 @@ from defective.evaluation import evaluate as evaluate_models
 from defective.evaluation.inputs import check_encoders
 from defective.evaluation.model_vs_human import trial_tables
 from defective.evaluation.result import Provenance
-from defective.evaluation.settings import Settings
+from defective.evaluation.settings import Neurons, Settings
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
 from defective.experiments.stored import StoredRun
 from defective.files import check_folder, write_tensors, write_text
@@ -90,8 +90,12 @@ def evaluate(
         ),
     ] = False,
     neurons: Annotated[
-        str, option("live: compute defective models through live neurons only: the same to 1e-4, faster on a CPU.", "all", "live")
-    ] = "all",
+        str,
+        option(
+            "How a CPU computes the models: all as they are; auto the same to 1e-4, faster; live defective ones by layers timed here.",
+            *get_args(Neurons),
+        ),
+    ] = "auto",
     keep_float: FloatOption = False,
     batch_size: BatchSizeOption = 250,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, evaluation.md and per-image outcomes.")] = None,

@@ -18,7 +18,7 @@ from defective.evaluation.inputs import AnyAttack, AnyData, Models, as_attacks, 
 from defective.evaluation.measurement import Run, compute
 from defective.evaluation.result import Curves, EvaluationResult, differences
 from defective.evaluation.sanity_checks import run_checks
-from defective.evaluation.settings import ATTACKS, PARTS, WHITE_BOX, Part, Settings
+from defective.evaluation.settings import ATTACKS, PARTS, WHITE_BOX, Neurons, Part, Settings
 from defective.evaluation.shape_bias import ShapeReport, shape_report
 from defective.evaluation.threat_model import mask_average, threat_model
 from defective.evaluation.transfer import score
@@ -44,7 +44,7 @@ def evaluate(
     confidence: float = 0.99,
     check_samples: int = 200,
     mask_draws: int = 0,
-    neurons: Literal["all", "live"] = "all",
+    neurons: Neurons = "auto",
     rounded: bool = True,
     seed: int = 0,
     batch_size: int = 250,
@@ -69,7 +69,9 @@ def evaluate(
         confidence: Least confidence of every model in the images to shuffle (0.99).
         check_samples: Images of the sanity checks.
         mask_draws: Fresh masks over which each defective source is averaged as one source more; 0 for none.
-        neurons: ``"live"`` evaluates :func:`defective.sparsify` of every defective model: the same logits to 1e-4, faster on a CPU.
+        neurons: ``"all"`` calls the models as they are. ``"auto"`` computes on a CPU the same logits, to 1e-4, by
+            ``sparsify(model, x, timed_images=0)`` wherever that can follow a model whose modules are all of torch, timm or this
+            library. ``"live"`` computes every defective model by ``sparsify(model, x)``, which times its layers on this machine.
         rounded: Score 8-bit images.
         seed: Seed of samples and random attacks.
         batch_size: Images attacked at once; lower it where memory runs out.

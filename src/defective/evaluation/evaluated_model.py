@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from defective.data import Data, index_hash, pick
 from defective.data.sets import digest_of
 from defective.errors import InputError
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Run, Tensors, compute
+from defective.evaluation.settings import Neurons
 from defective.inference import (
     NoGradientError,
     adapted,
@@ -26,6 +27,7 @@ from defective.inference import (
     image_gradient,
     logits,
 )
+from defective.machine import unwrap_model
 from defective.sites import image_shape
 from defective.sparse.sparsify import sparsify
 from defective.specs.versions import VERSIONS
@@ -35,6 +37,8 @@ from defective.verify import verify
 
 # Test images in one chunk of predictions.
 CHUNK = 2000
+# Packages whose modules compute logits and do nothing else.
+KNOWN = {"torch", "timm", "defective"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class EvaluatedModel:
     """A model with its name in tables, the test images it is evaluated on, and what carries its measurements out.
 
     Attributes:
-        model: What computes the logits: :attr:`original`, or through its live neurons only.
+        model: What computes the logits: :attr:`original`, or the same function made faster, see ``neurons`` of :meth:`of`.
         original: The model as it was given.
         fingerprint: Hash of its weights, buffers and code, its logits and their gradient on the first images, and the test set: what
             every measurement depends on.
@@ -69,11 +73,12 @@ class EvaluatedModel:
         run: Run = compute,
         *,
         batch_size: int = 500,
-        neurons: Literal["all", "live"] = "all",
+        neurons: Neurons = "auto",
     ) -> "EvaluatedModel":
         """Check that the model fits the data and take its fingerprint.
 
-        A model that returns an object with ``logits``, or that writes into its images, is adapted.
+        A model that returns an object with ``logits``, or that writes into its images, is adapted. ``neurons`` is as in
+        :func:`defective.evaluation.evaluate`.
 
         Raises:
             InputError: Naming the model, if it takes other images or knows another number of classes.
@@ -95,12 +100,11 @@ class EvaluatedModel:
         parts: list[object] = [z, gradient, data.digest, _code(model)]
         for key, value in sorted(model.state_dict().items()):
             parts += [key, value]
-        fast = model
-        if neurons == "live" and defects(model):
-            # Which layers are computed so depends on the machine: not its last digits but the way tells its results from others.
+        with naming(name):
+            fast = _faster(model, x, neurons)
+        if fast is not model:
+            # Which layers are computed so may depend on the machine: not its last digits but the way tells its results from others.
             parts.append(neurons)
-            with naming(name):
-                fast = sparsify(model, x)
         return cls(name, fast, model, data, run, digest_of(parts), gradient is not None, batch_size)
 
     @property
@@ -180,6 +184,27 @@ def common_sample(models: list[EvaluatedModel], count: int, *, confidence: float
         kept &= correct & (confidences >= confidence)
     order = pick(len(kept), len(kept), seed=seed)
     return order[kept[order]][:count]
+
+
+def _faster(model: nn.Module, x: Tensor, neurons: Neurons) -> nn.Module:
+    """The same function computed faster, as ``neurons`` asks for; the model itself where there is nothing to gain."""
+    if neurons == "live" and defects(model):
+        return sparsify(model, x)
+    if neurons == "auto" and device_of(model).type == "cpu" and _is_known(model):
+        with suppress(InputError):
+            return sparsify(model, x, timed_images=0)
+    return model
+
+
+def _is_known(model: nn.Module) -> bool:
+    """Whether a model is a convolutional network in full precision and of known modules alone.
+
+    In others may hide what a copy of their graph leaves out: a count of queries, or a defence that depends on earlier images.
+    """
+    packages = {type(module).__module__.partition(".")[0] for module in model.modules()}
+    whole = all(tensor.dtype in (torch.float32, torch.float64) for tensor in model.parameters())
+    convolutional = any(type(module) is nn.Conv2d for module in model.modules())
+    return whole and convolutional and packages <= KNOWN and unwrap_model(model) is model
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from defective.specs import AttackSpec, Spec
 
 Part = Literal["transfer", "white-box", "decision", "noise", "shuffle", "stimuli", "checks"]
 PARTS: tuple[Part, ...] = get_args(Part)
+# Which neurons of a model are computed.
+Neurons = Literal["auto", "all", "live"]
 
 # The paper's transfer attacks (Table 3, Table 4) and its white-box ones (Table 8).
 ATTACKS = tuple(map(AttackSpec.parse, ("pgd:eps=16/255", "fgsm:eps=16/255")))
@@ -44,7 +46,7 @@ class Settings(Spec):
     confidence: Annotated[float, Field(ge=0, le=1)] = 0.99
     check_samples: _Count = 200
     mask_draws: Annotated[int, Field(ge=0, le=1000)] = 0
-    neurons: Literal["all", "live"] = "all"
+    neurons: Neurons = "auto"
     rounded: bool = True
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     batch_size: _Count = 250

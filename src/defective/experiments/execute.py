@@ -72,6 +72,7 @@ class ExperimentRunner:
     def __post_init__(self) -> None:
         self.split = cache(self._split)
         self.model = lru_cache(MODELS)(self._model)
+        self.evaluated = lru_cache(MODELS)(self._evaluated)
         self.adversarial = lru_cache(SETS)(self._adversarial)
         self.measure = StoredRun(self.store)
 
@@ -96,7 +97,7 @@ class ExperimentRunner:
         models = [self.model(job) for job in jobs]
         return models[0] if len(models) == 1 else Ensemble(models)
 
-    def evaluated(self, *jobs: TrainJob) -> EvaluatedModel:
+    def _evaluated(self, *jobs: TrainJob) -> EvaluatedModel:
         """A trained model, or an ensemble of several, with the test set."""
         data = jobs[0].data
         test = self.split(data, "test")
@@ -196,7 +197,7 @@ def _generate(runner: ExperimentRunner, job: GenerateJob, folder: Path) -> Resul
 
 def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> Result:
     target = runner.evaluated(job.target)
-    threat = threat_model(runner._source(*job.adversarial.sources), target.model)
+    threat = threat_model(runner._source(*job.adversarial.sources), target.original)
     # Not stored twice: the job itself is what is stored.
     found = score(replace(target, run=compute), runner.adversarial(job.adversarial), threat)
     tensors = {"clean": found.clean_predicted, "attacked": found.adv_predicted, "index": found.adversarial.index}
