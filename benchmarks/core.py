@@ -22,8 +22,8 @@ from defective.experiments.json_files import write_json
 from defective.experiments.plan import Plan, topological_order
 from defective.experiments.run import run
 from defective.experiments.schema import Document
-from defective.experiments.sources import name_of as data_name
-from defective.experiments.store import Store, name_of
+from defective.experiments.sources import data_name
+from defective.experiments.store import Store
 from defective.paper import EXHIBITS, Cell, Exhibit, Row, Scale, Setup
 from defective.paper.ablations import VARIANTS
 from defective.paper.protocol import ACCURACY, DEFENCE_RATE, LAST_COLUMN, PGD16, TRANSFER, accuracies, scores
@@ -80,7 +80,7 @@ class Remembered(Store):
 
     def result(self, job: Job | str) -> Document | None:
         """As the store's, which a finished result never leaves here."""
-        name = name_of(job)
+        name = self.at(job).name
         if name not in self._results:
             found = super().result(job)
             if found is None:

@@ -12,7 +12,7 @@ from benchmarks.peers import versions
 from benchmarks.rows import Row
 from benchmarks.settings import Found, Settings
 from defective.errors import InputError
-from defective.experiments.sources import name_of as data_name
+from defective.experiments.sources import data_name
 from defective.files import check_file, write_whole
 from defective.machine import describe_machine
 from defective.progress import shown

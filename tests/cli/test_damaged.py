@@ -9,14 +9,14 @@ import pytest
 from defective.experiments.cost import ImageCost
 from defective.experiments.describe import describe
 from defective.experiments.json_files import write_json
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import Store
 from printed import table
 from runs import finish, listing, plan_of
 
 PLAN = plan_of("figure14", data="data")
 PLAIN, DEFECTIVE = PLAN.jobs
 # What is corrupt.
-FILE = f"jobs/{name_of(DEFECTIVE)}/result.json"
+FILE = f"jobs/{DEFECTIVE.name}/result.json"
 LEFT_OUT = f"warning: store/{FILE} is corrupt: left out; defective reproduce does the job again\n"
 REPRODUCE = "reproduce figure14 --data folder:data --device cpu --store"
 
@@ -36,19 +36,18 @@ def store(tmp_path, monkeypatch):
 def test_what_only_looks_leaves_it_out_and_says_so(store, run):
     before = listing(store.folder)
     code, out, err = run("store ls --store store --json")
-    assert (code, err) == (0, LEFT_OUT) and [row["job"] for row in json.loads(out)["finished"]] == [name_of(PLAIN)]
+    assert (code, err) == (0, LEFT_OUT) and [row["job"] for row in json.loads(out)["finished"]] == [PLAIN.name]
     said = run("store ls --store store")
-    assert said.err == LEFT_OUT and [row[1] for row in table(said) if row[1]] == [name_of(PLAIN)]
+    assert said.err == LEFT_OUT and [row[1] for row in table(said) if row[1]] == [PLAIN.name]
     code, out, err = run("store export --store store --out out --json")
     assert (code, err) == (0, LEFT_OUT)
     made, _ = (json.loads((store.folder.parent / file).read_text()) for file in json.loads(out)["files"])
-    assert made["jobs"].keys() == {name_of(PLAIN)}
-    assert run(f"store show {name_of(PLAIN)} --store store").err == LEFT_OUT
-    code, out, err = run(f"store show {name_of(DEFECTIVE)} --store store")
+    assert made["jobs"].keys() == {PLAIN.name}
+    assert run(f"store show {PLAIN.name} --store store").err == LEFT_OUT
+    code, out, err = run(f"store show {DEFECTIVE.name} --store store")
     assert (code, out) == (2, "") and err.splitlines()[0] + "\n" == LEFT_OUT
     assert (
-        err.splitlines()[1]
-        == f"error: the result of {name_of(DEFECTIVE)} is corrupt or gone; defective reproduce does the job again"
+        err.splitlines()[1] == f"error: the result of {DEFECTIVE.name} is corrupt or gone; defective reproduce does the job again"
     )
     assert listing(store.folder) == before
 
@@ -99,7 +98,7 @@ def test_reproduce_does_it_again_and_keeps_what_was_there(store, place, run, mon
     said = run(f"{command} --json")
     assert said.err.count("is corrupt") == 1 and json.loads(said.out)["jobs"]["executed"] == 1
     assert store.result(DEFECTIVE)["values"]["test_accuracy"]["num_evaluated"] == 8
-    assert listing(store.folder / "corrupt" / f"{name_of(DEFECTIVE)}-1") == before
+    assert listing(store.folder / "corrupt" / f"{DEFECTIVE.name}-1") == before
 
 
 @pytest.mark.parametrize(
@@ -109,5 +108,5 @@ def test_what_is_no_file_is_neither_waited_for_nor_read_without_end(store, run, 
     (store.folder / FILE).unlink()
     made(store.folder / FILE)
     code, out, err = run("store ls --store store --json")
-    assert code == 0 and [row["job"] for row in json.loads(out)["finished"]] == [name_of(PLAIN)]
+    assert code == 0 and [row["job"] for row in json.loads(out)["finished"]] == [PLAIN.name]
     assert err in ("", LEFT_OUT)

@@ -9,7 +9,7 @@ from defective.errors import InputError
 from defective.experiments import execute as jobs
 from defective.experiments import measure
 from defective.experiments.cost import ImageCost
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import Store
 from defective.paper import EXHIBITS
 from defective.progress import until
 from defective.results.measured import document
@@ -208,11 +208,11 @@ def test_a_job_that_fails_is_1_and_the_rest_is_done(place, tmp_path, run, no_cla
     code, out, err = run(command)
     [_, failing] = plan_of("figure14", data="data").jobs
     assert code == 1 and "failed: train resnet18/0.5-bottom (tiny, seed 0) on data: the loss is nan" in err
-    assert f"failed: {name_of(failing)}: the loss is nan at step 1" in out and "1 job finished, 1 of them now; 1 failed" in out
+    assert f"failed: {failing.name}: the loss is nan at step 1" in out and "1 job finished, 1 of them now; 1 failed" in out
     code, out, _ = run(f"{command} --json")
     document = json.loads(out)
     assert code == 1 and document["jobs"] == {"finished": 1, "failed": 1, "blocked": 0, "pending": 0, "executed": 0}
-    assert [(each["job"], each["error"]) for each in document["failed"]] == [(name_of(failing), "the loss is nan at step 1")]
+    assert [(each["job"], each["error"]) for each in document["failed"]] == [(failing.name, "the loss is nan at step 1")]
     monkeypatch.setattr(jobs, "train", original)
     assert parse_jobs(run(f"{command} --json")) == {"finished": 2, "failed": 0, "blocked": 0, "pending": 0, "executed": 1}
 

@@ -8,7 +8,7 @@ import pytest
 
 from defective.experiments.describe import describe
 from defective.experiments.json_files import write_json
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import Store
 from defective.paper import EXHIBITS
 from defective.results.measured import document
 from printed import one_line, parse, table
@@ -28,23 +28,26 @@ def store(tmp_path, monkeypatch):
     for job in done:
         finish(made, job)
     made.fail(failed, ValueError("it broke"))
-    write_json(made.folder / "running" / name_of(begun) / "half.json", {})
+    write_json(made.folder / "running" / begun.name / "half.json", {})
     monkeypatch.chdir(tmp_path)
     return made
 
 
 def test_ls_lists_finished_unfinished_and_failed(store, run):
     *done, begun, failed = PLAN.jobs
-    write_json(store.folder / "running" / name_of(begun) / "spec.json", begun.model_dump(mode="json"))
+    write_json(store.folder / "running" / begun.name / "spec.json", begun.model_dump(mode="json"))
     before = listing(store.folder)
     document = parse(run("store ls --store store --json"))
-    assert [row["job"] for row in document["finished"]] == sorted(name_of(job) for job in done)
-    assert {row["job"]: row["about"] for row in document["finished"]} == {name_of(job): describe(job) for job in done}
+    assert [row["job"] for row in document["finished"]] == sorted(job.name for job in done)
+    assert {row["job"]: row["about"] for row in document["finished"]} == {job.name: describe(job) for job in done}
     assert document["finished"][0]["values"] == store.result(document["finished"][0]["job"])["values"]
-    assert document["unfinished"] == [{"job": name_of(begun), "about": describe(begun), "epochs": None, "of_epochs": None}]
-    assert [(row["job"], row["error"]) for row in document["failed"]] == [(name_of(failed), "it broke")]
+    assert document["unfinished"] == [{"job": begun.name, "about": describe(begun), "epochs": None, "of_epochs": None}]
+    assert [(row["job"], row["error"]) for row in document["failed"]] == [(failed.name, "it broke")]
     rows = table(run("store ls --store store"))
-    assert sorted(row[1] for row in rows if row[1]) == sorted(map(name_of, PLAN.jobs)) and rows[0][2:] == ["1.5 s", "2026-01-31"]
+    assert sorted(row[1] for row in rows if row[1]) == sorted(job.name for job in PLAN.jobs) and rows[0][2:] == [
+        "1.5 s",
+        "2026-01-31",
+    ]
     said = " ".join(row[0] for row in rows)
     assert f"unfinished: {describe(begun)}" in said and f"failed: {describe(failed)}: it broke" in said
     assert listing(store.folder) == before
@@ -55,7 +58,7 @@ def test_ls_is_readable_at_any_width(store, run, monkeypatch, width):
     """What a job is folds: names of jobs are whole, and no column is squeezed to nothing."""
     monkeypatch.setenv("COLUMNS", str(width))
     out = run("store ls --store store").out
-    assert all(len(line) <= width for line in out.splitlines()) and all(name_of(job) in out for job in PLAN.jobs)
+    assert all(len(line) <= width for line in out.splitlines()) and all(job.name in out for job in PLAN.jobs)
     assert all(len(row[0]) >= 5 for row in table(run("store ls --store store")) if row[1])
 
 
@@ -63,12 +66,12 @@ def test_ls_says_what_it_cannot_describe(store, run):
     """Jobs of another version: an unfinished one is listed by its name, a failed one with its error, a finished one is left out."""
     (store.folder / "running" / "train-0123456789abcdef").mkdir()
     store.fail(NET, ValueError("no"))
-    file = store.folder / "failed" / f"{name_of(NET)}.json"
+    file = store.folder / "failed" / f"{NET.name}.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"spec": {"kind": "other"}}))
     (store.at(NET) / "spec.json").write_text("{}")
     code, out, err = run("store ls --store store --json")
-    assert code == 0 and name_of(NET) not in [row["job"] for row in json.loads(out)["finished"]]
-    place, wrong = f"store/jobs/{name_of(NET)}", "spec.json is corrupt (it is no job of this version)"
+    assert code == 0 and NET.name not in [row["job"] for row in json.loads(out)["finished"]]
+    place, wrong = f"store/jobs/{NET.name}", "spec.json is corrupt (it is no job of this version)"
     assert err == f"warning: {place}/{wrong}: move {place} out of the store, it will be made again\n"
     said = run("store ls --store store")
     rows = {row[1]: row[0] for row in table(said) if row[1]}
@@ -82,7 +85,7 @@ def test_a_store_that_can_only_be_read_is_read(store, run, monkeypatch):
 
 
 def test_show_prints_spec_and_result(store, run):
-    name = name_of(NET)
+    name = NET.name
     document = parse(run(f"store show {name} --store store --json"))
     assert document == {"job": name, "spec": NET.model_dump(mode="json"), "result": store.result(NET)}
     assert parse(run(f"store show {name[:14]} --store store --json")) == document
@@ -146,7 +149,7 @@ def test_gc_removes_what_is_old_and_needed_by_nothing(store, run):
     for file in store.folder.rglob("*"):
         if str(file.relative_to(store.folder)) not in new:
             os.utime(file, (time.time() - 864_000,) * 2)
-    begun = f"running/{name_of(PLAN.jobs[-2])}/half.json"
+    begun = f"running/{PLAN.jobs[-2].name}/half.json"
     before = listing(store.folder)
     freed = 40 + len(before[begun])
     assert parse(run("store gc --store store --days 1 --dry-run --json")) == {"bytes": freed, "places": 5, "removed": False}

@@ -6,9 +6,8 @@ import torch
 from defective import progress
 from defective.experiments import measure
 from defective.experiments.cost import ImageCost, disk, each_job, estimate, outline
-from defective.experiments.measure import STEPS, Measured, measure_steps
+from defective.experiments.measure import STEPS, MeasuredCosts, measure_steps
 from defective.experiments.plan import KINDS, Plan
-from defective.experiments.store import name_of
 from defective.paper import EXHIBITS
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
 from runs import SHAPE, finish, net, plan_of, whole
@@ -69,7 +68,7 @@ def test_each_architecture_width_shape_and_batch_is_measured_once(monkeypatch):
     alike = [net(), net(seed=1), net("resnet18/0.5-bottom"), net("resnet18/0.9-dropout"), ensemble]
     others = [net("vgg19"), net("resnet18/0.5-bottom-x2"), net(width_mult=0.5), net(batch_size=32), net(data="larger")]
     shapes = SHAPES | {"larger": (3, 64, 64)}
-    found = Measured([*alike, *others], shapes, CPU)
+    found = MeasuredCosts([*alike, *others], shapes, CPU)
     assert asked == [(each, shapes[each.data], CPU) for each in (alike[0], *others)]
     assert found(alike[2]) == found(net(seed=7)) == COST["resnet18"] and found(ensemble) == ImageCost(2.5, 1.25, 0.625)
     for unknown in (net(width_mult=1.0), net(data="unknown")):
@@ -127,10 +126,10 @@ def test_what_like_jobs_took_corrects_the_estimate(store):
     def factors(kind, device="cpu"):
         jobs = [job for job in plan.jobs if job.kind == kind and job not in done]
         found = costs(plan, store, device)
-        return {round(found[name_of(job)] / estimate(job, even, plan.counts), 6) for job in jobs}
+        return {round(found[job.name] / estimate(job, even, plan.counts), 6) for job in jobs}
 
     assert (factors("train"), factors("generate"), factors("train", "cuda")) == ({3}, {1}, {1})
-    assert costs(plan, store)[name_of(done[2])] == store.result(done[2])["seconds"]
+    assert costs(plan, store)[done[2].name] == store.result(done[2])["seconds"]
     (store.at(done[0]) / "spec.json").write_text("{}")
     assert factors("train") == {16.5}
 

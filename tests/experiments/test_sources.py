@@ -4,7 +4,7 @@ from defective import data
 from defective.errors import InputError
 from defective.experiments import sources
 from defective.experiments.plan import KINDS, SIZES
-from defective.experiments.sources import data_sets, look, name_of
+from defective.experiments.sources import data_name, data_sets, look
 from defective.paper import EXHIBITS, exhibits
 from runs import SHAPE, few
 
@@ -89,7 +89,7 @@ def test_a_name_is_the_one_that_the_set_has_when_it_is_read(images, cache, monke
 
     monkeypatch.chdir(images)
     for where in (f"folder:{images}", "folder:.", "folder:../few"):
-        assert load_data(where, "test").name == name_of(where)
+        assert load_data(where, "test").name == data_name(where)
 
 
 @pytest.mark.parametrize("kind", KINDS)

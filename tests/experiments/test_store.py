@@ -6,7 +6,7 @@ import pytest
 from defective import files
 from defective.errors import InputError
 from defective.experiments.json_files import write_json
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import Store
 from runs import blank, listing, net, plan_of
 
 JOB, OTHER = net(), net(seed=1)
@@ -23,16 +23,16 @@ def finish(store, job=JOB, result=None):
 def test_a_job_is_finished_when_its_result_is_written(store):
     with pytest.raises(ZeroDivisionError), store.working(JOB) as place:
         (place / "half").write_text("so far")
-        assert (store.result(JOB), list(store.finished()), store.unfinished()) == (None, [], [name_of(JOB)])
+        assert (store.result(JOB), list(store.finished()), store.unfinished()) == (None, [], [JOB.name])
         raise ZeroDivisionError
     # No result: what is there stays for the next one.
     with store.working(JOB) as place:
         assert (place / "half").read_text() == "so far"
         write_json(place / "result.json", DONE)
         assert store.result(JOB) is None
-    assert (store.result(JOB), list(store.finished()), store.unfinished()) == (DONE, [name_of(JOB)], [])
+    assert (store.result(JOB), list(store.finished()), store.unfinished()) == (DONE, [JOB.name], [])
     assert (store.at(JOB) / "half").read_text() == "so far"
-    assert store.spec(name_of(JOB)) == JOB
+    assert store.spec(JOB.name) == JOB
     before = listing(store.folder)
     with store.working(JOB) as place:
         assert place is None
@@ -40,15 +40,15 @@ def test_a_job_is_finished_when_its_result_is_written(store):
 
 
 def test_a_job_killed_after_its_result_is_finished_as_it_is(store):
-    place = store.folder / "running" / name_of(JOB)
+    place = store.folder / "running" / JOB.name
     write_json(place / "result.json", DONE)
     with store.working(JOB) as given:
         assert given is None
-    assert store.result(JOB) == DONE and store.spec(name_of(JOB)) == JOB and store.unfinished() == []
+    assert store.result(JOB) == DONE and store.spec(JOB.name) == JOB and store.unfinished() == []
 
 
 def test_what_a_killed_process_was_writing_is_not_kept(store):
-    half = store.folder / "running" / name_of(JOB) / "net" / ".model.safetensors.123-abcdef"
+    half = store.folder / "running" / JOB.name / "net" / ".model.safetensors.123-abcdef"
     half.parent.mkdir(parents=True)
     half.write_bytes(b"half of it")
     finish(store)
@@ -62,7 +62,7 @@ def test_a_job_whose_result_was_taken_away_is_done_again(store):
     assert store.result(JOB) is None and list(store.finished()) == []
     finish(store)
     assert "old" not in listing(store.at(JOB)) and store.result(JOB) == DONE
-    assert (store.folder / "corrupt" / f"{name_of(JOB)}-1" / "old").read_text() == "stale"
+    assert (store.folder / "corrupt" / f"{JOB.name}-1" / "old").read_text() == "stale"
 
 
 def test_one_process_at_a_time(store):
@@ -76,11 +76,11 @@ def test_a_failure_is_recorded_until_the_job_succeeds(store):
     store.fail(JOB, ValueError("two\nlines"))
     store.fail(OTHER, KeyError())
     about = store.failure(JOB)
-    assert (about["job"], about["error"], about["type"]) == (name_of(JOB), "two lines", "ValueError")
+    assert (about["job"], about["error"], about["type"]) == (JOB.name, "two lines", "ValueError")
     assert about["spec"] == JOB.model_dump(mode="json")
     assert sorted(each["error"] for each in store.failures()) == ["KeyError", "two lines"]
     finish(store)
-    assert store.failure(JOB) is None and [each["job"] for each in store.failures()] == [name_of(OTHER)]
+    assert store.failure(JOB) is None and [each["job"] for each in store.failures()] == [OTHER.name]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_job_whose_result_is_corrupt_is_done_again_and_nothing_of_it_is_lost(s
     file = store.at(JOB) / "result.json"
     for number in (1, 2):
         file.write_text(text)
-        assert store.result(JOB) is None and list(store.finished()) == [name_of(OTHER)]
+        assert store.result(JOB) is None and list(store.finished()) == [OTHER.name]
         assert store.corrupt() == store.corrupt([OTHER, JOB]) == [file] and store.corrupt([OTHER]) == []
         before = listing(store.at(JOB))
         with store.working(JOB) as place:
@@ -100,8 +100,8 @@ def test_a_job_whose_result_is_corrupt_is_done_again_and_nothing_of_it_is_lost(s
             assert listing(store.at(JOB)) == before
             write_json(place / "result.json", DONE)
         assert store.result(JOB) == DONE and store.corrupt() == []
-        assert listing(store.folder / "corrupt" / f"{name_of(JOB)}-{number}") == before
-    assert list(store.finished()) == sorted(map(name_of, (JOB, OTHER)))
+        assert listing(store.folder / "corrupt" / f"{JOB.name}-{number}") == before
+    assert list(store.finished()) == sorted([JOB.name, OTHER.name])
 
 
 def test_a_spec_that_cannot_be_read_is_named_and_hides_no_other(store):
@@ -109,14 +109,14 @@ def test_a_spec_that_cannot_be_read_is_named_and_hides_no_other(store):
         finish(store, job)
     write_json(store.at(JOB) / "spec.json", {"kind": "train", "colour": "red"})
     with pytest.raises(
-        InputError, match=rf"spec.json is corrupt \(it is no job of this version\): move .*{name_of(JOB)} out of the store"
+        InputError, match=rf"spec.json is corrupt \(it is no job of this version\): move .*{JOB.name} out of the store"
     ):
-        store.spec(name_of(JOB))
-    assert list(store.specs()) == [(name_of(OTHER), OTHER)]
+        store.spec(JOB.name)
+    assert list(store.specs()) == [(OTHER.name, OTHER)]
     (store.at(JOB) / "spec.json").write_text("{")
     with pytest.raises(InputError, match=r"spec.json is corrupt"):
-        store.spec(name_of(JOB))
-    assert list(store.specs()) == [(name_of(OTHER), OTHER)]
+        store.spec(JOB.name)
+    assert list(store.specs()) == [(OTHER.name, OTHER)]
 
 
 def test_a_stray_file_is_no_job(store):
@@ -128,11 +128,11 @@ def test_a_stray_file_is_no_job(store):
 
 def test_an_unfinished_job_says_what_it_is(store):
     with store.working(JOB):
-        assert store.begun(name_of(JOB)) == JOB
-    assert store.begun(name_of(JOB)) == JOB and store.begun(name_of(OTHER)) is None
+        assert store.begun(JOB.name) == JOB
+    assert store.begun(JOB.name) == JOB and store.begun(OTHER.name) is None
     for text in ("{", '{"kind": "train"}'):
-        (store.folder / "running" / name_of(JOB) / "spec.json").write_text(text)
-        assert store.begun(name_of(JOB)) is None
+        (store.folder / "running" / JOB.name / "spec.json").write_text(text)
+        assert store.begun(JOB.name) is None
 
 
 def test_another_kind_of_folder_is_refused_and_left_alone(tmp_path):

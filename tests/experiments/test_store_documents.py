@@ -11,7 +11,7 @@ import pytest
 from defective.errors import InputError
 from defective.experiments import store as module
 from defective.experiments.json_files import sealed, write_json
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import Store
 from runs import blank, net, plan_of
 
 JOB = net()
@@ -59,10 +59,10 @@ def test_a_plan_that_cannot_be_read_is_left_out_and_named(store, document, wrong
 @pytest.mark.parametrize("document", ["{}", "{", "[]", '{"job": "train-0"}', '{"error": "no"}', '{"job": "train-0", "error": 3}'])
 def test_a_record_of_a_failure_that_cannot_be_read_is_told_in_its_place(store, document):
     store.fail(JOB, ValueError("no"))
-    file = store.folder / "failed" / f"{name_of(JOB)}.json"
+    file = store.folder / "failed" / f"{JOB.name}.json"
     file.write_text(document)
     told = store.failure(JOB)
-    assert store.failures() == [told] and told["job"] == name_of(JOB)
+    assert store.failures() == [told] and told["job"] == JOB.name
     assert re.fullmatch(f"{file} is corrupt .*: move it out of the store, it will be made again", told["error"])
     with store.working(JOB) as place:
         write_json(place / "result.json", blank(JOB))
@@ -129,12 +129,12 @@ def test_of_two_sets_begun_at_once_one_gets_in(store, monkeypatch):
 
 def test_a_changed_byte_of_a_result_or_spec_is_found(store):
     with store.working(JOB) as place:
-        write_json(place / "result.json", sealed(name_of(JOB), blank(JOB)))
-    assert store.result(JOB) == blank(JOB) and store.spec(name_of(JOB)) == JOB
+        write_json(place / "result.json", sealed(JOB.name, blank(JOB)))
+    assert store.result(JOB) == blank(JOB) and store.spec(JOB.name) == JOB
     spec, result = (store.at(JOB) / name for name in ("spec.json", "result.json"))
     spec.write_text(spec.read_text().replace('"seed": 0', '"seed": 7'))
     with pytest.raises(InputError, match=r"spec.json is corrupt \(it is not the job that its folder is named after\)"):
-        Store(store.folder).spec(name_of(JOB))
+        Store(store.folder).spec(JOB.name)
     text = result.read_text()
     result.write_text(text.replace('"seconds": 1.0', '"seconds": 2.0'))
     assert store.result(JOB) is None and Store(store.folder).corrupt() == [result]
@@ -153,7 +153,7 @@ def test_a_document_is_read_once_until_it_changes(store, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", lambda file: reads.append(file) or read(file))
     looked = Store.open(store.folder)
     for _ in range(3):
-        assert looked.result(JOB) and list(looked.specs()) == [(name_of(JOB), JOB)] and looked.corrupt() == []
+        assert looked.result(JOB) and list(looked.specs()) == [(JOB.name, JOB)] and looked.corrupt() == []
     assert sorted(file.name for file in reads) == ["result.json", "spec.json"]
     write_json(store.at(JOB) / "result.json", blank(JOB) | {"seconds": 3.0})
     assert looked.result(JOB)["seconds"] == 3.0

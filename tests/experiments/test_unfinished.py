@@ -1,7 +1,6 @@
 import pytest
 
 from defective.experiments.describe import describe
-from defective.experiments.store import name_of
 from defective.experiments.unfinished import unfinished
 from defective.files import write_tensors
 from defective.specs import AttackSpec, GenerateJob
@@ -26,7 +25,7 @@ def finish(folder):
 def test_a_net_in_training_says_how_far_it_is(store, epochs):
     job = net()
     state(begin(store, job) / "net", epochs)
-    assert unfinished(store) == [{"job": name_of(job), "about": describe(job), "epochs": epochs, "of_epochs": 2}]
+    assert unfinished(store) == [{"job": job.name, "about": describe(job), "epochs": epochs, "of_epochs": 2}]
 
 
 def test_an_ensemble_counts_the_epochs_of_all_its_members(store):
@@ -45,13 +44,13 @@ def test_a_net_whose_training_has_ended_or_whose_state_is_corrupt(store):
     place = begin(store, corrupt) / "net"
     place.mkdir()
     (place / "state.safetensors").write_text("half")
-    assert {each["job"]: each["epochs"] for each in unfinished(store)} == {name_of(ended): 2, name_of(corrupt): 0}
+    assert {each["job"]: each["epochs"] for each in unfinished(store)} == {ended.name: 2, corrupt.name: 0}
 
 
 def test_how_far_an_attack_is_is_not_said(store):
     job = GenerateJob(sources=(net(),), attack=AttackSpec.parse("fgsm"), samples=5)
     begin(store, job)
-    assert unfinished(store) == [{"job": name_of(job), "about": describe(job), "epochs": None, "of_epochs": None}]
+    assert unfinished(store) == [{"job": job.name, "about": describe(job), "epochs": None, "of_epochs": None}]
 
 
 def test_what_nothing_says_is_not_known(store):

@@ -7,7 +7,7 @@ import typer
 
 from defective.cli import app
 from defective.experiments.plan import KINDS, Plan
-from defective.experiments.sources import data_sets, name_of
+from defective.experiments.sources import data_name, data_sets
 from defective.paper import EXHIBITS, exhibits
 from defective.report.commands import command
 
@@ -58,5 +58,5 @@ def test_every_command_asks_for_the_exhibit_on_the_data_that_the_page_shows(data
         # Capitals stand for a path: read as it was here.
         assert sets == {kind: expected.get(kind, kind) for kind in plan.kinds(EXHIBITS[exhibit])}
         for kind, where in sets.items():
-            assert name_of(where).lower() == data[kind].lower()
+            assert data_name(where).lower() == data[kind].lower()
             assert kind not in readers or where.partition(":")[0] == readers[kind]

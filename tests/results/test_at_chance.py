@@ -2,7 +2,6 @@
 
 import pytest
 
-from defective.experiments.store import name_of
 from defective.paper import EXHIBITS
 from defective.report.exhibit_table import exhibit_table
 from defective.results.measured import at_chance, document
@@ -51,7 +50,7 @@ def test_a_net_has_learned_something_if_its_whole_interval_is_above_chance(store
     net = trained(plan)[0]
     finish(store, net, right(hits, total), **more)
     found = at_chance(net, store)
-    assert [each.job for each in found] == [] if learned else [name_of(net)]
+    assert [each.job for each in found] == [] if learned else [net.name]
     if not learned:
         assert found[0].model == "resnet18 (tiny, seed 0) on few"
         assert found[0].accuracy == pytest.approx(100 * hits / total)
@@ -75,7 +74,7 @@ def test_a_model_at_chance_is_named_at_its_table_and_at_its_numbers(store, plain
     plan = fill(store, "table8", lambda net: plain if str(net.net) == "resnet18" else 900)
     made = document(EXHIBITS["table8"], plan, store)
     low = [net for net in trained(plan) if str(net.net) == "resnet18"] if doubted else []
-    assert [each.job for each in made.at_chance] == list(map(name_of, low))
+    assert [each.job for each in made.at_chance] == [job.name for job in low]
     assert all(bool(cell.at_chance) == (doubted and cell.row == "resnet18") for cell in made.cells)
     caption = exhibit_table(made).caption
     assert ("No better than chance, so that no claim about it is decided: resnet18 (tiny, seed 0) on few" in caption) == doubted
@@ -87,4 +86,4 @@ def test_a_source_at_chance_is_doubted_too(store):
     for job in plan.jobs:
         finish(store, job, right(100 if job == source else 500))
     made = document(EXHIBITS["table10"], plan, store)
-    assert [each.job for each in made.at_chance] == [name_of(source)]
+    assert [each.job for each in made.at_chance] == [source.name]

@@ -5,7 +5,6 @@ import statistics
 import pytest
 
 from defective.experiments.plan import Plan
-from defective.experiments.store import name_of
 from defective.paper import EXHIBITS, exhibits
 from defective.results.documents import Count, ExhibitResult, RowLabel
 from defective.results.measured import document
@@ -40,7 +39,7 @@ def test_each_cell_is_the_value_of_its_job(store):
         for place, cell in made.by_place.items():
             assert cell.published == exhibit.published(*place)
             sources = plan.of(exhibit).get(place, [])
-            assert cell.jobs == tuple(name_of(source.job) for source in sources)
+            assert cell.jobs == tuple(source.job.name for source in sources)
             if not sources:
                 assert (cell.measured, cell.difference) == (None, None)
                 continue
@@ -67,7 +66,7 @@ def test_each_cell_is_the_value_of_its_job(store):
 def test_the_jobs_behind_the_numbers_are_named(store):
     plan = fill(store, plan_of("table10"))
     made = document(EXHIBITS["table10"], plan, store)
-    assert made.jobs.keys() == {name_of(job) for job in plan.jobs if job.kind == "score"}
+    assert made.jobs.keys() == {job.name for job in plan.jobs if job.kind == "score"}
     about = next(iter(made.jobs.values()))
     assert about.seconds == 1.5 and about.finished == "2026-01-31" and about.machine["device"].startswith("A made")
     assert about.description.startswith("resnet18 (tiny, seed 0) against pgd:eps=16/255")

@@ -25,12 +25,12 @@ from defective.data import check_name
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
 from defective.experiments.execute import ExperimentRunner
-from defective.experiments.measure import STEPS, Measured
+from defective.experiments.measure import STEPS, MeasuredCosts
 from defective.experiments.plan import KINDS, MAX_SEEDS, Plan, check_scale, with_rows
 from defective.experiments.processes import choose_processes, run_in_processes
 from defective.experiments.ray import check_address, run_on_ray
 from defective.experiments.run import RunSummary, State
-from defective.experiments.sources import data_sets, look, name_of
+from defective.experiments.sources import data_name, data_sets, look
 from defective.experiments.store import Store
 from defective.files import check_folder
 from defective.machine import choose_device, describe_machine, process_uptime, resolve_precision
@@ -120,7 +120,7 @@ def reproduce(
         # Of a plan that is not run, ImageNet may be nowhere.
         if not (dry_run and where in KINDS):
             check_name(where)
-    named = {kind: name_of(where) for kind, where in sets.items()}
+    named = {kind: data_name(where) for kind, where in sets.items()}
     runner = ExperimentRunner(kept, {named[kind]: where for kind, where in sets.items()}, device)
     looked = {kind: look(where) for kind, where in sets.items()} if dry_run else {}
     plan = Plan(
@@ -190,7 +190,7 @@ def _conclude(plan: Plan, store: Store, summary: RunSummary, json: bool) -> None
 
 def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
     missing = [job for job in plan.jobs if store.result(job) is None]
-    costs = Measured((net for job in missing for net in trained_models(job)), plan.images, device)
+    costs = MeasuredCosts((net for job in missing for net in trained_models(job)), plan.images, device)
     jobs = each_job(plan, store, costs, device.type)
     rows = outline(plan, jobs)
     machine = describe_machine(device, resolve_precision(device))

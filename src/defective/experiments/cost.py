@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from defective.experiments.describe import describe
 from defective.experiments.plan import Plan
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import Store
 from defective.paper import exhibits
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
 
@@ -94,7 +94,7 @@ def each_job(plan: Plan, store: Store, costs: Costs, device: str) -> list[dict[s
 
     return [
         {
-            "job": name_of(job),
+            "job": job.name,
             "about": describe(job),
             "stored": result is not None,
             "seconds": seconds(job) if result is None else result["seconds"],

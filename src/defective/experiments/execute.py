@@ -25,7 +25,7 @@ from defective.evaluation.transfer import score
 from defective.experiments.adversarial_files import read_adversarial, write_adversarial
 from defective.experiments.describe import title
 from defective.experiments.json_files import sealed, write_json
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import Store
 from defective.experiments.stored import StoredRun
 from defective.files import read_tensors, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
@@ -128,7 +128,7 @@ class ExperimentRunner:
             "finished": time.strftime("%Y-%m-%d", time.gmtime()),
             **found,
         }
-        write_json(folder / "result.json", sealed(name_of(job), result))
+        write_json(folder / "result.json", sealed(job.name, result))
         return result
 
 
@@ -146,7 +146,7 @@ def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
 def _fit(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
     training, test = (runner.split(job.data, split) for split in ("train", "test"))
     if job.queried is not None:
-        name = f"{job.share:g} of {job.data} as {name_of(job.queried)} classifies it"
+        name = f"{job.share:g} of {job.data} as {job.queried.name} classifies it"
         training = answered(runner.model(job.queried), training, job.share, name=name, seed=job.seed)
     made = train(
         job.net,

@@ -81,7 +81,7 @@ def _seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
-class Measured:
+class MeasuredCosts:
     """Seconds an image costs each of some models, by one measurement for each distinct architecture, width, image shape, batch size."""
 
     def __init__(self, nets: Iterable[TrainJob], shapes: Shapes, device: torch.device) -> None:

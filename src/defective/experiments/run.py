@@ -11,7 +11,7 @@ from defective.errors import OutOfTime
 from defective.experiments.describe import describe
 from defective.experiments.execute import CorruptJobError, ExperimentRunner
 from defective.experiments.plan import topological_order
-from defective.experiments.store import Store, name_of
+from defective.experiments.store import Store
 from defective.progress import check_deadline
 from defective.specs import Job, dependencies
 
@@ -105,7 +105,7 @@ def _do_again(error: CorruptJobError, store: Store, summary: RunSummary, log: Ca
     """Set a finished job aside whose files cannot be read, and forget that it is finished."""
     summary.redone.add(error.job)
     summary.states.pop(error.job, None)
-    with store.locked(name_of(error.job)) as mine:
+    with store.locked(error.job.name) as mine:
         if mine and store.at(error.job).exists():
             log(f"{describe(error.job)} is done again, its files are in {store.set_aside(store.at(error.job))}: {error}")
 

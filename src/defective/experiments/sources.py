@@ -48,9 +48,9 @@ def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool 
             found[kind] = rest or kind
     places: dict[str, str] = {}
     for where in found.values():
-        other = places.setdefault(name_of(where), where)
+        other = places.setdefault(data_name(where), where)
         if read_as(other) != read_as(where):
-            raise InputError(f"{other} and {where} would both be called {name_of(where)}: rename one of them")
+            raise InputError(f"{other} and {where} would both be called {data_name(where)}: rename one of them")
     return found
 
 
@@ -101,11 +101,11 @@ def _check_asked_for(text: str, kind: str, where: str, wanted: Sequence[Exhibit]
     raise InputError(f"--data {text}: {names} {of}: write --data {asked[0]}={where} to let it stand in")
 
 
-def name_of(where: str) -> str:
+def data_name(where: str) -> str:
     """Name of a data set in results, before it is read.
 
     Example:
-        >>> name_of("cifar10"), name_of("folder:pictures/cifar10-jpeg.tar.xz")
+        >>> data_name("cifar10"), data_name("folder:pictures/cifar10-jpeg.tar.xz")
         ('cifar10', 'cifar10-jpeg')
     """
     kind, place = read_as(where)

@@ -75,7 +75,7 @@ class Store:
 
     def at(self, job: Job | str) -> Path:
         """Directory of a finished job."""
-        return self.folder / "jobs" / name_of(job)
+        return self.folder / "jobs" / _name(job)
 
     def result(self, job: Job | str) -> Document | None:
         """What a finished job measured; None if it is not finished, which it is not either where the file is corrupt."""
@@ -86,7 +86,7 @@ class Store:
     def corrupt(self, jobs: Iterable[Job | str] | None = None) -> list[Path]:
         """Results, of all jobs or of some, that cannot be read: they stay until their jobs are done again, and are kept aside then."""
         found = []
-        for name in [place.name for place in (self.folder / "jobs").glob("*")] if jobs is None else map(name_of, jobs):
+        for name in [place.name for place in (self.folder / "jobs").glob("*")] if jobs is None else map(_name, jobs):
             try:
                 self._measured(name)
             except InputError:
@@ -94,7 +94,7 @@ class Store:
         return sorted(found)
 
     def _measured(self, job: Job | str) -> Document | None:
-        name = name_of(job)
+        name = _name(job)
         # Not by pathlib: a report asks a hundred thousand times.
         found = self._files.read(f"{self.folder}/jobs/{name}/result.json", partial(_result, name))
         if found and not isinstance(job, str) and not set(value_names(job)) <= found["values"].keys():
@@ -103,7 +103,7 @@ class Store:
 
     def failure(self, job: Job | str) -> Document | None:
         """How a job failed the last time it ran, or that the record cannot be read; None if it did not."""
-        name = name_of(job)
+        name = _name(job)
         try:
             return self._files.read(self.folder / "failed" / f"{name}.json", Failure.check)
         except InputError as error:
@@ -156,7 +156,7 @@ class Store:
 
     def owner(self, job: Job) -> str:
         """Which process is at a job and since when, in words."""
-        return owner(self.folder / "locks", name_of(job))
+        return owner(self.folder / "locks", job.name)
 
     def _check_there(self) -> None:
         if not (self.folder / "jobs").is_dir():
@@ -184,11 +184,11 @@ class Store:
 
         Where the block writes ``result.json`` into it, the job is finished when the block ends; else what is there is kept.
         """
-        with self.locked(name_of(job)) as mine:
+        with self.locked(job.name) as mine:
             if not mine or self.result(job) is not None:
                 yield None
                 return
-            place = self.folder / "running" / name_of(job)
+            place = self.folder / "running" / job.name
             write_json(place / "spec.json", job.model_dump(mode="json"))
             # If it is there already, its process was killed in between.
             done = (place / "result.json").exists()
@@ -214,12 +214,12 @@ class Store:
         """Record that a job failed."""
         self._check_there()
         text = " ".join(str(error).split()) or type(error).__name__
-        document = {"job": name_of(job), "error": text, "type": type(error).__name__, "spec": job.model_dump(mode="json")}
-        write_json(self.folder / "failed" / f"{name_of(job)}.json", document)
+        document = {"job": job.name, "error": text, "type": type(error).__name__, "spec": job.model_dump(mode="json")}
+        write_json(self.folder / "failed" / f"{job.name}.json", document)
 
     def forget_failure(self, job: Job) -> None:
         """Remove the record that a job failed, if there is one."""
-        (self.folder / "failed" / f"{name_of(job)}.json").unlink(missing_ok=True)
+        (self.folder / "failed" / f"{job.name}.json").unlink(missing_ok=True)
 
     def note_plan(self, plan: Plan) -> None:
         """Remember what was asked for: it is what a report shows."""
@@ -261,8 +261,7 @@ class Store:
             )
 
 
-def name_of(job: Job | str) -> str:
-    """What a job is called in a store."""
+def _name(job: Job | str) -> str:
     return job if isinstance(job, str) else job.name
 
 
@@ -277,6 +276,6 @@ def _job(name: str, document: Document) -> Job:
         job = read_job(document)
     except ValidationError:
         raise ValueError("it is no job of this version") from None
-    if name_of(job) != name:
+    if job.name != name:
         raise ValueError("it is not the job that its folder is named after")
     return job
