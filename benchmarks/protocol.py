@@ -9,8 +9,8 @@ from benchmarks.paired import fastest, in_turn, ratios
 from benchmarks.settings import Found, Settings, absent, measured, wrong
 from benchmarks.usual_evaluation import CHECKS, Case, Turn, rate_of, usual_evaluation
 from defective.data import pick
-from defective.evaluation import Measurement, compute, evaluate
-from defective.evaluation.measurement import Tensors
+from defective.evaluation import evaluate
+from defective.evaluation.measurement import Measurement, Tensors, compute
 from defective.inference import as_images
 from defective.statistics import Rate
 

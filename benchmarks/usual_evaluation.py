@@ -13,9 +13,9 @@ from torch.nn.functional import cross_entropy
 from benchmarks import peers
 from defective.attacks.carlini_wagner import margin
 from defective.data import pick
-from defective.evaluation import ATTACKS, STRENGTHS, WHITE_BOX
+from defective.evaluation.corruptions import STRENGTHS
 from defective.evaluation.sanity_checks import EPS, RADII, STEP, STEPS, UNBOUNDED
-from defective.evaluation.settings import Settings
+from defective.evaluation.settings import ATTACKS, WHITE_BOX, Settings
 from defective.specs import AttackSpec
 
 # Images attacked and classified at once, and the least confidence in an image to shuffle, as evaluate has them.

@@ -8,7 +8,8 @@ from torch import nn
 from defective import AttackSpec, defect_
 from defective.attacks import fgsm
 from defective.data import ImageSet
-from defective.evaluation import WHITE_BOX, CustomAttack
+from defective.evaluation import CustomAttack
+from defective.evaluation.settings import WHITE_BOX
 from defective.experiments.store import Store
 from defective.experiments.stored import StoredRun
 from problems import plane

@@ -7,7 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from defective.data import shapes
-from defective.evaluation import AdversarialSet, EvaluationResult, accuracy, corruption_curve, evaluate, shape_bias
+from defective.evaluation import AdversarialSet, EvaluationResult, accuracy, evaluate
+from defective.evaluation.corruptions import corruption_curve
+from defective.evaluation.shape_bias import shape_bias
 from defective.experiments.json_files import write_json
 from defective.figures import bars
 from defective.files import check_folder

@@ -4,7 +4,8 @@ from torch import nn
 
 from defective import InputError
 from defective.data.patches import shuffle_patches
-from defective.evaluation import STRENGTHS, accuracy, corruption_curve
+from defective.evaluation import accuracy
+from defective.evaluation.corruptions import STRENGTHS, corruption_curve
 
 GRIDS = STRENGTHS["shuffle"]
 

@@ -6,7 +6,8 @@ import torch
 from defective import AttackSpec
 from defective.attacks import boundary_details, boundary_score, hopskipjump_details
 from defective.data import ImageSet, index_hash
-from defective.evaluation import EvaluatedModel, decide
+from defective.evaluation import EvaluatedModel
+from defective.evaluation.decision import decide
 from defective.masks import named_generator
 from problems import Brightness, level_set, plane
 

@@ -7,19 +7,12 @@ from torch import nn
 from defective import AttackSpec, Ensemble, build
 from defective.data import ImageSet, index_hash, shapes
 from defective.data.stimuli import Stimuli
-from defective.evaluation import (
-    PARTS,
-    STRENGTHS,
-    EvaluatedModel,
-    accuracy,
-    common_sample,
-    corruption_curve,
-    evaluate,
-    generate,
-    mask_average,
-    shape_report,
-    threat_model,
-)
+from defective.evaluation import EvaluatedModel, accuracy, evaluate, generate
+from defective.evaluation.corruptions import STRENGTHS, corruption_curve
+from defective.evaluation.evaluated_model import common_sample
+from defective.evaluation.settings import PARTS
+from defective.evaluation.shape_bias import shape_report
+from defective.evaluation.threat_model import mask_average, threat_model
 from defective.sparse.sparsify import SparseNet
 from defective.statistics import paired_difference
 from evaluations import FGSM, OWN, PGD, SMALL, TRANSFER, cells, masked, plain, wrong

@@ -8,6 +8,8 @@ from defective import AttackSpec, InputError, attacks, defect_, evaluation, spar
 from defective.data import ImageSet
 from defective.data.stimuli import Stimuli
 from defective.evaluation import CustomAttack, EvaluatedModel
+from defective.evaluation.corruptions import corruption_curve
+from defective.evaluation.shape_bias import shape_bias
 from evaluations import Around
 from refusals import refused
 
@@ -86,8 +88,8 @@ def test_a_model_that_writes_into_its_images_writes_into_a_copy(x, y, how):
         found = attacks.from_spec(spec)(model, given, y)
         assert torch.equal(found, attacks.from_spec(spec)(Writes(), x, y)) and not torch.equal(found, x)
     assert evaluation.accuracy(model, given, y) == evaluation.defense_rate(model, given, y, given) == 1
-    evaluation.shape_bias(model, given, y, (y + 1) % 4)
-    evaluation.corruption_curve(model, given, y, "noise", strengths=[8])
+    shape_bias(model, given, y, (y + 1) % 4)
+    corruption_curve(model, given, y, "noise", strengths=[8])
     assert torch.equal(given, x)
 
 

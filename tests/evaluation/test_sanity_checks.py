@@ -4,7 +4,8 @@ from torch import nn
 
 from defective import AttackSpec
 from defective.data import ImageSet
-from defective.evaluation import CHECKS, AdversarialSet, EvaluatedModel, Outcome, evaluate, run_checks, sanity_checks
+from defective.evaluation import AdversarialSet, EvaluatedModel, Outcome, evaluate, sanity_checks
+from defective.evaluation.sanity_checks import CHECKS, run_checks
 from evaluations import Around, numb
 from problems import level_set, plane, trained_on_patterns
 

@@ -6,7 +6,8 @@ from defective import AttackSpec, InputError
 from defective.attacks import fgsm
 from defective.data import ImageSet
 from defective.data.stimuli import Stimuli
-from defective.evaluation import CustomAttack, evaluate, mask_average
+from defective.evaluation import CustomAttack, evaluate
+from defective.evaluation.threat_model import mask_average
 from evaluations import FGSM, SMALL, TRANSFER, cells, masked, numb, plain, wrong
 from problems import plane
 

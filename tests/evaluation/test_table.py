@@ -1,9 +1,11 @@
 """A result by hand and its exact table; a notebook's plot."""
 
-from defective.evaluation import CHECKS, EvaluationResult, SanityCheck, ShapeReport
+from defective.evaluation import EvaluationResult
 from defective.evaluation.decision import DecisionResult
 from defective.evaluation.result import Curves, Difference
+from defective.evaluation.sanity_checks import CHECKS, SanityCheck
 from defective.evaluation.settings import Settings
+from defective.evaluation.shape_bias import ShapeReport
 from defective.evaluation.transfer import Cell
 from defective.statistics import Rate
 from defective.tables import format_table

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from defective import InputError, build, defect_, restore_
-from defective.evaluation import mask_average, threat_model
+from defective.evaluation.threat_model import mask_average, threat_model
 from defective.models import Ensemble
 from defective.sites import image_shape
 from defective.surgery import defects

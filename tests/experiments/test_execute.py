@@ -9,7 +9,10 @@ from defective import load
 from defective.data import load_data
 from defective.data.sets import pick
 from defective.errors import InputError
-from defective.evaluation import EvaluatedModel, common_sample, corruption_curve, corruptions, decide, generate, score
+from defective.evaluation import EvaluatedModel, corruptions, generate, score
+from defective.evaluation.corruptions import corruption_curve
+from defective.evaluation.decision import decide
+from defective.evaluation.evaluated_model import common_sample
 from defective.experiments.adversarial_files import read_adversarial
 from defective.experiments.execute import ExperimentRunner
 from defective.experiments.plan import topological_order

@@ -2,7 +2,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from defective.evaluation import Chunk, Measurement
+from defective.evaluation.measurement import Chunk, Measurement
 from defective.experiments import stored as module
 from defective.experiments.stored import StoredRun
 from defective.files import cache_folder, write_tensors

@@ -29,12 +29,12 @@ from defective.cli.weights import MODELS_HELP, BuildersOption, data_sizes
 from defective.data import Data, check_name, load_data
 from defective.data.stimuli import Stimuli, check_stimuli, load_stimuli
 from defective.errors import InputError
-from defective.evaluation import ATTACKS, PARTS, AdversarialSet, EvaluationResult
+from defective.evaluation import AdversarialSet, EvaluationResult
 from defective.evaluation import evaluate as evaluate_models
 from defective.evaluation.inputs import check_encoders
 from defective.evaluation.model_vs_human import trial_tables
 from defective.evaluation.result import Provenance
-from defective.evaluation.settings import Neurons, Settings
+from defective.evaluation.settings import ATTACKS, PARTS, Neurons, Settings
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
 from defective.experiments.stored import StoredRun
 from defective.files import check_folder, write_tensors, write_text

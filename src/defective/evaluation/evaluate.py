@@ -76,7 +76,7 @@ def evaluate(
         seed: Seed of samples and random attacks.
         batch_size: Images attacked at once; lower it where memory runs out.
         progress: Called as ``progress(description, total, unit=...)``; by default a bar on the command line and in notebooks.
-        run: Carries measurements out; default in memory (:func:`defective.evaluation.compute`).
+        run: Carries measurements out; default in memory (:func:`defective.evaluation.measurement.compute`).
 
     Raises:
         InputError: If a model does not fit the data, a model named as a source alone cannot be attacked, or an argument is out of
