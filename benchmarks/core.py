@@ -21,7 +21,7 @@ from defective.experiments.execute import ExperimentRunner
 from defective.experiments.json_files import write_json
 from defective.experiments.plan import Plan, topological_order
 from defective.experiments.run import run
-from defective.experiments.schema import Document
+from defective.experiments.schema import JsonObject
 from defective.experiments.sources import data_name
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS, Cell, Exhibit, Row, Scale, Setup
@@ -76,9 +76,9 @@ class Remembered(Store):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._results: dict[str, Document] = {}
+        self._results: dict[str, JsonObject] = {}
 
-    def result(self, job: Job | str) -> Document | None:
+    def result(self, job: Job | str) -> JsonObject | None:
         """As the store's, which a finished result never leaves here."""
         name = self.at(job).name
         if name not in self._results:

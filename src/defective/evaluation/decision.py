@@ -48,21 +48,12 @@ class Decision:
     queries: Tensor
     started: Tensor
 
-    @property
-    def score(self) -> float:
-        """S(M) of Eq. 10: the median over the images that had a start; larger is more robust, nan if none had one."""
-        return float(self.squared[self.started].double().quantile(0.5)) if self.started.any() else float("nan")
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % interval of the score, see :func:`defective.statistics.median_interval`."""
-        return median_interval(self.squared[self.started].double().tolist())
-
     def result(self) -> DecisionResult:
-        """The score without the images."""
-        low, high = self.interval
+        """The score without the images: S(M) of Eq. 10, the median over those that had a start; larger is more robust."""
+        counted = self.squared[self.started].double()
+        low, high = median_interval(counted.tolist())
         return DecisionResult(
-            score=self.score if self.started.any() else None,
+            score=float(counted.quantile(0.5)) if len(counted) else None,
             low=low,
             high=high,
             images=len(self.index),

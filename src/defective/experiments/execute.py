@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -25,6 +24,7 @@ from defective.evaluation.transfer import score
 from defective.experiments.adversarial_files import read_adversarial, write_adversarial
 from defective.experiments.describe import title
 from defective.experiments.json_files import sealed, write_json
+from defective.experiments.schema import JsonObject
 from defective.experiments.store import Store
 from defective.experiments.stored import StoredRun
 from defective.files import read_tensors, write_tensors, write_whole
@@ -40,7 +40,6 @@ from defective.training.train import light_checkpoint, train
 MODELS, SETS = 8, 8
 # Images of each adversarial set that are stored with their originals.
 SHOWN = 12
-Result = dict[str, Any]
 
 
 class CorruptJobError(InputError):
@@ -116,7 +115,7 @@ class ExperimentRunner:
         except InputError as error:
             raise CorruptJobError(job, error) from error
 
-    def execute(self, job: Job, folder: Path) -> Result:
+    def execute(self, job: Job, folder: Path) -> JsonObject:
         """Do a job in a folder; what it measured is written to ``result.json`` there, with cost and machine."""
         started, before = time.perf_counter(), self.measure.seconds
         found = EXECUTORS[job.kind](self, job, folder)
@@ -132,7 +131,7 @@ class ExperimentRunner:
         return result
 
 
-def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
+def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> JsonObject:
     found = _passed(runner.store, job, folder) or _fit(runner, job, folder)
     model = load(folder / "net").to(runner.torch_device)
     correct, _ = EvaluatedModel.of(title(job), model, runner.split(job.data, "test")).all_predictions()
@@ -143,7 +142,7 @@ def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
     return found
 
 
-def _fit(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
+def _fit(runner: ExperimentRunner, job: TrainJob, folder: Path) -> JsonObject:
     training, test = (runner.split(job.data, split) for split in ("train", "test"))
     if job.queried is not None:
         name = f"{job.share:g} of {job.data} as {job.queried.name} classifies it"
@@ -165,7 +164,7 @@ def _fit(runner: ExperimentRunner, job: TrainJob, folder: Path) -> Result:
     return {"values": {"test_accuracy": _of_images(made["test_accuracy"], made["test_images"])}, "chance": chance, **kept}
 
 
-def _passed(store: Store, job: TrainJob, folder: Path) -> Result | None:
+def _passed(store: Store, job: TrainJob, folder: Path) -> JsonObject | None:
     """The checkpoint that the whole run left; None if there is none, so that the job has to be trained."""
     if job.whole is None or (found := store.result(job.whole)) is None:
         return None
@@ -182,7 +181,7 @@ def _passed(store: Store, job: TrainJob, folder: Path) -> Result | None:
     return None
 
 
-def _generate(runner: ExperimentRunner, job: GenerateJob, folder: Path) -> Result:
+def _generate(runner: ExperimentRunner, job: GenerateJob, folder: Path) -> JsonObject:
     source = runner.evaluated(*job.sources)
     index = _common([source, *map(runner.evaluated, job.among)], job) if job.among else None
     if job.images == "all":
@@ -195,7 +194,7 @@ def _generate(runner: ExperimentRunner, job: GenerateJob, folder: Path) -> Resul
     return {"values": {"fooled": _rate(made.fooled)}, "changes": made.changes()}
 
 
-def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> Result:
+def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> JsonObject:
     target = runner.evaluated(job.target)
     threat = threat_model(runner._source(*job.adversarial.sources), target.original)
     # Not stored twice: the job itself is what is stored.
@@ -207,7 +206,7 @@ def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> Result:
     return {"values": values, "threat_model": threat}
 
 
-def _decide(runner: ExperimentRunner, job: DecisionJob, folder: Path) -> Result:
+def _decide(runner: ExperimentRunner, job: DecisionJob, folder: Path) -> JsonObject:
     target = runner.evaluated(job.target)
     index = _common([target, *map(runner.evaluated, job.among)], job) if job.among else None
     found = decide(target, job.attack, samples=job.samples, seed=job.seed, index=index)
@@ -217,7 +216,7 @@ def _decide(runner: ExperimentRunner, job: DecisionJob, folder: Path) -> Result:
     return {"values": {"score": {key: about[key] for key in ("score", "low", "high", "images")}}, **about}
 
 
-def _corrupt(runner: ExperimentRunner, job: NoiseJob | ShuffleJob, folder: Path) -> Result:
+def _corrupt(runner: ExperimentRunner, job: NoiseJob | ShuffleJob, folder: Path) -> JsonObject:
     models = [runner.evaluated(target) for target in job.targets]
     index = _common(models, job)
     correct = {
@@ -229,7 +228,7 @@ def _corrupt(runner: ExperimentRunner, job: NoiseJob | ShuffleJob, folder: Path)
     return {"values": {name: _rate(each) for name, each in correct.items()}, "images": len(index)}
 
 
-EXECUTORS: dict[str, Callable[..., Result]] = {
+EXECUTORS: dict[str, Callable[..., JsonObject]] = {
     "train": _train,
     "generate": _generate,
     "score": _score,
@@ -249,10 +248,10 @@ def _common(models: list[EvaluatedModel], job: GenerateJob | DecisionJob | Noise
     return index
 
 
-def _of_images(accuracy: float, images: int) -> Result:
+def _of_images(accuracy: float, images: int) -> JsonObject:
     return {"num_correct": round(accuracy * images), "num_evaluated": images}
 
 
-def _rate(success: torch.Tensor, eligible: torch.Tensor | None = None) -> Result:
+def _rate(success: torch.Tensor, eligible: torch.Tensor | None = None) -> JsonObject:
     rate = Rate.among(success, eligible)
     return {"num_correct": rate.num_correct, "num_evaluated": rate.num_evaluated}

@@ -12,18 +12,18 @@ from typing import Any, TypeVar
 from pydantic_core import from_json
 
 from defective.errors import InputError
-from defective.experiments.schema import Document, format_error
+from defective.experiments.schema import JsonObject, format_error
 from defective.files import write_text
 
 T = TypeVar("T")
 
 
-def write_json(path: Path, document: Document) -> None:
+def write_json(path: Path, document: JsonObject) -> None:
     """Write a JSON document, whole or not at all."""
     write_text(path, json.dumps(document, indent=1))
 
 
-def sealed(name: str, document: Document) -> Document:
+def sealed(name: str, document: JsonObject) -> JsonObject:
     """The document with the name of what it is about and a checksum, which :func:`unsealed` compares.
 
     Example:
@@ -33,7 +33,7 @@ def sealed(name: str, document: Document) -> Document:
     return {**document, "job": name, "checksum": _checksum(name, document)}
 
 
-def unsealed(name: str, document: Document) -> Document:
+def unsealed(name: str, document: JsonObject) -> JsonObject:
     """The document that was sealed; one without a seal as it is.
 
     Raises:
@@ -47,7 +47,7 @@ def unsealed(name: str, document: Document) -> Document:
     return inner
 
 
-def _checksum(name: str, document: Document) -> int:
+def _checksum(name: str, document: JsonObject) -> int:
     return zlib.crc32(json.dumps([name, document], sort_keys=True, allow_nan=False).encode())
 
 
@@ -57,7 +57,7 @@ class JsonFiles:
     def __init__(self) -> None:
         self._known: dict[str, tuple[tuple[int, ...], Any]] = {}
 
-    def read(self, path: Path | str, check: Callable[[Document], T]) -> T | None:
+    def read(self, path: Path | str, check: Callable[[JsonObject], T]) -> T | None:
         """What ``check`` makes of the document of a file; None if there is no such file.
 
         Raises:
@@ -89,7 +89,7 @@ class JsonFiles:
         return found
 
 
-def _parse(file: str, check: Callable[[Document], T]) -> T | ValueError:
+def _parse(file: str, check: Callable[[JsonObject], T]) -> T | ValueError:
     """What the check makes of the document, or what is wrong with it, in one line."""
     try:
         # Limits depth and digits, and refuses half characters.

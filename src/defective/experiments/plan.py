@@ -133,14 +133,8 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {
-            "exhibits": list(self.exhibits),
-            "scale": self.scale,
-            "data": self.data,
-            "shapes": {kind: list(shape) for kind, shape in self.shapes.items()},
-            "seeds": self.seeds,
-            "readers": self.readers,
-        }
+        found: dict[str, Any] = _PLAN.dump_python(self, mode="json", exclude={"sizes", "rows", "_cells"})
+        return found
 
 
 _PLAN = TypeAdapter(Plan)

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from defective.specs import Job, NoiseJob, ShuffleJob
 
-Document = dict[str, Any]
+JsonObject = dict[str, Any]
 # Kind of job to the names of its values; those of curves depend on the job.
 _VALUES = {"train": ["test_accuracy"], "generate": ["fooled"], "score": ["paper", "target-correct", "all"], "decision": ["score"]}
 
@@ -41,7 +41,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     @classmethod
-    def check(cls, document: Document) -> Document:
+    def check(cls, document: JsonObject) -> JsonObject:
         """The document itself; a ValueError if it is of another form."""
         cls.model_validate(document)
         return document
@@ -92,7 +92,7 @@ class JobResult(_Record):
     threat_model: str | None = None
 
 
-def check_result(kind: str, document: Document) -> None:
+def check_result(kind: str, document: JsonObject) -> None:
     """Refuse what is no result of a kind of job.
 
     Raises:
@@ -110,7 +110,7 @@ class Failure(_Record):
 
     job: str
     error: str
-    spec: Document = {}
+    spec: JsonObject = {}
 
 
 class DataSet(_Record):

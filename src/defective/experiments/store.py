@@ -13,7 +13,7 @@ from defective.errors import InputError
 from defective.experiments.json_files import JsonFiles, unsealed, write_json
 from defective.experiments.locks import locked, owner
 from defective.experiments.plan import Plan, plan_key, read_plan
-from defective.experiments.schema import DataSet, Document, Failure, check_result, safe_name, value_names
+from defective.experiments.schema import DataSet, Failure, JsonObject, check_result, safe_name, value_names
 from defective.files import check_folder
 from defective.specs import Job, read_job
 
@@ -77,7 +77,7 @@ class Store:
         """Directory of a finished job."""
         return self.folder / "jobs" / _name(job)
 
-    def result(self, job: Job | str) -> Document | None:
+    def result(self, job: Job | str) -> JsonObject | None:
         """What a finished job measured; None if it is not finished, which it is not either where the file is corrupt."""
         with suppress(InputError):
             return self._measured(job)
@@ -93,7 +93,7 @@ class Store:
                 found.append(self.at(name) / "result.json")
         return sorted(found)
 
-    def _measured(self, job: Job | str) -> Document | None:
+    def _measured(self, job: Job | str) -> JsonObject | None:
         name = _name(job)
         # Not by pathlib: a report asks a hundred thousand times.
         found = self._files.read(f"{self.folder}/jobs/{name}/result.json", partial(_result, name))
@@ -101,7 +101,7 @@ class Store:
             raise InputError(f"{self.at(name) / 'result.json'} lacks values of its job")
         return found
 
-    def failure(self, job: Job | str) -> Document | None:
+    def failure(self, job: Job | str) -> JsonObject | None:
         """How a job failed the last time it ran, or that the record cannot be read; None if it did not."""
         name = _name(job)
         try:
@@ -125,7 +125,7 @@ class Store:
         """Names of the jobs that have begun and not ended: some process is at them, or was when it was killed."""
         return sorted(place.name for place in (self.folder / "running").glob("*"))
 
-    def failures(self) -> list[Document]:
+    def failures(self) -> list[JsonObject]:
         """How jobs failed that have not been finished since, each as :meth:`failure` has it."""
         names = sorted(file.stem for file in (self.folder / "failed").glob("*.json"))
         return [document for name in names if (document := self.failure(name))]
@@ -265,13 +265,13 @@ def _name(job: Job | str) -> str:
     return job if isinstance(job, str) else job.name
 
 
-def _result(name: str, document: Document) -> Document:
+def _result(name: str, document: JsonObject) -> JsonObject:
     found = unsealed(name, document)
     check_result(name.partition("-")[0], found)
     return found
 
 
-def _job(name: str, document: Document) -> Job:
+def _job(name: str, document: JsonObject) -> Job:
     try:
         job = read_job(document)
     except ValidationError:

@@ -1,8 +1,8 @@
 """The tables of an exhibit: published and measured numbers side by side, for papers, the page and a terminal."""
 
-from defective.report.wording import beside, beside_legend, missing, sample, setting, some_seeds, warnings
+from defective.report.wording import beside, beside_legend, sample, setting, some_seeds, warnings
 from defective.results.documents import CellResult, ExhibitResult, Kind
-from defective.tables import DASH, Cell, Table, exact, interval, number
+from defective.tables import DASH, NO_IMAGES, Cell, Table, exact, interval, number
 
 _UNITS = {"%": "In %", "S(M)": "Scores S(M)"}
 # Differences this large have the full tint: points of percent, or shares of the published score.
@@ -76,7 +76,9 @@ def _published(cell: CellResult, result: ExhibitResult) -> Cell:
 def _measured(cell: CellResult, result: ExhibitResult) -> Cell:
     found = cell.measured
     if found is None:
-        return _cell(cell, result, "measured", missing(cell), aria_label="" if cell.jobs else "not measured")
+        # Where jobs are finished, no image could be counted.
+        text, label = (NO_IMAGES, "") if cell.jobs else (DASH, "not measured")
+        return _cell(cell, result, "measured", text, aria_label=label)
     counts = (
         f"{each.num_evaluated}" if each.num_correct is None else f"{each.num_correct}/{each.num_evaluated}" for each in found.counts
     )

@@ -42,7 +42,7 @@ def _table(result: ExhibitResult) -> "Figure":
     columns, count = result.columns, len(result.rows)
     lines = math.ceil(len(columns) / PANELS)
     across = math.ceil(len(columns) / lines)
-    figure = _figure(lines * (0.75 + 0.165 * count) + 0.3, width=min(WIDTH, 2.4 + 1.6 * across))
+    figure = _figure(min(WIDTH, 2.4 + 1.6 * across), lines * (0.75 + 0.165 * count) + 0.3)
     grid = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False)
     for axes, column in zip(grid.flat, columns, strict=False):
         _panel(axes, result, column)
@@ -178,7 +178,7 @@ def _training(result: ExhibitResult, store: Store) -> "Figure | None":
     columns = [column for column in result.columns if any(_histories(result, store, column))]
     if not columns:
         return None
-    figure = _figure(3.2, width=min(WIDTH, 3.6 * len(columns) + 1.2))
+    figure = _figure(min(WIDTH, 3.6 * len(columns) + 1.2), 3.2)
     handles: dict[str, Any] = {}
     for axes, column in zip(figure.subplots(1, len(columns), sharey=True, squeeze=False).flat, columns, strict=True):
         dress(axes)
@@ -209,14 +209,14 @@ def _histories(result: ExhibitResult, store: Store, column: str) -> Iterator[tup
                 yield *looks[cell.row], history
 
 
-def _figure(height: float, *, width: float = WIDTH) -> "Figure":
+def _figure(width: float, height: float) -> "Figure":
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def _single() -> "tuple[Figure, Axes]":
-    figure = _figure(3.6, width=4.4)
+    figure = _figure(4.4, 3.6)
     axes = figure.subplots()
     dress(axes)
     axes.tick_params(labelsize=SMALL)

@@ -5,7 +5,7 @@ from typing import Any
 
 from defective.experiments.describe import describe, title
 from defective.experiments.plan import Plan
-from defective.experiments.schema import Document
+from defective.experiments.schema import JsonObject
 from defective.experiments.store import Store
 from defective.results.documents import ExhibitResult
 from defective.specs import TrainJob
@@ -57,9 +57,9 @@ def machine_line(machine: dict[str, str]) -> str:
     return ", ".join(value if key in ("device", "precision") else f"{key} {value}" for key, value in known) or "machine not noted"
 
 
-def _machines(results: Iterable[Document]) -> Table:
+def _machines(results: Iterable[JsonObject]) -> Table:
     """Each machine: what it is, its jobs, what they took, when they were finished."""
-    found: dict[str, list[Document]] = {}
+    found: dict[str, list[JsonObject]] = {}
     for result in results:
         found.setdefault(machine_line(result["machine"]), []).append(result)
     rows = []
@@ -70,7 +70,7 @@ def _machines(results: Iterable[Document]) -> Table:
     return Table(("machine and versions", "jobs", "took", "finished"), tuple(rows), align="lrrl")
 
 
-def _model(job: TrainJob, result: Document) -> tuple[str, ...]:
+def _model(job: TrainJob, result: JsonObject) -> tuple[str, ...]:
     """A trained model, with its test accuracy by epoch as a curve, which the page's script draws."""
     accuracy = 100 * Rate.read(result["values"]["test_accuracy"])
     points = _curve([row["test_accuracy"] for row in result.get("history", []) if "test_accuracy" in row])

@@ -6,13 +6,8 @@ from collections.abc import Sequence
 from defective.data.download import REMOTES
 from defective.experiments.plan import Plan, is_official
 from defective.results.documents import AtChance, CellResult, ExhibitResult
-from defective.tables import DASH, NO_IMAGES, count, interval, number
+from defective.tables import DASH, count, interval, number
 from defective.text import shortened
-
-
-def missing(cell: CellResult) -> str:
-    """What stands where a cell has no measured number: a dash before it is measured, words where no image could be counted."""
-    return NO_IMAGES if cell.jobs else DASH
 
 
 def setting(result: ExhibitResult) -> str:

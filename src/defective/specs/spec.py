@@ -15,7 +15,7 @@ from defective.text import nearest
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 # The same for the types of most values, of which a store has a million.
 _FAST: dict[type, Callable[[Any], str]] = {str: json.encoder.encode_basestring_ascii, int: int.__repr__, float: float.__repr__}
-Document = TypeVar("Document", bound=BaseModel)
+T = TypeVar("T", bound=BaseModel)
 
 
 class Spec(BaseModel):
@@ -62,7 +62,7 @@ class Spec(BaseModel):
         return validated(cls, values)
 
 
-def validated(kind: type[Document], values: object) -> Document:
+def validated(kind: type[T], values: object) -> T:
     """Values as a document of this kind; a mistake becomes one line that names the field and the value."""
     try:
         return kind.model_validate(values)
