@@ -36,8 +36,8 @@ def main() -> None:
     torch.manual_seed(0)
     models = {
         "mine": my_model(),
-        "defective": build("resnet18/0.1-bottom", width_mult=0.125),
-        "source": build("resnet18", seed=1, width_mult=0.125),
+        "defective": build("resnet18/0.1-bottom", width_mult=0.0625),
+        "source": build("resnet18", seed=1, width_mult=0.0625),
     }
     for model in models.values():
         fit(model, training, Recipe(name="example", epochs=3, lr=0.1, augment="none"))
@@ -48,8 +48,8 @@ def main() -> None:
         test,
         sources={"source": models["source"]},
         parts=("transfer", "white-box", "noise", "shuffle", "checks"),
-        samples=100,
-        check_samples=40,
+        samples=60,
+        check_samples=20,
     )
     print(format_table(found.as_table(), "markdown"))
     for name, checks in found.checks.items():

@@ -26,7 +26,10 @@ ON_DEVICE = {
     "test_surgery": {"defect_", "restore_"},
 }
 
-torch.set_num_threads(1 if os.environ.get("PYTEST_XDIST_WORKER") else torch.get_num_threads())
+# Beside other workers one thread each, also in processes that tests start: more would wait for each other most of the time.
+if os.environ.get("PYTEST_XDIST_WORKER"):
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
 # How long an example takes says how busy the machine is.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")

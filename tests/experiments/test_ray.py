@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -38,6 +39,7 @@ def test_a_worker_killed_midway_loses_nothing(cluster, images, tmp_path, undistu
     victims = []
     while on_ray.poll() is None and not (victims and any(running.glob("train-*/net/state.safetensors"))):
         victims = workers(cluster)
+        time.sleep(0.2)
     assert victims
     os.kill(victims[0], signal.SIGKILL)
     assert end(on_ray)["jobs"] == {"finished": JOBS, "failed": 0, "blocked": 0, "pending": 0, "executed": JOBS}

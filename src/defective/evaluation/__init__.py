@@ -6,10 +6,12 @@ it depends on (:class:`~defective.evaluation.measurement.Measurement`) and is ca
 """
 
 from defective.evaluation.adversarial import AdversarialSet, CustomAttack, generate
+from defective.evaluation.corruptions import corruption_curve
 from defective.evaluation.evaluate import evaluate
 from defective.evaluation.evaluated_model import EvaluatedModel
 from defective.evaluation.metrics import accuracy, defense_rate
 from defective.evaluation.result import EvaluationResult
+from defective.evaluation.shape_bias import shape_bias
 from defective.evaluation.transfer import Outcome, score
 from defective.inference import LogitsAdapter
 
@@ -21,8 +23,10 @@ __all__ = [
     "LogitsAdapter",
     "Outcome",
     "accuracy",
+    "corruption_curve",
     "defense_rate",
     "evaluate",
     "generate",
     "score",
+    "shape_bias",
 ]
