@@ -132,7 +132,7 @@ def test_what_is_not_measured_is_said_and_what_is_counts():
         assert (found.verdict, found.reason) == ("not measured", "not run yet")
     old, new = exhibit(cell("a", *A), cell("b", *A)), exhibit(cell("a", *A))
     old = old.model_copy(update={"outdated": True})
-    assert judged(old).reason == "measured by earlier rules" and judged(old, new).reason == "not run yet"
+    assert judged(old).reason == "measured by earlier rules only" and judged(old, new).reason == "not run yet"
     assert judged(of=replace(claim(), parts=())).reason == "no table or figure measures it"
     assert judged(of=replace(claim("seen"), parts=())).reason == "needs visual inspection"
     two = claim(rows=(("b", "a"), ("c", "a")))

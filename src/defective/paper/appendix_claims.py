@@ -201,7 +201,7 @@ APPENDIX = (
         "Appendix A.8",
         "better",
         Part(pairs("table11", WEAK, [(row, "resnet18") for row in WEAKLY_ATTACKED[1:]]), bound=MUCH),
-        note=f"{MUCH_IS_OURS} Nine settings that the paper tried and does not print, made on DenseNet-121.",
+        note=f"{MUCH_IS_OURS} Nine settings that the paper tried and does not print, generated on DenseNet-121.",
     ),
     claim(
         "confidence",

@@ -240,7 +240,7 @@ MAIN = (
     ),
     claim(
         "various-masks",
-        "Various masks, each channel's its own, are essential for robustness.",
+        "Various masks, one for each channel, are essential for robustness.",
         "Section 1, Section 4.2",
         "better",
         *(Part(variants((f"{p}-bottom", f"{p}-bottom-sm")), f"{p}-Bottom") for p in _SHARES),
@@ -273,6 +273,6 @@ MAIN = (
             variants(*((f"{p}-bottom-x2", f"{p}-bottom") for p in _SHARES)), "rate, at most 10 points below that of p-Bottom", -MUCH
         ),
         note="Good: better than that of the standard model. Maintains: the rate is not much lower than with as many channels as before, "
-        f"by at most {MUCH:g} points, a bound of ours, which counts as much elsewhere. In the printed numbers it is 13 points lower.",
+        f"by at most {MUCH:g} points: a bound of ours, as for much in other claims. In the printed numbers it is 13 points lower.",
     ),
 )

@@ -67,7 +67,7 @@ def _verdict(claim: Claim, parts: Sequence[MeasuredPart], outdated: set[str]) ->
         return "not measured", "no table or figure measures it", None
     if missing := [block for part in parts if not part.comparisons for block in part.part.blocks]:
         earlier = outdated.intersection(place.exhibit for block in missing for place, _ in block)
-        return "not measured", "measured by earlier rules" if earlier else "not run yet", None
+        return "not measured", "measured by earlier rules only" if earlier else "not run yet", None
     if obstacle := _obstacle(parts):
         return "undecided", obstacle, 1.0
     # All parts must hold: the worst decides. One is enough to fail: the best counts for as many as there are.
