@@ -141,7 +141,7 @@ def test_a_claim_that_fails_is_1(place, tmp_path, run, defective, code, verdict)
     ]
 
 
-def test_a_claim_about_models_as_they_are_built_is_no_failure_of_a_run(tmp_path, run, monkeypatch):
+def test_a_claim_about_models_as_they_are_built_is_no_failure_of_a_run(place, tmp_path, run, monkeypatch):
     store = filled(tmp_path / "store", "table8", lambda net: 500)
     built = next(claim for claim in CLAIMS if claim.name == "channel-operations")
     monkeypatch.setattr(command, "measured", lambda plan, store: ([], evaluate_claims([], [built])))
