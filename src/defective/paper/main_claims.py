@@ -15,8 +15,6 @@ from defective.paper.published import printed
 TRANSFER = {name: printed(name).columns[:-1] for name in ("table2", "table3", "table5", "table6")}
 VARIANTS = {name: printed(name).columns[:-1] for name in ("table4", *(f"table{number}" for number in range(11, 16)))}
 _ACCURACY = {name: printed(name).columns[-1] for name in (*TRANSFER, *VARIANTS)}
-# What each table of transfer attacks is about.
-TRANSFERS = {"table3": "single models", "table5": "ensembles", "table6": "MNIST"}
 # By architecture, each defective model and the standard one.
 _PAIRS = {arch: [(f"{arch}/{p}-bottom", arch) for p in ("0.5", "0.3")] for arch in LABELS}
 _DEFECTIVE = [pair for pairs_of_one in _PAIRS.values() for pair in pairs_of_one]
