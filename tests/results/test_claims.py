@@ -10,7 +10,6 @@ from defective.experiments.plan import KINDS, Plan
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place
 from defective.paper.claims import Part, pairs
 from defective.results import stored
-from defective.results.built import operations
 from defective.results.claims import evaluate_claims
 from defective.results.contrasts import Evidence
 from defective.results.documents import CellResult, ClaimResult, Count, Measured
@@ -223,36 +222,6 @@ def test_scores_are_compared_by_the_log_ratio_on_common_images():
     [unknown] = evaluate_claims([Evidence(made)], [claim(table="table7")])
     assert unknown.contrasts[0].estimate == pytest.approx(math.log(2)) and unknown.verdict == "undecided"
     assert ClaimResult.model_validate_json(unknown.model_dump_json()) == unknown
-
-
-@pytest.mark.parametrize(
-    ("kind", "about", "rows", "verdict"),
-    [
-        ("equal", "parameters", ("resnet18/0.5-bottom", "resnet18"), "holds"),
-        ("equal", "parameters", ("resnet18/0.5-bottom-dc", "resnet18"), "fails"),
-        ("fewer", "parameters", ("resnet18/0.5-bottom", "resnet18"), "fails"),
-        ("fewer", "operations", ("resnet18/0.5-bottom", "resnet18"), "holds"),
-        ("equal", "operations", ("resnet18/0.5-bottom-dc@text", "resnet18/0.5-bottom@text"), "holds"),
-        ("equal", "operations", ("resnet18/0.5-bottom-dc", "resnet18/0.5-bottom"), "fails"),
-    ],
-)
-def test_models_are_counted_exactly_as_they_are_built(kind, about, rows, verdict):
-    found = judged(kind=kind, about=about, rows=[rows])
-    assert (found.verdict, found.p, found.contrasts) == (verdict, None, ())
-
-
-def test_operations_of_resnet18_are_those_of_its_live_outputs():
-    names = ("resnet18", "resnet18/0.5-bottom", "resnet18/0.5-bottom-dc", "resnet18/0.5-bottom@text", "resnet18/0.5-bottom-dc@text")
-    plain, defective, channels, *by_text = (operations(name, 1.0) for name in names)
-    area = 32 * 32
-    stem, first = 64 * 27 * area, 4 * 64 * 64 * 9 * area
-    # Of each later stage, half the area and twice the width: a projection, a convolution of half as many inputs, three more.
-    stages = [128 * 64 * (area >> 2) + 7 * 64 * 128 * 9 * (area >> 2)] * 3
-    assert plain == stem + first + sum(stages)
-    assert defective == plain - (stem + first + stages[0]) // 2
-    [claim] = [claim for claim in CLAIMS if claim.name == "channel-operations"]
-    assert (round(channels / 1e6), round(defective / 1e6), *(round(each / 1e6) for each in by_text)) == (331, 412, 431, 431)
-    assert "331 million against 412" in claim.note and "431" in claim.note
 
 
 # Claims of a store.
