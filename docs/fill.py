@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import page as benchmark
-from defective.report.claims import contrast_in_words, exhibits_in_words, p_in_words, summary, verdict_in_words
+from defective.report.claims import contrast_in_words, exhibits_in_words, p_in_words, paper_doubts, summary, verdict_in_words
 from defective.report.exhibit_table import exhibit_table
 from defective.report.largest_discrepancy import largest_discrepancy
 from defective.results.documents import ClaimResult, ClaimsResult, ExhibitResult
@@ -103,10 +103,10 @@ def claims(found: list[ClaimResult]) -> str:
         (
             claim.text,
             ", ".join(filter(None, [claim.section, exhibits_in_words(claim)] if not claim.ours else [claim.section])),
-            verdict_in_words(claim),
+            ". ".join(filter(None, [verdict_in_words(claim), claim.note])),
             "; ".join(filter(None, map(contrast_in_words, claim.contrasts))) or DASH,
             p_in_words(claim).removeprefix("p ").removeprefix("= ") or DASH,
-            printed.get(claim.published, "not printed"),
+            printed.get(claim.published, "not printed") + paper_doubts(claim),
         )
         for claim in found
     ]

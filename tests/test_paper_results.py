@@ -54,13 +54,13 @@ def test_claims_are_a_table_and_their_verdicts_are_counted():
         about="rate", bound=0.0, comparisons=9, measured=6, estimate=3.0, low=1.0, high=5.0, seeds=3, published=2.0
     )
     found = [
-        claim("A", "holds", contrasts=(shown, shown)),
-        claim("B", "not measured", "not measured", reason="numbers are missing", adjusted_p=None),
+        claim("A", "holds", contrasts=(shown, shown), published_bounds={"half": "holds", "double": "fails"}),
+        claim("B", "not measured", "not measured", reason="not run yet", adjusted_p=None, note="A note."),
     ]
     contrast = "rate: +3.0 (+1.0 to +5.0) points, mean of 6 of 9 comparisons, 3 seeds"
     assert fill.claims(found).splitlines()[2:] == [
-        f"| A \\| b | Section 4, Tables 4, 11 | holds | {contrast}; {contrast} | 0.002 | yes |",
-        "| B \\| b | Section 4, Tables 4, 11 | not measured: numbers are missing | – | – | not printed |",
+        f"| A \\| b | Section 4, Tables 4, 11 | holds | {contrast}; {contrast} | 0.002 | yes; at double the bound they contradict it |",
+        "| B \\| b | Section 4, Tables 4, 11 | not measured: not run yet. A note. | – | – | not printed |",
     ]
     said = "Of 2 claims of the paper, each counted once, 1 holds, 0 fail, 0 are undecided and 1 is not measured.\n"
     assert fill.verdicts(found) == said

@@ -76,7 +76,7 @@ def test_the_contents_come_first_and_name_every_exhibit(report_page, made):
 
 def test_claims_are_folded_by_table_with_their_verdicts_counted(report_page):
     groups = report_page.select("details.claimed")
-    names = ["tiny-table4", "tiny-table7", "tiny-figure5", "tiny-eye", "fast-table7", "fast-eye", "tiny-ours"]
+    names = ["tiny-table4", "tiny-table7", "tiny-figure5", "tiny-unmeasured", "fast-table7", "fast-unmeasured", "tiny-ours"]
     assert [group["id"] for group in groups] == [f"claims-{name}" for name in names]
     for group in groups:
         counted = sum(int(badge.text.split()[1]) for badge in group.select("summary .badge"))

@@ -12,10 +12,10 @@ from defective.paper.claims import Part, pairs
 from defective.results import stored
 from defective.results.claims import evaluate_claims
 from defective.results.contrasts import Evidence
-from defective.results.documents import CellResult, ClaimResult, Count, JobRecord, Measured
+from defective.results.documents import CellResult, ClaimResult, Count, Measured
 from defective.results.per_image import PerImage
 from defective.statistics import Rate, Term, contrast, seed_variance
-from runs import MACHINE, exhibit_result, finish, plan_of
+from runs import exhibit_result, finish, plan_of
 
 HIGH = (("b", "PGD"), ("a", "PGD"))
 
@@ -127,7 +127,13 @@ def test_models_at_chance_and_unequal_training_leave_it_undecided():
 
 
 def test_what_is_not_measured_is_said_and_what_is_counts():
-    assert judged().verdict == judged(exhibit(cell("a", *A))).verdict == "not measured"
+    for found in (judged(), judged(exhibit(cell("a", *A)))):
+        assert (found.verdict, found.reason) == ("not measured", "not run yet")
+    old, new = exhibit(cell("a", *A), cell("b", *A)), exhibit(cell("a", *A))
+    old = old.model_copy(update={"outdated": True})
+    assert judged(old).reason == "measured by earlier rules only" and judged(old, new).reason == "not run yet"
+    assert judged(of=replace(claim(), parts=())).reason == "no table or figure measures it"
+    assert judged(of=replace(claim("seen"), parts=())).reason == "needs visual inspection"
     two = claim(rows=(("b", "a"), ("c", "a")))
     found = judged(exhibit(cell("a", *A), cell("b", 600, 605, 595)), of=two)
     assert found.verdict == "holds" and (found.contrasts[0].measured, found.contrasts[0].comparisons) == (1, 2)
@@ -179,7 +185,11 @@ def test_one_sentence_measured_on_two_data_sets_is_one_claim():
     one = exhibit(cell("a", *A), cell("b", 600, 605, 595))
     other = exhibit(cell("a", 400, 410, 405), cell("b", 700, 710, 705), data="other")
     found = judged(one, other)
-    assert found.contrasts[0].estimate == pytest.approx((10 + 30) / 2) and found.contrasts[0].measured == 1
+    assert [each.about for each in found.contrasts] == ["few", "other"]
+    assert [each.estimate for each in found.contrasts] == pytest.approx([10, 30 - 1 / 30], abs=0.1)
+    assert [each.measured for each in found.contrasts] == [1, 1] and found.verdict == "holds"
+    assert judged(one, exhibit(cell("a", *A), cell("b", 400, 405, 395), data="other")).verdict == "fails"
+    assert judged(one).contrasts[0].about == ""
     across = replace(claim(), parts=(Part((((Place("table4", "b", "PGD"), 1.0), (Place("table11", "a", "PGD"), -1.0)),)),))
     assert judged(one, exhibit(cell("a", *A), name="table11", data="other"), of=across).verdict == "not measured"
 
@@ -214,14 +224,6 @@ def test_scores_are_compared_by_the_log_ratio_on_common_images():
     assert ClaimResult.model_validate_json(unknown.model_dump_json()) == unknown
 
 
-@pytest.mark.parametrize(("parameters", "verdict"), [((7, 7), "holds"), ((7, 8), "fails"), ((7, None), "not measured")])
-def test_numbers_of_parameters_are_compared_exactly(parameters, verdict):
-    about = {"description": "", "seconds": 1.0, "machine": MACHINE, "device_type": "cpu", "finished": ""}
-    jobs = {f"score-{row}-PGD-0": JobRecord(**about, parameters=each) for row, each in zip("ab", parameters, strict=True)}
-    found = judged(exhibit(cell("a", 500), cell("b", 500), jobs=jobs), kind="equal")
-    assert (found.verdict, found.p, found.contrasts) == (verdict, None, ())
-
-
 # Claims of a store.
 
 
@@ -247,7 +249,7 @@ def fill(store, plan, hits):
 @pytest.mark.parametrize(("defective", "verdict"), [(900, "holds"), (300, "fails")])
 def test_a_claim_of_a_store_has_its_verdict(store, defective, verdict):
     found = fill(store, plan_of("table8", seeds=3), lambda net: defective if "bottom" in net else 600)
-    assert found["white-box"].verdict == verdict and found["white-box"].contrasts[0].measured == 12
+    assert found["white-box"].verdict == verdict and sum(each.measured for each in found["white-box"].contrasts) == 12
     assert set(found) == {claim.name for claim in (*CLAIMS, *OBSERVATIONS) if "table8" in claim.exhibits}
     assert found["masking"].verdict == "not measured"
 

@@ -120,7 +120,8 @@ def test_the_claims_of_a_scale_are_one_file(store, tmp_path):
     assert written[-1] == tmp_path / "out" / "claims" / "tiny.json"
     found = ClaimsResult.model_validate_json(written[-1].read_text())
     assert [claim.name for claim in found.claims] == [claim.name for claim in (*CLAIMS, *OBSERVATIONS)]
-    assert {claim.verdict for claim in found.claims} == {"not measured"}
+    # Models as they are built are counted without a store.
+    assert {claim.verdict for claim in found.claims if claim.kind not in ("equal", "fewer")} == {"not measured"}
 
 
 def test_an_empty_store_writes_nothing(tmp_path):

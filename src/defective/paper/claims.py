@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 from defective.statistics import trend_weights
 
 Verdict = Literal["holds", "fails", "undecided", "not measured"]
-# better, trend: the sum lies above the bound. similar: within the margin of 0. no better: below the margin. equal: parameter counts are
-# the same. seen: nothing decides it but the eye.
-Kind = Literal["better", "trend", "similar", "no better", "equal", "seen"]
+# better, trend: the sum lies above the bound. similar: within the margin of 0. no better: below the margin. equal, fewer: of two models as
+# they are built, what a part is about counts the same, or the first has fewer. seen: needs visual inspection.
+Kind = Literal["better", "trend", "similar", "no better", "equal", "fewer", "seen"]
 
 
 class Place(NamedTuple):
@@ -27,7 +27,7 @@ Block = tuple[tuple[Place, float], ...]
 
 @dataclass(frozen=True)
 class Part:
-    """What has to be so for a claim to hold: the mean of ``blocks``, over those that are measured, against ``bound``."""
+    """What has to be so for a claim to hold: the mean of ``blocks``, over those that are measured on a data set, against ``bound``."""
 
     blocks: tuple[Block, ...]
     about: str = ""

@@ -19,7 +19,10 @@ _VERBS: dict[Verdict, tuple[str, str]] = {
     "undecided": ("is undecided", "are undecided"),
     "not measured": ("is not measured", "are not measured"),
 }
-_APART = {"eye": ("By eye", "what no number decides"), "ours": ("Ours", "observations that the paper does not make")}
+_APART = {
+    "unmeasured": ("No numbers", "what no table or figure measures"),
+    "ours": ("Ours", "observations that the paper does not make"),
+}
 _OF_PAPER: dict[Verdict, str] = {"holds": "support it", "fails": "contradict it"}
 
 
@@ -52,7 +55,7 @@ def claim_groups(sections: Sequence[Section], store: Store) -> list[ClaimGroup]:
         named: dict[str, list[ClaimResult]] = {}
         for claim in claims:
             if not claim.exhibits or shown.intersection(claim.exhibits):
-                named.setdefault("ours" if claim.ours else next(iter(claim.exhibits), "eye"), []).append(claim)
+                named.setdefault("ours" if claim.ours else next(iter(claim.exhibits), "unmeasured"), []).append(claim)
         for name in sorted(named, key=[*EXHIBITS, *_APART].index):
             about = _APART[name] if name in _APART else (heading(name), EXHIBITS[name].title)
             groups.append(ClaimGroup(f"claims-{scale}-{name}", scale, *about, named[name], ours=name == "ours"))
@@ -112,7 +115,23 @@ def p_in_words(claim: ClaimResult) -> str:
 
 def paper_in_words(claim: ClaimResult) -> str:
     """Whether the published numbers, taken as exact, support a claim."""
-    return f"The paper's own numbers {_OF_PAPER.get(claim.published, 'are not printed')}."
+    return f"The paper's own numbers {_OF_PAPER.get(claim.published, 'are not printed')}{paper_doubts(claim)}."
+
+
+def paper_doubts(claim: ClaimResult) -> str:
+    """How many of a claim's parts are printed, if not all, and at which other bounds the verdict in the printed numbers is another.
+
+    Example:
+        >>> bounds = {"half": "fails", "double": "holds"}
+        >>> paper_doubts(ClaimResult.model_construct(published="holds", published_bounds=bounds, contrasts=()))
+        '; at half the bound they contradict it'
+    """
+    if claim.published not in _OF_PAPER:
+        return ""
+    printed = sum(each.published is not None for each in claim.contrasts)
+    parts = f", in the {printed} of {len(claim.contrasts)} parts that are printed" if printed < len(claim.contrasts) else ""
+    others = claim.published_bounds.items()
+    return parts + "".join(f"; at {name} the bound they {_OF_PAPER[each]}" for name, each in others if each != claim.published)
 
 
 def exhibits_in_words(claim: ClaimResult) -> str:

@@ -6,13 +6,19 @@ the p value adjusted for their number.
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Literal
 
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place, Verdict
 from defective.paper.claims import Part
+from defective.results.built import verdict_of_counts
 from defective.results.contrasts import Comparison, Evidence, MeasuredPart, measure
 from defective.results.documents import ClaimResult, ContrastResult
 from defective.statistics import LEVEL, UNKNOWN, Contrast, holm
 from defective.text import shortened
+
+# Kinds of claims about models as they are built.
+_EXACT = ("equal", "fewer")
 
 
 def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CLAIMS, *OBSERVATIONS)) -> list[ClaimResult]:
@@ -21,9 +27,13 @@ def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CL
     p values are adjusted by Holm's method over all claims that are measured; over observations of ours apart.
     """
     known: dict[str, list[Evidence]] = {}
-    for each in (each for each in evidence if not each.document.outdated):
-        known.setdefault(each.document.exhibit, []).append(each)
-    found = [_tested(claim, known) for claim in claims]
+    outdated: set[str] = set()
+    for each in evidence:
+        if each.document.outdated:
+            outdated.add(each.document.exhibit)
+        else:
+            known.setdefault(each.document.exhibit, []).append(each)
+    found = [_tested(claim, known, outdated - known.keys()) for claim in claims]
     for ours in (False, True):
         family = {number: claim.p for number, claim in enumerate(found) if claim.ours == ours and claim.p is not None}
         for number, adjusted in zip(family, holm([*family.values()]), strict=True):
@@ -31,10 +41,10 @@ def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CL
     return found
 
 
-def _tested(claim: Claim, known: dict[str, list[Evidence]]) -> ClaimResult:
-    """A claim as if it were the only one."""
-    parts = [measure(part, known) for part in claim.parts]
-    verdict, reason, p = _verdict(claim, parts)
+def _tested(claim: Claim, known: dict[str, list[Evidence]], outdated: set[str]) -> ClaimResult:
+    """A claim as if it were the only one; ``outdated`` names exhibits that were measured by earlier rules alone."""
+    parts = [] if claim.kind in _EXACT else [measured for part in claim.parts for measured in measure(part, known)]
+    verdict, reason, p = _verdict(claim, parts, outdated)
     return ClaimResult(
         **{name: getattr(claim, name) for name in ("name", "text", "section", "kind", "margin", "note", "ours", "exhibits")},
         verdict=verdict,
@@ -42,18 +52,22 @@ def _tested(claim: Claim, known: dict[str, list[Evidence]]) -> ClaimResult:
         p=p,
         adjusted_p=None,
         published=published_verdict(claim),
-        contrasts=tuple(map(_contrast_result, parts)) if claim.kind != "equal" else (),
+        published_bounds=_published_at_other_bounds(claim),
+        contrasts=tuple(map(_contrast_result, parts)),
     )
 
 
-def _verdict(claim: Claim, parts: Sequence[MeasuredPart]) -> tuple[Verdict, str, float | None]:
+def _verdict(claim: Claim, parts: Sequence[MeasuredPart], outdated: set[str]) -> tuple[Verdict, str, float | None]:
     """The verdict, why it is no clear one, and the p value of what the numbers speak for; None where nothing is left to chance."""
     if claim.kind == "seen":
-        return "not measured", "the eye decides", None
-    if not parts or not all(part.comparisons for part in parts):
-        return "not measured", "numbers are missing", None
-    if claim.kind == "equal":
-        return *_equal_parameters(cells for part in parts for cells in part.comparisons), None
+        return "not measured", "needs visual inspection", None
+    if claim.kind in _EXACT:
+        return verdict_of_counts(claim), "", None
+    if not parts:
+        return "not measured", "no table or figure measures it", None
+    if missing := [block for part in parts if not part.comparisons for block in part.part.blocks]:
+        earlier = outdated.intersection(place.exhibit for block in missing for place, _ in block)
+        return "not measured", "measured by earlier rules only" if earlier else "not run yet", None
     if obstacle := _obstacle(parts):
         return "undecided", obstacle, 1.0
     # All parts must hold: the worst decides. One is enough to fail: the best counts for as many as there are.
@@ -100,19 +114,11 @@ def _trained_less(cells: Comparison) -> list[str]:
     return [f"{label} ({count} against {most})" for label, count in epochs.items() if count < most]
 
 
-def _equal_parameters(measured: Iterable[Comparison]) -> tuple[Verdict, str]:
-    records = ([each.evidence.document.jobs.get(job) for each in cells for job in each.cell.jobs] for cells in measured)
-    numbers = [{record and record.parameters for record in of_cells} for of_cells in records]
-    if any(None in each for each in numbers):
-        return "not measured", "the numbers of parameters are not stored"
-    return ("holds" if all(len(each) == 1 for each in numbers) else "fails"), ""
-
-
 def _contrast_result(measured: MeasuredPart) -> ContrastResult:
     part = measured.part
     found = measured.contrast or Contrast(math.nan, (UNKNOWN,), 0)
     return ContrastResult(
-        about=part.about,
+        about=measured.about,
         bound=part.bound,
         comparisons=len(part.blocks),
         measured=measured.num_measured,
@@ -127,13 +133,24 @@ def _contrast_result(measured: MeasuredPart) -> ContrastResult:
 
 
 def published_verdict(claim: Claim) -> Verdict:
-    """The verdict in the printed numbers, which are exact."""
-    sums = [published_sum(part) for part in claim.parts]
-    if not sums or claim.kind == "equal" or None in sums:
+    """The verdict in the printed numbers, which are exact, over the parts of which any are printed."""
+    sums = {part: published_sum(part) for part in claim.parts if claim.kind not in _EXACT}
+    exact = {part: Contrast(each, (), 1) for part, each in sums.items() if each is not None}
+    if not exact:
         return "not measured"
-    exact = [Contrast(each or 0.0, (), 1) for each in sums]
-    holds = all(_p_values(claim, part.bound, each)[0] == 0 for part, each in zip(claim.parts, exact, strict=True))
-    return "holds" if holds else "fails"
+    return "holds" if all(_p_values(claim, part.bound, each)[0] == 0 for part, each in exact.items()) else "fails"
+
+
+def _published_at_other_bounds(claim: Claim) -> dict[Literal["half", "double"], Verdict]:
+    """A bound of ours is a choice: whether another would change the verdict in the printed numbers."""
+    if not claim.margin and not any(part.bound for part in claim.parts):
+        return {}
+
+    def times(factor: float) -> Verdict:
+        parts = tuple(replace(part, bound=factor * part.bound) for part in claim.parts)
+        return published_verdict(replace(claim, margin=factor * claim.margin, parts=parts))
+
+    return {"half": times(0.5), "double": times(2)}
 
 
 def published_sum(part: Part) -> float | None:

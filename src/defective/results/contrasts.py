@@ -37,18 +37,28 @@ Comparison = tuple[WeightedCell, ...]
 
 
 class MeasuredPart(NamedTuple):
-    """A part of a claim, and what is measured of it; no contrast if that is nothing."""
+    """A part of a claim, and what is measured of it on a data set; no contrast if that is nothing."""
 
     part: Part
-    # Blocks that are measured on some data set; tables share some, and of equal ones one is compared.
+    about: str
+    # Blocks that are measured; tables share some, and of equal ones one is compared.
     num_measured: int
     comparisons: list[Comparison]
     contrast: Contrast | None
 
 
-def measure(part: Part, known: dict[str, list[Evidence]]) -> MeasuredPart:
-    """What is measured of a part, in the exhibits that are known by name: as many blocks as share a seed, on each data set."""
+def measure(part: Part, known: dict[str, list[Evidence]]) -> list[MeasuredPart]:
+    """What is measured of a part, in the exhibits that are known by name, on each data set by itself."""
     blocks = [list(_on_each_data_set(block, known)) for block in part.blocks]
+    sets = list(dict.fromkeys(_data(cells) for block in blocks for cells in block))
+    if not sets:
+        return [MeasuredPart(part, part.about, 0, [], None)]
+    on_each = {name: [[cells for cells in block if _data(cells) == name] for block in blocks] for name in sets}
+    return [_measured_part(part, ", ".join(filter(None, [part.about, name * (len(sets) > 1)])), on_each[name]) for name in sets]
+
+
+def _measured_part(part: Part, about: str, blocks: list[list[Comparison]]) -> MeasuredPart:
+    """The mean of as many blocks as share a seed."""
     having = Counter(seed for block in blocks for cells in block for seed in _common_seeds(cells))
     most = max(having, key=having.__getitem__, default=None)
     blocks = [[cells for cells in block if most in _common_seeds(cells)] for block in blocks]
@@ -57,7 +67,12 @@ def measure(part: Part, known: dict[str, list[Evidence]]) -> MeasuredPart:
         # Tables share jobs: Table 4 prints some numbers of Table 11, and Tables 11-15 have the same test accuracies.
         different.setdefault(tuple((each.cell.jobs, each.measured.counts, each.weight) for each in cells), cells)
     comparisons = list(different.values())
-    return MeasuredPart(part, sum(map(bool, blocks)), comparisons, _mean_contrast(comparisons) if comparisons else None)
+    return MeasuredPart(part, about, sum(map(bool, blocks)), comparisons, _mean_contrast(comparisons))
+
+
+def _data(cells: Comparison) -> str:
+    """Names of the data sets that a comparison is measured on."""
+    return " and ".join(dict.fromkeys(name for each in cells for name in each.evidence.document.data.values()))
 
 
 def _mean_contrast(measured: Sequence[Comparison]) -> Contrast:

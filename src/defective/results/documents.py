@@ -135,7 +135,7 @@ class ContrastResult(Document):
     """What decides a part of a claim: a weighted sum of numbers, in points, or of logarithms of scores.
 
     Attributes:
-        about: Which part it is; empty if it is the only one.
+        about: Which part it is, and of several data sets on which; empty if it is the only one.
         bound: What the sum lies above, if the claim holds; 0 for most.
         comparisons: Comparisons, or trends, of which it is the mean.
         measured: How many of them are measured; tables share some, which count once in the mean.
@@ -168,7 +168,8 @@ class ClaimResult(Document):
         reason: Why it is undecided or not measured; else empty.
         p: p value of what the numbers speak for, that the claim holds or that it fails; None while it is not measured.
         adjusted_p: The same, adjusted for the number of claims.
-        published: The verdict in the printed numbers, which are exact.
+        published: The verdict in the printed numbers, which are exact, over the parts of which any are printed.
+        published_bounds: The same at ``"half"`` and ``"double"`` the margin and bounds; empty if there are none.
         contrasts: What decides it; all must support it.
     """
 
@@ -185,6 +186,7 @@ class ClaimResult(Document):
     p: float | None
     adjusted_p: float | None
     published: Verdict
+    published_bounds: dict[Literal["half", "double"], Verdict] = Field(default_factory=dict)
     contrasts: tuple[ContrastResult, ...]
 
 

@@ -1,0 +1,63 @@
+"""Claims of the size of models, which training does not change: counted on models as they are built."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from operator import eq, lt
+
+import torch
+from torch import Tensor, nn
+
+from defective.build import build
+from defective.layers import DefectMask
+from defective.paper import Claim, Verdict
+
+# That of the scales tiny and small: the whole width takes ten times as long.
+_WIDTH = 0.25
+
+
+@lru_cache
+def parameters(name: str, width_mult: float = _WIDTH) -> int:
+    """Number of parameters of a model.
+
+    Example:
+        >>> parameters("resnet18"), parameters("resnet18/0.5-bottom")
+        (701466, 701466)
+    """
+    return sum(each.numel() for each in build(name, width_mult=width_mult).parameters())
+
+
+@lru_cache
+def operations(name: str, width_mult: float = _WIDTH) -> int:
+    """Multiply-adds of the convolutions of a model on one image, at outputs that no mask makes zero.
+
+    Example:
+        >>> operations("resnet18"), operations("resnet18/0.5-bottom")
+        (35045376, 25911296)
+    """
+    model = build(name, width_mult=width_mult).eval()
+    # Of each convolution in the order in which they run, the multiply-adds at each output.
+    found: list[Tensor] = []
+
+    def convolved(module: nn.Module, args: object, output: Tensor) -> None:
+        found.append(torch.full(output.shape[1:], module.weight[0].numel()))  # type: ignore[index]
+
+    def masked(module: nn.Module, args: object, output: Tensor) -> None:
+        # In these models each mask acts on what the last convolution computed.
+        found[-1] *= module.defect_mask[0]  # type: ignore[index]
+
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | DefectMask):
+            module.register_forward_hook(convolved if isinstance(module, nn.Conv2d) else masked)
+    with torch.no_grad():
+        model(torch.zeros(1, 3, 32, 32))
+    return sum(int(each.sum()) for each in found)
+
+
+_COUNTS: dict[str, Callable[[str], int]] = {"parameters": parameters, "operations": operations}
+
+
+def verdict_of_counts(claim: Claim) -> Verdict:
+    """Whether in every comparison of a claim the model named first counts as much as the second, or less."""
+    compare = eq if claim.kind == "equal" else lt
+    counts = ([_COUNTS[part.about](place.row) for place, _ in block] for part in claim.parts for block in part.blocks)
+    return "holds" if all(compare(*both) for both in counts) else "fails"
