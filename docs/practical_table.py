@@ -33,7 +33,15 @@ def practical_table(document: dict[str, Any], transfer: dict[str, Any]) -> str:
             (Code(name), percent(_accuracy(document, name)), *shares, percent(Rate.read(own["defense"]["all"])), f"{cost:.0f}")
         )
     first, *others = _SOURCES
-    columns = ("Model", "Test accuracy", first, _TRANSFER, *others, "White-box PGD, 8/255, of images it classifies correctly", "Training cost")
+    columns = (
+        "Model",
+        "Test accuracy",
+        first,
+        _TRANSFER,
+        *others,
+        "White-box PGD, 8/255, of images it classifies correctly",
+        "Training cost",
+    )
     return format_table(Table(columns, tuple(rows)), "markdown")
 
 
