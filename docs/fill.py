@@ -32,7 +32,8 @@ from docs.practical_table import practical_plot, practical_table
 
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(
-    r"(<!-- (modules|costs|notes|bench[\w/ -]*|(?:survey|finetune|practical \S+) \S+|(?:claims|measured|observations|verdicts) \w+|results/\S+)"
+    r"(<!-- (modules|costs|notes|bench[\w/ -]*|(?:survey|finetune|practical \S+) \S+"
+    r"|(?:claims|measured|observations|verdicts) \w+|results/\S+)"
     r" -->\n).*?(<!-- end -->)",
     re.DOTALL,
 )
