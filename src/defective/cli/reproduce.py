@@ -214,8 +214,8 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
     ]
     note = (
         f"Jobs that an earlier table or figure needs too are counted there; store {store.folder}. No job was run. Estimated from "
-        f"{STEPS} steps of training, of attack and of classification with each of {len(costs.found)} models of other architecture, width or image "
-        f"shape, measured now on {machine['device']} ({machine['precision']}), and from what stored jobs took. {'; '.join(stands)}"
+        f"{STEPS} steps of training, of attack and of classification with each of {len(costs.found)} models of other architecture, width "
+        f"or image shape, measured now on {machine['device']} ({machine['precision']}), and from what stored jobs took. {'; '.join(stands)}"
     )
     columns = ("table or figure", *counted, "estimated time", "disk")
     title = f"Plan at scale {plan.scale}, {count(plan.seeds, 'seed')}"
