@@ -138,7 +138,8 @@ def test_the_checkpoints_beside_the_controls_are_the_measured_ones():
             for side in (0, 1)
         )
         measured = (document.cell(cell.row, "Acc").measured.values, cell.measured.values)
-        expected = [", ".join(f"{value:.1f}" for value in values) for values in measured] + [each for side in sides for each in side]
+        expected = [", ".join(f"{value:.1f}" for value in values) for values in measured]
+        expected += [each for side in sides for each in side]
         lines = (ROOT / "docs" / "paper.md").read_text().splitlines()
         assert f"| {name} | {' | '.join(expected)} |" in lines
 
