@@ -1,7 +1,7 @@
 # make demo: the main job in minutes. make test: all tests. Both set up .venv by themselves; Python 3.11 or newer is all they need.
 # make check: lint, types, fast tests. make tables: write the tables of README and docs anew from results/.
 # make docs: the site, in docs/_build/html.
-# make torture: the tests of robustness with many more examples, within an hour on two cores; docs/robustness.md says what they try.
+# make torture: the tests of robustness with many more examples, within an hour on two cores; CONTRIBUTING.md says what they try.
 # make bench: speed and memory beside other packages; options in ARGS, as ARGS="gradient cw --repeats 7" or ARGS=--help.
 PYTHON ?= python3
 VENV := .venv

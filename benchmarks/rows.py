@@ -65,7 +65,7 @@ ROWS: tuple[Row, ...] = (
         tuple(
             Line(
                 str(target),
-                f"Training until {target} % of the test images are right, recipe of scale small, resnet18",
+                f"Training until {target} % of the test images are correct, recipe of scale small, resnet18",
                 "the usual loop and recipe: SGD, learning rate 0.1 in three steps, 30 epochs, fp32",
             )
             for target in TARGETS
@@ -75,10 +75,10 @@ ROWS: tuple[Row, ...] = (
         "gradient",
         "speed",
         (
-            *_pair("fgsm", "FGSM"),
-            *_pair("pgd", "PGD, 20 steps"),
-            *_pair("mifgsm", "MI-FGSM, 20 steps", "the faster of torchattacks, ART"),
-            *_pair("defective", f"PGD, 20 steps, on {_DEFECTIVE}"),
+            *_pair("fgsm", "FGSM on sparsify(resnet18)", f"{_PEERS}, on resnet18"),
+            *_pair("pgd", "PGD, 20 steps, on sparsify(resnet18)", f"{_PEERS}, on resnet18"),
+            *_pair("mifgsm", "MI-FGSM, 20 steps, on sparsify(resnet18)", "the faster of torchattacks, ART, on resnet18"),
+            *_pair("defective", f"PGD, 20 steps, on sparsify({_DEFECTIVE})", f"{_PEERS}, on {_DEFECTIVE}"),
         ),
     ),
     Row(

@@ -33,7 +33,7 @@ def cost_table() -> str:
         times = [_time(seconds) if count else DASH for count, seconds in outlines]
         rows.append((heading(name), ", ".join(jobs), *times, Code(f"{name}{data}")))
     scales = [f"{scale}, {_MACHINES[scale][0]}" for scale in SCALES]
-    columns = ("Exhibit", "Jobs", *scales, "Argument of defective reproduce")
+    columns = ("Table or figure", "Jobs", *scales, "Argument of defective reproduce")
     return format_table(Table(columns, tuple(rows), align="lr" + "r" * len(scales) + "l"), "markdown")
 
 

@@ -6,6 +6,7 @@ Each block stands between a comment that says what it holds and ``<!-- end -->``
 - ``claims SCALE``: claims of the paper; ``measured SCALE``: those that are measured; ``observations SCALE``: observations of ours;
   ``verdicts SCALE``: how many claims hold;
 - ``practical FILE FILE``: models under every attacker, and under those of the second file;
+- ``notes``: what must be known of all exhibits;
 - ``costs``: what each exhibit is estimated to cost;
 - ``bench``: the clear ratios of the benchmark; ``bench ROW/LINE ROW/LINE``: some of them; ``bench machines``: what they were measured on;
 - ``modules``: which parts of the package import which;
@@ -21,6 +22,7 @@ from benchmarks import page as benchmark
 from defective.report.claims import contrast_in_words, exhibits_in_words, p_in_words, paper_doubts, summary, verdict_in_words
 from defective.report.exhibit_table import exhibit_table
 from defective.report.largest_discrepancy import largest_discrepancy
+from defective.report.wording import common_notes, own_notes
 from defective.results.documents import ClaimResult, ClaimsResult, ExhibitResult
 from defective.tables import DASH, Table, count, format_table, markdown_text
 from docs.cost_table import cost_table
@@ -30,7 +32,8 @@ from docs.practical_table import practical_plot, practical_table
 
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(
-    r"(<!-- (modules|costs|bench[\w/ -]*|(?:survey|finetune|practical \S+) \S+|(?:claims|measured|observations|verdicts) \w+|results/\S+)"
+    r"(<!-- (modules|costs|notes|bench[\w/ -]*|(?:survey|finetune|practical \S+) \S+"
+    r"|(?:claims|measured|observations|verdicts) \w+|results/\S+)"
     r" -->\n).*?(<!-- end -->)",
     re.DOTALL,
 )
@@ -52,6 +55,8 @@ def filled(text: str) -> str:
                 made = practical_table(*(json.loads((ROOT / file).read_text("utf-8")) for file in rest.split()))
             case "costs":
                 made = cost_table()
+            case "notes":
+                made = notes()
             case "claims" | "verdicts":
                 of_paper = [claim for claim in tested(rest) if not claim.ours]
                 made = claims(of_paper) if what == "claims" else verdicts(of_paper)
@@ -74,9 +79,15 @@ def table(file: Path) -> str:
     """
     result, left_out = _measured_part(ExhibitResult.from_json(file.read_text("utf-8")))
     parts = [format_table(exhibit_table(result), "markdown").rstrip("\n"), left_out, markdown_text(largest_discrepancy(result))]
-    if notes := "\n".join(f"- {markdown_text(note)}" for note in result.notes):
+    if notes := "\n".join(f"- {markdown_text(note)}" for note in own_notes(result)):
         parts.append(f"<details><summary>Notes</summary>\n\n{notes}\n\n</details>")
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def notes() -> str:
+    """What must be known of all measured exhibits; what must be known of one alone stands below its table."""
+    results = (ExhibitResult.from_json(file.read_text("utf-8")) for file in (ROOT / "results").glob("*/*/*/*.json"))
+    return "".join(f"- {markdown_text(note)}\n" for note in common_notes(results))
 
 
 def _measured_part(result: ExhibitResult) -> tuple[ExhibitResult, str]:

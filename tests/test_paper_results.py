@@ -79,7 +79,7 @@ def test_a_bound_that_lies_nowhere_is_shown_as_such(tmp_path):
 
 
 def test_the_cost_of_every_exhibit_is_in_the_docs_once():
-    text = (ROOT / "docs" / "paper.md").read_text()
+    text = (ROOT / "docs" / "reproduce.md").read_text()
     block = text.partition("<!-- costs -->")[2].partition("<!-- end -->")[0]
     names = re.findall(r"\| `([\w-]+)(?: --data imagenet:PATH)?` \|", block)
     assert names == [*EXHIBITS, "all"]

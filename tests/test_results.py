@@ -78,22 +78,83 @@ def test_what_the_readme_says_of_equally_accurate_models_is_measured():
         assert len(verdicts) == 6
         clear.append(verdicts.count("yes"))
     assert f"they defend {' and '.join(apart)} points better" in text
-    assert clear == [4, 6] and "that is clear for four and for six" in text
+    assert clear == [4, 6] and "4 of [6 attacks](docs/paper.md#measured-at-small) (0.3-bottom) and 6 of 6 (0.1-bottom)" in text
 
 
 def test_what_the_readme_says_of_shape_and_of_accuracy_is_measured():
-    text = (ROOT / "README.md").read_text()
+    text = " ".join((ROOT / "README.md").read_text().split())
     bias = {net: report["bias"] for net, report in evaluation_of("protocol")["stimuli"].items()}
     for net in ("plain", "bottom-0.1"):
-        assert f"{100 * bias[net]['rate']:.1f} %" in text
-    found = []
+        low, high, counted = 100 * bias[net]["low"], 100 * bias[net]["high"], bias[net]["num_evaluated"]
+        assert f"{100 * bias[net]['rate']:.1f} % ({interval(low, high)}) of {counted}" in text
+    ranks = {"published": [], "measured": []}
     for table in range(11, 16):
         document = json.loads((RESULTS / "cpu" / f"table{table}.json").read_text())
-        measured = {(cell["row"], cell["column"]): cell["measured"]["mean"] for cell in document["cells"] if cell["measured"]}
+        cells = {(cell["row"], cell["column"]): cell for cell in document["cells"]}
         rows = [row["name"] for row in document["rows"]]
         assert len(rows) == 31
-        found.append(float(spearmanr(*([measured[row, column] for row in rows] for column in ("Acc", "PGD16")))[0]))
-    assert f"{max(found):.2f} to {min(found):.2f}" in text
+        for kind, found in ranks.items():
+            numbers = ([cells[row, column][kind] for row in rows] for column in ("Acc", "PGD16"))
+            both = ([each["mean"] if kind == "measured" else each for each in column] for column in numbers)
+            found.append(float(spearmanr(*both)[0]))
+    published, measured = (f"{max(ranks[kind]):.2f} to {min(ranks[kind]):.2f}" for kind in ("published", "measured"))
+    assert f"Spearman {measured}; published {published}" in text
+
+
+def test_what_the_readme_says_of_each_attacker_is_measured():
+    text = " ".join((ROOT / "README.md").read_text().split())
+    document = evaluation_of("protocol")
+
+    def shares(source, nets):
+        rates = (defense(document, net, source or net, PGD, "all" if source else "target-correct") for net in nets)
+        return [f"{100 * rate['rate']:.1f}" for rate in rates]
+
+    bottom, plain, madry = shares("bottom-0.1-2", nets := ("bottom-0.1", "plain", "madry"))
+    assert f"Defective source: 0.1-bottom {bottom} %, plain {plain} %, adversarially trained {madry} %." in text
+    for said, source in (("Plain source", "source"), ("White-box, of images classified correctly before", "")):
+        first, second, third = shares(source, nets)
+        assert f"{said}: {first}, {second} and {third} %." in text
+
+
+def test_the_checkpoints_beside_the_controls_are_the_measured_ones():
+    document = ExhibitResult.from_json((RESULTS.parent / "small" / "cpu" / "table12.json").read_text())
+    widths, gaps, epochs = [], [], set()
+    for cell in (cell for cell in document.cells if cell.control):
+        widths.append(cell.control.difference.high - cell.control.difference.low)
+        for value, (low, high) in zip(cell.measured.values, cell.control.checkpoints, strict=True):
+            assert value > low.rate and value > high.rate
+            gaps.append(high.accuracy - low.accuracy)
+            epochs |= {low.epochs, high.epochs}
+    text = " ".join((ROOT / "docs" / "verdicts.md").read_text().split())
+    assert f"are {min(widths):.1f} to {max(widths):.0f} points wide" in text and f"up to {max(gaps):.1f} points of accuracy" in text
+    assert f"come from epochs {min(epochs)} to {max(epochs)} of 24" in text
+    for name in ("0.3-Bottom", "0.1-Bottom"):
+        cell = document.cell(f"resnet18/{name.lower()}", "PGD16")
+        sides = (
+            [
+                ", ".join(f"{getattr(of_seed[side], what):.1f}" for of_seed in cell.control.checkpoints)
+                for what in ("accuracy", "rate")
+            ]
+            for side in (0, 1)
+        )
+        measured = (document.cell(cell.row, "Acc").measured.values, cell.measured.values)
+        expected = [", ".join(f"{value:.1f}" for value in values) for values in measured]
+        expected += [each for side in sides for each in side]
+        lines = (ROOT / "docs" / "paper.md").read_text().splitlines()
+        assert f"| {name} | {' | '.join(expected)} |" in lines
+
+
+def test_what_the_protocol_says_of_white_box_attacks_is_measured():
+    document = evaluation_of("protocol")
+    cells = [cell for cell in document["cells"] if cell["target"] == cell["source"]]
+    own = {(cell["target"], cell["attack"]): 100 * cell["defense"]["all"]["rate"] for cell in cells}
+    weak = {attack for _, attack in own if re.match(r"\w+:eps=[124]/", attack)}
+    more = [own[net, attack] - own["plain", attack] for net in NETS[1:] for attack in weak]
+    assert f"keep {min(more):.0f} to {max(more):.0f} points more" in " ".join((ROOT / "docs" / "evaluate.md").read_text().split())
+    [strong] = {attack for _, attack in own if attack.startswith("pgd:eps=8/")}
+    assert max(own[net, strong] for net in NETS) < 1.5 < own["madry", strong]
+    text = " ".join((ROOT / "docs" / "practical.md").read_text().split())
+    assert f"keep 0 to 1 % of the images, a plain network 0 %, `madry` {own['madry', strong]:.0f} %" in text
 
 
 def test_the_advice_of_the_docs_is_what_was_measured():

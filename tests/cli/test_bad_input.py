@@ -88,7 +88,7 @@ OPTIONS = [
     ("play plain.safetensors bottom.safetensors", "Name their data set, as --data cifar10"),
     ("play plain.safetensors bottom.safetensors --data cifar100", "'cifar100'"),
     ("play plain.safetensors bottom.safetensors --data folder:data --port 65536", "'--port'"),
-    ("reproduce --store new", "'EXHIBIT...'"),
+    ("reproduce --store new", "'NAME...'"),
     ("reproduce tabel4 --store new", "no exhibit 'tabel4'; did you mean table4? There are all, table1,"),
     (f"{REPRODUCE} --scale smal", "no scale 'smal'; did you mean small?"),
     (f"{REPRODUCE} --seeds 0", "'--seeds'"),

@@ -16,7 +16,7 @@ def test_without_its_package_it_says_how_to_install_it(place, run, monkeypatch):
     monkeypatch.setitem(sys.modules, "nicegui", None)
     monkeypatch.delitem(sys.modules, "defective.play.page", raising=False)
     monkeypatch.delattr(defective.play, "page", raising=False)
-    assert "pip install 'defective[play]'" in one_line(run(MODELS))
+    assert "pip install '.[play]' in a clone" in one_line(run(MODELS))
 
 
 @pytest.fixture

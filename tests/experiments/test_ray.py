@@ -12,7 +12,7 @@ from runs import held
 from whole_runs import JOBS, begin, end
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'defective[ray]'")
+pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
 
 
 @pytest.fixture(scope="module")

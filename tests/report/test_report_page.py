@@ -10,6 +10,7 @@ import pytest
 from defective.errors import InputError
 from defective.experiments.store import Store
 from defective.paper import OBSERVATIONS, Verdict
+from defective.paper.protocol import TRANSFER
 from defective.report import report
 from defective.report.claims import claim_groups, contrast_in_words, exhibits_in_words, p_in_words, paper_in_words
 from defective.report.largest_discrepancy import largest_discrepancy
@@ -129,6 +130,13 @@ def test_each_exhibit_says_scale_data_and_seeds_and_its_notes(words, documents):
     for one in documents.values():
         assert f"{one.heading} {one.title}" in words
         assert all(note in words for note in one.notes)
+
+
+def test_a_note_that_many_tables_share_stands_once_above_them(words, documents):
+    first = min(words.rindex(f"{one.heading} {one.title}") for one in documents.values())
+    for note in TRANSFER:
+        assert any(note in one.notes for one in documents.values())
+        assert words.count(note) == 1 and words.index(note) < first
 
 
 def test_the_page_needs_nothing_else_and_its_links_lead_somewhere(report_page, made):

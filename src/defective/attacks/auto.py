@@ -70,7 +70,7 @@ def package() -> Any:
             return importlib.import_module(name)
         except ImportError:
             continue
-    raise InputError("AutoAttack is not installed: pip install 'defective[autoattack]'")
+    raise InputError("AutoAttack is not installed: pip install '.[autoattack]' in a clone")
 
 
 @contextmanager

@@ -98,7 +98,9 @@ def evaluate(
     ] = "auto",
     keep_float: FloatOption = False,
     batch_size: BatchSizeOption = 250,
-    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, evaluation.md and per-image outcomes.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for index.html, evaluation.md, evaluation.json and per-image outcomes.")
+    ] = None,
     seed: SeedOption = 0,
     image_size: ImageSizeOption = None,
     device: DeviceOption = None,

@@ -81,7 +81,7 @@ def _page() -> ModuleType:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "nicegui":
             raise
-        raise InputError("the page needs NiceGUI, which is not installed: pip install 'defective[play]'") from None
+        raise InputError("the page needs NiceGUI, which is not installed: pip install '.[play]' in a clone") from None
     return page
 
 

@@ -52,7 +52,7 @@ def reproduce(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="EXHIBIT...",
+            metavar="NAME...",
             autocompletion=each("all", *EXHIBITS),
             help="table1 to table15, figure1 to figure15, or all. Not in all: table3-text, table4-text (masks placed by the text), "
             "practical (defences against every attacker).",
@@ -97,11 +97,11 @@ def reproduce(
 ) -> None:
     """Rerun tables and figures of the paper and show published beside measured.
 
-    Jobs that exhibits share are done once; finished jobs are never done again; a killed command resumes. Several
-    commands may work on one store at a time. Exit code 1: a job failed, or a measured claim of the paper fails. A run that a time
-    budget stopped ends with 0 or 1 too; how many jobs are pending is printed, and is jobs.pending of --json.
+    Jobs that tables and figures share are done once; finished jobs are never done again; a killed command resumes. Several
+        commands may work on one store at a time. Exit code 1: a job failed, or a measured claim of the paper fails. A run that a time
+        budget stopped ends with 0 or 1 too; how many jobs are pending is printed, and is jobs.pending of --json.
 
-    Example: defective reproduce table4 --data cifar10 --scale tiny --store runs/store
+        Example: defective reproduce table4 --data cifar10 --scale tiny --store runs/store
     """
     wanted = with_rows(exhibits(names), rows or [])
     budget = math.inf if time_budget is None else _seconds(time_budget)
@@ -214,11 +214,11 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
         if not plan.official(kind)
     ]
     note = (
-        f"Jobs that an earlier exhibit needs too are counted there; store {store.folder}. No job was run. Estimated from {STEPS} steps "
-        f"of training, of attack and of classification with each of {len(costs.found)} models of other architecture, width or image "
-        f"shape, measured now on {machine['device']} ({machine['precision']}), and from what stored jobs took. {'; '.join(stands)}"
+        f"Jobs that an earlier table or figure needs too are counted there; store {store.folder}. No job was run. Estimated from "
+        f"{STEPS} steps of training, of attack and of classification with each of {len(costs.found)} models of other architecture, width "
+        f"or image shape, measured now on {machine['device']} ({machine['precision']}), and from what stored jobs took. {'; '.join(stands)}"
     )
-    columns = ("exhibit", *counted, "estimated time", "disk")
+    columns = ("table or figure", *counted, "estimated time", "disk")
     title = f"Plan at scale {plan.scale}, {count(plan.seeds, 'seed')}"
     print_table(f"{title}, rows {', '.join(plan.rows)}" if plan.rows else title, columns, table, note)
 

@@ -132,10 +132,10 @@ def export(
     store: StoreOption = STORE,
     json: JsonOption = False,
 ) -> None:
-    """Write what was measured of each exhibit beside what was published, one small JSON document each, without images and models.
+    """Write what was measured of each table and figure beside what was published, one small JSON document each, without images and models.
 
-    Files: OUT/DATA/SCALE/DEVICE/EXHIBIT.json, DEVICE being cpu, cuda or both. One that an earlier export wrote, before its exhibit was
-    measured on another device or data set too, is removed. The claims of each scale: OUT/claims/SCALE.json.
+    Files: OUT/DATA/SCALE/DEVICE/NAME.json, DEVICE being cpu, cuda or both. One that an earlier export wrote, before its table or figure
+    was measured on another device or data set too, is removed. The claims of each scale: OUT/claims/SCALE.json.
 
     Example: defective store export --store runs/store --out results
     """

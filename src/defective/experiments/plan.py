@@ -160,7 +160,9 @@ def with_rows(found: list[Exhibit], patterns: Sequence[str]) -> list[Exhibit]:
     for pattern in patterns:
         if not any(exhibit.matching([pattern]) for exhibit in found):
             known = dict.fromkeys(row.name for exhibit in found for row in exhibit.rows)
-            raise InputError(f"no row matches {pattern!r}{choices(pattern, known) if known else '; these exhibits have none'}")
+            raise InputError(
+                f"no row matches {pattern!r}{choices(pattern, known) if known else '; these tables and figures have none'}"
+            )
     return [exhibit for exhibit in found if exhibit.matching(patterns)] if patterns else found
 
 

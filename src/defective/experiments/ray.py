@@ -79,7 +79,7 @@ def _connect(address: str) -> Any:
     try:
         import ray
     except ImportError:
-        raise InputError("Ray is not installed: pip install 'defective[ray]', or leave --ray out") from None
+        raise InputError("Ray is not installed: pip install '.[ray]' in a clone, or leave --ray out") from None
     # Where decoded images are cached.
     variables = {name: os.environ[name] for name in ("DEFECTIVE_CACHE",) if name in os.environ}
     host, sign, port = address.rpartition(":")

@@ -38,7 +38,8 @@ def next_steps(sections: list[Section], *, jobs: int, finished: int) -> list[tup
     exhibit, plan = first.result.exhibit, first.plan
     found = []
     if finished < jobs:
-        about = f"{jobs - finished:,} of {count(jobs, 'job')} left. The command of an exhibit resumes it, as here {first.result.heading}."
+        left = f"{jobs - finished:,} of {count(jobs, 'job')} left."
+        about = f"{left} The command of a table or figure resumes it, as here {first.result.heading}."
         found.append((about, command(exhibit, plan)))
     if plan.seeds == 1:
         about = "One seed cannot tell what training changes: train every model three times."

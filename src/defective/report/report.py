@@ -30,7 +30,7 @@ from defective.tables import Table, count, format_table
 _GENERAL = (
     "The images of each measurement are drawn in a seeded order from those that qualify. The paper's own samples are not known.",
     "Where the text and the released code differ, the code is followed: most likely the published numbers came from it. What else had to "
-    "be chosen stands above each table.",
+    "be chosen stands above the tables.",
     "Masks are drawn at random before training: other masks of the same kind give a somewhat different model.",
 )
 
@@ -56,7 +56,7 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
     found = sections(planned, store)
     names = [section.result.exhibit for section in found]
     shown, files = [], []
-    with progress_bar("report", len(found), unit="exhibits") as advance:
+    with progress_bar("report", len(found), unit="tables and figures") as advance:
         for section in found:
             made, written = _page_section(section, reader, out)
             shown.append(made)
@@ -76,6 +76,7 @@ def write_report(store: Store, out: Path) -> tuple[list[Path], list[str]]:
         sections=shown,
         claims=of_paper,
         groups=groups,
+        notes=wording.common_notes(section.result for section in found),
         verdicts=claims.summary(of_paper),
         masks=_masks(found, reader),
         how=how,

@@ -1,10 +1,11 @@
 """Facts about a result in words, as pages, tables and messages state them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from defective.data.download import REMOTES
 from defective.experiments.plan import Plan, is_official
+from defective.paper.protocol import ROUNDED, TRANSFER
 from defective.results.documents import AtChance, CellResult, ExhibitResult
 from defective.tables import DASH, count, interval, number
 from defective.text import shortened
@@ -94,6 +95,17 @@ def beside_legend(result: ExhibitResult) -> list[str]:
             f"({verdicts['yes']} of {verdicts.total()}), no ({verdicts['no']}) or undecided (?, {verdicts['undecided']})."
         )
     return found
+
+
+def common_notes(results: Iterable[ExhibitResult]) -> list[str]:
+    """Notes on all models and all transfer attacks, as far as these results have them: they stand once, above the first table."""
+    given = {note for result in results for note in result.notes}
+    return [f"Transfer attacks: {note}" if note == ROUNDED else note for note in TRANSFER if note in given]
+
+
+def own_notes(result: ExhibitResult) -> list[str]:
+    """What must be known of one table or figure beside :func:`common_notes`."""
+    return [note for note in result.notes if note not in TRANSFER]
 
 
 def warnings(at_chance: Sequence[AtChance]) -> list[str]:
