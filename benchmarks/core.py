@@ -172,9 +172,9 @@ class Core:
         rows += [Row(_control(net), f"ResNet-18, checkpoint as accurate as {labels[net]}") for net in CONTROLLED]
         return Exhibit(
             name="core",
-            title="Defective ResNet-18s against attacks made on a ResNet-18",
+            title="Defective ResNet-18s against attacks generated on a ResNet-18",
             section="Section 4.2, Table 4, here with another source",
-            caption=f"Rows are attacked ResNet-18s, columns attacks made on a ResNet-18 of other initial weights, {ADAPTIVE}: on a "
+            caption=f"Rows are attacked ResNet-18s, columns attacks generated on a ResNet-18 of other initial weights, {ADAPTIVE}: on a "
             f"0.3-Bottom with the masks of the row 0.3-Bottom. {DEFENCE_RATE}; in 'PGD16, all images' of all attacked images. 'noise s': "
             f"of images that the row's net gets right, the share that it gets right under Gaussian noise of s levels of 255{LAST_COLUMN}",
             data="cifar10",

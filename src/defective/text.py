@@ -69,8 +69,8 @@ def choices(value: str, known: Iterable[str]) -> str:
     """What may stand in place of ``value``, for the end of a message that refuses it: the nearest name if one is near, and all.
 
     Example:
-        >>> print("no exhibit 'tabel4'" + choices("tabel4", ["table1", "table4"]))
-        no exhibit 'tabel4'; did you mean table4? There are table1, table4
+        >>> print("no table or figure 'tabel4'" + choices("tabel4", ["table1", "table4"]))
+        no table or figure 'tabel4'; did you mean table4? There are table1, table4
         >>> print("no scale 'huge'" + choices("huge", ["tiny", "small"]))
         no scale 'huge'; there are tiny, small
     """

@@ -89,7 +89,7 @@ OPTIONS = [
     ("play plain.safetensors bottom.safetensors --data cifar100", "'cifar100'"),
     ("play plain.safetensors bottom.safetensors --data folder:data --port 65536", "'--port'"),
     ("reproduce --store new", "'NAME...'"),
-    ("reproduce tabel4 --store new", "no exhibit 'tabel4'; did you mean table4? There are all, table1,"),
+    ("reproduce tabel4 --store new", "no table or figure 'tabel4'; did you mean table4? There are all, table1,"),
     (f"{REPRODUCE} --scale smal", "no scale 'smal'; did you mean small?"),
     (f"{REPRODUCE} --seeds 0", "'--seeds'"),
     *((f"{REPRODUCE} --time-budget '{budget}'", f"time budget '{budget}'") for budget in ("0", "-1m", "9 m", "nan", "")),

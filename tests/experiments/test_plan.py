@@ -128,7 +128,7 @@ def test_a_plan_is_read_as_it_was_written():
     [
         ({"scale": "huge"}, "no scale 'huge'"),
         ({"seeds": 0}, "seeds 0"),
-        ({"exhibits": ("table16",)}, "no exhibit 'table16'"),
+        ({"exhibits": ("table16",)}, "no table or figure 'table16'"),
         ({"exhibits": ("table6",)}, "table6 needs a data set that stands for mnist"),
     ],
 )

@@ -34,7 +34,7 @@ PLAN = plan_of("table10").as_dict()
         (PLAN | {"shapes": {}}, "no shape of cifar10"),
         (PLAN | {"shapes": {"cifar10": [3, 32]}}, "shapes.cifar10.2: Field required"),
         (PLAN | {"exhibits": "table10"}, "exhibits: Input should be a valid tuple"),
-        (PLAN | {"exhibits": ["tableX"]}, "(no exhibit 'tableX')"),
+        (PLAN | {"exhibits": ["tableX"]}, "(no table or figure 'tableX')"),
         (PLAN | {"scale": "huge"}, "(no scale 'huge')"),
         (PLAN | {"seeds": 0}, "seeds 0 must be 1 to 1000"),
         (PLAN | {"seeds": 1 << 63}, "seeds 9223372036854775808 must be 1 to 1000"),

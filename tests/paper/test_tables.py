@@ -61,7 +61,7 @@ def test_a_table_by_the_text_has_the_same_models_with_other_placement(name):
 
 
 def test_an_unknown_exhibit_is_said():
-    with pytest.raises(InputError, match="no exhibit 'table16'"):
+    with pytest.raises(InputError, match="no table or figure 'table16'"):
         exhibits(["table1", "table16"])
 
 

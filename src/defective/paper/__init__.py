@@ -71,5 +71,5 @@ def exhibits(names: list[str]) -> list[Exhibit]:
     """
     unknown = [name for name in names if name not in EXHIBITS and name != "all"]
     if unknown:
-        raise InputError(f"no exhibit {unknown[0]!r}{choices(unknown[0], ['all', *EXHIBITS])}")
+        raise InputError(f"no table or figure {unknown[0]!r}{choices(unknown[0], ['all', *EXHIBITS])}")
     return [exhibit for name, exhibit in EXHIBITS.items() if name in names or ("all" in names and not exhibit.optional)]

@@ -35,7 +35,7 @@ KEEP_PROBS = ("0.7", "0.5", "0.3", "0.25", "0.2", "0.15", "0.1", "0.05")
 BOTTOMS = tuple(f"resnet18/{p}-bottom" for p in KEEP_PROBS)
 _FGSM = {f"FGSM{eps}": f"fgsm:eps={eps}/255" for eps in (8, 16, 32)}
 
-_ROWS_ARE = "Rows are attacked ResNet-18s (p-Bottom, p-Top: a share p of bottom or top neurons kept), columns attacks made on"
+_ROWS_ARE = "Rows are attacked ResNet-18s (p-Bottom, p-Top: a share p of bottom or top neurons kept), columns attacks generated on"
 VARIANTS = (
     "DC makes whole channels dead: narrower bottom layers and no mask. SM has one mask for all channels of a layer, x2 twice the "
     "channels at defective layers. As released, DC and x2 have one projection shortcut more than ResNet-18."

@@ -19,7 +19,7 @@ _FIGURE4 = Exhibit(
     title="Test accuracy against defence rate, by keep probability",
     section="Appendix A.1, Figure 4",
     caption="Rows, drawn as points, are ResNet-18s by the share of bottom neurons that they keep. Columns are the accuracy on "
-    "the test set and, against PGD (radius 16/255, 20 steps of 1/255) made on DenseNet-121, the share of attacked images that "
+    "the test set and, against PGD (radius 16/255, 20 steps of 1/255) generated on DenseNet-121, the share of attacked images that "
     "the row's model classifies correctly, of those that it classified correctly before and that fool the DenseNet.",
     data="cifar10",
     columns=tuple(_COLUMNS),

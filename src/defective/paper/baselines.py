@@ -40,7 +40,7 @@ _TABLE2 = table(
     "Defective layers, dropout, adversarial training and thermometer codes",
     "Section 4.1",
     caption="Rows are attacked WRN-32-4s (SD: SpatialDropout, DB: DropBlock; the defective one keeps 10 % of its bottom "
-    "neurons), columns attacks made on another, plain one: FGSM and PGD (7 steps of 2/255), both of radius 8/255. A number is "
+    "neurons), columns attacks generated on another, plain one: FGSM and PGD (7 steps of 2/255), both of radius 8/255. A number is "
     f"the share of all attacked images that the row's model classifies correctly{LAST_COLUMN}",
     cells=_cells,
     notes=(

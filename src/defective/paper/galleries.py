@@ -51,7 +51,7 @@ def _exhibit(
         title=title,
         section=f"{section}, Figure {number}",
         caption=f"Rows are models with the attack on their own gradients that made the images: MIFGSM of radius {strength} ({kept}). "
-        "Columns are models that judge, a number is the share of the images shown that they classify correctly; where both are one "
+        "Columns are evaluated models, a number is the share of the images shown that they classify correctly; where both are one "
         "model, the attack is white-box.",
         data=data,
         columns=tuple(models.values()),
