@@ -59,7 +59,7 @@ def test_claims_are_a_table_and_their_verdicts_are_counted():
     ]
     contrast = "rate: +3.0 (+1.0 to +5.0) points, mean of 6 of 9 comparisons, 3 seeds"
     assert fill.claims(found).splitlines()[2:] == [
-        f"| A \\| b | Section 4, Tables 4, 11 | holds | {contrast}; {contrast} | 0.002 | yes; at double the bound they contradict it |",
+        f"| A \\| b | Section 4, Tables 4, 11 | holds | {contrast}; {contrast} | 0.002 | yes; at double the bounds they contradict it |",
         "| B \\| b | Section 4, Tables 4, 11 | not measured: not run yet. A note. | – | – | not printed |",
     ]
     said = "Of 2 claims of the paper, each counted once, 1 holds, 0 fail, 0 are undecided and 1 is not measured.\n"

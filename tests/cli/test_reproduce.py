@@ -144,7 +144,8 @@ def test_a_claim_that_fails_is_1(place, tmp_path, run, defective, code, verdict)
 def test_a_claim_about_models_as_they_are_built_is_no_failure_of_a_run(place, tmp_path, run, monkeypatch):
     store = filled(tmp_path / "store", "table8", lambda net: 500)
     built = next(claim for claim in CLAIMS if claim.name == "channel-operations")
-    monkeypatch.setattr(command, "measured", lambda plan, store: ([], evaluate_claims([], [built])))
+    fails = [claim.model_copy(update={"verdict": "fails"}) for claim in evaluate_claims([], [built])]
+    monkeypatch.setattr(command, "measured", lambda plan, store: ([], fails))
     said = run(f"reproduce table8 {DATA} --store {store.folder}")
     assert said.code == 0 and f"  fails. {built.text} (Section 4.2) {built.note}\n" in said.out
 

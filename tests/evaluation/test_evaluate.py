@@ -67,8 +67,8 @@ def test_live_neurons_give_the_same_evaluation_and_the_same_threat_models():
     assert [cell.defense["all"] for cell in dense.cells] == [cell.defense["all"] for cell in live.cells]
     assert dense.accuracy == live.accuracy and dense.noise == live.noise
     ways = [EvaluatedModel.of("net", nets[0], drawn, neurons=way) for way in ("all", "auto", "live")]
-    assert all(isinstance(way.model, SparseNet) and way.original is nets[0] for way in ways[1:])
-    assert ways[0].model is nets[0] and len({way.fingerprint for way in ways}) == 3
+    assert all(isinstance(way.fast, SparseNet) for way in ways[1:])
+    assert ways[0].fast is nets[0] and all(way.model is nets[0] for way in ways)
 
 
 class Own(nn.Module):
@@ -82,21 +82,41 @@ class Own(nn.Module):
         return self.inner(x)
 
 
+def hooked(net: nn.Module) -> nn.Module:
+    net.register_forward_hook(lambda module, args, output: None)
+    return net
+
+
 @pytest.mark.parametrize(
     "of",
     [
         lambda net: nn.Sequential(nn.Flatten(), nn.Linear(3072, 10)),
         lambda net: net.bfloat16(),
+        lambda net: net.double(),
         nn.DataParallel,
+        torch.fx.symbolic_trace,
+        hooked,
         Own,
     ],
-    ids=["no convolution", "bfloat16", "wrapped", "a module of the user's"],
+    ids=["no convolution", "bfloat16", "float64", "wrapped", "graph", "hook", "a module of the user's"],
 )
 def test_auto_leaves_a_model_as_it_is(of):
     """What holds more than its graph, rounds otherwise, or gains nothing."""
     net, test = of(build("vgg19", width_mult=0.0625)).eval(), shapes("test")
     found = EvaluatedModel.of("net", net, ImageSet("some", "test", test.x[:9], test.y[:9], test.classes))
-    assert found.model is found.original is net
+    assert found.fast is found.model is net
+
+
+def test_an_attack_of_the_users_gets_the_model_itself(data):
+    net, test, seen = build("vgg19/0.5-bottom", width_mult=0.0625).eval(), shapes("test"), []
+
+    def keep(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        seen.append((model, next(model.parameters()).device))
+        return x
+
+    few = (test.x[:40], test.y[:40])
+    evaluate({"net": net}, few, sources={"net": net}, attacks=[keep], parts=TRANSFER, samples=5)
+    assert {model for model, _ in seen} == {net}
 
 
 def test_an_attack_named_twice_is_made_once(data):

@@ -137,6 +137,8 @@ def generate(
     depends = {"attack": str(attack), "attack_version": attack.version, "seed": seed, "rounded": rounded, "eps": _radius(attack)}
     if isinstance(attack, CustomAttack) or attack.name == "autoattack":
         depends["batch_size"] = batch_size
+    if isinstance(attack, AttackSpec):
+        depends["neurons"] = source.neurons
 
     chunks = []
     for number, part in enumerate(index.split(CHUNK)):
@@ -167,16 +169,18 @@ def _generate(
     """Adversarial images of one chunk, and the source's predictions on them before they are rounded."""
     x, y = source.data.take(index)
     device, eps = device_of(source.model), _radius(attack)
+    # An attack of the user's may look into the model.
+    model = source.fast if isinstance(attack, AttackSpec) else source.model
     devices = [device] if device.type == "cuda" else []
     images, predicted = [], []
     # Custom attacks draw from torch's global generator, if they draw, and so may a model.
-    with naming(f"{attack} on {source.name}"), unchanged(source.model), torch.random.fork_rng(devices):
+    with naming(f"{attack} on {source.name}"), unchanged(model), torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         function = from_spec(attack, seed=seed) if isinstance(attack, AttackSpec) else attack.attack
         for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
             clean = as_images(x_batch.to(device))
             # A copy: what an attack does to its images in place must not pass for clean.
-            x_adv = _checked(function(source.model, clean.clone(), y_batch.to(device)), clean, eps)
+            x_adv = _checked(function(model, clean.clone(), y_batch.to(device)), clean, eps)
             predicted.append(logits(source.model, x_adv).argmax(1))
             images.append((quantize(x_adv, clean, eps) * 255).round().to(torch.uint8).cpu() if rounded else x_adv.cpu())
             advance(len(y_batch))

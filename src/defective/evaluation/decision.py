@@ -77,7 +77,9 @@ def decide(model: EvaluatedModel, attack: AttackSpec, *, samples: int, seed: int
     chunks = []
     for number, part in enumerate(index.split(size)):
         first = number * size
-        inputs = model.inputs("decision", part, attack=str(attack), attack_version=attack.version, seed=seed, first=first)
+        inputs = model.inputs(
+            "decision", part, attack=str(attack), attack_version=attack.version, seed=seed, first=first, neurons=model.neurons
+        )
         attacked = partial(_decide, model, part, partial(details, generator=_generator(seed, first)))
         chunks.append(Chunk(inputs, len(part) * steps, attacked))
     found = model.run(Measurement(f"{attack} on {model.name}", chunks, unit="steps"))
@@ -96,6 +98,6 @@ def _decide(model: EvaluatedModel, index: Tensor, attack: Callable[..., Decision
     x, y = model.data.take(index)
     x = as_images(x.to(device_of(model.model)))
     with naming(model.name):
-        found = attack(model.model, x, y, batch_size=model.batch_size, on_step=lambda: advance(len(index)))
+        found = attack(model.fast, x, y, batch_size=model.batch_size, on_step=lambda: advance(len(index)))
     squared = torch.tensor([boundary_score(a[None], b[None]) for a, b in zip(x.cpu(), found.x_adv.cpu(), strict=True)])
     return {"squared": squared, "queries": found.queries, "started": found.started}

@@ -69,9 +69,10 @@ def evaluate(
         confidence: Least confidence of every model in the images to shuffle (0.99).
         check_samples: Images of the sanity checks.
         mask_draws: Fresh masks over which each defective source is averaged as one source more; 0 for none.
-        neurons: ``"all"`` calls the models as they are. ``"auto"`` computes on a CPU the same logits, to 1e-4, by
-            ``sparsify(model, x, timed_images=0)`` wherever that can follow a model whose modules are all of torch, timm or this
-            library. ``"live"`` computes every defective model by ``sparsify(model, x)``, which times its layers on this machine.
+        neurons: How attacks of this library compute the models. ``"all"``: as they are. ``"auto"``: on a CPU by
+            ``sparsify(model, x, timed_images=0)`` wherever that can follow a float32 model without hooks whose modules are all of
+            torch, timm or this library; logits differ by at most 1e-4 of the largest. ``"live"``: every defective model by
+            ``sparsify(model, x)``, which times its layers on this machine. Images are classified by the models themselves.
         rounded: Score 8-bit images.
         seed: Seed of samples and random attacks.
         batch_size: Images attacked at once; lower it where memory runs out.
@@ -124,8 +125,8 @@ def evaluate(
     # That a source which is no target cannot be attacked is a mistake; anything else is left out.
     required = {name for name, model in owned.items() if not any(model is target for target in named.values())}
     if mask_draws:
-        for source in [each for each in attackers if defects(each.original)]:
-            average = mask_average(source.original, draws=mask_draws, seed=seed).eval()
+        for source in [each for each in attackers if defects(each.model)]:
+            average = mask_average(source.model, draws=mask_draws, seed=seed).eval()
             attackers.append(prepared(f"{source.name} over {mask_draws} masks", average))
     accuracy, of_sources = ({each.name: each.accuracy() for each in group} for group in (targets, attackers))
     able = [target for target in targets if accuracy[target.name]]
@@ -135,7 +136,7 @@ def evaluate(
         for attack in chosen:
             if source.name in required or (of_sources[source.name] and _attackable(source, attack)):
                 found = made(source, attack)
-                outcomes += [score(target, found, threat_model(source.original, target.original)) for target in targets]
+                outcomes += [score(target, found, threat_model(source.model, target.model)) for target in targets]
     for target in able if "white-box" in parts else []:
         # Not those that were transferred from itself.
         done = {each.adversarial.attack for each in outcomes if each.target == target.name and each.white_box}

@@ -4,11 +4,11 @@ import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn.functional import cross_entropy
 
 from defective.data import Data, index_hash, pick
@@ -29,6 +29,7 @@ from defective.inference import (
 )
 from defective.machine import unwrap_model
 from defective.sites import image_shape
+from defective.sparse.graph import has_hooks
 from defective.sparse.sparsify import sparsify
 from defective.specs.versions import VERSIONS
 from defective.statistics import Rate
@@ -37,7 +38,7 @@ from defective.verify import verify
 
 # Test images in one chunk of predictions.
 CHUNK = 2000
-# Packages whose modules compute logits and do nothing else.
+# Packages whose modules, without hooks, compute logits and do nothing else.
 KNOWN = {"torch", "timm", "defective"}
 
 
@@ -46,22 +47,21 @@ class EvaluatedModel:
     """A model with its name in tables, the test images it is evaluated on, and what carries its measurements out.
 
     Attributes:
-        model: What computes the logits: :attr:`original`, or the same function made faster, see ``neurons`` of :meth:`of`.
-        original: The model as it was given.
         fingerprint: Hash of its weights, buffers and code, its logits and their gradient on the first images, and the test set: what
             every measurement depends on.
         differentiable: Whether the logits have a gradient with respect to the image.
         batch_size: Images per forward pass; only time and memory depend on it. An attack takes half as many at once.
+        neurons: How attacks of this library compute the model, as in :func:`defective.evaluation.evaluate`.
     """
 
     name: str
     model: nn.Module
-    original: nn.Module
     data: Data
     run: Run = compute
     fingerprint: str = ""
     differentiable: bool = True
     batch_size: int = 500
+    neurons: Neurons = "auto"
     _predicted: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -77,8 +77,7 @@ class EvaluatedModel:
     ) -> "EvaluatedModel":
         """Check that the model fits the data and take its fingerprint.
 
-        A model that returns an object with ``logits``, or that writes into its images, is adapted. ``neurons`` is as in
-        :func:`defective.evaluation.evaluate`.
+        A model that returns an object with ``logits``, or that writes into its images, is adapted.
 
         Raises:
             InputError: Naming the model, if it takes other images or knows another number of classes.
@@ -100,12 +99,19 @@ class EvaluatedModel:
         parts: list[object] = [z, gradient, data.digest, _code(model)]
         for key, value in sorted(model.state_dict().items()):
             parts += [key, value]
-        with naming(name):
-            fast = _faster(model, x, neurons)
-        if fast is not model:
-            # Which layers are computed so may depend on the machine: not its last digits but the way tells its results from others.
-            parts.append(neurons)
-        return cls(name, fast, model, data, run, digest_of(parts), gradient is not None, batch_size)
+        return cls(name, model, data, run, digest_of(parts), gradient is not None, batch_size, neurons)
+
+    @cached_property
+    def fast(self) -> nn.Module:
+        """The same function computed faster, for the many passes of an attack; the model itself where that is not known."""
+        x, _ = self.data.take(torch.arange(1))
+        if self.neurons == "live" and defects(self.model):
+            with naming(self.name):
+                return sparsify(self.model, x)
+        if self.neurons == "auto" and device_of(self.model).type == "cpu" and _is_known(self.model):
+            with suppress(InputError):
+                return sparsify(self.model, x, timed_images=0)
+        return self.model
 
     @property
     def attacked_at_once(self) -> int:
@@ -186,25 +192,17 @@ def common_sample(models: list[EvaluatedModel], count: int, *, confidence: float
     return order[kept[order]][:count]
 
 
-def _faster(model: nn.Module, x: Tensor, neurons: Neurons) -> nn.Module:
-    """The same function computed faster, as ``neurons`` asks for; the model itself where there is nothing to gain."""
-    if neurons == "live" and defects(model):
-        return sparsify(model, x)
-    if neurons == "auto" and device_of(model).type == "cpu" and _is_known(model):
-        with suppress(InputError):
-            return sparsify(model, x, timed_images=0)
-    return model
-
-
 def _is_known(model: nn.Module) -> bool:
-    """Whether a model is a convolutional network in full precision and of known modules alone.
+    """Whether a model is a convolutional network in float32 and no more than its modules' classes say, all of known packages.
 
-    In others may hide what a copy of their graph leaves out: a count of queries, or a defence that depends on earlier images.
+    Elsewhere may hide what a copy of its graph leaves out: a count of queries, or a defence that depends on earlier images.
     """
-    packages = {type(module).__module__.partition(".")[0] for module in model.modules()}
-    whole = all(tensor.dtype in (torch.float32, torch.float64) for tensor in model.parameters())
-    convolutional = any(type(module) is nn.Conv2d for module in model.modules())
-    return whole and convolutional and packages <= KNOWN and unwrap_model(model) is model
+    modules = list(model.modules())
+    packages = {type(module).__module__.partition(".")[0] for module in modules}
+    altered = any(has_hooks(module) or isinstance(module, fx.GraphModule) for module in modules)
+    single = all(tensor.dtype == torch.float32 for tensor in model.parameters())
+    convolutional = any(type(module) is nn.Conv2d for module in modules)
+    return single and convolutional and packages <= KNOWN and not altered and unwrap_model(model) is model
 
 
 @contextmanager

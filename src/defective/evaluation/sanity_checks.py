@@ -127,7 +127,7 @@ def _under_attack(model: EvaluatedModel, index: Tensor, seed: int) -> dict[tuple
     """Check and strength to bool ``(N,)``: whether the model is still correct."""
 
     def chunk(attack: Attack, **depends: object) -> Chunk:
-        return Chunk(model.inputs("check", index, **depends), 1, partial(_attacked, model, index, attack))
+        return Chunk(model.inputs("check", index, neurons=model.neurons, **depends), 1, partial(_attacked, model, index, attack))
 
     pgds = {("steps", count): (EPS, STEP, count) for count in STEPS}
     pgds |= {("radius", radius): (radius / 255, radius / 255 / 4, 20) for radius in RADII}
@@ -147,7 +147,7 @@ def _attacked(model: EvaluatedModel, index: Tensor, attack: Attack, advance: Adv
     images = as_images(x.to(device_of(model.model)))
     parts = zip(images.split(model.attacked_at_once), y.split(model.attacked_at_once), strict=True)
     with naming(model.name):
-        z = [logits(model.model, attack(model.model, part, labels.to(part.device))) for part, labels in parts]
+        z = [logits(model.model, attack(model.fast, part, labels.to(part.device))) for part, labels in parts]
     advance(1)
     return {"correct": (torch.cat(z).argmax(1) == y.cpu())[None]}
 

@@ -8,7 +8,7 @@ from defective.specs import AttackSpec, Spec
 
 Part = Literal["transfer", "white-box", "decision", "noise", "shuffle", "stimuli", "checks"]
 PARTS: tuple[Part, ...] = get_args(Part)
-# Which neurons of a model are computed.
+# Which neurons of a model an attack computes.
 Neurons = Literal["auto", "all", "live"]
 
 # The paper's transfer attacks (Table 3, Table 4) and its white-box ones (Table 8).

@@ -196,7 +196,7 @@ def _generate(runner: ExperimentRunner, job: GenerateJob, folder: Path) -> JsonO
 
 def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> JsonObject:
     target = runner.evaluated(job.target)
-    threat = threat_model(runner._source(*job.adversarial.sources), target.original)
+    threat = threat_model(runner._source(*job.adversarial.sources), target.model)
     # Not stored twice: the job itself is what is stored.
     found = score(replace(target, run=compute), runner.adversarial(job.adversarial), threat)
     tensors = {"clean": found.clean_predicted, "attacked": found.adv_predicted, "index": found.adversarial.index}

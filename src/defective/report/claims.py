@@ -119,19 +119,18 @@ def paper_in_words(claim: ClaimResult) -> str:
 
 
 def paper_doubts(claim: ClaimResult) -> str:
-    """How many of a claim's parts are printed, if not all, and at which other bounds the verdict in the printed numbers is another.
+    """Whether all of a claim's parts are printed, and at which other bounds the verdict in the printed numbers is another.
 
     Example:
         >>> bounds = {"half": "fails", "double": "holds"}
         >>> paper_doubts(ClaimResult.model_construct(published="holds", published_bounds=bounds, contrasts=()))
-        '; at half the bound they contradict it'
+        '; at half the bounds they contradict it'
     """
     if claim.published not in _OF_PAPER:
         return ""
-    printed = sum(each.published is not None for each in claim.contrasts)
-    parts = f", in the {printed} of {len(claim.contrasts)} parts that are printed" if printed < len(claim.contrasts) else ""
+    parts = ", in the parts that are printed" * any(each.published is None for each in claim.contrasts)
     others = claim.published_bounds.items()
-    return parts + "".join(f"; at {name} the bound they {_OF_PAPER[each]}" for name, each in others if each != claim.published)
+    return parts + "".join(f"; at {name} the bounds they {_OF_PAPER[each]}" for name, each in others if each != claim.published)
 
 
 def exhibits_in_words(claim: ClaimResult) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from defective.build import build
 from defective.layers import DefectMask
-from defective.paper import Claim, Verdict
+from defective.paper import Claim, Place, Verdict
 
 # That of the scales tiny and small: the whole width takes ten times as long.
 _WIDTH = 0.25
@@ -59,5 +59,10 @@ _COUNTS: dict[str, Callable[[str], int]] = {"parameters": parameters, "operation
 def verdict_of_counts(claim: Claim) -> Verdict:
     """Whether in every comparison of a claim the model named first counts as much as the second, or less."""
     compare = eq if claim.kind == "equal" else lt
-    counts = ([_COUNTS[part.about](place.row) for place, _ in block] for part in claim.parts for block in part.blocks)
+    counts = ([_COUNTS[part.about](_model(place)) for place, _ in block] for part in claim.parts for block in part.blocks)
     return "holds" if all(compare(*both) for both in counts) else "fails"
+
+
+def _model(place: Place) -> str:
+    """The name of a row's model, with masks where its table has them."""
+    return place.row + "@text" * place.exhibit.endswith("-text")
