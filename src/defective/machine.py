@@ -147,7 +147,9 @@ def out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError | ImportError) and any(words in str(error) for words in _CPU_MEMORY)
+    # oneDNN's whole message; where it lacks an operation, it says of what more.
+    ended = str(error) == "could not create a primitive" or any(words in str(error) for words in _CPU_MEMORY)
+    return isinstance(error, RuntimeError | ImportError) and ended
 
 
 def unwrap_model(model: nn.Module) -> nn.Module:

@@ -217,6 +217,7 @@ MEMORY = [
     RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
     # Python, where there is no room for a stack.
     RuntimeError("can't start new thread"),
+    RuntimeError("could not create a primitive"),
     # The loader, where there is none for a library.
     ImportError("libXau-154567c4.so.6.0.0: failed to map segment from shared object"),
 ]
