@@ -5,11 +5,11 @@ from functools import lru_cache
 from operator import eq, lt
 
 import torch
-from torch import Tensor, nn
 
 from defective.build import build
-from defective.layers import DefectMask
 from defective.paper import Claim, Place, Verdict
+from defective.sparse.liveness import live_neurons
+from defective.sparse.prepare import follow
 
 # That of the scales tiny and small: the whole width takes ten times as long.
 _WIDTH = 0.25
@@ -28,29 +28,17 @@ def parameters(name: str, width_mult: float = _WIDTH) -> int:
 
 @lru_cache
 def operations(name: str, width_mult: float = _WIDTH) -> int:
-    """Multiply-adds of the convolutions of a model on one image, at outputs that no mask makes zero.
+    """Multiply-adds of the convolutions of a model on one image, at outputs that the masks behind them leave.
 
     Example:
         >>> operations("resnet18"), operations("resnet18/0.5-bottom")
         (35045376, 25911296)
     """
     model = build(name, width_mult=width_mult).eval()
-    # Of each convolution in the order in which they run, the multiply-adds at each output.
-    found: list[Tensor] = []
-
-    def convolved(module: nn.Module, args: object, output: Tensor) -> None:
-        found.append(torch.full(output.shape[1:], module.weight[0].numel()))  # type: ignore[index]
-
-    def masked(module: nn.Module, args: object, output: Tensor) -> None:
-        # In these models each mask acts on what the last convolution computed.
-        found[-1] *= module.defect_mask[0]  # type: ignore[index]
-
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d | DefectMask):
-            module.register_forward_hook(convolved if isinstance(module, nn.Conv2d) else masked)
-    with torch.no_grad():
-        model(torch.zeros(1, 3, 32, 32))
-    return sum(int(each.sum()) for each in found)
+    traced, *_ = follow(model, torch.zeros(1, 3, 32, 32), torch.device("cpu"), torch.float32)
+    live = live_neurons(traced)
+    convs = [node for node in traced.nodes if traced.kinds[node] == "conv"]
+    return sum(int(live[conv].sum()) * traced.module(conv).weight[0].numel() for conv in convs)
 
 
 _COUNTS: dict[str, Callable[[str], int]] = {"parameters": parameters, "operations": operations}
