@@ -98,10 +98,10 @@ def reproduce(
     """Rerun tables and figures of the paper and show published beside measured.
 
     Jobs that tables and figures share are done once; finished jobs are never done again; a killed command resumes. Several
-        commands may work on one store at a time. Exit code 1: a job failed, or a measured claim of the paper fails. A run that a time
-        budget stopped ends with 0 or 1 too; how many jobs are pending is printed, and is jobs.pending of --json.
+    commands may work on one store at a time. Exit code 1: a job failed, or a measured claim of the paper fails. A run that a time
+    budget stopped ends with 0 or 1 too; how many jobs are pending is printed, and is jobs.pending of --json.
 
-        Example: defective reproduce table4 --data cifar10 --scale tiny --store runs/store
+    Example: defective reproduce table4 --data cifar10 --scale tiny --store runs/store
     """
     wanted = with_rows(exhibits(names), rows or [])
     budget = math.inf if time_budget is None else _seconds(time_budget)
