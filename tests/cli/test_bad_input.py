@@ -17,7 +17,7 @@ EVALUATE = "evaluate own_nets:bright plain.safetensors --data cifar10 --device c
 REPRODUCE = "reproduce table4 figure14 --device cpu --store new"
 FOLDER = "--data folder:data --device cpu"
 FIGURE14 = f"reproduce figure14 {FOLDER} --store new"
-OF_STORES = ("store ls", "store show train-0", "store export --out new", "store gc", "report --out new")
+OF_STORES = ("store ls", "store show train-0", "store export --out new", "store copy --out new", "store gc", "report --out new")
 
 # Before any data set is read, made or downloaded.
 OPTIONS = [
@@ -115,7 +115,7 @@ OPTIONS = [
     ("store show train-0 --store other-version", "other-version/jobs/train-0/spec.json is corrupt (it is no job of this version)"),
     ("store gc --store nothing-done --days -1", "'--days'"),
     ("store export --store nothing-done --out notes.txt", "notes.txt is a file"),
-    *((f"{command} --store nothing-done --out ''", "'--out': '' names no folder") for command in ("store export", "report")),
+    *((f"{command} --store nothing-done --out ''", "'--out': '' names no folder") for command in ("store export", "store copy", "report")),
     ("report --store nothing-done --out new", "nothing-done holds no plan"),
     ("report --store nothing-done --out notes.txt", "notes.txt is a file"),
 ]

@@ -4,7 +4,7 @@ import pytest
 
 LINES = {
     "defective tra": ["train"],
-    "defective store ": ["ls", "show", "export", "gc"],
+    "defective store ": ["ls", "show", "export", "copy", "gc"],
     "defective train --rec": ["--recipe"],
     "defective train vgg": ["vgg19", "vgg19/0.1-bottom", "vgg19/0.5-bottom"],
     "defective train resnet18 --recipe ": ["tiny", "small", "fast", "paper"],

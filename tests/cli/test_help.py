@@ -27,7 +27,7 @@ def test_help_has_a_short_name(run):
     [
         *((command, {name.split()[0] for name in COMMANDS}) for command in ("", "--help")),
         ("data", {"get", "check", "prune"}),
-        ("store", {"ls", "show", "export", "gc"}),
+        ("store", {"ls", "show", "export", "copy", "gc"}),
     ],
 )
 def test_alone_it_shows_its_commands(run, command, shown):

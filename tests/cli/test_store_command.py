@@ -160,3 +160,11 @@ def test_gc_removes_what_is_old_and_needed_by_nothing(store, run):
     assert after == {name: each for name, each in before.items() if name not in (*old, begun)}
     assert set(new) <= after.keys() and store.unfinished() == []
     assert "in 0 places" in run("store gc --store store --days 1").out
+
+
+def test_copy_brings_what_was_measured_to_another_store(store, run):
+    finished = sorted(store.finished())
+    assert parse(run("store copy --store store --out measured --json")) == {"store": "measured", "copied": len(finished)}
+    assert sorted(Store.open(store.folder.parent / "measured").finished()) == finished
+    assert run("store copy --store store --out measured").out == "copied 0 jobs to measured\n"
+    assert run("store copy --store store --out ./store").err == "error: --out store is the store itself: name another folder\n"

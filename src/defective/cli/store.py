@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from defective.cli.console import STORE, JsonOption, StoreOption, print_json, print_table, say, warn, warn_corrupt
 from defective.errors import InputError
+from defective.experiments.copy import copy_measured
 from defective.experiments.describe import describe
 from defective.experiments.prune import prune
 from defective.experiments.store import Store
@@ -151,6 +152,31 @@ def export(
         return
     for file in files:
         say(str(file))
+
+
+@app.command("copy")
+def copy(
+    out: Annotated[Path, _out("Store to copy to; it is made if it is missing.")],
+    store: StoreOption = STORE,
+    json: JsonOption = False,
+) -> None:
+    """Copy what was measured to another store, without models and images: a few KB for each job, to keep or to share.
+
+    What came of each image is in it, so that reports, exports, claims and further seeds need no more. Stores that several machines
+    filled are brought together in one: its own jobs stay, and other images under the name of one of its data sets are refused.
+
+    Example: defective store copy --store runs/store --out runs/measured
+    """
+    opened = open_store(store)
+    if out.resolve() == store.resolve():
+        raise InputError(f"--out {out} is the store itself: name another folder")
+    copied, left_out = copy_measured(opened, Store(out))
+    for line in left_out:
+        warn(f"{line}: left out")
+    if json:
+        print_json({"store": str(out), "copied": copied})
+    else:
+        say(f"copied {copied:,} jobs to {out}")
 
 
 @app.command("gc")

@@ -237,6 +237,14 @@ class Store:
                 unread.append(str(error).rpartition(": ")[0])
         return plans, unread
 
+    def data_sets(self) -> dict[str, str]:
+        """Digests of the data sets that results are of, by name; of records that can be read."""
+        found = {}
+        for file in sorted((self.folder / "data").glob("*.json")):
+            with suppress(InputError):
+                found[file.stem] = (self._files.read(file, DataSet.check) or {})["digest"]
+        return found
+
     def check_data(self, name: str, digest: str) -> None:
         """Refuse another data set under the name of one that results in this store were measured on.
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from defective.errors import InputError
 from defective.evaluation.transfer import eligible_images
+from defective.experiments.copy import IMAGE_OUTCOMES
 from defective.experiments.store import Store
 from defective.files import read_tensors
 from defective.paper import Cell
@@ -29,7 +30,7 @@ def rate_term(weight: float, model: Hashable, seed: int, rate: Rate, found: PerI
 
 
 def per_image(cell: Cell, store: Store) -> PerImage | None:
-    """The per-image results behind a number of a finished job; None without them, as in a store copied without them."""
+    """The per-image results behind a number of a finished job; None without them."""
     try:
         index, values, eligible = _read(cell, store)
     except InputError:
@@ -69,5 +70,5 @@ def _read(cell: Cell, store: Store) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _images(job: GenerateJob, store: Store) -> dict[str, Tensor]:
-    found, _ = read_tensors(store.at(job) / "images.safetensors", ("y", "predicted", "index"))
+    found, _ = read_tensors(store.at(job) / "images.safetensors", IMAGE_OUTCOMES)
     return found

@@ -1,0 +1,56 @@
+"""Copy what was measured to another store, without models and images."""
+
+import shutil
+from pathlib import Path
+
+from torch import Tensor
+
+from defective.errors import InputError
+from defective.experiments.describe import describe
+from defective.experiments.store import Store
+from defective.files import read_tensors, write_tensors
+from defective.specs import GenerateJob, Job
+
+# What of an adversarial set tells which numbers are of the same images.
+IMAGE_OUTCOMES = ("y", "predicted", "index")
+
+
+def copy_measured(store: Store, to: Store) -> tuple[int, list[str]]:
+    """Copy plans, and of each finished job its spec, its result and what became of each image; jobs that are there already stay.
+
+    Reports without images, exports, claims and further seeds need no more; where a new number needs a model or adversarial images
+    that are not there, their job is done again.
+
+    Returns:
+        Number of jobs copied, and a line for each that was left out as a file of it is corrupt.
+
+    Raises:
+        InputError: If both stores have results of a data set of the same name with other images; nothing is copied then.
+    """
+    for name, digest in store.data_sets().items():
+        to.check_data(name, digest)
+    for plan in store.plans()[0]:
+        to.note_plan(plan)
+    copied, left_out = 0, []
+    for name, job in store.specs():
+        if to.result(job) is not None:
+            continue
+        try:
+            outcomes = _outcomes(job, store.at(name))
+        except InputError as error:
+            left_out.append(f"{describe(job)}: {error}")
+            continue
+        with to.working(job) as place:
+            if place is not None:
+                for file, (tensors, about) in outcomes.items():
+                    write_tensors(place / file, tensors, about)
+                # Last: with it the job is finished.
+                shutil.copyfile(store.at(name) / "result.json", place / "result.json")
+                copied += 1
+    return copied, left_out
+
+
+def _outcomes(job: Job, folder: Path) -> dict[str, tuple[dict[str, Tensor], dict[str, object]]]:
+    """Files of a job with what became of each image; none of a job that an earlier version did, which kept counts alone."""
+    file, names = ("images.safetensors", IMAGE_OUTCOMES) if isinstance(job, GenerateJob) else ("outcome.safetensors", None)
+    return {file: read_tensors(folder / file, names)} if (folder / file).exists() else {}
