@@ -115,7 +115,10 @@ OPTIONS = [
     ("store show train-0 --store other-version", "other-version/jobs/train-0/spec.json is corrupt (it is no job of this version)"),
     ("store gc --store nothing-done --days -1", "'--days'"),
     ("store export --store nothing-done --out notes.txt", "notes.txt is a file"),
-    *((f"{command} --store nothing-done --out ''", "'--out': '' names no folder") for command in ("store export", "store copy", "report")),
+    *(
+        (f"{command} --store nothing-done --out ''", "'--out': '' names no folder")
+        for command in ("store export", "store copy", "report")
+    ),
     ("report --store nothing-done --out new", "nothing-done holds no plan"),
     ("report --store nothing-done --out notes.txt", "notes.txt is a file"),
 ]

@@ -8,7 +8,7 @@ from defective.experiments.store import Store
 from defective.paper import CLAIMS, OBSERVATIONS
 from defective.results.documents import ClaimsResult
 from defective.results.export import export
-from runs import SHAPE, finish, plan_of
+from runs import SHAPE, filled_store, finish, plan_of
 
 
 @pytest.fixture
@@ -122,6 +122,17 @@ def test_the_claims_of_a_scale_are_one_file(store, tmp_path):
     assert [claim.name for claim in found.claims] == [claim.name for claim in (*CLAIMS, *OBSERVATIONS)]
     # Models as they are built are counted without a store.
     assert {claim.verdict for claim in found.claims if claim.kind not in ("equal", "fewer")} == {"not measured"}
+
+
+def test_claims_rest_on_the_documents_of_other_stores_too(tmp_path):
+    out, files = tmp_path / "out", []
+    for name in ("table8", "figure5"):
+        files, _ = export(filled_store(tmp_path / name, plan_of(name, seeds=2)), out)
+        write_json(out / "few/small/cpu" / f"{name}.json", json.loads(files[0].read_text()) | {"scale": "small"})
+    found = {claim.name: claim for claim in ClaimsResult.model_validate_json(files[-1].read_text()).claims}
+    assert files == [out / "few/tiny/cpu/figure5.json", out / "claims/tiny.json"]
+    for name in ("white-box", "noise"):
+        assert {part.seeds for part in found[name].contrasts} == {2} and found[name].p is not None
 
 
 def test_an_empty_store_writes_nothing(tmp_path):

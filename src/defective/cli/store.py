@@ -136,7 +136,8 @@ def export(
     """Write what was measured of each table and figure beside what was published, one small JSON document each, without images and models.
 
     Files: OUT/DATA/SCALE/DEVICE/NAME.json, DEVICE being cpu, cuda or both. One that an earlier export wrote, before its table or figure
-    was measured on another device or data set too, is removed. The claims of each scale: OUT/claims/SCALE.json.
+    was measured on another device or data set too, is removed. The claims of each scale: OUT/claims/SCALE.json; they rest on all
+    documents there, those of other stores among them.
 
     Example: defective store export --store runs/store --out results
     """

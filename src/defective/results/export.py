@@ -1,5 +1,6 @@
 """Measured exhibits as small JSON files in a folder, without images and models."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from defective.experiments.schema import safe_name
 from defective.experiments.store import Store
 from defective.results.documents import ClaimsResult, ExhibitResult
 from defective.results.stored import best_documents, claims_by_scale
-from defective.specs import Document
 
 
 def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
@@ -18,27 +18,43 @@ def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
     A file of an earlier export is removed where a new one in another place, as its exhibit has since been measured on another device
     or data set too, holds all of its jobs. Files from other stores are left alone: their jobs took other times.
 
-    The claims of each scale are written to ``claims/SCALE.json``.
+    The claims of each scale are written to ``claims/SCALE.json``; they rest on all documents of that scale below ``out``.
 
     Returns:
         The files written, and each that was removed with the one that holds its jobs now.
     """
     found = [(document, plan) for document, plan in best_documents(store.plans()[0], store) if document.jobs]
     documents = {_place(document, out): document for document, _ in found}
-    claims = {
-        out / "claims" / f"{safe_name(scale)}.json": ClaimsResult(scale=scale, claims=tuple(claims))
-        for scale, claims in claims_by_scale(found, store).items()
-    }
-    written: dict[Path, Document] = {**documents, **claims}
-    for file, each in written.items():
-        write_json(file, each.as_json())
+    for file, document in documents.items():
+        write_json(file, document.as_json())
     removed = {}
     for file, document in documents.items():
         for other in sorted(out.glob(f"*/{document.scale}/*/{file.name}")):
-            if other not in written and _holds_all_of(document, other):
+            if other not in documents and _holds_all_of(document, other):
                 _remove(other)
                 removed[other] = file
-    return list(written), removed
+    claims = {
+        out / "claims" / f"{safe_name(scale)}.json": ClaimsResult(scale=scale, claims=tuple(claims))
+        for scale, claims in claims_by_scale(found, store, _others(out, documents)).items()
+    }
+    for file, each in claims.items():
+        write_json(file, each.as_json())
+    return [*documents, *claims], removed
+
+
+def _others(out: Path, documents: Mapping[Path, ExhibitResult]) -> list[ExhibitResult]:
+    """Documents from other stores, of the scales that are exported."""
+    scales = {document.scale for document in documents.values()}
+    files = (file for scale in sorted(scales) for file in sorted(out.glob(f"*/{scale}/*/*.json")) if file not in documents)
+    found = (_read(file) for file in files)
+    return [other for other in found if other is not None and other.scale in scales]
+
+
+def _read(file: Path) -> ExhibitResult | None:
+    """The document in a file; None of one that holds something else."""
+    with suppress(OSError, ValueError):
+        return ExhibitResult.from_json(file.read_text(encoding="utf-8"))
+    return None
 
 
 def _place(document: ExhibitResult, out: Path) -> Path:
@@ -62,11 +78,10 @@ def _remove(file: Path) -> None:
 
 def _holds_all_of(document: ExhibitResult, file: Path) -> bool:
     """Whether a file is an export of the same exhibit and scale whose jobs are all in a document, done at the same time."""
-    with suppress(OSError, ValueError):
-        other = ExhibitResult.from_json(file.read_text(encoding="utf-8"))
-        same = (other.exhibit, other.scale) == (document.exhibit, document.scale)
-        return same and _done(other) != set() and _done(other) <= _done(document)
-    return False
+    other = _read(file)
+    if other is None or (other.exhibit, other.scale) != (document.exhibit, document.scale):
+        return False
+    return _done(other) != set() and _done(other) <= _done(document)
 
 
 def _done(document: ExhibitResult) -> set[tuple[str, float, str]]:

@@ -26,8 +26,8 @@ def measured(plan: Plan, store: Store) -> tuple[list[ExhibitResult], list[ClaimR
     return shown, [claim for claim in tested if asked.intersection(claim.exhibits)]
 
 
-def claims_by_scale(found: Iterable[Planned], store: Store) -> dict[str, list[ClaimResult]]:
-    """Scale to every claim, evaluated on the documents of that scale."""
+def claims_by_scale(found: Iterable[Planned], store: Store, others: Iterable[ExhibitResult] = ()) -> dict[str, list[ClaimResult]]:
+    """Scale to every claim, evaluated on the documents of that scale; of ``others``, from other stores, counts alone are known."""
     # Results are kept in memory: claims compare a few rows over and over.
     read = lru_cache(4096)(partial(per_image, store=store))
 
@@ -38,6 +38,8 @@ def claims_by_scale(found: Iterable[Planned], store: Store) -> dict[str, list[Cl
     by_scale: dict[str, list[Evidence]] = {}
     for result, plan in found:
         by_scale.setdefault(plan.scale, []).append(evidence(result, plan))
+    for result in others:
+        by_scale.setdefault(result.scale, []).append(Evidence(result))
     return {scale: evaluate_claims(of_scale) for scale, of_scale in by_scale.items()}
 
 
