@@ -29,6 +29,12 @@ def test_a_plan_has_what_its_exhibits_need_each_once():
     assert whole(*papers).jobs == whole("all").jobs
 
 
+def test_all_that_one_seed_needs_comes_before_the_next():
+    names = ("table8", "table9", "table12", "figure5")
+    two, one = whole(*names, seeds=2).jobs, whole(*names).jobs
+    assert len(two) > len(one) and two[: len(one)] == one
+
+
 def test_tables_share_nets_and_attacked_images():
     together, alone = counts(whole(*SHARING)), [counts(whole(name)) for name in SHARING]
     # Five architectures and the models of the ablations, each as target, five of them as source too; Table 12 to 15 have CW;

@@ -102,24 +102,27 @@ class Plan:
 
     @cached_property
     def jobs(self) -> list[Job]:
-        """Every job once, what it needs before it."""
-        return topological_order(job for exhibit in exhibits(list(self.exhibits)) for job in self.jobs_of(exhibit))
+        """Every job once, what it needs before it: first all that one seed needs, so that whole tables come early."""
+        found = exhibits(list(self.exhibits))
+        return topological_order(job for seed in range(self.seeds) for each in found for job in self._of_seed(each, seed))
 
     def jobs_of(self, exhibit: Exhibit) -> list[Job]:
-        """The jobs of one exhibit, or of its chosen rows, what they need included; controls of equal accuracy come last."""
-        places = self.of(exhibit)
+        """The jobs of one exhibit, or of its chosen rows, what they need included."""
+        return topological_order(job for seed in range(self.seeds) for job in self._of_seed(exhibit, seed))
+
+    def controls_of(self, exhibit: Exhibit) -> list[ScoreJob]:
+        """The controls of equal accuracy of the numbers that an exhibit shows."""
+        cells = self.of(exhibit)
+        return list(dict.fromkeys(job for seed in range(self.seeds) for job in _controls(exhibit, cells, seed)))
+
+    def _of_seed(self, exhibit: Exhibit, seed: int) -> list[Job]:
+        """The cells of one exhibit, or of its chosen rows, at one seed; controls of equal accuracy come last."""
+        cells = self.of(exhibit)
         if self.rows:
             chosen = {(row, column) for row in exhibit.matching(self.rows) for column in exhibit.columns}
-            places = {place: cells for place, cells in places.items() if place in chosen}
-        own = (cell.job for cells in places.values() for cell in cells)
-        return topological_order([*own, *self.controls_of(exhibit, places)])
-
-    def controls_of(self, exhibit: Exhibit, places: Mapping[tuple[str, str], list[Cell]] | None = None) -> list[ScoreJob]:
-        """The controls of equal accuracy of the numbers that an exhibit shows, or of those at some of its places."""
-        places = self.of(exhibit) if places is None else places
-        shown = [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
-        cells = [(replicate, cell) for place in shown for replicate, cell in enumerate(places.get(place, []))]
-        return list(dict.fromkeys(job for replicate, cell in cells for job in controls(cell, replicate)))
+            cells = {place: of_seeds for place, of_seeds in cells.items() if place in chosen}
+        own = [of_seeds[seed].job for of_seeds in cells.values() if seed < len(of_seeds)]
+        return [*own, *_controls(exhibit, cells, seed)]
 
     @property
     def images(self) -> dict[str, tuple[int, int, int]]:
@@ -138,6 +141,11 @@ class Plan:
 
 
 _PLAN = TypeAdapter(Plan)
+
+
+def _controls(exhibit: Exhibit, cells: Mapping[tuple[str, str], list[Cell]], seed: int) -> list[ScoreJob]:
+    shown = (cells.get((row.name, column), []) for row in exhibit.rows for column in exhibit.columns)
+    return [job for of_seeds in shown if seed < len(of_seeds) for job in controls(of_seeds[seed], seed)]
 
 
 def is_official(kind: str, name: str, readers: Mapping[str, str]) -> bool:
