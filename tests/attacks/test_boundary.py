@@ -109,16 +109,14 @@ def test_the_score_is_the_median_of_mean_squares():
 
 @pytest.mark.slow
 def test_as_close_as_foolbox(colours):
-    model, x, y = colours
-    ours, theirs = [], []
-    for seed in range(3):
-        with warnings.catch_warnings(), torch.random.fork_rng():
-            warnings.simplefilter("ignore")
-            foolbox = pytest.importorskip("foolbox")
-            torch.manual_seed(seed)
-            attack = foolbox.attacks.BoundaryAttack(steps=5000)
-            theirs.append(attack(foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu"), x, y, epsilons=None)[0])
-        ours.append(boundary(model, x, y, steps=5000, generator=seeded(seed)))
-        assert (model(ours[-1]).argmax(1) != y).all()
-    medians = [torch.cat([distances(x, x_adv) for x_adv in made]).median() for made in (ours, theirs)]
-    assert medians[0] <= 1.1 * medians[1]
+    # Each image three times, since each walk is another.
+    model, x, y = (colours[0], *(part.repeat(3, *[1] * (part.dim() - 1)) for part in colours[1:]))
+    with warnings.catch_warnings(), torch.random.fork_rng():
+        warnings.simplefilter("ignore")
+        foolbox = pytest.importorskip("foolbox")
+        torch.manual_seed(0)
+        attack = foolbox.attacks.BoundaryAttack(steps=3000)
+        theirs = attack(foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu"), x, y, epsilons=None)[0]
+    ours = boundary(model, x, y, steps=3000, generator=seeded())
+    assert (model(ours).argmax(1) != y).all()
+    assert distances(x, ours).median() <= 1.1 * distances(x, theirs).median()
