@@ -15,10 +15,16 @@ def images(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(images, tmp_path_factory):
+def fewer(tmp_path_factory):
+    """The folder of the data set of whole runs, which need not learn it."""
+    return few(tmp_path_factory.mktemp("whole") / "few", train=8, test=4)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(fewer, tmp_path_factory):
     """The store of a whole run in a process of its own, what it holds, and the numbers that the run says."""
     store = tmp_path_factory.mktemp("undisturbed") / "store"
-    made = end(begin(store, images))
+    made = end(begin(store, fewer))
     assert made["jobs"] == {"finished": JOBS, "failed": 0, "blocked": 0, "pending": 0, "executed": JOBS}
     return store, held(store), numbers(made)
 

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("count", [2, 3][: effort(1, 2)] * effort(1, 5))
-def test_processes_share_the_work(images, tmp_path, undisturbed, record_property, count):
-    made = [end(process) for process in [begin(tmp_path / "store", images) for _ in range(count)]]
+def test_processes_share_the_work(fewer, tmp_path, undisturbed, record_property, count):
+    made = [end(process) for process in [begin(tmp_path / "store", fewer) for _ in range(count)]]
     record_property("runs of two or three processes at once", 1)
     assert sum(each["jobs"]["executed"] for each in made) == JOBS
     assert [each["jobs"]["finished"] for each in made] == [JOBS] * count and not any(each["failed"] for each in made)
@@ -27,14 +27,14 @@ def test_processes_share_the_work(images, tmp_path, undisturbed, record_property
 
 
 @pytest.mark.parametrize("signal_sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT][: effort(1, 3)] * effort(1, 9))
-def test_stopped_again_and_again_it_ends_as_if_undisturbed(images, tmp_path, undisturbed, record_property, signal_sent):
+def test_stopped_again_and_again_it_ends_as_if_undisturbed(fewer, tmp_path, undisturbed, record_property, signal_sent):
     # Another moment in each run of the tests; the seed says which.
     seed = secrets.randbelow(1000)
     print("seed", seed)
     store, chance = tmp_path / "store", random.Random(seed)
     done = []
-    for _ in range(effort(3, 8)):
-        process = begin(store, images)
+    for _ in range(effort(2, 8)):
+        process = begin(store, fewer)
         # Some way into a job: the line that it has begun is written before.
         for _ in range(chance.randint(1, 5)):
             process.stderr.readline()
@@ -50,16 +50,12 @@ def test_stopped_again_and_again_it_ends_as_if_undisturbed(images, tmp_path, und
         record_property(f"runs {ended} {signal_sent.name}", 1)
         done.append(sorted(place.name for place in (store / "jobs").iterdir()) if (store / "jobs").is_dir() else [])
     assert all(set(one) <= set(other) for one, other in pairwise(done))
-    made = end(begin(store, images))
-    assert made["jobs"] == {"finished": JOBS, "failed": 0, "blocked": 0, "pending": 0, "executed": JOBS - len(done[-1])}
+    # Then by a time budget, and not any more.
+    for options in (["--time-budget", "3s"], []):
+        before, made = len(done[-1]), end(begin(store, fewer, *options))
+        done.append(sorted(place.name for place in (store / "jobs").iterdir()))
+        new, left = len(done[-1]) - before, JOBS - len(done[-1])
+        assert made["jobs"] == {"finished": len(done[-1]), "failed": 0, "blocked": 0, "pending": left, "executed": new}
+    assert left == 0
     assert (held(store), numbers(made)) == undisturbed[1:]
     assert not list((store / "running").iterdir())
-
-
-def test_in_pieces_of_a_time_budget_it_ends_as_if_undisturbed(images, tmp_path, undisturbed):
-    store, left = tmp_path / "store", []
-    for budget in (["--time-budget", "3s"], []):
-        made = end(begin(store, images, *budget))
-        left.append(made["jobs"]["pending"])
-    assert left[0] >= left[1] == 0
-    assert (held(store), numbers(made)) == undisturbed[1:]

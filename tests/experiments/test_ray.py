@@ -33,8 +33,8 @@ def workers(cluster):
     return [int(number) for parent, number, *name in lines if parent in nodes and name and name[0].startswith("ray::_do")]
 
 
-def test_a_worker_killed_midway_loses_nothing(cluster, images, tmp_path, undisturbed):
-    on_ray = begin(tmp_path / "ray", images, "--ray", cluster.address)
+def test_a_worker_killed_midway_loses_nothing(cluster, fewer, tmp_path, undisturbed):
+    on_ray = begin(tmp_path / "ray", fewer, "--ray", cluster.address)
     running = tmp_path / "ray" / "running"
     victims = []
     while on_ray.poll() is None and not (victims and any(running.glob("train-*/net/state.safetensors"))):
@@ -58,20 +58,20 @@ time.sleep(600)
 """
 
 
-def test_a_busy_cluster_does_not_hold_the_command_past_its_budget(cluster, images, tmp_path):
+def test_a_busy_cluster_does_not_hold_the_command_past_its_budget(cluster, fewer, tmp_path):
     command = [sys.executable, "-c", OCCUPY, cluster.address]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as other:
         assert other.stdout.readline() == "busy\n"
         try:
-            made = end(begin(tmp_path / "store", images, "--ray", cluster.address, "--time-budget", "10s"))
+            made = end(begin(tmp_path / "store", fewer, "--ray", cluster.address, "--time-budget", "10s"))
         finally:
             other.kill()
     assert made["jobs"] == {"finished": 0, "failed": 0, "blocked": 0, "pending": JOBS, "executed": 0}
 
 
-def test_no_cluster_there_is_said_in_one_line(images, tmp_path, capfd):
+def test_no_cluster_there_is_said_in_one_line(fewer, tmp_path, capfd):
     from defective.cli import main
 
-    arguments = ["reproduce", "table10", "--data", f"folder:{images}", "--store", str(tmp_path / "store"), "--ray", "127.0.0.1:1"]
+    arguments = ["reproduce", "table10", "--data", f"folder:{fewer}", "--store", str(tmp_path / "store"), "--ray", "127.0.0.1:1"]
     assert main(arguments) == 2
     assert "no Ray cluster answers at '127.0.0.1:1'" in capfd.readouterr().err.splitlines()[-1]

@@ -1,1 +1,1 @@
-from run_fixtures import images, undisturbed  # noqa: F401
+from run_fixtures import fewer, undisturbed  # noqa: F401

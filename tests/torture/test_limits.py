@@ -66,34 +66,34 @@ def ended_in_one_line(process, *words, aborts=False):
 
 
 @pytest.mark.parametrize("attempt", range(effort(1, 25)))
-def test_a_full_disk_and_then_too_little_memory(images, undisturbed, disk, chance, record_property, attempt):
+def test_a_full_disk_and_then_too_little_memory(fewer, undisturbed, disk, chance, record_property, attempt):
     place, mount = disk
     size = sum(file.stat().st_size for file in undisturbed[0].rglob("*"))
     if mount(f"size={chance.randrange(64_000, size)}"):
-        process = begin(place / "store", images)
+        process = begin(place / "store", fewer)
     else:
         limit = chance.randrange(10_000, 200_000)
-        process = begin(place / "store", images, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        process = begin(place / "store", fewer, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
     code = ended_in_one_line(process, "No space left on device", "File too large")
     record_property(f"runs on a disk that is too small, ended with {code}", 1)
     mount("size=1g")
     more = chance.randrange(1_000_000, 200_000_000)
-    options = ["reproduce", "table9", "--data", f"folder:{images}", "--store", str(place / "store"), "--device", "cpu"]
+    options = ["reproduce", "table9", "--data", f"folder:{fewer}", "--store", str(place / "store"), "--device", "cpu"]
     process = command_in_process([sys.executable, "-c", LIMITED, str(more), *options], place / "cache")
     # Where a native library finds no memory in a thread of its own, it ends the process.
     code = ended_in_one_line(process, "memory", aborts=True)
     record_property(f"runs with too little memory, ended with {code}", 1)
-    made = end(begin(place / "store", images))
+    made = end(begin(place / "store", fewer))
     assert made["jobs"]["finished"] == JOBS and numbers(made) == undisturbed[2] and held(place / "store") == undisturbed[1]
 
 
-def test_a_disk_that_can_only_be_read(images, undisturbed, disk):
+def test_a_disk_that_can_only_be_read(fewer, undisturbed, disk):
     place, mount = disk
     if not mount("size=1g"):
         pytest.skip("this user may mount nothing")
     subprocess.run(["cp", "-r", undisturbed[0], place / "store"], check=True)
     mount("ro")
-    assert ended_in_one_line(begin(place / "store", images), f"{place / 'store'}") == 2
+    assert ended_in_one_line(begin(place / "store", fewer), f"{place / 'store'}") == 2
     page = place.parent / "page"
     process = command_in_process([*REPORT, "--store", str(place / "store"), "--out", str(page)], place.parent)
     assert ended_in_one_line(process) == 0 and (page / "index.html").exists()
