@@ -18,7 +18,7 @@ def main() -> None:
     data, test = shapes("train"), shapes("test")
     model = build("resnet18/0.3-bottom", width_mult=0.0625)  # alike in each process: weights and masks follow from the seed
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
-    batches = DataLoader(TensorDataset(data.x[:2560], data.y[:2560]), batch_size=64, shuffle=True, num_workers=0)
+    batches = DataLoader(TensorDataset(data.x[:640], data.y[:640]), batch_size=32, shuffle=True, num_workers=0)
     model, optimizer, batches = accelerator.prepare(model, optimizer, batches)
     for epoch in range(2):
         model.train()
@@ -36,7 +36,7 @@ def main() -> None:
     save(trained, "model.safetensors")
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        x, y = test.take(torch.arange(500))
+        x, y = test.take(torch.arange(200))
         rates = [float(evaluation.accuracy(each, x, y)) for each in (trained, load("model.safetensors"))]
         print(f"processes: {accelerator.num_processes}, accuracy: {rates[0]:.2f}, the same after loading: {rates[0] == rates[1]}")
     accelerator.end_training()

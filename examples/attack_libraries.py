@@ -45,9 +45,9 @@ LIBRARIES: dict[str, Callable[[nn.Module, Tensor, Tensor], Tensor]] = {
 
 def main() -> None:
     data, test = shapes("train"), shapes("test")
-    model = build("resnet18/0.3-bottom", width_mult=0.125)
-    few = ImageSet(data.name, "train", data.x[:3000], data.y[:3000], data.classes)
-    fit(model, few, Recipe(name="example", epochs=2, lr=0.1, augment="none"), precision="fp32")
+    model = build("resnet18/0.3-bottom", width_mult=0.0625)
+    few = ImageSet(data.name, "train", data.x[:1000], data.y[:1000], data.classes)
+    fit(model, few, Recipe(name="example", epochs=2, batch_size=32, lr=0.1, augment="none"), precision="fp32")
     images, y = test.take(torch.arange(20))
     x = images / 255
     ours = attacks.pgd(model, x, y, eps=EPS, step_size=STEP, steps=STEPS)

@@ -10,9 +10,9 @@ from defective.training.loop import fit
 
 def main() -> None:
     data = shapes("train")
-    model = build("resnet18/0.3-bottom", width_mult=0.125)
-    few = ImageSet(data.name, "train", data.x[:3000], data.y[:3000], data.classes)
-    fit(model, few, Recipe(name="example", epochs=2, augment="none"), precision="fp32")
+    model = build("resnet18/0.3-bottom", width_mult=0.0625)
+    few = ImageSet(data.name, "train", data.x[:500], data.y[:500], data.classes)
+    fit(model, few, Recipe(name="example", epochs=2, batch_size=32, augment="none"), precision="fp32")
     images, y = shapes("test").take(torch.arange(8))
     x, black = images / 255, torch.zeros_like(images, dtype=torch.float32)
 

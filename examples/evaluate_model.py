@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from defective import Recipe, build
+from defective import Recipe, defect_
 from defective.data import ImageSet, shapes
 from defective.evaluation import evaluate
 from defective.tables import format_table
@@ -34,11 +34,8 @@ def some(split: str, count: int) -> ImageSet:
 def main() -> None:
     training, test = some("train", 3000), some("test", 200)
     torch.manual_seed(0)
-    models = {
-        "mine": my_model(),
-        "defective": build("resnet18/0.1-bottom", width_mult=0.0625),
-        "source": build("resnet18", seed=1, width_mult=0.0625),
-    }
+    models = {name: my_model() for name in ("mine", "defective", "source")}
+    defect_(models["defective"], keep_prob=0.3, sites=["1"], example_inputs=torch.zeros(1, 3, 32, 32))
     for model in models.values():
         fit(model, training, Recipe(name="example", epochs=3, lr=0.1, augment="none"))
 

@@ -205,7 +205,7 @@ def some(data: ImageSet, count: int) -> ImageSet:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="shapes", help="a name of defective.data.load_data")
-    for name, few in (("train-images", 200), ("test-images", 50), ("attacked", 10), ("choices", 2)):
+    for name, few in (("train-images", 128), ("test-images", 20), ("attacked", 5), ("choices", 2)):
         parser.add_argument(f"--{name}", type=int, default=few, help=f"how many (default {few})")
     given = parser.parse_args()
     splits, folder = load_splits(given.data), Path("finetuned")

@@ -58,10 +58,10 @@ def main() -> None:
     model = Published("resnet18/0.3-bottom", width_mult=0.0625, seed=3)
     source = build("resnet18", seed=1, width_mult=0.0625)
     for each in (model.model, source):
-        fit(each, some("train", 2000), Recipe(name="example", epochs=2, augment="none"))
+        fit(each, some("train", 500), Recipe(name="example", epochs=2, batch_size=32, augment="none"))
     attacks = ["pgd:eps=8/255,step_size=2/255,steps=5"]
     named = {str(model.model.spec): model.model}
-    model.found = evaluate(named, some("test", 200), sources={"resnet18": source}, attacks=attacks, parts=("transfer",), samples=50)
+    model.found = evaluate(named, some("test", 100), sources={"resnet18": source}, attacks=attacks, parts=("transfer",), samples=50)
     model.save_pretrained("published")
 
     again = Published.from_pretrained("published").eval()

@@ -32,7 +32,7 @@ def trainer(epochs: int) -> lightning.Trainer:
 def main() -> None:
     lightning.seed_everything(0, verbose=False)
     data, test = shapes("train"), shapes("test")
-    batches = DataLoader(TensorDataset(data.x[:2560] / 255, data.y[:2560]), batch_size=128, shuffle=True, num_workers=0)
+    batches = DataLoader(TensorDataset(data.x[:640] / 255, data.y[:640]), batch_size=32, shuffle=True, num_workers=0)
     model = build("resnet18/0.3-bottom", width_mult=0.0625)
     stopped = trainer(epochs=1)
     stopped.fit(Training(model), batches)
@@ -43,7 +43,7 @@ def main() -> None:
     run.fit(Training(resumed), batches, ckpt_path="last.ckpt")
     verify(resumed)  # raises if the masks are not those of the name
     print("epochs:", run.current_epoch)
-    x, y = test.take(torch.arange(500))
+    x, y = test.take(torch.arange(200))
     print(f"accuracy: {evaluation.accuracy(resumed, x / 255, y):.2f}")
 
 

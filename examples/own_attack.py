@@ -30,12 +30,12 @@ def foolbox_pgd(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 def main() -> None:
     made, held = shapes("train"), shapes("test")
-    training = ImageSet(made.name, "train", made.x[:2000], made.y[:2000], made.classes)
+    training = ImageSet(made.name, "train", made.x[:1000], made.y[:1000], made.classes)
     test = ImageSet(held.name, "test", held.x[:200], held.y[:200], held.classes)
     nets = {name: build(name, seed=seed, width_mult=0.0625) for seed, name in enumerate(("resnet18", "resnet18/0.1-bottom"))}
     source = build("resnet18", seed=9, width_mult=0.0625)
     for net in (*nets.values(), source):
-        fit(net, training, Recipe(name="example", epochs=3, lr=0.1, augment="none"))
+        fit(net, training, Recipe(name="example", epochs=2, batch_size=32, lr=0.1, augment="none"))
 
     attacks: list[AttackSpec | CustomAttack] = [
         CustomAttack("darken", darken, eps=EPS),

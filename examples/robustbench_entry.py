@@ -25,8 +25,8 @@ def load_model(model_name: str) -> nn.Module:
     """As ``robustbench.utils.load_model``: images in [0, 1] to logits, normalisation inside, in eval mode."""
     data = shapes("train")
     model = MODELS[model_name]()
-    few = ImageSet(data.name, "train", data.x[:3000], data.y[:3000], data.classes)
-    fit(model, few, Recipe(name="example", epochs=2, lr=0.1, augment="none"))
+    few = ImageSet(data.name, "train", data.x[:1000], data.y[:1000], data.classes)
+    fit(model, few, Recipe(name="example", epochs=3, batch_size=32, lr=0.1, augment="none"))
     return model.eval()
 
 
@@ -36,7 +36,7 @@ def clean_accuracy(model: nn.Module, x: Tensor, y: Tensor, batch_size: int = 100
 
 
 def main() -> None:
-    images, y = shapes("test").take(torch.arange(200))
+    images, y = shapes("test").take(torch.arange(100))
     x = images / 255
     for name in MODELS:
         model = load_model(name)

@@ -24,7 +24,7 @@ def main() -> None:
                 writer.add_scalar(name, row[name], row["epoch"])
 
         recipe = Recipe(name="example", epochs=2, augment="none")
-        history = fit(model, some("train", 1000), recipe, test=some("test", 200), log=log)
+        history = fit(model, some("train", 500), recipe, test=some("test", 200), log=log)
 
     events = EventAccumulator("runs/bottom-0.3").Reload()
     for event, row in zip(events.Scalars("train_loss"), history, strict=True):

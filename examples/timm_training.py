@@ -14,7 +14,7 @@ from defective import defect_, evaluation
 from defective.data import shapes
 from defective.models import Normalize
 
-STEPS, BATCH = 60, 64
+STEPS, BATCH = 60, 32
 
 
 @register_model
@@ -51,7 +51,7 @@ def main() -> None:
         average.update(model)
         schedule.step(step + 1)
 
-    x, y = test.take(torch.arange(500))
+    x, y = test.take(torch.arange(200))
     print(f"accuracy of the averaged model: {evaluation.accuracy(average.module, x / 255, y):.2f}")
     print("masks are as they were:", all(map(torch.equal, before, masks(average.module))))
 
