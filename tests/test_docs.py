@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-import sysconfig
 import zlib
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from torch import nn
 
 import defective
 from defective import attacks
-from defective.cli import app
+from defective.cli import app, main
+from defective.data import shapes
 from defective.tables import format_table
 
 ROOT = Path(__file__).parents[1]
@@ -54,13 +54,25 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert "<math" in (tmp_path / "method.html").read_text("utf-8")
 
 
-# Its models are trained as a reader trains them, each command in a process.
-@pytest.mark.slow
-def test_the_tutorial_runs_as_it_stands(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def few_shapes(monkeypatch, tmp_path):
+    """A folder to work in, and a synthetic data set of a few images: what is trained on them takes a moment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DEFECTIVE_CACHE", str(tmp_path / "cache"))
-    scripts = sysconfig.get_path("scripts")
-    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(sys.path)}
+    for split, count in (("train", 1500), ("test", 200)):
+        monkeypatch.setitem(sys.modules["defective.data.shapes"].SPLITS, split, count)
+    shapes.cache_clear()
+    yield tmp_path
+    shapes.cache_clear()
+
+
+def commands(code):
+    """The words of each command of a block."""
+    return [shlex.split(line, comments=True) for line in code.replace("\\\n", "").splitlines()]
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs_as_it_stands(few_shapes, capsys):
     names: dict = {"__name__": "tutorial"}
     printed = ""
     for language, code in BLOCK.findall(PAGES["docs/tutorial.md"]):
@@ -70,25 +82,21 @@ def test_the_tutorial_runs_as_it_stands(tmp_path, monkeypatch, capsys):
         elif language == "text":
             assert printed == code
         else:
-            done = subprocess.run(["sh", "-euc", code], capture_output=True, text=True, env=environment)
-            assert done.returncode == 0, done.stderr
+            for words in commands(code):
+                assert words[0] == "defective" and main(words[1:]) == 0, capsys.readouterr().err
     labels = re.compile(r"^\|(.*?)\|", re.MULTILINE)
     table = format_table(names["found"].as_table(), "markdown")
     assert labels.findall(table) == labels.findall(PAGES["docs/tutorial.md"])
-    assert (tmp_path / "runs" / "table" / "evaluation.md").exists()
+    assert (few_shapes / "runs" / "table" / "evaluation.md").exists()
 
 
-# Likewise.
 @pytest.mark.slow
-def test_the_page_on_your_own_model_runs_as_it_stands(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-    environment = {**os.environ, "DEFECTIVE_CACHE": str(tmp_path / "cache"), "PATH": path, "PYTHONPATH": os.pathsep.join(sys.path)}
+def test_the_page_on_your_own_model_runs_as_it_stands(few_shapes, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(few_shapes))
     page = PAGES["docs/own-model.md"].partition("## timm")[0]
     for language, code in BLOCK.findall(page):
         if code.startswith("# my_models.py"):
-            (tmp_path / "my_models.py").write_text(code, "utf-8")
+            (few_shapes / "my_models.py").write_text(code, "utf-8")
             names: dict = {}
             exec(code, names)
             torch.save(names["cnn"]().state_dict(), "weights.pt")
@@ -96,8 +104,9 @@ def test_the_page_on_your_own_model_runs_as_it_stands(tmp_path, monkeypatch, cap
             exec(code, {})
             assert capsys.readouterr().out == re.findall("# (.*)", code)[0] + "\n"
         else:
-            done = subprocess.run(["sh", "-euc", code], capture_output=True, text=True, env=environment)
-            assert done.returncode == 0, done.stderr
+            for words in commands(code):
+                assert words[0] == "defective" and main(words[1:]) == 0, capsys.readouterr().err
+            capsys.readouterr()
 
 
 SNIPPETS = [
