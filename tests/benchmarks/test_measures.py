@@ -24,7 +24,9 @@ def settings(tmp_path):
 
 @pytest.fixture
 def made_peer(monkeypatch):
-    """One peer, who attacks as we do."""
+    """One peer, who attacks as we do, in a few steps."""
+    few = {name: (act, numbers | ({"steps": 3} if "steps" in numbers else {})) for name, (act, numbers) in gradient.ATTACKS.items()}
+    monkeypatch.setattr(gradient, "ATTACKS", few)
 
     def theirs(name, attack, net, x, y, **numbers):
         act, own = gradient.ATTACKS[attack]
