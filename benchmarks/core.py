@@ -213,7 +213,7 @@ def _control(net: str) -> str:
 
 def toy_images(folder: Path) -> Path:
     """A class-folder tree of a few JPEGs, to try everything with."""
-    for split, count in (("train", 16), ("test", 10)):
+    for split, count in (("train", 8), ("test", 5)):
         made = shapes(split)
         for label, name in enumerate(made.classes):
             (folder / split / name).mkdir(parents=True, exist_ok=True)

@@ -82,7 +82,7 @@ def _trained(settings: Settings, name: str) -> tuple[nn.Module, str]:
         net = load(settings.checkpoint)
         return net.to(settings.device).eval(), f"{getattr(net, 'spec', None) or 'a net'} of a checkpoint"
     training, test = (image_set(settings, split) for split in ("train", "test"))
-    few = settings.amount(len(training), 320)
+    few = settings.amount(len(training), 2000)
     training = replace(training, x=training.x[:few], y=training.y[:few])
     recipe = recipe_for("tiny", training.name, training.image_shape).changed(
         epochs=1, width_mult=settings.width, batch_size=settings.amount(128, 16)

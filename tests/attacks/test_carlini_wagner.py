@@ -155,8 +155,8 @@ def test_as_close_as_foolbox(confidence, steep_net, images):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         foolbox = pytest.importorskip("foolbox")
-        attack = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=9, steps=300, stepsize=0.01, confidence=confidence)
+        attack = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=9, steps=150, stepsize=0.01, confidence=confidence)
         theirs, _, _ = attack(foolbox.PyTorchModel(steep_net, bounds=(0, 1), device="cpu"), x, y, epsilons=None)
-    ours = cw(steep_net, x, y, confidence=confidence, steps=300)
+    ours = cw(steep_net, x, y, confidence=confidence, steps=150)
     assert (margins(steep_net, theirs, y) >= confidence - 1e-3).all() and (margins(steep_net, ours, y) >= confidence).all()
     assert distances(x, ours).mean() <= 1.02 * distances(x, theirs).mean()

@@ -17,7 +17,9 @@ NUMBERS = {"eps": 16 / 255, "step_size": 1 / 255, "steps": 5}
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(tmp_path, monkeypatch):
+    # Of the nets that are trained nothing is asked.
+    monkeypatch.setattr(Settings, "amount", lambda self, full, quick: min(quick, 320))
     save(build("resnet18", width_mult=0.0625), tmp_path / "net.safetensors")
     return Settings(torch.device("cpu"), tmp_path, repeats=1, width=0.0625, quick=True, checkpoint=tmp_path / "net.safetensors")
 

@@ -37,8 +37,8 @@ def in_turns(work):
 def main(out: str, report: bool, turns: bool) -> None:
     torch.set_num_threads(1)
     made = shapes("test")
-    data = ImageSet("some-shapes", "train", made.x[:300], made.y[:300], made.classes)
-    recipe = Recipe(name="test", width_mult=0.125, epochs=6, batch_size=50, lr=0.05)
+    data = ImageSet("some-shapes", "train", made.x[:100], made.y[:100], made.classes)
+    recipe = Recipe(name="test", width_mult=0.0625, epochs=6, batch_size=20, lr=0.05)
 
     def work():
         return train("resnet18/0.3-bottom", data, data, recipe, out, device="cpu")
