@@ -87,7 +87,8 @@ class Contrast:
 
     def _half_width(self, tail: float) -> float:
         """Of the interval that leaves this probability out at either end: its square is the sum of those of the parts."""
-        return math.hypot(*(float(scipy.stats.t.isf(tail, part.degrees)) * part.error for part in self.parts if part.error))
+        # Student's quantile as scipy.stats.t.isf finds it, whose own checks take ten times as long.
+        return math.hypot(*(-float(scipy.special.stdtrit(part.degrees, tail)) * part.error for part in self.parts if part.error))
 
     def _tail(self, distance: float) -> float:
         """The probability that the interval leaves out at either end if it reaches so far; beyond a half for a negative distance."""
