@@ -64,11 +64,13 @@ def few_shapes(monkeypatch, tmp_path):
     shapes.cache_clear()
     yield tmp_path
     shapes.cache_clear()
+    sys.modules.pop("my_models", None)
 
 
-def commands(code):
-    """The words of each command of a block."""
-    return [shlex.split(line, comments=True) for line in code.replace("\\\n", "").splitlines()]
+def run_commands(code):
+    for line in code.replace("\\\n", "").splitlines():
+        program, *words = shlex.split(line, comments=True)
+        assert program == "defective" and main(words) == 0, line
 
 
 @pytest.mark.slow
@@ -82,8 +84,7 @@ def test_the_tutorial_runs_as_it_stands(few_shapes, capsys):
         elif language == "text":
             assert printed == code
         else:
-            for words in commands(code):
-                assert words[0] == "defective" and main(words[1:]) == 0, capsys.readouterr().err
+            run_commands(code)
     labels = re.compile(r"^\|(.*?)\|", re.MULTILINE)
     table = format_table(names["found"].as_table(), "markdown")
     assert labels.findall(table) == labels.findall(PAGES["docs/tutorial.md"])
@@ -93,20 +94,18 @@ def test_the_tutorial_runs_as_it_stands(few_shapes, capsys):
 @pytest.mark.slow
 def test_the_page_on_your_own_model_runs_as_it_stands(few_shapes, monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(few_shapes))
-    page = PAGES["docs/own-model.md"].partition("## timm")[0]
-    for language, code in BLOCK.findall(page):
+    for language, code in BLOCK.findall(PAGES["docs/own-model.md"].partition("## timm")[0]):
         if code.startswith("# my_models.py"):
             (few_shapes / "my_models.py").write_text(code, "utf-8")
             names: dict = {}
             exec(code, names)
             torch.save(names["cnn"]().state_dict(), "weights.pt")
         elif language == "python":
+            capsys.readouterr()
             exec(code, {})
             assert capsys.readouterr().out == re.findall("# (.*)", code)[0] + "\n"
         else:
-            for words in commands(code):
-                assert words[0] == "defective" and main(words[1:]) == 0, capsys.readouterr().err
-            capsys.readouterr()
+            run_commands(code)
 
 
 SNIPPETS = [

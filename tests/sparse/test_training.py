@@ -10,12 +10,12 @@ from torch import nn
 from defective import InputError, build, defect_, defects, save
 from defective.attacks import fgsm
 from defective.baselines import drop_
-from defective.data import ImageSet, shapes
 from defective.sparse import train_live
 from defective.sparse.training import LiveNorm
 from defective.specs import Recipe
 from defective.surgery import mask_layers
 from defective.training.loop import fit
+from trainings import some_shapes
 
 X = torch.rand(6, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 Y = torch.arange(6)
@@ -100,11 +100,6 @@ def test_in_eval_mode_it_is_the_model_itself_and_its_tensors_are_the_models_own(
     x_adv = fgsm(fast, X, Y, eps=0.03)
     assert fast.training and fast.body.training
     assert torch.equal(x_adv, fgsm(model, X, Y, eps=0.03))
-
-
-def some_shapes(count):
-    made = shapes("test")
-    return ImageSet("some-shapes", "train", made.x[:count], made.y[:count], made.classes)
 
 
 def test_a_recipe_trains_so_and_the_model_learns():
