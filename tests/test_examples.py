@@ -88,7 +88,7 @@ def test_the_loop_of_accelerate_runs_under_torchrun(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_pretrained_network_knows_the_classes_of_real_images(real_data, monkeypatch, cache):
+def test_the_pretrained_network_knows_the_classes_of_real_images(real_data, monkeypatch):
     """Weights in a wrong order, or rows of other classes, would leave it near chance: 2 %."""
     if any(importlib.util.find_spec(package) is None for package in NEEDS["finetune_pretrained"]):
         pytest.skip("timm and the weights are not installed")
