@@ -104,8 +104,8 @@ def test_in_eval_mode_it_is_the_model_itself_and_its_tensors_are_the_models_own(
 
 def test_a_recipe_trains_so_and_the_model_learns():
     model = build("resnet18/0.3-bottom", width_mult=0.125)
-    recipe = Recipe(name="test", width_mult=0.125, epochs=6, batch_size=25, lr=0.05, neurons="live")
-    history = fit(model, some_shapes(150), recipe, precision="bf16", device="cpu")
+    recipe = Recipe(name="test", width_mult=0.125, epochs=6, batch_size=50, lr=0.05, neurons="live")
+    history = fit(model, some_shapes(300), recipe, precision="bf16", device="cpu")
     assert history[-1]["train_loss"] < 0.8 * history[0]["train_loss"] and not model.training
     assert len(defects(model)) == 10
 
