@@ -1,5 +1,6 @@
 """How often intervals cover the truth, and how often claims are decided: by simulation at 1,000 images."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -71,6 +72,23 @@ def test_sources_that_are_trained_anew_with_each_seed_are_covered(seeds):
         low, high = contrast(terms, seed_variance(terms)).interval
         covered.append(low <= 0 <= high)
     assert 0.94 <= np.mean(covered) <= 0.97
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_groups_that_a_source_moves_alike_are_covered(seeds):
+    # Three models of each group are attacked from two sources, to which one group is more vulnerable than the other with each seed.
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(600):
+        of_groups = 0.021 * np.repeat(rng.standard_normal((2, 2, seeds)), 3, axis=0)
+        moved = of_groups + 0.021 * (rng.standard_normal((6, 1, seeds)) + rng.standard_normal((1, 2, seeds)))
+        hits = rng.random(400) + 0.2 * rng.random((6, 2, seeds, 400)) - 0.1 < 0.5 + moved[..., None]
+        cells = list(np.ndindex(6, 2, seeds))
+        models = [Term(1, model, seed, hits[model, source, seed]) for model, source, seed in cells]
+        groups = [replace(term, weight=1 if term.model < 3 else -1, model=term.model < 3) for term in models]
+        low, high = contrast(groups, seed_variance(models)).interval
+        covered.append(low <= 0 <= high)
+    assert np.mean(covered) >= 0.94
 
 
 @pytest.mark.parametrize("rates", [(0.01, 0.005), (0.995, 0.99), (0.004, 0.001)])

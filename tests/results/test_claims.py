@@ -84,6 +84,25 @@ def test_training_moves_a_model_as_far_as_it_moves_all_models_of_the_exhibit():
         assert (found.low, found.high) == pytest.approx(contrast(compared, pooled).interval)
 
 
+def test_groups_of_models_count_as_two_models():
+    hits = {"a": (500, 505), "b": (560, 565), "c": (600, 680), "d": (700, 690)}
+
+    def terms(row, weight, model):
+        return [Term.counted(100 * weight, model, seed, Rate.of(each, 1000)) for seed, each in enumerate(hits[row])]
+
+    pooled = seed_variance(term for row in hits for term in terms(row, 1, row))
+    made = exhibit(*(cell(row, *each) for row, each in hits.items()))
+    [found] = judged(made, rows=(("b", "a"), ("c", "a"))).contrasts
+    groups = [*terms("a", -1, "plain"), *terms("b", 0.5, "defective"), *terms("c", 0.5, "defective")]
+    assert (found.low, found.high) == pytest.approx(contrast(groups, pooled).interval)
+    # Compared in different columns, under different sources, they are no groups.
+    made = exhibit(*(cell(row, *hits[row], column=column) for row, column in ("ax", "bx", "ay", "cy")))
+    blocks = tuple(block for column, row in ("xb", "yc") for block in pairs("table4", [column], [(row, "a")]))
+    [found] = judged(made, of=replace(FALL, parts=(Part(blocks),))).contrasts
+    sums = [term for row, weight in (("a", -0.5), ("b", 0.5), ("a", -0.5), ("c", 0.5)) for term in terms(row, weight, "")]
+    assert (found.low, found.high) == pytest.approx(contrast(sums, seed_variance(sums)).interval)
+
+
 FALL = Claim("fall", "Falls.", "A", "better", (Part((((Place("table4", "a", "x"), 1.0), (Place("table4", "a", "y"), -1.0)),)),))
 
 

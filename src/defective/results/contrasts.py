@@ -79,8 +79,8 @@ def _mean_contrast(measured: Sequence[Comparison]) -> Contrast:
     """The mean of comparisons, in points; of scores that of their logarithms.
 
     The rates of two models in the same columns are both moved by the source, which is trained anew with each seed: their variance is pooled
-    over all models of the exhibits. Of any other sum, and of scores, the values seed by seed tell how far training moves it, of sources as
-    of targets.
+    over all models of the exhibits. Two groups of models count as two models, as if training moved all of a group alike. Of any other
+    sum, and of scores, the values seed by seed tell how far training moves it, of sources as of targets.
     """
     cells = _mean(measured)
     seeds = _common_seeds(cells)
@@ -95,17 +95,26 @@ def _mean_contrast(measured: Sequence[Comparison]) -> Contrast:
         # Scores are compared on the images that all models have.
         common = np.logical_and.reduce([term.eligible for term in known])
         known = [replace(term, eligible=common) for term in known]
-    elif _compares_two_models(cells):
-        return contrast(known, seed_variance(_terms_of_all_rows(cells)))
+    elif sides := _sides(cells):
+        groups = [replace(term, model=sides[each.cell.row]) for (each, _), term in zip(product(cells, seeds), known, strict=True)]
+        return contrast(groups, seed_variance(_terms_of_all_rows(cells)))
     whole = [replace(term, model="") for term in known]
     return contrast(whole, seed_variance(whole))
 
 
-def _compares_two_models(cells: Sequence[WeightedCell]) -> bool:
-    columns: dict[tuple[Evidence, str], float] = defaultdict(float)
+def _sides(cells: Sequence[WeightedCell]) -> dict[str, bool]:
+    """Row to whether it is added or subtracted, where rows are compared in the same columns, weighted alike; else nothing."""
+    rows: dict[str, dict[tuple[Evidence, str], float]] = defaultdict(dict)
     for each in cells:
-        columns[each.evidence, each.cell.column] += each.weight
-    return len({each.cell.row for each in cells}) == 2 and all(abs(weight) < 1e-12 for weight in columns.values())
+        rows[each.cell.row][each.evidence, each.cell.column] = each.weight
+    first = next(iter(rows.values()))
+    largest = max(first, key=lambda place: abs(first[place]))
+    factors = {row: weights.get(largest, 0.0) / first[largest] for row, weights in rows.items()}
+    alike = all(
+        weights.keys() == first.keys() and all(math.isclose(weights[place], factors[row] * first[place]) for place in first)
+        for row, weights in rows.items()
+    )
+    return {row: factor > 0 for row, factor in factors.items()} if alike and abs(math.fsum(factors.values())) < 1e-9 else {}
 
 
 def _on_each_data_set(block: Block, known: dict[str, list[Evidence]]) -> Iterator[Comparison]:
