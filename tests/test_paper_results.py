@@ -2,19 +2,24 @@
 
 import json
 import re
+import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from defective.experiments.store import Store
 from defective.paper import EXHIBITS
 from defective.results.claims import evaluate_claims
 from defective.results.contrasts import Evidence
 from defective.results.documents import ClaimResult, ClaimsResult, ContrastResult, ExhibitResult
+from defective.results.export import export
 from docs import fill
 from runs import exhibit_result
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "results").glob("*/*/*/*.json"))
+KEPT = sorted((ROOT / "results" / "stores").glob("*.tar.xz"))
 CLAIMED = sorted((ROOT / "results" / "claims").glob("*.json"))
 
 
@@ -41,6 +46,18 @@ def test_claims_are_what_the_documents_of_their_scale_tell(file):
         for contrast, of_counts in zip(one.contrasts, other.contrasts, strict=True):
             if contrast.unit == "%":
                 assert contrast.estimate == pytest.approx(of_counts.estimate, abs=0.1)
+
+
+@pytest.mark.parametrize("file", KEPT, ids=lambda file: file.name)
+def test_exporting_what_is_kept_of_a_store_changes_nothing(file, tmp_path):
+    """Documents, and the claims that rest on them, follow from what became of each image."""
+    with tarfile.open(file) as archive:
+        archive.extractall(tmp_path, filter="data")
+    results = shutil.copytree(ROOT / "results", tmp_path / "results")
+    written, removed = export(Store.open(tmp_path / file.name.partition(".")[0]), results)
+    assert len(written) > 1 and not removed
+    for each in results.rglob("*.json"):
+        assert json.loads(each.read_text()) == json.loads((ROOT / "results" / each.relative_to(results)).read_text()), each
 
 
 def claim(name, verdict, published="holds", **changes):
