@@ -43,7 +43,9 @@ def made(tmp_path_factory):
         if job.kind == "train":
             # 21.35 %: floats made in one way or another lie on either side of it.
             finish(Store(folder / "store"), job, values={"test_accuracy": {"num_correct": 427, "num_evaluated": 2000}})
-    store = filled_store(folder / "store", ASKED, SEEDS, every=7)
+    filled_store(folder / "store", ASKED, every=7)
+    # Of some models one seed is missing.
+    store = filled_store(folder / "store", SEEDS, every=5)
     document, drawn = stored.document, report.plots.plot
 
     def captioned(exhibit, *rest):

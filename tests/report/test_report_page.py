@@ -66,6 +66,7 @@ def test_what_is_visible_is_the_value_rounded_and_a_dash_where_there_is_none(cel
 
 
 def test_intervals_and_seeds_are_those_of_the_documents(cells, documents):
+    told = set()
     for shown in cells:
         expected = getattr(documents[shown["name"]].cell(shown["data-row"], shown["data-column"]), shown["data-kind"])
         if not isinstance(expected, float | int | None):
@@ -77,8 +78,10 @@ def test_intervals_and_seeds_are_those_of_the_documents(cells, documents):
             some = shown["data-kind"] == "measured" and len(expected.values) < seeds
             beside = [line for line in shown["small"] if "seeds" in line]
             assert beside == ([f"{len(expected.values)} of {seeds} seeds"] if some else [])
+            told |= {*shown["small"][1:]}
         else:
             assert shown["small"] == [] and "data-low" not in shown
+    assert "2 of 3 seeds" in told
 
 
 def test_a_measured_number_says_where_it_comes_from(report_page, cells, documents):

@@ -40,6 +40,10 @@ def claim(kind="better", *, margin=0.0, rows=(("b", "a"),), name="claim", table=
     return Claim(name, f"{name}.", "Section 4", kind, (Part(pairs(table, ["PGD"], rows), **more),), margin)
 
 
+def counted(model, hits, weight=1.0):
+    return [Term.counted(100 * weight, model, seed, Rate.of(each, 1000)) for seed, each in enumerate(hits)]
+
+
 def judged(*documents, of=None, **how):
     return evaluate_claims([Evidence(each) for each in documents], [of or claim(**how)])[0]
 
@@ -73,9 +77,7 @@ def test_three_seeds_decide_what_their_numbers_tell(kind, margin, hits, verdict)
 
 def test_training_moves_a_model_as_far_as_it_moves_all_models_of_the_exhibit():
     rows = {"a": (500, 505, 495), "b": (560, 565, 555), "c": (300, 380, 340), "d": (700, 710, 690)}
-    terms = {
-        row: [Term.counted(100, row, seed, Rate.of(hits, 1000)) for seed, hits in enumerate(each)] for row, each in rows.items()
-    }
+    terms = {row: counted(row, each) for row, each in rows.items()}
     compared = [replace(term, weight=sign * term.weight) for row, sign in (("b", 1), ("a", -1)) for term in terms[row]]
     for names in ("ab", "abcd"):
         [found] = judged(exhibit(*(cell(row, *rows[row]) for row in names))).contrasts
@@ -86,20 +88,15 @@ def test_training_moves_a_model_as_far_as_it_moves_all_models_of_the_exhibit():
 
 def test_groups_of_models_count_as_two_models():
     hits = {"a": (500, 505), "b": (560, 565), "c": (600, 680), "d": (700, 690)}
-
-    def terms(row, weight, model):
-        return [Term.counted(100 * weight, model, seed, Rate.of(each, 1000)) for seed, each in enumerate(hits[row])]
-
-    pooled = seed_variance(term for row in hits for term in terms(row, 1, row))
-    made = exhibit(*(cell(row, *each) for row, each in hits.items()))
-    [found] = judged(made, rows=(("b", "a"), ("c", "a"))).contrasts
-    groups = [*terms("a", -1, "plain"), *terms("b", 0.5, "defective"), *terms("c", 0.5, "defective")]
+    [found] = judged(exhibit(*(cell(row, *each) for row, each in hits.items())), rows=(("b", "a"), ("c", "a"))).contrasts
+    pooled = seed_variance(term for row in hits for term in counted(row, hits[row]))
+    groups = [*counted("plain", hits["a"], -1), *counted("defective", hits["b"], 0.5), *counted("defective", hits["c"], 0.5)]
     assert (found.low, found.high) == pytest.approx(contrast(groups, pooled).interval)
     # Compared in different columns, under different sources, they are no groups.
     made = exhibit(*(cell(row, *hits[row], column=column) for row, column in ("ax", "bx", "ay", "cy")))
-    blocks = tuple(block for column, row in ("xb", "yc") for block in pairs("table4", [column], [(row, "a")]))
-    [found] = judged(made, of=replace(FALL, parts=(Part(blocks),))).contrasts
-    sums = [term for row, weight in (("a", -0.5), ("b", 0.5), ("a", -0.5), ("c", 0.5)) for term in terms(row, weight, "")]
+    part = Part(tuple(block for column, row in ("xb", "yc") for block in pairs("table4", [column], [(row, "a")])))
+    [found] = judged(made, of=replace(FALL, parts=(part,))).contrasts
+    sums = [term for row, weight in (("a", -0.5), ("b", 0.5), ("a", -0.5), ("c", 0.5)) for term in counted("", hits[row], weight)]
     assert (found.low, found.high) == pytest.approx(contrast(sums, seed_variance(sums)).interval)
 
 
@@ -113,12 +110,8 @@ def test_of_any_other_sum_the_values_seed_by_seed_tell_how_far_training_moves_it
     cells = [cell(row, *each, column=column) for row, both in hits.items() for column, each in zip("xy", both, strict=True)]
     blocks = tuple(((Place("table4", row, "x"), 1.0), (Place("table4", row, "y"), -1.0)) for row in rows)
     [found] = judged(exhibit(*cells), of=replace(FALL, parts=(Part(blocks),))).contrasts
-    terms = [
-        Term.counted(sign * 100 / len(rows), "", seed, Rate.of(each, 1000))
-        for row in rows
-        for sign, of in zip((1, -1), hits[row], strict=True)
-        for seed, each in enumerate(of)
-    ]
+    signed = [(sign / len(rows), of) for row in rows for sign, of in zip((1, -1), hits[row], strict=True)]
+    terms = [term for weight, of in signed for term in counted("", of, weight)]
     assert (found.low, found.high) == pytest.approx(contrast(terms, seed_variance(terms)).interval)
     sums = [sum(hits[row][0][seed] - hits[row][1][seed] for row in rows) / 10 / len(rows) for seed in (0, 1)]
     assert (found.high - found.low) / 2 > 12.7 * np.std(sums, ddof=1) / math.sqrt(2)
