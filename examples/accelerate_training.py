@@ -17,8 +17,8 @@ def main() -> None:
     torch.manual_seed(0)
     data, test = shapes("train"), shapes("test")
     model = build("resnet18/0.3-bottom", width_mult=0.0625)  # alike in each process: weights and masks follow from the seed
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
-    batches = DataLoader(TensorDataset(data.x[:640], data.y[:640]), batch_size=32, shuffle=True, num_workers=0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+    batches = DataLoader(TensorDataset(data.x[:1600], data.y[:1600]), batch_size=32, shuffle=True, num_workers=0)
     model, optimizer, batches = accelerator.prepare(model, optimizer, batches)
     for epoch in range(2):
         model.train()

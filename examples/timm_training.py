@@ -14,7 +14,7 @@ from defective import defect_, evaluation
 from defective.data import shapes
 from defective.models import Normalize
 
-STEPS, BATCH = 60, 32
+STEPS, BATCH = 100, 32
 
 
 @register_model
@@ -39,7 +39,7 @@ def main() -> None:
     data, test = shapes("train"), shapes("test")
     model = timm.create_model("defective_resnet18")
     before = masks(model)
-    optimizer = create_optimizer_v2(model, opt="adamw", lr=2e-3, weight_decay=0.05)
+    optimizer = create_optimizer_v2(model, opt="adamw", lr=4e-3, weight_decay=0.05)
     schedule, _ = create_scheduler_v2(optimizer, "cosine", num_epochs=STEPS)
     average = ModelEmaV3(model, decay=0.9)
     for step in range(STEPS):
