@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-import defective.play
 from printed import one_line
 
 MODELS = "play plain.safetensors bottom.safetensors --data folder:data --device cpu"
@@ -14,8 +13,6 @@ MODELS = "play plain.safetensors bottom.safetensors --data folder:data --device 
 
 def test_without_its_package_it_says_how_to_install_it(place, run, monkeypatch):
     monkeypatch.setitem(sys.modules, "nicegui", None)
-    monkeypatch.delitem(sys.modules, "defective.play.page", raising=False)
-    monkeypatch.delattr(defective.play, "page", raising=False)
     assert "pip install '.[play]' in a clone" in one_line(run(MODELS))
 
 

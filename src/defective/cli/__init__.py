@@ -20,7 +20,6 @@ from defective.cli.console import discard, fail, prepared_output, say, standard_
 from defective.errors import InputError
 from defective.interrupts import interruptible, stopped
 from defective.machine import keep_freed_memory, out_of_memory
-from defective.progress import shown
 
 # Set by the scripts of --install-completion.
 COMPLETING = "_DEFECTIVE_COMPLETE"
@@ -65,34 +64,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     keep_freed_memory()
     with prepared_output(), interruptible():
-        progress = shown.set(True)
         try:
-            return _run(list(sys.argv[1:] if arguments is None else arguments))
-        finally:
-            shown.reset(progress)
-
-
-def _run(arguments: list[str]) -> int:
-    try:
-        code = _invoke(arguments)
-        standard_output().flush()
-        return code
-    except KeyboardInterrupt as error:
-        stored = f"{error}; " if str(error) else ""
-        fail(f"interrupted; {stored}chunks and jobs that were finished are stored, and the same command resumes after them")
-        return stopped()
-    except (BrokenPipeError, SystemExit) as error:
-        # The reader of our output is gone, which rich makes an exit with 1.
-        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
-            raise
-        discard(standard_output())
-        return 0
-    except Exception as error:
-        message = _message(error)
-        if message is None:
-            raise
-        fail(message)
-        return 2
+            code = _invoke(list(sys.argv[1:] if arguments is None else arguments))
+            standard_output().flush()
+            return code
+        except KeyboardInterrupt as error:
+            stored = f"{error}; " if str(error) else ""
+            fail(f"interrupted; {stored}chunks and jobs that were finished are stored, and the same command resumes after them")
+            return stopped()
+        except (BrokenPipeError, SystemExit) as error:
+            # The reader of our output is gone, which rich makes an exit with 1.
+            if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+                raise
+            discard(standard_output())
+            return 0
+        except Exception as error:
+            message = _message(error)
+            if message is None:
+                raise
+            fail(message)
+            return 2
 
 
 def _invoke(arguments: list[str]) -> int:

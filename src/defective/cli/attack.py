@@ -6,20 +6,10 @@ from typing import Annotated
 
 import typer
 
-from defective.cli.console import (
-    BatchSizeOption,
-    DataOption,
-    DeviceOption,
-    FloatOption,
-    ImageSizeOption,
-    JsonOption,
-    SeedOption,
-    option,
-    print_json,
-    print_table,
-)
+from defective.cli import options
+from defective.cli.console import print_json, print_table
 from defective.cli.references import open_attack, open_models
-from defective.cli.weights import BuildersOption, data_sizes
+from defective.cli.weights import data_sizes
 from defective.data import index_hash, load_data
 from defective.evaluation import EvaluatedModel, generate
 from defective.evaluation.inputs import check_encoders
@@ -40,24 +30,24 @@ def attack(
             "timm:NAME, or several joined by +.",
         ),
     ],
-    data: DataOption,
+    data: options.Data,
     out: Annotated[Path, typer.Option(help="File for the adversarial images (safetensors).")],
-    model: BuildersOption = None,
+    model: options.Builders = None,
     attack: Annotated[
         str,
-        option(
+        options.completed(
             'A name with numbers, as in "pgd:eps=8/255,steps=10", or module:function, any (model, x, y) -> x_adv.', *ATTACK_DEFAULTS
         ),
     ] = "pgd",
     samples: Annotated[
         int, typer.Option(min=1, max=10**9, help="Images, drawn at random among those that the model classifies correctly.")
     ] = 1000,
-    keep_float: FloatOption = False,
-    batch_size: BatchSizeOption = 250,
-    seed: SeedOption = 0,
-    image_size: ImageSizeOption = None,
-    device: DeviceOption = None,
-    json: JsonOption = False,
+    keep_float: options.KeepFloat = False,
+    batch_size: options.BatchSize = 250,
+    seed: options.Seed = 0,
+    image_size: options.ImageSize = None,
+    device: options.Device = None,
+    json: options.Json = False,
 ) -> None:
     """Generate adversarial examples on one model and write them to a file.
 

@@ -5,63 +5,18 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from defective.data import NAMES
+from defective.progress import shown
 from defective.tables import Table, format_table
 from defective.text import REPLACED, one_line, shortened, visible
 
 # What standard output was as the command began.
 _standard_output: ContextVar[Any] = ContextVar("standard_output", default=None)
-
-
-def _for_the_document(json: bool) -> bool:
-    """With ``--json``, what a custom model or attack prints goes to standard error."""
-    if json:
-        sys.stdout = sys.stderr
-    return json
-
-
-def names(*values: str) -> Callable[[str], list[str]]:
-    """What a shell completes a value with."""
-
-    def complete(incomplete: str) -> list[str]:
-        return [value for value in values if value.startswith(incomplete)]
-
-    return complete
-
-
-def option(help: str, *values: str) -> Any:
-    """An option that a shell completes with one of these values."""
-    return typer.Option(help=help, autocompletion=names(*values))
-
-
-DATA_NAMES = names("cifar10", "mnist", "tiny-imagenet", "shapes", *(f"{kind}:" for kind in NAMES if kind != "shapes"))
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.", callback=_for_the_document)]
-DataOption = Annotated[
-    str,
-    typer.Option(
-        "--data",
-        autocompletion=DATA_NAMES,
-        help="cifar10, mnist, tiny-imagenet (downloaded), or cifar10:PATH, mnist:PATH, tiny-imagenet:PATH (official files of yours), "
-        "imagenet:PATH or folder:PATH (train/CLASS/IMAGE and test/CLASS/IMAGE), shapes. PATH: a folder or an archive.",
-    ),
-]
-ImageSizeOption = Annotated[int | None, typer.Option(min=1, help="Scale and crop the images of a folder to this size.")]
-DeviceOption = Annotated[str | None, option("cpu, cuda, cuda:1, ...; default: the accelerator if there is one.", "cpu", "cuda")]
-BatchSizeOption = Annotated[int, typer.Option(min=1, max=10**9, help="Images attacked at once: lower it if memory runs out.")]
-FloatOption = Annotated[bool, typer.Option("--float", help="Do not round adversarial images to 8 bits.")]
-StoreOption = Annotated[Path, typer.Option(help="Store: models, adversarial images and measured numbers.")]
-STORE = Path("runs/store")
-# Room for the seeds made from it, such as those of an ensemble's members, within the 64 bits of a generator.
-MAX_SEED = 1 << 48
-SeedOption = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed.")]
 
 
 class _StandardError:
@@ -90,7 +45,7 @@ class _Warnings(logging.Handler):
 
 @contextmanager
 def prepared_output() -> Iterator[None]:
-    """Inside, both streams take any text, messages of the library are warnings, and the terminal has a width that is one."""
+    """Inside, both streams take any text, messages of the library are warnings, progress is shown, the terminal has a width that is one."""
     for name in ("stdout", "stderr"):
         # Python's name for a stream that was closed before it began.
         if getattr(sys, name) is None:
@@ -108,12 +63,13 @@ def prepared_output() -> Iterator[None]:
     log, handler, stderr = logging.getLogger("defective"), _Warnings(), sys.stderr
     log.addHandler(handler)
     sys.stderr = _StandardError(stderr)
-    stdout = _standard_output.set(sys.stdout)
+    stdout, progress = _standard_output.set(sys.stdout), shown.set(True)
     try:
         yield
     finally:
         sys.stdout, sys.stderr = standard_output(), stderr
         _standard_output.reset(stdout)
+        shown.reset(progress)
         log.removeHandler(handler)
 
 

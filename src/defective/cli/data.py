@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from defective.cli.console import DATA_NAMES, ImageSizeOption, JsonOption, print_json, print_records, print_table, say
+from defective.cli import options
+from defective.cli.console import print_json, print_records, print_table, say
 from defective.data import load_splits, location
 from defective.data.cache import prune as prune_cache
 from defective.data.download import REMOTES, verify
@@ -12,11 +13,11 @@ from defective.files import cache_folder
 
 app = typer.Typer(help="Download and verify data sets.")
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", autocompletion=DATA_NAMES, help="As for --data.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", autocompletion=options.DATA_NAMES, help="As for --data.")]
 
 
 @app.command()
-def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption = False) -> None:
+def get(name: NameArgument, image_size: options.ImageSize = None, json: options.Json = False) -> None:
     """Download a data set if it has to be, decode it, and say what it holds and where it lies.
 
     Example: defective data get cifar10
@@ -48,7 +49,7 @@ def get(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption
 
 
 @app.command()
-def check(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOption = False) -> None:
+def check(name: NameArgument, image_size: options.ImageSize = None, json: options.Json = False) -> None:
     """Verify checksums of downloaded files, exit code 1 if one is corrupt or missing; or decode a data set of yours.
 
     Example: defective data check mnist
@@ -70,7 +71,7 @@ def check(name: NameArgument, image_size: ImageSizeOption = None, json: JsonOpti
 @app.command()
 def prune(
     everything: Annotated[bool, typer.Option("--all", help="The decoded and unpacked images too; they are made again.")] = False,
-    json: JsonOption = False,
+    json: options.Json = False,
 ) -> None:
     """Remove from the cache what killed processes left there; downloaded files stay.
 

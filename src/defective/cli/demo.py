@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from defective.cli.console import DeviceOption, JsonOption, SeedOption, print_json, print_table
+from defective.cli import options
+from defective.cli.console import print_json, print_table
 from defective.demo import COLUMNS, run_demo
 from defective.statistics import Rate
 from defective.tables import percent
@@ -13,9 +14,9 @@ from defective.tables import percent
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for models, result and page.")] = Path("demo-output"),
-    seed: SeedOption = 0,
-    device: DeviceOption = None,
-    json: JsonOption = False,
+    seed: options.Seed = 0,
+    device: options.Device = None,
+    json: options.Json = False,
 ) -> None:
     """Run the main job in minutes: train, attack by transfer, add noise, measure shape against texture, write a page.
 

@@ -10,8 +10,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from defective.baselines import Thermometer, drops
 from defective.build import build
-from defective.cli.console import MAX_SEED, JsonOption, print_json, print_table, say
-from defective.cli.start import MODEL_NAMES, BuilderOption, DefectOption, SitesOption, Start, conversion
+from defective.cli import options
+from defective.cli.console import print_json, print_table, say
+from defective.cli.start import Start, conversion
 from defective.cli.weights import sizes_of
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of, evaluating, reported
@@ -32,15 +33,15 @@ def describe(
         str,
         typer.Argument(
             metavar="MODEL",
-            autocompletion=MODEL_NAMES,
+            autocompletion=options.MODEL_NAMES,
             help="A name such as resnet18/0.1-bottom, a checkpoint, a file of weights with --model, module:factory (its code is run) or "
             "timm:NAME.",
         ),
     ],
-    model: BuilderOption = None,
-    defect: DefectOption = None,
-    sites: SitesOption = None,
-    seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Seed of weights and masks. Default: 0.")] = None,
+    model: options.Builder = None,
+    defect: options.Defect = None,
+    sites: options.Sites = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=options.MAX_SEED, help="Seed of weights and masks. Default: 0.")] = None,
     num_classes: Annotated[
         int | None, typer.Option(min=1, max=1_000_000, help="Classes. Default: 10, or those of a model of yours.")
     ] = None,
@@ -49,7 +50,7 @@ def describe(
         int | None, typer.Option(min=1, max=65_536, help="Height and width of an image. Default: 32, or those of timm's config.")
     ] = None,
     width_mult: Annotated[float | None, typer.Option(help="Factor on all channel counts of a built-in model. Default: 1.")] = None,
-    json: JsonOption = False,
+    json: options.Json = False,
 ) -> None:
     """Show a model's blocks, defective sites, live and dead neurons, dropout, input code, and cost.
 
@@ -58,8 +59,8 @@ def describe(
     Example: defective describe resnet18/0.1-bottom
     """
     start = Start.parse(net, model, conversion(defect, sites))
-    options = {"seed": seed, "num_classes": num_classes, "in_chans": in_chans, "image_size": image_size, "width_mult": width_mult}
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    sizes = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size, "width_mult": width_mult}
+    given: dict[str, Any] = {name: value for name, value in ({"seed": seed} | sizes).items() if value is not None}
     start.check(width_mult=width_mult)
     found, shape = _opened(start, given)
     if start.conversion is not None:

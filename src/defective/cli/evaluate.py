@@ -12,20 +12,11 @@ from typing import Annotated, Any, get_args
 import typer
 from torch import nn
 
-from defective.cli.console import (
-    BatchSizeOption,
-    DataOption,
-    DeviceOption,
-    FloatOption,
-    ImageSizeOption,
-    JsonOption,
-    SeedOption,
-    option,
-    print_json,
-)
+from defective.cli import options
+from defective.cli.console import print_json
 from defective.cli.references import open_attack, open_models
 from defective.cli.substitutes import PREFIX, Substitute, train_substitutes
-from defective.cli.weights import MODELS_HELP, BuildersOption, data_sizes
+from defective.cli.weights import data_sizes
 from defective.data import Data, check_name, load_data
 from defective.data.stimuli import Stimuli, check_stimuli, load_stimuli
 from defective.errors import InputError
@@ -48,12 +39,12 @@ from defective.tables import format_table
 
 def evaluate(
     context: typer.Context,
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=MODELS_HELP)],
-    data: DataOption,
-    model: BuildersOption = None,
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=options.MODELS_HELP)],
+    data: options.Data,
+    model: options.Builders = None,
     source: Annotated[
         list[str] | None,
-        option(
+        options.completed(
             "Model the attacker owns, or several joined by +, or substitute:SHARE, trained on each MODEL's answers on that share of the "
             "training images, or cifar10-model, the network of that package; repeatable. "
             "Default: every MODEL, or none with --adversarial.",
@@ -66,14 +57,14 @@ def evaluate(
     ] = None,
     attack: Annotated[
         list[str] | None,
-        option("Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.", *ATTACK_DEFAULTS),
+        options.completed("Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.", *ATTACK_DEFAULTS),
     ] = None,
     parts: Annotated[
-        str | None, option(f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli.", *PARTS)
+        str | None, options.completed(f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli.", *PARTS)
     ] = None,
     samples: Annotated[int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")] = 2000,
     decision: Annotated[
-        str, option("boundary (the paper's has directions=25) or hopskipjump.", "boundary", "hopskipjump")
+        str, options.completed("boundary (the paper's has directions=25) or hopskipjump.", "boundary", "hopskipjump")
     ] = "boundary:steps=5000",
     decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = 100,
     confidence: Annotated[float, typer.Option(help="Least confidence of every model in the images to shuffle.")] = 0.99,
@@ -91,20 +82,20 @@ def evaluate(
     ] = False,
     neurons: Annotated[
         str,
-        option(
+        options.completed(
             "How attacks compute models on a CPU. all: as they are. auto: batch norm folded, no dead neurons. live: layers timed.",
             *get_args(Neurons),
         ),
     ] = "auto",
-    keep_float: FloatOption = False,
-    batch_size: BatchSizeOption = 250,
+    keep_float: options.KeepFloat = False,
+    batch_size: options.BatchSize = 250,
     out: Annotated[
         Path | None, typer.Option(help="Folder for index.html, evaluation.md, evaluation.json and per-image outcomes.")
     ] = None,
-    seed: SeedOption = 0,
-    image_size: ImageSizeOption = None,
-    device: DeviceOption = None,
-    json: JsonOption = False,
+    seed: options.Seed = 0,
+    image_size: options.ImageSize = None,
+    device: options.Device = None,
+    json: options.Json = False,
 ) -> None:
     """Measure how robust each model is: the whole black-box protocol of the paper, with sanity checks.
 
@@ -125,10 +116,10 @@ def evaluate(
     if not chosen:
         raise InputError(f"--parts {parts!r} names no part; there are {', '.join(PARTS)}")
     # What an option is called is what it sets.
-    options = {name: value for name, value in context.params.items() if name in Settings.model_fields}
-    options |= {"parts": chosen, "rounded": not keep_float}
+    settings = {name: value for name, value in context.params.items() if name in Settings.model_fields}
+    settings |= {"parts": chosen, "rounded": not keep_float}
     # Checked before any model or data set is read.
-    Settings.make(**options)
+    Settings.make(**settings)
     substitutes = [Substitute.parse(text) for text in source or [] if text.startswith(PREFIX)]
     if parts is not None and ("stimuli" in chosen) != (stimuli is not None):
         raise InputError("the part stimuli and the option --stimuli ARCHIVE go together: name both, or neither")
@@ -177,7 +168,7 @@ def evaluate(
         adversarial=_read(files, test, generated),
         stimuli=shapes,
         run=run,
-        **options,
+        **settings,
     )
     about: dict[str, Any] = {
         "seconds": run.seconds,

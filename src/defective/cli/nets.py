@@ -4,13 +4,14 @@ from typing import Any
 
 import torch
 
-from defective.cli.console import JsonOption, print_json, print_table
+from defective.cli import options
+from defective.cli.console import print_json, print_table
 from defective.models import BUILT_IN, create_model, list_models
 
 _COUNTED = (("authors", "bottom"), ("authors", "top"), ("text", "bottom"))
 
 
-def models(json: JsonOption = False) -> None:
+def models(json: options.Json = False) -> None:
     """List the architectures, their blocks and mask sites, and how the names of variants and baselines are made.
 
     Example: defective models

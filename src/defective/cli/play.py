@@ -3,15 +3,16 @@
 import socket
 from contextlib import suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import typer
 
-from defective.cli.console import DeviceOption, ImageSizeOption, JsonOption, print_json, say
+from defective.cli import options
+from defective.cli.console import print_json, say
 from defective.cli.references import open_models
-from defective.cli.weights import MODELS_HELP, BuildersOption, data_sizes
+from defective.cli.weights import data_sizes
 from defective.data import check_name, load_data
 from defective.errors import InputError
 from defective.text import as_text
@@ -26,7 +27,7 @@ def play(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL...]",
-            help=f"{MODELS_HELP} Default: the models of defective demo.",
+            help=f"{options.MODELS_HELP} Default: the models of defective demo.",
             show_default=False,
         ),
     ] = None,
@@ -34,11 +35,11 @@ def play(
         str | None,
         typer.Option(help="Data set whose classes the models know. Default: shapes, for the models of the demo."),
     ] = None,
-    model: BuildersOption = None,
-    image_size: ImageSizeOption = None,
+    model: options.Builders = None,
+    image_size: options.ImageSize = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0: any that is free.")] = 8080,
-    device: DeviceOption = None,
-    json: JsonOption = False,
+    device: options.Device = None,
+    json: options.Json = False,
 ) -> None:
     """Show a page on which you attack an image, chosen or uploaded, and see what two models make of it.
 
@@ -57,7 +58,10 @@ def play(
     if data is None:
         raise InputError("which classes do these models know? Name their data set, as --data cifar10")
     check_name(data, image_size=image_size)
-    page = _page()
+    if find_spec("nicegui") is None:
+        raise InputError("the page needs NiceGUI, which is not installed: pip install '.[play]' in a clone")
+    from defective.play import page
+
     port = _free(page.HOST, port)
     (opened,) = open_models([models], device, models=model, sizes=partial(data_sizes, data, image_size))
     test = load_data(data, "test", image_size=image_size)
@@ -73,16 +77,6 @@ def play(
     # The server closes its connections and passes the interrupt on: that is how this command ends.
     with suppress(KeyboardInterrupt):
         page.serve(prepared, test, port=port, ready=ready)
-
-
-def _page() -> ModuleType:
-    try:
-        from defective.play import page
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "nicegui":
-            raise
-        raise InputError("the page needs NiceGUI, which is not installed: pip install '.[play]' in a clone") from None
-    return page
 
 
 def _free(host: str, port: int) -> int:

@@ -8,19 +8,8 @@ from typing import Annotated, get_args
 import torch
 import typer
 
-from defective.cli.console import (
-    DATA_NAMES,
-    STORE,
-    DeviceOption,
-    JsonOption,
-    StoreOption,
-    option,
-    print_json,
-    print_table,
-    say,
-    warn_corrupt,
-)
-from defective.cli.console import names as each
+from defective.cli import options
+from defective.cli.console import print_json, print_table, say, warn_corrupt
 from defective.data import check_name
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
@@ -53,22 +42,22 @@ def reproduce(
         list[str],
         typer.Argument(
             metavar="NAME...",
-            autocompletion=each("all", *EXHIBITS),
+            autocompletion=options.names("all", *EXHIBITS),
             help="table1 to table15, figure1 to figure15, or all. Not in all: table3-text, table4-text (masks placed by the text), "
             "practical (defences against every attacker).",
         ),
     ],
-    store: StoreOption = STORE,
+    store: options.Store = options.STORE,
     data: Annotated[
         list[str] | None,
         typer.Option(
-            autocompletion=DATA_NAMES,
+            autocompletion=options.DATA_NAMES,
             help="Data set, or KIND=DATA where it stands for another (imagenet=tiny-imagenet); repeatable. A folder: without a kind "
             "stands for all that nothing else stands for. Default: the paper's.",
         ),
     ] = None,
     scale: Annotated[
-        str, option("tiny or small (two cores), fast (one GPU, short schedule), paper (Appendix D).", *SCALES)
+        str, options.completed("tiny or small (two cores), fast (one GPU, short schedule), paper (Appendix D).", *SCALES)
     ] = "tiny",
     seeds: Annotated[int, typer.Option(min=1, max=MAX_SEEDS, help="Train every model so many times, each with other seeds.")] = 1,
     rows: Annotated[
@@ -92,8 +81,8 @@ def reproduce(
         ),
     ] = None,
     ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run the jobs on a Ray cluster (auto: the one here).")] = None,
-    device: DeviceOption = None,
-    json: JsonOption = False,
+    device: options.Device = None,
+    json: options.Json = False,
 ) -> None:
     """Rerun tables and figures of the paper and show published beside measured.
 

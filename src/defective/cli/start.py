@@ -3,33 +3,17 @@
 import os
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from torch import nn
 
 from defective.build import build
-from defective.cli.console import names
 from defective.cli.factories import Factory, parse_name
-from defective.cli.weights import BUILDER_HELP, FROM, Builders, open_file
+from defective.cli.weights import FROM, Builders, open_file
 from defective.errors import InputError
-from defective.specs import ARCHITECTURES, NetSpec, Recipe
+from defective.specs import NetSpec, Recipe
 from defective.text import as_text
 from defective.training.own import Conversion, OwnModel
-
-# As examples: any share of any block may stand in a name.
-MODEL_NAMES = names(*(f"{arch}{variant}" for variant in ("", "/0.1-bottom", "/0.5-bottom") for arch in ARCHITECTURES), "timm:")
-BuilderOption = Annotated[str | None, typer.Option("--model", help=f"{BUILDER_HELP}.")]
-DefectOption = Annotated[
-    float | None,
-    typer.Option(help="Make the model defective: the share of neurons kept at each site, as 0.3. Built-in models: in the name."),
-]
-SitesOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="PATTERN", help="Sites for --defect: names of modules, as 'layer1.*.bn*', or a class, as BatchNorm2d; repeatable."
-    ),
-]
 
 
 def conversion(defect: float | None, sites: list[str] | None) -> Conversion | None:

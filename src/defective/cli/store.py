@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from defective.cli.console import STORE, JsonOption, StoreOption, print_json, print_table, say, warn, warn_corrupt
+from defective.cli import options
+from defective.cli.console import print_json, print_table, say, warn, warn_corrupt
 from defective.errors import InputError
 from defective.experiments.copy import copy_measured
 from defective.experiments.describe import describe
@@ -46,9 +47,9 @@ def _out(help: str) -> Any:
 
 
 def report(
-    store: StoreOption = STORE,
+    store: options.Store = options.STORE,
     out: Annotated[Path, _out("Folder for the page, the tables and the figures.")] = Path("runs/report"),
-    json: JsonOption = False,
+    json: options.Json = False,
 ) -> None:
     """Show what was measured: one page (claims, tables, figures, images), tables as Markdown and LaTeX, figures as SVG, PDF and PNG.
 
@@ -68,7 +69,7 @@ def report(
 
 
 @app.command("ls")
-def ls(store: StoreOption = STORE, json: JsonOption = False) -> None:
+def ls(store: options.Store = options.STORE, json: options.Json = False) -> None:
     """List finished, unfinished and failed jobs.
 
     Example: defective store ls --store runs/store
@@ -102,8 +103,8 @@ def _failed(row: dict[str, Any]) -> str:
 @app.command("show")
 def show(
     job: Annotated[str, typer.Argument(help="Name as ls prints it, or its beginning.")],
-    store: StoreOption = STORE,
-    json: JsonOption = False,
+    store: options.Store = options.STORE,
+    json: options.Json = False,
 ) -> None:
     """Show one finished job: what it was and what it measured; as JSON its whole spec and result.
 
@@ -130,8 +131,8 @@ def show(
 @app.command("export")
 def export(
     out: Annotated[Path, _out("Folder for the JSON documents.")],
-    store: StoreOption = STORE,
-    json: JsonOption = False,
+    store: options.Store = options.STORE,
+    json: options.Json = False,
 ) -> None:
     """Write what was measured of each table and figure beside what was published, one small JSON document each, without images and models.
 
@@ -158,8 +159,8 @@ def export(
 @app.command("copy")
 def copy(
     out: Annotated[Path, _out("Store to copy to; it is made if it is missing.")],
-    store: StoreOption = STORE,
-    json: JsonOption = False,
+    store: options.Store = options.STORE,
+    json: options.Json = False,
 ) -> None:
     """Copy what was measured to another store, without models and images: a few KB for each job, to keep or to share.
 
@@ -182,10 +183,10 @@ def copy(
 
 @app.command("gc")
 def gc(
-    store: StoreOption = STORE,
+    store: options.Store = options.STORE,
     days: Annotated[float, typer.Option(min=0, help="Leave what was touched within so many days.")] = 30.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
-    json: JsonOption = False,
+    json: options.Json = False,
 ) -> None:
     """Remove what no report needs: chunks of measurements, and leftovers of killed jobs.
 

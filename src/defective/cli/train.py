@@ -5,18 +5,9 @@ from typing import Annotated
 
 import typer
 
-from defective.cli.console import (
-    MAX_SEED,
-    DataOption,
-    DeviceOption,
-    ImageSizeOption,
-    JsonOption,
-    SeedOption,
-    option,
-    print_json,
-    print_records,
-)
-from defective.cli.start import MODEL_NAMES, BuilderOption, DefectOption, SitesOption, Start, conversion
+from defective.cli import options
+from defective.cli.console import print_json, print_records
+from defective.cli.start import Start, conversion
 from defective.data import load_data
 from defective.files import check_folder
 from defective.machine import PRECISIONS, choose_device, rank_and_world_size, resolve_precision
@@ -31,21 +22,23 @@ def train(
         str,
         typer.Argument(
             metavar="MODEL",
-            autocompletion=MODEL_NAMES,
+            autocompletion=options.MODEL_NAMES,
             help="A name such as resnet18/0.1-bottom (see defective models), module:factory of yours (its code is run), timm:NAME, or a "
             "file to start from. Arguments follow, as in timm:resnet18,pretrained=true.",
         ),
     ],
-    data: DataOption,
+    data: options.Data,
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the result.")],
     recipe: Annotated[
-        str, option("tiny (two cores, minutes), small (hours), fast (one GPU), paper (Appendix D).", *SCALES)
+        str, options.completed("tiny (two cores, minutes), small (hours), fast (one GPU), paper (Appendix D).", *SCALES)
     ] = "tiny",
-    model: BuilderOption = None,
-    defect: DefectOption = None,
-    sites: SitesOption = None,
-    seed: SeedOption = 0,
-    mask_seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="Seed of the masks alone; default: the seed.")] = None,
+    model: options.Builder = None,
+    defect: options.Defect = None,
+    sites: options.Sites = None,
+    seed: options.Seed = 0,
+    mask_seed: Annotated[
+        int | None, typer.Option(min=0, max=options.MAX_SEED, help="Seed of the masks alone; default: the seed.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate, instead of the recipe's.")] = None,
@@ -55,7 +48,7 @@ def train(
     label_smoothing: Annotated[float | None, typer.Option(help="Share of the target given to the wrong classes, as 0.1.")] = None,
     adversarial: Annotated[
         str | None,
-        option(
+        options.completed(
             "Train on attacked images: madry, buckman (thermometer models), or an attack such as pgd:eps=4/255.",
             *ADVERSARIES,
             *ATTACK_DEFAULTS,
@@ -63,22 +56,24 @@ def train(
     ] = None,
     neurons: Annotated[
         str | None,
-        option("live: compute defective layers through live neurons only; batch norm then counts these alone.", "all", "live"),
+        options.completed(
+            "live: compute defective layers through live neurons only; batch norm then counts these alone.", "all", "live"
+        ),
     ] = None,
     nesterov: Annotated[bool | None, typer.Option(help="Nesterov's momentum.", show_default=False)] = None,
     averaging: Annotated[
         float | None, typer.Option(help="Score and save the average of the weights over the steps, with this decay, as 0.999.")
     ] = None,
     flip: Annotated[
-        str | None, option("random, or alternating: each image mirrored in every other epoch.", "random", "alternating")
+        str | None, options.completed("random, or alternating: each image mirrored in every other epoch.", "random", "alternating")
     ] = None,
     normalization: Annotated[
-        str | None, option("channel, or pixel-mean: subtract the mean training image.", "channel", "pixel-mean")
+        str | None, options.completed("channel, or pixel-mean: subtract the mean training image.", "channel", "pixel-mean")
     ] = None,
-    image_size: ImageSizeOption = None,
-    device: DeviceOption = None,
-    precision: Annotated[str, option("auto, fp32 or bf16.", *PRECISIONS)] = "auto",
-    json: JsonOption = False,
+    image_size: options.ImageSize = None,
+    device: options.Device = None,
+    precision: Annotated[str, options.completed("auto, fp32 or bf16.", *PRECISIONS)] = "auto",
+    json: options.Json = False,
 ) -> None:
     """Train one model. A killed run resumes; a finished one is not repeated.
 

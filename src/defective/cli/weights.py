@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Any
 
-import typer
 from torch import nn
 
 from defective.cli.factories import TIMM, Factory
@@ -17,15 +16,8 @@ from defective.training.state_dict import fitting, is_torch_file, load_state_dic
 
 # Between what builds a model and the file that it is trained on from, in the name of a run.
 FROM = " from "
+_ANY_BUILDER = f"--model module:factory or {TIMM}NAME"
 Sizes = Callable[[], dict[str, int]]
-MODELS_HELP = "Checkpoints, folders of train, files of weights with --model, module:factory (its code is run) or timm:NAME."
-BUILDER_HELP = (
-    "What builds the model of a file that holds weights alone (.pt, .pth, .safetensors, or what train saved of a model of yours): "
-    f"module:factory, {TIMM}NAME or a built-in name"
-)
-BuildersOption = Annotated[
-    list[str] | None, typer.Option("--model", help=f"{BUILDER_HELP}; or FILE=REFERENCE for one file; repeatable.")
-]
 
 
 class Builders:
@@ -76,8 +68,17 @@ def open_file(reference: str, builders: Builders, sizes: Sizes) -> tuple[nn.Modu
     if not foreign and (about.get("architecture") is not None or "defects" not in about):
         return load(file), notes
     factory = builders.of(reference)
+    if factory is None and foreign:
+        raise InputError(
+            f"{reference} was not written by defective: it holds weights alone, so name what builds the model, {_ANY_BUILDER}"
+        )
     if factory is None:
-        _refuse_unbuilt(reference, None if foreign else as_text(str(notes.get("net", "")))[:200])
+        trained = as_text(str(notes.get("net", "")))[:200]
+        builder = trained.partition(FROM)[0]
+        raise InputError(
+            f"{reference} holds the weights and masks of a model that is not built in{trained and f', {trained}'}: name what builds it, "
+            f"{f'--model {builder}' if builder else _ANY_BUILDER}"
+        )
     state = read_state_dict(file) if foreign else None
     model = factory(**(sizes() if foreign else sizes_of(notes)))
     try:
@@ -89,16 +90,6 @@ def open_file(reference: str, builders: Builders, sizes: Sizes) -> tuple[nn.Modu
         written = f"{factory.name},num_classes=10"
         raise InputError(f"{reference} does not fit {factory.text}: {error}; arguments are written {written}") from error
     return model.eval(), notes
-
-
-def _refuse_unbuilt(reference: str, trained: str | None) -> NoReturn:
-    """Ask for what builds the model of a file; ``trained`` is its name in a file of ours."""
-    if trained is None:
-        what, builder = "was not written by defective: it holds weights alone, so name what builds the model", ""
-    else:
-        what = f"holds the weights and masks of a model that is not built in{trained and f', {trained}'}: name what builds it"
-        builder = trained.partition(FROM)[0]
-    raise InputError(f"{reference} {what}, --model {builder or f'module:factory or {TIMM}NAME'}")
 
 
 def data_sizes(data: str, image_size: int | None) -> dict[str, int]:

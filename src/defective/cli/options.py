@@ -1,0 +1,77 @@
+"""The options that several commands have."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from defective.data import NAMES
+from defective.specs import ARCHITECTURES
+
+# Room for the seeds made from it, such as those of an ensemble's members, within the 64 bits of a generator.
+MAX_SEED = 1 << 48
+MODELS_HELP = "Checkpoints, folders of train, files of weights with --model, module:factory (its code is run) or timm:NAME."
+_BUILDER_HELP = (
+    "What builds the model of a file that holds weights alone (.pt, .pth, .safetensors, or what train saved of a model of yours): "
+    "module:factory, timm:NAME or a built-in name"
+)
+
+
+def names(*values: str) -> Callable[[str], list[str]]:
+    """What a shell completes a value with."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [value for value in values if value.startswith(incomplete)]
+
+    return complete
+
+
+def completed(help: str, *values: str) -> Any:
+    """An option that a shell completes with one of these values."""
+    return typer.Option(help=help, autocompletion=names(*values))
+
+
+def _for_the_document(json: bool) -> bool:
+    """With ``--json``, what a custom model or attack prints goes to standard error."""
+    if json:
+        sys.stdout = sys.stderr
+    return json
+
+
+DATA_NAMES = names("cifar10", "mnist", "tiny-imagenet", "shapes", *(f"{kind}:" for kind in NAMES if kind != "shapes"))
+# As examples: any share of any block may stand in a name.
+MODEL_NAMES = names(*(f"{arch}{variant}" for variant in ("", "/0.1-bottom", "/0.5-bottom") for arch in ARCHITECTURES), "timm:")
+
+BatchSize = Annotated[int, typer.Option(min=1, max=10**9, help="Images attacked at once: lower it if memory runs out.")]
+Builder = Annotated[str | None, typer.Option("--model", help=f"{_BUILDER_HELP}.")]
+Builders = Annotated[
+    list[str] | None, typer.Option("--model", help=f"{_BUILDER_HELP}; or FILE=REFERENCE for one file; repeatable.")
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        autocompletion=DATA_NAMES,
+        help="cifar10, mnist, tiny-imagenet (downloaded), or cifar10:PATH, mnist:PATH, tiny-imagenet:PATH (official files of yours), "
+        "imagenet:PATH or folder:PATH (train/CLASS/IMAGE and test/CLASS/IMAGE), shapes. PATH: a folder or an archive.",
+    ),
+]
+Defect = Annotated[
+    float | None,
+    typer.Option(help="Make the model defective: the share of neurons kept at each site, as 0.3. Built-in models: in the name."),
+]
+Device = Annotated[str | None, completed("cpu, cuda, cuda:1, ...; default: the accelerator if there is one.", "cpu", "cuda")]
+KeepFloat = Annotated[bool, typer.Option("--float", help="Do not round adversarial images to 8 bits.")]
+ImageSize = Annotated[int | None, typer.Option(min=1, help="Scale and crop the images of a folder to this size.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.", callback=_for_the_document)]
+Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed.")]
+Sites = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN", help="Sites for --defect: names of modules, as 'layer1.*.bn*', or a class, as BatchNorm2d; repeatable."
+    ),
+]
+Store = Annotated[Path, typer.Option(help="Store: models, adversarial images and measured numbers.")]
+STORE = Path("runs/store")
