@@ -9,7 +9,7 @@ from defective.play.guard import Guard
 HOST = b"127.0.0.1:8080"
 
 
-async def _ask(kind, headers):
+def ask(headers, kind="http"):
     sent = []
 
     async def app(scope, receive, send):
@@ -21,12 +21,9 @@ async def _ask(kind, headers):
     async def send(message):
         sent.append(message)
 
-    await Guard(app, hosts=frozenset({HOST.decode()}), max_bytes=100)({"type": kind, "headers": headers}, receive, send)
+    guard = Guard(app, hosts=frozenset({HOST.decode()}), max_bytes=100)
+    asyncio.run(guard({"type": kind, "headers": headers}, receive, send))
     return sent
-
-
-def ask(headers, kind="http"):
-    return asyncio.run(_ask(kind, headers))
 
 
 @pytest.mark.parametrize(

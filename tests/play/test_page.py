@@ -1,6 +1,5 @@
 """The page in a real browser, served by the command: it shows what the panels hold, says what is wrong, and stays on this machine."""
 
-import io
 import json
 import os
 import signal
@@ -11,13 +10,14 @@ import time
 import urllib.error
 import urllib.request
 
+import numpy as np
 import pytest
-from PIL import Image
 
 from defective import build, save
 from defective.data import pick, shapes
 from defective.play import panels
 from defective.report.pictures import picture
+from image_files import png
 
 pytest.importorskip("nicegui")
 # Served by the command to a real browser, which computes an attack for each page.
@@ -185,18 +185,13 @@ def upload(tab, name, content):
     tab.page.set_input_files("input[type=file]", {"name": name, "mimeType": "image/png", "buffer": content})
 
 
-def png(colour, size=(40, 30)):
-    buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def test_an_uploaded_image_is_attacked_and_judged_once_its_class_is_known(tab):
     assert not tab.page.get_by_label("Class of the upload").is_visible()
-    upload(tab, "orange.png", png((255, 128, 0)))
+    orange = png(np.full((30, 40, 3), (255, 128, 0), np.uint8))
+    upload(tab, "orange.png", orange)
     tab.page.wait_for_function("document.querySelector('#attack').innerText.includes('that this model predicts')")
     settled(tab)
-    x = panels.read_upload("orange.png", png((255, 128, 0)), (3, 32, 32))
+    x = panels.read_upload("orange.png", orange, (3, 32, 32))
     assert tab.value("document.querySelector('#attack img').src") == picture(x)
     assert "Prediction " in text(tab, "#predictions .notes") and "correct" not in text(tab, "#predictions")
     choose(tab, "Class of the upload", "ring-squares")
@@ -234,7 +229,7 @@ def test_a_model_that_fails_is_quoted_and_the_page_goes_on(browser, folder):
         browser.show(url)
         settled(browser)
         assert "This model has no layer of this name." in text(browser, "#layer [data-model='own:moody']")
-        upload(browser, "black.png", png((0, 0, 0)))
+        upload(browser, "black.png", png(np.zeros((30, 40, 3), np.uint8)))
         browser.page.wait_for_selector("[role=alert].error:visible")
         assert "own:moody: the model cannot take images" in text(browser, ".error")
         assert "RuntimeError: no black images today" in text(browser, ".error")

@@ -20,7 +20,6 @@ from defective.play import panels
 from defective.play.guard import Guard
 from defective.report.page import render
 from defective.report.pictures import picture
-from defective.specs import AttackSpec
 
 THUMBNAILS = 8
 HOST = "127.0.0.1"
@@ -108,23 +107,20 @@ class _Session:
         self.draw()
 
     def _image_row(self) -> None:
+        refused = f"The file is refused: choose one image ({', '.join(IMAGE_SUFFIXES)}) of at most {panels.MAX_BYTES >> 20} MiB."
+        upload = ui.upload(
+            auto_upload=True, max_file_size=panels.MAX_BYTES, on_upload=self.uploaded, on_rejected=lambda: self.fail(refused)
+        )
+        upload.props(f"accept='{','.join(IMAGE_SUFFIXES)}'").style("display: none")
+        # What the server refuses.
+        upload.on("failed", lambda: self.fail(refused), args=[])
+        upload.on("finish", upload.reset, args=[])
         with ui.element("div").classes("buttons"):
             ui.button("Other images", on_click=self.draw, color=None).props("outline no-caps")
-            ui.button("Upload an image", on_click=self._pick_file, color=None).props("outline no-caps")
+            ui.button("Upload an image", on_click=lambda: upload.run_method("pickFiles"), color=None).props("outline no-caps")
             classes = {_UNKNOWN: "unknown", **dict(enumerate(self.data.classes))}
             self.label = self._select("Class of the upload", classes, _UNKNOWN)
             self.label.set_visibility(False)
-        refused = f"The file is refused: choose one image ({', '.join(IMAGE_SUFFIXES)}) of at most {panels.MAX_BYTES >> 20} MiB."
-        self.upload = ui.upload(
-            auto_upload=True, max_file_size=panels.MAX_BYTES, on_upload=self.uploaded, on_rejected=lambda: self.fail(refused)
-        )
-        self.upload.props(f"accept='{','.join(IMAGE_SUFFIXES)}'").style("display: none")
-        # What the server refuses.
-        self.upload.on("failed", lambda: self.fail(refused), args=[])
-        self.upload.on("finish", self.upload.reset, args=[])
-
-    def _pick_file(self) -> None:
-        self.upload.run_method("pickFiles")
 
     def _select(self, label: str, options: Any, value: Any) -> Any:
         return ui.select(options, label=label, value=value, on_change=self.update).props("outlined dense options-dense")
@@ -191,7 +187,7 @@ class _Session:
             if known != self.layer.options:
                 self.layer.set_options(known, value=self.layer.value if self.layer.value in known else _first_masked(known))
             try:
-                self.results.set_content(str(await run.io_bound(self._compute, *self._choices())))
+                self.results.set_content(str(await run.io_bound(self._computed)))
                 self.error.set_visibility(False)
             except InputError as error:
                 self.fail(str(error))
@@ -206,23 +202,11 @@ class _Session:
         self.error.set_text(message)
         self.error.set_visibility(True)
 
-    def _choices(self) -> tuple[Any, ...]:
-        """What the page is asked to show: the arguments of :meth:`_compute`, which runs in a thread of its own."""
-        image = self.image
+    def _computed(self) -> str:
+        """The panels of what is chosen now, as HTML; the last attack is used again where only what is shown of it differs."""
+        image, layer, attack = self.image, self.layer.value, panels.attack_spec(self.attack.value, int(self.radius.value))
         label = self.label.value if image.label is None and self.label.value != _UNKNOWN else image.label
         source, *targets = (self.models[each.value] for each in (self.source, self.first, self.second))
-        return image, label, source, targets, panels.attack_spec(self.attack.value, int(self.radius.value)), self.layer.value
-
-    def _compute(
-        self,
-        image: "_Image",
-        label: int | None,
-        source: EvaluatedModel,
-        targets: list[EvaluatedModel],
-        attack: AttackSpec,
-        layer: str | None,
-    ) -> str:
-        """The panels as HTML; the attack of the last call is used again where only what is shown of it differs."""
         with _ONE_AT_A_TIME:
             key = (image.caption, label, source.name, str(attack), self.drawn)
             if self.made is None or self.made[0] != key:

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from defective.data import ImageSet
-from defective.data.image_file import IMAGE_SUFFIXES, decode, named_warnings
+from defective.data.image_file import decode, named_warnings
 from defective.dry_run import probed
 from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet, generate
@@ -74,17 +74,11 @@ def read_upload(name: str, content: bytes, image_shape: tuple[int, int, int]) ->
     """An uploaded image file as uint8 ``(C, H, W)``, resized so that the shorter side is 8/7 of the model's and cropped to the centre.
 
     Raises:
-        InputError: If it has more bytes or pixels than allowed, or is no whole image of a supported format.
+        InputError: If it has more pixels than allowed, or is no whole image of a supported format.
     """
     from PIL import Image
 
-    if Path(name).suffix.lower() not in IMAGE_SUFFIXES:
-        raise InputError(f"{name} is not an image of a supported format: choose one of {', '.join(IMAGE_SUFFIXES)}")
-    if len(content) > MAX_BYTES:
-        raise InputError(f"{name} has {len(content):,} bytes: choose a file of at most {MAX_BYTES:,}")
     channels, height, width = image_shape
-    if height != width:
-        raise InputError(f"the models take images of {width}x{height}: an upload needs models for square images")
     with named_warnings():
         pixels = decode(Path(name), height, content=content, max_pixels=MAX_PIXELS)
     image = Image.fromarray(pixels).convert("L" if channels == 1 else "RGB")
@@ -100,10 +94,6 @@ def attack_spec(name: str, radius: int) -> AttackSpec:
         >>> str(attack_spec("pgd", 16)), str(attack_spec("pgd", 24)), str(attack_spec("noise", 8))
         ('pgd:eps=16/255,step_size=1/255,steps=20', 'pgd:eps=24/255,step_size=2/255,steps=20', 'noise:sigma=8/255')
     """
-    if name not in ATTACKS or not 0 <= radius <= MAX_RADIUS:
-        raise InputError(
-            f"{name} with radius {radius}/255: choose one of {', '.join(ATTACKS)}, and a radius up to {MAX_RADIUS}/255"
-        )
     numbers = f"{'sigma' if name == 'noise' else 'eps'}={radius}/255"
     step = f",step_size={max(1, ceil(radius / 16))}/255" if "step_size" in ATTACK_DEFAULTS[name] else ""
     return AttackSpec.parse(f"{name}:{numbers}{step}")
