@@ -10,6 +10,7 @@ import pytest
 
 from defective import InputError
 from defective.data.download import REMOTES, Remote, download, fetch, verify
+from image_files import unlocked
 from refusals import refused
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -71,18 +72,13 @@ def remote(*urls: str, content: bytes = CONTENT) -> Remote:
     return Remote("file.bin", urls, f"sha256:{hashlib.sha256(content).hexdigest()}")
 
 
-def names(folder) -> list[str]:
-    # The lock, which stays, is hidden.
-    return sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if folder.exists() else []
-
-
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
 def test_a_file_is_fetched_whole_and_only_once(server, tmp_path, algorithm):
     wanted = Remote("file.bin", (server.url("good"),), f"{algorithm}:{hashlib.new(algorithm, CONTENT).hexdigest()}")
     for _ in range(2):
         assert fetch(wanted, tmp_path / "new") == tmp_path / "new" / "file.bin"
         assert (tmp_path / "new" / "file.bin").read_bytes() == CONTENT
-        assert names(tmp_path / "new") == ["file.bin"]
+        assert unlocked(tmp_path / "new") == ["file.bin"]
     assert server.seen == [("good", None)]
     # Bytes packed on the way would break both the sum and the count.
     assert server.encodings == {"identity"}
@@ -94,7 +90,7 @@ def test_of_several_at_once_one_fetches_and_the_others_wait(server, tmp_path):
         fetched = [pool.submit(fetch, wanted, tmp_path) for _ in range(4)]
     assert {each.result().read_bytes() for each in fetched} == {CONTENT}
     assert server.seen == [("good", None)]
-    assert names(tmp_path) == ["file.bin"]
+    assert unlocked(tmp_path) == ["file.bin"]
 
 
 def test_a_whole_file_in_a_folder_that_cannot_be_written_is_taken(tmp_path, monkeypatch):
@@ -108,12 +104,12 @@ def test_an_interrupted_download_resumes_also_from_the_next_address(server, tmp_
     wanted = remote(server.url("broken"))
     with pytest.raises(InputError, match=rf"cannot fetch file\.bin .*try again later, or put the file at {tmp_path}/file\.bin"):
         fetch(wanted, tmp_path)
-    assert names(tmp_path) == ["file.bin.part"]
+    assert unlocked(tmp_path) == ["file.bin.part"]
     part = (tmp_path / "file.bin.part").read_bytes()
     assert 100_000 < len(part) <= 200_000
     assert CONTENT.startswith(part)
     assert fetch(remote(server.url(second)), tmp_path).read_bytes() == CONTENT
-    assert names(tmp_path) == ["file.bin"]
+    assert unlocked(tmp_path) == ["file.bin"]
     assert server.seen == [("broken", None), (second, f"bytes={len(part)}-")]
 
 
@@ -121,7 +117,7 @@ def test_an_interrupted_download_resumes_also_from_the_next_address(server, tmp_
 def test_a_part_is_completed_or_begun_again(server, tmp_path, behaviour, have):
     (tmp_path / "file.bin.part").write_bytes(CONTENT[:have])
     assert fetch(remote(server.url(behaviour)), tmp_path).read_bytes() == CONTENT
-    assert server.seen == [(behaviour, f"bytes={have}-")] and names(tmp_path) == ["file.bin"]
+    assert server.seen == [(behaviour, f"bytes={have}-")] and unlocked(tmp_path) == ["file.bin"]
 
 
 @pytest.mark.parametrize(("behaviour", "part"), [("wrong", b""), ("good", OTHER[::-1][:1000])], ids=["sent", "resumed"])
@@ -130,7 +126,7 @@ def test_a_wrong_checksum_is_named_and_nothing_stays(server, tmp_path, behaviour
     wanted = remote(server.url(behaviour))
     with pytest.raises(InputError, match=f"the checksum is wrong, expected {wanted.checksum}"):
         fetch(wanted, tmp_path)
-    assert names(tmp_path) == []
+    assert unlocked(tmp_path) == []
 
 
 @pytest.mark.parametrize("first", ["error", "wrong"])
@@ -138,7 +134,7 @@ def test_a_corrupt_file_is_fetched_again_from_the_second_address_when_the_first_
     (tmp_path / "file.bin").write_bytes(OTHER)
     assert fetch(remote(server.url(first), server.url("good")), tmp_path).read_bytes() == CONTENT
     assert [path for path, _ in server.seen] == [first, "good"]
-    assert names(tmp_path) == ["file.bin"]
+    assert unlocked(tmp_path) == ["file.bin"]
 
 
 def test_an_unreachable_server_is_said_in_one_line(tmp_path, monkeypatch):
@@ -148,7 +144,7 @@ def test_an_unreachable_server_is_said_in_one_line(tmp_path, monkeypatch):
         closed = f"http://127.0.0.1:{free.getsockname()[1]}/file.bin"
     with refused(f"{closed}: ConnectionError.*{closed}: ConnectionError.*or put the file at {tmp_path / 'file.bin'}$"):
         fetch(remote(closed, closed), tmp_path)
-    assert names(tmp_path) == []
+    assert unlocked(tmp_path) == []
 
 
 def test_a_data_set_of_one_file_is_a_file_and_of_several_a_folder(server, cache, monkeypatch):
@@ -157,7 +153,7 @@ def test_a_data_set_of_one_file_is_a_file_and_of_several_a_folder(server, cache,
     monkeypatch.setitem(REMOTES, "mnist", (one, one._replace(name="second.bin")))
     assert download("cifar10") == cache / "downloads" / "cifar10" / "file.bin"
     assert download("mnist") == cache / "downloads" / "mnist"
-    assert names(cache / "downloads" / "mnist") == ["file.bin", "second.bin"]
+    assert unlocked(cache / "downloads" / "mnist") == ["file.bin", "second.bin"]
 
 
 def test_files_are_whole_corrupt_or_missing(cache, monkeypatch):

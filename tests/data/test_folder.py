@@ -10,18 +10,12 @@ from PIL import Image
 from defective import InputError
 from defective.data import image_file
 from defective.data.folder import Listing, decode, decode_splits, enclosed_root, list_folder
-from image_files import pixels, write_image, write_tree
+from image_files import as_tensor, pixels, write_image, write_tree
 from refusals import refused
 
 
 def decode_all(files) -> torch.Tensor:
     return decode_splits({"test": Listing(tuple(files), torch.zeros(len(files)), ("a", "b"))})["test"]
-
-
-def as_tensor(images) -> torch.Tensor:
-    """Pixels as the library holds them: ``(N, C, H, W)``."""
-    stacked = torch.from_numpy(np.stack(list(images)))
-    return stacked.unsqueeze(1) if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)
 
 
 @pytest.mark.parametrize("test", ["test", "val"])

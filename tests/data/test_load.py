@@ -11,21 +11,12 @@ from defective import data as rooms
 from defective.data import ImageSet, ImageStream, load_data, load_splits, shapes
 from defective.data.archive import unpack
 from defective.data.download import REMOTES
-from image_files import pack, pixels, write_image, write_tree
+from image_files import as_tensor, pack, pixels, unlocked, write_image, write_tree
 from official_files import NAMES as CIFAR10
 from official_files import write_cifar10
 from refusals import refused
 
 SUFFIXES = [".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz"]
-
-
-def below(folder) -> list[str]:
-    """What lies in a folder, without the locks, which stay."""
-    return sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if folder.exists() else []
-
-
-def as_tensor(images, split: str) -> torch.Tensor:
-    return torch.from_numpy(np.stack([image for name, image in images.items() if name.startswith(split)])).permute(0, 3, 1, 2)
 
 
 @pytest.fixture
@@ -42,10 +33,10 @@ def test_a_folder_and_an_archive_of_it_give_the_same_images(tmp_path, cache, suf
         data = load_data(f"folder:{path}", split)
         assert isinstance(data, ImageSet)
         assert (data.name, data.split, data.classes) == ("my-pets" if suffix else "pets", split, ("cat", "dog"))
-        assert torch.equal(data.x, as_tensor(images, split))
+        assert torch.equal(data.x, as_tensor(image for name, image in images.items() if name.startswith(split)))
     # One decoding served both splits, and the unpacked files are gone.
-    assert len(below(cache / "decoded")) == 1
-    assert below(cache / "unpacked") == []
+    assert len(unlocked(cache / "decoded")) == 1
+    assert unlocked(cache / "unpacked") == []
 
 
 def test_only_a_changed_image_and_a_corrupt_cache_are_decoded_anew(tree, cache, monkeypatch):
@@ -73,8 +64,8 @@ def test_large_images_in_an_archive_are_streamed_from_the_cache(tmp_path, cache,
     assert {s.image_shape for s in streams} == {(3, size, size)}
     assert streams[0].listing.files == streams[2].listing.files
     # Unpacked once, and read although the archive and the folder are gone.
-    assert len(below(cache / "unpacked")) == 1
-    assert below(cache / "decoded") == []
+    assert len(unlocked(cache / "unpacked")) == 1
+    assert unlocked(cache / "decoded") == []
     shutil.rmtree(tmp_path / "large")
     x, y = streams[1].take(torch.arange(4))
     assert (x.shape, y.tolist()) == ((4, 3, size, size), [0, 0, 1, 1])
@@ -103,7 +94,7 @@ def test_of_several_that_load_one_archive_one_unpacks_and_the_others_wait(tmp_pa
         loaded = [future.result() for future in [pool.submit(load_data, f"folder:{archive}", "test") for _ in range(3)]]
     assert calls == [archive]
     assert len({data.digest for data in loaded}) == 1
-    assert len(below(cache / "unpacked")) == (size > 100)
+    assert len(unlocked(cache / "unpacked")) == (size > 100)
 
 
 @pytest.mark.parametrize("problem", ["bad tree", "bad archive"])
@@ -116,7 +107,7 @@ def test_an_archive_that_cannot_be_used_leaves_nothing(tmp_path, cache, problem)
         archive.write_bytes(archive.read_bytes()[:-30])
     with pytest.raises(InputError, match="my-pets"):
         load_data(f"folder:{archive}")
-    assert [path for folder in cache.iterdir() for path in below(folder)] == []
+    assert [path for folder in cache.iterdir() for path in unlocked(folder)] == []
 
 
 def test_downloaded_files_are_called_by_the_name_of_the_set(tmp_path, cache, monkeypatch):

@@ -6,7 +6,7 @@ import torch
 
 from defective import InputError
 from defective.data.stimuli import load_stimuli
-from image_files import pack, pixels, write_image
+from image_files import as_tensor, pack, pixels, write_image
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SHAPE = (3, 8, 8)
@@ -28,10 +28,6 @@ def write_stimuli(root, files=FILES, size=8):
     for name, image in images.items():
         write_image(root / name, image)
     return images
-
-
-def as_tensor(images):
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 
 def test_images_of_the_right_size_are_read_exactly_and_labelled(tmp_path):

@@ -4,6 +4,7 @@ import errno
 import gzip
 import io
 import lzma
+import re
 import shutil
 import stat
 import tarfile
@@ -16,18 +17,13 @@ from typing import IO, cast
 from defective.errors import InputError
 from defective.files import check_path
 
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz")
+_ENDING = re.compile(r"\.(zip|tar|tar\.gz|tgz|tar\.xz)\Z", re.IGNORECASE)
 # ImageNet has 1.3 million files, and images hardly shrink in an archive: more than this is an attempt to fill the disk.
 MAX_MEMBERS = 4_000_000
 MAX_RATIO = 50
 FREE_SIZE = 64 << 20
 # tarfile reads a name as long as its header says into memory; files are read in smaller pieces.
 MAX_READ = 16 << 20
-
-
-def is_archive(path: Path) -> bool:
-    """Whether the file name has the ending of a supported archive."""
-    return path.name.lower().endswith(SUFFIXES)
 
 
 def check_source(name: str, path: str) -> Path:
@@ -39,17 +35,14 @@ def check_source(name: str, path: str) -> Path:
         root = root.expanduser()
     if not root.exists():
         raise InputError(f"{name}: there is no such file or folder")
-    if root.is_file() and not is_archive(root):
+    if root.is_file() and not _ENDING.search(root.name):
         raise InputError(f"{root} is neither a folder nor an archive (.zip, .tar, .tar.gz, .tar.xz)")
     return root
 
 
 def stem(path: Path) -> str:
     """The name of a path without the ending of an archive: the name of the data set in it."""
-    for suffix in sorted(SUFFIXES, key=len, reverse=True):
-        if path.name.lower().endswith(suffix):
-            return path.name[: -len(suffix)]
-    return path.name
+    return _ENDING.sub("", path.name)
 
 
 def unpack(path: Path, into: Path) -> None:
