@@ -164,23 +164,6 @@ def test_a_claim_about_a_model_at_chance_says_so(place, tmp_path, run):
     )
 
 
-def test_of_several_seeds_the_interval_of_the_mean_is_shown(place, tmp_path, run, no_claims):
-    """Accuracies of the plain net 50, 52 and 54 %: 52 +- 4.303 * 2 / sqrt(3) = 4.97 by Student, 0.98 of images, 5.07 together."""
-    store = Store(tmp_path / "store")
-    for job in plan_of("figure14", data="data", seeds=3).jobs:
-        if (str(job.net), job.seed) not in [("resnet18/0.5-bottom", 0), ("resnet18/0.5-bottom", 4)]:
-            finish(store, job, {"test_accuracy": {"num_correct": 5000 + 100 * job.seed, "num_evaluated": 10_000}})
-    said = run(f"{QUICK} --store {store.folder} --seeds 3 --time-budget 0.001s")
-    # One of three seeds: Wilson's interval of 5200 among 10000.
-    assert table(said) == [
-        ["ResNet-18", "52.0 (46.9–57.1)", "–"],
-        ["0.5-Bottom", "52.0 (51.0–53.0; 1 of 3 seeds)", "–"],
-    ]
-    assert "Mean of 3 seeds and its 95 % interval." in said.out
-    alone = run(f"{QUICK} --store {store.folder} --time-budget 0.001s")
-    assert table(alone) == [["ResNet-18", "50.0", "–"], ["0.5-Bottom", "–", "–"]] and "interval" not in alone.out
-
-
 @pytest.mark.parametrize(("exhibit", "kept"), [("figure14", 2 + 0.005 * 2), ("table8", 2 + 0.005 * 49)])
 def test_time_is_kept_for_writing_down_what_is_there(place, tmp_path, run, monkeypatch, no_claims, exhibit, kept):
     given = []
@@ -201,9 +184,6 @@ def test_a_dry_run_goes_by_the_images_that_are_there(place, tmp_path, cache, run
     epochs, nets = 5, 2
     assert seconds("--device cpu") == pytest.approx(nets * epochs * (50_000 * 0.03 + 10_000 * 0.01))
     assert seconds(DATA) == pytest.approx(nets * epochs * (8 * 0.03 + 8 * 0.01))
-    assert "data (8 training images) stands for cifar10" in " ".join(
-        run(f"{QUICK} --store {tmp_path / 'store'} --dry-run").out.split()
-    )
 
 
 def test_a_job_that_fails_is_1_and_the_rest_is_done(place, tmp_path, run, no_claims, monkeypatch):

@@ -5,7 +5,6 @@ result and a reference made without it.
 """
 
 import copy
-import io
 import pickle
 import tempfile
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+import problems
 from defective import attach_masks_, defects, load, load_weights_, save
 from interop.models import MODELS, Cell, mask_
 
@@ -29,10 +29,7 @@ def pickled(cell: Cell) -> Model:
 
 
 def torch_saved(cell: Cell) -> Model:
-    file = io.BytesIO()
-    torch.save(cell.model, file)
-    file.seek(0)
-    return torch.load(file, weights_only=False)
+    return problems.pickled(cell.model)
 
 
 def saved(cell: Cell) -> Model:
