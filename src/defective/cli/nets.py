@@ -5,10 +5,8 @@ from typing import Any
 import torch
 
 from defective.cli import options
-from defective.cli.console import print_json, print_table
+from defective.cli.console import print_json, print_records
 from defective.models import BUILT_IN, create_model, list_models
-
-_COUNTED = (("authors", "bottom"), ("authors", "top"), ("text", "bottom"))
 
 
 def models(json: options.Json = False) -> None:
@@ -31,16 +29,16 @@ def models(json: options.Json = False) -> None:
     if json:
         print_json(rows)
         return
-    columns = ("model", "parameters", "bottom blocks", "top blocks", "bottom masks", "top masks", "@text bottom")
-    table = [
-        (
-            row["name"],
-            f"{row['parameters']:,}",
-            *(", ".join(map(str, row[region])) for region in ("bottom", "top")),
-            *(str(row["mask_sites"][placement][region]) for placement, region in _COUNTED),
-        )
-        for row in rows
-    ]
+    columns = {
+        "model": "{name}",
+        "parameters": "{parameters:,}",
+        "bottom blocks": "{bottom}",
+        "top blocks": "{top}",
+        "bottom masks": "{mask_sites[authors][bottom]}",
+        "top masks": "{mask_sites[authors][top]}",
+        "@text bottom": "{mask_sites[text][bottom]}",
+    }
+    records = [row | {region: ", ".join(map(str, row[region])) for region in ("bottom", "top")} for row in rows]
     notes = (
         "Variants keep the share P of the neurons: MODEL/P-bottom, MODEL/P-top, MODEL/P-bottom+Q-top. Endings: -dc (whole channels), "
         "-sm (one mask for all channels), -bernoulli (each neuron drawn by itself), -x2 (twice the channels), -en (ensemble of five), "
@@ -48,4 +46,4 @@ def models(json: options.Json = False) -> None:
         "Baselines: MODEL/P-dropout, MODEL/P-spatial, MODEL/P-dropblock (top blocks, in training), MODEL/therm16 (thermometer code of the "
         "input); all may be joined, as in MODEL/0.5-bottom+0.9-dropblock-therm16-en.",
     )
-    print_table("Built-in models", columns, table, *notes)
+    print_records("Built-in models", columns, records, *notes)
