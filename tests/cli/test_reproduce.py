@@ -18,9 +18,6 @@ from defective.specs import ARCHITECTURES
 from printed import parse, table
 from runs import finish, listing, plan_of
 
-DATA = "--data folder:data --device cpu"
-QUICK = f"reproduce figure14 {DATA}"
-
 
 def filled(folder, name, hits, seeds=1):
     """A store where an exhibit is measured: ``hits(net)`` of 1000 for each target."""
@@ -38,6 +35,12 @@ def measured(monkeypatch):
     asked = []
     monkeypatch.setattr(measure, "measure_steps", lambda *about: asked.append(about) or ImageCost(0.03, 0.03, 0.01))
     return asked
+
+
+@pytest.fixture
+def reproduce(place, tmp_path, run):
+    """Run the command on the small set, with a store of its own."""
+    return lambda words: run(f"reproduce {words} --data folder:data --device cpu --store {tmp_path / 'store'}")
 
 
 @pytest.fixture
@@ -74,24 +77,22 @@ def test_a_dry_run_of_all_lists_every_exhibit_and_writes_nothing(tmp_path, cache
     assert not (tmp_path / "store").exists() and not (cache / "downloads").exists()
 
 
-def test_a_dry_run_knows_what_is_stored(place, tmp_path, run, measured):
+def test_a_dry_run_knows_what_is_stored(store, reproduce, measured):
     """Of what is all stored nothing is measured."""
-    store = Store(tmp_path / "store")
     for job in plan_of("table8", data="data").jobs[:5]:
         finish(store, job)
-    before, command = listing(store.folder), f"reproduce table8 {DATA} --store {store.folder} --dry-run --json"
-    [row] = parse(run(command))["exhibits"]
+    before = listing(store.folder)
+    [row] = parse(reproduce("table8 --dry-run --json"))["exhibits"]
     assert (row["train"], row["generate"], row["score"], row["stored"]) == (3, 24, 22, 5)
     assert row["seconds"] > 0 and row["bytes"] > 0 and listing(store.folder) == before and measured
     measured.clear()
     filled(store.folder, "table8", lambda net: 500)
-    document = parse(run(command))
+    document = parse(reproduce("table8 --dry-run --json"))
     assert measured == document["measured"] == [] and document["exhibits"][0]["seconds"] == 0
 
 
-def test_it_runs_what_is_missing_and_shows_what_it_measured(place, tmp_path, run, no_claims):
-    command = f"{QUICK} --store {tmp_path / 'store'}"
-    code, out, err = run(f"{command} --json")
+def test_it_runs_what_is_missing_and_shows_what_it_measured(tmp_path, reproduce, no_claims):
+    code, out, err = reproduce("figure14 --json")
     first = json.loads(out, parse_constant=pytest.fail)
     assert code == 0 and "[1/2] train resnet18 (tiny, seed 0) on data" in err
     assert first["jobs"] == {"finished": 2, "failed": 0, "blocked": 0, "pending": 0, "executed": 2} and first["failed"] == []
@@ -103,35 +104,33 @@ def test_it_runs_what_is_missing_and_shows_what_it_measured(place, tmp_path, run
     assert counts == [[(each["num_correct"], each["num_evaluated"])] for each in stored.values()]
     assert made["data"] == {"cifar10": "data"} and made["scale"] == "tiny"
     before = listing(store.folder)
-    again = parse(run(f"{command} --json"))
+    again = parse(reproduce("figure14 --json"))
     assert again["jobs"] | {"executed": 2} == first["jobs"] and again["jobs"]["executed"] == 0
     assert again["exhibits"] == first["exhibits"] and listing(store.folder) == before
-    said = run(command)
+    said = reproduce("figure14")
     # The paper prints no numbers for Figure 14.
     shown = [f"{each['mean']:.1f}" for each in measured]
     assert table(said) == [["ResNet-18", shown[0], "–"], ["0.5-Bottom", shown[1], "–"]]
     assert "2 jobs finished, 0 of them now; 0 failed, 0 blocked, 0 pending. Page: defective report --store" in said.out
 
 
-def test_a_chosen_row_is_run_alone_and_shown_in_its_table(place, tmp_path, run, no_claims):
-    store, some = tmp_path / "store", f"{QUICK} --store {tmp_path / 'store'} --rows '*/0.5-bottom'"
-    said = run(f"{some} --dry-run")
+def test_a_chosen_row_is_run_alone_and_shown_in_its_table(tmp_path, reproduce, no_claims):
+    said = reproduce("figure14 --rows '*/0.5-bottom' --dry-run")
     assert "Plan at scale tiny, 1 seed, rows */0.5-bottom" in said.out and table(said)[-1][:5] == ["all", "1", "0", "0", "0"]
-    said = run(some)
+    said = reproduce("figure14 --rows '*/0.5-bottom'")
     [[plain, *nothing], [defective, share, _]] = table(said)
     assert (plain, nothing, defective) == ("ResNet-18", ["–", "–"], "0.5-Bottom") and float(share) >= 0
     assert "1 job finished, 1 of them now; 0 failed, 0 blocked, 0 pending" in said.out
     # What the store remembers of it is the whole table.
-    [plan] = Store.open(store).plans()[0]
+    [plan] = Store.open(tmp_path / "store").plans()[0]
     assert plan.rows == () and len(plan.jobs) == 2
-    assert json.loads(run(f"{QUICK} --store {store} --json").out)["jobs"]["executed"] == 1
+    assert json.loads(reproduce("figure14 --json").out)["jobs"]["executed"] == 1
 
 
 @pytest.mark.parametrize(("defective", "code", "verdict"), [(900, 0, "holds"), (505, 0, "undecided"), (200, 1, "fails")])
-def test_a_claim_that_fails_is_1(place, tmp_path, run, defective, code, verdict):
+def test_a_claim_that_fails_is_1(tmp_path, reproduce, defective, code, verdict):
     filled(tmp_path / "store", "table8", lambda net: 500 if net == "resnet18" else defective, seeds=2)
-    command = f"reproduce table8 {DATA} --store {tmp_path / 'store'} --seeds 2"
-    said = run(command)
+    said = reproduce("table8 --seeds 2")
     assert said.code == code and "train" not in said.err
     [line] = [line for line in said.out.splitlines() if "Defective layers improve the defence under various" in line]
     assert line.startswith(f"  {verdict}") and line.count("mean of 2 comparisons, 2 seeds") == 6
@@ -141,21 +140,20 @@ def test_a_claim_that_fails_is_1(place, tmp_path, run, defective, code, verdict)
     ]
 
 
-def test_a_claim_about_models_as_they_are_built_is_no_failure_of_a_run(place, tmp_path, run, monkeypatch):
-    store = filled(tmp_path / "store", "table8", lambda net: 500)
+def test_a_claim_about_models_as_they_are_built_is_no_failure_of_a_run(tmp_path, reproduce, monkeypatch):
+    filled(tmp_path / "store", "table8", lambda net: 500)
     built = next(claim for claim in CLAIMS if claim.name == "channel-operations")
     fails = [claim.model_copy(update={"verdict": "fails"}) for claim in evaluate_claims([], [built])]
     monkeypatch.setattr(command, "measured", lambda plan, store: ([], fails))
-    said = run(f"reproduce table8 {DATA} --store {store.folder}")
+    said = reproduce("table8")
     assert said.code == 0 and f"  fails. {built.text} (Section 4.2) {built.note}\n" in said.out
 
 
-def test_a_claim_about_a_model_at_chance_says_so(place, tmp_path, run):
+def test_a_claim_about_a_model_at_chance_says_so(tmp_path, reproduce):
     filled(tmp_path / "store", "table8", lambda net: 100 if net == "resnet18" else 900)
-    command = f"reproduce table8 {DATA} --store {tmp_path / 'store'}"
-    document = parse(run(f"{command} --json"))
+    document = parse(reproduce("table8 --json"))
     assert {claim["name"]: claim["verdict"] for claim in document["claims"]}["white-box"] == "undecided"
-    said = run(command)
+    said = reproduce("table8")
     assert said.code == 0
     assert "  undecided: no better than chance: resnet18 (tiny, seed 0) on data. Defective layers improve" in said.out
     assert (
@@ -165,28 +163,25 @@ def test_a_claim_about_a_model_at_chance_says_so(place, tmp_path, run):
 
 
 @pytest.mark.parametrize(("exhibit", "kept"), [("figure14", 2 + 0.005 * 2), ("table8", 2 + 0.005 * 49)])
-def test_time_is_kept_for_writing_down_what_is_there(place, tmp_path, run, monkeypatch, no_claims, exhibit, kept):
+def test_time_is_kept_for_writing_down_what_is_there(reproduce, monkeypatch, no_claims, exhibit, kept):
     given = []
     monkeypatch.setattr(command, "process_uptime", lambda: 1.0)
     monkeypatch.setattr(command, "until", lambda seconds: given.append(seconds) or until(0))
     for budget in ("20s", "10m"):
-        run(f"reproduce {exhibit} {DATA} --store {tmp_path / 'store'} --time-budget {budget}")
+        reproduce(f"{exhibit} --time-budget {budget}")
     assert given == pytest.approx([20 - kept - 1, 600 - 0.03 * 600 - 1])
 
 
-def test_a_dry_run_goes_by_the_images_that_are_there(place, tmp_path, cache, run):
+def test_a_dry_run_goes_by_the_images_that_are_there(tmp_path, run, reproduce):
     """Eight training images and eight test images, not CIFAR-10's."""
-
-    def seconds(data):
-        [row] = parse(run(f"reproduce figure14 {data} --store {tmp_path / 'store'} --dry-run --json"))["exhibits"]
-        return row["seconds"]
-
+    [official] = parse(run(f"reproduce figure14 --device cpu --store {tmp_path / 'store'} --dry-run --json"))["exhibits"]
+    [small] = parse(reproduce("figure14 --dry-run --json"))["exhibits"]
     epochs, nets = 5, 2
-    assert seconds("--device cpu") == pytest.approx(nets * epochs * (50_000 * 0.03 + 10_000 * 0.01))
-    assert seconds(DATA) == pytest.approx(nets * epochs * (8 * 0.03 + 8 * 0.01))
+    assert official["seconds"] == pytest.approx(nets * epochs * (50_000 * 0.03 + 10_000 * 0.01))
+    assert small["seconds"] == pytest.approx(nets * epochs * (8 * 0.03 + 8 * 0.01))
 
 
-def test_a_job_that_fails_is_1_and_the_rest_is_done(place, tmp_path, run, no_claims, monkeypatch):
+def test_a_job_that_fails_is_1_and_the_rest_is_done(reproduce, no_claims, monkeypatch):
     def train(spec, *rest, **options):
         if str(spec) != "resnet18":
             raise InputError("the loss is nan\nat step 1")
@@ -194,17 +189,16 @@ def test_a_job_that_fails_is_1_and_the_rest_is_done(place, tmp_path, run, no_cla
 
     original = jobs.train
     monkeypatch.setattr(jobs, "train", train)
-    command = f"{QUICK} --store {tmp_path / 'store'}"
-    code, out, err = run(command)
+    code, out, err = reproduce("figure14")
     [_, failing] = plan_of("figure14", data="data").jobs
     assert code == 1 and "failed: train resnet18/0.5-bottom (tiny, seed 0) on data: the loss is nan" in err
     assert f"failed: {failing.name}: the loss is nan at step 1" in out and "1 job finished, 1 of them now; 1 failed" in out
-    code, out, _ = run(f"{command} --json")
+    code, out, _ = reproduce("figure14 --json")
     document = json.loads(out)
     assert code == 1 and document["jobs"] == {"finished": 1, "failed": 1, "blocked": 0, "pending": 0, "executed": 0}
     assert [(each["job"], each["error"]) for each in document["failed"]] == [(failing.name, "the loss is nan at step 1")]
     monkeypatch.setattr(jobs, "train", original)
-    assert parse_jobs(run(f"{command} --json")) == {"finished": 2, "failed": 0, "blocked": 0, "pending": 0, "executed": 1}
+    assert parse_jobs(reproduce("figure14 --json")) == {"finished": 2, "failed": 0, "blocked": 0, "pending": 0, "executed": 1}
 
 
 def parse_jobs(said):
@@ -212,10 +206,9 @@ def parse_jobs(said):
     return json.loads(said.out)["jobs"]
 
 
-def test_a_time_budget_leaves_the_rest_for_the_same_command(place, tmp_path, run, no_claims):
-    command = f"{QUICK} --store {tmp_path / 'store'}"
-    assert parse_jobs(run(f"{command} --seeds 3 --time-budget 0.001s --json"))["pending"] == 6
-    code, out, err = run(f"{command} --time-budget 0.001s")
+def test_a_time_budget_leaves_the_rest_for_the_same_command(tmp_path, reproduce, no_claims):
+    assert parse_jobs(reproduce("figure14 --seeds 3 --time-budget 0.001s --json"))["pending"] == 6
+    code, out, err = reproduce("figure14 --time-budget 0.001s")
     assert code == 0 and "train" not in err
     assert "0 jobs finished, 0 of them now; 0 failed, 0 blocked, 2 pending: the same command resumes." in out
     store = Store.open(tmp_path / "store")

@@ -10,7 +10,7 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Generator
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, suppress
 from pathlib import Path, PureWindowsPath
 from typing import IO, cast
 
@@ -57,11 +57,13 @@ def unpack(path: Path, into: Path) -> None:
         into.mkdir(parents=True, exist_ok=True)
         with closing(members(path)) as found:
             for number, (name, source) in enumerate(found):
-                with source or nullcontext():
-                    if number == MAX_MEMBERS:
-                        raise InputError(f"{path} holds more than {MAX_MEMBERS:,} files and folders, the most that are unpacked")
-                    if source is not None:
-                        _write(source, into.joinpath(*_parts(path, name)))
+                if number == MAX_MEMBERS:
+                    raise InputError(f"{path} holds more than {MAX_MEMBERS:,} files and folders, the most that are unpacked")
+                if source is not None:
+                    place = into.joinpath(*_parts(path, name))
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    with source, place.open("wb") as file:
+                        shutil.copyfileobj(source, file, 1 << 20)
     except BaseException as error:
         shutil.rmtree(into, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -77,12 +79,6 @@ def _is_corruption(error: BaseException) -> bool:
         # gzip reports corruption without a number; the numbers are an impossible offset, two entries of one name, and a long name.
         return error.errno in (None, errno.EINVAL, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
     return isinstance(error, Exception) and not isinstance(error, InputError | MemoryError)
-
-
-def _write(source: IO[bytes], place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("wb") as file:
-        shutil.copyfileobj(source, file, 1 << 20)
 
 
 def _parts(path: Path, name: str) -> tuple[str, ...]:

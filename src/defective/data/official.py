@@ -38,7 +38,7 @@ def check_layout(root: Path, kind: str) -> Path:
 def official_kind(root: Path) -> str | None:
     """Which data set's official files are at or below ``root``; None if it is none of them."""
     for kind, names in _KNOWN_BY.items():
-        if root.is_dir() and any((enclosed_root(root, names) / name).exists() for name in names):
+        if any((enclosed_root(root, names) / name).exists() for name in names):
             return kind
     return None
 
