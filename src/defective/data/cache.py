@@ -30,16 +30,13 @@ def fingerprint(path: Path, *settings: object) -> str:
 
 
 def restore(name: str, key: str) -> dict[str, ImageSet] | None:
-    """The data set stored under this key, or None; a corrupt file is removed."""
+    """The data set stored under this key, or None; :func:`store` writes a corrupt one anew."""
     file = _file(name, key)
-    if not file.exists():
-        return None
     with suppress(InputError, KeyError, TypeError):
         tensors, about = read_tensors(file)
         splits = [split for split in ("train", "test") if f"{split}.x" in tensors]
         classes = tuple(about["classes"])
         return {split: ImageSet(name, split, tensors[f"{split}.x"], tensors[f"{split}.y"], classes) for split in splits}
-    file.unlink(missing_ok=True)
     return None
 
 
