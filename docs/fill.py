@@ -16,7 +16,9 @@ Each block stands between a comment that says what it holds and ``<!-- end -->``
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmarks import page as benchmark
 from defective.report.claims import contrast_in_words, exhibits_in_words, p_in_words, paper_doubts, summary, verdict_in_words
@@ -31,44 +33,22 @@ from docs.module_graph import module_table
 from docs.practical_table import practical_plot, practical_table
 
 ROOT = Path(__file__).parents[1]
-_BLOCK = re.compile(
-    r"(<!-- (modules|costs|notes|bench[\w/ -]*|(?:survey|finetune|practical \S+) \S+"
-    r"|(?:claims|measured|observations|verdicts) \w+|results/\S+)"
-    r" -->\n).*?(<!-- end -->)",
-    re.DOTALL,
-)
-PRACTICAL = ROOT / "results/cifar10-jpeg/tiny/protocol.json"
+_BLOCK = re.compile(r"(<!-- (\S+) ?([^\n]*) -->\n).*?<!-- end -->", re.DOTALL)
+PRACTICAL = "results/cifar10-jpeg/tiny/protocol.json"
 
 
 def filled(text: str) -> str:
     """The text with every block as the results have it now."""
 
     def block(found: re.Match[str]) -> str:
-        what, _, rest = found[2].partition(" ")
-        match what:
-            case "modules":
-                made = module_table()
-            case "survey" | "finetune":
-                document = json.loads((ROOT / rest).read_text("utf-8"))
-                made = survey_table(document) if what == "survey" else finetune_table(document)
-            case "practical":
-                made = practical_table(*(json.loads((ROOT / file).read_text("utf-8")) for file in rest.split()))
-            case "costs":
-                made = cost_table()
-            case "notes":
-                made = notes()
-            case "claims" | "verdicts":
-                of_paper = [claim for claim in tested(rest) if not claim.ours]
-                made = claims(of_paper) if what == "claims" else verdicts(of_paper)
-            case "observations":
-                made = claims([claim for claim in tested(rest) if claim.ours])
-            case "measured":
-                made = claims([claim for claim in tested(rest) if claim.verdict != "not measured"])
-            case "bench":
-                made = bench(rest, ROOT / "results" / "bench")
-            case _:
-                made = table(ROOT / what)
-        return f"{found[1]}\n{made}\n{found[3]}"
+        head, what, rest = found.groups()
+        if what.startswith("results/"):
+            made = table(ROOT / what)
+        elif what in _MAKERS:
+            made = _MAKERS[what](rest)
+        else:
+            return found[0]
+        return f"{head}\n{made}\n<!-- end -->"
 
     return _BLOCK.sub(block, text)
 
@@ -137,6 +117,26 @@ def bench(names: str, folder: Path) -> str:
     return benchmark.machines(documents) if names == "machines" else benchmark.table(documents, names.split())
 
 
+def _json(file: str) -> Any:
+    return json.loads((ROOT / file).read_text("utf-8"))
+
+
+# The first word of a comment to what makes the block from its other words.
+_MAKERS: dict[str, Callable[[str], str]] = {
+    "bench": lambda names: bench(names, ROOT / "results" / "bench"),
+    "claims": lambda scale: claims([claim for claim in tested(scale) if not claim.ours]),
+    "costs": lambda _: cost_table(),
+    "finetune": lambda file: finetune_table(_json(file)),
+    "measured": lambda scale: claims([claim for claim in tested(scale) if claim.verdict != "not measured"]),
+    "modules": lambda _: module_table(),
+    "notes": lambda _: notes(),
+    "observations": lambda scale: claims([claim for claim in tested(scale) if claim.ours]),
+    "practical": lambda files: practical_table(*map(_json, files.split())),
+    "survey": lambda file: survey_table(_json(file)),
+    "verdicts": lambda scale: verdicts([claim for claim in tested(scale) if not claim.ours]),
+}
+
+
 def pages() -> list[Path]:
     """The files that hold such blocks."""
     return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -148,4 +148,4 @@ if __name__ == "__main__":
         if (after := filled(before)) != before:
             page.write_text(after, "utf-8")
             sys.stdout.write(f"{page.relative_to(ROOT)}\n")
-    practical_plot(json.loads(PRACTICAL.read_text("utf-8")), ROOT / "docs" / "practical.png")
+    practical_plot(_json(PRACTICAL), ROOT / "docs" / "practical.png")
