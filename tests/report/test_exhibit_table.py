@@ -99,11 +99,6 @@ def test_a_terminal_shows_both_numbers_in_one_cell_and_of_several_seeds_the_inte
     assert several.notes == ("Mean of 3 seeds and its 95 % interval.",)
 
 
-def test_an_exhibit_without_rows_has_a_caption_and_no_table():
-    empty = exhibit_result("figure8", [], {}, [], title="ResNet-18", caption="Boxes are layers.")
-    assert markdown(empty).startswith("**Figure 8. ResNet-18.** Boxes are layers. In %.") and "|" not in markdown(empty)
-
-
 def test_a_cell_whose_images_all_fell_out_is_told_from_one_that_is_not_measured():
     cells = [cell("a", "PGD", 1.5, None, job="score-0123456789abcdef"), cell("b", "PGD", 2.5, None)]
     lines = markdown(exhibit_result("table4", ["PGD"], {"a": "a", "b": "b"}, cells, title="Nets")).splitlines()

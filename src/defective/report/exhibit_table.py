@@ -11,14 +11,14 @@ _STRONGEST = 36
 
 
 def exhibit_table(result: ExhibitResult) -> Table:
-    """Published and measured numbers with their intervals, as papers print them; no columns if the exhibit has no numbers."""
+    """Published and measured numbers with their intervals, as papers print them."""
     kinds = tuple(kind for kind in result.kinds if kind != "difference")
     about = (
         f"{_UNITS[result.unit]}. Measured at {', '.join(filter(None, [setting(result), sample(result)]))}, with 95 % intervals; "
     )
     legend = f"{DASH} is not measured or not printed."
     return Table(
-        ("", *(kind for _ in result.columns for kind in kinds)) if result.rows else (),
+        ("", *(kind for _ in result.columns for kind in kinds)),
         _rows(result, kinds),
         title=f"{result.heading}. {result.title}.",
         caption=" ".join(filter(None, [result.caption, about + legend, *beside_legend(result), *warnings(result.at_chance)])),

@@ -9,8 +9,6 @@ from defective.text import one_line
 def html(table: Table) -> str:
     """A table as a ``<table>``, its notes as a list after it. Numbers have the class ``number``."""
     about = f"<strong>{_text(table.title)}</strong> {_text(table.caption)}".strip()
-    if not table.columns:
-        return f"<p>{about}</p>\n"
     lines = ["<table>", *([f"<caption>{about}</caption>"] if table.title or table.caption else []), "<thead>"]
     corner, *heads = zip(table.columns, table.alignment, strict=True)
     columns = "".join(_cell("th", head, side, scope="col") for head, side in heads)

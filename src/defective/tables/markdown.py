@@ -8,12 +8,11 @@ from defective.text import one_line
 
 
 def markdown(table: Table) -> str:
-    """A table as Markdown; title, caption and notes alone if it has no columns."""
+    """A table as Markdown."""
     about = [f"**{markdown_text(table.title)}**"] if table.title else []
     about += [_paragraph(table.caption)] if table.caption else []
     lines = [" ".join(about), ""] if about else []
-    if table.columns:
-        lines += [_row(table.full_columns), f"| {' | '.join({'l': ':--', 'r': '--:'}[each] for each in table.alignment)} |"]
+    lines += [_row(table.full_columns), f"| {' | '.join({'l': ':--', 'r': '--:'}[each] for each in table.alignment)} |"]
     for heading, rows in table.blocks():
         if heading:
             lines.append(f"| **{_cell(heading)}** |" + "  |" * (len(table.columns) - 1))

@@ -1,5 +1,6 @@
 """The one place that formats numbers as text."""
 
+import json
 import math
 import re
 
@@ -36,7 +37,7 @@ def exact(value: float) -> str:
         >>> exact(46.2), exact(float("inf"))
         ('46.2', 'Infinity')
     """
-    return repr(float(value)) if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
+    return json.dumps(float(value))
 
 
 def interval(low: float, high: float, unit: str = "%", *, signed: bool = False) -> str:
