@@ -98,10 +98,9 @@ def shown(store, view=gallery, exhibit=GALLERY, seeds=1):
 def test_pictures_and_verdicts_are_those_of_the_store(store, data, made):
     sets, answers = made()
     asked, pictures = table4(), shown(store)
-    count = asked.setups[0].scale.gallery
-    assert [each.caption for each in pictures] == [row.label for row in GALLERY.rows for _ in range(count)]
+    assert [each.caption for each in pictures] == [row.label for row in GALLERY.rows for _ in range(COUNT)]
     for place, each in enumerate(pictures):
-        row, number = GALLERY.rows[place // count], place % count
+        row, number = GALLERY.rows[place // COUNT], place % COUNT
         jobs = {column: asked.of(GALLERY)[row.name, column][0].job for column in GALLERY.columns}
         generated = sets[next(iter(jobs.values())).adversarial]
         assert each.label == data.classes[generated.y[number]]
@@ -131,7 +130,7 @@ def test_of_several_seeds_the_first_is_shown(store, data, made):
     sets, _ = made(seeds=2)
     asked, pictures = table4(2), shown(store, seeds=2)
     first = asked.of(GALLERY)[GALLERY.rows[0].name, "ResNet-18"][0].job.adversarial
-    assert first.seed == 0 and len(pictures) == len(GALLERY.rows) * asked.setups[0].scale.gallery
+    assert first.seed == 0 and len(pictures) == len(GALLERY.rows) * COUNT
     assert np.array_equal(decoded(pictures[0].adversarial), sets[first].x_adv[0].permute(1, 2, 0))
 
 

@@ -21,6 +21,7 @@ ROWS = (
     Row("resnet18/0.5-bottom", "half", (30.0, None)),
     Row("resnet18/0.1-bottom", "tenth", (80.0, 85.0)),
 )
+UNPRINTED = tuple(Row(row.name, row.label) for row in ROWS)
 
 
 def cells(setup):
@@ -92,31 +93,13 @@ def test_scores_have_a_logarithmic_axis_that_holds_endless_intervals(store):
         middle, high = scores[row]
         return {"score": middle, "low": middle / 2, "high": high, "images": 10}
 
-    rows = tuple(Row(row.name, row.label) for row in ROWS)
-    figure = plot(measured(exhibit(unit="S(M)", rows=rows, cells=decisions), store, score), store)
+    figure = plot(measured(exhibit(unit="S(M)", rows=UNPRINTED, cells=decisions), store, score), store)
     axes = figure.axes[0]
     assert axes.get_xscale() == "log"
     assert line(axes, "measured") == [(middle, y) for y, (middle, _) in enumerate(scores.values())]
     (intervals,) = [each for each in axes.collections if each.get_label() == "intervals"]
     assert intervals.get_segments()[0][1][0] == axes.get_xlim()[1] < math.inf
     svg(figure)
-
-
-def test_many_columns_go_on_below(store):
-    columns = tuple(f"PGD{number}" for number in range(11))
-    rows = tuple(Row(row.name, row.label, tuple(range(11))) for row in ROWS)
-
-    def each(setup):
-        return {
-            (row.name, column): Cell(setup.target(row.name, label_smoothing=place / 20), "value")
-            for row in rows
-            for place, column in enumerate(columns)
-        }
-
-    figure = plot(measured(exhibit(columns=columns, rows=rows, cells=each), store, rate), store)
-    shown = [axes for axes in figure.axes if axes.get_visible()]
-    assert [axes.get_title() for axes in shown] == list(columns)
-    assert len({axes.get_position().y0 for axes in shown}) == 2
 
 
 def test_a_scatter_names_each_point(store):
@@ -132,8 +115,7 @@ def test_a_scatter_names_each_point(store):
 
 def test_a_trade_off_has_the_lowest_number_of_a_row_and_of_its_plain_control_against_accuracy(store):
     columns = ("PGD16", *COLUMNS)
-    rows = tuple(Row(row.name, row.label) for row in ROWS)
-    document = measured(exhibit(view="trade-off", columns=columns, rows=rows), store, rate)
+    document = measured(exhibit(view="trade-off", columns=columns, rows=UNPRINTED), store, rate)
     # The control is under its own strongest attacker, whichever is that of the model.
     apart = {"difference": Difference(mean=0, low=0, high=0), "verdict": "yes", "reason": "", "checkpoints": ()}
     rates = {(ROWS[1].name, "PGD16"): 30, (ROWS[1].name, "FGSM16"): 70}
@@ -160,8 +142,7 @@ def test_names_of_close_points_lie_apart(store):
 
 
 def test_curves_run_over_the_columns(store):
-    rows = tuple(Row(row.name, row.label) for row in ROWS)
-    document = measured(exhibit(view="curves", columns=("8", "16"), rows=rows), store, rate)
+    document = measured(exhibit(view="curves", columns=("8", "16"), rows=UNPRINTED), store, rate)
     (axes,) = plot(document, store).axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("standard deviation σ of the noise, in levels of 255", "accuracy, %")
     for row, band in zip(ROWS, axes.collections, strict=True):

@@ -126,12 +126,6 @@ def test_the_name_of_the_folder_that_imagenet_is_read_from_says_nothing(store):
     assert setting(section.result) == "tiny scale, imagenet called ILSVRC2012, 1 seed"
 
 
-def test_a_plan_without_readers_takes_them_from_one_with(told):
-    asked = [plan("table6", mnist="mnist-17k"), plan("figure14", mnist="mnist-17k", cifar10="cifar10", readers={"mnist": "mnist"})]
-    (found,) = told(*asked)
-    assert found.notes == ["mnist-17k in place of mnist: files of the official form under another name."]
-
-
 def test_what_intervals_cover_is_said_for_each_number_of_seeds(shown):
     notes = seed_notes(shown(plan("table7", seeds=3), plan("table4")))
     assert len(notes) == 2 and notes[0].startswith("One seed") and notes[1].startswith("3 seeds")

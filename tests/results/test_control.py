@@ -15,7 +15,6 @@ from defective.paper.controls import controls
 from defective.results.control import exhibit_controls
 from defective.specs import AttackSpec, GenerateJob, ScoreJob
 from defective.statistics import Rate, Term, contrast
-from run_fixtures import images, no_power_cuts, place  # noqa: F401
 from runs import finish, net, plan_of
 
 EPOCHS = 6
@@ -128,7 +127,7 @@ def test_controls_are_checkpoints_of_the_plain_model_that_a_table_has_anyway():
     assert {str(job.net) for job in checkpoints} == {"resnet18", "resnet50", "densenet121", "senet18", "vgg19"}
 
 
-def test_numbers_are_paired_image_by_image(place, images):  # noqa: F811
+def test_numbers_are_paired_image_by_image(place, images):
     own = cell(0, value="all", epochs=3)
     jobs = controls(own, 0)
     assert run([own.job, *jobs], place).count("failed") == 0

@@ -43,11 +43,8 @@ def deviations(sections: Iterable[Section], store: Store) -> list[Deviations]:
     # Scale to its data sets, by kind and name, each with a plan that says how it was read.
     used: dict[str, dict[tuple[str, str], Plan]] = {}
     for section in sections:
-        for kind, name in section.result.data.items():
-            sets = used.setdefault(section.plan.scale, {})
-            # Of plans that name a set alike, one may have read it as the official one.
-            if (kind, name) not in sets or section.plan.official(kind):
-                sets[kind, name] = section.plan
+        for named in section.result.data.items():
+            used.setdefault(section.plan.scale, {}).setdefault(named, section.plan)
     return [
         Deviations(
             scale=scale,

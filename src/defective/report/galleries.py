@@ -59,14 +59,14 @@ _MASKED = ("resnet18/0.1-bottom", "resnet18/0.5-bottom")
 
 def gallery(result: ExhibitResult, plan: Plan, reader: ResultReader) -> list[Example]:
     """The images of a gallery exhibit: for each row every image of the set attacked first, with the predictions of all columns."""
-    count, cells = plan.setups[0].scale.gallery, plan.of(EXHIBITS[result.exhibit])
+    cells = plan.of(EXHIBITS[result.exhibit])
     found: list[Example] = []
     for row in result.rows:
         scored = _by_set(((column, cell) for column in result.columns for cell in cells.get((row.name, column), [])), reader)
         if scored:
             # Of several seeds the first.
             generated = min(scored, key=lambda job: job.seed)
-            found += _examples(row.label, generated, scored[generated], count, reader)
+            found += _examples(row.label, generated, scored[generated], reader)
     return found
 
 
@@ -82,7 +82,7 @@ def examples(result: ExhibitResult, plan: Plan, reader: ResultReader) -> list[Ex
     if not scored:
         return []
     generated = max(scored, key=lambda job: len(scored[job]))
-    found = _examples(str(generated.attack), generated, scored[generated], None, reader)
+    found = _examples(str(generated.attack), generated, scored[generated], reader)
     found.sort(key=lambda example: abs(2 * sum(each.correct for each in example.predictions) - len(example.predictions)))
     return found[:SHOWN]
 
@@ -118,9 +118,7 @@ def _by_set(cells: Iterable[tuple[str, Cell]], reader: ResultReader) -> dict[Gen
     return found
 
 
-def _examples(
-    caption: str, job: GenerateJob, scores: dict[ScoreJob, str], count: int | None, reader: ResultReader
-) -> list[Example]:
+def _examples(caption: str, job: GenerateJob, scores: dict[ScoreJob, str], reader: ResultReader) -> list[Example]:
     stored, result = reader.tensors(job, "pictures.safetensors"), reader.store.result(job)
     if stored is None or result is None:
         return []
@@ -131,8 +129,7 @@ def _examples(
         (model, found[0]["attacked"]) for model, found in outcomes if found and len(found[0]["attacked"]) >= len(images["y"])
     ]
     largest = float(job.attack.parameters.get("eps") or result["changes"]["linf_max"]) or 1.0
-    shown = {name: images[name][:count] for name in ("x", "x_adv", "y")}
-    return made_examples(shown, predicted, about["classes"], largest, caption=caption, attack=describe(job))
+    return made_examples(images, predicted, about["classes"], largest, caption=caption, attack=describe(job))
 
 
 def made_examples(

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from defective.experiments.store import Store
 from defective.figures import COLOURS, GRAY, dress, legend
 from defective.results.documents import ExhibitResult, Measured
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
 
 WIDTH = 7.2
 SMALL = 7.0
-# Panels beside each other; more columns go on below.
-PANELS = 8
 _MEASURED, _PUBLISHED = COLOURS[0], GRAY
 _INTERVALS = "measured, 95\N{NO-BREAK SPACE}% intervals"
 
@@ -40,20 +40,13 @@ def _table(result: ExhibitResult) -> "Figure":
     from matplotlib.lines import Line2D
 
     columns, count = result.columns, len(result.rows)
-    lines = math.ceil(len(columns) / PANELS)
-    across = math.ceil(len(columns) / lines)
-    figure = _figure(min(WIDTH, 2.4 + 1.6 * across), lines * (0.75 + 0.165 * count) + 0.3)
-    grid = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False)
-    for axes, column in zip(grid.flat, columns, strict=False):
+    figure = _figure(min(WIDTH, 2.4 + 1.6 * len(columns)), 0.75 + 0.165 * count + 0.3)
+    [panels] = figure.subplots(1, len(columns), sharex=True, sharey=True, squeeze=False)
+    for axes, column in zip(panels, columns, strict=True):
         _panel(axes, result, column)
-    for axes in grid.flat[len(columns) :]:
-        axes.set_visible(False)
-    for axes in grid[:, 0]:
-        axes.set_yticks(range(count), [row.label for row in result.rows])
-        axes.set_ylim(count - 0.5, -0.5)
-    for above, below in zip(grid[:-1].flat, grid[1:].flat, strict=True):
-        above.tick_params(labelbottom=not below.get_visible())
-    _scale(grid[0, 0], result, wide=across <= 4)
+    panels[0].set_yticks(range(count), [row.label for row in result.rows])
+    panels[0].set_ylim(count - 0.5, -0.5)
+    _scale(panels[0], result, wide=len(columns) <= 4)
     figure.supxlabel("%" if result.unit == "%" else f"{result.unit}, log scale", fontsize=SMALL)
     seeds = ", small: each seed" if result.seeds > 1 else ""
     marks = {"published": _PUBLISHED, f"measured, 95\N{NO-BREAK SPACE}% interval{seeds}": _MEASURED}
@@ -65,11 +58,10 @@ def _panel(axes: "Axes", result: ExhibitResult, column: str) -> None:
     cells = dict(enumerate(cell for cell in result.cells if cell.column == column))
     published = {y: cell.published for y, cell in cells.items() if cell.published is not None}
     measured = {y: cell.measured for y, cell in cells.items() if cell.measured is not None}
-    bound = _bounds(result)
     both = published.keys() & measured.keys()
     axes.hlines([*both], [published[y] for y in both], [measured[y].mean for y in both], color=GRAY, linewidth=0.6, alpha=0.5)
     axes.plot([*published.values()], [*published], **_style(_PUBLISHED), label="published")
-    lows, highs = ([min(max(getattr(each, end), bound[0]), bound[1]) for each in measured.values()] for end in ("low", "high"))
+    lows, highs = (np.clip([getattr(each, end) for each in measured.values()], *_bounds(result)) for end in ("low", "high"))
     axes.hlines([*measured], lows, highs, color=_MEASURED, linewidth=1.6, alpha=0.6, label="intervals")
     if result.seeds > 1:
         dots = [(value, y) for y, each in measured.items() for value in each.values]
@@ -91,7 +83,7 @@ def _bounds(result: ExhibitResult) -> tuple[float, float]:
     numbers = [cell.published for cell in result.cells]
     numbers += [getattr(cell.measured, key) for cell in result.cells if cell.measured for key in ("mean", "low", "high")]
     finite = [number for number in numbers if number is not None and 0 < number < math.inf]
-    return (min(finite) / 2, max(finite) * 2) if finite else (0.1, 10.0)
+    return min(finite) / 2, max(finite) * 2
 
 
 def _scale(axes: "Axes", result: ExhibitResult, *, wide: bool) -> None:
@@ -154,15 +146,11 @@ def _curves(result: ExhibitResult) -> "Figure":
     """One line a row over the columns, whose names are numbers."""
     figure, axes = _single()
     for colour, row in zip(cycle(COLOURS), result.rows, strict=False):
-        cells = {float(cell.column): cell for cell in result.cells if cell.row == row.name}
-        measured = {x: cell.measured for x, cell in cells.items() if cell.measured}
+        measured = {float(cell.column): cell.measured for cell in result.cells if cell.row == row.name and cell.measured}
         if measured:
             low, high = ([getattr(at, end) for at in measured.values()] for end in ("low", "high"))
             axes.plot([*measured], [at.mean for at in measured.values()], marker="o", markersize=4, color=colour, label=row.label)
             axes.fill_between([*measured], low, high, color=colour, alpha=0.2, linewidth=0)
-        published = [(x, cell.published) for x, cell in cells.items() if cell.published is not None]
-        if published:
-            axes.plot(*zip(*published, strict=True), **_style(colour, "--"), label=f"{row.label}, published")
     axes.set_xticks([float(column) for column in result.columns])
     axes.set_xlabel("standard deviation σ of the noise, in levels of 255", fontsize=SMALL + 1)
     axes.set_ylabel(f"accuracy, {result.unit}", fontsize=SMALL + 1)
@@ -224,7 +212,7 @@ def _single() -> "tuple[Figure, Axes]":
 
 
 def _style(colour: str, line: str = "") -> dict[str, Any]:
-    face = "none" if colour == _PUBLISHED or line == "--" else colour
+    face = "none" if colour == _PUBLISHED else colour
     width = {"linewidth": 0.9} if line else {}
     return {"linestyle": line or "none", "marker": "o", "markersize": 3.8, "color": colour, "markerfacecolor": face, **width}
 

@@ -14,7 +14,7 @@ from defective.paper.claims import Part
 from defective.results.built import verdict_of_counts
 from defective.results.contrasts import Comparison, Evidence, MeasuredPart, measure
 from defective.results.documents import ClaimResult, ContrastResult
-from defective.statistics import LEVEL, UNKNOWN, Contrast, holm
+from defective.statistics import LEVEL, Contrast, holm
 from defective.text import shortened
 
 # Kinds of claims about models as they are built.
@@ -71,7 +71,7 @@ def _verdict(claim: Claim, parts: Sequence[MeasuredPart], outdated: set[str]) ->
     if obstacle := _obstacle(parts):
         return "undecided", obstacle, 1.0
     # All parts must hold: the worst decides. One is enough to fail: the best counts for as many as there are.
-    holds, fails = zip(*(_p_values(claim, each.part.bound, each.contrast) for each in parts if each.contrast), strict=True)
+    holds, fails = zip(*(_p_values(claim, each.part.bound, each.contrast) for each in parts), strict=True)
     p_holds, p_fails = max(holds), min(1.0, len(fails) * min(fails))
     return ("holds", "", p_holds) if p_holds <= p_fails else ("fails", "", p_fails)
 
@@ -102,7 +102,7 @@ def _obstacle(parts: Iterable[MeasuredPart]) -> str:
         return f"trained for fewer epochs than what it is compared with: {shortened(unequal)}"
     if few := [part for part in parts if part.num_measured < len(part.part.blocks) / 2]:
         return f"fewer than half of its comparisons are measured: {few[0].num_measured} of {len(few[0].part.blocks)}"
-    if any(part.contrast and part.contrast.seeds == 1 for part in parts):
+    if any(part.contrast.seeds == 1 for part in parts):
         return "one seed decides nothing"
     return ""
 
@@ -115,8 +115,7 @@ def _trained_less(cells: Comparison) -> list[str]:
 
 
 def _contrast_result(measured: MeasuredPart) -> ContrastResult:
-    part = measured.part
-    found = measured.contrast or Contrast(math.nan, (UNKNOWN,), 0)
+    part, found = measured.part, measured.contrast
     return ContrastResult(
         about=measured.about,
         bound=part.bound,

@@ -37,14 +37,14 @@ Comparison = tuple[WeightedCell, ...]
 
 
 class MeasuredPart(NamedTuple):
-    """A part of a claim, and what is measured of it on a data set; no contrast if that is nothing."""
+    """A part of a claim, and what is measured of it on a data set."""
 
     part: Part
     about: str
     # Blocks that are measured; tables share some, and of equal ones one is compared.
     num_measured: int
     comparisons: list[Comparison]
-    contrast: Contrast | None
+    contrast: Contrast
 
 
 def measure(part: Part, known: dict[str, list[Evidence]]) -> list[MeasuredPart]:
@@ -52,7 +52,7 @@ def measure(part: Part, known: dict[str, list[Evidence]]) -> list[MeasuredPart]:
     blocks = [list(_on_each_data_set(block, known)) for block in part.blocks]
     sets = list(dict.fromkeys(_data(cells) for block in blocks for cells in block))
     if not sets:
-        return [MeasuredPart(part, part.about, 0, [], None)]
+        return [MeasuredPart(part, part.about, 0, [], Contrast(math.nan, (UNKNOWN,), 0))]
     on_each = {name: [[cells for cells in block if _data(cells) == name] for block in blocks] for name in sets}
     return [_measured_part(part, ", ".join(filter(None, [part.about, name * (len(sets) > 1)])), on_each[name]) for name in sets]
 
@@ -60,7 +60,7 @@ def measure(part: Part, known: dict[str, list[Evidence]]) -> list[MeasuredPart]:
 def _measured_part(part: Part, about: str, blocks: list[list[Comparison]]) -> MeasuredPart:
     """The mean of as many blocks as share a seed."""
     having = Counter(seed for block in blocks for cells in block for seed in _common_seeds(cells))
-    most = max(having, key=having.__getitem__, default=None)
+    [(most, _)] = having.most_common(1)
     blocks = [[cells for cells in block if most in _common_seeds(cells)] for block in blocks]
     different: dict[object, Comparison] = {}
     for cells in chain.from_iterable(blocks):

@@ -22,6 +22,10 @@ class _Scored(NamedTuple):
     robust: Term
 
 
+# Checkpoints of a plain model, with their shares in the interpolated rate.
+_Interpolated = Sequence[tuple[_Scored, float]]
+
+
 def exhibit_controls(cells: Mapping[tuple[str, str], Sequence[Cell]], store: Store) -> dict[tuple[str, str], Control]:
     """The control of each number that has one and is measured, by row and column; ``cells`` are one for each seed."""
     scored = cache(partial(_read, store=store))
@@ -29,7 +33,7 @@ def exhibit_controls(cells: Mapping[tuple[str, str], Sequence[Cell]], store: Sto
 
 
 def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None]) -> Control | None:
-    found: list[tuple[_Scored, list[tuple[_Scored, float]]]] = []
+    found: list[tuple[_Scored, _Interpolated]] = []
     terms: list[Term] = []
     for seed, cell in enumerate(cells):
         others = (scored(Cell(job, cell.value)) for job in controls(cell, seed))
@@ -41,13 +45,12 @@ def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None]) ->
         return None
     # Plain and defective model of a seed are attacked from the same source: what training moves is their difference.
     decided = contrast(terms, seed_variance(terms))
-    own_rates = [100 * own.robust.mean for own, _ in found]
     verdict, reason = _verdict(decided, found)
     # Its limits are those of all terms, the accuracies among them.
     low, high = (min(100.0, max(-100.0, bound)) for bound in decided.interval)
     return Control(
         accuracy=sum(100 * own.test.mean for own, _ in found) / len(found),
-        rate=sum(own_rates) / len(own_rates) - decided.estimate,
+        rate=sum(100 * own.robust.mean for own, _ in found) / len(found) - decided.estimate,
         difference=Difference(mean=decided.estimate, low=low, high=high),
         verdict=verdict,
         reason=reason,
@@ -55,7 +58,7 @@ def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None]) ->
     )
 
 
-def _terms(own: _Scored, chosen: Sequence[tuple[_Scored, float]], seed: int) -> list[Term]:
+def _terms(own: _Scored, chosen: _Interpolated, seed: int) -> list[Term]:
     """The difference between a model's rate and the interpolated one, in points, as far as it depends on each measured share.
 
     The accuracies are measured too. By the delta method they enter with the slope between the checkpoints; their sum is 0.
@@ -83,22 +86,21 @@ def _read(cell: Cell, store: Store) -> _Scored | None:
     return _Scored(job, test, robust)
 
 
-def _nearest(runs: Sequence[_Scored], accuracy: float) -> list[tuple[_Scored, float]]:
+def _nearest(runs: Sequence[_Scored], accuracy: float) -> _Interpolated:
     """The runs nearest in accuracy from below and from above, with their shares in the linear interpolation; one if none lies beyond.
 
     Of several runs of one accuracy the last counts, which was trained longest.
     """
     by_accuracy = {run.test.mean: run for run in runs}
-    below = [each for each in by_accuracy if each <= accuracy]
-    above = [each for each in by_accuracy if each >= accuracy]
-    if not below or not above or max(below) == accuracy:
-        return [(by_accuracy[max(below) if below else min(above)], 1.0)]
-    low, high = max(below), min(above)
+    low = max((each for each in by_accuracy if each <= accuracy), default=min(by_accuracy))
+    high = min((each for each in by_accuracy if each >= accuracy), default=max(by_accuracy))
+    if low == high:
+        return [(by_accuracy[low], 1.0)]
     share = (accuracy - low) / (high - low)
     return [(by_accuracy[low], 1 - share), (by_accuracy[high], share)]
 
 
-def _verdict(decided: Contrast, found: Sequence[tuple[_Scored, list[tuple[_Scored, float]]]]) -> tuple[ControlVerdict, str]:
+def _verdict(decided: Contrast, found: Sequence[tuple[_Scored, _Interpolated]]) -> tuple[ControlVerdict, str]:
     low, high = decided.interval
     if decided.seeds < 2:
         return "undecided", "one seed decides nothing"
