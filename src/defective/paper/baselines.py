@@ -12,19 +12,16 @@ from defective.specs import AttackSpec
 _ROWS = printed("table2").rows
 _ATTACKS = {"FGSM": "fgsm:eps=8/255", "PGD": PGD8}
 
-_PLAIN, _SPATIAL, _DROPBLOCK = "wrn32_4", "wrn32_4/0.9-spatial", "wrn32_4/0.9-dropblock"
-_ADVERSARIAL, _THERMOMETER16, _THERMOMETER32 = "wrn32_4 adversarial", "wrn32_4/therm16 adversarial", "wrn32_4/therm32 adversarial"
-_DEFECTIVE = "wrn32_4/0.1-bottom"
 # Of dropout on WRN-32-4 there is no released code: block 3, as the text has it.
-_BY_TEXT = {name: f"{name}@text" for name in (_SPATIAL, _DROPBLOCK)}
+_BY_TEXT = {name: f"{name}@text" for name in ("wrn32_4/0.9-spatial", "wrn32_4/0.9-dropblock")}
 
 _LSPGA = AttackSpec.parse("lspga:eps=8/255,steps=7")
 # The attack in adversarial training; of thermometers that of Buckman et al. 2018.
-_TRAINED_ON = {_ADVERSARIAL: MADRY, _THERMOMETER16: _LSPGA, _THERMOMETER32: _LSPGA}
+_TRAINED_ON = {"wrn32_4 adversarial": MADRY, "wrn32_4/therm16 adversarial": _LSPGA, "wrn32_4/therm32 adversarial": _LSPGA}
 
 
 def _cells(setup: Setup) -> Cells:
-    source = setup.source(_PLAIN)
+    source = setup.source("wrn32_4")
     # The paper attacks the whole test set here, twice the sample of its other tables.
     samples = 2 * setup.scale.adversarial
     adversarial = {name: setup.generate(source, attack=attack, samples=samples, images="all") for name, attack in _ATTACKS.items()}

@@ -18,6 +18,7 @@ _ACCURACY = {name: printed(name).columns[-1] for name in (*TRANSFER, *VARIANTS)}
 # By architecture, each defective model and the standard one.
 _PAIRS = {arch: [(f"{arch}/{p}-bottom", arch) for p in ("0.5", "0.3")] for arch in LABELS}
 _DEFECTIVE = [pair for pairs_of_one in _PAIRS.values() for pair in pairs_of_one]
+_SHARES = ("0.5", "0.3", "0.1")
 
 
 def variants(*rows: tuple[str, str], accuracy: bool = False) -> tuple[Block, ...]:
@@ -29,6 +30,11 @@ def variants(*rows: tuple[str, str], accuracy: bool = False) -> tuple[Block, ...
         shown = [pair for pair in named if present.issuperset(pair)]
         found += pairs(name, (_ACCURACY[name],) if accuracy else columns, shown)
     return tuple(found)
+
+
+def _at_each_share(high: str, low: str, *, accuracy: bool = False) -> tuple[Block, ...]:
+    """Two variants against each other at every share of bottom neurons that is kept, which stands in their names for ``{}``."""
+    return variants(*((high.format(p), low.format(p)) for p in _SHARES), accuracy=accuracy)
 
 
 def _trends(accuracy: bool) -> tuple[Block, ...]:
@@ -52,7 +58,6 @@ _STATE_OF_THE_ART = {
     "wrn32_4/therm16 adversarial": "thermometer code (16)",
     "wrn32_4/therm32 adversarial": "thermometer code (32)",
 }
-_SHARES = ("0.5", "0.3", "0.1")
 _OPERATIONS = (
     "Counted in multiply-adds of convolutions at outputs that are not masked, on models as they are built, a quarter as wide."
 )
@@ -228,13 +233,9 @@ MAIN = (
         "Defective neurons cost a small drop in test accuracy and defend much better than as large a share of defective channels.",
         "Section 4.2",
         "better",
-        Part(variants(*((f"{p}-bottom", f"{p}-bottom-dc") for p in _SHARES)), "rate", MUCH),
-        Part(variants(*((f"{p}-bottom-dc", f"{p}-bottom") for p in _SHARES), accuracy=True), "accuracy"),
-        Part(
-            variants(*((f"{p}-bottom", f"{p}-bottom-dc") for p in _SHARES), accuracy=True),
-            "accuracy, at most 5 points lower",
-            -SMALL,
-        ),
+        Part(_at_each_share("{}-bottom", "{}-bottom-dc"), "rate", MUCH),
+        Part(_at_each_share("{}-bottom-dc", "{}-bottom", accuracy=True), "accuracy"),
+        Part(_at_each_share("{}-bottom", "{}-bottom-dc", accuracy=True), "accuracy, at most 5 points lower", -SMALL),
         note=f"{MUCH_IS_OURS} Small: at most {SMALL:g} points, the margin of the claim on accuracy, which is ours, too.",
     ),
     claim(
@@ -251,14 +252,14 @@ MAIN = (
         "The same mask in every channel of a layer decreases the test accuracy.",
         "Section 4.2",
         "better",
-        Part(variants(*((f"{p}-bottom", f"{p}-bottom-sm") for p in _SHARES), accuracy=True)),
+        Part(_at_each_share("{}-bottom", "{}-bottom-sm", accuracy=True)),
     ),
     claim(
         "operations",
         "Defective neurons reduce the number of convolutional operations.",
         "Section 4.2",
         "fewer",
-        Part(variants(*((f"{p}-bottom", "") for p in _SHARES), accuracy=True), "operations"),
+        Part(_at_each_share("{}-bottom", "", accuracy=True), "operations"),
         note=_OPERATIONS,
     ),
     claim(
@@ -266,11 +267,9 @@ MAIN = (
         "Twice the channels at defective layers raise the test accuracy, and the model maintains a good robustness.",
         "Section 4.2",
         "better",
-        Part(variants(*((f"{p}-bottom-x2", f"{p}-bottom") for p in _SHARES), accuracy=True), "accuracy"),
-        Part(variants(*((f"{p}-bottom-x2", "") for p in _SHARES)), "rate"),
-        Part(
-            variants(*((f"{p}-bottom-x2", f"{p}-bottom") for p in _SHARES)), "rate, at most 10 points below that of p-Bottom", -MUCH
-        ),
+        Part(_at_each_share("{}-bottom-x2", "{}-bottom", accuracy=True), "accuracy"),
+        Part(_at_each_share("{}-bottom-x2", ""), "rate"),
+        Part(_at_each_share("{}-bottom-x2", "{}-bottom"), "rate, at most 10 points below that of p-Bottom", -MUCH),
         note="Good: better than that of the standard model. Maintains: the rate is not much lower than with as many channels as before, "
         f"by at most {MUCH:g} points: a bound of ours, as for much in other claims. In the printed numbers it is 13 points lower.",
     ),

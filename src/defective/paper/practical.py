@@ -1,9 +1,10 @@
 """A table of ours on what the paper leaves open: are defective layers worth it, beside other defences and whoever attacks?"""
 
+from functools import partial
+
 from defective.paper.exhibit import Cells, Exhibit, Row
 from defective.paper.protocol import ACCURACY, LAST_COLUMN, MADRY, PGD16, TRANSFER, accuracies, scores
 from defective.paper.setup import Setup
-from defective.specs import GenerateJob, TrainJob
 
 _ADVERSARIAL = " adversarial"
 _ROWS = {
@@ -40,26 +41,20 @@ _TRANSFERRED = {
     "adaptive: MI-FGSM16": ("resnet18/0.3-bottom", _MIFGSM16),
 }
 _SUBSTITUTE = "substitute: PGD16"
-ATTACKERS = (*_TRANSFERRED, _SUBSTITUTE)
 
 
 def _cells(setup: Setup) -> Cells:
-    targets = {row: _target(setup, row) for row in _ROWS}
-    adversarial = {column: _attack(setup, setup.source(source), attack) for column, (source, attack) in _TRANSFERRED.items()}
+    attacked = partial(setup.generate, images="all")
+    targets = {
+        row: setup.target(row.removesuffix(_ADVERSARIAL), adversarial=MADRY if row.endswith(_ADVERSARIAL) else None)
+        for row in _ROWS
+    }
+    adversarial = {column: attacked(setup.source(source), attack=attack) for column, (source, attack) in _TRANSFERRED.items()}
     cells = scores(targets, adversarial, "all") | accuracies(targets)
     for row, target in targets.items():
-        images = _attack(setup, setup.substitute(target, SHARE), PGD16)
+        images = attacked(setup.substitute(target, SHARE), attack=PGD16)
         cells |= scores({row: target}, {_SUBSTITUTE: images}, "all")
     return cells
-
-
-def _target(setup: Setup, row: str) -> TrainJob:
-    net = row.removesuffix(_ADVERSARIAL)
-    return setup.target(net, adversarial=MADRY if net != row else None)
-
-
-def _attack(setup: Setup, source: TrainJob, attack: str) -> GenerateJob:
-    return setup.generate(source, attack=attack, images="all")
 
 
 EXHIBITS = (
@@ -70,7 +65,7 @@ EXHIBITS = (
         caption="Rows are ResNet-18s, columns attackers: source and attack, of radius 16/255 (PGD, MI-FGSM and VMI-FGSM: 20 steps of "
         f"1/255). A number is the share of all attacked images that the row's model classifies correctly{LAST_COLUMN}",
         data="cifar10",
-        columns=(*ATTACKERS, ACCURACY),
+        columns=(*_TRANSFERRED, _SUBSTITUTE, ACCURACY),
         rows=tuple(Row(name, label) for name, label in _ROWS.items()),
         cells=_cells,
         view="trade-off",
