@@ -48,6 +48,11 @@ def test_claims_are_what_the_documents_of_their_scale_tell(file):
                 assert contrast.estimate == pytest.approx(of_counts.estimate, abs=0.1)
 
 
+def numbers(file):
+    """A document whose numbers have ten digits: the last ones are not the same on every processor."""
+    return json.loads(file.read_text(), parse_float=lambda text: float(f"{float(text):.10g}"))
+
+
 @pytest.mark.parametrize("file", KEPT, ids=lambda file: file.name)
 def test_exporting_what_is_kept_of_a_store_changes_nothing(file, tmp_path):
     """Documents, and the claims that rest on them, follow from what became of each image."""
@@ -57,7 +62,7 @@ def test_exporting_what_is_kept_of_a_store_changes_nothing(file, tmp_path):
     written, removed = export(Store.open(tmp_path / file.name.partition(".")[0]), results)
     assert len(written) > 1 and not removed
     for each in results.rglob("*.json"):
-        assert json.loads(each.read_text()) == json.loads((ROOT / "results" / each.relative_to(results)).read_text()), each
+        assert numbers(each) == numbers(ROOT / "results" / each.relative_to(results)), each
 
 
 def claim(name, verdict, published="holds", **changes):
