@@ -31,13 +31,6 @@ def test_no_two_rows_have_the_same_label(exhibit):
     assert len(set(labels)) == len(labels)
 
 
-def test_a_variant_has_its_architecture_before_it():
-    for name in ("table3", "table5", "table6"):
-        labels = {row.name: row.label for row in EXHIBITS[name].rows}
-        assert labels["senet18"] == "SENet-18" and labels["senet18/0.5-bottom"] == "SENet-18, 0.5-Bottom"
-        assert list(labels.values())[-1] == "VGG-19, 0.3-Bottom"
-
-
 @ALL
 def test_a_caption_is_one_or_two_sentences(exhibit):
     caption = exhibit.caption

@@ -43,6 +43,7 @@ def trained(plan):
         # Always the largest of ten unequal classes.
         (1135, 10_000, {"chance": 0.1135}, False),
         (0, 0, {}, True),
+        (0, 1000, {"chance": None}, True),
     ],
 )
 def test_a_net_has_learned_something_if_its_whole_interval_is_above_chance(store, hits, total, more, learned):
@@ -55,18 +56,6 @@ def test_a_net_has_learned_something_if_its_whole_interval_is_above_chance(store
         assert found[0].model == "resnet18 (tiny, seed 0) on few"
         assert found[0].accuracy == pytest.approx(100 * hits / total)
         assert found[0].chance == pytest.approx(100 * more.get("chance", 0.1))
-
-
-def test_without_a_known_share_of_the_largest_class_nothing_is_at_chance(store):
-    net = trained(plan_of("table8"))[0]
-    finish(store, net, right(0), chance=None)
-    assert at_chance(net, store) == []
-
-
-def test_what_is_not_measured_is_not_doubted(store):
-    plan = plan_of("table8")
-    assert [at_chance(job, store) for job in plan.jobs] == [[]] * len(plan.jobs)
-    assert document(EXHIBITS["table8"], plan, store).at_chance == ()
 
 
 @pytest.mark.parametrize(("plain", "doubted"), [(300, False), (100, True)])

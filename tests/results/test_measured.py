@@ -8,7 +8,7 @@ from defective.experiments.plan import Plan
 from defective.paper import EXHIBITS, exhibits
 from defective.results.documents import Count, ExhibitResult, RowLabel
 from defective.results.measured import document
-from defective.results.stored import best_documents, best_plans
+from defective.results.stored import best_plans
 from defective.specs import DecisionJob
 from defective.statistics import Rate
 from runs import finish, plan_of, whole
@@ -171,11 +171,3 @@ def curves(seeds=1, **names):
 def test_a_plan_is_shown_unless_another_has_all_that_it_has(plans, shown):
     expected = {("figure14", "tiny", name): plans[number] for name, number in shown.items()}
     assert best_plans(plans) == best_plans(reversed(plans)) == expected
-
-
-def test_of_equal_plans_the_one_with_the_most_seeds_is_best(store):
-    plans = [plan_of("table10", "figure2", seeds=seeds) for seeds in (2, 3, 1)]
-    found = [(made.exhibit, made.seeds) for made, _ in best_documents(plans, store)]
-    assert sorted(found) == [("figure2", 3), ("table10", 3)]
-    found = best_documents([*plans, plan_of("table10", data="more")], store)
-    assert sorted(made.data["cifar10"] for made, _ in found if made.exhibit == "table10") == ["few", "more"]
