@@ -285,7 +285,7 @@ def test_at_scale_tiny_adversarial_training_decides_no_claim(store):
 
 
 @pytest.mark.parametrize("scale", ["fast", "paper"])
-def test_at_the_other_scales_every_comparison_is_of_models_trained_alike(store, scale):
+def test_at_the_other_scales_every_comparison_is_of_models_trained_alike(scale):
     plan = Plan(tuple(EXHIBITS), scale, {kind: kind for kind in KINDS}, KINDS)
     epochs = {
         (name, *place): cells[0].job.target.recipe.trained_epochs if hasattr(cells[0].job, "target") else None

@@ -46,7 +46,7 @@ def _table(result: ExhibitResult) -> "Figure":
         _panel(axes, result, column)
     panels[0].set_yticks(range(count), [row.label for row in result.rows])
     panels[0].set_ylim(count - 0.5, -0.5)
-    _scale(panels[0], result, wide=len(columns) <= 4)
+    _scale(panels[0], result)
     figure.supxlabel("%" if result.unit == "%" else f"{result.unit}, log scale", fontsize=SMALL)
     seeds = ", small: each seed" if result.seeds > 1 else ""
     marks = {"published": _PUBLISHED, f"measured, 95\N{NO-BREAK SPACE}% interval{seeds}": _MEASURED}
@@ -86,10 +86,10 @@ def _bounds(result: ExhibitResult) -> tuple[float, float]:
     return min(finite) / 2, max(finite) * 2
 
 
-def _scale(axes: "Axes", result: ExhibitResult, *, wide: bool) -> None:
+def _scale(axes: "Axes", result: ExhibitResult) -> None:
     low, high = _bounds(result)
     if result.unit == "%":
-        axes.set_xticks(range(0, 101, 25 if wide else 50))
+        axes.set_xticks(range(0, 101, 25 if len(result.columns) <= 4 else 50))
         axes.set_xlim(low - 4, high + 4)
     else:
         from matplotlib.ticker import NullFormatter
