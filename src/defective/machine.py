@@ -172,15 +172,13 @@ def keep_freed_memory() -> None:
 
 def describe_machine(device: torch.device, precision: str) -> dict[str, Any]:
     """Device, precision and versions, which are stored with every measured number."""
-    processor = _cpu_info("model name") or platform.processor() or platform.machine()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor
-    threads = torch.get_num_threads()
-    # Processors of one name may compute with vectors of different lengths.
-    name = (
-        f"{name} ({torch.backends.cpu.get_cpu_capability()}), {threads} thread{'s' * (threads != 1)}"
-        if device.type == "cpu"
-        else name
-    )
+    name = _cpu_info("model name") or platform.processor() or platform.machine()
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    elif device.type == "cpu":
+        threads = torch.get_num_threads()
+        # Processors of one name may compute with vectors of different lengths.
+        name = f"{name} ({torch.backends.cpu.get_cpu_capability()}), {threads} thread{'s' * (threads != 1)}"
     return {
         "device": name,
         "precision": precision,

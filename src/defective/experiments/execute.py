@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from defective.data import Data, load_data
+from defective.data import load_data
 from defective.data.sets import digest_of, pick
 from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet, generate
@@ -69,7 +69,8 @@ class ExperimentRunner:
     device: str | None = None
 
     def __post_init__(self) -> None:
-        self.split = cache(self._split)
+        # A split of a data set by the name that results show it under.
+        self.split = cache(lambda name, split: load_data(self.data[name], split))
         self.model = lru_cache(MODELS)(self._model)
         self.evaluated = lru_cache(MODELS)(self._evaluated)
         self.adversarial = lru_cache(SETS)(self._adversarial)
@@ -79,10 +80,6 @@ class ExperimentRunner:
     def torch_device(self) -> torch.device:
         """The device."""
         return choose_device(self.device)
-
-    def _split(self, name: str, split: str) -> Data:
-        """A split of a data set by the name that results show it under."""
-        return load_data(self.data[name], split)
 
     def check_data(self, name: str) -> None:
         """Refuse a data set other than that which results of this name in the store are of."""
@@ -98,10 +95,8 @@ class ExperimentRunner:
 
     def _evaluated(self, *jobs: TrainJob) -> EvaluatedModel:
         """A trained model, or an ensemble of several, with the test set."""
-        data = jobs[0].data
-        test = self.split(data, "test")
         name = " + ".join(map(title, jobs))
-        return EvaluatedModel.of(name, self._source(*jobs), test, self.measure)
+        return EvaluatedModel.of(name, self._source(*jobs), self.split(jobs[0].data, "test"), self.measure)
 
     def _adversarial(self, job: GenerateJob) -> AdversarialSet:
         test = self.split(job.sources[0].data, "test")

@@ -1,7 +1,6 @@
 """What an image costs each model of a plan, measured by a few steps on this machine."""
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextvars import copy_context
 from typing import Any
 
@@ -13,6 +12,7 @@ from defective.build import build
 from defective.data import ImageSet
 from defective.experiments.cost import ImageCost, Shapes
 from defective.inference import as_images, logits
+from defective.machine import shortest
 from defective.progress import progress_bar, shown
 from defective.specs import TrainJob
 from defective.training.loop import fit
@@ -40,8 +40,8 @@ def measure_steps(job: TrainJob, shape: Shape, device: torch.device) -> ImageCos
         for _ in range(STEPS):
             logits(net, images, batch_size=batch_size).cpu()
 
-    count = STEPS * batch_size
-    return ImageCost(training, _seconds(attack) / count, _seconds(classify) / count)
+    gradient, forward = (seconds / (STEPS * batch_size) for seconds in shortest([attack, classify], repeats=1))
+    return ImageCost(training, gradient, forward)
 
 
 def train_steps(job: TrainJob, shape: Shape, device: torch.device) -> tuple[nn.Module, ImageSet, float]:
@@ -55,12 +55,11 @@ def train_steps(job: TrainJob, shape: Shape, device: torch.device) -> tuple[nn.M
     x = torch.randint(256, (STEPS * batch_size, *shape), dtype=torch.uint8, generator=generator)
     y = torch.randint(10, (len(x),), generator=generator)
     data = ImageSet("random", "train", x, y, tuple(map(str, range(10))))
-    changes: dict[str, Any] = {"epochs": 2, "batch_size": batch_size, "lr": 1e-6, "milestones": (), "adversarial": None}
-    changes |= {"selection": "last", "neurons": "all"}
-    if job.recipe.augment == "resized-crop-flip":
-        # It is done while files are read, and there are none.
-        changes["augment"] = "crop-flip"
-    recipe = job.recipe.model_copy(update=changes)
+    # Resized crops are cut while files are read, and there are none.
+    augment = "crop-flip" if job.recipe.augment == "resized-crop-flip" else job.recipe.augment
+    length = {"epochs": 2, "batch_size": batch_size, "lr": 1e-6, "milestones": ()}
+    plain = {"adversarial": None, "selection": "last", "neurons": "all", "augment": augment}
+    recipe = job.recipe.model_copy(update=length | plain)
     net = build(job.net.member(), in_chans=shape[0], image_size=shape[1], width_mult=recipe.width_mult)
     # Not the bars of a training that nobody asked for.
     silent = copy_context()
@@ -71,14 +70,6 @@ def train_steps(job: TrainJob, shape: Shape, device: torch.device) -> tuple[nn.M
 
 def _batch_size(job: TrainJob, shape: Shape) -> int:
     return min(job.recipe.batch_size, max(8, PIXELS // (shape[1] * shape[2])))
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    """Of the second of two calls."""
-    work()
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 class MeasuredCosts:

@@ -103,12 +103,11 @@ class Plan:
     @cached_property
     def jobs(self) -> list[Job]:
         """Every job once, what it needs before it: first all that one seed needs, so that whole tables come early."""
-        found = exhibits(list(self.exhibits))
-        return topological_order(job for seed in range(self.seeds) for each in found for job in self._of_seed(each, seed))
+        return self.jobs_of(*exhibits(list(self.exhibits)))
 
-    def jobs_of(self, exhibit: Exhibit) -> list[Job]:
-        """The jobs of one exhibit, or of its chosen rows, what they need included."""
-        return topological_order(job for seed in range(self.seeds) for job in self._of_seed(exhibit, seed))
+    def jobs_of(self, *of: Exhibit) -> list[Job]:
+        """The jobs of some exhibits, or of their chosen rows, what they need included."""
+        return topological_order(job for seed in range(self.seeds) for exhibit in of for job in self._of_seed(exhibit, seed))
 
     def controls_of(self, exhibit: Exhibit) -> list[ScoreJob]:
         """The controls of equal accuracy of the numbers that an exhibit shows."""

@@ -8,7 +8,7 @@ from defective.errors import InputError
 from defective.experiments.describe import describe
 from defective.experiments.store import Store
 from defective.files import read_about
-from defective.specs import Job, TrainJob
+from defective.specs import TrainJob
 
 
 def unfinished(store: Store) -> list[dict[str, Any]]:
@@ -17,17 +17,14 @@ def unfinished(store: Store) -> list[dict[str, Any]]:
     For each ``job``; what it is ``about``, None where nothing in the store says so; of training ``epochs`` done and ``of_epochs``, over all
     members of an ensemble, else None. How far other jobs are cannot be told: parts of attacks lie elsewhere.
     """
-    return [_begun(name, store.begun(name), store) for name in store.unfinished()]
-
-
-def _begun(name: str, job: Job | None, store: Store) -> dict[str, Any]:
-    found: dict[str, Any] = {"job": name, "about": job and describe(job), "epochs": None, "of_epochs": None}
-    if isinstance(job, TrainJob):
-        of_one = job.recipe.trained_epochs
-        folder = store.folder / "running" / name
-        of_all = of_one * job.net.members
-        found |= {"epochs": min(_epochs(folder, of_one), of_all), "of_epochs": of_all}
-    return found
+    rows = []
+    for name in store.unfinished():
+        job, epochs, of_epochs = store.begun(name), None, None
+        if isinstance(job, TrainJob):
+            of_epochs = job.recipe.trained_epochs * job.net.members
+            epochs = min(_epochs(store.folder / "running" / name, job.recipe.trained_epochs), of_epochs)
+        rows.append({"job": name, "about": job and describe(job), "epochs": epochs, "of_epochs": of_epochs})
+    return rows
 
 
 def _epochs(folder: Path, of_one: int) -> int:

@@ -3,9 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any, ClassVar, Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,8 +12,6 @@ from defective.errors import InputError
 from defective.text import nearest
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-# The same for the types of most values, of which a store has a million.
-_FAST: dict[type, Callable[[Any], str]] = {str: json.encoder.encode_basestring_ascii, int: int.__repr__, float: float.__repr__}
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -94,4 +91,4 @@ def _canonical(value: object) -> str:
         return value.canonical
     if isinstance(value, tuple):
         return f"[{','.join(map(_canonical, value))}]"
-    return _FAST.get(type(value), _encode)(value)
+    return _encode(value)
