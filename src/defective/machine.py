@@ -94,10 +94,10 @@ def _faster_in_bf16(*processor: str) -> bool:
         with torch.enable_grad(), autocast(x.device, precision):
             conv(x).sum().backward()
 
-    seconds = shortest([partial(train, "fp32"), partial(train, "bf16")], repeats=10)
+    fp32, bf16 = shortest([partial(train, "fp32"), partial(train, "bf16")], repeats=10)
     with suppress(OSError):
-        write_text(file, json.dumps(dict(zip(("fp32", "bf16"), seconds, strict=True))))
-    return seconds[1] < seconds[0]
+        write_text(file, json.dumps({"fp32": fp32, "bf16": bf16}))
+    return bf16 < fp32
 
 
 def memory_format(model: nn.Module, device: torch.device) -> torch.memory_format:

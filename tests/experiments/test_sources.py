@@ -1,8 +1,6 @@
 import pytest
 
-from defective import data
 from defective.errors import InputError
-from defective.experiments import sources
 from defective.experiments.plan import KINDS, SIZES
 from defective.experiments.sources import data_name, data_sets, look
 from defective.paper import EXHIBITS, exhibits
@@ -99,17 +97,3 @@ def test_of_the_official_sets_all_is_known(cache, kind):
 
 def test_the_images_of_a_set_that_is_there_are_counted(cache, tmp_path):
     assert look(f"folder:{few(tmp_path / 'few', train=5, test=3)}") == (SHAPE, (10, 6))
-
-
-@pytest.mark.parametrize(("official", "looks"), [((99, 6), ["test"]), ((99, 7), ["test", "train"])])
-def test_a_whole_imagenet_is_looked_through_once(cache, tmp_path, monkeypatch, official, looks):
-    asked = []
-
-    def load_data(name, split):
-        asked.append(split)
-        return data.load_data(name, split)
-
-    monkeypatch.setattr(sources, "load_data", load_data)
-    monkeypatch.setitem(SIZES, "imagenet", official)
-    images = few(tmp_path / "few", train=5, test=3)
-    assert look(f"imagenet:{images}") == ((3, 224, 224), (99 if looks == ["test"] else 10, 6)) and asked == looks

@@ -64,18 +64,17 @@ def run(
                     check_deadline()
                     number = f"[{len(summary.states) + 1}/{len(jobs)}]"
                     with store.working(job) as folder, _failure_recorded(job, store, summary, number, log):
-                        if folder is None:
-                            # Another process is at it, or has just finished it.
-                            if store.result(job) is not None:
-                                summary.states[job] = "finished"
-                            elif job not in announced:
-                                announced.add(job)
-                                log(f"{number} {describe(job)}: {store.owner(job)}")
-                            continue
-                        log(f"{number} {describe(job)}")
-                        runner.execute(job, folder)
-                        summary.states[job] = "finished"
-                        summary.executed += 1
+                        if folder is not None:
+                            log(f"{number} {describe(job)}")
+                            runner.execute(job, folder)
+                            summary.states[job] = "finished"
+                            summary.executed += 1
+                        elif store.result(job) is not None:
+                            # Another process has just finished it.
+                            summary.states[job] = "finished"
+                        elif job not in announced:
+                            announced.add(job)
+                            log(f"{number} {describe(job)}: {store.owner(job)}")
             if all(job not in summary.states for job in waiting):
                 time.sleep(PATIENCE)
                 check_deadline()

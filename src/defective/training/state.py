@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -74,6 +74,9 @@ class TrainingState:
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
+        if parts["best"]:
+            # Only to see that they fit.
+            self.model.load_state_dict(parts["best"])
         self.model.load_state_dict(parts["model"])
         optimizer = self.optimizer.state_dict()
         parameters = self.optimizer.param_groups[0]["params"]
@@ -83,13 +86,9 @@ class TrainingState:
             laid_out = torch.empty_like(parameters[int(number)]).copy_(tensor)
             optimizer["state"].setdefault(int(number), {})[kind] = laid_out
         self.optimizer.load_state_dict(optimizer)
-        if parts["best"] and _shapes(parts["best"]) != _shapes(self.model.state_dict()):
-            raise InputError("the best weights are those of another model")
-        if _shapes(parts["average"]) != _shapes(self.average):
-            raise InputError("the averaged weights are those of another model")
+        for name, tensor in self.average.items():
+            tensor.copy_(parts["average"][name])
         self.best = parts["best"]
-        for name, tensor in parts["average"].items():
-            self.average[name].copy_(tensor)
 
     def keep_best(self, test_accuracy: float) -> None:
         """Keep the present weights if no epoch before was as accurate."""
@@ -141,10 +140,6 @@ class TrainingState:
         if self._stored_epochs == 0:
             return "no epoch of this training is stored"
         return f"this training is stored up to epoch {self._stored_epochs} in {self.file}"
-
-
-def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

@@ -72,18 +72,19 @@ def train(
     out = Path(out)
     mask_seed = seed if mask_seed is None else mask_seed
     identity = _identity(spec, data, recipe, seed, mask_seed)
-    own = spec.built(data, seed=seed, mask_seed=mask_seed) if isinstance(spec, OwnModel) else None
-    if own is not None:
-        identity |= spec.identity(own)  # type: ignore[union-attr]
-    done = _finished(out, identity)
-    if done:
+    net: nn.Module
+    if isinstance(spec, OwnModel):
+        net = spec.built(data, seed=seed, mask_seed=mask_seed)
+        identity |= spec.identity(net)
+    if done := _finished(out, identity):
         return done
     check_folder(out)
     place = choose_device(device)
     precision = resolve_precision(place, precision)
-    channels, image_size, _ = data.image_shape
-    shape: dict[str, Any] = {"num_classes": len(data.classes), "in_chans": channels, "image_size": image_size}
-    net = own if own is not None else build(spec, seed=seed, mask_seed=mask_seed, width_mult=recipe.width_mult, **shape)  # type: ignore[arg-type]
+    if isinstance(spec, NetSpec):
+        channels, image_size, _ = data.image_shape
+        shape: dict[str, Any] = {"num_classes": len(data.classes), "in_chans": channels, "image_size": image_size}
+        net = build(spec, seed=seed, mask_seed=mask_seed, width_mult=recipe.width_mult, **shape)
     if recipe.adversarial is not None and recipe.adversarial.name == "lspga" and not encoders(net):
         raise InputError(
             f"{spec} has no thermometer, and lspga attacks its levels: train one such as resnet18/therm16, or use madry"
@@ -105,7 +106,7 @@ def train(
             if epochs in light_epochs:
                 save(net, light_checkpoint(out, epochs), notes={**_notes(identity), "epochs": epochs}, half=True)
 
-        with nullcontext() if own is None else reported(f"{spec} cannot be trained"):
+        with nullcontext() if isinstance(spec, NetSpec) else reported(f"{spec} cannot be trained"):
             history = fit(
                 net,
                 data,
