@@ -18,7 +18,7 @@ _text = st.text(max_size=20).filter(lambda word: not word.startswith(("/", "~"))
 hostile = st.sampled_from(HOSTILE) | _text
 
 _MODELS = ["plain.safetensors", "bottom.safetensors", "own:bright", "bottom.safetensors+plain.safetensors", "weights.pt"]
-_ATTACKS = ["fgsm", "pgd:eps=8/255,steps=2", "mifgsm:steps=2", "cw:steps=2,searches=1", "gaussian_noise", "own:step"]
+_ATTACKS = ["fgsm", "pgd:eps=8/255,steps=2", "mifgsm:steps=2", "cw:steps=2,search_steps=1", "noise", "own:step"]
 # What a parameter is for, by its name; the others take a small number.
 LIKELY = {
     "data": ["folder:few"],

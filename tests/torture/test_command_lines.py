@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 import requests
 import torch
+
+# Loaded late by torch itself: an interrupt in its midst would leave it half loaded for the tests that follow.
+import torch._dynamo
 from hypothesis import HealthCheck, given, settings
 
 from defective import build, save
