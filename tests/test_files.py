@@ -13,6 +13,7 @@ from defective import InputError
 from defective.files import cache_folder, check_file, check_folder, left_behind, read_tensors, write_tensors, write_whole
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor([True, False])}
+DTYPES = [torch.bfloat16, torch.float8_e4m3fn, torch.float64, torch.int8, torch.bool, torch.uint16]
 
 
 def names(folder: Path) -> list[str]:
@@ -54,10 +55,13 @@ def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path):
 
 def test_tensors_and_their_document_come_back(tmp_path):
     about = {"kind": "ünicode", "list": [1, 2.5, None], "nested": {"b": True}}
-    write_tensors(tmp_path / "t.safetensors", TENSORS, about)
+    written = TENSORS | {str(dtype): torch.ones(3, 2).to(dtype) for dtype in DTYPES}
+    write_tensors(tmp_path / "t.safetensors", written, about)
     tensors, again = read_tensors(tmp_path / "t.safetensors")
-    assert again == about and tensors.keys() == TENSORS.keys()
-    assert all(torch.equal(tensors[name], TENSORS[name]) and tensors[name].dtype == TENSORS[name].dtype for name in TENSORS)
+    assert again == about and tensors.keys() == written.keys()
+    assert all(
+        tensors[name].dtype == each.dtype and torch.equal(tensors[name].float(), each.float()) for name, each in written.items()
+    )
 
 
 def test_the_same_tensors_give_the_same_bytes(tmp_path):
@@ -97,15 +101,12 @@ BAD_FILES = {
         lambda file: save_file(TENSORS | {"c": TENSORS["a"].clone()}, file, safe_open(file, "pt").metadata()),
         "other tensors than were written",
     ),
-    "other numbers": (
-        lambda file: save_file(TENSORS | {"a": TENSORS["a"] + 1}, file, safe_open(file, "pt").metadata()),
-        "a is not what was written",
-    ),
     "other shape": (
         lambda file: save_file(TENSORS | {"a": TENSORS["a"].view(3, 2)}, file, safe_open(file, "pt").metadata()),
         "a is not what was written",
     ),
     "corrupt metadata": (lambda file: save_file(TENSORS, file, {"defective": "{"}), "is corrupt or no safetensors file"),
+    "a long number": (lambda file: save_file(TENSORS, file, {"defective": "9" * 5000}), "is corrupt or no safetensors file"),
 }
 
 
@@ -141,13 +142,6 @@ def test_what_is_read_in_part_is_checked_in_part(tmp_path):
     assert torch.equal(read_tensors(file, ("b",))[0]["b"], TENSORS["b"])
     with pytest.raises(InputError, match="a is not what was written"):
         read_tensors(file, ("a",))
-
-
-def test_tensors_of_every_dtype_are_checked(tmp_path):
-    dtypes = [torch.bfloat16, torch.float8_e4m3fn, torch.float64, torch.int8, torch.bool, torch.uint16]
-    write_tensors(tmp_path / "t.safetensors", {str(dtype): torch.ones(3, 2).to(dtype) for dtype in dtypes}, {})
-    tensors, _ = read_tensors(tmp_path / "t.safetensors")
-    assert [tensors[str(dtype)].dtype for dtype in dtypes] == dtypes
 
 
 @pytest.mark.parametrize("place", ["new", "new/deeper", "."])

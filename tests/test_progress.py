@@ -66,13 +66,6 @@ def test_the_earlier_of_two_deadlines_holds(clock, outer, inner, end):
     assert deadline.get() is None
 
 
-def test_without_a_deadline_nobody_looks_at_the_clock(monkeypatch):
-    monkeypatch.setattr(progress, "monotonic", pytest.fail)
-    check_deadline()
-    with until(None):
-        check_deadline()
-
-
 @pytest.mark.parametrize("visible", [True], indirect=True)
 def test_names_are_shown_literally(visible, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")

@@ -185,6 +185,7 @@ def test_a_changed_recipe_says_so():
     assert recipe.changed(epochs=3, lr=None) is recipe
     assert recipe.changed(epochs=4).name == "tiny*"
     assert recipe.changed(epochs=4).changed(lr=0.5).name == "tiny*"
+    assert (recipe.changed(stop_after=2).name, recipe.changed(stop_after=2, lr=1).name) == ("tiny", "tiny*")
 
 
 def test_fields_that_came_later_leave_old_results_their_names():

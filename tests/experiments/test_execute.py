@@ -13,6 +13,7 @@ from defective.evaluation import EvaluatedModel, corruptions, generate, score
 from defective.evaluation.corruptions import corruption_curve
 from defective.evaluation.decision import decide
 from defective.evaluation.evaluated_model import common_sample
+from defective.experiments import execute as module
 from defective.experiments.adversarial_files import read_adversarial
 from defective.experiments.execute import ExperimentRunner
 from defective.experiments.plan import topological_order
@@ -188,7 +189,7 @@ def test_the_sets_of_a_gallery_show_the_same_images(done, data, subjects):
 
 
 def test_the_first_pictures_are_stored_with_their_originals(done, data, monkeypatch, tmp_path):
-    monkeypatch.setattr("defective.experiments.execute.SHOWN", 3)
+    monkeypatch.setattr(module, "SHOWN", 3)
     done.execute(CRAFT, tmp_path)
     assert (tmp_path / "images.safetensors").read_bytes() == (done.store.at(CRAFT) / "images.safetensors").read_bytes()
     crafted = read_adversarial(tmp_path / "images.safetensors", data)
@@ -203,10 +204,8 @@ def test_nets_and_images_are_read_once(done, monkeypatch, tmp_path):
     fresh = type(done)(done.store, done.data, "cpu")
     reads = []
     for name in ("load", "read_adversarial", "load_data"):
-        original = getattr(__import__("defective.experiments.execute", fromlist=[name]), name)
-        monkeypatch.setattr(
-            f"defective.experiments.execute.{name}", lambda *a, n=name, f=original, **k: reads.append(n) or f(*a, **k)
-        )
+        original = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, n=name, f=original, **k: reads.append(n) or f(*a, **k))
     for _ in range(2):
         for job in SCORES:
             fresh.execute(job, tmp_path)
@@ -215,7 +214,7 @@ def test_nets_and_images_are_read_once(done, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("kind", ["generate", "noise", "shuffle"])
 def test_without_an_image_that_all_get_right_there_is_nothing_to_measure(done, kind, monkeypatch, tmp_path):
-    monkeypatch.setattr("defective.experiments.execute.common_sample", lambda *_, **__: torch.arange(0))
+    monkeypatch.setattr(module, "common_sample", lambda *_, **__: torch.arange(0))
     job = {"generate": GALLERY[0], "noise": NOISE, "shuffle": SHUFFLE}[kind]
     sure = " with 60 % confidence" if kind == "shuffle" else ""
     with pytest.raises(InputError, match=rf"there is no test image that each of .*resnet18 .* classifies correctly{sure}$"):

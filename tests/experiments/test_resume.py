@@ -8,19 +8,8 @@ from torch import nn
 
 from defective import AttackSpec, progress
 from defective.errors import OutOfTime
-from defective.evaluation import (
-    CustomAttack,
-    EvaluatedModel,
-    adversarial,
-    corruptions,
-    decision,
-    evaluate,
-    evaluated_model,
-    generate,
-    sanity_checks,
-    transfer,
-)
-from evaluations import EPS, FGSM, OWN, SMALL, TRANSFER, Counted, assert_equal, masked, own, plain, stored
+from defective.evaluation import CustomAttack, EvaluatedModel, evaluate, generate
+from evaluations import EPS, FGSM, OWN, SMALL, TRANSFER, Counted, masked, own, plain, stored
 from problems import level_set, plane
 from turns import in_turns, ticking
 
@@ -55,9 +44,8 @@ def test_the_models_are_left_as_they_were(data):
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
-    monkeypatch.setattr(adversarial, "CHUNK", 5)
-    monkeypatch.setattr(evaluated_model, "CHUNK", 20)
-    monkeypatch.setattr(decision, "CHUNK", 3)
+    for module, size in (("adversarial", 5), ("evaluated_model", 20), ("decision", 3)):
+        monkeypatch.setattr(f"defective.evaluation.{module}.CHUNK", size)
 
 
 NETS = {"a": plane(), "b": plane(2)}
@@ -80,14 +68,15 @@ def expected():
 def test_a_finished_evaluation_asks_nothing_more(data, expected, tmp_path, monkeypatch):
     assert plain(run(data, Counted(), stored(tmp_path))) == expected
     written = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")}
-    for module, name in (
-        (adversarial, "from_spec"),
-        (transfer, "predictions"),
-        (decision, "boundary_details"),
-        (corruptions, "corrupt"),
-        (sanity_checks, "_attacked"),
-    ):
-        monkeypatch.setattr(module, name, lambda *_, name=name, **__: pytest.fail(name))
+    work = (
+        "adversarial.from_spec",
+        "transfer.predictions",
+        "decision.boundary_details",
+        "corruptions.corrupt",
+        "sanity_checks._attacked",
+    )
+    for name in work:
+        monkeypatch.setattr(f"defective.evaluation.{name}", lambda *_, name=name, **__: pytest.fail(name))
     assert plain(run(data, Counted(), stored(tmp_path))) == expected
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")} == written
 
@@ -135,25 +124,6 @@ def pieces(tmp_path):
     return len(list(tmp_path.rglob("*.safetensors")))
 
 
-def test_an_attack_in_turns_makes_each_piece_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(adversarial, "CHUNK", 10)
-    ticking(monkeypatch)
-    undisturbed = generate(EvaluatedModel.of("source", plane(), level_set(plane())), own(Counted()), samples=35)
-    attack, kept = Counted(), []
-
-    def work():
-        kept.append(pieces(tmp_path))
-        return generate(on_disk(tmp_path), own(attack), samples=35, batch_size=4)
-
-    made, stops = in_turns(work, 2)
-    # Two pieces of answers, to find 35 images, and four of attacked images: six, two a turn.
-    assert stops == 2 and kept == [0, 2, 4]
-    assert attack.calls == [4, 4, 2, 4, 4, 2, 4, 4, 2, 4, 1]
-    assert_equal(made, undisturbed)
-    with progress.until(0):
-        assert_equal(generate(on_disk(tmp_path), own(attack), samples=35, batch_size=4), undisturbed)
-
-
 def test_a_piece_that_has_begun_is_finished(tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(progress, "monotonic", lambda: now[0])
@@ -186,3 +156,5 @@ def test_a_whole_evaluation_in_turns_says_the_same(data, expected, tmp_path, mon
     found, stops = in_turns(lambda: run(data, turns, stored(tmp_path)), 7)
     assert plain(found) == expected and turns.calls == [5, 5, 2] * 3
     assert stops == -(-pieces(tmp_path) // 7) - 1
+    with progress.until(0):
+        assert plain(run(data, turns, stored(tmp_path))) == expected and turns.calls == [5, 5, 2] * 3

@@ -16,7 +16,7 @@ from defective.experiments.run import RunSummary, run
 from defective.experiments.store import Store
 from defective.files import write_whole
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, ScoreJob
-from runs import bench, blank, held, net
+from runs import bench, blank, net
 from turns import ticking
 
 TARGET, SOURCE = net(), net("resnet18/0.5-bottom", 1)
@@ -157,26 +157,6 @@ def test_a_job_that_is_finished_between_look_and_lock_is_not_done(place, made, m
 
     monkeypatch.setattr(place.store, "result", result)
     assert run([TARGET], place) == RunSummary({TARGET: "finished"}) and made.asked == [] and len(looks) == 3
-
-
-def test_stopped_again_and_again_it_ends_as_if_undisturbed(place, images, tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda file: None)
-    target, source = (net(each, seed, batch_size=32) for seed, each in enumerate(("resnet18", "vgg19/0.9-dropout")))
-    crafted = CRAFT.model_copy(update={"sources": (source,)})
-    jobs = topological_order([ScoreJob(target=target, adversarial=crafted)])
-    whole = bench(tmp_path / "whole", images)
-    assert run(jobs, whole).executed == 4
-    ticking(monkeypatch)
-    stops = 0
-    while True:
-        with progress.until(4):
-            summary = run(jobs, bench(place.store.folder, images))
-        if not summary.count("pending"):
-            break
-        stops += 1
-    # Two models of one epoch each, and what is done with them.
-    assert stops == 3
-    assert held(place.store.folder) == held(whole.store.folder)
 
 
 def test_what_is_corrupt_of_a_job_is_set_aside_and_done_again(place, caplog):

@@ -119,19 +119,6 @@ def test_chunks_are_plain_tensors_stored_or_not(tmp_path, storable):
     assert torch.equal(made, torch.full((2, 3), 2.0))
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
-def test_a_chunk_that_is_broken_off_leaves_nothing(tmp_path, error):
-    def break_off():
-        raise error
-
-    with pytest.raises(error):
-        stored(tmp_path)(once(WHAT, break_off))
-    assert files(tmp_path) == []
-    make = Maker()
-    stored(tmp_path)(once(WHAT, make))
-    assert make.calls == 1
-
-
 def test_a_chunk_that_another_process_finished_meanwhile_does_no_harm(tmp_path):
     inner, outer = Maker(), Maker()
 

@@ -3,7 +3,6 @@ import pytest
 from defective.experiments.describe import describe
 from defective.experiments.unfinished import unfinished
 from defective.files import write_tensors
-from defective.specs import AttackSpec, GenerateJob
 from runs import net
 
 
@@ -45,14 +44,3 @@ def test_a_net_whose_training_has_ended_or_whose_state_is_corrupt(store):
     place.mkdir()
     (place / "state.safetensors").write_text("half")
     assert {each["job"]: each["epochs"] for each in unfinished(store)} == {ended.name: 2, corrupt.name: 0}
-
-
-def test_how_far_an_attack_is_is_not_said(store):
-    job = GenerateJob(sources=(net(),), attack=AttackSpec.parse("fgsm"), samples=5)
-    begin(store, job)
-    assert unfinished(store) == [{"job": job.name, "about": describe(job), "epochs": None, "of_epochs": None}]
-
-
-def test_what_nothing_says_is_not_known(store):
-    (store.folder / "running" / "train-0123456789abcdef").mkdir()
-    assert [each["about"] for each in unfinished(store)] == [None]

@@ -129,16 +129,3 @@ def test_images_larger_than_the_masks_are_refused_before_they_are_made(made):
     with pytest.raises(InputError, match="the mask is for activations"):
         # 68 GB for the first layer alone.
         load(changed(made, architecture=about["architecture"] | {"image_size": 65_536}))
-
-
-def test_what_is_wrong_is_named(made):
-    for values, said in (
-        ({"drops": [["blocks.4", 2.0, "dropout"]]}, "drops.0.1 = 2.0"),
-        ({"defects": {"blocks.0.norm1": {"keep_prob": "much"}}}, "keep_prob"),
-        ({"notes": []}, r"notes = \[\]"),
-        ({"more": 1}, "more = 1"),
-        ({"spec": {"arch": 10_000 * "x"}}, "spec.arch = 'xxx"),
-    ):
-        with pytest.raises(InputError, match=said):
-            load(other := changed(made, **values))
-        assert refused(other)

@@ -12,15 +12,10 @@ from defective.training.epoch import Run, run_epoch
 from defective.training.loop import fit, make_sgd
 from defective.training.step import Step
 from defective.training.train import train
-from trainings import copied, equal, some_shapes
+from trainings import copied, equal
 
 RECIPE = Recipe(name="test", width_mult=0.0625, epochs=3, batch_size=20, lr=0.05, augment="none")
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def data():
-    return some_shapes(60)
 
 
 def net():

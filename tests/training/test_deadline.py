@@ -18,7 +18,7 @@ from defective.training.loop import fit
 from defective.training.recipes import adversary
 from defective.training.train import train
 from image_files import write_tree
-from trainings import some_shapes, timeless
+from trainings import timeless
 from turns import in_turns, ticking
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
@@ -34,14 +34,8 @@ RUNS = {
 }
 
 
-@pytest.fixture(scope="module")
-def data():
-    return some_shapes(70)
-
-
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda file: None)
     ticking(monkeypatch)
 
 

@@ -16,15 +16,10 @@ from defective.files import read_tensors, write_tensors
 from defective.specs import Recipe
 from defective.training import loop, train
 from defective.training.train import train as train_model
-from trainings import some_shapes, timeless
+from trainings import timeless
 
 RECIPE = Recipe(name="test", width_mult=0.0625, epochs=2, batch_size=20, lr=0.05)
 FILES = {"model.safetensors", "result.json"}
-
-
-@pytest.fixture(scope="module")
-def data():
-    return some_shapes(40)
 
 
 def run(data, out, **changes):

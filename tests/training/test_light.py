@@ -9,16 +9,10 @@ from defective.experiments.run import run
 from defective.specs import Recipe, dependencies
 from defective.training import loop
 from defective.training.train import light_checkpoint, train
-from run_fixtures import images, place  # noqa: F401
 from runs import bench, net
-from trainings import some_shapes, timeless
+from trainings import timeless
 
 RECIPE = Recipe(name="test", width_mult=0.0625, epochs=3, batch_size=20, lr=0.05)
-
-
-@pytest.fixture(scope="module")
-def data():
-    return some_shapes(40)
 
 
 def trained(data, out, recipe=RECIPE, **options):
@@ -31,11 +25,7 @@ def assert_rounded(light, stopped):
         assert torch.equal(light.state_dict()[name], wanted) and light.state_dict()[name].dtype == tensor.dtype, name
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{}, {"selection": "best-on-test", "lr": 0.5}],
-    ids=["plain", "best on test"],
-)
+@pytest.mark.parametrize("changes", [{}, {"selection": "best-on-test", "lr": 0.5}], ids=["plain", "best on test"])
 def test_a_light_checkpoint_is_what_a_run_that_stops_there_leaves(data, tmp_path, changes):
     recipe = RECIPE.changed(**changes)
     whole = trained(data, tmp_path / "whole", recipe, light_epochs=(1, 2))
@@ -73,10 +63,6 @@ def test_half_precision_keeps_what_float16_cannot_hold(tmp_path):
     assert (tmp_path / "half").stat().st_size < 0.75 * (tmp_path / "whole").stat().st_size
 
 
-def test_stopping_alone_does_not_rename_a_recipe():
-    assert RECIPE.changed(stop_after=2).name == "test" and RECIPE.changed(stop_after=2, lr=1).name == "test*"
-
-
 WHOLE = net("vgg19", epochs=3)
 STOPPED = [WHOLE.model_copy(update={"recipe": WHOLE.recipe.changed(stop_after=epochs)}) for epochs in (1, 2)]
 
@@ -89,7 +75,7 @@ def test_only_listed_epochs_of_single_models_are_done_by_the_whole_run():
     assert 4 not in long.light_epochs and unlisted.whole is member.whole is None and ensemble.light_epochs == ()
 
 
-def test_their_jobs_are_done_without_training_again(place, images, tmp_path, monkeypatch):  # noqa: F811
+def test_their_jobs_are_done_without_training_again(place, images, tmp_path, monkeypatch):
     trainings = []
     monkeypatch.setattr(
         "defective.experiments.execute.train", lambda *a, **k: trainings.append(a[3].trained_epochs) or train(*a, **k)
@@ -105,7 +91,7 @@ def test_their_jobs_are_done_without_training_again(place, images, tmp_path, mon
 
 
 @pytest.mark.parametrize("spoil", [lambda file: file.unlink(), lambda file: file.write_bytes(b"")], ids=["gone", "corrupt"])
-def test_without_a_readable_checkpoint_the_job_is_trained(place, spoil):  # noqa: F811
+def test_without_a_readable_checkpoint_the_job_is_trained(place, spoil):
     run([WHOLE], place)
     spoil(light_checkpoint(place.store.at(WHOLE) / "net", 1))
     assert run(STOPPED, place).count("finished") == 3

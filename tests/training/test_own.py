@@ -1,7 +1,5 @@
 """A model of the user's own in ``train``: seeds, resuming, lazy layers, checks before the first step."""
 
-import os
-
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -13,7 +11,6 @@ from defective.specs import Recipe
 from defective.training.own import Conversion, OwnModel
 from defective.training.state_dict import is_torch_file
 from defective.training.train import light_checkpoint, train
-from trainings import some_shapes
 from turns import in_turns, ticking
 
 RECIPE = Recipe(name="test", epochs=3, batch_size=20, lr=0.05)
@@ -26,11 +23,6 @@ def lazy(num_classes=10, **_):
     )
 
 
-@pytest.fixture(scope="module")
-def data():
-    return some_shapes(60)
-
-
 def run(data, out, make=lazy, conversion=MASKED, seed=2, **options):
     return train(
         OwnModel("mine:lazy", make, conversion), data, data, RECIPE, out, seed=seed, device="cpu", precision="fp32", **options
@@ -38,7 +30,6 @@ def run(data, out, make=lazy, conversion=MASKED, seed=2, **options):
 
 
 def test_a_run_in_turns_of_one_epoch_ends_with_the_same_bytes(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda file: None)
     ticking(monkeypatch)
     whole = run(data, tmp_path / "whole")
     before = torch.get_rng_state()

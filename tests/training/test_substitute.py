@@ -12,7 +12,6 @@ from defective.inference import logits
 from defective.specs import dependencies
 from defective.training.substitute import answered
 from defective.training.train import train
-from run_fixtures import images, no_power_cuts, place  # noqa: F401
 from runs import QUICK, net
 
 
@@ -42,7 +41,7 @@ def test_shares_that_are_none_are_refused(linear, share, message):
         answered(linear, shapes("test"), share, name="queried")
 
 
-def test_a_substitute_is_a_training_on_the_answers(place, images, tmp_path):  # noqa: F811
+def test_a_substitute_is_a_training_on_the_answers(place, images, tmp_path):
     target = net("resnet18/0.5-bottom")
     job = net("vgg19", 1).model_copy(update={"queried": target, "share": 0.25})
     assert dependencies(job) == (target,) and job.key != net("vgg19", 1).key

@@ -10,14 +10,8 @@ from defective.data import ImageSet
 from defective.specs import Recipe
 from defective.training.recipes import RECIPES, SCALES, adversary, recipe_for
 from defective.training.train import train
-from trainings import some_shapes
 
 RECIPE = Recipe(name="test", width_mult=0.0625, epochs=1, batch_size=50, lr=0.05)
-
-
-@pytest.fixture(scope="module")
-def data():
-    return some_shapes(100)
 
 
 def test_a_run_is_kept_and_not_repeated(data, tmp_path):
@@ -41,8 +35,7 @@ def test_another_run_in_the_same_folder_is_refused(data, tmp_path):
             train(test=data, out=tmp_path, device="cpu", **{**settings, name: value})
 
 
-def test_an_ensemble_trains_its_members_apart(tmp_path):
-    data = some_shapes(50)
+def test_an_ensemble_trains_its_members_apart(data, tmp_path):
     result = train("vgg19/0.5-bottom-en", data, data, RECIPE, tmp_path / "en", seed=1, device="cpu")
     net = load(tmp_path / "en")
     assert isinstance(net, Ensemble) and len(result["history"]) == 5
@@ -62,12 +55,11 @@ BASELINES = {
 
 
 @pytest.mark.parametrize(("name", "changes"), BASELINES.items())
-def test_every_baseline_trains_by_the_same_call_and_goes_with_defects(tmp_path, name, changes):
-    few = some_shapes(60)
-    result = train(name, few, few, RECIPE.changed(**changes), tmp_path, seed=2, device="cpu")
+def test_every_baseline_trains_by_the_same_call_and_goes_with_defects(data, tmp_path, name, changes):
+    result = train(name, data, data, RECIPE.changed(**changes), tmp_path, seed=2, device="cpu")
     assert result["net"] == name and all(math.isfinite(row["train_loss"]) for row in result["history"])
     net = load(tmp_path)
-    assert str(net.spec) == name and net(few.x[:4].float() / 255).shape == (4, 10)
+    assert str(net.spec) == name and net(data.x[:4].float() / 255).shape == (4, 10)
 
 
 def test_recipes_follow_appendix_d():
