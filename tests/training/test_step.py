@@ -3,6 +3,7 @@
 import copy
 import logging
 from contextlib import contextmanager, nullcontext
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -27,27 +28,23 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-class Stream:
-    def __init__(self, device=None):
-        pass
-
-    def wait_stream(self, other):
-        pass
-
-
-class MadeUpGraph:
-    """As a CUDA graph: recording takes no step, and a replay reads the same tensors and writes the same results."""
-
-    def __init__(self):
-        self.recorded = self.replays = 0
-
-
 @pytest.fixture
 def recorder(monkeypatch):
     """A function that makes a recorded step on the CPU; ``fails`` is what recording raises."""
 
     def make(net, *, fails=None):
         optimizer = make_sgd(net, RECIPE, CPU)
+        recorded = RecordedStep(net, optimizer, RECIPE, CPU, "fp32")
+
+        class MadeUpGraph:
+            """As a CUDA graph: recording takes no step, and a replay reads the same tensors and writes the same results."""
+
+            recorded = replays = 0
+
+            def replay(self):
+                self.replays += 1
+                for kept, new in zip(recorded.outcome, Step.__call__(recorded, recorded.x, recorded.y), strict=True):
+                    kept.copy_(new)
 
         @contextmanager
         def graph(made, stream):
@@ -59,19 +56,12 @@ def recorder(monkeypatch):
                 raise fails
             made.recorded += 1
 
-        def replay(self):
-            self.replays += 1
-            for kept, new in zip(recorded.outcome, Step.__call__(recorded, recorded.x, recorded.y), strict=True):
-                kept.copy_(new)
-
-        monkeypatch.setattr(MadeUpGraph, "replay", replay, raising=False)
         monkeypatch.setattr(steps.torch.cuda, "CUDAGraph", MadeUpGraph)
         monkeypatch.setattr(steps.torch.cuda, "graph", graph)
-        recorded = RecordedStep(net, optimizer, RECIPE, CPU, "fp32")
         return recorded
 
-    monkeypatch.setattr(steps.torch.cuda, "Stream", Stream)
-    monkeypatch.setattr(steps.torch.cuda, "current_stream", Stream)
+    for name in ("Stream", "current_stream"):
+        monkeypatch.setattr(steps.torch.cuda, name, MagicMock())
     monkeypatch.setattr(steps.torch.cuda, "stream", lambda stream: nullcontext())
     return make
 
