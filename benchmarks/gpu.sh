@@ -18,26 +18,13 @@
 #     smmap==5.0.3 adversarial-robustness-toolbox==1.20.1 torchattacks==3.5.1
 #   benchmarks/gpu.sh "$OUT"
 #
-# Expected seconds on an H100 with 16 cores (reckoned, not yet measured), and the most that each may take:
-#
-#   wheels                                                                                                   5
-#   0  read the images (unpack, decode), beside (a)                                                 25 of  100
-#   a  tests with the GPU as the device                                                             45 of   60
-#   b  bench, 120 in all: step 10 of 20, throughput 20 of 35, gradient 30 of 45, CW 20 of 35,
-#      Boundary 15 of 35, memory 25 of 45                                                          120 of  120
-#   c  18 nets of 15 epochs at 1 to 1.3 s (18 each with start, scores and files), 15 attacks at 3  360 of  420
-#   d  a further seed of four nets, 80 each, while there is time                                    what is left of 530
-#
-# A step of ResNet-18 on 512 images is 1.7 TFLOP and moves 15 GB: 5 ms each way, so one net fills the GPU, and several side by side would
-# gain little. Nets come in the order in which they matter: what the time does not reach is missing at the end.
-#
-# OUT holds, whole at any moment: run.json (steps, what became of them, seconds, last lines), log.txt (all they said), bench.json (as
-# results/bench), DATA-SCALE-DEVICE-core.json and -table9.json (as results/DATA/SCALE/DEVICE), -nets.json (histories of the trainings), and
-# NAME.out, what a step that was killed with the script had said. --smoke does all of it at toy size on a CPU, without .carry/.
-set -euo pipefail
+# OUT holds log.txt (each step and its end, and all errors), tests.txt and bench.txt (what they printed), bench.json (as in results/bench),
+# table9.json and table4.json (as reproduce --json prints them). A step that is killed leaves what it has measured, and the others go on.
+# --smoke runs tests and benchmark at toy size on a CPU, without .carry/.
+set -uo pipefail
 out='' smoke=''
 for argument in "$@"; do
-  if [[ $argument == --smoke ]]; then smoke=--smoke; else out=$argument; fi
+  if [[ $argument == --smoke ]]; then smoke=yes; else out=$argument; fi
 done
 [[ -n $out ]] || { echo "usage: benchmarks/gpu.sh OUT [--smoke]" >&2; exit 2; }
 mkdir -p "$out"
@@ -45,11 +32,63 @@ out=$(cd "$out" && pwd)
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 if [[ -n $smoke && -z ${PYTHON:-} && -x .venv/bin/python ]]; then python=.venv/bin/python; fi
+
+# In memory where that is possible: every net and every attacked image is written and synced.
+memory=/dev/shm
+[[ -w $memory && -z $smoke ]] || memory=${TMPDIR:-/tmp}
+scratch=$(mktemp -d -p "$memory")
+trap 'rm -rf "$scratch"' EXIT
 path=$PWD/src
 if compgen -G '.carry/wheels/*.whl' >/dev/null; then
-  site=$(mktemp -d)
-  "$python" -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade --target "$site" .carry/wheels/*.whl
-  path=$path:$site
+  "$python" -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade --target "$scratch/site" .carry/wheels/*.whl
+  path=$path:$scratch/site
 fi
-export PYTHONPATH=$path${PYTHONPATH:+:$PYTHONPATH} GPU_SH_SECONDS=$SECONDS
-exec "$python" -m benchmarks.gpu "$out" $smoke
+unset "${!PYTEST_@}"
+export PYTHONPATH=$path${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
+export DEFECTIVE_CACHE=$scratch/cache MPLCONFIGDIR=$scratch/matplotlib
+# Foolbox imports GitPython, which else refuses to be imported where there is no git.
+export GIT_PYTHON_REFRESH=quiet
+
+failed=0 seconds=530
+# step FILE LIMIT COMMAND ...: run a command for so many seconds, or for what is left of all; what it prints goes to the file.
+step() {
+  local file=$1 limit=$2 began=$SECONDS state=done
+  shift 2
+  ((limit <= seconds - SECONDS)) || limit=$((seconds - SECONDS))
+  if ((limit > 0)); then
+    timeout -k 10 "$limit" "$@" >"$out/$file" 2>>"$out/log.txt" || state="ended with $?"
+  else
+    state="no time left"
+  fi
+  echo "== $file: $state after $((SECONDS - began)) s" | tee -a "$out/log.txt"
+  [[ $state == done ]] || failed=1
+}
+
+: >"$out/log.txt"
+# Only the plugins that the tests need, and no failure for a warning of a package in another version.
+tests=("$python" -m pytest -p xdist.plugin -p _hypothesis_pytestplugin -p no:cacheprovider -o filterwarnings=default -v --tb=short)
+bench=("$python" -m benchmarks step throughput gradient cw boundary memory --out "$scratch/bench.json")
+if [[ -n $smoke ]]; then
+  # However busy the machine is.
+  seconds=5400
+  export OMP_NUM_THREADS=1
+  step tests.txt 1200 "${tests[@]}" --device cpu tests/test_gpu.py tests/attacks/test_budget.py
+  step bench.txt 3600 "${bench[@]}" --device cpu --quick --repeats 1
+  cp "$scratch/bench.json" "$out"
+  exit $failed
+fi
+archives=(".carry/data/cifar10-jpeg.tar.xz" "${DEFECTIVE_TEST_DATA:-.}/cifar10-jpeg.tar.xz")
+for archive in "${archives[@]}"; do
+  if [[ -f $archive ]]; then break; fi
+done
+[[ -f $archive ]] || { echo "gpu.sh: there is neither ${archives[0]} nor ${archives[1]}" >&2; exit 2; }
+# Decoded beside the tests, in the cache when the tables are measured.
+"$python" -c "from defective.data import load_data; load_data('folder:$archive', 'train')" 2>>"$out/log.txt" &
+step tests.txt 60 "${tests[@]}" --device cuda -n 12 tests/test_gpu.py tests/attacks tests/test_surgery.py tests/training
+wait
+step bench.txt 150 "${bench[@]}" --device cuda --repeats 3
+cp "$scratch/bench.json" "$out"
+reproduce=("$python" -m defective reproduce --data "folder:$archive" --scale fast --store "$scratch/store" --device cuda --json)
+step table9.json 240 "${reproduce[@]}" table9 --time-budget 220s
+step table4.json 240 "${reproduce[@]}" table4 --rows resnet18 --rows 'resnet18/0.[13]-bottom' --time-budget "$((seconds - SECONDS - 20))s"
+exit $failed

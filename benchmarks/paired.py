@@ -2,8 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -44,31 +43,23 @@ def in_turn(
     for act in contestants.values() if warm else ():
         act()
     taken: Seconds = {name: [] for name in contestants}
+    was_on = gc.isenabled()
+    gc.disable()
     gc.collect()
     # What is there already need not be looked through before each turn.
     gc.freeze()
     try:
         for _ in range(repeats):
             for name, act in contestants.items():
-                with _no_garbage_collection():
-                    started = now()
-                    act()
-                    taken[name].append(now() - started)
+                gc.collect()
+                started = now()
+                act()
+                taken[name].append(now() - started)
     finally:
         gc.unfreeze()
-    return taken
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    gc.collect()
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
         if was_on:
             gc.enable()
+    return taken
 
 
 def ratios(upper: Sequence[float], lower: Sequence[float]) -> dict[str, Any]:

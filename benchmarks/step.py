@@ -27,30 +27,28 @@ def measure(settings: Settings) -> Found:
     x, y = batch(settings, settings.amount(BATCH, 8))
     checks = [_dead_are_zero(settings, x, y), _kept_is_plain(settings, x, y)]
     passed, check = first_failure([*checks, _recorded_is_eager(settings, x, y)] if x.device.type == "cuda" else checks)
-    lines = {}
-    for precision in ("fp32", "bf16") if passed else ():
-        if precision == "bf16" and settings.emulates_bf16:
-            lines[precision] = EMULATED
-            continue
-        nets = {"ours": fresh(DEFECTIVE, settings, x), "theirs": fresh(PLAIN, settings, x)}
-        seconds = settings.in_turn({name: step(net, x, y, precision) for name, net in nets.items()})
-        lines[precision] = measured(check, ratios(seconds["ours"], seconds["theirs"]), seconds=seconds)
-    return {"lines": lines or dict.fromkeys(("fp32", "bf16"), wrong(check)), "batch": len(x)}
+    return _lines(settings, x, y, passed, check, live=False)
 
 
 def measure_live(settings: Settings) -> Found:
     """Row ``live``."""
     x, y = batch(settings, settings.amount(BATCH, 8))
-    passed, check = _live_is_dense(settings, x)
+    return _lines(settings, x, y, *_live_is_dense(settings, x), live=True)
+
+
+def _lines(settings: Settings, x: Tensor, y: Tensor, passed: bool, check: str, *, live: bool) -> Found:
+    """The lines of both precisions: steps of the defective net, through live neurons only if ``live``, against those of the plain one."""
     lines = {}
     for precision in ("fp32", "bf16") if passed else ():
         if precision == "bf16" and settings.emulates_bf16:
             lines[precision] = EMULATED
             continue
         net = fresh(DEFECTIVE, settings, x)
-        net = net.to(memory_format=memory_format(net, x.device))  # type: ignore[call-overload]
-        ours = step(train_live(net, x[:1], precision=precision), x, y, precision)
-        seconds = settings.in_turn({"ours": ours, "theirs": step(fresh(PLAIN, settings, x), x, y, precision)})
+        if live:
+            net = net.to(memory_format=memory_format(net, x.device))  # type: ignore[call-overload]
+            net = train_live(net, x[:1], precision=precision)
+        acts = {"ours": step(net, x, y, precision), "theirs": step(fresh(PLAIN, settings, x), x, y, precision)}
+        seconds = settings.in_turn(acts)
         lines[precision] = measured(check, ratios(seconds["ours"], seconds["theirs"]), seconds=seconds)
     return {"lines": lines or dict.fromkeys(("fp32", "bf16"), wrong(check)), "batch": len(x)}
 
