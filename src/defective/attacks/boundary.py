@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from defective.attacks.budget import check_counts, check_inputs, check_range
 from defective.attacks.decision_based import DecisionBasedResult, Query, Search
-from defective.attacks.schedule import SCHEDULES, Recent, Schedule
+from defective.attacks.schedule import SCHEDULES, Recent
 from defective.errors import InputError
 from defective.text import choices
 
@@ -76,11 +76,39 @@ def boundary_details(
     check_range(0, 1, exclusive=True, spherical_step=spherical_step, source_step=source_step)
     if schedule not in SCHEDULES:
         raise InputError(f"no schedule {schedule!r}{choices(schedule, SCHEDULES)}")
-    search = Search(model, draft, x, y, generator, batch_size)
+    search, chosen = Search(model, draft, x, y, generator, batch_size), SCHEDULES[schedule]
 
     def walk(query: Query, rows: Tensor) -> None:
+        """Move ``search.best[rows]`` towards the images in place."""
         _blend(search, query, rows)
-        _walk(search, query, rows, (spherical_step, source_step), steps, SCHEDULES[schedule], on_step)
+        images, best, draw = search.x, search.best, _normal_numbers(search)
+        count, dtype = len(images), torch.promote_types(images.dtype, torch.float32)
+        spherical, source = (images.new_full((count,), length, dtype=dtype) for length in (spherical_step, source_step))
+        windows = chosen.on_sphere, chosen.towards
+        on_sphere, towards = (Recent(rows.new_zeros(count, size, dtype=torch.bool), rows.new_zeros(count)) for size in windows)
+        for step in range(1, steps + 1):
+            checking, trying = step % chosen.every == 0, rows
+            for _ in range(chosen.directions if len(rows) else 0):
+                sphere, nearer, closer = _propose(images[trying], best[trying], draw(trying), spherical[trying], source[trying])
+                allowed = torch.ones_like(closer)
+                if checking:
+                    held = query(trying, sphere)
+                    on_sphere.add(trying, held)
+                    allowed = held if chosen.conditional else allowed
+                success = allowed.clone()
+                success[allowed] = query(trying[allowed], nearer[allowed])
+                if checking:
+                    towards.add(trying[allowed], success[allowed])
+                best[trying[success & closer]] = nearer[success & closer]
+                trying = trying[~success]
+                if not len(trying):
+                    break
+            if checking:
+                factor = on_sphere.factor(0.2, 0.5)
+                spherical *= factor
+                source *= factor * towards.factor(chosen.low, chosen.high)
+                rows = rows[source[rows] >= CONVERGED]
+            on_step()
 
     return search.attack(walk)
 
@@ -125,45 +153,6 @@ def _blend(search: Search, query: Query, rows: Tensor) -> None:
     blend(rows, BLEND_COARSE, BLEND_LEVELS // BLEND_COARSE)
     level[rows] -= BLEND_COARSE
     blend(rows, 1, BLEND_COARSE)
-
-
-def _walk(
-    search: Search,
-    query: Query,
-    rows: Tensor,
-    lengths: tuple[float, float],
-    steps: int,
-    schedule: Schedule,
-    on_step: Callable[[], object],
-) -> None:
-    """Move ``search.best[rows]`` towards the images in place."""
-    x, best, draw = search.x, search.best, _normal_numbers(search)
-    spherical, source = (x.new_full((len(x),), length, dtype=torch.promote_types(x.dtype, torch.float32)) for length in lengths)
-    windows = schedule.on_sphere, schedule.towards
-    on_sphere, towards = (Recent(rows.new_zeros(len(x), size, dtype=torch.bool), rows.new_zeros(len(x))) for size in windows)
-    for step in range(1, steps + 1):
-        checking, trying = step % schedule.every == 0, rows
-        for _ in range(schedule.directions if len(rows) else 0):
-            sphere, nearer, closer = _propose(x[trying], best[trying], draw(trying), spherical[trying], source[trying])
-            allowed = torch.ones_like(closer)
-            if checking:
-                held = query(trying, sphere)
-                on_sphere.add(trying, held)
-                allowed = held if schedule.conditional else allowed
-            success = allowed.clone()
-            success[allowed] = query(trying[allowed], nearer[allowed])
-            if checking:
-                towards.add(trying[allowed], success[allowed])
-            best[trying[success & closer]] = nearer[success & closer]
-            trying = trying[~success]
-            if not len(trying):
-                break
-        if checking:
-            factor = on_sphere.factor(0.2, 0.5)
-            spherical *= factor
-            source *= factor * towards.factor(schedule.low, schedule.high)
-            rows = rows[source[rows] >= CONVERGED]
-        on_step()
 
 
 def _propose(x: Tensor, best: Tensor, noise: Tensor, spherical: Tensor, source: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -87,44 +87,34 @@ def hopskipjump_details(
     if norm not in ("l2", "linf"):
         raise InputError(f"no norm {norm!r}{choices(norm, ('l2', 'linf'))}")
     search = Search(model, draft, x, y, generator, batch_size)
-    return search.attack(lambda query, rows: _walk(search, query, rows, norm, steps, initial_queries, max_queries, radius, on_step))
 
+    def walk(query: Query, rows: Tensor) -> None:
+        """Move ``search.best[rows]`` towards the images in place."""
+        size, best = search.x[0].numel(), search.best
+        images = upcast(search.x[rows].flatten(1))
+        halvings = _halvings(size, norm, radius, images.dtype)
 
-def _walk(
-    search: Search,
-    query: Query,
-    rows: Tensor,
-    norm: Norm,
-    steps: int,
-    initial_queries: int,
-    max_queries: int,
-    share: float,
-    on_step: Callable[[], object],
-) -> None:
-    """Move ``search.best[rows]`` towards the images in place."""
-    size, best = search.x[0].numel(), search.best
-    x = upcast(search.x[rows].flatten(1))
-    halvings = _halvings(size, norm, share, x.dtype)
+        def holds(some: Tensor, points: Tensor) -> Tensor:
+            """Whether points are misclassified as images of the given precision."""
+            return query(rows[some], points.to(best.dtype).view(-1, *best.shape[1:]))
 
-    def holds(some: Tensor, points: Tensor) -> Tensor:
-        """Whether points are misclassified as images of the given precision."""
-        return query(rows[some], points.to(best.dtype).view(-1, *best.shape[1:]))
+        everyone = torch.arange(len(rows), device=rows.device)
+        here = _boundary(images, best[rows].flatten(1).to(images), norm, halvings, lambda points: holds(everyone, points))
+        distance = _distance(images, here, norm)
+        best[rows], nearest = here.to(best.dtype).view_as(best[rows]), distance
+        for step in range(1, steps + 1):
+            count = min(int(initial_queries * math.sqrt(step)), max_queries)
+            around = torch.full_like(distance, FIRST_RADIUS) if step == 1 else radius * distance
+            direction = _directions(search, rows, here, around, norm, count, holds)
+            there = _jump(here, direction, distance / math.sqrt(step), holds)
+            here = _boundary(images, there, norm, halvings, lambda points: holds(everyone, points))
+            distance = _distance(images, here, norm)
+            nearer = distance < nearest
+            best[rows[nearer]] = here[nearer].to(best.dtype).view(-1, *best.shape[1:])
+            nearest = torch.minimum(nearest, distance)
+            on_step()
 
-    everyone = torch.arange(len(rows), device=rows.device)
-    here = _boundary(x, best[rows].flatten(1).to(x), norm, halvings, lambda points: holds(everyone, points))
-    distance = _distance(x, here, norm)
-    best[rows], nearest = here.to(best.dtype).view_as(best[rows]), distance
-    for step in range(1, steps + 1):
-        count = min(int(initial_queries * math.sqrt(step)), max_queries)
-        radius = torch.full_like(distance, FIRST_RADIUS) if step == 1 else share * distance
-        direction = _directions(search, rows, here, radius, norm, count, holds)
-        there = _jump(here, direction, distance / math.sqrt(step), holds)
-        here = _boundary(x, there, norm, halvings, lambda points: holds(everyone, points))
-        distance = _distance(x, here, norm)
-        nearer = distance < nearest
-        best[rows[nearer]] = here[nearer].to(best.dtype).view(-1, *best.shape[1:])
-        nearest = torch.minimum(nearest, distance)
-        on_step()
+    return search.attack(walk)
 
 
 def _halvings(size: int, norm: Norm, share: float, dtype: torch.dtype) -> int:

@@ -9,15 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import (
-    cast_into_ball,
-    check_counts,
-    check_inputs,
-    check_range,
-    draw_per_image,
-    project,
-    upcast,
-)
+from defective.attacks.budget import cast_into_ball, check_counts, check_inputs, check_range, draw_per_image, project, upcast
 from defective.attacks.gradient import cross_entropy_gradient, differentiating
 from defective.errors import InputError
 
