@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from benchmarks import peers
 from benchmarks.nets import Attacked, attacked, ours
 from benchmarks.paired import ratios
-from benchmarks.settings import Found, Settings, absent, measured, wrong
+from benchmarks.settings import Found, Settings, absent, first_failure, measured, wrong
 from defective.attacks import DecisionBasedResult, boundary_details, hopskipjump_details
 from defective.errors import InputError
-from defective.inference import dtype_of
+from defective.inference import dtype_of, logits
 
 # Queries of a step of ours at most, in the mean: every second step queries a point on the sphere too.
 SCHEDULE, A_STEP = "quick", 1.5
@@ -57,79 +57,95 @@ def startable(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 def measure(settings: Settings) -> Found:
     """Row ``boundary``."""
     here = attacked(settings, settings.amount(100 if settings.device.type == "cpu" else 500, 8))
-    lines = {
-        **_against(settings, "Foolbox", here, len(here.x), settings.amount(100, 10)),
-        # It attacks image by image, and would take hours for all of them; ours takes as many as above.
-        **_against(settings, "ART", here, settings.amount(10, 2), settings.amount(10, 1)),
-    }
+    net, draft = ours(here.net, here.x, "fp32"), ours(here.net, here.x, "bf16")
+
+    def walk(steps: int, draft: nn.Module | None = None) -> DecisionBasedResult:
+        generator = torch.Generator().manual_seed(0)
+        return boundary_details(net, here.x, here.y, steps=steps, generator=generator, schedule=SCHEDULE, draft=draft)
+
+    # Queries of the search for a start.
+    start = float(walk(1).queries.float().mean()) - A_STEP
+
+    def own(precision: str, queries: float) -> DecisionBasedResult:
+        # As many queries as the peer has just used.
+        return walk(max(1, round((queries - start) / A_STEP)), draft if precision == "bf16" else None)
+
+    lines: dict[str, Found] = {}
+    # ART attacks image by image, and would take hours for all of them; ours takes as many as beside Foolbox.
+    images = {"Foolbox": len(here.x), "ART": settings.amount(10, 2)}
+    steps = {"Foolbox": settings.amount(100, 10), "ART": settings.amount(10, 1)}
+    for name, few in images.items():
+        lines |= against(settings, here, name, few, partial(peers.boundary, name, steps=steps[name]), own, name.lower())
     return {"lines": lines, "net": here.about, "images": len(here.x), "missing": peers.missing()}
 
 
-def _against(settings: Settings, name: str, here: Attacked, few: int, steps: int) -> dict[str, Found]:
+def against(
+    settings: Settings,
+    here: Attacked,
+    name: str,
+    few: int,
+    peer: Callable[[nn.Module, Tensor, Tensor], peers.Act | None],
+    own: Callable[[str, float], DecisionBasedResult],
+    key: str,
+    *,
+    norm: str = "l2",
+    more: float = SLACK,
+    fooled: float = 0.0,
+) -> dict[str, Found]:
     """A peer's walk on the first ``few`` images, ours in float32 and ours with a bfloat16 surrogate on all; time for each image and query.
 
     Distances are compared on those ``few``.
+
+    Args:
+        peer: Makes an attack of a net, images and labels; returns None if the package is not installed.
+        own: Our walk, from a precision and the queries for each image that the peer has just used.
+        key: Of the lines, before their precision.
+        norm, more: As in :func:`no_worse`.
+        fooled: Least share of our images that fool the net itself.
     """
-    keys = {precision: f"{name.lower()}-{precision}" for precision in ("fp32", "bf16")}
-    net, draft = ours(here.net, here.x, "fp32"), ours(here.net, here.x, "bf16")
-    turns: dict[str, list[Turn]] = {"theirs": [], **{precision: [] for precision in keys}}
-    # Queries of the search for a start.
-    start = float(_walk(net, here, 1).queries.float().mean()) - A_STEP
+    keys = {precision: f"{key}-{precision}" for precision in ("fp32", "bf16")}
+    counting, few = Counting(here.net).eval(), min(few, len(here.x))
+    act = peer(counting, here.x[:few], here.y[:few])
+    if act is None:
+        return dict.fromkeys(keys.values(), absent(f"{name} is not installed"))
+    turns: dict[str, list[Turn]] = {who: [] for who in ("theirs", *keys)}
+    last: dict[str, Tensor] = {}
 
-    def their() -> None:
-        turns["theirs"].append(_peer(name, here._replace(x=here.x[:few], y=here.y[:few]), steps))
+    def record(who: str, x_adv: Tensor, queries: float) -> None:
+        change, last[who] = (x_adv - here.x[: len(x_adv)]).flatten(1), x_adv
+        turns[who].append(Turn(change.norm(2 if norm == "l2" else torch.inf, dim=1).cpu(), queries))
 
-    def own(precision: str) -> None:
-        # As many queries as the peer has just used.
-        own_steps = max(1, round((turns["theirs"][-1].queries - start) / A_STEP))
-        result = _walk(net, here, own_steps, draft if precision == "bf16" else None)
-        turns[precision].append(Turn(_distances(here, result.x_adv)[:few], float(result.queries.float().mean())))
+    def their_turn() -> None:
+        counting.queries = 0
+        x_adv = act()
+        record("theirs", x_adv, counting.queries / few)
 
-    contestants: dict[str, Callable[[], None]] = {"theirs": their}
-    contestants |= {precision: partial(own, precision) for precision in keys}
+    def own_turn(precision: str) -> None:
+        found = own(precision, turns["theirs"][-1].queries)
+        record(precision, found.x_adv, float(found.queries.float().mean()))
+
     try:
-        seconds = settings.in_turn(contestants, warm=False)
-    except (LookupError, ValueError) as error:
-        return dict.fromkeys(keys.values(), absent(str(error)))
-    sizes = {"theirs": min(few, len(here.x)), **dict.fromkeys(keys, len(here.x))}
+        seconds = settings.in_turn({"theirs": their_turn, **{each: partial(own_turn, each) for each in keys}}, warm=False)
+    except ValueError as error:
+        return dict.fromkeys(keys.values(), absent(f"{name} found no start: {error}"))
+    sizes = {"theirs": few, **dict.fromkeys(keys, len(here.x))}
     rates = {who: [time / turn.queries / sizes[who] for time, turn in zip(seconds[who], turns[who], strict=True)] for who in turns}
     about: dict[str, Any] = {
-        "seconds": {f"ours {who}" if who in keys else who: times for who, times in seconds.items()},
-        "queries": {who: [turn.queries for turn in turns[who]] for who in turns},
-        "note": f"{sizes['fp32']} images a turn, {sizes['theirs']} with {name}",
+        "seconds": seconds,
+        "queries": {who: [turn.queries for turn in each] for who, each in turns.items()},
+        "note": f"{len(here.x)} images a turn, {few} with {name}",
     }
     lines = {}
-    for precision, key in keys.items():
-        passed, check = no_worse(turns[precision], turns["theirs"], name)
-        lines[key] = measured(check, ratios(rates["theirs"], rates[precision]), **about) if passed else wrong(check)
+    for precision, line in keys.items():
+        count = int((logits(here.net, last[precision]).argmax(1) != here.y.cpu()).sum())
+        on_few = [turn._replace(distances=turn.distances[:few]) for turn in turns[precision]]
+        enough = count >= fooled * len(here.x), f"{count} of our {len(here.x)} images fool the net"
+        passed, check = first_failure([enough, no_worse(on_few, turns["theirs"], name, norm, more=more)])
+        lines[line] = measured(check, ratios(rates["theirs"], rates[precision]), **about) if passed else wrong(check)
     return lines
 
 
-def _peer(name: str, here: Attacked, steps: int) -> Turn:
-    """A peer's walk.
-
-    Raises:
-        LookupError: If it is not installed.
-        ValueError: If it finds no start.
-    """
-    counting = Counting(here.net).eval()
-    act = peers.boundary(name, counting, here.x, here.y, steps=steps)
-    if act is None:
-        raise LookupError(f"{name} is not installed")
-    counting.queries = 0
-    try:
-        x_adv = act()
-    except ValueError as error:
-        raise ValueError(f"{name} found no start: {error}") from None
-    return Turn(_distances(here, x_adv), counting.queries / len(here.x))
-
-
-def _walk(net: nn.Module, here: Attacked, steps: int, draft: nn.Module | None = None) -> DecisionBasedResult:
-    generator = torch.Generator().manual_seed(0)
-    return boundary_details(net, here.x, here.y, steps=steps, generator=generator, schedule=SCHEDULE, draft=draft)
-
-
-def no_worse(own: list[Turn], their: list[Turn], name: str, norm: str = "L2", *, more: float = SLACK) -> tuple[bool, str]:
+def no_worse(own: list[Turn], their: list[Turn], name: str, norm: str = "l2", *, more: float = SLACK) -> tuple[bool, str]:
     """Whether our distance is no larger than a peer's, image by image in the median, after no more queries, or a share ``more``."""
     lengths = [torch.cat([turn.distances for turn in turns]) for turns in (own, their)]
     quotient = float((lengths[0] / lengths[1]).median())
@@ -139,8 +155,3 @@ def no_worse(own: list[Turn], their: list[Turn], name: str, norm: str = "L2", *,
         f"{float(lengths[1].median()):.4f} after {queries[1]:.0f}; {quotient:.3f} times as far, image by image in the median"
     )
     return quotient <= 1 + SLACK and queries[0] <= (1 + more) * queries[1], text
-
-
-def _distances(here: Attacked, x_adv: Tensor) -> Tensor:
-    lengths: Tensor = (x_adv - here.x).flatten(1).norm(dim=1).cpu()
-    return lengths

@@ -43,15 +43,9 @@ def measure(settings: Settings) -> Found:
 def _attack(settings: Settings, attack: str, many: Attacked, few: Attacked) -> dict[str, Found]:
     """Both lines of an attack: ``few`` images are timed, the success of ``many`` is compared."""
     act, numbers = ATTACKS[attack]
-    theirs = {
-        name: found
-        for name in peers.PEERS
-        if (
-            found := peers.gradient(
-                name, "pgd" if attack == "defective" else attack, few.net, few.x, few.y, eps=EPS, step_size=STEP, steps=STEPS
-            )
-        )
-    }
+    kind, all_numbers = "pgd" if attack == "defective" else attack, {"eps": EPS, "step_size": STEP, "steps": STEPS}
+    found = {name: peers.gradient(name, kind, few.net, few.x, few.y, **all_numbers) for name in peers.PEERS}
+    theirs = {name: run for name, run in found.items() if run}
     if not theirs:
         return dict.fromkeys((f"{attack}-fp32", f"{attack}-bf16"), absent("no peer is installed"))
     nets = {"fp32": ours(few.net, few.x, "fp32"), "bf16": ours(few.net, few.x, "bf16")}
@@ -66,22 +60,15 @@ def _attack(settings: Settings, attack: str, many: Attacked, few: Attacked) -> d
         for precision, net in nets.items()
         if checks[precision][0]
     }
-    if not contestants:
-        return {f"{attack}-{precision}": wrong(check) for precision, (_, check) in checks.items()}
-    seconds = settings.in_turn({**contestants, **theirs})
-    best = fastest(seconds, list(theirs))
-    return {
-        f"{attack}-{precision}": measured(
-            check,
-            ratios(seconds[best], seconds[f"ours {precision}"]),
-            seconds=seconds,
-            note=f"the fastest is {best}",
-            images=len(few.x),
-        )
-        if passed
-        else wrong(check)
-        for precision, (passed, check) in checks.items()
-    }
+    lines = {f"{attack}-{precision}": wrong(check) for precision, (_, check) in checks.items()}
+    if contestants:
+        seconds = settings.in_turn({**contestants, **theirs})
+        best = fastest(seconds, list(theirs))
+        about: Found = {"seconds": seconds, "note": f"the fastest is {best}", "images": len(few.x)}
+    for precision, (passed, check) in checks.items():
+        if passed:
+            lines[f"{attack}-{precision}"] = measured(check, ratios(seconds[best], seconds[f"ours {precision}"]), **about)
+    return lines
 
 
 def _equal(few: Attacked, own: Tensor, name: str, theirs: Tensor, *, one_step: bool) -> tuple[bool, str]:
