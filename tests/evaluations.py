@@ -49,15 +49,10 @@ def numb(seed=0):
 
 
 class Answers(nn.Module):
-    """Says the class whose number is the first pixel in levels of 255."""
-
-    def __init__(self, classes=10):
-        super().__init__()
-        self.classes = classes
+    """Says of ten classes the one whose number is the first pixel in levels of 255."""
 
     def forward(self, x):
-        label = (x[:, 0, 0, 0] * 255).round().long().clamp(max=self.classes - 1)
-        return nn.functional.one_hot(label, self.classes).float()
+        return nn.functional.one_hot((x[:, 0, 0, 0] * 255).round().long().clamp(max=9), 10).float()
 
 
 def images(*labels):

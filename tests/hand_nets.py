@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from defective import DefectMask, sample_mask
+from defective.sparse import SparseNet, sparsify
 
 
 class Net(nn.Module):
@@ -30,18 +31,26 @@ def mask(keep_prob: float = 0.1, *, seed: int = 0, shape: tuple[int, int, int] =
     return DefectMask(sample_mask(shape, keep_prob, generator=torch.Generator().manual_seed(seed)))
 
 
+def chained(between: Callable[[nn.Module, Tensor], Tensor], **layers: nn.Module) -> Net:
+    """conv, mask, something in between, conv, mask."""
+    return Net(
+        lambda model, x: model.k(model.b(between(model, model.m(model.a(x))))),
+        a=conv(),
+        b=conv(8, 8),
+        m=mask(),
+        k=mask(seed=1),
+        **layers,
+    )
+
+
 def trained(model: nn.Module) -> nn.Module:
     """The model in eval mode and float64, its norms with statistics and factors of their own: fresh ones would hide a wrong fold."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
-                for tensor, least in (
-                    (module.running_mean, -0.3),
-                    (module.running_var, 0.5),
-                    (module.weight, 0.5),
-                    (module.bias, -0.3),
-                ):
+                tensors = (module.running_mean, module.running_var, module.weight, module.bias)
+                for tensor, least in zip(tensors, (-0.3, 0.5, 0.5, -0.3), strict=True):
                     if tensor is not None:
                         tensor.copy_(least + torch.rand(tensor.shape, generator=generator))
     return model.double().eval()
@@ -61,3 +70,10 @@ def assert_same(fast: nn.Module, model: nn.Module, x: Tensor, tolerance: float =
     out.backward(pull)
     dense.backward(pull)
     torch.testing.assert_close(found.grad, wanted.grad, rtol=0, atol=tolerance * float(wanted.grad.abs().max()))
+
+
+def sparsified(model: nn.Module, x: Tensor) -> SparseNet:
+    """The model through its live neurons, which is the same function."""
+    fast = sparsify(model, x)
+    assert_same(fast, model, x)
+    return fast

@@ -3,16 +3,16 @@
 import torch
 
 from defective import attacks, build
-from defective.data import ImageSet, pick, shapes
+from defective.data import pick, shapes
 from defective.data.patches import shuffle_patches
 from defective.specs import AttackSpec, Recipe
 from defective.training.loop import fit
 from problems import seeded
+from trainings import some_shapes
 
 
 def test_training():
-    made = shapes("test")
-    data = ImageSet("some-shapes", "train", made.x[:60], made.y[:60], made.classes)
+    data = some_shapes(60)
     attack = AttackSpec.parse("pgd:eps=4/255,step_size=2/255,steps=1,random_start=1")
     recipe = Recipe(name="test", epochs=1, batch_size=30, lr=0.05).changed(adversarial=attack, norm_scale_init="uniform")
     models = [build("vgg19/0.5-bottom", width_mult=0.0625) for _ in range(2)]
@@ -28,8 +28,7 @@ def test_data():
     shuffled = shuffle_patches(made.x[:3], 2, generator=seeded())
     noisy = attacks.gaussian_noise(made.x[:3] / 255, sigma=0.1, generator=seeded())
     with torch.device("meta"):
-        again = shapes.__wrapped__("conflict") if hasattr(shapes, "__wrapped__") else shapes("conflict")
-        assert torch.equal(again.x, made.x) and torch.equal(pick(100, 10, seed=3), chosen)
+        assert torch.equal(shapes.__wrapped__("conflict").x, made.x) and torch.equal(pick(100, 10, seed=3), chosen)
         assert torch.equal(shuffle_patches(made.x[:3], 2, generator=seeded()), shuffled)
         assert torch.equal(attacks.gaussian_noise(made.x[:3] / 255, sigma=0.1, generator=seeded()), noisy)
         assert torch.equal(made.take(torch.tensor([1, 2], device="cpu"))[0], made.x[1:3])

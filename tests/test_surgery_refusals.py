@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from defective import InputError, build, create_model, defect_, defects, restore_
+from hand_nets import Net
 from masked_net import X, masked
 from refusals import refused
 
@@ -17,23 +18,13 @@ def swin():
     return nn.Sequential(Permute(), nn.LayerNorm(3), nn.GELU(), nn.Flatten(), nn.Linear(192, 5)).double()
 
 
-class Gated(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.gate = nn.Bilinear(8, 8, 8)
-
-    def forward(self, x):
-        return self.gate(x, x)
+def asserting(model, x):
+    assert x.shape[-1] == 7, "only 7 x 7"
+    return model.act(x)
 
 
-class Asserting(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.act = nn.ReLU()
-
-    def forward(self, x):
-        assert x.shape[-1] == 7, "only 7 x 7"
-        return self.act(x)
+def gated():
+    return Net(lambda model, x: model.gate(x, x), gate=nn.Bilinear(8, 8, 8)).double()
 
 
 def _twice(model):
@@ -75,14 +66,14 @@ REFUSALS = {
     "no number": (lambda model: masked(model, keep_prob="much"), "much"),
     "layer norm of (N, H, W, C)": (lambda model: masked(swin(), sites=["1"]), r"looks like \(N, H, W, C\)"),
     "activation of (N, H, W, C)": (lambda model: masked(swin(), sites=["2"]), r"looks like \(N, H, W, C\)"),
-    "several arguments": (lambda model: masked(Gated().double(), sites=["gate"]), "one tensor"),
+    "several arguments": (lambda model: masked(gated(), sites=["gate"]), "one tensor"),
     "images that the model cannot take": (
         lambda model: defect_(model, 0.5, sites=["1"], example_inputs=X[:, :1]),
         r"dry forward of example_inputs \(2, 1, 8, 8\)",
     ),
     "a site that does not run": (lambda model: masked(_idle(model), sites=["unused"]), "did not run"),
     "a scripted model": (lambda model: masked(torch.jit.script(model), sites=["0"]), "do this before torch.jit.script"),
-    "an assertion of the model": (lambda model: masked(Asserting(), sites=["act"]), "AssertionError: only 7 x 7"),
+    "an assertion of the model": (lambda model: masked(Net(asserting, act=nn.ReLU()), sites=["act"]), "AssertionError: only 7 x 7"),
 }
 
 

@@ -1,11 +1,9 @@
-import copy
 import warnings
 
 import pytest
 import torch
 
 from defective.attacks.boundary import boundary, boundary_details, boundary_score
-from evaluations import Around
 from problems import Brightness, distances, linear_case, seeded, trained_on_patterns
 
 
@@ -37,26 +35,6 @@ def test_linear_models_are_attacked_nearly_to_the_optimum(schedule, steps, plane
 def test_a_step_is_a_query_and_every_tenth_two(plane):
     queries = [boundary_details(*plane[:3], steps=steps, generator=seeded()).queries for steps in (1, 50)]
     assert (queries[1] - queries[0] == 49 + 5).all()
-
-
-@pytest.mark.parametrize(("share", "asked_again"), [(0.05, False), (10.0, True), (-1000.0, True)])
-def test_what_a_draft_reaches_is_extended_and_else_the_model_is_asked(share, asked_again, plane):
-    """The draft's boundary is nearer by a share of the distance; where all is wrong to it, the image itself is what it finds, and
-    where all is right it finds no start."""
-    model, x, y, best = (plane[0], *(part[:1] for part in plane[1:]))
-    handicap = share * model(x).detach().diff().abs() * (torch.arange(2) == y)
-    draft = Around(copy.deepcopy(model), after=lambda z, x: z - handicap)
-    asked, walked = {model: 0, draft: 0}, []
-    for each in asked:
-        each.register_forward_hook(lambda module, inputs, output: asked.update({module: asked[module] + len(output)}))
-    options = {"steps": 600, "schedule": "quick", "on_step": lambda: walked.append(None)}
-    result = boundary_details(model, x, y, generator=seeded(), draft=draft, **options)
-    assert len(walked) == (1200 if asked_again else 600)
-    assert (asked[model] > 100) == asked_again and asked[draft] > 50
-    # Each checks its classes on one image first.
-    assert int(result.queries.sum()) == asked[model] + asked[draft] - 2
-    assert result.started.all() and (model(result.x_adv).argmax(1) != y).all()
-    assert (distances(x, result.x_adv) >= best).all() and (distances(x, result.x_adv) <= 1.15 * best).all()
 
 
 @pytest.mark.parametrize("low", [0.4, 0.0])

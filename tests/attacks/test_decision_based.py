@@ -1,15 +1,18 @@
-"""What the boundary attack and HopSkipJump share: starts, counted queries, images attacked as if they were alone."""
+"""What the boundary attack and HopSkipJump share: starts, counted queries, drafts, images attacked as if they were alone."""
+
+import copy
 
 import pytest
 import torch
 
 from defective.attacks import boundary_details, hopskipjump_details
 from defective.attacks.schedule import SCHEDULES
+from evaluations import Around
 from problems import Brightness, distances, linear_case, seeded
 
 
-def walk(schedule):
-    return lambda *images, **options: boundary_details(*images, steps=30, schedule=schedule, **options)
+def walk(schedule, steps=30):
+    return lambda *images, **options: boundary_details(*images, steps=steps, schedule=schedule, **options)
 
 
 def jump(norm):
@@ -47,3 +50,34 @@ def test_images_that_are_misclassified_or_find_no_start_are_left_alone_and_the_o
     assert torch.equal(result.x_adv[[0, 2, 3]], x[[0, 2, 3]])
     assert result.queries[3] == 1 and (result.queries[[0, 2]] == 1001).all()
     assert result.x_adv[1].mean() < 0.7 and 0 < distances(x, result.x_adv)[1] < 4
+
+
+# An attack, its steps, its norm and the dual one, and how much farther than the boundary its images may lie.
+DRAFTED = {
+    "boundary": (walk("quick", 600), 600, 2, 2, 1.15),
+    "hopskipjump": (jump("l2"), 4, 2, 2, 2),
+    "hopskipjump, linf": (jump("linf"), 4, torch.inf, 1, 2),
+}
+
+
+@pytest.mark.parametrize("name", DRAFTED)
+@pytest.mark.parametrize(("share", "asked_again"), [(0.05, False), (10.0, True), (-1000.0, True)])
+def test_what_a_draft_reaches_is_extended_and_else_the_model_is_asked(share, asked_again, name):
+    """The draft's boundary is nearer by a share of the distance; where all is wrong to it, the image itself is what it finds, and
+    where all is right it finds no start."""
+    attack, steps, norm, dual, farther = DRAFTED[name]
+    model, x, y = linear_case()
+    x, y = x[:1], y[:1]
+    handicap = share * model(x).detach().diff().abs() * (torch.arange(2) == y)
+    draft, walked = Around(copy.deepcopy(model), after=lambda z, x: z - handicap), []
+    asked = {model: 0, draft: 0}
+    for each in asked:
+        each.register_forward_hook(lambda module, inputs, output: asked.update({module: asked[module] + len(output)}))
+    result = attack(model, x, y, generator=seeded(), draft=draft, on_step=lambda: walked.append(None))
+    assert len(walked) == (2 * steps if asked_again else steps)
+    assert (asked[model] > 20) == asked_again and asked[draft] > 50
+    # Each checks its classes on one image first.
+    assert int(result.queries.sum()) == asked[model] + asked[draft] - 2
+    assert result.started.all() and (model(result.x_adv).argmax(1) != y).all()
+    best = model(x).diff().abs() / (model[1].weight[0] - model[1].weight[1]).norm(dual)
+    assert best * (1 - 1e-9) <= distances(x, result.x_adv, norm) <= farther * best

@@ -77,9 +77,3 @@ def test_bad_input_is_reported_in_one_line_before_the_first_row(run, arguments, 
     code, out, err = run(arguments)
     assert code == 2 and out == "" and len(err.splitlines()) == 1
     assert err.startswith("error: ") and message in err
-
-
-def test_another_file_is_refused(run, tmp_path):
-    (tmp_path / "b.json").write_text("notes")
-    code, _, err = run("step --quick --device cpu")
-    assert code == 2 and "b.json holds no results of the benchmark" in err

@@ -12,6 +12,7 @@ from benchmarks.settings import Settings
 from benchmarks.step import DEFECTIVE, PLAIN
 from defective import attacks, build, save
 from defective.surgery import mask_layers
+from evaluations import Around
 
 NUMBERS = {"eps": 16 / 255, "step_size": 1 / 255, "steps": 5}
 
@@ -54,22 +55,13 @@ def test_equal_images_are_timed(settings, made_peer):
 
 
 def test_another_net_in_place_of_ours_is_found_out_and_no_time_is_taken(settings, made_peer, monkeypatch):
-    class Opposite(nn.Module):
-        def __init__(self, net):
-            super().__init__()
-            self.net = net
+    def opposite(net, x, precision):
+        return Around(net, after=lambda z, x: -z) if precision == "fp32" else net
 
-        def forward(self, x):
-            return -self.net(x)
-
-    monkeypatch.setattr(gradient, "ours", lambda net, x, precision: Opposite(net) if precision == "fp32" else net)
+    monkeypatch.setattr(gradient, "ours", opposite)
     found = gradient.measure(settings)
-    assert {key: state for key, state in states(found).items() if "fp32" in key} == {
-        "fgsm-fp32": "check failed",
-        "pgd-fp32": "check failed",
-        "mifgsm-fp32": "check failed",
-        "defective-fp32": "check failed",
-    }
+    names = [f"{attack}-fp32" for attack in ("fgsm", "pgd", "mifgsm", "defective")]
+    assert {key: state for key, state in states(found).items() if "fp32" in key} == dict.fromkeys(names, "check failed")
     assert not any("seconds" in line for key, line in found["lines"].items() if "fp32" in key)
 
 

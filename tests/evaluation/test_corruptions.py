@@ -1,11 +1,11 @@
 import pytest
 import torch
-from torch import nn
 
 from defective import InputError
 from defective.data.patches import shuffle_patches
 from defective.evaluation import accuracy
 from defective.evaluation.corruptions import STRENGTHS, corruption_curve
+from evaluations import Lambda
 
 GRIDS = STRENGTHS["shuffle"]
 
@@ -14,20 +14,12 @@ def shuffle_curve(*given, grids=None, seed=0):
     return corruption_curve(*given, "shuffle", strengths=grids, seed=seed)
 
 
-class Corner(nn.Module):
-    """Class 1 where the upper left quarter is the bright one."""
-
-    def forward(self, x):
-        bright = x[:, 0, :4, :4].mean((1, 2)) - 0.5
-        return torch.stack([-bright, bright], 1)
+def bright(part, least):
+    """Class 1 where a part of the image is bright in the mean."""
+    return Lambda(lambda x: (part(x).mean((1, 2, 3)) - least)[:, None] * torch.tensor([-1, 1]))
 
 
-class Texture(nn.Module):
-    """Class 1 where the image is bright on the whole."""
-
-    def forward(self, x):
-        bright = x.mean((1, 2, 3)) - 0.2
-        return torch.stack([-bright, bright], 1)
+CORNER, TEXTURE = bright(lambda x: x[:, :, :4, :4], 0.5), bright(lambda x: x, 0.2)
 
 
 @pytest.fixture
@@ -39,23 +31,23 @@ def corners():
 
 
 def test_a_net_of_shapes_loses_what_chance_leaves_and_a_net_of_textures_nothing(corners):
-    curve = shuffle_curve(Corner(), *corners, seed=3)
+    curve = shuffle_curve(CORNER, *corners, seed=3)
     assert list(curve) == list(GRIDS) and curve[1] == 1
     # Of four quarters one is white, and comes to the upper left in one of four orders.
     assert curve[2] == pytest.approx(0.25, abs=0.06)
-    assert shuffle_curve(Texture(), *corners) == dict.fromkeys(GRIDS, 1.0)
+    assert shuffle_curve(TEXTURE, *corners) == dict.fromkeys(GRIDS, 1.0)
 
 
 def test_every_model_sees_the_same_images(corners):
     x, y = corners
-    curve = shuffle_curve(Corner(), x, y, grids=(2, 4), seed=3)
+    curve = shuffle_curve(CORNER, x, y, grids=(2, 4), seed=3)
     for k in (2, 4):
         images = shuffle_patches(x, k, generator=torch.Generator().manual_seed(3))
-        expected = accuracy(Corner(), images, y)
+        expected = accuracy(CORNER, images, y)
         assert (curve[k].num_correct, curve[k].num_evaluated) == (expected.num_correct, 400)
-    assert shuffle_curve(Corner(), x, y, grids=(4,), seed=3)[4] == curve[4]
-    assert shuffle_curve(Corner(), x / 255, y, grids=(2, 4), seed=3) == curve
-    assert shuffle_curve(Corner(), x, y, grids=(2, 4), seed=4) != curve
+    assert shuffle_curve(CORNER, x, y, grids=(4,), seed=3)[4] == curve[4]
+    assert shuffle_curve(CORNER, x / 255, y, grids=(2, 4), seed=3) == curve
+    assert shuffle_curve(CORNER, x, y, grids=(2, 4), seed=4) != curve
 
 
 @pytest.mark.parametrize(
@@ -64,4 +56,4 @@ def test_every_model_sees_the_same_images(corners):
 )
 def test_what_cannot_be_done_is_refused(corners, corruption, strength, said):
     with pytest.raises(InputError, match=said):
-        corruption_curve(Corner(), *corners, corruption, strengths=(strength,))
+        corruption_curve(CORNER, *corners, corruption, strengths=(strength,))

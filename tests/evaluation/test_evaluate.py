@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from defective import AttackSpec, Ensemble, build
-from defective.data import ImageSet, index_hash, shapes
+from defective.data import ImageSet, index_hash
 from defective.data.stimuli import Stimuli
 from defective.evaluation import EvaluatedModel, accuracy, evaluate, generate
 from defective.evaluation.corruptions import STRENGTHS, corruption_curve
@@ -15,8 +15,9 @@ from defective.evaluation.shape_bias import shape_report
 from defective.evaluation.threat_model import mask_average, threat_model
 from defective.sparse.sparsify import SparseNet
 from defective.statistics import paired_difference
-from evaluations import FGSM, OWN, PGD, SMALL, TRANSFER, cells, masked, plain, wrong
+from evaluations import FGSM, OWN, PGD, SMALL, TRANSFER, Around, cells, masked, plain, wrong
 from problems import plane
+from trainings import some_shapes
 
 
 def test_every_target_meets_every_source_and_attack():
@@ -24,9 +25,8 @@ def test_every_target_meets_every_source_and_attack():
         build(name, seed=seed, width_mult=0.0625).eval() for name, seed in (("vgg19", 0), ("vgg19/0.5-bottom", 1), ("vgg19", 9))
     )
     targets, sources = {"plain": plain_net, "bottom": bottom}, {"twin": twin, "bottom again": bottom}
-    test = shapes("test")
-    drawn = ImageSet("some-shapes", "test", test.x[:100], test.y[:100], test.classes)
-    found = evaluate(targets, drawn, sources=sources, attacks=[FGSM, PGD], parts=("transfer", "white-box"), samples=6, mask_draws=2)
+    options = {"sources": sources, "attacks": [FGSM, PGD], "parts": ("transfer", "white-box")}
+    found = evaluate(targets, some_shapes(100), **options, samples=6, mask_draws=2)
     transfer = [
         (target, source, str(attack), told)
         for source, told_of in (
@@ -55,8 +55,7 @@ def test_every_target_meets_every_source_and_attack():
 def test_live_neurons_give_the_same_evaluation_and_the_same_threat_models():
     nets = [build("vgg19/0.3-bottom", seed=seed, width_mult=0.0625).eval() for seed in (0, 1)]
     one, other = (dict(zip(("target", "source"), nets, strict=True)) for _ in range(2))
-    test = shapes("test")
-    drawn = ImageSet("some-shapes", "test", test.x[:100], test.y[:100], test.classes)
+    drawn = some_shapes(100)
     dense, live = (
         evaluate(
             {"target": each["target"]}, drawn, sources=each, attacks=[FGSM], parts=("transfer", "noise"), samples=6, neurons=way
@@ -69,17 +68,6 @@ def test_live_neurons_give_the_same_evaluation_and_the_same_threat_models():
     ways = [EvaluatedModel.of("net", nets[0], drawn, neurons=way) for way in ("all", "auto", "live")]
     assert all(isinstance(way.fast, SparseNet) for way in ways[1:])
     assert ways[0].fast is nets[0] and all(way.model is nets[0] for way in ways)
-
-
-class Own(nn.Module):
-    """A module of the user's around another."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.inner(x)
 
 
 def hooked(net: nn.Module) -> nn.Module:
@@ -96,26 +84,25 @@ def hooked(net: nn.Module) -> nn.Module:
         nn.DataParallel,
         torch.fx.symbolic_trace,
         hooked,
-        Own,
+        Around,
     ],
     ids=["no convolution", "bfloat16", "float64", "wrapped", "graph", "hook", "a module of the user's"],
 )
 def test_auto_leaves_a_model_as_it_is(of):
     """What holds more than its graph, rounds otherwise, or gains nothing."""
-    net, test = of(build("vgg19", width_mult=0.0625)).eval(), shapes("test")
-    found = EvaluatedModel.of("net", net, ImageSet("some", "test", test.x[:9], test.y[:9], test.classes))
+    net = of(build("vgg19", width_mult=0.0625)).eval()
+    found = EvaluatedModel.of("net", net, some_shapes(9))
     assert found.fast is found.model is net
 
 
-def test_an_attack_of_the_users_gets_the_model_itself(data):
-    net, test, seen = build("vgg19/0.5-bottom", width_mult=0.0625).eval(), shapes("test"), []
+def test_an_attack_of_the_users_gets_the_model_itself():
+    net, seen = build("vgg19/0.5-bottom", width_mult=0.0625).eval(), []
 
     def keep(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         seen.append((model, next(model.parameters()).device))
         return x
 
-    few = (test.x[:40], test.y[:40])
-    evaluate({"net": net}, few, sources={"net": net}, attacks=[keep], parts=TRANSFER, samples=5)
+    evaluate({"net": net}, some_shapes(40), sources={"net": net}, attacks=[keep], parts=TRANSFER, samples=5)
     assert {model for model, _ in seen} == {net}
 
 

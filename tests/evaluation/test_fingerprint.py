@@ -12,7 +12,7 @@ from defective.data import ImageSet
 from defective.evaluation import EvaluatedModel
 from defective.files import read_tensors
 from defective.specs.versions import VERSIONS
-from evaluations import Lambda, pictures, small_net, stored
+from evaluations import Around, Lambda, pictures, small_net, stored
 
 
 def flip_mask(net):
@@ -94,15 +94,9 @@ def test_a_chunk_says_in_plain_values_what_it_is(tmp_path, monkeypatch):
     assert what not in [*others, each.inputs("predict", torch.tensor([3, 1]))]
 
 
-class Detaching(nn.Module):
+def detaching(before):
     """A trainable layer behind something that has no gradient."""
-
-    def __init__(self, before):
-        super().__init__()
-        self.before, self.layer = before, nn.Linear(192, 5)
-
-    def forward(self, x):
-        return self.layer(self.before(x.flatten(1)))
+    return Around(nn.Linear(192, 5), lambda x: before(x.flatten(1)))
 
 
 def without_gradients(x):
@@ -121,8 +115,8 @@ GRADIENTS = {
     "bfloat16": (nn.Sequential(nn.Flatten(), nn.Linear(192, 5)).bfloat16(), True),
     "rounded: zero, but there": (Lambda(lambda x: x.flatten(1)[:, :5].round()), True),
     "detached": (Lambda(lambda x: x.flatten(1)[:, :5].detach()), False),
-    "detached before the weights": (Detaching(lambda x: x.detach()), False),
-    "numpy before the weights": (Detaching(lambda x: torch.from_numpy(x.detach().numpy().round())), False),
+    "detached before the weights": (detaching(torch.detach), False),
+    "numpy before the weights": (detaching(lambda x: torch.from_numpy(x.detach().numpy().round())), False),
     "no_grad": (Lambda(without_gradients), False),
     "inference_mode": (Lambda(in_inference_mode), False),
 }

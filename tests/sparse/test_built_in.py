@@ -6,7 +6,7 @@ import torch
 from defective import build, defect_
 from defective.sparse import sparsify
 from defective.sparse.layers import Place
-from hand_nets import assert_same, images, trained
+from hand_nets import images, sparsified, trained
 
 NETS = [
     "resnet18",
@@ -38,7 +38,7 @@ def small(name):
 @pytest.mark.parametrize("name", NETS)
 def test_logits_and_gradients_are_the_dense_models(name):
     model = small(name)
-    assert_same(sparsify(model, X), model, X)
+    sparsified(model, X)
 
 
 @pytest.mark.parametrize("sampling", ["exact", "bernoulli"])
