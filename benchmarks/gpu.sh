@@ -20,7 +20,8 @@
 #
 # OUT holds log.txt (each step and its end, and all errors), tests.txt and bench.txt (what they printed), bench.json (as in results/bench),
 # table9.json and table4.json (as reproduce --json prints them). A step that is killed leaves what it has measured, and the others go on.
-# --smoke runs tests and benchmark at toy size on a CPU, without .carry/.
+# --smoke runs tests and benchmark at toy size on a CPU, without .carry/. Exit code 1: a step was killed or failed, as it does where a check
+# of the benchmark fails or a claim of the paper does not hold.
 set -uo pipefail
 out='' smoke=''
 for argument in "$@"; do
@@ -90,5 +91,5 @@ step bench.txt 150 "${bench[@]}" --device cuda --repeats 3
 cp "$scratch/bench.json" "$out"
 reproduce=("$python" -m defective reproduce --data "folder:$archive" --scale fast --store "$scratch/store" --device cuda --json)
 step table9.json 240 "${reproduce[@]}" table9 --time-budget 220s
-step table4.json 240 "${reproduce[@]}" table4 --rows resnet18 --rows 'resnet18/0.[13]-bottom' --time-budget "$((seconds - SECONDS - 20))s"
+step table4.json "$seconds" "${reproduce[@]}" table4 --rows resnet18 --rows 'resnet18/0.[13]-bottom' --time-budget "$((seconds - SECONDS - 20))s"
 exit $failed

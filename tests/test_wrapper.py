@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
+from benchmarks.memory import saved_bytes
 from defective import InputError, build, create_model, defect_, defects, restore_
 from defective.wrapper import SiteWrapper, site_modules
 
@@ -168,18 +169,5 @@ def test_training_mode_is_that_of_the_site(small_net):
 
 def test_masks_add_no_memory_to_what_the_backward_keeps():
     plain, model = create_model("resnet18", width_mult=0.125), build("resnet18/0.1-bottom", width_mult=0.125)
-    assert saved_bytes(model) - saved_bytes(plain) == sum(defect.total for defect in defects(model))
-
-
-def saved_bytes(model):
-    """Bytes that the backward pass keeps, each storage once."""
-    found = {}
-
-    def note(tensor):
-        storage = tensor.untyped_storage()
-        found[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        model.train()(IMAGES).sum()
-    return sum(found.values())
+    kept = [saved_bytes(each, IMAGES, torch.arange(4)) for each in (model, plain)]
+    assert kept[0] - kept[1] == sum(defect.total for defect in defects(model))

@@ -92,7 +92,9 @@ def hopskipjump_details(
         """Move ``search.best[rows]`` towards the images in place."""
         size, best = search.x[0].numel(), search.best
         images = upcast(search.x[rows].flatten(1))
-        halvings = _halvings(size, norm, radius, images.dtype)
+        # As far as the precision of the numbers allows.
+        threshold = max(radius * size ** (-0.5 if norm == "l2" else -1.0), torch.finfo(images.dtype).eps)
+        halvings = max(1, math.ceil(-math.log2(threshold)))
 
         def holds(some: Tensor, points: Tensor) -> Tensor:
             """Whether points are misclassified as images of the given precision."""
@@ -115,12 +117,6 @@ def hopskipjump_details(
             on_step()
 
     return search.attack(walk)
-
-
-def _halvings(size: int, norm: Norm, share: float, dtype: torch.dtype) -> int:
-    """Halvings of the search for the boundary, as far as the precision of the numbers allows."""
-    threshold = share * size ** (-0.5 if norm == "l2" else -1.0)
-    return max(1, math.ceil(-math.log2(max(threshold, torch.finfo(dtype).eps))))
 
 
 def _distance(x: Tensor, points: Tensor, norm: Norm) -> Tensor:

@@ -59,12 +59,10 @@ def corrupted_correct(
     """Strength to bool ``(N,)``: whether the model is correct on the corrupted test images at ``index``."""
     if len(index) == 0:
         return dict.fromkeys(strengths, torch.ones(0, dtype=torch.bool))
-
-    def chunk(strength: int) -> Chunk:
+    chunks = []
+    for strength in strengths:
         inputs = model.inputs(corruption, index, strength=strength, seed=seed)
-        return Chunk(inputs, 1, partial(_correct, model, index, corruption, strength, seed))
-
-    chunks = [chunk(strength) for strength in strengths]
+        chunks.append(Chunk(inputs, 1, partial(_correct, model, index, corruption, strength, seed)))
     found = model.run(Measurement(f"{corruption} on {model.name}", chunks, unit="strengths"))
     return dict(zip(strengths, found["correct"], strict=True))
 

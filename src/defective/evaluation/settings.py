@@ -13,18 +13,10 @@ Neurons = Literal["auto", "all", "live"]
 
 # The paper's transfer attacks (Table 3, Table 4) and its white-box ones (Table 8).
 ATTACKS = tuple(map(AttackSpec.parse, ("pgd:eps=16/255", "fgsm:eps=16/255")))
-WHITE_BOX = tuple(
-    AttackSpec.parse(text)
-    for text in (
-        "fgsm:eps=1/255",
-        "fgsm:eps=2/255",
-        "fgsm:eps=4/255",
-        "pgd:eps=2/255,steps=4",
-        "pgd:eps=4/255,steps=6",
-        "pgd:eps=8/255,steps=10",
-    )
+WHITE_BOX = (
+    *(AttackSpec.parse(f"fgsm:eps={level}/255") for level in (1, 2, 4)),
+    *(AttackSpec.parse(f"pgd:eps={level}/255,steps={steps}") for level, steps in ((2, 4), (4, 6), (8, 10))),
 )
-
 
 # In words, as users write it.
 _Attack = Annotated[
