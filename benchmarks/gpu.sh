@@ -18,10 +18,10 @@
 #     smmap==5.0.3 adversarial-robustness-toolbox==1.20.1 torchattacks==3.5.1
 #   benchmarks/gpu.sh "$OUT"
 #
-# OUT holds log.txt (each step and its end, and all errors), tests.txt and bench.txt (what they printed), bench.json (as in results/bench),
-# table9.json and table4.json (as reproduce --json prints them). A step that is killed leaves what it has measured, and the others go on.
-# --smoke runs tests and benchmark at toy size on a CPU, without .carry/. Exit code 1: a step was killed or failed, as it does where a check
-# of the benchmark fails or a claim of the paper does not hold.
+# OUT holds log.txt (each step and its end, and all errors), what each step printed (tests.txt, bench.txt, table9.txt, table4.txt),
+# bench.json (as in results/bench), results (as in results/) and store (what `defective store copy` keeps). A step that is killed leaves what
+# it has measured, and the others go on. --smoke runs tests and benchmark at toy size on a CPU, without .carry/, and plans the tables. Exit code
+# 1: a step was killed or failed, as it does where a check of the benchmark fails or a claim of the paper does not hold.
 set -uo pipefail
 out='' smoke=''
 for argument in "$@"; do
@@ -68,14 +68,19 @@ step() {
 : >"$out/log.txt"
 # Only the plugins that the tests need, and no failure for a warning of a package in another version.
 tests=("$python" -m pytest -p xdist.plugin -p _hypothesis_pytestplugin -p no:cacheprovider -o filterwarnings=default -v --tb=short)
-bench=("$python" -m benchmarks step throughput gradient cw boundary memory --out "$scratch/bench.json")
+bench=("$python" -m benchmarks step throughput gradient cw boundary hopskipjump memory --out "$scratch/bench.json")
+store=(--store "$scratch/store")
+few=(table4 --rows resnet18 --rows 'resnet18/0.[13]-bottom')
 if [[ -n $smoke ]]; then
   # However busy the machine is.
   seconds=5400
   export OMP_NUM_THREADS=1
+  plan=("$python" -m defective reproduce --data cifar10=shapes --scale tiny "${store[@]}" --device cpu --dry-run)
   step tests.txt 1200 "${tests[@]}" --device cpu tests/test_gpu.py tests/attacks/test_budget.py
   step bench.txt 3600 "${bench[@]}" --device cpu --quick --repeats 1
   cp "$scratch/bench.json" "$out"
+  step table9.txt 600 "${plan[@]}" table9
+  step table4.txt 600 "${plan[@]}" "${few[@]}"
   exit $failed
 fi
 archives=(".carry/data/cifar10-jpeg.tar.xz" "${DEFECTIVE_TEST_DATA:-.}/cifar10-jpeg.tar.xz")
@@ -88,8 +93,10 @@ done
 step tests.txt 60 "${tests[@]}" --device cuda -n 12 tests/test_gpu.py tests/attacks tests/test_surgery.py tests/training
 wait
 step bench.txt 150 "${bench[@]}" --device cuda --repeats 3
-cp "$scratch/bench.json" "$out"
-reproduce=("$python" -m defective reproduce --data "folder:$archive" --scale fast --store "$scratch/store" --device cuda --json)
-step table9.json 240 "${reproduce[@]}" table9 --time-budget 220s
-step table4.json "$seconds" "${reproduce[@]}" table4 --rows resnet18 --rows 'resnet18/0.[13]-bottom' --time-budget "$((seconds - SECONDS - 20))s"
+cp "$scratch/bench.json" "$out" 2>>"$out/log.txt"
+reproduce=("$python" -m defective reproduce --data "cifar10=folder:$archive" --scale fast "${store[@]}" --device cuda)
+step table9.txt 240 "${reproduce[@]}" table9 --time-budget 220s
+step table4.txt 240 "${reproduce[@]}" "${few[@]}" --time-budget "$((seconds - SECONDS - 20))s"
+"$python" -m defective store export "${store[@]}" --out "$out/results" 2>>"$out/log.txt" >&2
+"$python" -m defective store copy "${store[@]}" --out "$out/store" 2>>"$out/log.txt" >&2
 exit $failed

@@ -20,8 +20,10 @@ def test_the_script_runs_and_leaves_what_it_measured(tmp_path):
     # Numbers at toy size say nothing, so a check of them may fail.
     assert "== bench.txt: done" in done.stdout or "== bench.txt: ended with 1 " in done.stdout, log
     rows = [entry["row"] for entry in json.loads((out / "bench.json").read_text())["rows"]]
-    assert rows == ["step", "throughput", "gradient", "cw", "boundary", "memory"]
-    assert {file.name for file in out.iterdir()} == {"log.txt", "tests.txt", "bench.txt", "bench.json"}
+    assert rows == ["step", "throughput", "gradient", "cw", "boundary", "hopskipjump", "memory"]
+    for name in ("table9.txt", "table4.txt"):
+        assert f"== {name}: done" in done.stdout and "No job was run" in (out / name).read_text(), log
+    assert {file.name for file in out.iterdir()} == {"log.txt", "tests.txt", "bench.txt", "bench.json", "table9.txt", "table4.txt"}
 
 
 def test_it_says_what_it_is_given():
