@@ -82,12 +82,3 @@ def test_mask_seed_reaches_the_net(data, tmp_path):
     train("vgg19/0.5-bottom", data, data, RECIPE, tmp_path, seed=0, mask_seed=4, device="cpu")
     expected = build("vgg19/0.5-bottom", seed=9, mask_seed=4, width_mult=0.0625)
     assert torch.equal(load(tmp_path).blocks[0].norm1.defect_mask, expected.blocks[0].norm1.defect_mask)
-
-
-def test_a_result_of_a_version_that_knew_fewer_fields_is_known_again(data, tmp_path):
-    first = train("vgg19", data, data, RECIPE, tmp_path, device="cpu")
-    file = tmp_path / "result.json"
-    older = json.loads(file.read_text())
-    del older["spec"]["thermometer"], older["spec"]["drops"], older["recipe"]["adversarial"], older["recipe"]["label_smoothing"]
-    file.write_text(json.dumps(older))
-    assert train("vgg19", data, data, RECIPE, tmp_path, device="cpu")["test_accuracy"] == first["test_accuracy"]

@@ -3,13 +3,13 @@
 import json
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from torch import nn
 
 from defective.attacks.logit_space import encoders
@@ -192,13 +192,8 @@ def _finished(out: Path, identity: dict[str, Any]) -> Result | None:
 
 def _difference(result: Result, identity: dict[str, Any]) -> str | None:
     """The first part of the identity in which a stored result is that of another run."""
-    stored = {key: result.get(key) for key in identity}
-    # A result of an earlier version has fewer fields: what it did not know was at its default.
-    for key, kind in (("spec", NetSpec), ("recipe", Recipe)):
-        with suppress(ValidationError):
-            stored[key] = kind.model_validate(stored[key]).model_dump(mode="json")
     wanted = json.loads(json.dumps(identity))
-    return next((key for key in identity if stored[key] != wanted[key]), None)
+    return next((key for key, value in wanted.items() if result.get(key) != value), None)
 
 
 def _conclude(net: nn.Module, test: Data, out: Path, identity: Result, history: list[Any], machine: Result) -> Result:
