@@ -117,7 +117,10 @@ def against(
 
     def their_turn() -> None:
         counting.queries = 0
-        x_adv = act()
+        try:
+            x_adv = act()
+        except ValueError as error:
+            raise LookupError(f"{name} found no start: {error}") from error
         record("theirs", x_adv, counting.queries / few)
 
     def own_turn(precision: str) -> None:
@@ -126,8 +129,8 @@ def against(
 
     try:
         seconds = settings.in_turn({"theirs": their_turn, **{each: partial(own_turn, each) for each in keys}}, warm=False)
-    except ValueError as error:
-        return dict.fromkeys(keys.values(), absent(f"{name} found no start: {error}"))
+    except LookupError as error:
+        return dict.fromkeys(keys.values(), absent(str(error)))
     sizes = {"theirs": few, **dict.fromkeys(keys, len(here.x))}
     rates = {who: [time / turn.queries / sizes[who] for time, turn in zip(seconds[who], turns[who], strict=True)] for who in turns}
     about: dict[str, Any] = {

@@ -26,6 +26,6 @@ def test_the_script_runs_and_leaves_what_it_measured(tmp_path):
     assert {file.name for file in out.iterdir()} == {"log.txt", "tests.txt", "bench.txt", "bench.json", "table9.txt", "table4.txt"}
 
 
-def test_it_says_what_it_is_given():
+def test_without_a_folder_it_says_how_it_is_called():
     done = subprocess.run([SCRIPT], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr == "usage: benchmarks/gpu.sh OUT [--smoke]\n"

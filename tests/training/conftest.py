@@ -6,5 +6,5 @@ from trainings import some_shapes
 
 @pytest.fixture(scope="session")
 def data():
-    """A few images, on which a small net takes three steps."""
+    """A few images, on which a small net takes a few steps."""
     return some_shapes(60)

@@ -123,6 +123,7 @@ SPOILED = {
     ),
     "a momentum too many": tensors_changed(lambda tensors, about: tensors.update({"optimizer.999.momentum_buffer": torch.ones(7)})),
     "a tensor of no part": tensors_changed(lambda tensors, about: tensors.update(more=torch.ones(7))),
+    "averaged weights of another model": tensors_changed(lambda tensors, about: tensors.update({"average.more": torch.ones(7)})),
     "best weights of another model": tensors_changed(lambda tensors, about: tensors.update({"best.more": torch.ones(7)})),
 }
 

@@ -60,10 +60,11 @@ def unpack(path: Path, into: Path) -> None:
                 if number == MAX_MEMBERS:
                     raise InputError(f"{path} holds more than {MAX_MEMBERS:,} files and folders, the most that are unpacked")
                 if source is not None:
-                    place = into.joinpath(*_parts(path, name))
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    with source, place.open("wb") as file:
-                        shutil.copyfileobj(source, file, 1 << 20)
+                    with source:
+                        place = into.joinpath(*_parts(path, name))
+                        place.parent.mkdir(parents=True, exist_ok=True)
+                        with place.open("wb") as file:
+                            shutil.copyfileobj(source, file, 1 << 20)
     except BaseException as error:
         shutil.rmtree(into, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

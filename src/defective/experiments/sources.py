@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from defective.data import load_data
+from defective.data import load_splits
 from defective.data.archive import stem
 from defective.errors import InputError
 from defective.experiments.plan import KINDS, SIZES
@@ -65,8 +65,10 @@ def look(where: str) -> tuple[tuple[int, int, int], tuple[int, int]]:
     """
     if where in KINDS:
         return KINDS[where], SIZES[where]
-    training, test = (load_data(where, split) for split in ("train", "test"))
-    return test.image_shape, (len(training), len(test))
+    splits = load_splits(where)
+    if "train" not in splits:
+        raise InputError(f"{where} has no train/: it can be evaluated on, not trained on")
+    return splits["test"].image_shape, (len(splits["train"]), len(splits["test"]))
 
 
 def _kind(text: str) -> tuple[str, str]:

@@ -1,7 +1,9 @@
 """A table for a terminal of any width."""
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
-from shutil import get_terminal_size
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from defective.tables.table import Table
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 # Narrower ones are printed for as if they had this width: the interval of a rate stays whole.
 _LEAST_WIDTH = 12
 # Output that is no terminal has no width of its own.
-_FILE_WIDTH = 200
+FILE_WIDTH = 200
 # Room that the names of rows keep beside the numbers.
 _LEAST_NAME = 12
 
@@ -22,8 +24,8 @@ def terminal(table: Table, width: int | None = None) -> str:
     """A table in box characters; names fold, numbers stay whole. Where the numbers of a row do not fit, each has a line of its own."""
     from rich.console import Console
 
-    width = max(_LEAST_WIDTH, width or get_terminal_size((_FILE_WIDTH, 0)).columns)
-    console = Console(width=width, color_system=None)
+    width = max(_LEAST_WIDTH, width or _width())
+    console = Console(width=width)
     widths = _column_widths(table, width)
     title = " ".join(filter(None, [table.title, table.caption]))
     lines = _folded(title, width, console) if title else []
@@ -34,6 +36,14 @@ def terminal(table: Table, width: int | None = None) -> str:
         lines += [" " * indent + line for indent, text in listed for line in _folded(text, width - indent, console)]
     lines += [line for note in table.notes for line in _folded(note, width, console)]
     return "\n".join(lines) + "\n"
+
+
+def _width() -> int:
+    """``COLUMNS`` if it is a width, as 0 is not; else that of the terminal; else one that is wide enough for most tables."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdigit() and int(asked):
+        return int(asked)
+    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else FILE_WIDTH
 
 
 def _column_widths(table: Table, total: int) -> list[int] | None:
@@ -56,28 +66,41 @@ def _column_widths(table: Table, total: int) -> list[int] | None:
 
 
 def _folded(text: str, width: int, console: "Console") -> list[str]:
+    from rich.cells import cell_len
     from rich.text import Text
 
-    return [part.plain.rstrip() for part in Text(one_line(text)).wrap(console, width, overflow="fold")]
+    line = one_line(text)
+    # Not by rich's own tables, which measure and lay out every cell several times: a store has ten thousand jobs.
+    if cell_len(line) <= width:
+        return [line]
+    return [part.plain.rstrip() for part in Text(line).wrap(console, width, overflow="fold")]
 
 
-def _boxed(table: Table, widths: list[int], console: "Console") -> list[str]:
-    from rich import box
-    from rich import table as rich_table
-    from rich.text import Text
+def _boxed(table: Table, widths: list[int], console: "Console") -> Iterator[str]:
+    from rich.box import HEAVY_HEAD
+    from rich.cells import cell_len
 
-    boxed = rich_table.Table(box=box.HEAVY_HEAD)
-    for head, side, width in zip(table.full_columns, table.alignment, widths, strict=True):
-        boxed.add_column(Text(one_line(head)), justify="left" if side == "l" else "right", width=width, overflow="fold")
-    for heading, rows in table.blocks():
-        if heading:
-            boxed.add_section()
-            boxed.add_row(Text(one_line(heading)))
-        for row in rows:
-            boxed.add_row(*(Text(one_line(cell)) for cell in row))
-    with console.capture() as printed:
-        console.print(boxed)
-    return printed.get().splitlines()
+    box, outer = HEAVY_HEAD.substitute(console.options), [width + 2 for width in widths]
+
+    def row(cells: Iterable[str], left: str, between: str, right: str, *, head: bool = False) -> Iterator[str]:
+        parts = [_folded(cell, width, console) for cell, width in zip(cells, widths, strict=True)]
+        height = max(map(len, parts))
+        # Heads stand on their rule.
+        for line in zip_longest(*([""] * (height - len(part)) * head + part for part in parts), fillvalue=""):
+            room = (" " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
+            sides = zip(line, room, table.alignment, strict=True)
+            padded = (f" {blank}{text} " if side == "r" else f" {text}{blank} " for text, blank, side in sides)
+            yield f"{left}{between.join(padded)}{right}"
+
+    yield box.get_top(outer)
+    yield from row(table.full_columns, box.head_left, box.head_vertical, box.head_right, head=True)
+    yield box.get_row(outer, "head")
+    for number, (heading, rows) in enumerate(table.blocks()):
+        if heading and number:
+            yield box.get_row(outer, "row")
+        for cells in ([(heading, *[""] * (len(widths) - 1))] if heading else []) + rows:
+            yield from row(cells, box.mid_left, box.mid_vertical, box.mid_right)
+    yield box.get_bottom(outer)
 
 
 def _listed(table: Table, width: int) -> Iterator[tuple[int, str]]:

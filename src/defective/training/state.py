@@ -86,6 +86,8 @@ class TrainingState:
             laid_out = torch.empty_like(parameters[int(number)]).copy_(tensor)
             optimizer["state"].setdefault(int(number), {})[kind] = laid_out
         self.optimizer.load_state_dict(optimizer)
+        if parts["average"].keys() != self.average.keys():
+            raise InputError("the averaged weights are those of another model")
         for name, tensor in self.average.items():
             tensor.copy_(parts["average"][name])
         self.best = parts["best"]
