@@ -44,3 +44,8 @@ def test_a_net_whose_training_has_ended_or_whose_state_is_corrupt(store):
     place.mkdir()
     (place / "state.safetensors").write_text("half")
     assert {each["job"]: each["epochs"] for each in unfinished(store)} == {ended.name: 2, corrupt.name: 0}
+
+
+def test_what_nothing_says_is_not_known(store):
+    (store.folder / "running" / "train-0123456789abcdef").mkdir()
+    assert [each["about"] for each in unfinished(store)] == [None]
