@@ -51,7 +51,7 @@ def test_describe_counts_live_neurons(run):
             ],
         ),
         (
-            "vgg19/0.9-spatial+0.8-dropout-therm4-en@text",
+            "vgg19/0.8-dropout+0.9-spatial-therm4-en@text",
             [
                 "no mask in it",
                 "Placement of the paper's text",
