@@ -116,8 +116,13 @@ OPTIONS = [
     ("store gc --store nothing-done --days -1", "'--days'"),
     ("store export --store nothing-done --out notes.txt", "notes.txt is a file"),
     *(
-        (f"{command} --store nothing-done --out ''", "'--out': '' names no folder")
-        for command in ("store export", "store copy", "report")
+        (f"{command} --out ''", "'--out': '' names no folder")
+        for command in (
+            *(f"{command} --store nothing-done" for command in ("store export", "store copy", "report")),
+            "demo",
+            "train resnet18 --data shapes",
+            "evaluate resnet18 --data shapes",
+        )
     ),
     ("report --store nothing-done --out new", "nothing-done holds no plan"),
     ("report --store nothing-done --out notes.txt", "notes.txt is a file"),

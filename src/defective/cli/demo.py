@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from defective.cli import options
 from defective.cli.console import print_json, print_table
 from defective.demo import COLUMNS, run_demo
@@ -13,7 +11,7 @@ from defective.tables import percent
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for models, result and page.")] = Path("demo-output"),
+    out: Annotated[Path, options.folder("Folder for models, result and page.")] = Path("demo-output"),
     seed: options.Seed = 0,
     device: options.Device = None,
     json: options.Json = False,

@@ -90,7 +90,7 @@ def evaluate(
     keep_float: options.KeepFloat = False,
     batch_size: options.BatchSize = 250,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for index.html, evaluation.md, evaluation.json and per-image outcomes.")
+        Path | None, options.folder("Folder for index.html, evaluation.md, evaluation.json and per-image outcomes.")
     ] = None,
     seed: options.Seed = 0,
     image_size: options.ImageSize = None,

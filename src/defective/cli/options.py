@@ -33,6 +33,18 @@ def completed(help: str, *values: str) -> Any:
     return typer.Option(help=help, autocompletion=names(*values))
 
 
+def _named(folder: str | Path) -> Path:
+    """A folder that is named; as a path alone, no name would be the current one."""
+    if not str(folder).strip():
+        raise typer.BadParameter("'' names no folder: write ./ for the current one")
+    return Path(folder)
+
+
+def folder(help: str) -> Any:
+    """An option that names a folder for results."""
+    return typer.Option(help=help, parser=_named, metavar="<path>")
+
+
 def _for_the_document(json: bool) -> bool:
     """With ``--json``, what a custom model or attack prints goes to standard error."""
     if json:

@@ -35,20 +35,9 @@ def open_store(folder: Path) -> Store:
     return store
 
 
-def _named(folder: str | Path) -> Path:
-    """A folder that is named; as a path alone, no name would be the current one."""
-    if not str(folder).strip():
-        raise typer.BadParameter("'' names no folder: write ./ for the current one")
-    return Path(folder)
-
-
-def _out(help: str) -> Any:
-    return typer.Option(help=help, parser=_named, metavar="<path>")
-
-
 def report(
     store: options.Store = options.STORE,
-    out: Annotated[Path, _out("Folder for the page, the tables and the figures.")] = Path("runs/report"),
+    out: Annotated[Path, options.folder("Folder for the page, the tables and the figures.")] = Path("runs/report"),
     json: options.Json = False,
 ) -> None:
     """Show what was measured: one page (claims, tables, figures, images), tables as Markdown and LaTeX, figures as SVG, PDF and PNG.
@@ -130,7 +119,7 @@ def show(
 
 @app.command("export")
 def export(
-    out: Annotated[Path, _out("Folder for the JSON documents.")],
+    out: Annotated[Path, options.folder("Folder for the JSON documents.")],
     store: options.Store = options.STORE,
     json: options.Json = False,
 ) -> None:
@@ -158,7 +147,7 @@ def export(
 
 @app.command("copy")
 def copy(
-    out: Annotated[Path, _out("Store to copy to; it is made if it is missing.")],
+    out: Annotated[Path, options.folder("Store to copy to; it is made if it is missing.")],
     store: options.Store = options.STORE,
     json: options.Json = False,
 ) -> None:

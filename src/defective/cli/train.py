@@ -28,7 +28,7 @@ def train(
         ),
     ],
     data: options.Data,
-    out: Annotated[Path, typer.Option(help="Folder for the checkpoint and the result.")],
+    out: Annotated[Path, options.folder("Folder for the checkpoint and the result.")],
     recipe: Annotated[
         str, options.completed("tiny (two cores, minutes), small (hours), fast (one GPU), paper (Appendix D).", *SCALES)
     ] = "tiny",
