@@ -169,5 +169,6 @@ def _provenance(result: dict[str, Any]) -> list[str]:
         f"resnet18, seed {result['seed'] + 1}. Attacks: {attacks}, on up to {result['samples']} images that the "
         f"source classifies correctly, rounded to 8 bits.",
         f"{machine['device']}, {machine['precision']} training, torch {machine['torch']}, defective {machine['defective']}; "
-        f"{result['seconds']:.0f} seconds. One run of one seed: the intervals cover the sample of images, not other seeds.",
+        f"{result['seconds']:.0f} seconds. One run of one seed: the intervals cover the sample of images. "
+        "Another seed, processor or number of threads can give quite other defence rates.",
     ]
