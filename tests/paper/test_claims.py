@@ -1,10 +1,8 @@
 """The list of claims against the paper: each is a sentence of its section, and the printed numbers bear it out or a note says why not."""
 
 import math
-import os
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -90,11 +88,10 @@ def test_every_claim_is_a_sentence_of_its_section():
     assert len({claim.name for claim in EVERY}) == len({claim.text for claim in EVERY}) == len(EVERY)
 
 
-@pytest.mark.skipif("DEFECTIVE_PAPER_TEXT" not in os.environ, reason="DEFECTIVE_PAPER_TEXT names no file with the paper's text")
 @pytest.mark.parametrize("name", QUOTED)
-def test_the_words_are_the_papers(name):
-    text = re.sub(r"\s+", " ", Path(os.environ["DEFECTIVE_PAPER_TEXT"]).read_text(encoding="utf-8"))
-    assert QUOTED[name][1].removeprefix("the number of parameters in the network ") in text
+def test_the_words_are_the_papers(name, paper_text):
+    words = re.sub(r"\s+", " ", paper_text)
+    assert QUOTED[name][1].removeprefix("the number of parameters in the network ") in words
 
 
 @pytest.mark.parametrize("claim", EVERY, ids=lambda claim: claim.name)

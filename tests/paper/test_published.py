@@ -1,10 +1,8 @@
 """The CSV files of printed numbers: each line is one row of a table, in printed order, with the printed digits."""
 
 import csv
-import os
 import re
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 
@@ -28,11 +26,9 @@ def plain(label):
     return re.sub(r"[^a-z0-9.]", "", re.sub(r" \(\D+ et al.*", "", label.lower().replace("×", "x")))
 
 
-@pytest.mark.skipif("DEFECTIVE_PAPER_TEXT" not in os.environ, reason="DEFECTIVE_PAPER_TEXT names no file with the paper's text")
 @pytest.mark.parametrize("name", TABLES)
-def test_rows_stand_in_the_paper_with_label_and_numbers_in_this_order(name):
-    text = Path(os.environ["DEFECTIVE_PAPER_TEXT"]).read_text(encoding="utf-8")
-    paper = [line.split("\t") for line in text.splitlines() if "\t" in line]
+def test_rows_stand_in_the_paper_with_label_and_numbers_in_this_order(name, paper_text):
+    paper = [line.split("\t") for line in paper_text.splitlines() if "\t" in line]
     paper = [(plain(label), re.findall(r"\d[\d.e-]*", " ".join(numbers))) for label, *numbers in paper]
     rows = []
     for _, label, *numbers in list(lines(name))[1:]:
