@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The result, the folder and the page of one small run."""
-    counts = {"train": 600, "test": 120}
+    counts = {"train": 1500, "test": 120}
 
     def fewer(split):
         data = shapes(split)
