@@ -47,7 +47,7 @@ def filled(text: str) -> str:
         elif what in _MAKERS:
             made = _MAKERS[what](rest)
         elif what == "tools":
-            # tests/test_docs.py compares it with the tests.
+            # tests/interop/table.py writes it.
             return found[0]
         else:
             raise ValueError(f"a comment that names no block: {head}")

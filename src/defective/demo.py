@@ -62,7 +62,7 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
     recipe = recipe_for("tiny", training.name, training.image_shape).changed(**SHORT)
     models, results = {}, {}
     for label, name, net_seed in (("source", "resnet18", seed + 1), ("plain", "resnet18", seed), ("defective", DEFECTIVE, seed)):
-        # Float32 everywhere: of trainings as short as these, models in bfloat16 are fooled much less by transfer, plain or not.
+        # Float32 everywhere: two processors gave like rates in it, and bfloat16 on one of them quite others.
         results[label] = train(name, training, test, recipe, out / label, seed=net_seed, device=device, precision="fp32")
         models[label] = load(out / label).to(place)
     started = time.perf_counter()
