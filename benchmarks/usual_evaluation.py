@@ -121,7 +121,7 @@ def _checks(turn: Turn, best: dict[str, str], net: nn.Module, x: Tensor, y: Tens
     with torch.no_grad():
         turn.rates["checks surface"] = rate_of((margin(net((x - 0.5 / 255 * slope.sign()).clamp(0, 1)), y) < lead).cpu())
     for name, (eps, step_size, steps) in CHECKS.items():
-        spec = AttackSpec(name="pgd", parameters={"eps": eps, "step_size": step_size, "steps": steps})
+        spec = AttackSpec(name="pgd", parameters={"eps": eps, "step_size": step_size, "steps": steps, "random_start": 0})
         turn.rates[f"checks {name}"] = rate_of(_correct(_logits(net, _attack(best, net, spec, x, y)), y))
     corner = (x + EPS * (torch.rand_like(x) - 0.5).sign()).clamp(0, 1)
     turn.rates["checks noise"] = rate_of(_correct(_logits(net, corner), y))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from defective.experiments.execute import ExperimentRunner
-from defective.experiments.json_files import write_json
+from defective.experiments.json_files import sealed, write_json
 from defective.experiments.plan import KINDS, Plan
 from defective.experiments.schema import value_names
 from defective.experiments.store import Store
@@ -106,7 +106,7 @@ def finish(store: Store, job: Job, values: dict[str, object] | None = None, **mo
         history = [{"epoch": n, "test_accuracy": test, "train_accuracy": train} for n, (test, train) in enumerate(rates, start=1)]
         about |= {"chance": 0.1, "history": history, "parameters": 700_000}
     write_json(store.at(job) / "spec.json", job.model_dump(mode="json"))
-    write_json(store.at(job) / "result.json", about | more | {"values": made_values(job) | (values or {})})
+    write_json(store.at(job) / "result.json", sealed(job.name, about | more | {"values": made_values(job) | (values or {})}))
     return store.at(job)
 
 

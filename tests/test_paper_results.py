@@ -90,7 +90,7 @@ def test_claims_are_a_table_and_their_verdicts_are_counted():
 
 def test_a_bound_that_lies_nowhere_is_shown_as_such(tmp_path):
     bounds = {"mean": 1e-3, "low": 1e-4, "high": None}
-    measured = bounds | {"values": [1e-3], "intervals": [[1e-4, None]], "counts": [{"num_evaluated": 50}]}
+    measured = bounds | {"values": [1e-3], "intervals": [[1e-4, None]], "counts": [{"num_evaluated": 50}], "seeds": [0]}
     cell = {"row": "a", "column": "S(M)", "published": 1e-6, "measured": measured, "difference": bounds, "jobs": ["decision-0"]}
     notes = {"notes": ("One.", "Two_2."), "unit": "S(M)", "data": {"cifar10": "cifar10"}}
     file = tmp_path / "table7.json"

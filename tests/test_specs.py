@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from defective import AttackSpec, InputError, NetSpec, Recipe, list_models
@@ -188,9 +190,10 @@ def test_a_changed_recipe_says_so():
     assert (recipe.changed(stop_after=2).name, recipe.changed(stop_after=2, lr=1).name) == ("tiny", "tiny*")
 
 
-def test_fields_that_came_later_leave_old_results_their_names():
+def test_a_key_holds_every_value_so_that_a_new_default_makes_a_new_job():
     net = TrainJob(net=NetSpec.parse("resnet18/0.1-bottom"), data="cifar10", recipe=Recipe(name="r", epochs=5), seed=0, mask_seed=0)
     walk = DecisionJob(target=net, attack=AttackSpec.parse("boundary:steps=5"), samples=3)
-    assert (net.key, walk.key) == ("46edda0bcc0bdfd1", "7355dc9bdbd3b0d2")
-    assert len({recipe.key for recipe in (net.recipe, net.recipe.model_copy(update={"nesterov": True}))}) == 2
-    assert walk.model_copy(update={"among": (net,)}).key != walk.key
+    assert json.loads(walk.canonical).keys() == {*DecisionJob.model_fields, "version"}
+    assert json.loads(net.recipe.canonical).keys() == {*Recipe.model_fields, "version"}
+    assert json.loads(walk.attack.canonical)["parameters"] == {"steps": 5, "directions": 1}
+    assert str(walk.attack) == "boundary:steps=5"

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from defective.experiments.describe import describe
-from defective.experiments.json_files import write_json
+from defective.experiments.json_files import sealed, unsealed, write_json
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS
 from defective.results.measured import document
@@ -131,7 +131,8 @@ def test_export_says_which_earlier_file_it_removes(store, run, tmp_path):
     old = json.loads((tmp_path / first).read_text())
     old["jobs"].pop(file.parent.name)
     write_json(tmp_path / first, old)
-    write_json(file, json.loads(file.read_text()) | {"kind_of_device": "cuda"})
+    name = file.parent.name
+    write_json(file, sealed(name, unsealed(name, json.loads(file.read_text())) | {"kind_of_device": "cuda"}))
     code, out, err = run("store export --store store --out out --json")
     moved = first.replace("/cpu/", "/cpu-cuda/")
     assert code == 0 and sorted(json.loads(out)["files"]) == sorted([moved, *rest])

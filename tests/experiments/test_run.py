@@ -10,7 +10,7 @@ from defective import progress
 from defective.errors import InputError, OutOfTime
 from defective.experiments import run as running
 from defective.experiments.execute import EXECUTORS
-from defective.experiments.json_files import write_json
+from defective.experiments.json_files import sealed, write_json
 from defective.experiments.plan import topological_order
 from defective.experiments.run import RunSummary, run
 from defective.experiments.store import Store
@@ -128,7 +128,7 @@ def test_what_another_process_is_at_is_waited_for(place, made, images, monkeypat
     def wait(seconds):
         waits.append(seconds)
         assert made.asked == [SOURCE, TARGET, WALK]
-        write_json(there / "result.json", blank(CRAFT))
+        write_json(there / "result.json", sealed(CRAFT.name, blank(CRAFT)))
         hand.__exit__(None, None, None)
 
     monkeypatch.setattr(running, "time", SimpleNamespace(sleep=wait))

@@ -5,7 +5,7 @@ import pytest
 
 from defective import files
 from defective.errors import InputError
-from defective.experiments.json_files import write_json
+from defective.experiments.json_files import sealed, write_json
 from defective.experiments.store import Store
 from runs import blank, listing, net, plan_of
 
@@ -17,7 +17,7 @@ def finish(store, job=JOB, result=None):
     with store.working(job) as place:
         (place / "net").mkdir(exist_ok=True)
         (place / "net" / "weights").write_bytes(b"some")
-        write_json(place / "result.json", result or DONE)
+        write_json(place / "result.json", sealed(job.name, result or DONE))
 
 
 def test_a_job_is_finished_when_its_result_is_written(store):
@@ -28,7 +28,7 @@ def test_a_job_is_finished_when_its_result_is_written(store):
     # No result: what is there stays for the next one.
     with store.working(JOB) as place:
         assert (place / "half").read_text() == "so far"
-        write_json(place / "result.json", DONE)
+        write_json(place / "result.json", sealed(JOB.name, DONE))
         assert store.result(JOB) is None
     assert (store.result(JOB), list(store.finished()), store.unfinished()) == (DONE, [JOB.name], [])
     assert (store.at(JOB) / "half").read_text() == "so far"
@@ -41,7 +41,7 @@ def test_a_job_is_finished_when_its_result_is_written(store):
 
 def test_a_job_killed_after_its_result_is_finished_as_it_is(store):
     place = store.folder / "running" / JOB.name
-    write_json(place / "result.json", DONE)
+    write_json(place / "result.json", sealed(JOB.name, DONE))
     with store.working(JOB) as given:
         assert given is None
     assert store.result(JOB) == DONE and store.spec(JOB.name) == JOB and store.unfinished() == []
@@ -98,7 +98,7 @@ def test_a_job_whose_result_is_corrupt_is_done_again_and_nothing_of_it_is_lost(s
         with store.working(JOB) as place:
             # Until there is another.
             assert listing(store.at(JOB)) == before
-            write_json(place / "result.json", DONE)
+            write_json(place / "result.json", sealed(JOB.name, DONE))
         assert store.result(JOB) == DONE and store.corrupt() == []
         assert listing(store.folder / "corrupt" / f"{JOB.name}-{number}") == before
     assert list(store.finished()) == sorted([JOB.name, OTHER.name])

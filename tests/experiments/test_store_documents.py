@@ -65,7 +65,7 @@ def test_a_record_of_a_failure_that_cannot_be_read_is_told_in_its_place(store, d
     assert store.failures() == [told] and told["job"] == JOB.name
     assert re.fullmatch(f"{file} is corrupt .*: move it out of the store, it will be made again", told["error"])
     with store.working(JOB) as place:
-        write_json(place / "result.json", blank(JOB))
+        write_json(place / "result.json", sealed(JOB.name, blank(JOB)))
     assert store.failures() == []
 
 
@@ -147,7 +147,7 @@ def test_a_changed_byte_of_a_result_or_spec_is_found(store):
 
 def test_a_document_is_read_once_until_it_changes(store, monkeypatch):
     with store.working(JOB) as place:
-        write_json(place / "result.json", blank(JOB))
+        write_json(place / "result.json", sealed(JOB.name, blank(JOB)))
     reads = []
     read = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda file: reads.append(file) or read(file))
@@ -155,5 +155,5 @@ def test_a_document_is_read_once_until_it_changes(store, monkeypatch):
     for _ in range(3):
         assert looked.result(JOB) and list(looked.specs()) == [(JOB.name, JOB)] and looked.corrupt() == []
     assert sorted(file.name for file in reads) == ["result.json", "spec.json"]
-    write_json(store.at(JOB) / "result.json", blank(JOB) | {"seconds": 3.0})
+    write_json(store.at(JOB) / "result.json", sealed(JOB.name, blank(JOB) | {"seconds": 3.0}))
     assert looked.result(JOB)["seconds"] == 3.0

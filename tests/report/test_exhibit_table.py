@@ -15,6 +15,7 @@ def cell(
         "values": [found[0]] * seeds,
         "intervals": [found[1:]] * seeds,
         "counts": [{"num_evaluated": num_evaluated}] * seeds,
+        "seeds": list(range(seeds)),
     }
     jobs = [job] if job else []
     return {"row": row, "column": column, "published": published, "measured": measured, "difference": None, "jobs": jobs}

@@ -14,7 +14,9 @@ def result(cells: list[CellResult], **changes) -> ExhibitResult:
 
 
 def cell(row: str, published: float | None, mean: float, half: float) -> CellResult:
-    measured = Measured(mean=mean, low=mean, high=mean, values=(mean,), intervals=((mean, mean),), counts=(Count(num_evaluated=9),))
+    measured = Measured(
+        mean=mean, low=mean, high=mean, values=(mean,), intervals=((mean, mean),), counts=(Count(num_evaluated=9),), seeds=(0,)
+    )
     apart = None if published is None else mean - published
     around = None if apart is None else Difference(mean=apart, low=apart - half, high=apart + half)
     return CellResult(row=row, column="PGD16", published=published, measured=measured, difference=around, jobs=())

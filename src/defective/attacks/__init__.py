@@ -102,4 +102,4 @@ def arguments(spec: AttackSpec) -> dict[str, Any]:
     """The numbers of a spec as arguments of the function that it names."""
     # A spec read from JSON may hold a count as 20.0.
     found: dict[str, Any] = {key: int(value) if value == int(value) else value for key, value in spec.parameters.items()}
-    return found | {"schedule": SCHEDULE_OF[found.pop("directions", 1)]} if spec.name == "boundary" else found
+    return found | {"schedule": SCHEDULE_OF[found.pop("directions")]} if spec.name == "boundary" else found

@@ -134,7 +134,8 @@ def generate(
         (torch.uint8, torch.Size([5]))
     """
     index = source.sample(samples, seed=seed) if index is None else index
-    depends = {"attack": str(attack), "attack_version": attack.version, "seed": seed, "rounded": rounded, "eps": _radius(attack)}
+    named = attack.canonical if isinstance(attack, AttackSpec) else [attack.name, attack.version]
+    depends = {"attack": named, "seed": seed, "rounded": rounded, "eps": _radius(attack)}
     if isinstance(attack, CustomAttack) or attack.name == "autoattack":
         depends["batch_size"] = batch_size
     if isinstance(attack, AttackSpec):

@@ -77,9 +77,7 @@ def decide(model: EvaluatedModel, attack: AttackSpec, *, samples: int, seed: int
     chunks = []
     for number, part in enumerate(index.split(size)):
         first = number * size
-        inputs = model.inputs(
-            "decision", part, attack=str(attack), attack_version=attack.version, seed=seed, first=first, neurons=model.neurons
-        )
+        inputs = model.inputs("decision", part, attack=attack.canonical, seed=seed, first=first, neurons=model.neurons)
         attacked = partial(_decide, model, part, partial(details, generator=_generator(seed, first)))
         chunks.append(Chunk(inputs, len(part) * steps, attacked))
     found = model.run(Measurement(f"{attack} on {model.name}", chunks, unit="steps"))

@@ -8,7 +8,6 @@ from defective.paper import EXHIBITS
 from defective.report.wording import substitutes
 from defective.results.documents import CellResult, ExhibitResult
 from defective.specs import DecisionJob, GenerateJob, Job, ScoreJob, ShuffleJob, trained_models
-from defective.specs.attacks import ATTACK_OPTIONS
 from defective.tables import interval, number
 
 
@@ -101,5 +100,5 @@ def _planned(
 def _settings(job: Job) -> dict[str, float]:
     """The numbers of an attack, or how sure models are of the images that are shuffled."""
     if isinstance(job, GenerateJob | DecisionJob):
-        return {**ATTACK_OPTIONS.get(job.attack.name, {}), **job.attack.parameters}
+        return dict(job.attack.parameters)
     return {"confidence": job.confidence} if isinstance(job, ShuffleJob) else {}

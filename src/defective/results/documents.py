@@ -42,12 +42,12 @@ class Measured(Document):
     values: tuple[float, ...]
     intervals: tuple[tuple[Low, High], ...]
     counts: tuple[Count, ...]
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[int, ...]
 
     @property
     def by_seed(self) -> dict[int, Count]:
         """The count of each seed."""
-        return dict(zip(self.seeds or range(len(self.counts)), self.counts, strict=True))
+        return dict(zip(self.seeds, self.counts, strict=True))
 
 
 class Difference(Document):

@@ -18,7 +18,7 @@ _MIFGSM = {"eps": 16 / 255, "step_size": 1 / 255, "steps": 20, "decay": 1.0}
 # Defaults are the paper's settings (Section 4.1, Table 4) where it has the attack; lengths in [0, 1] units.
 ATTACK_DEFAULTS: dict[str, dict[str, Number]] = {
     "fgsm": {"eps": 16 / 255},
-    "pgd": {"eps": 16 / 255, "step_size": 1 / 255, "steps": 20},
+    "pgd": {"eps": 16 / 255, "step_size": 1 / 255, "steps": 20, "random_start": 0},
     "mifgsm": _MIFGSM,
     "difgsm": {**_MIFGSM, "resize_rate": 0.9, "diversity_prob": 0.5},
     "tifgsm": {**_MIFGSM, "kernel_size": 7},
@@ -27,17 +27,14 @@ ATTACK_DEFAULTS: dict[str, dict[str, Number]] = {
     "vmifgsm": {**_MIFGSM, "neighbors": 20, "beta": 1.5},
     "lspga": {"eps": 8 / 255, "logit_step": 1.0, "steps": 7, "anneal": 1.2},
     "cw": {"confidence": 0.0, "steps": 1000, "search_steps": 9, "lr": 0.01, "initial_const": 1e-3},
-    "boundary": {"steps": 5000},
+    "boundary": {"steps": 5000, "directions": 1},
     "hopskipjump": _HOPSKIPJUMP,
     "hopskipjump-linf": _HOPSKIPJUMP,
     "noise": {"sigma": 16 / 255},
     "autoattack": {"eps": 8 / 255},
 }
-# Parameters that a spec holds only where they differ from this.
-ATTACK_OPTIONS: dict[str, dict[str, Number]] = {
-    "pgd": {"random_start": 0},
-    "boundary": {"directions": 1},
-}
+# Parameters that are written in an attack's name only where they differ from their default.
+_OPTIONAL = ("random_start", "directions")
 
 _LENGTHS = ("eps", "step_size", "sigma")
 _COUNTS = ("steps", "search_steps", "kernel_size", "scales", "neighbors", "initial_queries", "max_queries")
@@ -70,13 +67,11 @@ class AttackSpec(Spec):
     def _known_and_in_range(self) -> Self:
         if self.name not in ATTACK_DEFAULTS:
             raise ValueError(_unknown(self.name))
-        options = ATTACK_OPTIONS.get(self.name, {})
-        missing = ATTACK_DEFAULTS[self.name].keys() - self.parameters.keys()
-        if missing:
+        known = ATTACK_DEFAULTS[self.name]
+        if missing := known.keys() - self.parameters.keys():
             raise ValueError(f"{self.name} needs {', '.join(sorted(missing))}")
         for key, value in self.parameters.items():
-            if key not in ATTACK_DEFAULTS[self.name] and key not in options:
-                known = [*ATTACK_DEFAULTS[self.name], *options]
+            if key not in known:
                 raise ValueError(f"{self.name} has no parameter {key!r}{choices(key, known)}")
             _check_range(key, value)
         return self
@@ -91,14 +86,12 @@ class AttackSpec(Spec):
         name, _, rest = text.partition(":")
         if name not in ATTACK_DEFAULTS:
             raise InputError(_unknown(name))
-        options = ATTACK_OPTIONS.get(name, {})
-        parameters = ATTACK_DEFAULTS[name] | options
+        parameters = dict(ATTACK_DEFAULTS[name])
         for assignment in filter(None, rest.split(",")):
             key, _, value = assignment.partition("=")
             parameters[key] = _parse_number(text, key, value)
-        chosen = {key: value for key, value in parameters.items() if key not in options or value != options[key]}
         try:
-            return cls.make(name=name, parameters=chosen)
+            return cls.make(name=name, parameters=parameters)
         except InputError as error:
             raise InputError(f"attack {text[:80]!r}: {error}") from None
 
@@ -106,8 +99,9 @@ class AttackSpec(Spec):
         return hash((self.name, frozenset(self.parameters.items())))
 
     def __str__(self) -> str:
-        numbers = (f"{key}={_format_number(key, value)}" for key, value in self.parameters.items())
-        return f"{self.name}:{','.join(numbers)}"
+        default = ATTACK_DEFAULTS[self.name]
+        named = ((key, value) for key, value in self.parameters.items() if key not in _OPTIONAL or value != default[key])
+        return f"{self.name}:{','.join(f'{key}={_format_number(key, value)}' for key, value in named)}"
 
 
 def _unknown(name: str) -> str:
@@ -123,7 +117,7 @@ def _parse_number(text: str, key: str, value: str) -> Number:
         number = math.nan
     if not math.isfinite(number):
         raise InputError(f"attack {text[:80]!r}: {visible(key[:80])}={value[:80]!r} is not a number or fraction such as 16/255")
-    return int(number) if key in (*_COUNTS, "random_start", "directions") and number.is_integer() else number
+    return int(number) if key in (*_COUNTS, *_OPTIONAL) and number.is_integer() else number
 
 
 def _check_range(key: str, value: Number) -> None:

@@ -1,6 +1,6 @@
 """Jobs: the pieces of work that exhibits are measured by. Equal jobs of different exhibits have equal keys and are done once."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -36,8 +36,6 @@ class TrainJob(_Job):
     ``queried`` the model is a substitute: its labels are that model's predictions on a random ``share`` of the training images.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"queried", "share"})
-
     kind: Literal["train"] = "train"
     net: NetSpec
     data: str
@@ -68,8 +66,6 @@ class GenerateJob(_Job):
     sources are fused: their logits are averaged. Value: ``fooled``, the share of the images that fooled the source.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"images"})
-
     kind: Literal["generate"] = "generate"
     sources: Annotated[tuple[TrainJob, ...], Field(min_length=1)]
     attack: AttackSpec
@@ -96,8 +92,6 @@ class DecisionJob(_Job):
 
     Value: ``score``, S(M) of Eq. 10.
     """
-
-    later: ClassVar[frozenset[str]] = frozenset({"among"})
 
     kind: Literal["decision"] = "decision"
     target: TrainJob

@@ -1,6 +1,6 @@
 """How a model is trained."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,8 +23,6 @@ class Recipe(Spec):
     image in every other epoch, at random in the first; ``"random"`` at random in each. ``normalization="pixel-mean"`` subtracts the
     mean training image, as the paper's Appendix D has it; ``"channel"`` is what the released code does.
     """
-
-    later: ClassVar[frozenset[str]] = frozenset({"nesterov", "averaging", "flip", "normalization"})
 
     name: str
     width_mult: Annotated[float, Field(gt=0, le=8, description="width of the models")] = 1.0

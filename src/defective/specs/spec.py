@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from functools import cached_property
-from typing import ClassVar, Self, TypeVar
+from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,12 +16,7 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class Spec(BaseModel):
-    """A frozen value with a canonical JSON form and a content hash.
-
-    ``later`` names fields that came after the first results were stored: at their default they are no part of the hash.
-    """
-
-    later: ClassVar[frozenset[str]] = frozenset()
+    """A frozen value with a canonical JSON form and a content hash, of all its values: those at their default, too."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -38,9 +33,7 @@ class Spec(BaseModel):
     @cached_property
     def canonical(self) -> str:
         """JSON of the values and versions, the names sorted; specs of thousands of jobs share their parts, so each is written once."""
-        fields = type(self).model_fields.items()
-        names = [name for name, field in fields if name not in self.later or getattr(self, name) != field.default]
-        texts = {name: _canonical(getattr(self, name)) for name in names} | {"version": str(self.version)}
+        texts = {name: _canonical(getattr(self, name)) for name in type(self).model_fields} | {"version": str(self.version)}
         return "{" + ",".join(f'"{name}":{text}' for name, text in sorted(texts.items())) + "}"
 
     def __hash__(self) -> int:
