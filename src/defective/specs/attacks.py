@@ -39,6 +39,9 @@ ATTACK_OPTIONS: dict[str, dict[str, Number]] = {
     "boundary": {"directions": 1},
 }
 
+# Those that a model can be trained on: their steps follow the gradient.
+GRADIENT_ATTACKS = ("fgsm", "pgd", "mifgsm", "difgsm", "tifgsm", "sifgsm", "nifgsm", "vmifgsm", "lspga")
+
 _LENGTHS = ("eps", "step_size", "sigma")
 _COUNTS = ("steps", "search_steps", "kernel_size", "scales", "neighbors", "initial_queries", "max_queries")
 _SHARES = ("resize_rate", "diversity_prob")
