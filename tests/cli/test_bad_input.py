@@ -35,7 +35,15 @@ OPTIONS = [
     (f"{TRAIN} --epochs 0", "epochs = 0"),
     (f"{TRAIN} --lr 0", "lr = 0"),
     (f"{TRAIN} --flip altrenating", "did you mean alternating?"),
-    (f"{TRAIN} --adversarial mardy", "no attack 'mardy'"),
+    (f"{TRAIN} --adversarial mardy", "no attack 'mardy' to train on; did you mean madry?"),
+    *((f"{TRAIN} --adversarial {name}", f"no attack '{name}' to train on") for name in ("autoattack", "boundary", "cw", "noise")),
+    (f"{TRAIN} --adversarial buckman", "resnet18 has no thermometer"),
+    (f"{TRAIN} --neurons live", "neurons live: resnet18 has no masks"),
+    (f"{TRAIN.replace('resnet18', 'resnet18/0.5-bottom-dc')} --neurons live", "resnet18/0.5-bottom-dc has no masks"),
+    (
+        f"{TRAIN.replace('resnet18', 'resnet18/therm16')} --normalization pixel-mean",
+        "without a thermometer, not for resnet18/therm16",
+    ),
     (f"{TRAIN} --precision fp8", "'fp8'"),
     (f"{TRAIN} --device warp", "'warp'"),
     (f"{TRAIN} --out notes.txt", "notes.txt is a file"),
@@ -95,6 +103,7 @@ OPTIONS = [
     *((f"{REPRODUCE} --time-budget '{budget}'", f"time budget '{budget}'") for budget in ("0", "-1m", "9 m", "nan", "")),
     (f"{REPRODUCE} --rows 'resnet18*' --rows 9", "no row matches '9'; there are resnet18, "),
     (f"{REPRODUCE} --ray nonsense", "'nonsense' is no address of a Ray cluster: write auto, local or HOST:PORT"),
+    (f"{REPRODUCE} --ray auto", "Ray is not installed"),
     (f"{REPRODUCE} --device warp", "'warp'"),
     (f"{REPRODUCE} --data cifar=shapes", "no kind 'cifar'"),
     (f"{REPRODUCE} --data ''", "--data '' names no data set"),
@@ -176,6 +185,7 @@ RUNS = [
     ("data get folder:truncated", "truncated/train/dark/1.png"),
     (f"train own_nets:cnn,num_classes=7 {FOLDER} --out new", "the model knows 7 classes, data has 2"),
     (f"train own_nets:cnn {FOLDER} --adversarial buckman --out new", "own_nets:cnn has no thermometer"),
+    (f"train own_nets:cnn {FOLDER} --neurons live --out new", "own_nets:cnn has no masks"),
     (f"train own_nets:frozen {FOLDER} --out new", "own_nets:frozen: the logits have no gradient with respect to any weight"),
     (f"train own_nets:stumbles_in_training {FOLDER} --out new", "cannot be trained: KeyError: 'weights'"),
     (f"train resnet18 {FOLDER} --out other-run", "other-run holds another training run (its net differs)"),
@@ -206,10 +216,10 @@ RUNS = [
 
 @pytest.fixture
 def untouched(monkeypatch):
-    """Any look at data fails the test; AutoAttack is missing, and nothing may be written into ``locked``."""
+    """Any look at data fails the test; AutoAttack and Ray are missing, and nothing may be written into ``locked``."""
     for module, name in ((data, "_read"), (data, "download"), (data, "shapes"), (demo, "shapes"), (stimuli, "_read")):
         monkeypatch.setattr(module, name, lambda *args, **options: pytest.fail("data was opened"))
-    for name in ("pyautoattack", "autoattack"):
+    for name in ("pyautoattack", "autoattack", "ray"):
         monkeypatch.setitem(sys.modules, name, None)
     access = os.access
     monkeypatch.setattr(

@@ -69,9 +69,10 @@ def test_a_busy_cluster_does_not_hold_the_command_past_its_budget(cluster, fewer
     assert made["jobs"] == {"finished": 0, "failed": 0, "blocked": 0, "pending": JOBS, "executed": 0}
 
 
-def test_no_cluster_there_is_said_in_one_line(fewer, tmp_path, capfd):
+def test_no_cluster_there_is_said_in_one_line_before_data_is_read(fewer, tmp_path, capfd, monkeypatch):
     from defective.cli import main
 
+    monkeypatch.setattr("defective.data._read", lambda *_, **__: pytest.fail("data was opened"))
     arguments = ["reproduce", "table10", "--data", f"folder:{fewer}", "--store", str(tmp_path / "store"), "--ray", "127.0.0.1:1"]
     assert main(arguments) == 2
     assert "no Ray cluster answers at '127.0.0.1:1'" in capfd.readouterr().err.splitlines()[-1]

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from defective import AttackSpec, InputError, Recipe
 from defective.data import ImageSet
-from defective.specs import ATTACK_DEFAULTS
+from defective.specs import ATTACK_DEFAULTS, GRADIENT_ATTACKS
 from defective.training.loop import fit
 from defective.training.recipes import adversary
 from defective.training.train import train
@@ -73,6 +73,12 @@ def test_lspga_needs_a_thermometer(tmp_path):
     few = some_shapes(20)
     with pytest.raises(InputError, match=r"vgg19/0\.5-bottom has no thermometer.*resnet18/therm16"):
         train("vgg19/0.5-bottom", few, few, RECIPE.changed(adversarial=adversary("buckman"), width_mult=0.0625), tmp_path)
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACK_DEFAULTS if name not in GRADIENT_ATTACKS])
+def test_attacks_without_gradient_steps_are_refused(name):
+    with pytest.raises(InputError, match=f"adversarial {name} takes no gradient steps: train on one of fgsm, pgd"):
+        RECIPE.changed(adversarial=AttackSpec.parse(name))
 
 
 def test_the_known_adversaries_have_the_published_numbers():

@@ -179,7 +179,7 @@ def _variant(spec: NetSpec) -> list[str]:
     projection = ", and one projection shortcut more in stage 1" if spec.arch == "resnet18" else ""
     if text and (spec.defects or spec.drops):
         lines.append("Placement of the paper's text (Eq. 5, Appendix C), not of its released code.")
-    elif spec.defects and not spec.narrows:
+    elif spec.masked:
         lines.append("Placement of the released code: after the norm, before the activation, on the branch before the sum.")
     if spec.pattern == "channel" and text:
         lines.append("-dc: whole channels of the full model are masked (paper's text)")

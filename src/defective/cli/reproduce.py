@@ -17,7 +17,7 @@ from defective.experiments.execute import ExperimentRunner
 from defective.experiments.measure import STEPS, MeasuredCosts
 from defective.experiments.plan import KINDS, MAX_SEEDS, Plan, check_scale, with_rows
 from defective.experiments.processes import choose_processes, run_in_processes
-from defective.experiments.ray import check_address, run_on_ray
+from defective.experiments.ray import check_address, connect, run_on_ray
 from defective.experiments.run import RunSummary, State
 from defective.experiments.sources import data_name, data_sets, look
 from defective.experiments.store import Store
@@ -109,6 +109,7 @@ def reproduce(
         # Of a plan that is not run, ImageNet may be nowhere.
         if not (dry_run and where in KINDS):
             check_name(where)
+    cluster = connect(ray) if ray is not None and not dry_run else None
     named = {kind: data_name(where) for kind, where in sets.items()}
     runner = ExperimentRunner(kept, {named[kind]: where for kind, where in sets.items()}, device)
     looked = {kind: look(where) for kind, where in sets.items()} if dry_run else {}
@@ -131,8 +132,8 @@ def reproduce(
         for name in runner.data:
             runner.check_data(name)
         kept.note_plan(plan)
-        if ray is not None:
-            summary = run_on_ray(plan.jobs, runner, ray, _log)
+        if cluster is not None:
+            summary = run_on_ray(plan.jobs, runner, cluster, _log)
         else:
             number = choose_processes(plan.jobs, runner, _log) if processes is None else processes
             summary = run_in_processes(plan.jobs, runner, number, _log)

@@ -61,19 +61,20 @@ class Start:
         self.source.check_used()
         return found
 
-    def check(self, *, mask_seed: int | None = None, **built_in: Any) -> None:
-        """Refuse options that do nothing for this model: ``built_in`` are for built-in ones."""
+    def check(self, recipe: Recipe | None = None, *, mask_seed: int | None = None, **built_in: Any) -> None:
+        """Refuse a recipe that is not for this model, and options that do nothing for it: ``built_in`` are for built-in ones."""
         given = [name for name, value in built_in.items() if value is not None]
         if given and not isinstance(self.source, NetSpec):
             raise InputError(f"--{given[0].replace('_', '-')} is for built-in models, given by name: leave it out for {self.text}")
         built = self.source if isinstance(self.source, NetSpec) else None
-        # Of a model that narrows, channels are left out instead of masked.
-        drawn = self.conversion is not None or (built is not None and bool(built.defects) and not built.narrows)
-        if mask_seed is not None and not drawn:
+        masked = self.conversion is not None or (built is not None and built.masked)
+        if mask_seed is not None and not masked:
             raise InputError(
                 f"--mask-seed {mask_seed}: {self.text} has no masks to draw: name a defective model, as resnet18/0.1-bottom, or --defect "
                 "and --sites, or leave it out"
             )
+        if recipe is not None and built is not None:
+            recipe.check_model(self.text, masked=masked, thermometer=bool(built.thermometer))
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """The recipe without what acts on built-in models alone: width, and new scales of norms."""

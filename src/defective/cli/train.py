@@ -11,7 +11,8 @@ from defective.cli.start import Start, conversion
 from defective.data import load_data
 from defective.files import check_folder
 from defective.machine import PRECISIONS, choose_device, rank_and_world_size, resolve_precision
-from defective.specs import ATTACK_DEFAULTS, Recipe
+from defective.specs import GRADIENT_ATTACKS, Recipe
+from defective.tables import duration, number
 from defective.training.recipes import ADVERSARIES, SCALES, adversary, recipe_for
 from defective.training.train import train as train_net
 
@@ -51,7 +52,7 @@ def train(
         options.completed(
             "Train on attacked images: madry, buckman (thermometer models), or an attack such as pgd:eps=4/255.",
             *ADVERSARIES,
-            *ATTACK_DEFAULTS,
+            *GRADIENT_ATTACKS,
         ),
     ] = None,
     neurons: Annotated[
@@ -90,8 +91,8 @@ def train(
     changes["adversarial"] = None if adversarial is None else adversary(adversarial)
     # Mistakes are said before a download, not after it; which data set the recipe is for matters to none of these checks.
     start = Start.parse(net, model, conversion(defect, sites))
-    start.check(width_mult=width_mult, normalization=normalization, mask_seed=mask_seed)
-    recipe_for(recipe, "cifar10", (3, 32, 32)).changed(**changes)
+    planned = recipe_for(recipe, "cifar10", (3, 32, 32)).changed(**changes)
+    start.check(planned, width_mult=width_mult, normalization=normalization, mask_seed=mask_seed)
     resolve_precision(choose_device(device), precision)
     check_folder(out)
     training, test = (load_data(data, split, image_size=image_size) for split in ("train", "test"))
@@ -104,14 +105,15 @@ def train(
         print_json(result)
         return
     title = f"{result['net']} on {result['data']}, recipe {chosen.name}, seed {seed}"
-    note = f"test accuracy {100 * result['test_accuracy']:.2f} %, {result['seconds']:.0f} s, saved in {out / 'model.safetensors'}"
+    accuracy = number(100 * result["test_accuracy"], digits=2)
+    note = f"test accuracy {accuracy} %, {duration(result['seconds'])}, saved in {out / 'model.safetensors'}"
     columns = {
         "epoch": "{epoch}",
         "last lr": "{lr:.3g}",
         "loss": "{train_loss:.3f}",
-        "train %": "{train:.1f}",
-        "test %": "{test:.1f}",
+        "train %": "{train}",
+        "test %": "{test}",
         "images/s": "{images_per_second:,.0f}",
     }
-    shares = ({part: 100 * row[f"{part}_accuracy"] for part in ("train", "test")} | row for row in result["history"])
+    shares = ({part: number(100 * row[f"{part}_accuracy"]) for part in ("train", "test")} | row for row in result["history"])
     print_records(title, columns, shares, note)

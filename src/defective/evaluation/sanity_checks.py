@@ -18,6 +18,7 @@ from defective.masks import named_generator
 from defective.specs import Document
 from defective.specs.versions import ATTACK_VERSIONS
 from defective.statistics import Rate, paired_difference
+from defective.tables import number
 
 Verdict = Literal["passed", "failed", "undecided"]
 
@@ -74,9 +75,9 @@ def run_checks(model: EvaluatedModel, outcomes: Sequence[Outcome] = (), *, sampl
     checks += [_gradient(probe["norm"]), _surface(probe["falls"])]
     correct = _under_attack(model, index, seed)
     noise, attacked, unbounded = correct["noise", 0], correct["steps", STEPS[-1]], correct["unbounded", 0]
-    text = f"still correct under noise {100 * noise.float().mean():.1f} %, under PGD {100 * attacked.float().mean():.1f} %"
+    text = f"still correct under noise {_percent(noise)}, under PGD {_percent(attacked)}"
     checks.append(SanityCheck.of("noise", not _better(attacked, noise), text))
-    checks += [_ladder(name, {number: correct[name, number] for number in each}) for name, each in LADDERS.items()]
+    checks += [_ladder(name, {strength: correct[name, strength] for strength in each}) for name, each in LADDERS.items()]
     checks.append(
         SanityCheck.of("unbounded", not unbounded.any(), f"{int(unbounded.sum())} of {len(unbounded)} images still correct")
     )
@@ -157,10 +158,14 @@ def _corner(model: torch.nn.Module, x: Tensor, y: Tensor, *, generator: torch.Ge
 
 
 def _ladder(name: str, correct: dict[int, Tensor]) -> SanityCheck:
-    rates = ", ".join(f"{strength}: {100 * each.float().mean():.1f} %" for strength, each in correct.items())
+    rates = ", ".join(f"{strength}: {_percent(each)}" for strength, each in correct.items())
     pairs = zip(list(correct.values()), list(correct.values())[1:], strict=False)
     helped = any(_better(stronger, weaker) for weaker, stronger in pairs)
     return SanityCheck.of(name, not helped, f"still correct at {rates}")
+
+
+def _percent(correct: Tensor) -> str:
+    return f"{number(100 * Rate.among(correct))} %"
 
 
 def _better(one: Tensor, other: Tensor) -> bool:
@@ -182,7 +187,7 @@ def _white_box(name: str, outcomes: Sequence[Outcome]) -> SanityCheck:
         direct, transferred = outcome.rate("target-correct"), strongest.rate("target-correct")
         failed |= direct.interval[0] > transferred.interval[1]
         source = strongest.adversarial.source
-        found.append(f"{attack.split(':')[0]} white-box {100 * direct:.1f} %, from {source} {100 * transferred:.1f} %")
+        found.append(f"{attack.split(':')[0]} white-box {number(100 * direct)} %, from {source} {number(100 * transferred)} %")
     if not found:
         return SanityCheck.of("white-box", "undecided", "no attack was both transferred and generated on the model itself")
     return SanityCheck.of("white-box", not failed, f"still correct: {'; '.join(found)}")

@@ -128,13 +128,17 @@ class ExperimentRunner:
 
 def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> JsonObject:
     found = _passed(runner.store, job, folder) or _fit(runner, job, folder)
-    model = load(folder / "net").to(runner.torch_device)
-    correct, _ = EvaluatedModel.of(title(job), model, runner.split(job.data, "test")).all_predictions()
+    model, test = load(folder / "net").to(runner.torch_device), runner.split(job.data, "test")
+    correct, _ = EvaluatedModel.of(title(job), model, test).all_predictions()
     write_tensors(folder / "outcome.safetensors", {"correct": correct}, {})
     # What the curve of training was after half of the epochs.
-    history, images = found["history"], found["values"]["test_accuracy"]["num_evaluated"]
-    found["values"]["half_way"] = _of_images(history[(len(history) - 1) // 2]["test_accuracy"], images)
-    return found
+    half_way = found["history"][(len(found["history"]) - 1) // 2]["test_accuracy"]
+    values = {
+        "test_accuracy": _rate(correct),
+        "half_way": {"num_correct": round(half_way * len(test)), "num_evaluated": len(test)},
+    }
+    # Accuracy of always predicting the largest class.
+    return {"values": values, "chance": int(test.y.bincount().max()) / len(test), **found}
 
 
 def _fit(runner: ExperimentRunner, job: TrainJob, folder: Path) -> JsonObject:
@@ -153,10 +157,7 @@ def _fit(runner: ExperimentRunner, job: TrainJob, folder: Path) -> JsonObject:
         device=runner.device,
         light_epochs=job.light_epochs,
     )
-    kept = {key: made[key] for key in ("seconds", "machine", "parameters", "history", "train_images")}
-    # Accuracy of always predicting the largest class.
-    chance = int(test.y.bincount().max()) / len(test)
-    return {"values": {"test_accuracy": _of_images(made["test_accuracy"], made["test_images"])}, "chance": chance, **kept}
+    return {key: made[key] for key in ("seconds", "machine", "parameters", "history", "train_images")}
 
 
 def _passed(store: Store, job: TrainJob, folder: Path) -> JsonObject | None:
@@ -167,12 +168,8 @@ def _passed(store: Store, job: TrainJob, folder: Path) -> JsonObject | None:
     with suppress(InputError):
         read_tensors(light)
         write_whole(folder / "net" / "model.safetensors", lambda temporary: shutil.copyfile(light, temporary))
-        history = found["history"][: job.recipe.stop_after]
-        accuracies = [row["test_accuracy"] for row in history]
-        images = found["values"]["test_accuracy"]["num_evaluated"]
-        accuracy = max(accuracies) if job.recipe.selection == "best-on-test" else accuracies[-1]
-        kept = {key: found[key] for key in ("chance", "machine", "kind_of_device", "parameters", "train_images")}
-        return {"values": {"test_accuracy": _of_images(accuracy, images)}, "history": history, **kept}
+        kept = {key: found[key] for key in ("machine", "kind_of_device", "parameters", "train_images")}
+        return {"history": found["history"][: job.recipe.stop_after], **kept}
     return None
 
 
@@ -241,10 +238,6 @@ def _common(models: list[EvaluatedModel], job: GenerateJob | DecisionJob | Noise
         names = ", ".join(each.name for each in models)
         raise InputError(f"there is no test image that each of {names} classifies correctly{sure}")
     return index
-
-
-def _of_images(accuracy: float, images: int) -> JsonObject:
-    return {"num_correct": round(accuracy * images), "num_evaluated": images}
 
 
 def _rate(success: torch.Tensor, eligible: torch.Tensor | None = None) -> JsonObject:

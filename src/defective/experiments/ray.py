@@ -29,19 +29,29 @@ SETTLE = 2.0
 
 
 def run_on_ray(
-    jobs: Sequence[Job], runner: ExperimentRunner, address: str, log: Callable[[str], object] = lambda line: None
+    jobs: Sequence[Job], runner: ExperimentRunner, ray: Any, log: Callable[[str], object] = lambda line: None
 ) -> RunSummary:
     """Execute what is not finished yet, each job as one task on one core, or on one GPU where the cluster has any.
 
     A task whose worker dies is started again elsewhere and resumes. The jobs are in an order in which they can be executed; store and data
-    sets lie on paths that hold on every machine of the cluster. ``log`` is called with one line for each job that ended.
-
-    Raises:
-        InputError: If Ray is not installed, or no cluster answers there.
+    sets lie on paths that hold on every machine of the cluster. ``ray`` comes from :func:`connect` and is shut down; ``log`` is called
+    with one line for each job that ended.
     """
-    # Ray reports dead workers on standard output, which is for results.
+    # Dead workers are reported on standard output too.
     with redirect_stdout(sys.stderr):
-        return _run(_connect(address), jobs, runner, log)
+        try:
+            task = ray.remote(max_retries=RETRIES, num_gpus=1 if ray.cluster_resources().get("GPU") else 0)(_do)
+            refs: dict[Job, Any] = {}
+            # Workers begin in other folders.
+            where = {name: ":".join(map(str, filter(None, read_as(text)))) for name, text in runner.data.items()}
+            left = time_left()
+            end = None if left is None else time.time() + left - SETTLE
+            settings = (str(runner.store.folder.absolute()), where, runner.device, end)
+            for job in jobs:
+                refs[job] = task.remote(job.model_dump(mode="json"), *settings, *(refs[needed] for needed in dependencies(job)))
+            return _collect(ray, refs, runner.store, log)
+        finally:
+            ray.shutdown()
 
 
 def check_address(address: str) -> None:
@@ -59,23 +69,12 @@ def check_address(address: str) -> None:
         raise InputError(f"{address!r} is no address of a Ray cluster: write auto, local or HOST:PORT")
 
 
-def _run(ray: Any, jobs: Sequence[Job], runner: ExperimentRunner, log: Callable[[str], object]) -> RunSummary:
-    try:
-        task = ray.remote(max_retries=RETRIES, num_gpus=1 if ray.cluster_resources().get("GPU") else 0)(_do)
-        refs: dict[Job, Any] = {}
-        # Workers begin in other folders.
-        where = {name: ":".join(map(str, filter(None, read_as(text)))) for name, text in runner.data.items()}
-        left = time_left()
-        end = None if left is None else time.time() + left - SETTLE
-        settings = (str(runner.store.folder.absolute()), where, runner.device, end)
-        for job in jobs:
-            refs[job] = task.remote(job.model_dump(mode="json"), *settings, *(refs[needed] for needed in dependencies(job)))
-        return _collect(ray, refs, runner.store, log)
-    finally:
-        ray.shutdown()
+def connect(address: str) -> Any:
+    """Ray's module, connected to a cluster.
 
-
-def _connect(address: str) -> Any:
+    Raises:
+        InputError: If Ray is not installed, or no cluster answers there.
+    """
     try:
         import ray
     except ImportError:
@@ -87,7 +86,9 @@ def _connect(address: str) -> Any:
         if sign:
             # Where nothing listens Ray itself would try for minutes.
             socket.create_connection((host, int(port)), timeout=10).close()
-        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, runtime_env={"env_vars": variables})
+        # Ray prints to standard output, which is for results.
+        with redirect_stdout(sys.stderr):
+            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, runtime_env={"env_vars": variables})
     except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"no Ray cluster answers at {address!r} ({reason}): start one with ray start --head") from None

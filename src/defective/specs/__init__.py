@@ -16,7 +16,7 @@ the channels at defective layers), ``-therm16`` (thermometer-encoded input of 16
 """
 
 from defective.specs.architecture import Architecture
-from defective.specs.attacks import ATTACK_DEFAULTS, AttackSpec
+from defective.specs.attacks import ATTACK_DEFAULTS, GRADIENT_ATTACKS, AttackSpec
 from defective.specs.document import Document, High, Low
 from defective.specs.jobs import (
     DecisionJob,
@@ -49,6 +49,7 @@ __all__ = [
     "ARCHITECTURES",
     "ATTACK_DEFAULTS",
     "ENSEMBLE_SIZE",
+    "GRADIENT_ATTACKS",
     "Architecture",
     "AttackSpec",
     "DecisionJob",

@@ -36,6 +36,9 @@ ATTACK_DEFAULTS: dict[str, dict[str, Number]] = {
 # Parameters that are written in an attack's name only where they differ from their default.
 _OPTIONAL = ("random_start", "directions")
 
+# Those that a model can be trained on: their steps follow the gradient.
+GRADIENT_ATTACKS = ("fgsm", "pgd", "mifgsm", "difgsm", "tifgsm", "sifgsm", "nifgsm", "vmifgsm", "lspga")
+
 _LENGTHS = ("eps", "step_size", "sigma")
 _COUNTS = ("steps", "search_steps", "kernel_size", "scales", "neighbors", "initial_queries", "max_queries")
 _SHARES = ("resize_rate", "diversity_prob")

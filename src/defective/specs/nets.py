@@ -116,6 +116,11 @@ class NetSpec(Spec):
         return self.pattern == "channel" and self.placement == "authors"
 
     @property
+    def masked(self) -> bool:
+        """Whether the model has masks."""
+        return bool(self.defects) and not self.narrows
+
+    @property
     def drop_blocks(self) -> str | int:
         """Where its dropout acts: in the released code in the top blocks, by the text (Section 4.1) in block 3."""
         return "top" if self.placement == "authors" else 3

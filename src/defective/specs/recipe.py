@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from defective.specs.attacks import AttackSpec
+from defective.errors import InputError
+from defective.specs.attacks import GRADIENT_ATTACKS, AttackSpec
 from defective.specs.spec import Spec
 
 
@@ -12,9 +13,9 @@ class Recipe(Spec):
     """How a model is trained: plain SGD with momentum on cross-entropy, one schedule, one augmentation.
 
     ``schedule="one-cycle"`` warms up linearly over the first fifth and falls linearly to 0; ``"steps"`` divides the learning rate
-    by 10 at each epoch of ``milestones``. ``adversarial`` is an attack on the model itself whose images take the place of each batch
-    (Madry et al. 2017). ``selection="best-on-test"`` is the released code's choice and peeks at the test set. ``neurons="live"``
-    computes defective layers through their live neurons only, where batch norm then takes its statistics
+    by 10 at each epoch of ``milestones``. ``adversarial`` is an attack on the model itself, with gradient steps, whose images take the
+    place of each batch (Madry et al. 2017). ``selection="best-on-test"`` is the released code's choice and peeks at the test set.
+    ``neurons="live"`` computes defective layers through their live neurons only, where batch norm then takes its statistics
     (:func:`defective.sparse.train_live`); ``"all"`` is what paper and released code do. ``stop_after`` ends the run after so many
     epochs of its schedule, which leaves the checkpoint that the whole run has there; 0 goes to the end.
 
@@ -49,6 +50,10 @@ class Recipe(Spec):
     def _consistent(self) -> Self:
         if any(not epoch > 0 for epoch in self.milestones) or list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError(f"milestones {self.milestones} must rise and be at least 1")
+        if self.adversarial is not None and self.adversarial.name not in GRADIENT_ATTACKS:
+            raise ValueError(
+                f"adversarial {self.adversarial.name} takes no gradient steps: train on one of {', '.join(GRADIENT_ATTACKS)}"
+            )
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0")
         if self.flip != "random" and self.augment == "none":
@@ -56,6 +61,21 @@ class Recipe(Spec):
         if self.stop_after > self.epochs:
             raise ValueError(f"stop_after {self.stop_after} lies beyond the {self.epochs} epochs of the schedule")
         return self
+
+    def check_model(self, name: object, *, masked: bool, thermometer: bool, built_in: bool = True) -> None:
+        """Refuse a model that cannot be trained so.
+
+        Raises:
+            InputError: If the recipe needs a thermometer, masks or a built-in model, and this is none.
+        """
+        if self.adversarial is not None and self.adversarial.name == "lspga" and not thermometer:
+            raise InputError(
+                f"{name} has no thermometer, and lspga attacks its levels: train one such as resnet18/therm16, or use madry"
+            )
+        if self.neurons == "live" and not masked:
+            raise InputError(f"neurons live: {name} has no masks: train a defective model, as resnet18/0.1-bottom, or all neurons")
+        if self.normalization == "pixel-mean" and (thermometer or not built_in):
+            raise InputError(f"normalization pixel-mean is for built-in models without a thermometer, not for {name}: use channel")
 
     @property
     def light_epochs(self) -> tuple[int, ...]:

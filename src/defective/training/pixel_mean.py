@@ -4,7 +4,6 @@ import torch
 from torch import nn
 
 from defective.data import Data
-from defective.errors import InputError
 from defective.inference import as_images
 from defective.models.normalize import Normalize
 from defective.sites import architecture_of
@@ -15,11 +14,10 @@ def subtract_pixel_mean_(model: nn.Module, data: Data) -> None:
 
     Source: paper Appendix D; the released code normalises by channel.
     """
-    architecture = architecture_of(model)
-    if architecture is None or architecture.thermometer:
-        raise InputError("normalization pixel-mean is for built-in models without a thermometer: use channel")
     total = torch.zeros(data.image_shape, dtype=torch.float64)
     for x, _ in data.batches(torch.arange(len(data)), 500):
         total += as_images(x.cpu()).double().sum(0)
     model.normalize = Normalize.centred((total / len(data)).float())
+    architecture = architecture_of(model)
+    assert architecture is not None
     model.architecture = architecture.model_copy(update={"pixel_mean": True})  # type: ignore[assignment]

@@ -1,7 +1,7 @@
 """Recipes as plain values, by scale and kind of image."""
 
 from defective.errors import InputError
-from defective.specs import ATTACK_DEFAULTS, AttackSpec, Recipe
+from defective.specs import GRADIENT_ATTACKS, AttackSpec, Recipe
 from defective.text import choices
 
 SCALES = ("tiny", "small", "fast", "paper")
@@ -64,10 +64,10 @@ ADVERSARIES = {
 
 
 def adversary(name: str) -> AttackSpec:
-    """The attack of a known kind of adversarial training, or any attack by its own name."""
-    kind = name.partition(":")[0]
-    if kind not in ADVERSARIES and kind not in ATTACK_DEFAULTS:
-        raise InputError(f"no attack {kind!r}{choices(kind, (*ADVERSARIES, *ATTACK_DEFAULTS))}")
+    """The attack of a known kind of adversarial training, or an attack by its own name."""
+    kind, known = name.partition(":")[0], (*ADVERSARIES, *GRADIENT_ATTACKS)
+    if kind not in known:
+        raise InputError(f"no attack {kind!r} to train on{choices(kind, known)}")
     return AttackSpec.parse(ADVERSARIES.get(name, name))
 
 

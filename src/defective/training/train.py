@@ -20,8 +20,10 @@ from defective.files import check_folder, read_tensors, write_text
 from defective.inference import reported
 from defective.machine import choose_device, describe_machine, rank_and_world_size, resolve_precision
 from defective.models import Ensemble
+from defective.sites import architecture_of
 from defective.specs import NetSpec, Recipe
 from defective.specs.spec import validated
+from defective.surgery import defects
 from defective.training.checkpoint import load, save
 from defective.training.loop import fit, test_accuracy
 from defective.training.own import OwnModel
@@ -75,7 +77,11 @@ def train(
     net: nn.Module
     if isinstance(spec, OwnModel):
         net = spec.built(data, seed=seed, mask_seed=mask_seed)
+        built_in = architecture_of(net) is not None
+        recipe.check_model(spec, masked=bool(defects(net)), thermometer=bool(encoders(net)), built_in=built_in)
         identity |= spec.identity(net)
+    else:
+        recipe.check_model(spec, masked=spec.masked, thermometer=bool(spec.thermometer))
     if done := _finished(out, identity):
         return done
     check_folder(out)
@@ -85,10 +91,6 @@ def train(
         channels, image_size, _ = data.image_shape
         shape: dict[str, Any] = {"num_classes": len(data.classes), "in_chans": channels, "image_size": image_size}
         net = build(spec, seed=seed, mask_seed=mask_seed, width_mult=recipe.width_mult, **shape)
-    if recipe.adversarial is not None and recipe.adversarial.name == "lspga" and not encoders(net):
-        raise InputError(
-            f"{spec} has no thermometer, and lspga attacks its levels: train one such as resnet18/therm16, or use madry"
-        )
     history: list[Any] = []
     if isinstance(spec, NetSpec) and isinstance(net, Ensemble):
         for i in range(spec.members):
