@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.rows import ROWS, Line, Row
 from benchmarks.settings import Found
+from defective.tables import Table, format_table
 
 COLUMNS = ("work", "compared with", "on", "quantity", "ratio")
 _ON = {"cpu": "CPU", "cuda": "GPU"}
@@ -48,8 +49,7 @@ def table(documents: Sequence[Found], names: Sequence[str] = ()) -> str:
                 unclear.append(f"{line.work} ({line.against}; {on})")
     if names and (unclear or len(cells) < len(names)):
         raise ValueError(f"not every line of {', '.join(names)} has a clear ratio")
-    lines = [COLUMNS, (*[":--"] * 4, "--:"), *cells]
-    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    text = format_table(Table(COLUMNS, tuple(cells), align="llllr"), "markdown")
     if any(work.endswith(_EARLIER) for work, *_ in cells):
         text += f"\n{_EARLIER} Measured with an earlier version of the package.\n"
     return text + f"\nNot shown, because the turns differ by more than the effect: {'; '.join(unclear)}.\n" * bool(unclear)

@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from defective.tables import Code, Table, format_table
+
 SOURCE = Path(__file__).parents[1] / "src" / "defective"
 
 
@@ -47,5 +49,5 @@ def module_table() -> str:
     """The graph as a Markdown table, leaves left out."""
     graph = module_graph()
     order = list(graph)
-    rows = [f"| `{name}` | {', '.join(sorted(below, key=order.index))} |" for name, below in graph.items() if below]
-    return "\n".join(["| Part | Imports |", "| --- | --- |", *rows]) + "\n"
+    rows = tuple((Code(name), ", ".join(sorted(below, key=order.index))) for name, below in graph.items() if below)
+    return format_table(Table(("Part", "Imports"), rows, align="ll"), "markdown")

@@ -110,7 +110,6 @@ MARKDOWN = f"""\
 | **shape and texture** |  |  |
 | shape bias: shape decisions among decisions for either cue | 25.0 (4.6–69.9) |  |
 | cue-conflict images decided for either cue | 50.0 (21.5–78.5) |  |
-| accuracy on silhouettes | no images |  |
 | accuracy on edge drawings | 100.0 (20.7–100.0) |  |
 | **sanity check** |  |  |
 | {CHECKS["steps"]} | passed | undecided |
@@ -159,7 +158,7 @@ def test_scores_that_are_large_or_none():
 def test_a_notebook_shows_the_table_and_a_plot():
     shown = FOUND._repr_html_()
     assert shown.startswith(format_table(FOUND.as_table(), "html"))
-    for label in ("pgd", "fgsm", "on src", "on old", "on a", "on b", "on src+bottom", "plain", "bottom", "defence rate, %"):
+    for label in ("pgd", "fgsm", "on src", "on old", "on a", "on b", "on src+bottom", "plain", "bottom", "sigma 32", "bias", "%"):
         assert f">{label}</text>" in shown
     assert "<svg" not in NOTHING._repr_html_()
 

@@ -111,31 +111,9 @@ def test_arrow_keys_go_from_number_to_number(tab):
     assert tab.value(f"[...document.querySelectorAll('{NUMBER}')].filter(each => each.tabIndex === 0).length") == 1
 
 
-def test_headings_sort_and_bring_back_the_papers_order(tab):
-    def values():
-        return tab.value(
-            "[...document.querySelectorAll('#table4-table tbody tr')].map(row => Number(row.cells[2].dataset.value ?? NaN) || null)"
-        )
-
-    heading = "#table4-table thead tr:nth-child(2) th:nth-child(2)"
-    printed = values()
-    known = sorted(value for value in printed if value is not None)
-    # What was not measured stays below, whatever the order.
-    missing = [None] * (len(printed) - len(known))
-    assert missing
-    for direction, expected in (("descending", known[::-1] + missing), ("ascending", known + missing), ("none", printed)):
-        tab.value(f"document.querySelector('{heading} button').focus()")
-        tab.press("Enter")
-        assert tab.value(f"document.querySelector('{heading}').ariaSort") == direction
-        assert values() == expected
-    tab.point("#table4-table thead th:first-child button", click=True)
-    names = tab.value("[...document.querySelectorAll('#table4-table tbody th')].map(each => each.textContent)")
-    assert names[0] == "ResNet-18" and names[-1].startswith("0.1-Bottom")
-
-
 def test_a_table_shows_what_is_chosen(tab):
     every = ["published", "measured", "difference"]
-    for view, kinds in {"pair": every[:2], "all": every, **{kind: [kind] for kind in every}}.items():
+    for view, kinds in {"pair": every[:2], "all": every, **{kind: [kind] for kind in every[1:]}}.items():
         tab.value(f"document.querySelector('input[name=view-table4][value={view}]').click()")
         visible = "[...document.querySelectorAll('#table4-table tbody tr:first-child td')].filter(e => e.offsetWidth)"
         assert tab.value(f"{visible}.map(cell => cell.dataset.kind)") == kinds * 5
@@ -164,19 +142,6 @@ def test_claims_are_filtered_by_verdict(tab):
         assert tab.value("document.querySelectorAll('[aria-pressed=true]').length") == 1
     tab.point("[data-filter='']", click=True)
     assert tab.value("[...document.querySelectorAll('.claim')].filter(e => e.offsetWidth).length") == len(verdicts)
-
-
-def test_an_image_opens_large_by_keyboard_and_closes_by_escape(tab):
-    tab.value("document.querySelector('#table4 details:has(.large)').open = true")
-    tab.value("document.querySelector('#table4 .large').focus()")
-    tab.press("Enter")
-    assert there(tab, "dialog[open]")
-    told = text(tab, "dialog")
-    assert "frog & toad" in told and "pgd of <source>" in told and "✗ cat" in told
-    assert tab.value("document.querySelectorAll('dialog img').length") == 3
-    tab.press("Escape")
-    assert not there(tab, "dialog[open]")
-    assert tab.value("document.activeElement.className") == "large"
 
 
 def test_the_first_stop_leads_past_the_head(tab):

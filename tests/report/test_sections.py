@@ -84,7 +84,7 @@ def test_claims_are_folded_by_table_with_their_verdicts_counted(report_page):
 
 
 def test_the_page_ends_with_what_to_do_next(report_page):
-    assert texts(report_page, "#next > pre") == [
+    assert texts(report_page, "#next ~ pre") == [
         "defective reproduce table4 --scale tiny --store runs/store",
         "defective reproduce table4 --scale tiny --seeds 3 --store runs/store",
         "defective reproduce table4 --scale small --store runs/store",

@@ -1,13 +1,14 @@
 """``defective demo``."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from defective.cli import options
-from defective.cli.console import print_json, print_table
-from defective.demo import COLUMNS, run_demo
-from defective.statistics import Rate
-from defective.tables import percent
+from defective.cli.console import print_json
+from defective.demo import run_demo
+from defective.tables import format_table
 
 
 def demo(
@@ -20,11 +21,10 @@ def demo(
 
     Example: defective demo --out demo-output
     """
-    result = run_demo(out, seed=seed, device=device)
+    found = run_demo(out, seed=seed, device=device)
     if json:
-        print_json(result)
+        print_json(found.as_json())
         return
-    measured = result["table"]
-    rows = [(column, *(percent(Rate.read(each[column])) for each in measured.values())) for column in COLUMNS]
-    title = f"plain resnet18 and {result['model']} on shapes, in % with 95 % interval"
-    print_table(title, ("measured", *measured), rows, f"{result['seconds']:.0f} s; pictures and masks: {result['page']}")
+    table = found.as_table()
+    page = f"{found.seconds:.0f} s; pictures and masks: {out / 'index.html'}"
+    sys.stdout.write(format_table(replace(table, title="Black-box evaluation on shapes", notes=(*table.notes, page)), "terminal"))

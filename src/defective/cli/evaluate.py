@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
-from torch import nn
 
 from defective.cli import options
 from defective.cli.console import print_json
@@ -31,7 +30,6 @@ from defective.experiments.stored import StoredRun
 from defective.files import check_folder, write_tensors, write_text
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.report.evaluation_page import write_evaluation_page
-from defective.sites import spec_of
 from defective.specs import ATTACK_DEFAULTS
 from defective.surgery import defects
 from defective.tables import format_table
@@ -173,7 +171,7 @@ def evaluate(
     about: dict[str, Any] = {
         "seconds": run.seconds,
         "machine": describe_machine(place, inference_precision(place)),
-        "models": {name: _provenance(model) for name, model in (sources | targets).items()},
+        "models": {name: Provenance.of(model) for name, model in (sources | targets).items()},
     }
     if shapes is not None:
         about["stimuli_skipped"] = {"other_class": shapes.other_class, "same_cues": shapes.same_cues}
@@ -213,10 +211,3 @@ def _write(found: EvaluationResult, out: Path, trials: Stimuli | None) -> None:
             texts[f"model-vs-human/{file}"] = text.getvalue()
     for file, content in texts.items():
         write_text(out / file, content)
-
-
-def _provenance(model: nn.Module) -> Provenance:
-    spec = spec_of(model)
-    if spec is None:
-        return Provenance(net=None, built=None, trained=None)
-    return Provenance(net=str(spec), built=getattr(model, "build_options", None), trained=getattr(model, "notes", None))

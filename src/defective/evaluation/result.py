@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field, InstanceOf
-from torch import Tensor
+from torch import Tensor, nn
 
 from defective.evaluation.decision import DecisionResult
 from defective.evaluation.sanity_checks import SanityCheck
 from defective.evaluation.settings import Settings
 from defective.evaluation.shape_bias import ShapeReport
-from defective.evaluation.table import defense_bars, result_table
+from defective.evaluation.table import result_bars, result_table
 from defective.evaluation.transfer import Cell, Outcome
+from defective.sites import spec_of
 from defective.specs import Document
 from defective.statistics import Rate, paired_difference
 from defective.tables import Table, format_table
@@ -50,6 +51,13 @@ class Provenance(Document):
     net: str | None
     built: dict[str, Any] | None
     trained: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Self:
+        spec = spec_of(model)
+        if spec is None:
+            return cls(net=None, built=None, trained=None)
+        return cls(net=str(spec), built=getattr(model, "build_options", None), trained=getattr(model, "notes", None))
 
 
 class EvaluationResult(Document):
@@ -102,8 +110,8 @@ class EvaluationResult(Document):
         return result_table(self)
 
     def as_figure(self) -> str:
-        """Bars of the transfer rates as SVG text; empty where nothing was transferred."""
-        return defense_bars(self.cells)
+        """Bars of the transfer rates, of accuracy under the strongest noise and of shape bias as SVG text; empty where there is none."""
+        return result_bars(self)
 
     def _repr_html_(self) -> str:
         return format_table(self.as_table(), "html") + self.as_figure()

@@ -43,8 +43,10 @@ def _rows(found: "EvaluationResult") -> list[Row]:
         label = f"S(M) x 1e5, {found.settings.decision}"
         rows.append(Row("decision-based", label, {name: _score(each) for name, each in found.decision.items()}))
     rows += _curves(found.noise, "noise", "sigma {}") + _curves(found.shuffle, "shuffle", "{0} x {0} patches")
-    for key, label in _STIMULI.items() if found.stimuli else ():
-        rows.append(Row("shape and texture", label, _percents({name: getattr(each, key) for name, each in found.stimuli.items()})))
+    for key, label in _STIMULI.items():
+        rates: dict[str, Rate] = {name: getattr(each, key) for name, each in found.stimuli.items()}
+        if any(rate.num_evaluated for rate in rates.values()):
+            rows.append(Row("shape and texture", label, _percents(rates)))
     for check in next(iter(found.checks.values()), ()):
         verdicts: dict[str, str] = {
             name: each.verdict for name, checks in found.checks.items() for each in checks if each.check == check.check
@@ -133,13 +135,20 @@ def _spaced(attack: str) -> str:
     return attack.replace(",", ", ")
 
 
-def defense_bars(cells: tuple[Cell, ...]) -> str:
-    """Bars of the transfer rates with their 95 % intervals, as SVG; empty without a transfer cell that has images."""
+def result_bars(found: "EvaluationResult") -> str:
+    """Transfer rates, accuracy under the strongest noise and shape bias as bars with their 95 % intervals, as SVG; empty without any."""
     groups: dict[str, dict[str, Rate]] = {}
-    attacks = {cell.attack for cell in cells}
-    for cell in cells:
-        rate, name = cell.defense["paper"], cell.attack.partition(":")[0]
-        if cell.threat_model in MARKS and rate.num_evaluated:
+    attacks = {cell.attack for cell in found.cells}
+    for cell in found.cells:
+        name = cell.attack.partition(":")[0]
+        if cell.threat_model in MARKS:
             alone = sum(attack.partition(":")[0] == name for attack in attacks) == 1
-            groups.setdefault(f"{name if alone else _spaced(cell.attack)} on {cell.source}", {})[cell.target] = rate
-    return bars(groups, y_label="defence rate, %") if groups else ""
+            groups.setdefault(f"{name if alone else _spaced(cell.attack)} on {cell.source}", {})[cell.target] = cell.defense[
+                "paper"
+            ]
+    if found.noise:
+        strongest = max(next(iter(found.noise.accuracy.values())))
+        groups[f"noise sigma {strongest}"] = {name: curve[strongest] for name, curve in found.noise.accuracy.items()}
+    groups["shape bias"] = {name: report.bias for name, report in found.stimuli.items()}
+    known = {group: rates for group, rates in groups.items() if any(rate.num_evaluated for rate in rates.values())}
+    return bars(known, y_label="%") if known else ""

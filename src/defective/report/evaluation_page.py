@@ -12,6 +12,7 @@ from defective.report.galleries import SHOWN, Example, made_examples, mask_pictu
 from defective.report.page import write_page
 from defective.surgery import defects
 
+_BARS = "Defence rates, accuracy under the strongest noise and shape bias, as far as measured, with 95 % intervals."
 _NEXT_STEPS = (
     ("Evaluate the same models on more images, or by other attacks.", "defective evaluate --help"),
     (
@@ -21,7 +22,17 @@ _NEXT_STEPS = (
 )
 
 
-def write_evaluation_page(result: EvaluationResult, targets: Mapping[str, nn.Module], classes: Sequence[str], path: Path) -> None:
+def write_evaluation_page(
+    result: EvaluationResult,
+    targets: Mapping[str, nn.Module],
+    classes: Sequence[str],
+    path: Path,
+    *,
+    title: str = "",
+    lead: str = "",
+    notes: Sequence[str] = (),
+    next_steps: Sequence[tuple[str, str]] = _NEXT_STEPS,
+) -> None:
     """Write the page.
 
     Args:
@@ -29,22 +40,26 @@ def write_evaluation_page(result: EvaluationResult, targets: Mapping[str, nn.Mod
         targets: The models by name: masks are shown of the first defective one.
         classes: Names of the classes.
         path: Where to write it.
+        title, lead: Its heading and what stands below it.
+        notes: What else must be known of how it was measured.
+        next_steps: What to do next, and the command.
     """
     about, examples = _examples(result, classes)
     defective = next((name for name, model in targets.items() if defects(model)), None)
     write_page(
         path,
-        title=f"Black-box evaluation on {result.data}",
-        lead=f"How many of {result.test_images:,} test images each model classifies correctly, and how much of that it keeps when images "
+        title=title or f"Black-box evaluation on {result.data}",
+        lead=lead
+        or f"How many of {result.test_images:,} test images each model classifies correctly, and how much of that it keeps when images "
         "are attacked, corrupted or shuffled.",
         measured=result.as_table(),
-        figures={"Defence rates with 95 % intervals.": chart} if (chart := result.as_figure()) else {},
+        figures={_BARS: chart} if (chart := result.as_figure()) else {},
         about_examples=about,
         examples=examples,
-        about_masks="The first masks of the first defective model.",
+        about_masks="First channels of the first masks of the first defective model.",
         masks=mask_pictures(targets[defective], name=defective, data=result.data) if defective is not None else [],
-        provenance=_provenance(result),
-        next_steps=_NEXT_STEPS,
+        provenance=[*notes, *_provenance(result)],
+        next_steps=next_steps,
     )
 
 
@@ -72,7 +87,7 @@ def _examples(result: EvaluationResult, classes: Sequence[str]) -> tuple[str, li
     adversarial = result.outcomes[-1].adversarial
     predicted = {each.target: each.adv_predicted for each in result.outcomes if each.adversarial is adversarial}
     about = (
-        f"{adversarial.attack} on {adversarial.source}: {int(adversarial.fooled.sum()):,} of {len(adversarial.y):,} "
+        f"{adversarial.attack.replace(',', ', ')} on {adversarial.source}: {int(adversarial.fooled.sum()):,} of {len(adversarial.y):,} "
         "images fool it. Shown are some of those, first where models differ, with every model's prediction."
     )
     return about, examples_of(adversarial, predicted, classes)
@@ -80,7 +95,11 @@ def _examples(result: EvaluationResult, classes: Sequence[str]) -> tuple[str, li
 
 def _provenance(result: EvaluationResult) -> list[str]:
     machine, settings = result.machine or {}, result.settings
-    lines = [f"Up to {settings.samples:,} images per source and attack, seed {settings.seed}; parts {', '.join(settings.parts)}."]
+    lines = [
+        "Transfer: share of adversarial images classified correctly, among those that the model classified correctly before and that "
+        "fooled the source.",
+        f"Up to {settings.samples:,} images per source and attack, seed {settings.seed}; parts {', '.join(settings.parts)}.",
+    ]
     if machine:
         versions = f"torch {machine['torch']}, defective {machine['defective']}"
         lines.append(f"{machine['device']}, {machine['precision']}, {versions}; {result.seconds or 0:.0f} seconds.")

@@ -8,7 +8,7 @@ from defective.tables import format_table
 from defective.text import visible
 
 
-def write_page(path: Path, *, template: str = "page.html.j2", **content: Any) -> None:
+def write_page(path: Path, *, template: str = "evaluation.html.j2", **content: Any) -> None:
     """Render a template with ``content``, as :func:`render`, and write it whole."""
     write_text(path, render(template, **content))
 
