@@ -138,7 +138,6 @@ def disk(job: Job, shapes: Shapes) -> float:
                 return size / 2
             return size * (1 + len(job.light_epochs) / 2 if job.net.members == 1 else job.net.members * 2)
         case GenerateJob():
-            # Its chunks stay beside it until they are pruned.
-            return float(2 * job.samples * prod(shapes[job.sources[0].data]))
+            return float(job.samples * prod(shapes[job.sources[0].data]))
         case _:
             return 4e3
