@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from defective.data.official import KINDS
 from defective.experiments.execute import EXECUTORS, ExperimentRunner
 from defective.experiments.json_files import write_json
-from defective.experiments.plan import KINDS, Plan
+from defective.experiments.plan import Plan
 from defective.experiments.schema import value_names
 from defective.experiments.store import Store
 from defective.paper import Exhibit

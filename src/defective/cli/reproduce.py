@@ -11,11 +11,12 @@ import typer
 from defective.cli import options
 from defective.cli.console import print_json, print_table, say, warn_corrupt
 from defective.data import check_name
+from defective.data.official import KINDS
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
 from defective.experiments.execute import ExperimentRunner
 from defective.experiments.measure import STEPS, MeasuredCosts
-from defective.experiments.plan import KINDS, MAX_SEEDS, Plan, check_scale, with_rows
+from defective.experiments.plan import MAX_SEEDS, Plan, check_scale, with_rows
 from defective.experiments.processes import choose_processes, helped
 from defective.experiments.ray import check_address, run_on_ray
 from defective.experiments.run import RunSummary, State, run

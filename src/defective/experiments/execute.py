@@ -141,8 +141,7 @@ def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> JsonObject:
 def _fit(runner: ExperimentRunner, job: TrainJob, folder: Path) -> JsonObject:
     training, test = (runner.split(job.data, split) for split in ("train", "test"))
     if job.queried is not None:
-        name = f"{job.share:g} of {job.data} as {job.queried.name} classifies it"
-        training = answered(runner.model(job.queried), training, job.share, name=name, seed=job.seed)
+        training = answered(runner.model(job.queried), training, job.share, name=job.queried.name, seed=job.seed)
     made = train(
         job.net,
         training,
