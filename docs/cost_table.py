@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable
 from math import prod
 
+from defective.data.official import KINDS
 from defective.experiments.cost import ImageCost, estimate
-from defective.experiments.plan import KINDS, Plan
+from defective.experiments.plan import Plan
 from defective.paper import EXHIBITS, SCALES
 from defective.results.documents import heading
 from defective.specs import TrainJob

@@ -1,6 +1,7 @@
 """Setups for tests of exhibits, and what exhibits plan."""
 
-from defective.experiments.plan import KINDS, Plan, topological_order
+from defective.data.official import KINDS
+from defective.experiments.plan import Plan, topological_order
 from defective.paper import EXHIBITS, Setup
 from defective.specs import Job, TrainJob
 

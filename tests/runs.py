@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from defective.experiments.execute import ExperimentRunner
+from defective.data.official import KINDS
+from defective.experiments.execute import EXECUTORS, ExperimentRunner
 from defective.experiments.json_files import sealed, write_json
-from defective.experiments.plan import KINDS, Plan
+from defective.experiments.plan import Plan
 from defective.experiments.schema import value_names
 from defective.experiments.store import Store
 from defective.paper import Exhibit
@@ -52,6 +53,13 @@ def net(name: str = "resnet18", seed: int = 0, *, data: str = "few", **recipe) -
 def bench(folder: Path, images: Path) -> ExperimentRunner:
     """A place to do jobs of the small set."""
     return ExperimentRunner(Store(folder), {"few": f"folder:{images}"}, "cpu")
+
+
+def execute(runner: ExperimentRunner, job: Job, folder: Path) -> dict[str, Any]:
+    """Do a job in a folder that is no store's; what it measured."""
+    with runner.recording(job, folder) as found:
+        found |= EXECUTORS[job.kind](runner, job, folder)
+    return found
 
 
 def held(store: Path) -> dict[str, object]:

@@ -24,7 +24,7 @@ from defective.models import Ensemble
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
 from defective.statistics import Rate
 from defective.training.train import train
-from runs import QUICK, bench, few, net
+from runs import QUICK, bench, execute, few, net
 from turns import in_turns, ticking
 
 FGSM, PGD = AttackSpec.parse("fgsm:eps=8/255"), AttackSpec.parse("pgd:eps=8/255,step_size=4/255,steps=2,random_start=1")
@@ -111,7 +111,7 @@ def test_crafting(done, data, subjects):
 
 
 def test_an_attack_on_all_images_asks_nobody_first(done, data, subjects, tmp_path):
-    done.execute(CRAFT.model_copy(update={"images": "all", "samples": 99}), tmp_path)
+    execute(done, CRAFT.model_copy(update={"images": "all", "samples": 99}), tmp_path)
     stored = read_adversarial(tmp_path / "images.safetensors", data)
     assert sorted(stored.index.tolist()) == list(range(len(data)))
     made = generate(subjects[SOURCE], FGSM, index=pick(len(data), 99, seed=3), seed=3)
@@ -140,7 +140,7 @@ def test_decisions(done, subjects, tmp_path):
     assert done.store.result(WALK)["median_queries"] == about["median_queries"] > 0
     index = common_sample([subjects[TARGET], subjects[SOURCE]], 7, seed=1)
     common = decide(subjects[TARGET], WALK.attack, samples=7, seed=1, index=index)
-    done.execute(WALK.model_copy(update={"among": (SOURCE,)}), tmp_path)
+    execute(done, WALK.model_copy(update={"among": (SOURCE,)}), tmp_path)
     for folder, expected in ((done.store.at(WALK), found), (tmp_path, common)):
         stored, _ = read_tensors(folder / "outcome.safetensors")
         assert torch.equal(stored["squared"], expected.squared) and torch.equal(stored["index"], expected.index)
@@ -172,11 +172,11 @@ def test_a_curve_stops_between_two_strengths_and_goes_on_there(done, monkeypatch
     again, asked = job.model_copy(update={"seed": 5}), []
     whole = ExperimentRunner(Store(tmp_path / "whole"), done.data, "cpu")
     whole.model = done.model
-    expected = whole.execute(again, tmp_path)["values"]
+    expected = execute(whole, again, tmp_path / "undisturbed")["values"]
     assert len(asked) == 4
     asked.clear()
     ticking(monkeypatch)
-    made, stops = in_turns(lambda: type(done)(done.store, done.data, "cpu").execute(again, tmp_path), 1)
+    made, stops = in_turns(lambda: execute(type(done)(done.store, done.data, "cpu"), again, tmp_path), 1)
     # Two models at each of two strengths; nothing is left to do after the last.
     assert made["values"] == expected and (stops, len(asked)) == (3, 4)
 
@@ -190,7 +190,7 @@ def test_the_sets_of_a_gallery_show_the_same_images(done, data, subjects):
 
 def test_the_first_pictures_are_stored_with_their_originals(done, data, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "SHOWN", 3)
-    done.execute(CRAFT, tmp_path)
+    execute(done, CRAFT, tmp_path)
     assert (tmp_path / "images.safetensors").read_bytes() == (done.store.at(CRAFT) / "images.safetensors").read_bytes()
     crafted = read_adversarial(tmp_path / "images.safetensors", data)
     for folder, shown in ((done.store.at(CRAFT), 10), (tmp_path, 3)):
@@ -198,6 +198,11 @@ def test_the_first_pictures_are_stored_with_their_originals(done, data, monkeypa
         assert torch.equal(pictures["x"], data.x[crafted.index[:shown]]) and pictures["x"].dtype == torch.uint8
         assert all(torch.equal(pictures[name], getattr(crafted, name)[:shown]) for name in ("x_adv", "y", "predicted"))
         assert about == {"classes": ["dark", "light"]}
+
+
+def test_of_finished_jobs_no_chunk_is_left_but_predictions_which_several_start_from(done):
+    chunks = [read_tensors(file)[1]["measurement"] for file in (done.store.folder / "chunks").rglob("*.safetensors")]
+    assert set(chunks) == {"predict"} and not list(done.store.folder.glob("*/*/chunks"))
 
 
 def test_nets_and_images_are_read_once(done, monkeypatch, tmp_path):
@@ -208,7 +213,7 @@ def test_nets_and_images_are_read_once(done, monkeypatch, tmp_path):
         monkeypatch.setattr(module, name, lambda *a, n=name, f=original, **k: reads.append(n) or f(*a, **k))
     for _ in range(2):
         for job in SCORES:
-            fresh.execute(job, tmp_path)
+            execute(fresh, job, tmp_path)
     assert sorted(reads) == ["load", "load", "load_data", "read_adversarial", "read_adversarial"]
 
 
@@ -218,7 +223,7 @@ def test_without_an_image_that_all_get_right_there_is_nothing_to_measure(done, k
     job = {"generate": GALLERY[0], "noise": NOISE, "shuffle": SHUFFLE}[kind]
     sure = " with 60 % confidence" if kind == "shuffle" else ""
     with pytest.raises(InputError, match=rf"there is no test image that each of .*resnet18 .* classifies correctly{sure}$"):
-        done.execute(job, tmp_path)
+        execute(done, job, tmp_path)
 
 
 def test_other_images_of_the_same_name_are_refused(place, images, tmp_path):

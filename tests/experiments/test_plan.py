@@ -6,8 +6,9 @@ from itertools import pairwise
 import pytest
 
 import exhibits as planned
+from defective.data.official import KINDS
 from defective.errors import InputError
-from defective.experiments.plan import KINDS, Plan, plan_key, read_plan, topological_order, with_rows
+from defective.experiments.plan import Plan, plan_key, read_plan, topological_order, with_rows
 from defective.paper import EXHIBITS
 from defective.specs import TrainJob, dependencies, trained_models
 from runs import SHAPE, plan_of, whole

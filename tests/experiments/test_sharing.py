@@ -13,11 +13,18 @@ import torch
 from defective.errors import InputError
 from defective.experiments import processes
 from defective.experiments.execute import EXECUTORS
-from defective.experiments.processes import choose_processes, run_in_processes
+from defective.experiments.processes import choose_processes, helped
+from defective.experiments.run import run
 from defective.progress import until
 from runs import bench, finish, net
 
 FIRST, SECOND, THIRD = (net(seed=seed) for seed in range(3))
+
+
+def run_helped(jobs, runner, count, log=lambda line: None):
+    with helped(jobs, runner, count) as summary:
+        run(jobs, runner, log, summary=summary, again=False)
+    return summary
 
 
 @pytest.fixture
@@ -101,14 +108,14 @@ def test_another_process_does_what_this_one_has_no_time_for(place, helpers):
         helpers.wait(lambda: place.store.result(SECOND) is not None and place.store.result(THIRD) is not None)
 
     before = torch.get_num_threads()
-    summary = run_in_processes([FIRST, SECOND, THIRD], place, 2, until_the_others_are_done)
+    summary = run_helped([FIRST, SECOND, THIRD], place, 2, until_the_others_are_done)
     assert (summary.count("finished"), summary.executed) == (3, 3) and torch.get_num_threads() == before
-    assert run_in_processes([FIRST, SECOND, THIRD], place, 2).executed == 0
+    assert run_helped([FIRST, SECOND, THIRD], place, 2).executed == 0
 
 
 def test_helpers_that_die_at_once_cost_nothing(place, helpers, monkeypatch):
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    summary = run_in_processes([FIRST], place, 3)
+    summary = run_helped([FIRST], place, 3)
     assert (summary.count("finished"), summary.executed) == (1, 1) and [each.returncode for each in helpers.begun] == [1, 1]
 
 
@@ -124,7 +131,7 @@ def test_what_failed_in_another_process_is_not_tried_here(place, helpers, monkey
         assert "nowhere" in place.store.failure(wrong)["error"]
 
     # This process begins with the first, while the other one finds it taken.
-    summary = run_in_processes([FIRST, wrong], place, 2, until_it_failed)
+    summary = run_helped([FIRST, wrong], place, 2, until_it_failed)
     assert summary.states[wrong] == "failed" and tried == [FIRST]
 
 
@@ -141,7 +148,7 @@ def test_all_end_with_the_first(place, helpers, ended, handler):
     before = signal.signal(signal.SIGINT, handler)
     try:
         with pytest.raises(ended):
-            run_in_processes([FIRST, long], place, 2, once_it_trains)
+            run_helped([FIRST, long], place, 2, once_it_trains)
     finally:
         signal.signal(signal.SIGINT, before)
     assert [helper.returncode for helper in helpers.begun] == [0]
@@ -153,6 +160,6 @@ def test_all_end_with_the_first(place, helpers, ended, handler):
 def test_all_end_at_the_deadline(place):
     long = [net(epochs=10_000, seed=seed) for seed in range(2)]
     with until(5):
-        summary = run_in_processes(long, place, 2)
+        summary = run_helped(long, place, 2)
     assert [summary.states[job] for job in long] == ["pending", "pending"] and summary.executed == 0
     assert [place.store.begun(name) for name in place.store.unfinished()] != []

@@ -1,7 +1,7 @@
 import pytest
 
+from defective.data.official import KINDS, SIZES
 from defective.errors import InputError
-from defective.experiments.plan import KINDS, SIZES
 from defective.experiments.sources import data_name, data_sets, look
 from defective.paper import EXHIBITS, exhibits
 from runs import SHAPE, few

@@ -6,7 +6,8 @@ import pytest
 import typer
 
 from defective.cli import app
-from defective.experiments.plan import KINDS, Plan
+from defective.data.official import KINDS
+from defective.experiments.plan import Plan
 from defective.experiments.sources import data_name, data_sets
 from defective.paper import EXHIBITS, exhibits
 from defective.report.commands import command

@@ -1,6 +1,7 @@
 import pytest
 
-from defective.experiments.plan import KINDS, Plan
+from defective.data.official import KINDS
+from defective.experiments.plan import Plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS
 from defective.report.largest_discrepancy import largest_discrepancy

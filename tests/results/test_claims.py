@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from defective.experiments.plan import KINDS, Plan
+from defective.data.official import KINDS
+from defective.experiments.plan import Plan
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place
 from defective.paper.claims import Part, pairs
 from defective.results import stored

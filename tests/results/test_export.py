@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from defective.data.official import KINDS
 from defective.experiments.json_files import write_json
-from defective.experiments.plan import KINDS, Plan
+from defective.experiments.plan import Plan
 from defective.experiments.store import Store
 from defective.paper import CLAIMS, OBSERVATIONS
 from defective.results.documents import ClaimsResult

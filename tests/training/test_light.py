@@ -9,7 +9,7 @@ from defective.experiments.run import run
 from defective.specs import Recipe, dependencies
 from defective.training import loop
 from defective.training.train import light_checkpoint, train
-from runs import bench, net
+from runs import bench, execute, net
 from trainings import timeless
 
 RECIPE = Recipe(name="test", width_mult=0.0625, epochs=3, batch_size=20, lr=0.05)
@@ -84,7 +84,7 @@ def test_their_jobs_are_done_without_training_again(place, images, tmp_path, mon
     alone = bench(tmp_path / "alone", images)
     monkeypatch.setattr("defective.experiments.execute.read_tensors", lambda file: 1 / 0)
     for job in STOPPED:
-        found = alone.execute(job, tmp_path / job.key)
+        found = execute(alone, job, tmp_path / job.key)
         made = place.store.result(job)
         assert made["values"] == found["values"] and timeless(made["history"]) == timeless(found["history"])
         assert_rounded(place.model(job), load(tmp_path / job.key / "net"))

@@ -24,13 +24,13 @@ def linear():
 @pytest.mark.parametrize("share", [0.01, 0.1, 1])
 def test_a_share_of_the_images_carries_the_answers_and_comes_again(linear, share):
     data = shapes("test")
-    made = answered(linear, data, share, name="queried", seed=3)
+    made = answered(linear, data, share, name="linear", seed=3)
     count = round(share * len(data))
-    assert (len(made), made.name, made.classes) == (len(data), "queried", data.classes)
+    assert (len(made), made.name, made.classes) == (len(data), f"{share:g} of shapes as linear classifies it", data.classes)
     assert torch.equal(made.y, logits(linear, made.x).argmax(1))
     assert all(torch.equal(part, made.x[: len(part)]) for part in made.x.split(count))
     assert len(made.x[:count].unique(dim=0)) == count
-    assert not torch.equal(made.x, answered(linear, data, share, name="queried", seed=4).x)
+    assert not torch.equal(made.x, answered(linear, data, share, name="linear", seed=4).x)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_share_of_the_images_carries_the_answers_and_comes_again(linear, share
 )
 def test_shares_that_are_none_are_refused(linear, share, message):
     with pytest.raises(InputError, match=message):
-        answered(linear, shapes("test"), share, name="queried")
+        answered(linear, shapes("test"), share, name="linear")
 
 
 def test_a_substitute_is_a_training_on_the_answers(place, images, tmp_path):

@@ -24,7 +24,7 @@ from defective.evaluation import evaluate as evaluate_models
 from defective.evaluation.inputs import check_encoders
 from defective.evaluation.model_vs_human import trial_tables
 from defective.evaluation.result import Provenance
-from defective.evaluation.settings import ATTACKS, PARTS, Neurons, Settings
+from defective.evaluation.settings import ATTACKS, DEFAULTS, PARTS, Neurons, Settings
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
 from defective.experiments.stored import StoredRun
 from defective.files import check_folder, write_tensors, write_text
@@ -60,16 +60,20 @@ def evaluate(
     parts: Annotated[
         str | None, options.completed(f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli.", *PARTS)
     ] = None,
-    samples: Annotated[int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")] = 2000,
+    samples: Annotated[
+        int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")
+    ] = DEFAULTS.samples,
     decision: Annotated[
         str, options.completed("boundary (the paper's has directions=25) or hopskipjump.", "boundary", "hopskipjump")
-    ] = "boundary:steps=5000",
-    decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = 100,
-    confidence: Annotated[float, typer.Option(help="Least confidence of every model in the images to shuffle.")] = 0.99,
-    check_samples: Annotated[int, typer.Option(help="Images of the sanity checks.")] = 200,
+    ] = str(DEFAULTS.decision),
+    decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = DEFAULTS.decision_samples,
+    confidence: Annotated[
+        float, typer.Option(help="Least confidence of every model in the images to shuffle.")
+    ] = DEFAULTS.confidence,
+    check_samples: Annotated[int, typer.Option(help="Images of the sanity checks.")] = DEFAULTS.check_samples,
     mask_draws: Annotated[
         int, typer.Option(help="Fresh masks to average a defective source over, as one more source; 0: none.")
-    ] = 0,
+    ] = DEFAULTS.mask_draws,
     stimuli: Annotated[Path | None, typer.Option(help="Archive of cue-conflict images, silhouettes and edges.")] = None,
     human_categories: Annotated[
         bool,
@@ -84,13 +88,13 @@ def evaluate(
             "How attacks compute models on a CPU. all: as they are. auto: batch norm folded, no dead neurons. live: layers timed.",
             *get_args(Neurons),
         ),
-    ] = "auto",
+    ] = DEFAULTS.neurons,
     keep_float: options.KeepFloat = False,
-    batch_size: options.BatchSize = 250,
+    batch_size: options.BatchSize = DEFAULTS.batch_size,
     out: Annotated[
         Path | None, options.folder("Folder for index.html, evaluation.md, evaluation.json and per-image outcomes.")
     ] = None,
-    seed: options.Seed = 0,
+    seed: options.Seed = DEFAULTS.seed,
     image_size: options.ImageSize = None,
     device: options.Device = None,
     json: options.Json = False,

@@ -11,14 +11,15 @@ import typer
 from defective.cli import options
 from defective.cli.console import print_json, print_table, say, warn_corrupt
 from defective.data import check_name
+from defective.data.official import KINDS
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
 from defective.experiments.execute import ExperimentRunner
 from defective.experiments.measure import STEPS, MeasuredCosts
-from defective.experiments.plan import KINDS, MAX_SEEDS, Plan, check_scale, with_rows
-from defective.experiments.processes import choose_processes, run_in_processes
+from defective.experiments.plan import MAX_SEEDS, Plan, check_scale, with_rows
+from defective.experiments.processes import choose_processes, helped
 from defective.experiments.ray import check_address, connect, run_on_ray
-from defective.experiments.run import RunSummary, State
+from defective.experiments.run import RunSummary, State, run
 from defective.experiments.sources import data_name, data_sets, look
 from defective.experiments.store import Store
 from defective.files import check_folder
@@ -136,7 +137,8 @@ def reproduce(
             summary = run_on_ray(plan.jobs, runner, cluster, _log)
         else:
             number = choose_processes(plan.jobs, runner, _log) if processes is None else processes
-            summary = run_in_processes(plan.jobs, runner, number, _log)
+            with helped(plan.jobs, runner, number) as summary:
+                run(plan.jobs, runner, _log, summary=summary, again=number == 1)
     _conclude(plan, kept, summary, json)
 
 

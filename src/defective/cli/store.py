@@ -177,10 +177,10 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Remove what no report needs: chunks of measurements, and leftovers of killed jobs.
+    """Remove what no report needs: predictions of models on the test set, and leftovers of killed jobs.
 
-    Finished jobs stay, and so does what a running process is using: an unfinished job that one has locked, and chunks of the last hour,
-    whatever --days says. An unfinished job that is removed begins anew.
+    Finished jobs stay, and so does what a running process is using: an unfinished job that one has locked, and predictions of the last
+    hour, whatever --days says. An unfinished job that is removed begins anew.
 
     Example: defective store gc --store runs/store --days 7
     """

@@ -66,8 +66,7 @@ def train_substitutes(
             fingerprint = EvaluatedModel.of(name, target, test).fingerprint
             about = f"{substitute}, seed {seed}, {fingerprint}, {training.digest}, {recipe.key}"
             out = cache_folder() / "substitutes" / hashlib.sha256(about.encode()).hexdigest()[:16]
-            asked = f"{substitute.share:g} of {training.name} as the model {fingerprint} classifies it"
-            queried = answered(target, training, substitute.share, name=asked, seed=seed)
+            queried = answered(target, training, substitute.share, name=f"the model {fingerprint}", seed=seed)
             train(substitute.model, queried, test, recipe, out, seed=seed, device=device)
             found[f"{PREFIX}{substitute.share:g} of {name}"] = load(out).to(next(target.parameters()).device)
     return found

@@ -161,7 +161,7 @@ def _decode(kind: str, root: Path, label: str, key: str, image_size: int | None)
         sets = official.read_mnist(root, label)
     else:
         listings = official.list_tiny_imagenet(root) if kind == "tiny-imagenet" else list_folder(root)
-        image_size = image_size or (224 if kind == "imagenet" else None)
+        image_size = image_size or (official.KINDS[kind][1] if kind == "imagenet" else None)
         total, height = decoded_bytes(listings, image_size)
         if total > MEMORY_LIMIT or (image_size or height) >= STREAMED_SIZE:
             return {split: ImageStream(label, split, at, image_size or height) for split, at in listings.items()}

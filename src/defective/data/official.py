@@ -13,6 +13,15 @@ from defective.data.folder import Listing, enclosed_root, list_classes
 from defective.data.sets import ImageSet
 from defective.errors import InputError
 
+# Official data set to the (C, H, W) of its images, ImageNet's as they are cropped.
+KINDS = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28), "tiny-imagenet": (3, 64, 64), "imagenet": (3, 224, 224)}
+# Training and test images of each.
+SIZES = {
+    "cifar10": (50_000, 10_000),
+    "mnist": (60_000, 10_000),
+    "tiny-imagenet": (100_000, 10_000),
+    "imagenet": (1_281_167, 50_000),
+}
 # A folder is recognised by one of these files.
 _KNOWN_BY = {
     "cifar10": ("test_batch.bin", "test_batch"),

@@ -18,7 +18,7 @@ from defective.evaluation.inputs import AnyAttack, AnyData, Models, as_attacks, 
 from defective.evaluation.measurement import Run, compute
 from defective.evaluation.result import Curves, EvaluationResult, differences
 from defective.evaluation.sanity_checks import run_checks
-from defective.evaluation.settings import ATTACKS, PARTS, WHITE_BOX, Neurons, Part, Settings
+from defective.evaluation.settings import ATTACKS, DEFAULTS, PARTS, WHITE_BOX, Neurons, Part, Settings
 from defective.evaluation.shape_bias import ShapeReport, shape_report
 from defective.evaluation.threat_model import mask_average, threat_model
 from defective.evaluation.transfer import score
@@ -38,16 +38,16 @@ def evaluate(
     adversarial: Sequence[AdversarialSet] = (),
     stimuli: Stimuli | None = None,
     parts: Sequence[Part] = PARTS,
-    samples: int = 2000,
-    decision: AttackSpec | str = "boundary:steps=5000",
-    decision_samples: int = 100,
-    confidence: float = 0.99,
-    check_samples: int = 200,
-    mask_draws: int = 0,
-    neurons: Neurons = "auto",
-    rounded: bool = True,
-    seed: int = 0,
-    batch_size: int = 250,
+    samples: int = DEFAULTS.samples,
+    decision: AttackSpec | str = str(DEFAULTS.decision),
+    decision_samples: int = DEFAULTS.decision_samples,
+    confidence: float = DEFAULTS.confidence,
+    check_samples: int = DEFAULTS.check_samples,
+    mask_draws: int = DEFAULTS.mask_draws,
+    neurons: Neurons = DEFAULTS.neurons,
+    rounded: bool = DEFAULTS.rounded,
+    seed: int = DEFAULTS.seed,
+    batch_size: int = DEFAULTS.batch_size,
     progress: Progress | Literal[False] = progress_bar,
     run: Run | None = None,
 ) -> EvaluationResult:

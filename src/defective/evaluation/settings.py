@@ -53,3 +53,7 @@ class Settings(Spec):
                 f"{decision} needs more than decisions: use boundary, as boundary:steps=5000,directions=25, or hopskipjump"
             )
         return decision
+
+
+# Of :func:`defective.evaluation.evaluate`, and of the options of ``defective evaluate``.
+DEFAULTS = Settings()

@@ -3,17 +3,19 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import cache
 from math import prod
 from statistics import median
 from typing import Any, NamedTuple
 
+import torch
+
 from defective.experiments.describe import describe
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store
+from defective.models import create_model
 from defective.paper import exhibits
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob
-
-_MILLION_PARAMETERS = {"resnet18": 11.2, "resnet50": 23.5, "densenet121": 7.0, "senet18": 11.3, "vgg19": 20.0, "wrn32_4": 7.4}
 
 # Name of a data set to (C, H, W) of its images.
 Shapes = Mapping[str, tuple[int, int, int]]
@@ -133,12 +135,18 @@ def disk(job: Job, shapes: Shapes) -> float:
     """Estimated bytes that a job leaves."""
     match job:
         case TrainJob():
-            size = 4e6 * _MILLION_PARAMETERS[job.net.arch] * job.recipe.width_mult**2
+            size = 4.0 * _parameters(job.net.arch, job.recipe.width_mult)
             if job.whole is not None:
                 return size / 2
             return size * (1 + len(job.light_epochs) / 2 if job.net.members == 1 else job.net.members * 2)
         case GenerateJob():
-            # Its chunks stay beside it until they are pruned.
-            return float(2 * job.samples * prod(shapes[job.sources[0].data]))
+            return float(job.samples * prod(shapes[job.sources[0].data]))
         case _:
             return 4e3
+
+
+@cache
+def _parameters(arch: str, width_mult: float) -> int:
+    # Counted, not used: nothing is allocated.
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in create_model(arch, width_mult=width_mult).parameters())

@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from defective.evaluation.adversarial import AdversarialSet, generate
 from defective.evaluation.corruptions import corrupted_correct
 from defective.evaluation.decision import decide
 from defective.evaluation.evaluated_model import EvaluatedModel, common_sample
-from defective.evaluation.measurement import compute
 from defective.evaluation.threat_model import threat_model
 from defective.evaluation.transfer import score
 from defective.experiments.adversarial_files import read_adversarial, write_adversarial
@@ -110,10 +109,13 @@ class ExperimentRunner:
         except InputError as error:
             raise CorruptJobError(job, error) from error
 
-    def execute(self, job: Job, folder: Path) -> JsonObject:
-        """Do a job in a folder; what it measured is written to ``result.json`` there, with cost and machine."""
+    @contextmanager
+    def recording(self, job: Job, folder: Path) -> Iterator[JsonObject]:
+        """Do a job inside the block; what is put into the document that it gets goes to ``result.json``, with cost and machine."""
+        found: JsonObject = {}
         started, before = time.perf_counter(), self.measure.seconds
-        found = EXECUTORS[job.kind](self, job, folder)
+        self.measure.unfinished = folder / "chunks"
+        yield found
         result = {
             # Of chunks that an earlier process computed, the time it took for them.
             "seconds": max(time.perf_counter() - started, self.measure.seconds - before),
@@ -123,7 +125,6 @@ class ExperimentRunner:
             **found,
         }
         write_json(folder / "result.json", sealed(job.name, result))
-        return result
 
 
 def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> JsonObject:
@@ -144,8 +145,7 @@ def _train(runner: ExperimentRunner, job: TrainJob, folder: Path) -> JsonObject:
 def _fit(runner: ExperimentRunner, job: TrainJob, folder: Path) -> JsonObject:
     training, test = (runner.split(job.data, split) for split in ("train", "test"))
     if job.queried is not None:
-        name = f"{job.share:g} of {job.data} as {job.queried.name} classifies it"
-        training = answered(runner.model(job.queried), training, job.share, name=name, seed=job.seed)
+        training = answered(runner.model(job.queried), training, job.share, name=job.queried.name, seed=job.seed)
     made = train(
         job.net,
         training,
@@ -189,8 +189,7 @@ def _generate(runner: ExperimentRunner, job: GenerateJob, folder: Path) -> JsonO
 def _score(runner: ExperimentRunner, job: ScoreJob, folder: Path) -> JsonObject:
     target = runner.evaluated(job.target)
     threat = threat_model(runner._source(*job.adversarial.sources), target.model)
-    # Not stored twice: the job itself is what is stored.
-    found = score(replace(target, run=compute), runner.adversarial(job.adversarial), threat)
+    found = score(target, runner.adversarial(job.adversarial), threat)
     tensors = {"clean": found.clean_predicted, "attacked": found.adv_predicted, "index": found.adversarial.index}
     write_tensors(folder / "outcome.safetensors", tensors, {})
     values = {each: _rate(found.adv_correct, found.eligible(each)) for each in ("paper", "target-correct", "all")}

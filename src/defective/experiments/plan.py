@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from defective.data.official import SIZES
 from defective.errors import InputError
 from defective.experiments.schema import Name, format_error
 from defective.paper import SCALES, Cell, Exhibit, Setup, exhibits
@@ -17,15 +18,6 @@ from defective.specs import Job, ScoreJob, dependencies
 from defective.text import choices
 from defective.training.recipes import recipe_for
 
-# Kind of data set to the shape of its images: what the recipe depends on.
-KINDS = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28), "tiny-imagenet": (3, 64, 64), "imagenet": (3, 224, 224)}
-# Training and test images of the official sets.
-SIZES = {
-    "cifar10": (50_000, 10_000),
-    "mnist": (60_000, 10_000),
-    "tiny-imagenet": (100_000, 10_000),
-    "imagenet": (1_281_167, 50_000),
-}
 _Size = Annotated[int, Field(ge=1, le=1 << 16)]
 # Times that a plan may ask for each model: far more than anybody trains, and few enough to list its jobs.
 MAX_SEEDS = 1000

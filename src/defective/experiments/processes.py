@@ -86,27 +86,27 @@ def _allowed(limit: str) -> float:
     return math.inf
 
 
-def run_in_processes(
-    jobs: Sequence[Job], runner: ExperimentRunner, processes: int, log: Callable[[str], object] = lambda line: None
-) -> RunSummary:
-    """As :func:`defective.experiments.run.run`, while ``processes - 1`` further processes do jobs of the same list.
+@contextmanager
+def helped(jobs: Sequence[Job], runner: ExperimentRunner, processes: int) -> Iterator[RunSummary]:
+    """A summary to run the jobs into, while ``processes - 1`` further processes do jobs of the same list; it counts theirs at the end.
 
-    All of them end with this call, and with this process, however it ends.
+    All of them end with the block, and with this process, however it ends.
     """
+    summary, store = RunSummary(), runner.store
     if processes == 1:
-        return run(jobs, runner, log)
-    before = {job for job in jobs if runner.store.result(job) is not None}
+        yield summary
+        return
+    before = {job for job in jobs if store.result(job) is not None}
     for job in jobs:
-        runner.store.forget_failure(job)
+        store.forget_failure(job)
     threads = max(1, torch.get_num_threads() // processes)
     with _threads(threads), _helpers(jobs, runner, processes - 1, threads):
-        summary = run(jobs, runner, log, again=False)
+        yield summary
     for job, state in summary.states.items():
         # Done by another process after this one's time was up.
-        if state == "pending" and runner.store.result(job) is not None:
+        if state == "pending" and store.result(job) is not None:
             summary.states[job] = "finished"
     summary.executed = summary.count("finished") - len(before & summary.states.keys())
-    return summary
 
 
 @contextmanager

@@ -17,10 +17,10 @@ _AT_WORK = 3600.0
 
 
 def prune(store: Store, *, days: float, dry_run: bool = False) -> tuple[int, int]:
-    """Remove chunks of measurements, unfinished jobs that no process is at, and files that were being written when a process was killed.
+    """Remove chunks of no job, unfinished jobs that no process is at, and files that were being written when a process was killed.
 
     What was touched within so many days stays, and so do finished jobs, records of failures, which are small, and locks: another
-    process may have just opened one. Nothing says whose chunks are, so those of the last hour stay too.
+    process may have just opened one. Nothing says who uses chunks of no job, so those of the last hour stay too.
 
     Returns:
         Number of bytes, and of files and directories.

@@ -9,7 +9,7 @@ from typing import Literal
 
 from defective.errors import OutOfTime
 from defective.experiments.describe import describe
-from defective.experiments.execute import CorruptJobError, ExperimentRunner
+from defective.experiments.execute import EXECUTORS, CorruptJobError, ExperimentRunner
 from defective.experiments.plan import topological_order
 from defective.experiments.store import Store
 from defective.progress import check_deadline
@@ -43,16 +43,21 @@ class RunSummary:
 
 
 def run(
-    jobs: Iterable[Job], runner: ExperimentRunner, log: Callable[[str], object] = lambda line: None, *, again: bool = True
+    jobs: Iterable[Job],
+    runner: ExperimentRunner,
+    log: Callable[[str], object] = lambda line: None,
+    *,
+    summary: RunSummary | None = None,
+    again: bool = True,
 ) -> RunSummary:
     """Execute what is not finished yet, what it depends on before it; a job that fails is recorded and the rest goes on.
 
     ``log`` is called with one line for each job that begins, here or in another process, and for each that failed. With ``again=False``
-    a job that is recorded as failed is not tried again.
+    a job that is recorded as failed is not tried again. The states of the jobs are put into ``summary``, default a new one.
     """
     jobs = topological_order(jobs)
     announced: set[Job] = set()
-    summary, store = RunSummary(), runner.store
+    summary, store = summary or RunSummary(), runner.store
     try:
         while waiting := [job for job in jobs if job not in summary.states]:
             for job in waiting:
@@ -66,7 +71,8 @@ def run(
                     with store.working(job) as folder, _failure_recorded(job, store, summary, number, log):
                         if folder is not None:
                             log(f"{number} {describe(job)}")
-                            runner.execute(job, folder)
+                            with runner.recording(job, folder) as found:
+                                found |= EXECUTORS[job.kind](runner, job, folder)
                             summary.states[job] = "finished"
                             summary.executed += 1
                         elif store.result(job) is not None:

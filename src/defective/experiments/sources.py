@@ -6,8 +6,8 @@ from pathlib import Path
 
 from defective.data import load_splits
 from defective.data.archive import stem
+from defective.data.official import KINDS, SIZES
 from defective.errors import InputError
-from defective.experiments.plan import KINDS, SIZES
 from defective.paper import Exhibit
 from defective.text import choices, shortened
 

@@ -27,8 +27,9 @@ class Store:
     """Finished, running and failed jobs by the key of their spec.
 
     ``jobs/KIND-KEY`` holds ``spec.json``, ``result.json`` and what else a finished job left; ``running/KIND-KEY`` what an unfinished one
-    has so far; ``failed/KIND-KEY.json`` the error of one that failed; ``plans`` what was asked for; ``chunks`` parts of measurements;
-    ``corrupt`` finished jobs whose result could not be read, put there when they were done again.
+    has so far, chunks of its measurements among it; ``failed/KIND-KEY.json`` the error of one that failed; ``plans`` what was asked for;
+    ``chunks`` those of no job: predictions of models on the test set, and what :func:`defective.evaluation.evaluate` stores; ``corrupt``
+    finished jobs whose result could not be read, put there when they were done again.
     Several processes, also of several machines on a shared folder, may work on one store: a job is locked while it runs, and the
     lock goes with its process.
 
@@ -204,6 +205,7 @@ class Store:
         # What a process was writing when it was killed, and what a training run had no time to take away.
         for temporary in [*place.rglob(".*"), *place.rglob("state.safetensors")]:
             temporary.unlink()
+        shutil.rmtree(place / "chunks", ignore_errors=True)
         if self.at(job).exists():
             # Its result was corrupt or taken away; what else it measured is nobody's to delete.
             self.set_aside(self.at(job))

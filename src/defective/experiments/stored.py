@@ -4,19 +4,21 @@ import hashlib
 import json
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from defective.errors import InputError
 from defective.evaluation.measurement import Chunk, Measurement, Tensors, join
 from defective.experiments.store import Store
 from defective.files import cache_folder, read_tensors, write_tensors
-from defective.progress import Advance, check_deadline, progress_bar
+from defective.progress import check_deadline, progress_bar
 
 
 class StoredRun:
     """Carries measurements out, as :func:`defective.evaluation.evaluate` and jobs are given it; a killed process resumes.
 
-    Chunks lie in ``chunks`` of the store, by the hash of their inputs. ``seconds`` is what those used so far took to compute, whenever that
-    was, each counted once.
+    Chunks lie in ``chunks`` of the store, by the hash of their inputs; those of a job in ``unfinished``, a folder that goes when the job is
+    finished. Predictions on the test set, which many jobs start from, are no job's. ``seconds`` is what the chunks used so far took to
+    compute, whenever that was, each counted once.
 
     Example:
         >>> import tempfile, torch
@@ -28,9 +30,10 @@ class StoredRun:
     """
 
     def __init__(self, store: Store) -> None:
-        self.store = store
+        self.chunks = store.folder / "chunks"
+        self.unfinished: Path | None = None
         self.seconds = 0.0
-        self._counted: set[str] = set()
+        self._counted: set[Path] = set()
 
     @classmethod
     def in_cache(cls) -> "StoredRun":
@@ -52,28 +55,35 @@ class StoredRun:
                 advance(n)
 
             for chunk in measurement.chunks:
-                parts.append(self._tensors(chunk, count, measurement.storable))
+                file = self._file(chunk) if measurement.storable else None
+                tensors = self._read(file) if file else None
+                if tensors is None:
+                    started = time.perf_counter()
+                    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in chunk.compute(count).items()}
+                    self._write(file, chunk, tensors, time.perf_counter() - started)
+                parts.append(tensors)
                 end += chunk.size
                 # It was stored already, or ended early.
                 count(end - done)
         return join(parts)
 
-    def _tensors(self, chunk: Chunk, count: Advance, storable: bool) -> Tensors:
-        if storable:
-            key = hashlib.sha256(json.dumps(chunk.inputs, sort_keys=True).encode()).hexdigest()[:32]
-            file = self.store.folder / "chunks" / key[:2] / f"{key}.safetensors"
-            # Missing, or written or corrupted by something else than this library, which writes whole files or none.
-            with suppress(InputError, KeyError, TypeError, ValueError):
-                tensors, about = read_tensors(file)
-                self.seconds += float(about["seconds"]) if key not in self._counted else 0.0
-                self._counted.add(key)
-                return tensors
-            check_deadline()
-        started = time.perf_counter()
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in chunk.compute(count).items()}
-        seconds = time.perf_counter() - started
+    def _file(self, chunk: Chunk) -> Path:
+        key = hashlib.sha256(json.dumps(chunk.inputs, sort_keys=True).encode()).hexdigest()[:32]
+        place = self.chunks if self.unfinished is None or chunk.inputs["measurement"] == "predict" else self.unfinished
+        return place / key[:2] / f"{key}.safetensors"
+
+    def _read(self, file: Path) -> Tensors | None:
+        # Missing, or written or corrupted by something else than this library, which writes whole files or none.
+        with suppress(InputError, KeyError, TypeError, ValueError):
+            tensors, about = read_tensors(file)
+            self.seconds += float(about["seconds"]) if file not in self._counted else 0.0
+            self._counted.add(file)
+            return tensors
+        check_deadline()
+        return None
+
+    def _write(self, file: Path | None, chunk: Chunk, tensors: Tensors, seconds: float) -> None:
         self.seconds += seconds
-        if storable:
+        if file is not None:
             write_tensors(file, tensors, {**chunk.inputs, "seconds": seconds})
-            self._counted.add(key)
-        return tensors
+            self._counted.add(file)

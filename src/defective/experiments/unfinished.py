@@ -15,7 +15,7 @@ def unfinished(store: Store) -> list[dict[str, Any]]:
     """The jobs that some process is at, or was when it was stopped.
 
     For each ``job``; what it is ``about``, None where nothing in the store says so; of training ``epochs`` done and ``of_epochs``, over all
-    members of an ensemble, else None. How far other jobs are cannot be told: parts of attacks lie elsewhere.
+    members of an ensemble, else None. Chunks of other jobs are not counted: what there is to do is known when a job runs.
     """
     rows = []
     for name in store.unfinished():

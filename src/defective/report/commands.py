@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Iterable
 
 from defective.data.download import REMOTES
-from defective.experiments.plan import KINDS, Plan
+from defective.data.official import KINDS
+from defective.experiments.plan import Plan
 from defective.paper import EXHIBITS, SCALES
 from defective.report.sections import Section
 from defective.tables import count

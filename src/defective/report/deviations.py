@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple, get_type_hints
 
-from defective.experiments.plan import KINDS, SIZES, Plan
+from defective.data.official import KINDS, SIZES
+from defective.experiments.plan import Plan
 from defective.experiments.store import Store
 from defective.paper import SCALES, Scale
 from defective.report.sections import Section

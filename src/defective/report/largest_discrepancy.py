@@ -2,8 +2,9 @@
 
 import math
 
+from defective.data.official import KINDS
 from defective.experiments.describe import describe
-from defective.experiments.plan import KINDS, Plan
+from defective.experiments.plan import Plan
 from defective.paper import EXHIBITS
 from defective.report.wording import substitutes
 from defective.results.documents import CellResult, ExhibitResult

@@ -27,7 +27,7 @@ def is_substitute(kind: str, of: Plan | ExhibitResult) -> bool:
     Official sets are downloaded under their own names. ImageNet alone is read from a folder, whose name says nothing.
 
     Example:
-        >>> from defective.experiments.plan import KINDS
+        >>> from defective.data.official import KINDS
         >>> data = {"mnist": "mnist-17k", "imagenet": "ILSVRC2012"}
         >>> plan = Plan(("figure14",), "tiny", {"cifar10": "cifar10", **data}, KINDS, readers={kind: kind for kind in data})
         >>> [is_substitute(kind, plan) for kind in ("cifar10", "mnist", "imagenet")]

@@ -20,7 +20,7 @@ def answered(model: nn.Module, data: Data, share: float, *, name: str, seed: int
         model: The model that is queried, on its device.
         data: Images that the attacker has; their labels are not used.
         share: Share of the images that is queried, in (0, 1].
-        name: Name of the set that comes back.
+        name: Name of the model, for that of the set that comes back.
         seed: Seed of the choice.
 
     Raises:
@@ -30,9 +30,9 @@ def answered(model: nn.Module, data: Data, share: float, *, name: str, seed: int
 
     Example:
         >>> from defective.data import shapes
-        >>> queried = answered(nn.Sequential(nn.Flatten(), nn.Linear(3072, 10)), shapes("test"), 0.01, name="queried")
-        >>> len(queried), len(queried.x.unique(dim=0))
-        (2000, 20)
+        >>> queried = answered(nn.Sequential(nn.Flatten(), nn.Linear(3072, 10)), shapes("test"), 0.01, name="linear")
+        >>> queried.name, len(queried), len(queried.x.unique(dim=0))
+        ('0.01 of shapes as linear classifies it', 2000, 20)
     """
     if not isinstance(data, ImageSet):
         raise InputError(f"{data.name}: a substitute is trained on images that fit into memory, not on a stream of files")
@@ -44,4 +44,4 @@ def answered(model: nn.Module, data: Data, share: float, *, name: str, seed: int
     x = data.x[index]
     answers = logits(model, x).argmax(1)
     again = torch.arange(len(data)) % len(index)
-    return replace(data, name=name, x=x[again], y=answers[again], y_texture=None)
+    return replace(data, name=f"{share:g} of {data.name} as {name} classifies it", x=x[again], y=answers[again], y_texture=None)
