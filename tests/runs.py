@@ -14,7 +14,7 @@ from defective.experiments.schema import value_names
 from defective.experiments.store import Store
 from defective.paper import Exhibit
 from defective.results.documents import ExhibitResult
-from defective.results.measured import document
+from defective.results.exhibit_result import document
 from defective.specs import Job, NetSpec, Recipe, TrainJob
 from image_files import pixels, write_image
 

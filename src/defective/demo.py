@@ -57,14 +57,14 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
         The content of ``result.json``.
     """
     check_folder(out)
-    place = choose_device(device)
+    torch_device = choose_device(device)
     training, test = shapes("train"), shapes("test")
     recipe = recipe_for("tiny", training.name, training.image_shape).changed(**SHORT)
     models, results = {}, {}
     for label, name, net_seed in (("source", "resnet18", seed + 1), ("plain", "resnet18", seed), ("defective", DEFECTIVE, seed)):
         # Float32 everywhere: two processors gave like rates in it, and bfloat16 on one of them quite others.
         results[label] = train(name, training, test, recipe, out / label, seed=net_seed, device=device, precision="fp32")
-        models[label] = load(out / label).to(place)
+        models[label] = load(out / label).to(torch_device)
     started = time.perf_counter()
     targets, source = {label: models[label] for label in ("plain", "defective")}, {"source": models["source"]}
     evaluation = evaluate(targets, test, sources=source, attacks=ATTACKS, parts=("transfer",), samples=samples, seed=seed)

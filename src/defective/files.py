@@ -69,9 +69,9 @@ def check_path(text: str) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a place for results where no folder is and none can be made: better said before the work than after it."""
+    """Refuse an output folder that does not exist and cannot be made, before work starts."""
     check_path(str(path))
-    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
     what = str(path) if nearest == path else f"{path} cannot hold results: {nearest}"
     if not nearest.is_dir():
         raise InputError(f"{what} is a file, not a folder")
@@ -86,20 +86,20 @@ def check_folder(path: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a place for one file as :func:`check_folder` does for a folder."""
+    """Refuse a path for one file as :func:`check_folder` does for a folder."""
     check_path(str(path))
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file")
     check_folder(path.parent)
 
 
-def cache_folder(place: str = "") -> Path:
-    """Where downloads and decoded images are kept, or a place there: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder.
+def cache_folder(name: str = "") -> Path:
+    """Where downloads and decoded images are stored, or a path in it: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder.
 
     Where that folder cannot be written, it is a temporary one that goes with the process, after one warning.
 
     Args:
-        place: A file or folder below it: where that is there, it is read, and the folder need not be written.
+        name: A file or folder below it: where that is there, it is read, and the folder need not be written.
     """
     from platformdirs import user_cache_path
 
@@ -107,11 +107,11 @@ def cache_folder(place: str = "") -> Path:
     try:
         # Both ask for the home folder, which a user in a container may not have.
         folder = Path(chosen).expanduser() if chosen else user_cache_path("defective")
-        if not place or not (folder / place).exists():
+        if not name or not (folder / name).exists():
             check_folder(folder)
     except (RuntimeError, InputError) as error:
         folder = Path(_temporary_cache(str(error)).name)
-    return folder / place
+    return folder / name
 
 
 @lru_cache
@@ -172,9 +172,9 @@ def _apart(shared: dict[str, Tensor]) -> dict[str, Tensor]:
     seen = set()
     for name, tensor in shared.items():
         tensor = tensor.detach().cpu().contiguous()
-        place = tensor.untyped_storage().data_ptr()
-        tensors[name] = tensor.clone() if place in seen else tensor
-        seen.add(place)
+        address = tensor.untyped_storage().data_ptr()
+        tensors[name] = tensor.clone() if address in seen else tensor
+        seen.add(address)
     return tensors
 
 

@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from defective.dry_run import site_outputs
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of, reported
 from defective.layers import DefectMask, pattern_of
 from defective.machine import unwrap_model
 from defective.masks import MaskDraw
+from defective.probes import site_outputs
 from defective.sites import architecture_of, forget_spec, image_shape, spec_of
 from defective.surgery import Defect, attach_, defects, mask_layers, refuse_masked, shape_of
 from defective.text import choices

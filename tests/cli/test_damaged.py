@@ -89,7 +89,7 @@ def test_several_are_one_line(store, run):
 
 
 def test_reproduce_does_it_again_and_keeps_what_was_there(store, place, run, monkeypatch):
-    monkeypatch.setattr("defective.experiments.measure.measure_steps", lambda *_: ImageCost(0.03, 0.03, 0.01))
+    monkeypatch.setattr("defective.experiments.step_times.measure_steps", lambda *_: ImageCost(0.03, 0.03, 0.01))
     before = listing(store.at(DEFECTIVE))
     command = f"{REPRODUCE} {store.folder}"
     said = run(f"{command} --dry-run --json")

@@ -11,7 +11,7 @@ from defective.experiments.run import run
 from defective.experiments.store import Store
 from defective.files import read_tensors
 from defective.paper import EXHIBITS, Cell
-from defective.results.measured import document
+from defective.results.exhibit_result import document
 from defective.results.per_image import per_image
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob
 from runs import bench, filled_store, finish, held, listing, net, plan_of

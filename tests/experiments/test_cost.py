@@ -6,8 +6,8 @@ import torch
 from defective import progress
 from defective.experiments import measure
 from defective.experiments.cost import ImageCost, disk, each_job, estimate, outline
-from defective.experiments.measure import STEPS, MeasuredCosts, measure_steps
 from defective.experiments.plan import KINDS, Plan
+from defective.experiments.step_times import STEPS, MeasuredCosts, measure_steps
 from defective.paper import EXHIBITS
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
 from runs import SHAPE, finish, net, plan_of, whole

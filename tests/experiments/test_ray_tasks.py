@@ -91,7 +91,7 @@ def test_tasks_stop_before_their_driver_does(tmp_path, clock):
     bench = SimpleNamespace(store=Store(tmp_path / "store"), data={}, device=None)
     with until(60):
         cluster._run(Cluster(), JOBS, bench, lambda line: None)
-    assert ends == [5000 + 60 - cluster.SETTLE] * 5
+    assert ends == [5000 + 60 - cluster.STOP_MARGIN] * 5
     ends.clear()
     cluster._run(Cluster(**{str(n): "finished" for n in range(6)}), JOBS, bench, lambda line: None)
     assert ends == [None] * 5

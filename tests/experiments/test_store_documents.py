@@ -41,7 +41,7 @@ PLAN = plan_of("table10").as_dict()
         (PLAN | {"data": {"cifar10": "../../x"}}, "is no name of a file"),
         (PLAN | {"data": {"cifar10": "/x"}}, "is no name of a file"),
         (PLAN | {"seeds": 2}, "not the plan that its file is named after"),
-        (PLAN | {"data": {}, "shapes": {}}, "table10 needs a data set that stands for cifar10"),
+        (PLAN | {"data": {}, "shapes": {}}, "table10 needs a data set for cifar10"),
         ([], "no JSON object"),
         ("{", "EOF while parsing"),
         ("[" * 100_000, "nested too deeply"),

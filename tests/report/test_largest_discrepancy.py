@@ -4,8 +4,8 @@ from defective.experiments.plan import KINDS, Plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS
 from defective.report.largest_discrepancy import largest_discrepancy
-from defective.results.documents import CellResult, Count, Difference, ExhibitResult, Measured
-from defective.results.measured import document
+from defective.results.documents import CellResult, Difference, ExhibitResult, ImageCounts, Measured
+from defective.results.exhibit_result import document
 from runs import exhibit_result, finish
 
 
@@ -14,7 +14,9 @@ def result(cells: list[CellResult], **changes) -> ExhibitResult:
 
 
 def cell(row: str, published: float | None, mean: float, half: float) -> CellResult:
-    measured = Measured(mean=mean, low=mean, high=mean, values=(mean,), intervals=((mean, mean),), counts=(Count(num_evaluated=9),))
+    measured = Measured(
+        mean=mean, low=mean, high=mean, values=(mean,), intervals=((mean, mean),), counts=(ImageCounts(num_evaluated=9),)
+    )
     apart = None if published is None else mean - published
     around = None if apart is None else Difference(mean=apart, low=apart - half, high=apart + half)
     return CellResult(row=row, column="PGD16", published=published, measured=measured, difference=around, jobs=())

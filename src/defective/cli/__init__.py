@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from defective._version import __version__
 from defective.cli import attack, data, demo, describe, evaluate, nets, play, reproduce, store, train
-from defective.cli.console import discard, fail, prepared_output, say, standard_output
+from defective.cli.console import discard, fail, prepared_output, print_line, standard_output
 from defective.errors import InputError
 from defective.interrupts import interruptible, stopped
 from defective.machine import keep_freed_memory, out_of_memory
@@ -55,7 +55,7 @@ def _group(context: typer.Context) -> None:
 @app.callback(invoke_without_command=True)
 def _root(context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
     if version:
-        say(__version__)
+        print_line(__version__)
         raise typer.Exit
     _group(context)
 

@@ -14,7 +14,7 @@ from defective.data import index_hash, load_data
 from defective.evaluation import EvaluatedModel, generate
 from defective.evaluation.inputs import check_encoders
 from defective.experiments.adversarial_files import write_adversarial
-from defective.experiments.stored import StoredRun
+from defective.experiments.stored_run import StoredRun
 from defective.files import check_file
 from defective.specs import ATTACK_DEFAULTS
 from defective.statistics import Rate

@@ -100,19 +100,19 @@ def print_records(title: str, columns: Mapping[str, str], records: Iterable[Mapp
     print_table(title, tuple(columns), [[text.format(**record) for text in columns.values()] for record in records], *notes)
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """A line on standard output."""
     sys.stdout.write(f"{visible(line)}\n")
 
 
 def fail(message: object) -> None:
     """One line on standard error."""
-    _say("error", message)
+    _print_message("error", message)
 
 
 def warn(message: object) -> None:
     """One line on standard error, after which the command goes on."""
-    _say("warning", message)
+    _print_message("warning", message)
 
 
 def warn_corrupt(files: Sequence[Path], then: str) -> None:
@@ -121,7 +121,7 @@ def warn_corrupt(files: Sequence[Path], then: str) -> None:
         warn(f"{shortened([*map(str, files)])} {'are' if len(files) > 1 else 'is'} corrupt: {then}")
 
 
-def _say(kind: str, message: object) -> None:
+def _print_message(kind: str, message: object) -> None:
     line = one_line(" ".join(str(message).split()))
     # A value of thousands of characters, such as a number, must not hide what is wrong with it.
     whole = line if len(line) <= 2000 else f"{line[:500]} ... {line[-500:]}"

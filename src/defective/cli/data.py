@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from defective.cli import options
-from defective.cli.console import print_json, print_records, print_table, say
+from defective.cli.console import print_json, print_line, print_records, print_table
 from defective.data import load_splits, location
 from defective.data.cache import prune as prune_cache
 from defective.data.download import REMOTES, verify
@@ -81,4 +81,4 @@ def prune(
     if json:
         print_json({"cache": str(cache_folder()), "files": files, "bytes": size})
     else:
-        say(f"{cache_folder()}: {files:,} files removed, {size / 1e6:,.1f} MB")
+        print_line(f"{cache_folder()}: {files:,} files removed, {size / 1e6:,.1f} MB")

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from defective.baselines import Thermometer, drops
 from defective.build import build
 from defective.cli import options
-from defective.cli.console import print_json, print_table, say
+from defective.cli.console import print_json, print_line, print_table
 from defective.cli.start import Start, conversion
 from defective.cli.weights import sizes_of
 from defective.errors import InputError
@@ -105,9 +105,9 @@ def _print(document: dict[str, Any]) -> None:
         rows.append(("all", "", "", "", *(f"{sum(site[kind] for site in sites):,}" for kind in ("live", "dead"))))
         print_table(document["name"], ("site", "C x H x W", "pattern", "keep_prob", "live", "dead"), rows)
     else:
-        say(f"{document['name']}: no mask in it")
+        print_line(f"{document['name']}: no mask in it")
     for line in document["summary"]:
-        say(line)
+        print_line(line)
 
 
 def _describe(model: nn.Module, name: str, input_shape: Shape) -> dict[str, Any]:

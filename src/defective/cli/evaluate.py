@@ -27,7 +27,7 @@ from defective.evaluation.model_vs_human import trial_tables
 from defective.evaluation.result import Provenance
 from defective.evaluation.settings import ATTACKS, PARTS, Neurons, Settings
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
-from defective.experiments.stored import StoredRun
+from defective.experiments.stored_run import StoredRun
 from defective.files import check_folder, write_tensors, write_text
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.report.evaluation_page import write_evaluation_page
@@ -158,7 +158,7 @@ def evaluate(
     if substitutes and "transfer" in chosen:
         training = load_data(data, "train", image_size=image_size)
         sources |= train_substitutes(substitutes, targets, training, test, seed=seed, device=device)
-    run, place = StoredRun.in_cache(), choose_device(device)
+    run, torch_device = StoredRun.in_cache(), choose_device(device)
     generated = {(name, str(each)) for name in sources for each in attacks}
     found = evaluate_models(
         targets,
@@ -172,7 +172,7 @@ def evaluate(
     )
     about: dict[str, Any] = {
         "seconds": run.seconds,
-        "machine": describe_machine(place, inference_precision(place)),
+        "machine": describe_machine(torch_device, inference_precision(torch_device)),
         "models": {name: _provenance(model) for name, model in (sources | targets).items()},
     }
     if shapes is not None:

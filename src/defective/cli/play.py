@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from defective.cli import options
-from defective.cli.console import print_json, say
+from defective.cli.console import print_json, print_line
 from defective.cli.references import open_models
 from defective.cli.weights import data_sizes
 from defective.data import check_name, load_data
@@ -72,7 +72,7 @@ def play(
         if json:
             print_json({"url": url, "models": list(prepared), "data": as_text(test.name)})
         else:
-            say(f"{url} shows {', '.join(prepared)} on {test.name}; Ctrl-C ends it")
+            print_line(f"{url} shows {', '.join(prepared)} on {test.name}; Ctrl-C ends it")
 
     # The server closes its connections and passes the interrupt on: that is how this command ends.
     with suppress(KeyboardInterrupt):

@@ -13,7 +13,7 @@ from defective.cli.weights import FROM, Builders, open_file
 from defective.errors import InputError
 from defective.specs import NetSpec, Recipe
 from defective.text import as_text
-from defective.training.own import Conversion, OwnModel
+from defective.training.own_model import Conversion, OwnModel
 
 
 def conversion(defect: float | None, sites: list[str] | None) -> Conversion | None:

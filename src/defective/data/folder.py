@@ -173,7 +173,7 @@ def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None
             raise InputError(f"images of {files[0].parent} are {width}x{height}, not square: {_SCALE_ALL}")
         images = np.empty((len(files), 3, height, width), np.uint8)
 
-        def place(index: int) -> bool:
+        def decode_into(index: int) -> bool:
             image = decode(files[index], image_size)
             h, w = image.shape[:2]
             if (h, w) != (height, width):
@@ -182,7 +182,7 @@ def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None
             return image.ndim == 2
 
         gray = True
-        for is_gray in pool.map(place, range(len(files))):
+        for is_gray in pool.map(decode_into, range(len(files))):
             gray = gray and is_gray
             advance()
     x = torch.from_numpy(images[:, :1].copy() if gray else images)

@@ -142,6 +142,7 @@ def generate(
 
     chunks = []
     for number, part in enumerate(index.split(CHUNK)):
+        # The name stays, also where words change: stored adversarial examples depend on it.
         numbered = named_generator(seed, f"craft/{number}").initial_seed()
         compute = partial(_generate, source, part, attack, numbered, rounded, batch_size)
         chunks.append(Chunk(source.inputs("generate", part, chunk=number, **depends), len(part), compute))
@@ -169,7 +170,7 @@ def _generate(
     """Adversarial images of one chunk, and the source's predictions on them before they are rounded."""
     x, y = source.data.take(index)
     device, eps = device_of(source.model), _radius(attack)
-    # An attack of the user's may look into the model.
+    # A custom attack may inspect the model.
     model = source.fast if isinstance(attack, AttackSpec) else source.model
     devices = [device] if device.type == "cuda" else []
     images, predicted = [], []

@@ -12,7 +12,7 @@ from defective.evaluation.sanity_checks import SanityCheck
 from defective.evaluation.settings import Settings
 from defective.evaluation.shape_bias import ShapeReport
 from defective.evaluation.table import defense_bars, result_table
-from defective.evaluation.transfer import Cell, Outcome
+from defective.evaluation.transfer import Outcome, TransferCell
 from defective.specs import Document
 from defective.statistics import Rate, paired_difference
 from defective.tables import Table, format_table
@@ -26,7 +26,7 @@ class Curves(Document):
     accuracy: dict[str, dict[int, Rate]]
 
 
-class Difference(Document):
+class RateDifference(Document):
     """Defence rate of ``model``, ``second``, minus that of ``against``, ``first``, on one adversarial set, with its paired 95 % interval.
 
     It is None where one of them has no image that counts.
@@ -73,8 +73,8 @@ class EvaluationResult(Document):
     test_images: int
     settings: Settings
     accuracy: dict[str, Rate]
-    cells: tuple[Cell, ...]
-    differences: tuple[Difference, ...]
+    cells: tuple[TransferCell, ...]
+    differences: tuple[RateDifference, ...]
     decision: dict[str, DecisionResult]
     noise: Curves | None
     shuffle: Curves | None
@@ -118,7 +118,7 @@ class EvaluationResult(Document):
         return tensors
 
 
-def differences(outcomes: Sequence[Outcome], first: str) -> Iterator[Difference]:
+def differences(outcomes: Sequence[Outcome], first: str) -> Iterator[RateDifference]:
     """Differences of the defence rates of every other model from the first on each adversarial set.
 
     Sets that were generated on one of the two themselves say nothing about which of them is more robust to transfer.
@@ -129,7 +129,7 @@ def differences(outcomes: Sequence[Outcome], first: str) -> Iterator[Difference]
             if outcome.target == first != other.target and other.adversarial is outcome.adversarial:
                 ours, theirs = ((each.adv_correct, each.eligible("paper")) for each in (other, outcome))
                 found = paired_difference(ours, theirs)
-                yield Difference(
+                yield RateDifference(
                     source=outcome.adversarial.source,
                     attack=outcome.adversarial.attack,
                     model=other.target,

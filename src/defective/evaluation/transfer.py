@@ -19,7 +19,7 @@ from defective.statistics import Rate
 from defective.text import choices
 
 
-class Cell(Document):
+class TransferCell(Document):
     """Rates of one adversarial set on one target, by denominator (:meth:`Outcome.rate`).
 
     Attributes:
@@ -94,9 +94,9 @@ class Outcome:
         """
         return Rate.among(self.adv_correct, self.eligible(denominator))
 
-    def cell(self) -> Cell:
+    def cell(self) -> TransferCell:
         """The rates by all three denominators, without the images."""
-        return Cell(
+        return TransferCell(
             target=self.target,
             source=self.adversarial.source,
             attack=self.adversarial.attack,

@@ -84,7 +84,7 @@ class Store:
         return None
 
     def corrupt(self, jobs: Iterable[Job | str] | None = None) -> list[Path]:
-        """Results, of all jobs or of some, that cannot be read: they stay until their jobs are done again, and are kept aside then."""
+        """Results, of all jobs or of some, that cannot be read: moved to ``corrupt`` when their jobs are done again."""
         found = []
         for name in [place.name for place in (self.folder / "jobs").glob("*")] if jobs is None else map(_name, jobs):
             try:

@@ -8,7 +8,7 @@ from torch import nn
 from defective import InputError, defects, load
 from defective.models import Ensemble
 from defective.specs import Recipe
-from defective.training.own import Conversion, OwnModel
+from defective.training.own_model import Conversion, OwnModel
 from defective.training.state_dict import is_torch_file
 from defective.training.train import light_checkpoint, train
 from turns import in_turns, ticking

@@ -18,7 +18,7 @@ def by_text(exhibit: Exhibit) -> Exhibit:
         exhibit,
         name=f"{exhibit.name}-text",
         title=f"{exhibit.title}; masks placed as in the text",
-        cells=lambda setup: {place: _placed(cell) for place, cell in exhibit.cells(setup).items()},
+        cells=lambda setup: {key: _placed(cell) for key, cell in exhibit.cells(setup).items()},
         notes=(_NOTE, *(note for note in exhibit.notes if note != PLACEMENT and not note.startswith("DC "))),
         optional=True,
     )
