@@ -65,7 +65,7 @@ def check_path(text: str) -> None:
     with suppress(UnicodeEncodeError):
         if b"\0" not in os.fsencode(text):
             return
-    raise InputError(f"{text!a} is no path: it holds a NUL character or half a character")
+    raise InputError(f"{text!a} is not a path: it holds a NUL character or half a character")
 
 
 def check_folder(path: Path) -> None:
@@ -96,7 +96,7 @@ def check_file(path: Path) -> None:
 def cache_folder(name: str = "") -> Path:
     """Where downloads and decoded images are stored, or a path in it: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder.
 
-    Where that folder cannot be written, it is a temporary one that goes with the process, after one warning.
+    Where that folder cannot be written, it is a temporary one, removed when the process ends, after one warning.
 
     Args:
         name: A file or folder below it: where that is there, it is read, and the folder need not be written.
@@ -116,9 +116,7 @@ def cache_folder(name: str = "") -> Path:
 
 @lru_cache
 def _temporary_cache(reason: str) -> tempfile.TemporaryDirectory[str]:
-    logging.getLogger("defective").warning(
-        "nothing is kept for the next command: %s; set DEFECTIVE_CACHE to another folder", reason
-    )
+    logging.getLogger("defective").warning("no cache folder: %s; set DEFECTIVE_CACHE to another folder", reason)
     return tempfile.TemporaryDirectory(prefix="defective-")
 
 
@@ -220,7 +218,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any], dict[str, int]]]:
         # It went a moment ago, as the state of a run that ends does.
         raise missing from None
     except SafetensorError as error:
-        raise InputError(f"{path} is corrupt or no safetensors file: {error}") from None
+        raise InputError(f"{path} is corrupt or not a safetensors file: {error}") from None
 
 
 def _document(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, int]]:
@@ -231,9 +229,9 @@ def _document(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, i
         about, sums = document if isinstance(document, list) and len(document) == 2 else ({}, None)
         written = _checksums({}, about)["document"]
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is corrupt or no safetensors file: {error}") from None
+        raise InputError(f"{path} is corrupt or not a safetensors file: {error}") from None
     if not isinstance(about, dict) or not isinstance(sums, dict):
-        raise InputError(f"{path} is corrupt: its document is of another form than those that defective writes")
+        raise InputError(f"{path} is corrupt: its document does not have the form that defective writes")
     if sums.get("document") != written:
         raise InputError(f"{path} is corrupt: its document is not what was written (its checksum is wrong)")
     return about, sums

@@ -126,7 +126,7 @@ def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How 
     if not layers:
         raise InputError("this model has no masks to resize: call defect_ first")
     if how not in get_args(How):
-        raise InputError(f"no way {how!r} to resize masks{choices(how, get_args(How))}")
+        raise InputError(f"how={how!r} is not a way to resize masks{choices(how, get_args(How))}")
     try:
         height, width = map(index, image_size if isinstance(image_size, tuple | list) else (image_size, image_size))
         if min(height, width) < 1:

@@ -167,7 +167,7 @@ def test_what_is_corrupt_of_a_job_is_set_aside_and_done_again(place, caplog):
         (folder / "net").mkdir()
         (folder / "net" / "state.safetensors").write_bytes(b"half")
     assert run(jobs[:1], place, lines.append).states == {target: "finished"}
-    assert "training begins again" in caplog.text and len(lines) == 1 and store.spec(store.at(target).name) == target
+    assert "training starts again" in caplog.text and len(lines) == 1 and store.spec(store.at(target).name) == target
     model = store.at(target) / "net" / "model.safetensors"
     right = model.read_bytes()
     model.write_bytes(right[:-5])

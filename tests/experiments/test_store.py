@@ -107,7 +107,7 @@ def test_a_job_whose_result_is_corrupt_is_done_again_and_nothing_of_it_is_lost(s
 def test_a_spec_that_cannot_be_read_is_named_and_hides_no_other(store):
     for job in (JOB, OTHER):
         finish(store, job)
-    for text, wrong in (('{"kind": "train", "colour": "red"}', "it is no job of this version"), ("{", "EOF while parsing .*")):
+    for text, wrong in (('{"kind": "train", "colour": "red"}', "it is not a job of this version"), ("{", "EOF while parsing .*")):
         (store.at(JOB) / "spec.json").write_text(text)
         with pytest.raises(InputError, match=rf"spec.json is corrupt \({wrong}\): move .*{JOB.name} out of the store"):
             store.spec(JOB.name)

@@ -38,8 +38,8 @@ PLAN = plan_of("table10").as_dict()
         (PLAN | {"scale": "huge"}, "(no scale 'huge')"),
         (PLAN | {"seeds": 0}, "seeds 0 must be 1 to 1000"),
         (PLAN | {"seeds": 1 << 63}, "seeds 9223372036854775808 must be 1 to 1000"),
-        (PLAN | {"data": {"cifar10": "../../x"}}, "is no name of a file"),
-        (PLAN | {"data": {"cifar10": "/x"}}, "is no name of a file"),
+        (PLAN | {"data": {"cifar10": "../../x"}}, "is not a file name"),
+        (PLAN | {"data": {"cifar10": "/x"}}, "is not a file name"),
         (PLAN | {"seeds": 2}, "not the plan that its file is named after"),
         (PLAN | {"data": {}, "shapes": {}}, "table10 needs a data set for cifar10"),
         ([], "no JSON object"),
@@ -82,7 +82,7 @@ def test_a_record_of_a_data_set_that_cannot_be_read_is_named(store, document):
 
 @pytest.mark.parametrize("name", ["../x", "/x", "", ".."])
 def test_a_data_set_whose_name_leads_elsewhere_is_refused(store, name):
-    with pytest.raises(InputError, match="is no name of a file"):
+    with pytest.raises(InputError, match="is not a file name"):
         store.check_data(name, "abc")
     assert not list(store.folder.rglob("x*"))
 

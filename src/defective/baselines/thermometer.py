@@ -40,7 +40,7 @@ class Thermometer(nn.Module):
     def __init__(self, levels: int) -> None:
         super().__init__()
         if not 2 <= levels <= 256 or levels != int(levels):
-            raise InputError(f"a thermometer of {levels} levels cannot be: use a whole number from 2 to 256, as 16")
+            raise InputError(f"a thermometer cannot have {levels} levels: use a whole number from 2 to 256, such as 16")
         self.levels = int(levels)
 
     def forward(self, x: Tensor) -> Tensor:

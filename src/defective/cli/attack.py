@@ -52,7 +52,7 @@ def attack(
     """Generate adversarial examples on one model and write them to a file.
 
     Attacks: fgsm, pgd, mifgsm, difgsm, tifgsm, sifgsm, nifgsm, vmifgsm, cw, boundary, hopskipjump, hopskipjump-linf, noise; lspga for
-    models with a thermometer; autoattack where its package is installed. A killed command resumes.
+    models with a thermometer; autoattack if its package is installed. A killed command resumes.
 
     Example: defective attack runs/plain --data shapes --attack "pgd:eps=8/255,steps=10" --out adversarial.safetensors
     """

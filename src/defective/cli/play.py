@@ -37,14 +37,14 @@ def play(
     ] = None,
     model: options.Builders = None,
     image_size: options.ImageSize = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0: any that is free.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0: any free one.")] = 8080,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Show a page on which you attack an image, chosen or uploaded, and see what two models make of it.
+    """Serve a page on which you attack a chosen or uploaded image and compare two models.
 
     The page shows both predictions, the perturbation, the adversarial image, the masks, and how feature maps change. It can be opened
-    on this machine alone and needs no network. Ctrl-C ends it.
+    only on this machine and needs no network. Ctrl-C ends it.
 
     Example: defective play runs/source runs/plain runs/bottom-0.1 --data cifar10
     """
@@ -52,11 +52,11 @@ def play(
         models = [str(DEMO / name) for name in DEMO_MODELS]
         if not all(Path(name).is_dir() for name in models):
             raise InputError(
-                f"no model is named, and {DEMO} lacks those of the demo: make them with defective demo (minutes), or name models and --data"
+                f"no model is named, and {DEMO} lacks the models of the demo: run defective demo (minutes), or name models and --data"
             )
         data = data or "shapes"
     if data is None:
-        raise InputError("which classes do these models know? Name their data set, as --data cifar10")
+        raise InputError("name the data set whose classes these models know, such as --data cifar10")
     check_name(data, image_size=image_size)
     if find_spec("nicegui") is None:
         raise InputError("the page needs NiceGUI, which is not installed: pip install '.[play]' in a clone")

@@ -145,7 +145,7 @@ def _log(line: str) -> None:
 def _seconds(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
     if not found or float(found[1]) == 0:
-        raise InputError(f"time budget {text!r} is no length of time: write 90s, 9m or 2h")
+        raise InputError(f"time budget {text!r} is not a duration: write 90s, 9m or 2h")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 

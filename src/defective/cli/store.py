@@ -102,7 +102,7 @@ def show(
     opened = open_store(store)
     found = [name for name in opened.finished() if name.startswith(job)]
     if len(found) > 1 and job not in found:
-        raise InputError(f"{len(found)} jobs begin with {job!r}, {found[0]} and {found[1]} among them: write more of the name")
+        raise InputError(f"{len(found)} jobs begin with {job!r}, {found[0]} and {found[1]} among them: write a longer name")
     name = found[0] if len(found) == 1 else job
     spec, result = opened.spec(name), opened.result(name)
     if result is None:

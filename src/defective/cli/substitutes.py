@@ -47,7 +47,7 @@ class Substitute:
         except ValueError:
             share = 0.0
         if not 0 < share <= 1:
-            raise InputError(f"{text!r}: {number!r} is no share of the training images in (0, 1]")
+            raise InputError(f"{text!r}: {number!r} is not a share of the training images in (0, 1]")
         recipe_for(values["recipe"], "", (3, 32, 32))
         return cls(share, NetSpec.parse(values["model"]), values["recipe"])
 

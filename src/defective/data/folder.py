@@ -102,7 +102,7 @@ def _subfolders(folder: Path) -> list[Path]:
 def _class_folders(split: Path) -> dict[str, Path]:
     for path in split.iterdir():
         if path.is_symlink() and not path.exists():
-            raise InputError(f"{path} is a broken link: mend or remove it")
+            raise InputError(f"{path} is a broken link: fix or remove it")
         if not path.is_dir() and is_image(path):
             raise InputError(f"{path} is not in a class folder: move it to {split}/CLASS/")
     return {path.name: path for path in _subfolders(split)}

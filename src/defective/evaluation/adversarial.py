@@ -215,7 +215,7 @@ def _checked(made: object, clean: Tensor, eps: float | None) -> Tensor:
     """What an attack returned, as images like the clean ones, in [0, 1] and in the ball."""
     if not isinstance(made, Tensor):
         kind = type(made).__name__
-        raise InputError(f"the attack returned {kind}, not images: take them out of it, as attack(...)[1] of Foolbox")
+        raise InputError(f"the attack returned {kind}, not images: return only the images, for example attack(...)[1] of Foolbox")
     made = made.detach().to(clean)
     if made.shape != clean.shape:
         raise InputError(f"the attack returned shape {tuple(made.shape)} for images {tuple(clean.shape)}")
@@ -224,5 +224,5 @@ def _checked(made: object, clean: Tensor, eps: float | None) -> Tensor:
     # Not in float64, which not every device has.
     moved = float((made.float() - clean.float()).abs().max())
     if eps is not None and moved > eps + 1e-5:
-        raise InputError(f"the attack left the ball: it moved a pixel by {moved:.4g}, eps is {eps:.4g}")
+        raise InputError(f"the attack exceeded its radius: it changed a pixel by {moved:.4g}, eps is {eps:.4g}")
     return made

@@ -110,7 +110,7 @@ def evaluate(
     )
     parts, named = settings.parts, as_models(models)
     if not named:
-        raise InputError("there is no model to evaluate")
+        raise InputError("name at least one model to evaluate")
     owned = as_models(sources, others=named)
     chosen = as_attacks(attacks)
     check_encoders((owned if "transfer" in parts else {}) | (named if "white-box" in parts else {}), chosen)

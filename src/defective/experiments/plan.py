@@ -74,7 +74,7 @@ class Plan:
             if exhibit.data and exhibit.data not in self.data:
                 raise InputError(f"{exhibit.name} needs a data set for {exhibit.data}")
         if missing := sorted(self.data.keys() - self.shapes.keys()):
-            raise InputError(f"no shape of {missing[0]}")
+            raise InputError(f"no image shape for {missing[0]}")
 
     @cached_property
     def setups(self) -> list[Setup]:

@@ -56,7 +56,7 @@ def check_address(address: str) -> None:
             f"Ray's client ({address}) is not supported: run this command on a machine of the cluster, with --ray auto"
         )
     if address not in ("auto", "local") and not (host and port.isascii() and port.isdigit() and int(port) < 1 << 16):
-        raise InputError(f"{address!r} is no address of a Ray cluster: write auto, local or HOST:PORT")
+        raise InputError(f"{address!r} is not the address of a Ray cluster: write auto, local or HOST:PORT")
 
 
 def _run(ray: Any, jobs: Sequence[Job], runner: ExperimentRunner, log: Callable[[str], object]) -> RunSummary:

@@ -50,7 +50,7 @@ class Store:
         if make or not folder.is_dir():
             check_folder(folder)
         if folder.is_dir() and not (folder / "jobs").is_dir() and {each.name for each in folder.iterdir()} - _PARTS:
-            raise InputError(f"{folder} is no store and not empty: choose another folder")
+            raise InputError(f"{folder} is not empty and not a store: choose another folder")
         if make:
             self.make()
 
@@ -160,7 +160,7 @@ class Store:
 
     def _check_there(self) -> None:
         if not (self.folder / "jobs").is_dir():
-            raise InputError(f"{self.folder} was removed while it was used: start the command again")
+            raise InputError(f"{self.folder} was removed while in use: start the command again")
 
     def _stay_removed(self) -> None:
         """Take away what this process has written since another one removed the store."""
@@ -265,7 +265,7 @@ class Store:
                 write_json(file, known := {"digest": digest})
         if known["digest"] != digest:
             raise InputError(
-                f"{name}: other images than those that the results in {self.folder} are of: use another store, or rename it"
+                f"{name}: its images differ from those of the results in {self.folder}: use another store, or rename it"
             )
 
 
@@ -283,7 +283,7 @@ def _job(name: str, document: JsonObject) -> Job:
     try:
         job = read_job(document)
     except ValidationError:
-        raise ValueError("it is no job of this version") from None
+        raise ValueError("it is not a job of this version") from None
     if job.name != name:
         raise ValueError("it is not the job that its folder is named after")
     return job

@@ -133,5 +133,5 @@ def _check_finite(losses: list[Tensor], epoch: int, step: int, lr: float) -> Non
         first = step - len(bad) + 1 + int(bad.int().argmax())
         raise InputError(
             f"the loss is {float(losses[first]):g} at step {first + 1} of epoch {epoch + 1} (learning rate {lr:.3g}): "
-            "lower the learning rate; the last state written is kept"
+            "lower the learning rate; the last stored state remains"
         )

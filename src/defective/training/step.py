@@ -111,7 +111,7 @@ class RecordedStep(Step):
         except RuntimeError as error:
             self.given_up = True
             reason = str(error.__context__ or error).strip().splitlines()
-            logging.getLogger(__name__).warning("training goes on without a CUDA graph: %s", reason[0] if reason else error)
+            logging.getLogger(__name__).warning("training continues without a CUDA graph: %s", reason[0] if reason else error)
             return False
         self.graph = graph
         return True
@@ -144,5 +144,5 @@ def smoothing(label_smoothing: float, classes: int) -> float:
         0.1111
     """
     if label_smoothing > 1 - 1 / classes:
-        raise InputError(f"label_smoothing {label_smoothing} leaves the right one of {classes} classes the least likely: lower it")
+        raise InputError(f"label_smoothing {label_smoothing} makes the correct one of {classes} classes the least likely: lower it")
     return label_smoothing * classes / (classes - 1)
