@@ -126,7 +126,7 @@ def _page(
             notes=(
                 "FGSM and PGD: share of adversarial images classified correctly, among those whose clean image the model classified "
                 "correctly and that fooled the source. Shape bias: shape decisions among the decisions for either cue, on images that "
-                "wear another class's texture. Small print: 95 % intervals and the number of images.",
+                "have another class's texture. Small print: 95 % intervals and the number of images.",
             ),
         ),
         figures={"Defence rates, accuracy under noise, and shape bias, with 95 % intervals.": bars(attacked, y_label="%")},
@@ -171,5 +171,5 @@ def _provenance(result: dict[str, Any]) -> list[str]:
         f"source classifies correctly, rounded to 8 bits.",
         f"{machine['device']}, {machine['precision']} training, torch {machine['torch']}, defective {machine['defective']}; "
         f"{result['seconds']:.0f} seconds. One run of one seed: the intervals cover the sample of images. "
-        "Another seed, precision or number of threads can give quite other defence rates.",
+        "Another seed, precision or number of threads can give very different defence rates.",
     ]

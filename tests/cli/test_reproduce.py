@@ -7,7 +7,7 @@ import pytest
 from defective.cli import reproduce as command
 from defective.errors import InputError
 from defective.experiments import execute as jobs
-from defective.experiments import measure
+from defective.experiments import step_times
 from defective.experiments.cost import ImageCost
 from defective.experiments.store import Store
 from defective.paper import CLAIMS, EXHIBITS
@@ -33,7 +33,7 @@ def filled(folder, name, hits, seeds=1):
 def measured(monkeypatch):
     """Every image costs the same, on every machine."""
     asked = []
-    monkeypatch.setattr(measure, "measure_steps", lambda *about: asked.append(about) or ImageCost(0.03, 0.03, 0.01))
+    monkeypatch.setattr(step_times, "measure_steps", lambda *about: asked.append(about) or ImageCost(0.03, 0.03, 0.01))
     return asked
 
 

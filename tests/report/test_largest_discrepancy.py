@@ -25,7 +25,7 @@ def cell(row: str, published: float | None, mean: float, half: float) -> CellRes
 def test_the_largest_clear_difference_is_named_with_what_bears_on_it():
     cells = [cell("a", 50.0, 40.0, 5.0), cell("b", 50.0, 80.0, 31.0), cell("b", 20.0, 32.0, 2.0)]
     assert largest_discrepancy(result(cells)) == (
-        "Largest clear difference: Half, PGD16, 32.0 measured and 20.00 published (+12.0, 95 % interval +10.0 to +14.0). What bears on it: "
+        "Largest clear difference: Half, PGD16, 32.0 measured and 20.00 published (+12.0, 95 % interval +10.0 to +14.0). Possible causes: "
         "tiny scale instead of the paper's, cifar10-jpeg in place of cifar10, one seed."
     )
 

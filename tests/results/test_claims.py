@@ -9,7 +9,7 @@ import pytest
 from defective.experiments.plan import KINDS, Plan
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, CellKey, Claim
 from defective.paper.claims import Part, pairs
-from defective.results import stored
+from defective.results import from_store
 from defective.results.claims import evaluate_claims
 from defective.results.contrasts import Evidence
 from defective.results.documents import CellResult, ClaimResult, ImageCounts, Measured
@@ -242,11 +242,11 @@ def test_scores_are_compared_by_the_log_ratio_on_common_images():
 @pytest.fixture
 def few_exhibits(monkeypatch):
     """Those that the tests fill; planning all others takes a while."""
-    monkeypatch.setattr(stored, "EXHIBITS", {name: EXHIBITS[name] for name in ("table2", "table8", "table9", "table10")})
+    monkeypatch.setattr(from_store, "EXHIBITS", {name: EXHIBITS[name] for name in ("table2", "table8", "table9", "table10")})
 
 
 def claims(plan, store):
-    return {each.name: each for each in stored.measured(plan, store)[1]}
+    return {each.name: each for each in from_store.measured(plan, store)[1]}
 
 
 def fill(store, plan, hits):

@@ -1,4 +1,4 @@
-"""``--source substitute:SHARE``: a source that is trained on the answers of the model under attack."""
+"""``--source substitute:SHARE``: a source that is trained on the predictions of the model under attack."""
 
 import hashlib
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ PREFIX = "substitute:"
 
 @dataclass(frozen=True)
 class Substitute:
-    """What is trained on which share of the answers."""
+    """Which model is trained on which share of the predictions."""
 
     share: float
     model: NetSpec

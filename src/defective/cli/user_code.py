@@ -1,4 +1,4 @@
-"""Code that a user names on the command line as ``module:name``: found, called, its errors told on one line."""
+"""Code that a user names on the command line as ``module:name``: found, called, its errors reported on one line."""
 
 import importlib
 import sys

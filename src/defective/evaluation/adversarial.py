@@ -25,13 +25,13 @@ CHUNK = 250
 
 @dataclass(frozen=True)
 class CustomAttack:
-    """An attack of the user's own.
+    """A custom attack.
 
     Attributes:
         name: What it is called in tables.
         attack: Any callable ``(model, x, y) -> x_adv`` on float images in [0, 1].
-        eps: Radius of its L-infinity ball in [0, 1] units, if it promises one: checked, and kept when rounding.
-        version: Tells one state of its code from the next. Without one its images are not stored.
+        eps: Radius of its L-infinity ball in [0, 1] units, if it has one: checked, and respected when rounding.
+        version: Identifies the state of its code. Without one its images are not stored.
 
     Raises:
         InputError: If ``eps`` lies outside [0, 1].
@@ -71,7 +71,7 @@ class AdversarialSet:
         source: Name of the source.
         attack: The attack in words.
         settings: How it was generated: seed, samples asked for, rounded to 8 bits or not.
-        fingerprint: Hash of the source, to know it again where it is a target too; empty if unknown.
+        fingerprint: Hash of the source, to recognise it as a target; empty if unknown.
     """
 
     x: Tensor
@@ -90,7 +90,7 @@ class AdversarialSet:
         return self.predicted != self.y
 
     def changes(self) -> dict[str, float]:
-        """How far the images were moved, in [0, 1] units: the largest change of a pixel, and the mean L2 length over the images."""
+        """The size of the perturbations, in [0, 1] units: the largest change of a pixel, and the mean L2 norm over the images."""
         if len(self.y) == 0:
             return {"linf_max": 0.0, "l2_mean": 0.0}
         parts = zip(self.x.split(500), self.x_adv.split(500), strict=True)
@@ -113,13 +113,13 @@ def generate(
 
     Args:
         source: Model that the attacker owns.
-        attack: A spec, or an attack of the user's own.
+        attack: A spec, or a custom attack.
         samples: Images, among those that the source classifies correctly.
         index: Which test images instead, ``(N,)``.
         seed: Seed of the sample and of random attacks.
-        rounded: Round to 8 bits, as the released code does: what could be saved as an image is what is scored.
+        rounded: Round to 8 bits, as the released code does: images are scored as they would be saved.
         batch_size: Images attacked at once, at most 250. For the attacks of this library only time and memory depend on it;
-            AutoAttack and custom attacks may draw other numbers for another size.
+            AutoAttack and custom attacks may draw other random numbers for another size.
 
     Raises:
         InputError: If the attack returns something other than images in [0, 1] and its ball, or changes the source.

@@ -1,4 +1,4 @@
-"""What :func:`defective.evaluation.evaluate` takes: models, data and attacks in the forms that users have them in."""
+"""The inputs of :func:`defective.evaluation.evaluate`: models, data and attacks in the forms that users have."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -29,12 +29,12 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -
     """Share of images that the model classifies correctly.
 
     Args:
-        model: Classifier from images in [0, 1] to logits ``(N, K)``; it is left as it was found.
+        model: Classifier from images in [0, 1] to logits ``(N, K)``; it is not changed.
         x, y: Images ``(N, C, H, W)``, uint8 or floats in [0, 1], and labels ``(N,)``.
         batch_size: Images per forward pass; the result does not depend on it.
 
     Returns:
-        A float in [0, 1] with ``.num_correct``, ``.total`` and the 95 % ``.interval``.
+        A float in [0, 1] with ``.num_correct``, ``.num_evaluated`` and the 95 % ``.interval``.
 
     Raises:
         InputError: If images, labels and logits do not fit together, or a value is nan.
@@ -62,7 +62,7 @@ def defense_rate(
         fooled: Bool ``(N,)``, whether the adversarial image fooled the source it was generated on; None: all did.
 
     Returns:
-        A float in [0, 1] with ``.num_correct``, ``.total`` and the 95 % ``.interval``.
+        A float in [0, 1] with ``.num_correct``, ``.num_evaluated`` and the 95 % ``.interval``.
 
     Raises:
         InputError: If shapes do not fit or no image is eligible.

@@ -53,7 +53,7 @@ class Provenance(Document):
 
 
 class EvaluationResult(Document):
-    """Everything that :func:`defective.evaluation.evaluate` measured; a part that was not asked for is empty.
+    """Everything that :func:`defective.evaluation.evaluate` measured; parts that were not run are empty.
 
     Attributes:
         data, test_images: Name of the test set and how many images it has.
@@ -62,11 +62,11 @@ class EvaluationResult(Document):
         cells: One for each adversarial set and model.
         differences: Of every other model's defence rate from the first one's.
         decision, noise, shuffle, stimuli, checks: What the other parts measured, by model.
-        skipped: Of a model that could not be attacked, or not by every attack, the reason.
-        sources: Accuracy of each source: one that is seldom correct makes no strong attacks.
+        skipped: The reason why a model was not attacked, or not by every attack.
+        sources: Accuracy of each source: an inaccurate source makes weak attacks.
         seconds, machine, models, stimuli_skipped, stimuli_categories: What ``defective evaluate`` adds: how long it took, where, what
             the models are, how many stimuli were left out, and the categories that were chosen among, if not among all classes.
-        outcomes: Per-image outcomes of each cell; no part of the JSON.
+        outcomes: Per-image outcomes of each cell; not in the JSON.
     """
 
     data: str
@@ -121,7 +121,7 @@ class EvaluationResult(Document):
 def differences(outcomes: Sequence[Outcome], first: str) -> Iterator[RateDifference]:
     """Differences of the defence rates of every other model from the first on each adversarial set.
 
-    Sets that were generated on one of the two themselves say nothing about which of them is more robust to transfer.
+    Sets generated on one of the two models do not show which of them is more robust to transfer.
     """
     transferred = [each for each in outcomes if each.transferred]
     for outcome in transferred:

@@ -28,7 +28,7 @@ class TransferCell(Document):
         seed, samples, rounded: How the set was generated.
         defense: Rate by denominator.
         sample: Hash of which test images these are.
-        change: How far they were moved, see :meth:`AdversarialSet.changes`.
+        change: Size of the perturbations, see :meth:`AdversarialSet.changes`.
     """
 
     # What else the settings of an adversarial set hold.
@@ -52,7 +52,7 @@ class TransferCell(Document):
 class Outcome:
     """Per-image outcomes of one adversarial set on one target: its predictions on the clean and the adversarial images, both ``(N,)``.
 
-    ``threat_model`` says what the attacker, who owns the source, knows of the target.
+    ``threat_model`` says what the attacker, who owns the source, knows about the target.
     """
 
     target: str
@@ -78,7 +78,7 @@ class Outcome:
 
     @property
     def transferred(self) -> bool:
-        """Whether the attacker had to do without the target's weights."""
+        """Whether the attacker did not have the target's weights."""
         return not self.threat_model.startswith("white-box")
 
     def eligible(self, denominator: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Measurements through a store: stored chunks are read, the others are computed and stored."""
+"""Measurements through a store: stored chunks are read, the others computed and stored."""
 
 import hashlib
 import json
@@ -13,10 +13,10 @@ from defective.progress import Advance, check_deadline, progress_bar
 
 
 class StoredRun:
-    """Carries measurements out, as :func:`defective.evaluation.evaluate` and jobs are given it; a killed process resumes.
+    """Executes the measurements of :func:`defective.evaluation.evaluate` and of jobs; a killed process resumes.
 
-    Chunks lie in ``chunks`` of the store, by the hash of their inputs. ``seconds`` is what those used so far took to compute, whenever that
-    was, each counted once.
+    Chunks are stored in ``chunks``, by the hash of their inputs. ``seconds`` is the computing time of all chunks used so far, each counted
+    once, whenever it was computed.
 
     Example:
         >>> import tempfile, torch

@@ -7,8 +7,8 @@ from defective.paper.protocol import PLACEMENT
 from defective.specs import ScoreJob, TrainJob
 
 _NOTE = (
-    "Masks lie where the paper's text puts them (Equation 5, Appendix C), not where the released code, which made the printed numbers, has "
-    "them. DC masks whole channels of the full model, and x2 only widens."
+    "Masks are placed as in the paper's text (Equation 5, Appendix C), not as in the released code, which produced the printed numbers. "
+    "DC masks whole channels of the full model, and x2 only widens."
 )
 
 

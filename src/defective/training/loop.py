@@ -44,8 +44,8 @@ def fit(
 ) -> list[Row]:
     """Train ``model`` in place.
 
-    The order of images, the augmentation and dropout depend on ``seed`` and the epoch alone, so a run that goes on from its state file
-    ends, on a CPU, with the same bytes as one that was never interrupted.
+    The order of images, the augmentation and dropout depend on ``seed`` and the epoch alone, so on a CPU a run resumed from its state
+    file ends with the same bytes as one that was never interrupted.
 
     Args:
         model: Classifier on images in [0, 1].
@@ -55,9 +55,9 @@ def fit(
         test: Images to score after each epoch, for the history; required by ``selection="best-on-test"``.
         device: Torch device name; default the accelerator if there is one.
         precision: ``"auto"``, ``"fp32"`` or ``"bf16"`` (autocast).
-        state_file: Where to store the state after each epoch (on a GPU at most each 10 seconds); if it exists, training resumes from
-            it. A deadline (:func:`defective.progress.until`) stops the training between two epochs; without a file none does.
-        state_key: Identity of the run, checked when going on.
+        state_file: Where to store the state after each epoch (on a GPU at most every 10 seconds); if it exists, training resumes from
+            it. A deadline (:func:`defective.progress.until`) stops the training between two epochs, if there is a file.
+        state_key: Identity of the run, checked when resuming.
         after_epoch: Called with the number of epochs done, after each but the last, while ``model`` is what a run that ends there
             leaves. Epochs that are not stored yet when a run is interrupted are called again.
         log: Called with each row of the history, in each process, before the epoch is stored: for TensorBoard and the like.

@@ -1,4 +1,4 @@
-"""Train one model, from its name or from what builds it, to a folder with the checkpoint and the measured result."""
+"""Train one model, by name or from its builder, into a folder with the checkpoint and the result."""
 
 import json
 import time
