@@ -139,7 +139,7 @@ def listing(folder: Path) -> dict[str, bytes]:
 
 @cache
 def whole(*names: str, seeds: int = 1) -> Plan:
-    """Exhibits at tiny scale, every kind of data set standing for itself."""
+    """Exhibits at tiny scale, on official data sets."""
     return Plan(names, "tiny", {kind: kind for kind in KINDS}, KINDS, seeds)
 
 

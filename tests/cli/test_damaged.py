@@ -17,7 +17,7 @@ PLAN = plan_of("figure14", data="data")
 PLAIN, DEFECTIVE = PLAN.jobs
 # What is corrupt.
 FILE = f"jobs/{DEFECTIVE.name}/result.json"
-LEFT_OUT = f"warning: store/{FILE} is corrupt: left out; defective reproduce does the job again\n"
+LEFT_OUT = f"warning: store/{FILE} is corrupt: skipped; defective reproduce does the job again\n"
 REPRODUCE = "reproduce figure14 --data folder:data --device cpu --store"
 
 

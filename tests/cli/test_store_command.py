@@ -72,7 +72,7 @@ def test_ls_says_what_it_cannot_describe(store, run):
     code, out, err = run("store ls --store store --json")
     assert code == 0 and NET.name not in [row["job"] for row in json.loads(out)["finished"]]
     place, wrong = f"store/jobs/{NET.name}", "spec.json is corrupt (it is not a job of this version)"
-    assert err == f"warning: {place}/{wrong}: move {place} out of the store, it will be made again\n"
+    assert err == f"warning: {place}/{wrong}: move {place} out of the store, and it will be made again\n"
     said = run("store ls --store store")
     rows = {row[1]: row[0] for row in table(said) if row[1]}
     assert rows["train-0123456789abcdef"] == "unfinished: begun by another version" and "failed: no" in said.out

@@ -127,13 +127,13 @@ PROBLEMS = {
     ("mnist", "bad magic"): (unpacked(lambda b: b"\0\0\x0d\3" + b[4:]), NO_IDX),
     ("mnist", "wrong axes"): (unpacked(lambda b: idx(np.zeros((3, 784)))), NO_IDX),
     ("mnist", "short header"): (unpacked(lambda b: b[:5]), NO_IDX),
-    ("mnist", "short"): (unpacked(lambda b: b[:-1]), "its header promises 3 x 28 x 28 bytes, 2351 follow"),
-    ("mnist", "long"): (unpacked(lambda b: b + b"x"), "its header promises 3 x 28 x 28 bytes, 2353 follow"),
+    ("mnist", "short"): (unpacked(lambda b: b[:-1]), "its header announces 3 x 28 x 28 bytes, 2351 follow"),
+    ("mnist", "long"): (unpacked(lambda b: b + b"x"), "its header announces 3 x 28 x 28 bytes, 2353 follow"),
     ("mnist", "negative sizes"): (
         unpacked(lambda b: b[:4] + b"\xff\xff\xff\xff" * 2 + bytes([0, 0, 0, 1, 7])),
-        "its header promises 4294967295 x 4294967295 x 1 bytes",
+        "its header announces 4294967295 x 4294967295 x 1 bytes",
     ),
-    ("mnist", "no pixels"): (unpacked(lambda b: b[:8] + bytes(8)), "its header promises 3 x 0 x 0 bytes"),
+    ("mnist", "no pixels"): (unpacked(lambda b: b[:8] + bytes(8)), "its header announces 3 x 0 x 0 bytes"),
     ("mnist", "cut off"): (gz(lambda b: b[:-100]), CORRUPT),
     ("mnist", "wrong bit"): (gz(lambda b: b[:1000] + bytes([b[1000] ^ 1]) + b[1001:]), CORRUPT),
     ("mnist", "no gzip"): (gz(lambda b: b"text"), CORRUPT),
@@ -156,7 +156,7 @@ PROBLEMS = {
     ("tiny-imagenet", "val image missing"): (gone("val/images/val_1.JPEG"), "val/images/val_1.JPEG is missing"),
     ("tiny-imagenet", "corrupt image"): (
         change("train/n01/images/n01_1.JPEG", lambda b: b[:700]),
-        "n01_1.JPEG is not a whole image",
+        "n01_1.JPEG is not a complete image",
     ),
 }
 

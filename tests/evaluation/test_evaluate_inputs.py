@@ -37,7 +37,7 @@ MISTAKES = {
     "data without an image": ({"data": []}, "the data set is empty"),
     "data of paths": (
         {"data": [("path", 1)]},
-        r"returned tuple, not an image tensor and a label: add a transform, as ToTensor\(\)",
+        r"returned tuple, not an image tensor and a label: add a transform such as ToTensor\(\)",
     ),
     "too few labels": ({"data": (X, Y[:3])}, "labels are torch.int64 of shape"),
     "a list of labels": ({"data": (X, [0] * 20)}, "labels are list"),

@@ -98,7 +98,7 @@ def test_other_images_of_the_same_name_are_refused(tmp_path):
     store.check_data("few", "one")
     other.check_data("few", "another")
     before = listing(other.folder)
-    with pytest.raises(InputError, match="few: other images than those"):
+    with pytest.raises(InputError, match="few: its images differ"):
         copy_measured(store, other)
     assert listing(other.folder) == before
 

@@ -189,7 +189,7 @@ def test_a_store_that_is_removed_in_the_middle_stays_removed_and_can_be_made_aga
         return ending()
 
     monkeypatch.setitem(EXECUTORS, "train", removed)
-    with pytest.raises(InputError, match="was removed while it was used"):
+    with pytest.raises(InputError, match="was removed while in use"):
         run([target], place)
     assert not folder.exists()
     assert list(Store(folder).finished()) == []
@@ -200,6 +200,6 @@ def test_only_the_finished_jobs_of_a_store_are_removed_in_the_middle(place, monk
     kept = folder / "chunks" / "aa" / "a.safetensors"
     write_whole(kept, Path.touch)
     monkeypatch.setitem(EXECUTORS, "train", lambda runner, job, at: shutil.rmtree(folder / "jobs") or {"values": {}})
-    with pytest.raises(InputError, match="was removed while it was used"):
+    with pytest.raises(InputError, match="was removed while in use"):
         run([net(seed=7)], place)
     assert kept.exists()

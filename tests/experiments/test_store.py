@@ -133,7 +133,7 @@ def test_an_unfinished_job_says_what_it_is(store):
 def test_another_kind_of_folder_is_refused_and_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     for make in (True, False):
-        with pytest.raises(InputError, match="is no store and not empty"):
+        with pytest.raises(InputError, match="is not empty and not a store"):
             Store(tmp_path, make=make)
         with pytest.raises(InputError, match="is a file, not a folder"):
             Store(tmp_path / "notes.txt", make=make)

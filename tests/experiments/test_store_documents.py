@@ -31,7 +31,7 @@ PLAN = plan_of("table10").as_dict()
     ("document", "wrong"),
     [
         ({key: value for key, value in PLAN.items() if key != "shapes"}, "shapes: Field required"),
-        (PLAN | {"shapes": {}}, "no shape of cifar10"),
+        (PLAN | {"shapes": {}}, "no image shape for cifar10"),
         (PLAN | {"shapes": {"cifar10": [3, 32]}}, "shapes.cifar10.2: Field required"),
         (PLAN | {"exhibits": "table10"}, "exhibits: Input should be a valid tuple"),
         (PLAN | {"exhibits": ["tableX"]}, "(no table or figure 'tableX')"),
@@ -63,7 +63,7 @@ def test_a_record_of_a_failure_that_cannot_be_read_is_told_in_its_place(store, d
     file.write_text(document)
     told = store.failure(JOB)
     assert store.failures() == [told] and told["job"] == JOB.name
-    assert re.fullmatch(f"{file} is corrupt .*: move it out of the store, it will be made again", told["error"])
+    assert re.fullmatch(f"{file} is corrupt .*: move it out of the store, and it will be made again", told["error"])
     with store.working(JOB) as place:
         write_json(place / "result.json", blank(JOB))
     assert store.failures() == []
@@ -74,7 +74,7 @@ def test_a_record_of_a_data_set_that_cannot_be_read_is_named(store, document):
     store.check_data("few", "abc")
     file = store.folder / "data" / "few.json"
     file.write_text(document)
-    with pytest.raises(InputError, match=f"{file} is corrupt .*: move it out of the store, it will be made again"):
+    with pytest.raises(InputError, match=f"{file} is corrupt .*: move it out of the store, and it will be made again"):
         store.check_data("few", "abc")
     file.unlink()
     store.check_data("few", "abc")
@@ -122,7 +122,7 @@ def test_of_two_sets_begun_at_once_one_gets_in(store, monkeypatch):
 
         monkeypatch.setattr(module, "write_json", late)
         store.check_data("few", "abc")
-        with pytest.raises(InputError, match="few: other images"):
+        with pytest.raises(InputError, match="few: its images differ"):
             later[0].result()
     assert [file.name for file in (store.folder / "data").iterdir()] == ["few.json"]
 

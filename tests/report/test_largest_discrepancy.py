@@ -85,7 +85,7 @@ def test_what_was_less_than_in_the_paper_is_that_of_the_number_in_question(tmp_p
     # Only this number can be compared: of the others of its job nothing could be counted.
     nothing = {each.value: {"num_correct": 0, "num_evaluated": 0} for cells in asked.of(EXHIBITS[name]).values() for each in cells}
     finish(store, job, values={**nothing, value: counts})
-    assert largest_discrepancy(document(EXHIBITS[name], asked, store)).partition("What bears on it: ")[2] == f"{told}."
+    assert largest_discrepancy(document(EXHIBITS[name], asked, store)).partition("Possible causes: ")[2] == f"{told}."
 
 
 def test_a_full_run_at_the_papers_scale_leaves_nothing_to_say(tmp_path):
@@ -94,7 +94,7 @@ def test_a_full_run_at_the_papers_scale_leaves_nothing_to_say(tmp_path):
     for each in asked.of(EXHIBITS["table4"])["resnet18", "PGD16"]:
         finish(store, each.job, values={each.value: {"num_correct": 4000, "num_evaluated": 4900}})
     text = largest_discrepancy(document(EXHIBITS["table4"], asked, store))
-    assert text.startswith("Largest clear difference: ResNet-18, PGD16, 81.6 measured") and "What bears on it" not in text
+    assert text.startswith("Largest clear difference: ResNet-18, PGD16, 81.6 measured") and "Possible causes" not in text
 
 
 def test_official_files_at_the_papers_scale_are_no_choice():

@@ -172,7 +172,7 @@ def test_what_cannot_be_sparsified_or_done_with_the_result_is_refused(model):
     locked.lock = threading.Lock()
     for args, message in (
         (("resnet18", X), "the model is str, not a torch.nn.Module"),
-        ((nn.Sequential(torch.jit.trace(conv().double(), X)), X), "TorchScript cannot be taken apart"),
+        ((nn.Sequential(torch.jit.trace(conv().double(), X)), X), "a TorchScript model cannot be sparsified"),
         ((conv().to("meta"), X), "no weights: it is on the meta device"),
         ((model, [1]), "images are list, not a tensor"),
         ((trained(nn.Sequential(conv(), mask(shape=(8, 4, 4)))), X), r"\(8, 4, 4\).*\(8, 8, 8\)"),
@@ -192,7 +192,7 @@ def test_what_cannot_be_sparsified_or_done_with_the_result_is_refused(model):
     for change in (nn.Module.half, nn.Module.bfloat16):
         with pytest.raises(InputError, match='precision="bf16"'):
             change(fast)
-    with pytest.raises(InputError, match="save the model it was made from"):
+    with pytest.raises(InputError, match="save the model that it was made from"):
         save(fast, "never.safetensors")
 
 

@@ -168,7 +168,7 @@ def test_what_it_cannot_follow_is_said():
     fast = train_live(model, X.float()).train()
     with pytest.raises(InputError, match=r"example_inputs were \(N, 3, 32, 32\)"):
         fast(torch.rand(2, 3, 48, 48))
-    with pytest.raises(InputError, match="save the model it was made from"):
+    with pytest.raises(InputError, match="save the model that it was made from"):
         save(fast, "never.safetensors")
     fast.model.double()
     with pytest.raises(InputError, match="call train_live again"):
