@@ -28,7 +28,7 @@ MISTAKES = {
     # Before data is read.
     "lspga": ({"attacks": ["lspga"], "data": object()}, r"lspga is for thermometer models .*, a has no encoder"),
     "no module": ({"sources": {"s": len}}, r"^model 's' is builtin_function_or_method, not a torch.nn.Module"),
-    "no model": ({"models": {}}, "no model"),
+    "no model": ({"models": {}}, "name at least one model"),
     "no logits": (
         {"models": {"a": Around(plane(), after=lambda z, x: (z, z))}},
         r"^a: the model returned tuple for 8 images, .*LogitsAdapter\(model, lambda output: output\[0\]\)",

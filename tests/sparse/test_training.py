@@ -157,7 +157,7 @@ def test_what_it_cannot_follow_is_said():
         defect_(each, 0.1, sites=["norm"], example_inputs=torch.zeros(1, 3, 32, 32))
     overlooked.head = Overlooked()
     for wrong, options, message in (
-        ((overlooked, X.float()), {}, r"what torch\.fx followed is not what Scaled computes"),
+        ((overlooked, X.float()), {}, r"the graph of torch\.fx does not compute what Scaled computes"),
         (("a model", X), {}, "str, not a torch.nn.Module"),
         ((model, [1]), {}, "images are list"),
         ((model, 2 * X), {}, "not in"),
