@@ -16,7 +16,7 @@ from defective.data import ImageSet
 from defective.inference import as_images
 from defective.machine import memory_format, resolve_precision
 from defective.specs import Recipe
-from defective.training.epoch import Run, run_epoch
+from defective.training.epoch import TrainingSetup, run_epoch
 from defective.training.loop import make_sgd
 from defective.training.step import make_step
 
@@ -54,7 +54,7 @@ def _our_loop(net: nn.Module, data: ImageSet, settings: Settings) -> Callable[[]
     layout, here = memory_format(net, device), data.to(device)
     net = net.to(memory_format=layout)  # type: ignore[call-overload]
     optimizer = make_sgd(net, recipe, device)
-    step, run = make_step(net, optimizer, recipe, device, precision), Run(recipe, 0, device, precision, layout=layout)
+    step, run = make_step(net, optimizer, recipe, device, precision), TrainingSetup(recipe, 0, device, precision, layout=layout)
     return lambda: float(run_epoch(step, here, run, 0, lambda n=1, note="": None)["train_loss"])
 
 

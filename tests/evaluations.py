@@ -11,7 +11,7 @@ from defective.data import ImageSet
 from defective.evaluation import CustomAttack
 from defective.evaluation.settings import WHITE_BOX
 from defective.experiments.store import Store
-from defective.experiments.stored import StoredRun
+from defective.experiments.stored_run import StoredRun
 from problems import plane
 
 EPS = 8 / 255

@@ -7,7 +7,7 @@ from defective.specs import Job, TrainJob
 
 
 def setup_of(scale: str, replicate: int = 0) -> Setup:
-    """Every kind of data set stands for itself."""
+    """Every kind of data set is the official one."""
     return Plan((), scale, {kind: kind for kind in KINDS}, KINDS, replicate + 1).setups[replicate]
 
 

@@ -15,7 +15,7 @@ from defective.experiments.schema import value_names
 from defective.experiments.store import Store
 from defective.paper import Exhibit
 from defective.results.documents import ExhibitResult
-from defective.results.measured import document
+from defective.results.exhibit_result import document
 from defective.specs import Job, NetSpec, Recipe, TrainJob
 from image_files import pixels, write_image
 
@@ -147,7 +147,7 @@ def listing(folder: Path) -> dict[str, bytes]:
 
 @cache
 def whole(*names: str, seeds: int = 1) -> Plan:
-    """Exhibits at tiny scale, every kind of data set standing for itself."""
+    """Exhibits at tiny scale, on official data sets."""
     return Plan(names, "tiny", {kind: kind for kind in KINDS}, KINDS, seeds)
 
 

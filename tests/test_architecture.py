@@ -42,7 +42,7 @@ LEVELS = {
     "progress": 1,
     "sites": 1,
     "wrapper": 1,
-    "dry_run": 2,
+    "probes": 2,
     "specs": 1,
     "statistics": 1,
     "tables": 1,

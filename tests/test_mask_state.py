@@ -142,6 +142,6 @@ def test_other_refusals_change_nothing(masked_net, small_net):
         with pytest.raises(InputError, match="image_size"):
             resize_masks_(masked_net, size)
     out = masked_net(X)
-    with pytest.raises(InputError, match=r"dry forward of example_inputs \(1, 3, 12, 12\)"):
+    with pytest.raises(InputError, match=r"forward pass of example_inputs \(1, 3, 12, 12\)"):
         resize_masks_(masked_net, 12)
     assert torch.equal(masked_net(X), out)

@@ -55,7 +55,7 @@ def numbers(file):
 
 @pytest.mark.parametrize("file", KEPT, ids=lambda file: file.name)
 def test_exporting_what_is_kept_of_a_store_changes_nothing(file, tmp_path):
-    """Documents, and the claims that rest on them, follow from what became of each image."""
+    """Documents, and the claims that rest on them, follow from the per-image results."""
     with tarfile.open(file) as archive:
         archive.extractall(tmp_path, filter="data")
     results = shutil.copytree(ROOT / "results", tmp_path / "results")

@@ -47,7 +47,7 @@ def clock(monkeypatch):
 def test_new_work_is_refused_from_the_deadline_on(clock, now, late):
     with until(60):
         clock[0] = now
-        with pytest.raises(OutOfTime, match="finished work is kept") if late else nullcontext():
+        with pytest.raises(OutOfTime, match="finished work is stored") if late else nullcontext():
             check_deadline()
         # A bar may move all the same.
         count_to_three()

@@ -69,7 +69,7 @@ REFUSALS = {
     "several arguments": (lambda model: masked(gated(), sites=["gate"]), "one tensor"),
     "images that the model cannot take": (
         lambda model: defect_(model, 0.5, sites=["1"], example_inputs=X[:, :1]),
-        r"dry forward of example_inputs \(2, 1, 8, 8\)",
+        r"forward pass of example_inputs \(2, 1, 8, 8\)",
     ),
     "a site that does not run": (lambda model: masked(_idle(model), sites=["unused"]), "did not run"),
     "a scripted model": (lambda model: masked(torch.jit.script(model), sites=["0"]), "do this before torch.jit.script"),

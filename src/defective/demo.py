@@ -49,7 +49,7 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
         The content of ``evaluation.json``.
     """
     check_folder(out)
-    place = choose_device(device)
+    torch_device = choose_device(device)
     training, test, conflict, flat = map(shapes, ("train", "test", "conflict", "shape-only"))
     assert conflict.y_texture is not None
     stimuli = Stimuli((conflict.x, conflict.y, conflict.y_texture), (flat.x, flat.y), (flat.x[:0], flat.y[:0]), 0, 0)
@@ -58,7 +58,7 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
     for label, name, net_seed in (("source", "resnet18", seed + 1), ("plain", "resnet18", seed), ("defective", DEFECTIVE, seed)):
         # Float32 everywhere: two processors gave like rates in it, and bfloat16 on one of them quite others.
         trained[label] = train(name, training, test, recipe, out / label, seed=net_seed, device=device, precision="fp32")
-        models[label] = load(out / label).to(place)
+        models[label] = load(out / label).to(torch_device)
     started = time.perf_counter()
     targets, source = {label: models[label] for label in ("plain", "defective")}, {"source": models["source"]}
     parts: tuple[Part, ...] = ("transfer", "noise", "stimuli")

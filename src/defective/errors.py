@@ -1,4 +1,4 @@
-"""The exceptions a caller may want to tell apart."""
+"""The exceptions that a caller may want to distinguish."""
 
 
 class InputError(ValueError):
@@ -9,7 +9,7 @@ class InputError(ValueError):
 
 
 class OutOfTime(Exception):  # noqa: N818 - it says that work is left, not that something is wrong
-    """The deadline of :func:`defective.progress.until` has passed; what is finished is kept, and the same call goes on from it."""
+    """The deadline of :func:`defective.progress.until` has passed; finished work is stored, and the same call resumes."""
 
     def __init__(self) -> None:
-        super().__init__("the time is up: finished work is kept, the same call goes on from it")
+        super().__init__("the time is up: finished work is stored, and the same call resumes")

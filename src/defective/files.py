@@ -65,13 +65,13 @@ def check_path(text: str) -> None:
     with suppress(UnicodeEncodeError):
         if b"\0" not in os.fsencode(text):
             return
-    raise InputError(f"{text!a} is no path: it holds a NUL character or half a character")
+    raise InputError(f"{text!a} is not a path: it holds a NUL character or half a character")
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a place for results where no folder is and none can be made: better said before the work than after it."""
+    """Refuse an output folder that does not exist and cannot be made, before work starts."""
     check_path(str(path))
-    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
     what = str(path) if nearest == path else f"{path} cannot hold results: {nearest}"
     if not nearest.is_dir():
         raise InputError(f"{what} is a file, not a folder")
@@ -86,20 +86,20 @@ def check_folder(path: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a place for one file as :func:`check_folder` does for a folder."""
+    """Refuse a path for one file as :func:`check_folder` does for a folder."""
     check_path(str(path))
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file")
     check_folder(path.parent)
 
 
-def cache_folder(place: str = "") -> Path:
-    """Where downloads and decoded images are kept, or a place there: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder.
+def cache_folder(name: str = "") -> Path:
+    """Where downloads and decoded images are stored, or a path in it: ``$DEFECTIVE_CACHE``, or ``defective`` in the user's cache folder.
 
-    Where that folder cannot be written, it is a temporary one that goes with the process, after one warning.
+    Where that folder cannot be written, it is a temporary one, removed when the process ends, after one warning.
 
     Args:
-        place: A file or folder below it: where that is there, it is read, and the folder need not be written.
+        name: A file or folder below it: where that is there, it is read, and the folder need not be written.
     """
     from platformdirs import user_cache_path
 
@@ -107,18 +107,16 @@ def cache_folder(place: str = "") -> Path:
     try:
         # Both ask for the home folder, which a user in a container may not have.
         folder = Path(chosen).expanduser() if chosen else user_cache_path("defective")
-        if not place or not (folder / place).exists():
+        if not name or not (folder / name).exists():
             check_folder(folder)
     except (RuntimeError, InputError) as error:
         folder = Path(_temporary_cache(str(error)).name)
-    return folder / place
+    return folder / name
 
 
 @lru_cache
 def _temporary_cache(reason: str) -> tempfile.TemporaryDirectory[str]:
-    logging.getLogger("defective").warning(
-        "nothing is kept for the next command: %s; set DEFECTIVE_CACHE to another folder", reason
-    )
+    logging.getLogger("defective").warning("no cache folder: %s; set DEFECTIVE_CACHE to another folder", reason)
     return tempfile.TemporaryDirectory(prefix="defective-")
 
 
@@ -172,9 +170,9 @@ def _apart(shared: dict[str, Tensor]) -> dict[str, Tensor]:
     seen = set()
     for name, tensor in shared.items():
         tensor = tensor.detach().cpu().contiguous()
-        place = tensor.untyped_storage().data_ptr()
-        tensors[name] = tensor.clone() if place in seen else tensor
-        seen.add(place)
+        address = tensor.untyped_storage().data_ptr()
+        tensors[name] = tensor.clone() if address in seen else tensor
+        seen.add(address)
     return tensors
 
 
@@ -220,7 +218,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any], dict[str, int]]]:
         # It went a moment ago, as the state of a run that ends does.
         raise missing from None
     except SafetensorError as error:
-        raise InputError(f"{path} is corrupt or no safetensors file: {error}") from None
+        raise InputError(f"{path} is corrupt or not a safetensors file: {error}") from None
 
 
 def _document(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, int]]:
@@ -231,9 +229,9 @@ def _document(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, i
         about, sums = document if isinstance(document, list) and len(document) == 2 else ({}, None)
         written = _checksums({}, about)["document"]
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is corrupt or no safetensors file: {error}") from None
+        raise InputError(f"{path} is corrupt or not a safetensors file: {error}") from None
     if not isinstance(about, dict) or not isinstance(sums, dict):
-        raise InputError(f"{path} is corrupt: its document is of another form than those that defective writes")
+        raise InputError(f"{path} is corrupt: its document does not have the form that defective writes")
     if sums.get("document") != written:
         raise InputError(f"{path} is corrupt: its document is not what was written (its checksum is wrong)")
     return about, sums

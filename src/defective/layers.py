@@ -79,7 +79,7 @@ def apply_mask(z: Tensor, mask: Tensor, name: str) -> Tensor:
     if not is_tracing() and (z.dim() != 4 or z.shape[1:] != mask.shape[1:]):
         sizes = ["(" + ", ".join([str(size) for size in shape]) + ")" for shape in [list(mask.shape[1:]), list(z.shape[1:])]]
         raise InputError(
-            f"{name}: the mask is for activations {sizes[0]} but met {sizes[1]}; masks fit one image size: resize the images to it "
+            f"{name}: the mask is for activations {sizes[0]} but got {sizes[1]}; masks fit one image size: resize the images to it "
             "(loses least), or call resize_masks_ with the new size"
         )
     return z * mask

@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from defective.dry_run import site_outputs
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of, reported
 from defective.layers import DefectMask, pattern_of
 from defective.machine import unwrap_model
 from defective.masks import MaskDraw
+from defective.probes import site_outputs
 from defective.sites import architecture_of, forget_spec, image_shape, spec_of
 from defective.surgery import Defect, attach_, defects, mask_layers, refuse_masked, shape_of
 from defective.text import choices
@@ -126,7 +126,7 @@ def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How 
     if not layers:
         raise InputError("this model has no masks to resize: call defect_ first")
     if how not in get_args(How):
-        raise InputError(f"no way {how!r} to resize masks{choices(how, get_args(How))}")
+        raise InputError(f"how={how!r} is not a way to resize masks{choices(how, get_args(How))}")
     try:
         height, width = map(index, image_size if isinstance(image_size, tuple | list) else (image_size, image_size))
         if min(height, width) < 1:

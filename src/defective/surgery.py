@@ -6,12 +6,12 @@ from typing import SupportsFloat
 import torch
 from torch import Tensor, nn
 
-from defective.dry_run import site_outputs
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of
 from defective.layers import DefectMask, pattern_of
 from defective.machine import unwrap_model
 from defective.masks import MaskDraw, checked_seed
+from defective.probes import site_outputs
 from defective.sites import Blocks, Sites, block_sites, forget_spec, image_shape, named_sites, refuse_both
 from defective.specs import Pattern, Placement, Sampling
 from defective.wrapper import SiteWrapper, refuse_compiled, site_modules, unwrap_, wrap_

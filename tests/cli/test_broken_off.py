@@ -22,7 +22,7 @@ FULL = [
     SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
 ]
 COMMAND = [sys.executable, "-m", "defective"]
-FULL_LINE = "No space left on device; make room or choose another place, finished work is kept"
+FULL_LINE = "No space left on device; free some space or choose another folder; finished work is stored"
 
 
 def fill_disk(monkeypatch, error):

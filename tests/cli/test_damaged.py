@@ -17,7 +17,7 @@ PLAN = plan_of("figure14", data="data")
 PLAIN, DEFECTIVE = PLAN.jobs
 # What is corrupt.
 FILE = f"jobs/{DEFECTIVE.name}/result.json"
-LEFT_OUT = f"warning: store/{FILE} is corrupt: left out; defective reproduce does the job again\n"
+LEFT_OUT = f"warning: store/{FILE} is corrupt: skipped; defective reproduce does the job again\n"
 REPRODUCE = "reproduce figure14 --data folder:data --device cpu --store"
 
 
@@ -89,7 +89,7 @@ def test_several_are_one_line(store, run):
 
 
 def test_reproduce_does_it_again_and_keeps_what_was_there(store, place, run, monkeypatch):
-    monkeypatch.setattr("defective.experiments.measure.measure_steps", lambda *_: ImageCost(0.03, 0.03, 0.01))
+    monkeypatch.setattr("defective.experiments.step_times.measure_steps", lambda *_: ImageCost(0.03, 0.03, 0.01))
     before = listing(store.at(DEFECTIVE))
     command = f"{REPRODUCE} {store.folder}"
     said = run(f"{command} --dry-run --json")

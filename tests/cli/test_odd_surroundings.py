@@ -40,7 +40,7 @@ def test_in_an_ascii_locale_without_a_home_at_width_0(odd):
     assert SHOWN in out and "0.0 (" in out and "\\u" not in out and r"Black-box evaluation on data\xe9[x]" in out
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", out)
     warnings = [line for line in err.splitlines() if line.startswith("warning: ")]
-    assert len(warnings) == 1 and "nothing is kept for the next command: /proc/x/" in warnings[0]
+    assert len(warnings) == 1 and "no cache folder: /proc/x/" in warnings[0]
     assert "Traceback" not in err
     document = json.loads((odd / "out" / "evaluation.json").read_text(encoding="utf-8"))
     assert list(document["accuracy"]) == [f"r\\xe9{NAME[2:]}", "other"] and document["data"] == r"data\xe9[x]"

@@ -7,13 +7,13 @@ import pytest
 from defective.cli import reproduce as command
 from defective.errors import InputError
 from defective.experiments import execute as jobs
-from defective.experiments import measure
+from defective.experiments import step_times
 from defective.experiments.cost import ImageCost
 from defective.experiments.store import Store
 from defective.paper import CLAIMS, EXHIBITS
 from defective.progress import until
 from defective.results.claims import evaluate_claims
-from defective.results.measured import document
+from defective.results.exhibit_result import document
 from defective.specs import ARCHITECTURES
 from printed import parse, table
 from runs import finish, listing, plan_of
@@ -33,7 +33,7 @@ def filled(folder, name, hits, seeds=1):
 def measured(monkeypatch):
     """Every image costs the same, on every machine."""
     asked = []
-    monkeypatch.setattr(measure, "measure_steps", lambda *about: asked.append(about) or ImageCost(0.03, 0.03, 0.01))
+    monkeypatch.setattr(step_times, "measure_steps", lambda *about: asked.append(about) or ImageCost(0.03, 0.03, 0.01))
     return asked
 
 
@@ -70,9 +70,9 @@ def test_a_dry_run_of_all_lists_every_exhibit_and_writes_nothing(tmp_path, cache
     assert " ".join(listed).count("train ") == int(rows[-1][1])
     note = " ".join(said.out.split())
     measured = document["measured"]
-    assert f"Estimated from 2 steps of training, of attack and of classification with each of {len(measured)} models" in note
+    assert f"Estimated from 2 steps of training, attack and classification with each of {len(measured)} models" in note
     assert {row["net"].split("/")[0] for row in measured} == set(ARCHITECTURES) and document["machine"]["device"] in note
-    assert "No job was run" in note and "tiny-imagenet (100,000 training images) stands for imagenet" in note
+    assert "No job was run" in note and "tiny-imagenet (100,000 training images) is a substitute for imagenet" in note
     assert "measure steps" in said.err and "train" not in said.err
     assert not (tmp_path / "store").exists() and not (cache / "downloads").exists()
 

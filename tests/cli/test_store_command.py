@@ -10,7 +10,7 @@ from defective.experiments.describe import describe
 from defective.experiments.json_files import sealed, unsealed, write_json
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS
-from defective.results.measured import document
+from defective.results.exhibit_result import document
 from printed import one_line, parse, table
 from runs import finish, listing, plan_of
 
@@ -71,8 +71,8 @@ def test_ls_says_what_it_cannot_describe(store, run):
     (store.at(NET) / "spec.json").write_text("{}")
     code, out, err = run("store ls --store store --json")
     assert code == 0 and NET.name not in [row["job"] for row in json.loads(out)["finished"]]
-    place, wrong = f"store/jobs/{NET.name}", "spec.json is corrupt (it is no job of this version)"
-    assert err == f"warning: {place}/{wrong}: move {place} out of the store, it will be made again\n"
+    place, wrong = f"store/jobs/{NET.name}", "spec.json is corrupt (it is not a job of this version)"
+    assert err == f"warning: {place}/{wrong}: move {place} out of the store, and it will be made again\n"
     said = run("store ls --store store")
     rows = {row[1]: row[0] for row in table(said) if row[1]}
     assert rows["train-0123456789abcdef"] == "unfinished: begun by another version" and "failed: no" in said.out
@@ -151,12 +151,12 @@ def test_gc_removes_what_is_old_and_needed_by_nothing(store, run):
     before = listing(store.folder)
     removed = {f"running/{PLAN.jobs[-2].name}/half.json", "chunks/ab/1.safetensors"}
     freed = sum(len(before[name]) for name in removed)
-    assert parse(run("store gc --store store --days 1 --dry-run --json")) == {"bytes": freed, "places": 2, "removed": False}
-    assert parse(run("store gc --store store --days 20 --json"))["places"] == 0 and before.items() <= listing(store.folder).items()
-    assert parse(run("store gc --store store --days 1 --json")) == {"bytes": freed, "places": 2, "removed": True}
+    assert parse(run("store gc --store store --days 1 --dry-run --json")) == {"bytes": freed, "paths": 2, "removed": False}
+    assert parse(run("store gc --store store --days 20 --json"))["paths"] == 0 and before.items() <= listing(store.folder).items()
+    assert parse(run("store gc --store store --days 1 --json")) == {"bytes": freed, "paths": 2, "removed": True}
     after = {name: each for name, each in listing(store.folder).items() if "locks" not in name}
     assert after == {name: each for name, each in before.items() if name not in removed} and store.unfinished() == []
-    assert "in 0 places" in run("store gc --store store --days 1").out
+    assert "in 0 paths" in run("store gc --store store --days 1").out
 
 
 def test_copy_brings_what_was_measured_to_another_store(store, run):

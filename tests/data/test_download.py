@@ -163,7 +163,7 @@ def test_files_are_whole_corrupt_or_missing(cache, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "a").write_bytes(CONTENT)
     (folder / "b").write_bytes(OTHER)
-    assert verify("mnist") == [(str(folder / "a"), "whole"), (str(folder / "b"), "corrupt"), (str(folder / "c"), "missing")]
+    assert verify("mnist") == [(str(folder / "a"), "ok"), (str(folder / "b"), "corrupt"), (str(folder / "c"), "missing")]
 
 
 def test_every_remote_file_has_an_address_and_a_checksum():

@@ -130,7 +130,7 @@ def test_truncated_and_foreign_files_are_refused_by_name(tmp_path):
     whole = bad.read_bytes()
     for content in (b"", b"no image", whole[: len(whole) // 2], whole[:-40]):
         bad.write_bytes(content)
-        with pytest.raises(InputError, match=r"test/dog/1\.png is not a whole image: [^\n]*$"):
+        with pytest.raises(InputError, match=r"test/dog/1\.png is not a complete image: [^\n]*$"):
             decode_splits(list_folder(tmp_path))
 
 
@@ -141,7 +141,7 @@ def test_other_formats_than_those_listed_are_refused_whatever_a_file_is_called(t
     (tmp_path / "gs").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     (tmp_path / "a.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n%%EndComments\nshowpage\n")
-    with pytest.raises(InputError, match=r"a\.png is not a whole image: it is none of JPEG, PNG, BMP, WEBP, PPM, GIF, TIFF$"):
+    with pytest.raises(InputError, match=r"a\.png is not a complete image: it is none of JPEG, PNG, BMP, WEBP, PPM, GIF, TIFF$"):
         decode(tmp_path / "a.png")
     assert not started.exists()
 

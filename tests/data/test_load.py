@@ -181,7 +181,7 @@ def test_a_large_folder_that_is_no_data_set_is_refused_without_a_listing(tmp_pat
 def test_a_cache_that_cannot_be_written_costs_a_warning(tree, tmp_path, cache, caplog):
     cache.write_text("a file where the folder should be")
     assert len(load_data(f"folder:{tree}", "test")) == 4
-    assert any("nothing is kept" in record.getMessage() for record in caplog.records)
+    assert any("no cache folder" in record.getMessage() for record in caplog.records)
 
 
 def test_shapes_and_its_splits_need_no_file(cache):
@@ -190,7 +190,7 @@ def test_shapes_and_its_splits_need_no_file(cache):
     assert not cache.exists()
 
 
-NO_PATH = "is no path: it holds a NUL character or half a character"
+NO_PATH = "is not a path: it holds a NUL character or half a character"
 BAD_CALLS = {
     "unknown": (
         "imagenette",

@@ -69,7 +69,7 @@ def test_a_crop_depends_on_the_seed_and_the_image_alone(images):
 def test_a_corrupt_file_is_named_in_one_line(images):
     bad = images.listing.files[4]
     bad.write_bytes(bad.read_bytes()[:500])
-    with pytest.raises(InputError, match=rf"^{bad} is not a whole image: [^\n]*$"):
+    with pytest.raises(InputError, match=rf"^{bad} is not a complete image: [^\n]*$"):
         read(images, [0, 1, 4], 2, None)
 
 

@@ -152,12 +152,15 @@ def in_place(model, x, y):
 
 
 BROKEN = {
-    "tuple": (lambda m, x, y: (x, x), r"the attack returned tuple, not images: take them out of it, as attack\(...\)\[1\]"),
+    "tuple": (
+        lambda m, x, y: (x, x),
+        r"the attack returned tuple, not images: return only the images, for example attack\(...\)\[1\]",
+    ),
     "shape": (lambda m, x, y: x[:1], r"the attack returned shape \(1, 2, 4, 4\) for images \(6, 2, 4, 4\)"),
     "nan": (lambda m, x, y: x * torch.nan, r"the attack returned images that are not in \[0, 1\]"),
     "range": (lambda m, x, y: x + 1, r"the attack returned images that are not in \[0, 1\]"),
-    "ball": (lambda m, x, y: x + 0.1, r"the attack left the ball: it moved a pixel by 0\.1, eps is 0\.03137"),
-    "in place": (in_place, r"the attack left the ball: it moved a pixel by 0\.1, eps is 0\.03137"),
+    "ball": (lambda m, x, y: x + 0.1, r"the attack exceeded its radius: it changed a pixel by 0\.1, eps is 0\.03137"),
+    "in place": (in_place, r"the attack exceeded its radius: it changed a pixel by 0\.1, eps is 0\.03137"),
 }
 
 

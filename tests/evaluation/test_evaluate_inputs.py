@@ -28,16 +28,16 @@ MISTAKES = {
     # Before data is read.
     "lspga": ({"attacks": ["lspga"], "data": object()}, r"lspga is for thermometer models .*, a has no encoder"),
     "no module": ({"sources": {"s": len}}, r"^model 's' is builtin_function_or_method, not a torch.nn.Module"),
-    "no model": ({"models": {}}, "no model"),
+    "no model": ({"models": {}}, "name at least one model"),
     "no logits": (
         {"models": {"a": Around(plane(), after=lambda z, x: (z, z))}},
         r"^a: the model returned tuple for 8 images, .*LogitsAdapter\(model, lambda output: output\[0\]\)",
     ),
     "no data": ({"data": 3}, "data is int: pass images and labels"),
-    "data without an image": ({"data": []}, "the data set has no image"),
+    "data without an image": ({"data": []}, "the data set is empty"),
     "data of paths": (
         {"data": [("path", 1)]},
-        r"returned tuple, not an image tensor and a label: add a transform, as ToTensor\(\)",
+        r"returned tuple, not an image tensor and a label: add a transform such as ToTensor\(\)",
     ),
     "too few labels": ({"data": (X, Y[:3])}, "labels are torch.int64 of shape"),
     "a list of labels": ({"data": (X, [0] * 20)}, "labels are list"),
@@ -103,7 +103,7 @@ def test_a_callable_is_an_attack(data):
     one, other = (evaluate({"a": plane()}, data, attacks=[attack], **options).outcomes[0] for attack in (mine, FGSM))
     assert one.adversarial.attack == "mine" and torch.equal(one.adversarial.x_adv, other.adversarial.x_adv)
     mine.eps = 1 / 255
-    with pytest.raises(InputError, match=r"^mine on s: the attack left the ball"):
+    with pytest.raises(InputError, match=r"^mine on s: the attack exceeded its radius"):
         evaluate({"a": plane()}, data, attacks=[mine], **options)
 
 

@@ -2,11 +2,11 @@
 
 from defective.evaluation import EvaluationResult
 from defective.evaluation.decision import DecisionResult
-from defective.evaluation.result import Curves, Difference
+from defective.evaluation.result import Curves, RateDifference
 from defective.evaluation.sanity_checks import CHECKS, SanityCheck
 from defective.evaluation.settings import Settings
 from defective.evaluation.shape_bias import ShapeReport
-from defective.evaluation.transfer import Cell
+from defective.evaluation.transfer import TransferCell
 from defective.statistics import Rate
 from defective.tables import format_table
 
@@ -14,13 +14,13 @@ from defective.tables import format_table
 def cell(target, source, attack, threat, paper, own=(99, 99)):
     defense = {"paper": Rate.of(*paper), "target-correct": Rate.of(*own), "all": Rate.of(98, 99)}
     about = {"target": target, "source": source, "attack": attack, "threat_model": threat, "defense": defense}
-    return Cell(**about, images=99, source_fooled=9, sample="", change={})
+    return TransferCell(**about, images=99, source_fooled=9, sample="", change={})
 
 
 def difference(model, number, attack):
     rates = {"first": Rate.of(1, 8), "second": Rate.of(2, 8), "significant": False}
     about = {"source": "src", "attack": attack, "model": model, "against": "plain"}
-    return Difference(**about, difference=number, low=-0.05, high=0.3, **rates)
+    return RateDifference(**about, difference=number, low=-0.05, high=0.3, **rates)
 
 
 def score(value, low, high, without=0):

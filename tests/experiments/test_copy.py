@@ -11,7 +11,7 @@ from defective.experiments.run import run
 from defective.experiments.store import Store
 from defective.files import read_tensors
 from defective.paper import EXHIBITS, Cell
-from defective.results.measured import document
+from defective.results.exhibit_result import document
 from defective.results.per_image import per_image
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob
 from runs import bench, filled_store, finish, held, listing, net, plan_of
@@ -98,7 +98,7 @@ def test_other_images_of_the_same_name_are_refused(tmp_path):
     store.check_data("few", "one")
     other.check_data("few", "another")
     before = listing(other.folder)
-    with pytest.raises(InputError, match="few: other images than those"):
+    with pytest.raises(InputError, match="few: its images differ"):
         copy_measured(store, other)
     assert listing(other.folder) == before
 

@@ -5,10 +5,10 @@ import torch
 
 from defective import progress
 from defective.data.official import KINDS
-from defective.experiments import measure
+from defective.experiments import step_times
 from defective.experiments.cost import ImageCost, disk, each_job, estimate, outline
-from defective.experiments.measure import STEPS, MeasuredCosts, measure_steps
 from defective.experiments.plan import Plan
+from defective.experiments.step_times import STEPS, MeasuredCosts, measure_steps
 from defective.paper import EXHIBITS
 from defective.specs import AttackSpec, DecisionJob, GenerateJob, NoiseJob, ScoreJob, ShuffleJob
 from runs import SHAPE, finish, net, plan_of, whole
@@ -64,7 +64,7 @@ def test_a_job_costs_its_images_times_what_one_took(job, seconds):
 
 def test_each_architecture_width_shape_and_batch_is_measured_once(monkeypatch):
     asked = []
-    monkeypatch.setattr(measure, "measure_steps", lambda *about: asked.append(about) or COST[about[0].net.arch])
+    monkeypatch.setattr(step_times, "measure_steps", lambda *about: asked.append(about) or COST[about[0].net.arch])
     ensemble = net("resnet18/0.5-bottom-en")
     alike = [net(), net(seed=1), net("resnet18/0.5-bottom"), net("resnet18/0.9-dropout"), ensemble]
     others = [net("vgg19"), net("resnet18/0.5-bottom-x2"), net(width_mult=0.5), net(batch_size=32), net(data="larger")]
@@ -83,7 +83,7 @@ def test_each_architecture_width_shape_and_batch_is_measured_once(monkeypatch):
 @pytest.mark.parametrize("job", [net("resnet18/0.5-bottom", batch_size=16, width_mult=0.0625), net("vgg19", width_mult=0.0625)])
 def test_a_measurement_is_a_few_steps_whatever_the_recipe(monkeypatch, job):
     """Adversarial training, the best epoch and a streamed augmentation are not what is measured; nobody sees its bars."""
-    steps, attacks, fit, pgd = [], [], measure.fit, measure.pgd
+    steps, attacks, fit, pgd = [], [], step_times.fit, step_times.pgd
 
     def trained(model, data, recipe, **options):
         assert not progress.shown.get() and recipe.adversarial is None and recipe.augment in ("crop-flip", "none")
@@ -94,8 +94,8 @@ def test_a_measurement_is_a_few_steps_whatever_the_recipe(monkeypatch, job):
         attacks.append(numbers["steps"])
         return pgd(model, x, y, **numbers)
 
-    monkeypatch.setattr(measure, "fit", trained)
-    monkeypatch.setattr(measure, "pgd", attacked)
+    monkeypatch.setattr(step_times, "fit", trained)
+    monkeypatch.setattr(step_times, "pgd", attacked)
     changes = {"adversarial": AttackSpec.parse("pgd"), "selection": "best-on-test", "augment": "resized-crop-flip"}
     hard = job.model_copy(update={"recipe": job.recipe.model_copy(update=changes)})
     token = progress.shown.set(True)

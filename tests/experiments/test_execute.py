@@ -232,5 +232,5 @@ def test_other_images_of_the_same_name_are_refused(place, images, tmp_path):
     again.check_data("few")
     for train_images, test_images in ((31, 12), (32, 11)):
         other = few(tmp_path / f"{train_images}" / "few", train=train_images, test=test_images)
-        with pytest.raises(InputError, match=r"few: other images than those that the results in .*store are of: use another store"):
+        with pytest.raises(InputError, match=r"few: its images differ from those of the results in .*store: use another store"):
             bench(place.store.folder, other).check_data("few")

@@ -91,7 +91,7 @@ def test_tasks_stop_before_their_driver_does(tmp_path, clock):
     bench = SimpleNamespace(store=Store(tmp_path / "store"), data={}, device=None)
     with until(60):
         cluster.run_on_ray(JOBS, bench, Cluster())
-    assert ends == [5000 + 60 - cluster.SETTLE] * 5
+    assert ends == [5000 + 60 - cluster.STOP_MARGIN] * 5
     ends.clear()
     cluster.run_on_ray(JOBS, bench, Cluster(**{str(n): "finished" for n in range(6)}))
     assert ends == [None] * 5
@@ -104,7 +104,7 @@ def test_other_images_of_the_same_name_are_refused_to_every_task(place, tmp_path
     other = few(tmp_path / "other" / "few", train=31)
     task = (TARGET.model_dump(mode="json"), str(place.store.folder))
     for _ in range(3):
-        with pytest.raises(InputError, match="few: other images than those that the results in"):
+        with pytest.raises(InputError, match="few: its images differ from those of the results in"):
             _do(*task, {"few": f"folder:{other}"}, "cpu", None)
     assert list(place.store.finished()) == [] and cluster._runners == {}
     # The worker is not lost for those that name the right images.
@@ -118,7 +118,7 @@ def test_addresses():
     for address in ("auto", "local", "127.0.0.1:6379", "head.lan:1"):
         check_address(address)
     for address in ("", "nonsense", "head", "head:", ":6379", "head:port", "head:99999", "auto:", "head:٣"):
-        with pytest.raises(InputError, match=f"'{address}' is no address of a Ray cluster: write auto, local or HOST:PORT"):
+        with pytest.raises(InputError, match=f"'{address}' is not the address of a Ray cluster: write auto, local or HOST:PORT"):
             check_address(address)
     with pytest.raises(InputError, match=r"Ray's client \(ray://head:10001\) is not supported: .* with --ray auto"):
         check_address("ray://head:10001")

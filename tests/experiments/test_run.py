@@ -167,7 +167,7 @@ def test_what_is_corrupt_of_a_job_is_set_aside_and_done_again(place, caplog):
         (folder / "net").mkdir()
         (folder / "net" / "state.safetensors").write_bytes(b"half")
     assert run(jobs[:1], place, lines.append).states == {target: "finished"}
-    assert "training begins again" in caplog.text and len(lines) == 1 and store.spec(store.at(target).name) == target
+    assert "training starts again" in caplog.text and len(lines) == 1 and store.spec(store.at(target).name) == target
     model = store.at(target) / "net" / "model.safetensors"
     right = model.read_bytes()
     model.write_bytes(right[:-5])
@@ -189,7 +189,7 @@ def test_a_store_that_is_removed_in_the_middle_stays_removed_and_can_be_made_aga
         return ending()
 
     monkeypatch.setitem(EXECUTORS, "train", removed)
-    with pytest.raises(InputError, match="was removed while it was used"):
+    with pytest.raises(InputError, match="was removed while in use"):
         run([target], place)
     assert not folder.exists()
     assert list(Store(folder).finished()) == []
@@ -200,6 +200,6 @@ def test_only_the_finished_jobs_of_a_store_are_removed_in_the_middle(place, monk
     kept = folder / "chunks" / "aa" / "a.safetensors"
     write_whole(kept, Path.touch)
     monkeypatch.setitem(EXECUTORS, "train", lambda runner, job, at: shutil.rmtree(folder / "jobs") or {"values": {}})
-    with pytest.raises(InputError, match="was removed while it was used"):
+    with pytest.raises(InputError, match="was removed while in use"):
         run([net(seed=7)], place)
     assert kept.exists()

@@ -2,7 +2,7 @@ import pytest
 
 from defective.data.official import KINDS, SIZES
 from defective.errors import InputError
-from defective.experiments.sources import data_name, data_sets, look
+from defective.experiments.sources import data_name, data_sets, inspect_data
 from defective.paper import EXHIBITS, exhibits
 from runs import SHAPE, few
 
@@ -38,7 +38,7 @@ def test_kinds_and_what_stands_for_them(given, wanted, found):
 @pytest.mark.parametrize(
     ("given", "wanted", "named"),
     [
-        ([], ALL, r"table1: say where ImageNet is, --data imagenet:PATH"),
+        ([], ALL, r"table1: name ImageNet's folder, --data imagenet:PATH"),
         (["shapes", "folder:a"], [CIFAR], "--data folder:a: what is not named is already shapes"),
         (["cifar10", "cifar10=shapes"], [CIFAR], "--data cifar10=shapes: cifar10 is already cifar10"),
         (["cifar=shapes"], [CIFAR], r"no kind 'cifar'; did you mean cifar10\? There are cifar10, mnist"),
@@ -50,9 +50,13 @@ def test_kinds_and_what_stands_for_them(given, wanted, found):
         (
             ["mnist"],
             [CIFAR],
-            "--data mnist: table4 is measured on cifar10, not on mnist: write --data cifar10=mnist to let it stand in",
+            "--data mnist: table4 is measured on cifar10, not on mnist: write --data cifar10=mnist to use it as a substitute",
         ),
-        (["folder:a", "imagenet=tiny-imagenet"], [CIFAR], "not on imagenet: write --data cifar10=tiny-imagenet to let it stand in"),
+        (
+            ["folder:a", "imagenet=tiny-imagenet"],
+            [CIFAR],
+            "not on imagenet: write --data cifar10=tiny-imagenet to use it as a substitute",
+        ),
         (
             ["imagenet"],
             [MNIST, CIFAR],
@@ -92,8 +96,8 @@ def test_a_name_is_the_one_that_the_set_has_when_it_is_read(images, cache, monke
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_the_official_sets_all_is_known(cache, kind):
-    assert look(kind) == (KINDS[kind], SIZES[kind]) and not cache.exists()
+    assert inspect_data(kind) == (KINDS[kind], SIZES[kind]) and not cache.exists()
 
 
 def test_the_images_of_a_set_that_is_there_are_counted(cache, tmp_path):
-    assert look(f"folder:{few(tmp_path / 'few', train=5, test=3)}") == (SHAPE, (10, 6))
+    assert inspect_data(f"folder:{few(tmp_path / 'few', train=5, test=3)}") == (SHAPE, (10, 6))

@@ -107,7 +107,7 @@ def test_a_job_whose_result_is_corrupt_is_done_again_and_nothing_of_it_is_lost(s
 def test_a_spec_that_cannot_be_read_is_named_and_hides_no_other(store):
     for job in (JOB, OTHER):
         finish(store, job)
-    for text, wrong in (('{"kind": "train", "colour": "red"}', "it is no job of this version"), ("{", "EOF while parsing .*")):
+    for text, wrong in (('{"kind": "train", "colour": "red"}', "it is not a job of this version"), ("{", "EOF while parsing .*")):
         (store.at(JOB) / "spec.json").write_text(text)
         with pytest.raises(InputError, match=rf"spec.json is corrupt \({wrong}\): move .*{JOB.name} out of the store"):
             store.spec(JOB.name)
@@ -133,7 +133,7 @@ def test_an_unfinished_job_says_what_it_is(store):
 def test_another_kind_of_folder_is_refused_and_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     for make in (True, False):
-        with pytest.raises(InputError, match="is no store and not empty"):
+        with pytest.raises(InputError, match="is not empty and not a store"):
             Store(tmp_path, make=make)
         with pytest.raises(InputError, match="is a file, not a folder"):
             Store(tmp_path / "notes.txt", make=make)

@@ -31,17 +31,17 @@ PLAN = plan_of("table10").as_dict()
     ("document", "wrong"),
     [
         ({key: value for key, value in PLAN.items() if key != "shapes"}, "shapes: Field required"),
-        (PLAN | {"shapes": {}}, "no shape of cifar10"),
+        (PLAN | {"shapes": {}}, "no image shape for cifar10"),
         (PLAN | {"shapes": {"cifar10": [3, 32]}}, "shapes.cifar10.2: Field required"),
         (PLAN | {"exhibits": "table10"}, "exhibits: Input should be a valid tuple"),
         (PLAN | {"exhibits": ["tableX"]}, "(no table or figure 'tableX')"),
         (PLAN | {"scale": "huge"}, "(no scale 'huge')"),
         (PLAN | {"seeds": 0}, "seeds 0 must be 1 to 1000"),
         (PLAN | {"seeds": 1 << 63}, "seeds 9223372036854775808 must be 1 to 1000"),
-        (PLAN | {"data": {"cifar10": "../../x"}}, "is no name of a file"),
-        (PLAN | {"data": {"cifar10": "/x"}}, "is no name of a file"),
+        (PLAN | {"data": {"cifar10": "../../x"}}, "is not a file name"),
+        (PLAN | {"data": {"cifar10": "/x"}}, "is not a file name"),
         (PLAN | {"seeds": 2}, "not the plan that its file is named after"),
-        (PLAN | {"data": {}, "shapes": {}}, "table10 needs a data set that stands for cifar10"),
+        (PLAN | {"data": {}, "shapes": {}}, "table10 needs a data set for cifar10"),
         ([], "no JSON object"),
         ("{", "EOF while parsing"),
         ("[" * 100_000, "nested too deeply"),
@@ -63,7 +63,7 @@ def test_a_record_of_a_failure_that_cannot_be_read_is_told_in_its_place(store, d
     file.write_text(document)
     told = store.failure(JOB)
     assert store.failures() == [told] and told["job"] == JOB.name
-    assert re.fullmatch(f"{file} is corrupt .*: move it out of the store, it will be made again", told["error"])
+    assert re.fullmatch(f"{file} is corrupt .*: move it out of the store, and it will be made again", told["error"])
     with store.working(JOB) as place:
         write_json(place / "result.json", sealed(JOB.name, blank(JOB)))
     assert store.failures() == []
@@ -74,7 +74,7 @@ def test_a_record_of_a_data_set_that_cannot_be_read_is_named(store, document):
     store.check_data("few", "abc")
     file = store.folder / "data" / "few.json"
     file.write_text(document)
-    with pytest.raises(InputError, match=f"{file} is corrupt .*: move it out of the store, it will be made again"):
+    with pytest.raises(InputError, match=f"{file} is corrupt .*: move it out of the store, and it will be made again"):
         store.check_data("few", "abc")
     file.unlink()
     store.check_data("few", "abc")
@@ -82,7 +82,7 @@ def test_a_record_of_a_data_set_that_cannot_be_read_is_named(store, document):
 
 @pytest.mark.parametrize("name", ["../x", "/x", "", ".."])
 def test_a_data_set_whose_name_leads_elsewhere_is_refused(store, name):
-    with pytest.raises(InputError, match="is no name of a file"):
+    with pytest.raises(InputError, match="is not a file name"):
         store.check_data(name, "abc")
     assert not list(store.folder.rglob("x*"))
 
@@ -122,7 +122,7 @@ def test_of_two_sets_begun_at_once_one_gets_in(store, monkeypatch):
 
         monkeypatch.setattr(module, "write_json", late)
         store.check_data("few", "abc")
-        with pytest.raises(InputError, match="few: other images"):
+        with pytest.raises(InputError, match="few: its images differ"):
             later[0].result()
     assert [file.name for file in (store.folder / "data").iterdir()] == ["few.json"]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place
+from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, CellKey, Claim
 from defective.paper.ablations import BOTTOMS
 from defective.paper.claims import Part, against_mean, falling_along, pairs, rising
 from defective.results.claims import published_sum, published_verdict
@@ -169,7 +169,7 @@ def test_claims_compare_what_they_speak_of(name, counts):
     assert [len(part.blocks) for part in claim.parts] == counts
 
 
-A, B, C = (Place("table4", row, "PGD16") for row in "abc")
+A, B, C = (CellKey("table4", row, "PGD16") for row in "abc")
 
 
 def test_blocks_are_differences_and_trends():

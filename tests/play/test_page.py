@@ -203,10 +203,10 @@ def test_an_uploaded_image_is_attacked_and_judged_once_its_class_is_known(tab):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("notes.png", b"no image", "notes.png is not a whole image"),
+        ("notes.png", b"no image", "notes.png is not a complete image"),
         ("large.png", b"0" * (panels.MAX_BYTES + 1), "The file is refused: choose one image"),
         ("page.html", b"<script>alert(1)</script>", "The file is refused: choose one image"),
-        ("<b>.png", b"no image", "<b>.png is not a whole image"),
+        ("<b>.png", b"no image", "<b>.png is not a complete image"),
     ],
 )
 def test_what_is_no_image_is_refused_on_the_page(tab, tmp_path, name, content, said):

@@ -169,10 +169,10 @@ def test_an_upload_of_the_models_size_keeps_every_pixel():
 
 def test_what_is_no_image_is_refused_by_name():
     refused = {
-        "a.svg is not a whole image: it is none of JPEG": ("a.svg", b"<svg/>"),
-        "notes.png is not a whole image": ("notes.png", b"not an image"),
-        "cut.png is not a whole image": ("cut.png", png(pixels(0))[:50]),
-        "eps.png is not a whole image": ("eps.png", b"%!PS-Adobe-3.0 EPSF-3.0"),
+        "a.svg is not a complete image: it is none of JPEG": ("a.svg", b"<svg/>"),
+        "notes.png is not a complete image": ("notes.png", b"not an image"),
+        "cut.png is not a complete image": ("cut.png", png(pixels(0))[:50]),
+        "eps.png is not a complete image": ("eps.png", b"%!PS-Adobe-3.0 EPSF-3.0"),
     }
     for said, (name, content) in refused.items():
         with pytest.raises(InputError, match=said):

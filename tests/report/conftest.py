@@ -13,7 +13,7 @@ from defective.experiments.plan import Plan
 from defective.experiments.store import Store
 from defective.report import report
 from defective.report.galleries import Example, MaskPicture, Prediction
-from defective.results import measured, stored
+from defective.results import exhibit_result, from_store
 from runs import filled_store, finish
 
 SHAPES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28)}
@@ -46,7 +46,7 @@ def made(tmp_path_factory):
     filled_store(folder / "store", ASKED, every=7)
     # Of some models one seed is missing.
     store = filled_store(folder / "store", SEEDS, every=5)
-    document, drawn = stored.document, report.plots.plot
+    document, drawn = from_store.document, report.plots.plot
 
     def captioned(exhibit, *rest):
         return document(exhibit, *rest).model_copy(update={"caption": f"Rows & columns of {exhibit.name}."})
@@ -61,7 +61,7 @@ def made(tmp_path_factory):
         patch.setattr(
             report.plots, "plot", lambda document, store: drawn(document, store) if document.exhibit == "figure5" else None
         )
-        patch.setattr(stored, "document", captioned)
+        patch.setattr(from_store, "document", captioned)
         files, skipped = report.write_report(store, folder / "out")
     assert skipped == []
     shown = {"table4": ("table4", ASKED), "table7-fast-cifar10-jpeg": ("table7", SEEDS), "table7-tiny-cifar10": ("table7", ASKED)}
@@ -77,4 +77,6 @@ def report_page(made):
 @pytest.fixture(scope="session")
 def documents(made):
     """What was measured, by name on the page."""
-    return {name: measured.document(paper.EXHIBITS[exhibit], plan, made.store) for name, (exhibit, plan) in made.shown.items()}
+    return {
+        name: exhibit_result.document(paper.EXHIBITS[exhibit], plan, made.store) for name, (exhibit, plan) in made.shown.items()
+    }

@@ -79,7 +79,7 @@ def test_sizes_are_those_of_a_forward_pass(drawn):
 def test_blocks_are_those_of_the_paper():
     found = blocks(create_model("resnet50", width_mult=0.0625))
     places = {0: "bottom", 1: "bottom", 2: "bottom", 3: "top", 4: "top", None: ""}
-    assert {block.number: block.place for block in found} == places and [block.number for block in found] == list(places)
+    assert {block.number: block.region for block in found} == places and [block.number for block in found] == list(places)
     assert [[count for _, count in block.units] for block in found] == [[1], [1, 2], [1, 3], [1, 5], [1, 2], [1]]
     first, _ = found[2].units[0]
     assert [layer.text for layer in first if "shortcut" in layer.module] == ["1×1 conv, 32, /2", "norm"]
@@ -87,7 +87,7 @@ def test_blocks_are_those_of_the_paper():
 
 def test_a_box_for_each_layer_and_a_colour_for_each_site(drawn):
     boxes = [box for text in drawn.figure.axes[0].texts if (box := text.get_bbox_patch())]
-    shown, bottom = layers(drawn.blocks), layers([block for block in drawn.blocks if block.place == "bottom"])
+    shown, bottom = layers(drawn.blocks), layers([block for block in drawn.blocks if block.region == "bottom"])
     used = {placement for layer in shown for placement, _ in layer.sites}
     assert len(boxes) == len(shown)
     legend = [text.get_text() for text in drawn.figure.legends[0].get_texts()]

@@ -12,7 +12,7 @@ from defective.files import write_tensors
 from defective.paper import EXHIBITS, Cell, Exhibit, Row
 from defective.report.galleries import examples, gallery, masks
 from defective.report.sections import ResultReader
-from defective.results.measured import document
+from defective.results.exhibit_result import document
 from defective.specs import ScoreJob
 from defective.training.checkpoint import save
 from image_files import decoded

@@ -5,8 +5,8 @@ from defective.experiments.plan import Plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS
 from defective.report.largest_discrepancy import largest_discrepancy
-from defective.results.documents import CellResult, Count, Difference, ExhibitResult, Measured
-from defective.results.measured import document
+from defective.results.documents import CellResult, Difference, ExhibitResult, ImageCounts, Measured
+from defective.results.exhibit_result import document
 from runs import exhibit_result, finish
 
 
@@ -16,7 +16,13 @@ def result(cells: list[CellResult], **changes) -> ExhibitResult:
 
 def cell(row: str, published: float | None, mean: float, half: float) -> CellResult:
     measured = Measured(
-        mean=mean, low=mean, high=mean, values=(mean,), intervals=((mean, mean),), counts=(Count(num_evaluated=9),), seeds=(0,)
+        mean=mean,
+        low=mean,
+        high=mean,
+        values=(mean,),
+        intervals=((mean, mean),),
+        counts=(ImageCounts(num_evaluated=9),),
+        seeds=(0,),
     )
     apart = None if published is None else mean - published
     around = None if apart is None else Difference(mean=apart, low=apart - half, high=apart + half)
@@ -26,7 +32,7 @@ def cell(row: str, published: float | None, mean: float, half: float) -> CellRes
 def test_the_largest_clear_difference_is_named_with_what_bears_on_it():
     cells = [cell("a", 50.0, 40.0, 5.0), cell("b", 50.0, 80.0, 31.0), cell("b", 20.0, 32.0, 2.0)]
     assert largest_discrepancy(result(cells)) == (
-        "Largest clear difference: Half, PGD16, 32.0 measured and 20.00 published (+12.0, 95 % interval +10.0 to +14.0). What bears on it: "
+        "Largest clear difference: Half, PGD16, 32.0 measured and 20.00 published (+12.0, 95 % interval +10.0 to +14.0). Possible causes: "
         "tiny scale instead of the paper's, cifar10-jpeg in place of cifar10, one seed."
     )
 
@@ -86,7 +92,7 @@ def test_what_was_less_than_in_the_paper_is_that_of_the_number_in_question(tmp_p
     # Only this number can be compared: of the others of its job nothing could be counted.
     nothing = {each.value: {"num_correct": 0, "num_evaluated": 0} for cells in asked.of(EXHIBITS[name]).values() for each in cells}
     finish(store, job, values={**nothing, value: counts})
-    assert largest_discrepancy(document(EXHIBITS[name], asked, store)).partition("What bears on it: ")[2] == f"{told}."
+    assert largest_discrepancy(document(EXHIBITS[name], asked, store)).partition("Possible causes: ")[2] == f"{told}."
 
 
 def test_a_full_run_at_the_papers_scale_leaves_nothing_to_say(tmp_path):
@@ -95,7 +101,7 @@ def test_a_full_run_at_the_papers_scale_leaves_nothing_to_say(tmp_path):
     for each in asked.of(EXHIBITS["table4"])["resnet18", "PGD16"]:
         finish(store, each.job, values={each.value: {"num_correct": 4000, "num_evaluated": 4900}})
     text = largest_discrepancy(document(EXHIBITS["table4"], asked, store))
-    assert text.startswith("Largest clear difference: ResNet-18, PGD16, 81.6 measured") and "What bears on it" not in text
+    assert text.startswith("Largest clear difference: ResNet-18, PGD16, 81.6 measured") and "Possible causes" not in text
 
 
 def test_official_files_at_the_papers_scale_are_no_choice():

@@ -99,7 +99,7 @@ def test_before_anything_has_run_the_page_says_so_and_how_to_begin(tmp_path):
     write_report(store, tmp_path / "out")
     page = BeautifulSoup((tmp_path / "out" / "index.html").read_text(encoding="utf-8"), "html.parser")
     (notice,) = texts(page, ".empty")
-    assert "Nothing has run yet." in notice and "6 jobs, and no result" in notice
+    assert "Nothing has run yet." in notice and "6 jobs and no result" in notice
     assert texts(page, ".empty pre") == ["defective reproduce table7 --scale tiny --store runs/store"]
     (text,) = texts(page, "body")
     assert "Measured at tiny" not in text and "To be measured at tiny scale" in text

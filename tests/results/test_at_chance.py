@@ -4,7 +4,7 @@ import pytest
 
 from defective.paper import EXHIBITS
 from defective.report.exhibit_table import exhibit_table
-from defective.results.measured import at_chance, document
+from defective.results.exhibit_result import at_chance, document
 from runs import finish, plan_of
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from defective.data.official import KINDS
 from defective.experiments.plan import Plan
-from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place
+from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, CellKey, Claim
 from defective.paper.claims import Part, pairs
-from defective.results import stored
+from defective.results import from_store
 from defective.results.claims import evaluate_claims
 from defective.results.contrasts import Evidence
-from defective.results.documents import CellResult, ClaimResult, Count, Measured
+from defective.results.documents import CellResult, ClaimResult, ImageCounts, Measured
 from defective.results.per_image import PerImage
 from defective.statistics import Rate, Term, contrast, seed_variance
 from runs import exhibit_result, finish, plan_of
@@ -23,7 +23,7 @@ HIGH = (("b", "PGD"), ("a", "PGD"))
 
 def cell(row, *hits, column="PGD", images=1000, **more):
     rates = [100 * each / images for each in hits]
-    counts = tuple(Count(num_evaluated=images, num_correct=each) for each in hits)
+    counts = tuple(ImageCounts(num_evaluated=images, num_correct=each) for each in hits)
     mean = sum(rates) / len(rates)
     measured = Measured(
         mean=mean, low=mean, high=mean, values=rates, intervals=[(0, 100)] * len(hits), counts=counts, seeds=tuple(range(len(hits)))
@@ -101,7 +101,7 @@ def test_groups_of_models_count_as_two_models():
     assert (found.low, found.high) == pytest.approx(contrast(sums, seed_variance(sums)).interval)
 
 
-FALL = Claim("fall", "Falls.", "A", "better", (Part((((Place("table4", "a", "x"), 1.0), (Place("table4", "a", "y"), -1.0)),)),))
+FALL = Claim("fall", "Falls.", "A", "better", (Part((((CellKey("table4", "a", "x"), 1.0), (CellKey("table4", "a", "y"), -1.0)),)),))
 
 
 @pytest.mark.parametrize("rows", [("a",), ("a", "b"), ("a", "b", "c")])
@@ -109,7 +109,7 @@ def test_of_any_other_sum_the_values_seed_by_seed_tell_how_far_training_moves_it
     # The sources behind the columns are trained anew, too, and each moves all models alike.
     hits = {"a": ((700, 702), (300, 322)), "b": ((900, 950), (500, 590)), "c": ((600, 610), (200, 230))}
     cells = [cell(row, *each, column=column) for row, both in hits.items() for column, each in zip("xy", both, strict=True)]
-    blocks = tuple(((Place("table4", row, "x"), 1.0), (Place("table4", row, "y"), -1.0)) for row in rows)
+    blocks = tuple(((CellKey("table4", row, "x"), 1.0), (CellKey("table4", row, "y"), -1.0)) for row in rows)
     [found] = judged(exhibit(*cells), of=replace(FALL, parts=(Part(blocks),))).contrasts
     signed = [(sign / len(rows), of) for row in rows for sign, of in zip((1, -1), hits[row], strict=True)]
     terms = [term for weight, of in signed for term in counted("", of, weight)]
@@ -124,7 +124,7 @@ def test_one_seed_decides_nothing():
     # Nor does one that they have in common.
     assert judged(exhibit(cell("a", 10), cell("b", 990, 980))).verdict == "undecided"
     # Nor how high the rate of one model is, or how it falls: another source might have been trained.
-    high = Claim("high", "High.", "Section 4", "better", (Part((((Place("table4", "b", "PGD"), 1.0),),), bound=80.0),))
+    high = Claim("high", "High.", "Section 4", "better", (Part((((CellKey("table4", "b", "PGD"), 1.0),),), bound=80.0),))
     assert judged(exhibit(cell("b", 990)), of=high).verdict == "undecided"
     assert judged(exhibit(cell("b", 990, 985)), of=high).verdict == "holds"
     assert judged(exhibit(cell("a", 700, column="x"), cell("a", 300, column="y")), of=FALL).verdict == "undecided"
@@ -203,7 +203,7 @@ def test_one_sentence_measured_on_two_data_sets_is_one_claim():
     assert [each.measured for each in found.contrasts] == [1, 1] and found.verdict == "holds"
     assert judged(one, exhibit(cell("a", *A), cell("b", 400, 405, 395), data="other")).verdict == "fails"
     assert judged(one).contrasts[0].about == ""
-    across = replace(claim(), parts=(Part((((Place("table4", "b", "PGD"), 1.0), (Place("table11", "a", "PGD"), -1.0)),)),))
+    across = replace(claim(), parts=(Part((((CellKey("table4", "b", "PGD"), 1.0), (CellKey("table11", "a", "PGD"), -1.0)),)),))
     assert judged(one, exhibit(cell("a", *A), name="table11", data="other"), of=across).verdict == "not measured"
 
 
@@ -243,11 +243,11 @@ def test_scores_are_compared_by_the_log_ratio_on_common_images():
 @pytest.fixture
 def few_exhibits(monkeypatch):
     """Those that the tests fill; planning all others takes a while."""
-    monkeypatch.setattr(stored, "EXHIBITS", {name: EXHIBITS[name] for name in ("table2", "table8", "table9", "table10")})
+    monkeypatch.setattr(from_store, "EXHIBITS", {name: EXHIBITS[name] for name in ("table2", "table8", "table9", "table10")})
 
 
 def claims(plan, store):
-    return {each.name: each for each in stored.measured(plan, store)[1]}
+    return {each.name: each for each in from_store.measured(plan, store)[1]}
 
 
 def fill(store, plan, hits):

@@ -1,4 +1,4 @@
-"""What became of each image of a stored number."""
+"""Per-image results of a stored number."""
 
 import numpy as np
 import pytest

@@ -147,7 +147,7 @@ REFUSED = {
     ),
     "a map overwritten by a layer": (
         Net(lambda model, x: model.b(model.r(z := model.a(x))) + z, a=conv(), b=conv(8, 8), r=nn.ReLU(inplace=True)),
-        "^a is overwritten in place by r and read again: let r work out of place$",
+        "^a is overwritten in place by r and read again: make r work out of place$",
     ),
     "by a method": (Net(lambda model, x: model.b((z := model.a(x)).mul_(2)) + z, a=conv(), b=conv(8, 8)), "a is overwritten.*mul_"),
     "under another name": (

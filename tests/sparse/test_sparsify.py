@@ -114,7 +114,7 @@ def test_what_is_wrapped_by_torch_is_the_model_inside(model, around):
 def test_a_model_that_is_lowered_wrongly_is_refused(model, monkeypatch, precision, wrong):
     right = lower._affine
     monkeypatch.setattr(lower, "_affine", lambda norm: wrong(*right(norm)))
-    with pytest.raises(InputError, match=r"computes something else: logits differ by .* use the model itself"):
+    with pytest.raises(InputError, match=r"differs from the model: logits by .* use the model itself"):
         sparsify(model, X, precision=precision)
 
 
@@ -122,7 +122,7 @@ def test_what_is_right_for_the_example_alone_is_refused(model, monkeypatch):
     # As if a layer had been taken for a constant: the example, all pixels alike, shows no difference.
     x = torch.full((1, 3, 8, 8), 0.5, dtype=torch.float64)
     monkeypatch.setattr(SparseNet, "forward", lambda fast, images: model(x).expand(len(images), -1))
-    with pytest.raises(InputError, match="computes something else"):
+    with pytest.raises(InputError, match="differs from the model"):
         sparsify(model, x)
 
 
@@ -172,7 +172,7 @@ def test_what_cannot_be_sparsified_or_done_with_the_result_is_refused(model):
     locked.lock = threading.Lock()
     for args, message in (
         (("resnet18", X), "the model is str, not a torch.nn.Module"),
-        ((nn.Sequential(torch.jit.trace(conv().double(), X)), X), "TorchScript cannot be taken apart"),
+        ((nn.Sequential(torch.jit.trace(conv().double(), X)), X), "a TorchScript model cannot be sparsified"),
         ((conv().to("meta"), X), "no weights: it is on the meta device"),
         ((model, [1]), "images are list, not a tensor"),
         ((trained(nn.Sequential(conv(), mask(shape=(8, 4, 4)))), X), r"\(8, 4, 4\).*\(8, 8, 8\)"),
@@ -192,7 +192,7 @@ def test_what_cannot_be_sparsified_or_done_with_the_result_is_refused(model):
     for change in (nn.Module.half, nn.Module.bfloat16):
         with pytest.raises(InputError, match='precision="bf16"'):
             change(fast)
-    with pytest.raises(InputError, match="save the model it was made from"):
+    with pytest.raises(InputError, match="save the model that it was made from"):
         save(fast, "never.safetensors")
 
 

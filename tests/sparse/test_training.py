@@ -157,7 +157,7 @@ def test_what_it_cannot_follow_is_said():
         defect_(each, 0.1, sites=["norm"], example_inputs=torch.zeros(1, 3, 32, 32))
     overlooked.head = Overlooked()
     for wrong, options, message in (
-        ((overlooked, X.float()), {}, r"what torch\.fx followed is not what Scaled computes"),
+        ((overlooked, X.float()), {}, r"the graph of torch\.fx does not compute what Scaled computes"),
         (("a model", X), {}, "str, not a torch.nn.Module"),
         ((model, [1]), {}, "images are list"),
         ((model, 2 * X), {}, "not in"),
@@ -168,7 +168,7 @@ def test_what_it_cannot_follow_is_said():
     fast = train_live(model, X.float()).train()
     with pytest.raises(InputError, match=r"example_inputs were \(N, 3, 32, 32\)"):
         fast(torch.rand(2, 3, 48, 48))
-    with pytest.raises(InputError, match="save the model it was made from"):
+    with pytest.raises(InputError, match="save the model that it was made from"):
         save(fast, "never.safetensors")
     fast.model.double()
     with pytest.raises(InputError, match="call train_live again"):

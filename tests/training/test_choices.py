@@ -8,7 +8,7 @@ from defective import InputError, load
 from defective.data import ImageSet
 from defective.specs import Recipe
 from defective.training import loop
-from defective.training.epoch import Run, run_epoch
+from defective.training.epoch import TrainingSetup, run_epoch
 from defective.training.loop import fit, make_sgd
 from defective.training.step import Step
 from defective.training.train import train
@@ -107,7 +107,7 @@ class Looking(Step):
 def epoch_of(data, recipe, epoch, seed=0):
     model = net()
     step = Looking(model, make_sgd(model, recipe, CPU), recipe, CPU, "fp32")
-    run_epoch(step, data, Run(recipe, seed, CPU, "fp32"), epoch, lambda n=1, note="": None)
+    run_epoch(step, data, TrainingSetup(recipe, seed, CPU, "fp32"), epoch, lambda n=1, note="": None)
     x, y = (torch.cat(each) for each in zip(*step.batches, strict=True))
     return {int(number): image for number, image in zip(y, x, strict=True)}
 

@@ -137,7 +137,9 @@ def test_a_corrupt_state_is_set_aside_and_the_run_begins_again(data, whole, inte
     assert (out / "model.safetensors").read_bytes() == (whole[0] / "model.safetensors").read_bytes()
     assert names(out) == FILES | {"state.safetensors.corrupt"}
     [line] = caplog.messages
-    assert line.startswith(f"training begins again, {out / 'state.safetensors.corrupt'} set aside: ") and "\n" not in line
+    assert (
+        line.startswith(f"training starts again, corrupt files renamed {out / 'state.safetensors.corrupt'}: ") and "\n" not in line
+    )
 
 
 def without(key):
@@ -165,7 +167,7 @@ def test_corrupt_files_of_a_finished_run_are_set_aside(data, whole, tmp_path, ca
         assert timeless(run(data, out)["history"]) == timeless(whole[1]["history"])
     assert names(out) == FILES | {f"{each}.corrupt" for each in moved}
     [line] = caplog.messages
-    assert "training begins again" in line and "\n" not in line
+    assert "training starts again" in line and "\n" not in line
     load(out)
 
 

@@ -102,7 +102,7 @@ def test_where_recording_fails_training_goes_on_eagerly_and_says_so_once(recorde
         assert run(Step(eager, make_sgd(eager, RECIPE, CPU), RECIPE, CPU, "fp32")) == run(step)
     assert equal(copied(eager), copied(other))
     assert step.graph is None and [record.getMessage() for record in caplog.records] == [
-        "training goes on without a CUDA graph: operation not permitted"
+        "training continues without a CUDA graph: operation not permitted"
     ]
 
 

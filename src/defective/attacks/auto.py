@@ -25,7 +25,7 @@ def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int 
         seed: Seed of its random numbers. They are drawn for the whole batch, so results depend on the batch.
 
     Returns:
-        For each image the first that is misclassified; the image itself where none was found. With fewer than 10 classes all wrong
+        For each image the first that is misclassified; the image itself where none was found. With fewer than 10 classes all incorrect
         ones are targets, instead of 9.
 
     Raises:

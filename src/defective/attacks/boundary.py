@@ -61,16 +61,16 @@ def boundary_details(
             after tens of queries instead of thousands, and needs fewer queries. Scores of different schedules are not comparable.
         spherical_step: First length ``delta`` of the step on the sphere around the image, in units of the distance ``d``.
         source_step: First length ``epsilon`` of the step towards the image, in units of ``d``.
-        draft: A faster surrogate of the model to query on the way, as ``sparsify(model, x[:1], precision="bf16")``. At the end,
+        draft: A faster surrogate of the model to query on the way, such as ``sparsify(model, x[:1], precision="bf16")``. At the end,
             images are extended along their own direction until ``model`` misclassifies them. Where twice the distance is not enough,
             or no start was found, the walk is repeated on ``model``. Queries to both are counted.
         batch_size: Images per forward pass; only time and memory depend on it.
         on_step: Called after each step, to show progress; up to twice as often with a draft.
 
     Raises:
-        InputError: If a number is out of range, the schedule is unknown, or a label is no class of the model.
+        InputError: If a number is out of range, the schedule is unknown, or a label is not a class of the model.
 
-    Source: paper Appendix A.4; Brendel et al. 2017. Foolbox 1's second walk after convergence is left out.
+    Source: paper Appendix A.4; Brendel et al. 2017, without Foolbox 1's second walk after convergence.
     """
     check_counts(steps=steps)
     check_range(0, 1, exclusive=True, spherical_step=spherical_step, source_step=source_step)

@@ -44,7 +44,7 @@ def cw(
         search_steps: Values of ``c`` tried.
         lr: Learning rate of Adam on ``w``.
         initial_const: First ``c``; distances are in [0, 1] pixel units.
-        draft: A faster surrogate of the model to search on, as ``sparsify(model, x[:1], precision="bf16")``. Its result is extended
+        draft: A faster surrogate of the model to search on, such as ``sparsify(model, x[:1], precision="bf16")``. Its result is extended
             along its own direction until ``model`` gives it the margin. Where twice the distance is not enough, or nothing was found,
             the search is repeated on ``model``.
 
@@ -52,7 +52,7 @@ def cw(
         For each image the closest one found that has the margin; the image itself where none was found.
 
     Raises:
-        InputError: If a number is out of range, a label is no class of the model, or the logits have no gradient.
+        InputError: If a number is out of range, a label is not a class of the model, or the logits have no gradient.
 
     Source: paper Appendix E, whose formula has the targeted sign; Carlini and Wagner 2016.
 

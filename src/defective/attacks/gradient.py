@@ -72,7 +72,7 @@ def pgd(
             momentum so far: the other attacks of this family are directions.
 
     Raises:
-        InputError: If a number is out of range, a label is no class of the model, or the logits have no gradient.
+        InputError: If a number is out of range, a label is not a class of the model, or the logits have no gradient.
 
     Source: paper Appendix E; Kurakin et al. 2016.
 

@@ -60,7 +60,7 @@ def hopskipjump_details(
 
     Args:
         steps: Estimates ``t`` of the direction.
-        norm: ``"l2"`` or ``"linf"``: the distance that is made small.
+        norm: ``"l2"`` or ``"linf"``: the distance to minimise.
         initial_queries: Queries ``B_1`` of the first estimate; ``B_t`` grows as ``sqrt(t)``.
         max_queries: Most queries of an estimate.
         radius: Share of the distance at which an estimate queries around its point; in the first estimate the radius is 0.1 itself. The
@@ -68,7 +68,7 @@ def hopskipjump_details(
             image. The paper has ``1 / d``, which is near float32's rounding of a model.
         generator: On the CPU; torch's global one if not given. It gives one seed to each image in turn, so that splitting images
             into batches changes nothing.
-        draft: A faster surrogate of the model to query on the way, as ``sparsify(model, x[:1], precision="bf16")``; what is found is
+        draft: A faster surrogate of the model to query on the way, such as ``sparsify(model, x[:1], precision="bf16")``; what is found is
             then extended along its own direction until ``model`` misclassifies it, as in :func:`boundary_details`. Queries to both are
             counted. A ``radius`` of 0.03 rises above the rounding of bfloat16.
         batch_size: Images per forward pass; only time and memory depend on it.
@@ -78,7 +78,7 @@ def hopskipjump_details(
         The nearest image of each walk along the boundary.
 
     Raises:
-        InputError: If a number is out of range, or a label is no class of the model.
+        InputError: If a number is out of range, or a label is not a class of the model.
 
     Source: Chen et al. 2020. The radius of the first estimate, and uniform noise in L-infinity, are those of the authors' code.
     """

@@ -48,7 +48,7 @@ def lspga(
         where the ball holds one.
 
     Raises:
-        InputError: If the model has no encoder, a number is out of range, or a label is no class of the model. An encoder is a
+        InputError: If the model has no encoder, a number is out of range, or a label is not a class of the model. An encoder is a
             module with ``levels``, ``level_of(x)`` (the level of each pixel) and ``relaxed(lowest, tails)`` (the encoding of levels
             known with probabilities, see :class:`defective.baselines.Thermometer`).
 

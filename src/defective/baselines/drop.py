@@ -20,7 +20,7 @@ BASIC_BLOCKS = ("resnet18", "wrn32_4")
 
 @dataclass(frozen=True)
 class Drop:
-    """One place with dropout: the module whose output is dropped in training, with what chance it is kept, and how."""
+    """One site with dropout: the module whose output is dropped in training, the keep probability, and the kind."""
 
     site: str
     keep_prob: float
@@ -39,14 +39,14 @@ def drop_(
     """Apply dropout to the output of each chosen site, in place; in eval mode the model equals the plain one.
 
     Each site is wrapped together with a :class:`DropLayer`. Weights and state-dict keys stay, so plain checkpoints load. Random
-    numbers come from torch's global generator, and what is kept is scaled up. A site may hold several kinds, and a defect mask beside
+    numbers come from torch's global generator, and kept activations are scaled up. A site may hold several kinds, and a defect mask beside
     them. A ``.spec`` that :func:`defective.build` gave the model becomes None.
 
     Args:
         model: Any module.
-        keep_prob: Chance in (0, 1] that what is dropped as one is kept.
+        keep_prob: Probability in (0, 1] to keep an activation, channel or block.
         kind: ``"dropout"`` (single activations), ``"spatial"`` (whole channels) or ``"dropblock"`` (:func:`drop_block`, 3 x 3). The
-            last two want sites that output ``(N, C, H, W)``.
+            last two need sites that output ``(N, C, H, W)``.
         blocks: For built-in models: ``"bottom"``, ``"top"``, a block number or several. Default ``"top"``.
         sites: For any model: module names, a module type or several, or a predicate ``(name, module) -> bool``.
         placement: For ``blocks``: ``"authors"`` (after the norms that a defect mask would follow, shortcuts left out; in models of basic
@@ -113,7 +113,7 @@ def attach_drop_(model: nn.Module, drop: Drop) -> None:
 
 
 def drops(model: nn.Module) -> list[Drop]:
-    """List the places with dropout that :func:`drop_` made, in module order; empty for a plain model.
+    """List the sites with dropout that :func:`drop_` made, in module order; empty for a plain model.
 
     Example:
         >>> model = nn.Sequential(nn.Conv2d(1, 4, 3))

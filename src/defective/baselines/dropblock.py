@@ -14,13 +14,13 @@ def drop_block(x: Tensor, keep_prob: float, *, block_size: int = 3, generator: t
 
     .. math:: y = x * M \cdot \frac{\mathrm{count}(M)}{\mathrm{count\_ones}(M)}
 
-    ``M`` is 0 in the blocks around the seeds. Each place where a whole block fits is a seed with probability :func:`seed_rate`, drawn
+    ``M`` is 0 in the blocks around the seeds. Each position where a whole block fits is a seed with probability :func:`seed_rate`, drawn
     for each image and channel on its own. One factor scales the whole batch, so a constant keeps its sum. Where the map is smaller
     than the block, the block is cut to the map.
 
     Args:
         x: Activations ``(N, C, H, W)``.
-        keep_prob: Share of activations in (0, 1] to keep, met about: blocks overlap and lie off the edges.
+        keep_prob: Share of activations in (0, 1] to keep, approximately: blocks overlap and avoid the edges.
         block_size: Side of a block, at least 1; 1 is dropout.
         generator: Source of the draw; torch's global one of the device of ``x`` if not given.
 
@@ -52,7 +52,7 @@ def drop_block(x: Tensor, keep_prob: float, *, block_size: int = 3, generator: t
 
 
 def seed_rate(height: int, width: int, keep_prob: float, *, block_size: int = 3) -> float:
-    r"""Chance that a place is the seed of a block.
+    r"""Probability that a position is the seed of a block.
 
     .. math:: \gamma = \frac{1 - p}{b^2} \cdot \frac{H W}{(H - b + 1)(W - b + 1)}
 

@@ -1,4 +1,4 @@
-"""A thermometer code of the input, in place of the model's normalisation."""
+"""A thermometer code of the input, instead of the model's normalisation."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class Thermometer(nn.Module):
 
     .. math:: \tau_l(x) = [\mathrm{level}(x) \ge l], \qquad \mathrm{level}(x) = \min(\lfloor L x \rfloor, L - 1)
 
-    The derivative of the steps is zero or infinite. Backward takes that of the smooth stand-in
+    The derivative of the steps is zero or infinite. Backward takes that of the smooth surrogate
     :math:`\hat\tau_l(x) = \mathrm{clip}(x - l / L, 0, 1)`, which is 1 where ``l / L < x`` and else 0, so that gradient attacks reach
     the image and do not mistake the step for robustness.
 
@@ -40,7 +40,7 @@ class Thermometer(nn.Module):
     def __init__(self, levels: int) -> None:
         super().__init__()
         if not 2 <= levels <= 256 or levels != int(levels):
-            raise InputError(f"a thermometer of {levels} levels cannot be: use a whole number from 2 to 256, as 16")
+            raise InputError(f"a thermometer cannot have {levels} levels: use a whole number from 2 to 256, such as 16")
         self.levels = int(levels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,10 +88,10 @@ class Thermometer(nn.Module):
 
 
 def thermometer_(model: nn.Module, levels: int) -> None:
-    """Let a built-in model read thermometer-coded images, in place of its normalisation.
+    """Let a built-in model read thermometer-coded images, instead of normalising them.
 
     ``model.normalize`` becomes a :class:`Thermometer` and the first convolution, with fresh weights from torch's global generator, reads
-    its channels; all else stays, masks included. Images stay what they were. Call it before the optimiser is
+    its channels; everything else stays, masks included. Images remain in [0, 1]. Call it before the optimiser is
     made. A ``.spec`` that :func:`defective.build` gave the model becomes None.
 
     Args:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from defective._version import __version__
 from defective.cli import attack, data, demo, describe, evaluate, nets, play, reproduce, store, train
-from defective.cli.console import discard, fail, prepared_output, say, standard_output
+from defective.cli.console import discard, fail, prepared_output, print_line, standard_output
 from defective.errors import InputError
 from defective.interrupts import interruptible, stopped
 from defective.machine import keep_freed_memory, out_of_memory
@@ -55,7 +55,7 @@ def _group(context: typer.Context) -> None:
 @app.callback(invoke_without_command=True)
 def _root(context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
     if version:
-        say(__version__)
+        print_line(__version__)
         raise typer.Exit
     _group(context)
 
@@ -70,10 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return code
         except KeyboardInterrupt as error:
             stored = f"{error}; " if str(error) else ""
-            fail(f"interrupted; {stored}chunks and jobs that were finished are stored, and the same command resumes after them")
+            fail(f"interrupted; {stored}chunks and jobs that were finished are stored, and the same command resumes")
             return stopped()
         except (BrokenPipeError, SystemExit) as error:
-            # The reader of our output is gone, which rich makes an exit with 1.
+            # The reader of the output is gone; rich makes that an exit with code 1.
             if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
                 raise
             discard(standard_output())
@@ -110,12 +110,12 @@ def _message(error: Any) -> str | None:
         if isinstance(error, MemoryError) and str(error):
             return f"out of memory: {error}; lower --batch-size"
         if isinstance(error, torch.OutOfMemoryError):
-            return "out of memory on the device: lower --batch-size, or choose --device cpu; finished work is kept"
-        return "out of memory: lower --batch-size; finished work is kept"
+            return "out of memory on the device: lower --batch-size, or choose --device cpu; finished work is stored"
+        return "out of memory: lower --batch-size; finished work is stored"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return f"{where}{error.strerror or error}{'; make room or choose another place, finished work is kept' if full else ''}"
+        return f"{where}{error.strerror or error}{'; free some space or choose another folder; finished work is stored' if full else ''}"
     if not hasattr(error, "format_message"):
         return None
     # Of the arguments: typer names the option, the value is named here.

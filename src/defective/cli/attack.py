@@ -14,7 +14,7 @@ from defective.data import index_hash, load_data
 from defective.evaluation import EvaluatedModel, generate
 from defective.evaluation.inputs import check_encoders
 from defective.experiments.adversarial_files import write_adversarial
-from defective.experiments.stored import StoredRun
+from defective.experiments.stored_run import StoredRun
 from defective.files import check_file
 from defective.specs import ATTACK_DEFAULTS
 from defective.statistics import Rate
@@ -52,7 +52,7 @@ def attack(
     """Generate adversarial examples on one model and write them to a file.
 
     Attacks: fgsm, pgd, mifgsm, difgsm, tifgsm, sifgsm, nifgsm, vmifgsm, cw, boundary, hopskipjump, hopskipjump-linf, noise; lspga for
-    models with a thermometer; autoattack where its package is installed. A killed command resumes.
+    models with a thermometer; autoattack if its package is installed. A killed command resumes.
 
     Example: defective attack runs/plain --data shapes --attack "pgd:eps=8/255,steps=10" --out adversarial.safetensors
     """

@@ -1,4 +1,4 @@
-"""What the command line prints: tables for people, one JSON document for programs, errors on one line."""
+"""Output of the command line: tables for people, one JSON document for programs, errors on one line."""
 
 import io
 import json
@@ -20,7 +20,7 @@ _standard_output: ContextVar[Any] = ContextVar("standard_output", default=None)
 
 
 class _StandardError:
-    """Standard error whose reader may go away: what nobody reads must not end the work."""
+    """Standard error whose reader may close it: that must not end the work."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -45,7 +45,7 @@ class _Warnings(logging.Handler):
 
 @contextmanager
 def prepared_output() -> Iterator[None]:
-    """Inside, both streams take any text, messages of the library are warnings, progress is shown, the terminal has a width that is one."""
+    """Inside, both streams accept any text, log messages are warnings, progress is shown, and the terminal has a valid width."""
     for name in ("stdout", "stderr"):
         # Python's name for a stream that was closed before it began.
         if getattr(sys, name) is None:
@@ -58,7 +58,7 @@ def prepared_output() -> Iterator[None]:
         if not (size.isascii() and size.isdigit() and len(size) < 5 and int(size)):
             # rich would print nothing at a width of 0; typer fails where it is no number.
             os.environ.pop(name, None)
-    # It says twice that it has no folder for its settings, where a user has no home.
+    # Without a home folder it warns twice that it has no folder for its settings.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     log, handler, stderr = logging.getLogger("defective"), _Warnings(), sys.stderr
     log.addHandler(handler)
@@ -100,28 +100,28 @@ def print_records(title: str, columns: Mapping[str, str], records: Iterable[Mapp
     print_table(title, tuple(columns), [[text.format(**record) for text in columns.values()] for record in records], *notes)
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """A line on standard output."""
     sys.stdout.write(f"{visible(line)}\n")
 
 
 def fail(message: object) -> None:
     """One line on standard error."""
-    _say("error", message)
+    _print_message("error", message)
 
 
 def warn(message: object) -> None:
-    """One line on standard error, after which the command goes on."""
-    _say("warning", message)
+    """One line on standard error, after which the command continues."""
+    _print_message("warning", message)
 
 
 def warn_corrupt(files: Sequence[Path], then: str) -> None:
-    """One line that names corrupt results, if there are any, and says what becomes of them."""
+    """One line that names corrupt results, if there are any, and what is done with them."""
     if files:
         warn(f"{shortened([*map(str, files)])} {'are' if len(files) > 1 else 'is'} corrupt: {then}")
 
 
-def _say(kind: str, message: object) -> None:
+def _print_message(kind: str, message: object) -> None:
     line = one_line(" ".join(str(message).split()))
     # A value of thousands of characters, such as a number, must not hide what is wrong with it.
     whole = line if len(line) <= 2000 else f"{line[:500]} ... {line[-500:]}"

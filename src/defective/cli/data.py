@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from defective.cli import options
-from defective.cli.console import print_json, print_records, print_table, say
+from defective.cli.console import print_json, print_line, print_records, print_table
 from defective.data import load_splits, location
 from defective.data.cache import prune as prune_cache
 from defective.data.download import REMOTES, verify
@@ -18,7 +18,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", autocompletion=opti
 
 @app.command()
 def get(name: NameArgument, image_size: options.ImageSize = None, json: options.Json = False) -> None:
-    """Download a data set if it has to be, decode it, and say what it holds and where it lies.
+    """Download a data set if necessary, decode it, and show what it holds and where it is stored.
 
     Example: defective data get cifar10
     """
@@ -50,7 +50,7 @@ def get(name: NameArgument, image_size: options.ImageSize = None, json: options.
 
 @app.command()
 def check(name: NameArgument, image_size: options.ImageSize = None, json: options.Json = False) -> None:
-    """Verify checksums of downloaded files, exit code 1 if one is corrupt or missing; or decode a data set of yours.
+    """Verify checksums of downloaded files (exit code 1 if one is corrupt or missing), or decode your own data set.
 
     Example: defective data check mnist
     """
@@ -58,11 +58,11 @@ def check(name: NameArgument, image_size: options.ImageSize = None, json: option
         get(name, image_size, json)
         return
     states = verify(name)
-    lacking = any(state != "whole" for _, state in states)
+    lacking = any(state != "ok" for _, state in states)
     if json:
         print_json([{"file": file, "state": state} for file, state in states])
     else:
-        note = f"defective data get {name} fetches what is missing or corrupt" if lacking else ""
+        note = f"defective data get {name} downloads what is missing or corrupt" if lacking else ""
         print_table(name, ("file", "state"), states, note)
     if lacking:
         raise typer.Exit(1)
@@ -70,10 +70,10 @@ def check(name: NameArgument, image_size: options.ImageSize = None, json: option
 
 @app.command()
 def prune(
-    everything: Annotated[bool, typer.Option("--all", help="The decoded and unpacked images too; they are made again.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Remove decoded and unpacked images too; they are made again.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Remove from the cache what killed processes left there; downloaded files stay.
+    """Remove leftovers of killed processes from the cache; downloaded files stay.
 
     Example: defective data prune --all
     """
@@ -81,4 +81,4 @@ def prune(
     if json:
         print_json({"cache": str(cache_folder()), "files": files, "bytes": size})
     else:
-        say(f"{cache_folder()}: {files:,} files removed, {size / 1e6:,.1f} MB")
+        print_line(f"{cache_folder()}: {files:,} files removed, {size / 1e6:,.1f} MB")

@@ -17,7 +17,7 @@ def demo(
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Run the main job in minutes: train, attack by transfer, add noise, measure shape against texture, write a page.
+    """Compare a plain and a defective model in minutes: train, attack by transfer, add noise, measure shape bias, write a page.
 
     Example: defective demo --out demo-output
     """

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from defective.baselines import Thermometer, drops
 from defective.build import build
 from defective.cli import options
-from defective.cli.console import print_json, print_table, say
+from defective.cli.console import print_json, print_line, print_table
 from defective.cli.start import Start, conversion
 from defective.cli.weights import sizes_of
 from defective.errors import InputError
@@ -43,7 +43,7 @@ def describe(
     sites: options.Sites = None,
     seed: Annotated[int | None, typer.Option(min=0, max=options.MAX_SEED, help="Seed of weights and masks. Default: 0.")] = None,
     num_classes: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="Classes. Default: 10, or those of a model of yours.")
+        int | None, typer.Option(min=1, max=1_000_000, help="Classes. Default: 10, or those of your own model.")
     ] = None,
     in_chans: Annotated[int | None, typer.Option(min=1, max=4096, help="Channels of an image. Default: 3.")] = None,
     image_size: Annotated[
@@ -54,7 +54,7 @@ def describe(
 ) -> None:
     """Show a model's blocks, defective sites, live and dead neurons, dropout, input code, and cost.
 
-    Of a model of yours the sites that can be made defective are listed; with --defect and --sites, what train would make of it.
+    For your own model it lists the sites that can be made defective; with --defect and --sites, the masks that train would make.
 
     Example: defective describe resnet18/0.1-bottom
     """
@@ -105,9 +105,9 @@ def _print(document: dict[str, Any]) -> None:
         rows.append(("all", "", "", "", *(f"{sum(site[kind] for site in sites):,}" for kind in ("live", "dead"))))
         print_table(document["name"], ("site", "C x H x W", "pattern", "keep_prob", "live", "dead"), rows)
     else:
-        say(f"{document['name']}: no mask in it")
+        print_line(f"{document['name']}: no mask in it")
     for line in document["summary"]:
-        say(line)
+        print_line(line)
 
 
 def _describe(model: nn.Module, name: str, input_shape: Shape) -> dict[str, Any]:

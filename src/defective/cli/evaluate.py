@@ -26,7 +26,7 @@ from defective.evaluation.model_vs_human import trial_tables
 from defective.evaluation.result import Provenance
 from defective.evaluation.settings import ATTACKS, DEFAULTS, PARTS, Neurons, Settings
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
-from defective.experiments.stored import StoredRun
+from defective.experiments.stored_run import StoredRun
 from defective.files import check_folder, write_tensors, write_text
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.report.evaluation_page import write_evaluation_page
@@ -43,49 +43,52 @@ def evaluate(
     source: Annotated[
         list[str] | None,
         options.completed(
-            "Model the attacker owns, or several joined by +, or substitute:SHARE, trained on each MODEL's answers on that share of the "
-            "training images, or cifar10-model, the network of that package; repeatable. "
+            "Model that the attacker owns, several joined by +, substitute:SHARE (trained on each MODEL's predictions on that share of "
+            "the training images) or cifar10-model (the network of that package); repeatable. "
             "Default: every MODEL, or none with --adversarial.",
             "substitute:",
             "cifar10-model",
         ),
     ] = None,
     adversarial: Annotated[
-        list[Path] | None, typer.Option("--adversarial", help="File of defective attack to score too; repeatable.")
+        list[Path] | None, typer.Option("--adversarial", help="File written by defective attack, to score as well; repeatable.")
     ] = None,
     attack: Annotated[
         list[str] | None,
         options.completed("Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.", *ATTACK_DEFAULTS),
     ] = None,
     parts: Annotated[
-        str | None, options.completed(f"Those to run of {', '.join(PARTS)}. Default: all, stimuli with --stimuli.", *PARTS)
+        str | None, options.completed(f"Parts to run: {', '.join(PARTS)}. Default: all; stimuli only with --stimuli.", *PARTS)
     ] = None,
     samples: Annotated[
         int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")
     ] = DEFAULTS.samples,
     decision: Annotated[
-        str, options.completed("boundary (the paper's has directions=25) or hopskipjump.", "boundary", "hopskipjump")
+        str,
+        options.completed(
+            "Decision-based attack: boundary (directions=25 in the paper) or hopskipjump.", "boundary", "hopskipjump"
+        ),
     ] = str(DEFAULTS.decision),
-    decision_samples: Annotated[int, typer.Option(help="Images of the decision-based attack.")] = DEFAULTS.decision_samples,
+    decision_samples: Annotated[int, typer.Option(help="Images for the decision-based attack.")] = DEFAULTS.decision_samples,
     confidence: Annotated[
-        float, typer.Option(help="Least confidence of every model in the images to shuffle.")
+        float, typer.Option(help="Minimum confidence of every model in the images to shuffle.")
     ] = DEFAULTS.confidence,
-    check_samples: Annotated[int, typer.Option(help="Images of the sanity checks.")] = DEFAULTS.check_samples,
+    check_samples: Annotated[int, typer.Option(help="Images for the sanity checks.")] = DEFAULTS.check_samples,
     mask_draws: Annotated[
-        int, typer.Option(help="Fresh masks to average a defective source over, as one more source; 0: none.")
+        int, typer.Option(help="Add a source that averages each defective source over this many fresh masks; 0: none.")
     ] = DEFAULTS.mask_draws,
     stimuli: Annotated[Path | None, typer.Option(help="Archive of cue-conflict images, silhouettes and edges.")] = None,
     human_categories: Annotated[
         bool,
         typer.Option(
             "--model-vs-human",
-            help="Decide on --stimuli among the 16 categories of Geirhos et al. 2021, and write its tables of trials into --out.",
+            help="Classify --stimuli among the 16 categories of Geirhos et al. 2021, and write trial tables to --out.",
         ),
     ] = False,
     neurons: Annotated[
         str,
         options.completed(
-            "How attacks compute models on a CPU. all: as they are. auto: batch norm folded, no dead neurons. live: layers timed.",
+            "Models in attacks on a CPU. all: unchanged. auto: batch norm folded, dead neurons skipped. live: auto, with timed layers.",
             *get_args(Neurons),
         ),
     ] = DEFAULTS.neurons,
@@ -99,13 +102,13 @@ def evaluate(
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Measure how robust each model is: the whole black-box protocol of the paper, with sanity checks.
+    """Measure how robust each model is: the black-box protocol of the paper, with sanity checks.
 
     Transfer cells are the paper's defence success rate: adversarial images still classified correctly, among those that the model
     classified correctly before and that fooled the source; in brackets the 95 % interval. A cell is marked where the attack is not
     black-box: gray-box if source and MODEL have the same architecture with other weights or masks, adaptive if both are defective.
-    In white-box cells all images are counted that the model classified correctly before (Table 8). In transfer cells every further
-    MODEL is compared with the first on the same images.
+    White-box cells count all images that the model classified correctly before (Table 8). In transfer cells every further MODEL is
+    compared with the first on the same images.
 
     Finished chunks are stored in the cache folder: a killed command resumes. Exit code 1: a sanity check failed.
 
@@ -142,14 +145,13 @@ def evaluate(
     targets, sources = open_models([models, owned if source or files else models], device, models=model, sizes=sizes)
     if "transfer" in chosen and not source and not files and len(models) < 2:
         raise InputError(
-            "one model alone has no source to be attacked from: name --source, --adversarial, or further models, or leave transfer out "
-            "of --parts"
+            "a single model has no source: name --source, --adversarial or further models, or leave transfer out of --parts"
         )
     if mask_draws and "transfer" not in chosen:
-        raise InputError(f"--mask-draws {mask_draws} is for the part transfer, which --parts leaves out: leave out one of the two")
+        raise InputError(f"--mask-draws {mask_draws} needs the part transfer, which --parts excludes: drop one of the two")
     if mask_draws and not any(map(defects, sources.values())):
         raise InputError(
-            f"--mask-draws {mask_draws}: no source has masks to draw anew ({', '.join(sources) or 'there is none'}): name a defective "
+            f"--mask-draws {mask_draws}: no source has masks to draw ({', '.join(sources) or 'there is none'}): name a defective "
             "--source, or leave it out"
         )
     check_encoders((sources if "transfer" in chosen else {}) | (targets if "white-box" in chosen else {}), attacks)
@@ -160,7 +162,7 @@ def evaluate(
     if substitutes and "transfer" in chosen:
         training = load_data(data, "train", image_size=image_size)
         sources |= train_substitutes(substitutes, targets, training, test, seed=seed, device=device)
-    run, place = StoredRun.in_cache(), choose_device(device)
+    run, torch_device = StoredRun.in_cache(), choose_device(device)
     generated = {(name, str(each)) for name in sources for each in attacks}
     found = evaluate_models(
         targets,
@@ -174,7 +176,7 @@ def evaluate(
     )
     about: dict[str, Any] = {
         "seconds": run.seconds,
-        "machine": describe_machine(place, inference_precision(place)),
+        "machine": describe_machine(torch_device, inference_precision(torch_device)),
         "models": {name: Provenance.of(model) for name, model in (sources | targets).items()},
     }
     if shapes is not None:

@@ -10,7 +10,7 @@ from defective.models import BUILT_IN, create_model, list_models
 
 
 def models(json: options.Json = False) -> None:
-    """List the architectures, their blocks and mask sites, and how the names of variants and baselines are made.
+    """List the architectures with their blocks and mask sites, and the grammar of variant and baseline names.
 
     Example: defective models
     """

@@ -14,7 +14,7 @@ from defective.specs import ARCHITECTURES
 MAX_SEED = 1 << 48
 MODELS_HELP = "Checkpoints, folders of train, files of weights with --model, module:factory (its code is run) or timm:NAME."
 _BUILDER_HELP = (
-    "What builds the model of a file that holds weights alone (.pt, .pth, .safetensors, or what train saved of a model of yours): "
+    "Builder of the model whose weights a file holds (.pt, .pth, .safetensors, or a custom model saved by train): "
     "module:factory, timm:NAME or a built-in name"
 )
 
@@ -53,7 +53,7 @@ def _for_the_document(json: bool) -> bool:
 
 
 DATA_NAMES = names("cifar10", "mnist", "tiny-imagenet", "shapes", *(f"{kind}:" for kind in NAMES if kind != "shapes"))
-# As examples: any share of any block may stand in a name.
+# Examples: a name may hold any share of any block.
 MODEL_NAMES = names(*(f"{arch}{variant}" for variant in ("", "/0.1-bottom", "/0.5-bottom") for arch in ARCHITECTURES), "timm:")
 
 BatchSize = Annotated[int, typer.Option(min=1, max=10**9, help="Images attacked at once: lower it if memory runs out.")]
@@ -66,13 +66,15 @@ Data = Annotated[
     typer.Option(
         "--data",
         autocompletion=DATA_NAMES,
-        help="cifar10, mnist, tiny-imagenet (downloaded), or cifar10:PATH, mnist:PATH, tiny-imagenet:PATH (official files of yours), "
+        help="cifar10, mnist, tiny-imagenet (downloaded), or cifar10:PATH, mnist:PATH, tiny-imagenet:PATH (your official files), "
         "imagenet:PATH or folder:PATH (train/CLASS/IMAGE and test/CLASS/IMAGE), shapes. PATH: a folder or an archive.",
     ),
 ]
 Defect = Annotated[
     float | None,
-    typer.Option(help="Make the model defective: the share of neurons kept at each site, as 0.3. Built-in models: in the name."),
+    typer.Option(
+        help="Make the model defective: the share of neurons kept at each site, such as 0.3. Built-in models: part of the name."
+    ),
 ]
 Device = Annotated[str | None, completed("cpu, cuda, cuda:1, ...; default: the accelerator if there is one.", "cpu", "cuda")]
 KeepFloat = Annotated[bool, typer.Option("--float", help="Do not round adversarial images to 8 bits.")]
@@ -82,7 +84,8 @@ Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed.")]
 Sites = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="PATTERN", help="Sites for --defect: names of modules, as 'layer1.*.bn*', or a class, as BatchNorm2d; repeatable."
+        metavar="PATTERN",
+        help="Sites for --defect: names of modules, such as 'layer1.*.bn*', or a class, such as BatchNorm2d; repeatable.",
     ),
 ]
 Store = Annotated[Path, typer.Option(help="Store: models, adversarial images and measured numbers.")]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from defective.cli import options
-from defective.cli.console import print_json, say
+from defective.cli.console import print_json, print_line
 from defective.cli.references import open_models
 from defective.cli.weights import data_sizes
 from defective.data import check_name, load_data
@@ -37,14 +37,14 @@ def play(
     ] = None,
     model: options.Builders = None,
     image_size: options.ImageSize = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0: any that is free.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0: any free one.")] = 8080,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Show a page on which you attack an image, chosen or uploaded, and see what two models make of it.
+    """Serve a page on which you attack a chosen or uploaded image and compare two models.
 
     The page shows both predictions, the perturbation, the adversarial image, the masks, and how feature maps change. It can be opened
-    on this machine alone and needs no network. Ctrl-C ends it.
+    only on this machine and needs no network. Ctrl-C ends it.
 
     Example: defective play runs/source runs/plain runs/bottom-0.1 --data cifar10
     """
@@ -52,11 +52,11 @@ def play(
         models = [str(DEMO / name) for name in DEMO_MODELS]
         if not all(Path(name).is_dir() for name in models):
             raise InputError(
-                f"no model is named, and {DEMO} lacks those of the demo: make them with defective demo (minutes), or name models and --data"
+                f"no model is named, and {DEMO} lacks the models of the demo: run defective demo (minutes), or name models and --data"
             )
         data = data or "shapes"
     if data is None:
-        raise InputError("which classes do these models know? Name their data set, as --data cifar10")
+        raise InputError("name the data set whose classes these models know, such as --data cifar10")
     check_name(data, image_size=image_size)
     if find_spec("nicegui") is None:
         raise InputError("the page needs NiceGUI, which is not installed: pip install '.[play]' in a clone")
@@ -72,7 +72,7 @@ def play(
         if json:
             print_json({"url": url, "models": list(prepared), "data": as_text(test.name)})
         else:
-            say(f"{url} shows {', '.join(prepared)} on {test.name}; Ctrl-C ends it")
+            print_line(f"{url} shows {', '.join(prepared)} on {test.name}; Ctrl-C ends it")
 
     # The server closes its connections and passes the interrupt on: that is how this command ends.
     with suppress(KeyboardInterrupt):

@@ -31,7 +31,7 @@ def open_models(
 
     A reference in several groups is opened once. Its name is its last part, or all of it where that would not tell two apart.
     """
-    place = choose_device(device)
+    torch_device = choose_device(device)
     references = dict.fromkeys(reference for group in groups for reference in group)
     builders = Builders(models, chain.from_iterable(map(members_of, references)))
     lasts = Counter(map(_last, references))
@@ -42,7 +42,10 @@ def open_models(
         for reference in group:
             key, last = _identity(reference), _last(reference)
             if key not in opened:
-                opened[key] = as_text(last if lasts[last] == 1 else reference), open_model(reference, builders, sizes).to(place)
+                opened[key] = (
+                    as_text(last if lasts[last] == 1 else reference),
+                    open_model(reference, builders, sizes).to(torch_device),
+                )
             name, model = opened[key]
             if name in found[-1]:
                 raise InputError(f"{reference} is named twice")

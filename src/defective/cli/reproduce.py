@@ -9,18 +9,18 @@ import torch
 import typer
 
 from defective.cli import options
-from defective.cli.console import print_json, print_table, say, warn_corrupt
+from defective.cli.console import print_json, print_line, print_table, warn_corrupt
 from defective.data import check_name
 from defective.data.official import KINDS
 from defective.errors import InputError
 from defective.experiments.cost import each_job, outline
 from defective.experiments.execute import ExperimentRunner
-from defective.experiments.measure import STEPS, MeasuredCosts
 from defective.experiments.plan import MAX_SEEDS, Plan, check_scale, with_rows
 from defective.experiments.processes import choose_processes, helped
 from defective.experiments.ray import check_address, connect, run_on_ray
 from defective.experiments.run import RunSummary, State, run
-from defective.experiments.sources import data_name, data_sets, look
+from defective.experiments.sources import data_name, data_sets, inspect_data
+from defective.experiments.step_times import STEPS, MeasuredCosts
 from defective.experiments.store import Store
 from defective.files import check_folder
 from defective.machine import choose_device, describe_machine, process_uptime, resolve_precision
@@ -30,11 +30,11 @@ from defective.report.claims import contrast_in_words, p_in_words, verdict_in_wo
 from defective.report.exhibit_table import compact_table
 from defective.report.wording import warnings
 from defective.results.documents import ClaimResult, ExhibitResult
-from defective.results.stored import measured
+from defective.results.from_store import measured
 from defective.specs import trained_models
 from defective.tables import count, duration, format_table
 
-# Kept of a time budget for writing down what is there: a share of it, and at least so many seconds and so many more for each job.
+# Reserved of a time budget for writing results: a share of it, and at least so many seconds and so many more for each job.
 RESERVE, LEAST, LEAST_A_JOB = 0.03, 2.0, 0.005
 
 
@@ -53,43 +53,43 @@ def reproduce(
         list[str] | None,
         typer.Option(
             autocompletion=options.DATA_NAMES,
-            help="Data set, or KIND=DATA where it stands for another (imagenet=tiny-imagenet); repeatable. A folder: without a kind "
-            "stands for all that nothing else stands for. Default: the paper's.",
+            help="Data set, or KIND=DATA to use a substitute (imagenet=tiny-imagenet); repeatable. A folder without KIND replaces all sets "
+            "not named. Default: the paper's.",
         ),
     ] = None,
     scale: Annotated[
         str, options.completed("tiny or small (two cores), fast (one GPU, short schedule), paper (Appendix D).", *SCALES)
     ] = "tiny",
-    seeds: Annotated[int, typer.Option(min=1, max=MAX_SEEDS, help="Train every model so many times, each with other seeds.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=MAX_SEEDS, help="Train every model this many times, with different seeds.")] = 1,
     rows: Annotated[
         list[str] | None,
         typer.Option(
             metavar="PATTERN",
-            help="Run only the rows whose name or printed label matches a shell pattern, as 'resnet18/0.[13]-bottom', with what their "
-            "controls of equal accuracy need; repeatable.",
+            help="Run only the rows whose name or printed label matches a shell pattern, such as 'resnet18/0.[13]-bottom', and "
+            "their controls of equal accuracy; repeatable.",
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the jobs, what is stored, and the estimated cost.")] = False,
     time_budget: Annotated[
-        str | None, typer.Option(help="Stop before so much time from the start is out, as 90s, 9m or 2h; the same command goes on.")
+        str | None, typer.Option(help="Stop after this time, such as 90s, 9m or 2h; the same command resumes.")
     ] = None,
     processes: Annotated[
         int | None,
         typer.Option(
             min=1,
             max=1024,
-            help="Share the jobs and the threads of the CPU. Default: what trains fastest, by a few measured steps.",
+            help="Number of processes that share jobs and CPU threads. Default: the fastest, by a few measured steps.",
         ),
     ] = None,
     ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Run the jobs on a Ray cluster (auto: the one here).")] = None,
     device: options.Device = None,
     json: options.Json = False,
 ) -> None:
-    """Rerun tables and figures of the paper and show published beside measured.
+    """Rerun tables and figures of the paper and show published beside measured numbers.
 
     Jobs that tables and figures share are done once; finished jobs are never done again; a killed command resumes. Several
-    commands may work on one store at a time. Exit code 1: a job failed, or a measured claim of the paper fails. A run that a time
-    budget stopped ends with 0 or 1 too; how many jobs are pending is printed, and is jobs.pending of --json.
+    commands may work on one store at a time. Exit code 1: a job failed, or a measured claim of the paper fails. After a run
+    that a time budget stopped, the number of pending jobs is printed, and is jobs.pending of --json.
 
     Example: defective reproduce table4 --data cifar10 --scale tiny --store runs/store
     """
@@ -102,7 +102,6 @@ def reproduce(
             raise InputError(f"--processes {processes} is for this machine alone: leave it out with --ray {ray}")
     sets = data_sets(data or [], wanted, planned=dry_run)
     check_scale(scale)
-    # What must not hold results.
     kept = Store(store, make=False)
     if not dry_run:
         check_folder(store)
@@ -113,18 +112,18 @@ def reproduce(
     cluster = connect(ray) if ray is not None and not dry_run else None
     named = {kind: data_name(where) for kind, where in sets.items()}
     runner = ExperimentRunner(kept, {named[kind]: where for kind, where in sets.items()}, device)
-    looked = {kind: look(where) for kind, where in sets.items()} if dry_run else {}
+    inspected = {kind: inspect_data(where) for kind, where in sets.items()} if dry_run else {}
     plan = Plan(
         tuple(exhibit.name for exhibit in wanted),
         scale,
         named,
-        {kind: looked[kind][0] if dry_run else runner.split(name, "test").image_shape for kind, name in named.items()},
+        {kind: inspected[kind][0] if dry_run else runner.split(name, "test").image_shape for kind, name in named.items()},
         seeds,
         {kind: where.partition(":")[0] for kind, where in sets.items()},
-        {kind: size for kind, (_, size) in looked.items()},
+        {kind: size for kind, (_, size) in inspected.items()},
         tuple(rows or ()),
     )
-    warn_corrupt(kept.corrupt(plan.jobs), "not done, as far as this command goes; kept aside when the job is done again")
+    warn_corrupt(kept.corrupt(plan.jobs), "ignored; moved to corrupt/ when the job is done again")
     if dry_run:
         _dry(plan, kept, runner.torch_device, json)
         return
@@ -149,7 +148,7 @@ def _log(line: str) -> None:
 def _seconds(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
     if not found or float(found[1]) == 0:
-        raise InputError(f"time budget {text!r} is no length of time: write 90s, 9m or 2h")
+        raise InputError(f"time budget {text!r} is not a duration: write 90s, 9m or 2h")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
@@ -170,8 +169,8 @@ def _conclude(plan: Plan, store: Store, summary: RunSummary, json: bool) -> None
     else:
         _print(found, tested)
         for failure in failed:
-            say(f"failed: {failure.get('job')}: {failure.get('error')}")
-        say(
+            print_line(f"failed: {failure.get('job')}: {failure.get('error')}")
+        print_line(
             f"{count(counts['finished'], 'job')} finished, {counts['executed']} of them now; {counts['failed']} failed, "
             f"{counts['blocked']} blocked, {counts['pending']} pending{': the same command resumes' * bool(counts['pending'])}. "
             f"Page: defective report --store {store.folder}"
@@ -200,15 +199,16 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
         (row["exhibit"], *(str(row[key]) for key in counted), duration(row["seconds"]), f"{row['bytes'] / 1e6:,.1f} MB")
         for row in [*rows, total]
     ]
-    stands = [
-        f"{name} ({plan.sizes[kind][0]:,} training images) stands for {kind}"
+    substitutes = [
+        f"{name} ({plan.sizes[kind][0]:,} training images) is a substitute for {kind}"
         for kind, name in plan.data.items()
         if not plan.official(kind)
     ]
     note = (
-        f"Jobs that an earlier table or figure needs too are counted there; store {store.folder}. No job was run. Estimated from "
-        f"{STEPS} steps of training, of attack and of classification with each of {len(costs.found)} models of other architecture, width "
-        f"or image shape, measured now on {machine['device']} ({machine['precision']}), and from what stored jobs took. {'; '.join(stands)}"
+        f"Jobs shared with an earlier table or figure are counted there; store {store.folder}. No job was run. Estimated from "
+        f"{STEPS} steps of training, attack and classification with each of {len(costs.found)} models of different architecture, "
+        f"width or image shape, measured now on {machine['device']} ({machine['precision']}), and from the times of stored jobs. "
+        f"{'; '.join(substitutes)}"
     )
     columns = ("table or figure", *counted, "estimated time", "disk")
     title = f"Plan at scale {plan.scale}, {count(plan.seeds, 'seed')}"
@@ -220,14 +220,14 @@ def _print(found: list[ExhibitResult], tested: list[ClaimResult]) -> None:
         if result.cells:
             sys.stdout.write(format_table(compact_table(result), "terminal"))
         else:
-            say(f"{result.exhibit}: {result.title}, drawn by defective report")
+            print_line(f"{result.exhibit}: {result.title}, drawn by defective report")
         for warning in warnings(result.at_chance):
-            say(f"  warning: {warning}")
+            print_line(f"  warning: {warning}")
     for ours, title in ((False, "Claims of the paper"), (True, "Observations of ours")):
         listed = [claim for claim in tested if claim.ours == ours]
         if listed:
-            say(f"{title}:")
+            print_line(f"{title}:")
         for claim in listed:
             numbers = [contrast_in_words(each) for each in claim.contrasts] + [p_in_words(claim)]
             said = f"{verdict_in_words(claim)}. {claim.text} ({'; '.join(filter(None, [claim.section, *numbers]))})"
-            say(f"  {said} {claim.note}".rstrip())
+            print_line(f"  {said} {claim.note}".rstrip())

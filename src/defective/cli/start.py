@@ -13,7 +13,7 @@ from defective.cli.weights import FROM, Builders, open_file
 from defective.errors import InputError
 from defective.specs import NetSpec, Recipe
 from defective.text import as_text
-from defective.training.own import Conversion, OwnModel
+from defective.training.own_model import Conversion, OwnModel
 
 
 def conversion(defect: float | None, sites: list[str] | None) -> Conversion | None:
@@ -21,10 +21,10 @@ def conversion(defect: float | None, sites: list[str] | None) -> Conversion | No
     if defect is None and not sites:
         return None
     if defect is None:
-        raise InputError("--sites goes with --defect KEEP_PROB, the share of neurons kept there, as --defect 0.3")
+        raise InputError("--sites needs --defect KEEP_PROB, the share of neurons kept there, for example --defect 0.3")
     if not sites:
         raise InputError(
-            f"--defect {defect:g} goes with --sites PATTERN, as --sites BatchNorm2d; defective describe lists the sites of a model"
+            f"--defect {defect:g} needs --sites PATTERN, for example --sites BatchNorm2d; defective describe lists the sites of a model"
         )
     if not 0 <= defect <= 1:
         raise InputError(f"--defect {defect:g} lies outside [0, 1]: it is the share of neurons that are kept")
@@ -47,9 +47,7 @@ class Start:
             return cls(text, Builders(None if builder is None else [builder], (text,)), conversion)
         source = Factory.find(text) if ":" in text else parse_name(text)
         if builder is not None:
-            raise InputError(
-                f"--model {builder} builds the model of a file that holds weights, and {text!r} is no file: leave it out"
-            )
+            raise InputError(f"--model {builder} builds the model of a file of weights, and {text!r} is not a file: leave it out")
         return cls(text, source, conversion)
 
     def opened(self, **sizes: int) -> tuple[nn.Module, dict[str, Any]]:
@@ -70,7 +68,7 @@ class Start:
         masked = self.conversion is not None or (built is not None and built.masked)
         if mask_seed is not None and not masked:
             raise InputError(
-                f"--mask-seed {mask_seed}: {self.text} has no masks to draw: name a defective model, as resnet18/0.1-bottom, or --defect "
+                f"--mask-seed {mask_seed}: {self.text} has no masks to draw: name a defective model, add --defect "
                 "and --sites, or leave it out"
             )
         if recipe is not None and built is not None:

@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from defective.cli import options
-from defective.cli.console import print_json, print_table, say, warn, warn_corrupt
+from defective.cli.console import print_json, print_line, print_table, warn, warn_corrupt
 from defective.errors import InputError
 from defective.experiments.copy import copy_measured
 from defective.experiments.describe import describe
@@ -17,21 +17,21 @@ from defective.experiments.unfinished import unfinished
 from defective.files import check_folder
 from defective.results.export import export as write_exhibits
 from defective.specs import read_job
-from defective.tables import duration
+from defective.tables import count, duration
 
-app = typer.Typer(help="Look into a store of results, take them out, clean up.")
+app = typer.Typer(help="List, show, export, copy and clean up stored results.")
 
 
 def open_store(folder: Path) -> Store:
-    """A store to look into, after a line on standard error for what of it is left out.
+    """A store to read, after a warning for each part that is skipped.
 
     Raises:
         InputError: If there is none.
     """
     store = Store.open(folder)
-    warn_corrupt(store.corrupt(), "left out; defective reproduce does the job again")
+    warn_corrupt(store.corrupt(), "skipped; defective reproduce does the job again")
     for unread in store.plans()[1]:
-        warn(f"{unread}: left out")
+        warn(f"{unread}: skipped")
     return store
 
 
@@ -54,7 +54,7 @@ def report(
     if json:
         print_json({"page": str(out / "index.html"), "files": [str(file) for file in files]})
     else:
-        say(f"{out / 'index.html'} and {len(files) - 1} files beside it")
+        print_line(f"{out / 'index.html'} and {len(files) - 1} files beside it")
 
 
 @app.command("ls")
@@ -102,7 +102,7 @@ def show(
     opened = open_store(store)
     found = [name for name in opened.finished() if name.startswith(job)]
     if len(found) > 1 and job not in found:
-        raise InputError(f"{len(found)} jobs begin with {job!r}, {found[0]} and {found[1]} among them: write more of the name")
+        raise InputError(f"{len(found)} jobs begin with {job!r}, {found[0]} and {found[1]} among them: write a longer name")
     name = found[0] if len(found) == 1 else job
     spec, result = opened.spec(name), opened.result(name)
     if result is None:
@@ -123,7 +123,7 @@ def export(
     store: options.Store = options.STORE,
     json: options.Json = False,
 ) -> None:
-    """Write what was measured of each table and figure beside what was published, one small JSON document each, without images and models.
+    """Write measured and published numbers of each table and figure as one small JSON document each, without images and models.
 
     Files: OUT/DATA/SCALE/DEVICE/NAME.json, DEVICE being cpu, cuda or both. One that an earlier export wrote, before its table or figure
     was measured on another device or data set too, is removed. The claims of each scale: OUT/claims/SCALE.json; they rest on all
@@ -142,7 +142,7 @@ def export(
         print_json({"files": [str(file) for file in files]})
         return
     for file in files:
-        say(str(file))
+        print_line(str(file))
 
 
 @app.command("copy")
@@ -151,10 +151,10 @@ def copy(
     store: options.Store = options.STORE,
     json: options.Json = False,
 ) -> None:
-    """Copy what was measured to another store, without models and images: a few KB for each job, to keep or to share.
+    """Copy measured numbers to another store, without models and images: a few KB for each job, to archive or share.
 
-    What came of each image is in it, so that reports, exports, claims and further seeds need no more. Stores that several machines
-    filled are brought together in one: its own jobs stay, and other images under the name of one of its data sets are refused.
+    The copy holds per-image results: reports, exports, claims and further seeds need no more. Copies of several stores into one merge
+    them: jobs that are there stay, and a data set of the same name with other images is refused.
 
     Example: defective store copy --store runs/store --out runs/measured
     """
@@ -163,18 +163,18 @@ def copy(
         raise InputError(f"--out {out} is the store itself: name another folder")
     copied, left_out = copy_measured(opened, Store(out))
     for line in left_out:
-        warn(f"{line}: left out")
+        warn(f"{line}: skipped")
     if json:
         print_json({"store": str(out), "copied": copied})
     else:
-        say(f"copied {copied:,} jobs to {out}")
+        print_line(f"copied {copied:,} jobs to {out}")
 
 
 @app.command("gc")
 def gc(
     store: options.Store = options.STORE,
-    days: Annotated[float, typer.Option(min=0, help="Leave what was touched within so many days.")] = 30.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    days: Annotated[float, typer.Option(min=0, help="Leave what was changed within this many days.")] = 30.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
     json: options.Json = False,
 ) -> None:
     """Remove what no report needs: predictions of models on the test set, and leftovers of killed jobs.
@@ -184,8 +184,8 @@ def gc(
 
     Example: defective store gc --store runs/store --days 7
     """
-    freed, places = prune(Store.open(store), days=days, dry_run=dry_run)
+    freed, paths = prune(Store.open(store), days=days, dry_run=dry_run)
     if json:
-        print_json({"bytes": freed, "places": places, "removed": not dry_run})
+        print_json({"bytes": freed, "paths": paths, "removed": not dry_run})
     else:
-        say(f"{'would free' if dry_run else 'freed'} {freed / 1e6:,.1f} MB in {places} places")
+        print_line(f"{'would free' if dry_run else 'freed'} {freed / 1e6:,.1f} MB in {count(paths, 'path')}")

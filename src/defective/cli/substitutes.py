@@ -1,4 +1,4 @@
-"""``--source substitute:SHARE``: a source that is trained on the answers of the model under attack."""
+"""``--source substitute:SHARE``: a source that is trained on the predictions of the model under attack."""
 
 import hashlib
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ PREFIX = "substitute:"
 
 @dataclass(frozen=True)
 class Substitute:
-    """What is trained on which share of the answers."""
+    """Which model is trained on which share of the predictions."""
 
     share: float
     model: NetSpec
@@ -47,7 +47,7 @@ class Substitute:
         except ValueError:
             share = 0.0
         if not 0 < share <= 1:
-            raise InputError(f"{text!r}: {number!r} is no share of the training images in (0, 1]")
+            raise InputError(f"{text!r}: {number!r} is not a share of the training images in (0, 1]")
         recipe_for(values["recipe"], "", (3, 32, 32))
         return cls(share, NetSpec.parse(values["model"]), values["recipe"])
 

@@ -24,8 +24,8 @@ def train(
         typer.Argument(
             metavar="MODEL",
             autocompletion=options.MODEL_NAMES,
-            help="A name such as resnet18/0.1-bottom (see defective models), module:factory of yours (its code is run), timm:NAME, or a "
-            "file to start from. Arguments follow, as in timm:resnet18,pretrained=true.",
+            help="A name such as resnet18/0.1-bottom (see defective models), module:factory (its code is run), timm:NAME, or a "
+            "file to start from. Arguments follow a comma, as in timm:resnet18,pretrained=true.",
         ),
     ],
     data: options.Data,
@@ -37,16 +37,16 @@ def train(
     defect: options.Defect = None,
     sites: options.Sites = None,
     seed: options.Seed = 0,
-    mask_seed: Annotated[
-        int | None, typer.Option(min=0, max=options.MAX_SEED, help="Seed of the masks alone; default: the seed.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate, instead of the recipe's.")] = None,
+    mask_seed: Annotated[int | None, typer.Option(min=0, max=options.MAX_SEED, help="Seed of the masks; default: --seed.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs. Default: the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Batch size. Default: the recipe's.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate. Default: the recipe's.")] = None,
     width_mult: Annotated[
-        float | None, typer.Option(help="Factor on all channel counts of a built-in model, instead of the recipe's.")
+        float | None, typer.Option(help="Factor on all channel counts of a built-in model. Default: the recipe's.")
     ] = None,
-    label_smoothing: Annotated[float | None, typer.Option(help="Share of the target given to the wrong classes, as 0.1.")] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(help="Share of the target given to the incorrect classes, such as 0.1.")
+    ] = None,
     adversarial: Annotated[
         str | None,
         options.completed(
@@ -58,12 +58,12 @@ def train(
     neurons: Annotated[
         str | None,
         options.completed(
-            "live: compute defective layers through live neurons only; batch norm then counts these alone.", "all", "live"
+            "live: compute only the live neurons of defective layers; batch norm then counts only these.", "all", "live"
         ),
     ] = None,
     nesterov: Annotated[bool | None, typer.Option(help="Nesterov's momentum.", show_default=False)] = None,
     averaging: Annotated[
-        float | None, typer.Option(help="Score and save the average of the weights over the steps, with this decay, as 0.999.")
+        float | None, typer.Option(help="Score and save the moving average of the weights, with this decay, such as 0.999.")
     ] = None,
     flip: Annotated[
         str | None, options.completed("random, or alternating: each image mirrored in every other epoch.", "random", "alternating")
@@ -78,18 +78,18 @@ def train(
 ) -> None:
     """Train one model. A killed run resumes; a finished one is not repeated.
 
-    Your own model is built by a function that returns a module from images in [0, 1] to logits; it is given num_classes, in_chans and
-    image_size of the data if it has arguments of these names. --defect 0.3 --sites PATTERN makes it defective before it is trained.
+    Your own model is built by a function that returns a module from images in [0, 1] to logits. If it has arguments named num_classes,
+    in_chans or image_size, they receive the values of the data. --defect 0.3 --sites PATTERN makes it defective before training.
 
-    Baselines train by the same command: dropout and thermometer models by name (resnet18/0.9-dropblock, resnet18/therm16), label
-    smoothing and adversarial training by option; each goes with a defective model too (resnet18/0.1-bottom --adversarial madry).
+    The same command trains baselines: dropout and thermometer models by name (resnet18/0.9-dropblock, resnet18/therm16), label
+    smoothing and adversarial training by option. All combine with defective models (resnet18/0.1-bottom --adversarial madry).
 
     Example: defective train resnet18/0.1-bottom --data shapes --recipe tiny --out runs/bottom01
     """
-    # What an option is called is what it changes.
+    # Options have the names of the fields that they change.
     changes = {name: value for name, value in context.params.items() if name in Recipe.model_fields}
     changes["adversarial"] = None if adversarial is None else adversary(adversarial)
-    # Mistakes are said before a download, not after it; which data set the recipe is for matters to none of these checks.
+    # Mistakes are reported before a download; none of these checks depends on the data set of the recipe.
     start = Start.parse(net, model, conversion(defect, sites))
     planned = recipe_for(recipe, "cifar10", (3, 32, 32)).changed(**changes)
     start.check(planned, width_mult=width_mult, normalization=normalization, mask_seed=mask_seed)

@@ -1,4 +1,4 @@
-"""Code that a user names on the command line as ``module:name``: found, called, its errors told on one line."""
+"""Code that a user names on the command line as ``module:name``: found, called, its errors reported on one line."""
 
 import importlib
 import sys
@@ -33,7 +33,7 @@ def find(reference: str, what: str) -> Callable[..., Any]:
         near = nearest(module_name, [path.stem for path in Path.cwd().glob("*.py")]) if lacking else None
         meant = f"; did you mean {near}:{name}?" if near else ""
         raise InputError(
-            f"{reference!r} is no file, and as module:{what} it cannot be imported: {_reason(error)}{meant}"
+            f"{reference!r} is not a file, and as module:{what} it cannot be imported: {_reason(error)}{meant}"
         ) from error
     found = getattr(module, name, None)
     if isinstance(found, nn.Module):

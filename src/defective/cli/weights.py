@@ -30,7 +30,7 @@ class Builders:
         for text in texts or []:
             file, sign, reference = text.partition("=")
             if sign and file not in known and "," not in file:
-                raise InputError(f"--model {text}: {file!r} is no file of this command; there are {', '.join(known)}")
+                raise InputError(f"--model {text}: {file!r} is not a file of this command; there are {', '.join(known)}")
             if not sign or file not in known:
                 file, reference = "", text
             if file in self.by_file:

@@ -61,9 +61,9 @@ def unpack(path: Path, into: Path) -> None:
                     raise InputError(f"{path} holds more than {MAX_MEMBERS:,} files and folders, the most that are unpacked")
                 if source is not None:
                     with source:
-                        place = into.joinpath(*_parts(path, name))
-                        place.parent.mkdir(parents=True, exist_ok=True)
-                        with place.open("wb") as file:
+                        file_path = into.joinpath(*_parts(path, name))
+                        file_path.parent.mkdir(parents=True, exist_ok=True)
+                        with file_path.open("wb") as file:
                             shutil.copyfileobj(source, file, 1 << 20)
     except BaseException as error:
         shutil.rmtree(into, ignore_errors=True)

@@ -95,13 +95,13 @@ def prune(*, everything: bool = False) -> tuple[int, int]:
     """
     folder = cache_folder()
     unpacked = list(folder.glob("unpacked/[!.]*"))
-    temporary = [place for place in unpacked if place.name.startswith(_TEMPORARY)]
-    left = [place for place in temporary if not _in_use(place)] + left_behind(folder / "decoded")
+    temporary = [path for path in unpacked if path.name.startswith(_TEMPORARY)]
+    left = [path for path in temporary if not _in_use(path)] + left_behind(folder / "decoded")
     if everything:
-        left += [place for place in unpacked if place not in temporary] + list(folder.glob("decoded/[!.]*.safetensors"))
-    sizes = [file.lstat().st_size for place in left for file in (files_below(place) if place.is_dir() else (place,))]
-    for place in left:
-        shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
+        left += [path for path in unpacked if path not in temporary] + list(folder.glob("decoded/[!.]*.safetensors"))
+    sizes = [file.lstat().st_size for path in left for file in (files_below(path) if path.is_dir() else (path,))]
+    for path in left:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     return len(sizes), sum(sizes)
 
 

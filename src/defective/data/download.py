@@ -60,9 +60,9 @@ def download_folder(name: str) -> Path:
 
 
 def verify(name: str) -> list[tuple[str, str]]:
-    """For each file of a data set, whether it is ``"whole"``, ``"corrupt"`` or ``"missing"`` in the cache."""
+    """For each file of a data set, whether it is ``"ok"``, ``"corrupt"`` or ``"missing"`` in the cache."""
     files = [(download_folder(name) / remote.name, remote) for remote in REMOTES[name]]
-    states = ["missing" if not file.exists() else "whole" if _is_whole(file, remote) else "corrupt" for file, remote in files]
+    states = ["missing" if not file.exists() else "ok" if _is_whole(file, remote) else "corrupt" for file, remote in files]
     return [(str(file), state) for (file, _), state in zip(files, states, strict=True)]
 
 

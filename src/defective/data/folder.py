@@ -102,7 +102,7 @@ def _subfolders(folder: Path) -> list[Path]:
 def _class_folders(split: Path) -> dict[str, Path]:
     for path in split.iterdir():
         if path.is_symlink() and not path.exists():
-            raise InputError(f"{path} is a broken link: mend or remove it")
+            raise InputError(f"{path} is a broken link: fix or remove it")
         if not path.is_dir() and is_image(path):
             raise InputError(f"{path} is not in a class folder: move it to {split}/CLASS/")
     return {path.name: path for path in _subfolders(split)}
@@ -173,7 +173,7 @@ def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None
             raise InputError(f"images of {files[0].parent} are {width}x{height}, not square: {_SCALE_ALL}")
         images = np.empty((len(files), 3, height, width), np.uint8)
 
-        def place(index: int) -> bool:
+        def decode_into(index: int) -> bool:
             image = decode(files[index], image_size)
             h, w = image.shape[:2]
             if (h, w) != (height, width):
@@ -182,7 +182,7 @@ def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None
             return image.ndim == 2
 
         gray = True
-        for is_gray in pool.map(place, range(len(files))):
+        for is_gray in pool.map(decode_into, range(len(files))):
             gray = gray and is_gray
             advance()
     x = torch.from_numpy(images[:, :1].copy() if gray else images)

@@ -67,7 +67,7 @@ def decode(file: Path, image_size: int | None = None, *, content: bytes | None =
             raise
         # Pillow names the file again, or the object that it was read from.
         reason = f"it is none of {', '.join(_FORMATS)}" if isinstance(error, UnidentifiedImageError) else error
-        raise InputError(f"{file} is not a whole image: {reason}") from None
+        raise InputError(f"{file} is not a complete image: {reason}") from None
     finally:
         _reading.file = None
 

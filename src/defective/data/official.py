@@ -104,7 +104,7 @@ def _idx(file: Path, axes: int) -> Tensor:
     shape = np.frombuffer(content, ">u4", axes, 4).tolist()
     if math.prod(shape) != len(content) - header or 0 in shape[1:]:
         promised = " x ".join(map(str, shape))
-        raise InputError(f"{file} is corrupt: its header promises {promised} bytes, {len(content) - header} follow")
+        raise InputError(f"{file} is corrupt: its header announces {promised} bytes, {len(content) - header} follow")
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=header).copy()).view(*shape)
 
 
@@ -132,7 +132,7 @@ def _annotated(val: Path, wnids: list[str], classes: tuple[str, ...]) -> Listing
     pairs = [(_existing(val / "images" / row[0]), labels[row[1]]) for row in rows if len(row) > 1 and row[1] in labels]
     unseen = sorted(set(range(len(wnids))) - {label for _, label in pairs})
     if unseen or not pairs:
-        raise InputError(f"{annotations} names no image of {wnids[unseen[0]] if unseen else 'the classes in wnids.txt'}")
+        raise InputError(f"{annotations} lists no image of {wnids[unseen[0]] if unseen else 'the classes in wnids.txt'}")
     return Listing(tuple(file for file, _ in pairs), torch.tensor([label for _, label in pairs]), classes)
 
 

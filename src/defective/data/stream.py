@@ -82,8 +82,8 @@ class ImageStream:
             for index in order.cpu().split(batch_size):
                 images = np.empty((len(index), *self.image_shape), np.uint8)
                 with named_warnings():
-                    for place, image in enumerate(pool.map(partial(self._image, crop_seed), index.tolist())):
-                        images[place] = image.transpose(2, 0, 1) if image.ndim == 3 else image
+                    for position, image in enumerate(pool.map(partial(self._image, crop_seed), index.tolist())):
+                        images[position] = image.transpose(2, 0, 1) if image.ndim == 3 else image
                 yield torch.from_numpy(images), self.y[index]
 
     def _image(self, crop_seed: int | None, index: int) -> np.ndarray:

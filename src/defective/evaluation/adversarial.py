@@ -25,13 +25,13 @@ CHUNK = 250
 
 @dataclass(frozen=True)
 class CustomAttack:
-    """An attack of the user's own.
+    """A custom attack.
 
     Attributes:
         name: What it is called in tables.
         attack: Any callable ``(model, x, y) -> x_adv`` on float images in [0, 1].
-        eps: Radius of its L-infinity ball in [0, 1] units, if it promises one: checked, and kept when rounding.
-        version: Tells one state of its code from the next. Without one its images are not stored.
+        eps: Radius of its L-infinity ball in [0, 1] units, if it has one: checked, and respected when rounding.
+        version: Identifies the state of its code. Without one its images are not stored.
 
     Raises:
         InputError: If ``eps`` lies outside [0, 1].
@@ -71,7 +71,7 @@ class AdversarialSet:
         source: Name of the source.
         attack: The attack in words.
         settings: How it was generated: seed, samples asked for, rounded to 8 bits or not.
-        fingerprint: Hash of the source, to know it again where it is a target too; empty if unknown.
+        fingerprint: Hash of the source, to recognise it as a target; empty if unknown.
     """
 
     x: Tensor
@@ -90,7 +90,7 @@ class AdversarialSet:
         return self.predicted != self.y
 
     def changes(self) -> dict[str, float]:
-        """How far the images were moved, in [0, 1] units: the largest change of a pixel, and the mean L2 length over the images."""
+        """The size of the perturbations, in [0, 1] units: the largest change of a pixel, and the mean L2 norm over the images."""
         if len(self.y) == 0:
             return {"linf_max": 0.0, "l2_mean": 0.0}
         parts = zip(self.x.split(500), self.x_adv.split(500), strict=True)
@@ -113,13 +113,13 @@ def generate(
 
     Args:
         source: Model that the attacker owns.
-        attack: A spec, or an attack of the user's own.
+        attack: A spec, or a custom attack.
         samples: Images, among those that the source classifies correctly.
         index: Which test images instead, ``(N,)``.
         seed: Seed of the sample and of random attacks.
-        rounded: Round to 8 bits, as the released code does: what could be saved as an image is what is scored.
+        rounded: Round to 8 bits, as the released code does: images are scored as they would be saved.
         batch_size: Images attacked at once, at most 250. For the attacks of this library only time and memory depend on it;
-            AutoAttack and custom attacks may draw other numbers for another size.
+            AutoAttack and custom attacks may draw other random numbers for another size.
 
     Raises:
         InputError: If the attack returns something other than images in [0, 1] and its ball, or changes the source.
@@ -143,6 +143,7 @@ def generate(
 
     chunks = []
     for number, part in enumerate(index.split(CHUNK)):
+        # The name stays, also where words change: stored adversarial examples depend on it.
         numbered = named_generator(seed, f"craft/{number}").initial_seed()
         compute = partial(_generate, source, part, attack, numbered, rounded, batch_size)
         chunks.append(Chunk(source.inputs("generate", part, chunk=number, **depends), len(part), compute))
@@ -170,7 +171,7 @@ def _generate(
     """Adversarial images of one chunk, and the source's predictions on them before they are rounded."""
     x, y = source.data.take(index)
     device, eps = device_of(source.model), _radius(attack)
-    # An attack of the user's may look into the model.
+    # A custom attack may inspect the model.
     model = source.fast if isinstance(attack, AttackSpec) else source.model
     devices = [device] if device.type == "cuda" else []
     images, predicted = [], []
@@ -215,7 +216,7 @@ def _checked(made: object, clean: Tensor, eps: float | None) -> Tensor:
     """What an attack returned, as images like the clean ones, in [0, 1] and in the ball."""
     if not isinstance(made, Tensor):
         kind = type(made).__name__
-        raise InputError(f"the attack returned {kind}, not images: take them out of it, as attack(...)[1] of Foolbox")
+        raise InputError(f"the attack returned {kind}, not images: return only the images, for example attack(...)[1] of Foolbox")
     made = made.detach().to(clean)
     if made.shape != clean.shape:
         raise InputError(f"the attack returned shape {tuple(made.shape)} for images {tuple(clean.shape)}")
@@ -224,5 +225,5 @@ def _checked(made: object, clean: Tensor, eps: float | None) -> Tensor:
     # Not in float64, which not every device has.
     moved = float((made.float() - clean.float()).abs().max())
     if eps is not None and moved > eps + 1e-5:
-        raise InputError(f"the attack left the ball: it moved a pixel by {moved:.4g}, eps is {eps:.4g}")
+        raise InputError(f"the attack exceeded its radius: it changed a pixel by {moved:.4g}, eps is {eps:.4g}")
     return made

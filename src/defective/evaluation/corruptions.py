@@ -1,4 +1,4 @@
-"""Accuracy on corrupted images: Gaussian noise of rising strength, and patches that change places."""
+"""Accuracy on corrupted images: Gaussian noise of rising strength, and shuffled patches."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -25,7 +25,7 @@ def corrupt(x: Tensor, corruption: str, strength: float, *, seed: int = 0) -> Te
 
     Args:
         x: Images ``(N, C, H, W)``, uint8 or floats in [0, 1].
-        corruption: ``"noise"``: Gaussian noise, rounded to 8 bits; ``"shuffle"``: patches that change places at random.
+        corruption: ``"noise"``: Gaussian noise, rounded to 8 bits; ``"shuffle"``: patches shuffled at random.
         strength: Standard deviation in levels of 255; patches along each side, which must divide the image size.
         seed: Seed of noise and permutations.
 
@@ -45,7 +45,7 @@ def corruption_curve(
 ) -> dict[float, Rate]:
     """Accuracy on corrupted images for each strength (default the paper's); arguments and errors as :func:`corrupt`.
 
-    The paper takes images that every compared model classifies correctly, for shuffled patches with at least 99 % confidence.
+    The paper uses images that every compared model classifies correctly, for shuffled patches with at least 99 % confidence.
 
     Source: paper Section 3.2, Table 1 (patches), Appendix A.5, Figure 5 (noise).
     """

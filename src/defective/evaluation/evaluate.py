@@ -51,24 +51,24 @@ def evaluate(
     progress: Progress | Literal[False] = progress_bar,
     run: Run | None = None,
 ) -> EvaluationResult:
-    """Run the black-box protocol of the paper on any models. The numbers of images in the paper stand in brackets.
+    """Run the black-box protocol of the paper on any models. Numbers of images in parentheses are the paper's.
 
     Args:
-        models: A classifier from images in [0, 1] to logits, several, or several by name; differences are taken from the first.
+        models: A classifier from images in [0, 1] to logits, several, or several by name; the others are compared with the first.
         data: Test images: a pair of images ``(N, C, H, W)``, uint8 or floats in [0, 1], and labels ``(N,)``; a torch ``Dataset`` or
             ``DataLoader`` of such pairs; or a data set of this library.
-        sources: Models that the attacker owns, as ``models``; a :class:`defective.Ensemble` averages the logits of several. What a
-            source tells of a target is the threat model of the cell.
-        attacks: Names with numbers, as ``"pgd:eps=8/255,steps=10"``, specs, or callables ``(model, x, y) -> x_adv``.
-        adversarial: Adversarial sets that were generated before, to be scored too.
+        sources: Models that the attacker owns, as ``models``; a :class:`defective.Ensemble` averages the logits of several. The
+            threat model of a cell is what the source reveals about the target.
+        attacks: Names with numbers, such as ``"pgd:eps=8/255,steps=10"``, specs, or callables ``(model, x, y) -> x_adv``.
+        adversarial: Adversarial sets that were generated before, to score as well.
         stimuli: Cue-conflict images, silhouettes and edges (:func:`defective.data.stimuli.load_stimuli`).
         parts: Parts of the protocol: transfer, white-box, decision, noise, shuffle, stimuli, checks.
         samples: Images per source and attack, and for noise and shuffled patches (5,000; CW 1,000).
         decision, decision_samples: The decision-based attack (``"boundary:steps=5000,directions=25"``, or ``"hopskipjump:steps=20"``)
             and its images (500).
-        confidence: Least confidence of every model in the images to shuffle (0.99).
-        check_samples: Images of the sanity checks.
-        mask_draws: Fresh masks over which each defective source is averaged as one source more; 0 for none.
+        confidence: Minimum confidence of every model in the images to shuffle (0.99).
+        check_samples: Images for the sanity checks.
+        mask_draws: Add a source that averages each defective source over this many fresh masks; 0 for none.
         neurons: How attacks of this library compute the models. ``"all"``: as they are. ``"auto"``: on a CPU by
             ``sparsify(model, x, timed_images=0)`` wherever that can follow a float32 model without hooks whose modules are all of
             torch, timm or this library; logits differ by at most 1e-4 of the largest. ``"live"``: every defective model by
@@ -77,7 +77,7 @@ def evaluate(
         seed: Seed of samples and random attacks.
         batch_size: Images attacked at once; lower it where memory runs out.
         progress: Called as ``progress(description, total, unit=...)``; by default a bar on the command line and in notebooks.
-        run: Carries measurements out; default in memory (:func:`defective.evaluation.measurement.compute`).
+        run: Executes measurements; default in memory (:func:`defective.evaluation.measurement.compute`).
 
     Raises:
         InputError: If a model does not fit the data, a model named as a source alone cannot be attacked, or an argument is out of
@@ -110,7 +110,7 @@ def evaluate(
     )
     parts, named = settings.parts, as_models(models)
     if not named:
-        raise InputError("there is no model to evaluate")
+        raise InputError("name at least one model to evaluate")
     owned = as_models(sources, others=named)
     chosen = as_attacks(attacks)
     check_encoders((owned if "transfer" in parts else {}) | (named if "white-box" in parts else {}), chosen)

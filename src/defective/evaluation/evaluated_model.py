@@ -1,4 +1,4 @@
-"""A model under evaluation: what it predicts on the test set, and what tells it from every other model."""
+"""A model under evaluation: its predictions on the test set, and its fingerprint."""
 
 import inspect
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ KNOWN = {"torch", "timm", "defective"}
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A model with its name in tables, the test images it is evaluated on, and what carries its measurements out.
+    """A model with its name in tables, its test images, and the function that executes its measurements.
 
     Attributes:
         fingerprint: Hash of its weights, buffers and code, its logits and their gradient on the first images, and the test set: what
@@ -193,7 +193,7 @@ def common_sample(models: list[EvaluatedModel], count: int, *, confidence: float
 
 
 def _is_known(model: nn.Module) -> bool:
-    """Whether a model is a convolutional network in float32 and no more than its modules' classes say, all of known packages.
+    """Whether a model is a float32 convolutional network without hooks, all of whose modules come from known packages.
 
     Elsewhere may hide what a copy of its graph leaves out: a count of queries, or a defence that depends on earlier images.
     """

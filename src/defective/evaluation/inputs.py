@@ -1,4 +1,4 @@
-"""What :func:`defective.evaluation.evaluate` takes: models, data and attacks in the forms that users have them in."""
+"""The inputs of :func:`defective.evaluation.evaluate`: models, data and attacks in the forms that users have."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,13 +75,13 @@ def _joined(pairs: Iterable[Any], join: Callable[[list[Tensor]], Tensor]) -> tup
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], Tensor):
             raise InputError(
-                f"the data set returned {type(pair).__name__}, not an image tensor and a label: add a transform, as ToTensor()"
+                f"the data set returned {type(pair).__name__}, not an image tensor and a label: add a transform such as ToTensor()"
             )
         # A loader may put its batches on several devices.
         images.append(pair[0].to(images[0].device) if images else pair[0])
         labels.append(torch.as_tensor(pair[1]).cpu())
     if not images:
-        raise InputError("the data set has no image")
+        raise InputError("the data set is empty")
     return join(images), join(labels)
 
 

@@ -1,4 +1,4 @@
-"""A measurement as a value: what it depends on, and a pure function that computes it chunk by chunk."""
+"""A measurement as a value: its inputs, and a pure function that computes it chunk by chunk."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Advance = Callable[[int], object]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Part of a measurement that is computed at once.
+    """Part of a measurement that is computed as one unit.
 
     ``inputs`` are plain values of everything that the result depends on: equal inputs, equal result. ``compute`` reports its progress,
     ``size`` in all, to the callable that it is given.
@@ -45,12 +45,12 @@ class Measurement:
         return sum(chunk.size for chunk in self.chunks)
 
 
-# Carries a measurement out. An evaluation is given one: the default computes, another may look into a store first.
+# Executes a measurement: the default computes it, another may read a store first.
 Run = Callable[[Measurement], Tensors]
 
 
 def compute(measurement: Measurement, progress: Progress = silent) -> Tensors:
-    """Carry a measurement out in memory.
+    """Execute a measurement in memory.
 
     Example:
         >>> halves = [Chunk({"of": n}, 1, lambda advance, n=n: {"x": torch.tensor([n])}) for n in (1, 2)]

@@ -29,7 +29,7 @@ def accuracy(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -
     """Share of images that the model classifies correctly.
 
     Args:
-        model: Classifier from images in [0, 1] to logits ``(N, K)``; it is left as it was found.
+        model: Classifier from images in [0, 1] to logits ``(N, K)``; it is not changed.
         x, y: Images ``(N, C, H, W)``, uint8 or floats in [0, 1], and labels ``(N,)``.
         batch_size: Images per forward pass; the result does not depend on it.
 

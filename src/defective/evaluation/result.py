@@ -12,7 +12,7 @@ from defective.evaluation.sanity_checks import SanityCheck
 from defective.evaluation.settings import Settings
 from defective.evaluation.shape_bias import ShapeReport
 from defective.evaluation.table import result_bars, result_table
-from defective.evaluation.transfer import Cell, Outcome
+from defective.evaluation.transfer import Outcome, TransferCell
 from defective.sites import spec_of
 from defective.specs import Document
 from defective.statistics import Rate, paired_difference
@@ -27,7 +27,7 @@ class Curves(Document):
     accuracy: dict[str, dict[int, Rate]]
 
 
-class Difference(Document):
+class RateDifference(Document):
     """Defence rate of ``model``, ``second``, minus that of ``against``, ``first``, on one adversarial set, with its paired 95 % interval.
 
     It is None where one of them has no image that counts.
@@ -61,7 +61,7 @@ class Provenance(Document):
 
 
 class EvaluationResult(Document):
-    """Everything that :func:`defective.evaluation.evaluate` measured; a part that was not asked for is empty.
+    """Everything that :func:`defective.evaluation.evaluate` measured; parts that were not run are empty.
 
     Attributes:
         data, test_images: Name of the test set and how many images it has.
@@ -70,19 +70,19 @@ class EvaluationResult(Document):
         cells: One for each adversarial set and model.
         differences: Of every other model's defence rate from the first one's.
         decision, noise, shuffle, stimuli, checks: What the other parts measured, by model.
-        skipped: Of a model that could not be attacked, or not by every attack, the reason.
-        sources: Accuracy of each source: one that is seldom correct makes no strong attacks.
+        skipped: The reason why a model was not attacked, or not by every attack.
+        sources: Accuracy of each source: an inaccurate source makes weak attacks.
         seconds, machine, models, stimuli_skipped, stimuli_categories: What ``defective evaluate`` adds: how long it took, where, what
             the models are, how many stimuli were left out, and the categories that were chosen among, if not among all classes.
-        outcomes: Per-image outcomes of each cell; no part of the JSON.
+        outcomes: Per-image outcomes of each cell; not in the JSON.
     """
 
     data: str
     test_images: int
     settings: Settings
     accuracy: dict[str, Rate]
-    cells: tuple[Cell, ...]
-    differences: tuple[Difference, ...]
+    cells: tuple[TransferCell, ...]
+    differences: tuple[RateDifference, ...]
     decision: dict[str, DecisionResult]
     noise: Curves | None
     shuffle: Curves | None
@@ -126,10 +126,10 @@ class EvaluationResult(Document):
         return tensors
 
 
-def differences(outcomes: Sequence[Outcome], first: str) -> Iterator[Difference]:
+def differences(outcomes: Sequence[Outcome], first: str) -> Iterator[RateDifference]:
     """Differences of the defence rates of every other model from the first on each adversarial set.
 
-    Sets that were generated on one of the two themselves say nothing about which of them is more robust to transfer.
+    Sets generated on one of the two models do not show which of them is more robust to transfer.
     """
     transferred = [each for each in outcomes if each.transferred]
     for outcome in transferred:
@@ -137,7 +137,7 @@ def differences(outcomes: Sequence[Outcome], first: str) -> Iterator[Difference]
             if outcome.target == first != other.target and other.adversarial is outcome.adversarial:
                 ours, theirs = ((each.adv_correct, each.eligible("paper")) for each in (other, outcome))
                 found = paired_difference(ours, theirs)
-                yield Difference(
+                yield RateDifference(
                     source=outcome.adversarial.source,
                     attack=outcome.adversarial.attack,
                     model=other.target,

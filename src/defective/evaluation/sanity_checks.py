@@ -20,7 +20,7 @@ from defective.specs.versions import ATTACK_VERSIONS
 from defective.statistics import Rate, paired_difference
 from defective.tables import number
 
-Verdict = Literal["passed", "failed", "undecided"]
+CheckVerdict = Literal["passed", "failed", "undecided"]
 
 # What each check tests; it fails where that is not so beyond chance.
 CHECKS = {
@@ -49,11 +49,11 @@ class SanityCheck(Document):
 
     check: str
     tests: str
-    verdict: Verdict
+    verdict: CheckVerdict
     measured: str
 
     @classmethod
-    def of(cls, check: str, verdict: Verdict | bool, measured: str) -> Self:
+    def of(cls, check: str, verdict: CheckVerdict | bool, measured: str) -> Self:
         known = verdict if isinstance(verdict, str) else "passed" if verdict else "failed"
         return cls(check=check, tests=CHECKS[check], verdict=known, measured=measured)
 

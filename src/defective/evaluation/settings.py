@@ -47,10 +47,10 @@ class Settings(Spec):
     @classmethod
     def _queries_decisions(cls, decision: AttackSpec) -> AttackSpec:
         if decision.name == "hopskipjump-linf":
-            raise ValueError(f"{decision} makes another distance small than S(M) measures: use hopskipjump")
+            raise ValueError(f"{decision} minimises another distance than S(M) measures: use hopskipjump")
         if decision.name not in ("boundary", "hopskipjump"):
             raise ValueError(
-                f"{decision} needs more than decisions: use boundary, as boundary:steps=5000,directions=25, or hopskipjump"
+                f"{decision} needs more than decisions: use hopskipjump or boundary, for example boundary:steps=5000,directions=25"
             )
         return decision
 

@@ -39,7 +39,7 @@ def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) 
         y_shape, y_texture: Classes of the two cues ``(N,)``; they must differ for every image.
 
     Returns:
-        A float in [0, 1]: 1 is by shape alone. ``.num_evaluated`` counts the decisions for either cue.
+        A float in [0, 1]: 1 means by shape alone. ``.num_evaluated`` counts the decisions for either cue.
 
     Raises:
         InputError: If an image's cues agree, or images, labels and logits do not fit together.

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from defective.evaluation.decision import DecisionResult
 from defective.evaluation.threat_model import MARKS
-from defective.evaluation.transfer import Cell
+from defective.evaluation.transfer import TransferCell
 from defective.figures import bars
 from defective.statistics import Rate
 from defective.tables import Table, difference, number, percent
 
 if TYPE_CHECKING:
-    from defective.evaluation.result import Curves, Difference, EvaluationResult
+    from defective.evaluation.result import Curves, EvaluationResult, RateDifference
 
 # Parts of the table with cells of adversarial sets.
 _TRANSFER, _SHARED, _WHITE_BOX = "transfer", "white-box, shared weights", "white-box"
@@ -86,7 +86,7 @@ def _percents(rates: dict[str, Rate]) -> dict[str, str]:
     return {name: percent(rate) for name, rate in rates.items()}
 
 
-def _cells(cells: tuple[Cell, ...]) -> list[Row]:
+def _cells(cells: tuple[TransferCell, ...]) -> list[Row]:
     blocks: dict[str, dict[str, dict[str, str]]] = {_TRANSFER: {}, _SHARED: {}, _WHITE_BOX: {}}
     for cell in cells:
         own = cell.threat_model == "white-box"
@@ -98,7 +98,7 @@ def _cells(cells: tuple[Cell, ...]) -> list[Row]:
     return [Row(part, label, each) for part, block in blocks.items() for label, each in block.items()]
 
 
-def _differences(found: "tuple[Difference, ...]") -> list[Row]:
+def _differences(found: "tuple[RateDifference, ...]") -> list[Row]:
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for each in found:
         if each.difference is not None:
@@ -126,7 +126,7 @@ def _score(found: DecisionResult) -> str:
     return f"{score} ({low}\N{EN DASH}{high}{without})"
 
 
-def _attack_on(each: "Cell | Difference") -> str:
+def _attack_on(each: "TransferCell | RateDifference") -> str:
     return f"{_spaced(each.attack)} on {each.source}"
 
 

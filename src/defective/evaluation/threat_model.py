@@ -1,4 +1,4 @@
-"""What an attacker who owns the source knows of the target."""
+"""What an attacker who owns the source knows about the target."""
 
 import copy
 from typing import Literal
@@ -34,7 +34,7 @@ MARKS: dict[ThreatModel, tuple[str, str]] = {
 
 
 def threat_model(source: nn.Module, target: nn.Module) -> ThreatModel:
-    """What the source tells of the target.
+    """What the source reveals about the target.
 
     ``"white-box"``: it is the target, or has all of its weights and masks. ``"white-box (shared weights)"``: it has the target's
     weights under other masks or in a member of an ensemble; that is no transfer either. Gray-box (Tables 9 and 10): both have the same
@@ -65,10 +65,10 @@ def threat_model(source: nn.Module, target: nn.Module) -> ThreatModel:
 
 
 def mask_average(net: nn.Module, *, draws: int = 8, seed: int = 0) -> Ensemble:
-    """A source whose logits are averaged over fresh draws of its masks: what an attacker may try who knows the method, not the masks.
+    """A source whose logits are averaged over fresh draws of its masks, for an attacker who knows the method but not the masks.
 
-    Weights suit the masks they were trained with: under fresh ones a model is correct far less often. Models trained with different
-    masks and averaged, as :class:`defective.Ensemble` does, are the stronger source. The draws share the model's weights.
+    Weights depend on the masks they were trained with: under fresh ones a model is correct far less often. An ensemble of models trained
+    with different masks (:class:`defective.Ensemble`) is the stronger source. The draws share the model's weights.
 
     Raises:
         InputError: If the model is not defective, or ``draws`` is below 1.

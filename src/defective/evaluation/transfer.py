@@ -19,7 +19,7 @@ from defective.statistics import Rate
 from defective.text import choices
 
 
-class Cell(Document):
+class TransferCell(Document):
     """Rates of one adversarial set on one target, by denominator (:meth:`Outcome.rate`).
 
     Attributes:
@@ -28,7 +28,7 @@ class Cell(Document):
         seed, samples, rounded: How the set was generated.
         defense: Rate by denominator.
         sample: Hash of which test images these are.
-        change: How far they were moved, see :meth:`AdversarialSet.changes`.
+        change: Size of the perturbations, see :meth:`AdversarialSet.changes`.
     """
 
     # What else the settings of an adversarial set hold.
@@ -52,7 +52,7 @@ class Cell(Document):
 class Outcome:
     """Per-image outcomes of one adversarial set on one target: its predictions on the clean and the adversarial images, both ``(N,)``.
 
-    ``threat_model`` says what the attacker, who owns the source, knows of the target.
+    ``threat_model`` says what the attacker, who owns the source, knows about the target.
     """
 
     target: str
@@ -78,7 +78,7 @@ class Outcome:
 
     @property
     def transferred(self) -> bool:
-        """Whether the attacker had to do without the target's weights."""
+        """Whether the attacker did not have the target's weights."""
         return not self.threat_model.startswith("white-box")
 
     def eligible(self, denominator: str) -> Tensor:
@@ -94,9 +94,9 @@ class Outcome:
         """
         return Rate.among(self.adv_correct, self.eligible(denominator))
 
-    def cell(self) -> Cell:
+    def cell(self) -> TransferCell:
         """The rates by all three denominators, without the images."""
-        return Cell(
+        return TransferCell(
             target=self.target,
             source=self.adversarial.source,
             attack=self.adversarial.attack,

@@ -48,7 +48,7 @@ def read_metadata(path: Path) -> AdversarialMetadata:
     except ValidationError as error:
         wrong = format_error(error)[:120]
         raise InputError(
-            f"{path} is no file of defective attack, or corrupt ({wrong}): write it again with defective attack"
+            f"{path} was not written by defective attack, or is corrupt ({wrong}): write it again with defective attack"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Copy what was measured to another store, without models and images."""
+"""Copy results to another store, without models and images."""
 
 import shutil
 from pathlib import Path
@@ -11,18 +11,18 @@ from defective.experiments.store import Store
 from defective.files import read_tensors, write_tensors
 from defective.specs import GenerateJob, Job
 
-# What of an adversarial set tells which numbers are of the same images.
+# Tensors of an adversarial set that are copied: they identify the images of a number.
 IMAGE_OUTCOMES = ("y", "predicted", "index")
 
 
 def copy_measured(store: Store, to: Store) -> tuple[int, list[str]]:
-    """Copy plans, and of each finished job its spec, its result and what became of each image; jobs that are there already stay.
+    """Copy plans, and of each finished job its spec, its result and its per-image results; jobs that are there already stay.
 
     Reports without images, exports, claims and further seeds need no more; where a new number needs a model or adversarial images
-    that are not there, their job is done again.
+    that are missing, their job is done again.
 
     Returns:
-        Number of jobs copied, and a line for each that was left out as a file of it is corrupt.
+        Number of jobs copied, and a line for each that was skipped because a file of it is corrupt.
 
     Raises:
         InputError: If both stores have results of a data set of the same name with other images; nothing is copied then.
@@ -40,17 +40,17 @@ def copy_measured(store: Store, to: Store) -> tuple[int, list[str]]:
         except InputError as error:
             left_out.append(f"{describe(job)}: {error}")
             continue
-        with to.working(job) as place:
-            if place is not None:
+        with to.working(job) as folder:
+            if folder is not None:
                 for file, (tensors, about) in outcomes.items():
-                    write_tensors(place / file, tensors, about)
+                    write_tensors(folder / file, tensors, about)
                 # Last: with it the job is finished.
-                shutil.copyfile(store.at(name) / "result.json", place / "result.json")
+                shutil.copyfile(store.at(name) / "result.json", folder / "result.json")
                 copied += 1
     return copied, left_out
 
 
 def _outcomes(job: Job, folder: Path) -> dict[str, tuple[dict[str, Tensor], dict[str, object]]]:
-    """Files of a job with what became of each image; none of a job that an earlier version did, which kept counts alone."""
+    """Files with per-image results of a job; none of a job of an earlier version, which stored counts alone."""
     file, names = ("images.safetensors", IMAGE_OUTCOMES) if isinstance(job, GenerateJob) else ("outcome.safetensors", None)
     return {file: read_tensors(folder / file, names)} if (folder / file).exists() else {}

@@ -25,7 +25,7 @@ from defective.experiments.describe import title
 from defective.experiments.json_files import sealed, write_json
 from defective.experiments.schema import JsonObject
 from defective.experiments.store import Store
-from defective.experiments.stored import StoredRun
+from defective.experiments.stored_run import StoredRun
 from defective.files import read_tensors, write_tensors, write_whole
 from defective.machine import choose_device, describe_machine, inference_precision
 from defective.models import Ensemble

@@ -77,7 +77,7 @@ class JsonFiles:
         if known is None or known[0] != state:
             try:
                 # A pipe would be waited at for ever, a device read without end.
-                known = (state, _parse(file, check) if S_ISREG(stat.st_mode) else ValueError("it is no file"))
+                known = (state, _parse(file, check) if S_ISREG(stat.st_mode) else ValueError("it is not a file"))
             except FileNotFoundError:
                 return None
             self._known[file] = known
@@ -85,7 +85,7 @@ class JsonFiles:
         if isinstance(found, ValueError):
             folder, name = os.path.split(file)
             whole = folder if name in ("spec.json", "result.json") else "it"
-            raise InputError(f"{file} is corrupt ({found}): move {whole} out of the store, it will be made again")
+            raise InputError(f"{file} is corrupt ({found}): move {whole} out of the store, and it will be made again")
         return found
 
 

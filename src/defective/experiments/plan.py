@@ -30,7 +30,7 @@ class Plan:
     Attributes:
         exhibits: Their names.
         scale: ``"tiny"``, ``"small"``, ``"fast"`` or ``"paper"``.
-        data: Kind of data set to the name of the set that stands for it, such as ``{"cifar10": "cifar10-jpeg"}``.
+        data: Kind of data set to the name of the set used for it, such as ``{"cifar10": "cifar10-jpeg"}``.
         shapes: Kind of data set to ``(C, H, W)`` of that set's images.
         readers: Kind of data set to the kind as which its files are read: another than itself where a substitute set is used.
         seeds: Times that every model is trained, each time with other seeds.
@@ -64,9 +64,9 @@ class Plan:
             raise InputError(f"seeds {self.seeds} must be 1 to {MAX_SEEDS}")
         for exhibit in exhibits(list(self.exhibits)):
             if exhibit.data and exhibit.data not in self.data:
-                raise InputError(f"{exhibit.name} needs a data set that stands for {exhibit.data}")
+                raise InputError(f"{exhibit.name} needs a data set for {exhibit.data}")
         if missing := sorted(self.data.keys() - self.shapes.keys()):
-            raise InputError(f"no shape of {missing[0]}")
+            raise InputError(f"no image shape for {missing[0]}")
 
     @cached_property
     def setups(self) -> list[Setup]:
@@ -79,8 +79,8 @@ class Plan:
         if exhibit.name not in self._cells:
             found: dict[tuple[str, str], list[Cell]] = {}
             for setup in self.setups:
-                for place, cell in exhibit.cells(setup).items():
-                    found.setdefault(place, []).append(cell)
+                for key, cell in exhibit.cells(setup).items():
+                    found.setdefault(key, []).append(cell)
             self._cells[exhibit.name] = found
         return self._cells[exhibit.name]
 
@@ -111,7 +111,7 @@ class Plan:
         cells = self.of(exhibit)
         if self.rows:
             chosen = {(row, column) for row in exhibit.matching(self.rows) for column in exhibit.columns}
-            cells = {place: of_seeds for place, of_seeds in cells.items() if place in chosen}
+            cells = {key: of_seeds for key, of_seeds in cells.items() if key in chosen}
         own = [of_seeds[seed].job for of_seeds in cells.values() if seed < len(of_seeds)]
         return [*own, *_controls(exhibit, cells, seed)]
 

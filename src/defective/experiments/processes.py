@@ -18,8 +18,8 @@ from threading import Thread
 import torch
 
 from defective.experiments.execute import ExperimentRunner
-from defective.experiments.measure import train_steps
 from defective.experiments.run import RunSummary, run
+from defective.experiments.step_times import train_steps
 from defective.experiments.store import Store
 from defective.progress import time_left, until
 from defective.specs import Job, TrainJob, read_job

@@ -29,32 +29,32 @@ def prune(store: Store, *, days: float, dry_run: bool = False) -> tuple[int, int
     before = now - 86_400 * days
     found = [file for part in _FOLDERS for file in (store.folder / part).rglob("*") if file.is_file()]
     begun = [file for file in found if file.name.startswith(".") or file.is_relative_to(store.folder / "chunks")]
-    places = [file for file in begun if _touched(file) < min(before, now - _AT_WORK)]
-    freed = sum(map(_size, places))
+    paths = [file for file in begun if _touched(file) < min(before, now - _AT_WORK)]
+    freed = sum(map(_size, paths))
     if not dry_run:
-        for place in places:
-            place.unlink(missing_ok=True)
+        for path in paths:
+            path.unlink(missing_ok=True)
     for name in store.unfinished():
-        place = store.folder / "running" / name
+        path = store.folder / "running" / name
         with store.locked(name) as mine:
-            if mine and _touched(place) < before:
-                freed += _size(place)
-                places.append(place)
+            if mine and _touched(path) < before:
+                freed += _size(path)
+                paths.append(path)
                 if not dry_run:
-                    shutil.rmtree(place, ignore_errors=True)
-    return freed, len(places)
+                    shutil.rmtree(path, ignore_errors=True)
+    return freed, len(paths)
 
 
-def _touched(place: Path) -> float:
-    return max((each.st_mtime for each in _stats(place)), default=0.0)
+def _touched(path: Path) -> float:
+    return max((each.st_mtime for each in _stats(path)), default=0.0)
 
 
-def _size(place: Path) -> int:
-    return sum(each.st_size for each in _stats(place) if S_ISREG(each.st_mode))
+def _size(path: Path) -> int:
+    return sum(each.st_size for each in _stats(path) if S_ISREG(each.st_mode))
 
 
-def _stats(place: Path) -> Iterator[os.stat_result]:
+def _stats(path: Path) -> Iterator[os.stat_result]:
     """Of all that lies there; what another process has removed meanwhile is left out."""
-    for file in (place, *place.rglob("*")):
+    for file in (path, *path.rglob("*")):
         with suppress(FileNotFoundError):
             yield file.stat()

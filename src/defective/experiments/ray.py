@@ -20,12 +20,12 @@ from defective.progress import time_left, until
 from defective.specs import Job, dependencies, read_job
 
 # State of a job, and whether the task executed it itself.
-Outcome = tuple[State, bool]
+TaskResult = tuple[State, bool]
 _runners: dict[str, ExperimentRunner] = {}
 # Times that a job is started again whose worker died, before it has failed.
 RETRIES = 5
 # Seconds before the deadline at which tasks stop: to store what they have, and for clocks that differ.
-SETTLE = 2.0
+STOP_MARGIN = 2.0
 
 
 def run_on_ray(
@@ -45,7 +45,7 @@ def run_on_ray(
             # Workers begin in other folders.
             where = {name: ":".join(map(str, filter(None, read_as(text)))) for name, text in runner.data.items()}
             left = time_left()
-            end = None if left is None else time.time() + left - SETTLE
+            end = None if left is None else time.time() + left - STOP_MARGIN
             settings = (str(runner.store.folder.absolute()), where, runner.device, end)
             for job in jobs:
                 refs[job] = task.remote(job.model_dump(mode="json"), *settings, *(refs[needed] for needed in dependencies(job)))
@@ -66,7 +66,7 @@ def check_address(address: str) -> None:
             f"Ray's client ({address}) is not supported: run this command on a machine of the cluster, with --ray auto"
         )
     if address not in ("auto", "local") and not (host and port.isascii() and port.isdigit() and int(port) < 1 << 16):
-        raise InputError(f"{address!r} is no address of a Ray cluster: write auto, local or HOST:PORT")
+        raise InputError(f"{address!r} is not the address of a Ray cluster: write auto, local or HOST:PORT")
 
 
 def connect(address: str) -> Any:
@@ -116,10 +116,10 @@ def _collect(ray: Any, refs: dict[Job, Any], store: Store, log: Callable[[str], 
     return summary
 
 
-def _outcome(ray: Any, ref: Any, job: Job, store: Store, summary: RunSummary) -> Outcome:
+def _outcome(ray: Any, ref: Any, job: Job, store: Store, summary: RunSummary) -> TaskResult:
     """How a task ended; records the error of one that could not record its own."""
     try:
-        outcome: Outcome = ray.get(ref)
+        outcome: TaskResult = ray.get(ref)
         return outcome
     except ray.exceptions.RayTaskError as error:
         if {summary.states.get(needed) for needed in dependencies(job)} & {"failed", "blocked"}:
@@ -133,8 +133,8 @@ def _outcome(ray: Any, ref: Any, job: Job, store: Store, summary: RunSummary) ->
 
 
 def _do(
-    document: dict[str, Any], folder: str, data: dict[str, str], device: str | None, end: float | None, *needed: Outcome
-) -> Outcome:
+    document: dict[str, Any], folder: str, data: dict[str, str], device: str | None, end: float | None, *needed: TaskResult
+) -> TaskResult:
     """One task: a job whose dependencies have ended."""
     states = {state for state, _ in needed}
     if states - {"finished"}:

@@ -22,7 +22,7 @@ def safe_name(name: str) -> str:
         'cifar10-jpeg'
     """
     if name in ("", ".", "..") or any(character in "/\\" or not character.isprintable() for character in name):
-        raise ValueError(f"{name[:60]!a} is no name of a file")
+        raise ValueError(f"{name[:60]!a} is not a file name")
     if len(name.encode()) > _LONGEST_NAME:
         raise ValueError(f"a name of {len(name.encode())} bytes is too long")
     return name
@@ -102,7 +102,7 @@ def check_result(kind: str, document: JsonObject) -> None:
     if missing := set(_VALUES.get(kind, ())) - found.values.keys():
         raise ValueError(f"values: there is no {min(missing)!r}")
     if any(isinstance(value, _Score) != (kind == "decision") for value in found.values.values()):
-        raise ValueError(f"values: of another form than those of a {kind} job")
+        raise ValueError(f"values: not those of a {kind} job")
 
 
 class Failure(_Record):

@@ -1,4 +1,4 @@
-"""Which data set stands for which kind in the exhibits."""
+"""Which data set is used for each kind that the exhibits need: the official one or a substitute."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,8 +16,8 @@ def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool 
     """Kind of data set to where it is read from.
 
     Args:
-        given: ``D`` or ``KIND=D`` each, ``D`` as :func:`defective.data.load_data` takes it. ``mnist:PATH`` and the like stand for
-            their kind; ``folder:PATH`` and ``shapes`` for every kind that the exhibits need and nothing else stands for.
+        given: ``D`` or ``KIND=D`` each, ``D`` as :func:`defective.data.load_data` takes it. ``mnist:PATH`` and the like are
+            used for their kind; ``folder:PATH`` and ``shapes`` for every other kind that the exhibits need.
         wanted: The exhibits; kinds of theirs that are not given are the official sets.
         planned: Nothing is to be read, so that ImageNet, which cannot be downloaded, may be nowhere.
 
@@ -43,24 +43,24 @@ def data_sets(given: Sequence[str], wanted: Sequence[Exhibit], *, planned: bool 
             if kind == "imagenet" and not rest and not planned:
                 names = ", ".join(exhibit.name for exhibit in wanted if exhibit.data == kind)
                 raise InputError(
-                    f"{names}: say where ImageNet is, --data imagenet:PATH, or what stands for it, --data imagenet=tiny-imagenet"
+                    f"{names}: name ImageNet's folder, --data imagenet:PATH, or a substitute, --data imagenet=tiny-imagenet"
                 )
             found[kind] = rest or kind
-    places: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     for where in found.values():
-        other = places.setdefault(data_name(where), where)
+        other = by_name.setdefault(data_name(where), where)
         if read_as(other) != read_as(where):
             raise InputError(f"{other} and {where} would both be called {data_name(where)}: rename one of them")
     return found
 
 
-def look(where: str) -> tuple[tuple[int, int, int], tuple[int, int]]:
+def inspect_data(where: str) -> tuple[tuple[int, int, int], tuple[int, int]]:
     """Shape ``(C, H, W)`` of a set's images, and its numbers of training and of test images, for a plan that is not run.
 
     Nothing is downloaded: of the official sets all this is known.
 
     Example:
-        >>> look("cifar10")
+        >>> inspect_data("cifar10")
         ((3, 32, 32), (50000, 10000))
     """
     if where in KINDS:
@@ -72,7 +72,7 @@ def look(where: str) -> tuple[tuple[int, int, int], tuple[int, int]]:
 
 
 def _kind(text: str) -> tuple[str, str]:
-    """The kind that a set stands for, empty if none is named, and where it is."""
+    """The kind that a set is used for, empty if none is named, and where it is."""
     if not text.strip():
         raise InputError(f"--data {text!r} names no data set: leave it out for the paper's own")
     kind, sign, where = text.partition("=")
@@ -88,7 +88,7 @@ def _kind(text: str) -> tuple[str, str]:
 
 
 def _check_asked_for(text: str, kind: str, where: str, wanted: Sequence[Exhibit]) -> None:
-    """Refuse a set that would be loaded and nothing be measured on, while what is asked for is measured on another."""
+    """Refuse a set of a kind that none of the exhibits is measured on."""
     asked = list(dict.fromkeys(each for exhibit in wanted for each in exhibit.kinds))
     if not kind or kind in asked:
         return
@@ -96,7 +96,7 @@ def _check_asked_for(text: str, kind: str, where: str, wanted: Sequence[Exhibit]
     if not asked:
         raise InputError(f"--data {text}: {names} need{'s' * (len(wanted) == 1)} no data set: leave it out")
     of = f"{'is' if len(wanted) == 1 else 'are'} measured on {' and '.join(asked)}, not on {kind}"
-    raise InputError(f"--data {text}: {names} {of}: write --data {asked[0]}={where} to let it stand in")
+    raise InputError(f"--data {text}: {names} {of}: write --data {asked[0]}={where} to use it as a substitute")
 
 
 def data_name(where: str) -> str:
@@ -106,15 +106,15 @@ def data_name(where: str) -> str:
         >>> data_name("cifar10"), data_name("folder:pictures/cifar10-jpeg.tar.xz")
         ('cifar10', 'cifar10-jpeg')
     """
-    kind, place = read_as(where)
-    return stem(place) if place else kind
+    kind, path = read_as(where)
+    return stem(path) if path else kind
 
 
 def read_as(where: str) -> tuple[str, Path | None]:
     """How a data set is read, and its path if it has one."""
     kind, _, path = where.partition(":")
-    place = Path(path)
+    resolved = Path(path)
     # The home of a user nobody knows stays as it is written.
     with suppress(RuntimeError):
-        place = place.expanduser()
-    return kind, place.resolve() if path else None
+        resolved = resolved.expanduser()
+    return kind, resolved.resolve() if path else None

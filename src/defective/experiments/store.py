@@ -51,7 +51,7 @@ class Store:
         if make or not folder.is_dir():
             check_folder(folder)
         if folder.is_dir() and not (folder / "jobs").is_dir() and {each.name for each in folder.iterdir()} - _PARTS:
-            raise InputError(f"{folder} is no store and not empty: choose another folder")
+            raise InputError(f"{folder} is not empty and not a store: choose another folder")
         if make:
             self.make()
 
@@ -85,7 +85,7 @@ class Store:
         return None
 
     def corrupt(self, jobs: Iterable[Job | str] | None = None) -> list[Path]:
-        """Results, of all jobs or of some, that cannot be read: they stay until their jobs are done again, and are kept aside then."""
+        """Results, of all jobs or of some, that cannot be read: moved to ``corrupt`` when their jobs are done again."""
         found = []
         for name in [place.name for place in (self.folder / "jobs").glob("*")] if jobs is None else map(_name, jobs):
             try:
@@ -161,7 +161,7 @@ class Store:
 
     def _check_there(self) -> None:
         if not (self.folder / "jobs").is_dir():
-            raise InputError(f"{self.folder} was removed while it was used: start the command again")
+            raise InputError(f"{self.folder} was removed while in use: start the command again")
 
     def _stay_removed(self) -> None:
         """Take away what this process has written since another one removed the store."""
@@ -267,7 +267,7 @@ class Store:
                 write_json(file, known := {"digest": digest})
         if known["digest"] != digest:
             raise InputError(
-                f"{name}: other images than those that the results in {self.folder} are of: use another store, or rename it"
+                f"{name}: its images differ from those of the results in {self.folder}: use another store, or rename it"
             )
 
 
@@ -285,7 +285,7 @@ def _job(name: str, document: JsonObject) -> Job:
     try:
         job = read_job(document)
     except ValidationError:
-        raise ValueError("it is no job of this version") from None
+        raise ValueError("it is not a job of this version") from None
     if job.name != name:
         raise ValueError("it is not the job that its folder is named after")
     return job

@@ -30,11 +30,11 @@ def unfinished(store: Store) -> list[dict[str, Any]]:
 def _epochs(folder: Path, of_one: int) -> int:
     """Whole epochs that a run, or the members of an ensemble in folders of their own, have behind them."""
     done = 0
-    for place in {file.parent for file in folder.rglob("*.safetensors")}:
-        if (place / "result.json").exists():
+    for training in {file.parent for file in folder.rglob("*.safetensors")}:
+        if (training / "result.json").exists():
             done += of_one
         else:
             # A run that ends at this moment takes its state away.
             with suppress(InputError):
-                done += len(read_about(place / "state.safetensors").get("history", ()))
+                done += len(read_about(training / "state.safetensors").get("history", ()))
     return done

@@ -14,12 +14,12 @@ from defective.paper import (
     white_gray_box,
 )
 from defective.paper.appendix_claims import APPENDIX
-from defective.paper.by_text import by_text
-from defective.paper.claims import Claim, Place, Verdict
+from defective.paper.claims import CellKey, Claim, Verdict
 from defective.paper.exhibit import Cell, Exhibit, Row
 from defective.paper.main_claims import MAIN
 from defective.paper.observations import OBSERVATIONS
 from defective.paper.setup import SCALES, Scale, Setup
+from defective.paper.text_placement import by_text
 from defective.text import choices
 
 __all__ = [
@@ -28,9 +28,9 @@ __all__ = [
     "OBSERVATIONS",
     "SCALES",
     "Cell",
+    "CellKey",
     "Claim",
     "Exhibit",
-    "Place",
     "Row",
     "Scale",
     "Setup",

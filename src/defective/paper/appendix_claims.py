@@ -4,7 +4,7 @@ import math
 
 from defective.paper.ablations import SOURCE, WEAK, WEAKLY_ATTACKED
 from defective.paper.architectures import HALF_WAY, LABELS
-from defective.paper.claims import Block, Part, Place, claim, difference, falling_along, pairs
+from defective.paper.claims import Block, CellKey, Part, claim, difference, falling_along, pairs
 from defective.paper.corruptions import NOISY, SIGMAS
 from defective.paper.main_claims import MUCH, MUCH_IS_OURS, ONE_PART_EACH, VARIANTS, architectures
 from defective.paper.published import printed
@@ -25,9 +25,9 @@ def _scales(*columns: str) -> tuple[Block, ...]:
 
 def _gray_box() -> tuple[Block, ...]:
     """Defective models attacked from their like, with the same masks and with others, against the standard model from its like."""
-    standard = Place("table10", STANDARD, "ResNet-18")
+    standard = CellKey("table10", STANDARD, "ResNet-18")
     rows = ((row, column) for model, column in GRAY_BOX.items() for row in (model, f"{model} dif"))
-    return tuple(difference(Place("table9", row, column), standard) for row, column in rows)
+    return tuple(difference(CellKey("table9", row, column), standard) for row, column in rows)
 
 
 _STRONG = [str(sigma) for sigma in SIGMAS if sigma > 8]
@@ -42,11 +42,11 @@ def _white_box(*columns: str) -> tuple[Block, ...]:
 
 def _slower() -> tuple[Block, ...]:
     [standard], [defective] = (falling_along("figure5", [row], _FALL) for row in ("resnet18", "resnet18/0.1-bottom"))
-    return ((*standard, *((place, -weight) for place, weight in defective)),)
+    return ((*standard, *((key, -weight) for key, weight in defective)),)
 
 
 def _noise_above(row: str, sigma: int) -> Part:
-    return Part((((Place("figure5", row, str(sigma)), 1.0),),), f"at σ = {sigma} above {_HIGH:g} %", _HIGH)
+    return Part((((CellKey("figure5", row, str(sigma)), 1.0),),), f"at σ = {sigma} above {_HIGH:g} %", _HIGH)
 
 
 _BOUND = "The bound of 80 % is ours: the paper puts no number on robust or on high accuracy."
@@ -147,7 +147,7 @@ APPENDIX = (
         Part(_white_box("PGD2", "PGD4", "PGD8"), "larger scales are stronger"),
         Part(
             tuple(
-                difference(Place("table9", row, f"{column}{OF_CORRECT}"), Place("table8", row, "PGD8"))
+                difference(CellKey("table9", row, f"{column}{OF_CORRECT}"), CellKey("table8", row, "PGD8"))
                 for row, column in GRAY_BOX.items()
             ),
             "own gradients at scale 8 are stronger than a like model's at scale 16",
@@ -209,7 +209,7 @@ APPENDIX = (
         "Appendix A.8",
         "better",
         Part(
-            (difference(Place("table11", SOURCE, "CW40"), Place("table15", SOURCE, "CW40")),),
+            (difference(CellKey("table11", SOURCE, "CW40"), CellKey("table15", SOURCE, "CW40")),),
             "fooled: DenseNet-121 above VGG-19",
         ),
         Part(falling_along("table11", ["resnet18"], ["CW0", "CW40"]), "ResNet-18 defends better from 0 than from 40"),
@@ -221,7 +221,7 @@ APPENDIX = (
         "Appendix D",
         "better",
         *(
-            Part(tuple(difference(Place("table3", row, _ACCURACY), Place("table3", row, HALF_WAY)) for row in rows), label)
+            Part(tuple(difference(CellKey("table3", row, _ACCURACY), CellKey("table3", row, HALF_WAY)) for row in rows), label)
             for label, rows in _BY_ARCHITECTURE.items()
         ),
         note="The tendency is ours to choose: the test accuracy still rises in the second half of training, for every architecture.",

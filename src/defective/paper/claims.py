@@ -13,7 +13,7 @@ Verdict = Literal["holds", "fails", "undecided", "not measured"]
 Kind = Literal["better", "trend", "similar", "no better", "equal", "fewer", "seen"]
 
 
-class Place(NamedTuple):
+class CellKey(NamedTuple):
     """A cell of an exhibit."""
 
     exhibit: str
@@ -22,7 +22,7 @@ class Place(NamedTuple):
 
 
 # A weighted sum of cells that are measured on the same data: one comparison, or one trend.
-Block = tuple[tuple[Place, float], ...]
+Block = tuple[tuple[CellKey, float], ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Claim:
     @property
     def exhibits(self) -> tuple[str, ...]:
         """The exhibits whose numbers bear on it, the first named first."""
-        return tuple(dict.fromkeys(place.exhibit for part in self.parts for block in part.blocks for place, _ in block))
+        return tuple(dict.fromkeys(key.exhibit for part in self.parts for block in part.blocks for key, _ in block))
 
 
 def claim(name: str, text: str, section: str, kind: Kind, *parts: Part, margin: float = 0.0, note: str = "") -> Claim:
@@ -69,7 +69,7 @@ def claim(name: str, text: str, section: str, kind: Kind, *parts: Part, margin: 
     return Claim(name, text, section, kind, parts, margin, note)
 
 
-def difference(high: Place, low: Place) -> Block:
+def difference(high: CellKey, low: CellKey) -> Block:
     """How far one cell lies above another."""
     return (high, 1.0), (low, -1.0)
 
@@ -79,10 +79,10 @@ def pairs(exhibit: str, columns: Iterable[str], rows: Iterable[tuple[str, str]])
 
     Example:
         >>> pairs("table10", ["ResNet-18"], [("b", "a")])[0][1]
-        (Place(exhibit='table10', row='a', column='ResNet-18'), -1.0)
+        (CellKey(exhibit='table10', row='a', column='ResNet-18'), -1.0)
     """
     return tuple(
-        difference(Place(exhibit, high, column), Place(exhibit, low, column))
+        difference(CellKey(exhibit, high, column), CellKey(exhibit, low, column))
         for (high, low), column in product(tuple(rows), columns)
     )
 
@@ -90,21 +90,21 @@ def pairs(exhibit: str, columns: Iterable[str], rows: Iterable[tuple[str, str]])
 def rising(exhibit: str, columns: Iterable[str], rows: Sequence[str]) -> tuple[Block, ...]:
     """The rise of each column over rows."""
     weights = trend_weights(len(rows))
-    return tuple(tuple((Place(exhibit, row, column), w) for row, w in zip(rows, weights, strict=True)) for column in columns)
+    return tuple(tuple((CellKey(exhibit, row, column), w) for row, w in zip(rows, weights, strict=True)) for column in columns)
 
 
 def falling_along(exhibit: str, rows: Iterable[str], columns: Sequence[str]) -> tuple[Block, ...]:
     """The fall of each row along columns."""
     weights = trend_weights(len(columns))
-    return tuple(tuple((Place(exhibit, row, column), -w) for column, w in zip(columns, weights, strict=True)) for row in rows)
+    return tuple(tuple((CellKey(exhibit, row, column), -w) for column, w in zip(columns, weights, strict=True)) for row in rows)
 
 
-def against_mean(groups: Mapping[str, Sequence[Place]]) -> tuple[Part, ...]:
+def against_mean(groups: Mapping[str, Sequence[CellKey]]) -> tuple[Part, ...]:
     """For each group, how far the mean of its cells lies above that of all other groups together."""
 
     def block(name: str) -> Block:
-        others = [place for other, places in groups.items() if other != name for place in places]
+        others = [key for other, keys in groups.items() if other != name for key in keys]
         ours = groups[name]
-        return (*((place, 1 / len(ours)) for place in ours), *((place, -1 / len(others)) for place in others))
+        return (*((key, 1 / len(ours)) for key in ours), *((key, -1 / len(others)) for key in others))
 
     return tuple(Part((block(name),), name) for name in groups)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from defective.paper.ablations import BOTTOMS
 from defective.paper.architectures import LABELS
-from defective.paper.claims import Block, Part, Place, against_mean, claim, pairs, rising
+from defective.paper.claims import Block, CellKey, Part, against_mean, claim, pairs, rising
 from defective.paper.published import printed
 
 TRANSFER = {name: printed(name).columns[:-1] for name in ("table2", "table3", "table5", "table6")}
@@ -48,9 +48,9 @@ def _trends(accuracy: bool) -> tuple[Block, ...]:
     return (*found, *drawn)
 
 
-_TABLE3 = [Place("table3", row, column) for row, _ in _DEFECTIVE for column in TRANSFER["table3"]]
-_BY_SOURCE = {column: [place for place in _TABLE3 if place.column == column] for column in TRANSFER["table3"]}
-_BY_TARGET = {label: [place for place in _TABLE3 if place.row.startswith(f"{arch}/")] for arch, label in LABELS.items()}
+_TABLE3 = [CellKey("table3", row, column) for row, _ in _DEFECTIVE for column in TRANSFER["table3"]]
+_BY_SOURCE = {column: [key for key in _TABLE3 if key.column == column] for column in TRANSFER["table3"]}
+_BY_TARGET = {label: [key for key in _TABLE3 if key.row.startswith(f"{arch}/")] for arch, label in LABELS.items()}
 _WRN, _WRN_DEFECTIVE = "wrn32_4", "wrn32_4/0.1-bottom"
 _DROPOUT = {"wrn32_4/0.9-spatial": "SpatialDropout", "wrn32_4/0.9-dropblock": "DropBlock"}
 _STATE_OF_THE_ART = {

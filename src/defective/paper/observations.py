@@ -5,7 +5,7 @@ from itertools import permutations
 
 from defective.paper.ablations import BOTTOMS
 from defective.paper.architectures import LABELS
-from defective.paper.claims import Block, Part, Place, claim, difference, falling_along, pairs
+from defective.paper.claims import Block, CellKey, Part, claim, difference, falling_along, pairs
 from defective.paper.main_claims import TRANSFER, VARIANTS, variants
 from defective.paper.white_gray_box import GRAY_BOX, SAME_CLASS, STANDARD, UNBOUNDED
 
@@ -15,10 +15,10 @@ _STEPS = [name for name in list(VARIANTS)[1:] if "PGD2,16" in VARIANTS[name]]
 
 
 def _defended(more: str, less: str) -> tuple[Block, ...]:
-    return tuple(difference(Place("table8", row, more), Place("table8", row, less)) for row in GRAY_BOX)
+    return tuple(difference(CellKey("table8", row, more), CellKey("table8", row, less)) for row in GRAY_BOX)
 
 
-_OF_STANDARD = Place("table10", STANDARD, f"ResNet-18{SAME_CLASS}")
+_OF_STANDARD = CellKey("table10", STANDARD, f"ResNet-18{SAME_CLASS}")
 
 _CLAIMS = (
     claim(
@@ -75,7 +75,7 @@ _CLAIMS = (
         "Table 8",
         "better",
         Part(
-            tuple(((Place("table8", row, UNBOUNDED), 1.0),) for row in GRAY_BOX),
+            tuple(((CellKey("table8", row, UNBOUNDED), 1.0),) for row in GRAY_BOX),
             "without a bound PGD fools on more than 99 %",
             99.0,
         ),
@@ -97,7 +97,7 @@ _CLAIMS = (
         "standard one see.",
         "Section 3.2, Tables 9, 10",
         "better",
-        Part(tuple(difference(Place("table9", STANDARD, f"{column}{SAME_CLASS}"), _OF_STANDARD) for column in GRAY_BOX.values())),
+        Part(tuple(difference(CellKey("table9", STANDARD, f"{column}{SAME_CLASS}"), _OF_STANDARD) for column in GRAY_BOX.values())),
         note="A number for what the paper shows by eye: that attacks on defective models change the meaning of an image.",
     ),
 )

@@ -13,12 +13,10 @@ PGD16 = "pgd:eps=16/255,step_size=1/255,steps=20"
 MADRY = AttackSpec.parse(f"{PGD8},random_start=1")
 ACCURACY = "Test Accuracy"
 
-PLACEMENT = (
-    "Masks lie where the released code has them; where the paper's text puts them is another model, its name ending in @text."
-)
+PLACEMENT = "Masks are placed as in the released code; models with masks placed as in the paper's text have names ending in @text."
 SELECTION = (
-    "The released code keeps the epoch that does best on the test set, and the paper prints one run of each model; "
-    "of our recipes only that of scale paper selects so."
+    "The released code keeps the epoch with the best test accuracy, and the paper prints one run of each model; "
+    "of our recipes only that of scale paper does so."
 )
 ROUNDED = "Attacked images are rounded to 8 bits before a target sees them, as the released code saves them."
 # Notes of every exhibit with trained models, and of every transfer attack.

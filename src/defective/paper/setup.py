@@ -88,7 +88,7 @@ class Setup:
 
     Attributes:
         scale: How much to do.
-        data: Kind of data set (``cifar10``, ``mnist``, ``tiny-imagenet``, ``imagenet``) to the name of the set that stands for it.
+        data: Kind of data set (``cifar10``, ``mnist``, ``tiny-imagenet``, ``imagenet``) to the name of the set used for it.
         recipes: Kind of data set to the recipe of this scale.
         replicate: Which of several repetitions with other seeds.
     """

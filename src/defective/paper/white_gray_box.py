@@ -43,9 +43,7 @@ def _white_box(setup: Setup) -> Cells:
         for row, target in targets.items()
         for column, attack in (_WHITE_ATTACKS | (CHECKS if row in GRAY_BOX else {})).items()
     }
-    scored = {
-        place: Cell(ScoreJob(target=targets[place[0]], adversarial=job), "target-correct") for place, job in adversarial.items()
-    }
+    scored = {key: Cell(ScoreJob(target=targets[key[0]], adversarial=job), "target-correct") for key, job in adversarial.items()}
     fooled = {(row, UNBOUNDED): Cell(adversarial[row, UNBOUNDED], "fooled") for row in GRAY_BOX}
     return scored | fooled | accuracies(targets)
 

@@ -13,12 +13,12 @@ from torch.nn.modules.conv import _ConvNd
 
 from defective.data import ImageSet
 from defective.data.image_file import decode, named_warnings
-from defective.dry_run import probed
 from defective.errors import InputError
 from defective.evaluation.adversarial import AdversarialSet, generate
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.threat_model import ThreatModel, threat_model
 from defective.inference import logits
+from defective.probes import probed
 from defective.report.galleries import Example, made_examples
 from defective.report.pictures import feature_picture, mask_picture
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
@@ -119,7 +119,7 @@ def image_example(made: AdversarialSet, classes: Sequence[str]) -> Example:
 
 
 def largest_change(made: AdversarialSet) -> int:
-    """What black and white of the amplified perturbation stand for, in 1/255."""
+    """The change, in 1/255, that the amplified perturbation shows as black or white."""
     return max(1, round(255 * made.changes()["linf_max"]))
 
 
@@ -129,8 +129,8 @@ def model_panel(target: EvaluatedModel, source: EvaluatedModel, made: Adversaria
     with naming(target.name):
         shares, order = logits(target.model, both).softmax(1).sort(descending=True, stable=True)
         clean, adversarial = (
-            tuple(Confidence(target.data.classes[int(i)], float(share)) for share, i in zip(row[:TOP], places[:TOP], strict=True))
-            for row, places in zip(shares, order, strict=True)
+            tuple(Confidence(target.data.classes[int(i)], float(share)) for share, i in zip(row[:TOP], indices[:TOP], strict=True))
+            for row, indices in zip(shares, order, strict=True)
         )
         shown = _layer_panel(target.model, both, layer) if layer and layer in site_modules(target.model) else None
     return ModelPanel(target.name, threat_model(source.model, target.model), clean, adversarial, shown)

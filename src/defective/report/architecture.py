@@ -46,7 +46,7 @@ class Block(NamedTuple):
     """A numbered block of the paper (None: what follows the last one), and its units: layers, and how many alike follow each other."""
 
     number: int | None
-    place: str
+    region: str
     units: list[tuple[list[Layer], int]]
 
 
@@ -61,7 +61,7 @@ def blocks(model: nn.Module) -> list[Block]:
     Example:
         >>> from defective import create_model
         >>> first, *_ = blocks(create_model("vgg19", width_mult=0.0625))
-        >>> first.number, first.place, [([layer.text for layer in layers], count) for layers, count in first.units]
+        >>> first.number, first.region, [([layer.text for layer in layers], count) for layers, count in first.units]
         (0, 'bottom', [(['3×3 conv, 4', 'norm', 'ReLU'], 2), (['2×2 max pool, /2'], 1)])
     """
     units: list[tuple[int | None, str, list[Layer]]] = []
@@ -76,8 +76,8 @@ def blocks(model: nn.Module) -> list[Block]:
     drawn = []
     for number, inside in groupby(units, key=itemgetter(0)):
         alike = (list(group) for _, group in groupby(inside, key=lambda unit: [layer.look for layer in unit[2]]))
-        place = "bottom" if number in model.bottom else "top" if number in model.top else ""  # type: ignore[operator]
-        drawn.append(Block(number, place, [(group[-1][2], len(group)) for group in alike]))
+        region = "bottom" if number in model.bottom else "top" if number in model.top else ""  # type: ignore[operator]
+        drawn.append(Block(number, region, [(group[-1][2], len(group)) for group in alike]))
     return drawn
 
 
@@ -127,7 +127,7 @@ def picture_of(drawn: list[Block], input_shape: tuple[int, ...]) -> "Figure":
         bottom = _draw_units(axes, block, y + 0.06) + 0.06
         axes.add_patch(Rectangle((_LEFT, y), _RIGHT - _LEFT, bottom - y, facecolor=GRAY, alpha=0.1, linewidth=0))
         if block.number is not None:
-            name = f"block {block.number}\n{block.place}".strip()
+            name = f"block {block.number}\n{block.region}".strip()
             _write(axes, _LEFT - 0.12, (y + bottom) / 2, name, ha="right", weight="bold")
         y = bottom + 0.1
     figure.set_size_inches(_WIDTH, y)
@@ -145,7 +145,7 @@ def _draw_units(axes: "Axes", block: Block, y: float) -> float:
                 x, y = _LEFT + 0.4, y + _LINE
             colour, line = (SITES[layer.sites[0][0]][0], 1.2) if layer.sites else (GRAY, 0.7)
             box = {"boxstyle": "round,pad=0.35,rounding_size=0.35", "edgecolor": colour, "linewidth": line}
-            box["facecolor"] = (colour, 0.35) if layer.sites and block.place == "bottom" else "none"
+            box["facecolor"] = (colour, 0.35) if layer.sites and block.region == "bottom" else "none"
             box["linestyle"] = "--" if "shortcut" in layer.module else "-"
             _write(axes, x + width / 2, y + _LINE / 2, layer.text, ha="center", bbox=box)
             x += width + 0.08

@@ -9,7 +9,7 @@ from defective.experiments.store import Store
 from defective.paper import EXHIBITS, Verdict
 from defective.report.sections import Section
 from defective.results.documents import ClaimResult, ContrastResult, heading
-from defective.results.stored import claims_by_scale
+from defective.results.from_store import claims_by_scale
 from defective.tables import count, difference, number
 
 # With the verbs that go with one claim and with many.

@@ -40,10 +40,10 @@ def next_steps(sections: list[Section], *, jobs: int, finished: int) -> list[tup
     found = []
     if finished < jobs:
         left = f"{jobs - finished:,} of {count(jobs, 'job')} left."
-        about = f"{left} The command of a table or figure resumes it, as here {first.result.heading}."
+        about = f"{left} The command of a table or figure resumes it, for example {first.result.heading}."
         found.append((about, command(exhibit, plan)))
     if plan.seeds == 1:
-        about = "One seed cannot tell what training changes: train every model three times."
+        about = "One seed does not show the effect of training: train every model with three seeds."
         found.append((about, command(exhibit, plan, seeds=3)))
     larger = list(SCALES)[list(SCALES).index(plan.scale) + 1 :]
     if larger:

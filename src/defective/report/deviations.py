@@ -1,4 +1,4 @@
-"""Why measured numbers differ from the paper's: what each setting does otherwise, read off the plans themselves."""
+"""Deviations from the paper: which settings of the plans differ."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, get_type_hints
@@ -17,17 +17,17 @@ from defective.training.recipes import recipe_for
 _AMOUNTS = {name: hint.__metadata__[0] for name, hint in get_type_hints(Scale, include_extras=True).items() if name != "name"}
 _RECIPE = {name: field.description for name, field in Recipe.model_fields.items() if field.description}
 _ONE_SEED = (
-    "One seed: an interval covers the sample of images alone. Trained again with another seed, the same model gives other numbers, "
-    "often further off than the interval reaches."
+    "One seed: intervals cover only the sample of images. Training with another seed gives different numbers, often outside the "
+    "interval."
 )
 _SEVERAL_SEEDS = (
-    "an interval is that of the mean over as many training runs; where only some of them are measured, their number stands beside "
-    "it."
+    "intervals are those of the mean over as many training runs; if only some are measured, their number is shown beside the "
+    "interval."
 )
 
 
 class Deviations(NamedTuple):
-    """What one scale does otherwise than the paper.
+    """How one scale deviates from the paper.
 
     ``data`` are the names of its data sets, ``notes`` sentences about substitutes among them, ``rows`` say what differs, how it is in the
     paper, and how here.
@@ -93,7 +93,7 @@ def seed_notes(sections: Iterable[Section]) -> list[str]:
 def _rows(scale: str, sets: dict[tuple[str, str], Plan]) -> list[tuple[str, ...]]:
     rows = _different(_AMOUNTS, SCALES["paper"], SCALES[scale], zero="as the recipe")
     for (kind, name), plan in sets.items():
-        # A set that stands in is trained by the recipe for its own kind of images, at the paper's scale too.
+        # A substitute is trained with the recipe for its own kind of images, at the paper's scale too.
         theirs, ours = recipe_for("paper", kind, KINDS[kind]), plan.setups[0].recipes[kind]
         # One set needs no name beside each row.
         rows += _different(_RECIPE, theirs, ours, f" ({name})" if len(sets) > 1 else "")

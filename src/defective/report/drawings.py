@@ -8,10 +8,10 @@ from torch import Tensor
 from defective.build import build
 from defective.data import shapes
 from defective.data.patches import shuffle_patches
-from defective.dry_run import site_outputs
 from defective.experiments.plan import Plan
 from defective.figures import GRAY
 from defective.models import create_model
+from defective.probes import site_outputs
 from defective.report.architecture import blocks, picture_of
 from defective.report.sections import ResultReader
 from defective.specs import GenerateJob

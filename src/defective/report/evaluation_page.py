@@ -50,8 +50,8 @@ def write_evaluation_page(
         path,
         title=title or f"Black-box evaluation on {result.data}",
         lead=lead
-        or f"How many of {result.test_images:,} test images each model classifies correctly, and how much of that it keeps when images "
-        "are attacked, corrupted or shuffled.",
+        or f"Accuracy of each model on {result.test_images:,} test images, and how much of it remains when images are attacked, "
+        "corrupted or shuffled.",
         measured=result.as_table(),
         figures={_BARS: chart} if (chart := result.as_figure()) else {},
         about_examples=about,
@@ -103,4 +103,4 @@ def _provenance(result: EvaluationResult) -> list[str]:
     if machine:
         versions = f"torch {machine['torch']}, defective {machine['defective']}"
         lines.append(f"{machine['device']}, {machine['precision']}, {versions}; {result.seconds or 0:.0f} seconds.")
-    return [*lines, "The intervals cover the sample of images, not other trainings. Every number is in evaluation.json."]
+    return [*lines, "The intervals cover the sample of images, not training with another seed. Every number is in evaluation.json."]

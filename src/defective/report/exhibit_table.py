@@ -122,5 +122,5 @@ def _difference(cell: CellResult, result: ExhibitResult) -> Cell:
 
 
 def _cell(cell: CellResult, result: ExhibitResult, css: str, text: str, *small: str, **attributes: str) -> Cell:
-    place = {"data_exhibit": result.exhibit, "data_row": cell.row, "data_column": cell.column, "data_kind": css.partition(" ")[0]}
-    return Cell(text, *small, css=css, **place, **{name: value for name, value in attributes.items() if value})
+    keys = {"data_exhibit": result.exhibit, "data_row": cell.row, "data_column": cell.column, "data_kind": css.partition(" ")[0]}
+    return Cell(text, *small, css=css, **keys, **{name: value for name, value in attributes.items() if value})

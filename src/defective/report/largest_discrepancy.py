@@ -31,7 +31,7 @@ def largest_discrepancy(result: ExhibitResult) -> str:
     apart = cell.difference
     bounds = interval(apart.low, apart.high, unit, signed=True)
     choices = [*_amounts(result, cell), *substitutes(result), *(["one seed"] if result.seeds == 1 else [])]
-    cause = f" What bears on it: {', '.join(choices)}." if choices else ""
+    cause = f" Possible causes: {', '.join(choices)}." if choices else ""
     return (
         f"Largest clear difference: {result.label(cell.row)}, {cell.column}, {number(cell.measured.mean, unit)} measured and "
         f"{number(cell.published, unit, digits=2)} published ({number(apart.mean, unit, signed=True)}, 95 % interval {bounds}).{cause}"

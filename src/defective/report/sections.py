@@ -15,7 +15,7 @@ from defective.experiments.store import Store
 from defective.files import read_tensors
 from defective.paper import EXHIBITS, SCALES
 from defective.results.documents import ExhibitResult
-from defective.results.stored import best_documents
+from defective.results.from_store import best_documents
 from defective.specs import Job
 
 _Read = TypeVar("_Read")
@@ -25,7 +25,7 @@ _Read = TypeVar("_Read")
 class Section:
     """One exhibit as one plan has it, and what was measured.
 
-    ``name`` is what its files and its place on the page are called: the exhibit, with scale and data where it is shown more than once.
+    ``name`` is what its files and its anchor on the page are called: the exhibit, with scale and data where it is shown more than once.
     """
 
     name: str
@@ -58,17 +58,17 @@ class ResultReader:
 
 
 def sections(planned: list[Plan], store: Store) -> list[Section]:
-    """In the paper's order, the largest scale first; of several plans alike the best, see :func:`defective.results.stored.best_plans`."""
-    found = sorted(best_documents(planned, store), key=lambda each: _place(each[0]))
+    """In the paper's order, the largest scale first; of similar plans see :func:`~defective.results.from_store.best_plans`."""
+    found = sorted(best_documents(planned, store), key=lambda each: _order(each[0]))
     times = Counter(result.exhibit for result, _ in found)
     return [Section(_name(result, several=times[result.exhibit] > 1), plan, result) for result, plan in found]
 
 
-def _place(result: ExhibitResult) -> tuple[int, int, str]:
+def _order(result: ExhibitResult) -> tuple[int, int, str]:
     return list(EXHIBITS).index(result.exhibit), -list(SCALES).index(result.scale), "-".join(result.data.values())
 
 
 def _name(result: ExhibitResult, *, several: bool) -> str:
     name = "-".join((result.exhibit, result.scale, *result.data.values())) if several else result.exhibit
-    # Names of data sets may hold anything, names of files and of places on a page must not.
+    # Names of data sets may hold anything, names of files and of anchors must not.
     return re.sub(r"[^\w.-]+", "-", name)

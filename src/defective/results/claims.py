@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, Claim, Place, Verdict
+from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, CellKey, Claim, Verdict
 from defective.paper.claims import Part
-from defective.results.built import verdict_of_counts
 from defective.results.contrasts import Comparison, Evidence, MeasuredPart, measure
 from defective.results.documents import ClaimResult, ContrastResult
+from defective.results.model_size import verdict_of_counts
 from defective.statistics import LEVEL, Contrast, holm
 from defective.text import shortened
 
@@ -66,7 +66,7 @@ def _verdict(claim: Claim, parts: Sequence[MeasuredPart], outdated: set[str]) ->
     if not parts:
         return "not measured", "no table or figure measures it", None
     if missing := [block for part in parts if not part.comparisons for block in part.part.blocks]:
-        earlier = outdated.intersection(place.exhibit for block in missing for place, _ in block)
+        earlier = outdated.intersection(key.exhibit for block in missing for key, _ in block)
         return "not measured", "measured by earlier rules only" if earlier else "not run yet", None
     if obstacle := _obstacle(parts):
         return "undecided", obstacle, 1.0
@@ -156,13 +156,13 @@ def published_sum(part: Part) -> float | None:
     """The mean of the blocks of a part whose numbers are all printed; of S(M) that of the logarithms. None if nothing is printed."""
     found = []
     for block in part.blocks:
-        terms = [(_published(place), weight) for place, weight in block]
+        terms = [(_published(key), weight) for key, weight in block]
         if all(number is not None for number, _ in terms):
             found.append(math.fsum(number * weight for number, weight in terms if number is not None))
     return math.fsum(found) / len(found) if found else None
 
 
-def _published(place: Place) -> float | None:
-    exhibit = EXHIBITS[place.exhibit]
-    number = exhibit.published(place.row, place.column)
+def _published(key: CellKey) -> float | None:
+    exhibit = EXHIBITS[key.exhibit]
+    number = exhibit.published(key.row, key.column)
     return number if number is None or exhibit.unit == "%" else math.log(number)

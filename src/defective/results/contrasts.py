@@ -108,31 +108,31 @@ def _sides(cells: Sequence[WeightedCell]) -> dict[str, bool]:
     for each in cells:
         rows[each.cell.row][each.evidence, each.cell.column] = each.weight
     first = next(iter(rows.values()))
-    largest = max(first, key=lambda place: abs(first[place]))
+    largest = max(first, key=lambda each: abs(first[each]))
     factors = {row: weights.get(largest, 0.0) / first[largest] for row, weights in rows.items()}
     alike = all(
-        weights.keys() == first.keys() and all(math.isclose(weights[place], factors[row] * first[place]) for place in first)
+        weights.keys() == first.keys() and all(math.isclose(weights[key], factors[row] * first[key]) for key in first)
         for row, weights in rows.items()
     )
     return {row: factor > 0 for row, factor in factors.items()} if alike and abs(math.fsum(factors.values())) < 1e-9 else {}
 
 
 def _on_each_data_set(block: Block, known: dict[str, list[Evidence]]) -> Iterator[Comparison]:
-    names = list(dict.fromkeys(place.exhibit for place, _ in block))
+    names = list(dict.fromkeys(key.exhibit for key, _ in block))
     for chosen in product(*(known.get(name, []) for name in names)):
         data = [each.document.data for each in chosen]
         if all(data[0].get(kind, name) == name for each in data for kind, name in each.items()):
             of = dict(zip(names, chosen, strict=True))
-            cells = _measured((of[place.exhibit], place.row, place.column, weight) for place, weight in block)
+            cells = _measured((of[key.exhibit], key.row, key.column, weight) for key, weight in block)
             if _common_seeds(cells):
                 yield cells
 
 
-def _measured(places: Iterable[tuple[Evidence, str, str, float]]) -> Comparison:
+def _measured(cells: Iterable[tuple[Evidence, str, str, float]]) -> Comparison:
     """Cells by exhibit, row and column with their weights; none unless all are measured."""
     found = []
-    for evidence, row, column, weight in places:
-        cell = evidence.document.by_place.get((row, column))
+    for evidence, row, column, weight in cells:
+        cell = evidence.document.by_key.get((row, column))
         if cell is None or cell.measured is None:
             return ()
         found.append(WeightedCell(evidence, cell, cell.measured, weight))

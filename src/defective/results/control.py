@@ -29,7 +29,7 @@ _Interpolated = Sequence[tuple[_Scored, float]]
 def exhibit_controls(cells: Mapping[tuple[str, str], Sequence[Cell]], store: Store) -> dict[tuple[str, str], Control]:
     """The control of each number that has one and is measured, by row and column; ``cells`` are one for each seed."""
     scored = cache(partial(_read, store=store))
-    return {place: control for place, of_seeds in cells.items() if (control := _control(of_seeds, scored))}
+    return {key: control for key, of_seeds in cells.items() if (control := _control(of_seeds, scored))}
 
 
 def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None]) -> Control | None:

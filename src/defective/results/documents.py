@@ -23,7 +23,7 @@ class RowLabel(Document):
     label: str
 
 
-class Count(Document):
+class ImageCounts(Document):
     """How many images a number is of; for a share, how many of them were classified correctly."""
 
     num_evaluated: int
@@ -41,11 +41,11 @@ class Measured(Document):
     high: High
     values: tuple[float, ...]
     intervals: tuple[tuple[Low, High], ...]
-    counts: tuple[Count, ...]
+    counts: tuple[ImageCounts, ...]
     seeds: tuple[int, ...]
 
     @property
-    def by_seed(self) -> dict[int, Count]:
+    def by_seed(self) -> dict[int, ImageCounts]:
         """The count of each seed."""
         return dict(zip(self.seeds, self.counts, strict=True))
 
@@ -255,13 +255,13 @@ class ExhibitResult(Document):
         return ("published", "measured", "difference") if printed else ("measured",)
 
     @cached_property
-    def by_place(self) -> dict[tuple[str, str], CellResult]:
+    def by_key(self) -> dict[tuple[str, str], CellResult]:
         """(row name, column) to cell, those beside the table among them."""
         return {(cell.row, cell.column): cell for cell in (*self.cells, *self.beside)}
 
     def cell(self, row: str, column: str) -> CellResult:
         """The cell of a row, by name, and a column."""
-        return self.by_place[row, column]
+        return self.by_key[row, column]
 
     def column_label(self, column: str) -> str:
         """What stands above a column."""

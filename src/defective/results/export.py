@@ -9,13 +9,13 @@ from defective.experiments.json_files import write_json
 from defective.experiments.schema import safe_name
 from defective.experiments.store import Store
 from defective.results.documents import ClaimsResult, ExhibitResult
-from defective.results.stored import best_documents, claims_by_scale
+from defective.results.from_store import best_documents, claims_by_scale
 
 
 def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
     """Write ``DATA/SCALE/DEVICE/EXHIBIT.json`` for each exhibit of which anything is measured.
 
-    A file of an earlier export is removed where a new one in another place, as its exhibit has since been measured on another device
+    A file of an earlier export is removed where a new one in another folder, because its exhibit has since been measured on another device
     or data set too, holds all of its jobs. Files from other stores are left alone: their jobs took other times.
 
     The claims of each scale are written to ``claims/SCALE.json``; they rest on all documents of that scale below ``out``.
@@ -24,7 +24,7 @@ def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
         The files written, and each that was removed with the one that holds its jobs now.
     """
     found = [(document, plan) for document, plan in best_documents(store.plans()[0], store) if document.jobs]
-    documents = {_place(document, out): document for document, _ in found}
+    documents = {_file_for(document, out): document for document, _ in found}
     for file, document in documents.items():
         write_json(file, document.as_json())
     removed = {}
@@ -57,7 +57,7 @@ def _read(file: Path) -> ExhibitResult | None:
     return None
 
 
-def _place(document: ExhibitResult, out: Path) -> Path:
+def _file_for(document: ExhibitResult, out: Path) -> Path:
     devices = sorted({job.device_type for job in document.jobs.values()})
     # A store is read from anywhere: no name of it may lead out of the folder.
     names = ("-".join(document.data.values()), document.scale, "-".join(devices), document.exhibit)

@@ -1,4 +1,4 @@
-"""What became of each image of a stored number, so that numbers on the same images are paired."""
+"""Per-image results behind a stored number, so that numbers on the same images are paired."""
 
 from collections.abc import Hashable
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ class PerImage(NamedTuple):
 
 
 def rate_term(weight: float, model: Hashable, seed: int, rate: Rate, found: PerImage | None) -> Term:
-    """A rate as a term of a contrast, with what became of each image where that is known."""
+    """A rate as a term of a contrast, with its per-image results if there are any."""
     return Term.counted(weight, model, seed, rate) if found is None else Term(weight, model, seed, *found)
 
 

@@ -193,7 +193,7 @@ class _Shapes(fx.Interpreter):
             if _version(value) != self.versions[source]:
                 writer = self.writers.get(value.untyped_storage().data_ptr(), n)
                 raise InputError(
-                    f"{source.name} is overwritten in place by {writer.name} and read again: let {writer.name} work out of place"
+                    f"{source.name} is overwritten in place by {writer.name} and read again: make {writer.name} work out of place"
                 )
         output = super().run_node(n)
         for source, value in sources.items():

@@ -21,7 +21,7 @@ def refuse(model: object, precision: str, example_inputs: Tensor) -> None:
     if not isinstance(model, nn.Module):
         raise InputError(f"the model is {type(model).__name__}, not a torch.nn.Module")
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
-        raise InputError("TorchScript cannot be taken apart: pass the model that it was made from")
+        raise InputError("a TorchScript model cannot be sparsified: pass the model that it was made from")
     if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
         raise InputError("the model has no weights: it is on the meta device")
     if precision not in PRECISIONS:
@@ -73,8 +73,8 @@ def follow(
     traced = Traced(model, images.clone())
     if not (isinstance(traced.output, Tensor) and torch.allclose(traced.output, wanted, 1e-4, 1e-6)):
         raise InputError(
-            f"what torch.fx followed is not what {type(model).__name__} computes: look for a sum in place (x += y) whose operand is read "
-            "again under another name, and for random numbers that are no layer of their own"
+            f"the graph of torch.fx does not compute what {type(model).__name__} computes: look for a sum in place (x += y) whose operand "
+            "is read again under another name, and for random numbers outside a dropout layer"
         )
     return traced, images, wanted
 

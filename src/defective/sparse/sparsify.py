@@ -160,7 +160,7 @@ def sparsify(
         difference, magnitude = float((fast(images) - wanted).abs().max()), float(wanted.abs().max())
     if not difference <= TOLERANCE[rounding] * magnitude:
         raise InputError(
-            f"the sparsified model computes something else: logits differ by {difference:.2g} where the largest is {magnitude:.2g}, and "
+            f"the sparsified model differs from the model: logits by {difference:.2g} where the largest is {magnitude:.2g}, and "
             f'{TOLERANCE[rounding]:g} of it is allowed; use the model itself, or precision="fp32" where that was another'
         )
     return fast

@@ -1,4 +1,4 @@
-"""Jobs: the pieces of work that exhibits are measured by. Equal jobs of different exhibits have equal keys and are done once."""
+"""Jobs: the units of work behind exhibits. Equal jobs of different exhibits have equal keys and are done once."""
 
 from typing import Annotated, Literal
 
@@ -60,10 +60,10 @@ class TrainJob(_Job):
 
 
 class GenerateJob(_Job):
-    """Attack the first ``samples`` test images, in a seeded order, that the sources and the models of ``among`` classify right.
+    """Attack the first ``samples`` test images, in a seeded order, that the sources and the models of ``among`` classify correctly.
 
     ``images="all"`` takes them however they are classified, which is the whole test set where that is no larger. Several
-    sources are fused: their logits are averaged. Value: ``fooled``, the share of the images that fooled the source.
+    sources are an ensemble: their logits are averaged. Value: ``fooled``, the share of the images that fooled the source.
     """
 
     kind: Literal["generate"] = "generate"
@@ -88,7 +88,7 @@ class ScoreJob(_Job):
 
 
 class DecisionJob(_Job):
-    """Attack a model by its decisions alone, on images that it and the models of ``among`` classify right.
+    """Attack a model by its decisions alone, on images that it and the models of ``among`` classify correctly.
 
     Value: ``score``, S(M) of Eq. 10.
     """
@@ -102,7 +102,7 @@ class DecisionJob(_Job):
 
 
 class NoiseJob(_Job):
-    """Noise of rising strength on images that every target classifies right. Values: ``{number of the target}/{sigma}``."""
+    """Noise of rising strength on images that every target classifies correctly. Values: ``{number of the target}/{sigma}``."""
 
     kind: Literal["noise"] = "noise"
     targets: Annotated[tuple[TrainJob, ...], Field(min_length=1)]
@@ -117,7 +117,7 @@ class NoiseJob(_Job):
 
 
 class ShuffleJob(_Job):
-    """Shuffled patches of images that every target classifies right with ``confidence``. Values: ``{number of the target}/{grid}``."""
+    """Shuffled patches of images that every target classifies correctly with ``confidence``. Values: ``{number of the target}/{grid}``."""
 
     kind: Literal["shuffle"] = "shuffle"
     targets: Annotated[tuple[TrainJob, ...], Field(min_length=1)]

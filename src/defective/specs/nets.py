@@ -84,7 +84,7 @@ class NetSpec(Spec):
         if self.widen and self.pattern == "channel":
             raise ValueError("-dc and -x2 cannot be combined")
         if self.thermometer == 1:
-            raise ValueError("a thermometer of 1 level tells no two images apart: use at least 2, as -therm16")
+            raise ValueError("a thermometer of 1 level distinguishes no images: use at least 2, such as -therm16")
         return self
 
     @classmethod

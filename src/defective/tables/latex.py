@@ -32,7 +32,7 @@ def latex(table: Table) -> str:
     columns = len(table.columns)
     head = [_row(table.columns)]
     if table.groups:
-        ends = [1 + sum(size for _, size in table.groups[: place + 1]) for place in range(len(table.groups))]
+        ends = [1 + sum(size for _, size in table.groups[: index + 1]) for index in range(len(table.groups))]
         spans = [rf"\multicolumn{{{size}}}{{c}}{{{_text(name)}}}" for name, size in table.groups]
         rules = [rf"\cmidrule(lr){{{end - size + 1}-{end}}}" for end, (_, size) in zip(ends, table.groups, strict=True)]
         head = [rf"{' & '.join(['', *spans])} \\", "".join(rules), *head]

@@ -54,7 +54,7 @@ def _column_widths(table: Table, total: int) -> list[int] | None:
         return max(map(cell_len, map(one_line, texts)), default=0)
 
     columns = table.full_columns
-    cells = [longest(row[place] for row in table.rows) for place in range(len(columns))]
+    cells = [longest(row[index] for row in table.rows) for index in range(len(columns))]
     cells[0] = max(cells[0], longest(table.headings))
     room = total - 3 * len(columns) - 1
     natural = [max(cell_len(column), width) for column, width in zip(columns, cells, strict=True)]

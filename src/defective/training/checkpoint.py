@@ -53,7 +53,7 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         4
     """
     if isinstance(model, SparseNet | LiveTraining):
-        raise InputError(f"a {type(model).__name__} is a view of a model and is not saved: save the model it was made from")
+        raise InputError(f"a {type(model).__name__} is a view of a model and cannot be saved: save the model that it was made from")
     model = unwrap_model(model)
     verify(model)
     spec = _spec(model)
@@ -85,7 +85,7 @@ def _whole_tensor(name: str, value: Any) -> Tensor:
     if not isinstance(value, Tensor) or value.is_quantized:
         kind = "a quantized tensor" if isinstance(value, Tensor) else f"a {type(value).__name__}"
         raise InputError(
-            f"{name!r} of the state dict is {kind}, and safetensors holds plain tensors alone: save the model before that"
+            f"{name!r} of the state dict is {kind}, and safetensors stores plain tensors only: save the model before that step"
         )
     return value.full_tensor() if hasattr(value, "full_tensor") else value
 
@@ -128,7 +128,7 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
         with reported("it cannot be rebuilt"):
             return _rebuilt(tensors, validated(CheckpointMetadata, about), model)
     except InputError as error:
-        raise InputError(f"{path}: {error}; copy it anew, train again, or load it into a model that it fits") from error
+        raise InputError(f"{path}: {error}; copy it again, train again, or load it into a model that it fits") from error
 
 
 def _rebuilt(tensors: dict[str, Tensor], about: CheckpointMetadata, model: nn.Module | None) -> nn.Module:
@@ -138,7 +138,7 @@ def _rebuilt(tensors: dict[str, Tensor], about: CheckpointMetadata, model: nn.Mo
     if model is None:
         if about.architecture is None:
             of = f" ({as_text(about.notes['net'])[:200]})" if isinstance(about.notes.get("net"), str) else ""
-            raise InputError(f"it holds a model that is not built in{of}: pass a plain one to load into, load(path, model=net)")
+            raise InputError(f"its model is not built in{of}: pass a plain model to load into, load(path, model=net)")
         # Memory is taken for what the file holds, not for what it claims.
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             model = _construct(about.architecture, tensors)

@@ -21,7 +21,7 @@ from defective.training.step import Step
 Row = dict[str, Any]
 
 
-class Run(NamedTuple):
+class TrainingSetup(NamedTuple):
     """What stays the same from epoch to epoch; ``average`` takes in the model after each step, images lie in ``layout``."""
 
     recipe: Recipe
@@ -46,7 +46,7 @@ def learning_rate(recipe: Recipe, epoch: int, step: int, steps: int) -> float:
     return recipe.lr * min((done + 1 / (recipe.epochs * steps)) / 0.2, (1 - done) / 0.8, 1.0)
 
 
-def run_epoch(step: Step, data: Data, run: Run, epoch: int, advance: Advance) -> Row:
+def run_epoch(step: Step, data: Data, run: TrainingSetup, epoch: int, advance: Advance) -> Row:
     """Train for one epoch; return its row of the history."""
     rank, processes = rank_and_world_size()
     order, batch_size = _share(len(data), run, epoch)
@@ -90,7 +90,7 @@ def run_epoch(step: Step, data: Data, run: Run, epoch: int, advance: Advance) ->
     }
 
 
-def _share(images: int, run: Run, epoch: int) -> tuple[Tensor, int]:
+def _share(images: int, run: TrainingSetup, epoch: int) -> tuple[Tensor, int]:
     """This process's part of the epoch's order, equally long in every process; a last batch of one is left out (batch norm)."""
     rank, processes = rank_and_world_size()
     order = torch.randperm(images, generator=named_generator(run.seed, f"order/{epoch}"), device="cpu")
@@ -99,13 +99,13 @@ def _share(images: int, run: Run, epoch: int) -> tuple[Tensor, int]:
     return (order[:-1] if len(order) % batch_size == 1 and len(order) > 1 else order), batch_size
 
 
-def _crop_seed(run: Run, epoch: int) -> int | None:
+def _crop_seed(run: TrainingSetup, epoch: int) -> int | None:
     if run.recipe.augment != "resized-crop-flip":
         return None
     return int(torch.randint(1 << 62, (), generator=named_generator(run.seed, f"crop/{epoch}"), device="cpu"))
 
 
-def _windows(run: Run, epoch: int, order: Tensor, batch_size: int, images: int) -> Tensor | None:
+def _windows(run: TrainingSetup, epoch: int, order: Tensor, batch_size: int, images: int) -> Tensor | None:
     """What to cut out of each image of the epoch, drawn at once: a step on a GPU then waits for nothing."""
     if run.recipe.augment == "none":
         return None
@@ -121,7 +121,7 @@ def _padding(recipe: Recipe) -> int:
     return 4 if recipe.augment == "crop-flip" else 0
 
 
-def _adversary(run: Run, epoch: int, rank: int) -> Attack | None:
+def _adversary(run: TrainingSetup, epoch: int, rank: int) -> Attack | None:
     if run.recipe.adversarial is None:
         return None
     return from_spec(run.recipe.adversarial, seed=named_generator(run.seed, f"adversary/{epoch}/{rank}").initial_seed())
@@ -133,5 +133,5 @@ def _check_finite(losses: list[Tensor], epoch: int, step: int, lr: float) -> Non
         first = step - len(bad) + 1 + int(bad.int().argmax())
         raise InputError(
             f"the loss is {float(losses[first]):g} at step {first + 1} of epoch {epoch + 1} (learning rate {lr:.3g}): "
-            "lower the learning rate; the last state written is kept"
+            "lower the learning rate; the last stored state remains"
         )

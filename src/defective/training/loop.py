@@ -20,7 +20,7 @@ from defective.sites import spec_of
 from defective.sparse import train_live
 from defective.specs import Recipe
 from defective.training.average import WeightAverage
-from defective.training.epoch import Row, Run, run_epoch
+from defective.training.epoch import Row, TrainingSetup, run_epoch
 from defective.training.state import TrainingState
 from defective.training.step import make_step
 
@@ -44,8 +44,8 @@ def fit(
 ) -> list[Row]:
     """Train ``model`` in place.
 
-    The order of images, the augmentation and dropout depend on ``seed`` and the epoch alone, so a run that goes on from its state file
-    ends, on a CPU, with the same bytes as one that was never interrupted.
+    The order of images, the augmentation and dropout depend on ``seed`` and the epoch alone, so on a CPU a run resumed from its state
+    file ends with the same bytes as one that was never interrupted.
 
     Args:
         model: Classifier on images in [0, 1].
@@ -55,9 +55,9 @@ def fit(
         test: Images to score after each epoch, for the history; required by ``selection="best-on-test"``.
         device: Torch device name; default the accelerator if there is one.
         precision: ``"auto"``, ``"fp32"`` or ``"bf16"`` (autocast).
-        state_file: Where to store the state after each epoch (on a GPU at most each 10 seconds); if it exists, training resumes from
-            it. A deadline (:func:`defective.progress.until`) stops the training between two epochs; without a file none does.
-        state_key: Identity of the run, checked when going on.
+        state_file: Where to store the state after each epoch (on a GPU at most every 10 seconds); if it exists, training resumes from
+            it. A deadline (:func:`defective.progress.until`) stops the training between two epochs, if there is a file.
+        state_key: Identity of the run, checked when resuming.
         after_epoch: Called with the number of epochs done, after each but the last, while ``model`` is what a run that ends there
             leaves. Epochs that are not stored yet when a run is interrupted are called again.
         log: Called with each row of the history, in each process, before the epoch is stored: for TensorBoard and the like.
@@ -78,21 +78,21 @@ def fit(
         raise InputError("augment resized-crop-flip works on streamed folders (images of 128 pixels and more): use crop-flip")
     if len(data) < 2:
         raise InputError(f"{data.name} has {len(data)} training image: batch norm needs at least 2")
-    place = choose_device(device)
-    precision = resolve_precision(place, precision)
-    layout = memory_format(model, place)
-    model.to(place).to(memory_format=layout)  # type: ignore[call-overload]
-    data, test = data.to(place), None if test is None else test.to(place)
+    torch_device = choose_device(device)
+    precision = resolve_precision(torch_device, precision)
+    layout = memory_format(model, torch_device)
+    model.to(torch_device).to(memory_format=layout)  # type: ignore[call-overload]
+    data, test = data.to(torch_device), None if test is None else test.to(torch_device)
     # The released WRN sets its norm scales to 1 itself; only the other models kept the old default.
     if recipe.norm_scale_init == "uniform" and not isinstance(model, WideResNet):
         _draw_norm_scales(model, named_generator(seed, "norm-scale"))
-    optimizer = make_sgd(model, recipe, place)
+    optimizer = make_sgd(model, recipe, torch_device)
     average = WeightAverage(model, recipe.averaging) if recipe.averaging else None
-    run = Run(recipe, seed, place, precision, average, layout)
-    state = TrainingState(model, optimizer, state_file, state_key, average=average, every=PAUSE.get(place.type, 0.0))
+    run = TrainingSetup(recipe, seed, torch_device, precision, average, layout)
+    state = TrainingState(model, optimizer, state_file, state_key, average=average, every=PAUSE.get(torch_device.type, 0.0))
     state.resume()
     wrapped = _distribute(model) if recipe.neurons == "all" else _through_live(model, data, precision)
-    step = make_step(wrapped, optimizer, recipe, place, precision)
+    step = make_step(wrapped, optimizer, recipe, torch_device, precision)
     description = str(spec_of(model) or type(model).__name__)
     with (
         progress_bar(f"train {description}", recipe.trained_epochs * len(data), unit="images") as advance,
@@ -122,7 +122,7 @@ def fit(
 
 
 @contextmanager
-def _saying_what_is_stored(state: TrainingState, run: Run) -> Iterator[None]:
+def _saying_what_is_stored(state: TrainingState, run: TrainingSetup) -> Iterator[None]:
     """Let an interrupt name the last epoch on disk, and an error of memory what took it."""
     try:
         yield
@@ -134,7 +134,7 @@ def _saying_what_is_stored(state: TrainingState, run: Run) -> Iterator[None]:
         raise MemoryError(f"training on batches of {run.recipe.batch_size} images on {run.device}; {state.stored}") from error
 
 
-def _time_is_up(run: Run) -> bool:
+def _time_is_up(run: TrainingSetup) -> bool:
     """Whether the deadline has passed for one of the processes, which stop together."""
     if deadline.get() is None or rank_and_world_size()[1] == 1:
         return time_is_up()
@@ -143,7 +143,7 @@ def _time_is_up(run: Run) -> bool:
     return bool(late)
 
 
-def _scored(model: nn.Module, test: Data, row: Row, run: Run) -> float:
+def _scored(model: nn.Module, test: Data, row: Row, run: TrainingSetup) -> float:
     try:
         with autocast(run.device, run.precision):
             return test_accuracy(model, test)
@@ -155,12 +155,12 @@ def _scored(model: nn.Module, test: Data, row: Row, run: Run) -> float:
 
 
 def test_accuracy(model: nn.Module, test: Data) -> float:
-    """Share of the test images that the model classifies right."""
-    hits = sum(
+    """Share of the test images that the model classifies correctly."""
+    num_correct = sum(
         int((logits(model, x, batch_size=len(x)).argmax(1) == y.cpu()).sum())
         for x, y in test.batches(torch.arange(len(test), device="cpu"), 500)
     )
-    return hits / len(test)
+    return num_correct / len(test)
 
 
 def _draw_norm_scales(model: nn.Module, generator: torch.Generator) -> None:
@@ -180,7 +180,7 @@ def _through_live(model: nn.Module, data: Data, precision: str) -> nn.Module:
 
 
 def make_sgd(model: nn.Module, recipe: Recipe, device: torch.device) -> torch.optim.SGD:
-    """SGD as the recipe has it; on a GPU in one kernel, with a learning rate that lies there, so that a recorded step can read it."""
+    """SGD as the recipe has it; on a GPU in one kernel, with a learning rate on it, so that a recorded step can read it."""
     on_gpu = device.type == "cuda"
     lr = torch.tensor(recipe.lr, dtype=torch.float32, device=device) if on_gpu else recipe.lr
     decay, nesterov = recipe.weight_decay, recipe.nesterov

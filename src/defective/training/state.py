@@ -158,4 +158,4 @@ def set_aside(files: list[Path], reason: str) -> None:
             file.replace(aside)
             moved.append(str(aside))
     if moved:
-        logging.getLogger("defective").warning("training begins again, %s set aside: %s", " and ".join(moved), reason)
+        logging.getLogger("defective").warning("training starts again, corrupt files renamed %s: %s", " and ".join(moved), reason)

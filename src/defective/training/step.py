@@ -16,7 +16,7 @@ from defective.specs import Recipe
 
 # Steps that run as they are before one is recorded: they make the momentum, and let cuDNN and cuBLAS choose and allocate.
 WARM_UP = 3
-Outcome = tuple[Tensor, Tensor]
+StepResult = tuple[Tensor, Tensor]
 
 
 class Step:
@@ -40,7 +40,7 @@ class Step:
             else:
                 group["lr"] = lr
 
-    def __call__(self, x: Tensor, y: Tensor, adversary: Attack | None = None) -> Outcome:
+    def __call__(self, x: Tensor, y: Tensor, adversary: Attack | None = None) -> StepResult:
         """Take the step; return the loss before it and the number of images classified correctly, both on the device.
 
         The images that ``adversary`` makes take the place of ``x``.
@@ -75,7 +75,7 @@ class RecordedStep(Step):
         """Where the step is recorded."""
         return torch.cuda.Stream(self.device)
 
-    def __call__(self, x: Tensor, y: Tensor, adversary: Attack | None = None) -> Outcome:
+    def __call__(self, x: Tensor, y: Tensor, adversary: Attack | None = None) -> StepResult:
         if self.given_up or adversary is not None or len(x) != self.recipe.batch_size:
             return super().__call__(x, y, adversary)
         if self.warm < WARM_UP:
@@ -89,7 +89,7 @@ class RecordedStep(Step):
         self.graph.replay()
         return self.outcome[0].clone(), self.outcome[1].clone()
 
-    def _aside(self, x: Tensor, y: Tensor) -> Outcome:
+    def _aside(self, x: Tensor, y: Tensor) -> StepResult:
         """A step on the stream on which the recording will be made, as that demands."""
         here = torch.cuda.current_stream(self.device)
         self.stream.wait_stream(here)
@@ -111,7 +111,7 @@ class RecordedStep(Step):
         except RuntimeError as error:
             self.given_up = True
             reason = str(error.__context__ or error).strip().splitlines()
-            logging.getLogger(__name__).warning("training goes on without a CUDA graph: %s", reason[0] if reason else error)
+            logging.getLogger(__name__).warning("training continues without a CUDA graph: %s", reason[0] if reason else error)
             return False
         self.graph = graph
         return True
@@ -144,5 +144,5 @@ def smoothing(label_smoothing: float, classes: int) -> float:
         0.1111
     """
     if label_smoothing > 1 - 1 / classes:
-        raise InputError(f"label_smoothing {label_smoothing} leaves the right one of {classes} classes the least likely: lower it")
+        raise InputError(f"label_smoothing {label_smoothing} makes the correct one of {classes} classes the least likely: lower it")
     return label_smoothing * classes / (classes - 1)

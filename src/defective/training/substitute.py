@@ -1,4 +1,4 @@
-"""A substitute of a model that can only be queried: trained on that model's own answers."""
+"""A substitute for a model that can only be queried: trained on that model's predictions."""
 
 from dataclasses import replace
 

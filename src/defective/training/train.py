@@ -1,4 +1,4 @@
-"""Train one model, from its name or from what builds it, to a folder with the checkpoint and the measured result."""
+"""Train one model, by name or from its builder, into a folder with the checkpoint and the result."""
 
 import json
 import time
@@ -26,7 +26,7 @@ from defective.specs.spec import validated
 from defective.surgery import defects
 from defective.training.checkpoint import load, save
 from defective.training.loop import fit, test_accuracy
-from defective.training.own import OwnModel
+from defective.training.own_model import OwnModel
 from defective.training.pixel_mean import subtract_pixel_mean_
 from defective.training.state import set_aside
 
@@ -85,8 +85,8 @@ def train(
     if done := _finished(out, identity):
         return done
     check_folder(out)
-    place = choose_device(device)
-    precision = resolve_precision(place, precision)
+    torch_device = choose_device(device)
+    precision = resolve_precision(torch_device, precision)
     if isinstance(spec, NetSpec):
         channels, image_size, _ = data.image_shape
         shape: dict[str, Any] = {"num_classes": len(data.classes), "in_chans": channels, "image_size": image_size}
@@ -95,12 +95,12 @@ def train(
     if isinstance(spec, NetSpec) and isinstance(net, Ensemble):
         for i in range(spec.members):
             seeds: dict[str, Any] = {"seed": member_seed(seed, i), "mask_seed": member_seed(mask_seed, i)}
-            place_of_member = out / f"member-{i}"
-            member = train(spec.member(), data, test, recipe, place_of_member, **seeds, device=device, precision=precision)
-            net.members[i] = load(place_of_member).to(place)
+            member_folder = out / f"member-{i}"
+            member = train(spec.member(), data, test, recipe, member_folder, **seeds, device=device, precision=precision)
+            net.members[i] = load(member_folder).to(torch_device)
             history += member["history"]
     else:
-        _join_processes(place)
+        _join_processes(torch_device)
         if recipe.normalization == "pixel-mean":
             subtract_pixel_mean_(net, data)
 
@@ -115,13 +115,13 @@ def train(
                 recipe,
                 seed=seed,
                 test=test,
-                device=str(place),
+                device=str(torch_device),
                 precision=precision,
                 state_file=out / "state.safetensors",
                 state_key=json.dumps(identity, sort_keys=True),
                 after_epoch=keep,
             )
-    return _conclude(net, test, out, identity, history, describe_machine(place, precision))
+    return _conclude(net, test, out, identity, history, describe_machine(torch_device, precision))
 
 
 def light_checkpoint(out: Path, epochs: int) -> Path:
@@ -219,6 +219,6 @@ def _conclude(net: nn.Module, test: Data, out: Path, identity: Result, history: 
     return result
 
 
-def _join_processes(place: torch.device) -> None:
+def _join_processes(torch_device: torch.device) -> None:
     if rank_and_world_size()[1] > 1 and not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+        torch.distributed.init_process_group("nccl" if torch_device.type == "cuda" else "gloo")

@@ -8,7 +8,7 @@ from torch import nn
 from defective import InputError, defects, load
 from defective.models import Ensemble
 from defective.specs import Recipe
-from defective.training.own import Conversion, OwnModel
+from defective.training.own_model import Conversion, OwnModel
 from defective.training.state_dict import is_torch_file
 from defective.training.train import light_checkpoint, train
 from turns import in_turns, ticking
@@ -54,7 +54,7 @@ def test_a_model_that_is_an_ensemble_is_trained_as_one(data, tmp_path):
     run(data, tmp_path, lambda **sizes: Ensemble([lazy(**sizes), lazy(**sizes)]))
     model = load(tmp_path, model=Ensemble([lazy(), lazy()]))
     assert [defect.site for defect in defects(model)] == ["members.0.1", "members.1.1"]
-    with pytest.raises(InputError, match=r"a model that is not built in \(mine:lazy\): pass a plain one to load into"):
+    with pytest.raises(InputError, match=r"its model is not built in \(mine:lazy\): pass a plain model to load into"):
         load(tmp_path)
 
 

@@ -7,8 +7,8 @@ from defective.paper.protocol import PLACEMENT
 from defective.specs import ScoreJob, TrainJob
 
 _NOTE = (
-    "Masks lie where the paper's text puts them (Equation 5, Appendix C), not where the released code, which made the printed numbers, has "
-    "them. DC masks whole channels of the full model, and x2 only widens."
+    "Masks are placed as in the paper's text (Equation 5, Appendix C), not as in the released code, which produced the printed numbers. "
+    "DC masks whole channels of the full model, and x2 only widens."
 )
 
 
@@ -18,7 +18,7 @@ def by_text(exhibit: Exhibit) -> Exhibit:
         exhibit,
         name=f"{exhibit.name}-text",
         title=f"{exhibit.title}; masks placed as in the text",
-        cells=lambda setup: {place: _placed(cell) for place, cell in exhibit.cells(setup).items()},
+        cells=lambda setup: {key: _placed(cell) for key, cell in exhibit.cells(setup).items()},
         notes=(_NOTE, *(note for note in exhibit.notes if note != PLACEMENT and not note.startswith("DC "))),
         optional=True,
     )

@@ -3,8 +3,8 @@ import torch
 from safetensors.torch import save_file
 
 from defective.evaluation.measurement import Chunk, Measurement
-from defective.experiments import stored as module
-from defective.experiments.stored import StoredRun
+from defective.experiments import stored_run as module
+from defective.experiments.stored_run import StoredRun
 from defective.files import cache_folder, write_tensors
 from evaluations import stored
 

@@ -4,8 +4,8 @@ import pytest
 
 from defective.paper import CLAIMS, Claim
 from defective.paper.claims import Part, pairs
-from defective.results.built import operations, verdict_of_counts
 from defective.results.claims import evaluate_claims
+from defective.results.model_size import operations, verdict_of_counts
 
 
 @pytest.mark.parametrize(

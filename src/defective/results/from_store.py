@@ -9,7 +9,7 @@ from defective.paper import EXHIBITS, exhibits
 from defective.results.claims import evaluate_claims
 from defective.results.contrasts import Evidence
 from defective.results.documents import ClaimResult, ExhibitResult
-from defective.results.measured import document
+from defective.results.exhibit_result import document
 from defective.results.per_image import per_image
 
 # A document and the plan that asked for it.

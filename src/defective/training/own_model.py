@@ -1,4 +1,4 @@
-"""A model that is not built by a name of the grammar: built by code of the user's, converted, and checked before it is trained."""
+"""A custom model to train: built by user code, converted, and checked before training."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from defective.training.checkpoint import check_state
 
 
 class Conversion(Spec):
-    """What is made defective before training: the share of neurons kept, and names of sites, which may be patterns.
+    """How a model is made defective before training: the share of neurons kept, and names of sites, which may be patterns.
 
     ``sites`` are as in :func:`defective.sites.matching_sites`.
     """
@@ -42,8 +42,8 @@ class Conversion(Spec):
 class OwnModel:
     """A model to train.
 
-    ``name`` is what results call it, such as ``"my_models:cnn"``. ``make`` is called with ``num_classes``, ``in_chans`` and
-    ``image_size``, and returns a module from images in [0, 1] to logits. ``conversion`` is what is made defective before training.
+    ``name`` is its name in results, such as ``"my_models:cnn"``. ``make`` is called with ``num_classes``, ``in_chans`` and
+    ``image_size``, and returns a module from images in [0, 1] to logits. ``conversion`` says what is made defective before training.
     """
 
     name: str
@@ -69,7 +69,7 @@ class OwnModel:
         return model
 
     def identity(self, model: nn.Module) -> dict[str, Any]:
-        """What tells this training run from others: conversion, and digest of the weights and masks before the first step."""
+        """What identifies this training run: conversion, and digest of the weights and masks before the first step."""
         state = model.state_dict().items()
         digest = digest_of(chain.from_iterable((name, tensor.dtype, tensor.shape, tensor) for name, tensor in state))
         conversion = None if self.conversion is None else self.conversion.model_dump(mode="json")

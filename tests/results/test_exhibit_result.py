@@ -6,9 +6,9 @@ import pytest
 
 from defective.experiments.plan import Plan
 from defective.paper import EXHIBITS, exhibits
-from defective.results.documents import Count, ExhibitResult, RowLabel
-from defective.results.measured import document
-from defective.results.stored import best_plans
+from defective.results.documents import ExhibitResult, ImageCounts, RowLabel
+from defective.results.exhibit_result import document
+from defective.results.from_store import best_plans
 from defective.specs import DecisionJob
 from defective.statistics import Rate
 from runs import finish, plan_of, whole
@@ -36,7 +36,7 @@ def test_each_cell_is_the_value_of_its_job(store):
         assert [(cell.row, cell.column) for cell in made.cells] == [
             (row.name, column) for row in exhibit.rows for column in exhibit.columns
         ]
-        for place, cell in made.by_place.items():
+        for place, cell in made.by_key.items():
             assert cell.published == exhibit.published(*place)
             sources = plan.of(exhibit).get(place, [])
             assert cell.jobs == tuple(source.job.name for source in sources)
@@ -46,11 +46,11 @@ def test_each_cell_is_the_value_of_its_job(store):
             stored = store.result(sources[0].job)["values"][sources[0].value]
             measured = cell.measured
             if isinstance(sources[0].job, DecisionJob):
-                assert measured.values == (stored["score"],) and measured.counts == (Count(num_evaluated=5),)
+                assert measured.values == (stored["score"],) and measured.counts == (ImageCounts(num_evaluated=5),)
                 assert (measured.low, measured.high) == (stored["low"], math.inf)
             else:
                 rate = Rate.of(**stored)
-                assert measured.values == (100 * rate,) and measured.counts == (Count(**stored),)
+                assert measured.values == (100 * rate,) and measured.counts == (ImageCounts(**stored),)
                 assert measured.intervals == (tuple(100 * bound for bound in rate.interval),)
                 assert (measured.low, measured.high) == measured.intervals[0]
             assert measured.mean == measured.values[0]
@@ -118,7 +118,7 @@ def test_several_seeds_have_an_interval_for_images_and_seeds(store):
     plan = fill(store, plan_of("table8", seeds=3))
     made = document(EXHIBITS["table8"], plan, store)
     assert made.seeds == 3
-    for place, cell in made.by_place.items():
+    for place, cell in made.by_key.items():
         sources = plan.of(EXHIBITS["table8"])[place]
         stored = [store.result(source.job)["values"][source.value] for source in sources]
         values = [100 * each["num_correct"] / each["num_evaluated"] for each in stored]

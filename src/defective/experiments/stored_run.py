@@ -1,4 +1,4 @@
-"""Measurements through a store: stored chunks are read, the others are computed and stored."""
+"""Measurements through a store: stored chunks are read, the others computed and stored."""
 
 import hashlib
 import json
@@ -14,11 +14,11 @@ from defective.progress import check_deadline, progress_bar
 
 
 class StoredRun:
-    """Carries measurements out, as :func:`defective.evaluation.evaluate` and jobs are given it; a killed process resumes.
+    """Executes the measurements of :func:`defective.evaluation.evaluate` and of jobs; a killed process resumes.
 
-    Chunks lie in ``chunks`` of the store, by the hash of their inputs; those of a job in ``unfinished``, a folder that goes when the job is
-    finished. Predictions on the test set, which many jobs start from, are no job's. ``seconds`` is what the chunks used so far took to
-    compute, whenever that was, each counted once.
+    Chunks are stored in ``chunks`` of the store, by the hash of their inputs; those of a job in ``unfinished``, a folder that is deleted
+    when the job is finished. Predictions on the test set, which many jobs share, belong to no job. ``seconds`` is the computing time of all
+    chunks used so far, each counted once, whenever it was computed.
 
     Example:
         >>> import tempfile, torch

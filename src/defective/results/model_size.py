@@ -7,7 +7,7 @@ from operator import eq, lt
 import torch
 
 from defective.build import build
-from defective.paper import Claim, Place, Verdict
+from defective.paper import CellKey, Claim, Verdict
 from defective.sparse.liveness import live_neurons
 from defective.sparse.prepare import follow
 
@@ -47,10 +47,10 @@ _COUNTS: dict[str, Callable[[str], int]] = {"parameters": parameters, "operation
 def verdict_of_counts(claim: Claim) -> Verdict:
     """Whether in every comparison of a claim the model named first counts as much as the second, or less."""
     compare = eq if claim.kind == "equal" else lt
-    counts = ([_COUNTS[part.about](_model(place)) for place, _ in block] for part in claim.parts for block in part.blocks)
+    counts = ([_COUNTS[part.about](_model(key)) for key, _ in block] for part in claim.parts for block in part.blocks)
     return "holds" if all(compare(*both) for both in counts) else "fails"
 
 
-def _model(place: Place) -> str:
+def _model(key: CellKey) -> str:
     """The name of a row's model, with masks where its table has them."""
-    return place.row + "@text" * place.exhibit.endswith("-text")
+    return key.row + "@text" * key.exhibit.endswith("-text")

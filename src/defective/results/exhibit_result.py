@@ -13,9 +13,9 @@ from defective.results.control import exhibit_controls
 from defective.results.documents import (
     AtChance,
     CellResult,
-    Count,
     Difference,
     ExhibitResult,
+    ImageCounts,
     JobRecord,
     Measured,
     RowLabel,
@@ -41,10 +41,10 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
         readers={kind: plan.readers[kind] for kind in plan.kinds(exhibit) if kind in plan.readers},
         seeds=plan.seeds,
         cells=tuple(
-            _cell(exhibit, place, of_seeds, store, doubted, all=_all(of_seeds, store), control=controls.get(place))
-            for place, of_seeds in shown.items()
+            _cell(exhibit, key, of_seeds, store, doubted, all=_all(of_seeds, store), control=controls.get(key))
+            for key, of_seeds in shown.items()
         ),
-        beside=tuple(_cell(exhibit, place, of_seeds, store, doubted) for place, of_seeds in cells.items() if place not in shown),
+        beside=tuple(_cell(exhibit, key, of_seeds, store, doubted) for key, of_seeds in cells.items() if key not in shown),
         at_chance=tuple({each.job: each for found in doubted.values() for each in found}.values()),
         jobs={
             name: _record(job, result) for name, job in (jobs | control_jobs).items() if (result := store.result(job)) is not None
@@ -54,21 +54,21 @@ def document(exhibit: Exhibit, plan: Plan, store: Store) -> ExhibitResult:
 
 def _cell(
     exhibit: Exhibit,
-    place: tuple[str, str],
+    key: tuple[str, str],
     cells: list[Cell],
     store: Store,
     doubted: Mapping[str, Sequence[AtChance]],
     **more: Any,
 ) -> CellResult:
-    published = exhibit.published(*place)
+    published = exhibit.published(*key)
     finished = {cell.job.name: cell for cell in cells if store.result(cell.job) is not None}
     found = _measured(cells, store, exhibit.unit)
     apart = None
     if found is not None and published is not None:
         apart = Difference(mean=found.mean - published, low=found.low - published, high=found.high - published)
     return CellResult(
-        row=place[0],
-        column=place[1],
+        row=key[0],
+        column=key[1],
         published=published,
         measured=found,
         difference=apart,
@@ -95,14 +95,14 @@ def _measured(cells: list[Cell], store: Store, unit: str) -> Measured | None:
         terms = [Term.counted(100, "", seed, rate) for seed, rate in rates.items()]
         values = {seed: 100 * float(rate) for seed, rate in rates.items()}
         intervals = [(100 * rate.interval[0], 100 * rate.interval[1]) for rate in rates.values()]
-        counts = [Count(num_evaluated=rate.num_evaluated, num_correct=rate.num_correct) for rate in rates.values()]
+        counts = [ImageCounts(num_evaluated=rate.num_evaluated, num_correct=rate.num_correct) for rate in rates.values()]
     else:
         found = {seed: each for seed, each in found.items() if each["score"] is not None}
         values = {seed: each["score"] for seed, each in found.items()}
         # Student's interval of the mean of several.
         terms = [Term(1, "", 0, list(values.values()))]
         intervals = [(each["low"], math.inf if each["high"] is None else each["high"]) for each in found.values()]
-        counts = [Count(num_evaluated=each["images"]) for each in found.values()]
+        counts = [ImageCounts(num_evaluated=each["images"]) for each in found.values()]
     if not values:
         return None
     low, high = intervals[0] if len(values) == 1 else contrast(terms, seed_variance(terms)).interval

@@ -1,4 +1,4 @@
-"""Look at feature maps in a forward pass: at their shapes, or at what they hold."""
+"""Record the feature maps of sites in a forward pass."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ class _Probe(nn.Module):
 
 
 def site_outputs(model: nn.Module, names: list[str], example_inputs: Tensor) -> dict[str, Tensor]:
-    """Feature maps ``(N, C, H, W)`` of each site in one forward pass in eval mode, with masks and other layers behind sites left out.
+    """Feature maps ``(N, C, H, W)`` of each site in one forward pass in eval mode, without masks and other layers behind sites.
 
     Raises:
         InputError: If the pass fails, or a site does not run, runs twice, or outputs something other than ``(N, C, H, W)``.
@@ -36,8 +36,8 @@ def site_outputs(model: nn.Module, names: list[str], example_inputs: Tensor) -> 
         )
     images = example_inputs.detach().clone().to(device_of(model))
     images = images.to(dtype_of(model)) if images.is_floating_point() else images
-    with probed(model, names, bare=True) as probes:
-        failed = f"the dry forward of example_inputs {tuple(images.shape)} failed"
+    with probed(model, names, without_layers=True) as probes:
+        failed = f"the forward pass of example_inputs {tuple(images.shape)} failed"
         try:
             with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=[]), reported(failed):
                 model(images)
@@ -50,8 +50,8 @@ def site_outputs(model: nn.Module, names: list[str], example_inputs: Tensor) -> 
 
 
 @contextmanager
-def probed(model: nn.Module, names: list[str], *, bare: bool = False) -> Iterator[dict[str, _Probe]]:
-    """Probes behind some sites and the layers there, ``bare`` in place of all such layers; all of it is put back at the end.
+def probed(model: nn.Module, names: list[str], *, without_layers: bool = False) -> Iterator[dict[str, _Probe]]:
+    """Probes behind some sites, after their masks and other layers; or ``without_layers``. The model is restored at the end.
 
     Raises:
         InputError: If a site is inside a scripted or exported model, which does not call the modules that it shows.
@@ -60,7 +60,7 @@ def probed(model: nn.Module, names: list[str], *, bare: bool = False) -> Iterato
     probes, layers = {name: _Probe() for name in names}, dict[SiteWrapper, nn.Sequential]()
     try:
         for name, site in site_modules(model).items():
-            if bare and isinstance(site, SiteWrapper):
+            if without_layers and isinstance(site, SiteWrapper):
                 layers[site], site.after = site.after, nn.Sequential()
             if name in probes:
                 wrap_(model, name, "probe", probes[name])
@@ -73,7 +73,7 @@ def probed(model: nn.Module, names: list[str], *, bare: bool = False) -> Iterato
 
 def _checked(name: str, site: nn.Module, seen: list[Any], images: Tensor) -> Tensor:
     if not seen:
-        raise InputError(f"site {name!r} did not run in the dry forward pass: pick a module that the model calls")
+        raise InputError(f"site {name!r} did not run in the forward pass: pick a module that the model calls")
     if len(seen) > 1:
         raise InputError(f"site {name!r} runs more than once in a forward pass and can hold only one mask: pick others")
     (output,) = seen
