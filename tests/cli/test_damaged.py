@@ -72,7 +72,7 @@ def test_a_plan_that_cannot_be_read_is_left_out_with_one_warning(store, run):
         again = run(command)
         assert again[:2] == said[:2] and said.err == ""
         assert again.err.startswith(f"warning: store/plans/{file.name} is corrupt (no table or figure 'tableX'")
-        assert again.err.endswith("): left out\n")
+        assert again.err.endswith("): skipped\n")
         assert again.err.count("\n") == 1
     code, _, err = run("report --store store --out page")
     assert code == 0 and err.count("warning: ") == 1 and f"store/plans/{file.name} is corrupt" in err

@@ -159,7 +159,7 @@ REFUSED = {
         "a is overwritten.*zero_",
     ),
     "the images": (Net(lambda model, x: model.a(x.mul_(0.5)) + x.mean(), a=conv()), "x is overwritten.*mul_"),
-    "a sum that torch.fx overlooks": (Net(in_place_sum, a=conv(), b=conv(8, 8)), "not what Net computes.*in place"),
+    "a sum that torch.fx overlooks": (Net(in_place_sum, a=conv(), b=conv(8, 8)), "does not compute what Net computes.*in place"),
 }
 
 
