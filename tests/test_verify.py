@@ -79,7 +79,7 @@ LIES = {
     "without draws": (without_draws, r"'blocks\.0\.norm1' keeps 4,096 of 4,096"),
     "alike in all channels": (alike_in_all_channels, "is not of pattern 'neuron'"),
     "of floats": (lambda model: setattr(layer(model), "defect_mask", layer(model).defect_mask.float()), "is torch.float32"),
-    "of another size": (of_another_size, r"\(4, 16, 16\) but met \(4, 32, 32\)"),
+    "of another size": (of_another_size, r"\(4, 16, 16\) but got \(4, 32, 32\)"),
     "of another architecture": (of_spec("resnet18"), "not the architecture that its spec resnet18 names"),
     "of another spec": (of_spec("vgg19/0.3-bottom+0.9-dropout"), r"\(0.3, 'neuron'\) at 'b.*, the model one of \(0.5, 'neuron'\)"),
     "of channels": (of_spec("vgg19/0.5-bottom+0.9-dropout-sm"), r"\(0.5, 'shared'\)"),

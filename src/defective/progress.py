@@ -36,7 +36,7 @@ def until(seconds: float | None) -> Iterator[None]:
         >>> with until(0):
         ...     check_deadline()
         Traceback (most recent call last):
-        defective.errors.OutOfTime: the time is up: finished work is kept, the same call goes on from it
+        defective.errors.OutOfTime: the time is up: finished work is stored, and the same call resumes
     """
     outer = deadline.get()
     ends = [each for each in (outer, None if seconds is None else monotonic() + seconds) if each is not None]

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from defective import build, save
 from defective.cli import main
+from defective.experiments.json_files import sealed
 from defective.experiments.store import Store
 from defective.files import write_tensors
 from image_files import pack, write_image
@@ -61,7 +62,7 @@ def _write_stores(place: Path) -> None:
     Store(place / "nothing-done")
     for name, spec, result in (
         ("corrupt-store", net().model_dump_json(), '{"values": '),
-        ("other-version", '{"kind": "train"}', json.dumps(blank(net()))),
+        ("other-version", '{"kind": "train"}', json.dumps(sealed("train-0", blank(net())))),
     ):
         job = Store(place / name).at("train-0")
         job.mkdir()

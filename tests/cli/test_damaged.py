@@ -63,7 +63,7 @@ def test_the_report_leaves_it_out_and_says_so(store, run):
 
 
 def test_a_plan_that_cannot_be_read_is_left_out_with_one_warning(store, run):
-    (store.folder / FILE).write_text((store.at(PLAIN) / "result.json").read_text())
+    finish(store, DEFECTIVE)
     expected = {command: run(command) for command in ("store ls --store store", "store export --store store --out out")}
     before = set((store.folder / "plans").iterdir())
     write_json(store.folder / "plans" / "0.json", PLAN.as_dict() | {"exhibits": ["tableX"]})

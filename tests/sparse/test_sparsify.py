@@ -92,7 +92,7 @@ def test_it_survives(how):
         (X * float("nan"), "nan"),
         (X[0], r"not \(N, C, H, W\)"),
         (torch.zeros(0, 3, 8, 8), "at least one image"),
-        (torch.rand(1, 3, 9, 9), r"mask is for activations \(8, 8, 8\) but met \(8, 9, 9\)"),
+        (torch.rand(1, 3, 9, 9), r"mask is for activations \(8, 8, 8\) but got \(8, 9, 9\)"),
         (torch.rand(1, 4, 8, 8), r"cannot take images of shape \(N, 4, 8, 8\)"),
     ],
     ids=["range", "nan", "image", "empty", "size", "channels"],
