@@ -120,7 +120,9 @@ def show(
 @app.command("export")
 def export(
     out: Annotated[Path, options.folder("Folder for the JSON documents.")],
-    store: options.Store = options.STORE,
+    store: Annotated[
+        list[Path], typer.Option(help="Store; repeatable: claims rest on the per-image results of all that are named.")
+    ] = [options.STORE],  # noqa: B006 - typer copies it
     json: options.Json = False,
 ) -> None:
     """Write measured and published numbers of each table and figure as one small JSON document each, without images and models.
@@ -132,10 +134,9 @@ def export(
     Example: defective store export --store runs/store --out results
     """
     check_folder(out)
-    opened = open_store(store)
-    files, removed = write_exhibits(opened, out)
+    files, removed = write_exhibits([open_store(each) for each in store], out)
     if not files:
-        warn(f"{store} holds no measured number: nothing was written")
+        warn(f"{', '.join(map(str, store))} holds no measured number: nothing was written")
     for old, new in removed.items():
         warn(f"{old} is removed: all of it is in {new}")
     if json:

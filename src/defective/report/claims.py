@@ -50,7 +50,7 @@ class ClaimGroup:
 def claim_groups(sections: Sequence[Section], store: Store) -> list[ClaimGroup]:
     """Each claim that bears on exhibits of a report once for every scale, folded by its first exhibit; observations of ours last."""
     groups = []
-    for scale, claims in claims_by_scale(((each.result, each.plan) for each in sections), store).items():
+    for scale, claims in claims_by_scale((each.result, each.plan, store) for each in sections).items():
         shown = {each.result.exhibit for each in sections if each.plan.scale == scale}
         named: dict[str, list[ClaimResult]] = {}
         for claim in claims:

@@ -1,6 +1,6 @@
 """Measured exhibits as small JSON files in a folder, without images and models."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,19 +12,21 @@ from defective.results.documents import ClaimsResult, ExhibitResult
 from defective.results.from_store import best_documents, claims_by_scale
 
 
-def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
+def export(stores: Sequence[Store], out: Path) -> tuple[list[Path], dict[Path, Path]]:
     """Write ``DATA/SCALE/DEVICE/EXHIBIT.json`` for each exhibit of which anything is measured.
 
     A file of an earlier export is removed where a new one in another folder, because its exhibit has since been measured on another device
     or data set too, holds all of its jobs. Files from other stores are left alone: their jobs took other times.
 
-    The claims of each scale are written to ``claims/SCALE.json``; they rest on all documents of that scale below ``out``.
+    The claims of each scale are written to ``claims/SCALE.json``; they rest on all documents of that scale below ``out``, those of these
+    stores with per-image results. An exhibit that several stores hold is the last one's.
 
     Returns:
         The files written, and each that was removed with the one that holds its jobs now.
     """
-    found = [(document, plan) for document, plan in best_documents(store.plans()[0], store) if document.jobs]
-    documents = {_file_for(document, out): document for document, _ in found}
+    planned = ((store, *each) for store in stores for each in best_documents(store.plans()[0], store))
+    found = {_file_for(document, out): (document, plan, store) for store, document, plan in planned if document.jobs}
+    documents = {file: document for file, (document, *_) in found.items()}
     for file, document in documents.items():
         write_json(file, document.as_json())
     removed = {}
@@ -35,7 +37,7 @@ def export(store: Store, out: Path) -> tuple[list[Path], dict[Path, Path]]:
                 removed[other] = file
     claims = {
         out / "claims" / f"{safe_name(scale)}.json": ClaimsResult(scale=scale, claims=tuple(claims))
-        for scale, claims in claims_by_scale(found, store, _others(out, documents)).items()
+        for scale, claims in claims_by_scale(found.values(), _others(out, documents)).items()
     }
     for file, each in claims.items():
         write_json(file, each.as_json())

@@ -1,7 +1,7 @@
 """What a store holds: documents of exhibits as plans asked for them, and the claims evaluated on these."""
 
 from collections.abc import Iterable
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store
@@ -20,24 +20,26 @@ def measured(plan: Plan, store: Store) -> tuple[list[ExhibitResult], list[ClaimR
     """The exhibits of a plan, and the claims that bear on them: these rest on all that the store holds at its scale on its data sets."""
     asked = {exhibit.name for exhibit in exhibits(list(plan.exhibits))}
     known = [exhibit for exhibit in EXHIBITS.values() if exhibit.name in asked or exhibit.data in plan.data]
-    found = [(document(exhibit, plan, store), plan) for exhibit in known]
-    tested = claims_by_scale(found, store).get(plan.scale, [])
-    shown = [result for result, _ in found if result.exhibit in asked]
+    found = [(document(exhibit, plan, store), plan, store) for exhibit in known]
+    tested = claims_by_scale(found).get(plan.scale, [])
+    shown = [result for result, *_ in found if result.exhibit in asked]
     return shown, [claim for claim in tested if asked.intersection(claim.exhibits)]
 
 
-def claims_by_scale(found: Iterable[Planned], store: Store, others: Iterable[ExhibitResult] = ()) -> dict[str, list[ClaimResult]]:
-    """Scale to every claim, evaluated on the documents of that scale; of ``others``, from other stores, counts alone are known."""
+def claims_by_scale(
+    found: Iterable[tuple[ExhibitResult, Plan, Store]], others: Iterable[ExhibitResult] = ()
+) -> dict[str, list[ClaimResult]]:
+    """Scale to every claim, evaluated on the documents of that scale; of ``others``, whose stores are elsewhere, only counts are known."""
     # Results are kept in memory: claims compare a few rows over and over.
-    read = lru_cache(4096)(partial(per_image, store=store))
+    read = lru_cache(4096)(per_image)
 
-    def evidence(result: ExhibitResult, plan: Plan) -> Evidence:
+    def evidence(result: ExhibitResult, plan: Plan, store: Store) -> Evidence:
         cells = plan.of(EXHIBITS[result.exhibit])
-        return Evidence(result, lambda row, column, seed: read(cells[row, column][seed]))
+        return Evidence(result, lambda row, column, seed: read(cells[row, column][seed], store))
 
     by_scale: dict[str, list[Evidence]] = {}
-    for result, plan in found:
-        by_scale.setdefault(plan.scale, []).append(evidence(result, plan))
+    for result, plan, store in found:
+        by_scale.setdefault(plan.scale, []).append(evidence(result, plan, store))
     for result in others:
         by_scale.setdefault(result.scale, []).append(Evidence(result))
     return {scale: evaluate_claims(of_scale) for scale, of_scale in by_scale.items()}
