@@ -129,7 +129,7 @@ def export(
 
     Files: OUT/DATA/SCALE/DEVICE/NAME.json, DEVICE being cpu, cuda or both. One that an earlier export wrote, before its table or figure
     was measured on another device or data set too, is removed. The claims of each scale: OUT/claims/SCALE.json; they rest on all
-    documents there, those of other stores among them.
+    documents there; of stores that are not named only counts are known.
 
     Example: defective store export --store runs/store --out results
     """

@@ -143,9 +143,8 @@ def result_bars(found: "EvaluationResult") -> str:
         name = cell.attack.partition(":")[0]
         if cell.threat_model in MARKS:
             alone = sum(attack.partition(":")[0] == name for attack in attacks) == 1
-            groups.setdefault(f"{name if alone else _spaced(cell.attack)} on {cell.source}", {})[cell.target] = cell.defense[
-                "paper"
-            ]
+            group = f"{name if alone else _spaced(cell.attack)} on {cell.source}"
+            groups.setdefault(group, {})[cell.target] = cell.defense["paper"]
     if found.noise:
         strongest = max(next(iter(found.noise.accuracy.values())))
         groups[f"noise sigma {strongest}"] = {name: curve[strongest] for name, curve in found.noise.accuracy.items()}
