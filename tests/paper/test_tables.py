@@ -233,6 +233,15 @@ def test_the_baselines_are_trained_as_their_papers_say():
     assert smoothing == {"resnet18": 0, "resnet18 smoothed": 0.1, "resnet18/0.1-bottom": 0}
 
 
+@pytest.mark.parametrize("scale", ["tiny", "paper"])
+def test_what_advice_compares_is_trained_for_as_many_epochs(scale):
+    targets = {row: cell.job for (row, column), cell in cells("practical", setup_of(scale)).items() if column == "Test Accuracy"}
+    assert len({job.recipe.epochs for job in targets.values()}) == 1
+    assert [row for row, job in targets.items() if job.recipe.adversarial] == [
+        row for row in targets if row.endswith("adversarial")
+    ]
+
+
 def test_dropout_lies_in_block_3_of_the_wide_model_as_the_text_has_it():
     for name in ("wrn32_4/0.9-spatial", "wrn32_4/0.9-dropblock"):
         assert str(cells("table2")[name, "Test Accuracy"].job.net) == f"{name}@text"
