@@ -220,16 +220,17 @@ def test_pairing_image_by_image_decides_what_counts_leave_open():
 
 
 def test_scores_are_compared_by_the_log_ratio_on_common_images():
-    moved = np.log(np.linspace(1e-6, 1e-4, 100))
-    halves = [np.arange(100) < 80, np.arange(100) >= 20]
+    moved, image = np.log(np.linspace(1e-6, 1e-4, 100)), np.arange(100)
+    # Each seed draws images of its own, few of which both models have.
+    drawn = {("a", 0): image < 30, ("b", 0): (20 <= image) & (image < 50), ("a", 1): image >= 50, ("b", 1): image >= 90}
 
     def scores(row, *values):
         found = cell(row, *[1] * len(values), images=100)
         return found.model_copy(update={"measured": found.measured.model_copy(update={"mean": values[0], "values": values})})
 
     made = exhibit(scores("a", 1e-5, 1e-5), scores("b", 2e-5, 2e-5), unit="S(M)", name="table7")
-    lookup = {"a": (moved, halves[0]), "b": (moved + math.log(2), halves[1])}
-    known = Evidence(made, lambda row, column, seed: PerImage(lookup[row][0] + 0.01 * seed, lookup[row][1], "few"))
+    raised = {"a": 0.0, "b": math.log(2)}
+    known = Evidence(made, lambda row, column, seed: PerImage(moved + raised[row] + 0.01 * seed, drawn[row, seed], "few"))
     [found] = evaluate_claims([known], [claim(table="table7")])
     assert found.contrasts[0].estimate == pytest.approx(math.log(2)) and found.verdict == "holds"
     [unknown] = evaluate_claims([Evidence(made)], [claim(table="table7")])

@@ -92,9 +92,9 @@ def _mean_contrast(measured: Sequence[Comparison]) -> Contrast:
         logs = math.fsum(each.weight * math.log(each.measured.mean) for each in cells)
         return Contrast(logs, (UNKNOWN,), len(seeds))
     if scores:
-        # Scores are compared on the images that all models have.
-        common = np.logical_and.reduce([term.eligible for term in known])
-        known = [replace(term, eligible=common) for term in known]
+        # Scores are compared on the images that all models have; each seed draws images of its own.
+        common = {seed: np.logical_and.reduce([term.eligible for term in known if term.seed == seed]) for seed in seeds}
+        known = [replace(term, eligible=common[term.seed]) for term in known]
     elif sides := _sides(cells):
         groups = [replace(term, model=sides[each.cell.row]) for (each, _), term in zip(product(cells, seeds), known, strict=True)]
         return contrast(groups, seed_variance(_terms_of_all_rows(cells)))
