@@ -158,7 +158,7 @@ def test_every_cell_of_a_claim_is_measured_and_every_block_weighs_as_much(claim)
         ("bottom", [3 * 38]),
         ("trade-off", [1 + 38, 1 + 6]),
         ("masks", [1, 1]),
-        ("gray-box", [4]),
+        ("gray-box", [2]),
         ("smaller-steps", [4]),
         ("weak-attacks", [4 * 9]),
         ("larger-scale", [5 * 31, 5 * 31]),

@@ -9,7 +9,7 @@ import pytest
 from defective.data.official import KINDS
 from defective.experiments.plan import Plan
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, CellKey, Claim
-from defective.paper.claims import Part, pairs
+from defective.paper.claims import Part, difference, pairs
 from defective.results import from_store
 from defective.results.claims import evaluate_claims
 from defective.results.contrasts import Evidence
@@ -137,6 +137,13 @@ def test_models_at_chance_and_unequal_training_leave_it_undecided():
     reason = "trained for fewer epochs than what it is compared with: a (2 against 5)"
     assert (found.verdict, found.reason) == ("undecided", reason)
     assert judged(exhibit(cell("a", *A, epochs=5), cell("b", 900, 905, 895, epochs=5))).verdict == "holds"
+    fooled = [
+        exhibit(cell("source", 900, 905, 895, epochs=3), name="table11"),
+        exhibit(cell("source", *A, epochs=5), name="table15"),
+    ]
+    block = difference(*(CellKey(each.exhibit, "source", "PGD") for each in fooled))
+    found = judged(*fooled, of=replace(claim(), parts=(Part((block,)),)))
+    assert found.reason == reason.replace(": a (2", ": the source of Table 11 (3")
 
 
 def test_what_is_not_measured_is_said_and_what_is_counts():
@@ -222,7 +229,7 @@ def test_pairing_image_by_image_decides_what_counts_leave_open():
 def test_scores_are_compared_by_the_log_ratio_on_common_images():
     moved, image = np.log(np.linspace(1e-6, 1e-4, 100)), np.arange(100)
     # Each seed draws images of its own, few of which both models have.
-    drawn = {("a", 0): image < 30, ("b", 0): (20 <= image) & (image < 50), ("a", 1): image >= 50, ("b", 1): image >= 90}
+    drawn = {("a", 0): image < 30, ("b", 0): (image >= 20) & (image < 50), ("a", 1): image >= 50, ("b", 1): image >= 90}
 
     def scores(row, *values):
         found = cell(row, *[1] * len(values), images=100)

@@ -24,10 +24,9 @@ def _scales(*columns: str) -> tuple[Block, ...]:
 
 
 def _gray_box() -> tuple[Block, ...]:
-    """Defective models attacked from their like, with the same masks and with others, against the standard model from its like."""
+    """Defective models attacked from their like, against the standard model from its like."""
     standard = CellKey("table10", STANDARD, "ResNet-18")
-    rows = ((row, column) for model, column in GRAY_BOX.items() for row in (model, f"{model} dif"))
-    return tuple(difference(CellKey("table9", row, column), standard) for row, column in rows)
+    return tuple(difference(CellKey("table9", model, column), standard) for model, column in GRAY_BOX.items())
 
 
 _STRONG = [str(sigma) for sigma in SIGMAS if sigma > 8]
@@ -171,6 +170,7 @@ APPENDIX = (
         "Section 1, Appendix A.7",
         "better",
         Part(_gray_box()),
+        note="The rows DIF are left out: their models are the targets of the next seed, and a training may count only once.",
     ),
     claim(
         "larger-scale",

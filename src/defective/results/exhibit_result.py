@@ -20,7 +20,7 @@ from defective.results.documents import (
     Measured,
     RowLabel,
 )
-from defective.specs import DecisionJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob, trained_models
+from defective.specs import DecisionJob, GenerateJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob, trained_models
 from defective.statistics import Rate, Term, contrast, seed_variance
 
 
@@ -118,12 +118,14 @@ def _measured(cells: list[Cell], store: Store, unit: str) -> Measured | None:
 
 
 def _epochs(cell: Cell) -> int | None:
-    """Epochs of training of the model that a number is about; an adversarial set belongs to none alone."""
+    """Epochs of training of the model that a number is about; an adversarial set of several sources is about none alone."""
     match cell.job:
         case TrainJob():
             return cell.job.recipe.trained_epochs
         case ScoreJob() | DecisionJob():
             return cell.job.target.recipe.trained_epochs
+        case GenerateJob(sources=(source,)):
+            return source.recipe.trained_epochs
         case NoiseJob() | ShuffleJob():
             return cell.job.targets[int(cell.value.partition("/")[0])].recipe.trained_epochs
     return None
