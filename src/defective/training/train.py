@@ -73,7 +73,7 @@ def train(
     spec = NetSpec.parse(spec) if isinstance(spec, str) else spec
     out = Path(out)
     mask_seed = seed if mask_seed is None else mask_seed
-    identity = _identity(spec, data, recipe, seed, mask_seed)
+    identity = _identity(spec, data, test, recipe, seed, mask_seed)
     net: nn.Module
     if isinstance(spec, OwnModel):
         net = spec.built(data, seed=seed, mask_seed=mask_seed)
@@ -134,7 +134,7 @@ def _notes(of: Result) -> Result:
     return {key: of[key] for key in (*own, "data", "classes", "recipe")}
 
 
-def _identity(spec: NetSpec | OwnModel, data: Data, recipe: Recipe, seed: int, mask_seed: int) -> dict[str, Any]:
+def _identity(spec: NetSpec | OwnModel, data: Data, test: Data, recipe: Recipe, seed: int, mask_seed: int) -> dict[str, Any]:
     return {
         "net": str(spec),
         "spec": spec.model_dump(mode="json") if isinstance(spec, NetSpec) else None,
@@ -142,6 +142,8 @@ def _identity(spec: NetSpec | OwnModel, data: Data, recipe: Recipe, seed: int, m
         "mask_seed": mask_seed,
         "data": data.name,
         "train_images": len(data),
+        "training_set": data.digest,
+        "test_set": test.digest,
         "image_shape": list(data.image_shape),
         "classes": list(data.classes),
         "recipe": recipe.model_dump(mode="json"),
