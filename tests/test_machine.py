@@ -15,6 +15,7 @@ def test_the_net_inside_a_wrapper_is_found(model):
     assert unwrap_model(model) is model
     assert unwrap_model(nn.DataParallel(model)) is model
     assert unwrap_model(torch.compile(nn.DataParallel(model), backend="eager")) is model
+    assert unwrap_model(nn.DataParallel(torch.compile(model, backend="eager"))) is model
     # The name of a part makes no wrapper.
     assert unwrap_model(whole := nn.ModuleDict({"module": model})) is whole
 

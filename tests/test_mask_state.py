@@ -145,3 +145,14 @@ def test_other_refusals_change_nothing(masked_net, small_net):
     with pytest.raises(InputError, match=r"forward pass of example_inputs \(1, 3, 12, 12\)"):
         resize_masks_(masked_net, 12)
     assert torch.equal(masked_net(X), out)
+
+
+def test_masks_are_resized_on_images_of_as_many_channels_as_are_named():
+    model = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 8, 3, padding=1), nn.ReLU())
+    defect_(model, 0.5, sites=["1"], example_inputs=torch.zeros(1, 3, 16, 16))
+    # The first convolution takes other images than the model does.
+    with pytest.raises(
+        InputError, match=r"on an image of 12 channels and 24 x 24 pixels \(in_chans, image_size\): the forward pass"
+    ):
+        resize_masks_(model, 24)
+    assert resize_masks_(model, 24, in_chans=3)[0].shape == (8, 12, 12)

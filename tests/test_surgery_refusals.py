@@ -38,6 +38,11 @@ def _idle(model):
     return model
 
 
+def _aliased(model):
+    model.again = model[1]
+    return model
+
+
 def vgg():
     return create_model("vgg19", width_mult=0.1)
 
@@ -46,6 +51,7 @@ REFUSALS = {
     "unknown name": (lambda model: masked(model, sites=["nope"]), "nope"),
     "no match": (lambda model: masked(model, sites=lambda name, module: False), "no module matched the predicate"),
     "empty": (lambda model: masked(model, sites=[]), "empty"),
+    "an alias": (lambda model: masked(_aliased(model), sites=["again"]), "module 'again' is the same as '1': name that one"),
     "named twice": (lambda model: masked(model, sites=["1", "1"]), "twice"),
     "runs twice": (lambda model: masked(_twice(model).double(), sites=["1"]), "more than once"),
     "defective already": (lambda model: masked(masked(model)), "already"),

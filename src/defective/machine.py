@@ -153,9 +153,12 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def unwrap_model(model: nn.Module) -> nn.Module:
-    """The model inside what torch.compile, DataParallel and DDP wrap."""
-    model = getattr(model, "_orig_mod", model)
-    return model.module if isinstance(model, nn.DataParallel | DistributedDataParallel) else model
+    """The model inside what torch.compile, DataParallel and DDP wrap, in whatever order."""
+    while True:
+        inner = model.module if isinstance(model, nn.DataParallel | DistributedDataParallel) else getattr(model, "_orig_mod", model)
+        if inner is model:
+            return model
+        model = inner
 
 
 def keep_freed_memory() -> None:

@@ -95,7 +95,9 @@ def load_weights_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
 
 
 @torch.inference_mode(False)
-def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How = "tile") -> list[Defect]:
+def resize_masks_(
+    model: nn.Module, image_size: int | tuple[int, int], how: How = "tile", *, in_chans: int | None = None
+) -> list[Defect]:
     """Fit the masks of ``model`` to another image size, in place.
 
     Weights suit the masks they were trained with, so accuracy falls. One ResNet-18/0.1-bottom, trained on ``shapes`` at 32 x 32 (99.8 %
@@ -108,6 +110,7 @@ def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How 
         image_size: Height and width in pixels, one number or two.
         how: ``"tile"`` repeats each mask over the larger map and cuts it to size, ``"nearest"`` scales it, ``"redraw"`` draws a new
             one with the same keep_prob, pattern and seed.
+        in_chans: Channels of the images; default: those that a built-in model takes, or the first convolution.
 
     Returns:
         One :class:`Defect` per site, with the new shapes.
@@ -131,10 +134,14 @@ def resize_masks_(model: nn.Module, image_size: int | tuple[int, int], how: How 
         height, width = map(index, image_size if isinstance(image_size, tuple | list) else (image_size, image_size))
         if min(height, width) < 1:
             raise ValueError
-        images = torch.zeros(1, _channels(model), height, width, dtype=dtype_of(model), device=device_of(model))
+        images = torch.zeros(1, in_chans or _channels(model), height, width, dtype=dtype_of(model), device=device_of(model))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"image_size {image_size!r} is not a height and a width in pixels: write 40 or (40, 56)") from error
-    outputs = site_outputs(model, list(layers), images)
+    try:
+        outputs = site_outputs(model, list(layers), images)
+    except InputError as error:
+        shape = f"{images.shape[1]} channels and {height} x {width} pixels"
+        raise InputError(f"the masks cannot be resized on an image of {shape} (in_chans, image_size): {error}") from error
     resized = {site: _resized(layer, shape_of(outputs[site]), how) for site, layer in layers.items()}
     for site, mask in resized.items():
         layers[site].defect_mask = mask.unsqueeze(0).to(layers[site].defect_mask.device)

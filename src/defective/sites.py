@@ -37,12 +37,23 @@ def _checked(names: list[str], modules: Mapping[str, nn.Module]) -> list[str]:
         raise InputError("sites is empty: name at least one module")
     for name in names:
         if name not in modules:
+            if alias := _other_name(modules, name):
+                raise InputError(f"module {name!r} is the same as {alias!r}: name that one")
             raise InputError(f"no module {name!r} in this model; it has for example {', '.join(list(modules)[1:6])}")
         if not name:
             raise InputError("the model itself cannot be a site: name modules inside it, or put it into an nn.Sequential")
         if names.count(name) > 1:
             raise InputError(f"site {name!r} is named twice")
     return names
+
+
+def _other_name(modules: Mapping[str, nn.Module], name: str) -> str | None:
+    """The name by which a module that has two is known."""
+    try:
+        wanted = unwrapped(modules[""].get_submodule(name))
+    except AttributeError:
+        return None
+    return next((other for other, module in modules.items() if module is wanted), None)
 
 
 def matching_sites(model: nn.Module, patterns: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ from torch import nn
 
 from defective import InputError, build, defect_, restore_
 from defective.evaluation.threat_model import mask_average, threat_model
+from defective.inference import LogitsAdapter
 from defective.models import Ensemble
 from defective.sites import image_shape
 from defective.surgery import defects
@@ -89,6 +90,14 @@ def test_what_the_source_tells_of_the_target(case):
     source, target = (each() if callable(each) else net(each[0], each[1], mask_seed=each[2]) for each in made)
     assert threat_model(source, target) == expected
     assert threat_model(source, source) == threat_model(target, target) == "white-box"
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, nn.Sequential, lambda made: torch.compile(made, backend="eager"), LogitsAdapter])
+def test_a_wrapped_model_is_the_model(wrap):
+    made = net("vgg19/0.5-bottom", 1, mask_seed=7)
+    assert threat_model(wrap(made), made) == threat_model(made, wrap(made)) == "white-box"
+    others = net("vgg19/0.5-bottom", 1, mask_seed=8)
+    assert threat_model(wrap(others), made) == threat_model(made, wrap(others)) == "white-box (shared weights)"
 
 
 def test_one_mask_bit_makes_other_masks():

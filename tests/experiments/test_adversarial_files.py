@@ -1,5 +1,7 @@
 """Adversarial sets are scored once and survive their files."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -42,6 +44,12 @@ def test_crafted_images_survive_the_file(source, tmp_path):
     twin, other = (score(EvaluatedModel.of("target", net, source.data), again) for net in (plane(), plane(1)))
     assert (twin.threat_model, twin.transferred) == ("white-box", False)
     assert (other.threat_model, other.transferred) == ("black-box", True)
+
+
+def test_other_images_of_the_same_name_and_labels_are_refused(source, tmp_path):
+    write_adversarial(generate(source, FGSM, samples=5), source.data, tmp_path / "made.safetensors")
+    with pytest.raises(InputError, match=r"made\.safetensors was generated from other images than those of levels here"):
+        read_adversarial(tmp_path / "made.safetensors", replace(source.data, x=source.data.x // 2))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -28,11 +29,14 @@ def test_another_run_in_the_same_folder_is_refused(data, tmp_path):
     settings = {"spec": "vgg19/0.5-bottom", "recipe": RECIPE, "seed": 0, "data": data}
     other = ImageSet(data.name, "train", data.x, data.y, tuple(f"class {i}" for i in range(10)))
     changes = {"seed": 1, "mask_seed": 9, "recipe": RECIPE.changed(lr=0.1), "spec": "vgg19", "data": other}
-    train(test=data, out=tmp_path, device="cpu", **settings)
-    for name, value in changes.items():
-        differs = {"data": "classes", "spec": "net"}.get(name, name)
+    # As many images of the same name, with other pixels.
+    brighter = replace(data, x=data.x // 2 + 100)
+    settings["test"] = data
+    train(out=tmp_path, device="cpu", **settings)
+    for name, value in [*changes.items(), ("data", brighter), ("test", brighter)]:
+        differs = {"data": "training_set" if value is brighter else "classes", "test": "test_set", "spec": "net"}.get(name, name)
         with pytest.raises(InputError, match=rf"another training run \(its {differs} differs\)"):
-            train(test=data, out=tmp_path, device="cpu", **{**settings, name: value})
+            train(out=tmp_path, device="cpu", **{**settings, name: value})
 
 
 def test_an_ensemble_trains_its_members_apart(data, tmp_path):

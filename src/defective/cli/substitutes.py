@@ -10,6 +10,7 @@ from defective.data import Data
 from defective.errors import InputError
 from defective.evaluation import EvaluatedModel
 from defective.files import cache_folder
+from defective.inference import device_of
 from defective.specs import NetSpec
 from defective.training.checkpoint import load
 from defective.training.recipes import recipe_for
@@ -68,5 +69,5 @@ def train_substitutes(
             out = cache_folder() / "substitutes" / hashlib.sha256(about.encode()).hexdigest()[:16]
             queried = answered(target, training, substitute.share, name=f"the model {fingerprint}", seed=seed)
             train(substitute.model, queried, test, recipe, out, seed=seed, device=device)
-            found[f"{PREFIX}{substitute.share:g} of {name}"] = load(out).to(next(target.parameters()).device)
+            found[f"{PREFIX}{substitute.share:g} of {name}"] = load(out).to(device_of(target))
     return found

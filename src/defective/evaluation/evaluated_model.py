@@ -91,7 +91,10 @@ class EvaluatedModel:
             model = adapted(model, x)
             z = logits(model, x)
         if z.shape[1] != len(data.classes):
-            raise InputError(f"{name} knows {z.shape[1]} classes, {data.name} has {len(data.classes)}")
+            raise InputError(
+                f"{name} knows {z.shape[1]} classes, {data.name} has {len(data.classes)}: pass the data set that it was trained on, "
+                f"or build the model for {len(data.classes)}"
+            )
         with naming(name):
             check_label_values(data.y, z.shape[1])
             # Logits and gradient too: weights and code do not tell what a closure holds.

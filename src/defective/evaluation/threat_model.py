@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from defective.errors import InputError
 from defective.inference import LogitsAdapter
+from defective.machine import unwrap_model
 from defective.masks import named_generator, sample_mask
 from defective.models import Ensemble
 from defective.sites import architecture_of, spec_of
@@ -49,7 +50,7 @@ def threat_model(source: nn.Module, target: nn.Module) -> ThreatModel:
         ('gray-box (other masks)', 'black-box')
     """
     source, target = _inner(source), _inner(target)
-    if source is target or _equal(source.state_dict(), target.state_dict()):
+    if source is target or _equal(_state(source), _state(target)):
         return "white-box"
     ensembles = [module for module in source.modules() if isinstance(module, Ensemble)]
     members = [source, *(_inner(member) for ensemble in ensembles for member in ensemble.members)]
@@ -60,7 +61,8 @@ def threat_model(source: nn.Module, target: nn.Module) -> ThreatModel:
     if spec_of(source) and alike:
         if not of_target:
             return "gray-box (same architecture)"
-        return "gray-box (same masks)" if _equal(of_source, of_target) else "gray-box (other masks)"
+        same = of_source.keys() == of_target.keys() and _equal([*of_source.values()], [*of_target.values()])
+        return "gray-box (same masks)" if same else "gray-box (other masks)"
     return "adaptive" if of_source and of_target else "black-box"
 
 
@@ -89,19 +91,24 @@ def mask_average(net: nn.Module, *, draws: int = 8, seed: int = 0) -> Ensemble:
 
 
 def _inner(net: nn.Module) -> nn.Module:
-    return net.model if isinstance(net, LogitsAdapter) else net
+    inner = unwrap_model(net)
+    return _inner(inner.model) if isinstance(inner, LogitsAdapter) else inner
 
 
-def _equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
-    """Whether both hold the same tensors, and any at all."""
-    if not first or first.keys() != second.keys():
-        return False
-    return all(first[name].shape == second[name].shape and torch.equal(first[name].cpu(), second[name].cpu()) for name in first)
+def _equal(first: list[Tensor], second: list[Tensor]) -> bool:
+    """Whether both hold the same tensors, and any at all, under whatever names: a wrapper of the user's adds to those."""
+    same = (one.shape == other.shape and torch.equal(one.cpu(), other.cpu()) for one, other in zip(first, second, strict=False))
+    return bool(first) and len(first) == len(second) and all(same)
 
 
-def _weights(net: nn.Module) -> dict[str, Tensor]:
-    """Parameters by their names in the state dict, which masks do not change."""
-    return {name: tensor for name, tensor in net.state_dict(keep_vars=True).items() if isinstance(tensor, nn.Parameter)}
+def _state(net: nn.Module) -> list[Tensor]:
+    """Parameters and buffers that are saved, in the order of the state dict."""
+    return [tensor for tensor in net.state_dict(keep_vars=True).values() if isinstance(tensor, Tensor)]
+
+
+def _weights(net: nn.Module) -> list[Tensor]:
+    """Parameters, which masks do not change."""
+    return [tensor for tensor in _state(net) if isinstance(tensor, nn.Parameter)]
 
 
 def _masks(net: nn.Module) -> dict[str, Tensor]:

@@ -19,11 +19,12 @@ _Name = Annotated[str, Field(max_length=10_000)]
 
 
 class AdversarialMetadata(BaseModel):
-    """What the file of an adversarial set holds beside its tensors; the fields are those of :class:`AdversarialSet`."""
+    """What the file of an adversarial set holds beside its tensors: fields of :class:`AdversarialSet`, name and digest of its data."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     data: _Name
+    test_set: _Name
     source: _Name
     attack: _Name
     settings: dict[Literal["seed", "samples", "rounded"], Annotated[int, Field(ge=0, lt=2**64)] | bool]
@@ -34,7 +35,7 @@ def write_adversarial(adversarial: AdversarialSet, data: Data, path: Path) -> No
     """Write an adversarial set to one safetensors file: ``x_adv``, ``y``, ``predicted``, ``index``."""
     tensors = {name: getattr(adversarial, name) for name in _TENSORS}
     about = {name: getattr(adversarial, name) for name in ("source", "attack", "settings", "fingerprint")}
-    write_tensors(path, tensors, about | {"data": data.name})
+    write_tensors(path, tensors, about | {"data": data.name, "test_set": data.digest})
 
 
 def read_metadata(path: Path) -> AdversarialMetadata:
@@ -62,6 +63,10 @@ def read_adversarial(path: Path, data: Data) -> AdversarialSet:
     tensors, _ = read_tensors(path, _TENSORS)
     if metadata.data != data.name or len(tensors) != len(_TENSORS):
         raise InputError(f"{path} holds no adversarial images of {data.name} (it holds those of {metadata.data!r})")
+    if metadata.test_set != data.digest:
+        raise InputError(
+            f"{path} was generated from other images than those of {data.name} here: pass the data set it was generated from"
+        )
     x_adv, y, predicted, index = (tensors[name] for name in _TENSORS)
     try:
         check_images(x_adv)
@@ -77,7 +82,7 @@ def read_adversarial(path: Path, data: Data) -> AdversarialSet:
     if x.shape != x_adv.shape:
         here, there = tuple(x.shape[1:]), tuple(x_adv.shape[1:])
         raise InputError(f"{path} holds images of shape {there}, those of {data.name} here are {here}")
-    about = metadata.model_dump(exclude={"data"})
+    about = metadata.model_dump(exclude={"data", "test_set"})
     return AdversarialSet(x=x, y=true.cpu(), x_adv=x_adv, predicted=predicted.long(), index=index, **about)
 
 

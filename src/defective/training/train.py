@@ -142,11 +142,11 @@ def _identity(spec: NetSpec | OwnModel, data: Data, test: Data, recipe: Recipe, 
         "mask_seed": mask_seed,
         "data": data.name,
         "train_images": len(data),
-        "training_set": data.digest,
-        "test_set": test.digest,
         "image_shape": list(data.image_shape),
         "classes": list(data.classes),
         "recipe": recipe.model_dump(mode="json"),
+        "training_set": data.digest,
+        "test_set": test.digest,
     }
 
 
