@@ -168,15 +168,18 @@ def test_an_attack_of_ones_own_is_used_like_one_of_ours(place, run):
 
 def test_an_attack_of_ones_own_that_was_changed_is_another_one(tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
-    file, helper = tmp_path / "changing_attack.py", tmp_path / "its_helper.py"
-    file.write_text("from its_helper import far\n\ndef step(model, x, y):\n    return x + far\n")
+    # One helper is imported with the attack, the other when it is called.
+    file, loaded, helper = tmp_path / "changing_attack.py", tmp_path / "its_parts/near.py", tmp_path / "its_helper.py"
+    loaded.parent.mkdir()
+    file.write_text("import its_parts.near\n\ndef step(model, x, y):\n    from its_helper import far\n    return x + far\n")
+    loaded.write_text("near = 0\n")
     helper.write_text("far = 0\n")
     first, same = open_attack("changing_attack:step"), open_attack("changing_attack:step")
-    helper.write_text("far = 0.1\n")
-    of_helper = open_attack("changing_attack:step")
-    file.write_text("def step(model, x, y):\n    return 1 - x\n")
-    changed = open_attack("changing_attack:step")
-    assert first.version == same.version and len({first.version, of_helper.version, changed.version}) == 3
+    versions = {first.version}
+    for each, text in ((loaded, "near = 1\n"), (helper, "far = 0.1\n"), (file, "def step(model, x, y):\n    return 1 - x\n")):
+        each.write_text(text)
+        versions.add(open_attack("changing_attack:step").version)
+    assert first.version == same.version and len(versions) == 4
     assert (str(first), first.eps) == ("changing_attack:step", None)
 
 

@@ -84,10 +84,12 @@ def open_attack(text: str) -> AttackSpec | CustomAttack:
     if name in ATTACK_DEFAULTS or not colon or "=" in function:
         return as_attacks([text])[0]
     found = find(text, "attack")
-    # The folder's other modules too: what the attack does may stand in one that it imports.
-    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    files = {file for file in files if file and _local(Path(file).resolve())} | {getattr(sys.modules[name], "__file__", None)}
-    digest = hashlib.sha256(b"".join(Path(file).read_bytes() for file in sorted(filter(None, files))))
+    # Other modules too: what the attack does may stand in one that it imports, now or when it is called.
+    modules = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    files = {path for file in modules if file and _local(path := Path(file).resolve())}
+    if own := getattr(sys.modules[name], "__file__", None):
+        files |= {Path(own).resolve(), *Path(own).resolve().parent.glob("*.py")}
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files)))
 
     def attack(model: nn.Module, x: Tensor, y: Tensor) -> Any:
         return call(text, lambda: found(model, x, y))
