@@ -78,7 +78,7 @@ def _write_nets(place: Path) -> None:
     whole = (place / "plain.safetensors").read_bytes()
     (place / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     save_file({"a": torch.zeros(2)}, place / "foreign.safetensors")
-    about = {"data": "birds", "source": "net", "attack": "fgsm", "settings": {}, "fingerprint": ""}
+    about = {"data": "birds", "test_set": "", "source": "net", "attack": "fgsm", "settings": {}, "fingerprint": ""}
     write_tensors(place / "of-birds.safetensors", {"x_adv": torch.zeros(1)}, about)
     (place / "syntax.py").write_text("def net(:\n")
     (place / "other-run").mkdir()
