@@ -10,8 +10,6 @@ COLUMNS = ("work", "compared with", "on", "quantity", "ratio")
 _ON = {"cpu": "CPU", "cuda": "GPU"}
 # Two quantities whose ratio spreads by less than this are equal, for a reader.
 EQUAL = 0.01
-# Behind what was measured before masks became modules; such rows carry numbers.
-_EARLIER = "†"
 
 
 def clear(ratio: Found) -> bool:
@@ -43,15 +41,12 @@ def table(documents: Sequence[Found], names: Sequence[str] = ()) -> str:
             alike = sum(other["on"] == entry["on"] for other, _ in entries)
             on = entry["machine"]["device"] if alike > 1 else _ON[entry["on"]]
             if clear(measured["ratio"]):
-                work = f"{line.work} {_EARLIER}" if "number" in entry else line.work
-                cells.append((work, line.against, on, row.quantity, shown(measured["ratio"])))
+                cells.append((line.work, line.against, on, row.quantity, shown(measured["ratio"])))
             else:
                 unclear.append(f"{line.work} ({line.against}; {on})")
     if names and (unclear or len(cells) < len(names)):
         raise ValueError(f"not every line of {', '.join(names)} has a clear ratio")
     text = format_table(Table(COLUMNS, tuple(cells), align="llllr"), "markdown")
-    if any(work.endswith(_EARLIER) for work, *_ in cells):
-        text += f"\n{_EARLIER} Measured with an earlier version of the package.\n"
     return text + f"\nNot shown, because the turns differ by more than the effect: {'; '.join(unclear)}.\n" * bool(unclear)
 
 

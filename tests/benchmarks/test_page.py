@@ -58,14 +58,6 @@ def test_the_table_has_what_was_measured_on_each_machine():
     assert table(documents).splitlines()[0] == f"| {' | '.join(COLUMNS)} |"
 
 
-def test_what_an_earlier_version_measured_is_marked():
-    earlier = document()
-    earlier["rows"][0]["number"] = 9
-    assert cells(table([earlier]))[0][0] == f"{FP32} †"
-    assert table([earlier]).splitlines()[-1] == "† Measured with an earlier version of the package."
-    assert "†" not in table([document()])
-
-
 def test_processors_are_named_where_there_are_several():
     other, gpu = document((0.7, 0.7, 0.7)), document((0.6, 0.6, 0.6), "cuda")
     other["rows"][0]["machine"] = {**other["rows"][0]["machine"], "device": "Another"}
