@@ -155,4 +155,7 @@ def test_masks_are_resized_on_images_of_as_many_channels_as_are_named():
         InputError, match=r"on an image of 12 channels and 24 x 24 pixels \(in_chans, image_size\): the forward pass"
     ):
         resize_masks_(model, 24)
+    for wrong in (0, -1, "3", 2.5):
+        with pytest.raises(InputError, match=f"^in_chans {wrong!r} is not a number of channels"):
+            resize_masks_(model, 24, in_chans=wrong)
     assert resize_masks_(model, 24, in_chans=3)[0].shape == (8, 12, 12)

@@ -1,6 +1,7 @@
 """Masks and state dicts: put stored masks back, load plain weights under masks, fit masks to another image size."""
 
 from collections.abc import Mapping
+from numbers import Integral
 from operator import index
 from typing import Any, Literal, get_args
 
@@ -130,11 +131,13 @@ def resize_masks_(
         raise InputError("this model has no masks to resize: call defect_ first")
     if how not in get_args(How):
         raise InputError(f"how={how!r} is not a way to resize masks{choices(how, get_args(How))}")
+    if in_chans is not None and not (isinstance(in_chans, Integral) and in_chans >= 1):
+        raise InputError(f"in_chans {in_chans!r} is not a number of channels: write 3")
     try:
         height, width = map(index, image_size if isinstance(image_size, tuple | list) else (image_size, image_size))
         if min(height, width) < 1:
             raise ValueError
-        images = torch.zeros(1, in_chans or _channels(model), height, width, dtype=dtype_of(model), device=device_of(model))
+        images = torch.zeros(1, int(in_chans or _channels(model)), height, width, dtype=dtype_of(model), device=device_of(model))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"image_size {image_size!r} is not a height and a width in pixels: write 40 or (40, 56)") from error
     try:

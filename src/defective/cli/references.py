@@ -88,7 +88,7 @@ def open_attack(text: str) -> AttackSpec | CustomAttack:
     modules = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     files = {path for file in modules if file and _local(path := Path(file).resolve())}
     if own := getattr(sys.modules[name], "__file__", None):
-        files |= {Path(own).resolve(), *Path(own).resolve().parent.glob("*.py")}
+        files |= {Path(own).resolve(), *filter(Path.is_file, Path(own).resolve().parent.glob("*.py"))}
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files)))
 
     def attack(model: nn.Module, x: Tensor, y: Tensor) -> Any:

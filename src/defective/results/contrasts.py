@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from defective.paper.ablations import SOURCE
 from defective.paper.claims import Block, Part
 from defective.results.documents import CellResult, ExhibitResult, Measured
 from defective.results.per_image import PerImage, rate_term
@@ -169,7 +170,7 @@ def _term(weighted: WeightedCell, seed: int) -> Term | None:
     document, cell = weighted.evidence.document, weighted.cell
     row = cell.row.removesuffix(" again")
     # Each table has a source of its own.
-    model = (*document.data.values(), row, document.exhibit if row == "source" else "")
+    model = (*document.data.values(), row, document.exhibit if row == SOURCE else "")
     weight = weighted.weight * (100 if document.unit == "%" else 1)
     found = weighted.evidence.per_image(cell.row, cell.column, seed)
     if document.unit != "%":
