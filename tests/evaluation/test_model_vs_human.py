@@ -60,7 +60,7 @@ def test_a_decision_is_the_category_whose_classes_have_the_largest_mean_probabil
 
 
 def test_the_tables_are_laid_out_as_its_own(stimuli):
-    tables = trial_tables("a/my_net", stimuli, shape_report(MODEL, stimuli))
+    tables = trial_tables(stimuli, {"a/my_net": shape_report(MODEL, stimuli)})
     assert list(tables) == [
         "cue-conflict/cue-conflict_a-my-net_session-1.csv",
         "silhouette/silhouette_a-my-net_session-1.csv",
@@ -74,6 +74,12 @@ def test_the_tables_are_laid_out_as_its_own(stimuli):
         "a/my_net,1,4,NaN,oven,elephant,NaN,0007_s5n_s01_0_elephant_00_elephant1-oven2.png",
     ]
     assert tables["edge/edge_a-my-net_session-1.csv"][1:] == [("a/my_net", "1", "1", "NaN", "elephant", "cat", "NaN", "cat1.png")]
+
+
+def test_models_whose_names_differ_in_signs_alone_have_a_file_each(stimuli):
+    report = shape_report(MODEL, stimuli)
+    tables = trial_tables(stimuli, dict.fromkeys(("a_b", "a-b"), report))
+    assert [rows[1][0] for rows in tables.values()] == ["a_b"] * 3 + ["a-b"] * 3
 
 
 def test_a_model_of_other_classes_is_refused(stimuli):
@@ -94,7 +100,7 @@ def test_on_the_real_stimuli_its_analysis_of_the_tables_gives_the_bias_that_is_r
     stimuli = load_stimuli(real_data / "shape-texture-stimuli.tar.xz", classes, image_shape=(3, 32, 32), human_categories=True)
     torch.manual_seed(0)
     report = shape_report(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10)), stimuli)
-    tables = trial_tables("net", stimuli, report)
+    tables = trial_tables(stimuli, {"net": report})
     assert [len(rows) - 1 for rows in tables.values()] == [245, 70, 70] and stimuli.same_cues == 35
     rows = list(csv.DictReader([",".join(row) for row in next(iter(tables.values()))]))
     assert shape_bias_of(rows) == (report.bias.num_correct, report.bias.num_evaluated)

@@ -210,10 +210,9 @@ def _write(found: EvaluationResult, out: Path, trials: Stimuli | None) -> None:
     document = found.as_json()
     write_tensors(out / "outcomes.safetensors", found.as_tensors(), {"cells": document["cells"]})
     texts = {"evaluation.md": format_table(found.as_table(), "markdown"), "evaluation.json": json_module.dumps(document, indent=1)}
-    for name, report in found.stimuli.items():
-        for file, rows in trial_tables(name, trials, report).items() if trials else ():
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(rows)
-            texts[f"model-vs-human/{file}"] = text.getvalue()
+    for file, rows in trial_tables(trials, found.stimuli).items() if trials else ():
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        texts[f"model-vs-human/{file}"] = text.getvalue()
     for file, content in texts.items():
         write_text(out / file, content)
