@@ -57,18 +57,18 @@ def startable(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 def measure(settings: Settings) -> Found:
     """Row ``boundary``."""
     here = attacked(settings, settings.amount(100 if settings.device.type == "cpu" else 500, 8))
-    net, draft = ours(here.net, here.x, "fp32"), ours(here.net, here.x, "bf16")
+    net, surrogate = ours(here.net, here.x, "fp32"), ours(here.net, here.x, "bf16")
 
-    def walk(steps: int, draft: nn.Module | None = None) -> DecisionBasedResult:
+    def walk(steps: int, surrogate: nn.Module | None = None) -> DecisionBasedResult:
         generator = torch.Generator().manual_seed(0)
-        return boundary_details(net, here.x, here.y, steps=steps, generator=generator, schedule=SCHEDULE, draft=draft)
+        return boundary_details(net, here.x, here.y, steps=steps, generator=generator, schedule=SCHEDULE, surrogate=surrogate)
 
     # Queries of the search for a start.
     start = float(walk(1).queries.float().mean()) - A_STEP
 
     def own(precision: str, queries: float) -> DecisionBasedResult:
         # As many queries as the peer has just used.
-        return walk(max(1, round((queries - start) / A_STEP)), draft if precision == "bf16" else None)
+        return walk(max(1, round((queries - start) / A_STEP)), surrogate if precision == "bf16" else None)
 
     lines: dict[str, Found] = {}
     # ART attacks image by image, and would take hours for all of them; ours takes as many as beside Foolbox.

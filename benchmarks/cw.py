@@ -40,7 +40,7 @@ def _case(settings: Settings, here: Attacked, numbers: dict[str, Any]) -> dict[s
     made, once = _first_runs(settings, theirs)
     best = min(once, key=lambda name: once[name])
     act = partial(cw, ours(here.net, here.x, "fp32"), here.x, here.y, **numbers)
-    acts = {"fp32": act, "bf16": partial(act, draft=ours(here.net, here.x, "bf16"))}
+    acts = {"fp32": act, "bf16": partial(act, surrogate=ours(here.net, here.x, "bf16"))}
     own = {precision: act() for precision, act in acts.items()}
     checks = {precision: no_worse(here, images, best, made[best]) for precision, images in own.items()}
     again = {name: act for name, act in theirs.items() if once[name] <= SLOW * once[best]}

@@ -25,11 +25,11 @@ def measure(settings: Settings) -> Found:
     here = attacked(settings, settings.amount(100, 8))
     kept = startable(here.net, here.x, here.y)
     here = here._replace(x=here.x[kept], y=here.y[kept])
-    net, draft = ours(here.net, here.x, "fp32"), ours(here.net, here.x, "bf16")
+    net, surrogate = ours(here.net, here.x, "fp32"), ours(here.net, here.x, "bf16")
     steps = settings.amount(3, 2)
 
     def own(norm: Norm, precision: str, queries: float) -> DecisionBasedResult:
-        options: dict[str, Any] = {"draft": draft, "radius": RADIUS[norm]} if precision == "bf16" else {}
+        options: dict[str, Any] = {"surrogate": surrogate, "radius": RADIUS[norm]} if precision == "bf16" else {}
         generator = torch.Generator().manual_seed(0)
         return hopskipjump_details(net, here.x, here.y, steps=steps, norm=norm, generator=generator, **options)
 

@@ -23,7 +23,7 @@ def clear(ratio: Found) -> bool:
 
 
 def table(documents: Sequence[Found], names: Sequence[str] = ()) -> str:
-    """The clear ratios, and in one sentence what has none; what was measured on several processors names them.
+    """The clear ratios, and below them what has none; what was measured on several processors names them.
 
     Args:
         documents: What :func:`benchmarks.run.run` wrote, one for each machine.
@@ -47,7 +47,11 @@ def table(documents: Sequence[Found], names: Sequence[str] = ()) -> str:
     if names and (unclear or len(cells) < len(names)):
         raise ValueError(f"not every line of {', '.join(names)} has a clear ratio")
     text = format_table(Table(COLUMNS, tuple(cells), align="llllr"), "markdown")
-    return text + f"\nNot shown, because the turns differ by more than the effect: {'; '.join(unclear)}.\n" * bool(unclear)
+    if unclear:
+        text += "\n".join(
+            ["\nNot shown, because the turns differ by more than the effect:\n", *(f"- {each}" for each in unclear), ""]
+        )
+    return text
 
 
 def machines(documents: Sequence[Found]) -> str:

@@ -30,9 +30,9 @@ def cost_table() -> str:
         kinds = {EXHIBITS[name].data} - {""} if name in EXHIBITS else KINDS
         data = " --data imagenet:PATH" * ("imagenet" in kinds)
         outlines = [_outline(name, scale, kinds) for scale in SCALES]
-        jobs = dict.fromkeys(str(count) for count, _ in outlines)
+        jobs = [str(count) for count, _ in outlines]
         times = [_time(seconds) if count else DASH for count, seconds in outlines]
-        rows.append((heading(name), ", ".join(jobs), *times, Code(f"{name}{data}")))
+        rows.append((heading(name), ", ".join(jobs if len(set(jobs)) > 1 else jobs[:1]), *times, Code(f"{name}{data}")))
     scales = [f"{scale}, {_MACHINES[scale][0]}" for scale in SCALES]
     columns = ("Table or figure", "Jobs", *scales, "Argument of defective reproduce")
     return format_table(Table(columns, tuple(rows), align="lr" + "r" * len(scales) + "l"), "markdown")

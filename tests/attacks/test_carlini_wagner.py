@@ -44,28 +44,28 @@ def plane(confidence):
     return model, x, y, best
 
 
-@pytest.mark.parametrize("drafted", [False, True])
+@pytest.mark.parametrize("with_surrogate", [False, True])
 @pytest.mark.parametrize("confidence", [0.0, 3.0])
-def test_linear_models_are_attacked_to_the_closed_form_optimum(confidence, drafted):
-    """What a draft finds is extended until the model itself gives the margin."""
+def test_linear_models_are_attacked_to_the_closed_form_optimum(confidence, with_surrogate):
+    """What a surrogate finds is extended until the model itself gives the margin."""
     model, x, y, best = plane(confidence)
-    draft, asked = None, []
-    if drafted:
+    surrogate, asked = None, []
+    if with_surrogate:
         # The weights lose 16 of their 24 bits, and the margin is asked for in them; a sixteenth of what is to be gained stays away.
-        draft = copy.deepcopy(model).bfloat16()
+        surrogate = copy.deepcopy(model).bfloat16()
         with torch.no_grad():
-            draft[1].weight.mul_(1.0625)
+            surrogate[1].weight.mul_(1.0625)
     model.register_forward_hook(lambda module, inputs, output: asked.append(len(output)))
-    x_adv = cw(model, x, y, confidence=confidence, steps=200, draft=draft)
-    assert not drafted or len(asked) <= 1 + 1 + 12, "the model was searched"
+    x_adv = cw(model, x, y, confidence=confidence, steps=200, surrogate=surrogate)
+    assert not with_surrogate or len(asked) <= 1 + 1 + 12, "the model was searched"
     assert (margins(model, x_adv, y) >= confidence).all()
     assert (distances(x, x_adv) >= best * (1 - 1e-9)).all()
-    # With a draft at most twice the sixteenth more, and what rounding adds.
-    assert (distances(x, x_adv) <= best * (1.2 if drafted else 1.02)).all()
+    # With a surrogate at most twice the sixteenth more, and what rounding adds.
+    assert (distances(x, x_adv) <= best * (1.2 if with_surrogate else 1.02)).all()
 
 
 @pytest.mark.parametrize("silent", [True, False])
-def test_where_a_draft_leads_nowhere_the_model_is_searched(silent, small_net, images):
+def test_where_a_surrogate_leads_nowhere_the_model_is_searched(silent, small_net, images):
     x = images[0].float()
     small_net = small_net.float()
     y = small_net(x).argmax(1)
@@ -74,7 +74,7 @@ def test_where_a_draft_leads_nowhere_the_model_is_searched(silent, small_net, im
     if silent:
         x, y = x[y == 0], y[y == 0]
     numbers = {"confidence": 0.1, "steps": 60, "search_steps": 4, "initial_const": 1.0}
-    x_adv = cw(small_net, x, y, draft=other, **numbers)
+    x_adv = cw(small_net, x, y, surrogate=other, **numbers)
     plain = cw(small_net, x, y, **numbers)
     moved = distances(x, plain) > 0
     assert moved.any() and torch.equal(moved, distances(x, x_adv) > 0)

@@ -1,4 +1,4 @@
-"""What the boundary attack and HopSkipJump share: starts, counted queries, drafts, images attacked as if they were alone."""
+"""What the boundary attack and HopSkipJump share: starts, counted queries, surrogates, images attacked as if they were alone."""
 
 import copy
 
@@ -53,31 +53,31 @@ def test_images_that_are_misclassified_or_find_no_start_are_left_alone_and_the_o
 
 
 # An attack, its steps, its norm and the dual one, and how much farther than the boundary its images may lie.
-DRAFTED = {
+WITH_SURROGATE = {
     "boundary": (walk("quick", 600), 600, 2, 2, 1.15),
     "hopskipjump": (jump("l2"), 4, 2, 2, 2),
     "hopskipjump, linf": (jump("linf"), 4, torch.inf, 1, 2),
 }
 
 
-@pytest.mark.parametrize("name", DRAFTED)
+@pytest.mark.parametrize("name", WITH_SURROGATE)
 @pytest.mark.parametrize(("share", "asked_again"), [(0.05, False), (10.0, True), (-1000.0, True)])
-def test_what_a_draft_reaches_is_extended_and_else_the_model_is_asked(share, asked_again, name):
-    """The draft's boundary is nearer by a share of the distance; where all is wrong to it, the image itself is what it finds, and
+def test_what_a_surrogate_reaches_is_extended_and_else_the_model_is_asked(share, asked_again, name):
+    """The surrogate's boundary is nearer by a share of the distance; where all is wrong to it, the image itself is what it finds, and
     where all is right it finds no start."""
-    attack, steps, norm, dual, farther = DRAFTED[name]
+    attack, steps, norm, dual, farther = WITH_SURROGATE[name]
     model, x, y = linear_case()
     x, y = x[:1], y[:1]
     handicap = share * model(x).detach().diff().abs() * (torch.arange(2) == y)
-    draft, walked = Around(copy.deepcopy(model), after=lambda z, x: z - handicap), []
-    asked = {model: 0, draft: 0}
+    surrogate, walked = Around(copy.deepcopy(model), after=lambda z, x: z - handicap), []
+    asked = {model: 0, surrogate: 0}
     for each in asked:
         each.register_forward_hook(lambda module, inputs, output: asked.update({module: asked[module] + len(output)}))
-    result = attack(model, x, y, generator=seeded(), draft=draft, on_step=lambda: walked.append(None))
+    result = attack(model, x, y, generator=seeded(), surrogate=surrogate, on_step=lambda: walked.append(None))
     assert len(walked) == (2 * steps if asked_again else steps)
-    assert (asked[model] > 20) == asked_again and asked[draft] > 50
+    assert (asked[model] > 20) == asked_again and asked[surrogate] > 50
     # Each checks its classes on one image first.
-    assert int(result.queries.sum()) == asked[model] + asked[draft] - 2
+    assert int(result.queries.sum()) == asked[model] + asked[surrogate] - 2
     assert result.started.all() and (model(result.x_adv).argmax(1) != y).all()
     best = model(x).diff().abs() / (model[1].weight[0] - model[1].weight[1]).norm(dual)
     assert best * (1 - 1e-9) <= distances(x, result.x_adv, norm) <= farther * best

@@ -71,7 +71,7 @@ def test_processors_are_named_where_there_are_several():
 def test_what_is_not_clear_is_named_and_no_number_shown():
     text = table([document((0.5, 0.9, 1.5))])
     assert cells(text) == []
-    assert text.splitlines()[-1] == (f"Not shown, because the turns differ by more than the effect: {FP32} (resnet18; CPU).")
+    assert text.endswith(f"Not shown, because the turns differ by more than the effect:\n\n- {FP32} (resnet18; CPU)\n")
 
 
 @pytest.mark.parametrize("documents", [[], [document((0.5, 0.9, 1.5))]])

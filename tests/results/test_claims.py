@@ -150,7 +150,7 @@ def test_what_is_not_measured_is_said_and_what_is_counts():
     old = old.model_copy(update={"outdated": True})
     assert judged(old).reason == "measured by earlier rules only" and judged(old, new).reason == "not run yet"
     assert judged(of=replace(claim(), parts=())).reason == "no table or figure measures it"
-    assert judged(of=replace(claim("seen"), parts=())).reason == "no number decides it"
+    assert judged(of=replace(claim("qualitative"), parts=())).reason == "no number decides it"
     two = claim(rows=(("b", "a"), ("c", "a")))
     found = judged(exhibit(cell("a", *A), cell("b", 600, 605, 595)), of=two)
     assert found.verdict == "holds" and (found.contrasts[0].measured, found.contrasts[0].comparisons) == (1, 2)

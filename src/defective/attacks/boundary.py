@@ -41,7 +41,7 @@ def boundary_details(
     schedule: str = "foolbox3",
     spherical_step: float = 0.01,
     source_step: float = 0.01,
-    draft: nn.Module | None = None,
+    surrogate: nn.Module | None = None,
     batch_size: int = 500,
     on_step: Callable[[], object] = lambda: None,
 ) -> DecisionBasedResult:
@@ -61,11 +61,11 @@ def boundary_details(
             after tens of queries instead of thousands, and needs fewer queries. Scores of different schedules are not comparable.
         spherical_step: First length ``delta`` of the step on the sphere around the image, in units of the distance ``d``.
         source_step: First length ``epsilon`` of the step towards the image, in units of ``d``.
-        draft: A faster surrogate of the model to query on the way, such as ``sparsify(model, x[:1], precision="bf16")``. At the end,
+        surrogate: A faster copy of the model to query on the way, such as ``sparsify(model, x[:1], precision="bf16")``. At the end,
             images are extended along their own direction until ``model`` misclassifies them. Where twice the distance is not enough,
             or no start was found, the walk is repeated on ``model``. Queries to both are counted.
         batch_size: Images per forward pass; only time and memory depend on it.
-        on_step: Called after each step, to show progress; up to twice as often with a draft.
+        on_step: Called after each step, to show progress; up to twice as often with a surrogate.
 
     Raises:
         InputError: If a number is out of range, the schedule is unknown, or a label is not a class of the model.
@@ -76,7 +76,7 @@ def boundary_details(
     check_range(0, 1, exclusive=True, spherical_step=spherical_step, source_step=source_step)
     if schedule not in SCHEDULES:
         raise InputError(f"no schedule {schedule!r}{choices(schedule, SCHEDULES)}")
-    search, chosen = Search(model, draft, x, y, generator, batch_size), SCHEDULES[schedule]
+    search, chosen = Search(model, surrogate, x, y, generator, batch_size), SCHEDULES[schedule]
 
     def walk(query: Query, rows: Tensor) -> None:
         """Move ``search.best[rows]`` towards the images in place."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks.budget import check_classes, check_counts, check_inputs, check_range
-from defective.attacks.draft import extended
+from defective.attacks.surrogate import extended
 from defective.inference import evaluating, forward, image_gradient
 
 # Where tanh is cut off. Closer to 1, a pixel at exactly 0 or 1 would need hundreds of Adam steps before it moves.
@@ -28,7 +28,7 @@ def cw(
     search_steps: int = 9,
     lr: float = 0.01,
     initial_const: float = 1e-3,
-    draft: nn.Module | None = None,
+    surrogate: nn.Module | None = None,
 ) -> Tensor:
     r"""Carlini and Wagner's L2 attack, untargeted: Adam over a tanh change of variable, binary search on the constant ``c``.
 
@@ -44,7 +44,7 @@ def cw(
         search_steps: Values of ``c`` tried.
         lr: Learning rate of Adam on ``w``.
         initial_const: First ``c``; distances are in [0, 1] pixel units.
-        draft: A faster surrogate of the model to search on, such as ``sparsify(model, x[:1], precision="bf16")``. Its result is extended
+        surrogate: A faster copy of the model to search on, such as ``sparsify(model, x[:1], precision="bf16")``. Its result is extended
             along its own direction until ``model`` gives it the margin. Where twice the distance is not enough, or nothing was found,
             the search is repeated on ``model``.
 
@@ -68,17 +68,17 @@ def cw(
     check_range(0, LARGEST_CONST, exclusive=True, initial_const=initial_const)
     check_inputs(x, y)
     check_classes(model, x, y)
-    if draft is not None:
-        check_classes(draft, x, y)
+    if surrogate is not None:
+        check_classes(surrogate, x, y)
     x, y = x.detach().clamp(0, 1), y.to(x.device, torch.long, copy=True)
     search = partial(_search, confidence=confidence, steps=steps, search_steps=search_steps, lr=lr, initial_const=initial_const)
     nearest = x.clone()
     with evaluating(model), torch.no_grad():
         # An image that has its margin from the start is its own closest.
         rows = (_shortfall(model, x, y, confidence) > 0).nonzero().squeeze(1)
-        if draft is not None and len(rows):
-            with evaluating(draft):
-                found = search(draft, x[rows], y[rows])
+        if surrogate is not None and len(rows):
+            with evaluating(surrogate):
+                found = search(surrogate, x[rows], y[rows])
             labels = y[rows]
             found, held = extended(x[rows], found, lambda some, images: _shortfall(model, images, labels[some], confidence) == 0)
             nearest[rows[held]] = found[held]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks.budget import check_classes, check_inputs, image_generators
-from defective.attacks.draft import extended
+from defective.attacks.surrogate import extended
 from defective.inference import evaluating, forward
 
 START_DRAWS = 1000
@@ -31,12 +31,18 @@ class Search:
     """
 
     def __init__(
-        self, model: nn.Module, draft: nn.Module | None, x: Tensor, y: Tensor, generator: torch.Generator | None, batch_size: int
+        self,
+        model: nn.Module,
+        surrogate: nn.Module | None,
+        x: Tensor,
+        y: Tensor,
+        generator: torch.Generator | None,
+        batch_size: int,
     ) -> None:
         check_inputs(x, y)
-        for each in [model] if draft is None else [model, draft]:
+        for each in [model] if surrogate is None else [model, surrogate]:
             check_classes(each, x, y)
-        self.model, self.draft = model, draft
+        self.model, self.surrogate = model, surrogate
         self.x, self.y, self.batch_size = x.detach().clamp(0, 1), y.to(x.device), batch_size
         self.best, self.queries = self.x.clone(), torch.zeros(len(x), dtype=torch.long, device=x.device)
         self.generators = image_generators(x, generator)
@@ -66,12 +72,12 @@ class Search:
         return rows[~torch.isin(rows, searching)]
 
     def attack(self, walk: Callable[[Query, Tensor], None]) -> DecisionBasedResult:
-        """Let all images walk that the model classifies correctly: on the draft if there is one, and then until the model is fooled.
+        """Attack all images that the model classifies correctly: on the surrogate if there is one, then on the model if it is not fooled.
 
         Args:
             walk: Moves ``best`` of some rows by the answers to queries.
         """
-        x, best, draft = self.x, self.best, self.draft
+        x, best, surrogate = self.x, self.best, self.surrogate
 
         def walked(query: Query, rows: Tensor) -> Tensor:
             started = self.start(query, rows)
@@ -82,14 +88,14 @@ class Search:
             query = self.querying(self.model)
             wrong = query(torch.arange(len(x), device=x.device), x)
             rows, held = (~wrong).nonzero().squeeze(1), wrong.nonzero().squeeze(1)
-            if draft is not None:
-                with evaluating(draft):
-                    found = walked(self.querying(draft), rows)
+            if surrogate is not None:
+                with evaluating(surrogate):
+                    found = walked(self.querying(surrogate), rows)
                 best[found], enough = extended(x[found], best[found], lambda some, images: query(found[some], images))
                 held = torch.cat([held, found[enough]])
                 rows = rows[~torch.isin(rows, held)]
                 best[rows] = x[rows]
-            # With a draft, mostly no image is left.
-            if draft is None or len(rows):
+            # With a surrogate, mostly no image is left.
+            if surrogate is None or len(rows):
                 held = torch.cat([held, walked(query, rows)])
         return DecisionBasedResult(best, self.queries, wrong.index_fill(0, held, True))

@@ -43,7 +43,7 @@ def hopskipjump_details(
     max_queries: int = 10_000,
     radius: float = 0.01,
     generator: torch.Generator | None = None,
-    draft: nn.Module | None = None,
+    surrogate: nn.Module | None = None,
     batch_size: int = 500,
     on_step: Callable[[], object] = lambda: None,
 ) -> DecisionBasedResult:
@@ -68,11 +68,11 @@ def hopskipjump_details(
             image. The paper has ``1 / d``, which is near float32's rounding of a model.
         generator: On the CPU; torch's global one if not given. It gives one seed to each image in turn, so that splitting images
             into batches changes nothing.
-        draft: A faster surrogate of the model to query on the way, such as ``sparsify(model, x[:1], precision="bf16")``; what is found is
+        surrogate: A faster copy of the model to query on the way, such as ``sparsify(model, x[:1], precision="bf16")``; what is found is
             then extended along its own direction until ``model`` misclassifies it, as in :func:`boundary_details`. Queries to both are
             counted. A ``radius`` of 0.03 rises above the rounding of bfloat16.
         batch_size: Images per forward pass; only time and memory depend on it.
-        on_step: Called after each step, to show progress; up to twice as often with a draft.
+        on_step: Called after each step, to show progress; up to twice as often with a surrogate.
 
     Returns:
         The nearest image of each walk along the boundary.
@@ -86,7 +86,7 @@ def hopskipjump_details(
     check_range(0, 1, exclusive=True, radius=radius)
     if norm not in ("l2", "linf"):
         raise InputError(f"no norm {norm!r}{choices(norm, ('l2', 'linf'))}")
-    search = Search(model, draft, x, y, generator, batch_size)
+    search = Search(model, surrogate, x, y, generator, batch_size)
 
     def walk(query: Query, rows: Tensor) -> None:
         """Move ``search.best[rows]`` towards the images in place."""

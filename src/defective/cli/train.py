@@ -50,7 +50,7 @@ def train(
     adversarial: Annotated[
         str | None,
         options.completed(
-            "Train on attacked images: madry, buckman (thermometer models), or an attack such as pgd:eps=4/255.",
+            "Train on adversarial examples: madry, buckman (thermometer models), or an attack such as pgd:eps=4/255.",
             *ADVERSARIES,
             *GRADIENT_ATTACKS,
         ),

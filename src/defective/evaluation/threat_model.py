@@ -69,8 +69,8 @@ def threat_model(source: nn.Module, target: nn.Module) -> ThreatModel:
 def mask_average(net: nn.Module, *, draws: int = 8, seed: int = 0) -> Ensemble:
     """A source whose logits are averaged over fresh draws of its masks, for an attacker who knows the method but not the masks.
 
-    Weights depend on the masks they were trained with: under fresh ones a model is correct far less often. An ensemble of models trained
-    with different masks (:class:`defective.Ensemble`) is the stronger source. The draws share the model's weights.
+    Weights depend on the masks they were trained with: under fresh ones a model is correct far less often. The draws share the model's
+    weights; an ensemble of models trained with different masks (:class:`defective.Ensemble`) keeps their accuracy.
 
     Raises:
         InputError: If the model is not defective, or ``draws`` is below 1.

@@ -24,7 +24,7 @@ def _scales(*columns: str) -> tuple[Block, ...]:
 
 
 def _gray_box() -> tuple[Block, ...]:
-    """Defective models attacked from their like, against the standard model from its like."""
+    """Defective models attacked from others of the same kind, against the standard model attacked from another."""
     standard = CellKey("table10", STANDARD, "ResNet-18")
     return tuple(difference(CellKey("table9", model, column), standard) for model, column in GRAY_BOX.items())
 
@@ -149,9 +149,9 @@ APPENDIX = (
                 difference(CellKey("table9", row, f"{column}{OF_CORRECT}"), CellKey("table8", row, "PGD8"))
                 for row, column in GRAY_BOX.items()
             ),
-            "own gradients at scale 8 are stronger than a like model's at scale 16",
+            "own gradients at scale 8 are stronger than those of a model of the same kind at scale 16",
         ),
-        note="Three signs of masked gradients, by Athalye et al. 2018, Section 3.1; defective evaluate --checks has more. The last "
+        note="Three signs of masked gradients, by Athalye et al. 2018, Section 3.1; defective evaluate --parts checks has more. The last "
         "compares shares of all images that the attacked model classified correctly before; Table 9 prints those of the images among "
         "them that fool the source.",
     ),
@@ -166,7 +166,7 @@ APPENDIX = (
     ),
     claim(
         "gray-box",
-        "Attacked from their like, defective models defend better than the standard model does from its like.",
+        "Attacked from models of the same kind, defective models defend better than the standard model.",
         "Section 1, Appendix A.7",
         "better",
         Part(_gray_box()),

@@ -58,7 +58,7 @@ EXHIBITS = (
         "Section 4.1",
         sources=_SINGLE,
         attack=PGD16,
-        caption="models, trained apart, on which PGD makes its images: radius 16/255, 20 steps of 1/255",
+        caption="models, trained apart, on which PGD generates adversarial examples: radius 16/255, 20 steps of 1/255",
     ),
     _exhibit(
         5,
@@ -67,7 +67,9 @@ EXHIBITS = (
         sources=_ENSEMBLES,
         attack=PGD8,
         caption="model left out of five: PGD attacks the other four, trained apart, all at once, radius 8/255, 7 steps of 2/255",
-        notes=("Fused models average their logits; the paper does not say how it fuses them, and no code of it was released.",),
+        notes=(
+            "Ensembles average the logits of their members; the paper does not say how it combines models, and no code of it was released.",
+        ),
     ),
     _exhibit(
         6,
@@ -75,7 +77,7 @@ EXHIBITS = (
         "Appendix A.3",
         sources=_SINGLE,
         attack="pgd:eps=0.3,step_size=0.01,steps=40",
-        caption="models, trained apart, on which PGD makes its images: radius 0.3 of the range of grey, 40 steps of 0.01",
+        caption="models, trained apart, on which PGD generates adversarial examples: radius 0.3 of the range of grey, 40 steps of 0.01",
         data="mnist",
         notes=(
             "The released code stretches each attacked digit to the full range of grey when it saves it; here digits are kept as they "

@@ -47,7 +47,7 @@ _TABLE2 = table(
         "The dropout baselines act on block 3 of WRN-32-4, after the sum, as the text has it; the released code has them on the last two "
         "stages of a ResNet-18.",
         "The printed numbers of adversarial training and of the thermometers are, it seems, quoted from their papers; here all "
-        "rows meet the same images. At scale tiny these three models, trained on attacked images, get 2 epochs where the others "
+        "rows meet the same images. At scale tiny these three models, trained on adversarial examples, get 2 epochs where the others "
         "get 5: comparisons between the two kinds are therefore left undecided there. Models trained for equally many epochs are "
         "compared in docs/results.md.",
     ),

@@ -14,7 +14,7 @@ from defective.specs import NetSpec, ScoreJob, TrainJob
 def controls(cell: Cell, replicate: int) -> tuple[ScoreJob, ...]:
     """A plain model's light checkpoints, by epoch, and the whole model, of this repetition, on the adversarial set of a defective model.
 
-    There are none for numbers of other kinds: white-box attacks, models without defects, models trained on attacked images.
+    There are none for numbers of other kinds: white-box attacks, models without defects, models trained on adversarial examples.
     """
     job = cell.job
     if not isinstance(job, ScoreJob) or cell.value not in ("paper", "all"):

@@ -27,16 +27,16 @@ _TABLE7 = table(
     "The boundary attack",
     "Appendix A.4",
     caption="Rows are ResNet-18s (LS: label smoothing 0.1; the defective one keeps 10 % of its bottom neurons), attacked by "
-    "their decisions alone: in up to 5,000 steps a misclassified image walks towards one that all models classify correctly. The column "
+    "their decisions alone: in up to 5,000 steps a misclassified image is moved towards one that all models classify correctly. The column "
     "S(M) is the median, over these images, of the mean squared change of a pixel (0 to 1); higher is better.",
     cells=_cells,
     unit="S(M)",
     notes=(
         *TRAINED,
-        "The paper used Foolbox 1, which tries up to 25 directions a step. So does this walk at the scales fast and paper; at tiny and "
-        "small it tries one, as Foolbox 3. It leaves out Foolbox 1's second walk after convergence.",
-        "The walk starts from noise blended in, as Foolbox does it; the paper speaks of noise added.",
-        "All models walk to the same images, which each of them classifies correctly; in the released code each has its own images.",
+        "The paper used Foolbox 1, which tries up to 25 directions a step. So does this attack at the scales fast and paper; at tiny and "
+        "small it tries one, as Foolbox 3. It leaves out Foolbox 1's second attempt after convergence.",
+        "It starts from noise blended in, as Foolbox does it; the paper speaks of noise added.",
+        "All models are attacked on the same images, which each of them classifies correctly; in the released code each has its own images.",
     ),
 )
 

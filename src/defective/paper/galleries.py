@@ -50,7 +50,7 @@ def _exhibit(
         name=f"figure{number}",
         title=title,
         section=f"{section}, Figure {number}",
-        caption=f"Rows are models with the attack on their own gradients that made the images: MIFGSM of radius {strength} ({kept}). "
+        caption=f"Rows are models with the attack that generated the images on them: MIFGSM of radius {strength} ({kept}). "
         "Columns are evaluated models, a number is the share of the images shown that they classify correctly; where both are one "
         "model, the attack is white-box.",
         data=data,

@@ -93,8 +93,8 @@ _CLAIMS = (
     ),
     claim(
         "semantic",
-        "What adversarial examples make defective models see, an independent standard model sees more often than what they make a "
-        "standard one see.",
+        "The class that a defective model assigns to an adversarial example generated on it is that of an independent standard model, "
+        "too, more often than the class that a standard model assigns to its own.",
         "Section 3.2, Tables 9, 10",
         "better",
         Part(tuple(difference(CellKey("table9", STANDARD, f"{column}{SAME_CLASS}"), _OF_STANDARD) for column in GRAY_BOX.values())),

@@ -60,7 +60,7 @@ def _tested(claim: Claim, known: dict[str, list[Evidence]], outdated: set[str]) 
 
 def _verdict(claim: Claim, parts: Sequence[MeasuredPart], outdated: set[str]) -> tuple[Verdict, str, float | None]:
     """The verdict, why it is no clear one, and the p value of what the numbers speak for; None where nothing is left to chance."""
-    if claim.kind == "seen":
+    if claim.kind == "qualitative":
         return "not measured", "no number decides it", None
     if claim.kind in _EXACT:
         return verdict_of_counts(claim), "", None
