@@ -59,6 +59,8 @@ def _notes(found: "EvaluationResult") -> list[str]:
     """Images, marks in use, accuracy of the sources, what was skipped, which checks failed and why."""
     lines = [f"In % with 95 % intervals, up to {found.settings.samples:,} images per source and attack."]
     threats = {cell.threat_model for cell in found.cells}
+    if threats - {"white-box"}:
+        lines.append("Transfer cells: defence rate; all: the share of all attacked images that are classified correctly.")
     if marked := [f"{mark} = {meaning}" for each, (mark, meaning) in MARKS.items() if mark and each in threats]:
         lines.append(f"Transfer cells that are not black-box are marked: {'; '.join(marked)}.")
     if found.sources:
@@ -94,7 +96,8 @@ def _cells(cells: tuple[TransferCell, ...]) -> list[Row]:
         row = block.setdefault(_spaced(cell.attack) if own else _attack_on(cell), {})
         mark, _ = MARKS.get(cell.threat_model, ("", ""))
         # Among images that fooled the model itself it is correct on none: its own attack counts all it classified correctly (Table 8).
-        row[cell.target] = f"{percent(cell.defense['target-correct' if own else 'paper'])} {mark}".rstrip()
+        rate = f"{percent(cell.defense['target-correct' if own else 'paper'])} {mark}".rstrip()
+        row[cell.target] = rate if own else f"{rate}, all {number(100 * cell.defense['all'].rate)}"
     return [Row(part, label, each) for part, block in blocks.items() for label, each in block.items()]
 
 

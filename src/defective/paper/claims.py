@@ -9,7 +9,7 @@ from defective.statistics import trend_weights
 
 Verdict = Literal["holds", "fails", "undecided", "not measured"]
 # better, trend: the sum lies above the bound. similar: within the margin of 0. no better: below the margin. equal, fewer: of two models as
-# they are built, what a part is about counts the same, or the first has fewer. qualitative: no number decides it; it needs visual inspection.
+# they are built, what a part is about counts the same, or the first has fewer. qualitative: no number decides it; it must be looked at.
 Kind = Literal["better", "trend", "similar", "no better", "equal", "fewer", "qualitative"]
 
 

@@ -36,7 +36,8 @@ _TABLE7 = table(
         "The paper used Foolbox 1, which tries up to 25 directions a step. So does this attack at the scales fast and paper; at tiny and "
         "small it tries one, as Foolbox 3. It leaves out Foolbox 1's second attempt after convergence.",
         "It starts from noise blended in, as Foolbox does it; the paper speaks of noise added.",
-        "All models are attacked on the same images, which each of them classifies correctly; in the released code each has its own images.",
+        "All models are attacked on the same images, which each of them classifies correctly; in the released code each has its own "
+        "images.",
     ),
 )
 

@@ -91,7 +91,8 @@ _TABLE9 = table(
     "Gray-box attacks on defective models",
     "Appendix A.7",
     caption="Rows are attacked ResNet-18s that keep a share p of the bottom neurons (DIF: with masks of another seed than the "
-    "columns' models), columns such models of other initial weights on which PGD generates adversarial examples: radius 16/255, 20 steps of 1/255. "
+    "columns' models), columns such models of other initial weights on which PGD generates adversarial examples: "
+    "radius 16/255, 20 steps of 1/255. "
     f"{DEFENCE_RATE}.",
     cells=_gray_box_defective,
     notes=(
@@ -116,7 +117,8 @@ _TABLE10 = table(
     10,
     "Gray-box attacks on standard models",
     "Appendix A.7",
-    caption="Rows are attacked models, columns the models of other initial weights on which PGD generates adversarial examples: radius 16/255, 20 "
+    caption="Rows are attacked models, columns the models of other initial weights on which PGD generates adversarial examples: "
+    "radius 16/255, 20 "
     f"steps of 1/255. {DEFENCE_RATE}.",
     cells=_gray_box_plain,
     notes=TRANSFER,

@@ -42,19 +42,22 @@ def page_table(result: ExhibitResult) -> Table:
 
 
 def compact_table(result: ExhibitResult) -> Table:
-    """Published and measured numbers in one cell, for a terminal; intervals only of several seeds."""
+    """Published and measured numbers in one cell, for a terminal; intervals of rates only of several seeds."""
     rows = tuple((row.label, *(_pair(result.cell(row.name, column), result) for column in result.columns)) for row in result.rows)
     first = "published | measured" if "published" in result.kinds else "measured"
     return Table(
         (first, *map(result.column_label, result.columns)),
         rows,
         title=f"{result.exhibit}: {result.title} ({result.scale}, {', '.join(result.data.values())})",
-        notes=(f"Mean of {result.seeds} seeds and its 95 % interval.",) if result.seeds > 1 else (),
+        notes=((f"Mean of {result.seeds} seeds and its 95 % interval.",) if result.seeds > 1 else ())
+        + tuple(beside_legend(result)),
     )
 
 
 def _pair(cell: CellResult, result: ExhibitResult) -> str:
-    found = _measured(cell, result) if cell.measured is None or result.seeds > 1 else number(cell.measured.mean, result.unit)
+    found: str = _measured(cell, result)
+    if cell.measured is not None and result.seeds == 1:
+        found = ", ".join([number(cell.measured.mean, result.unit), *beside(cell)])
     return found if cell.published is None else f"{number(cell.published, result.unit)} | {found}"
 
 
