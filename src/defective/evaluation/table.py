@@ -97,7 +97,7 @@ def _cells(cells: tuple[TransferCell, ...]) -> list[Row]:
         mark, _ = MARKS.get(cell.threat_model, ("", ""))
         # Among images that fooled the model itself it is correct on none: its own attack counts all it classified correctly (Table 8).
         rate = f"{percent(cell.defense['target-correct' if own else 'paper'])} {mark}".rstrip()
-        row[cell.target] = rate if own else f"{rate}, all {number(100 * cell.defense['all'].rate)}"
+        row[cell.target] = rate if own else f"{rate}, all {number(100 * cell.defense['all'])}"
     return [Row(part, label, each) for part, block in blocks.items() for label, each in block.items()]
 
 
