@@ -146,9 +146,6 @@ def test_models_at_chance_and_unequal_training_leave_it_undecided():
 def test_what_is_not_measured_is_said_and_what_is_counts():
     for found in (judged(), judged(exhibit(cell("a", *A)))):
         assert (found.verdict, found.reason) == ("not measured", "not run yet")
-    old, new = exhibit(cell("a", *A), cell("b", *A)), exhibit(cell("a", *A))
-    old = old.model_copy(update={"outdated": True})
-    assert judged(old).reason == "measured by earlier rules only" and judged(old, new).reason == "not run yet"
     assert judged(of=replace(claim(), parts=())).reason == "no table or figure measures it"
     assert judged(of=replace(claim("qualitative"), parts=())).reason == "no number decides it"
     two = claim(rows=(("b", "a"), ("c", "a")))

@@ -28,13 +28,9 @@ def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CL
     p values are adjusted by Holm's method over all claims that are measured; over observations of ours apart.
     """
     known: dict[str, list[Evidence]] = {}
-    outdated: set[str] = set()
     for each in evidence:
-        if each.document.outdated:
-            outdated.add(each.document.exhibit)
-        else:
-            known.setdefault(each.document.exhibit, []).append(each)
-    found = [_tested(claim, known, outdated - known.keys()) for claim in claims]
+        known.setdefault(each.document.exhibit, []).append(each)
+    found = [_tested(claim, known) for claim in claims]
     for ours in (False, True):
         family = {number: claim.p for number, claim in enumerate(found) if claim.ours == ours and claim.p is not None}
         for number, adjusted in zip(family, holm([*family.values()]), strict=True):
@@ -42,10 +38,10 @@ def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CL
     return found
 
 
-def _tested(claim: Claim, known: dict[str, list[Evidence]], outdated: set[str]) -> ClaimResult:
-    """A claim as if it were the only one; ``outdated`` names exhibits that were measured by earlier rules alone."""
+def _tested(claim: Claim, known: dict[str, list[Evidence]]) -> ClaimResult:
+    """A claim as if it were the only one."""
     parts = [] if claim.kind in _EXACT else [measured for part in claim.parts for measured in measure(part, known)]
-    verdict, reason, p = _verdict(claim, parts, outdated)
+    verdict, reason, p = _verdict(claim, parts)
     return ClaimResult(
         **{name: getattr(claim, name) for name in ("name", "text", "section", "kind", "margin", "note", "ours", "exhibits")},
         verdict=verdict,
@@ -58,7 +54,7 @@ def _tested(claim: Claim, known: dict[str, list[Evidence]], outdated: set[str]) 
     )
 
 
-def _verdict(claim: Claim, parts: Sequence[MeasuredPart], outdated: set[str]) -> tuple[Verdict, str, float | None]:
+def _verdict(claim: Claim, parts: Sequence[MeasuredPart]) -> tuple[Verdict, str, float | None]:
     """The verdict, why it is no clear one, and the p value of what the numbers speak for; None where nothing is left to chance."""
     if claim.kind == "qualitative":
         return "not measured", "no number decides it", None
@@ -66,9 +62,8 @@ def _verdict(claim: Claim, parts: Sequence[MeasuredPart], outdated: set[str]) ->
         return verdict_of_counts(claim), "", None
     if not parts:
         return "not measured", "no table or figure measures it", None
-    if missing := [block for part in parts if not part.comparisons for block in part.part.blocks]:
-        earlier = outdated.intersection(key.exhibit for block in missing for key, _ in block)
-        return "not measured", "measured by earlier rules only" if earlier else "not run yet", None
+    if not all(part.comparisons for part in parts):
+        return "not measured", "not run yet", None
     if obstacle := _obstacle(parts):
         return "undecided", obstacle, 1.0
     # All parts must hold: the worst decides. One is enough to fail: the best counts for as many as there are.

@@ -221,7 +221,6 @@ class ExhibitResult(Document):
         beside: Numbers that are measured for claims alone.
         at_chance: Models behind the numbers that are no better than chance.
         jobs: The finished jobs behind the numbers, by name.
-        outdated: Set by hand in a stored document whose numbers were measured by earlier rules, as a note says; no claim reads them.
     """
 
     exhibit: str
@@ -241,7 +240,6 @@ class ExhibitResult(Document):
     beside: tuple[CellResult, ...] = ()
     at_chance: tuple[AtChance, ...]
     jobs: dict[str, JobRecord]
-    outdated: bool = False
 
     @property
     def heading(self) -> str:
