@@ -11,7 +11,7 @@ from whole_runs import JOBS, begin, end, numbers
 @pytest.fixture(scope="session")
 def images(tmp_path_factory):
     """The folder of the small data set."""
-    return few(tmp_path_factory.mktemp("campaign") / "few")
+    return few(tmp_path_factory.mktemp("run") / "few")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from torch.utils.data import DataLoader
 
 from defective import build, defects, sparsify
 from defective.cli import main
-from defective.data import ImageSet, shapes
 from defective.errors import OutOfTime
 from defective.evaluation.inputs import as_data
 from defective.evaluation.shape_bias import shape_bias
@@ -20,6 +19,7 @@ from defective.specs import AttackSpec, Recipe
 from defective.training import loop
 from defective.training.loop import fit, make_sgd
 from defective.training.step import WARM_UP, RecordedStep, Step, make_step
+from trainings import some_shapes
 
 DEVICE = torch.device("cuda")
 pytestmark = [
@@ -48,9 +48,8 @@ def full_precision():
 
 @pytest.fixture(scope="module")
 def data():
-    test = shapes("test")
     # The last batch is a short one.
-    return ImageSet("some-shapes", "train", test.x[:300], test.y[:300], test.classes)
+    return some_shapes(300)
 
 
 @pytest.fixture(scope="module")

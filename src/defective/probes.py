@@ -11,6 +11,9 @@ from defective.errors import InputError
 from defective.inference import device_of, dtype_of, evaluating, reported
 from defective.wrapper import SiteWrapper, refuse_compiled, site_modules, unwrap_, unwrapped, wrap_
 
+# Kinds of modules that are the usual sites.
+NORMS_AND_CONVOLUTIONS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.modules.conv._ConvNd)
+
 
 class _Probe(nn.Module):
     """Record what passes through, before the next layer may write into it."""
@@ -90,7 +93,7 @@ def _checked(name: str, site: nn.Module, seen: list[Any], images: Tensor) -> Ten
 
 def _channels_last(site: nn.Module, output: Tensor, images: Tensor) -> bool:
     """Whether the channels come last: so in a plain layer norm or linear layer, and where only the first two axes fit the image."""
-    if isinstance(site, nn.modules.conv._ConvNd | nn.modules.batchnorm._BatchNorm | nn.GroupNorm):
+    if isinstance(site, NORMS_AND_CONVOLUTIONS):
         return False
     if isinstance(site, nn.Linear) or (type(site) is nn.LayerNorm and len(site.normalized_shape) == 1):
         return True

@@ -92,7 +92,7 @@ def test_decisions_among_categories_are_written_as_model_vs_human_reads_them(pla
     assert "Shape and texture: decisions among cat, dog (mean probability of their classes)." in said
 
 
-def test_evaluate_scores_crafted_images_as_if_it_had_made_them(place, run, tmp_path):
+def test_evaluate_scores_generated_images_as_if_it_had_made_them(place, run, tmp_path):
     made = tmp_path / "made.safetensors"
     parse(run(f"attack own_nets:bright --data folder:data --attack {FGSM} --samples 6 --out {made} --json"))
     common = f"evaluate plain.safetensors own_nets:bright --data folder:data --attack {FGSM} --parts transfer --samples 6 --json"
@@ -102,15 +102,15 @@ def test_evaluate_scores_crafted_images_as_if_it_had_made_them(place, run, tmp_p
     assert parse(run(f"{common} --source own_nets:bright"))["cells"] == cells
 
 
-def test_crafted_sets_of_one_label_have_rows_of_their_own(place, run, tmp_path):
+def test_generated_sets_of_one_label_have_rows_of_their_own(place, run, tmp_path):
     files = [tmp_path / name for name in ("a/made.safetensors", "b/made.safetensors", "b/more.safetensors")]
     for number, file in enumerate(files):
         assert run(f"attack own_nets:bright --data folder:data --attack {FGSM} --samples {number + 1} --out {file}").code == 0
     base = "evaluate plain.safetensors --data folder:data --parts transfer"
 
     def sources(*chosen, more=""):
-        crafted = " ".join(f"--adversarial {file}" for file in chosen)
-        document = parse(run(f"{base} {crafted} {more} --json"))
+        generated = " ".join(f"--adversarial {file}" for file in chosen)
+        document = parse(run(f"{base} {generated} {more} --json"))
         rows = evaluation.EvaluationResult.model_validate(document).as_table().rows
         assert len(rows) == len(["accuracy", *document["cells"]])
         return [(cell["source"], cell["images"]) for cell in document["cells"]]

@@ -133,7 +133,7 @@ def test_outcomes_are_those_of_the_nets(data):
         assert (rate.num_correct, rate.num_evaluated) == (int((right[1] & counted).sum()), int(counted.sum()))
 
 
-def test_sets_that_were_crafted_before_are_scored_first_whatever_the_parts(data):
+def test_sets_that_were_generated_before_are_scored_first_whatever_the_parts(data):
     made = generate(EvaluatedModel.of("before", plane(1), data), FGSM, samples=5)
     found = evaluate({"a": plane(), "b": plane(2)}, data, adversarial=[made], parts=("noise",), samples=5)
     assert cells(found) == [(target, "before", str(FGSM), "black-box") for target in ("a", "b")]

@@ -32,7 +32,7 @@ def test_a_set_is_scored_once_on_each_target(net, tmp_path):
     assert asked == [20, 20] * 2
 
 
-def test_crafted_images_survive_the_file(source, tmp_path):
+def test_generated_images_survive_the_file(source, tmp_path):
     for rounded in (True, False):
         made = generate(source, FGSM, samples=20, rounded=rounded)
         write_adversarial(made, source.data, tmp_path / "made.safetensors")

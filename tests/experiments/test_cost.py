@@ -112,8 +112,8 @@ def test_every_job_of_the_paper_has_a_cost(store, scale):
 
 
 def test_attacked_images_are_kept_as_bytes():
-    crafted = next(job for job in whole("table8").jobs if job.kind == "generate")
-    assert disk(crafted, KINDS) == 1000 * 3 * 32 * 32
+    generated = next(job for job in whole("table8").jobs if job.kind == "generate")
+    assert disk(generated, KINDS) == 1000 * 3 * 32 * 32
 
 
 def test_what_like_jobs_took_corrects_the_estimate(store):
@@ -159,7 +159,7 @@ def test_what_is_stored_costs_nothing_more(store):
 
 
 def test_a_set_that_stands_in_costs_what_its_own_images_do(store):
-    """Its number of images matters as much as theirs do; what is crafted on it does not depend on them."""
+    """Its number of images matters as much as theirs do; what is generated on it does not depend on them."""
 
     def cost(name, **sizes):
         return costs(Plan((name,), "tiny", {"cifar10": "few"}, {"cifar10": SHAPE}, sizes=sizes), store)

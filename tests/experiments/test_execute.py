@@ -32,7 +32,7 @@ TARGET, SOURCE = net("resnet18", 3, epochs=4), net("resnet18/0.5-bottom", 1, epo
 CRAFT = GenerateJob(sources=(SOURCE,), attack=FGSM, samples=10, seed=3)
 FUSED = GenerateJob(sources=(SOURCE, TARGET), attack=PGD, samples=7)
 GALLERY = [GenerateJob(sources=(each,), attack=FGSM, samples=5, among=(TARGET, SOURCE)) for each in (TARGET, SOURCE)]
-SCORES = [ScoreJob(target=TARGET, adversarial=crafted) for crafted in (CRAFT, FUSED)]
+SCORES = [ScoreJob(target=TARGET, adversarial=generated) for generated in (CRAFT, FUSED)]
 WALK = DecisionJob(target=TARGET, attack=AttackSpec.parse("boundary:steps=5"), samples=7, seed=1)
 NOISE = NoiseJob(targets=(TARGET, SOURCE), sigmas=(8, 100), samples=6, seed=2)
 SHUFFLE = ShuffleJob(targets=(SOURCE, TARGET), grids=(2, 4), confidence=0.6, samples=6, seed=2)
@@ -120,15 +120,15 @@ def test_an_attack_on_all_images_asks_nobody_first(done, data, subjects, tmp_pat
 
 @pytest.mark.parametrize(("job", "threat"), [(SCORES[0], "black-box"), (SCORES[1], "white-box (shared weights)")])
 def test_scoring(done, data, subjects, job, threat):
-    crafted = read_adversarial(done.store.at(job.adversarial) / "images.safetensors", data)
-    outcome = score(subjects[TARGET], crafted)
-    same = Rate.among(outcome.adv_predicted == crafted.predicted, crafted.predicted != crafted.y)
+    generated = read_adversarial(done.store.at(job.adversarial) / "images.safetensors", data)
+    outcome = score(subjects[TARGET], generated)
+    same = Rate.among(outcome.adv_predicted == generated.predicted, generated.predicted != generated.y)
     rates = {each: outcome.rate(each) for each in ("paper", "target-correct", "all")} | {"same-class": same}
     assert values(done, job) == {name: counts(rate) for name, rate in rates.items()}
     stored, _ = read_tensors(done.store.at(job) / "outcome.safetensors")
-    assert torch.equal(stored["clean"] == crafted.y, outcome.clean_correct)
-    assert torch.equal(stored["attacked"] == crafted.y, outcome.adv_correct)
-    assert torch.equal(stored["index"], crafted.index)
+    assert torch.equal(stored["clean"] == generated.y, outcome.clean_correct)
+    assert torch.equal(stored["attacked"] == generated.y, outcome.adv_correct)
+    assert torch.equal(stored["index"], generated.index)
     assert outcome.rate("target-correct").num_evaluated > 0
     assert done.store.result(job)["threat_model"] == threat
 
@@ -192,11 +192,11 @@ def test_the_first_pictures_are_stored_with_their_originals(done, data, monkeypa
     monkeypatch.setattr(module, "SHOWN", 3)
     execute(done, CRAFT, tmp_path)
     assert (tmp_path / "images.safetensors").read_bytes() == (done.store.at(CRAFT) / "images.safetensors").read_bytes()
-    crafted = read_adversarial(tmp_path / "images.safetensors", data)
+    generated = read_adversarial(tmp_path / "images.safetensors", data)
     for folder, shown in ((done.store.at(CRAFT), 10), (tmp_path, 3)):
         pictures, about = read_tensors(folder / "pictures.safetensors")
-        assert torch.equal(pictures["x"], data.x[crafted.index[:shown]]) and pictures["x"].dtype == torch.uint8
-        assert all(torch.equal(pictures[name], getattr(crafted, name)[:shown]) for name in ("x_adv", "y", "predicted"))
+        assert torch.equal(pictures["x"], data.x[generated.index[:shown]]) and pictures["x"].dtype == torch.uint8
+        assert all(torch.equal(pictures[name], getattr(generated, name)[:shown]) for name in ("x_adv", "y", "predicted"))
         assert about == {"classes": ["dark", "light"]}
 
 

@@ -3,15 +3,9 @@ import pytest
 from defective.paper import EXHIBITS
 from defective.paper.ablations import PGD_SETTINGS, SOURCE, WEAK, WEAKLY_ATTACKED
 from defective.specs import AttackSpec, NetSpec, ScoreJob
-from exhibits import setup_of
 
 TABLE4 = EXHIBITS["table4"]
 TABLES = TABLE11, *_ = [EXHIBITS[f"table{number}"] for number in range(11, 16)]
-
-
-@pytest.fixture(scope="module")
-def setup():
-    return setup_of("tiny")
 
 
 @pytest.fixture(scope="module")

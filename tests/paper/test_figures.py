@@ -5,19 +5,14 @@ import pytest
 
 from defective.paper import EXHIBITS, SCALES
 from defective.specs import NoiseJob, ScoreJob
-from exhibits import jobs, setup_of
+from exhibits import jobs
 
 FIGURES = {number: EXHIBITS[f"figure{number}"] for number in range(1, 16)}
 GALLERIES = {1: (4, 2), 6: (6, 3), 7: (4, 2), 15: (2, 2)}
 DRAWINGS = (2, 3, *range(8, 14))
 
 
-@pytest.fixture(scope="module")
-def setup():
-    return setup_of("tiny")
-
-
-def crafted(figure, setup):
+def generated(figure, setup):
     return [cell.job.adversarial for cell in FIGURES[figure].cells(setup).values()]
 
 
@@ -41,7 +36,7 @@ def test_a_gallery_shows_the_same_originals_throughout(number, size, setup):
     figure = FIGURES[number]
     assert (len(figure.rows), len(figure.columns)) == size
     assert all(cell.value == "all" and isinstance(cell.job, ScoreJob) for cell in figure.cells(setup).values())
-    sets = crafted(number, setup)
+    sets = generated(number, setup)
     assert len({(each.among, each.samples, each.seed) for each in sets}) == 1
     assert sets[0].samples == SCALES["tiny"].gallery
     assert all(set(each.sources) <= set(each.among) for each in sets)
@@ -49,11 +44,11 @@ def test_a_gallery_shows_the_same_originals_throughout(number, size, setup):
 
 def test_galleries_of_one_data_set_show_the_same_originals(setup):
     assert set(jobs(setup, "figure1")) < set(jobs(setup, "figure6"))
-    assert crafted(7, setup)[0].among == crafted(15, setup)[0].among
+    assert generated(7, setup)[0].among == generated(15, setup)[0].among
 
 
 def test_attacks_of_the_galleries(setup):
-    assert [sorted({str(each.attack) for each in crafted(number, setup)}) for number in (6, 7, 15)] == [
+    assert [sorted({str(each.attack) for each in generated(number, setup)}) for number in (6, 7, 15)] == [
         ["mifgsm:eps=16/255,step_size=1/255,steps=20,decay=1", "mifgsm:eps=32/255,step_size=1/255,steps=40,decay=1"],
         ["mifgsm:eps=32/255,step_size=1/255,steps=80,decay=1", "mifgsm:eps=64/255,step_size=1/255,steps=40,decay=1"],
         ["mifgsm:eps=64/255,step_size=1/255,steps=80,decay=1"],
@@ -65,7 +60,7 @@ def test_a_gallery_pairs_each_row_with_its_attacked_net(setup):
     (attacked,) = cell.job.adversarial.sources
     assert (str(attacked.net), str(cell.job.target.net)) == ("resnet18/0.1-blocks12", "resnet18/0.2-bottom")
     assert attacked.data == "cifar10"
-    assert {each.sources[0].data for each in crafted(7, setup)} == {"tiny-imagenet"}
+    assert {each.sources[0].data for each in generated(7, setup)} == {"tiny-imagenet"}
 
 
 def test_the_scatter_is_of_table_11(setup):

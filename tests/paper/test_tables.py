@@ -159,10 +159,10 @@ def test_the_attacks_are_the_papers(name):
         column = column.partition(" (")[0]
         # Of the settings beside Tables 11 and 15 there is a test of its own.
         if isinstance(cell.job, ScoreJob) and column in ATTACKS[name]:
-            crafted = cell.job.adversarial
-            assert str(crafted.attack) == ATTACKS[name][column]
-            assert crafted.images == ("all" if name == "table2" else "correct")
-            assert crafted.samples == (1000 if column.startswith("CW") else samples)
+            generated = cell.job.adversarial
+            assert str(generated.attack) == ATTACKS[name][column]
+            assert generated.images == ("all" if name == "table2" else "correct")
+            assert generated.samples == (1000 if column.startswith("CW") else samples)
 
 
 def test_decisions_and_shuffled_images_are_the_papers():
@@ -173,7 +173,7 @@ def test_decisions_and_shuffled_images_are_the_papers():
     assert [(str(net.net), net.data) for net in job.targets] == [("resnet18", "imagenet"), ("resnet18/0.1-bottom", "imagenet")]
 
 
-# Nets, crafted sets and scores of each table alone; a row printed twice is measured once.
+# Nets, generated sets and scores of each table alone; a row printed twice is measured once.
 NEEDS = {
     "table1": {"train": 2, "shuffle": 1},
     "table2": {"train": 8, "generate": 2, "score": 14},

@@ -158,8 +158,8 @@ def test_shuffled_images_are_made_of_the_same_patches(generator):
 @pytest.mark.parametrize(("size", "taken"), [(32, True), (28, False)])
 def test_the_image_is_one_that_an_attack_began_with_and_that_can_be_cut(size, taken, store):
     x = torch.full((4, 3, size, size), 200, dtype=torch.uint8)
-    crafted = next(job for job in table4().jobs if job.kind == "generate")
-    write_tensors(finish(store, crafted) / "pictures.safetensors", {"x": x}, {})
+    generated = next(job for job in table4().jobs if job.kind == "generate")
+    write_tensors(finish(store, generated) / "pictures.safetensors", {"x": x}, {})
     first = shown(drawing("figure3", table4(), ResultReader(store)))[0]
     expected = x[0] if taken else shapes("test").x[0]
     assert np.array_equal(first, expected.permute(1, 2, 0).numpy())

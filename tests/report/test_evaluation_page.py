@@ -15,19 +15,19 @@ def test_images_that_fooled_the_source_are_shown_those_first_on_which_models_dif
     y = torch.zeros(10, dtype=torch.long)
     x = torch.zeros(10, 3, 2, 2, dtype=torch.uint8)
     x[:, 0, 0, 0] = torch.arange(10, dtype=torch.uint8)
-    crafted = AdversarialSet(x, y, x + 3, torch.tensor([1, 0] * 5), torch.arange(10), "source", "fgsm")
+    generated = AdversarialSet(x, y, x + 3, torch.tensor([1, 0] * 5), torch.arange(10), "source", "fgsm")
     right, wrong = torch.zeros(10, dtype=torch.long), torch.ones(10, dtype=torch.long)
     mixed = torch.tensor([0, 0, 1, 1, 0, 0, 1, 1, 0, 0])
-    shown = examples_of(crafted, {"a": right, "b": mixed}, ("zero", "one"))
+    shown = examples_of(generated, {"a": right, "b": mixed}, ("zero", "one"))
     # Images 0, 2, 4, 6, 8 fooled it; on 2 and 6 the models differ.
     assert [[each.predicted for each in one.predictions] for one in shown] == [["zero", "one"]] * 2 + [["zero", "zero"]] * 3
     assert [each.correct for each in shown[0].predictions] == [True, False]
     assert {one.label for one in shown} == {"zero"}
     # Of float images, which are not rounded, the same pictures.
-    unrounded = replace(crafted, x=x / 255, x_adv=(x + 3) / 255)
+    unrounded = replace(generated, x=x / 255, x_adv=(x + 3) / 255)
     assert examples_of(unrounded, {"a": right, "b": mixed}, ("zero", "one")) == shown
-    assert len(examples_of(replace(crafted, predicted=wrong), {"a": right}, ("zero", "one"))) == 6
-    assert examples_of(replace(crafted, predicted=right), {"a": right}, ("zero", "one")) == []
+    assert len(examples_of(replace(generated, predicted=wrong), {"a": right}, ("zero", "one"))) == 6
+    assert examples_of(replace(generated, predicted=right), {"a": right}, ("zero", "one")) == []
 
 
 def page(tmp_path, data, models, parts):

@@ -50,13 +50,13 @@ def test_corrupt_results_are_listed_at_the_end_and_images_of_such_a_set_are_not_
     fill(store, 500)
     text = page(store)
     assert "whose result is corrupt" not in text and "No better than chance" not in text
-    crafted = next(job for job in PLAIN if job.kind == "generate")
+    generated = next(job for job in PLAIN if job.kind == "generate")
     # How strongly its images were changed is in the result.
-    (store.at(crafted) / "pictures.safetensors").write_text("never read")
-    for job in (PLAIN[0], crafted):
+    (store.at(generated) / "pictures.safetensors").write_text("never read")
+    for job in (PLAIN[0], generated):
         (store.at(job) / "result.json").write_text("{")
     end = page(store).partition("Jobs whose result is corrupt")[2].partition("</section>")[0]
-    assert re.findall(r"<li>(.*?)</li>", end) == [describe(PLAIN[0]), describe(crafted)]
+    assert re.findall(r"<li>(.*?)</li>", end) == [describe(PLAIN[0]), describe(generated)]
 
 
 def test_what_an_earlier_report_made_and_this_one_does_not_is_removed(store):

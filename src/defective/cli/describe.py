@@ -17,6 +17,7 @@ from defective.cli.weights import sizes_of
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of, evaluating, reported
 from defective.models.from_timm import timm_image_shape
+from defective.probes import NORMS_AND_CONVOLUTIONS
 from defective.sites import architecture_of, image_shape, spec_of
 from defective.specs import NetSpec
 from defective.surgery import defects, mask_layers
@@ -25,7 +26,6 @@ from defective.wrapper import site_modules, unwrapped
 
 Shape = tuple[int, int, int]
 # Kinds of layers whose output most conversions mask.
-_KINDS_OF_SITES = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.modules.conv._ConvNd)
 
 
 def describe(
@@ -164,7 +164,7 @@ def _candidates(model: nn.Module) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     masked = mask_layers(model)
     for name, module in site_modules(model).items():
-        if name not in masked and isinstance(inner := unwrapped(module), _KINDS_OF_SITES):
+        if name not in masked and isinstance(inner := unwrapped(module), NORMS_AND_CONVOLUTIONS):
             found.setdefault(type(inner).__name__, []).append(name)
     return found
 

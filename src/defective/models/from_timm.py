@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from defective.errors import InputError
-from defective.machine import out_of_memory
+from defective.inference import quoted, reported
 from defective.models.normalize import Normalize
 from defective.text import nearest
 
@@ -40,13 +40,8 @@ def timm_model(
         near = nearest(name.partition(".")[0], timm.list_models())
         raise InputError(f"timm {timm.__version__} has no model {name!r}{f'; did you mean {near}?' if near else ''}")
     sizes = {key: value for key, value in (("num_classes", num_classes), ("in_chans", in_chans)) if value is not None}
-    try:
+    with reported(f"timm cannot build {name}{' with pretrained weights' if pretrained else ''}"):
         model = timm.create_model(name, pretrained=pretrained, **sizes, **options)
-    except (Exception, SystemExit) as error:
-        if out_of_memory(error):
-            raise
-        what = f"timm cannot build {name}{' with pretrained weights' if pretrained else ''}"
-        raise InputError(f"{what}: {' '.join(f'{type(error).__name__}: {error}'.split())[:300]}") from error
     mean, std = (_for_channels(tuple(model.pretrained_cfg[key]), in_chans) for key in ("mean", "std"))
     return nn.Sequential(OrderedDict(normalize=Normalize(mean, std), model=model))
 
@@ -67,9 +62,7 @@ def _timm() -> ModuleType:
         import timm
     except (Exception, SystemExit) as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "timm"
-        reason = (
-            "is not installed" if missing else f"cannot be imported ({' '.join(f'{type(error).__name__}: {error}'.split())[:200]})"
-        )
+        reason = "is not installed" if missing else f"cannot be imported ({quoted(error)})"
         remedy = "pip install timm" if isinstance(error, ImportError) else "install the torchvision of your torch"
         raise InputError(f"timm {reason}: {remedy}, or build the model by a function of yours, module:factory") from error
     found: ModuleType = timm

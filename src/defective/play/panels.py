@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 
 from defective.data import ImageSet
 from defective.data.image_file import decode, named_warnings
@@ -18,7 +16,7 @@ from defective.evaluation.adversarial import AdversarialSet, generate
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.threat_model import ThreatModel, threat_model
 from defective.inference import logits
-from defective.probes import probed
+from defective.probes import NORMS_AND_CONVOLUTIONS, probed
 from defective.report.galleries import Example, made_examples
 from defective.report.pictures import feature_picture, mask_picture
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
@@ -148,7 +146,7 @@ def layers(models: Sequence[nn.Module]) -> dict[str, bool]:
     for model in models:
         masked = mask_layers(model)
         for name, module in site_modules(model).items():
-            if name in masked or isinstance(unwrapped(module), _ConvNd | _BatchNorm | nn.GroupNorm):
+            if name in masked or isinstance(unwrapped(module), NORMS_AND_CONVOLUTIONS):
                 found[name] = found.get(name, False) or name in masked
     return found
 
