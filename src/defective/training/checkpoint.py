@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from defective._version import __version__
 from defective.baselines import attach_drop_, drops, thermometer_, undrop_
@@ -145,11 +146,12 @@ def _rebuilt(tensors: dict[str, Tensor], about: CheckpointMetadata, model: nn.Mo
         # The file stays mapped as long as its own tensors are in use.
         tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     inner = unwrap_model(model)
-    _attach(inner, tensors, about)
-    if built_in:
-        _check_masks(inner)
-    _take_dtypes(inner, tensors)
     try:
+        _check_fit(inner, tensors, about)
+        _attach(inner, tensors, about)
+        if built_in:
+            _check_masks(inner)
+        _take_dtypes(inner, tensors)
         inner.load_state_dict(tensors, assign=built_in)
     except RuntimeError as error:
         raise InputError(f"it does not fit this model: {quoted(error)}") from None
@@ -170,33 +172,42 @@ def _check_masks(model: nn.Module) -> None:
                 module(torch.empty(1, *architecture.image_shape, device="meta"))
 
 
+def _check_fit(model: nn.Module, tensors: dict[str, Tensor], about: CheckpointMetadata) -> None:
+    """Refuse a file that does not fit the model, before that is changed; it has an error of its own for names and shapes."""
+    modules, own = site_modules(model), model.state_dict(keep_vars=True)
+    for site in about.defects:
+        mask = tensors.get(f"{site}.defect_mask")
+        if site not in modules or mask is None or mask.dim() != 4:
+            raise InputError(f"it has a mask for {site[:200]!r}, which this model does not have")
+    for drop in about.dropouts:
+        if drop.site not in modules:
+            raise InputError(f"it has {drop.kind} for {drop.site[:200]!r}, which this model does not have")
+    for name in own.keys() & tensors.keys():
+        found, needed = tensors[name].dtype, own[name].dtype
+        if found.is_floating_point != needed.is_floating_point or (needed == torch.bool) != (found == torch.bool):
+            raise InputError(f"{name} is {found}, not {needed} as in the model")
+    state = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] != "defect_mask"}
+    for name, tensor in own.items():
+        # Masks may be others, and what fits is copied onto itself.
+        if name.rpartition(".")[2] == "defect_mask" or (name in state and not is_lazy(tensor) and tensor.shape == state[name].shape):
+            state[name] = tensor
+    model.load_state_dict(state)
+
+
 def _attach(model: nn.Module, tensors: dict[str, Tensor], about: CheckpointMetadata) -> None:
     """Give the model the masks and the dropout of the file in place of its own."""
     restore_(model)
     undrop_(model)
-    modules, masks = site_modules(model), {}
-    for site, draw in about.defects.items():
-        mask = tensors.get(f"{site}.defect_mask")
-        if site not in modules or mask is None or mask.dim() != 4:
-            raise InputError(f"it has a mask for {site[:200]!r}, which this model does not have")
-        if not isinstance(modules[site], DefectMask):
-            masks[site] = DefectMask(mask[0], draw=draw, name=site)
-    attach_(model, masks)
+    sites = [site for site, module in site_modules(model).items() if site in about.defects and not isinstance(module, DefectMask)]
+    attach_(model, {site: DefectMask(tensors[f"{site}.defect_mask"][0], draw=about.defects[site], name=site) for site in sites})
     for drop in about.dropouts:
-        if drop.site not in modules:
-            raise InputError(f"it has {drop.kind} for {drop.site[:200]!r}, which this model does not have")
         attach_drop_(model, drop)
 
 
 def _take_dtypes(model: nn.Module, tensors: dict[str, Tensor]) -> None:
     for name, own in model.state_dict(keep_vars=True).items():
-        if name not in tensors:
-            continue
-        found = tensors[name].dtype
-        if found.is_floating_point != own.dtype.is_floating_point or (own.dtype == torch.bool) != (found == torch.bool):
-            raise InputError(f"{name} is {found}, not {own.dtype} as in the model")
-        if own.is_floating_point():
-            own.data = own.data.to(found)
+        if name in tensors and own.is_floating_point():
+            own.data = own.data.to(tensors[name].dtype)
 
 
 def _spec(model: nn.Module) -> NetSpec | None:
