@@ -214,6 +214,8 @@ RUNS = [
             "walks_out": "own_nets:walks_out() failed: SystemExit: bye (own_nets.py, line",
         }.items()
     ),
+    (f"evaluate own_nets:stays {FOLDER} --parts noise", "own_nets:stays cannot be moved to cpu: RuntimeError: stays here"),
+    (f"evaluate own_nets:nowhere {FOLDER} --parts noise", "own_nets:nowhere cannot be moved to cpu: NotImplementedError: "),
     (f"evaluate own_nets:exits {FOLDER} --parts noise --samples 2", "error: own_nets:exits: "),
     (f"evaluate own_nets:bright {FOLDER} --source own_nets:always_wrong", "own_nets:always_wrong classifies no image of data"),
     (f"evaluate own_nets:bright {FOLDER} --parts stimuli --stimuli data", "data holds no stimuli"),
