@@ -5,6 +5,7 @@ from defective import Ensemble, InputError, build, create_model, defects
 from defective.baselines import Drop, Thermometer, drops
 from defective.build import member_seed
 from defective.sites import image_shape
+from refusals import refused
 
 X = torch.rand(2, 3, 32, 32)
 
@@ -120,3 +121,9 @@ def test_what_is_no_seed_is_refused_with_the_range(which, seed):
 def test_a_size_that_is_no_number_of_its_range_is_named(option, value):
     with pytest.raises(InputError, match=f"^{option} = {value!r}: Input should be "):
         build("vgg19", width_mult=0.0625, **{option: value})
+
+
+@pytest.mark.parametrize("name", [None, ["vgg19"], 5])
+def test_what_is_no_name_is_refused(name):
+    with refused("here are resnet18, resnet50"):
+        build(name)

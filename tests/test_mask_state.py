@@ -45,6 +45,7 @@ def test_masks_come_back_from_a_scripted_model(masked_net):
 BAD_STATES = {
     "plain": ({"1.weight": torch.zeros(1)}, "plain model"),
     "another model's": ({"nope.defect_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool)}, "'nope'"),
+    "of DDP": ({"module.0.defect_mask": torch.ones(1, 4, 8, 8, dtype=torch.bool)}, r"take module\., which DDP"),
     "floats": ({"1.defect_mask": torch.ones(1, 4, 8, 8)}, "torch.float32"),
     "three axes": ({"1.defect_mask": torch.ones(4, 8, 8, dtype=torch.bool)}, r"\(4, 8, 8\)"),
     "no values": ({"1.defect_mask": torch.ones(1, 4, 8, 8, dtype=torch.bool, device="meta")}, "meta"),
@@ -136,6 +137,8 @@ def test_masks_on_a_built_in_model_end_its_plain_spec(tmp_path):
 def test_other_refusals_change_nothing(masked_net, small_net):
     with pytest.raises(InputError, match="no masks"):
         resize_masks_(create_model("vgg19", width_mult=0.125), 48)
+    with pytest.raises(InputError, match=r"how=None .*tile, nearest, redraw"):
+        resize_masks_(masked_net, 48, None)
     with pytest.raises(InputError, match=r"'stretch'.*tile, nearest, redraw"):
         resize_masks_(masked_net, 48, "stretch")
     for size in ("large", 0, (8, 8, 8), None):

@@ -46,7 +46,7 @@ def build(
         >>> [(d.site, d.live) for d in defects(model)][:2]
         [('stem.norm', 1639), ('stages.1.0.norm1', 1639)]
     """
-    spec = NetSpec.parse(spec) if isinstance(spec, str) else spec
+    spec = spec if isinstance(spec, NetSpec) else NetSpec.parse(str(spec))
     seed = checked_seed("seed", seed)
     mask_seed = seed if mask_seed is None else checked_seed("mask_seed", mask_seed)
     options = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size, "width_mult": width_mult}

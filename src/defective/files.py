@@ -169,7 +169,7 @@ def _apart(shared: dict[str, Tensor]) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     seen = set()
     for name, tensor in shared.items():
-        tensor = tensor.detach().cpu().contiguous()
+        tensor = tensor.detach().cpu().resolve_conj().contiguous()
         address = tensor.untyped_storage().data_ptr()
         tensors[name] = tensor.clone() if address in seen else tensor
         seen.add(address)

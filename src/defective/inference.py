@@ -30,6 +30,13 @@ class NoGradientError(InputError):
         super().__init__(f"the model's logits have no gradient ({reason}): boundary, hopskipjump and noise do without")
 
 
+class NotFiniteError(InputError):
+    """The logits of a model are nan or inf for some images."""
+
+    def __init__(self, z: Tensor) -> None:
+        super().__init__(f"the model returned nan or inf for {int((~z.isfinite()).any(1).sum())} of {len(z)} images")
+
+
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[nn.Module]:
     """Put ``model`` in eval mode inside the block; every submodule gets its own mode back afterwards.
@@ -145,7 +152,7 @@ def adapted(model: nn.Module, x: Tensor) -> nn.Module:
     before, version = given.clone(), given._version
     with evaluating(model), torch.no_grad(), reported(_cannot_take(x)):
         output = model(given)
-    written = given._version != version or not torch.equal(given, before)
+        written = given._version != version or not torch.equal(given, before)
     return LogitsAdapter(model) if written or logits_of(output) is not output else model
 
 
@@ -164,8 +171,9 @@ def checked_logits(z: object, images: int) -> Tensor:
             f"the model returned {what} for {images} images, not logits (N, K): wrap it, as in "
             "defective.evaluation.LogitsAdapter(model, lambda output: output[0])"
         )
-    if z.is_complex() or z.layout != torch.strided:
-        raise InputError(f"the model returned logits that are {z.dtype} and {z.layout}: they must be dense real numbers")
+    if z.is_complex() or z.layout != torch.strided or z.is_meta:
+        where = " on the meta device" if z.is_meta else ""
+        raise InputError(f"the model returned logits that are {z.dtype} and {z.layout}{where}: they must be dense real numbers")
     if z.dtype in IMAGE_TYPES[1:]:
         return z
     if torch.is_grad_enabled():
@@ -220,11 +228,11 @@ def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:
     rows = []
     # Not inference_mode: tensors that a model builds at its first call could never have a gradient.
     with evaluating(model), torch.no_grad():
-        for batch in x.split(batch_size):
+        for batch in x.split(int(batch_size)):
             z = forward(model, as_images(batch.to(device)))
             # A copy: a model may reuse the tensor it returns.
             rows.append(z.to("cpu", torch.float32, copy=True))
     result = torch.cat(rows)
     if not torch.isfinite(result).all():
-        raise InputError(f"the model returned nan or inf for {int((~result.isfinite()).any(1).sum())} of {len(x)} images")
+        raise NotFiniteError(result)
     return result

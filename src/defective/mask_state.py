@@ -59,7 +59,9 @@ def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[De
     first = {module: name for name, module in site_modules(model).items()}
     for site, mask in masks.items():
         if not site or modules.get(site) not in first:
-            raise InputError(f"the state dict has a mask for {site!r}, which {type(model).__name__} does not have")
+            prefix = site.partition(".")[0]
+            hint = f": take {prefix}., which DDP or torch.compile wrote, off its keys" if prefix in ("module", "_orig_mod") else ""
+            raise InputError(f"the state dict has a mask for {site!r}, which {type(model).__name__} does not have{hint}")
         if mask.dtype != torch.bool or mask.dim() != 4 or len(mask) != 1 or not mask.numel() or mask.is_meta:
             raise InputError(
                 f"{site}.{KEY} is {mask.dtype} of shape {tuple(mask.shape)} on {mask.device}, not a bool (1, C, H, W) mask"
@@ -110,7 +112,8 @@ def resize_masks_(
         model: Defective model that can take the new images.
         image_size: Height and width in pixels, one number or two.
         how: ``"tile"`` repeats each mask over the larger map and cuts it to size, ``"nearest"`` scales it, ``"redraw"`` draws a new
-            one with the same keep_prob, pattern and seed.
+            one with the same keep_prob, pattern and seed; with the present share of live neurons and seed 0 where a mask is no draw
+            any more, as after the other two.
         in_chans: Channels of the images; default: those that a built-in model takes, or the first convolution.
 
     Returns:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
-from numbers import Integral
 
 from torch import nn
 
@@ -26,7 +25,8 @@ def named_sites(model: nn.Module, sites: Sites) -> list[str]:
         picked = "matched the predicate of sites"
         names = [name for name, module in modules.items() if sites(name, module)]
     else:
-        return _checked([sites] if isinstance(sites, str) else [str(name) for name in sites], modules)
+        listed = sites if isinstance(sites, Iterable) and not isinstance(sites, str) else [sites]
+        return _checked([str(name) for name in listed], modules)
     if not names:
         raise InputError(f"no module {picked}; print(model) shows what there is")
     return names
@@ -91,14 +91,15 @@ def block_sites(model: nn.Module, blocks: Blocks, placement: Placement) -> list[
     if architecture_of(model) is None:
         raise InputError(f"{type(model).__name__} is not a built-in model and has no numbered blocks: name its sites instead")
     mask_sites: dict[str, dict[int, tuple[str, ...]]] = model.mask_sites  # type: ignore[assignment]
-    if placement not in mask_sites:
+    if placement not in list(mask_sites):
         raise InputError(f"no placement {placement!r}{choices(placement, mask_sites)}")
     if isinstance(blocks, str):
         if blocks not in ("bottom", "top"):
             raise InputError(f"no blocks {blocks!r}{choices(blocks, ('bottom', 'top', 'numbers'))}")
         numbers = getattr(model, blocks)
     else:
-        numbers = [int(blocks)] if isinstance(blocks, Integral) else [int(number) for number in blocks]  # type: ignore[union-attr]
+        listed = blocks if isinstance(blocks, Iterable) else [blocks]
+        numbers = [number if isinstance(number, str) else int(number) for number in listed]
     unknown = [number for number in numbers if number not in mask_sites[placement]]
     if unknown:
         raise InputError(f"no block {unknown[0]}; this model has blocks {', '.join(map(str, mask_sites[placement]))}")

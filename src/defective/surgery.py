@@ -6,6 +6,7 @@ from typing import SupportsFloat
 import torch
 from torch import Tensor, nn
 
+from defective.attacks.budget import short
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of
 from defective.layers import DefectMask, pattern_of
@@ -173,5 +174,5 @@ def _number(value: SupportsFloat) -> float:
         if isinstance(value, Tensor):
             value = value.detach().cpu().numpy()[()] if value.dtype != torch.bfloat16 else value.item()
         return float(str(value)) if type(value).__module__ == "numpy" else float(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"keep_prob {value!r} is not a number in [0, 1]") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"keep_prob {short(value)} is not a number in [0, 1]") from error

@@ -65,7 +65,7 @@ def shortened(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def choices(value: str, known: Iterable[str]) -> str:
+def choices(value: object, known: Iterable[str]) -> str:
     """What may stand in place of ``value``, for the end of a message that refuses it: the nearest name if one is near, and all.
 
     Example:
@@ -79,13 +79,13 @@ def choices(value: str, known: Iterable[str]) -> str:
     return f"; did you mean {near}? There are {', '.join(listed)}" if near else f"; there are {', '.join(listed)}"
 
 
-def nearest(value: str, known: Iterable[str]) -> str | None:
-    """The name most like ``value``, whatever the case of its letters; None if none is like it.
+def nearest(value: object, known: Iterable[str]) -> str | None:
+    """The name most like ``value``, whatever the case of its letters; None if none is like it or it is no text.
 
     Example:
         >>> nearest("ResNet-18", ["resnet18", "vgg19"]), nearest("pdg", ["fgsm", "pgd"]), nearest("huge", ["tiny", "small"])
         ('resnet18', 'pgd', None)
     """
     lower = {name.lower(): name for name in known}
-    found = get_close_matches(value[:200].lower(), lower, n=1, cutoff=0.65)
+    found = get_close_matches(value[:200].lower(), lower, n=1, cutoff=0.65) if isinstance(value, str) else []
     return lower[found[0]] if found else None

@@ -1,12 +1,14 @@
 import importlib
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from defective.attacks import boundary, from_spec, gaussian_noise, pgd, project, quantize
+from defective.attacks import boundary, cw, from_spec, gaussian_noise, hopskipjump, pgd, project, quantize, tifgsm, vmifgsm
 from defective.attacks.budget import cast_into_ball
 from defective.baselines import Thermometer
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
@@ -116,3 +118,16 @@ def test_counts_may_come_from_json_as_floats(small_net, x):
     text = '{"name": "sifgsm", "parameters": {"eps": 0.1, "step_size": 0.01, "steps": 2.0, "decay": 1.0, "scales": 2.0}}'
     attack = from_spec(AttackSpec.model_validate_json(text))
     assert attack(small_net, x, small_net(x).argmax(1)).shape == x.shape
+
+
+def test_counts_may_be_whole_numbers_of_numpy(small_net, x):
+    y, two = small_net(x).argmax(1), np.int64(2)
+    for attack in (pgd, partial(tifgsm, kernel_size=np.int64(3)), partial(vmifgsm, neighbors=two, generator=seeded())):
+        assert attack(small_net, x, y, eps=0.1, step_size=0.01, steps=two).shape == x.shape
+    for attack in (boundary, partial(hopskipjump, initial_queries=two, max_queries=two)):
+        assert attack(small_net, x, y, steps=two, batch_size=two).shape == x.shape
+    assert cw(small_net, x, y, steps=two, search_steps=two).shape == x.shape
+
+
+def test_noise_has_no_gradient(x):
+    assert not gaussian_noise(x.requires_grad_(), sigma=0.1).requires_grad

@@ -1,3 +1,4 @@
+import math
 import warnings
 
 import numpy as np
@@ -9,6 +10,7 @@ from defective import build
 from defective.attacks import fgsm, mifgsm, pgd
 from every_attack import ATTACKS, EPS, STEP, UNBOUNDED
 from problems import best_linear_attack, linear_net, seeded
+from refusals import refused
 
 
 @pytest.fixture
@@ -83,3 +85,32 @@ def test_agreement_with_art(small_net, images):
         attack = MomentumIterativeMethod(theirs, eps=EPS, eps_step=STEP, max_iter=10, decay=1.0, batch_size=12, verbose=False)
         made = torch.from_numpy(attack.generate(x.numpy(), np.eye(5, dtype=np.float32)[y.numpy()]))
     assert (mifgsm(small_net, x, y, eps=EPS, step_size=STEP, steps=10) - made).abs().max() <= 1e-6
+
+
+class Shifted(nn.Module):
+    """A net with something added to the logits of the last image and class."""
+
+    def __init__(self, net, shift):
+        super().__init__()
+        self.net, self.shift = net, shift
+
+    def forward(self, x):
+        z = self.net(x)
+        return z + torch.zeros_like(z).index_put_((torch.tensor(len(z) - 1), torch.tensor(4)), torch.tensor(self.shift).to(z))
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name not in ("lspga", *UNBOUNDED[1:])])
+def test_logits_that_are_nan_are_refused(name, small_net, images):
+    x, y = images
+    model = Shifted(small_net, 0.0)
+    # At the first image alone, cw looks before it starts.
+    model.register_forward_pre_hook(lambda _, args: setattr(model, "shift", math.nan if len(args[0]) > 1 else 0.0))
+    with refused("^the model returned nan or inf for 1 of [0-9]+ images$"):
+        ATTACKS[name](model, x, y, seeded(3))
+
+
+def test_a_wrong_class_that_is_excluded_leaves_the_attack_as_it_is(small_net, images):
+    x, y = images[0], torch.zeros(12, dtype=torch.long)
+    found = pgd(Shifted(small_net, -math.inf), x, y, eps=EPS, step_size=STEP, steps=2)
+    assert torch.equal(found[:-1], pgd(small_net, x, y, eps=EPS, step_size=STEP, steps=2)[:-1])
+    assert (found[-1] - x[-1]).abs().max() > STEP

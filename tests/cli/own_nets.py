@@ -108,4 +108,17 @@ def stumbles_in_training():
     return FailsInTraining()
 
 
+class Stays(Bright):
+    def to(self, *args, **kwargs):
+        raise RuntimeError("stays here")
+
+
+def stays():
+    return Stays()
+
+
+def nowhere():
+    return Bright().to("meta")
+
+
 model = Bright()

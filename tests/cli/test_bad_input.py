@@ -161,7 +161,7 @@ MODELS = [
     ("describe plain.safetensors --model own_nets:cnn", "no file here needs it"),
     ("describe foreign.safetensors", "foreign.safetensors was not written by defective: it holds weights alone"),
     ("describe foreign.safetensors --model own_nets:cnn", "of another model (missing: 0.bias and 8 more; unknown: a)"),
-    ("describe foreign.safetensors --model resnet18,width_mult=a", "resnet18,width_mult=a: TypeError: '<' not supported between"),
+    ("describe foreign.safetensors --model resnet18,width_mult=a", "width_mult 'a' lies outside (0, 8]"),
     ("describe resnet18 --model own_nets:cnn", "'resnet18' is not a file: leave it out"),
     ("describe timm:", "timm"),
     ("describe own_nets:cnn,3", "cannot read '3'"),
@@ -214,6 +214,8 @@ RUNS = [
             "walks_out": "own_nets:walks_out() failed: SystemExit: bye (own_nets.py, line",
         }.items()
     ),
+    (f"evaluate own_nets:stays {FOLDER} --parts noise", "own_nets:stays cannot be moved to cpu: RuntimeError: stays here"),
+    (f"evaluate own_nets:nowhere {FOLDER} --parts noise", "own_nets:nowhere cannot be moved to cpu: NotImplementedError: "),
     (f"evaluate own_nets:exits {FOLDER} --parts noise --samples 2", "error: own_nets:exits: "),
     (f"evaluate own_nets:bright {FOLDER} --source own_nets:always_wrong", "own_nets:always_wrong classifies no image of data"),
     (f"evaluate own_nets:bright {FOLDER} --parts stimuli --stimuli data", "data holds no stimuli"),

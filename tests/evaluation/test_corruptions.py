@@ -52,8 +52,17 @@ def test_every_model_sees_the_same_images(corners):
 
 @pytest.mark.parametrize(
     ("corruption", "strength", "said"),
-    [("shuffle", 3, "k = 3"), ("fog", 1, "no corruption 'fog'; there are noise, shuffle")],
+    [
+        ("shuffle", 3, "k = 3"),
+        ("shuffle", 2.5, "strength 2.5 is not a whole number"),
+        ("fog", 1, "no corruption 'fog'; there are noise, shuffle"),
+    ],
 )
 def test_what_cannot_be_done_is_refused(corners, corruption, strength, said):
     with pytest.raises(InputError, match=said):
         corruption_curve(CORNER, *corners, corruption, strengths=(strength,))
+
+
+def test_an_unknown_corruption_is_refused_without_strengths(corners):
+    with pytest.raises(InputError, match="no corruption 'blur'; there are noise, shuffle"):
+        corruption_curve(CORNER, *corners, "blur")

@@ -71,6 +71,7 @@ def test_a_model_that_does_not_fit_is_named_before_any_work(data, targets, sourc
 
 FORMS = {
     "pair": lambda data: (data.x, data.y),
+    "list": lambda data: [data.x, data.y],
     "dataset": lambda data: TensorDataset(data.x, data.y),
     "loader": lambda data: DataLoader(TensorDataset(data.x, data.y), batch_size=7),
 }

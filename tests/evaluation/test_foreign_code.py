@@ -249,3 +249,38 @@ def test_a_real_error_of_the_gradient_pass_is_named_and_quoted(data):
 
     with refused(r"^n: the gradient of the model cannot be computed: ValueError: half done"):
         EvaluatedModel.of("n", Around(Writes(), after=after), data)
+
+
+@pytest.mark.parametrize("kept", [torch.eye(3).to_sparse(), torch.tensor([1 + 2j]).conj()], ids=["sparse", "conjugate view"])
+def test_a_buffer_of_another_layout_is_a_part_of_the_fingerprint(data, kept):
+    models = [Writes(), Writes()]
+    for factor, model in enumerate(models, 1):
+        model.register_buffer("kept", factor * kept)
+    one, other = (EvaluatedModel.of("n", model, data).fingerprint for model in models)
+    assert one != other
+
+
+class Silent(Writes):
+    def state_dict(self, *args, **kwargs):
+        raise KeyError("no state")
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (Silent(), "its state dict cannot be read: KeyError: 'no state'"),
+        (Writes().to("meta"), "cannot take images .*NotImplemented"),
+    ],
+    ids=["no state dict", "meta"],
+)
+def test_a_model_that_cannot_be_read_is_refused(data, model, said):
+    with refused(f"^n: .*{said}"):
+        EvaluatedModel.of("n", model, data)
+
+
+def test_an_error_of_an_attack_is_named_and_quoted(data):
+    def mine(model, x, y):
+        raise KeyError("oh")
+
+    with refused("^mine on s: the attack failed: KeyError: 'oh'$"):
+        evaluation.evaluate({"n": Writes()}, data, sources={"s": Writes()}, attacks=[mine], parts=("transfer",), samples=4)

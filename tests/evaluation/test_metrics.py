@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -5,6 +6,7 @@ from defective import InputError
 from defective.data import ImageSet
 from defective.evaluation import CustomAttack, EvaluatedModel, accuracy, defense_rate, generate, score
 from evaluations import Answers, images
+from refusals import refused
 
 
 def test_accuracy_counts():
@@ -55,3 +57,25 @@ def test_denominators_have_names():
 def test_labels_that_do_not_fit(labels, said):
     with pytest.raises(InputError, match=said):
         accuracy(Answers(), images(0, 1), labels)
+
+
+X, Y = images(0, 1), torch.tensor([0, 1])
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (lambda: accuracy(Answers(), X.tolist(), Y), "images are list"),
+        (lambda: accuracy(Answers(), X, Y, batch_size=0), "batch_size 0 must be a whole number"),
+        (lambda: accuracy(Answers(), X, Y, batch_size=2.5), "batch_size 2.5 must be a whole number"),
+        (lambda: defense_rate(Answers(), X, Y, X.tolist()), "images are list"),
+        (lambda: defense_rate(Answers(), X, Y.tolist(), X), "labels are list"),
+        (lambda: defense_rate(Answers(), X, Y, X, fooled=[True, True]), "fooled is list: pass a tensor"),
+        (lambda: defense_rate(Answers(), X, Y, X, fooled=np.ones(2, bool)), "fooled is ndarray: pass a tensor"),
+        (lambda: defense_rate(Answers(), X, Y, X, fooled=Y), r"fooled is torch.int64 of shape \(2,\): pass a tensor"),
+    ],
+)
+def test_other_values_than_tensors_and_counts_are_refused(act, said):
+    with refused(said):
+        act()
+    assert accuracy(Answers(), X, Y, batch_size=np.int64(1)) == 1

@@ -142,6 +142,8 @@ GOLDEN = [-0.08567, 0.013389, 0.050669]
     ("options", "said"),
     [
         ({"name": "alexnet"}, "alexnet"),
+        ({"name": None}, "no architecture None; there are resnet18"),
+        ({"width_mult": "1"}, "width_mult '1' lies outside"),
         ({"num_classes": 1}, "num_classes = 1"),
         ({"in_chans": 0}, "in_chans = 0"),
         ({"image_size": 8}, "image_size = 8"),

@@ -87,3 +87,10 @@ def test_the_known_adversaries_have_the_published_numbers():
     assert adversary("fgsm:eps=4/255") == AttackSpec.parse("fgsm:eps=4/255")
     with pytest.raises(InputError, match="mardy"):
         adversary("mardy")
+
+
+def test_a_net_that_has_left_the_finite_numbers_ends_training_with_the_learning_rate(data):
+    net = Recorder()
+    nn.init.constant_(net.linear[1].weight, float("nan"))
+    with pytest.raises(InputError, match="learning rate"):
+        fit(net, data, RECIPE.changed(adversarial=adversary("fgsm:eps=4/255")), seed=0, device="cpu", precision="fp32")

@@ -8,6 +8,7 @@ from torch import nn
 from defective import Ensemble, InputError, build, create_model, defect_, defects, load, restore_, save
 from defective.baselines import drop_, drops, undrop_
 from defective.files import read_tensors, write_tensors
+from refusals import refused
 
 X = torch.rand(2, 3, 32, 32)
 
@@ -216,3 +217,66 @@ def test_a_net_of_another_kind_is_refused(tmp_path):
     save(build("vgg19/0.5-bottom", width_mult=0.125), tmp_path / "net.safetensors")
     with pytest.raises(InputError, match="does not"):
         load(tmp_path / "net.safetensors", model=create_model("resnet18", width_mult=0.125))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda net: setattr(net, "6", nn.Linear(96, 7).double()),
+        lambda net: setattr(net, "4", nn.PReLU().double()),
+        lambda net: net.register_buffer("whole", torch.ones(3, dtype=torch.long)),
+    ],
+    ids=["shape", "key", "dtype"],
+)
+def test_a_net_that_the_file_does_not_fit_is_left_as_it_was(small_net, other, tmp_path):
+    net, example = copy.deepcopy(small_net), {"example_inputs": torch.rand(1, 3, 8, 8, dtype=torch.float64)}
+    net.register_buffer("whole", torch.ones(3))
+    defect_(net, 0.3, sites=["2"], **example)
+    drop_(net, 0.7, kind="spatial", sites=["1"])
+    nn.init.zeros_(net[0].weight)
+    save(net, tmp_path / "own.safetensors")
+    small_net.register_buffer("whole", torch.ones(3))
+    other(small_net)
+    defect_(small_net, 0.5, sites=["0"], **example)
+    before = copy.deepcopy(small_net)
+    with refused(says="own.safetensors: "):
+        load(tmp_path / "own.safetensors", model=small_net)
+    assert defects(small_net) == defects(before) and drops(small_net) == []
+    assert all(torch.equal(value, before.state_dict()[name]) for name, value in small_net.state_dict().items())
+
+
+def holding(buffer):
+    net = nn.Sequential(nn.Flatten())
+    net.register_buffer("b", buffer)
+    return net
+
+
+UNSAVED = {
+    "sparse": (lambda file: save(holding(torch.eye(3).to_sparse()), file), "'b' of the state dict is in torch.sparse_coo"),
+    "lazy": (
+        lambda file: save(nn.Sequential(nn.LazyLinear(3)), file),
+        "'0.weight' .* is a UninitializedParameter, .* call the model",
+    ),
+    "meta": (lambda file: save(nn.Linear(2, 2).to("meta"), file), "'weight' of the state dict is on the meta device"),
+    "a folder": (lambda file: save(nn.Flatten(), file.parent), "is a folder: name a file"),
+    "this folder": (lambda file: save(nn.Flatten(), "."), r"^\. is a folder: name a file"),
+    "a tensor in the notes": (
+        lambda file: save(nn.Flatten(), file, notes={"a": X}),
+        "^notes are plain JSON values, .*torch.Tensor",
+    ),
+    "a number for a key": (lambda file: save(nn.Flatten(), file, notes={1: 2}), "^notes are plain JSON values, .*valid string"),
+}
+
+
+@pytest.mark.parametrize("case", UNSAVED)
+def test_what_no_file_can_hold_is_refused(case, tmp_path):
+    act, said = UNSAVED[case]
+    with refused(said):
+        act(tmp_path / "net.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_conjugate_views_are_saved_as_their_values(tmp_path):
+    net = holding(torch.tensor([1 + 2j]).conj())
+    save(net, tmp_path / "net.safetensors")
+    assert torch.equal(load(tmp_path / "net.safetensors", model=holding(torch.zeros(1, dtype=torch.cfloat))).b, net.b)

@@ -1,6 +1,9 @@
 """The constraints of adversarial images: the ball, the range [0, 1], and 8 bits where they are stored as image files."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from operator import index
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor, nn
@@ -94,22 +97,31 @@ def check_inputs(x: Tensor, y: Tensor | None = None, **lengths: float) -> None:
     if y is not None:
         check_labels(x, y)
     for name, value in lengths.items():
-        if not 0 <= value <= 1:
+        if not _within(0, 1, name, value):
             raise InputError(f"{name} {short(value)} lies outside [0, 1]: images are in [0, 1], write 16/255 for 16 levels")
 
 
 def check_range(low: float, high: float = LARGEST_COUNT, *, exclusive: bool = False, **numbers: float) -> None:
     """Refuse numbers outside ``[low, high]``, or ``(low, high]`` where ``low`` itself is ``exclusive``."""
     for name, value in numbers.items():
-        if not low <= value <= high or (exclusive and value == low):
+        if not _within(low, high, name, value) or (exclusive and value == low):
             raise InputError(f"{name} {short(value)} lies outside {'(' if exclusive else '['}{low:g}, {high:g}]")
 
 
-def check_counts(**counts: int) -> None:
+def _within(low: float, high: float, name: str, value: float) -> bool:
+    try:
+        return bool(low <= value <= high)
+    except TypeError:
+        raise InputError(f"{name} {value!r} is not a number: write one, such as 0.5") from None
+
+
+def check_counts(**counts: SupportsIndex) -> None:
     """Refuse counts, as of steps, that are not whole numbers from 1 to ``LARGEST_COUNT``."""
     for name, count in counts.items():
-        if not isinstance(count, int) or not 1 <= count <= LARGEST_COUNT:
-            raise InputError(f"{name} {short(count)} must be a whole number, at least 1 and at most {LARGEST_COUNT:g}")
+        with suppress(TypeError):
+            if not isinstance(count, bool) and 1 <= index(count) <= LARGEST_COUNT:
+                continue
+        raise InputError(f"{name} {short(count)} must be a whole number, at least 1 and at most {LARGEST_COUNT:g}")
 
 
 def short(value: object) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from defective.attacks.budget import check_classes, check_counts, check_inputs, check_range
 from defective.attacks.surrogate import extended
-from defective.inference import evaluating, forward, image_gradient
+from defective.inference import NotFiniteError, evaluating, forward, image_gradient
 
 # Where tanh is cut off. Closer to 1, a pixel at exactly 0 or 1 would need hundreds of Adam steps before it moves.
 EDGE = 1 - 1e-3
@@ -52,7 +52,7 @@ def cw(
         For each image the closest one found that has the margin; the image itself where none was found.
 
     Raises:
-        InputError: If a number is out of range, a label is not a class of the model, or the logits have no gradient.
+        InputError: If a number is out of range, a label is not a class of the model, or the logits are nan or have no gradient.
 
     Source: paper Appendix E, whose formula has the targeted sign; Carlini and Wagner 2016.
 
@@ -75,7 +75,10 @@ def cw(
     nearest = x.clone()
     with evaluating(model), torch.no_grad():
         # An image that has its margin from the start is its own closest.
-        rows = (_shortfall(model, x, y, confidence) > 0).nonzero().squeeze(1)
+        short = _shortfall(model, x, y, confidence)
+        if short.isnan().any():
+            raise NotFiniteError(short[:, None])
+        rows = (short > 0).nonzero().squeeze(1)
         if surrogate is not None and len(rows):
             with evaluating(surrogate):
                 found = search(surrogate, x[rows], y[rows])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_classes, check_inputs, image_generators
+from defective.attacks.budget import check_classes, check_counts, check_inputs, image_generators
 from defective.attacks.surrogate import extended
 from defective.inference import evaluating, forward
 
@@ -40,10 +40,11 @@ class Search:
         batch_size: int,
     ) -> None:
         check_inputs(x, y)
+        check_counts(batch_size=batch_size)
         for each in [model] if surrogate is None else [model, surrogate]:
             check_classes(each, x, y)
         self.model, self.surrogate = model, surrogate
-        self.x, self.y, self.batch_size = x.detach().clamp(0, 1), y.to(x.device), batch_size
+        self.x, self.y, self.batch_size = x.detach().clamp(0, 1), y.to(x.device), int(batch_size)
         self.best, self.queries = self.x.clone(), torch.zeros(len(x), dtype=torch.long, device=x.device)
         self.generators = image_generators(x, generator)
 

@@ -17,7 +17,7 @@ from defective.attacks.budget import (
     project,
     upcast,
 )
-from defective.inference import evaluating, forward, image_gradient
+from defective.inference import NotFiniteError, evaluating, forward, image_gradient
 
 Transform = Callable[[Tensor], Tensor]  # a point -> the images that the model gets
 Gradient = Callable[..., Tensor]  # (point, transform=identity) -> gradient of each image's loss with respect to its point
@@ -72,7 +72,7 @@ def pgd(
             momentum so far: the other attacks of this family are directions.
 
     Raises:
-        InputError: If a number is out of range, a label is not a class of the model, or the logits have no gradient.
+        InputError: If a number is out of range, a label is not a class of the model, or the logits are nan or have no gradient.
 
     Source: paper Appendix E; Kurakin et al. 2016.
 
@@ -131,14 +131,19 @@ def differentiating(model: nn.Module) -> Iterator[None]:
 def cross_entropy_gradient(model: nn.Module, y: Tensor) -> Gradient:
     """The gradient of each image's cross-entropy as a function of a point, and of the transform to the images that the model gets."""
     # Labels are checked on the CPU, so that no step waits for an accelerator.
-    y, labels = y.long().clone(), y.cpu()
+    y, labels, checked = y.long().clone(), y.cpu(), False
 
     def gradient(point: Tensor, transform: Transform = lambda point: point) -> Tensor:
+        nonlocal checked
         point = point.detach().requires_grad_()
         z = forward(model, transform(point))
         check_attackable(labels, z.shape[1])
         # The sum, not the mean: an image's gradient must not depend on how many share its batch.
         loss = F.cross_entropy(z, y, reduction="sum")
+        # At the first point alone, as an accelerator is waited for. An infinite loss may have a gradient.
+        if not checked and loss.isnan():
+            raise NotFiniteError(z)
+        checked = True
         return image_gradient(loss, point)
 
     return gradient

@@ -28,5 +28,6 @@ def gaussian_noise(x: Tensor, *, sigma: float, generator: torch.Generator | None
         True
     """
     check_inputs(x, sigma=sigma)
+    x = x.detach()
     noise = sigma * draw_per_image(torch.randn, x, generator)
     return (x + noise.clamp(-2 * sigma, 2 * sigma)).clamp(0, 1)

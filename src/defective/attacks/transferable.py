@@ -180,7 +180,7 @@ def vmifgsm(
     if neighbors:
         check_counts(neighbors=neighbors)
     check_range(0, beta=beta)
-    check_inputs(x, y)
+    check_inputs(x, y, eps=eps)
     direction = _tuned(neighbors, beta * eps, image_generators(x, generator))
     return pgd(model, x, y, eps=eps, step_size=step_size, steps=steps, decay=decay, direction=direction)
 

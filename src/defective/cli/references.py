@@ -16,6 +16,7 @@ from defective.cli.weights import Builders, Sizes, open_file
 from defective.errors import InputError
 from defective.evaluation import CustomAttack
 from defective.evaluation.inputs import as_attacks
+from defective.inference import reported
 from defective.machine import choose_device
 from defective.models import Ensemble
 from defective.models.public import cifar10_model
@@ -42,10 +43,10 @@ def open_models(
         for reference in group:
             key, last = _identity(reference), _last(reference)
             if key not in opened:
-                opened[key] = (
-                    as_text(last if lasts[last] == 1 else reference),
-                    open_model(reference, builders, sizes).to(torch_device),
-                )
+                model = open_model(reference, builders, sizes)
+                with reported(f"{reference} cannot be moved to {torch_device}"):
+                    model = model.to(torch_device)
+                opened[key] = as_text(last if lasts[last] == 1 else reference), model
             name, model = opened[key]
             if name in found[-1]:
                 raise InputError(f"{reference} is named twice")

@@ -73,7 +73,7 @@ def digest_of(parts: Iterable[object]) -> str:
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, Tensor):
-            digest.update(part.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+            digest.update(part.detach().cpu().to_dense().resolve_conj().contiguous().view(-1).view(torch.uint8).numpy().data)
         else:
             digest.update(repr(part).encode())
     return digest.hexdigest()[:32]

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks import Attack, from_spec, quantize
-from defective.attacks.budget import short
+from defective.attacks.budget import check_counts, short
 from defective.errors import InputError
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
-from defective.inference import as_images, device_of, evaluating, logits
+from defective.inference import as_images, device_of, evaluating, logits, reported
 from defective.masks import named_generator
 from defective.specs import AttackSpec
 
@@ -133,7 +133,8 @@ def generate(
         >>> made.x_adv.dtype, made.fooled.shape
         (torch.uint8, torch.Size([5]))
     """
-    index = source.sample(samples, seed=seed) if index is None else index
+    check_counts(batch_size=batch_size)
+    index, batch_size = source.sample(samples, seed=seed) if index is None else index, int(batch_size)
     named = attack.canonical if isinstance(attack, AttackSpec) else [attack.name, attack.version]
     depends = {"attack": named, "seed": seed, "rounded": rounded, "eps": _radius(attack)}
     if isinstance(attack, CustomAttack) or attack.name == "autoattack":
@@ -178,7 +179,7 @@ def _generate(
     # Custom attacks draw from torch's global generator, if they draw, and so may a model.
     with naming(f"{attack} on {source.name}"), unchanged(model), torch.random.fork_rng(devices):
         torch.manual_seed(seed)
-        function = from_spec(attack, seed=seed) if isinstance(attack, AttackSpec) else attack.attack
+        function = from_spec(attack, seed=seed) if isinstance(attack, AttackSpec) else reported("the attack failed")(attack.attack)
         for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
             clean = as_images(x_batch.to(device))
             # A copy: what an attack does to its images in place must not pass for clean.

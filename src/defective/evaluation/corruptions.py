@@ -36,6 +36,8 @@ def corrupt(x: Tensor, corruption: str, strength: float, *, seed: int = 0) -> Te
     if corruption == "noise":
         return quantize(gaussian_noise(as_images(x), sigma=strength / 255, generator=generator))
     if corruption == "shuffle":
+        if strength % 1:
+            raise InputError(f"strength {strength} is not a whole number of patches along each side")
         return shuffle_patches(x, int(strength), generator=generator)
     raise InputError(f"no corruption {corruption!r}{choices(corruption, STRENGTHS)}")
 
@@ -49,7 +51,7 @@ def corruption_curve(
 
     Source: paper Section 3.2, Table 1 (patches), Appendix A.5, Figure 5 (noise).
     """
-    chosen = STRENGTHS[corruption] if strengths is None else strengths
+    chosen = STRENGTHS.get(corruption, (1,)) if strengths is None else strengths
     return {strength: accuracy(model, corrupt(x, corruption, strength, seed=seed), y) for strength in chosen}
 
 

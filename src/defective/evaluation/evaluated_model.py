@@ -26,6 +26,7 @@ from defective.inference import (
     forward,
     image_gradient,
     logits,
+    reported,
 )
 from defective.machine import unwrap_model
 from defective.sites import image_shape
@@ -100,9 +101,11 @@ class EvaluatedModel:
             # Logits and gradient too: weights and code do not tell what a closure holds.
             gradient = _gradient(model, x, y)
         parts: list[object] = [z, gradient, data.digest, _code(model)]
-        for key, value in sorted(model.state_dict().items()):
-            parts += [key, value]
-        return cls(name, model, data, run, digest_of(parts), gradient is not None, batch_size, neurons)
+        with naming(name), reported("its state dict cannot be read"):
+            for key, value in sorted(model.state_dict().items()):
+                parts += [key, value]
+            fingerprint = digest_of(parts)
+        return cls(name, model, data, run, fingerprint, gradient is not None, batch_size, neurons)
 
     @cached_property
     def fast(self) -> nn.Module:

@@ -18,7 +18,7 @@ from defective.sites import spec_of
 from defective.specs import AttackSpec
 
 Models = nn.Module | Sequence[nn.Module] | Mapping[str, nn.Module]
-AnyData = Data | tuple[Tensor, Tensor] | DataLoader[Any] | torch.utils.data.Dataset[Any]
+AnyData = Data | tuple[Tensor, Tensor] | list[Tensor] | DataLoader[Any] | torch.utils.data.Dataset[Any]
 AnyAttack = str | AttackSpec | CustomAttack | Attack
 
 
@@ -55,7 +55,8 @@ def as_data(data: AnyData, models: Iterable[nn.Module]) -> Data:
     """A data set of this library as it is; anything else is read into memory, with the classes that the first of the models knows."""
     if isinstance(data, ImageSet | ImageStream):
         return data
-    if isinstance(data, tuple) and len(data) == 2:
+    # A list of two may also be two pairs of an image and its label.
+    if isinstance(data, tuple | list) and len(data) == 2 and (isinstance(data, tuple) or isinstance(data[0], Tensor)):
         x, y = data
     elif isinstance(data, DataLoader):
         x, y = _joined(data, torch.cat)

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from defective.attacks.budget import check_counts
 from defective.errors import InputError
-from defective.inference import check_label_values, check_labels, logits
+from defective.inference import check_images, check_label_values, check_labels, logits
 from defective.statistics import Rate
 
 
@@ -14,7 +15,9 @@ def predictions(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500
     Raises:
         InputError: If images, labels and logits do not fit together.
     """
+    check_images(x)
     check_labels(x, y)
+    check_counts(batch_size=batch_size)
     z = logits(model, x, batch_size=batch_size)
     check_label_values(y, z.shape[1])
     return z.argmax(1)
@@ -77,10 +80,14 @@ def defense_rate(
         >>> rate, rate.num_evaluated
         (0.0, 1)
     """
+    check_images(x)
+    check_images(x_adv)
+    check_labels(x, y)
     if x_adv.shape != x.shape:
         raise InputError(f"adversarial images have shape {tuple(x_adv.shape)}, clean ones {tuple(x.shape)}")
-    if fooled is not None and (fooled.shape != y.shape or fooled.dtype != torch.bool):
-        raise InputError(f"fooled is {fooled.dtype} of shape {tuple(fooled.shape)}: pass one bool for each of {len(y)} images")
+    if fooled is not None and (not isinstance(fooled, Tensor) or fooled.shape != y.shape or fooled.dtype != torch.bool):
+        kind = f"{fooled.dtype} of shape {tuple(fooled.shape)}" if isinstance(fooled, Tensor) else type(fooled).__name__
+        raise InputError(f"fooled is {kind}: pass a tensor with one bool for each of {len(y)} images")
     eligible = correct(target, x, y, batch_size=batch_size)
     if fooled is not None:
         eligible &= fooled.cpu()

@@ -7,6 +7,7 @@ modules whose output a defective layer masks.
 
 from collections.abc import Callable
 from functools import partial
+from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
@@ -87,10 +88,10 @@ def create_model(
 
 def channel_widths(name: str, width_mult: float) -> list[int]:
     """Channels of each block of an architecture, scaled and rounded."""
-    if name not in BUILT_IN:
+    if name not in list_models():
         raise InputError(f"no architecture {name!r}{choices(name, BUILT_IN)}")
-    if not 0 < width_mult <= 8:
-        raise InputError(f"width_mult {width_mult} lies outside (0, 8]")
+    if not isinstance(width_mult, Real) or not 0 < width_mult <= 8:
+        raise InputError(f"width_mult {width_mult!r} lies outside (0, 8]")
     return [max(1, round(width * width_mult)) for width in BUILT_IN[name].widths]
 
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from defective.errors import InputError
+
 # Per-channel mean and standard deviation of the training images (the released code's constants; ImageNet's usual ones).
 CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -11,6 +13,9 @@ MNIST = ((0.1307,), (0.3081,))
 
 class Normalize(nn.Module):
     """Subtract a mean and divide by a standard deviation, per channel or per pixel: ``(N, C, H, W)`` in, the same out.
+
+    Raises:
+        InputError: If a standard deviation is 0.
 
     Example:
         >>> Normalize.for_images(1, 28)(torch.full((1, 1, 1, 1), 0.1307))
@@ -22,8 +27,10 @@ class Normalize(nn.Module):
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+        for name, values in (("mean", mean), ("std", std)):
+            self.register_buffer(name, torch.as_tensor(values).detach().clone().view(1, -1, 1, 1))
+        if not self.std.is_meta and not self.std.all():
+            raise InputError(f"std {std} holds 0: images cannot be divided by it")
 
     @classmethod
     def for_images(cls, in_chans: int, image_size: int) -> "Normalize":

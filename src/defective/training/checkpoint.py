@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from defective._version import __version__
 from defective.baselines import attach_drop_, drops, thermometer_, undrop_
 from defective.errors import InputError
-from defective.files import is_foreign, read_tensors, write_tensors
+from defective.files import check_file, is_foreign, read_tensors, write_tensors
 from defective.inference import evaluating, quoted, reported
 from defective.layers import DefectMask
 from defective.machine import unwrap_model
@@ -42,7 +43,8 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         half: Round float32 parameters to float16, for half the file; loading gives them back as float32.
 
     Raises:
-        InputError: If spec and masks of the model disagree (:func:`defective.verify`).
+        InputError: If spec and masks of the model disagree (:func:`defective.verify`), ``path`` is a folder, ``notes`` are not JSON
+            values, or the file cannot hold a tensor, as a sparse one.
 
     Example:
         >>> import tempfile
@@ -57,37 +59,41 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
     model = unwrap_model(model)
     verify(model)
     spec = _spec(model)
-    about = CheckpointMetadata(
-        version=__version__,
-        architecture=_architecture(model),
-        spec=spec,
-        build_options=getattr(model, "build_options", None) if spec else None,
-        defects={site: layer.draw for site, layer in mask_layers(model).items()},
-        drops=tuple(astuple(drop) for drop in drops(model)),
-        notes=notes or {},
-        half=half,
-    )
-    state = {name: _whole_tensor(name, tensor) for name, tensor in model.state_dict().items()}
+    with reported("notes are plain JSON values, and these are not"):
+        about = CheckpointMetadata(
+            version=__version__,
+            architecture=_architecture(model),
+            spec=spec,
+            build_options=getattr(model, "build_options", None) if spec else None,
+            defects={site: layer.draw for site, layer in mask_layers(model).items()},
+            drops=tuple(astuple(drop) for drop in drops(model)),
+            notes=notes or {},
+            half=half,
+        ).model_dump(mode="json")
+    state = whole_state(model)
     if half:
         parameters = [name for name, each in model.state_dict(keep_vars=True).items() if isinstance(each, nn.Parameter)]
         state |= {name: _rounded(state[name]) for name in parameters}
     if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
-        write_tensors(Path(path), state, about.model_dump(mode="json"))
+        check_file(Path(path))
+        write_tensors(Path(path), state, about)
 
 
-def check_state(model: nn.Module) -> None:
-    """Refuse a model that :func:`save` could not write, before it is trained."""
-    for name, value in model.state_dict().items():
-        _whole_tensor(name, value)
+def whole_state(model: nn.Module) -> dict[str, Tensor]:
+    """The state dict as :func:`save` writes it; a model that it could not write is refused."""
+    with reported("the state dict of the model cannot be read"):
+        return {name: _whole_tensor(name, tensor) for name, tensor in model.state_dict().items()}
 
 
 def _whole_tensor(name: str, value: Any) -> Tensor:
-    if not isinstance(value, Tensor) or value.is_quantized:
-        kind = "a quantized tensor" if isinstance(value, Tensor) else f"a {type(value).__name__}"
-        raise InputError(
-            f"{name!r} of the state dict is {kind}, and safetensors stores plain tensors only: save the model before that step"
-        )
-    return value.full_tensor() if hasattr(value, "full_tensor") else value
+    kind = f"a {type(value).__name__}" if not isinstance(value, Tensor) or is_lazy(value) else ""
+    if not kind and (value.is_quantized or value.layout != torch.strided or value.is_meta):
+        kind = "a quantized tensor" if value.is_quantized else "on the meta device" if value.is_meta else f"in {value.layout}"
+    if kind:
+        way_out = "call the model once" if is_lazy(value) else "save the model before that step"
+        raise InputError(f"{name!r} of the state dict is {kind}, and safetensors stores plain tensors only: {way_out}")
+    whole: Tensor = value.full_tensor() if hasattr(value, "full_tensor") else value
+    return whole
 
 
 def _rounded(parameter: Tensor) -> Tensor:
@@ -108,7 +114,7 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
         The model; a built-in one has ``.spec``, ``.build_options`` and ``.notes`` as saved.
 
     Raises:
-        InputError: If the file is missing, corrupt, of another kind, or does not fit ``model``.
+        InputError: If the file is missing, corrupt, of another kind, or does not fit ``model``, which is then unchanged.
     """
     path = Path(path)
     path = path / "model.safetensors" if path.is_dir() else path
@@ -145,11 +151,12 @@ def _rebuilt(tensors: dict[str, Tensor], about: CheckpointMetadata, model: nn.Mo
         # The file stays mapped as long as its own tensors are in use.
         tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     inner = unwrap_model(model)
-    _attach(inner, tensors, about)
-    if built_in:
-        _check_masks(inner)
-    _take_dtypes(inner, tensors)
     try:
+        _check_fit(inner, tensors, about)
+        _attach(inner, tensors, about)
+        if built_in:
+            _check_masks(inner)
+        _take_dtypes(inner, tensors)
         inner.load_state_dict(tensors, assign=built_in)
     except RuntimeError as error:
         raise InputError(f"it does not fit this model: {quoted(error)}") from None
@@ -170,33 +177,44 @@ def _check_masks(model: nn.Module) -> None:
                 module(torch.empty(1, *architecture.image_shape, device="meta"))
 
 
+def _check_fit(model: nn.Module, tensors: dict[str, Tensor], about: CheckpointMetadata) -> None:
+    """Refuse a file that does not fit the model, before that is changed; of names and shapes, by the error of torch."""
+    modules, own = site_modules(model), model.state_dict(keep_vars=True)
+    for site in about.defects:
+        mask = tensors.get(f"{site}.defect_mask")
+        if site not in modules or mask is None or mask.dim() != 4:
+            raise InputError(f"it has a mask for {site[:200]!r}, which this model does not have")
+    for drop in about.dropouts:
+        if drop.site not in modules:
+            raise InputError(f"it has {drop.kind} for {drop.site[:200]!r}, which this model does not have")
+    for name in own.keys() & tensors.keys():
+        found, needed = tensors[name].dtype, own[name].dtype
+        if found.is_floating_point != needed.is_floating_point or (needed == torch.bool) != (found == torch.bool):
+            raise InputError(f"{name} is {found}, not {needed} as in the model")
+    state = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] != "defect_mask"}
+    for name, tensor in own.items():
+        # Masks may be others, and what fits is copied onto itself.
+        if name.rpartition(".")[2] == "defect_mask" or (
+            name in state and not is_lazy(tensor) and tensor.shape == state[name].shape
+        ):
+            state[name] = tensor
+    model.load_state_dict(state)
+
+
 def _attach(model: nn.Module, tensors: dict[str, Tensor], about: CheckpointMetadata) -> None:
     """Give the model the masks and the dropout of the file in place of its own."""
     restore_(model)
     undrop_(model)
-    modules, masks = site_modules(model), {}
-    for site, draw in about.defects.items():
-        mask = tensors.get(f"{site}.defect_mask")
-        if site not in modules or mask is None or mask.dim() != 4:
-            raise InputError(f"it has a mask for {site[:200]!r}, which this model does not have")
-        if not isinstance(modules[site], DefectMask):
-            masks[site] = DefectMask(mask[0], draw=draw, name=site)
-    attach_(model, masks)
+    sites = [site for site, module in site_modules(model).items() if site in about.defects and not isinstance(module, DefectMask)]
+    attach_(model, {site: DefectMask(tensors[f"{site}.defect_mask"][0], draw=about.defects[site], name=site) for site in sites})
     for drop in about.dropouts:
-        if drop.site not in modules:
-            raise InputError(f"it has {drop.kind} for {drop.site[:200]!r}, which this model does not have")
         attach_drop_(model, drop)
 
 
 def _take_dtypes(model: nn.Module, tensors: dict[str, Tensor]) -> None:
     for name, own in model.state_dict(keep_vars=True).items():
-        if name not in tensors:
-            continue
-        found = tensors[name].dtype
-        if found.is_floating_point != own.dtype.is_floating_point or (own.dtype == torch.bool) != (found == torch.bool):
-            raise InputError(f"{name} is {found}, not {own.dtype} as in the model")
-        if own.is_floating_point():
-            own.data = own.data.to(found)
+        if name in tensors and own.is_floating_point():
+            own.data = own.data.to(tensors[name].dtype)
 
 
 def _spec(model: nn.Module) -> NetSpec | None:

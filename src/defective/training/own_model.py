@@ -16,7 +16,7 @@ from defective.inference import checked_logits, evaluating, reported
 from defective.sites import matching_sites
 from defective.specs import Spec
 from defective.surgery import defect_
-from defective.training.checkpoint import check_state
+from defective.training.checkpoint import whole_state
 
 
 class Conversion(Spec):
@@ -63,9 +63,9 @@ class OwnModel:
                 if self.conversion is not None:
                     self.conversion.apply_(model, data.image_shape, seed=mask_seed)
                 self._check_logits(model, data)
+                whole_state(model)
             except InputError as error:
                 raise InputError(f"{self.name}: {error}") from error
-        check_state(model)
         return model
 
     def identity(self, model: nn.Module) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """One training step, and the same step recorded as a CUDA graph, which a GPU replays without waiting for Python."""
 
 import logging
+from contextlib import suppress
 from functools import cached_property
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from defective.attacks import Attack
 from defective.baselines import drops
 from defective.errors import InputError
+from defective.inference import NotFiniteError
 from defective.machine import autocast, rank_and_world_size, unwrap_model
 from defective.sites import architecture_of
 from defective.specs import Recipe
@@ -49,7 +51,9 @@ class Step:
             if adversary is not None:
                 # Not through DDP, which knows no gradients with respect to images.
                 last = x.is_contiguous(memory_format=torch.channels_last)
-                x = adversary(unwrap_model(self.model), x, y)
+                # That training has failed is told by the loss, with the learning rate.
+                with suppress(NotFiniteError):
+                    x = adversary(unwrap_model(self.model), x, y)
                 x = x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
             z = self.model(x)
             loss = F.cross_entropy(z, y, label_smoothing=smoothing(self.recipe.label_smoothing, z.shape[1]))
