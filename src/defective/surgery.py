@@ -6,7 +6,6 @@ from typing import SupportsFloat
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import short
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of
 from defective.layers import DefectMask, pattern_of
@@ -15,6 +14,7 @@ from defective.masks import MaskDraw, checked_seed
 from defective.probes import site_outputs
 from defective.sites import Blocks, Sites, block_sites, forget_spec, image_shape, named_sites, refuse_both
 from defective.specs import Pattern, Placement, Sampling
+from defective.text import short
 from defective.wrapper import SiteWrapper, refuse_compiled, site_modules, unwrap_, wrap_
 
 

@@ -65,6 +65,13 @@ def shortened(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def short(value: object) -> str:
+    """A number as text of at most 40 characters; Python does not convert thousands of digits to text."""
+    if isinstance(value, int) and abs(value) > 10**36:
+        return f"with about {int(value.bit_length() * 0.30103)} digits"
+    return str(value)[:40]
+
+
 def choices(value: object, known: Iterable[str]) -> str:
     """What may stand in place of ``value``, for the end of a message that refuses it: the nearest name if one is near, and all.
 

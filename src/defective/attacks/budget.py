@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from defective.errors import InputError
 from defective.inference import check_images, check_label_values, check_labels, logits
+from defective.text import short
 
 LARGEST_COUNT = 10**9
 
@@ -122,13 +123,6 @@ def check_counts(**counts: SupportsIndex) -> None:
             if not isinstance(count, bool) and 1 <= index(count) <= LARGEST_COUNT:
                 continue
         raise InputError(f"{name} {short(count)} must be a whole number, at least 1 and at most {LARGEST_COUNT:g}")
-
-
-def short(value: object) -> str:
-    """A number as text of at most 40 characters; Python does not convert thousands of digits to text."""
-    if isinstance(value, int) and abs(value) > LARGEST_COUNT**4:
-        return f"with about {int(value.bit_length() * 0.30103)} digits"
-    return str(value)[:40]
 
 
 def check_classes(model: nn.Module, x: Tensor, y: Tensor) -> int:

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks import Attack, from_spec, quantize
-from defective.attacks.budget import check_counts, short
+from defective.attacks.budget import check_counts
 from defective.errors import InputError
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
 from defective.inference import as_images, device_of, evaluating, logits, reported
 from defective.masks import named_generator
 from defective.specs import AttackSpec
+from defective.text import short
 
 # Images in one chunk: what a kill can cost. Random attacks are seeded anew for each, so it is a constant.
 CHUNK = 250
