@@ -73,7 +73,11 @@ REFUSALS = {
     "no sampling": (lambda model: masked(model, sampling=None), "no mask sampling None"),
     "no placement": (lambda _: defect_(vgg(), 0.5, placement=None), "no placement None"),
     "a number for sites": (lambda model: masked(model, sites=50), "no module '50' in this model"),
-    "a word for a block": (lambda _: defect_(vgg(), 0.5, blocks=["a"]), "no block a; this model has blocks 0, 1"),
+    "no block": (lambda _: defect_(vgg(), 0.5, blocks=[None]), r"blocks \[None\] are neither bottom, top nor whole numbers"),
+    "a word for a block": (
+        lambda _: defect_(vgg(), 0.5, blocks=["a"]),
+        "blocks \\['a'\\] are neither bottom, top nor whole numbers",
+    ),
     "400 digits": (lambda model: masked(model, keep_prob=10**400), "^keep_prob with about 400 digits is not a number"),
     "no such type": (lambda model: masked(model, sites=nn.Conv3d), "no module is a Conv3d"),
     "no number": (lambda model: masked(model, keep_prob="much"), "much"),

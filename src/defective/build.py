@@ -5,7 +5,7 @@ from torch import nn
 
 from defective.baselines import drop_, thermometer_
 from defective.masks import checked_seed, live_count, named_generator
-from defective.models import BUILT_IN, Ensemble, channel_widths, construct
+from defective.models import BUILT_IN, Ensemble, channel_widths, checked_width, construct
 from defective.specs import Architecture, NetSpec
 from defective.surgery import defect_
 
@@ -49,6 +49,7 @@ def build(
     spec = spec if isinstance(spec, NetSpec) else NetSpec.parse(str(spec))
     seed = checked_seed("seed", seed)
     mask_seed = seed if mask_seed is None else checked_seed("mask_seed", mask_seed)
+    width_mult = checked_width(width_mult)
     options = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size, "width_mult": width_mult}
     if spec.members > 1:
         model: nn.Module = Ensemble(

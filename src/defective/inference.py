@@ -194,10 +194,10 @@ def image_gradient(loss: Tensor, x: Tensor, *, retain_graph: bool = False) -> Te
 
 
 @contextmanager
-def reported(what: str) -> Iterator[None]:
-    """Make of an error of a model's code an :class:`InputError` that quotes it after ``what`` failed.
+def reported(what: str, *, model: bool = True) -> Iterator[None]:
+    """Make of an error of foreign code an :class:`InputError` that quotes it after ``what`` failed.
 
-    Out of memory is raised as it is.
+    Out of memory is raised as it is. Code of a ``model`` may lack a gradient, which is an error of its own.
     """
     try:
         yield
@@ -207,7 +207,12 @@ def reported(what: str) -> Iterator[None]:
         if out_of_memory(error):
             raise
         reason = quoted(error)
-        if torch.is_grad_enabled() and isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_GRADIENT):
+        if (
+            model
+            and torch.is_grad_enabled()
+            and isinstance(error, RuntimeError)
+            and any(words in str(error) for words in _NO_GRADIENT)
+        ):
             raise NoGradientError(reason) from error
         raise InputError(f"{what}: {reason}") from error
 

@@ -98,8 +98,10 @@ def block_sites(model: nn.Module, blocks: Blocks, placement: Placement) -> list[
             raise InputError(f"no blocks {blocks!r}{choices(blocks, ('bottom', 'top', 'numbers'))}")
         numbers = getattr(model, blocks)
     else:
-        listed = blocks if isinstance(blocks, Iterable) else [blocks]
-        numbers = [number if isinstance(number, str) else int(number) for number in listed]
+        try:
+            numbers = [int(number) for number in (blocks if isinstance(blocks, Iterable) else [blocks])]
+        except (TypeError, ValueError, RuntimeError):
+            raise InputError(f"blocks {blocks!r:.60} are neither bottom, top nor whole numbers") from None
     unknown = [number for number in numbers if number not in mask_sites[placement]]
     if unknown:
         raise InputError(f"no block {unknown[0]}; this model has blocks {', '.join(map(str, mask_sites[placement]))}")

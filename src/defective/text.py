@@ -66,10 +66,10 @@ def shortened(names: Sequence[str], most: int = 3) -> str:
 
 
 def short(value: object) -> str:
-    """A number as text of at most 40 characters; Python does not convert thousands of digits to text."""
+    """A number as text of at most 40 characters, text in quotes; Python does not convert thousands of digits to text."""
     if isinstance(value, int) and abs(value) > 10**36:
         return f"with about {int(value.bit_length() * 0.30103)} digits"
-    return str(value)[:40]
+    return (repr(value) if isinstance(value, str) else str(value))[:40]
 
 
 def choices(value: object, known: Iterable[str]) -> str:

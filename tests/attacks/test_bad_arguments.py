@@ -49,6 +49,7 @@ CASES = [
     (lambda m, x, y: fgsm(m, x, y, eps="8/255"), "eps '8/255' is not a number: write one"),
     (lambda m, x, y: vmifgsm(m, x, y, **ONE | {"eps": "8/255"}), "eps '8/255' is not a number"),
     (lambda m, x, y: mifgsm(m, x, y, **ONE, decay="1"), "decay '1' is not a number"),
+    (lambda m, x, y: pgd(m, x, y, **ONE | {"steps": "3"}), "steps '3' must be a whole number"),
     (lambda m, x, y: mifgsm(m, x, y, **ONE, decay=-1), "decay -1"),
     (lambda m, x, y: difgsm(m, x, y, **ONE, resize_rate=1.1), "resize_rate 1.1"),
     (lambda m, x, y: difgsm(m, x, y, **ONE, diversity_prob=-0.5), "diversity_prob -0.5"),

@@ -161,7 +161,7 @@ MODELS = [
     ("describe plain.safetensors --model own_nets:cnn", "no file here needs it"),
     ("describe foreign.safetensors", "foreign.safetensors was not written by defective: it holds weights alone"),
     ("describe foreign.safetensors --model own_nets:cnn", "of another model (missing: 0.bias and 8 more; unknown: a)"),
-    ("describe foreign.safetensors --model resnet18,width_mult=a", "width_mult 'a' lies outside (0, 8]"),
+    ("describe foreign.safetensors --model resnet18,width_mult=a", "width_mult 'a' is not a number"),
     ("describe resnet18 --model own_nets:cnn", "'resnet18' is not a file: leave it out"),
     ("describe timm:", "timm"),
     ("describe own_nets:cnn,3", "cannot read '3'"),

@@ -55,6 +55,7 @@ def test_every_model_sees_the_same_images(corners):
     [
         ("shuffle", 3, "k = 3"),
         ("shuffle", 2.5, "strength 2.5 is not a whole number"),
+        ("shuffle", "abc", "strength 'abc' is not a number"),
         ("fog", 1, "no corruption 'fog'; there are noise, shuffle"),
     ],
 )

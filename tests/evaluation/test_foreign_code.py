@@ -278,9 +278,14 @@ def test_a_model_that_cannot_be_read_is_refused(data, model, said):
         EvaluatedModel.of("n", model, data)
 
 
-def test_an_error_of_an_attack_is_named_and_quoted(data):
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [(lambda model, x: {}["oh"], "KeyError: 'oh'$"), (lambda model, x: x.sum().backward(), "RuntimeError: .*grad")],
+    ids=["an error", "a gradient of its own that is not there"],
+)
+def test_an_error_of_an_attack_is_named_and_quoted(data, wrong, said):
     def mine(model, x, y):
-        raise KeyError("oh")
+        return wrong(model, x)
 
-    with refused("^mine on s: the attack failed: KeyError: 'oh'$"):
+    with refused(f"^mine on s: the attack failed: {said}"):
         evaluation.evaluate({"n": Writes()}, data, sources={"s": Writes()}, attacks=[mine], parts=("transfer",), samples=4)

@@ -143,7 +143,7 @@ GOLDEN = [-0.08567, 0.013389, 0.050669]
     [
         ({"name": "alexnet"}, "alexnet"),
         ({"name": None}, "no architecture None; there are resnet18"),
-        ({"width_mult": "1"}, "width_mult '1' lies outside"),
+        ({"width_mult": "1"}, "width_mult '1' is not a number"),
         ({"num_classes": 1}, "num_classes = 1"),
         ({"in_chans": 0}, "in_chans = 0"),
         ({"image_size": 8}, "image_size = 8"),

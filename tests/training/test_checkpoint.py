@@ -255,16 +255,19 @@ UNSAVED = {
     "sparse": (lambda file: save(holding(torch.eye(3).to_sparse()), file), "'b' of the state dict is in torch.sparse_coo"),
     "lazy": (
         lambda file: save(nn.Sequential(nn.LazyLinear(3)), file),
-        "'0.weight' .* is a UninitializedParameter, .* call the model",
+        "'0.weight' .* is not initialised, .* call the model",
     ),
     "meta": (lambda file: save(nn.Linear(2, 2).to("meta"), file), "'weight' of the state dict is on the meta device"),
     "a folder": (lambda file: save(nn.Flatten(), file.parent), "is a folder: name a file"),
     "this folder": (lambda file: save(nn.Flatten(), "."), r"^\. is a folder: name a file"),
     "a tensor in the notes": (
         lambda file: save(nn.Flatten(), file, notes={"a": X}),
-        "^notes are plain JSON values, .*torch.Tensor",
+        "^notes and build options must be plain JSON values, .*torch.Tensor",
     ),
-    "a number for a key": (lambda file: save(nn.Flatten(), file, notes={1: 2}), "^notes are plain JSON values, .*valid string"),
+    "a number for a key": (
+        lambda file: save(nn.Flatten(), file, notes={1: 2}),
+        "^notes and build options must be plain JSON values, .*valid string",
+    ),
 }
 
 

@@ -112,8 +112,8 @@ def check_range(low: float, high: float = LARGEST_COUNT, *, exclusive: bool = Fa
 def _within(low: float, high: float, name: str, value: float) -> bool:
     try:
         return bool(low <= value <= high)
-    except TypeError:
-        raise InputError(f"{name} {value!r} is not a number: write one, such as 0.5") from None
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"{name} {value!r:.60} is not a number: write one, such as 0.5") from None
 
 
 def check_counts(**counts: SupportsIndex) -> None:

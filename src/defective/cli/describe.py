@@ -25,7 +25,6 @@ from defective.text import as_text
 from defective.wrapper import site_modules, unwrapped
 
 Shape = tuple[int, int, int]
-# Kinds of layers whose output most conversions mask.
 
 
 def describe(

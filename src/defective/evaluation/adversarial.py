@@ -180,7 +180,8 @@ def _generate(
     # Custom attacks draw from torch's global generator, if they draw, and so may a model.
     with naming(f"{attack} on {source.name}"), unchanged(model), torch.random.fork_rng(devices):
         torch.manual_seed(seed)
-        function = from_spec(attack, seed=seed) if isinstance(attack, AttackSpec) else reported("the attack failed")(attack.attack)
+        quoting = reported("the attack failed", model=False)
+        function = from_spec(attack, seed=seed) if isinstance(attack, AttackSpec) else quoting(attack.attack)
         for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
             clean = as_images(x_batch.to(device))
             # A copy: what an attack does to its images in place must not pass for clean.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks import gaussian_noise, quantize
+from defective.attacks.budget import check_range
 from defective.data.patches import shuffle_patches
 from defective.errors import InputError
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
@@ -32,14 +33,15 @@ def corrupt(x: Tensor, corruption: str, strength: float, *, seed: int = 0) -> Te
     Raises:
         InputError: If there is no such corruption, or the grid does not divide the image size.
     """
+    if corruption not in list(STRENGTHS):
+        raise InputError(f"no corruption {corruption!r}{choices(corruption, STRENGTHS)}")
+    check_range(0, strength=strength)
     generator = torch.Generator().manual_seed(seed)
     if corruption == "noise":
         return quantize(gaussian_noise(as_images(x), sigma=strength / 255, generator=generator))
-    if corruption == "shuffle":
-        if strength % 1:
-            raise InputError(f"strength {strength} is not a whole number of patches along each side")
-        return shuffle_patches(x, int(strength), generator=generator)
-    raise InputError(f"no corruption {corruption!r}{choices(corruption, STRENGTHS)}")
+    if strength % 1:
+        raise InputError(f"strength {strength} is not a whole number of patches along each side")
+    return shuffle_patches(x, int(strength), generator=generator)
 
 
 def corruption_curve(
@@ -51,7 +53,7 @@ def corruption_curve(
 
     Source: paper Section 3.2, Table 1 (patches), Appendix A.5, Figure 5 (noise).
     """
-    chosen = STRENGTHS.get(corruption, (1,)) if strengths is None else strengths
+    chosen = strengths if strengths is not None else STRENGTHS[corruption] if corruption in list(STRENGTHS) else (1,)
     return {strength: accuracy(model, corrupt(x, corruption, strength, seed=seed), y) for strength in chosen}
 
 

@@ -7,8 +7,7 @@ modules whose output a defective layer masks.
 
 from collections.abc import Callable
 from functools import partial
-from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 
 import torch
 from torch import nn
@@ -86,13 +85,23 @@ def create_model(
     return construct(Architecture.make(name=name, widths=widths, **shape))
 
 
-def channel_widths(name: str, width_mult: float) -> list[int]:
+def channel_widths(name: str, width_mult: SupportsFloat) -> list[int]:
     """Channels of each block of an architecture, scaled and rounded."""
     if name not in list_models():
         raise InputError(f"no architecture {name!r}{choices(name, BUILT_IN)}")
-    if not isinstance(width_mult, Real) or not 0 < width_mult <= 8:
-        raise InputError(f"width_mult {width_mult!r} lies outside (0, 8]")
-    return [max(1, round(width * width_mult)) for width in BUILT_IN[name].widths]
+    factor = checked_width(width_mult)
+    return [max(1, round(width * factor)) for width in BUILT_IN[name].widths]
+
+
+def checked_width(width_mult: SupportsFloat) -> float:
+    """A factor on channel counts as a plain number; refused if it is none, or outside (0, 8]."""
+    try:
+        factor = float(width_mult)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"width_mult {width_mult!r} is not a number: write one, such as 0.25") from None
+    if isinstance(width_mult, str) or not 0 < factor <= 8:
+        raise InputError(f"width_mult {width_mult!r} is not a number in (0, 8]")
+    return factor
 
 
 def construct(architecture: Architecture) -> nn.Module:

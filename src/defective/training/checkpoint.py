@@ -59,7 +59,7 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
     model = unwrap_model(model)
     verify(model)
     spec = _spec(model)
-    with reported("notes are plain JSON values, and these are not"):
+    with reported("notes and build options must be plain JSON values, and these are not"):
         about = CheckpointMetadata(
             version=__version__,
             architecture=_architecture(model),
@@ -86,11 +86,16 @@ def whole_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _whole_tensor(name: str, value: Any) -> Tensor:
-    kind = f"a {type(value).__name__}" if not isinstance(value, Tensor) or is_lazy(value) else ""
-    if not kind and (value.is_quantized or value.layout != torch.strided or value.is_meta):
-        kind = "a quantized tensor" if value.is_quantized else "on the meta device" if value.is_meta else f"in {value.layout}"
+    kind, way_out = "", "save the model before that step"
+    if is_lazy(value):
+        kind, way_out = "not initialised", "call the model once"
+    elif not isinstance(value, Tensor):
+        kind = f"a {type(value).__name__}"
+    elif value.is_meta:
+        kind, way_out = "on the meta device", "load its weights first"
+    elif value.is_quantized or value.layout != torch.strided:
+        kind = "a quantized tensor" if value.is_quantized else f"in {value.layout}"
     if kind:
-        way_out = "call the model once" if is_lazy(value) else "save the model before that step"
         raise InputError(f"{name!r} of the state dict is {kind}, and safetensors stores plain tensors only: {way_out}")
     whole: Tensor = value.full_tensor() if hasattr(value, "full_tensor") else value
     return whole
@@ -114,7 +119,8 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
         The model; a built-in one has ``.spec``, ``.build_options`` and ``.notes`` as saved.
 
     Raises:
-        InputError: If the file is missing, corrupt, of another kind, or does not fit ``model``, which is then unchanged.
+        InputError: If the file is missing, corrupt, of another kind, or does not fit ``model``; names, shapes and dtypes are checked
+            before the model is changed.
     """
     path = Path(path)
     path = path / "model.safetensors" if path.is_dir() else path
