@@ -69,6 +69,7 @@ def sample_mask(
         raise InputError(f"mask shape {tuple(shape)} is not (C, H, W) with sizes of at least 1")
     channels, height, width = shape
     drawn_shapes = {"neuron": shape, "channel": (channels, 1, 1), "shared": (1, height, width)}
+    # As a list: a value that has no hash is refused, too.
     if pattern not in list(drawn_shapes):
         raise InputError(f"no mask pattern {pattern!r}{choices(pattern, drawn_shapes)}")
     drawn_shape = drawn_shapes[pattern]

@@ -91,6 +91,7 @@ def block_sites(model: nn.Module, blocks: Blocks, placement: Placement) -> list[
     if architecture_of(model) is None:
         raise InputError(f"{type(model).__name__} is not a built-in model and has no numbered blocks: name its sites instead")
     mask_sites: dict[str, dict[int, tuple[str, ...]]] = model.mask_sites  # type: ignore[assignment]
+    # As a list: a value that has no hash is refused, too.
     if placement not in list(mask_sites):
         raise InputError(f"no placement {placement!r}{choices(placement, mask_sites)}")
     if isinstance(blocks, str):

@@ -74,6 +74,7 @@ def boundary_details(
     """
     check_counts(steps=steps)
     check_range(0, 1, exclusive=True, spherical_step=spherical_step, source_step=source_step)
+    # As a list: a value that has no hash is refused, too.
     if schedule not in list(SCHEDULES):
         raise InputError(f"no schedule {schedule!r}{choices(schedule, SCHEDULES)}")
     search, chosen = Search(model, surrogate, x, y, generator, batch_size), SCHEDULES[schedule]

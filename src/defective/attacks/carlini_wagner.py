@@ -75,10 +75,10 @@ def cw(
     nearest = x.clone()
     with evaluating(model), torch.no_grad():
         # An image that has its margin from the start is its own closest.
-        short = _shortfall(model, x, y, confidence)
-        if short.isnan().any():
-            raise NotFiniteError(short[:, None])
-        rows = (short > 0).nonzero().squeeze(1)
+        shortfall = _shortfall(model, x, y, confidence)
+        if shortfall.isnan().any():
+            raise NotFiniteError(shortfall[:, None])
+        rows = (shortfall > 0).nonzero().squeeze(1)
         if surrogate is not None and len(rows):
             with evaluating(surrogate):
                 found = search(surrogate, x[rows], y[rows])

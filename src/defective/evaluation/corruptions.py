@@ -33,8 +33,7 @@ def corrupt(x: Tensor, corruption: str, strength: float, *, seed: int = 0) -> Te
     Raises:
         InputError: If there is no such corruption, or the grid does not divide the image size.
     """
-    if corruption not in list(STRENGTHS):
-        raise InputError(f"no corruption {corruption!r}{choices(corruption, STRENGTHS)}")
+    _check_known(corruption)
     check_range(0, strength=strength)
     generator = torch.Generator().manual_seed(seed)
     if corruption == "noise":
@@ -53,8 +52,15 @@ def corruption_curve(
 
     Source: paper Section 3.2, Table 1 (patches), Appendix A.5, Figure 5 (noise).
     """
-    chosen = strengths if strengths is not None else STRENGTHS[corruption] if corruption in list(STRENGTHS) else (1,)
+    _check_known(corruption)
+    chosen = STRENGTHS[corruption] if strengths is None else strengths
     return {strength: accuracy(model, corrupt(x, corruption, strength, seed=seed), y) for strength in chosen}
+
+
+def _check_known(corruption: str) -> None:
+    # As a list: a value that has no hash is refused, too.
+    if corruption not in list(STRENGTHS):
+        raise InputError(f"no corruption {corruption!r}{choices(corruption, STRENGTHS)}")
 
 
 def corrupted_correct(

@@ -5,7 +5,9 @@ data: its :class:`Architecture`, the block numbers ``bottom`` and ``top``, and `
 modules whose output a defective layer masks.
 """
 
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, SupportsFloat
 
@@ -95,12 +97,12 @@ def channel_widths(name: str, width_mult: SupportsFloat) -> list[int]:
 
 def checked_width(width_mult: SupportsFloat) -> float:
     """A factor on channel counts as a plain number; refused if it is none, or outside (0, 8]."""
-    try:
-        factor = float(width_mult)
-    except (TypeError, ValueError, RuntimeError):
-        raise InputError(f"width_mult {width_mult!r} is not a number: write one, such as 0.25") from None
-    if isinstance(width_mult, str) or not 0 < factor <= 8:
-        raise InputError(f"width_mult {width_mult!r} is not a number in (0, 8]")
+    factor = math.nan
+    if not isinstance(width_mult, str):
+        with suppress(TypeError, ValueError, RuntimeError):
+            factor = float(width_mult)
+    if not 0 < factor <= 8:
+        raise InputError(f"width_mult {width_mult!r} is not a number in (0, 8]: write one, such as 0.25")
     return factor
 
 
