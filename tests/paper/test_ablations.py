@@ -1,7 +1,7 @@
 import pytest
 
 from defective.paper import EXHIBITS
-from defective.paper.ablations import PGD_SETTINGS, SOURCE, WEAK, WEAKLY_ATTACKED
+from defective.paper.ablations import ATTACKED, PGD_SETTINGS, SOURCES
 from defective.specs import AttackSpec, NetSpec, ScoreJob
 
 TABLE4 = EXHIBITS["table4"]
@@ -20,26 +20,32 @@ def test_table_11_has_the_numbers_and_the_jobs_of_table_4(setup, cells):
         assert cells["table11"][there] == cell
 
 
-def test_every_cell_has_a_job_and_beside_them_those_that_the_text_speaks_of(cells):
+def test_every_cell_has_a_job(cells):
     for table in TABLES:
-        assert set(cells[table.name]) >= {(row.name, column) for row in table.rows for column in table.columns}
-        unprinted = {"table11": (*WEAK, "CW0"), "table15": ("CW40",)}.get(table.name, ())
-        beside = {column for row, column in cells[table.name] if column not in table.columns}
-        assert beside == set(unprinted)
-        weakly = {row for row, column in cells[table.name] if column in unprinted}
-        assert weakly == ({SOURCE, *WEAKLY_ATTACKED} if unprinted else set())
-        assert {column for row, column in cells[table.name] if row == SOURCE} == {*table.columns[:-1], *unprinted}
+        assert set(cells[table.name]) == {(row.name, column) for row in table.rows for column in table.columns}
         scored = [cell.job for cell in cells[table.name].values() if isinstance(cell.job, ScoreJob)]
         assert not any(job.target in job.adversarial.sources for job in scored)
         assert all(str(NetSpec.parse(row.name)) == row.name for row in table.rows)
 
 
-def test_all_pgd_settings_the_paper_tried_are_run(cells):
+def test_all_pgd_settings_the_paper_tried_are_run(setup, cells):
     """As Appendix A.8 lists them: step, steps, scale."""
+    settings = EXHIBITS["settings"].cells(setup)
+    assert [row.name for row in EXHIBITS["settings"].rows] == [*SOURCES, *ATTACKED]
     tried = [(1, 8, 4), (2, 4, 4), (4, 2, 4), (1, 12, 8), (2, 6, 8), (4, 3, 8)]
     tried += [(1, 20, 16), (2, 10, 16), (4, 5, 16), (1, 40, 32), (2, 20, 32), (4, 10, 32)]
-    run = {str(cell.job.attack) for (row, _), cell in cells["table11"].items() if row == SOURCE and cell.job.attack.name == "pgd"}
-    assert run == {f"pgd:eps={scale}/255,step_size={step}/255,steps={steps}" for step, steps, scale in tried}
+    attacks = [f"pgd:eps={scale}/255,step_size={step}/255,steps={steps}" for step, steps, scale in tried]
+    attacks += [setup.cw(confidence) for confidence in (0, 40)]
+    columns = EXHIBITS["settings"].columns[:-1]
+    assert {(row, column) for row, column in settings if row == "vgg19"} == {("vgg19", column) for column in ("CW0", "CW40")}
+    for column, attack in zip(columns, attacks, strict=True):
+        generated = settings["densenet121", column].job
+        assert generated.attack == AttackSpec.parse(attack) and str(generated.sources[0].net) == "densenet121"
+        for row in ATTACKED:
+            scored = settings[row, column].job
+            assert (str(scored.target.net), scored.adversarial) == (row, generated)
+            # What Table 11 prints is measured once.
+            assert cells["table11"].get((row, column), settings[row, column]) == settings[row, column]
     assert [str(AttackSpec.parse(text)) for text in PGD_SETTINGS.values()] == list(PGD_SETTINGS.values())
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from defective.paper import CellKey, Claim
-from defective.paper.claims import Part, difference, pairs
+from defective.paper.claims import Part, pairs
 from defective.results.claims import evaluate_claims
 from defective.results.contrasts import Evidence
 from defective.results.documents import CellResult, ClaimResult, ImageCounts, Measured
@@ -134,13 +134,6 @@ def test_models_at_chance_and_unequal_training_leave_it_undecided():
     reason = "trained for fewer epochs than what it is compared with: a (2 against 5)"
     assert (found.verdict, found.reason) == ("undecided", reason)
     assert judged(exhibit(cell("a", *A, epochs=5), cell("b", 900, 905, 895, epochs=5))).verdict == "holds"
-    fooled = [
-        exhibit(cell("source", 900, 905, 895, epochs=3), name="table11"),
-        exhibit(cell("source", *A, epochs=5), name="table15"),
-    ]
-    block = difference(*(CellKey(each.exhibit, "source", "PGD") for each in fooled))
-    found = judged(*fooled, of=replace(claim(), parts=(Part((block,)),)))
-    assert found.reason == reason.replace(": a (2", ": the source of Table 11 (3")
 
 
 def test_what_is_not_measured_is_said_and_what_is_counts():

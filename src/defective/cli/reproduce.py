@@ -44,8 +44,8 @@ def reproduce(
         typer.Argument(
             metavar="NAME...",
             autocompletion=options.names("all", *EXHIBITS),
-            help="table1 to table15, figure1 to figure15, or all. Not in all: table3-text, table4-text (masks placed by the text), "
-            "practical (defences against every attacker).",
+            help="table1 to table15, figure1 to figure15, settings (attacks of Appendix A.8 that no table prints), or all. Not in "
+            "all: table3-text, table4-text (masks placed by the text), practical (defences against every attacker).",
         ),
     ],
     store: options.Store = options.STORE,

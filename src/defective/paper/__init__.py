@@ -52,11 +52,12 @@ _FAMILIES = (
 _BY_NAME = {exhibit.name: exhibit for family in _FAMILIES for exhibit in family.EXHIBITS}
 # What the paper says of them, in its order.
 CLAIMS: tuple[Claim, ...] = (*MAIN, *APPENDIX)
-# In the paper's order, the optional ones last.
+# In the paper's order; then what its text speaks of and no table prints, and the optional ones.
 EXHIBITS: dict[str, Exhibit] = {
     name: _BY_NAME[name] for kind in ("table", "figure") for name in (f"{kind}{number}" for number in range(1, 16))
 }
-EXHIBITS |= {made.name: made for made in (*map(by_text, (EXHIBITS["table3"], EXHIBITS["table4"])), *practical.EXHIBITS)}
+_MORE = (_BY_NAME["settings"], *map(by_text, (EXHIBITS["table3"], EXHIBITS["table4"])), *practical.EXHIBITS)
+EXHIBITS |= {made.name: made for made in _MORE}
 
 
 def exhibits(names: list[str]) -> list[Exhibit]:

@@ -145,4 +145,4 @@ def exhibits_in_words(claim: ClaimResult) -> str:
         numbers = [heading(each).removeprefix(kind).strip() for each in claim.exhibits if heading(each).startswith(kind)]
         if numbers:
             words.append(f"{kind}{'s' * (len(numbers) > 1)} {', '.join(numbers)}")
-    return ", ".join(words)
+    return ", ".join([*words, *(heading(each) for each in claim.exhibits if not each.startswith(("table", "figure")))])

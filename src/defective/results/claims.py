@@ -10,9 +10,8 @@ from dataclasses import replace
 from typing import Literal
 
 from defective.paper import CLAIMS, EXHIBITS, OBSERVATIONS, CellKey, Claim, Verdict
-from defective.paper.ablations import SOURCE
 from defective.paper.claims import Part
-from defective.results.contrasts import Comparison, Evidence, MeasuredPart, WeightedCell, measure
+from defective.results.contrasts import Comparison, Evidence, MeasuredPart, measure
 from defective.results.documents import ClaimResult, ContrastResult
 from defective.results.model_size import verdict_of_counts
 from defective.statistics import LEVEL, Contrast, holm
@@ -105,14 +104,9 @@ def _obstacle(parts: Iterable[MeasuredPart]) -> str:
 
 def _trained_less(cells: Comparison) -> list[str]:
     """The models of a comparison that were trained for fewer epochs than another."""
-    epochs = {_name(each): each.cell.epochs for each in cells if each.cell.epochs is not None}
+    epochs = {each.evidence.document.label(each.cell.row): each.cell.epochs for each in cells if each.cell.epochs is not None}
     most = max(epochs.values(), default=0)
     return [f"{name} ({count} against {most})" for name, count in epochs.items() if count < most]
-
-
-def _name(cell: WeightedCell) -> str:
-    document, row = cell.evidence.document, cell.cell.row
-    return f"the source of {document.heading}" if row == SOURCE else document.label(row)
 
 
 def _contrast_result(measured: MeasuredPart) -> ContrastResult:

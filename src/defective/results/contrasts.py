@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from defective.paper.ablations import SOURCE
 from defective.paper.claims import Block, Part
 from defective.results.documents import CellResult, ExhibitResult, Measured
 from defective.results.per_image import PerImage, rate_term
@@ -169,8 +168,7 @@ def _term(weighted: WeightedCell, seed: int) -> Term | None:
     """A cell at one seed; in points, where it is a share. None of a score without per-image results."""
     document, cell = weighted.evidence.document, weighted.cell
     row = cell.row.removesuffix(" again")
-    # Each table has a source of its own.
-    model = (*document.data.values(), row, document.exhibit if row == SOURCE else "")
+    model = (*document.data.values(), row)
     weight = weighted.weight * (100 if document.unit == "%" else 1)
     found = weighted.evidence.per_image(cell.row, cell.column, seed)
     if document.unit != "%":

@@ -114,8 +114,9 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
     :math:`\sqrt{p (1 - p)}`. The first part is the delta method's influence of each image on the whole sum: terms on the same images are
     paired, whatever their eligible images. Of rates of which only the counts are known, those of one sign count as measured on the same
     images, as hard for one model as for the other, and those of two signs on others: the variance is at least that of any images on which
-    no two rates are negatively correlated. Each rate counts ``2 / m`` successes and as many failures more, m the number of terms, so that
-    a rate of 0 or 1 is not exact. The second part is the variance between seeds; what images add to it is taken off the first. It is
+    no two rates are negatively correlated. Each rate counts ``2 / m`` successes and as many failures more, so that a rate of 0 or 1 is not
+    exact; m counts terms of one sign on the same images once: together they tell no more of what was never seen than one of them. The
+    second part is the variance between seeds; what images add to it is taken off the first. It is
     estimated from few seeds, so each part keeps its degrees of freedom: the square of the interval's half-width is the sum of theirs.
 
     Args:
@@ -142,7 +143,7 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
     if not all(term.usable for term in terms):
         return Contrast(math.nan, (UNKNOWN,), fewest, limits)
     estimate = math.fsum(share * term.mean for share, term in zip(shares, terms, strict=True))
-    images = _image_variance(terms, shares, 4 / len(terms))
+    images = _image_variance(terms, shares)
     degrees = max(1, min(term.count for term in terms) - 1)
     if seed_variance is None:
         return Contrast(estimate, (ErrorPart(math.sqrt(images), degrees),), fewest, limits)
@@ -152,22 +153,16 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
     return Contrast(estimate, (ErrorPart(math.sqrt(common), degrees), of_training), fewest, limits)
 
 
-def _image_variance(terms: Sequence[Term], shares: Sequence[float], added: float) -> float:
+def _image_variance(terms: Sequence[Term], shares: Sequence[float]) -> float:
     """What the choice of images adds to the variance of the weighted sum."""
-    found = math.fsum(float(psi @ psi) for psi in influence(terms, shares, added).values())
-    known: list[float] = []
-    # Standard deviations of rates of which only the counts are known, by sign.
-    deviations: dict[bool, list[float]] = {True: [], False: []}
+    # Standard deviations that add up: of rates of one sign on the same images, or of which only the counts are known.
+    deviations = {(term.images, share > 0): 0.0 for term, share in zip(terms, shares, strict=True)}
+    added = 4 / len(deviations)
     for term, share in zip(terms, shares, strict=True):
-        of_added = share**2 * term.of_added(added)
-        if term.images is COUNTED:
-            own = share / (term.count + added) * float(np.linalg.norm(term.apart()))
-            deviations[share > 0].append(math.hypot(own, math.sqrt(of_added)))
-        else:
-            known.append(of_added)
-    for each in deviations.values():
-        found += math.fsum(each) ** 2
-    return found + math.fsum(known)
+        own = np.linalg.norm(term.apart()) / (term.count + added) if term.images is COUNTED else 0.0
+        deviations[term.images, share > 0] += abs(share) * math.hypot(own, math.sqrt(term.of_added(added)))
+    paired = math.fsum(float(psi @ psi) for psi in influence(terms, shares, added).values())
+    return paired + math.fsum(each**2 for each in deviations.values())
 
 
 def paired_difference(left: tuple[Any, Any], right: tuple[Any, Any]) -> Contrast:
