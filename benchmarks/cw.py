@@ -7,8 +7,7 @@ from torch import Tensor
 
 from benchmarks import peers
 from benchmarks.nets import Attacked, attacked, ours
-from benchmarks.paired import fastest, ratios
-from benchmarks.settings import Found, Settings, absent, measured, wrong
+from benchmarks.settings import Found, Settings, absent, against_the_fastest
 from defective.attacks import cw
 from defective.inference import logits
 
@@ -44,17 +43,8 @@ def _case(settings: Settings, here: Attacked, numbers: dict[str, Any]) -> dict[s
     own = {precision: act() for precision, act in acts.items()}
     checks = {precision: no_worse(here, images, best, made[best]) for precision, images in own.items()}
     again = {name: act for name, act in theirs.items() if once[name] <= SLOW * once[best]}
-    right = {f"ours {precision}": act for precision, act in acts.items() if checks[precision][0]}
-    seconds = settings.in_turn({**right, **again}, warm=False) if right else {}
-    best = fastest(seconds, list(again)) if right else best
     slower = "".join(f"; {name} took {once[name] / once[best]:.0f} x as long" for name in theirs if name not in again)
-    lines = {}
-    for precision, (passed, check) in checks.items():
-        lines[precision] = wrong(check)
-        if passed:
-            ratio = ratios(seconds[best], seconds[f"ours {precision}"])
-            lines[precision] = measured(check, ratio, seconds=seconds, note=f"the fastest is {best}{slower}")
-    return lines
+    return against_the_fastest(settings, checks, acts, again, warm=False, slower=slower)
 
 
 def _first_runs(settings: Settings, acts: dict[str, peers.Act]) -> tuple[dict[str, Tensor], dict[str, float]]:

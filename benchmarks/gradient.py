@@ -1,6 +1,7 @@
 """FGSM, PGD and MI-FGSM on the same net and images as the peers."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch.nn.functional as F
@@ -8,8 +9,7 @@ from torch import Tensor
 
 from benchmarks import peers
 from benchmarks.nets import Attacked, attacked, ours, share_fooled
-from benchmarks.paired import fastest, ratios
-from benchmarks.settings import Found, Settings, absent, first_failure, measured, wrong
+from benchmarks.settings import Found, Settings, absent, against_the_fastest, first_failure
 from defective.attacks import fgsm, mifgsm, pgd
 from defective.inference import logits
 
@@ -50,25 +50,14 @@ def _attack(settings: Settings, attack: str, many: Attacked, few: Attacked) -> d
         return dict.fromkeys((f"{attack}-fp32", f"{attack}-bf16"), absent("no peer is installed"))
     nets = {"fp32": ours(few.net, few.x, "fp32"), "bf16": ours(few.net, few.x, "bf16")}
     made = {name: run() for name, run in theirs.items()}
-    own = {precision: act(net, few.x, few.y, **numbers) for precision, net in nets.items()}
+    acts = {precision: partial(act, net, few.x, few.y, **numbers) for precision, net in nets.items()}
+    own = {precision: run() for precision, run in acts.items()}
     checks = {
         "fp32": first_failure([_equal(few, own["fp32"], name, images, one_step=act is fgsm) for name, images in made.items()]),
         "bf16": _success(many, {precision: act(net, many.x, many.y, **numbers) for precision, net in nets.items()}),
     }
-    contestants: dict[str, Callable[[], object]] = {
-        f"ours {precision}": lambda net=net: act(net, few.x, few.y, **numbers)  # type: ignore[misc]
-        for precision, net in nets.items()
-        if checks[precision][0]
-    }
-    lines = {f"{attack}-{precision}": wrong(check) for precision, (_, check) in checks.items()}
-    if contestants:
-        seconds = settings.in_turn({**contestants, **theirs})
-        best = fastest(seconds, list(theirs))
-        about: Found = {"seconds": seconds, "note": f"the fastest is {best}", "images": len(few.x)}
-    for precision, (passed, check) in checks.items():
-        if passed:
-            lines[f"{attack}-{precision}"] = measured(check, ratios(seconds[best], seconds[f"ours {precision}"]), **about)
-    return lines
+    lines = against_the_fastest(settings, checks, acts, theirs, images=len(few.x))
+    return {f"{attack}-{precision}": line for precision, line in lines.items()}
 
 
 def _equal(few: Attacked, own: Tensor, name: str, theirs: Tensor, *, one_step: bool) -> tuple[bool, str]:

@@ -32,6 +32,7 @@ class Row:
 # Test accuracies in percent that row accuracy waits for.
 TARGETS = (85, 90)
 _PEERS = "the fastest of Foolbox, torchattacks, ART"
+_USUAL = f"attacks by {_PEERS}; the rest in plain PyTorch"
 _DEFECTIVE = "resnet18/0.1-bottom"
 
 
@@ -39,15 +40,17 @@ def _pair(key: str, work: str, against: str = _PEERS, half: str = "bf16") -> tup
     return Line(f"{key}-fp32", f"{work}, fp32", against), Line(f"{key}-bf16", f"{work}, {half}", f"{against}, in fp32")
 
 
+def _decision_based(work: str, key: str = "") -> tuple[Line, ...]:
+    peers = {"foolbox": "Foolbox", "art": "ART, which attacks image by image"}
+    return tuple(line for peer, name in peers.items() for line in _pair(f"{peer}{key}", work, name, "bf16 surrogate"))
+
+
+def _step(about: str) -> tuple[Line, ...]:
+    return tuple(Line(each, f"Training step of {_DEFECTIVE}, {about}, {each}", "resnet18") for each in ("fp32", "bf16"))
+
+
 ROWS: tuple[Row, ...] = (
-    Row(
-        "step",
-        "time",
-        (
-            Line("fp32", f"Training step of {_DEFECTIVE}, batch 128, fp32", "resnet18"),
-            Line("bf16", f"Training step of {_DEFECTIVE}, batch 128, bf16", "resnet18"),
-        ),
-    ),
+    Row("step", "time", _step("batch 128")),
     Row(
         "throughput",
         "speed",
@@ -89,32 +92,14 @@ ROWS: tuple[Row, ...] = (
             *_pair("one-constant", "CW, one constant", half="bf16 surrogate"),
         ),
     ),
-    Row(
-        "boundary",
-        "speed",
-        (
-            *_pair("foolbox", "Boundary attack", "Foolbox", "bf16 surrogate"),
-            *_pair("art", "Boundary attack", "ART, which attacks image by image", "bf16 surrogate"),
-        ),
-    ),
-    Row(
-        "hopskipjump",
-        "speed",
-        (
-            *_pair("foolbox-l2", "HopSkipJump, L2", "Foolbox", "bf16 surrogate"),
-            *_pair("art-l2", "HopSkipJump, L2", "ART, which attacks image by image", "bf16 surrogate"),
-            *_pair("foolbox-linf", "HopSkipJump, L-infinity", "Foolbox", "bf16 surrogate"),
-            *_pair("art-linf", "HopSkipJump, L-infinity", "ART, which attacks image by image", "bf16 surrogate"),
-        ),
-    ),
+    Row("boundary", "speed", _decision_based("Boundary attack")),
+    Row("hopskipjump", "speed", (*_decision_based("HopSkipJump, L2", "-l2"), *_decision_based("HopSkipJump, L-infinity", "-linf"))),
     Row(
         "protocol",
         "speed",
         (
-            Line("plain", f"evaluate({_DEFECTIVE}), all parts, fp32", f"attacks by {_PEERS}; the rest in plain PyTorch"),
-            Line(
-                "sparsify", f"evaluate(sparsify({_DEFECTIVE})), all parts, fp32", f"attacks by {_PEERS}; the rest in plain PyTorch"
-            ),
+            Line("plain", f"evaluate({_DEFECTIVE}), all parts, fp32", _USUAL),
+            Line("sparsify", f"evaluate(sparsify({_DEFECTIVE})), all parts, fp32", _USUAL),
         ),
     ),
     Row(
@@ -138,15 +123,7 @@ ROWS: tuple[Row, ...] = (
             Line("attack", "Peak of an attack step, 128 images", "resnet18"),
         ),
     ),
-    Row(
-        "live",
-        "time",
-        (
-            Line("fp32", f"Training step of {_DEFECTIVE}, live neurons only, fp32", "resnet18"),
-            Line("bf16", f"Training step of {_DEFECTIVE}, live neurons only, bf16", "resnet18"),
-        ),
-        ("cpu",),
-    ),
+    Row("live", "time", _step("live neurons only"), ("cpu",)),
 )
 
 

@@ -18,17 +18,9 @@ from defective.machine import describe_machine
 from defective.progress import shown
 from defective.training.checkpoint import load
 
+_MODULES = (step, throughput, accuracy, gradient, cw, boundary, hopskipjump, protocol, sparse, memory)
 MEASURES: dict[str, Callable[[Settings], Found]] = {
-    "step": step.measure,
-    "throughput": throughput.measure,
-    "accuracy": accuracy.measure,
-    "gradient": gradient.measure,
-    "cw": cw.measure,
-    "boundary": boundary.measure,
-    "hopskipjump": hopskipjump.measure,
-    "protocol": protocol.measure,
-    "sparse": sparse.measure,
-    "memory": memory.measure,
+    **{module.__name__.rpartition(".")[2]: module.measure for module in _MODULES},
     "live": step.measure_live,
 }
 

@@ -1,13 +1,13 @@
 """What a run of the benchmark is given, and what every row returns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.paired import Seconds, in_turn
+from benchmarks.paired import Seconds, fastest, in_turn, ratios
 from defective.machine import resolve_precision
 
 Found = dict[str, Any]
@@ -77,3 +77,24 @@ def first_failure(checks: Sequence[tuple[bool, str]]) -> tuple[bool, str]:
     """Whether all checks have passed, and what was checked: all of it, or the first that failed."""
     failed = next((text for passed, text in checks if not passed), "")
     return not failed, failed or "; ".join(text for _, text in checks)
+
+
+def against_the_fastest(
+    settings: Settings,
+    checks: Mapping[str, tuple[bool, str]],
+    own: Mapping[str, Callable[[], object]],
+    theirs: Mapping[str, Callable[[], object]],
+    *,
+    warm: bool = True,
+    slower: str = "",
+    **more: Any,
+) -> dict[str, Found]:
+    """A line for each precision: our attack, if its check has passed, against the fastest peer; ``slower`` is added to the note."""
+    right = {f"ours {precision}": own[precision] for precision, (passed, _) in checks.items() if passed}
+    seconds = settings.in_turn({**right, **theirs}, warm=warm) if right else {}
+    best = fastest(seconds, list(theirs)) if right else ""
+    about: Found = {"seconds": seconds, "note": f"the fastest is {best}{slower}", **more}
+    return {
+        precision: measured(check, ratios(seconds[best], seconds[f"ours {precision}"]), **about) if passed else wrong(check)
+        for precision, (passed, check) in checks.items()
+    }

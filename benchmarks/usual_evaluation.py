@@ -14,7 +14,7 @@ from benchmarks import peers
 from defective.attacks.carlini_wagner import margin
 from defective.data import pick
 from defective.evaluation.corruptions import STRENGTHS
-from defective.evaluation.sanity_checks import EPS, RADII, STEP, STEPS, UNBOUNDED
+from defective.evaluation.sanity_checks import EPS, PGDS
 from defective.evaluation.settings import ATTACKS, WHITE_BOX, Settings
 from defective.specs import AttackSpec
 
@@ -22,11 +22,7 @@ from defective.specs import AttackSpec
 _DEFAULTS = Settings()
 ATTACKED, CLASSIFIED, CONFIDENCE = _DEFAULTS.batch_size, 2 * _DEFAULTS.batch_size, _DEFAULTS.confidence
 # Radius, step size and steps of every PGD of the sanity checks.
-CHECKS: dict[str, tuple[float, float, int]] = {
-    **{f"steps {count}": (EPS, STEP, count) for count in STEPS},
-    **{f"radius {radius}": (radius / 255, radius / 255 / 4, 20) for radius in RADII},
-    "unbounded": UNBOUNDED,
-}
+CHECKS = {f"{check} {strength}" if strength else check: numbers for (check, strength), numbers in PGDS.items()}
 
 
 class Case(NamedTuple):

@@ -29,10 +29,6 @@ class Returns(nn.Module):
         return self.function(x)
 
 
-def bright():
-    return Bright()
-
-
 def number():
     return 3
 
@@ -104,21 +100,15 @@ class FailsInTraining(Bright):
         return {}["weights"] if self.training else super().forward(x)
 
 
-def stumbles_in_training():
-    return FailsInTraining()
-
-
 class Stays(Bright):
     def to(self, *args, **kwargs):
         raise RuntimeError("stays here")
-
-
-def stays():
-    return Stays()
 
 
 def nowhere():
     return Bright().to("meta")
 
 
+# A class is a factory too.
+bright, stumbles_in_training, stays = Bright, FailsInTraining, Stays
 model = Bright()

@@ -57,13 +57,9 @@ def test_every_model_sees_the_same_images(corners):
         ("shuffle", 2.5, "strength 2.5 is not a whole number"),
         ("shuffle", "abc", "strength 'abc' is not a number"),
         ("fog", 1, "no corruption 'fog'; there are noise, shuffle"),
+        ("blur", None, "no corruption 'blur'; there are noise, shuffle"),
     ],
 )
 def test_what_cannot_be_done_is_refused(corners, corruption, strength, said):
     with pytest.raises(InputError, match=said):
-        corruption_curve(CORNER, *corners, corruption, strengths=(strength,))
-
-
-def test_an_unknown_corruption_is_refused_without_strengths(corners):
-    with pytest.raises(InputError, match="no corruption 'blur'; there are noise, shuffle"):
-        corruption_curve(CORNER, *corners, "blur")
+        corruption_curve(CORNER, *corners, corruption, strengths=None if strength is None else (strength,))

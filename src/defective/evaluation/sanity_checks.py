@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Literal, Self
 
 import torch
@@ -37,7 +38,12 @@ CHECKS = {
 EPS, STEP = 8 / 255, 2 / 255
 STEPS = (5, 10, 20, 40)
 RADII = (2, 4, 8, 16, 32)
-UNBOUNDED = (1.0, 16 / 255, 50)
+# Check and strength to radius, step size and steps of its PGD.
+PGDS: dict[tuple[str, int], tuple[float, float, int]] = {
+    **{("steps", count): (EPS, STEP, count) for count in STEPS},
+    **{("radius", radius): (radius / 255, radius / 255 / 4, 20) for radius in RADII},
+    ("unbounded", 0): (1.0, 16 / 255, 50),
+}
 LADDERS = {"steps": STEPS, "radius": RADII}
 
 
@@ -130,13 +136,10 @@ def _under_attack(model: EvaluatedModel, index: Tensor, seed: int) -> dict[tuple
     def chunk(attack: Attack, **depends: object) -> Chunk:
         return Chunk(model.inputs("check", index, neurons=model.neurons, **depends), 1, partial(_attacked, model, index, attack))
 
-    pgds = {("steps", count): (EPS, STEP, count) for count in STEPS}
-    pgds |= {("radius", radius): (radius / 255, radius / 255 / 4, 20) for radius in RADII}
-    pgds["unbounded", 0] = UNBOUNDED
     version = ATTACK_VERSIONS.get("pgd", 1)
     chunks = {
         key: chunk(partial(pgd, eps=numbers[0], step_size=numbers[1], steps=numbers[2]), pgd=numbers, attack_version=version)
-        for key, numbers in pgds.items()
+        for key, numbers in PGDS.items()
     }
     chunks["noise", 0] = chunk(partial(_corner, generator=named_generator(seed, "checks/noise")), noise=seed)
     found = model.run(Measurement(f"sanity checks of {model.name}", list(chunks.values()), unit="attacks"))
@@ -159,8 +162,7 @@ def _corner(model: torch.nn.Module, x: Tensor, y: Tensor, *, generator: torch.Ge
 
 def _ladder(name: str, correct: dict[int, Tensor]) -> SanityCheck:
     rates = ", ".join(f"{strength}: {_percent(each)}" for strength, each in correct.items())
-    pairs = zip(list(correct.values()), list(correct.values())[1:], strict=False)
-    helped = any(_better(stronger, weaker) for weaker, stronger in pairs)
+    helped = any(_better(stronger, weaker) for weaker, stronger in pairwise(correct.values()))
     return SanityCheck.of(name, not helped, f"still correct at {rates}")
 
 

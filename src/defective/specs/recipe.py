@@ -20,7 +20,7 @@ class Recipe(Spec):
     epochs of its schedule, which leaves the checkpoint that the whole run has there; 0 goes to the end.
 
     ``nesterov`` takes Nesterov's momentum. ``averaging`` above 0 scores and leaves the moving average of weights and running
-    statistics over the steps with that decay (:class:`defective.training.average.WeightAverage`). ``flip="alternating"`` mirrors each
+    statistics over the steps with that decay (:class:`defective.training.state.WeightAverage`). ``flip="alternating"`` mirrors each
     image in every other epoch, at random in the first; ``"random"`` at random in each. ``normalization="pixel-mean"`` subtracts the
     mean training image, as the paper's Appendix D has it; ``"channel"`` is what the released code does.
     """

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from defective.attacks import Attack, from_spec
+from defective.attacks import from_spec
 from defective.data import Data
 from defective.data.augment import crop_flip, draw_windows
 from defective.errors import InputError
@@ -15,7 +15,7 @@ from defective.machine import rank_and_world_size
 from defective.masks import named_generator
 from defective.progress import Advance
 from defective.specs import Recipe
-from defective.training.average import WeightAverage
+from defective.training.state import WeightAverage
 from defective.training.step import Step
 
 Row = dict[str, Any]
@@ -56,7 +56,8 @@ def run_epoch(step: Step, data: Data, run: TrainingSetup, epoch: int, advance: A
     # Dropout and the like draw an epoch's own random numbers; torch's global generators are put back afterwards.
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
         torch.manual_seed(named_generator(run.seed, f"layers/{epoch}/{rank}").initial_seed())
-        adversary = _adversary(run, epoch, rank)
+        attack, seed = run.recipe.adversarial, named_generator(run.seed, f"adversary/{epoch}/{rank}").initial_seed()
+        adversary = None if attack is None else from_spec(attack, seed=seed)
         windows = _windows(run, epoch, order, batch_size, len(data))
         step.model.train()
         for number, (x, y) in enumerate(data.batches(order, batch_size, crop_seed=_crop_seed(run, epoch))):
@@ -119,12 +120,6 @@ def _windows(run: TrainingSetup, epoch: int, order: Tensor, batch_size: int, ima
 
 def _padding(recipe: Recipe) -> int:
     return 4 if recipe.augment == "crop-flip" else 0
-
-
-def _adversary(run: TrainingSetup, epoch: int, rank: int) -> Attack | None:
-    if run.recipe.adversarial is None:
-        return None
-    return from_spec(run.recipe.adversarial, seed=named_generator(run.seed, f"adversary/{epoch}/{rank}").initial_seed())
 
 
 def _check_finite(losses: list[Tensor], epoch: int, step: int, lr: float) -> None:

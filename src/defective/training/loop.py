@@ -19,9 +19,8 @@ from defective.progress import deadline, progress_bar, time_is_up
 from defective.sites import spec_of
 from defective.sparse import train_live
 from defective.specs import Recipe
-from defective.training.average import WeightAverage
 from defective.training.epoch import Row, TrainingSetup, run_epoch
-from defective.training.state import TrainingState
+from defective.training.state import TrainingState, WeightAverage
 from defective.training.step import make_step
 
 # Least seconds between two states on disk, by kind of device: on a GPU an epoch may take no longer than writing one.

@@ -1,4 +1,4 @@
-"""The state of a training run on disk, so that a run that was killed or interrupted resumes after an epoch."""
+"""The state of a training run, on disk so that one that was killed or interrupted resumes after an epoch; the average of its weights."""
 
 import copy
 import logging
@@ -17,7 +17,27 @@ from defective.files import read_tensors, write_tensors
 from defective.inference import reported
 from defective.machine import rank_and_world_size
 from defective.specs.spec import validated
-from defective.training.average import WeightAverage
+
+
+class WeightAverage:
+    r"""Exponential moving average of all float tensors of a model's state, weights and running statistics.
+
+    .. math:: \bar w_t = \frac{\sum_{i=1}^{t} d^{t-i} w_i}{\sum_{i=1}^{t} d^{t-i}}
+
+    The weights before the first step have no part in it. The tensors of ``model`` must be changed in place from here on.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.present = {name: tensor for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
+        self.mean = {name: tensor.clone() for name, tensor in self.present.items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take the model after its ``step``-th step in, counted from 1."""
+        share = (1 - self.decay) / (1 - self.decay**step)
+        for name, tensor in self.present.items():
+            self.mean[name].lerp_(tensor, share)
 
 
 class _Document(BaseModel):

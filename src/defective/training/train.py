@@ -17,9 +17,10 @@ from defective.build import build, member_seed
 from defective.data import Data
 from defective.errors import InputError
 from defective.files import check_folder, read_tensors, write_text
-from defective.inference import reported
+from defective.inference import as_images, reported
 from defective.machine import choose_device, describe_machine, rank_and_world_size, resolve_precision
 from defective.models import Ensemble
+from defective.models.normalize import Normalize
 from defective.sites import architecture_of
 from defective.specs import NetSpec, Recipe
 from defective.specs.spec import validated
@@ -27,7 +28,6 @@ from defective.surgery import defects
 from defective.training.checkpoint import load, save
 from defective.training.loop import fit, test_accuracy
 from defective.training.own_model import OwnModel
-from defective.training.pixel_mean import subtract_pixel_mean_
 from defective.training.state import set_aside
 
 Result = dict[str, Any]
@@ -101,9 +101,10 @@ def train(
             net.members[i] = load(member_folder).to(torch_device)
             history += member["history"]
     else:
-        _join_processes(torch_device)
+        if rank_and_world_size()[1] > 1 and not torch.distributed.is_initialized():
+            torch.distributed.init_process_group("nccl" if torch_device.type == "cuda" else "gloo")
         if recipe.normalization == "pixel-mean":
-            subtract_pixel_mean_(net, data)
+            _subtract_pixel_mean_(net, data)
 
         def keep(epochs: int) -> None:
             if epochs in light_epochs:
@@ -222,6 +223,12 @@ def _conclude(net: nn.Module, test: Data, out: Path, identity: Result, history: 
     return result
 
 
-def _join_processes(torch_device: torch.device) -> None:
-    if rank_and_world_size()[1] > 1 and not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if torch_device.type == "cuda" else "gloo")
+def _subtract_pixel_mean_(model: nn.Module, data: Data) -> None:
+    """Let a built-in model subtract the mean training image, as paper Appendix D has it; the released code normalises by channel."""
+    total = torch.zeros(data.image_shape, dtype=torch.float64)
+    for x, _ in data.batches(torch.arange(len(data)), 500):
+        total += as_images(x.cpu()).double().sum(0)
+    model.normalize = Normalize.centred((total / len(data)).float())
+    architecture = architecture_of(model)
+    assert architecture is not None
+    model.architecture = architecture.model_copy(update={"pixel_mean": True})  # type: ignore[assignment]
