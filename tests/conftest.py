@@ -169,9 +169,7 @@ def carried(function: Callable[..., Any], device: str) -> Callable[..., Any]:
 
 
 def _at(value: Any, device: str) -> Any:
-    if isinstance(value, Tensor):
-        return value.to(device)
-    if isinstance(value, nn.Module):
+    if isinstance(value, Tensor | nn.Module):
         return value.to(device)
     if isinstance(value, attacks.DecisionBasedResult):
         return attacks.DecisionBasedResult(*(each.to(device) for each in (value.x_adv, value.queries, value.started)))

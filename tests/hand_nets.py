@@ -31,16 +31,10 @@ def mask(keep_prob: float = 0.1, *, seed: int = 0, shape: tuple[int, int, int] =
     return DefectMask(sample_mask(shape, keep_prob, generator=torch.Generator().manual_seed(seed)))
 
 
-def chained(between: Callable[[nn.Module, Tensor], Tensor], **layers: nn.Module) -> Net:
-    """conv, mask, something in between, conv, mask."""
-    return Net(
-        lambda model, x: model.k(model.b(between(model, model.m(model.a(x))))),
-        a=conv(),
-        b=conv(8, 8),
-        m=mask(),
-        k=mask(seed=1),
-        **layers,
-    )
+def chained(between: Callable[[nn.Module, Tensor], Tensor] = lambda model, z: z, **layers: nn.Module) -> Net:
+    """conv, mask, something in between, conv, mask; any of them may be given."""
+    usual = {"a": conv(), "b": conv(8, 8), "m": mask(), "k": mask(seed=1)}
+    return Net(lambda model, x: model.k(model.b(between(model, model.m(model.a(x))))), **usual | layers)
 
 
 def trained(model: nn.Module) -> nn.Module:

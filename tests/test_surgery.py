@@ -32,24 +32,6 @@ def test_old_keys_stay_and_restore_undoes(small_net):
     masked(small_net)
 
 
-@pytest.mark.parametrize("mode", ["train", "eval"])
-def test_derivatives_are_exactly_zero_at_dead_neurons(small_net, mode):
-    masked(small_net, sites=["0"], keep_prob=0.5)
-    getattr(small_net, mode)()
-    raw = small_net[0].module(X).detach().requires_grad_()
-
-    class Given(nn.Module):
-        def forward(self, x):
-            return raw
-
-    # The only way from raw to the rest of the model is the mask.
-    small_net[0].module = Given()
-    small_net(X).sum().backward()
-    dead = ~small_net[0].defect_mask.expand_as(raw)
-    assert (raw.grad[dead] == 0).all()
-    assert (raw.grad[~dead] != 0).any()
-
-
 def test_seed_and_site_decide_the_mask(small_net):
     twin, other = copy.deepcopy(small_net), copy.deepcopy(small_net)
     masked(small_net), masked(twin, sites=lambda name, module: name in ("1", "4")), masked(other, seed=1)

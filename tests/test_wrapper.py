@@ -62,7 +62,9 @@ def test_a_model_with_all_neurons_kept_trains_as_the_plain_one_to_the_last_bit()
             assert all(torch.equal(a, b) for a, b in zip(gradients(model, IMAGES), gradients(plain, IMAGES), strict=True))
 
 
-def test_hooks_see_the_site_before_the_mask_and_the_wrapper_after_it(small_net):
+@pytest.mark.parametrize("training", [True, False])
+def test_hooks_see_the_site_before_the_mask_and_the_wrapper_after_it(small_net, training):
+    small_net.train(training)
     kept = {}
     small_net[1].register_forward_hook(lambda module, args, z: kept.update(raw=z))
     defect_(small_net, 0.3, sites=["1"], example_inputs=X)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from defective.attacks import boundary_details, hopskipjump_details
-from defective.attacks.schedule import SCHEDULES
+from defective.attacks.boundary import SCHEDULES
 from evaluations import Around
 from problems import Brightness, distances, linear_case, seeded
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from defective import InputError, build, create_model, defects
+from defective.models import Normalize
 from defective.models.densenet import DenseLayer
 from defective.models.senet import SEBlock
 
@@ -180,3 +181,16 @@ def test_convolutions_of_the_wide_model_are_drawn_by_fan_out():
     for conv in (model.stages["3"][1].conv1, model.stages["2"][0].shortcut.conv, model.stages["3"][4].conv2):
         expected = math.sqrt(2 / (conv.kernel_size[0] ** 2 * conv.out_channels))
         assert abs(float(conv.weight.detach().std()) / expected - 1) < 0.05
+
+
+def test_a_deviation_of_zero_is_refused():
+    with pytest.raises(InputError, match=r"^std \(0.5, 0.0\) holds 0"):
+        Normalize((0.5, 0.5), (0.5, 0.0))
+
+
+@pytest.mark.filterwarnings("error")
+def test_constants_may_be_tensors_which_stay_apart():
+    x, mean, std = torch.rand(2, 2, 4, 4), torch.tensor([0.1, 0.2]), torch.tensor([0.5, 0.25])
+    normalize = Normalize(mean, std)
+    mean.zero_()
+    assert torch.equal(normalize(x), Normalize((0.1, 0.2), (0.5, 0.25))(x))

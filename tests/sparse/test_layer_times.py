@@ -9,15 +9,14 @@ from torch import nn
 from defective import InputError, build, machine
 from defective.sparse import layer_times, sparsify
 from defective.sparse.layers import LiveConv
-from hand_nets import Net, assert_same, conv, images, mask, trained
+from hand_nets import assert_same, chained, conv, images, trained
 
 X = images()
 
 
 def pair():
     """Two convolutions with a tenth of the neurons alive after each."""
-    chain = Net(lambda model, x: model.k(model.b(model.m(model.a(x)))), a=conv(), b=conv(8, 8), m=mask(0.1), k=mask(0.1, seed=1))
-    return trained(chain)
+    return trained(chained())
 
 
 @pytest.fixture

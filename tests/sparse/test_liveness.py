@@ -9,7 +9,7 @@ from defective.sparse import layer_times, sparsify
 from defective.sparse.graph import Traced
 from defective.sparse.layers import LiveConv
 from defective.sparse.liveness import choose_layers, live_neurons
-from hand_nets import Net, conv, images, mask, sparsified, trained
+from hand_nets import Net, chained, conv, images, mask, sparsified, trained
 
 X = images()
 
@@ -62,8 +62,7 @@ def test_live_neurons_are_alive_and_needed(name):
 )
 def test_needed_products_are_those_of_the_sparse_matrices(second):
     shape = second(torch.zeros(1, 8, 8, 8)).shape[1:]
-    layers = {"a": conv(), "b": second, "m": mask(), "k": mask(seed=1, shape=tuple(shape))}
-    fast = sparsify(trained(Net(lambda model, x: model.k(model.b(model.m(model.a(x)))), **layers)), X)
+    fast = sparsify(trained(chained(b=second, k=mask(seed=1, shape=tuple(shape)))), X)
     found = [len(module.values) for module in fast.modules() if isinstance(module, LiveConv)]
     assert found == [choice.needed for choice in fast.choices]
     assert fast.choices[1].dense == shape.numel() * second.weight[0].numel()
@@ -72,10 +71,7 @@ def test_needed_products_are_those_of_the_sparse_matrices(second):
 @pytest.mark.parametrize(("conversion", "live"), [(0.0, True), (1e9, False)])
 def test_a_layer_is_live_where_that_pays_for_the_conversions(monkeypatch, conversion, live):
     monkeypatch.setattr(layer_times, "CONVERSION", conversion)
-    model = trained(
-        Net(lambda model, x: model.k(model.b(model.m(model.a(x)))), a=conv(), b=conv(8, 8), m=mask(0.9), k=mask(0.02, seed=1))
-    )
-    fast = sparsified(model, X)
+    fast = sparsified(trained(chained(m=mask(0.9), k=mask(0.02, seed=1))), X)
     # Nine tenths of the neurons before it are too many for a sparse first layer.
     assert {choice.layer: choice.live for choice in fast.choices} == {"a": False, "b": live}
 

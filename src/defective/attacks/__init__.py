@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks.auto import autoattack, package
-from defective.attacks.boundary import boundary, boundary_details, boundary_score
+from defective.attacks.boundary import SCHEDULE_OF, boundary, boundary_details, boundary_score
 from defective.attacks.budget import project, quantize
 from defective.attacks.carlini_wagner import cw
 from defective.attacks.decision_based import DecisionBasedResult
@@ -23,7 +23,6 @@ from defective.attacks.gradient import fgsm, mifgsm, pgd
 from defective.attacks.hopskipjump import hopskipjump, hopskipjump_details
 from defective.attacks.logit_space import lspga
 from defective.attacks.noise import gaussian_noise
-from defective.attacks.schedule import SCHEDULE_OF
 from defective.attacks.transferable import difgsm, nifgsm, sifgsm, tifgsm, vmifgsm
 from defective.specs import AttackSpec
 

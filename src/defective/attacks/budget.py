@@ -15,7 +15,7 @@ from defective.text import short
 LARGEST_COUNT = 10**9
 
 
-def project(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
+def project(x_adv: Tensor, x: Tensor, eps: float | Tensor) -> Tensor:
     """Clip ``x_adv`` into the L-infinity ball of radius ``eps`` around ``x`` and into [0, 1].
 
     Example:

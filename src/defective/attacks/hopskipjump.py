@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_counts, check_range, upcast
+from defective.attacks.budget import check_counts, check_range, project, upcast
 from defective.attacks.decision_based import DecisionBasedResult, Query, Search
 from defective.errors import InputError
 from defective.text import choices
@@ -129,10 +129,7 @@ def _boundary(x: Tensor, there: Tensor, norm: Norm, halvings: int, holds: Callab
     low, high, here = torch.zeros_like(reach), reach, there
     for _ in range(halvings):
         middle = (low + high) / 2
-        if norm == "l2":
-            points = (x + middle * (there - x)).clamp(0, 1)
-        else:
-            points = torch.maximum(torch.minimum(there, x + middle), x - middle).clamp(0, 1)
+        points = (x + middle * (there - x)).clamp(0, 1) if norm == "l2" else project(there, x, middle)
         held = holds(points)[:, None]
         low, high, here = torch.where(held, low, middle), torch.where(held, middle, high), torch.where(held, points, here)
     return here

@@ -13,11 +13,9 @@ from defective.sparse.pattern import Pattern
 class Gather(nn.Module):
     """Dense feature maps ``(N, C, H, W)`` to their live rows ``(L, N)``, float32 at least."""
 
-    rows: Tensor
-
     def __init__(self, rows: Tensor) -> None:
         super().__init__()
-        self.register_buffer("rows", rows)
+        self.rows = nn.Buffer(rows)
 
     def forward(self, x: Tensor) -> Tensor:
         flat = x.permute(0, 2, 3, 1).flatten(1)
@@ -29,12 +27,9 @@ class Gather(nn.Module):
 class Scatter(nn.Module):
     """Live rows ``(L, N)`` back to dense feature maps ``(N, C, H, W)``, exactly 0 at all other neurons."""
 
-    rows: Tensor
-
     def __init__(self, rows: Tensor, shape: tuple[int, int, int], dtype: torch.dtype | None) -> None:
         super().__init__()
-        self.register_buffer("rows", rows)
-        self.shape, self.dtype = shape, dtype
+        self.rows, self.shape, self.dtype = nn.Buffer(rows), shape, dtype
 
     def forward(self, live: Tensor) -> Tensor:
         channels, height, width = self.shape
@@ -78,13 +73,9 @@ class Place(LiveLayer):
 class Scale(LiveLayer):
     """A frozen batch norm on live rows: each row times its channel's factor plus its channel's shift."""
 
-    factor: Tensor
-    shift: Tensor
-
     def __init__(self, factor: Tensor, shift: Tensor) -> None:
         super().__init__()
-        self.register_buffer("factor", factor[:, None].clone())
-        self.register_buffer("shift", shift[:, None].clone())
+        self.factor, self.shift = nn.Buffer(factor[:, None].clone()), nn.Buffer(shift[:, None].clone())
 
     def forward(self, live: Tensor) -> Tensor:
         return torch.addcmul(self.shift, live, self.factor)
@@ -93,18 +84,10 @@ class Scale(LiveLayer):
 class LiveProduct(nn.Module):
     """The products of a convolution between live neurons: ``(columns, N)`` to ``(rows, N)``."""
 
-    crow: Tensor
-    col: Tensor
-    turned_crow: Tensor
-    turned_col: Tensor
-    order: Tensor
-
     def __init__(self, pattern: Pattern) -> None:
         super().__init__()
-        self.register_buffer("crow", pattern.crow)
-        self.register_buffer("col", pattern.col)
-        for name, tensor in zip(("turned_crow", "turned_col", "order"), pattern.transposed(), strict=True):
-            self.register_buffer(name, tensor)
+        self.crow, self.col = nn.Buffer(pattern.crow), nn.Buffer(pattern.col)
+        self.turned_crow, self.turned_col, self.order = map(nn.Buffer, pattern.transposed())
 
     def forward(self, live: Tensor, values: Tensor) -> Tensor:
         product: Tensor = _Product.apply(live, values, self)  # type: ignore[no-untyped-call]
@@ -114,14 +97,11 @@ class LiveProduct(nn.Module):
 class LiveConv(LiveLayer):
     """A frozen convolution between live neurons, from its dense weight ``(O, C/groups, kh, kw)`` and a bias for each row."""
 
-    values: Tensor
-    bias: Tensor
-
     def __init__(self, pattern: Pattern, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.product = LiveProduct(pattern)
-        self.register_buffer("values", weight.detach().flatten()[pattern.source.long()])
-        self.register_buffer("bias", bias.detach()[:, None].clone())
+        self.values = nn.Buffer(weight.detach().flatten()[pattern.source.long()])
+        self.bias = nn.Buffer(bias.detach()[:, None].clone())
 
     def forward(self, live: Tensor) -> Tensor:
         found: Tensor = self.product(live, self.values)

@@ -88,14 +88,10 @@ def train_live(model: nn.Module, example_inputs: Tensor, *, precision: str = "fp
 class TrainedConv(LiveLayer):
     """A convolution between live neurons whose factors come from a dense one at each step."""
 
-    channel: Tensor
-    source: Tensor
-
     def __init__(self, conv: nn.Conv2d, pattern: Pattern, channel: Tensor) -> None:
         super().__init__()
         self.conv, self.product = conv, LiveProduct(pattern)
-        self.register_buffer("source", pattern.source)
-        self.register_buffer("channel", channel)
+        self.source, self.channel = nn.Buffer(pattern.source), nn.Buffer(channel)
 
     def forward(self, live: Tensor) -> Tensor:
         found: Tensor = self.product(live, self.conv.weight.flatten().index_select(0, self.source))
@@ -105,14 +101,10 @@ class TrainedConv(LiveLayer):
 class LiveNorm(LiveLayer):
     """Batch norm in train mode whose statistics are those of live neurons."""
 
-    channel: Tensor
-    count: Tensor
-
     def __init__(self, norm: nn.BatchNorm2d, channel: Tensor) -> None:
         super().__init__()
-        self.norm = norm
-        self.register_buffer("channel", channel)
-        self.register_buffer("count", torch.bincount(channel, minlength=norm.num_features))
+        self.norm, self.channel = norm, nn.Buffer(channel)
+        self.count = nn.Buffer(torch.bincount(channel, minlength=norm.num_features))
 
     def forward(self, live: Tensor) -> Tensor:
         norm, seen = self.norm, (self.count * live.shape[1]).clamp_min(1)

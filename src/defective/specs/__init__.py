@@ -15,7 +15,6 @@ the channels at defective layers), ``-therm16`` (thermometer-encoded input of 16
 ``@text`` picks the placement of the paper's text (Eq. 5, Appendix C).
 """
 
-from defective.specs.architecture import Architecture
 from defective.specs.attacks import ATTACK_DEFAULTS, GRADIENT_ATTACKS, AttackSpec
 from defective.specs.document import Document, High, Low
 from defective.specs.jobs import (
@@ -33,6 +32,7 @@ from defective.specs.jobs import (
 from defective.specs.nets import (
     ARCHITECTURES,
     ENSEMBLE_SIZE,
+    Architecture,
     DefectSpec,
     DropSpec,
     Kind,
