@@ -160,3 +160,18 @@ def exhibit_result(
     labels = [{"name": name, "label": label} for name, label in rows.items()]
     shown = {"columns": tuple(columns), "rows": labels, "cells": tuple(cells), "seeds": 1, "jobs": {}}
     return ExhibitResult.model_validate(about | shown | changes)
+
+
+def cell(
+    row: str, column: str, published: float | None, found: tuple[float, float, float] | None, num_evaluated=50, seeds=1, job=""
+) -> dict[str, Any]:
+    """A cell of such a document; ``found`` is mean, low and high."""
+    measured = found and {
+        **dict(zip(("mean", "low", "high"), found, strict=True)),
+        "values": [found[0]] * seeds,
+        "intervals": [found[1:]] * seeds,
+        "counts": [{"num_evaluated": num_evaluated}] * seeds,
+        "seeds": list(range(seeds)),
+    }
+    jobs = [job] if job else []
+    return {"row": row, "column": column, "published": published, "measured": measured, "difference": None, "jobs": jobs}

@@ -15,7 +15,7 @@ from defective.results.contrasts import Evidence
 from defective.results.documents import ClaimResult, ClaimsResult, ContrastResult, ExhibitResult
 from defective.results.export import export
 from docs import fill
-from runs import exhibit_result
+from runs import cell, exhibit_result
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "results").glob("*/*/*/*.json"))
@@ -89,12 +89,10 @@ def test_claims_are_a_table_and_their_verdicts_are_counted():
 
 
 def test_a_bound_that_lies_nowhere_is_shown_as_such(tmp_path):
-    bounds = {"mean": 1e-3, "low": 1e-4, "high": None}
-    measured = bounds | {"values": [1e-3], "intervals": [[1e-4, None]], "counts": [{"num_evaluated": 50}], "seeds": [0]}
-    cell = {"row": "a", "column": "S(M)", "published": 1e-6, "measured": measured, "difference": bounds, "jobs": ["decision-0"]}
+    shown = cell("a", "S(M)", 1e-6, (1e-3, 1e-4, None), job="decision-0") | {"difference": {"mean": 1e-3, "low": 1e-4, "high": None}}
     notes = {"notes": ("One.", "Two_2."), "unit": "S(M)", "data": {"cifar10": "cifar10"}}
     file = tmp_path / "table7.json"
-    file.write_text(exhibit_result("table7", ["S(M)"], {"a": "Plain"}, [cell], **notes).model_dump_json())
+    file.write_text(exhibit_result("table7", ["S(M)"], {"a": "Plain"}, [shown], **notes).model_dump_json())
     text = fill.table(file)
     assert text.endswith("<details><summary>Notes</summary>\n\n- One.\n- Two\\_2.\n\n</details>\n")
     assert "| Plain | 1.0e-06 | 1.0e-03 (1.0e-04–∞) |" in text and "95 % interval +1.0e-04 to ∞)" in text

@@ -3,22 +3,7 @@ import pytest
 from defective.report.exhibit_table import compact_table, exhibit_table, page_table
 from defective.results.documents import ExhibitResult
 from defective.tables import format_table
-from runs import exhibit_result
-
-
-def cell(
-    row: str, column: str, published: float | None, found: tuple[float, float, float] | None, num_evaluated=50, seeds=1, job=""
-):
-    """A cell; ``found`` is mean, low and high."""
-    measured = found and {
-        **dict(zip(("mean", "low", "high"), found, strict=True)),
-        "values": [found[0]] * seeds,
-        "intervals": [found[1:]] * seeds,
-        "counts": [{"num_evaluated": num_evaluated}] * seeds,
-        "seeds": list(range(seeds)),
-    }
-    jobs = [job] if job else []
-    return {"row": row, "column": column, "published": published, "measured": measured, "difference": None, "jobs": jobs}
+from runs import cell, exhibit_result
 
 
 RATES = exhibit_result(

@@ -1,32 +1,26 @@
+from typing import Any
+
 import pytest
 
+import runs
 from defective.data.official import KINDS
 from defective.experiments.plan import Plan
 from defective.experiments.store import Store
 from defective.paper import EXHIBITS
 from defective.report.largest_discrepancy import largest_discrepancy
-from defective.results.documents import CellResult, Difference, ExhibitResult, ImageCounts, Measured
+from defective.results.documents import ExhibitResult
 from defective.results.exhibit_result import document
 from runs import exhibit_result, finish
 
 
-def result(cells: list[CellResult], **changes) -> ExhibitResult:
+def result(cells: list[dict[str, Any]], **changes) -> ExhibitResult:
     return exhibit_result("table4", ["PGD16"], {"a": "Plain", "b": "Half"}, cells, **changes)
 
 
-def cell(row: str, published: float | None, mean: float, half: float) -> CellResult:
-    measured = Measured(
-        mean=mean,
-        low=mean,
-        high=mean,
-        values=(mean,),
-        intervals=((mean, mean),),
-        counts=(ImageCounts(num_evaluated=9),),
-        seeds=(0,),
-    )
+def cell(row: str, published: float | None, mean: float, half: float) -> dict[str, Any]:
     apart = None if published is None else mean - published
-    around = None if apart is None else Difference(mean=apart, low=apart - half, high=apart + half)
-    return CellResult(row=row, column="PGD16", published=published, measured=measured, difference=around, jobs=())
+    around = None if apart is None else {"mean": apart, "low": apart - half, "high": apart + half}
+    return runs.cell(row, "PGD16", published, (mean, mean, mean)) | {"difference": around}
 
 
 def test_the_largest_clear_difference_is_named_with_what_bears_on_it():

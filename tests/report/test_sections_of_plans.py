@@ -14,7 +14,6 @@ from defective.specs import Recipe
 from runs import filled_store, finish
 
 SHAPES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28), "imagenet": (3, 224, 224)}
-OFFICIAL = {kind: kind for kind in SHAPES}
 
 
 def plan(*exhibits: str, scale: str = "tiny", seeds: int = 1, readers: dict[str, str] | None = None, **data: str) -> Plan:

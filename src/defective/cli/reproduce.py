@@ -28,7 +28,7 @@ from defective.paper import EXHIBITS, SCALES, exhibits
 from defective.progress import until
 from defective.report.claims import contrast_in_words, p_in_words, verdict_in_words
 from defective.report.exhibit_table import compact_table
-from defective.report.wording import warnings
+from defective.report.wording import is_official, warnings
 from defective.results.documents import ClaimResult, ExhibitResult
 from defective.results.from_store import measured
 from defective.specs import trained_models
@@ -202,7 +202,7 @@ def _dry(plan: Plan, store: Store, device: torch.device, json: bool) -> None:
     substitutes = [
         f"{name} ({plan.sizes[kind][0]:,} training images) is a substitute for {kind}"
         for kind, name in plan.data.items()
-        if not plan.official(kind)
+        if not is_official(kind, plan)
     ]
     note = (
         f"Jobs shared with an earlier table or figure are counted there; store {store.folder}. No job was run. Estimated from "

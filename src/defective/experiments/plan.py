@@ -88,10 +88,6 @@ class Plan:
         """The kinds of data set that an exhibit is measured on, its own first."""
         return [kind for kind in exhibit.kinds if kind in self.data]
 
-    def official(self, kind: str) -> bool:
-        """Whether the set is read as the official files of its kind; else it is a substitute."""
-        return is_official(kind, self.data[kind], self.readers)
-
     @cached_property
     def jobs(self) -> list[Job]:
         """Every job once, what it needs before it: first all that one seed needs, so that whole tables come early."""
@@ -137,11 +133,6 @@ _PLAN = TypeAdapter(Plan)
 def _controls(exhibit: Exhibit, cells: Mapping[tuple[str, str], list[Cell]], seed: int) -> list[ScoreJob]:
     shown = (cells.get((row.name, column), []) for row in exhibit.rows for column in exhibit.columns)
     return [job for of_seeds in shown if seed < len(of_seeds) for job in controls(of_seeds[seed], seed)]
-
-
-def is_official(kind: str, name: str, readers: Mapping[str, str]) -> bool:
-    """Whether a set of this name is read as the official files of its kind, where ``readers`` may say as which it is."""
-    return readers.get(kind, kind if name == kind else "folder") == kind
 
 
 def check_scale(scale: str) -> None:

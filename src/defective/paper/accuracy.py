@@ -1,8 +1,8 @@
 """Figures 4 and 14: test accuracy beside the defence rate, and over the epochs of training."""
 
 from defective.paper.ablations import BOTTOMS, KEEP_PROBS, TABLE11
-from defective.paper.exhibit import Cell, Cells, Exhibit, Row
-from defective.paper.protocol import TRAINED, TRANSFER
+from defective.paper.exhibit import Cell, Cells, Row
+from defective.paper.protocol import TRAINED, TRANSFER, figure
 from defective.paper.setup import Setup
 
 # Column of Figure 4 to column of Table 11, which has the same models under the same attack.
@@ -14,14 +14,13 @@ def _from_table11(setup: Setup) -> Cells:
     return {(model, column): table[model, there] for model in BOTTOMS for column, there in _COLUMNS.items()}
 
 
-_FIGURE4 = Exhibit(
-    name="figure4",
-    title="Test accuracy against defence rate, by keep probability",
-    section="Appendix A.1, Figure 4",
+_FIGURE4 = figure(
+    4,
+    "Test accuracy against defence rate, by keep probability",
+    "Appendix A.1",
     caption="Rows, drawn as points, are ResNet-18s by the share of bottom neurons that they keep. Columns are the accuracy on "
     "the test set and, against PGD (radius 16/255, 20 steps of 1/255) generated on DenseNet-121, the share of attacked images that "
     "the row's model classifies correctly, of those that it classified correctly before and that fool the DenseNet.",
-    data="cifar10",
     columns=tuple(_COLUMNS),
     rows=tuple(
         Row(model, keep_prob, tuple(TABLE11.published(model, there) for there in _COLUMNS.values()))
@@ -48,14 +47,13 @@ def _trained(setup: Setup) -> Cells:
     }
 
 
-_FIGURE14 = Exhibit(
-    name="figure14",
-    title="Accuracy in training and test, epoch by epoch",
-    section="Appendix D, Figure 14",
+_FIGURE14 = figure(
+    14,
+    "Accuracy in training and test, epoch by epoch",
+    "Appendix D",
     caption="Rows are ResNet-18s (0.5-Bottom: half of the bottom neurons kept), columns data sets; a number is the accuracy of "
     "the trained model on the test set. Curves are the accuracy during each epoch on the training images (dashed) and after it on "
     "the test set (solid).",
-    data="cifar10",
     more_data=("mnist",),
     columns=tuple(_DATA),
     rows=tuple(Row(model, label) for model, label in _LABELS.items()),

@@ -3,8 +3,8 @@
 The paper claims that defective models lose more accuracy than plain ones to shuffled patches, and less to strong noise.
 """
 
-from defective.paper.exhibit import Cell, Cells, Exhibit, Row
-from defective.paper.protocol import TRAINED, table
+from defective.paper.exhibit import Cell, Cells, Row
+from defective.paper.protocol import TRAINED, figure, table
 from defective.paper.published import printed
 from defective.paper.setup import Setup
 from defective.specs import NoiseJob, ShuffleJob
@@ -59,14 +59,13 @@ def _noisy(setup: Setup) -> Cells:
     return {(model, str(sigma)): Cell(job, f"{number}/{sigma}") for number, model in enumerate(NOISY) for sigma in SIGMAS}
 
 
-_FIGURE5 = Exhibit(
-    name="figure5",
-    title="Accuracy under Gaussian noise of rising strength",
-    section="Appendix A.5, Figure 5",
+_FIGURE5 = figure(
+    5,
+    "Accuracy under Gaussian noise of rising strength",
+    "Appendix A.5",
     caption="Rows, drawn as curves, are ResNet-18s (p-Bottom: a share p of the bottom neurons kept), columns the standard "
     "deviation of the noise, in levels of 255; noise beyond twice that is cut off. A number is the share of noisy images that "
     "the model classifies correctly, of images that all four models classify correctly without noise.",
-    data="cifar10",
     columns=tuple(str(sigma) for sigma in SIGMAS),
     rows=tuple(Row(model, label) for model, label in NOISY.items()),
     cells=_noisy,

@@ -1,6 +1,7 @@
 """Figures 2, 3 and 8-13: what defects, shuffled patches and the six architectures look like. Nothing is measured."""
 
 from defective.paper.exhibit import Exhibit
+from defective.paper.protocol import figure
 
 # Caption of every architecture.
 _ARCHITECTURE = (
@@ -11,8 +12,7 @@ _ARCHITECTURE = (
 
 
 def _exhibit(number: int, title: str, section: str, *notes: str, caption: str = _ARCHITECTURE) -> Exhibit:
-    section = f"{section}, Figure {number}"
-    return Exhibit(name=f"figure{number}", title=title, section=section, caption=caption, view="drawing", notes=notes)
+    return figure(number, title, section, data="", caption=caption, view="drawing", notes=notes)
 
 
 EXHIBITS = (

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import product
 
 from defective.paper.exhibit import Cell, Cells, Exhibit, Row
-from defective.paper.protocol import PLACEMENT, scores
+from defective.paper.protocol import PLACEMENT, figure, scores
 from defective.paper.setup import Setup
 
 # Model to label, in the order of the rows.
@@ -46,10 +46,10 @@ def _exhibit(
             found |= scores({models[model]: target for model, target in targets.items()}, {f"{attacked} {short}": images}, "all")
         return {(row, label): cell for (label, row), cell in found.items()}
 
-    return Exhibit(
-        name=f"figure{number}",
-        title=title,
-        section=f"{section}, Figure {number}",
+    return figure(
+        number,
+        title,
+        section,
         caption=f"Rows are models with the attack that generated the images on them: MIFGSM of radius {strength} ({kept}). "
         "Columns are evaluated models, a number is the share of the images shown that they classify correctly; where both are one "
         "model, the attack is white-box.",

@@ -1,4 +1,4 @@
-"""What several exhibits share: printed tables, attacks, the cells of a transfer table, notes, ends of captions."""
+"""What several exhibits share: printed tables, figures, attacks, the cells of a transfer table, notes, ends of captions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +34,11 @@ def table(number: int, title: str, section: str, *, data: str = "cifar10", **mor
     """A printed table of the paper; ``more`` are further fields of the exhibit."""
     columns, rows = printed(name := f"table{number}")
     return Exhibit(name, title, f"{section}, Table {number}", data=data, columns=columns, rows=rows, **more)
+
+
+def figure(number: int, title: str, section: str, *, data: str = "cifar10", **more: Any) -> Exhibit:
+    """A figure of the paper; ``more`` are further fields of the exhibit."""
+    return Exhibit(f"figure{number}", title, f"{section}, Figure {number}", data=data, **more)
 
 
 def scores(

@@ -8,7 +8,7 @@ from defective.experiments.plan import Plan
 from defective.experiments.store import Store
 from defective.paper import SCALES, Scale
 from defective.report.sections import Section
-from defective.report.wording import is_substitute
+from defective.report.wording import is_official, is_substitute
 from defective.specs import Recipe, TrainJob
 from defective.tables import count
 from defective.training.recipes import recipe_for
@@ -61,7 +61,7 @@ def _note(kind: str, plan: Plan, store: Store) -> str:
     """What a reader must know of the set that was used for a kind; empty if it is the official one."""
     name, images, whole = plan.data[kind], _training_images(plan, kind, store), SIZES[kind][0]
     about = "" if images is None else f" ({count(images, 'training image')})"
-    if plan.official(kind):
+    if is_official(kind, plan):
         if images not in (None, whole):
             about = f" ({count(images, 'training image')}; the official set has {whole:,})"
         elif name == kind:

@@ -70,8 +70,7 @@ def _panel(axes: "Axes", result: ExhibitResult, column: str) -> None:
     axes.set_title("\n".join(textwrap.wrap(result.column_label(column), 12)), fontsize=SMALL)
     axes.grid(color=GRAY, alpha=0.18, linewidth=0.5)
     axes.set_axisbelow(True)
-    dress(axes)
-    axes.tick_params(labelsize=SMALL)
+    _dress(axes)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
 
@@ -102,8 +101,8 @@ def _scale(axes: "Axes", result: ExhibitResult) -> None:
 
 def _scatter(result: ExhibitResult) -> "Figure":
     """The second column, a defence rate, against the first, each point with its row's label."""
-    figure, axes = _single()
     across, up = result.columns
+    figure, axes = _single(f"{across}, {result.unit}", f"defence rate under {up}, {result.unit}")
     pairs = {row.label: (result.cell(row.name, across), result.cell(row.name, up)) for row in result.rows}
     published = {
         label: (x.published, y.published) for label, (x, y) in pairs.items() if x.published is not None and y.published is not None
@@ -117,13 +116,13 @@ def _scatter(result: ExhibitResult) -> "Figure":
     if points:
         axes.plot(*zip(*points.values(), strict=True), **_style(_MEASURED, "-"), label=_INTERVALS)
     # Measured names to the right and upwards, published ones to the left and downwards: such curves fall.
-    _name_points(figure, f"{across}, {result.unit}", f"defence rate under {up}, {result.unit}", {1: points, -1: published})
+    _name_points(figure, {1: points, -1: published})
     return figure
 
 
 def _trade_off(result: ExhibitResult) -> "Figure":
     """The lowest number of a row against that in the last column, its accuracy; in gray the plain model of equal accuracy."""
-    figure, axes = _single()
+    figure, axes = _single(f"{result.columns[-1]}, {result.unit}", f"correct under the strongest attacker, {result.unit}")
     points: dict[str, tuple[float, float]] = {}
     for row in result.rows:
         *attacked, accuracy = (result.cell(row.name, column) for column in result.columns)
@@ -137,14 +136,13 @@ def _trade_off(result: ExhibitResult) -> "Figure":
         control = min((cell.control for cell in attacked if cell.control), key=lambda found: found.rate, default=None)
         if control:
             axes.plot(control.accuracy, control.rate, **_style(_PUBLISHED), label="plain model of equal accuracy")
-    strongest = f"correct under the strongest attacker, {result.unit}"
-    _name_points(figure, f"{result.columns[-1]}, {result.unit}", strongest, {1: points})
+    _name_points(figure, {1: points})
     return figure
 
 
 def _curves(result: ExhibitResult) -> "Figure":
     """One line a row over the columns, whose names are numbers."""
-    figure, axes = _single()
+    figure, axes = _single("standard deviation σ of the noise, in levels of 255", f"accuracy, {result.unit}")
     for colour, row in zip(cycle(COLOURS), result.rows, strict=False):
         measured = {float(cell.column): cell.measured for cell in result.cells if cell.row == row.name and cell.measured}
         if measured:
@@ -152,8 +150,6 @@ def _curves(result: ExhibitResult) -> "Figure":
             axes.plot([*measured], [at.mean for at in measured.values()], marker="o", markersize=4, color=colour, label=row.label)
             axes.fill_between([*measured], low, high, color=colour, alpha=0.2, linewidth=0)
     axes.set_xticks([float(column) for column in result.columns])
-    axes.set_xlabel("standard deviation σ of the noise, in levels of 255", fontsize=SMALL + 1)
-    axes.set_ylabel(f"accuracy, {result.unit}", fontsize=SMALL + 1)
     axes.set_ylim(0, 102)
     legend(figure, fontsize=SMALL)
     return figure
@@ -169,8 +165,7 @@ def _training(result: ExhibitResult, store: Store) -> "Figure | None":
     figure = _figure(min(WIDTH, 3.6 * len(columns) + 1.2), 3.2)
     handles: dict[str, Any] = {}
     for axes, column in zip(figure.subplots(1, len(columns), sharey=True, squeeze=False).flat, columns, strict=True):
-        dress(axes)
-        axes.tick_params(labelsize=SMALL)
+        _dress(axes, "epoch")
         for colour, label, history in _histories(result, store, column):
             epochs = [row["epoch"] for row in history]
             for part, line in (("train", "--"), ("test", "-")):
@@ -178,7 +173,6 @@ def _training(result: ExhibitResult, store: Store) -> "Figure | None":
                 name = f"{label}, {part}"
                 (handles[name],) = axes.plot(epochs, shares, line, color=colour, linewidth=1.3, label=name)
         axes.set_title(column, fontsize=SMALL + 1)
-        axes.set_xlabel("epoch", fontsize=SMALL + 1)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.grid(color=GRAY, alpha=0.18, linewidth=0.5)
     figure.axes[0].set_ylabel("accuracy, %", fontsize=SMALL + 1)
@@ -203,12 +197,18 @@ def _figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _single() -> "tuple[Figure, Axes]":
+def _single(across: str, up: str) -> "tuple[Figure, Axes]":
     figure = _figure(4.4, 3.6)
     axes = figure.subplots()
+    _dress(axes, across, up)
+    return figure, axes
+
+
+def _dress(axes: "Axes", across: str = "", up: str = "") -> None:
     dress(axes)
     axes.tick_params(labelsize=SMALL)
-    return figure, axes
+    axes.set_xlabel(across, fontsize=SMALL + 1)
+    axes.set_ylabel(up, fontsize=SMALL + 1)
 
 
 def _style(colour: str, line: str = "") -> dict[str, Any]:
@@ -221,11 +221,9 @@ def _error(measured: Measured) -> list[list[float]]:
     return [[max(0.0, measured.mean - measured.low)], [max(0.0, measured.high - measured.mean)]]
 
 
-def _name_points(figure: "Figure", across: str, up: str, points: dict[int, dict[str, tuple[float, float]]]) -> None:
-    """Name both axes, what the marks mean, and each point, by the side that its name stands on."""
+def _name_points(figure: "Figure", points: dict[int, dict[str, tuple[float, float]]]) -> None:
+    """Name what the marks mean, and each point, by the side that its name stands on."""
     (axes,) = figure.axes
-    axes.set_xlabel(across, fontsize=SMALL + 1)
-    axes.set_ylabel(up, fontsize=SMALL + 1)
     axes.margins(0.1)
     handles, labels = axes.get_legend_handles_labels()
     legend(figure, handles=[*dict(zip(labels, handles, strict=True)).values()], fontsize=SMALL)

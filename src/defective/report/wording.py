@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from defective.data.download import REMOTES
-from defective.experiments.plan import Plan, is_official
+from defective.experiments.plan import Plan
 from defective.paper.protocol import ROUNDED, TRANSFER
 from defective.results.documents import AtChance, CellResult, ExhibitResult
 from defective.tables import DASH, count, interval, number
@@ -21,6 +21,11 @@ def substitutes(result: ExhibitResult) -> list[str]:
     return [_data_set(result, kind) for kind in result.data if is_substitute(kind, result)]
 
 
+def is_official(kind: str, of: Plan | ExhibitResult) -> bool:
+    """Whether the set used for a kind is read as its official files."""
+    return of.readers.get(kind, kind if of.data[kind] == kind else "folder") == kind
+
+
 def is_substitute(kind: str, of: Plan | ExhibitResult) -> bool:
     """Whether a data set is another than the paper's, as far as its name and the form of its files tell.
 
@@ -33,8 +38,7 @@ def is_substitute(kind: str, of: Plan | ExhibitResult) -> bool:
         >>> [is_substitute(kind, plan) for kind in ("cifar10", "mnist", "imagenet")]
         [False, True, False]
     """
-    official = is_official(kind, of.data[kind], of.readers)
-    return not official or (of.data[kind] != kind and kind in REMOTES)
+    return not is_official(kind, of) or (of.data[kind] != kind and kind in REMOTES)
 
 
 def _data_set(result: ExhibitResult, kind: str) -> str:
