@@ -89,7 +89,9 @@ def test_claims_are_a_table_and_their_verdicts_are_counted():
 
 
 def test_a_bound_that_lies_nowhere_is_shown_as_such(tmp_path):
-    shown = cell("a", "S(M)", 1e-6, (1e-3, 1e-4, None), job="decision-0") | {"difference": {"mean": 1e-3, "low": 1e-4, "high": None}}
+    shown = cell("a", "S(M)", 1e-6, (1e-3, 1e-4, None), job="decision-0") | {
+        "difference": {"mean": 1e-3, "low": 1e-4, "high": None}
+    }
     notes = {"notes": ("One.", "Two_2."), "unit": "S(M)", "data": {"cifar10": "cifar10"}}
     file = tmp_path / "table7.json"
     file.write_text(exhibit_result("table7", ["S(M)"], {"a": "Plain"}, [shown], **notes).model_dump_json())
@@ -112,13 +114,13 @@ def test_a_document_is_whole(file):
     assert found == ExhibitResult.from_json(json.dumps(found.as_json(), allow_nan=False))
     exhibit = EXHIBITS[found.exhibit]
     assert found.scale == file.parts[-3] and "-".join(found.data.values()) == file.parts[-4]
-    places = [(cell.row, cell.column) for cell in found.cells]
+    places = [(each.row, each.column) for each in found.cells]
     assert places == [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
-    for cell in found.cells:
-        assert cell.published == exhibit.published(cell.row, cell.column)
-        if cell.measured is not None:
-            assert cell.measured.low <= cell.measured.mean <= cell.measured.high
-            assert set(cell.jobs) <= found.jobs.keys() and cell.jobs
+    for each in found.cells:
+        assert each.published == exhibit.published(each.row, each.column)
+        if each.measured is not None:
+            assert each.measured.low <= each.measured.mean <= each.measured.high
+            assert set(each.jobs) <= found.jobs.keys() and each.jobs
     for job in found.jobs.values():
         assert {"device", "precision", "torch", "python", "defective"} <= job.machine.keys() and job.seconds > 0
     assert not re.search(r'"/|\\\\', file.read_text())

@@ -5,7 +5,6 @@ from defective.results.documents import ExhibitResult
 from defective.tables import format_table
 from runs import cell, exhibit_result
 
-
 RATES = exhibit_result(
     "table4",
     ["PGD16", "Test Accuracy"],
