@@ -15,7 +15,7 @@ from defective.results.contrasts import Evidence
 from defective.results.documents import ClaimResult, ClaimsResult, ContrastResult, ExhibitResult
 from defective.results.export import export
 from docs import fill
-from runs import cell, exhibit_result
+from runs import exhibit_result
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "results").glob("*/*/*/*.json"))
@@ -89,12 +89,12 @@ def test_claims_are_a_table_and_their_verdicts_are_counted():
 
 
 def test_a_bound_that_lies_nowhere_is_shown_as_such(tmp_path):
-    shown = cell("a", "S(M)", 1e-6, (1e-3, 1e-4, None), job="decision-0") | {
-        "difference": {"mean": 1e-3, "low": 1e-4, "high": None}
-    }
+    bounds = {"mean": 1e-3, "low": 1e-4, "high": None}
+    measured = bounds | {"values": [1e-3], "intervals": [[1e-4, None]], "counts": [{"num_evaluated": 50}], "seeds": [0]}
+    cell = {"row": "a", "column": "S(M)", "published": 1e-6, "measured": measured, "difference": bounds, "jobs": ["decision-0"]}
     notes = {"notes": ("One.", "Two_2."), "unit": "S(M)", "data": {"cifar10": "cifar10"}}
     file = tmp_path / "table7.json"
-    file.write_text(exhibit_result("table7", ["S(M)"], {"a": "Plain"}, [shown], **notes).model_dump_json())
+    file.write_text(exhibit_result("table7", ["S(M)"], {"a": "Plain"}, [cell], **notes).model_dump_json())
     text = fill.table(file)
     assert text.endswith("<details><summary>Notes</summary>\n\n- One.\n- Two\\_2.\n\n</details>\n")
     assert "| Plain | 1.0e-06 | 1.0e-03 (1.0e-04–∞) |" in text and "95 % interval +1.0e-04 to ∞)" in text
@@ -114,13 +114,13 @@ def test_a_document_is_whole(file):
     assert found == ExhibitResult.from_json(json.dumps(found.as_json(), allow_nan=False))
     exhibit = EXHIBITS[found.exhibit]
     assert found.scale == file.parts[-3] and "-".join(found.data.values()) == file.parts[-4]
-    places = [(each.row, each.column) for each in found.cells]
+    places = [(cell.row, cell.column) for cell in found.cells]
     assert places == [(row.name, column) for row in exhibit.rows for column in exhibit.columns]
-    for each in found.cells:
-        assert each.published == exhibit.published(each.row, each.column)
-        if each.measured is not None:
-            assert each.measured.low <= each.measured.mean <= each.measured.high
-            assert set(each.jobs) <= found.jobs.keys() and each.jobs
+    for cell in found.cells:
+        assert cell.published == exhibit.published(cell.row, cell.column)
+        if cell.measured is not None:
+            assert cell.measured.low <= cell.measured.mean <= cell.measured.high
+            assert set(cell.jobs) <= found.jobs.keys() and cell.jobs
     for job in found.jobs.values():
         assert {"device", "precision", "torch", "python", "defective"} <= job.machine.keys() and job.seconds > 0
     assert not re.search(r'"/|\\\\', file.read_text())
