@@ -35,10 +35,15 @@ BATCHES = RECIPE.changed(batch_size=16)
 
 
 @pytest.fixture(autouse=True)
-def full_precision(monkeypatch):
+def full_precision():
     """TF32 rounds to 10 bits: nothing could be compared."""
-    for switch in (torch.backends.cudnn, torch.backends.cuda.matmul):
-        monkeypatch.setattr(switch, "allow_tf32", False)
+    switches = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [switch.allow_tf32 for switch in switches]
+    for switch in switches:
+        switch.allow_tf32 = False
+    yield
+    for switch, allowed in zip(switches, before, strict=True):
+        switch.allow_tf32 = allowed
 
 
 @pytest.fixture(scope="module")
@@ -148,9 +153,10 @@ def test_a_run_resumes_after_an_epoch(data, tmp_path, monkeypatch):
     kept = {"device": str(DEVICE), "precision": "fp32", "state_file": tmp_path / "state.safetensors"}
     rows = fit(whole, data, RECIPE, device=str(DEVICE), precision="fp32")
     looks = iter([False])
-    with monkeypatch.context() as patch, pytest.raises(OutOfTime):
-        patch.setattr(loop, "_time_is_up", lambda run: next(looks, True))
+    monkeypatch.setattr(loop, "_time_is_up", lambda run: next(looks, True))
+    with pytest.raises(OutOfTime):
         fit(parts, data, RECIPE, **kept)
+    monkeypatch.undo()
     again = fit(build("resnet18/0.9-dropout", width_mult=0.125), data, RECIPE, **kept)
     assert [row["train_loss"] for row in again] == pytest.approx([row["train_loss"] for row in rows], rel=1e-4)
 

@@ -127,7 +127,7 @@ def _settings() -> Exhibit:
 
     return Exhibit(
         "settings",
-        "Settings of PGD and CW that the text speaks of",
+        "PGD and CW beyond the tables",
         "Appendix A.8",
         caption="Rows are attacked models (p-Bottom: a share p of bottom neurons kept), columns attacks on DenseNet-121: radius in levels "
         "of 255, after the step where that is not 1 (PGD: 8, 4, 2, 12, 6, 3, 20, 10, 5, 40, 20 and 10 steps; CW: confidence). "
