@@ -1,6 +1,7 @@
 """A table for a terminal of any width."""
 
-import shutil
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
 # Narrower ones are printed for as if they had this width: the interval of a rate stays whole.
 _LEAST_WIDTH = 12
-# Output that is no terminal has no width of its own; most tables have room in this one.
-_FILE_WIDTH = 200
+# Output that is no terminal has no width of its own.
+FILE_WIDTH = 200
 # Room that the names of rows keep beside the numbers.
 _LEAST_NAME = 12
 
@@ -23,8 +24,7 @@ def terminal(table: Table, width: int | None = None) -> str:
     """A table in box characters; names fold, numbers stay whole. Where the numbers of a row do not fit, each has a line of its own."""
     from rich.console import Console
 
-    # That of COLUMNS if it is a width, as 0 is not, else of the terminal.
-    width = max(_LEAST_WIDTH, width or shutil.get_terminal_size((_FILE_WIDTH, 0)).columns)
+    width = max(_LEAST_WIDTH, width or _width())
     console = Console(width=width)
     widths = _column_widths(table, width)
     title = " ".join(filter(None, [table.title, table.caption]))
@@ -36,6 +36,14 @@ def terminal(table: Table, width: int | None = None) -> str:
         lines += [" " * indent + line for indent, text in listed for line in _folded(text, width - indent, console)]
     lines += [line for note in table.notes for line in _folded(note, width, console)]
     return "\n".join(lines) + "\n"
+
+
+def _width() -> int:
+    """``COLUMNS`` if it is a width, as 0 is not; else that of the terminal; else one that is wide enough for most tables."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdigit() and int(asked):
+        return int(asked)
+    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else FILE_WIDTH
 
 
 def _column_widths(table: Table, total: int) -> list[int] | None:
