@@ -13,7 +13,7 @@ from defective.paper import Cell, Exhibit, Row
 from defective.report.plots import plot
 from defective.results.documents import Control, Difference
 from defective.specs import AttackSpec, DecisionJob
-from runs import measured
+from runs import cell, exhibit_result, measured
 
 COLUMNS = ("FGSM16", "Test Accuracy")
 ROWS = (
@@ -51,6 +51,18 @@ def rate(row: str, column: str, seed: int) -> dict[str, int]:
 def line(axes, label: str) -> list[tuple[float, float]]:
     (found,) = [each for each in axes.lines if each.get_label() == label]
     return [(float(x), float(y)) for x, y in zip(*found.get_data(), strict=True)]
+
+
+def test_many_columns_take_several_lines_and_no_mark_is_named_that_is_not_drawn(store):
+    columns = [f"PGD{number}" for number in range(15)]
+    found = [cell("a", column, None, (50.0, 40.0, 60.0)) for column in columns]
+    figure = plot(exhibit_result("settings", columns, {"a": "Plain"}, found), store)
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title() for axes in shown] == columns
+    assert [sum(axes.get_subplotspec().rowspan.start == row for axes in shown) for row in (0, 1)] == [8, 7]
+    assert [text.get_text().replace("\N{NO-BREAK SPACE}", " ") for text in figure.legends[0].get_texts()] == [
+        "measured, 95 % interval"
+    ]
 
 
 def test_a_table_shows_every_number_of_its_document(store):

@@ -40,16 +40,22 @@ def _table(result: ExhibitResult) -> "Figure":
     from matplotlib.lines import Line2D
 
     columns, count = result.columns, len(result.rows)
-    figure = _figure(min(WIDTH, 2.4 + 1.6 * len(columns)), 0.75 + 0.165 * count + 0.3)
-    [panels] = figure.subplots(1, len(columns), sharex=True, sharey=True, squeeze=False)
-    for axes, column in zip(panels, columns, strict=True):
+    # More panels beside each other would run into one another.
+    lines = math.ceil(len(columns) / 8)
+    across = math.ceil(len(columns) / lines)
+    figure = _figure(min(WIDTH, 2.4 + 1.6 * across), lines * (0.6 + 0.165 * count) + 0.45)
+    panels = figure.subplots(lines, across, sharex=True, sharey=True, squeeze=False).flatten()
+    for axes, column in zip(panels, columns, strict=False):
         _panel(axes, result, column)
+    for axes in panels[len(columns) :]:
+        axes.set_visible(False)
     panels[0].set_yticks(range(count), [row.label for row in result.rows])
     panels[0].set_ylim(count - 0.5, -0.5)
     _scale(panels[0], result)
     figure.supxlabel("%" if result.unit == "%" else f"{result.unit}, log scale", fontsize=SMALL)
     seeds = ", small: each seed" if result.seeds > 1 else ""
-    marks = {"published": _PUBLISHED, f"measured, 95\N{NO-BREAK SPACE}% interval{seeds}": _MEASURED}
+    marks = {"published": _PUBLISHED} if "published" in result.kinds else {}
+    marks |= {f"measured, 95\N{NO-BREAK SPACE}% interval{seeds}": _MEASURED}
     legend(figure, handles=[Line2D([], [], **_style(colour), label=name) for name, colour in marks.items()], fontsize=SMALL)
     return figure
 
@@ -71,6 +77,7 @@ def _panel(axes: "Axes", result: ExhibitResult, column: str) -> None:
     axes.grid(color=GRAY, alpha=0.18, linewidth=0.5)
     axes.set_axisbelow(True)
     _dress(axes)
+    axes.tick_params(labelbottom=True)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
 
