@@ -116,8 +116,8 @@ def contrast(terms: Sequence[Term], seed_variance: SeedVariance | None = None) -
     images, as hard for one model as for the other, and those of two signs on others: the variance is at least that of any images on which
     no two rates are negatively correlated. Each rate counts ``2 / m`` successes and as many failures more, so that a rate of 0 or 1 is not
     exact; m counts terms of one sign on the same images once: together they tell no more of what was never seen than one of them. The
-    second part is the variance between seeds; what images add to it is taken off the first. It is
-    estimated from few seeds, so each part keeps its degrees of freedom: the square of the interval's half-width is the sum of theirs.
+    second part is the variance between seeds; what images add to it is taken off the first. It is estimated from few seeds, so each part
+    keeps its degrees of freedom: the square of the interval's half-width is the sum of theirs.
 
     Args:
         terms: At least one. Terms of one model and several seeds stand beside each other, each with the weight of the model.
