@@ -73,8 +73,10 @@ def test_an_interrupted_evaluation_resumes_with_the_same_command(place, run, mon
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.\nSee documentation"),
         ImportError("libXau.so.6: failed to map segment from shared object"),
+        # As CPython says it where an allocation of its own failed.
+        SystemError("error return without exception set"),
     ],
-    ids=["device", "library"],
+    ids=["device", "library", "interpreter"],
 )
 def test_too_little_memory_is_one_line_that_says_what_helps(place, run, monkeypatch, error):
     def run_out(*_, **__):

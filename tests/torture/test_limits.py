@@ -56,7 +56,7 @@ def disk(tmp_path):
 
 def ended_in_one_line(process, *words, aborts=False):
     _, err = process.communicate()
-    if aborts and process.returncode == -signal.SIGABRT:
+    if aborts and process.returncode in (-signal.SIGABRT, -signal.SIGSEGV):
         return process.returncode
     assert process.returncode in (0, 1, 2) and "Traceback" not in err, err
     if process.returncode == 2:
@@ -80,7 +80,7 @@ def test_a_full_disk_and_then_too_little_memory(fewer, undisturbed, disk, chance
     more = chance.randrange(1_000_000, 200_000_000)
     options = ["reproduce", "table9", "--data", f"folder:{fewer}", "--store", str(place / "store"), "--device", "cpu"]
     process = command_in_process([sys.executable, "-c", LIMITED, str(more), *options], place / "cache")
-    # Where a native library finds no memory in a thread of its own, it ends the process.
+    # Where native code finds no memory, in a library's own thread or in CPython, it ends the process.
     code = ended_in_one_line(process, "memory", aborts=True)
     record_property(f"runs with too little memory, ended with {code}", 1)
     made = end(begin(place / "store", fewer))

@@ -112,6 +112,8 @@ def _message(error: Any) -> str | None:
         if isinstance(error, torch.OutOfMemoryError):
             return "out of memory on the device: lower --batch-size, or choose --device cpu; finished work is stored"
         return "out of memory: lower --batch-size; finished work is stored"
+    if isinstance(error, SystemError):
+        return f"out of memory, or a fault of Python ({error}): lower --batch-size; finished work is stored"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -99,7 +99,8 @@ def _failure_recorded(job: Job, store: Store, summary: RunSummary, number: str, 
         if isinstance(error, CorruptJobError) and error.job not in summary.redone:
             _do_again(error, store, summary, log)
             return
-        if isinstance(error, OSError) and error.errno in _NO_FAULT:
+        # After a SystemError the interpreter itself is in doubt: what it went on to compute might be wrong.
+        if isinstance(error, SystemError) or (isinstance(error, OSError) and error.errno in _NO_FAULT):
             raise
         store.fail(job, error)
         summary.states[job] = "failed"
