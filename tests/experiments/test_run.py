@@ -83,7 +83,11 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(place, monkeypatch, error):
 
 @pytest.mark.parametrize(
     "error",
-    [*(OSError(number, "stop") for number in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE)), SystemError("stop"), KeyboardInterrupt("stop")],
+    [
+        *(OSError(number, "stop") for number in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE)),
+        SystemError("stop"),
+        KeyboardInterrupt("stop"),
+    ],
 )
 def test_a_full_disk_a_lost_reader_a_broken_python_and_a_user_who_stops_it_are_no_fault_of_the_job(place, monkeypatch, error):
     broken = Made(monkeypatch, generate=error)

@@ -127,6 +127,18 @@ def test_one_seed_decides_nothing():
     assert judged(exhibit(cell("a", 700, column="x"), cell("a", 300, column="y")), of=FALL).verdict == "undecided"
 
 
+@pytest.mark.parametrize(("hits", "verdict"), [((600, 605, 595), "undecided"), ((400, 405, 395), "fails")])
+def test_one_part_is_enough_to_fail_but_not_to_hold(hits, verdict):
+    """What keeps another part from a test keeps the claim from holding; that counts among the parts, any of which might have failed."""
+    one = claim(rows=(("b", "a"),))
+    both = replace(one, parts=(*one.parts, Part(pairs("table4", ["PGD"], [("c", "a")]))))
+    measured = exhibit(cell("a", *A), cell("b", *hits), cell("c", 900))
+    found = judged(measured, of=both)
+    said = {"undecided": "", "fails": "other parts are not tested: "}[verdict] + "one seed decides nothing"
+    assert (found.verdict, found.reason) == (verdict, said)
+    assert found.p == (1.0 if verdict == "undecided" else pytest.approx(2 * judged(measured, of=one).p))
+
+
 def test_models_at_chance_and_unequal_training_leave_it_undecided():
     found = judged(exhibit(cell("a", *A, at_chance=("vgg19 on few",)), cell("b", 900, 905, 895)))
     assert (found.verdict, found.reason) == ("undecided", "no better than chance: vgg19 on few")

@@ -63,20 +63,20 @@ def _verdict(claim: Claim, parts: Sequence[MeasuredPart]) -> tuple[Verdict, str,
         return "not measured", "no table or figure measures it", None
     if not all(part.comparisons for part in parts):
         return "not measured", "not run yet", None
-    if obstacle := _obstacle(parts):
-        return "undecided", obstacle, 1.0
-    # All parts must hold: the worst decides. One is enough to fail: the best counts for as many as there are.
-    holds, fails = zip(*(_p_values(claim, each.part.bound, each.contrast) for each in parts), strict=True)
+    # All parts must hold: the worst decides. One is enough to fail, whatever keeps others from a test: the best counts for as many as
+    # there are.
+    tests = [(1.0, 1.0) if _obstacle([each]) else _p_values(claim, each.part.bound, each.contrast) for each in parts]
+    holds, fails = zip(*tests, strict=True)
     p_holds, p_fails = max(holds), min(1.0, len(fails) * min(fails))
-    return ("holds", "", p_holds) if p_holds <= p_fails else ("fails", "", p_fails)
+    verdict: Verdict = "holds" if p_holds <= p_fails else "fails"
+    return verdict, _obstacle(parts), min(p_holds, p_fails)
 
 
 def _adjusted(claim: ClaimResult, p: float) -> ClaimResult:
-    changes: dict[str, object] = {"adjusted_p": p}
-    if claim.verdict in ("holds", "fails") and p >= LEVEL:
-        among = claim.p is not None and claim.p < LEVEL
-        changes |= {"verdict": "undecided", "reason": "not clear enough" + " among so many claims" * among}
-    return claim.model_copy(update=changes)
+    if p < LEVEL:
+        return claim.model_copy(update={"adjusted_p": p, "reason": claim.reason and f"other parts are not tested: {claim.reason}"})
+    among = " among so many claims" if claim.p is not None and claim.p < LEVEL else ""
+    return claim.model_copy(update={"adjusted_p": p, "verdict": "undecided", "reason": claim.reason or f"not clear enough{among}"})
 
 
 def _p_values(claim: Claim, bound: float, contrast: Contrast) -> tuple[float, float]:
