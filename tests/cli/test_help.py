@@ -3,9 +3,9 @@ import re
 import pytest
 
 from defective import __version__
+from docs.commands import commands
 
-COMMANDS = ["demo", "models", "describe", "data get", "data check", "train", "attack", "evaluate", "play"]
-COMMANDS += ["reproduce", "report", "store ls", "store show", "store export", "store gc"]
+COMMANDS = [name.removeprefix("defective ") for name, _ in commands()]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

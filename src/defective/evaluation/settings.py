@@ -4,19 +4,16 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
-from defective.specs import AttackSpec, Spec
+from defective.specs import WHITE_BOX_ATTACKS, AttackSpec, Spec
 
 Part = Literal["transfer", "white-box", "decision", "noise", "shuffle", "stimuli", "checks"]
 PARTS: tuple[Part, ...] = get_args(Part)
 # Which neurons of a model an attack computes.
 Neurons = Literal["auto", "all", "live"]
 
-# The paper's transfer attacks (Table 3, Table 4) and its white-box ones (Table 8).
+# The paper's transfer attacks (Table 3, Table 4) and its white-box ones.
 ATTACKS = tuple(map(AttackSpec.parse, ("pgd:eps=16/255", "fgsm:eps=16/255")))
-WHITE_BOX = (
-    *(AttackSpec.parse(f"fgsm:eps={level}/255") for level in (1, 2, 4)),
-    *(AttackSpec.parse(f"pgd:eps={level}/255,steps={steps}") for level, steps in ((2, 4), (4, 6), (8, 10))),
-)
+WHITE_BOX = tuple(map(AttackSpec.parse, WHITE_BOX_ATTACKS.values()))
 
 # In words, as users write it.
 _Attack = Annotated[

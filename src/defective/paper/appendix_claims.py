@@ -9,6 +9,7 @@ from defective.paper.corruptions import NOISY, SIGMAS
 from defective.paper.main_claims import MUCH, MUCH_IS_OURS, ONE_PART_EACH, VARIANTS, architectures
 from defective.paper.published import printed
 from defective.paper.white_gray_box import GRAY_BOX, OF_CORRECT, STANDARD
+from defective.specs import WHITE_BOX_ATTACKS
 
 (*_, _ACCURACY), _ROWS = printed("table3")
 _BY_ARCHITECTURE = {arch: [row.name for row in _ROWS if row.name.partition("/")[0] == arch] for arch in LABELS}
@@ -33,7 +34,6 @@ def _gray_box() -> tuple[Block, ...]:
 _WEAK = [column for column in PGD_SETTINGS if column not in VARIANTS["table11"]]
 _STRONG = [str(sigma) for sigma in SIGMAS if sigma > 8]
 _FALL = [str(sigma) for sigma in SIGMAS if sigma >= 8]
-_WHITE_BOX = ("FGSM1", "FGSM2", "FGSM4", "PGD2", "PGD4", "PGD8")
 _HIGH = 80.0
 
 
@@ -130,7 +130,7 @@ APPENDIX = (
         "Defective layers improve the defence under various kinds of white-box attack.",
         "Appendix A.6",
         "better",
-        *(Part(pairs("table8", [column], [(row, STANDARD) for row in GRAY_BOX]), column) for column in _WHITE_BOX),
+        *(Part(pairs("table8", [column], [(row, STANDARD) for row in GRAY_BOX]), column) for column in WHITE_BOX_ATTACKS),
     ),
     claim(
         "white-box-others",

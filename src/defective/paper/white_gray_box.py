@@ -7,7 +7,7 @@ from defective.paper.exhibit import Cell, Cells
 from defective.paper.protocol import DEFENCE_RATE, LAST_COLUMN, PGD16, TRAINED, TRANSFER, accuracies, scores, table
 from defective.paper.published import printed
 from defective.paper.setup import Setup, target_seed
-from defective.specs import ScoreJob
+from defective.specs import WHITE_BOX_ATTACKS, ScoreJob
 
 STANDARD = "resnet18"
 # The defective models, and what they are called as the columns of Table 9.
@@ -26,14 +26,6 @@ SAME_CLASS = " (same class)"
 OF_CORRECT = " (of all correct)"
 
 _WHITE_ROWS = printed("table8").rows
-_WHITE_ATTACKS = {
-    "FGSM1": "fgsm:eps=1/255",
-    "FGSM2": "fgsm:eps=2/255",
-    "FGSM4": "fgsm:eps=4/255",
-    "PGD2": "pgd:eps=2/255,step_size=1/255,steps=4",
-    "PGD4": "pgd:eps=4/255,step_size=1/255,steps=6",
-    "PGD8": "pgd:eps=8/255,step_size=1/255,steps=10",
-}
 
 
 def _white_box(setup: Setup) -> Cells:
@@ -41,7 +33,7 @@ def _white_box(setup: Setup) -> Cells:
     adversarial = {
         (row, column): setup.generate(target, attack=attack)
         for row, target in targets.items()
-        for column, attack in (_WHITE_ATTACKS | (CHECKS if row in GRAY_BOX else {})).items()
+        for column, attack in (WHITE_BOX_ATTACKS | (CHECKS if row in GRAY_BOX else {})).items()
     }
     scored = {key: Cell(ScoreJob(target=targets[key[0]], adversarial=job), "target-correct") for key, job in adversarial.items()}
     fooled = {(row, UNBOUNDED): Cell(adversarial[row, UNBOUNDED], "fooled") for row in GRAY_BOX}

@@ -15,7 +15,7 @@ the channels at defective layers), ``-therm16`` (thermometer-encoded input of 16
 ``@text`` picks the placement of the paper's text (Eq. 5, Appendix C).
 """
 
-from defective.specs.attacks import ATTACK_DEFAULTS, GRADIENT_ATTACKS, AttackSpec
+from defective.specs.attacks import ATTACK_DEFAULTS, GRADIENT_ATTACKS, WHITE_BOX_ATTACKS, AttackSpec
 from defective.specs.document import Document, High, Low
 from defective.specs.jobs import (
     DecisionJob,
@@ -50,6 +50,7 @@ __all__ = [
     "ATTACK_DEFAULTS",
     "ENSEMBLE_SIZE",
     "GRADIENT_ATTACKS",
+    "WHITE_BOX_ATTACKS",
     "Architecture",
     "AttackSpec",
     "DecisionJob",

@@ -36,6 +36,16 @@ ATTACK_DEFAULTS: dict[str, dict[str, Number]] = {
 # Parameters that are written in an attack's name only where they differ from their default.
 _OPTIONAL = ("random_start", "directions")
 
+# The paper's white-box attacks, by their columns in Table 8.
+WHITE_BOX_ATTACKS = {
+    "FGSM1": "fgsm:eps=1/255",
+    "FGSM2": "fgsm:eps=2/255",
+    "FGSM4": "fgsm:eps=4/255",
+    "PGD2": "pgd:eps=2/255,step_size=1/255,steps=4",
+    "PGD4": "pgd:eps=4/255,step_size=1/255,steps=6",
+    "PGD8": "pgd:eps=8/255,step_size=1/255,steps=10",
+}
+
 # Those that a model can be trained on: their steps follow the gradient.
 GRADIENT_ATTACKS = ("fgsm", "pgd", "mifgsm", "difgsm", "tifgsm", "sifgsm", "nifgsm", "vmifgsm", "lspga")
 
