@@ -16,11 +16,6 @@ def setting(result: ExhibitResult) -> str:
     return ", ".join([f"{result.scale} scale", *(_data_set(result, kind) for kind in result.data), count(result.seeds, "seed")])
 
 
-def substitutes(result: ExhibitResult) -> list[str]:
-    """The substitute data sets, as ``"cifar10-jpeg in place of cifar10"``."""
-    return [_data_set(result, kind) for kind in result.data if is_substitute(kind, result)]
-
-
 def is_official(kind: str, of: Plan | ExhibitResult) -> bool:
     """Whether the set used for a kind is read as its official files."""
     return of.readers.get(kind, kind if of.data[kind] == kind else "folder") == kind
