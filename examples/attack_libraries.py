@@ -1,4 +1,4 @@
-"""Attack a defective model with Foolbox, torchattacks and ART: it is a module as any other, and PGD finds the same images everywhere."""
+"""Attack a defective model with Foolbox, torchattacks and ART: it is an ordinary module, and PGD finds the same images everywhere."""
 
 import importlib.util
 from collections.abc import Callable

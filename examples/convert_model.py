@@ -1,4 +1,4 @@
-"""Make a model of your own defective: any module, sites by name or by a predicate."""
+"""Make your model defective: any module, sites by name or by a predicate."""
 
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-"""Evaluate a model of your own beside a defective one: the black-box protocol and its sanity checks in plain Python."""
+"""Evaluate your model beside a defective one: the black-box protocol and its sanity checks in plain Python."""
 
 import torch
 from torch import nn

@@ -1,7 +1,7 @@
 """Make a pretrained network defective and fine-tune it: clean and robust accuracy before and after, by keep_prob, sites and learning rate.
 
-As it stands it fine-tunes two networks on a few images of the synthetic data set. This measured the table of docs/finetune.md; a run that
-was stopped goes on from the networks in the folder ``finetuned``:
+As it stands it fine-tunes two networks on a few images of the synthetic data set. This measured the table of docs/finetune.md; a stopped
+run resumes from the networks in the folder ``finetuned``:
 
     python finetune_pretrained.py --data tiny-imagenet:PATH --train-images 1500 --test-images 500 --attacked 100 --choices 12
 """

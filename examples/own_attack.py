@@ -1,4 +1,4 @@
-"""Put an attack of your own into the protocol: any callable (model, x, y) -> x_adv, also one of another library."""
+"""Put a custom attack into the protocol: any callable (model, x, y) -> x_adv, even of another library."""
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ EPS = 16 / 255
 
 
 def darken(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """Try a few shades of darkness and keep the one that the model likes least."""
+    """Try a few shades of darkness and keep the one with the highest loss."""
     with torch.no_grad():
         shades = [(x - shade).clamp(0, 1) for shade in (0.0, EPS / 2, EPS)]
         losses = torch.stack([nn.functional.cross_entropy(model(shade), y, reduction="none") for shade in shades])

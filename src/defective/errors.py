@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """A bad argument, file or data set; the message names the value and the way out.
+    """A bad argument, file or data set; the message names the value and the remedy.
 
     The command line prints the message on one line and ends with exit code 2.
     """

@@ -2,7 +2,7 @@
 
 In all of them ``model`` maps images in [0, 1] to logits ``(N, K)``; ``x`` are float images ``(N, C, H, W)`` in [0, 1]; ``y`` are
 true labels ``(N,)``. The result has the shape, device and dtype of ``x`` and lies in [0, 1] and within the budget. The model runs in
-eval mode; its modes, gradients and ``requires_grad`` are unchanged afterwards. The result for an image does not depend on its batch.
+eval mode; its modes, gradients and ``requires_grad`` are unchanged afterwards. But for AutoAttack, results do not depend on the batch.
 A bad range, shape or length raises :class:`defective.InputError`.
 """
 

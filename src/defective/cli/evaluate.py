@@ -106,7 +106,7 @@ def evaluate(
 
     Transfer cells are the paper's defence success rate: adversarial images still classified correctly, among those that the model
     classified correctly before and that fooled the source; in brackets the 95 % interval. A cell is marked where the attack is not
-    black-box: gray-box if source and MODEL have the same architecture with other weights or masks, adaptive if both are defective.
+    black-box: gray-box if source and MODEL have the same built-in name with other weights or masks, adaptive if both are defective.
     White-box cells count all images that the model classified correctly before (Table 8). In transfer cells every further MODEL is
     compared with the first on the same images.
 

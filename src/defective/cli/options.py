@@ -85,7 +85,7 @@ Sites = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATTERN",
-        help="Sites for --defect: names of modules, such as 'layer1.*.bn*', or a class, such as BatchNorm2d; repeatable.",
+        help="Sites for --defect: names of modules, such as 'layer1.*.bn?', or a class, such as BatchNorm2d; repeatable.",
     ),
 ]
 Store = Annotated[Path, typer.Option(help="Store: models, adversarial images and measured numbers.")]

@@ -45,7 +45,7 @@ def reproduce(
             metavar="NAME...",
             autocompletion=options.names("all", *EXHIBITS),
             help="table1 to table15, figure1 to figure15, settings (attacks of Appendix A.8 that no table prints), or all. Not in "
-            "all: table3-text, table4-text (masks placed by the text), practical (defences against every attacker).",
+            "all: table3-text, table4-text (masks placed by the text), practical (defences against transfer attacks).",
         ),
     ],
     store: options.Store = options.STORE,
@@ -87,7 +87,7 @@ def reproduce(
 ) -> None:
     """Rerun tables and figures of the paper and show published beside measured numbers.
 
-    Jobs that tables and figures share are done once; finished jobs are never done again; a killed command resumes. Several
+    Jobs that tables and figures share are done once; finished jobs are not repeated; a killed command resumes. Several
     commands may work on one store at a time. Exit code 1: a job failed, or a measured claim of the paper fails. After a run
     that a time budget stopped, the number of pending jobs is printed, and is jobs.pending of --json.
 

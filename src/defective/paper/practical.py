@@ -60,7 +60,7 @@ def _cells(setup: Setup) -> Cells:
 EXHIBITS = (
     Exhibit(
         name="practical",
-        title="Should you use it? Accuracy and robustness of defences under every attacker",
+        title="Should you use it? Accuracy and robustness of defences under transfer attacks",
         section="a table of ours",
         caption="Rows are ResNet-18s, columns attackers: source and attack, of radius 16/255 (PGD, MI-FGSM and VMI-FGSM: 20 steps of "
         f"1/255). A number is the share of all attacked images that the row's model classifies correctly{LAST_COLUMN}",
@@ -72,7 +72,7 @@ EXHIBITS = (
         notes=(
             *TRANSFER,
             "Images are attacked however source and target classify them. The adaptive attacker owns a 0.3-Bottom ResNet-18 of its own. "
-            "The substitute is a plain ResNet-18 that is trained on the target's answers to a tenth of the training images.",
+            "The substitute is a plain ResNet-18 trained on the target's predictions for a tenth of the training images.",
             "The plot has the lowest of a row's shares against its accuracy.",
             "Adversarial training is Madry's: PGD of radius 8/255 in 7 steps with a random start, for as many epochs as the others.",
         ),

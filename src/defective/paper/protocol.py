@@ -18,7 +18,7 @@ SELECTION = (
     "The released code keeps the epoch with the best test accuracy, and the paper prints one run of each model; "
     "of our recipes only that of scale paper does so."
 )
-ROUNDED = "Attacked images are rounded to 8 bits before a target sees them, as the released code saves them."
+ROUNDED = "Adversarial images are rounded to 8 bits, as the released code saves them."
 # Notes of every exhibit with trained models, and of every transfer attack.
 TRAINED = (PLACEMENT, SELECTION)
 TRANSFER = (*TRAINED, ROUNDED)

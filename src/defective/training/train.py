@@ -67,7 +67,7 @@ def train(
         The content of ``result.json``: spec, seed, recipe, data, test accuracy, history, cost and machine.
 
     Raises:
-        InputError: If ``out`` holds another run, be it on other images, or cannot be written, or training cannot go on, or quoting an
+        InputError: If ``out`` holds another run, even of other images, or cannot be written, or training cannot go on, or quoting an
             error of your model.
         OutOfTime: If the deadline has passed before the last epoch.
     """
