@@ -5,7 +5,20 @@ import pytest
 import torch
 from torch import nn
 
-from defective import InputError, attach_masks_, build, create_model, defect_, defects, load, load_weights_, resize_masks_, save
+from defective import (
+    InputError,
+    attach_masks_,
+    build,
+    create_model,
+    defect_,
+    defects,
+    load,
+    load_weights_,
+    resize_masks_,
+    restore_,
+    save,
+    verify,
+)
 from defective.surgery import mask_layers
 from refusals import refused
 
@@ -117,6 +130,51 @@ def test_a_resized_built_in_model_knows_its_size_and_travels(tmp_path):
     assert torch.equal(other(x), model.eval()(x)) and other.architecture.image_shape == (3, 40, 40)
     resize_masks_(other, 32)
     assert other(torch.rand(1, 3, 32, 32)).shape == (1, 10) and str(other.spec) == "resnet18/0.5-bottom"
+
+
+@pytest.mark.parametrize("how", ["tile", "nearest"])
+@pytest.mark.parametrize(
+    ("name", "width", "sizes"),
+    [
+        # Maps of one pixel, each repeated over four.
+        ("vgg19/0.5-top", 0.125, (16, 32)),
+        # Shares of a small cut are not those of the whole.
+        ("resnet18/0.5-bottom", 0.5, (16, 32, 8, 32)),
+        # Copies of neurons drawn on their own.
+        ("vgg19/0.5-bottom-bernoulli", 0.125, (32, 224)),
+    ],
+)
+def test_a_resized_model_agrees_with_its_spec(name, width, sizes, how):
+    for seed in range(3):
+        model = build(name, seed=seed, width_mult=width, image_size=sizes[0])
+        for size in sizes[1:]:
+            resize_masks_(model, size, how)
+        verify(model)
+
+
+def test_restored_after_resizing_it_is_made_for_its_own_images_again(tmp_path):
+    model = build("vgg19/0.5-bottom", width_mult=0.125)
+    resize_masks_(model, 48)
+    save(model, tmp_path / "model.safetensors")
+    restore_(model)
+    assert model.architecture.image_shape == (3, 32, 32) and defect_(model, 0.5)[0].shape == (8, 32, 32)
+    # In a plain model, too, the masks of a file bring the size that they were resized to.
+    other = load(tmp_path / "model.safetensors", create_model("vgg19", width_mult=0.125))
+    assert other.architecture.image_shape == (3, 48, 48)
+
+
+def test_masks_reach_a_built_in_model_inside_another(tmp_path):
+    model = nn.Sequential(nn.Identity(), build("vgg19/0.5-bottom", width_mult=0.125)).eval()
+    save(model, tmp_path / "model.safetensors")
+    x = torch.rand(2, 3, 32, 32)
+    for attach in (
+        lambda plain: load(tmp_path / "model.safetensors", plain),
+        lambda plain: (plain.load_state_dict(model.state_dict(), strict=False), attach_masks_(plain, model.state_dict())),
+    ):
+        plain = nn.Sequential(nn.Identity(), build("vgg19", width_mult=0.125)).eval()
+        attach(plain)
+        verify(plain)
+        assert torch.equal(plain(x), model(x))
 
 
 def test_resizing_does_not_depend_on_the_default_device(masked_net):

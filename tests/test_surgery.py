@@ -32,6 +32,15 @@ def test_old_keys_stay_and_restore_undoes(small_net):
     masked(small_net)
 
 
+def test_one_site_is_restored_alone(small_net):
+    masked(small_net)
+    z = small_net[0](X)
+    restore_(small_net[1])
+    assert [defect.site for defect in defects(small_net)] == ["4"] and torch.equal(small_net[1](z), small_net[1].module(z))
+    restore_(small_net)
+    assert type(small_net[1]) is nn.BatchNorm2d
+
+
 def test_seed_and_site_decide_the_mask(small_net):
     twin, other = copy.deepcopy(small_net), copy.deepcopy(small_net)
     masked(small_net), masked(twin, sites=lambda name, module: name in ("1", "4")), masked(other, seed=1)

@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import prune
+from torch.nn.utils import parametrizations, parametrize, prune
 
 from benchmarks.memory import saved_bytes
 from defective import InputError, build, create_model, defect_, defects, restore_
@@ -88,6 +88,7 @@ def test_attributes_belong_to_the_site(small_net):
     assert torch.equal(norm.running_mean, torch.ones(4))
     del wrapper.running_mean
     assert not hasattr(norm, "running_mean")
+    assert not hasattr(wrapper, "eps")
     wrapper.note = "mine"
     assert not hasattr(norm, "note")
     with pytest.raises(AttributeError, match="nothing"):
@@ -109,6 +110,55 @@ def test_what_a_tool_puts_into_the_site_is_found_inside_alone(small_net):
     ):
         with pytest.raises(InputError, match=r"wrapped Conv2d.*SITE\.module"):
             add(small_net[0])
+
+
+class FusedBlock(nn.Sequential):
+    """A convolution and a norm that make themselves one convolution, as blocks of timm do."""
+
+    def fuse(self):
+        return nn.utils.fuse_conv_bn_eval(*self)
+
+
+def reparameterize(model):
+    for name, child in list(model.named_children()):
+        if hasattr(child, "fuse"):
+            setattr(model, name, child.fuse())
+        reparameterize(getattr(model, name))
+
+
+def test_a_block_that_fuses_itself_keeps_its_mask_or_fails():
+    def block(site):
+        model = nn.Sequential(FusedBlock(nn.Conv2d(3, 4, 1, bias=False), nn.BatchNorm2d(4)), nn.Flatten()).eval()
+        defect_(model, 0.3, sites=[site], example_inputs=X.float())
+        return model
+
+    model = block("0")
+    expected = model(X.float())
+    reparameterize(model)
+    assert isinstance(model[0].module, nn.Conv2d) and len(defects(model)) == 1
+    torch.testing.assert_close(model(X.float()), expected)
+    with pytest.raises(AttributeError, match=r"'eps' is not read from a wrapped BatchNorm2d: use that of SITE\.module"):
+        reparameterize(block("0.1"))
+
+
+@pytest.mark.parametrize(
+    ("put_on", "take_off"),
+    [
+        (lambda conv: prune.l1_unstructured(conv, "weight", 0.5), lambda conv: prune.remove(conv, "weight")),
+        (parametrizations.weight_norm, lambda conv: parametrize.remove_parametrizations(conv, "weight")),
+        (
+            lambda conv: parametrize.register_parametrization(conv, "weight", nn.Tanh()),
+            lambda conv: parametrize.remove_parametrizations(conv, "weight"),
+        ),
+    ],
+    ids=["pruning", "weight norm", "parametrization"],
+)
+def test_a_parameter_that_a_tool_gives_back_has_its_own_key(small_net, put_on, take_off):
+    keys = set(small_net.state_dict())
+    put_on(small_net[0])
+    defect_(small_net, 0.3, sites=["0"], example_inputs=X)
+    take_off(small_net[0].module)
+    assert set(small_net.state_dict()) == keys | {"0.defect_mask"}
 
 
 def test_a_container_is_still_indexed_iterated_and_searched():

@@ -69,8 +69,9 @@ def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[De
     masks = {first[modules[site]]: mask for site, mask in masks.items()}
     refuse_masked(model, list(masks))
     attach_(model, {site: DefectMask(mask[0].clone(), name=site) for site, mask in masks.items()})
-    if (spec := spec_of(model)) and not spec.defects:
-        forget_spec(model)
+    for module in model.modules():
+        if (spec := spec_of(module)) and not spec.defects and mask_layers(module):
+            forget_spec(module)
     return [defect for defect in defects(model) if defect.site in masks]
 
 

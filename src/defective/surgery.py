@@ -12,7 +12,7 @@ from defective.layers import DefectMask, pattern_of
 from defective.machine import unwrap_model
 from defective.masks import MaskDraw, checked_seed
 from defective.probes import site_outputs
-from defective.sites import Blocks, Sites, block_sites, forget_spec, image_shape, named_sites, refuse_both
+from defective.sites import Blocks, Sites, architecture_of, block_sites, forget_spec, image_shape, named_sites, refuse_both
 from defective.specs import Pattern, Placement, Sampling
 from defective.text import short
 from defective.wrapper import SiteWrapper, refuse_compiled, site_modules, unwrap_, wrap_
@@ -135,6 +135,9 @@ def restore_(model: nn.Module) -> None:
     model = unwrap_model(model)
     if unwrap_(model, DefectMask):
         forget_spec(model)
+        for module in model.modules():
+            if (architecture := architecture_of(module)) is not None:
+                module.architecture = architecture.model_copy(update={"mask_size": None})  # type: ignore[assignment]
 
 
 def refuse_masked(model: nn.Module, names: list[str]) -> None:

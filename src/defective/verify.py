@@ -66,7 +66,7 @@ def _check_density(site: str, mask: Tensor, p: float, pattern: Pattern, *, exact
     if not torch.equal(units.expand_as(mask), mask) or (pattern == "neuron" and repeated >= 64):
         raise InputError(f"the mask of {site!r} is not of pattern {pattern!r}")
     live, total = int(units.sum()), units.numel()
-    # Independent draws and resized masks keep about p: within eight standard deviations.
+    # Independent draws keep about p: within eight standard deviations.
     slack = 0 if exact else 8 * math.sqrt(total * p * (1 - p)) + 1
     if abs(live - live_count(total, p)) > slack:
         raise InputError(f"the mask of {site!r} keeps {live:,} of {total:,}, which is not a share of keep_prob {p:g}")
@@ -108,6 +108,8 @@ def _check_masks(model: nn.Module, spec: NetSpec) -> None:
         if draw is not None and (draw.keep_prob, draw.pattern) != values:
             found = (draw.keep_prob, draw.pattern)
             raise InputError(f"the spec {spec} has a mask of (keep_prob, pattern) {values} at {site!r}, the model one of {found}")
-        _check_density(site, layers[site].defect_mask[0], keep_prob, spec.pattern, exact=False)
+        # A resized mask is no draw any more.
+        if draw is not None or architecture_of(model).mask_size is None:  # type: ignore[union-attr]
+            _check_density(site, layers[site].defect_mask[0], keep_prob, spec.pattern, exact=False)
     for site in layers.keys() - expected.keys():
         raise InputError(f"the model has a mask at {site!r}, and its spec {spec} has none there")

@@ -1,5 +1,6 @@
 """A transparent wrapper that adds layers behind a module and keeps its place, names and attributes."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -7,6 +8,12 @@ import torch
 from torch import Tensor, fx, nn
 
 from defective.errors import InputError
+
+# Not forwarded: code that removes a parametrization must find it on the module inside, and what a block's own fuse() returns would take
+# the place of the wrapper, without the layers behind it.
+_NOT_FORWARDED = ("parametrizations", "fuse")
+# Parameters as pruning and weight norm name them while they are at work.
+_REPLACED = re.compile(r"parametrizations\.(\w+)\.original\d*$|(\w+)_(?:orig|g|v)$")
 
 
 class SiteWrapper(nn.Module):
@@ -23,7 +30,9 @@ class SiteWrapper(nn.Module):
         # Only what the module has now is forwarded or renamed: tools look for names of their own (base_layer, parametrizations) to
         # find what they have put in, and must find it inside the wrapper.
         self.forwarded = _forwarded_names(module)
-        self.keys = frozenset(module.state_dict())
+        keys = module.state_dict().keys()
+        # And what a tool that is at work on the module gives back when it is done.
+        self.keys = frozenset(keys) | {_REPLACED.sub(lambda found: found[1] or found[2], key) for key in keys}
         self.module = module
         self.after = nn.Sequential().train(module.training)
         self.append(key, layer)
@@ -45,6 +54,10 @@ class SiteWrapper(nn.Module):
             owner = self._owner(name)
             if owner is None:
                 raise
+            if name == "eps":
+                # Code that fuses a norm into a convolution reads it: without the layers behind the norm the result is another.
+                inside = type(self.module).__name__
+                raise AttributeError(f"{name!r} is not read from a wrapped {inside}: use that of SITE.module") from None
             return getattr(owner, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -104,8 +117,7 @@ class SiteWrapper(nn.Module):
 def _forwarded_names(module: nn.Module) -> frozenset[str]:
     # dir() leaves out children that are named by numbers.
     names = [*dir(module), *(name for name, _ in module.named_children())]
-    # Code that removes a parametrization must find it on the module inside.
-    return frozenset(name for name in names if not name.startswith("__") and name != "parametrizations")
+    return frozenset(name for name in names if not name.startswith("__") and name not in _NOT_FORWARDED)
 
 
 def site_modules(model: nn.Module) -> dict[str, nn.Module]:
@@ -165,7 +177,8 @@ def unwrap_(model: nn.Module, kind: type[nn.Module]) -> bool:
             if isinstance(layer, kind):
                 delattr(wrapper.after, key)
                 changed = True
-        if not len(wrapper.after):
+        # The model itself has no place that it could give up.
+        if not len(wrapper.after) and wrapper is not model:
             replace_(model, wrapper, wrapper.module)
     return changed
 

@@ -128,6 +128,17 @@ def test_logits_have_the_type_of_the_images(model, dtype):
     assert fast.dtype == torch.promote_types(dtype, torch.float32)
 
 
+def test_the_default_dtype_changes_nothing(model):
+    wanted = sparsify(model.float(), X.float(), timed_images=0)(X.float())
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(sparsify(model, X.float(), timed_images=0)(X.float()), wanted)
+        sparsify(model, X.float(), timed_images=2)
+    finally:
+        torch.set_default_dtype(before)
+
+
 LAYOUTS = [
     *(images(5)[:count] for count in (0, 1, 5)),
     *(X.transpose(2, 3), X.to(memory_format=torch.channels_last), X.float(), X[:1].expand(2, -1, -1, -1)),

@@ -170,6 +170,12 @@ def test_what_it_cannot_follow_is_said():
         fast(torch.rand(2, 3, 48, 48))
     with pytest.raises(InputError, match="save the model that it was made from"):
         save(fast, "never.safetensors")
+    state = copy.deepcopy(model.state_dict())
+    model.norm.defect_mask.logical_not_()
+    with pytest.raises(InputError, match="other masks than at train_live: call train_live again"):
+        fast(X.float())
+    model.load_state_dict(state)
+    assert torch.equal(fast(X.float()), train_live(model, X.float()).train()(X.float()))
     fast.model.double()
     with pytest.raises(InputError, match="call train_live again"):
         fast(X)

@@ -65,8 +65,9 @@ class MeasuredTimes:
         before, after = self._live[source], self._live[conv]
 
         def layer() -> Callable[[], object]:
-            sparse = LiveConv(self._traced.pattern(conv, before, after), like.weight.float(), torch.zeros(int(after.sum())))
-            rows = torch.rand(int(before.sum()), self._images)
+            bias = torch.zeros(int(after.sum()), dtype=torch.float32)
+            sparse = LiveConv(self._traced.pattern(conv, before, after), like.weight.float(), bias)
+            rows = torch.rand(int(before.sum()), self._images, dtype=torch.float32)
             return lambda: sparse(rows).relu_()
 
         return self._timed(("live", *geometry(like), before.shape, int(before.sum()), int(after.sum())), layer)
@@ -76,7 +77,7 @@ class MeasuredTimes:
 
         def layer() -> Callable[[], object]:
             if live:
-                scatter, maps = Scatter(rows, shape, self._dtype), torch.rand(len(rows), self._images)
+                scatter, maps = Scatter(rows, shape, self._dtype), torch.rand(len(rows), self._images, dtype=torch.float32)
                 return lambda: scatter(maps)
             gather, dense = Gather(rows), self._map(node)
             return lambda: gather(dense)

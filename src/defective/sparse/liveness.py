@@ -147,7 +147,7 @@ def _passes_need(traced: Traced, norm: fx.Node) -> bool:
 def _products(traced: Traced, conv: fx.Node, live: dict[fx.Node, Tensor]) -> tuple[int, int]:
     """Products between live neurons, for each live output neuron the live input neurons in its window; and those of the dense layer."""
     module = traced.module(conv)
-    ones = torch.ones(module.groups, module.in_channels // module.groups, *module.kernel_size)
+    ones = torch.ones(module.groups, module.in_channels // module.groups, *module.kernel_size, dtype=torch.float32)
     inputs = live[conv.all_input_nodes[0]].float()[None]
     windows = F.conv2d(inputs, ones, None, module.stride, module.padding, module.dilation, module.groups)[0]
     outputs = live[conv].view(module.groups, -1, *live[conv].shape[1:]).sum(1)

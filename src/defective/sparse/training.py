@@ -7,6 +7,7 @@ from torch import Tensor, fx, nn
 
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of
+from defective.layers import DefectMask
 from defective.sparse.layers import LiveLayer, LiveProduct
 from defective.sparse.liveness import LayerChoice, choose_layers, live_neurons
 from defective.sparse.lower import Lowering
@@ -25,6 +26,7 @@ class LiveTraining(nn.Module):
     def __init__(self, model: nn.Module, body: fx.GraphModule, choices: list[LayerChoice], image_shape: tuple[int, ...]) -> None:
         super().__init__()
         self.model, self.body, self.choices, self.image_shape = model, body, choices, image_shape
+        self.masks = [mask.clone() for mask in _masks(model)]
         self.train(model.training)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -36,7 +38,14 @@ class LiveTraining(nn.Module):
             raise InputError(
                 "the model was moved or cast after train_live and shares nothing with it any more: call train_live again"
             )
+        masks = _masks(self.model)
+        if len(masks) != len(self.masks) or not all(map(torch.equal, masks, self.masks)):
+            raise InputError("the model has other masks than at train_live: call train_live again")
         return cast("Tensor", self.body(x))
+
+
+def _masks(model: nn.Module) -> list[Tensor]:
+    return [layer.defect_mask for layer in model.modules() if isinstance(layer, DefectMask)]
 
 
 @torch.inference_mode(False)
@@ -58,7 +67,8 @@ def train_live(model: nn.Module, example_inputs: Tensor, *, precision: str = "fp
         precision: ``"bf16"`` where training runs under autocast: it weighs how much a dense layer costs.
 
     Raises:
-        InputError: As :func:`sparsify`; when called in train mode, on images of another size or after the model was moved or cast.
+        InputError: As :func:`sparsify`; when called in train mode, on images of another size or after the model was
+            moved or cast, or got other masks.
 
     Source: paper Eq. 5.
 

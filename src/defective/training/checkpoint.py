@@ -17,7 +17,7 @@ from defective.inference import evaluating, quoted, reported
 from defective.layers import DefectMask
 from defective.machine import unwrap_model
 from defective.models import Ensemble, construct
-from defective.sites import architecture_of, spec_of
+from defective.sites import architecture_of, forget_spec, spec_of
 from defective.sparse import LiveTraining, SparseNet
 from defective.specs import Architecture, NetSpec
 from defective.specs.spec import validated
@@ -166,6 +166,8 @@ def _rebuilt(tensors: dict[str, Tensor], about: CheckpointMetadata, model: nn.Mo
         inner.load_state_dict(tensors, assign=built_in)
     except RuntimeError as error:
         raise InputError(f"it does not fit this model: {quoted(error)}") from None
+    if isinstance(about.architecture, Architecture) and (own := architecture_of(inner)) is not None:
+        inner.architecture = own.model_copy(update={"mask_size": about.architecture.mask_size})  # type: ignore[assignment]
     if about.architecture is not None:
         inner.spec, inner.build_options, inner.notes = about.spec, about.build_options, about.notes  # type: ignore[assignment]
         if about.spec and isinstance(inner, Ensemble):
@@ -211,6 +213,7 @@ def _attach(model: nn.Module, tensors: dict[str, Tensor], about: CheckpointMetad
     """Give the model the masks and the dropout of the file in place of its own."""
     restore_(model)
     undrop_(model)
+    forget_spec(model)
     sites = [site for site, module in site_modules(model).items() if site in about.defects and not isinstance(module, DefectMask)]
     attach_(model, {site: DefectMask(tensors[f"{site}.defect_mask"][0], draw=about.defects[site], name=site) for site in sites})
     for drop in about.dropouts:
