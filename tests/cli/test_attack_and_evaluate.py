@@ -209,3 +209,17 @@ def test_a_substitute_is_trained_on_each_models_answers_once(place, run, monkeyp
     monkeypatch.setattr("defective.training.train.fit", None)
     again = parse(run(f"{command} --source substitute:0.5,model=vgg19"))
     assert again["cells"] == first["cells"]
+
+
+def test_substitutes_of_one_share_are_named_by_their_model(place, run, monkeypatch):
+    recipe = Recipe(name="quick", width_mult=0.0625, epochs=1, batch_size=4, lr=0.05)
+    monkeypatch.setattr(substitutes, "recipe_for", lambda *about: recipe)
+    sources = " ".join(f"--source substitute:{each}" for each in ("0.5,model=vgg19", "0.5,model=resnet18", "1,model=vgg19"))
+    found = parse(
+        run(f"evaluate plain.safetensors --data folder:data --attack {FGSM} --samples 4 --parts transfer --json {sources}")
+    )
+    assert {cell["source"] for cell in found["cells"]} == {
+        "substitute:0.5,model=vgg19,recipe=tiny of plain.safetensors",
+        "substitute:0.5,model=resnet18,recipe=tiny of plain.safetensors",
+        "substitute:1 of plain.safetensors",
+    }

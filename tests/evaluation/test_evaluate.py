@@ -136,8 +136,30 @@ def test_outcomes_are_those_of_the_nets(data):
 def test_sets_that_were_generated_before_are_scored_first_whatever_the_parts(data):
     made = generate(EvaluatedModel.of("before", plane(1), data), FGSM, samples=5)
     found = evaluate({"a": plane(), "b": plane(2)}, data, adversarial=[made], parts=("noise",), samples=5)
-    assert cells(found) == [(target, "before", str(FGSM), "black-box") for target in ("a", "b")]
+    assert cells(found) == [(target, "before", str(FGSM), "unknown") for target in ("a", "b")]
     assert found.outcomes[0].adversarial is made
+
+
+def test_a_set_has_the_threat_model_of_its_source_where_that_is_at_hand(data):
+    sources = {"s": masked(1), "both": Ensemble([plane(), plane(1)])}
+    sets = [generate(EvaluatedModel.of("before", model, data), FGSM, samples=5) for model in (*sources.values(), plane(2))]
+    targets = {"a": plane(), "m": masked(), "c": plane(2)}
+    found = evaluate(targets, data, sources=sources, adversarial=sets, parts=("noise",), samples=5)
+    assert [each.threat_model for each in found.outcomes] == [
+        *("black-box", "adaptive", "black-box"),
+        *("white-box (shared weights)", "black-box", "black-box"),
+        *("black-box", "black-box", "white-box"),
+    ]
+    assert {(each.model, each.against) for each in found.differences} == {("m", "a"), ("c", "a")}
+
+
+def test_a_set_that_was_generated_before_stands_beside_the_white_box_attack_that_is_asked_for(data):
+    sets = [generate(EvaluatedModel.of("a", plane(), data), FGSM, samples=5, seed=seed) for seed in (1, 2)]
+    found = evaluate({"a": plane()}, data, adversarial=sets, attacks=FGSM, parts="white-box", samples=30)
+    own = [each for each in found.outcomes if each.adversarial.attack == str(FGSM)]
+    assert [len(each.adversarial.y) for each in own] == [5, 5, 30] and all(each.white_box for each in own)
+    labels = [row[0] for row in found.as_table().rows]
+    assert [f"{FGSM}{more}" in labels for more in ("", " (2)", " (3)", " (4)")] == [True, True, True, False]
 
 
 def test_every_further_model_is_compared_with_the_first_on_the_same_images(data):

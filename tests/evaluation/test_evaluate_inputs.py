@@ -166,3 +166,10 @@ def test_numbers_that_no_attack_can_take_are_refused_in_one_short_line(data, num
         with pytest.raises(InputError) as caught:
             call()
         assert len(str(caught.value)) < 150
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_labels_of_any_whole_numbers(data, dtype):
+    pairs = ((data.x, data.y), (data.x, data.y.to(dtype)))
+    wanted, found = (evaluate({"a": plane()}, each, parts="checks", check_samples=8) for each in pairs)
+    assert found.checks == wanted.checks

@@ -53,6 +53,8 @@ def test_a_model_without_a_gradient_is_attacked_by_its_decisions_alone(data):
     assert {attack for target, source, attack, _ in cells(found) if (target, source) == ("numb", "a")} == {*map(str, attacks)}
     assert found.failed() == ["numb: gradient"] and found.decision["numb"].score
     assert found.noise.accuracy.keys() == nets.keys()
+    alone = evaluate(nets, data, sources=nets, attacks=[FGSM], parts=TRANSFER, samples=5)
+    assert alone.skipped == {"numb": "has no gradient, so that some attacks are left out"}
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,20 @@ def test_the_markdown_is_exactly_this():
     assert markdown(EvaluationResult.model_validate(FOUND.as_json())) == MARKDOWN
 
 
+def test_sets_of_one_source_and_attack_have_a_row_each():
+    rates = [(1, 8), (2, 8)]
+    transferred = tuple(cell(target, "src", FGSM, "black-box", rate) for rate in rates for target in ("plain", "bottom"))
+    found = NOTHING.model_copy(
+        update={"cells": transferred, "differences": tuple(difference("bottom", each, FGSM) for each in (0.1, 0.2))}
+    )
+    rows = found.as_table().rows[1:]
+    assert [row[0] for row in rows] == [f"{FGSM} on src", f"{FGSM} on src (2)"] * 2
+    assert [row[1].split()[0] for row in rows[:2]] == ["12.5", "25.0"] and [row[2].split()[0] for row in rows[2:]] == [
+        "+10.0",
+        "+20.0",
+    ]
+
+
 def test_parts_that_were_not_run_have_no_rows():
     note = "- In % with 95 % intervals, up to 1,000 images per source and attack."
     assert markdown(NOTHING).splitlines() == [*MARKDOWN.splitlines()[:4], "", note]

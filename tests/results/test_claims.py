@@ -163,6 +163,21 @@ def test_what_is_not_measured_is_said_and_what_is_counts():
     assert judged(exhibit(cell("a", *A), cell("b", 600, 605, 595)), of=both).verdict == "not measured"
 
 
+def test_equal_numbers_of_one_job_are_counted_and_a_shared_number_once():
+    """A job of noise measures many models and strengths, of which two may agree; Table 4 has numbers of Table 11."""
+    noise = {"jobs": ("noise-0",)}
+    hits = {"a": {"x": 500, "y": 500, "z": 500}, "b": {"x": 600, "y": 600, "z": 900}}
+    cells = [cell(row, number, number + 5, column=column) for row, each in hits.items() for column, number in each.items()]
+    first = exhibit(*(each.model_copy(update=noise) for each in cells))
+    part = Part(pairs("table4", ["x", "y", "z"], [("b", "a")]))
+    [found] = judged(first, of=replace(claim(), parts=(part,))).contrasts
+    assert found.estimate == pytest.approx(20) and found.measured == 3
+    second = exhibit(*(each.model_copy(update=noise) for each in cells), name="table11")
+    both = Part((*part.blocks, *pairs("table11", ["x", "y", "z"], [("b", "a")])))
+    [again] = judged(first, second, of=replace(claim(), parts=(both,))).contrasts
+    assert (again.estimate, again.low, again.high) == pytest.approx((found.estimate, found.low, found.high))
+
+
 def test_comparisons_without_a_seed_in_common_are_not_averaged():
     def at(row, hits, seed):
         found = cell(row, hits)

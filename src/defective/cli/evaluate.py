@@ -24,7 +24,7 @@ from defective.evaluation import evaluate as evaluate_models
 from defective.evaluation.inputs import check_encoders
 from defective.evaluation.model_vs_human import trial_tables
 from defective.evaluation.result import Provenance
-from defective.evaluation.settings import ATTACKS, DEFAULTS, PARTS, Neurons, Settings
+from defective.evaluation.settings import ATTACKS, DEFAULTS, PARTS, WHITE_BOX, Neurons, Settings
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
 from defective.experiments.stored_run import StoredRun
 from defective.files import check_folder, write_tensors, write_text
@@ -164,6 +164,8 @@ def evaluate(
         sources |= train_substitutes(substitutes, targets, training, test, seed=seed, device=device)
     run, torch_device = StoredRun.in_cache(), choose_device(device)
     generated = {(name, str(each)) for name in sources for each in attacks}
+    if "white-box" in chosen:
+        generated |= {(name, str(each)) for name in targets for each in (*WHITE_BOX, *attacks)}
     found = evaluate_models(
         targets,
         test,

@@ -62,6 +62,8 @@ def train_substitutes(
     """A substitute of each target, by name; one that an earlier command trained is in the cache folder."""
     found: dict[str, nn.Module] = {}
     for substitute in wanted:
+        alone = all(each == substitute for each in wanted if each.share == substitute.share)
+        called = f"{PREFIX}{substitute.share:g}" if alone else str(substitute)
         recipe = recipe_for(substitute.recipe, training.name, training.image_shape)
         for name, target in targets.items():
             fingerprint = EvaluatedModel.of(name, target, test).fingerprint
@@ -69,5 +71,5 @@ def train_substitutes(
             out = cache_folder() / "substitutes" / hashlib.sha256(about.encode()).hexdigest()[:16]
             queried = answered(target, training, substitute.share, name=f"the model {fingerprint}", seed=seed)
             train(substitute.model, queried, test, recipe, out, seed=seed, device=device)
-            found[f"{PREFIX}{substitute.share:g} of {name}"] = load(out).to(device_of(target))
+            found[f"{called} of {name}"] = load(out).to(device_of(target))
     return found

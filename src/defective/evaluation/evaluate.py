@@ -34,10 +34,10 @@ def evaluate(
     data: AnyData,
     *,
     sources: Models | None = None,
-    attacks: Sequence[AnyAttack] = ATTACKS,
+    attacks: AnyAttack | Sequence[AnyAttack] = ATTACKS,
     adversarial: Sequence[AdversarialSet] = (),
     stimuli: Stimuli | None = None,
-    parts: Sequence[Part] = PARTS,
+    parts: Part | Sequence[Part] = PARTS,
     samples: int = DEFAULTS.samples,
     decision: AttackSpec | str = str(DEFAULTS.decision),
     decision_samples: int = DEFAULTS.decision_samples,
@@ -60,7 +60,8 @@ def evaluate(
         sources: Models that the attacker owns, as ``models``; a :class:`defective.Ensemble` averages the logits of several. The
             threat model of a cell is what the source reveals about the target.
         attacks: Names with numbers, such as ``"pgd:eps=8/255,steps=10"``, specs, or callables ``(model, x, y) -> x_adv``.
-        adversarial: Adversarial sets that were generated before, to score as well.
+        adversarial: Adversarial sets that were generated before, to score as well; their threat model is unknown unless their source is
+            among ``models`` and ``sources``.
         stimuli: Cue-conflict images, silhouettes and edges (:func:`defective.data.stimuli.load_stimuli`).
         parts: Parts of the protocol: transfer, white-box, decision, noise, shuffle, stimuli, checks.
         samples: Images per source and attack, and for noise and shuffled patches (5,000; CW 1,000).
@@ -96,7 +97,7 @@ def evaluate(
         [('vgg19', 'gray-box (same architecture)'), ('vgg19/0.5-bottom', 'black-box')]
     """
     settings = Settings.make(
-        parts=tuple(parts),
+        parts=(parts,) if isinstance(parts, str) else tuple(parts),
         samples=samples,
         decision=decision,
         decision_samples=decision_samples,
@@ -120,6 +121,7 @@ def evaluate(
     prepared = partial(EvaluatedModel.of, data=test, run=run, batch_size=2 * batch_size, neurons=neurons)
     targets = [prepared(name, model) for name, model in named.items()]
     attackers = [prepared(name, model) for name, model in owned.items()]
+    at_hand = {each.fingerprint: each.model for each in (*attackers, *targets)} if adversarial else {}
     if "transfer" not in parts:
         attackers = []
     # That a source which is no target cannot be attacked is a mistake; anything else is left out.
@@ -131,15 +133,19 @@ def evaluate(
     accuracy, of_sources = ({each.name: each.accuracy() for each in group} for group in (targets, attackers))
     able = [target for target in targets if accuracy[target.name]]
     made = partial(generate, samples=samples, seed=seed, rounded=rounded, batch_size=batch_size)
-    outcomes = [score(target, each) for each in adversarial for target in targets]
+    outcomes = []
+    for each in adversarial:
+        owner = at_hand.get(each.fingerprint)
+        outcomes += [score(target, each, threat_model(owner, target.model) if owner else "unknown") for target in targets]
+    given = len(outcomes)
     for source in attackers:
         for attack in chosen:
             if source.name in required or (of_sources[source.name] and _attackable(source, attack)):
                 found = made(source, attack)
                 outcomes += [score(target, found, threat_model(source.model, target.model)) for target in targets]
     for target in able if "white-box" in parts else []:
-        # Not those that were transferred from itself.
-        done = {each.adversarial.attack for each in outcomes if each.target == target.name and each.white_box}
+        # Not those that were transferred from itself, on as many images.
+        done = {each.adversarial.attack for each in outcomes[given:] if each.target == target.name and each.white_box}
         for attack in {str(each): each for each in (*WHITE_BOX, *chosen) if str(each) not in done}.values():
             if _attackable(target, attack):
                 outcomes.append(score(target, made(target, attack), "white-box"))
@@ -162,16 +168,18 @@ def evaluate(
             each.name: tuple(run_checks(each, outcomes, samples=check_samples, seed=seed)) for each in able if "checks" in parts
         },
         stimuli={each.name: _shape_report(each, stimuli) for each in targets if stimuli and "stimuli" in parts},
-        skipped={each.name: reason for each in targets if (reason := _hindrance(each, accuracy[each.name]))},
+        skipped={each.name: reason for each in targets if (reason := _hindrance(each, accuracy[each.name], parts))},
         sources=of_sources,
     )
 
 
-def _hindrance(model: EvaluatedModel, accuracy: Rate) -> str:
+def _hindrance(model: EvaluatedModel, accuracy: Rate, parts: Sequence[Part]) -> str:
     """Why a model was not attacked, or not by every attack; empty for one that was."""
     if not accuracy:
         return f"classifies no image of {model.data.name} correctly, so that there is none to attack"
-    return "" if model.differentiable else "has no gradient, so that it is attacked by its decisions alone"
+    if model.differentiable:
+        return ""
+    return f"has no gradient, so that {'it is attacked by its decisions alone' if 'decision' in parts else 'some attacks are left out'}"
 
 
 def _attackable(model: EvaluatedModel, attack: AttackSpec | CustomAttack) -> bool:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +67,7 @@ def as_data(data: AnyData, models: Iterable[nn.Module]) -> Data:
     check_images(x)
     check_labels(x, y)
     classes = next((logits(model, x[:1]).shape[1] for model in models), 0)
-    return ImageSet("data", "test", x, y.cpu(), tuple(map(str, range(classes))))
+    return ImageSet("data", "test", x, y.cpu().long(), tuple(map(str, range(classes))))
 
 
 def _joined(pairs: Iterable[Any], join: Callable[[list[Tensor]], Tensor]) -> tuple[Tensor, Tensor]:
@@ -93,10 +93,11 @@ def check_encoders(models: Mapping[str, nn.Module], attacks: Iterable[AttackSpec
         raise InputError(f"lspga is for thermometer models (such as resnet18/therm16), {', '.join(models)} has no encoder: use pgd")
 
 
-def as_attacks(attacks: Iterable[AnyAttack]) -> list[AttackSpec | CustomAttack]:
+def as_attacks(attacks: AnyAttack | Iterable[AnyAttack]) -> list[AttackSpec | CustomAttack]:
     """Several attacks, each once; a callable by its ``__name__``, with its ``eps``, if it has one, as the radius."""
     found: dict[str, AttackSpec | CustomAttack] = {}
-    for each in map(_as_attack, attacks):
+    one = isinstance(attacks, str | AttackSpec | CustomAttack) or callable(attacks)
+    for each in map(_as_attack, cast("Iterable[AnyAttack]", [attacks] if one else attacks)):
         if isinstance(each, AttackSpec):
             # A package that is missing is reported now, not after the other attacks.
             from_spec(each)

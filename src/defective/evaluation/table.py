@@ -1,5 +1,6 @@
 """The table of an evaluation and its plot: rows are measurements, columns are models."""
 
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from defective.evaluation.decision import DecisionResult
@@ -93,7 +94,7 @@ def _cells(cells: tuple[TransferCell, ...]) -> list[Row]:
     for cell in cells:
         own = cell.threat_model == "white-box"
         block = blocks[_TRANSFER if cell.threat_model in MARKS else _WHITE_BOX if own else _SHARED]
-        row = block.setdefault(_spaced(cell.attack) if own else _attack_on(cell), {})
+        row = _free_row(block, _spaced(cell.attack) if own and cell.source == cell.target else _attack_on(cell), cell.target)
         mark, _ = MARKS.get(cell.threat_model, ("", ""))
         # Among images that fooled the model itself it is correct on none: its own attack counts all it classified correctly (Table 8).
         rate = f"{percent(cell.defense['target-correct' if own else 'paper'])} {mark}".rstrip()
@@ -102,12 +103,18 @@ def _cells(cells: tuple[TransferCell, ...]) -> list[Row]:
 
 
 def _differences(found: "tuple[RateDifference, ...]") -> list[Row]:
-    rows: dict[tuple[str, str], dict[str, str]] = {}
+    rows: dict[str, dict[str, str]] = {}
     for each in found:
         if each.difference is not None:
             text = difference(100 * each.difference, 100 * each.low, 100 * each.high)
-            rows.setdefault((f"defence rate minus that of {each.against}", _attack_on(each)), {})[each.model] = text
-    return [Row(part, label, cells) for (part, label), cells in rows.items()]
+            _free_row(rows, _attack_on(each), each.model)[each.model] = text
+    return [Row(f"defence rate minus that of {found[0].against}", label, cells) for label, cells in rows.items()]
+
+
+def _free_row(rows: dict[str, dict[str, str]], label: str, model: str) -> dict[str, str]:
+    """The row for a cell of a model; sets of one source and attack have numbered rows."""
+    numbered = (label if number == 1 else f"{label} ({number})" for number in count(1))
+    return next(row for each in numbered if model not in (row := rows.setdefault(each, {})))
 
 
 def _curves(found: "Curves | None", part: str, label: str) -> list[Row]:

@@ -22,6 +22,7 @@ ThreatModel = Literal[
     "adaptive",
     "white-box (shared weights)",
     "white-box",
+    "unknown",
 ]
 
 # What stands behind the number of a transfer cell, and what it means. The white-box ones are no transfer.
@@ -31,6 +32,7 @@ MARKS: dict[ThreatModel, tuple[str, str]] = {
     "gray-box (same masks)": ("s", "gray-box, same masks with other weights"),
     "gray-box (other masks)": ("m", "gray-box, other masks"),
     "adaptive": ("a", "adaptive, defective source"),
+    "unknown": ("u", "unknown, generated before on a model that is not at hand"),
 }
 
 

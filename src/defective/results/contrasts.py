@@ -65,9 +65,18 @@ def _measured_part(part: Part, about: str, blocks: list[list[Comparison]]) -> Me
     different: dict[object, Comparison] = {}
     for cells in chain.from_iterable(blocks):
         # Tables share jobs: Table 4 prints some numbers of Table 11, and Tables 11-15 have the same test accuracies.
-        different.setdefault(tuple((each.cell.jobs, each.measured.counts, each.weight) for each in cells), cells)
+        numbers: object = tuple((each.cell.jobs, each.measured.counts, each.weight) for each in cells)
+        known = different.get(numbers, cells)
+        if known[0].evidence is cells[0].evidence and _places(known) != _places(cells):
+            # Two numbers of one job that happen to be equal.
+            numbers = (numbers, _places(cells))
+        different.setdefault(numbers, cells)
     comparisons = list(different.values())
     return MeasuredPart(part, about, sum(map(bool, blocks)), comparisons, _mean_contrast(comparisons))
+
+
+def _places(cells: Comparison) -> tuple[tuple[str, str], ...]:
+    return tuple((each.cell.row.removesuffix(" again"), each.cell.column) for each in cells)
 
 
 def _data(cells: Comparison) -> str:
