@@ -136,7 +136,9 @@ def evaluate(
     outcomes = []
     for each in adversarial:
         owner = at_hand.get(each.fingerprint)
-        outcomes += [score(target, each, threat_model(owner, target.model) if owner else "unknown") for target in targets]
+        outcomes += [
+            score(target, each, threat_model(owner, target.model) if owner is not None else "unknown") for target in targets
+        ]
     given = len(outcomes)
     for source in attackers:
         for attack in chosen:
