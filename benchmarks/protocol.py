@@ -1,5 +1,7 @@
 """The core protocol of ``evaluate`` for one model, against the same with the peers' attacks."""
 
+from collections.abc import Callable
+from functools import partial
 from math import sqrt
 
 from benchmarks import peers
@@ -12,11 +14,12 @@ from defective.data import pick
 from defective.evaluation import evaluate
 from defective.evaluation.measurement import Measurement, Tensors, compute
 from defective.inference import as_images
+from defective.machine import Precision
 from defective.statistics import Rate
 
 TARGET, SOURCE = "resnet18/0.1-bottom", "resnet18"
 # Line to contestant.
-LINES = {"plain": "ours", "sparsify": "ours, sparsify"}
+LINES = {"plain": "ours", "bf16": "ours, bf16", "sparsify": "ours, sparsify"}
 # Rates may differ by a hundredth or three images, where rounding decides, and by so many standard deviations more where other random
 # numbers are drawn; distances of the walk by such a factor, image by image in the median.
 SAME_RATE, SAME_IMAGES, DEVIATIONS, SAME_DISTANCE = 0.01, 3, 3.0, 1.25
@@ -32,12 +35,17 @@ def measure(settings: Settings) -> Found:
     about = {"net": f"{TARGET}, attacked from {SOURCE}", "images": len(case.x), "fastest": best, "missing": peers.missing()}
     if "Foolbox" not in peers.versions():
         return {"lines": dict.fromkeys(LINES, absent("Foolbox is not installed")), **about}
-    turns: dict[str, list[Turn]] = {who: [] for who in ("theirs", *LINES.values())}
-    contestants = {
-        "theirs": lambda: turns["theirs"].append(usual_evaluation(case, best)),
-        "ours": lambda: turns["ours"].append(own_evaluation(case)),
-        "ours, sparsify": lambda: turns["ours, sparsify"].append(own_evaluation(_sparse(case))),
+    acts: dict[str, Callable[[], Turn]] = {
+        "theirs": lambda: usual_evaluation(case, best),
+        "ours": lambda: own_evaluation(case),
+        "ours, bf16": lambda: own_evaluation(case, "bf16"),
+        "ours, sparsify": lambda: own_evaluation(_sparse(case)),
     }
+    # Only on a CPU do attacks search on a surrogate.
+    if settings.emulates_bf16 or settings.device.type != "cpu":
+        del acts["ours, bf16"]
+    turns: dict[str, list[Turn]] = {who: [] for who in acts}
+    contestants = {who: partial(_append, turns[who], act) for who, act in acts.items()}
     try:
         seconds = settings.in_turn(contestants, warm=False)
     except ValueError as error:
@@ -46,6 +54,9 @@ def measure(settings: Settings) -> Found:
     note = f"{len(case.x)} images, {case.checks} in the sanity checks; {case.decision} walk for {case.steps} steps"
     lines = {}
     for line, who in LINES.items():
+        if who not in turns:
+            lines[line] = absent("not measured: this device has no bfloat16 of its own, or is no CPU")
+            continue
         passed, check = agreement(turns[who][0], turns["theirs"][0])
         by_part = {part: ratios(parts["theirs"][part], taken) for part, taken in parts[who].items()}
         found = measured(check, ratios(seconds["theirs"], seconds[who]), seconds=seconds, note=note, parts=by_part)
@@ -53,7 +64,11 @@ def measure(settings: Settings) -> Found:
     return {"lines": lines, "part_seconds": parts, **about}
 
 
-def own_evaluation(case: Case) -> Turn:
+def _append(turns: list[Turn], act: Callable[[], Turn]) -> None:
+    turns.append(act())
+
+
+def own_evaluation(case: Case, precision: Precision = "fp32") -> Turn:
     """The protocol by :func:`defective.evaluation.evaluate`."""
     turn, tensors, parts = Turn(), dict[str, Tensors](), dict(PARTS)
 
@@ -73,6 +88,7 @@ def own_evaluation(case: Case) -> Turn:
         decision=f"boundary:steps={case.steps}",
         decision_samples=case.decision,
         check_samples=case.checks,
+        precision=precision,
         run=run,
     )
     turn.distances = (tensors["decision"]["squared"] * case.x[0].numel()).sqrt()

@@ -99,6 +99,7 @@ ROWS: tuple[Row, ...] = (
         "speed",
         (
             Line("plain", f"evaluate({_DEFECTIVE}), all parts, fp32", _USUAL),
+            Line("bf16", f"evaluate({_DEFECTIVE}), all parts, gradient attacks in bf16", f"{_USUAL}, in fp32"),
             Line("sparsify", f"evaluate(sparsify({_DEFECTIVE})), all parts, fp32", _USUAL),
         ),
     ),

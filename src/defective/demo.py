@@ -62,7 +62,9 @@ def run_demo(out: Path, *, seed: int = 0, samples: int = 500, device: str | None
     started = time.perf_counter()
     targets, source = {label: models[label] for label in ("plain", "defective")}, {"source": models["source"]}
     parts: tuple[Part, ...] = ("transfer", "noise", "stimuli")
-    found = evaluate(targets, test, sources=source, attacks=ATTACKS, stimuli=stimuli, parts=parts, samples=samples, seed=seed)
+    found = evaluate(
+        targets, test, sources=source, attacks=ATTACKS, stimuli=stimuli, parts=parts, samples=samples, seed=seed, precision="fp32"
+    )
     about = {
         "seconds": sum(each["seconds"] for each in trained.values()) + time.perf_counter() - started,
         "machine": trained["defective"]["machine"],

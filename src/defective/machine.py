@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
@@ -21,7 +21,8 @@ from defective.errors import InputError
 from defective.files import cache_folder, write_text
 from defective.text import choices
 
-PRECISIONS = ("auto", "fp32", "bf16")
+Precision = Literal["auto", "fp32", "bf16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 # Messages of the CPU allocator of torch and of its libraries, whose errors have no class of their own.
 _CPU_MEMORY = (
     "not enough memory",

@@ -114,6 +114,26 @@ def test_options_of_a_spec_reach_the_attack(small_net, x):
     assert torch.equal(made, boundary(small_net, x, y, steps=20, generator=seeded(7), schedule="foolbox1"))
 
 
+def test_gradient_attacks_run_on_a_surrogate_and_others_verify_on_the_model(small_net, x):
+    y = small_net(x).argmax(1)
+    surrogate = nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), 5)).double()
+
+    def refuse(module, args):
+        raise AssertionError("the model was called")
+
+    fgsm, generator = from_spec(AttackSpec.parse("fgsm:eps=8/255"), surrogate=surrogate), seeded(7)
+    wanted = pgd(surrogate, x, y, eps=8 / 255, step_size=1 / 255, steps=2, random_start=True, generator=generator)
+    drawn = from_spec(AttackSpec.parse("pgd:eps=8/255,steps=2,random_start=1"), seed=7, surrogate=surrogate)
+    handle = small_net.register_forward_pre_hook(refuse)
+    assert torch.equal(fgsm(small_net, x, y), from_spec(AttackSpec.parse("fgsm:eps=8/255"))(surrogate, x, y))
+    assert torch.equal(drawn(small_net, x, y), wanted)
+    handle.remove()
+    for name in ("cw:steps=20", "boundary:steps=20", "hopskipjump:steps=3"):
+        x_adv = from_spec(AttackSpec.parse(name), surrogate=surrogate)(small_net, x, y)
+        moved = (x_adv != x).flatten(1).any(1)
+        assert moved.any() and (small_net(x_adv).argmax(1) != y)[moved].all()
+
+
 def test_counts_may_come_from_json_as_floats(small_net, x):
     text = '{"name": "sifgsm", "parameters": {"eps": 0.1, "step_size": 0.01, "steps": 2.0, "decay": 1.0, "scales": 2.0}}'
     attack = from_spec(AttackSpec.model_validate_json(text))

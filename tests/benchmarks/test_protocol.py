@@ -84,13 +84,17 @@ def test_both_evaluations_find_the_same(case, peers_attack):
     assert own.seconds.keys() == their.seconds.keys()
 
 
-@pytest.mark.parametrize(("stronger", "state"), [(1, "measured"), (2, "check failed")])
-def test_the_whole_and_its_parts_are_timed_if_both_find_the_same(stronger, state, case, peers_attack, monkeypatch, tmp_path):
+@pytest.mark.parametrize(("stronger", "state", "native"), [(1, "measured", True), (2, "check failed", False)])
+def test_the_whole_and_its_parts_are_timed_if_both_find_the_same(
+    stronger, state, native, case, peers_attack, monkeypatch, tmp_path
+):
     peers_attack(stronger)
     monkeypatch.setattr(protocol, "_case", lambda settings: case)
     monkeypatch.setattr(protocol, "ours", lambda net, x, precision: net)
+    monkeypatch.setattr(Settings, "emulates_bf16", not native)
     found = protocol.measure(Settings(torch.device("cpu"), tmp_path, repeats=1))
-    assert {key: line["state"] for key, line in found["lines"].items()} == {"plain": state, "sparsify": state}
+    in_bf16 = state if native else "not measured: this device has no bfloat16 of its own, or is no CPU"
+    assert {key: line["state"] for key, line in found["lines"].items()} == {"plain": state, "bf16": in_bf16, "sparsify": state}
     assert found["fastest"] == {"fgsm": "Foolbox", "pgd": "Foolbox"}
     for line in found["lines"].values() if state == "measured" else ():
         assert line["parts"].keys() == {"accuracy", "transfer", "white-box", "decision", "noise", "shuffle", "checks"}

@@ -161,7 +161,7 @@ def test_several_nets_joined_are_one_source(place, run, tmp_path):
 
 def test_an_attack_of_ones_own_is_used_like_one_of_ours(place, run):
     common = "evaluate plain.safetensors --source own_nets:bright --data folder:data --parts transfer,white-box --samples 6 --json"
-    ours, own = (parse(run(f"{common} --attack {attack}"))["cells"] for attack in (FGSM, "own_nets:step"))
+    ours, own = (parse(run(f"{common} --precision fp32 --attack {attack}"))["cells"] for attack in (FGSM, "own_nets:step"))
     assert [cell["attack"] for cell in own].count("own_nets:step") == 2
     assert [cell | {"attack": FGSM} if cell["attack"] == "own_nets:step" else cell for cell in own] == ours
 

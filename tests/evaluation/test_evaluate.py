@@ -7,7 +7,7 @@ from torch import nn
 from defective import AttackSpec, Ensemble, build
 from defective.data import ImageSet, index_hash
 from defective.data.stimuli import Stimuli
-from defective.evaluation import EvaluatedModel, accuracy, evaluate, generate
+from defective.evaluation import EvaluatedModel, accuracy, evaluate, evaluated_model, generate
 from defective.evaluation.corruptions import STRENGTHS, corruption_curve
 from defective.evaluation.evaluated_model import common_sample
 from defective.evaluation.settings import PARTS
@@ -58,7 +58,14 @@ def test_live_neurons_give_the_same_evaluation_and_the_same_threat_models():
     drawn = some_shapes(100)
     dense, live = (
         evaluate(
-            {"target": each["target"]}, drawn, sources=each, attacks=[FGSM], parts=("transfer", "noise"), samples=6, neurons=way
+            {"target": each["target"]},
+            drawn,
+            sources=each,
+            attacks=[FGSM],
+            parts=("transfer", "noise"),
+            samples=6,
+            neurons=way,
+            precision="fp32",
         )
         for each, way in ((one, "all"), (other, "live"))
     )
@@ -68,6 +75,33 @@ def test_live_neurons_give_the_same_evaluation_and_the_same_threat_models():
     ways = [EvaluatedModel.of("net", nets[0], drawn, neurons=way) for way in ("all", "auto", "live")]
     assert all(isinstance(way.fast, SparseNet) for way in ways[1:])
     assert ways[0].fast is nets[0] and all(way.model is nets[0] for way in ways)
+
+
+def test_attacks_search_on_a_copy_in_bfloat16_and_the_model_classifies(monkeypatch):
+    net = build("vgg19/0.3-bottom", width_mult=0.0625).eval()
+    drawn = some_shapes(100)
+    lone = {"precision": "bf16", "neurons": "auto"}
+    copied = EvaluatedModel.of("net", net, drawn, **lone)
+    assert isinstance(copied.surrogate, SparseNet) and (copied.surrogate.precision, copied.fast.precision) == ("bf16", "fp32")
+    assert copied.computed == lone
+    # Nothing is copied that must not be; keys of what is stored stay what they were.
+    kept = [EvaluatedModel.of("net", net, drawn, **(lone | other)) for other in ({"neurons": "all"}, {"precision": "fp32"})]
+    kept.append(EvaluatedModel.of("net", hooked(build("vgg19", width_mult=0.0625).eval()), drawn, **lone))
+    assert all(each.surrogate is None and each.computed == {"neurons": each.neurons} for each in kept)
+    for here in ("fp32", "bf16"):
+        monkeypatch.setattr(
+            evaluated_model, "resolve_precision", lambda device, asked, here=here: here if asked == "auto" else asked
+        )
+        assert (EvaluatedModel.of("net", net, drawn, precision="auto").surrogate is None) == (here == "fp32")
+    attacks = [FGSM, "cw:steps=20,search_steps=1"]
+    parts = ("transfer", "white-box", "decision", "checks")
+    found = evaluate({"net": net}, drawn, attacks=attacks, parts=parts, **SMALL, precision="bf16")
+    assert found.settings.precision == "bf16" and "bfloat16" in str(found.as_table().notes)
+    for outcome in found.outcomes:
+        x_adv = outcome.adversarial.x_adv / 255
+        assert torch.equal(outcome.adv_correct, net(x_adv).argmax(1) == outcome.adversarial.y)
+    whole = evaluate({"net": net}, drawn, parts=("noise",), samples=6, precision="bf16")
+    assert whole.settings.precision == "fp32" and "bfloat16" not in str(whole.as_table().notes)
 
 
 def hooked(net: nn.Module) -> nn.Module:

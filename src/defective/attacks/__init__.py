@@ -24,7 +24,7 @@ from defective.attacks.hopskipjump import hopskipjump, hopskipjump_details
 from defective.attacks.logit_space import lspga
 from defective.attacks.noise import gaussian_noise
 from defective.attacks.transferable import difgsm, nifgsm, sifgsm, tifgsm, vmifgsm
-from defective.specs import AttackSpec
+from defective.specs import GRADIENT_ATTACKS, AttackSpec
 
 __all__ = [
     "Attack",
@@ -77,8 +77,11 @@ ATTACKS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def from_spec(spec: AttackSpec, *, seed: int = 0) -> Attack:
+def from_spec(spec: AttackSpec, *, seed: int = 0, surrogate: nn.Module | None = None) -> Attack:
     """The attack a spec describes, as a function of model, images and labels. A random attack draws new numbers at each call.
+
+    A ``surrogate`` is a faster copy of the model. Attacks that verify what they find on the model search on it; other gradient attacks
+    run on it alone.
 
     Raises:
         InputError: If it is AutoAttack, which is not installed.
@@ -93,8 +96,14 @@ def from_spec(spec: AttackSpec, *, seed: int = 0) -> Attack:
     if spec.name == "autoattack":
         package()
         return partial(attack, seed=seed)
-    random = "generator" in signature(attack).parameters
-    return partial(attack, generator=torch.Generator().manual_seed(seed)) if random else attack
+    taken = signature(attack).parameters
+    if "generator" in taken:
+        attack = partial(attack, generator=torch.Generator().manual_seed(seed))
+    if surrogate is not None and "surrogate" in taken:
+        return partial(attack, surrogate=surrogate)
+    if surrogate is not None and spec.name in GRADIENT_ATTACKS:
+        return lambda model, x, y: attack(surrogate, x, y)
+    return attack
 
 
 def arguments(spec: AttackSpec) -> dict[str, Any]:

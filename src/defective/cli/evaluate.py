@@ -28,7 +28,7 @@ from defective.evaluation.settings import ATTACKS, DEFAULTS, PARTS, WHITE_BOX, N
 from defective.experiments.adversarial_files import read_adversarial, read_metadata
 from defective.experiments.stored_run import StoredRun
 from defective.files import check_folder, write_tensors, write_text
-from defective.machine import choose_device, describe_machine, inference_precision
+from defective.machine import PRECISIONS, choose_device, describe_machine, inference_precision
 from defective.report.evaluation_page import write_evaluation_page
 from defective.specs import ATTACK_DEFAULTS
 from defective.surgery import defects
@@ -92,6 +92,13 @@ def evaluate(
             *get_args(Neurons),
         ),
     ] = DEFAULTS.neurons,
+    precision: Annotated[
+        str,
+        options.completed(
+            "Gradient attacks on a CPU: bf16 where --neurons replaces a model (auto: where that is faster), or fp32.",
+            *PRECISIONS,
+        ),
+    ] = DEFAULTS.precision,
     keep_float: options.KeepFloat = False,
     batch_size: options.BatchSize = DEFAULTS.batch_size,
     out: Annotated[

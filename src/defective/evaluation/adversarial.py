@@ -141,7 +141,7 @@ def generate(
     if isinstance(attack, CustomAttack) or attack.name == "autoattack":
         depends["batch_size"] = batch_size
     if isinstance(attack, AttackSpec):
-        depends["neurons"] = source.neurons
+        depends |= source.computed
 
     chunks = []
     for number, part in enumerate(index.split(CHUNK)):
@@ -181,7 +181,9 @@ def _generate(
     with naming(f"{attack} on {source.name}"), unchanged(model), torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         quoting = reported("the attack failed", model=False)
-        function = from_spec(attack, seed=seed) if isinstance(attack, AttackSpec) else quoting(attack.attack)
+        function = (
+            from_spec(attack, seed=seed, surrogate=source.surrogate) if isinstance(attack, AttackSpec) else quoting(attack.attack)
+        )
         for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
             clean = as_images(x_batch.to(device))
             # A copy: what an attack does to its images in place must not pass for clean.

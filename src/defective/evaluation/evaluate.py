@@ -22,6 +22,7 @@ from defective.evaluation.settings import ATTACKS, DEFAULTS, PARTS, WHITE_BOX, N
 from defective.evaluation.shape_bias import ShapeReport, shape_report
 from defective.evaluation.threat_model import mask_average, threat_model
 from defective.evaluation.transfer import score
+from defective.machine import Precision
 from defective.progress import Progress, progress_bar, silent
 from defective.specs import AttackSpec
 from defective.statistics import Rate
@@ -45,6 +46,7 @@ def evaluate(
     check_samples: int = DEFAULTS.check_samples,
     mask_draws: int = DEFAULTS.mask_draws,
     neurons: Neurons = DEFAULTS.neurons,
+    precision: Precision = DEFAULTS.precision,
     rounded: bool = DEFAULTS.rounded,
     seed: int = DEFAULTS.seed,
     batch_size: int = DEFAULTS.batch_size,
@@ -72,8 +74,11 @@ def evaluate(
         mask_draws: Add a source that averages each defective source over this many fresh masks; 0 for none.
         neurons: How attacks of this library compute the models. ``"all"``: as they are. ``"auto"``: on a CPU by
             ``sparsify(model, x, timed_images=0)`` wherever that can follow a float32 model without hooks whose modules are all of
-            torch, timm or this library; logits differ by at most 1e-4 of the largest. ``"live"``: every defective model by
-            ``sparsify(model, x)``, which times its layers on this machine. Images are classified by the models themselves.
+            torch, timm or this library; logits differ by at most 1e-4 of the largest. ``"live"``: these, and every defective model,
+            by ``sparsify(model, x)``, which times its layers on this machine. Images are classified by the models themselves.
+        precision: ``"bf16"``: where ``neurons`` replaces a model in attacks on a CPU, gradients are those of a copy in bfloat16, and
+            CW searches on that copy and verifies what it finds on the model. ``"auto"``: where that is faster on this machine.
+            ``"fp32"``: nowhere. Decision-based attacks query in float32: rounding hides their small steps.
         rounded: Score 8-bit images.
         seed: Seed of samples and random attacks.
         batch_size: Images attacked at once; lower it where memory runs out.
@@ -105,6 +110,7 @@ def evaluate(
         check_samples=check_samples,
         mask_draws=mask_draws,
         neurons=neurons,
+        precision=precision,
         rounded=rounded,
         seed=seed,
         batch_size=batch_size,
@@ -118,7 +124,7 @@ def evaluate(
     test = as_data(data, named.values())
     run = run or partial(compute, progress=progress or silent)
     # A forward pass alone needs about half the memory of an attack.
-    prepared = partial(EvaluatedModel.of, data=test, run=run, batch_size=2 * batch_size, neurons=neurons)
+    prepared = partial(EvaluatedModel.of, data=test, run=run, batch_size=2 * batch_size, neurons=neurons, precision=precision)
     targets = [prepared(name, model) for name, model in named.items()]
     attackers = [prepared(name, model) for name, model in owned.items()]
     at_hand = {each.fingerprint: each.model for each in (*attackers, *targets)} if adversarial else {}
@@ -154,7 +160,7 @@ def evaluate(
     return EvaluationResult(
         data=test.name,
         test_images=len(test),
-        settings=settings,
+        settings=settings.model_copy(update={"precision": _precision([*able, *attackers], parts)}),
         accuracy=accuracy,
         cells=tuple(each.cell() for each in outcomes),
         differences=tuple(differences(outcomes, targets[0].name)),
@@ -173,6 +179,12 @@ def evaluate(
         skipped={each.name: reason for each in targets if (reason := _hindrance(each, accuracy[each.name], parts))},
         sources=of_sources,
     )
+
+
+def _precision(models: list[EvaluatedModel], parts: Sequence[Part]) -> Precision:
+    """What attacks computed some of the models in."""
+    with_gradients = {"transfer", "white-box", "checks"} & {*parts}
+    return "bf16" if with_gradients and any(each.surrogate is not None for each in models) else "fp32"
 
 
 def _hindrance(model: EvaluatedModel, accuracy: Rate, parts: Sequence[Part]) -> str:

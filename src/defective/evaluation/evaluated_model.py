@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, fx, nn
@@ -28,7 +28,7 @@ from defective.inference import (
     logits,
     reported,
 )
-from defective.machine import unwrap_model
+from defective.machine import Precision, resolve_precision, unwrap_model
 from defective.sites import image_shape
 from defective.sparse.graph import has_hooks
 from defective.sparse.sparsify import sparsify
@@ -52,7 +52,7 @@ class EvaluatedModel:
             every measurement depends on.
         differentiable: Whether the logits have a gradient with respect to the image.
         batch_size: Images per forward pass; only time and memory depend on it. An attack takes half as many at once.
-        neurons: How attacks of this library compute the model, as in :func:`defective.evaluation.evaluate`.
+        neurons, precision: How attacks of this library compute the model, as in :func:`defective.evaluation.evaluate`.
     """
 
     name: str
@@ -63,6 +63,7 @@ class EvaluatedModel:
     differentiable: bool = True
     batch_size: int = 500
     neurons: Neurons = "auto"
+    precision: Precision = "fp32"
     _predicted: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -75,6 +76,7 @@ class EvaluatedModel:
         *,
         batch_size: int = 500,
         neurons: Neurons = "auto",
+        precision: Precision = "fp32",
     ) -> "EvaluatedModel":
         """Check that the model fits the data and take its fingerprint.
 
@@ -105,19 +107,39 @@ class EvaluatedModel:
             for key, value in sorted(model.state_dict().items()):
                 parts += [key, value]
             fingerprint = digest_of(parts)
-        return cls(name, model, data, run, fingerprint, gradient is not None, batch_size, neurons)
+        return cls(name, model, data, run, fingerprint, gradient is not None, batch_size, neurons, precision)
 
     @cached_property
     def fast(self) -> nn.Module:
         """The same function computed faster, for the many passes of an attack; the model itself where that is not known."""
-        x, _ = self.data.take(torch.arange(1))
         if self.neurons == "live" and defects(self.model):
             with naming(self.name):
-                return sparsify(self.model, x)
-        if self.neurons == "auto" and device_of(self.model).type == "cpu" and _is_known(self.model):
+                return self._sparsified("fp32")
+        if self._may_be_copied:
             with suppress(InputError):
-                return sparsify(self.model, x, timed_images=0)
+                return self._sparsified("fp32")
         return self.model
+
+    @cached_property
+    def surrogate(self) -> nn.Module | None:
+        """A copy of the model in bfloat16 for attacks to search on, where ``precision`` is that and ``fast`` is such a copy, too."""
+        if self._may_be_copied and resolve_precision(device_of(self.model), self.precision) == "bf16":
+            with suppress(InputError):
+                return self._sparsified("bf16")
+        return None
+
+    @property
+    def _may_be_copied(self) -> bool:
+        return self.neurons != "all" and device_of(self.model).type == "cpu" and _is_known(self.model)
+
+    def _sparsified(self, precision: Literal["fp32", "bf16"]) -> nn.Module:
+        x, _ = self.data.take(torch.arange(1))
+        return sparsify(self.model, x, precision=precision, **({} if self.neurons == "live" else {"timed_images": 0}))
+
+    @property
+    def computed(self) -> dict[str, str]:
+        """How attacks compute it, for :meth:`inputs`: what is found on a surrogate differs a little."""
+        return {"neurons": self.neurons} | ({} if self.surrogate is None else {"precision": "bf16"})
 
     @property
     def attacked_at_once(self) -> int:

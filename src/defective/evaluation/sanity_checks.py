@@ -134,7 +134,7 @@ def _under_attack(model: EvaluatedModel, index: Tensor, seed: int) -> dict[tuple
     """Check and strength to bool ``(N,)``: whether the model is still correct."""
 
     def chunk(attack: Attack, **depends: object) -> Chunk:
-        return Chunk(model.inputs("check", index, neurons=model.neurons, **depends), 1, partial(_attacked, model, index, attack))
+        return Chunk(model.inputs("check", index, **model.computed, **depends), 1, partial(_attacked, model, index, attack))
 
     version = ATTACK_VERSIONS.get("pgd", 1)
     chunks = {
@@ -150,8 +150,9 @@ def _attacked(model: EvaluatedModel, index: Tensor, attack: Attack, advance: Adv
     x, y = model.data.take(index)
     images = as_images(x.to(device_of(model.model)))
     parts = zip(images.split(model.attacked_at_once), y.split(model.attacked_at_once), strict=True)
+    net = model.surrogate or model.fast
     with naming(model.name):
-        z = [logits(model.model, attack(model.fast, part, labels.to(part.device))) for part, labels in parts]
+        z = [logits(model.model, attack(net, part, labels.to(part.device))) for part, labels in parts]
     advance(1)
     return {"correct": (torch.cat(z).argmax(1) == y.cpu())[None]}
 

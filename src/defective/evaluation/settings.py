@@ -4,6 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
+from defective.machine import Precision
 from defective.specs import WHITE_BOX_ATTACKS, AttackSpec, Spec
 
 Part = Literal["transfer", "white-box", "decision", "noise", "shuffle", "stimuli", "checks"]
@@ -36,6 +37,7 @@ class Settings(Spec):
     check_samples: _Count = 200
     mask_draws: Annotated[int, Field(ge=0, le=1000)] = 0
     neurons: Neurons = "auto"
+    precision: Precision = "auto"
     rounded: bool = True
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     batch_size: _Count = 250

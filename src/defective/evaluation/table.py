@@ -1,7 +1,7 @@
 """The table of an evaluation and its plot: rows are measurements, columns are models."""
 
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from defective.evaluation.decision import DecisionResult
 from defective.evaluation.threat_model import MARKS
@@ -13,6 +13,7 @@ from defective.tables import Table, difference, number, percent
 if TYPE_CHECKING:
     from defective.evaluation.result import Curves, EvaluationResult, RateDifference
 
+Cell = TypeVar("Cell", str, Rate)
 # Parts of the table with cells of adversarial sets.
 _TRANSFER, _SHARED, _WHITE_BOX = "transfer", "white-box, shared weights", "white-box"
 _STIMULI = {
@@ -67,6 +68,8 @@ def _notes(found: "EvaluationResult") -> list[str]:
     if found.sources:
         known = (f"{name} {number(100 * rate)}" for name, rate in found.sources.items())
         lines.append(f"Accuracy of the sources: {', '.join(known)}.")
+    if found.settings.precision == "bf16":
+        lines.append("Gradient attacks worked on copies in bfloat16; images are classified by the models in float32.")
     lines += [f"{name} {reason}." for name, reason in found.skipped.items()]
     if found.shuffle and not found.shuffle.images:
         sure = found.settings.confidence
@@ -111,7 +114,7 @@ def _differences(found: "tuple[RateDifference, ...]") -> list[Row]:
     return [Row(f"defence rate minus that of {found[0].against}", label, cells) for label, cells in rows.items()]
 
 
-def _free_row(rows: dict[str, dict[str, str]], label: str, model: str) -> dict[str, str]:
+def _free_row(rows: dict[str, dict[str, Cell]], label: str, model: str) -> dict[str, Cell]:
     """The row for a cell of a model; sets of one source and attack have numbered rows."""
     numbered = (label if number == 1 else f"{label} ({number})" for number in count(1))
     return next(row for each in numbered if model not in (row := rows.setdefault(each, {})))
@@ -154,7 +157,7 @@ def result_bars(found: "EvaluationResult") -> str:
         if cell.threat_model in MARKS:
             alone = sum(attack.partition(":")[0] == name for attack in attacks) == 1
             group = f"{name if alone else _spaced(cell.attack)} on {cell.source}"
-            groups.setdefault(group, {})[cell.target] = cell.defense["paper"]
+            _free_row(groups, group, cell.target)[cell.target] = cell.defense["paper"]
     if found.noise:
         strongest = max(next(iter(found.noise.accuracy.values())))
         groups[f"noise sigma {strongest}"] = {name: curve[strongest] for name, curve in found.noise.accuracy.items()}
