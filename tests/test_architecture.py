@@ -49,6 +49,7 @@ LEVELS = {
     "errors": 0,
     "text": 0,
     "interrupts": 0,
+    "waiting": 1,
     "_version": 0,
 }
 # What plans and specs may be read with, on a machine that has no torch.

@@ -1,8 +1,12 @@
+import importlib
+import os
+import sys
+
 import pytest
 import torch
 from torch import nn
 
-from defective import machine
+from defective import machine, waiting
 from defective.machine import memory_format, resolve_precision, shortest, unwrap_model
 
 
@@ -88,3 +92,24 @@ def test_channels_come_last_but_where_a_cpu_writes_outside_its_memory(conv, layo
     model = nn.Sequential(nn.Conv2d(3, conv.in_channels, 3), nn.ReLU(), conv)
     assert memory_format(model, torch.device("cpu")) == layout
     assert memory_format(model, torch.device("cuda")) == torch.channels_last
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("defective", {}, "20000"),
+        ("defective", {"GOMP_SPINCOUNT": "7"}, "7"),
+        ("defective", {"OMP_WAIT_POLICY": "ACTIVE"}, None),
+        ("pytest", {}, None),
+    ],
+)
+def test_threads_of_the_command_wait_less_long_unless_told(name, given, expected, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [name])
+    for variable in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        # Set first, so that it is put back.
+        monkeypatch.setenv(variable, "")
+        monkeypatch.delenv(variable)
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+    importlib.reload(waiting)
+    assert os.environ.get("GOMP_SPINCOUNT") == expected

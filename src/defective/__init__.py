@@ -2,6 +2,7 @@
 
 # isort: off
 from defective import interrupts  # noqa: F401 - first: a command that is stopped while torch is loaded says so in one line
+from defective import waiting  # noqa: F401 - before torch
 
 # isort: on
 from defective import attacks, evaluation
