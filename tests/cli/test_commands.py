@@ -104,6 +104,7 @@ def test_data_check_of_files_that_are_not_there_is_1(run, cache):
     corrupt.parent.mkdir(parents=True)
     corrupt.write_bytes(b"corrupt")
     assert "corrupt" in run("data check mnist --json").out
+    assert "has its own image size" in run("data check mnist --image-size 64").err
 
 
 def test_train_writes_a_net_and_is_not_repeated(place, run, tmp_path, monkeypatch):
@@ -122,6 +123,12 @@ def test_train_writes_a_net_and_is_not_repeated(place, run, tmp_path, monkeypatc
         f"{100 * row['train_accuracy']:.1f}",
         f"{100 * row['test_accuracy']:.1f}",
     ]
+    # A folder called like its model is no other model.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "resnet18").mkdir()
+    (tmp_path / "run").rename(tmp_path / "resnet18" / "0.5-bottom")
+    assert parse(run(f"train resnet18/0.5-bottom --data folder:{place / 'data'} --out resnet18/0.5-bottom {QUICK} --json")) == first
+    (tmp_path / "resnet18" / "0.5-bottom").rename(tmp_path / "run")
     described = parse(run(f"describe {tmp_path / 'run'} --json"))
     assert (described["name"], described["input_shape"]) == ("resnet18/0.5-bottom", [3, 16, 16])
     assert all(site["live"] == site["dead"] for site in described["sites"])

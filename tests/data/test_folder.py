@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from defective import InputError
-from defective.data import image_file
+from defective.data import image_file, load_data
 from defective.data.folder import Listing, decode, decode_splits, enclosed_root, list_folder
 from image_files import as_tensor, pixels, write_image, write_tree
 from refusals import refused
@@ -122,6 +122,22 @@ def test_a_bad_tree_is_refused_and_named(problem, tmp_path):
     break_it(tmp_path)
     with refused(str(tmp_path), says=says.format(t=tmp_path)):
         list_folder(tmp_path)
+
+
+def test_images_without_labels_in_test_leave_val_to_test_on(tmp_path):
+    write_tree(tmp_path)
+    (tmp_path / "test").rename(tmp_path / "val")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "0.png").touch()
+    assert len(list_folder(tmp_path)["test"].files) > 0
+
+
+def test_a_large_image_that_is_not_square_is_refused_unless_a_size_is_given(tmp_path):
+    for split, name in ((split, name) for split in ("train", "test") for name in "ab"):
+        write_image(tmp_path / split / name / "0.png", pixels(0, 150, 200))
+    with refused(str(tmp_path), says="200x150, not square"):
+        load_data(f"folder:{tmp_path}", "train")
+    assert load_data(f"folder:{tmp_path}", "train", image_size=150).image_shape == (3, 150, 150)
 
 
 def test_truncated_and_foreign_files_are_refused_by_name(tmp_path):

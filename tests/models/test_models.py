@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -183,9 +184,22 @@ def test_convolutions_of_the_wide_model_are_drawn_by_fan_out():
         assert abs(float(conv.weight.detach().std()) / expected - 1) < 0.05
 
 
-def test_a_deviation_of_zero_is_refused():
-    with pytest.raises(InputError, match=r"^std \(0.5, 0.0\) holds 0"):
-        Normalize((0.5, 0.5), (0.5, 0.0))
+@pytest.mark.parametrize(
+    ("mean", "std", "said"),
+    [
+        ((0.5, 0.5), (0.5, 0.0), r"^std \(0.5, 0.0\) must be positive"),
+        ((0.5,), (math.nan,), "must be positive"),
+        ((0.5, 0.5, 0.5), (0.5, 0.5), "differ in their numbers of channels"),
+    ],
+)
+def test_constants_that_no_image_has_are_refused(mean, std, said):
+    with pytest.raises(InputError, match=said):
+        Normalize(mean, std)
+
+
+def test_constants_of_numpy_are_used_in_the_precision_of_images():
+    normalize = Normalize(np.full(3, 0.5), np.full(3, 0.25))
+    assert normalize(torch.ones(1, 3, 2, 2)).dtype == torch.float32 and normalize(torch.ones(1, 3, 2, 2)).eq(2).all()
 
 
 @pytest.mark.filterwarnings("error")

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,8 @@ def test_uniform_norm_scales_are_drawn_from_the_seed_but_for_the_released_wide_n
     scales = models[0].blocks[0].norm1.weight
     assert torch.equal(scales, models[1].blocks[0].norm1.weight)
     assert scales.min() >= 0 and scales.max() <= 1 and scales.std() > 0.1
+    # A norm without scales has none to draw.
+    fit(nn.Sequential(nn.BatchNorm2d(3, affine=False), nn.Flatten(), nn.Linear(3072, 10)), data, recipe, device="cpu")
     wide = net("wrn32_4")
     fit(wide, data, recipe, seed=3, device="cpu")
     torch.testing.assert_close(wide.stem.norm.weight, torch.ones_like(wide.stem.norm.weight))
@@ -168,6 +171,26 @@ def test_data_that_a_recipe_cannot_use_is_refused(data):
         fit(net(), some_shapes(1), RECIPE, device="cpu")
     with pytest.raises(InputError, match="resized-crop-flip"):
         fit(net(), data, RECIPE.changed(augment="resized-crop-flip"), device="cpu")
+
+
+UNFIT = {
+    "one class": ({"classes": ("a",)}, {}, "has 1 class: a classifier needs at least 2"),
+    "a label of no class": ({"y": torch.full((100,), 10)}, {}, r"labels lie in \[10, 10\]"),
+    "labels of another type": ({"y": torch.zeros(100, dtype=torch.int32)}, {}, "labels of torch.int32: make them uint8 and int64"),
+    "too few labels": ({"y": torch.zeros(90, dtype=torch.long)}, {}, "one whole number for each of 100 images"),
+    "images as floats": ({"x": torch.rand(100, 3, 32, 32)}, {}, "images of torch.float32"),
+    "other classes in the test set": ({}, {"classes": tuple("abcdefghi")}, "train and test on the same classes and shape"),
+    "another size in the test set": ({}, {"x": torch.zeros(100, 3, 48, 48, dtype=torch.uint8)}, r"\(3, 48, 48\)"),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_a_set_of_the_users_that_is_wrong_is_refused_before_the_first_step(case):
+    training, test, said = UNFIT[case]
+    drawn, steps = some_shapes(100), []
+    with pytest.raises(InputError, match=said):
+        fit(net(), replace(drawn, **training), RECIPE, test=replace(drawn, **test), device="cpu", log=steps.append)
+    assert not steps
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from defective import InputError, defects, load
+from defective import InputError, build, defects, load
 from defective.models import Ensemble
 from defective.specs import Recipe
 from defective.training.own_model import Conversion, OwnModel
@@ -76,6 +76,10 @@ REFUSED = {
         "the logits have no gradient",
     ),
     "other images": (lambda **_: nn.Sequential(nn.Conv2d(1, 2, 3)), r"the model cannot take images of shape \(2, 3, 32, 32\)"),
+    "a built-in model of another size": (
+        lambda **_: build("vgg19", width_mult=0.0625, image_size=64),
+        r"the model takes images of shape \(3, 64, 64\), some-shapes has \(3, 32, 32\)",
+    ),
     "no logits": (lambda **_: nn.Conv2d(3, 2, 3), r"the model returned \(2, 2, 30, 30\) for 2 images"),
     "what no file can hold": (lambda **_: Extra(nn.Flatten(), nn.Linear(3072, 10)), "'_extra_state' of the state dict is a dict"),
 }

@@ -74,12 +74,13 @@ def test_recipes_follow_appendix_d():
 
 
 def test_every_recipe_is_valid():
-    assert all(recipe_for(scale, kind, (3, 32, 32)).name == scale for kind in RECIPES for scale in SCALES)
+    assert all(Recipe.make(name=scale, **scales[scale]).name == scale for scales in RECIPES.values() for scale in SCALES)
 
 
 @pytest.mark.parametrize(("shape", "epochs"), [((1, 28, 28), 50), ((3, 32, 32), 350), ((3, 64, 64), 350), ((3, 224, 224), 100)])
-def test_folders_take_the_recipe_of_their_kind_of_image(shape, epochs):
-    assert recipe_for("paper", "holiday-pictures", shape).epochs == epochs
+@pytest.mark.parametrize("folder", ["holiday-pictures", "imagenet", "mnist"])
+def test_folders_take_the_recipe_of_their_kind_of_image(shape, epochs, folder):
+    assert recipe_for("paper", folder, shape).epochs == epochs
 
 
 def test_mask_seed_reaches_the_net(data, tmp_path):

@@ -6,7 +6,7 @@ import typer
 
 from defective.cli import options
 from defective.cli.console import print_json, print_line, print_records, print_table
-from defective.data import load_splits, location
+from defective.data import check_name, load_splits, location
 from defective.data.cache import prune as prune_cache
 from defective.data.download import REMOTES, verify
 from defective.files import cache_folder
@@ -54,6 +54,7 @@ def check(name: NameArgument, image_size: options.ImageSize = None, json: option
 
     Example: defective data check mnist
     """
+    check_name(name, image_size=image_size)
     if name not in REMOTES:
         get(name, image_size, json)
         return
@@ -70,7 +71,10 @@ def check(name: NameArgument, image_size: options.ImageSize = None, json: option
 
 @app.command()
 def prune(
-    everything: Annotated[bool, typer.Option("--all", help="Remove decoded and unpacked images too; they are made again.")] = False,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Remove decoded and unpacked images too, which no command may be reading; they are made again."),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Remove leftovers of killed processes from the cache; downloaded files stay.

@@ -33,8 +33,8 @@ def describe(
         typer.Argument(
             metavar="MODEL",
             autocompletion=options.MODEL_NAMES,
-            help="A name such as resnet18/0.1-bottom, a checkpoint, a file of weights with --model, module:factory (its code is run) or "
-            "timm:NAME.",
+            help="A name such as resnet18/0.1-bottom, a checkpoint (./FILE if it is called like a name), a file of weights with --model, "
+            "module:factory (its code is run) or timm:NAME.",
         ),
     ],
     model: options.Builder = None,

@@ -31,6 +31,14 @@ def conversion(defect: float | None, sites: list[str] | None) -> Conversion | No
     return Conversion(keep_prob=defect, sites=tuple(sites))
 
 
+def _is_name(text: str) -> bool:
+    try:
+        NetSpec.parse(text)
+    except InputError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Start:
     """A model before training: its reference, what builds it or the weights in a file, and what is made defective."""
@@ -42,8 +50,8 @@ class Start:
     @classmethod
     def parse(cls, text: str, builder: str | None, conversion: Conversion | None) -> "Start":
         """Read a reference and the value of ``--model``."""
-        # Unlike Path.exists it is False for what cannot be a path.
-        if text.strip() and os.path.exists(text):  # noqa: PTH110
+        # Unlike Path.exists it is False for what cannot be a path. A name is a name: a run may lie in a folder called like its model.
+        if text.strip() and os.path.exists(text) and not _is_name(text):  # noqa: PTH110
             return cls(text, Builders(None if builder is None else [builder], (text,)), conversion)
         source = Factory.find(text) if ":" in text else parse_name(text)
         if builder is not None:

@@ -25,7 +25,7 @@ def train(
             metavar="MODEL",
             autocompletion=options.MODEL_NAMES,
             help="A name such as resnet18/0.1-bottom (see defective models), module:factory (its code is run), timm:NAME, or a "
-            "file to start from. Arguments follow a comma, as in timm:resnet18,pretrained=true.",
+            "file to start from (./FILE if it is called like a name). Arguments follow a comma, as in timm:resnet18,pretrained=true.",
         ),
     ],
     data: options.Data,

@@ -91,7 +91,8 @@ def unpacking(kept: Path) -> Iterator[Path]:
 def prune(*, everything: bool = False) -> tuple[int, int]:
     """Remove what killed processes left in the cache; with ``everything`` also decoded and unpacked images, which are recreated.
 
-    Downloaded files and files in use stay. Returned are the number of files removed, and their bytes.
+    Downloaded files stay, and what is being unpacked; no command may be reading unpacked images. Returned are the number of files
+    removed, and their bytes.
     """
     folder = cache_folder()
     unpacked = list(folder.glob("unpacked/[!.]*"))

@@ -55,7 +55,13 @@ def class_folders(root: Path) -> dict[str, dict[str, Path]]:
     if not tests:
         raise InputError(f"{root} is not a class-folder tree: it needs train/CLASS/IMAGE and test/CLASS/IMAGE (or val/)")
     # Tiny-ImageNet and others have images without labels in test/.
-    named = [_class_folders(test) for test in tests]
+    named = []
+    for test in tests:
+        try:
+            named.append(_class_folders(test))
+        except InputError:
+            if test is tests[-1] and not named:
+                raise
     folders["test"] = next((each for each in named if each.keys() == folders.get("train", each).keys() and each), named[0])
     numbers = all(map(are_numbers, folders.values()))
     classes = sorted(next(iter(folders.values())), key=lambda name: (Decimal(name) if numbers else Decimal(0), name))
@@ -164,13 +170,19 @@ def is_image(path: Path) -> bool:
     return suffix in IMAGE_SUFFIXES
 
 
+def _check_square(file: Path, image: np.ndarray) -> None:
+    height, width = image.shape[:2]
+    if height != width:
+        raise InputError(f"images of {file.parent} are {width}x{height}, not square: {_SCALE_ALL}")
+
+
 def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None) -> dict[str, Tensor]:
     """Decode the equally large images of all splits to uint8 ``(N, C, H, W)``; ``C`` is 1 if every image is grayscale."""
     files = [file for listing in listings.values() for file in listing.files]
     with named_warnings(), progress_bar("decoding images", len(files), unit="images") as advance, ThreadPoolExecutor() as pool:
-        height, width = decode(files[0], image_size).shape[:2]
-        if height != width:
-            raise InputError(f"images of {files[0].parent} are {width}x{height}, not square: {_SCALE_ALL}")
+        first = decode(files[0], image_size)
+        _check_square(files[0], first)
+        height, width = first.shape[:2]
         images = np.empty((len(files), 3, height, width), np.uint8)
 
         def decode_into(index: int) -> bool:
@@ -192,5 +204,7 @@ def decode_splits(listings: dict[str, Listing], *, image_size: int | None = None
 def decoded_bytes(listings: dict[str, Listing], image_size: int | None) -> tuple[int, int]:
     """Bytes that all images would take in memory, and the height of one, estimated from the first."""
     with named_warnings():
-        first = decode(next(iter(listings.values())).files[0], image_size)
+        file = next(iter(listings.values())).files[0]
+        first = decode(file, image_size)
+    _check_square(file, first)
     return sum(len(listing.files) for listing in listings.values()) * math.prod(first.shape[:2]) * 3, first.shape[0]

@@ -2,14 +2,15 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+# Compared by identity, as tensors have no truth value.
+@dataclass(frozen=True, eq=False)
 class ImageSet:
     """One split of a data set, held in memory.
 
@@ -55,7 +56,7 @@ class ImageSet:
 
     def to(self, device: torch.device) -> "ImageSet":
         """The same set with images and labels on ``device``, so that batches need no transfer."""
-        return ImageSet(self.name, self.split, self.x.to(device), self.y.to(device), self.classes, self.y_texture)
+        return replace(self, x=self.x.to(device), y=self.y.to(device))
 
 
 def pick(total: int, count: int, *, seed: int = 0) -> Tensor:

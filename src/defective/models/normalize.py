@@ -1,5 +1,6 @@
 """Normalisation inside the model, so that images stay in [0, 1] everywhere outside."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,8 +15,10 @@ MNIST = ((0.1307,), (0.3081,))
 class Normalize(nn.Module):
     """Subtract a mean and divide by a standard deviation, per channel or per pixel: ``(N, C, H, W)`` in, the same out.
 
+    ``mean`` and ``std`` are numbers in [0, 1] units, one for each channel or a single one.
+
     Raises:
-        InputError: If a standard deviation is 0.
+        InputError: If they are not as many, or a standard deviation is not positive.
 
     Example:
         >>> Normalize.for_images(1, 28)(torch.full((1, 1, 1, 1), 0.1307))
@@ -28,9 +31,13 @@ class Normalize(nn.Module):
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         for name, values in (("mean", mean), ("std", std)):
-            self.register_buffer(name, torch.as_tensor(values).detach().clone().view(1, -1, 1, 1))
-        if not self.std.is_meta and not self.std.all():
-            raise InputError(f"std {std} holds 0: images cannot be divided by it")
+            kept = torch.as_tensor(values).detach().clone().view(1, -1, 1, 1)
+            # NumPy's numbers have twice the precision of images.
+            self.register_buffer(name, kept.to(torch.get_default_dtype()) if isinstance(values, np.ndarray) else kept)
+        if len({*self.mean.shape, *self.std.shape} - {1}) > 1:
+            raise InputError(f"mean {mean} and std {std} differ in their numbers of channels")
+        if not self.std.is_meta and not (self.std > 0).all():
+            raise InputError(f"std {std} must be positive: images are divided by it")
 
     @classmethod
     def for_images(cls, in_chans: int, image_size: int) -> "Normalize":

@@ -108,7 +108,9 @@ def _rounded(parameter: Tensor) -> Tensor:
 
 
 def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
-    """Read a model written by :func:`save`, masks and dropout included, onto the CPU, in eval mode, each tensor in its dtype as saved.
+    """Read a model written by :func:`save`, masks and dropout included, onto the CPU, in eval mode.
+
+    Each tensor has its dtype as saved; the half-precision weights of a light checkpoint become float32.
 
     Args:
         path: The file, or the folder that ``defective train`` wrote.

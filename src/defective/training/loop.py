@@ -9,9 +9,9 @@ import torch.distributed
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from defective.data import Data, ImageStream
+from defective.data import Data, ImageSet, ImageStream
 from defective.errors import InputError, OutOfTime
-from defective.inference import logits
+from defective.inference import NotFiniteError, check_label_values, check_labels, logits
 from defective.machine import autocast, choose_device, memory_format, out_of_memory, rank_and_world_size, resolve_precision
 from defective.masks import named_generator
 from defective.models.resnet import WideResNet
@@ -25,6 +25,8 @@ from defective.training.step import make_step
 
 # Least seconds between two states on disk, by kind of device: on a GPU an epoch may take no longer than writing one.
 PAUSE = {"cuda": 10.0}
+# Most test images in one forward pass.
+SCORED = 500
 
 
 def fit(
@@ -75,8 +77,7 @@ def fit(
         raise InputError("neurons live trains in one process: start it without torchrun, or train all neurons")
     if recipe.augment == "resized-crop-flip" and not isinstance(data, ImageStream):
         raise InputError("augment resized-crop-flip works on streamed folders (images of 128 pixels and more): use crop-flip")
-    if len(data) < 2:
-        raise InputError(f"{data.name} has {len(data)} training image: batch norm needs at least 2")
+    _check_data(data, test)
     torch_device = choose_device(device)
     precision = resolve_precision(torch_device, precision)
     layout = memory_format(model, torch_device)
@@ -120,6 +121,24 @@ def fit(
     return state.history
 
 
+def _check_data(data: Data, test: Data | None) -> None:
+    """Refuse data that cannot be trained on, or not be scored beside each other."""
+    if len(data) < 2:
+        raise InputError(f"{data.name} has {len(data)} training image: batch norm needs at least 2")
+    if len(data.classes) < 2:
+        raise InputError(f"{data.name} has {len(data.classes)} class: a classifier needs at least 2")
+    if isinstance(data, ImageSet):
+        check_labels(data.x, data.y)
+        check_label_values(data.y, len(data.classes))
+        if (data.x.dtype, data.y.dtype) != (torch.uint8, torch.int64):
+            raise InputError(f"{data.name} has images of {data.x.dtype} and labels of {data.y.dtype}: make them uint8 and int64")
+    if test is not None and (test.classes, test.image_shape) != (data.classes, data.image_shape):
+        raise InputError(
+            f"{test.name} has {len(test.classes)} classes and images of shape {test.image_shape}, {data.name} {len(data.classes)} and "
+            f"{data.image_shape}: train and test on the same classes and shape"
+        )
+
+
 @contextmanager
 def _saying_what_is_stored(state: TrainingState, run: TrainingSetup) -> Iterator[None]:
     """Let an interrupt name the last epoch on disk, and an error of memory what took it."""
@@ -145,26 +164,26 @@ def _time_is_up(run: TrainingSetup) -> bool:
 def _scored(model: nn.Module, test: Data, row: Row, run: TrainingSetup) -> float:
     try:
         with autocast(run.device, run.precision):
-            return test_accuracy(model, test)
-    except InputError as error:
+            return test_accuracy(model, test, batch_size=min(SCORED, max(100, run.recipe.batch_size)))
+    except NotFiniteError as error:
         # The last step of an epoch can break a model whose losses were all finite.
         raise InputError(
             f"after the last step of epoch {row['epoch']} (learning rate {row['lr']:.3g}) {error}: lower the learning rate"
         ) from error
 
 
-def test_accuracy(model: nn.Module, test: Data) -> float:
+def test_accuracy(model: nn.Module, test: Data, *, batch_size: int = SCORED) -> float:
     """Share of the test images that the model classifies correctly."""
     num_correct = sum(
         int((logits(model, x, batch_size=len(x)).argmax(1) == y.cpu()).sum())
-        for x, y in test.batches(torch.arange(len(test), device="cpu"), 500)
+        for x, y in test.batches(torch.arange(len(test), device="cpu"), batch_size)
     )
     return num_correct / len(test)
 
 
 def _draw_norm_scales(model: nn.Module, generator: torch.Generator) -> None:
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d) and module.affine:
             with torch.no_grad():
                 module.weight.copy_(torch.rand(module.weight.shape, generator=generator, device="cpu"))
 

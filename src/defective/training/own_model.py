@@ -13,7 +13,7 @@ from defective.data import Data
 from defective.data.sets import digest_of
 from defective.errors import InputError
 from defective.inference import checked_logits, evaluating, reported
-from defective.sites import matching_sites
+from defective.sites import image_shape, matching_sites
 from defective.specs import Spec
 from defective.surgery import defect_
 from defective.training.checkpoint import whole_state
@@ -76,6 +76,9 @@ class OwnModel:
         return {"conversion": conversion, "initial_weights": digest}
 
     def _check_logits(self, model: nn.Module, data: Data) -> None:
+        expected = image_shape(model)
+        if expected is not None and expected != data.image_shape:
+            raise InputError(f"the model takes images of shape {expected}, {data.name} has {data.image_shape}")
         images = torch.zeros(2, *data.image_shape)
         with evaluating(model), torch.enable_grad(), reported(f"the model cannot take images of shape {tuple(images.shape)}"):
             z = model(images)

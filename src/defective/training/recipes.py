@@ -1,5 +1,6 @@
 """Recipes as plain values, by scale and kind of image."""
 
+from defective.data.official import KINDS
 from defective.errors import InputError
 from defective.specs import GRADIENT_ATTACKS, AttackSpec, Recipe
 from defective.text import choices
@@ -87,7 +88,8 @@ def recipe_for(scale: str, data_name: str, image_shape: tuple[int, int, int]) ->
     if scale not in SCALES:
         raise InputError(f"no recipe {scale!r}{choices(scale, SCALES)}")
     channels, height, _ = image_shape
-    if data_name in RECIPES:
+    # A folder may have any name.
+    if data_name == "shapes" or KINDS.get(data_name) == image_shape:
         kind = data_name
     elif channels == 1:
         kind = "mnist"

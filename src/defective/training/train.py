@@ -110,7 +110,7 @@ def train(
             if epochs in light_epochs:
                 save(net, light_checkpoint(out, epochs), notes={**_notes(identity), "epochs": epochs}, half=True)
 
-        with nullcontext() if isinstance(spec, NetSpec) else reported(f"{spec} cannot be trained"):
+        with nullcontext() if isinstance(spec, NetSpec) else reported(f"{spec} cannot be trained", model=False):
             history = fit(
                 net,
                 data,
@@ -225,8 +225,8 @@ def _conclude(net: nn.Module, test: Data, out: Path, identity: Result, history: 
 
 def _subtract_pixel_mean_(model: nn.Module, data: Data) -> None:
     """Let a built-in model subtract the mean training image, as paper Appendix D has it; the released code normalises by channel."""
-    total = torch.zeros(data.image_shape, dtype=torch.float64)
-    for x, _ in data.batches(torch.arange(len(data)), 500):
+    total = torch.zeros(data.image_shape, dtype=torch.float64, device="cpu")
+    for x, _ in data.batches(torch.arange(len(data), device="cpu"), 500):
         total += as_images(x.cpu()).double().sum(0)
     model.normalize = Normalize.centred((total / len(data)).float())
     architecture = architecture_of(model)
