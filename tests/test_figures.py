@@ -11,7 +11,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_bars_are_svg_that_asks_for_nothing_and_names_all_of_them():
-    names = [f"model <{number}>" for number in range(len(COLOURS) + 2)]
+    names = ["_plain", *(f"model <{number}>" for number in range(len(COLOURS) + 2))]
     groups = {group: {name: Rate.of(number, 10) for number, name in enumerate(names)} for group in ("FGSM 16/255", "noise")}
     svg = bars(groups, y_label="accuracy, %")
     text = " ".join(text.text or "" for text in ElementTree.fromstring(svg).iter(f"{SVG}text"))

@@ -73,8 +73,9 @@ def _bars(axes: "Axes", groups: list[Mapping[str, Rate]], names: list[str], *, f
 
 
 def _literal(name: str) -> str:
-    """Matplotlib reads what stands between dollars as mathematics."""
-    return one_line(name).replace("$", r"\$")
+    """Matplotlib reads what stands between dollars as mathematics, and leaves labels with an underscore in front out of a legend."""
+    text = one_line(name).replace("$", r"\$")
+    return f"\N{ZERO WIDTH SPACE}{text}" if text.startswith("_") else text
 
 
 def dress(axes: "Axes") -> None:

@@ -71,6 +71,8 @@ def check_path(text: str) -> None:
 def check_folder(path: Path) -> None:
     """Refuse an output folder that does not exist and cannot be made, before work starts."""
     check_path(str(path))
+    if path.is_symlink() and not path.exists():
+        raise InputError(f"{path} is a broken link: remove it, or choose another folder")
     nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
     what = str(path) if nearest == path else f"{path} cannot hold results: {nearest}"
     if not nearest.is_dir():

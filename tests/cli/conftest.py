@@ -53,6 +53,7 @@ def _write_data(place: Path) -> None:
     broken.write_bytes(broken.read_bytes()[:200])
     (place / "notes.txt").write_text("no archive")
     (place / "locked").mkdir()
+    (place / "loop").symlink_to("loop")
     pack(place / "data", place / "whole.zip")
     for kind in ("cue-conflict/light1-dark2", "edges/light1"):
         write_image(place / "cues" / f"{kind}.png", np.full((16, 16, 3), 200, np.uint8))

@@ -48,7 +48,8 @@ def test_evaluate_says_the_same_in_table_json_and_files(place, run, tmp_path):
     document = parse(run(f"{command} --out {tmp_path / 'out'} --json"))
     assert document == json.loads((tmp_path / "out" / "evaluation.json").read_text())
     expected = evaluation.EvaluationResult.model_validate(document).as_table()
-    assert format_table(expected, "markdown") == (tmp_path / "out" / "evaluation.md").read_text()
+    titled = f"**Black-box evaluation on data**\n\n{format_table(expected, 'markdown')}"
+    assert titled == (tmp_path / "out" / "evaluation.md").read_text()
     names = ["own_nets:bright", "own_nets:cautious"]
     assert list(document["accuracy"]) == names == list(document["models"])
     printed = run(command)

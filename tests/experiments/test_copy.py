@@ -95,6 +95,7 @@ def test_stores_are_brought_together(tmp_path):
 
 def test_other_images_of_the_same_name_are_refused(tmp_path):
     store, other = filled_store(tmp_path / "store", plan_of("table7")), Store(tmp_path / "other")
+    store.check_data("a new one", "one")
     store.check_data("few", "one")
     other.check_data("few", "another")
     before = listing(other.folder)
@@ -107,6 +108,11 @@ def test_a_corrupt_job_is_left_out(done, tmp_path):
     store = Store(shutil.copytree(done.folder, tmp_path / "store"))
     (store.at(SCORE) / "outcome.safetensors").write_bytes(b"corrupt")
     copy = Store(tmp_path / "copy")
-    copied, [line] = copy_measured(store, copy)
-    assert copied == 6 and "outcome.safetensors" in line
+    unread = next(name for name in store.finished() if name.startswith("noise-"))
+    (store.at(unread) / "spec.json").write_text("{}")
+    (store.folder / "running").mkdir(exist_ok=True)
+    (store.folder / "running" / ".DS_Store").touch()
+    copied, lines = copy_measured(store, copy)
+    assert copied == 5 and "outcome.safetensors" in "".join(lines) and sum(line.startswith(f"{unread}: ") for line in lines) == 1
+    assert len(lines) == 2 and store.unfinished() == []
     assert copy.result(SCORE) is None and copy.unfinished() == []

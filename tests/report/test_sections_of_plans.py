@@ -31,12 +31,14 @@ def shown(store):
 
 
 def test_exhibits_come_in_the_papers_order_and_the_largest_scale_first(shown):
-    found = shown(plan("figure2", "table4", "table7"), plan("table7", scale="fast"), plan("table7", cifar10="my set,1"))
+    sets = [plan("table7", cifar10=name) for name in ("my set 1", "my set,1")]
+    found = shown(plan("figure2", "table4", "table7"), plan("table7", scale="fast"), *sets)
     assert [section.name for section in found] == [
         "table4",
         "table7-fast-cifar10",
         "table7-tiny-cifar10",
         "table7-tiny-my-set-1",
+        "table7-tiny-my-set-1-2",
         "figure2",
     ]
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json as json_module
+import os
 import sys
 from dataclasses import replace
 from functools import partial
@@ -32,7 +33,7 @@ from defective.machine import PRECISIONS, choose_device, describe_machine, infer
 from defective.report.evaluation_page import write_evaluation_page
 from defective.specs import ATTACK_DEFAULTS
 from defective.surgery import defects
-from defective.tables import format_table
+from defective.tables import Table, format_table
 
 
 def evaluate(
@@ -144,7 +145,7 @@ def evaluate(
         check_stimuli(stimuli)
     files = adversarial or []
     for number, file in enumerate(files):
-        if file.resolve() in [other.resolve() for other in files[:number]]:
+        if os.path.realpath(file) in map(os.path.realpath, files[:number]):
             raise InputError(f"{file} is named twice")
         read_metadata(file)
     owned = [text for text in source or [] if not text.startswith(PREFIX)]
@@ -156,6 +157,8 @@ def evaluate(
         )
     if mask_draws and "transfer" not in chosen:
         raise InputError(f"--mask-draws {mask_draws} needs the part transfer, which --parts excludes: drop one of the two")
+    if source and "transfer" not in chosen and not files:
+        raise InputError(f"--source {source[0]} needs the part transfer, which --parts excludes: drop one of the two")
     if mask_draws and not any(map(defects, sources.values())):
         raise InputError(
             f"--mask-draws {mask_draws}: no source has masks to draw ({', '.join(sources) or 'there is none'}): name a defective "
@@ -199,7 +202,7 @@ def evaluate(
     if json:
         print_json(found.as_json())
     else:
-        sys.stdout.write(format_table(replace(found.as_table(), title=f"Black-box evaluation on {found.data}"), "terminal"))
+        sys.stdout.write(format_table(_titled(found), "terminal"))
     if found.failed():
         raise typer.Exit(1)
 
@@ -215,10 +218,14 @@ def _read(files: list[Path], test: Data, made: set[tuple[str, str]]) -> list[Adv
     return sets
 
 
+def _titled(found: EvaluationResult) -> Table:
+    return replace(found.as_table(), title=f"Black-box evaluation on {found.data}")
+
+
 def _write(found: EvaluationResult, out: Path, trials: Stimuli | None) -> None:
     document = found.as_json()
     write_tensors(out / "outcomes.safetensors", found.as_tensors(), {"cells": document["cells"]})
-    texts = {"evaluation.md": format_table(found.as_table(), "markdown"), "evaluation.json": json_module.dumps(document, indent=1)}
+    texts = {"evaluation.md": format_table(_titled(found), "markdown"), "evaluation.json": json_module.dumps(document, indent=1)}
     for file, rows in trial_tables(trials, found.stimuli).items() if trials else ():
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)

@@ -88,5 +88,5 @@ Sites = Annotated[
         help="Sites for --defect: names of modules, such as 'layer1.*.bn?', or a class, such as BatchNorm2d; repeatable.",
     ),
 ]
-Store = Annotated[Path, typer.Option(help="Store: models, adversarial images and measured numbers.")]
+Store = Annotated[Path, folder("Store: models, adversarial images and measured numbers.")]
 STORE = Path("runs/store")

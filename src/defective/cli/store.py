@@ -1,5 +1,6 @@
 """``defective store`` and ``defective report``: what is in a store."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -160,7 +161,7 @@ def copy(
     Example: defective store copy --store runs/store --out runs/measured
     """
     opened = open_store(store)
-    if out.resolve() == store.resolve():
+    if os.path.realpath(out) == os.path.realpath(store):
         raise InputError(f"--out {out} is the store itself: name another folder")
     copied, left_out = copy_measured(opened, Store(out))
     for line in left_out:

@@ -27,23 +27,28 @@ def copy_measured(store: Store, to: Store) -> tuple[int, list[str]]:
     Raises:
         InputError: If both stores have results of a data set of the same name with other images; nothing is copied then.
     """
-    for name, digest in store.data_sets().items():
-        to.check_data(name, digest)
+    sets, known = store.data_sets(), to.data_sets()
+    # Those that may be refused first.
+    for name in sorted(sets, key=lambda name: name not in known):
+        to.check_data(name, sets[name])
     for plan in store.plans()[0]:
         to.note_plan(plan)
     copied, left_out = 0, []
-    for name, job in store.specs():
-        if to.result(job) is not None:
-            continue
+    for name in store.finished():
+        about = name
         try:
+            job = store.spec(name)
+            if to.result(job) is not None:
+                continue
+            about = describe(job)
             outcomes = _outcomes(job, store.at(name))
         except InputError as error:
-            left_out.append(f"{describe(job)}: {error}")
+            left_out.append(f"{about}: {error}")
             continue
         with to.working(job) as folder:
             if folder is not None:
-                for file, (tensors, about) in outcomes.items():
-                    write_tensors(folder / file, tensors, about)
+                for file, (tensors, metadata) in outcomes.items():
+                    write_tensors(folder / file, tensors, metadata)
                 # Last: with it the job is finished.
                 shutil.copyfile(store.at(name) / "result.json", folder / "result.json")
                 copied += 1

@@ -1,5 +1,6 @@
 """Which data set is used for each kind that the exhibits need: the official one or a substitute."""
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -117,4 +118,5 @@ def read_as(where: str) -> tuple[str, Path | None]:
     # The home of a user nobody knows stays as it is written.
     with suppress(RuntimeError):
         resolved = resolved.expanduser()
-    return kind, resolved.resolve() if path else None
+    # Unlike Path.resolve it does not fail on a link to itself.
+    return kind, Path(os.path.realpath(resolved)) if path else None

@@ -124,7 +124,7 @@ class Store:
 
     def unfinished(self) -> list[str]:
         """Names of the jobs that have begun and not ended: some process is at them, or was when it was killed."""
-        return sorted(place.name for place in (self.folder / "running").glob("*"))
+        return sorted(place.name for place in (self.folder / "running").glob("*") if place.is_dir())
 
     def failures(self) -> list[JsonObject]:
         """How jobs failed that have not been finished since, each as :meth:`failure` has it."""

@@ -61,7 +61,10 @@ def sections(planned: list[Plan], store: Store) -> list[Section]:
     """In the paper's order, the largest scale first; of similar plans see :func:`~defective.results.from_store.best_plans`."""
     found = sorted(best_documents(planned, store), key=lambda each: _order(each[0]))
     times = Counter(result.exhibit for result, _ in found)
-    return [Section(_name(result, several=times[result.exhibit] > 1), plan, result) for result, plan in found]
+    names = [_name(result, several=times[result.exhibit] > 1) for result, _ in found]
+    # What is replaced in names may be all that tells them apart.
+    numbered = [f"{name}-{number}" if (number := names[:at].count(name) + 1) > 1 else name for at, name in enumerate(names)]
+    return [Section(name, plan, result) for name, (result, plan) in zip(numbered, found, strict=True)]
 
 
 def _order(result: ExhibitResult) -> tuple[int, int, str]:
