@@ -41,7 +41,7 @@ def measure(settings: Settings) -> Found:
         "ours, bf16": lambda: own_evaluation(case, "bf16"),
         "ours, sparsify": lambda: own_evaluation(_sparse(case)),
     }
-    # Only on a CPU do attacks search on a surrogate.
+    # Only on a CPU do attacks work on a copy in bfloat16.
     if settings.emulates_bf16 or settings.device.type != "cpu":
         del acts["ours, bf16"]
     turns: dict[str, list[Turn]] = {who: [] for who in acts}

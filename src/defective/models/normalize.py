@@ -1,6 +1,5 @@
 """Normalisation inside the model, so that images stay in [0, 1] everywhere outside."""
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -32,8 +31,8 @@ class Normalize(nn.Module):
         super().__init__()
         for name, values in (("mean", mean), ("std", std)):
             kept = torch.as_tensor(values).detach().clone().view(1, -1, 1, 1)
-            # NumPy's numbers have twice the precision of images.
-            self.register_buffer(name, kept.to(torch.get_default_dtype()) if isinstance(values, np.ndarray) else kept)
+            # NumPy's numbers have twice the precision of images, whole ones none of it.
+            self.register_buffer(name, kept if isinstance(values, Tensor) else kept.to(torch.get_default_dtype()))
         if len({*self.mean.shape, *self.std.shape} - {1}) > 1:
             raise InputError(f"mean {mean} and std {std} differ in their numbers of channels")
         if not self.std.is_meta and not (self.std > 0).all():
