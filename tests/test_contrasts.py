@@ -145,8 +145,22 @@ def test_the_variance_of_training_is_pooled_in_units_of_the_rates_and_without_th
     total, images, degrees = seed_variance([*terms, once])
     assert total == pytest.approx((0.02 + 0.08) / sum(squares))
     assert images == pytest.approx((0.24 + 0.24 + 0.09 + 0.25) / 2 / 1000 / sum(squares), rel=1e-6)
-    assert degrees == pytest.approx(sum(squares) ** 2 / sum(square**2 for square in squares))
+    # Both rise from the first seed to the second: one degree of freedom for what they have in common.
+    alike = (0.2 * math.sqrt(squares[0]) + 0.4 * math.sqrt(squares[1])) ** 2 / 2 / sum(squares)
+    left = sum(squares) ** 2 / sum(square**2 for square in squares) - 1
+    assert degrees == pytest.approx(0.1**2 / (alike**2 + (0.1 - alike) ** 2 / left))
     assert seed_variance([once]) is None
+
+
+def test_models_that_a_seed_moves_alike_tell_as_much_as_one():
+    def moved(*by_seed):
+        return [Term(1, model, seed, [0.0, 2 * x]) for model, each in enumerate(by_seed) for seed, x in enumerate(each)]
+
+    assert seed_variance(moved((0, 1, 5), (0, 1, 5), (0, 1, 5))).degrees == pytest.approx(2)
+    # What one gains the other loses: nothing in common, so one of two degrees of freedom is left.
+    assert seed_variance(moved((0, 1), (1, 0))).degrees == pytest.approx(1)
+    # Of squares 1/2 and 1/2 one half is common to both seeds, one half is not.
+    assert seed_variance(moved((0, 1), (0, 0))).degrees == pytest.approx(2)
 
 
 def test_rates_without_images_of_their_own_are_paired_by_nothing_and_add_up():

@@ -61,7 +61,7 @@ def _verdict(claim: Claim, parts: Sequence[MeasuredPart]) -> tuple[Verdict, str,
         return verdict_of_counts(claim), "", None
     if not parts:
         return "not measured", "no table or figure measures it", None
-    if not all(part.comparisons for part in parts):
+    if not any(part.comparisons for part in parts):
         return "not measured", "not run yet", None
     # All parts must hold: the worst decides. One is enough to fail, whatever keeps others from a test: the best counts for as many as
     # there are.
@@ -90,6 +90,8 @@ def _p_values(claim: Claim, bound: float, contrast: Contrast) -> tuple[float, fl
 
 
 def _obstacle(parts: Iterable[MeasuredPart]) -> str:
+    if not all(part.comparisons for part in parts):
+        return "a part is not run yet"
     measured = [cells for part in parts for cells in part.comparisons]
     if at_chance := sorted({model for cells in measured for each in cells for model in each.cell.at_chance}):
         return f"no better than chance: {shortened(at_chance)}"

@@ -20,6 +20,7 @@ from defective.results.documents import (
     Measured,
     RowLabel,
 )
+from defective.results.per_image import per_image, rate_term
 from defective.specs import DecisionJob, GenerateJob, Job, NoiseJob, ScoreJob, ShuffleJob, TrainJob, trained_models
 from defective.statistics import Rate, Term, contrast, seed_variance
 
@@ -92,7 +93,7 @@ def _measured(cells: list[Cell], store: Store, unit: str) -> Measured | None:
     found = {seed: values for seed, result in results.items() if (values := result["values"].get(cells[seed].value)) is not None}
     if unit == "%":
         rates = {seed: Rate.read(each) for seed, each in found.items() if each["num_evaluated"]}
-        terms = [Term.counted(100, "", seed, rate) for seed, rate in rates.items()]
+        terms = [rate_term(100, "", seed, rate, per_image(cells[seed], store)) for seed, rate in rates.items()]
         values = {seed: 100 * float(rate) for seed, rate in rates.items()}
         intervals = [(100 * rate.interval[0], 100 * rate.interval[1]) for rate in rates.values()]
         counts = [ImageCounts(num_evaluated=rate.num_evaluated, num_correct=rate.num_correct) for rate in rates.values()]

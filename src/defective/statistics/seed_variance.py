@@ -27,15 +27,21 @@ class SeedVariance(NamedTuple):
 def seed_variance(terms: Iterable[Term]) -> SeedVariance | None:
     r"""Variance of a model's number between trainings, pooled over the models that have at least two seeds.
 
-    .. math:: s^2 = \frac{\sum_m \sum_s (u_{ms} - \bar u_m)^2}{\sum_m (k_m - 1) h_m^2}
+    .. math:: s^2 = \frac{Q}{\sum_m (k_m - 1) h_m^2}, \qquad Q = \sum_m \sum_s (u_{ms} - \bar u_m)^2
 
     with u the sum of a model's terms of one seed by weight, divided by the sum of its \|weights\|, and h the mean of
     :math:`\sqrt{p (1 - p)}` of its rates p by the same weights (1 for other numbers): a rate near 0 or 1 varies less between trainings than
     one near 0.5. The part of it that images add, of which not the same are hard for each seed, is found from their influence on u; of
     rates of which only the counts are known it is taken as nothing.
 
+    A seed's source may move all models together, which then tell as much as one. The degrees of freedom are Satterthwaite's for the part of
+    Q in which the models agree, :math:`Q_c = \sum_s (\sum_m h_m (u_{ms} - \bar u_m))^2 / \sum_m h_m^2`, with k - 1 degrees of freedom, and
+    the rest, with those that are left.
+
     Returns:
         None if no model has two seeds.
+
+    Source: Satterthwaite 1946, Biometrics Bulletin 2, 110-114.
 
     Example:
         >>> tenth = np.arange(10)
@@ -45,23 +51,55 @@ def seed_variance(terms: Iterable[Term]) -> SeedVariance | None:
     """
     models = by_model(term for term in terms if term.weight).values()
     usable = ({seed: each for seed, each in of.items() if all(term.usable for term in each)} for of in models)
-    found = [_squares(of) for of in usable if len(of) > 1]
+    found = [_of_model(of) for of in usable if len(of) > 1]
     if not found:
         return None
-    total, images, units, squared_units = map(math.fsum, zip(*found, strict=True))
-    return SeedVariance(total / units, images / units, units**2 / squared_units)
+    squares = math.fsum(each**2 for model in found for each in model.apart.values())
+    units = math.fsum(model.unit**2 * model.degrees for model in found)
+    total, images = squares / units, math.fsum(model.images for model in found) / units
+    return SeedVariance(total, images, _degrees(found, squares))
 
 
-def _squares(of: Mapping[int, Sequence[Term]]) -> tuple[float, float, float, float]:
-    """Of one model the sum of squares between seeds, the part that images explain, and degrees of freedom times h^2 and h^4."""
-    scale, degrees = mean_weight(of), len(of) - 1
-    sums: list[float] = []
+class _Model(NamedTuple):
+    """Of one model: u by seed from its mean, the part of their squares that images explain, and h."""
+
+    apart: dict[int, float]
+    images: float
+    unit: float
+
+    @property
+    def degrees(self) -> int:
+        return len(self.apart) - 1
+
+
+def _degrees(models: Sequence[_Model], squares: float) -> float:
+    # Of trainings apart from each other, which weigh by their h.
+    apart = math.fsum(model.unit**2 * model.degrees for model in models) ** 2 / math.fsum(
+        model.unit**4 * model.degrees for model in models
+    )
+    seeds = {seed for model in models for seed in model.apart}
+    left = apart - (len(seeds) - 1)
+    if left <= 0 or squares == 0:
+        return apart
+    common = math.fsum(
+        math.fsum(model.unit * model.apart[seed] for model in having) ** 2 / math.fsum(model.unit**2 for model in having)
+        for seed in seeds
+        if (having := [model for model in models if seed in model.apart])
+    )
+    common = min(common, squares)
+    return squares**2 / (common**2 / (len(seeds) - 1) + (squares - common) ** 2 / left)
+
+
+def _of_model(of: Mapping[int, Sequence[Term]]) -> _Model:
+    scale = mean_weight(of)
+    sums: dict[int, float] = {}
     by_set: dict[Hashable, list[NDArray[np.float64]]] = {}
-    for terms in of.values():
+    for seed, terms in of.items():
         shares = [term.weight / scale for term in terms]
-        sums.append(math.fsum(share * term.mean for term, share in zip(terms, shares, strict=True)))
+        sums[seed] = math.fsum(share * term.mean for term, share in zip(terms, shares, strict=True))
         for name, psi in influence(terms, shares, 0).items():
             by_set.setdefault(name, []).append(psi)
     images = math.fsum(float(np.square(psis).sum() - np.square(np.sum(psis, axis=0)).sum() / len(of)) for psis in by_set.values())
-    unit = (mean_weight(of, lambda term: term.unit) / scale) ** 2
-    return float(np.var(sums)) * len(of), images, degrees * unit, degrees * unit**2
+    mean = math.fsum(sums.values()) / len(sums)
+    unit = mean_weight(of, lambda term: term.unit) / scale
+    return _Model({seed: each - mean for seed, each in sums.items()}, images, unit)
