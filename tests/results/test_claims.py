@@ -189,6 +189,16 @@ def test_equal_numbers_of_one_job_are_counted_and_a_shared_number_once():
     assert (again.estimate, again.low, again.high) == pytest.approx((found.estimate, found.low, found.high))
 
 
+def test_of_equal_numbers_the_copy_in_the_table_with_all_models_counts():
+    rows = {"a": (500, 505), "b": (560, 565), "c": (600, 680)}
+    cells = [cell(row, *each).model_copy(update={"jobs": (row,)}) for row, each in rows.items()]
+    large, small = exhibit(*cells, name="table11"), exhibit(*cells[:2])
+    of_both = Part((*pairs("table4", ["PGD"], [("b", "a")]), *pairs("table11", ["PGD"], [("b", "a"), ("c", "a")])))
+    [expected] = judged(large, of=replace(claim(), parts=(Part(pairs("table11", ["PGD"], [("b", "a"), ("c", "a")])),))).contrasts
+    [found] = judged(small, large, of=replace(claim(), parts=(of_both,))).contrasts
+    assert (found.estimate, found.low, found.high) == pytest.approx((expected.estimate, expected.low, expected.high))
+
+
 def test_comparisons_without_a_seed_in_common_are_not_averaged():
     def at(row, hits, seed):
         found = cell(row, hits)

@@ -73,19 +73,20 @@ class _Model(NamedTuple):
 
 
 def _degrees(models: Sequence[_Model], squares: float) -> float:
-    # Of trainings apart from each other, which weigh by their h.
-    apart = math.fsum(model.unit**2 * model.degrees for model in models) ** 2 / math.fsum(
-        model.unit**4 * model.degrees for model in models
-    )
+    """Satterthwaite's, of sums of squares in which the models agree and do not."""
+    units = math.fsum(model.unit**2 * model.degrees for model in models)
+    # Of models that move apart, which weigh by their h.
+    all_apart = units**2 / math.fsum(model.unit**4 * model.degrees for model in models)
     seeds = {seed for model in models for seed in model.apart}
-    left = apart - (len(seeds) - 1)
+    left = all_apart - (len(seeds) - 1)
     if left <= 0 or squares == 0:
-        return apart
-    common = math.fsum(
-        math.fsum(model.unit * model.apart[seed] for model in having) ** 2 / math.fsum(model.unit**2 for model in having)
-        for seed in seeds
-        if (having := [model for model in models if seed in model.apart])
-    )
+        return all_apart
+    common = 0.0
+    for seed in seeds:
+        having = [model for model in models if seed in model.apart]
+        together = math.fsum(model.unit * model.apart[seed] for model in having)
+        common += together**2 / math.fsum(model.unit**2 for model in having)
+    # No more than all of it, but for rounding.
     common = min(common, squares)
     return squares**2 / (common**2 / (len(seeds) - 1) + (squares - common) ** 2 / left)
 
