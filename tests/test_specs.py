@@ -137,6 +137,8 @@ ATTACKS = {
     "pgd:eps=8/255,step_size=0.01,steps=7": "pgd:eps=8/255,step_size=0.01,steps=7",
     "mifgsm:decay=0.5": "mifgsm:eps=16/255,step_size=1/255,steps=20,decay=0.5",
     "noise:sigma=0": "noise:sigma=0",
+    "fgsm:eps=0.03137254902": "fgsm:eps=0.03137254902",
+    "fgsm:eps=0.03137254901960784": "fgsm:eps=8/255",
     "cw:confidence=20,search_steps=30": "cw:confidence=20,steps=1000,search_steps=30,lr=0.01,initial_const=0.001",
     "boundary:steps=500": "boundary:steps=500",
     "hopskipjump:steps=8": "hopskipjump:steps=8,initial_queries=100,max_queries=10000,radius=0.01",
@@ -162,6 +164,21 @@ BAD_ATTACKS = "cw2 fgsm:eps=16 fgsm:eps=x fgsm:eps=1/0 fgsm:steps=3 pgd:steps=0 
 @pytest.mark.parametrize("text", BAD_ATTACKS.split())
 def test_bad_attack_text(text):
     with pytest.raises(InputError):
+        AttackSpec.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("fgsm:eps=1/255,eps=2/255", "names eps twice: write it once$"),
+        ("pgd:eps=1.0000001", r"eps=1\.0000001 lies outside \[0, 1\]"),
+        ("pgd:eps=16", r"eps=16 lies outside \[0, 1\]: write 16/255"),
+        ("hopskipjump:radius=2", r"radius=2 lies outside \[0, 1\]"),
+        ("hopskipjump:radius=0", "radius=0 must be above 0"),
+    ],
+)
+def test_a_bad_number_is_quoted_as_it_is(text, said):
+    with refused(f"^attack {text!r}.*{said}"):
         AttackSpec.parse(text)
 
 

@@ -99,7 +99,7 @@ OPTIONS = [
     (f"{EVALUATE} --out notes.txt", "notes.txt is a file"),
     (f"{EVALUATE} --source plain.safetensors+", "an empty name"),
     (f"{EVALUATE} --source bottom.safetensors --source ./bottom.safetensors", "./bottom.safetensors is named twice"),
-    ("evaluate own_nets:bright --data cifar10", "a single model"),
+    ("evaluate own_nets:bright --data cifar10", "transfer needs a source: name one"),
     ("evaluate resnet18 --data cifar10", "'resnet18' names an architecture, and no weights: train it first"),
     ("demo --out notes.txt", "notes.txt is a file"),
     ("demo --device warp --out new", "'warp'"),

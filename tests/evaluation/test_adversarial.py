@@ -1,4 +1,5 @@
 import math
+import random
 
 import numpy as np
 import pytest
@@ -104,17 +105,27 @@ def scatter(model, x, y):
     return (x + 0.1 * torch.rand_like(x)).clamp(0, 1)
 
 
+def scatter_by_numpy(model, x, y):
+    moved = x.numpy() + np.random.uniform(0, 0.1, x.shape) + random.uniform(0, 0.1)  # noqa: NPY002 - as ART does
+    return torch.from_numpy(moved).float().clamp(0, 1)
+
+
 def noisy(net):
     return Around(net, before=lambda x: (20 * x + torch.randn_like(x)).sin())
 
 
-@pytest.mark.parametrize(("change", "attack"), [(lambda net: net, own(scatter)), (noisy, FGSM)], ids=["attack", "model"])
+@pytest.mark.parametrize(
+    ("change", "attack"),
+    [(lambda net: net, own(scatter)), (lambda net: net, own(scatter_by_numpy)), (noisy, FGSM)],
+    ids=["attack", "attack by numpy", "model"],
+)
 def test_what_the_users_own_code_draws_follows_the_seed(net, change, attack):
     source = EvaluatedModel.of("source", change(net), level_set(net))
     torch.manual_seed(5)
-    before = torch.get_rng_state()
+    before, others = torch.get_rng_state(), (random.getstate(), repr(np.random.get_state()))  # noqa: NPY002
     first, again, other = (generate(source, attack, index=torch.arange(20), seed=seed) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
+    assert (random.getstate(), repr(np.random.get_state())) == others  # noqa: NPY002
     assert torch.equal(first.x_adv, again.x_adv) and not torch.equal(first.x_adv, other.x_adv)
 
 
@@ -130,12 +141,29 @@ def writes(model, x, y):
     return x
 
 
-@pytest.mark.parametrize("attack", [trains, writes])
+def writes_data(model, x, y):
+    next(model.parameters()).data.add_(1)
+    return x
+
+
+def replaces(model, x, y):
+    model.load_state_dict({name: value + 1 for name, value in model.state_dict().items()}, assign=True)
+    return x
+
+
+@pytest.mark.parametrize("attack", [trains, writes, writes_data, replaces])
 def test_an_attack_that_changes_the_model_is_refused(attack):
     net = nn.Sequential(nn.BatchNorm2d(2), plane()).eval()
     with pytest.raises(InputError, match=r"^mine on net: the attack changed the model's weights"):
         generate(EvaluatedModel.of("net", net, level_set(plane())), own(attack), samples=5)
     assert not net.training
+
+
+@pytest.mark.parametrize("kept", [torch.tensor(math.nan), torch.eye(2).to_sparse()], ids=["nan", "sparse"])
+def test_whatever_a_model_holds_is_unchanged_where_it_is_left_alone(kept):
+    net = plane()
+    net.register_buffer("kept", kept)
+    assert len(generate(EvaluatedModel.of("net", net, level_set(net)), own(lambda model, x, y: x), samples=5).y) == 5
 
 
 @pytest.mark.parametrize(("eps", "kept"), [(np.float32(0.5), 0.5), (0, 0.0), (torch.tensor(0.25), 0.25)])

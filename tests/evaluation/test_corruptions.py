@@ -3,9 +3,10 @@ import torch
 
 from defective import InputError
 from defective.data.patches import shuffle_patches
-from defective.evaluation import accuracy
-from defective.evaluation.corruptions import STRENGTHS, corruption_curve
+from defective.evaluation import EvaluatedModel, accuracy
+from defective.evaluation.corruptions import STRENGTHS, corrupted_correct, corruption_curve
 from evaluations import Lambda
+from problems import level_set, plane
 
 GRIDS = STRENGTHS["shuffle"]
 
@@ -50,11 +51,27 @@ def test_every_model_sees_the_same_images(corners):
     assert shuffle_curve(CORNER, x, y, grids=(2, 4), seed=4) != curve
 
 
+@pytest.mark.parametrize("corruption", STRENGTHS)
+def test_the_size_of_the_batches_changes_nothing(corruption):
+    drawn, strengths = level_set(plane(), 20), (1, 2, 4) if corruption == "shuffle" else (64, 128)
+    index = torch.arange(19, -1, -1)
+    whole, parts = (
+        corrupted_correct(EvaluatedModel.of("net", plane(), drawn, batch_size=size), index, corruption, strengths, seed=3)
+        for size in (500, 3)
+    )
+    expected = corruption_curve(plane(), drawn.x[index], drawn.y[index], corruption, strengths=strengths, seed=3)
+    for strength in strengths:
+        assert torch.equal(whole[strength], parts[strength])
+        assert int(whole[strength].sum()) == expected[strength].num_correct
+    assert not whole[strengths[1]].all()
+
+
 @pytest.mark.parametrize(
     ("corruption", "strength", "said"),
     [
         ("shuffle", 3, "k = 3"),
         ("shuffle", 2.5, "strength 2.5 is not a whole number"),
+        ("noise", 300, r"strength 300 lies outside \[0, 255\]"),
         ("shuffle", "abc", "strength 'abc' is not a number"),
         ("fog", 1, "no corruption 'fog'; there are noise, shuffle"),
         ("blur", None, "no corruption 'blur'; there are noise, shuffle"),

@@ -94,7 +94,7 @@ def test_attacks_search_on_a_copy_in_bfloat16_and_the_model_classifies(monkeypat
         )
         assert (EvaluatedModel.of("net", net, drawn, precision="auto").surrogate is None) == (here == "fp32")
     attacks = [FGSM, "cw:steps=20,search_steps=1"]
-    parts = ("transfer", "white-box", "decision", "checks")
+    parts = ("white-box", "decision", "checks")
     found = evaluate({"net": net}, drawn, attacks=attacks, parts=parts, **SMALL, precision="bf16")
     assert found.settings.precision == "bf16" and "bfloat16" in str(found.as_table().notes)
     for outcome in found.outcomes:
@@ -102,6 +102,8 @@ def test_attacks_search_on_a_copy_in_bfloat16_and_the_model_classifies(monkeypat
         assert torch.equal(outcome.adv_correct, net(x_adv).argmax(1) == outcome.adversarial.y)
     whole = evaluate({"net": net}, drawn, parts=("noise",), samples=6, precision="bf16")
     assert whole.settings.precision == "fp32" and "bfloat16" not in str(whole.as_table().notes)
+    mine = evaluate(net, drawn, sources=net, attacks=lambda model, x, y: x, parts=TRANSFER, samples=6, precision="bf16")
+    assert mine.settings.precision == "fp32"
 
 
 def hooked(net: nn.Module) -> nn.Module:

@@ -14,6 +14,16 @@ from problems import linear_net, plane
 from refusals import refused
 
 X, Y = torch.rand(20, 2, 4, 4), torch.zeros(20, dtype=torch.long)
+
+
+class Failing:
+    def __len__(self):
+        return 9
+
+    def __getitem__(self, index):
+        raise KeyError(index + 3)
+
+
 MISTAKES = {
     "unknown part": ({"parts": ("transfer", "magic")}, r"^parts\.1 = 'magic': Input should be 'transfer', 'white-box'"),
     "no part": ({"parts": ()}, r"^parts = \(\)"),
@@ -39,6 +49,19 @@ MISTAKES = {
         {"data": [("path", 1)]},
         r"returned tuple, not an image tensor and a label: add a transform such as ToTensor\(\)",
     ),
+    "images of two sizes": (
+        {"data": [(X[0], 0), (X[0, :, :2], 0)]},
+        "^the data set cannot be read: it must hold images of one size, .*: RuntimeError: stack expects each tensor",
+    ),
+    "a label in words": ({"data": [(X[0], "cat")]}, "a whole number as its label: TypeError: .*'str'"),
+    "no label": ({"data": [(X[0], None)]}, "a whole number as its label: RuntimeError: .*NoneType"),
+    "a data set that fails": ({"data": Failing()}, "^the data set cannot be read: .*: KeyError: 3$"),
+    "transfer without a source": ({"parts": ("transfer", "noise"), "data": object()}, "^transfer needs a source: name one"),
+    "transfer without an attack": (
+        {"parts": TRANSFER, "sources": {"s": plane(1)}, "attacks": []},
+        "^transfer needs an attack: name one",
+    ),
+    "one name for two": ({"sources": {"a": plane(1)}}, "^a source and another model are both called 'a'"),
     "too few labels": ({"data": (X, Y[:3])}, "labels are torch.int64 of shape"),
     "a list of labels": ({"data": (X, [0] * 20)}, "labels are list"),
     "labels of other classes": ({"data": (X, Y + 4)}, r"labels lie in \[4, 4\] but the model knows 2"),
@@ -94,6 +117,16 @@ def test_one_model_and_several_have_names(data):
         ("Sequential", "Sequential", "fgsm:eps=8/255", "white-box"),
         ("Sequential", "source Sequential", "fgsm:eps=8/255", "black-box"),
     ]
+
+
+def test_without_sources_several_models_attack_each_other(data):
+    nets, options = {"a": plane(), "b": plane(1)}, {"attacks": [FGSM], "parts": TRANSFER, "samples": 5}
+    assert plain(evaluate(nets, data, **options)) == plain(evaluate(nets, data, sources=nets, **options))
+    with refused("^transfer needs a source"):
+        evaluate(nets, data, sources={}, **options)
+    lone, both = (evaluate(each, data, attacks=[FGSM], **SMALL) for each in ({"a": nets["a"]}, nets))
+    assert lone.settings.parts == ("white-box", "decision", "noise", "shuffle", "checks") and not lone.sources
+    assert both.settings.parts == ("transfer", *lone.settings.parts) and list(both.sources) == ["a", "b"]
 
 
 def test_a_callable_is_an_attack(data):

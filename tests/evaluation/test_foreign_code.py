@@ -129,7 +129,7 @@ def test_an_attack_that_leaves_gradients_modes_and_switches_behind(data):
     weight = model.body[0].weight
     weight.grad = torch.ones_like(weight)
     try:
-        evaluation.evaluate({"n": model}, data, attacks=[attack], parts=("transfer",), samples=5)
+        evaluation.evaluate({"n": model}, data, attacks=[attack], parts=("white-box",), samples=5)
         assert torch.is_grad_enabled()
     finally:
         torch.set_grad_enabled(True)

@@ -111,6 +111,19 @@ def test_the_numbers_are_those_of_the_staircase():
     assert found["unbounded"] == "0 of 30 images still correct"
 
 
+def test_a_model_that_fails_on_attacked_images_alone_fails_the_checks_that_attack_it():
+    def nan_where_moved(z, x):
+        return torch.where(((255 * x - 128).abs() > 4).flatten(1).any(1, keepdim=True), torch.nan, z)
+
+    model = Around(Staircase(range(1, 65)), after=nan_where_moved)
+    found = evaluate({"fails": model, "stairs": Staircase(range(1, 65))}, FLAT, parts=("checks",), check_samples=20)
+    failed = dict.fromkeys(("noise", "steps", "radius", "unbounded"), "failed")
+    assert {check.check: check.verdict for check in found.checks["fails"]} == PASSED | failed
+    assert {check.check: check.verdict for check in found.checks["stairs"]} == PASSED
+    said = {check.measured for check in found.checks["fails"] if check.verdict == "failed"}
+    assert said == {"on attacked images the model returned nan or inf for 20 of 20 images"}
+
+
 def test_without_a_gradient_only_determinism_can_be_asked():
     found = run_checks(EvaluatedModel.of("mine", numb(), level_set(plane())))
     expected = dict.fromkeys(CHECKS, "undecided") | {"deterministic": "passed", "gradient": "failed"}

@@ -47,6 +47,8 @@ def test_no_decision_for_either_cue_is_no_bias_but_counts():
         ((images(0), labels(1), labels(10)), r"\[1, 10\] but the model knows 10 classes"),
         ((images(0), labels(1, 2), labels(2, 1)), "labels are"),
         ((images(0), labels(1), labels(2).float()), "labels are torch.float32"),
+        (([1], labels(1), labels(2)), "images are list, not a tensor"),
+        ((images(0), None, labels(2)), "labels are NoneType, not a tensor"),
     ],
 )
 def test_cues_that_do_not_fit_are_refused(conflict, said):

@@ -1,9 +1,12 @@
 """Sources averaged over masks, and models that cannot be attacked."""
 
 import pytest
+import torch
+from torch import nn
 
 from defective import AttackSpec, InputError
 from defective.attacks import fgsm
+from defective.baselines import Thermometer
 from defective.data import ImageSet
 from defective.data.stimuli import Stimuli
 from defective.evaluation import CustomAttack, evaluate
@@ -17,11 +20,12 @@ def test_an_average_that_is_never_right_is_left_out(data):
     answers = [net(data.x / 255).argmax(1) for net in (source, mask_average(source, draws=1))]
     apart = answers[0] != answers[1]
     options = {"attacks": [FGSM], "parts": TRANSFER, "mask_draws": 1, "samples": 60}
-    for right, sources in ((0, ["s"]), (1, ["s over 1 masks"])):
+    average = "s over 1 masks"
+    for right, sources, never in ((0, ["s"], average), (1, [average], "s")):
         few = ImageSet("few", "test", data.x[apart], answers[right][apart], data.classes)
         found = evaluate({"a": plane(), "s": source}, few, sources={"s": source}, **options)
         assert list(dict.fromkeys(source for _, source, _, _ in cells(found))) == sources
-        assert list(found.skipped) == ([] if right == 0 else ["s"])
+        assert list(found.skipped) == [never]
 
 
 def test_a_model_that_is_never_right_does_not_keep_the_others_from_being_measured(data):
@@ -44,17 +48,31 @@ def test_a_model_that_is_never_right_does_not_keep_the_others_from_being_measure
     assert all(cell["defense"]["paper"]["num_evaluated"] == 0 for cell in theirs)
 
 
-def test_a_model_without_a_gradient_is_attacked_by_its_decisions_alone(data):
+def test_a_model_without_a_gradient_is_spared_what_may_need_one(data):
     nets = {"numb": numb(), "a": plane(1)}
     attacks = [FGSM, AttackSpec.parse("noise"), CustomAttack("mine", lambda m, x, y: fgsm(m, x, y, eps=0.1), version="1")]
     found = evaluate(nets, data, sources=nets, attacks=attacks, **SMALL)
-    assert found.skipped == {"numb": "has no gradient, so that it is attacked by its decisions alone"}
+    assert found.skipped == {"numb": "has no gradient, so that fgsm, pgd, mine are left out"}
     assert {attack for _, source, attack, _ in cells(found) if source == "numb"} == {"noise:sigma=16/255"}
     assert {attack for target, source, attack, _ in cells(found) if (target, source) == ("numb", "a")} == {*map(str, attacks)}
     assert found.failed() == ["numb: gradient"] and found.decision["numb"].score
     assert found.noise.accuracy.keys() == nets.keys()
     alone = evaluate(nets, data, sources=nets, attacks=[FGSM], parts=TRANSFER, samples=5)
-    assert alone.skipped == {"numb": "has no gradient, so that some attacks are left out"}
+    assert alone.skipped == {"numb": "has no gradient, so that fgsm is left out"}
+    spared = evaluate(nets, data, sources={"s": plane(2)}, attacks=[FGSM], parts=("transfer", "noise"), samples=5)
+    assert spared.skipped == {}
+
+
+def test_lspga_is_for_sources_with_an_encoder(data):
+    torch.manual_seed(0)
+    sources = {"coded": nn.Sequential(Thermometer(4), nn.Flatten(), nn.Linear(128, 2)), "s": plane(1)}
+    found = evaluate({"a": plane()}, data, sources=sources, attacks=[FGSM, "lspga:eps=8/255"], parts=TRANSFER, samples=5)
+    assert [(source, attack.split(":")[0]) for _, source, attack, _ in cells(found)] == [
+        ("coded", "fgsm"),
+        ("coded", "lspga"),
+        ("s", "fgsm"),
+    ]
+    assert found.skipped == {"s": "has no encoder, so that lspga is left out"}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from defective import InputError, build, defect_, restore_
+from defective import InputError, build, defect_, restore_, sparsify
 from defective.evaluation.threat_model import mask_average, threat_model
 from defective.inference import LogitsAdapter
 from defective.models import Ensemble
@@ -38,6 +38,10 @@ def plain_again():
     return made
 
 
+def sparsified():
+    return sparsify(net("vgg19"), torch.zeros(1, 3, 32, 32), timed_images=0)
+
+
 # Two models of the grammar by seeds of weights and masks, or what makes any two.
 TABLE = {
     "two plain nets of one kind": ("gray-box (same architecture)", ("vgg19", 0, 0), ("vgg19", 1, 1)),
@@ -55,6 +59,30 @@ TABLE = {
         lambda: Ensemble([net("resnet18"), Ensemble([net("vgg19/0.5-bottom", 1), net("vgg19", 2)])]),
         ("vgg19/0.5-bottom", 1, 1),
     ),
+    "a member of the target": (
+        "white-box (shared weights)",
+        ("vgg19", 1, 1),
+        lambda: Ensemble([net("resnet18"), net("vgg19", 1)]),
+    ),
+    "one member of both": (
+        "white-box (shared weights)",
+        lambda: Ensemble([net("vgg19", 1), net("vgg19", 2)]),
+        lambda: Ensemble([net("vgg19", 3), net("vgg19", 1)]),
+    ),
+    "other members": (
+        "black-box",
+        lambda: Ensemble([net("vgg19", 1), net("vgg19", 2)]),
+        lambda: Ensemble([net("vgg19", 3), net("vgg19", 4)]),
+    ),
+    "the net in half precision": ("white-box", lambda: net("vgg19/0.5-bottom", 1).half(), ("vgg19/0.5-bottom", 1, 1)),
+    "the net in double precision": ("white-box", lambda: own().double(), own),
+    "another net in half precision": (
+        "gray-box (same architecture)",
+        lambda: net("vgg19", 1).bfloat16(),
+        ("vgg19", 0, 0),
+    ),
+    "the net sparsified": ("unknown", sparsified, ("vgg19", 0, 0)),
+    "a member sparsified": ("unknown", ("vgg19", 0, 0), lambda: Ensemble([sparsified(), net("vgg19", 1)])),
     "the net over other masks": (
         "white-box (shared weights)",
         lambda: mask_average(net("vgg19/0.5-bottom"), draws=2),

@@ -167,8 +167,8 @@ def test_corrupted_images_are_those_that_all_nets_get_right(done, data, subjects
 
 @pytest.mark.parametrize("job", [NOISE, SHUFFLE], ids=["noise", "shuffle"])
 def test_a_curve_stops_between_two_strengths_and_goes_on_there(done, monkeypatch, tmp_path, job):
-    original = corruptions.corrupt
-    monkeypatch.setattr(corruptions, "corrupt", lambda *given, **seed: asked.append(given) or original(*given, **seed))
+    original = corruptions._corrupt
+    monkeypatch.setattr(corruptions, "_corrupt", lambda *given: asked.append(given) or original(*given))
     again, asked = job.model_copy(update={"seed": 5}), []
     whole = ExperimentRunner(Store(tmp_path / "whole"), done.data, "cpu")
     whole.model = done.model

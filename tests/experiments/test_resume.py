@@ -72,7 +72,7 @@ def test_a_finished_evaluation_asks_nothing_more(data, expected, tmp_path, monke
         "adversarial.from_spec",
         "transfer.predictions",
         "decision.boundary_details",
-        "corruptions.corrupt",
+        "corruptions._corrupt",
         "sanity_checks._attacked",
     )
     for name in work:

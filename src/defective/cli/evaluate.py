@@ -22,7 +22,7 @@ from defective.data.stimuli import Stimuli, check_stimuli, load_stimuli
 from defective.errors import InputError
 from defective.evaluation import AdversarialSet, EvaluationResult
 from defective.evaluation import evaluate as evaluate_models
-from defective.evaluation.inputs import check_encoders
+from defective.evaluation.inputs import check_encoders, check_transfer
 from defective.evaluation.model_vs_human import trial_tables
 from defective.evaluation.result import Provenance
 from defective.evaluation.settings import ATTACKS, DEFAULTS, PARTS, WHITE_BOX, Neurons, Settings
@@ -150,11 +150,10 @@ def evaluate(
         read_metadata(file)
     owned = [text for text in source or [] if not text.startswith(PREFIX)]
     sizes = partial(data_sizes, data, image_size)
-    targets, sources = open_models([models, owned if source or files else models], device, models=model, sizes=sizes)
-    if "transfer" in chosen and not source and not files and len(models) < 2:
-        raise InputError(
-            "a single model has no source: name --source, --adversarial or further models, or leave transfer out of --parts"
-        )
+    targets, sources = open_models(
+        [models, owned if source or files or len(models) < 2 else models], device, models=model, sizes=sizes
+    )
+    check_transfer(chosen, sources or substitutes, attacks, files)
     if mask_draws and "transfer" not in chosen:
         raise InputError(f"--mask-draws {mask_draws} needs the part transfer, which --parts excludes: drop one of the two")
     if source and "transfer" not in chosen and not files:

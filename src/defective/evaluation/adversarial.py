@@ -1,17 +1,21 @@
 """Adversarial examples generated on a source model."""
 
 import math
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from defective.attacks import Attack, from_spec, quantize
 from defective.attacks.budget import check_counts
+from defective.data.sets import digest_of
 from defective.errors import InputError
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
@@ -177,9 +181,8 @@ def _generate(
     model = source.fast if isinstance(attack, AttackSpec) else source.model
     devices = [device] if device.type == "cuda" else []
     images, predicted = [], []
-    # Custom attacks draw from torch's global generator, if they draw, and so may a model.
-    with naming(f"{attack} on {source.name}"), unchanged(model), torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
+    # Custom attacks draw from global generators, if they draw, and so may a model.
+    with naming(f"{attack} on {source.name}"), unchanged(model), _seeded(seed, devices):
         quoting = reported("the attack failed", model=False)
         function = (
             from_spec(attack, seed=seed, surrogate=source.surrogate) if isinstance(attack, AttackSpec) else quoting(attack.attack)
@@ -195,10 +198,24 @@ def _generate(
 
 
 @contextmanager
+def _seeded(seed: int, devices: list[torch.device]) -> Iterator[None]:
+    """Seed the global generators of torch, NumPy and Python, and put their states back."""
+    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - it is the generator that others draw from
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(of_python)
+            np.random.set_state(of_numpy)  # noqa: NPY002
+
+
+@contextmanager
 def unchanged(model: nn.Module) -> Iterator[None]:
     """Refuse an attack that writes weights or buffers; put modes, gradients, ``requires_grad`` and torch's switch for gradients back."""
-    tensors = [*model.parameters(), *model.buffers()]
-    before = _versions(tensors)
+    before = {name: tensor.detach().clone() for name, tensor in _tensors(model)}
     parameters = [(each, each.requires_grad, None if each.grad is None else each.grad.clone()) for each in model.parameters()]
     with evaluating(model), torch.enable_grad():
         try:
@@ -208,13 +225,21 @@ def unchanged(model: nn.Module) -> Iterator[None]:
                 if parameter.requires_grad != requires_grad:
                     parameter.requires_grad_(requires_grad)
                 parameter.grad = gradient
-    if _versions(tensors) != before:
+    # By their values: torch's counters of writes see neither ``.data`` nor tensors that replace others.
+    after = dict(_tensors(model))
+    if after.keys() != before.keys() or not all(_same(before[name], after[name]) for name in before):
         raise InputError("the attack changed the model's weights or running statistics: attack a copy, in eval mode")
 
 
-def _versions(tensors: list[Tensor]) -> list[int]:
-    """How often each was written; those made under ``inference_mode`` cannot be written."""
-    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
+def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    return chain(model.named_parameters(), model.named_buffers())
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Whether both hold the same values, or else the same bits."""
+    # nan is not equal to itself, and torch.equal knows dense tensors on one device alone.
+    comparable = one.device == other.device and one.layout == other.layout == torch.strided
+    return (comparable and torch.equal(one, other)) or digest_of([one]) == digest_of([other])
 
 
 def _checked(made: object, clean: Tensor, eps: float | None) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.attacks import gaussian_noise, quantize
-from defective.attacks.budget import check_range
+from defective.attacks.budget import LARGEST_COUNT, check_range
 from defective.data.patches import shuffle_patches
 from defective.errors import InputError
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
@@ -33,9 +33,12 @@ def corrupt(x: Tensor, corruption: str, strength: float, *, seed: int = 0) -> Te
     Raises:
         InputError: If there is no such corruption, or the grid does not divide the image size.
     """
+    return _corrupt(x, corruption, strength, torch.Generator().manual_seed(seed))
+
+
+def _corrupt(x: Tensor, corruption: str, strength: float, generator: torch.Generator) -> Tensor:
     _check_known(corruption)
-    check_range(0, strength=strength)
-    generator = torch.Generator().manual_seed(seed)
+    check_range(0, 255 if corruption == "noise" else LARGEST_COUNT, strength=strength)
     if corruption == "noise":
         return quantize(gaussian_noise(as_images(x), sigma=strength / 255, generator=generator))
     if strength % 1:
@@ -78,8 +81,11 @@ def corrupted_correct(
 
 
 def _correct(model: EvaluatedModel, index: Tensor, corruption: str, strength: int, seed: int, advance: Advance) -> Tensors:
-    x, y = model.data.take(index)
-    with naming(model.name):
-        found = correct(model.model, corrupt(x, corruption, strength, seed=seed), y, batch_size=model.batch_size)
+    # Images are corrupted one after another, so that batches change nothing but the memory that it takes.
+    generator, found = torch.Generator().manual_seed(seed), []
+    for part in index.split(model.batch_size):
+        x, y = model.data.take(part)
+        with naming(model.name):
+            found.append(correct(model.model, _corrupt(x, corruption, strength, generator), y, batch_size=model.batch_size))
     advance(1)
-    return {"correct": found[None]}
+    return {"correct": torch.cat(found)[None]}

@@ -14,7 +14,17 @@ from defective.evaluation.adversarial import AdversarialSet, CustomAttack, gener
 from defective.evaluation.corruptions import STRENGTHS, corrupted_correct
 from defective.evaluation.decision import decide
 from defective.evaluation.evaluated_model import EvaluatedModel, common_sample, naming
-from defective.evaluation.inputs import AnyAttack, AnyData, Models, as_attacks, as_data, as_models, check_encoders
+from defective.evaluation.inputs import (
+    AnyAttack,
+    AnyData,
+    Models,
+    as_attacks,
+    as_data,
+    as_models,
+    as_sources,
+    check_encoders,
+    check_transfer,
+)
 from defective.evaluation.measurement import Run, compute
 from defective.evaluation.result import Curves, EvaluationResult, differences
 from defective.evaluation.sanity_checks import run_checks
@@ -24,7 +34,7 @@ from defective.evaluation.threat_model import mask_average, threat_model
 from defective.evaluation.transfer import score
 from defective.machine import Precision
 from defective.progress import Progress, progress_bar, silent
-from defective.specs import AttackSpec
+from defective.specs import GRADIENT_ATTACKS, AttackSpec
 from defective.statistics import Rate
 from defective.surgery import defects
 
@@ -38,7 +48,7 @@ def evaluate(
     attacks: AnyAttack | Sequence[AnyAttack] = ATTACKS,
     adversarial: Sequence[AdversarialSet] = (),
     stimuli: Stimuli | None = None,
-    parts: Part | Sequence[Part] = PARTS,
+    parts: Part | Sequence[Part] | None = None,
     samples: int = DEFAULTS.samples,
     decision: AttackSpec | str = str(DEFAULTS.decision),
     decision_samples: int = DEFAULTS.decision_samples,
@@ -60,12 +70,14 @@ def evaluate(
         data: Test images: a pair of images ``(N, C, H, W)``, uint8 or floats in [0, 1], and labels ``(N,)``; a torch ``Dataset`` or
             ``DataLoader`` of such pairs; or a data set of this library.
         sources: Models that the attacker owns, as ``models``; a :class:`defective.Ensemble` averages the logits of several. The
-            threat model of a cell is what the source reveals about the target.
+            threat model of a cell is what the source reveals about the target. Default: the models themselves, or none if there is
+            one model alone or ``adversarial`` is given.
         attacks: Names with numbers, such as ``"pgd:eps=8/255,steps=10"``, specs, or callables ``(model, x, y) -> x_adv``.
         adversarial: Adversarial sets that were generated before, to score as well; their threat model is unknown unless their source is
             among ``models`` and ``sources``.
         stimuli: Cue-conflict images, silhouettes and edges (:func:`defective.data.stimuli.load_stimuli`).
-        parts: Parts of the protocol: transfer, white-box, decision, noise, shuffle, stimuli, checks.
+        parts: Parts of the protocol: transfer, white-box, decision, noise, shuffle, stimuli, checks. Default: all; transfer only with
+            sources or ``adversarial``, stimuli only with ``stimuli``.
         samples: Images per source and attack, and for noise and shuffled patches (5,000; CW 1,000).
         decision, decision_samples: The decision-based attack (``"boundary:steps=5000,directions=25"``, or ``"hopskipjump:steps=20"``)
             and its images (500).
@@ -86,8 +98,8 @@ def evaluate(
         run: Executes measurements; default in memory (:func:`defective.evaluation.measurement.compute`).
 
     Raises:
-        InputError: If a model does not fit the data, a model named as a source alone cannot be attacked, or an argument is out of
-            range.
+        InputError: If a model does not fit the data, a model named as a source alone cannot be attacked, ``parts`` names transfer
+            without a source or an attack, or an argument is out of range.
 
     Source: paper Section 4 and Appendix A; checks after Carlini et al. 2019.
 
@@ -101,6 +113,13 @@ def evaluate(
         >>> [(outcome.target, outcome.threat_model) for outcome in found.outcomes[:2]]
         [('vgg19', 'gray-box (same architecture)'), ('vgg19/0.5-bottom', 'black-box')]
     """
+    named = as_models(models)
+    if not named:
+        raise InputError("name at least one model to evaluate")
+    owned, chosen = as_sources(sources, named, adversarial), as_attacks(attacks)
+    if parts is None:
+        available = {"transfer": owned or adversarial, "stimuli": stimuli}
+        parts = [part for part in PARTS if available.get(part, True)]
     settings = Settings.make(
         parts=(parts,) if isinstance(parts, str) else tuple(parts),
         samples=samples,
@@ -115,18 +134,16 @@ def evaluate(
         seed=seed,
         batch_size=batch_size,
     )
-    parts, named = settings.parts, as_models(models)
-    if not named:
-        raise InputError("name at least one model to evaluate")
-    owned = as_models(sources, others=named)
-    chosen = as_attacks(attacks)
+    parts = settings.parts
+    check_transfer(parts, owned, chosen, adversarial)
     check_encoders((owned if "transfer" in parts else {}) | (named if "white-box" in parts else {}), chosen)
     test = as_data(data, named.values())
     run = run or partial(compute, progress=progress or silent)
     # A forward pass alone needs about half the memory of an attack.
     prepared = partial(EvaluatedModel.of, data=test, run=run, batch_size=2 * batch_size, neurons=neurons, precision=precision)
     targets = [prepared(name, model) for name, model in named.items()]
-    attackers = [prepared(name, model) for name, model in owned.items()]
+    known = {each.name: each for each in targets}
+    attackers = [known.get(name) or prepared(name, model) for name, model in owned.items()]
     at_hand = {each.fingerprint: each.model for each in (*attackers, *targets)} if adversarial else {}
     if "transfer" not in parts:
         attackers = []
@@ -148,19 +165,23 @@ def evaluate(
     given = len(outcomes)
     for source in attackers:
         for attack in chosen:
-            if source.name in required or (of_sources[source.name] and _attackable(source, attack)):
+            lacks = _lacks(source, attack)
+            if lacks != "encoder" if source.name in required else not lacks and of_sources[source.name]:
                 found = made(source, attack)
                 outcomes += [score(target, found, threat_model(source.model, target.model)) for target in targets]
-    for target in able if "white-box" in parts else []:
+    direct = (*WHITE_BOX, *chosen) if "white-box" in parts else ()
+    for target in able if direct else []:
         # Not those that were transferred from itself, on as many images.
         done = {each.adversarial.attack for each in outcomes[given:] if each.target == target.name and each.white_box}
-        for attack in {str(each): each for each in (*WHITE_BOX, *chosen) if str(each) not in done}.values():
-            if _attackable(target, attack):
+        for attack in {str(each): each for each in direct if str(each) not in done}.values():
+            if not _lacks(target, attack):
                 outcomes.append(score(target, made(target, attack), "white-box"))
+    tried = {each.name: (each, accuracy[each.name], [*direct, *(chosen if each.name in of_sources else ())]) for each in targets}
+    tried |= {each.name: (each, of_sources[each.name], chosen) for each in attackers if each.name not in tried}
     return EvaluationResult(
         data=test.name,
         test_images=len(test),
-        settings=settings.model_copy(update={"precision": _precision([*able, *attackers], parts)}),
+        settings=settings.model_copy(update={"precision": _precision(able, attackers, chosen, parts)}),
         accuracy=accuracy,
         cells=tuple(each.cell() for each in outcomes),
         differences=tuple(differences(outcomes, targets[0].name)),
@@ -176,31 +197,38 @@ def evaluate(
             each.name: tuple(run_checks(each, outcomes, samples=check_samples, seed=seed)) for each in able if "checks" in parts
         },
         stimuli={each.name: _shape_report(each, stimuli) for each in targets if stimuli and "stimuli" in parts},
-        skipped={each.name: reason for each in targets if (reason := _hindrance(each, accuracy[each.name], parts))},
+        skipped={name: reason for name, each in tried.items() if (reason := _hindrance(*each))},
         sources=of_sources,
     )
 
 
-def _precision(models: list[EvaluatedModel], parts: Sequence[Part]) -> Precision:
-    """What attacks computed some of the models in."""
-    with_gradients = {"transfer", "white-box", "checks"} & {*parts}
-    return "bf16" if with_gradients and any(each.surrogate is not None for each in models) else "fp32"
+def _precision(
+    targets: list[EvaluatedModel], sources: list[EvaluatedModel], attacks: Sequence[AnyAttack], parts: Sequence[Part]
+) -> Precision:
+    """What attacks computed some of the models in; those of the user get the models themselves."""
+    transferred = any(isinstance(each, AttackSpec) and each.name in (*GRADIENT_ATTACKS, "cw") for each in attacks)
+    attacked = (sources if transferred else []) + (targets if {"white-box", "checks"} & {*parts} else [])
+    return "bf16" if any(each.surrogate is not None for each in attacked) else "fp32"
 
 
-def _hindrance(model: EvaluatedModel, accuracy: Rate, parts: Sequence[Part]) -> str:
-    """Why a model was not attacked, or not by every attack; empty for one that was."""
-    if not accuracy:
-        return f"classifies no image of {model.data.name} correctly, so that there is none to attack"
-    if model.differentiable:
-        return ""
-    return f"has no gradient, so that {'it is attacked by its decisions alone' if 'decision' in parts else 'some attacks are left out'}"
-
-
-def _attackable(model: EvaluatedModel, attack: AttackSpec | CustomAttack) -> bool:
+def _lacks(model: EvaluatedModel, attack: AttackSpec | CustomAttack) -> Literal["gradient", "encoder", ""]:
+    """What a model would have to have for an attack; an attack of the user may need a gradient."""
     name = attack.name if isinstance(attack, AttackSpec) else ""
     if name == "lspga" and not encoders(model.model):
-        return False
-    return model.differentiable or name in ("boundary", "hopskipjump", "hopskipjump-linf", "noise")
+        return "encoder"
+    return "" if model.differentiable or name in ("boundary", "hopskipjump", "hopskipjump-linf", "noise") else "gradient"
+
+
+def _hindrance(model: EvaluatedModel, accuracy: Rate, attacks: Sequence[AttackSpec | CustomAttack]) -> str:
+    """Why a model was not attacked, or not by all of these attacks; empty for one that was."""
+    if not accuracy:
+        return f"classifies no image of {model.data.name} correctly, so that there is none to attack"
+    reasons = []
+    for lacking in ("gradient", "encoder"):
+        left_out = list(dict.fromkeys(each.name for each in attacks if _lacks(model, each) == lacking))
+        if left_out:
+            reasons.append(f"has no {lacking}, so that {', '.join(left_out)} {'is' if len(left_out) == 1 else 'are'} left out")
+    return " and ".join(reasons)
 
 
 def _shape_report(model: EvaluatedModel, stimuli: Stimuli) -> ShapeReport:

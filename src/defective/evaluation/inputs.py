@@ -1,7 +1,7 @@
 """The inputs of :func:`defective.evaluation.evaluate`: models, data and attacks in the forms that users have."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -12,8 +12,8 @@ from defective.attacks import Attack, from_spec
 from defective.attacks.logit_space import encoders
 from defective.data import Data, ImageSet, ImageStream
 from defective.errors import InputError
-from defective.evaluation.adversarial import CustomAttack
-from defective.inference import check_images, check_labels, logits
+from defective.evaluation.adversarial import AdversarialSet, CustomAttack
+from defective.inference import check_images, check_labels, logits, reported
 from defective.sites import spec_of
 from defective.specs import AttackSpec
 
@@ -51,6 +51,32 @@ def as_models(models: Models | None, *, others: Mapping[str, nn.Module] | None =
     return found
 
 
+def as_sources(sources: Models | None, models: Mapping[str, nn.Module], given: Collection[AdversarialSet]) -> dict[str, nn.Module]:
+    """Name to source; by default the models themselves, where there are several and no adversarial sets are ``given``."""
+    if sources is None and len(models) > 1 and not given:
+        return dict(models)
+    found = as_models(sources, others=models)
+    for name, source in found.items():
+        if models.get(name, source) is not source:
+            raise InputError(f"a source and another model are both called {name!r}: give one of them another name")
+    return found
+
+
+def check_transfer(
+    parts: Collection[str],
+    sources: Collection[object],
+    attacks: Collection[object],
+    given: Collection[object],
+) -> None:
+    """Refuse the part transfer where it would measure nothing: without a source and ``given`` adversarial sets, or without an attack."""
+    if "transfer" in parts and not sources and not given:
+        raise InputError(
+            "transfer needs a source: name one, or adversarial sets or further models, or leave transfer out of the parts"
+        )
+    if "transfer" in parts and sources and not attacks:
+        raise InputError("transfer needs an attack: name one, or leave transfer out of the parts")
+
+
 def as_data(data: AnyData, models: Iterable[nn.Module]) -> Data:
     """A data set of this library as it is; anything else is read into memory, with the classes that the first of the models knows."""
     if isinstance(data, ImageSet | ImageStream):
@@ -70,6 +96,7 @@ def as_data(data: AnyData, models: Iterable[nn.Module]) -> Data:
     return ImageSet("data", "test", x, y.cpu().long(), tuple(map(str, range(classes))))
 
 
+@reported("the data set cannot be read: it must hold images of one size, each with a whole number as its label", model=False)
 def _joined(pairs: Iterable[Any], join: Callable[[list[Tensor]], Tensor]) -> tuple[Tensor, Tensor]:
     images: list[Tensor] = []
     labels: list[Tensor] = []

@@ -11,6 +11,7 @@ from torch import Tensor
 from defective.attacks import Attack, pgd
 from defective.attacks.budget import draw_per_image
 from defective.attacks.carlini_wagner import margin
+from defective.errors import InputError
 from defective.evaluation.evaluated_model import EvaluatedModel, naming
 from defective.evaluation.measurement import Advance, Chunk, Measurement, Tensors
 from defective.evaluation.transfer import Outcome
@@ -79,7 +80,13 @@ def run_checks(model: EvaluatedModel, outcomes: Sequence[Outcome] = (), *, sampl
         return checks + [SanityCheck.of(name, "undecided", "needs a gradient") for name in missing]
     probe = model.run(Measurement("", [Chunk(model.inputs("probe", index), len(index), partial(_probe, model, index))]))
     checks += [_gradient(probe["norm"]), _surface(probe["falls"])]
-    correct = _under_attack(model, index, seed)
+    try:
+        correct = _under_attack(model, index, seed)
+    except InputError as error:
+        # A model that fails on attacked images alone, with nan for example, must not take the rest of an evaluation with it.
+        under_attack = ("noise", *LADDERS, "unbounded")
+        checks += [SanityCheck.of(name, False, f"on attacked images {error}") for name in under_attack]
+        return [*checks, _white_box(model.name, outcomes)]
     noise, attacked, unbounded = correct["noise", 0], correct["steps", STEPS[-1]], correct["unbounded", 0]
     text = f"still correct under noise {_percent(noise)}, under PGD {_percent(attacked)}"
     checks.append(SanityCheck.of("noise", not _better(attacked, noise), text))
@@ -151,8 +158,7 @@ def _attacked(model: EvaluatedModel, index: Tensor, attack: Attack, advance: Adv
     images = as_images(x.to(device_of(model.model)))
     parts = zip(images.split(model.attacked_at_once), y.split(model.attacked_at_once), strict=True)
     net = model.surrogate or model.fast
-    with naming(model.name):
-        z = [logits(model.model, attack(net, part, labels.to(part.device))) for part, labels in parts]
+    z = [logits(model.model, attack(net, part, labels.to(part.device))) for part, labels in parts]
     advance(1)
     return {"correct": (torch.cat(z).argmax(1) == y.cpu())[None]}
 

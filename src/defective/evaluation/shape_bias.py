@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from defective.data.stimuli import Stimuli
 from defective.errors import InputError
-from defective.inference import check_label_values, check_labels, logits
+from defective.inference import check_images, check_label_values, check_labels, logits
 from defective.specs import Document
 from defective.statistics import Rate
 
@@ -53,6 +53,9 @@ def shape_bias(model: nn.Module, x: Tensor, y_shape: Tensor, y_texture: Tensor) 
         >>> shape_bias(model, x, torch.tensor([0, 0, 0]), torch.tensor([1, 1, 1]))
         0.5
     """
+    check_images(x)
+    for y in (y_shape, y_texture):
+        check_labels(x, y)
     return shape_report(model, Stimuli((x, y_shape, y_texture), (x[:0], y_shape[:0]), (x[:0], y_shape[:0]), 0, 0)).bias
 
 

@@ -12,6 +12,7 @@ from defective.machine import unwrap_model
 from defective.masks import named_generator, sample_mask
 from defective.models import Ensemble
 from defective.sites import architecture_of, spec_of
+from defective.sparse.sparsify import SparseNet
 from defective.surgery import defects, mask_layers
 
 ThreatModel = Literal[
@@ -32,18 +33,19 @@ MARKS: dict[ThreatModel, tuple[str, str]] = {
     "gray-box (same masks)": ("s", "gray-box, same masks with other weights"),
     "gray-box (other masks)": ("m", "gray-box, other masks"),
     "adaptive": ("a", "adaptive, defective source"),
-    "unknown": ("u", "unknown, generated before on a model that is not at hand"),
+    "unknown": ("u", "unknown, generated before on a model that is not at hand, or one of the two is sparsified"),
 }
 
 
 def threat_model(source: nn.Module, target: nn.Module) -> ThreatModel:
     """What the source reveals about the target.
 
-    ``"white-box"``: it is the target, or has all of its weights and masks. ``"white-box (shared weights)"``: it has the target's
-    weights under other masks or in a member of an ensemble; that is no transfer either. Gray-box (Tables 9 and 10): both have the same
-    name in the grammar, plain (``"gray-box (same architecture)"``) or defective with equal masks (``"gray-box (same masks)"``) or
-    different ones (``"gray-box (other masks)"``). ``"adaptive"``: a defective source, or an ensemble with one, against a defective
-    target. Else ``"black-box"``.
+    ``"white-box"``: it is the target, or has all of its weights and masks, if need be in another precision. ``"white-box (shared
+    weights)"``: it, or a member of it, has the weights of the target, or of a member of that, under whatever masks; that is no transfer
+    either. ``"unknown"``: one of the two is sparsified, so that its weights and masks cannot be compared. Gray-box (Tables 9 and 10):
+    both have the same name in the grammar, plain (``"gray-box (same architecture)"``) or defective with equal masks (``"gray-box (same
+    masks)"``) or different ones (``"gray-box (other masks)"``). ``"adaptive"``: a defective source, or an ensemble with one, against a
+    defective target. Else ``"black-box"``.
 
     Example:
         >>> from defective import build
@@ -54,10 +56,10 @@ def threat_model(source: nn.Module, target: nn.Module) -> ThreatModel:
     source, target = _inner(source), _inner(target)
     if source is target or _equal(_state(source), _state(target)):
         return "white-box"
-    ensembles = [module for module in source.modules() if isinstance(module, Ensemble)]
-    members = [source, *(_inner(member) for ensemble in ensembles for member in ensemble.members)]
-    if any(_equal(_weights(member), _weights(target)) for member in members):
+    if any(_equal(_weights(one), _weights(other)) for one in _members(source) for other in _members(target)):
         return "white-box (shared weights)"
+    if any(isinstance(module, SparseNet) for module in (*source.modules(), *target.modules())):
+        return "unknown"
     of_source, of_target = _masks(source), _masks(target)
     alike = str(spec_of(source)) == str(spec_of(target)) and architecture_of(source) == architecture_of(target)
     if spec_of(source) and alike:
@@ -97,10 +99,24 @@ def _inner(net: nn.Module) -> nn.Module:
     return _inner(inner.model) if isinstance(inner, LogitsAdapter) else inner
 
 
+def _members(net: nn.Module) -> list[nn.Module]:
+    """The model and all members of ensembles in it."""
+    ensembles = [module for module in net.modules() if isinstance(module, Ensemble)]
+    return [net, *(_inner(member) for ensemble in ensembles for member in ensemble.members)]
+
+
 def _equal(first: list[Tensor], second: list[Tensor]) -> bool:
     """Whether both hold the same tensors, and any at all, under whatever names: a wrapper of the user's adds to those."""
-    same = (one.shape == other.shape and torch.equal(one.cpu(), other.cpu()) for one, other in zip(first, second, strict=False))
+    same = (one.shape == other.shape and _same(one.cpu(), other.cpu()) for one, other in zip(first, second, strict=False))
     return bool(first) and len(first) == len(second) and all(same)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    if one.is_floating_point() and other.is_floating_point():
+        # A copy in half precision has rounded weights.
+        narrower = min(one.dtype, other.dtype, key=lambda dtype: dtype.itemsize)
+        one, other = one.to(narrower), other.to(narrower)
+    return torch.equal(one, other)
 
 
 def _state(net: nn.Module) -> list[Tensor]:

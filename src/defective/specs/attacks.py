@@ -51,7 +51,7 @@ GRADIENT_ATTACKS = ("fgsm", "pgd", "mifgsm", "difgsm", "tifgsm", "sifgsm", "nifg
 
 _LENGTHS = ("eps", "step_size", "sigma")
 _COUNTS = ("steps", "search_steps", "kernel_size", "scales", "neighbors", "initial_queries", "max_queries")
-_SHARES = ("resize_rate", "diversity_prob")
+_SHARES = ("resize_rate", "diversity_prob", "radius")
 _POSITIVE = ("lr", "initial_const", "logit_step", "anneal", "radius")
 # More steps, or a larger number, than any attack could take; beyond it a number no longer fits a tensor.
 _LARGEST = 10**9
@@ -94,17 +94,19 @@ class AttackSpec(Spec):
         """Read ``NAME`` or ``NAME:PARAMETER=NUMBER,...``; a number may be a fraction such as ``16/255``.
 
         Raises:
-            InputError: If the attack or a parameter is unknown or a number is out of range.
+            InputError: If the attack or a parameter is unknown or named twice, or a number is out of range.
         """
         name, _, rest = text.partition(":")
         if name not in ATTACK_DEFAULTS:
             raise InputError(_unknown(name))
-        parameters = dict(ATTACK_DEFAULTS[name])
+        given: dict[str, Number] = {}
         for assignment in filter(None, rest.split(",")):
             key, _, value = assignment.partition("=")
-            parameters[key] = _parse_number(text, key, value)
+            if key in given:
+                raise InputError(f"attack {text[:80]!r} names {visible(key[:80])} twice: write it once")
+            given[key] = _parse_number(text, key, value)
         try:
-            return cls.make(name=name, parameters=parameters)
+            return cls.make(name=name, parameters=ATTACK_DEFAULTS[name] | given)
         except InputError as error:
             raise InputError(f"attack {text[:80]!r}: {error}") from None
 
@@ -136,26 +138,30 @@ def _parse_number(text: str, key: str, value: str) -> Number:
 def _check_range(key: str, value: Number) -> None:
     if not abs(value) <= _LARGEST:
         raise ValueError(f"{key} is {str(value)[:20] if abs(value) < 10**400 else 'a huge number'}: use at most {_LARGEST:g}")
+    shown = _exact(value)
     if key in _COUNTS and (value < 1 or value != int(value)):
-        raise ValueError(f"{key}={value:g} must be a whole number, at least 1")
+        raise ValueError(f"{key}={shown} must be a whole number, at least 1")
     if key == "kernel_size" and value % 2 == 0:
-        raise ValueError(f"kernel_size={value:g} must be odd")
+        raise ValueError(f"kernel_size={shown} must be odd")
     if key == "random_start" and value not in (0, 1):
-        raise ValueError(f"random_start={value:g} must be 0 or 1")
+        raise ValueError(f"random_start={shown} must be 0 or 1")
     if key == "directions" and value not in (1, 25):
-        raise ValueError(f"directions={value:g} must be 1 (Foolbox 3) or 25 (Foolbox 1, the paper's)")
+        raise ValueError(f"directions={shown} must be 1 (Foolbox 3) or 25 (Foolbox 1, the paper's)")
     if key in _LENGTHS and not 0 <= value <= 1:
-        raise ValueError(f"{key}={value:g} lies outside [0, 1]: write 16/255, not 16")
+        raise ValueError(f"{key}={shown} lies outside [0, 1]: write 16/255, not 16")
     if key in _SHARES and not 0 <= value <= 1:
-        raise ValueError(f"{key}={value:g} lies outside [0, 1]")
+        raise ValueError(f"{key}={shown} lies outside [0, 1]")
     if key in _POSITIVE and not value > 0:
-        raise ValueError(f"{key}={value:g} must be above 0")
+        raise ValueError(f"{key}={shown} must be above 0")
     if value < 0:
-        raise ValueError(f"{key}={value:g} lies outside [0, inf)")
+        raise ValueError(f"{key}={shown} lies outside [0, inf)")
 
 
 def _format_number(key: str, value: Number) -> str:
-    pixels = value * 255
-    if key in _LENGTHS and value and abs(pixels - round(pixels)) < 1e-9:
-        return f"{round(pixels)}/255"
+    pixels = round(value * 255)
+    # The text is read back as the same number.
+    return f"{pixels}/255" if key in _LENGTHS and value and pixels / 255 == value else _exact(value)
+
+
+def _exact(value: Number) -> str:
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
