@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from defective.errors import InputError, OutOfTime
 from defective.machine import out_of_memory
+from defective.text import shortened
 
 # Parts of torch's messages about operations that cannot be differentiated.
 _NO_GRADIENT = (
@@ -37,6 +38,22 @@ class NotFiniteError(InputError):
         super().__init__(f"the model returned nan or inf for {int((~z.isfinite()).any(1).sum())} of {len(z)} images")
 
 
+def check_gradient(gradient: Tensor) -> None:
+    """Refuse a gradient that is nan for some images: an attack would not move them, and the model would look robust."""
+    broken = int(gradient.isnan().flatten(1).any(1).sum())
+    if broken:
+        raise InputError(
+            f"the gradient of the model is nan for {broken} of {len(gradient)} images (root, norm or log of 0 inside?): "
+            "boundary, hopskipjump and noise do without"
+        )
+
+
+def check_model(model: object) -> None:
+    """Refuse what is not a module, such as a function."""
+    if not isinstance(model, nn.Module):
+        raise InputError(f"the model is {type(model).__name__}, not a torch.nn.Module: wrap it in a module with a forward")
+
+
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[nn.Module]:
     """Put ``model`` in eval mode inside the block; every submodule gets its own mode back afterwards.
@@ -52,6 +69,7 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
         >>> model.training, model[0].training, model[1].training
         (True, False, True)
     """
+    check_model(model)
     modes = [(module, module.training) for module in model.modules() if hasattr(module, "training")]
     try:
         try:
@@ -102,12 +120,15 @@ def check_labels(x: Tensor, y: Tensor) -> None:
 
 def check_label_values(y: Tensor, classes: int) -> None:
     """Refuse labels that are none of the model's classes."""
+    # Unsigned types have no minimum.
+    y = y.long()
     if len(y) and not 0 <= int(y.min()) <= int(y.max()) < classes:
         raise InputError(f"labels lie in [{int(y.min())}, {int(y.max())}] but the model knows {classes} classes")
 
 
 def device_of(model: nn.Module, *, default: torch.device | None = None) -> torch.device:
     """Device of the first parameter or buffer of a model; ``default``, or else the CPU, for a model without any."""
+    check_model(model)
     tensors = chain(model.parameters(), model.buffers())
     return next((tensor.device for tensor in tensors), default or torch.device("cpu"))
 
@@ -150,7 +171,7 @@ def adapted(model: nn.Module, x: Tensor) -> nn.Module:
     """The model itself, or a :class:`LogitsAdapter` around one that returns more than logits or writes into its images ``x``."""
     given = as_images(x.to(device_of(model))).to(dtype_of(model)).clone()
     before, version = given.clone(), given._version
-    with evaluating(model), torch.no_grad(), reported(_cannot_take(x)):
+    with evaluating(model), torch.no_grad(), reported(_failed_on(x)):
         output = model(given)
         written = given._version != version or not torch.equal(given, before)
     return LogitsAdapter(model) if written or logits_of(output) is not output else model
@@ -158,7 +179,7 @@ def adapted(model: nn.Module, x: Tensor) -> nn.Module:
 
 def forward(model: nn.Module, x: Tensor) -> Tensor:
     """Logits ``(N, K)`` of a model for images in its own precision; it gets a copy of them, into which it may write."""
-    with reported(_cannot_take(x)):
+    with reported(_failed_on(x)):
         z = logits_of(model(x.clone().to(dtype_of(model))))
     return checked_logits(z, len(x))
 
@@ -167,10 +188,7 @@ def checked_logits(z: object, images: int) -> Tensor:
     """What a model returned for so many images, if it is logits ``(N, K)``, and where gradients are on of a type that has one."""
     if not isinstance(z, Tensor) or z.dim() != 2 or len(z) != images:
         what = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
-        raise InputError(
-            f"the model returned {what} for {images} images, not logits (N, K): wrap it, as in "
-            "defective.evaluation.LogitsAdapter(model, lambda output: output[0])"
-        )
+        raise InputError(f"the model returned {what} for {images} images, not logits (N, K): {_way_to_logits(z)}")
     if z.is_complex() or z.layout != torch.strided or z.is_meta:
         where = " on the meta device" if z.is_meta else ""
         raise InputError(f"the model returned logits that are {z.dtype} and {z.layout}{where}: they must be dense real numbers")
@@ -179,6 +197,14 @@ def checked_logits(z: object, images: int) -> Tensor:
     if torch.is_grad_enabled():
         raise NoGradientError(f"they are {z.dtype}")
     return z.float()
+
+
+def _way_to_logits(output: object) -> str:
+    """What to do with a model that returns something else."""
+    if not isinstance(output, Mapping | tuple | list) or not output:
+        return "return them from its forward"
+    key, keys = (next(iter(output)), f" (keys: {shortened([*map(str, output)])})") if isinstance(output, Mapping) else (0, "")
+    return f"wrap it, as in defective.evaluation.LogitsAdapter(model, lambda output: output[{key!r}]){keys}"
 
 
 def image_gradient(loss: Tensor, x: Tensor, *, retain_graph: bool = False) -> Tensor:
@@ -222,8 +248,8 @@ def quoted(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
-def _cannot_take(x: Tensor) -> str:
-    return f"the model cannot take images of shape {tuple(x.shape)}"
+def _failed_on(x: Tensor) -> str:
+    return f"the model failed on images of shape {tuple(x.shape)}"
 
 
 def logits(model: nn.Module, x: Tensor, *, batch_size: int = 500) -> Tensor:

@@ -1,11 +1,14 @@
 import importlib
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from defective import AttackSpec, InputError
 from defective.attacks import autoattack, from_spec, pgd
+from evaluations import Around
+from refusals import refused
 
 EPS = 24 / 255
 
@@ -65,6 +68,36 @@ def test_the_seed_decides(steep_net, images):
 def test_misclassified_images_are_left_alone(small_net, images):
     x, y = images
     assert torch.equal(autoattack(small_net, x, (y + 1) % 5, eps=EPS), x)
+
+
+class Package:
+    """In place of AutoAttack: runs one function, given the model and the images."""
+
+    def __init__(self, run):
+        self.run = run
+
+    def AutoAttack(self, forward, **options):  # noqa: N802 - as the package names it
+        return SimpleNamespace(
+            apgd_targeted=SimpleNamespace(),
+            fab=SimpleNamespace(),
+            run_standard_evaluation=lambda x, y: self.run(forward, x),
+        )
+
+
+def test_its_own_errors_are_reported(small_net, images, monkeypatch):
+    def run(forward, x):
+        raise KeyError("loss")
+
+    monkeypatch.setattr("defective.attacks.auto.package", lambda: Package(run))
+    with refused("^AutoAttack failed: KeyError: 'loss'$"):
+        autoattack(small_net, *images, eps=EPS)
+
+
+def test_logits_that_are_nan_do_not_count_as_fooled(small_net, images, monkeypatch):
+    nan_for_one = Around(small_net, after=lambda z, x: z.index_fill(0, torch.tensor(1), torch.nan) if len(z) == 2 else z)
+    monkeypatch.setattr("defective.attacks.auto.package", lambda: Package(lambda forward, x: forward(x)))
+    with refused("^the model returned nan or inf for 1 of 2 images$"):
+        autoattack(nan_for_one, *images, eps=EPS)
 
 
 def test_without_it_the_way_out_is_named(small_net, images, monkeypatch):

@@ -82,6 +82,8 @@ def test_the_score_is_the_median_of_mean_squares():
     x_adv = torch.tensor([0.4, 0.1, 0.2, 0.3])[:, None, None, None].expand(4, 3, 2, 2)
     assert boundary_score(x, x_adv) == pytest.approx((0.04 + 0.09) / 2)
     assert boundary_score(x[:3], x_adv[:3]) == pytest.approx(0.04)
+    levels = torch.tensor([0, 51], dtype=torch.uint8)[:, None, None, None].expand(2, 3, 2, 2)
+    assert boundary_score(levels[:1], levels[1:]) == boundary_score(x[:1], levels[1:]) == pytest.approx(0.04)
     assert boundary_score(x[:1].half(), x_adv[1:2].half()) == pytest.approx(0.01, rel=1e-3)
 
 

@@ -48,6 +48,13 @@ def test_half_precision_images_are_rounded_to_exact_levels(dtype):
     assert torch.equal(quantize(x) * 255, torch.arange(256.0)) and quantize(x).dtype == torch.float32
 
 
+def test_uint8_is_rounded_already():
+    x = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(quantize(x) * 255, torch.arange(256.0))
+    # No more than two levels away from black.
+    assert (quantize(x, torch.zeros_like(x), 2 / 255) * 255).round().tolist() == [0, 1] + [2] * 254
+
+
 @given(st.integers(0, 2**20), st.floats(1e-5, 0.3), st.sampled_from([torch.float16, torch.bfloat16]))
 @settings(max_examples=50)
 def test_half_precision_is_rounded_inwards(seed, eps, dtype):

@@ -9,6 +9,7 @@ from torch import nn
 from defective.attacks.carlini_wagner import cw
 from evaluations import Around
 from problems import distances, linear_case, linear_net
+from refusals import refused
 
 
 def margins(model, x, y):
@@ -112,6 +113,19 @@ def test_where_nothing_succeeds_the_image_comes_back(images):
     model[1].bias.data[1] = 1
     assert torch.equal(cw(model, x, y, steps=20), x)
     assert torch.equal(cw(model, x, y, steps=20, confidence=2, search_steps=40), x)
+
+
+@pytest.mark.parametrize("steps", [2, 30])
+def test_a_gradient_that_becomes_nan_on_the_way_is_refused(steps, small_net, images):
+    x, calls = images[0], []
+
+    def after(z, x):
+        calls.append(None)
+        # The classes, the margins and the first step come before.
+        return z + (0 * x.mean()).sqrt() if len(calls) > 3 else z
+
+    with refused("^the gradient of the model is nan for 8 of 8 images "):
+        cw(Around(small_net, after=after), x, small_net(x).argmax(1), confidence=100, steps=steps)
 
 
 def test_an_image_with_the_margin_is_its_own_closest(small_net, images):

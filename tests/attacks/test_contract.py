@@ -24,7 +24,7 @@ def model(request, small_net):
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_shape_dtype_range_and_budget_are_kept(name, dtype, model, x):
     model, x = model.to(dtype), x.to(dtype)
     y = model(x).argmax(1)
@@ -78,6 +78,19 @@ def test_inference_mode_and_the_default_device_change_nothing(name, model, x):
     assert torch.equal(found, expected)
 
 
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_default_dtype_and_the_type_of_labels_change_nothing(name, model, x):
+    y = model(x).argmax(1)
+    expected = ATTACKS[name](model, x, y, seeded(3))
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = ATTACKS[name](model, x, y, seeded(3))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(found, expected)
+    assert torch.equal(ATTACKS[name](model, x, y.to(torch.uint16), seeded(3)), expected)
+
+
 @pytest.mark.parametrize("name", RANDOM)
 def test_the_draws_belong_to_the_generator(name, model, x):
     y = model(x).argmax(1)
@@ -87,6 +100,12 @@ def test_the_draws_belong_to_the_generator(name, model, x):
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(one, same) and not torch.equal(one, other)
     assert torch.equal(ATTACKS[name](model, x, y, None), one)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_function_in_place_of_a_model_is_refused(name, x):
+    with pytest.raises(InputError, match=r"^the model is function, not a torch\.nn\.Module: wrap it in a module with a forward$"):
+        ATTACKS[name](lambda images: images.flatten(1), x, torch.arange(6) % 5, seeded(3))
 
 
 BAD = {

@@ -9,6 +9,7 @@ from defective.attacks import boundary_details, hopskipjump_details
 from defective.attacks.boundary import SCHEDULES
 from evaluations import Around
 from problems import Brightness, distances, linear_case, seeded
+from refusals import refused
 
 
 def walk(schedule, steps=30):
@@ -50,6 +51,14 @@ def test_images_that_are_misclassified_or_find_no_start_are_left_alone_and_the_o
     assert torch.equal(result.x_adv[[0, 2, 3]], x[[0, 2, 3]])
     assert result.queries[3] == 1 and (result.queries[[0, 2]] == 1001).all()
     assert result.x_adv[1].mean() < 0.7 and 0 < distances(x, result.x_adv)[1] < 4
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_clean_images_without_a_class_are_refused(attack):
+    model, x, y = linear_case()
+    nan_for_one = Around(model, after=lambda z, x: z.index_fill(0, torch.tensor(2), torch.nan) if len(z) == 6 else z)
+    with refused("^the model returned nan or inf for 1 of 6 images$"):
+        attack(nan_for_one, x, y, generator=seeded())
 
 
 # An attack, its steps, its norm and the dual one, and how much farther than the boundary its images may lie.

@@ -8,6 +8,8 @@ from torch import nn
 
 from defective import build
 from defective.attacks import fgsm, mifgsm, pgd
+from defective.attacks.gradient import cross_entropy_gradient
+from evaluations import Around
 from every_attack import ATTACKS, EPS, STEP, UNBOUNDED
 from problems import best_linear_attack, linear_net, seeded
 from refusals import refused
@@ -107,6 +109,42 @@ def test_logits_that_are_nan_are_refused(name, small_net, images):
     model.register_forward_pre_hook(lambda _, args: setattr(model, "shift", math.nan if len(args[0]) > 1 else 0.0))
     with refused("^the model returned nan or inf for 1 of [0-9]+ images$"):
         ATTACKS[name](model, x, y, seeded(3))
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name not in ("lspga", *UNBOUNDED[1:])])
+def test_a_gradient_that_is_nan_is_refused(name, small_net, images):
+    """The sign of nan is 0: images would come back as they are, and the model would look robust."""
+
+    def root_of_zero_where_dark(z, x):
+        bright = x.detach().mean((1, 2, 3)) > 0.2
+        return z + (bright * x.mean((1, 2, 3))).sqrt()[:, None]
+
+    # Brighter than the limit even where difgsm puts a frame of 0 around them.
+    x = 0.9 + 0.1 * images[0]
+    x[:2] = 0.1 * images[0][:2]
+    model = Around(small_net, after=root_of_zero_where_dark)
+    with refused("^the gradient of the model is nan for 2 of 12 images .*: boundary, hopskipjump and noise do without$"):
+        ATTACKS[name](model, x, model(x).argmax(1), seeded(3))
+
+
+def test_confident_images_are_attacked_in_float16_too():
+    model = linear_net(classes=2)
+    x = torch.rand(6, 2, 4, 4, generator=seeded())
+    y = model(x.double()).argmax(1)
+    with torch.no_grad():
+        model[1].weight.mul_(20 / model(x.double()).diff(dim=1).abs().min())
+    # The gradient of the cross-entropy is at most exp(-19), which float16 rounds to 0.
+    margins = model.half()(x.half()).diff(dim=1).abs()
+    assert margins.min() > 19 and margins.max() < 100
+    assert torch.equal(fgsm(model, x, y, eps=EPS), best_linear_attack(model.float(), x, y, EPS))
+
+
+def test_the_gradient_of_float16_logits_is_that_of_the_cross_entropy(small_net, images):
+    x, y = images[0].half().float(), images[1]
+    half = small_net.half()
+    found = cross_entropy_gradient(half, y)(x)
+    exact = cross_entropy_gradient(half.float(), y)(x)
+    assert (found - exact).norm() < 0.01 * exact.norm()
 
 
 def test_a_wrong_class_that_is_excluded_leaves_the_attack_as_it_is(small_net, images):

@@ -54,7 +54,6 @@ NEUTRAL = {
     "difgsm, never shrunk": lambda m, x, y: difgsm(m, x, y, **NUMBERS, diversity_prob=0, generator=seeded(3)),
     "tifgsm, kernel of one pixel": lambda m, x, y: tifgsm(m, x, y, **NUMBERS, kernel_size=1),
     "sifgsm, one scale": lambda m, x, y: sifgsm(m, x, y, **NUMBERS, scales=1),
-    "vmifgsm, no neighbours": lambda m, x, y: vmifgsm(m, x, y, **NUMBERS, neighbors=0, generator=seeded(3)),
     "vmifgsm, the image itself as neighbour": lambda m, x, y: vmifgsm(m, x, y, **NUMBERS, neighbors=1, beta=0, generator=seeded(3)),
 }
 

@@ -123,6 +123,10 @@ REFUSALS = {
     "the same kind twice": (lambda model: drop_(model, 0.8, kind="dropout", sites=["0", "2"]), "'2' has dropout already"),
     "unknown kind": (lambda model: drop_(model, 0.9, kind="blocks", sites=["0"]), "blocks"),
     "keep_prob 0": (lambda model: drop_(model, 0, kind="dropout", sites=["0"]), "keep_prob 0 "),
+    "keep_prob as text": (
+        lambda model: drop_(model, "0.9", kind="dropout", sites=["0"]),
+        r"keep_prob '0.9' is not a number in \(0, 1\]",
+    ),
     "keep_prob above 1": (lambda model: drop_(model, 1.5, kind="dropout", sites=["0"]), "1.5"),
     "unknown name": (lambda model: drop_(model, 0.9, kind="dropout", sites=["nope"]), "nope"),
     "no match": (lambda model: drop_(model, 0.9, kind="dropout", sites=lambda name, module: False), "no module matched"),

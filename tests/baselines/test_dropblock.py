@@ -99,10 +99,13 @@ def test_the_derivative_is_the_scaled_mask(generator):
     ("x", "options", "said"),
     [
         (torch.ones(3, 8, 8), {"keep_prob": 0.9}, r"\(3, 8, 8\)"),
-        (torch.ones(1, 1, 8, 8), {"keep_prob": 0.0}, "0.0 lies outside"),
-        (torch.ones(1, 1, 8, 8), {"keep_prob": float("nan")}, "nan lies outside"),
+        (torch.ones(1, 1, 8, 8), {"keep_prob": 0.0}, r"keep_prob 0.0 is not a number in \(0, 1\]"),
+        (torch.ones(1, 1, 8, 8), {"keep_prob": float("nan")}, "keep_prob nan is not"),
         (torch.ones(1, 1, 8, 8), {"keep_prob": 0.9, "block_size": 0}, "block_size 0"),
         (torch.ones(1, 1, 8, 8), {"keep_prob": 0.9, "block_size": 2.5}, "block_size 2.5"),
+        (torch.ones(1, 1, 8, 8), {"keep_prob": 0.9, "block_size": float("nan")}, "block_size nan must be a whole number"),
+        (torch.ones(1, 1, 8, 8), {"keep_prob": 0.9, "block_size": "3"}, "block_size '3' must"),
+        (torch.ones(1, 1, 8, 8), {"keep_prob": "0.9"}, "keep_prob '0.9' is not"),
     ],
 )
 def test_bad_arguments(x, options, said):

@@ -134,6 +134,7 @@ REFUSALS = {
     "twice": (lambda: thermometer_(build("vgg19/therm4", width_mult=0.0625), 8), "thermometer of 4 levels already"),
     "one level": (lambda: thermometer_(create_model("vgg19", width_mult=0.0625), 1), "1 levels"),
     "too many": (lambda: Thermometer(257), "257"),
+    "levels as text": (lambda: Thermometer("16"), "'16' levels"),
     "half a level": (lambda: Thermometer(2.5), "2.5"),
     "no batch": (lambda: Thermometer(4)(torch.rand(3, 8, 8)), r"\(3, 8, 8\)"),
     "uint8": (lambda: Thermometer(4)(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)), "uint8"),

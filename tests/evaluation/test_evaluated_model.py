@@ -18,7 +18,7 @@ UNFIT = {
     "classes": (Lambda(lambda x: x.flatten(1)[:, :3]), "mine knows 3 classes, pictures has 5"),
     "image size": (reshaped(num_classes=5, image_size=64), r"mine takes images of shape \(3, 64, 64\), pictures has \(3, 8, 8\)"),
     "channels": (reshaped(num_classes=5, in_chans=1), r"mine takes images of shape \(1, 32, 32\), pictures has \(3, 8, 8\)"),
-    "crash": (nn.Conv2d(1, 3, 1), r"mine: the model cannot take images of shape \(8, 3, 8, 8\): RuntimeError"),
+    "crash": (nn.Conv2d(1, 3, 1), r"mine: the model failed on images of shape \(8, 3, 8, 8\): RuntimeError"),
     "no logits": (nn.Identity(), r"mine: the model returned \(8, 3, 8, 8\) for 8 images"),
     "no tensor": (Lambda(lambda x: (x, x)), "mine: the model returned tuple for 8 images, not logits .*: wrap it"),
     "nan": (Lambda(lambda x: torch.full((len(x), 5), torch.nan)), "mine: the model returned nan or inf for 8 of 8 images"),

@@ -236,7 +236,7 @@ def test_out_of_memory_is_never_taken_for_something_else(x, y, data, error):
 
 
 def test_a_real_error_of_the_gradient_pass_is_named_and_quoted(data):
-    with refused(r"^n: the model cannot take images .*: KeyError: 'scale'"):
+    with refused(r"^n: the model failed on images .*: KeyError: 'scale'"):
         evaluation.evaluate({"n": failing(KeyError("scale"))}, data, parts=("noise",), samples=4)
 
     def backward(gradient):
@@ -269,7 +269,7 @@ class Silent(Writes):
     ("model", "said"),
     [
         (Silent(), "its state dict cannot be read: KeyError: 'no state'"),
-        (Writes().to("meta"), "cannot take images .*NotImplemented"),
+        (Writes().to("meta"), "failed on images .*NotImplemented"),
     ],
     ids=["no state dict", "meta"],
 )

@@ -231,7 +231,7 @@ def test_a_model_that_fails_is_quoted_and_the_page_goes_on(browser, folder):
         assert "This model has no layer of this name." in text(browser, "#layer [data-model='own:moody']")
         upload(browser, "black.png", png(np.zeros((30, 40, 3), np.uint8)))
         browser.page.wait_for_selector("[role=alert].error:visible")
-        assert "own:moody: the model cannot take images" in text(browser, ".error")
+        assert "own:moody: the model failed on images" in text(browser, ".error")
         assert "RuntimeError: no black images today" in text(browser, ".error")
         browser.page.locator(".strip button").nth(1).click()
         browser.page.wait_for_function("document.querySelector('.error').offsetHeight === 0")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from defective.attacks.budget import cast_into_ball, check_classes, check_inputs, project, upcast
 from defective.attacks.gradient import differentiating
 from defective.errors import InputError
+from defective.inference import NotFiniteError, reported
 from defective.inference import forward as forward_copy
 
 
@@ -29,7 +30,7 @@ def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int 
         ones are targets, instead of 9.
 
     Raises:
-        InputError: If it is not installed, the model has fewer than 4 classes, or a label is none of them.
+        InputError: If it is not installed or fails, the model has fewer than 4 classes, a label is none of them, or a logit is nan or inf.
 
     Source: Croce and Hein 2020; package ``pyautoattack`` or the original ``autoattack``. It works in float32.
 
@@ -46,13 +47,17 @@ def autoattack(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int 
 
     def forward(images: Tensor) -> Tensor:
         # By way of flat images, so that gradients come back contiguous: AutoAttack takes views of them.
-        return forward_copy(model, images.flatten(1).unflatten(1, x.shape[1:])).float()
+        z = forward_copy(model, images.flatten(1).unflatten(1, x.shape[1:])).float()
+        if not z.isfinite().all():
+            raise NotFiniteError(z)
+        return z
 
     with _contained(model, x.device), differentiating(model):
-        attack = package().AutoAttack(forward, norm="Linf", eps=eps, seed=seed, version="standard", device=str(x.device))
-        attack.apgd_targeted.n_target_classes = attack.fab.n_target_classes = min(9, classes - 1)
         clean = upcast(x)
-        made = attack.run_standard_evaluation(clean.float().contiguous(), y.to(x.device).long().clone())
+        with reported("AutoAttack failed"):
+            attack = package().AutoAttack(forward, norm="Linf", eps=eps, seed=seed, version="standard", device=str(x.device))
+            attack.apgd_targeted.n_target_classes = attack.fab.n_target_classes = min(9, classes - 1)
+            made = attack.run_standard_evaluation(clean.float().contiguous(), y.to(x.device).long().clone())
         images: Tensor = made[0] if isinstance(made, tuple) else made
         # Unchanged images are returned exactly, not rounded to float32.
         x_adv = project(torch.where(images == clean.float(), clean, images.to(clean.dtype)), clean, eps)

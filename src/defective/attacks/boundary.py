@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_counts, check_inputs, check_range
+from defective.attacks.budget import check_counts, check_range
 from defective.attacks.decision_based import DecisionBasedResult, Query, Search
 from defective.errors import InputError
+from defective.inference import as_images, check_images
 from defective.text import choices
 
 BLEND_LEVELS, BLEND_COARSE = 1000, 25
@@ -117,7 +118,7 @@ def boundary_details(
         on_step: Called after each step, to show progress; up to twice as often with a surrogate.
 
     Raises:
-        InputError: If a number is out of range, the schedule is unknown, or a label is not a class of the model.
+        InputError: If a number is out of range, the schedule is unknown, a label is not a class of the model, or the logits are nan.
 
     Source: paper Appendix A.4; Brendel et al. 2017, without Foolbox 1's second walk after convergence.
     """
@@ -169,8 +170,8 @@ def boundary_score(x: Tensor, x_adv: Tensor) -> float:
     .. math:: S(M) = \mathrm{Median}_i \left( \frac{1}{N} \lVert P_i^M \rVert_2^2 \right)
 
     Args:
-        x, x_adv: Images in [0, 1] and their adversarial images. Leave out those that found no start and those misclassified from the
-            start, whose distance is 0.
+        x, x_adv: Images, uint8 or floats in [0, 1], and their adversarial images. Leave out those that found no start and those
+            misclassified from the start, whose distance is 0.
 
     Source: paper Eq. 10.
 
@@ -178,10 +179,11 @@ def boundary_score(x: Tensor, x_adv: Tensor) -> float:
         >>> round(boundary_score(torch.zeros(3, 1, 1, 1), torch.tensor([0.1, 0.2, 0.9]).view(3, 1, 1, 1)), 3)
         0.04
     """
-    check_inputs(x)
+    for images in (x, x_adv):
+        check_images(images)
     if x.shape != x_adv.shape:
         raise InputError(f"images have shape {tuple(x.shape)}, attacked images {tuple(x_adv.shape)}")
-    return float((x_adv.cpu().double() - x.cpu().double()).square().flatten(1).mean(1).quantile(0.5))
+    return float((as_images(x_adv.cpu()).double() - as_images(x.cpu()).double()).square().flatten(1).mean(1).quantile(0.5))
 
 
 def _blend(search: Search, query: Query, rows: Tensor) -> None:
@@ -193,7 +195,7 @@ def _blend(search: Search, query: Query, rows: Tensor) -> None:
         """Raise the noise level until the image is misclassified."""
         for _ in range(times):
             level[searching] += by
-            share = (level[searching] / BLEND_LEVELS)[:, None, None, None].to(x.dtype)
+            share = (level[searching].float() / BLEND_LEVELS)[:, None, None, None].to(x.dtype)
             best[searching] = ((1 - share) * x[searching] + share * noise[searching]).clamp(0, 1)
             searching = searching[~query(searching, best[searching])]
             if not len(searching):
@@ -227,7 +229,7 @@ def _normal_numbers(search: Search) -> Callable[[Tensor], Tensor]:
     x = search.x
     size = x[0].numel()
     block = max(1, BLOCK_NUMBERS // size)
-    stock, used = torch.empty(len(x), block, size, device="cpu"), torch.full((len(x),), block, device="cpu")
+    stock, used = torch.empty(len(x), block, size, dtype=torch.float32, device="cpu"), torch.full((len(x),), block, device="cpu")
 
     def draw(rows: Tensor) -> Tensor:
         rows = rows.cpu()

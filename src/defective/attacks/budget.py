@@ -1,7 +1,9 @@
 """The constraints of adversarial images: the ball, the range [0, 1], and 8 bits where they are stored as image files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from fractions import Fraction
+from numbers import Real
 from operator import index
 from typing import SupportsIndex
 
@@ -9,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from defective.errors import InputError
-from defective.inference import check_images, check_label_values, check_labels, logits
-from defective.text import short
+from defective.inference import as_images, check_images, check_label_values, check_labels, logits
+from defective.text import one_line, short
 
 LARGEST_COUNT = 10**9
 
@@ -34,7 +36,7 @@ def quantize(x_adv: Tensor, x: Tensor | None = None, eps: float | None = None) -
     """Round to 8 bits; a level outside the ball is moved to the last level inside it.
 
     Args:
-        x_adv: Images in [0, 1].
+        x_adv: Images in [0, 1], or uint8.
         x, eps: The clean images and the radius, where there is a ball to stay in. A ball around a pixel that is itself no level may
             hold none; such a pixel becomes the level nearest to the clean one, as if the clean image had been saved.
 
@@ -49,9 +51,9 @@ def quantize(x_adv: Tensor, x: Tensor | None = None, eps: float | None = None) -
         >>> (quantize(torch.tensor([0.502]), torch.tensor([0.5015]), 0.0005) * 255).round()
         tensor([128.])
     """
-    levels = (upcast(x_adv) * 255).round()
+    levels = (upcast(as_images(x_adv)) * 255).round()
     if x is not None and eps is not None:
-        x = upcast(x)
+        x = upcast(as_images(x))
         # The nudge keeps a level that lies on the sphere up to rounding error, as for eps 16/255 around 8-bit images.
         lowest, highest = ((x - eps) * 255 - 1e-3).ceil(), ((x + eps) * 255 + 1e-3).floor()
         inside = torch.maximum(torch.minimum(levels, highest), lowest)
@@ -73,8 +75,17 @@ def cast_into_ball(x_adv: Tensor, x: Tensor, eps: float) -> Tensor:
 def draw_per_image(sampler: Callable[..., Tensor], x: Tensor, generator: torch.Generator | None) -> Tensor:
     """Random numbers shaped like ``x``, drawn image by image on the CPU, so that they do not depend on the batch size."""
     _check_generator(generator)
-    draws = [sampler(x.shape[1:], generator=generator, dtype=torch.float32, device="cpu") for _ in range(len(x))]
-    return torch.stack(draws).to(x)
+    return drawn(sampler, x.shape[1:], [generator] * len(x)).to(x)
+
+
+def drawn(
+    sampler: Callable[..., Tensor],
+    shape: Sequence[int],
+    generators: Sequence[torch.Generator | None],
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Random numbers ``(N, *shape)``, a generator for each row, whatever torch's default dtype and device are."""
+    return torch.stack([sampler(shape, generator=generator, dtype=dtype, device="cpu") for generator in generators])
 
 
 def image_generators(x: Tensor, generator: torch.Generator | None) -> list[torch.Generator]:
@@ -86,7 +97,13 @@ def image_generators(x: Tensor, generator: torch.Generator | None) -> list[torch
 
 
 def _check_generator(generator: torch.Generator | None) -> None:
-    if generator is not None and generator.device.type != "cpu":
+    if generator is None:
+        return
+    if not isinstance(generator, torch.Generator):
+        raise InputError(
+            f"the generator is {type(generator).__name__}, not a torch.Generator: pass torch.Generator().manual_seed(3)"
+        )
+    if generator.device.type != "cpu":
         raise InputError(f"the generator is on {generator.device}: use one on the CPU, so that every device draws the same numbers")
 
 
@@ -110,10 +127,10 @@ def check_range(low: float, high: float = LARGEST_COUNT, *, exclusive: bool = Fa
 
 
 def _within(low: float, high: float, name: str, value: float) -> bool:
-    try:
-        return bool(low <= value <= high)
-    except (TypeError, ValueError, RuntimeError):
-        raise InputError(f"{name} {value!r:.60} is not a number: write one, such as 0.5") from None
+    # Tensors, arrays and fractions would each need care in what is computed with them.
+    if not isinstance(value, Real) or isinstance(value, bool | Fraction):
+        raise InputError(f"{name} {one_line(repr(value)):.60} is not a plain number: pass a float, such as 0.5")
+    return bool(low <= value <= high)
 
 
 def check_counts(**counts: SupportsIndex) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from defective.attacks.budget import check_classes, check_counts, check_inputs, check_range
 from defective.attacks.surrogate import extended
-from defective.inference import NotFiniteError, evaluating, forward, image_gradient
+from defective.inference import NotFiniteError, check_gradient, evaluating, forward, image_gradient
 
 # Where tanh is cut off. Closer to 1, a pixel at exactly 0 or 1 would need hundreds of Adam steps before it moves.
 EDGE = 1 - 1e-3
@@ -52,7 +52,8 @@ def cw(
         For each image the closest one found that has the margin; the image itself where none was found.
 
     Raises:
-        InputError: If a number is out of range, a label is not a class of the model, or the logits are nan or have no gradient.
+        InputError: If a number is out of range, a label is not a class of the model, the logits or their gradient are nan, or there is
+            no gradient.
 
     Source: paper Appendix E, whose formula has the targeted sign; Carlini and Wagner 2016.
 
@@ -147,7 +148,9 @@ def _descend(
         w = w - lr / (1 - 0.9 ** (step + 1)) * mean / spread
         # The lowest loss so far, not the present one: Adam swings about the hinge, and a swing is no sign of being done.
         lowest = torch.minimum(lowest, loss)
-        if step % check_every == 0:
+        if step % check_every == 0 or step == steps - 1:
+            # Adam does not recover from nan. Large constants may overflow half precision, which is not the model's fault.
+            check_gradient(gradient[squared[rows].isinf() & (const <= 1)])
             falling = lowest < 0.999 * before
             if not falling.any():
                 break

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_classes, check_counts, check_inputs, image_generators
+from defective.attacks.budget import check_classes, check_counts, check_inputs, drawn, image_generators
 from defective.attacks.surrogate import extended
-from defective.inference import evaluating, forward
+from defective.inference import NotFiniteError, evaluating, forward
 
 START_DRAWS = 1000
 
@@ -44,7 +44,7 @@ class Search:
         for each in [model] if surrogate is None else [model, surrogate]:
             check_classes(each, x, y)
         self.model, self.surrogate = model, surrogate
-        self.x, self.y, self.batch_size = x.detach().clamp(0, 1), y.to(x.device), int(batch_size)
+        self.x, self.y, self.batch_size = x.detach().clamp(0, 1), y.to(x.device, torch.long), int(batch_size)
         self.best, self.queries = self.x.clone(), torch.zeros(len(x), dtype=torch.long, device=x.device)
         self.generators = image_generators(x, generator)
 
@@ -54,11 +54,14 @@ class Search:
         def query(rows: Tensor, images: Tensor) -> Tensor:
             if not len(rows):
                 return rows.bool()
-            self.queries.index_add_(0, rows, torch.ones_like(rows))
-            z = torch.cat([forward(model, part) for part in images.split(self.batch_size)])
+            z = self._logits(model, rows, images)
             return (z.argmax(1) != self.y[rows]) & ~z.isnan().any(1)
 
         return query
+
+    def _logits(self, model: nn.Module, rows: Tensor, images: Tensor) -> Tensor:
+        self.queries.index_add_(0, rows, torch.ones_like(rows))
+        return torch.cat([forward(model, part) for part in images.split(self.batch_size)])
 
     def start(self, query: Query, rows: Tensor) -> Tensor:
         """Put misclassified uniform noise in the place of images; return the rows where some was found."""
@@ -66,8 +69,8 @@ class Search:
         for _ in range(START_DRAWS):
             if not len(searching):
                 break
-            noise = [torch.rand(self.x.shape[1:], generator=self.generators[row], device="cpu") for row in searching.tolist()]
-            self.best[searching] = torch.stack(noise).to(self.x)
+            noise = drawn(torch.rand, self.x.shape[1:], [self.generators[row] for row in searching.tolist()])
+            self.best[searching] = noise.to(self.x)
             searching = searching[~query(searching, self.best[searching])]
         self.best[searching] = self.x[searching]
         return rows[~torch.isin(rows, searching)]
@@ -86,8 +89,11 @@ class Search:
             return started
 
         with evaluating(self.model), torch.no_grad():
-            query = self.querying(self.model)
-            wrong = query(torch.arange(len(x), device=x.device), x)
+            z = self._logits(self.model, torch.arange(len(x), device=x.device), x)
+            # An image without a class is neither right nor wrong.
+            if z.isnan().any():
+                raise NotFiniteError(z)
+            query, wrong = self.querying(self.model), z.argmax(1) != self.y
             rows, held = (~wrong).nonzero().squeeze(1), wrong.nonzero().squeeze(1)
             if surrogate is not None:
                 with evaluating(surrogate):

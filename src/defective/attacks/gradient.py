@@ -17,7 +17,9 @@ from defective.attacks.budget import (
     project,
     upcast,
 )
-from defective.inference import NotFiniteError, evaluating, forward, image_gradient
+from defective.errors import InputError
+from defective.inference import NotFiniteError, check_gradient, evaluating, forward, image_gradient
+from defective.text import short
 
 Transform = Callable[[Tensor], Tensor]  # a point -> the images that the model gets
 Gradient = Callable[..., Tensor]  # (point, transform=identity) -> gradient of each image's loss with respect to its point
@@ -72,7 +74,8 @@ def pgd(
             momentum so far: the other attacks of this family are directions.
 
     Raises:
-        InputError: If a number is out of range, a label is not a class of the model, or the logits are nan or have no gradient.
+        InputError: If a number is out of range, a label is not a class of the model, the logits or their gradient are nan, or there is
+            no gradient.
 
     Source: paper Appendix E; Kurakin et al. 2016.
 
@@ -85,7 +88,9 @@ def pgd(
 
     check_inputs(x, y, eps=eps, step_size=step_size)
     check_counts(steps=steps)
-    check_range(0, decay=decay or 0)
+    check_range(0, decay=0 if decay is None else decay)
+    if random_start not in (False, True):
+        raise InputError(f"random_start {short(random_start)} is neither True nor False")
     with differentiating(model):
         clean, gradient = upcast(x), cross_entropy_gradient(model, y.to(x.device))
         x_adv, momentum = clean, torch.zeros_like(clean)
@@ -130,20 +135,34 @@ def differentiating(model: nn.Module) -> Iterator[None]:
 
 def cross_entropy_gradient(model: nn.Module, y: Tensor) -> Gradient:
     """The gradient of each image's cross-entropy as a function of a point, and of the transform to the images that the model gets."""
-    # Labels are checked on the CPU, so that no step waits for an accelerator.
-    y, labels, checked = y.long().clone(), y.cpu(), False
+    y, checked = y.long().clone(), False
 
     def gradient(point: Tensor, transform: Transform = lambda point: point) -> Tensor:
         nonlocal checked
         point = point.detach().requires_grad_()
         z = forward(model, transform(point))
-        check_attackable(labels, z.shape[1])
+        # At the first point alone, as each check waits for an accelerator.
+        if not checked:
+            check_attackable(y, z.shape[1])
         # The sum, not the mean: an image's gradient must not depend on how many share its batch.
         loss = F.cross_entropy(z, y, reduction="sum")
-        # At the first point alone, as an accelerator is waited for. An infinite loss may have a gradient.
+        # An infinite loss may have a gradient.
         if not checked and loss.isnan():
             raise NotFiniteError(z)
+        found = _float16_gradient(z.float(), y, point) if z.dtype == torch.float16 else image_gradient(loss, point)
+        if not checked:
+            check_gradient(found)
         checked = True
-        return image_gradient(loss, point)
+        return found
 
     return gradient
+
+
+def _float16_gradient(z: Tensor, y: Tensor, point: Tensor) -> Tensor:
+    """The gradient of the cross-entropy of logits that come from float16, in which that of a confident model is 0.
+
+    Cross-entropy is the softplus of the lead of all other classes together, whose gradient is that of the logits themselves.
+    """
+    lead = z.scatter(1, y[:, None], -torch.inf).logsumexp(1) - z.gather(1, y[:, None]).squeeze(1)
+    found = image_gradient(lead.sum(), point)
+    return found * lead.detach().sigmoid().view(-1, *[1] * (found.dim() - 1))

@@ -78,7 +78,7 @@ def hopskipjump_details(
         The nearest image of each walk along the boundary.
 
     Raises:
-        InputError: If a number is out of range, or a label is not a class of the model.
+        InputError: If a number is out of range, a label is not a class of the model, or the logits are nan.
 
     Source: Chen et al. 2020. The radius of the first estimate, and uniform noise in L-infinity, are those of the authors' code.
     """

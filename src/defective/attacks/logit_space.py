@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from defective.attacks.budget import cast_into_ball, check_counts, check_inputs, check_range, draw_per_image, project, upcast
 from defective.attacks.gradient import cross_entropy_gradient, differentiating
 from defective.errors import InputError
+from defective.inference import check_model
 
 # A point this far inside its level is still in it after rounding to 8 bits; a little over half a step, lest the rounding be a tie.
 INSIDE = 0.501 / 255
@@ -63,6 +64,7 @@ def lspga(
     check_inputs(x, y, eps=eps)
     check_counts(steps=steps)
     check_range(0, exclusive=True, logit_step=logit_step, anneal=anneal)
+    check_model(model)
     found = _encoders(model)
     with differentiating(model), _replaced(found) as levels:
         clean, gradient = upcast(x), cross_entropy_gradient(model, y.to(x.device))
@@ -130,5 +132,5 @@ def _allowed(encoder: Any, x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
 def _nearest(x: Tensor, level: Tensor, levels: int, eps: float) -> Tensor:
     """The point of the ball nearest to ``x`` that lies well inside the level; black and white are inside theirs."""
     inside, level = min(INSIDE, 0.5 / levels), level.to(x)
-    low, high = level / levels + inside * (level > 0), (level + 1) / levels - inside * (level < levels - 1)
+    low, high = level / levels + inside * (level > 0).to(x), (level + 1) / levels - inside * (level < levels - 1).to(x)
     return project(x.clamp(low, high), x, eps)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from defective.attacks.budget import check_counts, check_inputs, check_range, image_generators
+from defective.attacks.budget import check_counts, check_inputs, check_range, drawn, image_generators
 from defective.attacks.gradient import Direction, Gradient, pgd
 from defective.errors import InputError
 
@@ -165,7 +165,7 @@ def vmifgsm(
 
     Args:
         eps, step_size, steps, decay: As in :func:`defective.attacks.mifgsm`.
-        neighbors: Number ``n`` of points around each iterate; a step costs ``n + 1`` gradients.
+        neighbors: Number ``n`` of points around each iterate, at least 1; a step costs ``n + 1`` gradients.
         beta: Half side of the cube the points ``r_i`` are drawn from, in units of ``eps``, at least 0.
         generator: As in :func:`difgsm`.
 
@@ -177,8 +177,7 @@ def vmifgsm(
         >>> vmifgsm(model, x, y, eps=8 / 255, step_size=2 / 255, steps=5, neighbors=3).shape
         torch.Size([3, 1, 4, 4])
     """
-    if neighbors:
-        check_counts(neighbors=neighbors)
+    check_counts(neighbors=neighbors)
     check_range(0, beta=beta)
     check_inputs(x, y, eps=eps)
     direction = _tuned(neighbors, beta * eps, image_generators(x, generator))
@@ -192,15 +191,13 @@ def _tuned(neighbors: int, radius: float, generators: list[torch.Generator]) -> 
         nonlocal last
         here, before = gradient(x_adv), last
         last = x_adv, here
-        if before is None or not neighbors:
+        if before is None:
             return here
         # The variance of the last iterate, computed only if there is a further step.
         x_last, last_gradient = before
         around = torch.zeros_like(here)
         for _ in range(neighbors):
-            draws = torch.stack([torch.rand(here.shape[1:], generator=generator, device="cpu") for generator in generators]).to(
-                here
-            )
+            draws = drawn(torch.rand, here.shape[1:], generators).to(here)
             around += gradient(x_last + radius * (2 * draws - 1))
         tuned: Tensor = here + around / neighbors - last_gradient
         return tuned
@@ -221,7 +218,7 @@ def _smooth(gradient: Tensor, kernel_size: int) -> Tensor:
 
 def _diverse(images: Tensor, smallest: float, prob: float, generators: list[torch.Generator]) -> Tensor:
     """Shrink each image with its own chance, to its own size, at its own place; the rest is 0."""
-    draws = torch.stack([torch.rand(4, generator=generator, dtype=torch.float64, device="cpu") for generator in generators])
+    draws = drawn(torch.rand, (4,), generators, torch.float64)
     rows = (draws[:, 0] < prob).nonzero().squeeze(1)
     if not len(rows):
         return images

@@ -6,7 +6,7 @@ from typing import get_args
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from defective.baselines.dropblock import drop_block
+from defective.baselines.dropblock import check_keep_prob, drop_block
 from defective.errors import InputError
 from defective.machine import unwrap_model
 from defective.sites import Blocks, Sites, architecture_of, block_sites, forget_spec, named_sites, refuse_both
@@ -68,8 +68,7 @@ def drop_(
     """
     model = unwrap_model(model)
     refuse_both(blocks, sites)
-    if not 0 < keep_prob <= 1:
-        raise InputError(f"keep_prob {keep_prob} lies outside (0, 1]")
+    check_keep_prob(keep_prob)
     if kind not in get_args(Kind):
         raise InputError(f"no kind of dropout {kind!r}{choices(kind, get_args(Kind))}")
     names = drop_sites(model, "top" if blocks is None else blocks, placement) if sites is None else named_sites(model, sites)
@@ -78,7 +77,7 @@ def drop_(
         if (name, kind) in there:
             raise InputError(f"site {name!r} has {kind} already: undrop_ the model first, or name other sites")
     refuse_compiled(model, names)
-    made = [Drop(name, keep_prob, kind) for name in names]
+    made = [Drop(name, float(keep_prob), kind) for name in names]
     for drop in made:
         attach_drop_(model, drop)
     forget_spec(model)

@@ -1,5 +1,6 @@
 """DropBlock: dropout of square blocks of a feature map."""
 
+from numbers import Real
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from defective.errors import InputError
+from defective.text import short
 
 
 def drop_block(x: Tensor, keep_prob: float, *, block_size: int = 3, generator: torch.Generator | None = None) -> Tensor:
@@ -38,7 +40,7 @@ def drop_block(x: Tensor, keep_prob: float, *, block_size: int = 3, generator: t
         raise InputError(f"drop_block takes (N, C, H, W), not {tuple(x.shape)}")
     n, channels, height, width = x.shape
     gamma = seed_rate(height, width, keep_prob, block_size=block_size)
-    block = (min(block_size, height), min(block_size, width))
+    block = (min(int(block_size), height), min(int(block_size), width))
     places = (n, channels, height - block[0] + 1, width - block[1] + 1)
     # In float32 also for half activations: bfloat16 draws know only 256 values and would miss the rate.
     # torch.compile for any batch size knows torch.rand only without that argument.
@@ -71,9 +73,14 @@ def seed_rate(height: int, width: int, keep_prob: float, *, block_size: int = 3)
         >>> round(seed_rate(8, 8, 0.9), 4), round(seed_rate(4, 4, 0.9), 4)
         (0.0198, 0.0444)
     """
-    if not 0 < keep_prob <= 1:
-        raise InputError(f"keep_prob {keep_prob} lies outside (0, 1]")
-    if block_size < 1 or block_size != int(block_size):
-        raise InputError(f"block_size {block_size} must be a whole number, at least 1")
+    check_keep_prob(keep_prob)
+    if block_size not in range(1, 10**9):
+        raise InputError(f"block_size {short(block_size)} must be a whole number, at least 1")
     rows, columns = min(block_size, height), min(block_size, width)
-    return (1 - keep_prob) / (rows * columns) * (height * width) / ((height - rows + 1) * (width - columns + 1))
+    return (1 - float(keep_prob)) / (rows * columns) * (height * width) / ((height - rows + 1) * (width - columns + 1))
+
+
+def check_keep_prob(keep_prob: float) -> None:
+    """Refuse what is not a number in (0, 1]."""
+    if not isinstance(keep_prob, Real) or not 0 < keep_prob <= 1:
+        raise InputError(f"keep_prob {short(keep_prob)} is not a number in (0, 1]")

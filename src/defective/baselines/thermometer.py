@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from defective.errors import InputError
 from defective.sites import architecture_of, forget_spec
+from defective.text import short
 
 
 class Thermometer(nn.Module):
@@ -39,8 +40,8 @@ class Thermometer(nn.Module):
 
     def __init__(self, levels: int) -> None:
         super().__init__()
-        if not 2 <= levels <= 256 or levels != int(levels):
-            raise InputError(f"a thermometer cannot have {levels} levels: use a whole number from 2 to 256, such as 16")
+        if levels not in range(2, 257):
+            raise InputError(f"a thermometer cannot have {short(levels)} levels: use a whole number from 2 to 256, such as 16")
         self.levels = int(levels)
 
     def forward(self, x: Tensor) -> Tensor:
