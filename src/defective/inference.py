@@ -38,14 +38,18 @@ class NotFiniteError(InputError):
         super().__init__(f"the model returned nan or inf for {int((~z.isfinite()).any(1).sum())} of {len(z)} images")
 
 
+class NanGradientError(InputError):
+    """The gradient of a model is nan for some images."""
+
+    def __init__(self, broken: int, images: int) -> None:
+        reason = f"the gradient of the model is nan for {broken} of {images} images (root, norm or log of 0 inside?)"
+        super().__init__(f"{reason}: boundary, hopskipjump and noise do without")
+
+
 def check_gradient(gradient: Tensor) -> None:
     """Refuse a gradient that is nan for some images: an attack would not move them, and the model would look robust."""
-    broken = int(gradient.isnan().flatten(1).any(1).sum())
-    if broken:
-        raise InputError(
-            f"the gradient of the model is nan for {broken} of {len(gradient)} images (root, norm or log of 0 inside?): "
-            "boundary, hopskipjump and noise do without"
-        )
+    if broken := int(gradient.isnan().flatten(1).any(1).sum()):
+        raise NanGradientError(broken, len(gradient))
 
 
 def check_model(model: object) -> None:

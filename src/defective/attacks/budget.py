@@ -129,7 +129,7 @@ def check_range(low: float, high: float = LARGEST_COUNT, *, exclusive: bool = Fa
 def _within(low: float, high: float, name: str, value: float) -> bool:
     # Tensors, arrays and fractions would each need care in what is computed with them.
     if not isinstance(value, Real) or isinstance(value, bool | Fraction):
-        raise InputError(f"{name} {one_line(repr(value)):.60} is not a plain number: pass a float, such as 0.5")
+        raise InputError(f"{name} {one_line(repr(value)):.60} is not a number such as 0.5: pass an int or a float")
     return bool(low <= value <= high)
 
 
