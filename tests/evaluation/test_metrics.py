@@ -12,6 +12,7 @@ from refusals import refused
 def test_accuracy_counts():
     rate = accuracy(Answers(), images(0, 1, 2, 3), torch.tensor([0, 1, 2, 9]))
     assert (float(rate), rate.num_correct, rate.num_evaluated) == (0.75, 3, 4)
+    assert accuracy(Answers(), images(0, 1, 2, 3), torch.tensor([0, 1, 2, 9], dtype=torch.uint16)) == 0.75
 
 
 def test_float_and_uint8_images_and_any_batch_size_agree():

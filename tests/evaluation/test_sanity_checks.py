@@ -68,7 +68,7 @@ DISHONEST = {
     "logits rounded": ({"after": lambda z, x: z.round(decimals=1)}, {"gradient", "surface", "noise", "unbounded"}),
     "logits so large that the loss is 0": ({"after": lambda z, x: 1e6 * z}, {"gradient", "noise", "unbounded"}),
     "a gradient that points the other way": ({"before": lambda x: 2 * x.detach() - x}, {"surface", "noise", "unbounded"}),
-    "a gradient that is nan": ({"after": sqrt_of_nothing}, {"gradient", "surface", "noise", "unbounded"}),
+    "a gradient that is nan": ({"after": sqrt_of_nothing}, {"gradient", "surface", "noise", "steps", "radius", "unbounded"}),
 }
 
 

@@ -25,7 +25,7 @@ def predictions(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500
 
 def correct(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -> Tensor:
     """Bool ``(N,)``: whether the largest logit is that of the label; errors as :func:`predictions`."""
-    return predictions(model, x, y, batch_size=batch_size) == y.cpu()
+    return predictions(model, x, y, batch_size=batch_size) == y.cpu().long()
 
 
 def accuracy(model: nn.Module, x: Tensor, y: Tensor, *, batch_size: int = 500) -> Rate:
