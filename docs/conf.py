@@ -17,6 +17,8 @@ from docs.commands import command_reference
 project, author = "defective", "the defective developers"
 version = release = __version__
 project_copyright = "2026, the defective authors"
+# Options are written with two hyphens.
+smartquotes = False
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
 

@@ -54,7 +54,7 @@ def main() -> None:
         said = (
             f"{rate:.1%} ({low:.1%} to {high:.1%}, n = {rate.num_evaluated})"
             if rate.num_evaluated
-            else "no image fooled the source"
+            else "no rate: it classified none of the images that fooled the source correctly before"
         )
         print(f"{outcome.adversarial.attack} on {outcome.adversarial.source}: {outcome.target} has a defence rate of {said}")
 

@@ -178,7 +178,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
         with pytest.raises(InputError, match=r"/proc/x cannot hold results: /proc cannot be written"):
             check_folder(Path("/proc/x"))
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(InputError, match=f"cannot hold results: {tmp_path} must not be written"):
+    with pytest.raises(InputError, match=f"cannot hold results: {tmp_path} is not writable"):
         check_folder(tmp_path / "new")
 
 
@@ -199,7 +199,7 @@ def test_a_cache_that_cannot_be_written_is_read(monkeypatch, caplog, tmp_path):
     monkeypatch.setenv("DEFECTIVE_CACHE", str(tmp_path))
 
     def refuse(folder):
-        raise InputError(f"{folder} must not be written")
+        raise InputError(f"{folder} is not writable")
 
     monkeypatch.setattr("defective.files.check_folder", refuse)
     assert cache_folder("downloads/mnist") == tmp_path / "downloads/mnist" and not caplog.records

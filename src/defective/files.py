@@ -78,7 +78,7 @@ def check_folder(path: Path) -> None:
     if not nearest.is_dir():
         raise InputError(f"{what} is a file, not a folder")
     if not os.access(nearest, os.W_OK):
-        raise InputError(f"{what} must not be written")
+        raise InputError(f"{what} is not writable: choose another folder")
     try:
         # Permissions do not tell all: an administrator has every right, also where the file system takes no files.
         with tempfile.TemporaryFile(dir=nearest):

@@ -17,7 +17,7 @@ from defective.masks import MaskDraw
 from defective.probes import site_outputs
 from defective.sites import architecture_of, forget_spec, image_shape, spec_of
 from defective.surgery import Defect, attach_, defects, mask_layers, refuse_masked, shape_of
-from defective.text import choices
+from defective.text import choices, short
 from defective.wrapper import site_modules
 
 KEY = "defect_mask"
@@ -143,7 +143,7 @@ def resize_masks_(
             raise ValueError
         images = torch.zeros(1, int(in_chans or _channels(model)), height, width, dtype=dtype_of(model), device=device_of(model))
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"image_size {image_size!r} is not a height and a width in pixels: write 40 or (40, 56)") from error
+        raise InputError(f"image_size {short(image_size)} is not a height and a width in pixels: write 40 or (40, 56)") from error
     try:
         outputs = site_outputs(model, list(layers), images)
     except InputError as error:

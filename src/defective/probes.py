@@ -35,7 +35,7 @@ def site_outputs(model: nn.Module, names: list[str], example_inputs: Tensor) -> 
     """
     if not isinstance(example_inputs, Tensor):
         raise InputError(
-            f"example_inputs is {str(example_inputs)[:60]}, not a tensor: pass images, for example torch.zeros(1, 3, 224, 224)"
+            f"example_inputs is {type(example_inputs).__name__}, not a tensor: pass images, for example torch.zeros(1, 3, 224, 224)"
         )
     images = example_inputs.detach().clone().to(device_of(model))
     images = images.to(dtype_of(model)) if images.is_floating_point() else images

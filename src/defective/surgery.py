@@ -77,6 +77,8 @@ def defect_(
     """
     model = unwrap_model(model)
     refuse_both(blocks, sites)
+    if sites is not None and placement != "authors":
+        raise InputError(f"placement {placement!r} is for blocks: sites are masked where they are named, so leave it out")
     names = block_sites(model, "bottom" if blocks is None else blocks, placement) if sites is None else named_sites(model, sites)
     refuse_masked(model, names)
     seed = checked_seed("seed", seed)

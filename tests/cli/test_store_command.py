@@ -81,7 +81,7 @@ def test_ls_says_what_it_cannot_describe(store, run):
 def test_a_store_that_can_only_be_read_is_read(store, run, monkeypatch):
     monkeypatch.setattr(os, "access", lambda place, mode: mode != os.W_OK)
     assert run("store ls --store store").code == run("reproduce figure2 --store store --dry-run --device cpu").code == 0
-    assert run("reproduce figure2 --store store --device cpu").err == "error: store must not be written\n"
+    assert run("reproduce figure2 --store store --device cpu").err == "error: store is not writable: choose another folder\n"
 
 
 def test_show_prints_spec_and_result(store, run):

@@ -208,10 +208,12 @@ def test_of_several_images_in_a_file_the_first_is_read_and_that_is_said(tmp_path
 def test_images_of_another_size_are_refused(tmp_path, shape, size):
     write_tree(tmp_path)
     write_image(tmp_path / "test" / "cat" / "0.png", pixels(9, *shape))
-    with pytest.raises(InputError, match=f"({size}|are 8x8).*: scale them to squares of one size, as --image-size 32"):
+    with pytest.raises(
+        InputError, match=f"({size}|are 8x8).*: scale them to squares of one size, for example with --image-size 32"
+    ):
         decode_splits(list_folder(tmp_path))
     assert decode_splits(list_folder(tmp_path), image_size=6)["test"].shape == (4, 3, 6, 6)
-    with pytest.raises(InputError, match="9x6, not square: scale them to squares of one size, as --image-size 32"):
+    with pytest.raises(InputError, match="9x6, not square: scale them to squares of one size, for example with --image-size 32"):
         decode_all([write_image(tmp_path / "a.png", pixels(0, 6, 9))])
 
 

@@ -102,10 +102,10 @@ MARKDOWN = f"""\
 | pgd:eps=16/255, steps=20 on src |  | +12.5 (−5.0 to +30.0) |
 | **decision-based** |  |  |
 | S(M) x 1e5, boundary:steps=5000 | 1.23 (1.00–∞) | 2.00 (1.50–2.50, 3 without start) |
-| **noise, 1,234 images that all classify correctly** |  |  |
+| **noise, 1,234 images that all models classify correctly** |  |  |
 | sigma 1 | 90.0 (59.6–98.2) | 100.0 (72.2–100.0) |
 | sigma 32 | 0.0 (0.0–27.8) | 50.0 (23.7–76.3) |
-| **shuffle, 0 images that all classify correctly** |  |  |
+| **shuffle, 0 images that all models classify correctly** |  |  |
 | 2 x 2 patches | no images | no images |
 | **shape and texture** |  |  |
 | shape bias: shape decisions among decisions for either cue | 25.0 (4.6–69.9) |  |
@@ -121,7 +121,7 @@ MARKDOWN = f"""\
 s = gray-box, same masks with other weights; m = gray-box, other masks; a = adaptive, defective source.
 - Accuracy of the sources: src 90.0, old 33.3.
 - bottom has no gradient.
-- No image to shuffle: all models are correct with a confidence of 0.99 or more on none (--confidence).
+- No image to shuffle: on none are all models correct with a confidence of at least 0.99 (lower --confidence).
 - no images: of those that the model classified correctly before, none fooled the source when attacked.
 - plain fails the sanity check that {CHECKS["radius"]}: 4: 1 %, 8: 5 %.
 """

@@ -126,7 +126,7 @@ def test_it_opens_with_the_demos_models_and_shows_what_the_panels_hold(tab, expe
     said = text(tab, "#attack")
     assert f"pgd:eps=16/255,step_size=1/255,steps=20 on source, away from the true class, {image.label}." in said
     (found,) = image.predictions
-    assert f"source now predicts {found.predicted}: it is {'not fooled' if found.correct else 'fooled'}." in said
+    assert f"source now predicts {found.predicted}, which is {'correct' if found.correct else 'incorrect'}." in said
     assert "perturbation, amplified 8 times" in said
     for name, model in models.items():
         rows = tab.value(f"[...document.querySelectorAll('#predictions [data-model={name}] tbody tr')].map(e => e.innerText)")

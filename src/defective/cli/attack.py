@@ -8,7 +8,7 @@ import typer
 
 from defective.cli import options
 from defective.cli.console import print_json, print_table
-from defective.cli.references import open_attack, open_models
+from defective.cli.references import open_attack, open_models, warn_of_other_classes
 from defective.cli.weights import data_sizes
 from defective.data import index_hash, load_data
 from defective.evaluation import EvaluatedModel, generate
@@ -62,6 +62,7 @@ def attack(
     ((name, attacked),) = open_models([[checkpoint]], device, models=model, sizes=sizes)[0].items()
     check_encoders({name: attacked}, [chosen])
     test = load_data(data, "test", image_size=image_size)
+    warn_of_other_classes({name: attacked}, test)
     source = EvaluatedModel.of(name, attacked, test, StoredRun.in_cache(), batch_size=2 * batch_size)
     made = generate(source, chosen, samples=samples, seed=seed, rounded=not keep_float, batch_size=batch_size)
     write_adversarial(made, test, out)

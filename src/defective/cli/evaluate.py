@@ -14,7 +14,7 @@ import typer
 
 from defective.cli import options
 from defective.cli.console import print_json
-from defective.cli.references import open_attack, open_models
+from defective.cli.references import open_attack, open_models, warn_of_other_classes
 from defective.cli.substitutes import PREFIX, Substitute, train_substitutes
 from defective.cli.weights import data_sizes
 from defective.data import Data, check_name, load_data
@@ -165,6 +165,7 @@ def evaluate(
         )
     check_encoders((sources if "transfer" in chosen else {}) | (targets if "white-box" in chosen else {}), attacks)
     test = load_data(data, "test", image_size=image_size)
+    warn_of_other_classes(sources | targets, test)
     shapes = None
     if stimuli is not None:
         shapes = load_stimuli(stimuli, test.classes, image_shape=test.image_shape, human_categories=human_categories)

@@ -11,7 +11,7 @@ import typer
 
 from defective.cli import options
 from defective.cli.console import print_json, print_line
-from defective.cli.references import open_models
+from defective.cli.references import open_models, warn_of_other_classes
 from defective.cli.weights import data_sizes
 from defective.data import check_name, load_data
 from defective.errors import InputError
@@ -65,6 +65,7 @@ def play(
     port = _free(page.HOST, port)
     (opened,) = open_models([models], device, models=model, sizes=partial(data_sizes, data, image_size))
     test = load_data(data, "test", image_size=image_size)
+    warn_of_other_classes(opened, test)
     prepared = page.prepare(opened, test)
     url = f"http://{page.HOST}:{port}"
 

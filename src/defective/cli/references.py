@@ -3,16 +3,18 @@
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
+from defective.cli.console import warn
 from defective.cli.factories import Factory, no_such_file
 from defective.cli.user_code import call, find
 from defective.cli.weights import Builders, Sizes, open_file
+from defective.data import Data
 from defective.errors import InputError
 from defective.evaluation import CustomAttack
 from defective.evaluation.inputs import as_attacks
@@ -22,7 +24,7 @@ from defective.models import Ensemble
 from defective.models.public import cifar10_model
 from defective.sites import image_shape
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
-from defective.text import as_text
+from defective.text import as_text, shortened
 
 
 def open_models(
@@ -53,6 +55,14 @@ def open_models(
             found[-1][name] = model
     builders.check_used()
     return found
+
+
+def warn_of_other_classes(models: Mapping[str, nn.Module], data: Data) -> None:
+    """A line for each model that was trained on as many classes of other names."""
+    for name, model in models.items():
+        known = (getattr(model, "notes", None) or {}).get("classes")
+        if known and len(known) == len(data.classes) and list(known) != list(data.classes):
+            warn(f"{name} was trained on other classes ({shortened(known)}) than those of {data.name} ({shortened(data.classes)})")
 
 
 def open_model(reference: str, builders: Builders | None = None, sizes: Sizes = dict) -> nn.Module:

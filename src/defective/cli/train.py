@@ -106,7 +106,8 @@ def train(
         return
     title = f"{result['net']} on {result['data']}, recipe {chosen.name}, seed {seed}"
     accuracy = number(100 * result["test_accuracy"], digits=2)
-    note = f"test accuracy {accuracy} %, {duration(result['seconds'])}, saved in {out / 'model.safetensors'}"
+    changed = "; * changed by options" if chosen.name.endswith("*") else ""
+    note = f"test accuracy {accuracy} %, {duration(result['seconds'])}, saved in {out / 'model.safetensors'}{changed}"
     columns = {
         "epoch": "{epoch}",
         "last lr": "{lr:.3g}",

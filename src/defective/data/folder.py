@@ -21,7 +21,7 @@ from defective.text import as_text
 
 # Most folders that may enclose a data set.
 DEEPEST = 4
-_SCALE_ALL = "scale them to squares of one size, as --image-size 32 (image_size=32 in Python) does where there is such an option"
+_SCALE_ALL = "scale them to squares of one size, for example with --image-size 32 (image_size=32 in Python)"
 _NUMBER = r"[+-]?[0-9]+(\.[0-9]+)?"
 # Endings of files that may lie beside images, in lower case.
 _NO_IMAGES = {".csv", ".db", ".html", ".ini", ".json", ".md", ".tsv", ".txt", ".xml", ".yaml", ".yml"}

@@ -73,8 +73,10 @@ def _notes(found: "EvaluationResult") -> list[str]:
     lines += [f"{name} {reason}." for name, reason in found.skipped.items()]
     if found.shuffle and not found.shuffle.images:
         sure = found.settings.confidence
-        lines.append(f"No image to shuffle: all models are correct with a confidence of {sure} or more on none (--confidence).")
-    if any(cell.defense["paper"].num_evaluated == 0 for cell in found.cells):
+        lines.append(
+            f"No image to shuffle: on none are all models correct with a confidence of at least {sure} (lower --confidence)."
+        )
+    if any(cell.defense["paper"].num_evaluated == 0 and cell.threat_model != "white-box" for cell in found.cells):
         lines.append("no images: of those that the model classified correctly before, none fooled the source when attacked.")
     if found.stimuli_categories:
         lines.append(
@@ -123,7 +125,7 @@ def _free_row(rows: dict[str, dict[str, Cell]], label: str, model: str) -> dict[
 def _curves(found: "Curves | None", part: str, label: str) -> list[Row]:
     if found is None:
         return []
-    heading = f"{part}, {found.images:,} images that all classify correctly"
+    heading = f"{part}, {found.images:,} images that all models classify correctly"
     curves = found.accuracy
     return [
         Row(heading, label.format(strength), _percents({name: curve[strength] for name, curve in curves.items()}))

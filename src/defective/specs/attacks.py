@@ -100,7 +100,7 @@ class AttackSpec(Spec):
         if name not in ATTACK_DEFAULTS:
             raise InputError(_unknown(name))
         given: dict[str, Number] = {}
-        for assignment in filter(None, rest.split(",")):
+        for assignment in filter(None, map(str.strip, rest.split(","))):
             key, _, value = assignment.partition("=")
             if key in given:
                 raise InputError(f"attack {text[:80]!r} names {visible(key[:80])} twice: write it once")
