@@ -128,6 +128,7 @@ def test_a_key_covers_defaults_and_versions_also_of_what_is_inside(monkeypatch):
     monkeypatch.setitem(VERSIONS, "train", 2)
     assert job.model_copy().key != keys[2]
     monkeypatch.setitem(ATTACK_VERSIONS, "pgd", 2)
+    assert AttackSpec.parse("pgd:eps=8/255, steps=2") == AttackSpec.parse("pgd:eps=8/255,steps=2")
     assert AttackSpec.parse("pgd").key != keys[1] and AttackSpec.parse("fgsm").key == AttackSpec.parse("fgsm:eps=16/255").key
 
 

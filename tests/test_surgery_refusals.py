@@ -66,6 +66,7 @@ REFUSALS = {
     "block twice": (lambda _: defect_(vgg(), 0.5, blocks=[1, 1]), "twice"),
     "block without sites": (lambda model: defect_(create_model("senet18", width_mult=0.1), 0.5, blocks=0), "no mask site"),
     "unknown placement": (lambda _: defect_(vgg(), 0.5, placement="here"), "here"),
+    "placement beside sites": (lambda model: masked(model, placement="text"), "placement 'text' is for blocks"),
     "a shape for images": (lambda model: defect_(model, 0.5, sites=["1"], example_inputs=(1, 3, 8, 8)), r"torch\.zeros\(1, 3"),
     "the model itself": (lambda model: defect_(nn.ReLU(), 0.5, sites=[""], example_inputs=X), "itself"),
     "no pattern": (lambda model: masked(model, pattern=None), "no mask pattern None; there are neuron, channel, shared"),

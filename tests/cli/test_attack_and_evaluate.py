@@ -9,7 +9,7 @@ from safetensors import safe_open
 
 from defective import evaluation
 from defective.cli import substitutes
-from defective.cli.references import open_attack, open_models
+from defective.cli.references import open_attack, open_models, warn_of_other_classes
 from defective.data import load_data
 from defective.specs import Recipe
 from defective.tables import format_table
@@ -33,6 +33,17 @@ def test_attack_keeps_images_inside_the_ball(place, run, tmp_path, attack):
     assert document["fooled"]["num_correct"] == int(fooled.sum())
     cells = table(run(f"attack own_nets:bright --data folder:data --attack {attack} --samples 6 --out {made}"))
     assert cells == [["own_nets:bright", attack, "6", shown(document["fooled"])]]
+
+
+def test_a_model_of_other_classes_is_warned_of(place, capsys):
+    data, model = load_data("folder:data", "test"), torch.nn.Identity()
+    for classes in (None, [*data.classes], [*data.classes, "more"]):
+        model.notes = {"classes": classes}
+        warn_of_other_classes({"a": model}, data)
+    assert capsys.readouterr().err == ""
+    model.notes = {"classes": [*data.classes][::-1]}
+    warn_of_other_classes({"a": model}, data)
+    assert capsys.readouterr().err.startswith("warning: a was trained on other classes (")
 
 
 def test_what_a_model_prints_is_no_part_of_the_document(place, run):

@@ -199,6 +199,7 @@ BAD_CALLS = {
     ),
     "empty": ("", "no data set ''", {}),
     "other case": ("Shapes", "no data set 'Shapes'", {}),
+    "a path": ("{tree}/train", "{tree}/train is a path, not a data set: write folder:{tree}/train", {}),
     "no folder named": ("folder", "the path of the images is missing: write folder:PATH", {}),
     "no path": ("folder:", "the path of the images is missing: write folder:PATH", {}),
     "no imagenet": ("imagenet", "the path of the images is missing: write imagenet:PATH", {}),
