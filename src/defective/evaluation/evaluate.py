@@ -166,7 +166,9 @@ def evaluate(
     for source in attackers:
         for attack in chosen:
             lacks = _lacks(source, attack)
-            if lacks != "encoder" if source.name in required else not lacks and of_sources[source.name]:
+            # A source that must be attacked says itself that it has no gradient.
+            attackable = lacks != "encoder" if source.name in required else not lacks and bool(of_sources[source.name])
+            if attackable:
                 found = made(source, attack)
                 outcomes += [score(target, found, threat_model(source.model, target.model)) for target in targets]
     direct = (*WHITE_BOX, *chosen) if "white-box" in parts else ()
