@@ -22,7 +22,7 @@ from defective.data.stimuli import Stimuli, check_stimuli, load_stimuli
 from defective.errors import InputError
 from defective.evaluation import AdversarialSet, EvaluationResult
 from defective.evaluation import evaluate as evaluate_models
-from defective.evaluation.inputs import check_encoders, check_transfer
+from defective.evaluation.inputs import as_sources, check_encoders, check_transfer
 from defective.evaluation.model_vs_human import trial_tables
 from defective.evaluation.result import Provenance
 from defective.evaluation.settings import ATTACKS, DEFAULTS, PARTS, WHITE_BOX, Neurons, Settings
@@ -150,9 +150,8 @@ def evaluate(
         read_metadata(file)
     owned = [text for text in source or [] if not text.startswith(PREFIX)]
     sizes = partial(data_sizes, data, image_size)
-    targets, sources = open_models(
-        [models, owned if source or files or len(models) < 2 else models], device, models=model, sizes=sizes
-    )
+    targets, opened = open_models([models, owned], device, models=model, sizes=sizes)
+    sources = as_sources(opened if source else None, targets, files)
     check_transfer(chosen, sources or substitutes, attacks, files)
     if mask_draws and "transfer" not in chosen:
         raise InputError(f"--mask-draws {mask_draws} needs the part transfer, which --parts excludes: drop one of the two")

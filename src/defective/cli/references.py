@@ -24,7 +24,7 @@ from defective.models import Ensemble
 from defective.models.public import cifar10_model
 from defective.sites import image_shape
 from defective.specs import ATTACK_DEFAULTS, AttackSpec
-from defective.text import as_text, shortened
+from defective.text import as_text
 
 
 def open_models(
@@ -62,7 +62,8 @@ def warn_of_other_classes(models: Mapping[str, nn.Module], data: Data) -> None:
     for name, model in models.items():
         known = (getattr(model, "notes", None) or {}).get("classes")
         if known and len(known) == len(data.classes) and list(known) != list(data.classes):
-            warn(f"{name} was trained on other classes ({shortened(known)}) than those of {data.name} ({shortened(data.classes)})")
+            at = next(at for at, pair in enumerate(zip(known, data.classes, strict=True)) if pair[0] != pair[1])
+            warn(f"{name} was trained on other classes: class {at} was {known[at]!r}, and is {data.classes[at]!r} in {data.name}")
 
 
 def open_model(reference: str, builders: Builders | None = None, sizes: Sizes = dict) -> nn.Module:

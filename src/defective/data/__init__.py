@@ -90,10 +90,10 @@ def load_splits(name: str, *, image_size: int | None = None) -> dict[str, Data]:
 def check_name(name: str, *, image_size: int | None = None) -> Path | None:
     """The path in the name of a data set, None if it is downloaded or synthetic; names that :func:`load_data` cannot read are refused."""
     kind, _, path = name.partition(":")
-    # Unlike Path.exists it is False for what cannot be a path.
-    if kind not in NAMES and os.path.exists(name):  # noqa: PTH110
-        raise InputError(f"{name} is a path, not a data set: write folder:{name}")
     if kind not in NAMES:
+        # Unlike Path.exists it is False for what cannot be a path.
+        if os.path.exists(name):  # noqa: PTH110
+            raise InputError(f"{name} is a path, not a data set: write folder:{name}")
         raise InputError(f"no data set {name!r}{choices(kind, (*NAMES[:-1], 'folder:PATH'))}")
     if image_size is not None and kind not in _FOLDERS:
         raise InputError(f"{name} has its own image size: an image size ({image_size}) is for folder:PATH and imagenet:PATH")

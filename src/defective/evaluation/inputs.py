@@ -12,7 +12,7 @@ from defective.attacks import Attack, from_spec
 from defective.attacks.logit_space import encoders
 from defective.data import Data, ImageSet, ImageStream
 from defective.errors import InputError
-from defective.evaluation.adversarial import AdversarialSet, CustomAttack
+from defective.evaluation.adversarial import CustomAttack
 from defective.inference import check_images, check_labels, logits, reported
 from defective.sites import spec_of
 from defective.specs import AttackSpec
@@ -51,7 +51,7 @@ def as_models(models: Models | None, *, others: Mapping[str, nn.Module] | None =
     return found
 
 
-def as_sources(sources: Models | None, models: Mapping[str, nn.Module], given: Collection[AdversarialSet]) -> dict[str, nn.Module]:
+def as_sources(sources: Models | None, models: Mapping[str, nn.Module], given: Collection[object]) -> dict[str, nn.Module]:
     """Name to source; by default the models themselves, where there are several and no adversarial sets are ``given``."""
     if sources is None and len(models) > 1 and not given:
         return dict(models)

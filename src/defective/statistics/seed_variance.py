@@ -56,8 +56,7 @@ def seed_variance(terms: Iterable[Term]) -> SeedVariance | None:
         return None
     squares = math.fsum(each**2 for model in found for each in model.apart.values())
     units = math.fsum(model.unit**2 * model.degrees for model in found)
-    total, images = squares / units, math.fsum(model.images for model in found) / units
-    return SeedVariance(total, images, _degrees(found, squares))
+    return SeedVariance(squares / units, math.fsum(model.images for model in found) / units, _degrees(found, squares, units))
 
 
 class _Model(NamedTuple):
@@ -72,9 +71,8 @@ class _Model(NamedTuple):
         return len(self.apart) - 1
 
 
-def _degrees(models: Sequence[_Model], squares: float) -> float:
+def _degrees(models: Sequence[_Model], squares: float, units: float) -> float:
     """Satterthwaite's, of sums of squares in which the models agree and do not."""
-    units = math.fsum(model.unit**2 * model.degrees for model in models)
     # Of models that move apart, which weigh by their h.
     all_apart = units**2 / math.fsum(model.unit**4 * model.degrees for model in models)
     seeds = {seed for model in models for seed in model.apart}
