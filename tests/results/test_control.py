@@ -14,7 +14,7 @@ from defective.paper import Cell
 from defective.paper.controls import controls
 from defective.results.control import exhibit_controls
 from defective.specs import AttackSpec, GenerateJob, ScoreJob
-from defective.statistics import Rate, Term, contrast
+from defective.statistics import Rate, Term, contrast, seed_variance
 from runs import finish, net, plan_of
 
 EPOCHS = 6
@@ -30,10 +30,10 @@ def rate(correct, of=10_000):
     return {"num_correct": correct, "num_evaluated": of}
 
 
-def fill(store, defective, plain, accuracy=5000, seeds=3):
+def fill(store, defective, plain, accuracy=5000, seeds=3, name="resnet18/0.5-bottom"):
     """A defective model of some accuracy and rate, and checkpoints whose accuracies and rates are given, out of 10,000."""
     for seed in range(seeds):
-        own = cell(seed)
+        own = cell(seed, name)
         finish(store, own.job.target, {"test_accuracy": rate(accuracy)})
         finish(store, own.job, {"paper": rate(defective[seed % len(defective)])})
         for job, (accurate, robust) in zip(controls(own, seed), plain, strict=False):
@@ -73,6 +73,35 @@ def test_training_moves_the_difference_between_a_model_and_its_control(store):
     # 30 and 32 points: their mean has one degree of freedom and a standard error of 1; images add little.
     half = 12.706
     assert half < (made.difference.high - made.difference.low) / 2 < 1.1 * half
+
+
+def test_training_is_pooled_over_the_models_that_share_the_checkpoints(store):
+    checkpoints = [(2000, 9000), (4000, 6000), (8000, 2000)]
+    rates = {"resnet18/0.5-bottom": [8000, 8000], "resnet18/0.3-bottom": [7000, 8000], "vgg19/0.5-bottom": [8000, 8000]}
+    for name, defective in rates.items():
+        fill(store, defective, checkpoints, seeds=2, name=name)
+    cells = {(name, "column"): [cell(seed, name) for seed in range(2)] for name in rates}
+    made = {row: control.difference for (row, _), control in exhibit_controls(cells, store).items()}
+    alone = exhibit_controls({("a", "column"): cells["resnet18/0.5-bottom", "column"]}, store)["a", "column"].difference
+    assert made["vgg19/0.5-bottom"] == alone and alone.high - alone.low < 20
+
+    # The checkpoints stay the same, and weigh as much beside both models: what is pooled is 0 and 10 points.
+    shares = {100: (8000, 5000), -75: (6000, 4000), -25: (2000, 8000)}
+    terms = {
+        name: [
+            Term.counted(weight, name, seed, Rate.of(each, 10_000))
+            for seed, own in enumerate(rates[name])
+            for weight, (rate, accuracy) in shares.items()
+            for each in (own if weight > 0 else rate, accuracy)
+        ]
+        for name in list(rates)[:2]
+    }
+    for name, own in terms.items():
+        wanted = contrast(own, seed_variance([term for of_model in terms.values() for term in of_model]))
+        assert (made[name].low, made[name].high) == pytest.approx(wanted.interval)
+    # A row twice is one model.
+    again = exhibit_controls(cells | {("again", "column"): cells["resnet18/0.3-bottom", "column"]}, store)
+    assert again["again", "column"].difference == made["resnet18/0.3-bottom"]
 
 
 CASES = {

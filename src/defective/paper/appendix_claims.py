@@ -4,7 +4,7 @@ import math
 
 from defective.paper.ablations import ATTACKED, PGD_SETTINGS
 from defective.paper.architectures import HALF_WAY, LABELS
-from defective.paper.claims import Block, CellKey, Part, claim, difference, falling_along, pairs
+from defective.paper.claims import Block, CellKey, Part, against_mean, claim, difference, falling_along, pairs
 from defective.paper.corruptions import NOISY, SIGMAS
 from defective.paper.main_claims import MUCH, MUCH_IS_OURS, ONE_PART_EACH, VARIANTS, architectures
 from defective.paper.published import printed
@@ -12,7 +12,6 @@ from defective.paper.white_gray_box import GRAY_BOX, OF_CORRECT, STANDARD
 from defective.specs import WHITE_BOX_ATTACKS
 
 (*_, _ACCURACY), _ROWS = printed("table3")
-_BY_ARCHITECTURE = {arch: [row.name for row in _ROWS if row.name.partition("/")[0] == arch] for arch in LABELS}
 
 
 def _scales(*columns: str) -> tuple[Block, ...]:
@@ -21,6 +20,23 @@ def _scales(*columns: str) -> tuple[Block, ...]:
         block
         for name in list(VARIANTS)[1:]
         for block in falling_along(name, [row.name for row in printed(name).rows], [c for c in columns if c in VARIANTS[name]])
+    )
+
+
+def _second_half() -> tuple[Part, ...]:
+    """What the second half of training adds to each architecture's test accuracy, against the mean of the others."""
+    end, half_way = (
+        against_mean(
+            {
+                label: [CellKey("table3", row.name, column) for row in _ROWS if row.name.partition("/")[0] == arch]
+                for arch, label in LABELS.items()
+            }
+        )
+        for column in (_ACCURACY, HALF_WAY)
+    )
+    return tuple(
+        Part(((*last.blocks[0], *((key, -weight) for key, weight in first.blocks[0])),), last.about)
+        for last, first in zip(end, half_way, strict=True)
     )
 
 
@@ -221,12 +237,10 @@ APPENDIX = (
         "curves",
         "Different structures share similar tendencies of the train and test curves.",
         "Appendix D",
-        "better",
-        *(
-            Part(tuple(difference(CellKey("table3", row, _ACCURACY), CellKey("table3", row, HALF_WAY)) for row in rows), label)
-            for label, rows in _BY_ARCHITECTURE.items()
-        ),
-        note="The tendency is ours to choose, and easy to meet: the test accuracy still rises in the second half of training, for every "
-        "architecture. Train curves are not compared.",
+        "similar",
+        *_second_half(),
+        margin=10.0,
+        note="Each architecture against the mean of the others, in what the second half of training adds to the test accuracy; the margin "
+        "of 10 points is ours. Train curves are not compared.",
     ),
 )

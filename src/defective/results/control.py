@@ -1,8 +1,9 @@
 """Is a defective model more robust than a plain one of equal accuracy? Each number against the plain model's nearest checkpoints."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from itertools import chain
 from typing import NamedTuple
 
 from defective.experiments.store import Store
@@ -11,7 +12,7 @@ from defective.paper.controls import controls
 from defective.results.documents import Checkpoint, Control, ControlVerdict, Difference
 from defective.results.per_image import per_image, rate_term
 from defective.specs import ScoreJob
-from defective.statistics import Contrast, Rate, Term, contrast, seed_variance
+from defective.statistics import Contrast, Rate, SeedVariance, Term, contrast, seed_variance
 
 
 class _Scored(NamedTuple):
@@ -26,39 +27,60 @@ class _Scored(NamedTuple):
 _Interpolated = Sequence[tuple[_Scored, float]]
 
 
+class _Compared(NamedTuple):
+    """A defective model with the plain checkpoints beside it: one pair for each measured seed, and the difference of their rates."""
+
+    pairs: Sequence[tuple[_Scored, _Interpolated]]
+    terms: Sequence[Term]
+    # What these checkpoints are: cells that share them are attacked alike.
+    checkpoints: Hashable
+
+
 def exhibit_controls(cells: Mapping[tuple[str, str], Sequence[Cell]], store: Store) -> dict[tuple[str, str], Control]:
-    """The control of each number that has one and is measured, by row and column; ``cells`` are one for each seed."""
+    """The control of each number that has one and is measured, by row and column; ``cells`` are one for each seed.
+
+    Training moves each difference between a model and its control. How far is pooled over the models that share the checkpoints: those
+    of one architecture, attacked with the same images.
+    """
     scored = cache(partial(_read, store=store))
-    return {key: control for key, of_seeds in cells.items() if (control := _control(of_seeds, scored))}
+    found = {key: compared for key, of_seeds in cells.items() if (compared := _compared(of_seeds, scored))}
+    alike: dict[Hashable, dict[Hashable, Sequence[Term]]] = {}
+    for compared in found.values():
+        # A model that has two rows counts once.
+        alike.setdefault(compared.checkpoints, {})[compared.terms[0].model] = compared.terms
+    variance = {checkpoints: seed_variance(chain(*of_models.values())) for checkpoints, of_models in alike.items()}
+    return {key: _control(compared, variance[compared.checkpoints]) for key, compared in found.items()}
 
 
-def _control(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None]) -> Control | None:
-    found: list[tuple[_Scored, _Interpolated]] = []
+def _compared(cells: Sequence[Cell], scored: Callable[[Cell], _Scored | None]) -> _Compared | None:
+    pairs: list[tuple[_Scored, _Interpolated]] = []
     terms: list[Term] = []
+    others = [[Cell(job, cell.value) for job in controls(cell, seed)] for seed, cell in enumerate(cells)]
     for seed, cell in enumerate(cells):
-        others = (scored(Cell(job, cell.value)) for job in controls(cell, seed))
-        runs = [run for run in others if run is not None]
+        runs = [run for run in map(scored, others[seed]) if run is not None]
         if runs and (own := scored(cell)) is not None:
-            found.append((own, _nearest(runs, own.test.mean)))
-            terms += _terms(*found[-1], seed)
-    if not found:
-        return None
-    # Plain and defective model of a seed are attacked from the same source: what training moves is their difference.
-    decided = contrast(terms, seed_variance(terms))
-    verdict, reason = _verdict(decided, found)
+            pairs.append((own, _nearest(runs, own.test.mean)))
+            terms += _terms(*pairs[-1], cells[0].job.name, seed)
+    return _Compared(pairs, terms, tuple(chain(*others))) if pairs else None
+
+
+def _control(compared: _Compared, variance: SeedVariance | None) -> Control:
+    decided = contrast(compared.terms, variance)
+    verdict, reason = _verdict(decided, compared.pairs)
     # Its limits are those of all terms, the accuracies among them.
     low, high = (min(100.0, max(-100.0, bound)) for bound in decided.interval)
+    seeds = len(compared.pairs)
     return Control(
-        accuracy=sum(100 * own.test.mean for own, _ in found) / len(found),
-        rate=sum(100 * own.robust.mean for own, _ in found) / len(found) - decided.estimate,
+        accuracy=sum(100 * own.test.mean for own, _ in compared.pairs) / seeds,
+        rate=sum(100 * own.robust.mean for own, _ in compared.pairs) / seeds - decided.estimate,
         difference=Difference(mean=decided.estimate, low=low, high=high),
         verdict=verdict,
         reason=reason,
-        checkpoints=tuple(tuple(_checkpoint(run, share) for run, share in chosen) for _, chosen in found),
+        checkpoints=tuple(tuple(_checkpoint(run, share) for run, share in chosen) for _, chosen in compared.pairs),
     )
 
 
-def _terms(own: _Scored, chosen: _Interpolated, seed: int) -> list[Term]:
+def _terms(own: _Scored, chosen: _Interpolated, model: str, seed: int) -> list[Term]:
     """The difference between a model's rate and the interpolated one, in points, as far as it depends on each measured share.
 
     The accuracies are measured too. By the delta method they enter with the slope between the checkpoints; their sum is 0.
@@ -68,7 +90,7 @@ def _terms(own: _Scored, chosen: _Interpolated, seed: int) -> list[Term]:
         (low, _), (high, _) = chosen
         slope = (high.robust.mean - low.robust.mean) / (high.test.mean - low.test.mean)
         weighted += [(-100 * slope, own.test), *((100 * slope * share, run.test) for run, share in chosen)]
-    return [replace(term, weight=weight, seed=seed) for weight, term in weighted]
+    return [replace(term, weight=weight, model=model, seed=seed) for weight, term in weighted]
 
 
 def _read(cell: Cell, store: Store) -> _Scored | None:
