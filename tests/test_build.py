@@ -119,7 +119,7 @@ def test_what_is_no_seed_is_refused_with_the_range(which, seed):
 @pytest.mark.parametrize("value", [2.5, "three", None, float("nan"), 0, 10**9])
 @pytest.mark.parametrize("option", ["num_classes", "in_chans", "image_size"])
 def test_a_size_that_is_no_number_of_its_range_is_named(option, value):
-    with pytest.raises(InputError, match=f"^{option} = {value!r}: Input should be "):
+    with pytest.raises(InputError, match=f"^{option} = {value!r}: must be "):
         build("vgg19", width_mult=0.0625, **{option: value})
 
 

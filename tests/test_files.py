@@ -90,13 +90,16 @@ def cut(file: Path, end: int) -> None:
 BAD_FILES = {
     "missing": (lambda file: file.unlink(), "there is no such file"),
     "folder": (lambda file: (file.unlink(), file.mkdir()), "there is no such file"),
-    "empty": (lambda file: cut(file, 0), "is corrupt or not a safetensors file"),
-    "text": (lambda file: file.write_text("no safetensors file"), "is corrupt or not a safetensors file"),
-    "tensors cut off": (lambda file: cut(file, -1), "is corrupt or not a safetensors file"),
+    "empty": (lambda file: cut(file, 0), "neither torch.save nor safetensors"),
+    "text": (lambda file: file.write_text("no safetensors file"), "neither torch.save nor safetensors"),
+    "tensors cut off": (lambda file: cut(file, -1), "neither torch.save nor safetensors"),
     "no metadata": (lambda file: save_file(TENSORS, file), "was not written by defective"),
     "no checksums": (lambda file: save_file(TENSORS, file, {"defective": '{"n": 1}'}), "does not have the form"),
     "list": (lambda file: save_file(TENSORS, file, {"defective": "[[], null]"}), "does not have the form"),
-    "deep document": (lambda file: save_file(TENSORS, file, {"defective": "[" * 100_000}), "is corrupt or not a safetensors file"),
+    "deep document": (
+        lambda file: save_file(TENSORS, file, {"defective": "[" * 100_000}),
+        "neither torch.save nor safetensors",
+    ),
     "other tensors": (
         lambda file: save_file(TENSORS | {"c": TENSORS["a"].clone()}, file, safe_open(file, "pt").metadata()),
         "other tensors than were written",
@@ -105,8 +108,14 @@ BAD_FILES = {
         lambda file: save_file(TENSORS | {"a": TENSORS["a"].view(3, 2)}, file, safe_open(file, "pt").metadata()),
         "a is not what was written",
     ),
-    "corrupt metadata": (lambda file: save_file(TENSORS, file, {"defective": "{"}), "is corrupt or not a safetensors file"),
-    "a long number": (lambda file: save_file(TENSORS, file, {"defective": "9" * 5000}), "is corrupt or not a safetensors file"),
+    "corrupt metadata": (
+        lambda file: save_file(TENSORS, file, {"defective": "{"}),
+        "neither torch.save nor safetensors",
+    ),
+    "a long number": (
+        lambda file: save_file(TENSORS, file, {"defective": "9" * 5000}),
+        "neither torch.save nor safetensors",
+    ),
 }
 
 

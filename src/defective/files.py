@@ -220,7 +220,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any], dict[str, int]]]:
         # It went a moment ago, as the state of a run that ends does.
         raise missing from None
     except SafetensorError as error:
-        raise InputError(f"{path} is corrupt or not a safetensors file: {error}") from None
+        raise InputError(f"{path} is corrupt, or a file of neither torch.save nor safetensors: {error}") from None
 
 
 def _document(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, int]]:
@@ -231,7 +231,7 @@ def _document(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, i
         about, sums = document if isinstance(document, list) and len(document) == 2 else ({}, None)
         written = _checksums({}, about)["document"]
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is corrupt or not a safetensors file: {error}") from None
+        raise InputError(f"{path} is corrupt, or a file of neither torch.save nor safetensors: {error}") from None
     if not isinstance(about, dict) or not isinstance(sums, dict):
         raise InputError(f"{path} is corrupt: its document does not have the form that defective writes")
     if sums.get("document") != written:

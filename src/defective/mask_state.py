@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from defective.errors import InputError
 from defective.inference import device_of, dtype_of, reported
@@ -93,7 +94,14 @@ def load_weights_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
         True
     """
     model = unwrap_model(model)
-    own = {key: tensor for key, tensor in model.state_dict().items() if key.rpartition(".")[2] == KEY}
+    state = model.state_dict()
+    # torch's own message lists all of them, on many lines.
+    for key, found in state_dict.items():
+        needed = state.get(key)
+        if needed is not None and not is_lazy(needed) and needed.shape != found.shape:
+            shapes = f"{tuple(found.shape)}, {tuple(needed.shape)} in the model"
+            raise InputError(f"the weights do not fit this model: {key} has shape {shapes}")
+    own = {key: tensor for key, tensor in state.items() if key.rpartition(".")[2] == KEY}
     with reported("the weights do not fit this model"):
         model.load_state_dict({**own, **state_dict})
 

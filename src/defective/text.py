@@ -72,6 +72,34 @@ def short(value: object) -> str:
     return (repr(value) if isinstance(value, str) else str(value))[:40]
 
 
+# What pydantic says of a value that it refuses, and plain words for it.
+_PLAIN_WORDS = {
+    "Input should be ": "must be ",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "more than",
+    "a valid integer": "a whole number",
+    "a valid boolean": "true or false",
+    "a valid ": "a ",
+    "Field required": "is missing",
+    "Extra inputs are not permitted": "is not known",
+}
+
+
+def plain(reason: str) -> str:
+    """What pydantic says of a value in plain words; messages of ours stay.
+
+    Example:
+        >>> plain("Input should be greater than or equal to 1"), plain("Value error, name a scale")
+        ('must be at least 1', 'name a scale')
+    """
+    if reason.startswith("Value error, "):
+        return reason.removeprefix("Value error, ")
+    for said, words in _PLAIN_WORDS.items():
+        reason = reason.replace(said, words)
+    return reason.partition(", unable to ")[0]
+
+
 def choices(value: object, known: Iterable[str]) -> str:
     """What may stand in place of ``value``, for the end of a message that refuses it: the nearest name if one is near, and all.
 

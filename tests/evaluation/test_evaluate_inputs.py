@@ -25,7 +25,7 @@ class Failing:
 
 
 MISTAKES = {
-    "unknown part": ({"parts": ("transfer", "magic")}, r"^parts\.1 = 'magic': Input should be 'transfer', 'white-box'"),
+    "unknown part": ({"parts": ("transfer", "magic")}, r"^parts\.1 = 'magic': must be 'transfer', 'white-box'"),
     "no part": ({"parts": ()}, r"^parts = \(\)"),
     "no samples": ({"samples": 0}, "^samples = 0"),
     "more than sure": ({"confidence": 1.5}, r"^confidence = 1\.5"),

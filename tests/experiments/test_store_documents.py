@@ -30,10 +30,10 @@ PLAN = plan_of("table10").as_dict()
 @pytest.mark.parametrize(
     ("document", "wrong"),
     [
-        ({key: value for key, value in PLAN.items() if key != "shapes"}, "shapes: Field required"),
+        ({key: value for key, value in PLAN.items() if key != "shapes"}, "shapes: is missing"),
         (PLAN | {"shapes": {}}, "no image shape for cifar10"),
-        (PLAN | {"shapes": {"cifar10": [3, 32]}}, "shapes.cifar10.2: Field required"),
-        (PLAN | {"exhibits": "table10"}, "exhibits: Input should be a valid tuple"),
+        (PLAN | {"shapes": {"cifar10": [3, 32]}}, "shapes.cifar10.2: is missing"),
+        (PLAN | {"exhibits": "table10"}, "exhibits: must be a tuple"),
         (PLAN | {"exhibits": ["tableX"]}, "(no table or figure 'tableX')"),
         (PLAN | {"scale": "huge"}, "(no scale 'huge')"),
         (PLAN | {"seeds": 0}, "seeds 0 must be 1 to 1000"),

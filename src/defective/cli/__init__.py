@@ -20,6 +20,7 @@ from defective.cli.console import discard, fail, prepared_output, print_line, st
 from defective.errors import InputError
 from defective.interrupts import interruptible, stopped
 from defective.machine import keep_freed_memory, out_of_memory
+from defective.text import plain
 
 # Set by the scripts of --install-completion.
 COMPLETING = "_DEFECTIVE_COMPLETE"
@@ -124,4 +125,4 @@ def _message(error: Any) -> str | None:
     cause = error.__cause__
     value = f", not {cause.errors()[0]['input']!r}" if isinstance(cause, ValidationError) else ""
     command = error.ctx.command_path if getattr(error, "ctx", None) else "defective"
-    return f"{error.format_message().removesuffix('.')}{value} (see {command} --help)"
+    return f"{plain(error.format_message().removesuffix('.'))}{value} (see {command} --help)"

@@ -90,6 +90,12 @@ def parse_name(text: str) -> NetSpec:
     arch = re.split("[/@]", text)[0]
     if arch in ARCHITECTURES or not text.strip():
         return NetSpec.parse(text)
+    name, *settings = text[:200].split(",")
+    if settings and all("=" in each for each in settings) and re.split("[/@]", name)[0] in ARCHITECTURES:
+        options = " ".join(
+            f"--{key.strip().replace('_', '-')} {value}" for key, _, value in (each.partition("=") for each in settings)
+        )
+        raise InputError(f"model {text[:200]!r} takes no arguments here: write {name} {options}")
     if text.endswith(_WEIGHTS) or ("/" in text and not nearest(arch, ARCHITECTURES)):
         raise InputError(no_such_file(text))
     raise InputError(

@@ -35,6 +35,8 @@ class Builders:
                 file, reference = "", text
             if file in self.by_file:
                 raise InputError(f"--model is given twice for {file or 'all files'}: write --model FILE=REFERENCE for each file")
+            if reference in known:
+                raise InputError(f"--model {reference}: that is a file of weights; name what builds its model, {_ANY_BUILDER}")
             self.by_file[file], self._unused[file] = Factory.find(reference), text
 
     def of(self, reference: str) -> Factory | None:

@@ -1,7 +1,8 @@
 """Data sets by name: official files, class folders, and the synthetic set `shapes`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from defective.data import official
@@ -138,13 +139,23 @@ def _read(kind: str, root: Path, label: str, image_size: int | None) -> Mapping[
                 return stored
             if not kept.is_dir():
                 unpack(root, unpacked)
-                _check_layout(kind, unpacked, root)
-                sets = _decode(kind, unpacked, label, key, image_size)
+                with _named(unpacked, root):
+                    _check_layout(kind, unpacked, root)
+                    sets = _decode(kind, unpacked, label, key, image_size)
                 if not any(isinstance(each, ImageStream) for each in sets.values()):
                     return sets
                 # A stream goes on reading its files.
                 unpacked.rename(kept)
     return _decode(kind, kept, label, key, image_size)
+
+
+@contextmanager
+def _named(unpacked: Path, archive: Path) -> Iterator[None]:
+    """Errors name the archive, not the folder of its files, which is removed."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error).replace(str(unpacked), str(archive))) from error
 
 
 def _check_layout(kind: str, root: Path, named: Path) -> None:

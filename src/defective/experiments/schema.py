@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from defective.specs import Job, NoiseJob, ShuffleJob
+from defective.text import plain
 
 JsonObject = dict[str, Any]
 # Kind of job to the names of its values; those of curves depend on the job.
@@ -142,11 +143,11 @@ def format_error(error: ValueError) -> str:
         ...     Failure.model_validate({"job": "train-0"})
         ... except ValidationError as error:
         ...     format_error(error)
-        'error: Field required'
+        'error: is missing'
     """
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        text = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")]))
+        text = ": ".join(filter(None, [".".join(map(str, first["loc"])), plain(first["msg"])]))
     else:
         text = "nested too deeply" if "recursion limit" in str(error) else str(error)
     return " ".join(text.split())[:300]

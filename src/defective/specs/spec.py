@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from defective.errors import InputError
-from defective.text import nearest
+from defective.text import nearest, plain
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 T = TypeVar("T", bound=BaseModel)
@@ -59,11 +59,11 @@ def validated(kind: type[T], values: object) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = plain(first["msg"])
         if first["type"] == "literal_error" and (
             near := nearest(str(first["input"]), re.findall("'(.*?)'", first["ctx"]["expected"]))
         ):
-            reason = f"did you mean {near}? {reason}"
+            reason = f"did you mean {near}? It {reason}"
         value = _short(first["input"])
         named = isinstance(first["input"], str) and value in reason
         raise InputError(f"{field[:200]}{'' if named else f' = {value}'}: {reason}" if first["loc"] else reason) from None
