@@ -127,6 +127,19 @@ def test_a_gradient_that_is_nan_is_refused(name, small_net, images):
         ATTACKS[name](model, x, model(x).argmax(1), seeded(3))
 
 
+@pytest.mark.parametrize("name", ["pgd", "mifgsm", "difgsm", "tifgsm", "sifgsm", "nifgsm", "vmifgsm"])
+def test_a_gradient_that_becomes_nan_on_the_way_is_refused(name, small_net, images):
+    x, calls = images[0], []
+
+    def after(z, x):
+        calls.append(None)
+        # The first point is checked at once.
+        return z + (0 * x.mean()).sqrt() if len(calls) > 2 else z
+
+    with refused("^the gradient of the model is nan for 12 of 12 images "):
+        ATTACKS[name](Around(small_net, after=after), x, small_net(x).argmax(1), seeded(3))
+
+
 def test_confident_images_are_attacked_in_float16_too():
     model = linear_net(classes=2)
     x = torch.rand(6, 2, 4, 4, generator=seeded())

@@ -102,6 +102,8 @@ def pgd(
                 norm = update.abs().sum((1, 2, 3), keepdim=True).clamp_min(torch.finfo(clean.dtype).tiny)
                 update = momentum = decay * momentum + update / norm
             x_adv = project(x_adv + step_size * update.sign(), clean, eps)
+        # An image whose gradient becomes nan on the way stays there.
+        check_gradient(update)
         return cast_into_ball(x_adv, x.detach(), eps)
 
 
