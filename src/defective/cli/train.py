@@ -107,7 +107,10 @@ def train(
     title = f"{result['net']} on {result['data']}, recipe {chosen.name}, seed {seed}"
     accuracy = number(100 * result["test_accuracy"], digits=2)
     changed = "; * changed by options" if chosen.name.endswith("*") else ""
-    note = f"test accuracy {accuracy} %, {duration(result['seconds'])}, saved in {out / 'model.safetensors'}{changed}"
+    # A trained model is tested in float32, whatever it was trained in.
+    trained_in = result["machine"]["precision"]
+    precise = "" if trained_in == "fp32" else f" in fp32 (rows: {trained_in})"
+    note = f"test accuracy {accuracy} %{precise}, {duration(result['seconds'])}, saved in {out / 'model.safetensors'}{changed}"
     columns = {
         "epoch": "{epoch}",
         "last lr": "{lr:.3g}",
