@@ -130,10 +130,10 @@ def test_one_seed_decides_nothing():
 def test_one_part_is_enough_to_fail_but_not_to_hold(hits, verdict):
     """What keeps another part from a test keeps the claim from holding; that counts among the parts, any of which might have failed."""
     one = claim(rows=(("b", "a"),))
-    both = replace(one, parts=(*one.parts, Part(pairs("table4", ["PGD"], [("c", "a")]))))
+    both = replace(one, parts=(replace(one.parts[0], about="b"), Part(pairs("table4", ["PGD"], [("c", "a")]))))
     measured = exhibit(cell("a", *A), cell("b", *hits), cell("c", 900))
     found = judged(measured, of=both)
-    said = {"undecided": "", "fails": "other parts are not tested: "}[verdict] + "one seed decides nothing"
+    said = {"undecided": "", "fails": "by b; other parts are not tested: "}[verdict] + "one seed decides nothing"
     assert (found.verdict, found.reason) == (verdict, said)
     assert found.p == (1.0 if verdict == "undecided" else pytest.approx(2 * judged(measured, of=one).p))
 

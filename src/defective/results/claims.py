@@ -29,19 +29,20 @@ def evaluate_claims(evidence: Iterable[Evidence], claims: Sequence[Claim] = (*CL
     known: dict[str, list[Evidence]] = {}
     for each in evidence:
         known.setdefault(each.document.exhibit, []).append(each)
-    found = [_tested(claim, known) for claim in claims]
+    tested = [_tested(claim, known) for claim in claims]
+    found = [claim for claim, _ in tested]
     for ours in (False, True):
         family = {number: claim.p for number, claim in enumerate(found) if claim.ours == ours and claim.p is not None}
         for number, adjusted in zip(family, holm([*family.values()]), strict=True):
-            found[number] = _adjusted(found[number], adjusted)
+            found[number] = _adjusted(*tested[number], adjusted)
     return found
 
 
-def _tested(claim: Claim, known: dict[str, list[Evidence]]) -> ClaimResult:
-    """A claim as if it were the only one."""
+def _tested(claim: Claim, known: dict[str, list[Evidence]]) -> tuple[ClaimResult, str]:
+    """A claim as if it were the only one, and the part by which it fails, of several."""
     parts = [] if claim.kind in _EXACT else [measured for part in claim.parts for measured in measure(part, known)]
-    verdict, reason, p = _verdict(claim, parts)
-    return ClaimResult(
+    verdict, reason, p, failing = _verdict(claim, parts)
+    result = ClaimResult(
         **{name: getattr(claim, name) for name in ("name", "text", "section", "kind", "margin", "note", "ours", "exhibits")},
         verdict=verdict,
         reason=reason,
@@ -51,30 +52,36 @@ def _tested(claim: Claim, known: dict[str, list[Evidence]]) -> ClaimResult:
         published_bounds=_published_at_other_bounds(claim),
         contrasts=tuple(map(_contrast_result, parts)),
     )
+    return result, failing
 
 
-def _verdict(claim: Claim, parts: Sequence[MeasuredPart]) -> tuple[Verdict, str, float | None]:
-    """The verdict, why it is no clear one, and the p value of what the numbers speak for; None where nothing is left to chance."""
+def _verdict(claim: Claim, parts: Sequence[MeasuredPart]) -> tuple[Verdict, str, float | None, str]:
+    """The verdict, why it is no clear one, the p value of what the numbers speak for, and the part that speaks most against it.
+
+    There is no p value where nothing is left to chance.
+    """
     if claim.kind == "qualitative":
-        return "not measured", "no number decides it", None
+        return "not measured", "no number decides it", None, ""
     if claim.kind in _EXACT:
-        return verdict_of_counts(claim), "", None
+        return verdict_of_counts(claim), "", None, ""
     if not parts:
-        return "not measured", "no table or figure measures it", None
+        return "not measured", "no table or figure measures it", None, ""
     if not any(part.comparisons for part in parts):
-        return "not measured", "not run yet", None
+        return "not measured", "not run yet", None, ""
     # All parts must hold: the worst decides. One is enough to fail, whatever keeps others from a test: the best counts for as many as
     # there are.
     tests = [(1.0, 1.0) if _obstacle([each]) else _p_values(claim, each.part.bound, each.contrast) for each in parts]
     holds, fails = zip(*tests, strict=True)
     p_holds, p_fails = max(holds), min(1.0, len(fails) * min(fails))
     verdict: Verdict = "holds" if p_holds <= p_fails else "fails"
-    return verdict, _obstacle(parts), min(p_holds, p_fails)
+    return verdict, _obstacle(parts), min(p_holds, p_fails), parts[fails.index(min(fails))].about
 
 
-def _adjusted(claim: ClaimResult, p: float) -> ClaimResult:
+def _adjusted(claim: ClaimResult, failing: str, p: float) -> ClaimResult:
     if p < LEVEL:
-        return claim.model_copy(update={"adjusted_p": p, "reason": claim.reason and f"other parts are not tested: {claim.reason}"})
+        by = f"by {failing}" if failing and claim.verdict == "fails" else ""
+        others = f"other parts are not tested: {claim.reason}" if claim.reason else ""
+        return claim.model_copy(update={"adjusted_p": p, "reason": "; ".join(filter(None, [by, others]))})
     among = " among so many claims" if claim.p is not None and claim.p < LEVEL else ""
     return claim.model_copy(update={"adjusted_p": p, "verdict": "undecided", "reason": claim.reason or f"not clear enough{among}"})
 

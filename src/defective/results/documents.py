@@ -165,7 +165,7 @@ class ClaimResult(Document):
     Attributes:
         name, text, section, kind, margin, note, ours, exhibits: As in :class:`defective.paper.Claim`.
         verdict: In the measured numbers.
-        reason: Why it is undecided, not measured, or failed without a test of all parts; else empty.
+        reason: Why it is undecided or not measured, or by which part it fails and why others are not tested; else empty.
         p: p value of what the numbers speak for, that the claim holds or that it fails; None while it is not measured.
         adjusted_p: The same, adjusted for the number of claims.
         published: The verdict in the printed numbers, which are exact, over the parts of which any are printed.
