@@ -144,7 +144,7 @@ def test_what_the_protocol_says_of_white_box_attacks_is_measured():
     [strong] = {attack for _, attack in own if attack.startswith("pgd:eps=8/")}
     assert max(own[net, strong] for net in NETS) < 1.5 < own["madry", strong]
     text = prose("docs/practical.md")
-    assert f"keep 0 to 1 % of the images, a plain network 0 %, `madry` {own['madry', strong]:.0f} %" in text
+    assert f"classify 0 to 1 % of the images correctly, a plain network 0 %, `madry` {own['madry', strong]:.0f} %" in text
 
 
 def test_the_advice_of_the_docs_is_what_was_measured():
@@ -155,10 +155,10 @@ def test_the_advice_of_the_docs_is_what_was_measured():
     assert lowest == {"plain": ["0 %", "57 %"], "bottom-0.1": ["47 %", "20 %"], "madry": ["56 %", "66 %"]}
     strongest = {net: f"{100 * lowest_share(evaluation_of('modern'), net):.0f} %" for net in ("plain", "bottom-0.1", "madry")}
     assert strongest == {"plain": "0 %", "bottom-0.1": "40 %", "madry": "52 %"}
-    assert (
-        "`bottom-0.1` keeps 47 % of the attacked images, and 40 % under the strongest of seven attacks; `madry` 56 and 52 %" in text
+    plain_sources = (
+        "classifies 47 % of them correctly (plain 0 %), and 40 % under the strongest of seven attacks; `madry` 56 and 52 %"
     )
-    assert "`bottom-0.1` keeps 20 %, the plain network 57 %, `madry` 66 %" in text
+    assert plain_sources in text and "`bottom-0.1` classifies 20 % correctly, the plain network 57 %, `madry` 66 %" in text
 
 
 @pytest.mark.parametrize("net", NETS)
