@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 import torch
 
-from defective import Ensemble, InputError, build, create_model, defects
+from defective import Ensemble, InputError, build, create_model, defects, load, save
 from defective.baselines import Drop, Thermometer, drops
 from defective.build import member_seed
 from defective.sites import image_shape
@@ -22,6 +23,28 @@ def test_the_seed_decides_everything_and_the_global_generator_is_left_alone():
     torch.rand(7)
     assert same(a, build("resnet18/0.3-bottom", seed=4, width_mult=0.125))
     assert not same(a, build("resnet18/0.3-bottom", seed=5, width_mult=0.125))
+
+
+def test_accelerators_are_not_reseeded(monkeypatch):
+    reseeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", reseeded.append)
+    build("resnet18", width_mult=0.125)
+    assert reseeded == []
+
+
+def test_sizes_of_numpy_become_plain_numbers(tmp_path):
+    model = build("resnet18/0.3-bottom", num_classes=np.int64(7), image_size=torch.tensor(32), width_mult=0.125)
+    assert [type(value) for value in model.build_options.values()] == [int, int, int, float, int, int]
+    save(model, tmp_path / "net.safetensors")
+    assert load(tmp_path / "net.safetensors").build_options == model.build_options
+
+
+@pytest.mark.parametrize("suffix", ["-dc", "-x2", ""])
+def test_blocks_that_are_not_there_and_blocks_named_twice_are_refused(suffix):
+    with refused("no block 4; .* has blocks 0, 1, 2, 3$" if suffix else "^no block 4; this model has blocks"):
+        build(f"wrn32_4/0.5-blocks4{suffix}", width_mult=0.125)
+    with refused(" names block 1 twice$" if suffix else "defective already"):
+        build(f"resnet18/0.5-bottom+0.5-blocks1{suffix}", width_mult=0.125)
 
 
 def test_masks_and_weights_vary_apart():

@@ -10,7 +10,16 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from defective import InputError
-from defective.files import cache_folder, check_file, check_folder, left_behind, read_tensors, write_tensors, write_whole
+from defective.files import (
+    cache_folder,
+    check_file,
+    check_folder,
+    left_behind,
+    read_tensors,
+    write_tensors,
+    write_text,
+    write_whole,
+)
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor([True, False])}
 DTYPES = [torch.bfloat16, torch.float8_e4m3fn, torch.float64, torch.int8, torch.bool, torch.uint16]
@@ -81,6 +90,17 @@ def test_a_file_has_the_usual_permissions_and_the_umask_is_left_alone(tmp_path, 
     finally:
         os.umask(before)
     assert [S_IMODE(path.stat().st_mode) for path in sorted(tmp_path.iterdir())] == [mode, mode]
+    (tmp_path / "a.txt").chmod(0o600)
+    write_text(tmp_path / "a.txt", "again")
+    assert S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o600
+
+
+def test_a_link_stays_and_what_it_names_is_written(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for content in ("new", "again"):
+        write_text(tmp_path / "link", content)
+        assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_text() == content
+    assert names(tmp_path) == ["file", "link"]
 
 
 def cut(file: Path, end: int) -> None:
@@ -170,6 +190,9 @@ def test_a_file_cannot_hold_results(tmp_path):
                 check()
     with pytest.raises(InputError, match="is a folder: name a file"):
         check_file(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"pipe is a device or pipe, not a file: choose another name$"):
+        check_file(tmp_path / "pipe")
 
 
 def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):

@@ -88,3 +88,15 @@ def test_what_is_no_mask_is_refused(bad):
 def test_feature_maps_of_another_size_are_refused_and_never_broadcast(mask, shape):
     with pytest.raises(InputError, match=r"\(3, 5, 4\).*resize"):
         DefectMask(mask)(torch.zeros(shape))
+
+
+def test_layers_of_one_mask_share_no_memory(mask):
+    layers = torch.nn.ModuleList([DefectMask(mask), DefectMask(mask), DefectMask(mask[:1].expand(3, 5, 4))])
+    state = {name: torch.full_like(each, name.startswith("1")) for name, each in layers.state_dict().items()}
+    before = mask.clone()
+    layers.load_state_dict(state)
+    assert [int(layer.defect_mask.sum()) for layer in layers] == [0, 60, 0] and torch.equal(mask, before)
+
+
+def test_a_cast_of_every_buffer_leaves_the_mask_bool(mask):
+    assert DefectMask(mask).type(torch.float64).defect_mask.dtype == torch.bool

@@ -152,6 +152,19 @@ def test_a_resized_model_agrees_with_its_spec(name, width, sizes, how):
         verify(model)
 
 
+def test_a_built_in_model_behind_one_that_changes_the_size_knows_what_it_gets(tmp_path):
+    model = nn.Sequential(nn.Upsample(scale_factor=2), build("vgg19/0.5-bottom", width_mult=0.125)).eval()
+    draws = [layer.draw for layer in mask_layers(model).values()]
+    resize_masks_(model, 16)
+    assert [layer.draw for layer in mask_layers(model).values()] == draws
+    resize_masks_(model, 24)
+    assert model[1].architecture.mask_size == (48, 48) and verify(model) is None
+    save(model, tmp_path / "net.safetensors")
+    plain = nn.Sequential(nn.Upsample(scale_factor=2), create_model("vgg19", width_mult=0.125))
+    x = torch.rand(2, 3, 24, 24)
+    assert torch.equal(load(tmp_path / "net.safetensors", plain)(x), model(x))
+
+
 def test_restored_after_resizing_it_is_made_for_its_own_images_again(tmp_path):
     model = build("vgg19/0.5-bottom", width_mult=0.125)
     resize_masks_(model, 48)
@@ -190,6 +203,19 @@ def test_masks_on_a_built_in_model_end_its_plain_spec(tmp_path):
     attach_masks_(model, build("vgg19/0.5-bottom", width_mult=0.125).state_dict())
     save(model, tmp_path / "model.safetensors")
     assert model.spec is None and len(defects(load(tmp_path / "model.safetensors"))) == 4
+
+
+@pytest.mark.parametrize("call", [attach_masks_, load_weights_])
+@pytest.mark.parametrize("state", ["net.pt", nn.ReLU()])
+def test_what_is_no_state_dict_is_refused(call, state, small_net):
+    with refused(r"^the state dict is '\w+': pass model.state_dict\(\), or torch.load\(file\)$"):
+        call(small_net, state)
+
+
+def test_weights_of_another_size_are_named(small_net):
+    key, tensor = next(iter(small_net.state_dict().items()))
+    with refused(rf"^the weights do not fit this model: {key} has shape \(1,\), \({tensor.shape[0]}, .* in the model$"):
+        load_weights_(small_net, {key: torch.zeros(1)})
 
 
 def test_other_refusals_change_nothing(masked_net, small_net):

@@ -70,6 +70,7 @@ BAD_NAMES = {
     "resnet18/dc-en": "0.5-bottom",
     "resnet18/0.1-bottom+0.2-bottom": "twice",
     "resnet18/0.9-dropblock+0.8-dropblock": "twice",
+    "resnet18/0_1-bottom": "'0_1' is not a keep probability",
     "resnet18/0-dropout": "keep_prob = 0.0: must be more than 0",
     "resnet18/0.9-dropblok": "0.9-dropblock",
     "resnet18/therm1": "1 level",

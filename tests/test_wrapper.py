@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
+from torch.utils.checkpoint import checkpoint_sequential
 
 from benchmarks.memory import saved_bytes
 from defective import InputError, build, create_model, defect_, defects, restore_
@@ -166,6 +167,7 @@ def test_a_container_is_still_indexed_iterated_and_searched():
     inside = list(model[0])
     defect_(model, 0.5, sites=["0", "0.1"], example_inputs=X.float())
     assert model[0][0] is inside[0] and len(model[0]) == 2 and next(iter(model[0])) is inside[0] and model[0]
+    assert model[0][1].module.module is inside[1] and len(model[0][:1]) == 1
     assert list(site_modules(model)) == ["", "0", "0.0", "0.1", "1"]
     assert list(model.state_dict()) == ["0.0.weight", "0.0.bias", "0.1.defect_mask", "0.defect_mask"]
     assert model.get_submodule("0.1").module is inside[1]
@@ -174,6 +176,24 @@ def test_a_container_is_still_indexed_iterated_and_searched():
     assert torch.equal(twin(X.float()), model(X.float()))
     restore_(model)
     assert list(model[0]) == inside
+
+
+def test_modules_of_a_container_that_are_called_one_by_one_are_masked():
+    model = nn.Sequential(nn.Sequential(nn.Conv2d(3, 3, 1), nn.Sequential(nn.Conv2d(3, 3, 1))), nn.Flatten())
+    x = X.float()
+    plain = model(x)
+    defect_(model, 0.5, sites=["0"], example_inputs=x)
+    masked, stage = model(x), model[0]
+    assert not torch.equal(masked, plain)
+    for one_by_one in (nn.Sequential(*stage), stage[:], nn.Sequential(stage[0], stage[-1])):
+        assert torch.equal(one_by_one(x).flatten(1), masked)
+    assert torch.equal(checkpoint_sequential(stage, 2, x, use_reentrant=False).flatten(1), masked)
+    # Hooks are those of the module, wherever it is called; so are its attributes.
+    seen = []
+    stage[-1].register_forward_hook(lambda module, args, output: seen.append(module))
+    model(x)
+    assert seen == [stage[-1].module] and stage[-1][0].module is stage.module[1][0]
+    assert list(model.state_dict()) == ["0.0.weight", "0.0.bias", "0.1.0.weight", "0.1.0.bias", "0.defect_mask"]
 
 
 def test_a_module_that_the_model_holds_twice_stays_one():

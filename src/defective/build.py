@@ -1,9 +1,12 @@
 """Turn a model spec into a model: architecture, widths, masks, baselines, ensemble."""
 
+from operator import index
+
 import torch
 from torch import nn
 
 from defective.baselines import drop_, thermometer_
+from defective.errors import InputError
 from defective.masks import checked_seed, live_count, named_generator
 from defective.models import BUILT_IN, Ensemble, channel_widths, checked_width, construct
 from defective.specs import Architecture, NetSpec
@@ -50,7 +53,12 @@ def build(
     seed = checked_seed("seed", seed)
     mask_seed = seed if mask_seed is None else checked_seed("mask_seed", mask_seed)
     width_mult = checked_width(width_mult)
-    options = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size, "width_mult": width_mult}
+    sizes = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
+    # As plain numbers, which a file can hold.
+    options = {
+        **{name: index(value) if hasattr(value, "__index__") else value for name, value in sizes.items()},
+        "width_mult": width_mult,
+    }
     if spec.members > 1:
         model: nn.Module = Ensemble(
             build(spec.member(), seed=member_seed(seed, i), mask_seed=member_seed(mask_seed, i), **options)  # type: ignore[arg-type]
@@ -58,7 +66,8 @@ def build(
         )
     else:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            # torch.manual_seed would reseed accelerators, too.
+            (torch.default_generator if torch.get_default_device().type in ("cpu", "meta") else torch).manual_seed(seed)
             model = _single(spec, mask_seed, **options)  # type: ignore[arg-type]
     model.spec = spec  # type: ignore[assignment]
     model.build_options = {**options, "seed": seed, "mask_seed": mask_seed}  # type: ignore[assignment]
@@ -72,8 +81,14 @@ def member_seed(seed: int, index: int) -> int:
 
 def _single(spec: NetSpec, mask_seed: int, num_classes: int, in_chans: int, image_size: int, width_mult: float) -> nn.Module:
     widths = channel_widths(spec.arch, width_mult)
+    changed = set[int]()
     for defect in spec.defects if spec.narrows or spec.widen else ():
         for block in getattr(BUILT_IN[spec.arch], defect.blocks) if isinstance(defect.blocks, str) else defect.blocks:
+            if block >= len(widths):
+                raise InputError(f"{spec}: no block {block}; {spec.arch} has blocks {', '.join(map(str, range(len(widths))))}")
+            if block in changed:
+                raise InputError(f"{spec} names block {block} twice")
+            changed.add(block)
             widths[block] = 2 * widths[block] if spec.widen else max(1, live_count(widths[block], defect.keep_prob))
     # The released DC and x2 models are ResNet-18s with one projection shortcut more than the plain one.
     project_first = spec.arch == "resnet18" and spec.placement == "authors" and (spec.narrows or spec.widen)

@@ -25,13 +25,17 @@ from defective.errors import InputError
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Call ``write(temporary)`` and move the result to ``path``; after a crash or a full disk ``path`` is as it was."""
+    """Call ``write(temporary)`` and move the result to ``path``; after a crash or a full disk ``path`` is as it was.
+
+    A link there stays and what it names is written; permissions of a file stay.
+    """
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         # safetensors puts a file in its place that only its owner may read; a store on a shared folder needs the usual permissions.
         temporary.touch(exist_ok=False)
-        usual = S_IMODE(temporary.stat().st_mode)
+        usual = S_IMODE((path if path.exists() else temporary).stat().st_mode)
         write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -92,6 +96,8 @@ def check_file(path: Path) -> None:
     check_path(str(path))
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is a device or pipe, not a file: choose another name")
     check_folder(path.parent)
 
 

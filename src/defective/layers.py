@@ -47,7 +47,8 @@ class DefectMask(nn.Module):
             raise InputError(f"a defect mask is a bool (C, H, W) tensor, not {mask.dtype} of shape {tuple(mask.shape)}")
         self.draw, self.name = draw, name
         # Four axes, so that .to(memory_format=torch.channels_last) lays the mask out like the activations it meets.
-        self.register_buffer("defect_mask", mask.unsqueeze(0))
+        # A copy: masks of two layers never share memory, and none is that of a file.
+        self.register_buffer("defect_mask", mask.unsqueeze(0).clone(memory_format=torch.contiguous_format))
 
     def forward(self, z: Tensor) -> Tensor:
         return apply_mask(z, self.defect_mask, self.name)
@@ -60,6 +61,8 @@ class DefectMask(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         was_meta = self.defect_mask.is_meta
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        # .type() casts every buffer.
+        self.defect_mask = self.defect_mask.bool()
         # Not in reset_parameters, which re-initialisation calls on every module.
         if was_meta and not self.defect_mask.is_meta:
             if self.draw is None:

@@ -154,7 +154,9 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def unwrap_model(model: nn.Module) -> nn.Module:
-    """The model inside what torch.compile, DataParallel and DDP wrap, in whatever order."""
+    """The model inside what torch.compile, DataParallel and DDP wrap, in whatever order; what is no module is refused."""
+    if not isinstance(model, nn.Module):
+        raise InputError(f"the model is {type(model).__name__}, not a torch.nn.Module")
     while True:
         inner = model.module if isinstance(model, nn.DataParallel | DistributedDataParallel) else getattr(model, "_orig_mod", model)
         if inner is model:

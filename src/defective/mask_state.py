@@ -52,6 +52,7 @@ def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[De
         [4096, 4096, 2048, 2048]
     """
     model = unwrap_model(model)
+    _check_state(state_dict)
     masks = {_site(key): mask for key, mask in state_dict.items() if key.endswith(f".{KEY}")}
     if not masks:
         raise InputError(f"no key of this state dict ends with .{KEY}: it is that of a plain model")
@@ -69,7 +70,7 @@ def attach_masks_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[De
             )
     masks = {first[modules[site]]: mask for site, mask in masks.items()}
     refuse_masked(model, list(masks))
-    attach_(model, {site: DefectMask(mask[0].clone(), name=site) for site, mask in masks.items()})
+    attach_(model, {site: DefectMask(mask[0], name=site) for site, mask in masks.items()})
     for module in model.modules():
         if (spec := spec_of(module)) and not spec.defects and mask_layers(module):
             forget_spec(module)
@@ -94,6 +95,7 @@ def load_weights_(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
         True
     """
     model = unwrap_model(model)
+    _check_state(state_dict)
     state = model.state_dict()
     # torch's own message lists all of them, on many lines.
     for key, found in state_dict.items():
@@ -152,22 +154,36 @@ def resize_masks_(
         images = torch.zeros(1, int(in_chans or _channels(model)), height, width, dtype=dtype_of(model), device=device_of(model))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"image_size {short(image_size)} is not a height and a width in pixels: write 40 or (40, 56)") from error
+    built_in = {module: architecture for module in model.modules() if (architecture := architecture_of(module)) is not None}
+    sizes: dict[nn.Module, tuple[int, int]] = {}
+    hooks = [
+        module.register_forward_pre_hook(lambda module, args: sizes.update({module: args[0].shape[2:]})) for module in built_in
+    ]
     try:
         outputs = site_outputs(model, list(layers), images)
     except InputError as error:
         shape = f"{images.shape[1]} channels and {height} x {width} pixels"
         raise InputError(f"the masks cannot be resized on an image of {shape} (in_chans, image_size): {error}") from error
+    finally:
+        for hook in hooks:
+            hook.remove()
     resized = {site: _resized(layer, shape_of(outputs[site]), how) for site, layer in layers.items()}
     for site, mask in resized.items():
+        if how != "redraw" and mask.shape == layers[site].defect_mask.shape[1:]:
+            continue
         layers[site].defect_mask = mask.unsqueeze(0).to(layers[site].defect_mask.device)
         if how != "redraw":
             # The mask is no longer a draw.
             layers[site].draw = None
-    for module in model.modules():
-        architecture = architecture_of(module)
-        if architecture is not None:
-            module.architecture = architecture.model_copy(update={"mask_size": (height, width)})  # type: ignore[assignment]
+    for module, size in sizes.items():
+        # A layer in front may change the size.
+        module.architecture = built_in[module].model_copy(update={"mask_size": tuple(size)})  # type: ignore[assignment]
     return defects(model)
+
+
+def _check_state(state_dict: object) -> None:
+    if not isinstance(state_dict, Mapping):
+        raise InputError(f"the state dict is {short(type(state_dict).__name__)}: pass model.state_dict(), or torch.load(file)")
 
 
 def _site(key: str) -> str:

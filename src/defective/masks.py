@@ -5,14 +5,14 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import index
-from typing import SupportsIndex, get_args
+from typing import Any, SupportsFloat, SupportsIndex, get_args
 
 import torch
 from torch import Tensor
 
 from defective.errors import InputError
 from defective.specs import Pattern, Sampling
-from defective.text import choices
+from defective.text import choices, short
 
 
 def live_count(total: int, keep_prob: float) -> int:
@@ -63,6 +63,7 @@ def sample_mask(
         >>> mask.shape, int(mask[:, 0, 0].sum()), mask.flatten(1).float().mean(1).unique()
         (torch.Size([64, 32, 32]), 32, tensor([0., 1.]))
     """
+    keep_prob = as_number(keep_prob)
     if not 0 <= keep_prob <= 1:
         raise InputError(f"keep_prob {keep_prob} lies outside [0, 1]")
     if len(shape) != 3 or min(shape) < 1:
@@ -82,6 +83,17 @@ def sample_mask(
     else:
         raise InputError(f"no mask sampling {sampling!r}{choices(sampling, get_args(Sampling))}")
     return kept.view(drawn_shape).expand(shape).contiguous()
+
+
+def as_number(keep_prob: SupportsFloat) -> float:
+    """A float; of a narrower type the shortest decimal that it rounds to, so that np.float32(0.3) is 0.3."""
+    try:
+        value: Any = keep_prob
+        if isinstance(value, Tensor):
+            value = value.detach().cpu().numpy()[()] if value.dtype != torch.bfloat16 else value.item()
+        return float(str(value)) if type(value).__module__ == "numpy" else float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"keep_prob {short(keep_prob)} is not a number in [0, 1]") from error
 
 
 def checked_seed(label: str, seed: SupportsIndex) -> int:

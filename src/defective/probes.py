@@ -62,11 +62,10 @@ def probed(model: nn.Module, names: list[str], *, without_layers: bool = False) 
     refuse_compiled(model, names)
     probes, layers = {name: _Probe() for name in names}, dict[SiteWrapper, nn.Sequential]()
     try:
-        for name, site in site_modules(model).items():
+        for site in site_modules(model).values():
             if without_layers and isinstance(site, SiteWrapper):
                 layers[site], site.after = site.after, nn.Sequential()
-            if name in probes:
-                wrap_(model, name, "probe", probes[name])
+        wrap_(model, "probe", probes)
         yield probes
     finally:
         for wrapper, after in layers.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
+from operator import index
 
 from torch import nn
 
@@ -21,6 +22,8 @@ def named_sites(model: nn.Module, sites: Sites) -> list[str]:
     if kinds and all(isinstance(kind, type) for kind in kinds):
         picked = f"is a {' or a '.join(kind.__name__ for kind in kinds)}"
         names = [name for name, module in modules.items() if isinstance(module, kinds)]
+    elif isinstance(sites, nn.Module):
+        raise InputError(f"sites is a module, {type(sites).__name__}: pass its name or its type")
     elif callable(sites):
         picked = "matched the predicate of sites"
         names = [name for name, module in modules.items() if sites(name, module)]
@@ -100,7 +103,7 @@ def block_sites(model: nn.Module, blocks: Blocks, placement: Placement) -> list[
         numbers = getattr(model, blocks)
     else:
         try:
-            numbers = [int(number) for number in (blocks if isinstance(blocks, Iterable) else [blocks])]
+            numbers = [index(number) for number in (blocks if isinstance(blocks, Iterable) else [blocks])]
         except (TypeError, ValueError, RuntimeError):
             raise InputError(f"blocks {blocks!r:.60} are neither bottom, top nor whole numbers") from None
     unknown = [number for number in numbers if number not in mask_sites[placement]]

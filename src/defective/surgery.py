@@ -1,7 +1,6 @@
 """Make any CNN defective in place, list its defects, and undo it."""
 
 from dataclasses import dataclass
-from typing import SupportsFloat
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +9,10 @@ from defective.errors import InputError
 from defective.inference import device_of, dtype_of
 from defective.layers import DefectMask, pattern_of
 from defective.machine import unwrap_model
-from defective.masks import MaskDraw, checked_seed
+from defective.masks import MaskDraw, as_number, checked_seed
 from defective.probes import site_outputs
 from defective.sites import Blocks, Sites, architecture_of, block_sites, forget_spec, image_shape, named_sites, refuse_both
 from defective.specs import Pattern, Placement, Sampling
-from defective.text import short
 from defective.wrapper import SiteWrapper, refuse_compiled, site_modules, unwrap_, wrap_
 
 
@@ -82,7 +80,7 @@ def defect_(
     names = block_sites(model, "bottom" if blocks is None else blocks, placement) if sites is None else named_sites(model, sites)
     refuse_masked(model, names)
     seed = checked_seed("seed", seed)
-    draws = {name: MaskDraw(name, _number(keep_prob), pattern, sampling, seed) for name in names}
+    draws = {name: MaskDraw(name, as_number(keep_prob), pattern, sampling, seed) for name in names}
     # Wrong values are refused before the model runs.
     draws[names[0]].sample((1, 1, 1))
     outputs = site_outputs(model, names, _built_in_inputs(model) if example_inputs is None else example_inputs)
@@ -95,9 +93,15 @@ def defect_(
 def attach_(model: nn.Module, masks: dict[str, DefectMask], outputs: dict[str, Tensor] | None = None) -> None:
     """Put masks behind the modules with these names, on the device of their output."""
     refuse_compiled(model, masks)
-    for name, mask in masks.items():
-        site = site_modules(model)[name]
-        wrap_(model, name, "mask", mask.to(outputs[name].device if outputs else device_of(site, default=device_of(model))))
+    sites, device = site_modules(model), device_of(model)
+    wrap_(
+        model,
+        "mask",
+        {
+            name: mask.to(outputs[name].device if outputs else device_of(sites[name], default=device))
+            for name, mask in masks.items()
+        },
+    )
 
 
 def defects(model: nn.Module) -> list[Defect]:
@@ -118,7 +122,7 @@ def mask_layers(model: nn.Module) -> dict[str, DefectMask]:
     """The masks of a model, unwrapped from torch.compile and DDP, by the name of their site; one that stands by itself is its own site."""
     found = {}
     for name, module in site_modules(unwrap_model(model)).items():
-        for layer in module.after if isinstance(module, SiteWrapper) else [module]:
+        for layer in [module.module, *module.after] if isinstance(module, SiteWrapper) else [module]:
             if isinstance(layer, DefectMask):
                 found[name] = layer
     return found
@@ -171,13 +175,3 @@ def _built_in_inputs(model: nn.Module) -> Tensor:
     if shape is None:
         raise InputError("example_inputs is needed to find the mask shapes: pass images of shape (N, C, H, W)")
     return torch.zeros(1, *shape, device=device_of(model), dtype=dtype_of(model))
-
-
-def _number(value: SupportsFloat) -> float:
-    """A float; of a narrower type the shortest decimal that it rounds to, so that np.float32(0.3) is 0.3."""
-    try:
-        if isinstance(value, Tensor):
-            value = value.detach().cpu().numpy()[()] if value.dtype != torch.bfloat16 else value.item()
-        return float(str(value)) if type(value).__module__ == "numpy" else float(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"keep_prob {short(value)} is not a number in [0, 1]") from error

@@ -63,7 +63,7 @@ def _check_density(site: str, mask: Tensor, p: float, pattern: Pattern, *, exact
     units = {"neuron": mask, "channel": mask[:, :1, :1], "shared": mask[:1]}[pattern]
     # Small maps may have the form of another pattern by chance, maps of one pixel or channel always.
     repeated = mask.numel() - {"neuron": mask.numel(), "channel": len(mask), "shared": mask[0].numel()}[pattern_of(mask)]
-    if not torch.equal(units.expand_as(mask), mask) or (pattern == "neuron" and repeated >= 64):
+    if not torch.equal(units.expand_as(mask), mask) or (pattern == "neuron" and repeated * p * (1 - p) >= 16):
         raise InputError(f"the mask of {site!r} is not of pattern {pattern!r}")
     live, total = int(units.sum()), units.numel()
     # Independent draws keep about p: within eight standard deviations.

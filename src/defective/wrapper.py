@@ -1,7 +1,7 @@
 """A transparent wrapper that adds layers behind a module and keeps its place, names and attributes."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ class SiteWrapper(nn.Module):
     module find it as ``bn1.module`` and leave the layers behind it alone.
     """
 
-    def __init__(self, module: nn.Module, key: str, layer: nn.Module) -> None:
+    def __init__(self, module: nn.Module, after: nn.Sequential) -> None:
         super().__init__()
         self.training = module.training
         # Only what the module has now is forwarded or renamed: tools look for names of their own (base_layer, parametrizations) to
@@ -34,18 +34,13 @@ class SiteWrapper(nn.Module):
         # And what a tool that is at work on the module gives back when it is done.
         self.keys = frozenset(keys) | {_REPLACED.sub(lambda found: found[1] or found[2], key) for key in keys}
         self.module = module
-        self.after = nn.Sequential().train(module.training)
-        self.append(key, layer)
+        self.after = after
         self.register_state_dict_post_hook(_to_outer_names)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_to_inner_names)  # type: ignore[no-untyped-call]
 
     # One argument and one result: torch.jit.script takes no other signature.
     def forward(self, x: Tensor) -> Tensor:
         return self.after(self.module(x))  # type: ignore[no-any-return]
-
-    def append(self, key: str, layer: nn.Module) -> None:
-        """Put a layer behind those that are there."""
-        self.after.add_module(key, layer.train(self.training))
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -101,17 +96,32 @@ class SiteWrapper(nn.Module):
             self._refuse(name)
         super().add_module(name, module)
 
+    # Code that calls the modules of a container one by one gets what is behind it with the last of them.
     def __getitem__(self, index: Any) -> Any:
-        return self.module[index]  # type: ignore[index]
+        if not isinstance(self.module, nn.Sequential):
+            return self.module[index]  # type: ignore[index]
+        return nn.Sequential(*list(self)[index]) if isinstance(index, slice) else list(self)[index]
 
     def __len__(self) -> int:
         return len(self.module)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.module)  # type: ignore[call-overload, no-any-return]
+        found = list(self.module)  # type: ignore[call-overload]
+        if found and isinstance(self.module, nn.Sequential):
+            found[-1] = _Last(found[-1], self.after)
+        return iter(found)
 
     def __bool__(self) -> bool:
         return True
+
+
+class _Last(SiteWrapper):
+    """The last module of a container, with the layers behind the container; hooks are put on the module, as this is made anew each time."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith(("register_forward", "register_full_backward", "register_backward")):
+            return getattr(self.module, name)
+        return super().__getattribute__(name)
 
 
 def _forwarded_names(module: nn.Module) -> frozenset[str]:
@@ -158,20 +168,21 @@ def refuse_compiled(model: nn.Module, names: Iterable[str]) -> None:
                 raise InputError(f"site {name!r} is not called by the graph that holds it: do this before the model is exported")
 
 
-def wrap_(model: nn.Module, name: str, key: str, layer: nn.Module) -> None:
-    """Put ``layer`` behind the module called ``name``, wherever the model holds that module."""
-    site = site_modules(model)[name]
-    if isinstance(site, SiteWrapper):
-        site.append(key, layer)
-    elif site is model:
-        raise InputError("the model itself cannot be a site: name modules inside it, or put it into an nn.Sequential")
-    else:
-        replace_(model, site, SiteWrapper(site, key, layer))
+def wrap_(model: nn.Module, key: str, layers: Mapping[str, nn.Module]) -> None:
+    """Put layers behind the modules with these names, wherever the model holds the modules; ``key`` is what they are called there."""
+    sites, places = site_modules(model), _places(model)
+    for name, layer in layers.items():
+        site = sites[name]
+        if site is model and not isinstance(site, SiteWrapper):
+            raise InputError("the model itself cannot be a site: name modules inside it, or put it into an nn.Sequential")
+        if not isinstance(site, SiteWrapper):
+            _replace(places[site], site := SiteWrapper(site, nn.Sequential().train(site.training)))
+        site.after.add_module(key, layer.train(site.training))
 
 
 def unwrap_(model: nn.Module, kind: type[nn.Module]) -> bool:
     """Remove every layer of one kind, and wrappers that have no layer left; return whether there was any."""
-    changed = False
+    changed, places = False, _places(model)
     for wrapper in [module for module in model.modules() if isinstance(module, SiteWrapper)]:
         for key, layer in list(wrapper.after.named_children()):
             if isinstance(layer, kind):
@@ -179,16 +190,28 @@ def unwrap_(model: nn.Module, kind: type[nn.Module]) -> bool:
                 changed = True
         # The model itself has no place that it could give up.
         if not len(wrapper.after) and wrapper is not model:
-            replace_(model, wrapper, wrapper.module)
+            _replace(places[wrapper], wrapper.module)
     return changed
 
 
 def replace_(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
     """Put one module in the place of another, wherever the model holds that."""
-    for path, module in list(model.named_modules(remove_duplicate=False)):
-        if module is old:
-            parent, _, key = path.rpartition(".")
-            setattr(model.get_submodule(parent), key, new)
+    _replace(_places(model)[old], new)
+
+
+def _replace(places: Iterable[tuple[nn.Module, str]], new: nn.Module) -> None:
+    for parent, key in places:
+        setattr(parent, key, new)
+
+
+def _places(model: nn.Module) -> dict[nn.Module, list[tuple[nn.Module, str]]]:
+    """Each module to its parents, and its name in each."""
+    found: dict[nn.Module, list[tuple[nn.Module, str]]] = {}
+    for parent in model.modules():
+        for key, child in parent._modules.items():
+            if child is not None:
+                found.setdefault(child, []).append((parent, key))
+    return found
 
 
 def _to_outer_names(wrapper: SiteWrapper, state: dict[str, Any], prefix: str, metadata: object) -> None:

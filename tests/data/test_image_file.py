@@ -69,6 +69,13 @@ def test_image_size_is_met_exactly(shape, size, tmp_path):
     assert np.array_equal(decode(file, size), np.full((size, size, 3), 77))
 
 
+@pytest.mark.parametrize("width", [5_000, 50_000])
+def test_an_image_too_narrow_to_be_scaled_is_refused(width, tmp_path):
+    file = write_image(tmp_path / "a.png", np.zeros((1, width), np.uint8))
+    with pytest.raises(InputError, match=rf"a\.png has {width}x1 pixels: too narrow to be scaled to 224$"):
+        decode(file, 224)
+
+
 def test_the_centre_is_cut_out_of_a_scaled_image(tmp_path):
     # Scaled from 32 x 64 to 16 x 32, of which the middle 14 x 14 stay: 14 of 32 columns, centred on the edge.
     image = np.zeros((32, 64), np.uint8)

@@ -198,6 +198,11 @@ def test_an_uploaded_image_is_attacked_and_judged_once_its_class_is_known(tab):
     tab.page.wait_for_function("document.querySelector('#attack').innerText.includes('away from the true class, ring-squares')")
     settled(tab)
     assert "correct" in text(tab, "#predictions")
+    # Another image of the same name.
+    blue = png(np.full((30, 40, 3), (0, 0, 255), np.uint8))
+    upload(tab, "orange.png", blue)
+    shown = picture(panels.read_upload("orange.png", blue, (3, 32, 32)))
+    tab.page.wait_for_function("shown => document.querySelector('#attack img').src === shown", arg=shown)
 
 
 @pytest.mark.parametrize(

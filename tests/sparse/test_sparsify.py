@@ -153,6 +153,40 @@ def test_batches_of_any_size_and_images_of_any_layout(model, x):
     torch.testing.assert_close(fast(x).double(), wanted, rtol=0, atol=1e-5 if x.dtype == torch.float32 else 1e-12)
 
 
+def test_a_last_image_by_itself_keeps_its_axis():
+    model = nn.Sequential(conv(), nn.ReLU(), conv(8, 8), nn.AdaptiveAvgPool2d(1), Squeeze(), nn.Linear(8, 5))
+    defect_(trained(model), 0.1, sites=["0", "2"], example_inputs=X)
+    fast = sparsify(model, X, timed_images=0)
+    fast.images_at_once = 3
+    assert_same(fast, model, images(4), 1e-12)
+
+
+class Squeeze(nn.Module):
+    def forward(self, x):
+        return x.squeeze()
+
+
+class Viewed(nn.Module):
+    def forward(self, x):
+        return x.view(size=(x.size(0), -1))
+
+
+class Failing(nn.Module):
+    def forward(self, x):
+        return x.view(dtype=torch.int64).view(dtype=x.dtype)
+
+
+def test_keywords_of_view_are_kept_and_other_failures_are_reported():
+    for last, fails in ((Viewed(), False), (Failing(), True)):
+        model = nn.Sequential(conv(), nn.ReLU(), conv(8, 8), last, nn.Flatten(), nn.Linear(512, 5))
+        defect_(trained(model), 0.1, sites=["0", "2"], example_inputs=X)
+        if not fails:
+            assert_same(sparsify(model, X), model, X, 1e-12)
+            continue
+        with pytest.raises(InputError, match=r"^the sparsified model failed: "):
+            sparsify(model, X)
+
+
 def test_a_model_without_masks_parameters_or_convolutions():
     for model in (nn.Flatten(), nn.Sequential(nn.Flatten(), nn.Linear(192, 4))):
         fast = sparsify(model, X)

@@ -10,7 +10,7 @@ from torch import nn
 from defective import InputError, build, defect_, defects, save
 from defective.attacks import fgsm
 from defective.baselines import drop_
-from defective.sparse import train_live
+from defective.sparse import sparsify, train_live
 from defective.sparse.training import LiveNorm
 from defective.specs import Recipe
 from defective.surgery import mask_layers
@@ -191,3 +191,64 @@ def test_dropout_in_the_model_is_trained_with(kind):
     first, second = fast.train()(X.float()), fast(X.float())
     assert not torch.allclose(first, second)
     assert any(choice.live for choice in fast.choices)
+
+
+class TwoReaders(nn.Module):
+    """A convolution read by an activation whose mask keeps few neurons or none, and by a sum."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 32, 3, padding=1), nn.Conv2d(32, 64, 3, padding=1)
+        self.act, self.head = nn.ReLU(), nn.Linear(64, 5)
+
+    def forward(self, x):
+        x = self.second(self.first(x))
+        return self.head((self.act(x) + x).mean((2, 3)))
+
+
+class ReadTwice(TwoReaders):
+    """A concatenation of the activation with itself."""
+
+    def forward(self, x):
+        return self.head(torch.cat([self.act(self.first(x))] * 2, 1).mean((2, 3)))
+
+
+@pytest.mark.parametrize("keep_prob", [0.0, 0.001, 0.2])
+@pytest.mark.parametrize("kind", [TwoReaders, ReadTwice])
+def test_rows_of_which_a_reader_needs_few_are_selected(keep_prob, kind):
+    model = kind().double()
+    x = X[:2, :, ::2, ::2]
+    defect_(model, 0.03, sites=["first"], example_inputs=x)
+    defect_(model, keep_prob, sites=["act"], example_inputs=x)
+    torch.testing.assert_close(train_live(model, x).train()(x), model(x), rtol=0, atol=1e-12)
+    torch.testing.assert_close(sparsify(model, x, timed_images=0)(x), model(x), rtol=0, atol=1e-12)
+
+
+def small():
+    model = nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.Flatten(), nn.Linear(8192, 5)
+    )
+    defect_(model.double(), 0.05, sites=["0", "2"], example_inputs=X[..., ::2, ::2])
+    return model
+
+
+CHANGES = {
+    "weights assigned": lambda model: model.load_state_dict(copy.deepcopy(model.state_dict()), assign=True),
+    "another head": lambda model: setattr(model, "4", nn.Linear(8192, 3)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_model_that_got_other_weights_is_refused(change):
+    model, x = small(), X[..., ::2, ::2]
+    fast = train_live(model, x).train()
+    fast(x)
+    CHANGES[change](model)
+    with pytest.raises(InputError, match="moved, cast or changed after train_live"):
+        fast(x)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_weights_in_half_precision_are_refused(dtype):
+    with pytest.raises(InputError, match=f"^weights in {dtype} cannot be trained so"):
+        train_live(small().to(dtype), X[..., ::2, ::2])

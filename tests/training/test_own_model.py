@@ -54,7 +54,9 @@ def test_a_model_that_is_an_ensemble_is_trained_as_one(data, tmp_path):
     run(data, tmp_path, lambda **sizes: Ensemble([lazy(**sizes), lazy(**sizes)]))
     model = load(tmp_path, model=Ensemble([lazy(), lazy()]))
     assert [defect.site for defect in defects(model)] == ["members.0.1", "members.1.1"]
-    with pytest.raises(InputError, match=r"its model is not built in \(mine:lazy\): pass a plain model to load into"):
+    with pytest.raises(
+        InputError, match=r"its model is not built in, or was changed \(mine:lazy\): pass a plain model to load into"
+    ):
         load(tmp_path)
 
 

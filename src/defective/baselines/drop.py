@@ -108,7 +108,7 @@ class DropLayer(nn.Module):
 
 def attach_drop_(model: nn.Module, drop: Drop) -> None:
     """Put a ready :class:`Drop` on its site."""
-    wrap_(model, drop.site, drop.kind, DropLayer(drop))
+    wrap_(model, drop.kind, {drop.site: DropLayer(drop)})
 
 
 def drops(model: nn.Module) -> list[Drop]:

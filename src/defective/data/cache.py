@@ -94,21 +94,27 @@ def prune(*, everything: bool = False) -> tuple[int, int]:
     Downloaded files stay, and what is being unpacked; no command may be reading unpacked images. Returned are the number of files
     removed, and their bytes.
     """
+    from filelock import FileLock, Timeout
+
     folder = cache_folder()
     unpacked = list(folder.glob("unpacked/[!.]*"))
     temporary = [path for path in unpacked if path.name.startswith(_TEMPORARY)]
-    left = [path for path in temporary if not _in_use(path)] + left_behind(folder / "decoded")
+    left = left_behind(folder / "decoded")
     if everything:
         left += [path for path in unpacked if path not in temporary] + list(folder.glob("decoded/[!.]*.safetensors"))
-    sizes = [file.lstat().st_size for path in left for file in (files_below(path) if path.is_dir() else (path,))]
-    for path in left:
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    sizes = [size for path in left for size in _removed(path)]
+    for path in temporary:
+        # Locked: another process may be unpacking there, or begin to.
+        with suppress(Timeout), FileLock(_lock(path), timeout=0):
+            sizes += _removed(path)
     return len(sizes), sum(sizes)
 
 
-def _in_use(folder: Path) -> bool:
-    from filelock import FileLock, Timeout
-
-    with suppress(Timeout), FileLock(_lock(folder), timeout=0):
-        return False
-    return True
+def _removed(path: Path) -> list[int]:
+    """Remove a file or a folder, which another process may be removing too; the bytes of each file that was there."""
+    sizes = []
+    with suppress(FileNotFoundError):
+        for file in files_below(path) if path.is_dir() else (path,):
+            sizes.append(file.lstat().st_size)
+    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    return sizes

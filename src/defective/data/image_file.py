@@ -28,6 +28,8 @@ _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "GIF", "TIFF")
 _ORIENTATION = 0x0112
 _reading = threading.local()
 _logged: set[str] = set()
+# Pixels of a scaled image before it is cropped.
+_LARGEST = 100_000_000
 
 
 def decode(file: Path, image_size: int | None = None, *, content: bytes | None = None, max_pixels: int | None = None) -> np.ndarray:
@@ -58,6 +60,8 @@ def decode(file: Path, image_size: int | None = None, *, content: bytes | None =
                 shorter = round(image_size * 8 / 7)
                 ratio = shorter / min(image.size)
                 size = (max(shorter, round(image.width * ratio)), max(shorter, round(image.height * ratio)))
+                if size[0] * size[1] > _LARGEST:
+                    raise InputError(f"{file} has {image.width}x{image.height} pixels: too narrow to be scaled to {image_size}")
                 left, top = (size[0] - image_size) // 2, (size[1] - image_size) // 2
                 box = (left, top, left + image_size, top + image_size)
                 image = image.resize(size, Image.Resampling.BILINEAR).crop(box)

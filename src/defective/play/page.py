@@ -208,7 +208,7 @@ class _Session:
         label = self.label.value if image.label is None and self.label.value != _UNKNOWN else image.label
         source, *targets = (self.models[each.value] for each in (self.source, self.first, self.second))
         with _ONE_AT_A_TIME:
-            key = (image.caption, label, source.name, str(attack), self.drawn)
+            key = (image, label, source.name, str(attack), self.drawn)
             if self.made is None or self.made[0] != key:
                 self.made = key, panels.attack_image(source, image.x, attack, label=label)
             made = self.made[1]

@@ -46,16 +46,18 @@ class LiveLayer(nn.Module):
 class Place(LiveLayer):
     """Sum of sets of live rows, those ``taken`` of each added to rows ``placed``: a residual sum, a concatenation, a selection.
 
-    ``whole`` is the operand that has all rows of the result in its order, if one does; ``inplace`` lets the others be added onto it.
+    ``counts`` are the operands' numbers of rows. ``whole`` is the operand that has the rows of the result in its order and no others, if
+    one does; ``inplace`` lets the others be added onto it.
     """
 
-    def __init__(self, taken: list[Tensor], placed: list[Tensor], size: int) -> None:
+    def __init__(self, taken: list[Tensor], placed: list[Tensor], counts: list[int], size: int) -> None:
         super().__init__()
         for index, (taken_rows, placed_rows) in enumerate(zip(taken, placed, strict=True)):
             self.register_buffer(f"taken{index}", taken_rows)
             self.register_buffer(f"placed{index}", placed_rows)
         self.size, self.inplace = size, False
-        self.whole = next((i for i, rows in enumerate(placed) if len(rows) == size and torch.equal(taken[i], rows)), None)
+        all_rows = [i for i, rows in enumerate(placed) if len(rows) == counts[i] == size and torch.equal(taken[i], rows)]
+        self.whole = all_rows[0] if all_rows else None
 
     def forward(self, *operands: Tensor) -> Tensor:
         if self.whole is None:

@@ -130,17 +130,18 @@ class Lowering:
         size = int(target.sum())
         number = torch.full(target.shape, -1)
         number[target] = torch.arange(size)
-        taken, placed, start = [], [], 0
+        taken, placed, counts, start = [], [], [], 0
         for source in sources:
             rows = self.live[source].permute(1, 2, 0)
             channels = slice(start, start + rows.shape[2]) if self.traced.kinds[node] == "cat" else slice(None)
             found = number[:, :, channels][rows]
             taken.append((found >= 0).nonzero().squeeze(1))
             placed.append(found[taken[-1]])
+            counts.append(len(found))
             start += rows.shape[2]
-        if len(sources) == 1 and len(taken[0]) == int(rows.sum()):
+        if len(sources) == 1 and len(taken[0]) == counts[0]:
             return operands[0]
-        return self._call(Place(taken, placed, size), *operands)
+        return self._call(Place(taken, placed, counts, size), *operands)
 
     # Dense form.
 
@@ -166,6 +167,7 @@ class Lowering:
             # Channels-last maps cannot always be viewed as another shape, only copied into it.
             if copied.op == "call_method" and not isinstance(copied.args[-1], torch.dtype):
                 copied.target = {"relu_": "relu", "view": "reshape"}.get(str(copied.target), copied.target)
+                copied.kwargs = {"shape" if key == "size" else key: value for key, value in copied.kwargs.items()}
             return copied
         module = self.module_of(module)
         if isinstance(getattr(module, "inplace", None), bool):
@@ -200,7 +202,8 @@ def _run_in_place(module: fx.GraphModule) -> None:
         if type(called) is nn.ReLU and not has_hooks(called) and _overwritable(module, node.all_input_nodes[0]):
             called.inplace = True
         elif isinstance(called, Place) and called.whole is not None:
-            called.inplace = _overwritable(module, node.args[called.whole])
+            whole = node.args[called.whole]
+            called.inplace = node.args.count(whole) == 1 and _overwritable(module, whole)
         elif node.target is operator.add and node.meta.get("sum") and _overwritable(module, node.args[0]):
             node.target = operator.iadd
     module.recompile()

@@ -26,6 +26,8 @@ class LiveTraining(nn.Module):
     def __init__(self, model: nn.Module, body: fx.GraphModule, choices: list[LayerChoice], image_shape: tuple[int, ...]) -> None:
         super().__init__()
         self.model, self.body, self.choices, self.image_shape = model, body, choices, image_shape
+        own = self._own()
+        self.shared = [name for name, buffer in body.named_buffers() if id(buffer) in own]
         self.masks = [mask.clone() for mask in _masks(model)]
         self.train(model.training)
 
@@ -33,15 +35,18 @@ class LiveTraining(nn.Module):
         if not self.training:
             return cast("Tensor", self.model(x))
         refuse_other_images(x, self.image_shape)
-        own = {id(buffer) for buffer in self.model.buffers()}
-        if any(id(module.norm.running_mean) not in own for module in self.body.modules() if isinstance(module, LiveNorm)):
+        own = self._own()
+        if not all(id(tensor) in own for tensor in (*self.body.parameters(), *map(self.body.get_buffer, self.shared))):
             raise InputError(
-                "the model was moved or cast after train_live and shares nothing with it any more: call train_live again"
+                "the model was moved, cast or changed after train_live and shares its weights with it no more: call train_live again"
             )
         masks = _masks(self.model)
         if len(masks) != len(self.masks) or not all(map(torch.equal, masks, self.masks)):
             raise InputError("the model has other masks than at train_live: call train_live again")
         return cast("Tensor", self.body(x))
+
+    def _own(self) -> set[int]:
+        return {id(tensor) for tensor in (*self.model.parameters(), *self.model.buffers())}
 
 
 def _masks(model: nn.Module) -> list[Tensor]:
@@ -67,8 +72,8 @@ def train_live(model: nn.Module, example_inputs: Tensor, *, precision: str = "fp
         precision: ``"bf16"`` where training runs under autocast: it weighs how much a dense layer costs.
 
     Raises:
-        InputError: As :func:`sparsify`; when called in train mode, on images of another size or after the model was
-            moved or cast, or got other masks.
+        InputError: As :func:`sparsify`, or if the weights are in half precision; when called in train mode, on images of another size or
+            after the model was moved or cast, or got other weights or masks.
 
     Source: paper Eq. 5.
 
@@ -81,6 +86,8 @@ def train_live(model: nn.Module, example_inputs: Tensor, *, precision: str = "fp
         True
     """
     refuse(model, precision, example_inputs)
+    if (dtype := dtype_of(model)) in (torch.bfloat16, torch.float16):
+        raise InputError(f'weights in {dtype} cannot be trained so: keep float32, and pass precision="bf16" under autocast')
     device = device_of(model)
     # The structure is a copy without masks; every tensor in it is the model's own.
     own = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}

@@ -215,7 +215,8 @@ def _parse_region(part: str) -> DefectSpec | DropSpec:
 
 def _keep_prob(text: str) -> float:
     try:
-        keep_prob = float(text)
+        # Python reads 0_1 as 1.
+        keep_prob = float(text.replace("_", "?"))
     except ValueError:
         raise InputError(f"{text!r} is not a keep probability") from None
     if not 0 <= keep_prob <= 1:

@@ -1,6 +1,5 @@
 """Models as safetensors: weights, masks and what rebuilds them in one file, never pickle."""
 
-from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -10,20 +9,21 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from defective._version import __version__
-from defective.baselines import attach_drop_, drops, thermometer_, undrop_
+from defective.baselines import attach_drop_, drops, undrop_
 from defective.errors import InputError
 from defective.files import check_file, is_foreign, read_tensors, write_tensors
 from defective.inference import evaluating, quoted, reported
 from defective.layers import DefectMask
 from defective.machine import unwrap_model
-from defective.models import Ensemble, construct
+from defective.models import Ensemble
 from defective.sites import architecture_of, forget_spec, spec_of
 from defective.sparse import LiveTraining, SparseNet
 from defective.specs import Architecture, NetSpec
 from defective.specs.spec import validated
 from defective.surgery import attach_, mask_layers, restore_
 from defective.text import as_text
-from defective.training.metadata import FORMAT, CheckpointMetadata, EnsembleArchitecture
+from defective.training.architectures import constructed, saved_architecture
+from defective.training.metadata import FORMAT, CheckpointMetadata
 from defective.training.state_dict import is_torch_file
 from defective.verify import verify
 from defective.wrapper import site_modules
@@ -32,9 +32,9 @@ from defective.wrapper import site_modules
 def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = None, half: bool = False) -> None:
     """Write a model to one safetensors file: weights, masks, dropout, architecture, spec.
 
-    Built-in models and ensembles of them come back by :func:`load` alone. Any other model can be saved too; loading it needs a plain
-    model of the same kind to load into. Weights that a model uses under two names are written under both. A sharded model (FSDP2) is
-    gathered: call it in every process, the first one writes.
+    Built-in models and ensembles of them come back by :func:`load` alone. Any other model can be saved too, and a built-in one whose
+    modules you changed; loading it needs a plain model of the same kind to load into. Weights that a model uses under two names are
+    written under both. A sharded model (FSDP2) is gathered: call it in every process, the first one writes.
 
     Args:
         model: The model, plain or defective.
@@ -58,11 +58,12 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         raise InputError(f"a {type(model).__name__} is a view of a model and cannot be saved: save the model that it was made from")
     model = unwrap_model(model)
     verify(model)
-    spec = _spec(model)
+    architecture = saved_architecture(model)
+    spec = _spec(model) if architecture else None
     with reported("notes and build options must be plain JSON values, and these are not"):
         about = CheckpointMetadata(
             version=__version__,
-            architecture=_architecture(model),
+            architecture=architecture,
             spec=spec,
             build_options=getattr(model, "build_options", None) if spec else None,
             defects={site: layer.draw for site, layer in mask_layers(model).items()},
@@ -152,13 +153,16 @@ def _rebuilt(tensors: dict[str, Tensor], about: CheckpointMetadata, model: nn.Mo
     if model is None:
         if about.architecture is None:
             of = f" ({as_text(about.notes['net'])[:200]})" if isinstance(about.notes.get("net"), str) else ""
-            raise InputError(f"its model is not built in{of}: pass a plain model to load into, load(path, model=net)")
+            raise InputError(
+                f"its model is not built in, or was changed{of}: pass a plain model to load into, load(path, model=net)"
+            )
         # Memory is taken for what the file holds, not for what it claims.
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            model = _construct(about.architecture, tensors)
+            model = constructed(about.architecture, tensors)
         # The file stays mapped as long as its own tensors are in use.
         tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     inner = unwrap_model(model)
+    tensors = _with_names_of(inner, tensors, about)
     try:
         _check_fit(inner, tensors, about)
         _attach(inner, tensors, about)
@@ -177,6 +181,15 @@ def _rebuilt(tensors: dict[str, Tensor], about: CheckpointMetadata, model: nn.Mo
                 member.spec, member.build_options = about.spec.member(), None  # type: ignore[assignment]
     verify(inner)
     return model.eval()
+
+
+def _with_names_of(model: nn.Module, tensors: dict[str, Tensor], about: CheckpointMetadata) -> dict[str, Tensor]:
+    """Tensors under the model's names: what a tool adds to a module is ``SITE.X`` in a plain model, ``SITE.module.X`` in a masked one."""
+    own = model.state_dict().keys()
+    plain = {
+        f"{site}.module.{rest}": name for site in about.defects for name in own if (rest := name.removeprefix(f"{site}.")) != name
+    }
+    return {plain.get(name, name) if name not in own else name: tensor for name, tensor in tensors.items()}
 
 
 def _check_masks(model: nn.Module) -> None:
@@ -233,28 +246,3 @@ def _spec(model: nn.Module) -> NetSpec | None:
     spec = spec_of(model)
     members = model.members if isinstance(model, Ensemble) else ()
     return spec if spec and all(spec_of(member) == spec.member() for member in members) else None
-
-
-def _architecture(model: nn.Module) -> Architecture | EnsembleArchitecture | None:
-    """What :func:`_construct` needs, or None for a model that is not built in."""
-    if not isinstance(model, Ensemble):
-        return architecture_of(model)
-    members = tuple(architecture for member in model.members if (architecture := architecture_of(member)) is not None)
-    return EnsembleArchitecture(members=members) if members and len(members) == len(model.members) else None
-
-
-def _construct(architecture: Architecture | EnsembleArchitecture, tensors: Mapping[str, Tensor], prefix: str = "") -> nn.Module:
-    """Construct a model; each member of an ensemble is compared with ``tensors`` before the next is begun."""
-    if isinstance(architecture, EnsembleArchitecture):
-        return Ensemble(_construct(member, tensors, f"members.{i}.") for i, member in enumerate(architecture.members))
-    net = construct(architecture.model_copy(update={"thermometer": 0, "mask_size": None}))
-    if architecture.thermometer:
-        thermometer_(net, architecture.thermometer)
-    net.architecture = architecture  # type: ignore[assignment]
-    for name, needed in net.state_dict().items():
-        found = tuple(tensors[prefix + name].shape) if prefix + name in tensors else "missing"
-        if found != tuple(needed.shape):
-            raise InputError(
-                f"it does not hold the model that it names: {prefix}{name} is {found}, the architecture needs {tuple(needed.shape)}"
-            )
-    return net
