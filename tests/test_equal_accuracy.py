@@ -79,6 +79,11 @@ def test_most_lie_above_both_checkpoints_which_may_be_far_apart():
     assert f"may fall from {steepest[0].rate:.0f} to {steepest[1].rate:.0f} % between them" in VERDICTS
 
 
+def test_every_architecture_is_better_than_its_equally_accurate_plain_model():
+    means = [control.difference.mean for *_, control in controls_of(3, 5)]
+    assert f"in all {len(means)} cells, by {min(means):.0f} to {max(means):.0f} points" in PAPER
+
+
 def test_models_that_defective_ones_attack_are_worse():
     found = [control for *_, control in controls_of(9)]
     assert all(control.difference.mean < 0 for control in found)
