@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from torch import Tensor, nn
 
 import every_attack
-from defective import attacks
+from defective import attacks, machine
 from defective.experiments.store import Store
 from effort import LONG
 
@@ -115,6 +115,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ]
         config.hook.pytest_deselected(items=[item for item in items if item not in able])
         items[:] = able
+
+
+@pytest.fixture(scope="session", autouse=True)
+def in_fp32() -> Iterator[None]:
+    """Which precision is faster depends on the processor and its load; numbers of models that tests train must not."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(machine, "_faster_in_bf16", lambda *processor: False)
+        yield
 
 
 @pytest.fixture(autouse=True)

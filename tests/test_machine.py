@@ -10,6 +10,10 @@ from defective import machine, waiting
 from defective.machine import memory_format, resolve_precision, shortest, unwrap_model
 
 
+# Before the tests' own takes its place.
+FASTER = machine._faster_in_bf16
+
+
 @pytest.fixture
 def model():
     return nn.Sequential(nn.Linear(2, 2))
@@ -34,11 +38,12 @@ def processor(monkeypatch, cache):
         monkeypatch.setattr(
             machine, "shortest", lambda works, repeats: ([work() for work in works] and timed.append(1)) or [*seconds]
         )
-        machine._faster_in_bf16.cache_clear()
+        FASTER.cache_clear()
         return timed
 
+    monkeypatch.setattr(machine, "_faster_in_bf16", FASTER)
     yield become
-    machine._faster_in_bf16.cache_clear()
+    FASTER.cache_clear()
 
 
 @pytest.mark.parametrize(

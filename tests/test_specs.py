@@ -174,7 +174,7 @@ def test_bad_attack_text(text):
     [
         ("fgsm:eps=1/255,eps=2/255", "names eps twice: write it once$"),
         ("pgd:eps=1.0000001", r"eps=1\.0000001 lies outside \[0, 1\]"),
-        ("pgd:eps=16", r"eps=16 lies outside \[0, 1\]: write 16/255"),
+        ("pgd:eps=16", r"eps=16 lies outside \[0, 1\]: write it as 16/255"),
         ("hopskipjump:radius=2", r"radius=2 lies outside \[0, 1\]"),
         ("hopskipjump:radius=0", "radius=0 must be above 0"),
     ],

@@ -49,7 +49,7 @@ def build(
         >>> [(d.site, d.live) for d in defects(model)][:2]
         [('stem.norm', 1639), ('stages.1.0.norm1', 1639)]
     """
-    spec = spec if isinstance(spec, NetSpec) else NetSpec.parse(str(spec))
+    spec = spec if isinstance(spec, NetSpec) else NetSpec.parse(spec)
     seed = checked_seed("seed", seed)
     mask_seed = seed if mask_seed is None else checked_seed("mask_seed", mask_seed)
     width_mult = checked_width(width_mult)

@@ -96,9 +96,10 @@ def as_images(x: Tensor) -> Tensor:
 def check_images(x: Tensor) -> None:
     """Refuse what is not images ``(N, C, H, W)``, uint8 or finite floats in [0, 1]."""
     if not isinstance(x, Tensor):
-        raise InputError(f"images are {type(x).__name__}, not a tensor (N, C, H, W)")
+        raise InputError(f"images are {type(x).__name__}, not a tensor (N, C, H, W): pass torch.as_tensor(images)")
     if x.dim() != 4 or 0 in x.shape:
-        raise InputError(f"images have shape {tuple(x.shape)}, not (N, C, H, W) with at least one image")
+        one = ": pass images[None]" if x.dim() == 3 else ""
+        raise InputError(f"images have shape {tuple(x.shape)}, not (N, C, H, W) with at least one image{one}")
     if x.dtype not in IMAGE_TYPES or x.is_meta or x.layout != torch.strided:
         where = " on the meta device" if x.is_meta else "" if x.layout == torch.strided else f" in {x.layout}"
         raise InputError(f"images are {x.dtype}{where}: pass dense uint8, or floats of 16 bits or more in [0, 1]")
@@ -127,7 +128,7 @@ def check_label_values(y: Tensor, classes: int) -> None:
     # Unsigned types have no minimum.
     y = y.long()
     if len(y) and not 0 <= int(y.min()) <= int(y.max()) < classes:
-        raise InputError(f"labels lie in [{int(y.min())}, {int(y.max())}] but the model knows {classes} classes")
+        raise InputError(f"labels lie in [{int(y.min())}, {int(y.max())}] but the model knows {classes} classes, from 0 on")
 
 
 def device_of(model: nn.Module, *, default: torch.device | None = None) -> torch.device:

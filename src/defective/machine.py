@@ -53,10 +53,11 @@ def choose_device(name: str | None = None) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"no device {name!r} here ({str(error).splitlines()[0]}): try cpu") from None
-    if device.type == "meta":
-        raise InputError(f"no device {name!r} here (it holds shapes without numbers): try cpu")
+    except (RuntimeError, AssertionError, NotImplementedError):
+        device = None
+    if device is None or device.type == "meta":
+        known = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        raise InputError(f"no device {name!r} here; there is {', '.join(kind for kind, here in known.items() if here)}")
     return device
 
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Integral
 from operator import index
 from typing import Any, SupportsFloat, SupportsIndex, get_args
 
@@ -66,8 +68,11 @@ def sample_mask(
     keep_prob = as_number(keep_prob)
     if not 0 <= keep_prob <= 1:
         raise InputError(f"keep_prob {keep_prob} lies outside [0, 1]")
-    if len(shape) != 3 or min(shape) < 1:
-        raise InputError(f"mask shape {tuple(shape)} is not (C, H, W) with sizes of at least 1")
+    if not isinstance(generator, torch.Generator):
+        raise InputError(f"generator is {short(generator)}: pass torch.Generator().manual_seed(0)")
+    sizes = shape if isinstance(shape, Sequence) else ()
+    if len(sizes) != 3 or not all(isinstance(size, Integral) and size >= 1 for size in sizes):
+        raise InputError(f"mask shape {short(shape)} is not (C, H, W) with sizes of at least 1")
     channels, height, width = shape
     drawn_shapes = {"neuron": shape, "channel": (channels, 1, 1), "shared": (1, height, width)}
     # As a list: a value that has no hash is refused, too.

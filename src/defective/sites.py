@@ -7,6 +7,7 @@ from operator import index
 from torch import nn
 
 from defective.errors import InputError
+from defective.inference import reported
 from defective.specs import Architecture, NetSpec, Placement
 from defective.text import choices, nearest
 from defective.wrapper import site_modules, unwrapped
@@ -26,7 +27,8 @@ def named_sites(model: nn.Module, sites: Sites) -> list[str]:
         raise InputError(f"sites is a module, {type(sites).__name__}: pass its name or its type")
     elif callable(sites):
         picked = "matched the predicate of sites"
-        names = [name for name, module in modules.items() if sites(name, module)]
+        with reported("sites must be a predicate (name, module) -> bool, and this one failed"):
+            names = [name for name, module in modules.items() if sites(name, module)]
     else:
         listed = sites if isinstance(sites, Iterable) and not isinstance(sites, str) else [sites]
         return _checked([str(name) for name in listed], modules)

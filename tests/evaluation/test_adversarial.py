@@ -170,7 +170,7 @@ def test_whatever_a_model_holds_is_unchanged_where_it_is_left_alone(kept):
 def test_any_number_is_a_radius(net, tmp_path, eps, kept):
     attack = own(lambda model, x, y: x, eps=eps)
     assert type(attack.eps) is float and attack.eps == kept
-    with pytest.raises(InputError, match="16/255, not 16"):
+    with pytest.raises(InputError, match="write it as 16/255"):
         own(lambda model, x, y: x, eps=16 + eps)
     generate(EvaluatedModel.of("source", net, level_set(net), stored(tmp_path)), attack, samples=5)
 

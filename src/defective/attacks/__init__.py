@@ -24,7 +24,9 @@ from defective.attacks.hopskipjump import hopskipjump, hopskipjump_details
 from defective.attacks.logit_space import lspga
 from defective.attacks.noise import gaussian_noise
 from defective.attacks.transferable import difgsm, nifgsm, sifgsm, tifgsm, vmifgsm
+from defective.errors import InputError
 from defective.specs import GRADIENT_ATTACKS, AttackSpec
+from defective.text import short
 
 __all__ = [
     "Attack",
@@ -92,6 +94,8 @@ def from_spec(spec: AttackSpec, *, seed: int = 0, surrogate: nn.Module | None = 
         >>> attack(model, torch.rand(3, 1, 2, 2), torch.zeros(3, dtype=torch.long)).shape
         torch.Size([3, 1, 2, 2])
     """
+    if not isinstance(spec, AttackSpec):
+        raise InputError(f"the attack is {short(spec)}, not a spec: pass AttackSpec.parse('pgd:eps=8/255')")
     attack = partial(ATTACKS[spec.name], **arguments(spec))
     if spec.name == "autoattack":
         package()

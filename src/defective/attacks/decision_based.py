@@ -90,7 +90,7 @@ class Search:
 
         with evaluating(self.model), torch.no_grad():
             z = self._logits(self.model, torch.arange(len(x), device=x.device), x)
-            # An image without a class is neither right nor wrong.
+            # An image without a class is neither classified correctly nor misclassified.
             if z.isnan().any():
                 raise NotFiniteError(z)
             query, wrong = self.querying(self.model), z.argmax(1) != self.y

@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from defective.cli import options
-from defective.cli.console import print_json
+from defective.cli.console import print_json, warn
 from defective.cli.references import open_attack, open_models, warn_of_other_classes
 from defective.cli.substitutes import PREFIX, Substitute, train_substitutes
 from defective.cli.weights import data_sizes
@@ -46,7 +46,7 @@ def evaluate(
         options.completed(
             "Model that the attacker owns, several joined by +, substitute:SHARE (trained on each MODEL's predictions on that share of "
             "the training images) or cifar10-model (the network of that package); repeatable. "
-            "Default: every MODEL, or none with --adversarial.",
+            "Default: every MODEL where there are several, or none with --adversarial.",
             "substitute:",
             "cifar10-model",
         ),
@@ -59,7 +59,10 @@ def evaluate(
         options.completed("Attack, or module:function of yours; repeatable. Default: pgd and fgsm, eps 16/255.", *ATTACK_DEFAULTS),
     ] = None,
     parts: Annotated[
-        str | None, options.completed(f"Parts to run: {', '.join(PARTS)}. Default: all; stimuli only with --stimuli.", *PARTS)
+        str | None,
+        options.completed(
+            f"Parts to run: {', '.join(PARTS)}. Default: all; transfer only with a source, stimuli only with --stimuli.", *PARTS
+        ),
     ] = None,
     samples: Annotated[
         int, typer.Option(help="Images per source and attack, for noise and for shuffled patches.")
@@ -123,7 +126,9 @@ def evaluate(
     Example: defective evaluate runs/plain runs/bottom01 --source runs/source --data shapes --out runs/evaluation
     """
     attacks = [open_attack(text) for text in attack] if attack else list(ATTACKS)
-    chosen: tuple[str, ...] = tuple(part for part in PARTS if part != "stimuli" or stimuli)
+    alone = parts is None and len(models) == 1 and not source and not adversarial
+    available = {"transfer": not alone, "stimuli": stimuli}
+    chosen: tuple[str, ...] = tuple(part for part in PARTS if available.get(part, True))
     if parts is not None:
         chosen = tuple(part.strip() for part in parts.split(",") if part.strip())
     if not chosen:
@@ -153,7 +158,7 @@ def evaluate(
     targets, opened = open_models([models, owned], device, models=model, sizes=sizes)
     sources = as_sources(opened if source else None, targets, files)
     check_transfer(chosen, sources or substitutes, attacks, files)
-    if mask_draws and "transfer" not in chosen:
+    if mask_draws and "transfer" not in chosen and not alone:
         raise InputError(f"--mask-draws {mask_draws} needs the part transfer, which --parts excludes: drop one of the two")
     if source and "transfer" not in chosen and not files:
         raise InputError(f"--source {source[0]} needs the part transfer, which --parts excludes: drop one of the two")
@@ -163,6 +168,8 @@ def evaluate(
             "--source, or leave it out"
         )
     check_encoders((sources if "transfer" in chosen else {}) | (targets if "white-box" in chosen else {}), attacks)
+    if alone:
+        warn("one model and no source: the part transfer is left out; name a model of the attacker with --source MODEL")
     test = load_data(data, "test", image_size=image_size)
     warn_of_other_classes(sources | targets, test)
     shapes = None

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 
 from defective.data import official
@@ -16,7 +17,7 @@ from defective.data.shapes import shapes
 from defective.data.stream import ImageStream
 from defective.errors import InputError
 from defective.files import cache_folder
-from defective.text import as_text, choices
+from defective.text import as_text, choices, short
 
 __all__ = [
     "NAMES",
@@ -90,6 +91,9 @@ def load_splits(name: str, *, image_size: int | None = None) -> dict[str, Data]:
 
 def check_name(name: str, *, image_size: int | None = None) -> Path | None:
     """The path in the name of a data set, None if it is downloaded or synthetic; names that :func:`load_data` cannot read are refused."""
+    if not isinstance(name, str):
+        meant = f": write 'folder:{name}'" if isinstance(name, os.PathLike) else f"; there are {', '.join(NAMES)}"
+        raise InputError(f"the name of a data set is {type(name).__name__}, not text{meant}")
     kind, _, path = name.partition(":")
     if kind not in NAMES:
         # Unlike Path.exists it is False for what cannot be a path.
@@ -98,8 +102,8 @@ def check_name(name: str, *, image_size: int | None = None) -> Path | None:
         raise InputError(f"no data set {name!r}{choices(kind, (*NAMES[:-1], 'folder:PATH'))}")
     if image_size is not None and kind not in _FOLDERS:
         raise InputError(f"{name} has its own image size: an image size ({image_size}) is for folder:PATH and imagenet:PATH")
-    if image_size is not None and image_size < 1:
-        raise InputError(f"image size {image_size} for {name}: it is a number of pixels, at least 1")
+    if image_size is not None and not (isinstance(image_size, Integral) and image_size >= 1):
+        raise InputError(f"image size {short(image_size)} for {name}: it is a number of pixels, at least 1")
     if kind == "shapes" and name != kind:
         raise InputError(f"{name}: shapes is synthetic and has no path; write shapes")
     if not path and (kind in REMOTES or kind == "shapes"):

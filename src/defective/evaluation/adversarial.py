@@ -56,7 +56,7 @@ class CustomAttack:
         except (TypeError, ValueError, OverflowError, RuntimeError):
             eps = math.inf
         if not 0 <= eps <= 1:
-            raise InputError(f"attack {self.name}: eps {short(self.eps)} lies outside [0, 1]: write 16/255, not 16")
+            raise InputError(f"attack {self.name}: eps {short(self.eps)} lies outside [0, 1]: write it as 16/255")
         object.__setattr__(self, "eps", eps)
 
     def __str__(self) -> str:

@@ -23,6 +23,7 @@ from defective.evaluation.inputs import (
     as_models,
     as_sources,
     check_encoders,
+    check_given,
     check_transfer,
 )
 from defective.evaluation.measurement import Run, compute
@@ -60,7 +61,7 @@ def evaluate(
     rounded: bool = DEFAULTS.rounded,
     seed: int = DEFAULTS.seed,
     batch_size: int = DEFAULTS.batch_size,
-    progress: Progress | Literal[False] = progress_bar,
+    progress: Progress | bool = progress_bar,
     run: Run | None = None,
 ) -> EvaluationResult:
     """Run the black-box protocol of the paper on any models. Numbers of images in parentheses are the paper's.
@@ -116,6 +117,7 @@ def evaluate(
     named = as_models(models)
     if not named:
         raise InputError("name at least one model to evaluate")
+    check_given(adversarial, stimuli)
     owned, chosen = as_sources(sources, named, adversarial), as_attacks(attacks)
     if parts is None:
         available = {"transfer": owned or adversarial, "stimuli": stimuli}
@@ -136,9 +138,11 @@ def evaluate(
     )
     parts = settings.parts
     check_transfer(parts, owned, chosen, adversarial)
+    if "stimuli" in parts and stimuli is None:
+        raise InputError("the part stimuli needs stimuli=load_stimuli(path)")
     check_encoders((owned if "transfer" in parts else {}) | (named if "white-box" in parts else {}), chosen)
     test = as_data(data, named.values())
-    run = run or partial(compute, progress=progress or silent)
+    run = run or partial(compute, progress=progress_bar if progress is True else progress or silent)
     # A forward pass alone needs about half the memory of an attack.
     prepared = partial(EvaluatedModel.of, data=test, run=run, batch_size=2 * batch_size, neurons=neurons, precision=precision)
     targets = [prepared(name, model) for name, model in named.items()]

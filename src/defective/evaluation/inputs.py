@@ -1,5 +1,6 @@
 """The inputs of :func:`defective.evaluation.evaluate`: models, data and attacks in the forms that users have."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -11,8 +12,9 @@ from torch.utils.data import DataLoader
 from defective.attacks import Attack, from_spec
 from defective.attacks.logit_space import encoders
 from defective.data import Data, ImageSet, ImageStream
+from defective.data.stimuli import Stimuli
 from defective.errors import InputError
-from defective.evaluation.adversarial import CustomAttack
+from defective.evaluation.adversarial import AdversarialSet, CustomAttack
 from defective.inference import check_images, check_labels, logits, reported
 from defective.sites import spec_of
 from defective.specs import AttackSpec
@@ -20,6 +22,9 @@ from defective.specs import AttackSpec
 Models = nn.Module | Sequence[nn.Module] | Mapping[str, nn.Module]
 AnyData = Data | tuple[Tensor, Tensor] | list[Tensor] | DataLoader[Any] | torch.utils.data.Dataset[Any]
 AnyAttack = str | AttackSpec | CustomAttack | Attack
+
+
+_PASS = "pass images and labels (x, y), a Dataset or a DataLoader of such pairs"
 
 
 def as_models(models: Models | None, *, others: Mapping[str, nn.Module] | None = None) -> dict[str, nn.Module]:
@@ -77,10 +82,20 @@ def check_transfer(
         raise InputError("transfer needs an attack: name one, or leave transfer out of the parts")
 
 
+def check_given(adversarial: object, stimuli: object) -> None:
+    """Refuse what is no adversarial sets, and no stimuli."""
+    if not isinstance(adversarial, Sequence) or not all(isinstance(each, AdversarialSet) for each in adversarial):
+        raise InputError("adversarial is no list of AdversarialSet: generate() makes them")
+    if not isinstance(stimuli, Stimuli | None):
+        raise InputError(f"stimuli are {type(stimuli).__name__}: pass load_stimuli(path)")
+
+
 def as_data(data: AnyData, models: Iterable[nn.Module]) -> Data:
     """A data set of this library as it is; anything else is read into memory, with the classes that the first of the models knows."""
     if isinstance(data, ImageSet | ImageStream):
         return data
+    if isinstance(data, str | os.PathLike | Mapping):
+        raise InputError(f"data is {type(data).__name__}: {_PASS}; load_data(name, 'test') reads data sets by name")
     # A list of two may also be two pairs of an image and its label.
     if isinstance(data, tuple | list) and len(data) == 2 and (isinstance(data, tuple) or isinstance(data[0], Tensor)):
         x, y = data
@@ -89,7 +104,7 @@ def as_data(data: AnyData, models: Iterable[nn.Module]) -> Data:
     elif hasattr(data, "__getitem__") and hasattr(data, "__len__"):
         x, y = _joined((data[i] for i in range(len(data))), torch.stack)
     else:
-        raise InputError(f"data is {type(data).__name__}: pass images and labels (x, y), a Dataset or a DataLoader of such pairs")
+        raise InputError(f"data is {type(data).__name__}: {_PASS}")
     check_images(x)
     check_labels(x, y)
     classes = next((logits(model, x[:1]).shape[1] for model in models), 0)
@@ -124,6 +139,8 @@ def as_attacks(attacks: AnyAttack | Iterable[AnyAttack]) -> list[AttackSpec | Cu
     """Several attacks, each once; a callable by its ``__name__``, with its ``eps``, if it has one, as the radius."""
     found: dict[str, AttackSpec | CustomAttack] = {}
     one = isinstance(attacks, str | AttackSpec | CustomAttack) or callable(attacks)
+    if not one and (isinstance(attacks, Mapping) or not isinstance(attacks, Iterable)):
+        raise InputError(f"attacks are {type(attacks).__name__}: pass names with numbers, such as ['pgd:eps=8/255,steps=10']")
     for each in map(_as_attack, cast("Iterable[AnyAttack]", [attacks] if one else attacks)):
         if isinstance(each, AttackSpec):
             # A package that is missing is reported now, not after the other attacks.

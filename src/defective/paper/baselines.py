@@ -42,7 +42,7 @@ _TABLE2 = table(
     cells=_cells,
     notes=(
         *TRANSFER,
-        "Here alone the paper attacks images that the source or the target gets wrong before, too, and so do we. In the released "
+        "Here alone the paper attacks images that the source or the target misclassifies before, too, and so do we. In the released "
         "scripts an image that is missing counts as defended.",
         "The dropout baselines act on block 3 of WRN-32-4, after the sum, as the text has it; the released code has them on the last two "
         "stages of a ResNet-18.",

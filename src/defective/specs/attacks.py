@@ -96,6 +96,8 @@ class AttackSpec(Spec):
         Raises:
             InputError: If the attack or a parameter is unknown or named twice, or a number is out of range.
         """
+        if not isinstance(text, str):
+            raise InputError(f"the attack is {type(text).__name__}, not text such as 'pgd:eps=8/255'")
         name, _, rest = text.partition(":")
         if name not in ATTACK_DEFAULTS:
             raise InputError(_unknown(name))
@@ -148,7 +150,7 @@ def _check_range(key: str, value: Number) -> None:
     if key == "directions" and value not in (1, 25):
         raise ValueError(f"directions={shown} must be 1 (Foolbox 3) or 25 (Foolbox 1, the paper's)")
     if key in _LENGTHS and not 0 <= value <= 1:
-        raise ValueError(f"{key}={shown} lies outside [0, 1]: write 16/255, not 16")
+        raise ValueError(f"{key}={shown} lies outside [0, 1]: write it as 16/255")
     if key in _SHARES and not 0 <= value <= 1:
         raise ValueError(f"{key}={shown} lies outside [0, 1]")
     if key in _POSITIVE and not value > 0:

@@ -119,6 +119,8 @@ class NetSpec(Spec):
         Raises:
             InputError: If the architecture, a region, a suffix or a number is unknown; the message names it.
         """
+        if not isinstance(name, str):
+            raise InputError(f"the model is {type(name).__name__}, not a name{choices(name, ARCHITECTURES)}")
         if len(name) > _LONGEST:
             raise InputError(f"model {name[:40]!r}...: a name has at most {_LONGEST} characters, this one has {len(name)}")
         text, at, placement = name.partition("@")

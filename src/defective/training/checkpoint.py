@@ -1,6 +1,7 @@
 """Models as safetensors: weights, masks and what rebuilds them in one file, never pickle."""
 
 from dataclasses import astuple
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
     """
     if isinstance(model, SparseNet | LiveTraining):
         raise InputError(f"a {type(model).__name__} is a view of a model and cannot be saved: save the model that it was made from")
-    model = unwrap_model(model)
+    model, path = unwrap_model(model), _as_path(path, "save(model, path)")
     verify(model)
     architecture = saved_architecture(model)
     spec = _spec(model) if architecture else None
@@ -76,8 +77,14 @@ def save(model: nn.Module, path: str | Path, *, notes: dict[str, Any] | None = N
         parameters = [name for name, each in model.state_dict(keep_vars=True).items() if isinstance(each, nn.Parameter)]
         state |= {name: _rounded(state[name]) for name in parameters}
     if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
-        check_file(Path(path))
-        write_tensors(Path(path), state, about)
+        check_file(path)
+        write_tensors(path, state, about)
+
+
+def _as_path(path: Any, call: str) -> Path:
+    if not isinstance(path, str | PathLike):
+        raise InputError(f"the path is {type(path).__name__}: write {call}")
+    return Path(path)
 
 
 def whole_state(model: nn.Module) -> dict[str, Tensor]:
@@ -125,7 +132,9 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
         InputError: If the file is missing, corrupt, of another kind, or does not fit ``model``; names, shapes and dtypes are checked
             before the model is changed.
     """
-    path = Path(path)
+    path = _as_path(path, "load(path, model)")
+    if model is not None:
+        unwrap_model(model)
     path = path / "model.safetensors" if path.is_dir() else path
     if path.is_file() and (is_torch_file(path) or is_foreign(path)):
         raise InputError(

@@ -139,7 +139,7 @@ def recordable(model: nn.Module, recipe: Recipe, device: torch.device) -> bool:
 
 
 def smoothing(label_smoothing: float, classes: int) -> float:
-    """The share for :func:`torch.nn.functional.cross_entropy` that spreads ``label_smoothing`` over the wrong classes alone.
+    """The share for :func:`torch.nn.functional.cross_entropy` that spreads ``label_smoothing`` over the other classes alone.
 
     torch spreads it over all ``K`` classes, the paper's baseline (and its ``eps``) over the ``K - 1`` wrong ones.
 
