@@ -9,7 +9,6 @@ from torch import nn
 from defective import machine, waiting
 from defective.machine import memory_format, resolve_precision, shortest, unwrap_model
 
-
 # Before the tests' own takes its place.
 FASTER = machine._faster_in_bf16
 

@@ -1,5 +1,6 @@
 import hashlib
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import example, given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from defective import InputError, sample_mask
 from defective.masks import live_count, named_generator
+from refusals import refused
 
 
 # The released generators wrote masks of these sizes; 19660, 58982, 921 and 44 neurons are dead in them.
@@ -70,3 +72,19 @@ def test_bits_are_the_same_on_every_machine():
 def test_bad_arguments(shape, options, said, generator):
     with pytest.raises(InputError, match=said):
         sample_mask(shape, generator=generator, **options)
+
+
+@pytest.mark.parametrize("generator", [0, None])
+def test_what_is_no_generator_is_refused(generator):
+    with refused(rf"^generator is {generator}: pass torch.Generator\(\).manual_seed\(0\)$"):
+        sample_mask((2, 3, 4), 0.5, generator=generator)
+
+
+@pytest.mark.parametrize("shape", [5, (2, 3), (1.5, 2, 3), (0, 2, 3), "abc"])
+def test_what_is_no_shape_is_refused(shape, generator):
+    with refused(r"^mask shape .* is not \(C, H, W\) with sizes of at least 1$"):
+        sample_mask(shape, 0.5, generator=generator)
+
+
+def test_numbers_of_numpy_count_as_they_are_written(generator):
+    assert int(sample_mask((10, 1, 1), np.float32(0.8), generator=generator).sum()) == 8

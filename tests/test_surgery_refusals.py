@@ -125,3 +125,17 @@ def test_a_changed_model_loses_its_spec_and_another_keeps_it(small_net):
     masked(small_net)
     restore_(small_net)
     assert small_net.spec == "mine"
+
+
+def test_modules_and_predicates_of_other_forms_are_refused(small_net):
+    x = torch.zeros(1, 3, 8, 8)
+    with refused("^sites is a module, BatchNorm2d: pass its name or its type$"):
+        defect_(small_net, 0.5, sites=small_net[1], example_inputs=x)
+    with refused(r"^sites must be a predicate \(name, module\) -> bool, and this one failed: TypeError: "):
+        defect_(small_net, 0.5, sites=lambda name: True, example_inputs=x)
+
+
+@pytest.mark.parametrize("call", [defects, restore_, lambda model: defect_(model, 0.5, sites=["0"])])
+def test_what_is_no_model_is_refused(call):
+    with refused("^the model is dict, not a torch.nn.Module$"):
+        call({})

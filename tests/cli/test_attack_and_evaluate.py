@@ -47,6 +47,14 @@ def test_a_model_of_other_classes_is_warned_of(place, capsys):
     assert capsys.readouterr().err == f"warning: a was trained on other classes: class 0 was {last!r}, and is {first!r} in data\n"
 
 
+def test_one_model_without_a_source_is_evaluated_without_transfer(place, run):
+    said = run(f"evaluate own_nets:bright --data folder:data {ALL_PARTS} --json")
+    assert said.err.startswith(
+        "warning: one model and no source: the part transfer is left out; name a model of the attacker with --source"
+    )
+    assert json.loads(said.out)["settings"]["parts"] == ["white-box", "decision", "noise", "shuffle", "stimuli", "checks"]
+
+
 def test_what_a_model_prints_is_no_part_of_the_document(place, run):
     said = run("evaluate own_nets:prints --data folder:data --parts noise --samples 2 --json")
     assert json.loads(said.out)["data"] == "data" and "layer (" in said.err

@@ -219,6 +219,7 @@ BAD_CALLS = {
     "shapes with a path": ("shapes:{tree}", "shapes is synthetic and has no path", {}),
     "size of shapes": ("shapes", "image size", {"image_size": 64}),
     "size of official": ("mnist:{tree}", "image size", {"image_size": 64}),
+    "size in words": ("folder:{tree}", "image size '32'", {"image_size": "32"}),
     "size below one": ("folder:{tree}", "image size 0", {"image_size": 0}),
     "other layout": ("mnist:{tree}", "t10k-labels-idx1-ubyte is missing: this is not the official layout", {}),
     "folder above": ("folder:{tree}/train", "{tree}/train is not a class-folder tree", {}),
@@ -233,6 +234,13 @@ def test_a_bad_name_path_split_or_size_is_said_in_one_line(tree, cache, call, mo
     with refused(says=says.format(tree=tree)):
         load_data(name.format(tree=tree), **options)
     assert not cache.exists()
+
+
+def test_a_name_that_is_no_text_is_refused(tree):
+    with refused(rf"^the name of a data set is PosixPath, not text: write 'folder:{tree}'$"):
+        load_data(tree)
+    with refused(r"^the name of a data set is NoneType, not text; there are cifar10, mnist"):
+        load_data(None)
 
 
 @pytest.mark.slow

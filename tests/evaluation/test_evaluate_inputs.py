@@ -34,6 +34,19 @@ MISTAKES = {
     "negative seed": ({"seed": -1}, "^seed = -1"),
     "no decision": ({"decision": FGSM}, "^decision = .*fgsm:eps=8/255 needs more than decisions"),
     "no attack": ({"attacks": [3]}, r"^attack 3 is neither a name nor a callable"),
+    "attacks by name": (
+        {"attacks": {"pgd": 0.1}},
+        r"^attacks are dict: pass names with numbers, such as \['pgd:eps=8/255,steps=10'\]$",
+    ),
+    "None as attacks": ({"attacks": None}, "^attacks are NoneType: pass names"),
+    "a file of adversarial examples": (
+        {"adversarial": ["made.safetensors"]},
+        "^adversarial is no list of AdversarialSet: generate",
+    ),
+    "a file of stimuli": ({"stimuli": "cues.zip"}, r"^stimuli are str: pass load_stimuli\(path\)$"),
+    "stimuli without stimuli": ({"parts": "stimuli"}, r"^the part stimuli needs stimuli=load_stimuli\(path\)$"),
+    "a data set by name": ({"data": "shapes"}, r"^data is str: pass images .*; load_data\(name, 'test'\) reads data sets by name$"),
+    "data by name": ({"data": {"x": X, "y": Y}}, "^data is dict: pass images and labels"),
     "two of a name": ({"attacks": [lambda m, x, y: x, lambda m, x, y: 1 - x]}, "two attacks are called '<lambda>'"),
     # Before data is read.
     "lspga": ({"attacks": ["lspga"], "data": object()}, r"lspga is for thermometer models .*, a has no encoder"),

@@ -341,3 +341,21 @@ def test_masks_of_a_loaded_model_are_not_those_of_the_file(tmp_path, small_net):
     before = loaded[3].defect_mask.clone()
     shutil.copyfile(other, file)
     assert torch.equal(loaded[3].defect_mask, before)
+
+
+def test_swapped_arguments_are_refused(tmp_path, small_net):
+    with refused(r"^the path is Sequential: write load\(path, model\)$"):
+        load(small_net, tmp_path)
+    with refused("^the model is PosixPath, not a torch.nn.Module$"):
+        save(tmp_path / "net.safetensors", small_net)
+    with refused(r"^the path is NoneType: write save\(model, path\)$"):
+        save(small_net, None)
+    save(small_net, tmp_path / "net.safetensors")
+    with refused("^the model is type, not a torch.nn.Module$"):
+        load(tmp_path / "net.safetensors", nn.Sequential)
+
+
+@pytest.mark.parametrize(("members", "named"), [([], "none"), (["resnet18"], "str")])
+def test_an_ensemble_has_modules(members, named):
+    with refused(f"^the members are {named}: pass at least one module$"):
+        Ensemble(members)
