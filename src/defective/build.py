@@ -1,7 +1,5 @@
 """Turn a model spec into a model: architecture, widths, masks, baselines, ensemble."""
 
-from operator import index
-
 import torch
 from torch import nn
 
@@ -9,6 +7,7 @@ from defective.baselines import drop_, thermometer_
 from defective.errors import InputError
 from defective.masks import checked_seed, live_count, named_generator
 from defective.models import BUILT_IN, Ensemble, channel_widths, checked_width, construct
+from defective.sites import architecture_of
 from defective.specs import Architecture, NetSpec
 from defective.surgery import defect_
 
@@ -54,23 +53,21 @@ def build(
     mask_seed = seed if mask_seed is None else checked_seed("mask_seed", mask_seed)
     width_mult = checked_width(width_mult)
     sizes = {"num_classes": num_classes, "in_chans": in_chans, "image_size": image_size}
-    # As plain numbers, which a file can hold.
-    options = {
-        **{name: index(value) if hasattr(value, "__index__") else value for name, value in sizes.items()},
-        "width_mult": width_mult,
-    }
     if spec.members > 1:
         model: nn.Module = Ensemble(
-            build(spec.member(), seed=member_seed(seed, i), mask_seed=member_seed(mask_seed, i), **options)  # type: ignore[arg-type]
+            build(spec.member(), seed=member_seed(seed, i), mask_seed=member_seed(mask_seed, i), **sizes, width_mult=width_mult)
             for i in range(spec.members)
         )
     else:
         with torch.random.fork_rng(devices=[]):
             # torch.manual_seed would reseed accelerators, too.
             (torch.default_generator if torch.get_default_device().type in ("cpu", "meta") else torch).manual_seed(seed)
-            model = _single(spec, mask_seed, **options)  # type: ignore[arg-type]
+            model = _single(spec, mask_seed, **sizes, width_mult=width_mult)
     model.spec = spec  # type: ignore[assignment]
-    model.build_options = {**options, "seed": seed, "mask_seed": mask_seed}  # type: ignore[assignment]
+    # Of the architecture: there they are plain numbers, which a file can hold.
+    architecture = next(found for module in model.modules() if (found := architecture_of(module)) is not None)
+    options = {name: getattr(architecture, name) for name in sizes}
+    model.build_options = {**options, "width_mult": width_mult, "seed": seed, "mask_seed": mask_seed}  # type: ignore[assignment]
     return model
 
 
