@@ -137,5 +137,5 @@ def test_modules_and_predicates_of_other_forms_are_refused(small_net):
 
 @pytest.mark.parametrize("call", [defects, restore_, lambda model: defect_(model, 0.5, sites=["0"])])
 def test_what_is_no_model_is_refused(call):
-    with refused("^the model is dict, not a torch.nn.Module$"):
+    with refused("^the model is dict, not a torch.nn.Module: wrap it in a module"):
         call({})

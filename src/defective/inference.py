@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from defective.errors import InputError, OutOfTime
-from defective.machine import out_of_memory
+from defective.machine import check_model, out_of_memory
 from defective.text import shortened
 
 # Parts of torch's messages about operations that cannot be differentiated.
@@ -50,12 +50,6 @@ def check_gradient(gradient: Tensor) -> None:
     """Refuse a gradient that is nan for some images: an attack would not move them, and the model would look robust."""
     if broken := int(gradient.isnan().flatten(1).any(1).sum()):
         raise NanGradientError(broken, len(gradient))
-
-
-def check_model(model: object) -> None:
-    """Refuse what is not a module, such as a function."""
-    if not isinstance(model, nn.Module):
-        raise InputError(f"the model is {type(model).__name__}, not a torch.nn.Module: wrap it in a module with a forward")
 
 
 @contextmanager

@@ -154,10 +154,15 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError | ImportError) and ended
 
 
+def check_model(model: object) -> None:
+    """Refuse what is not a module, such as a function."""
+    if not isinstance(model, nn.Module):
+        raise InputError(f"the model is {type(model).__name__}, not a torch.nn.Module: wrap it in a module with a forward")
+
+
 def unwrap_model(model: nn.Module) -> nn.Module:
     """The model inside what torch.compile, DataParallel and DDP wrap, in whatever order; what is no module is refused."""
-    if not isinstance(model, nn.Module):
-        raise InputError(f"the model is {type(model).__name__}, not a torch.nn.Module")
+    check_model(model)
     while True:
         inner = model.module if isinstance(model, nn.DataParallel | DistributedDataParallel) else getattr(model, "_orig_mod", model)
         if inner is model:

@@ -73,12 +73,12 @@ def test_masks_of_a_loaded_model_are_not_those_of_the_file(tmp_path, small_net):
 def test_swapped_arguments_are_refused(tmp_path, small_net):
     with refused(r"^the path is Sequential: write load\(path, model\)$"):
         load(small_net, tmp_path)
-    with refused("^the model is PosixPath, not a torch.nn.Module$"):
+    with refused("^the model is PosixPath, not a torch.nn.Module: wrap it in a module"):
         save(tmp_path / "net.safetensors", small_net)
     with refused(r"^the path is NoneType: write save\(model, path\)$"):
         save(small_net, None)
     save(small_net, tmp_path / "net.safetensors")
-    with refused("^the model is type, not a torch.nn.Module$"):
+    with refused("^the model is type, not a torch.nn.Module: wrap it in a module"):
         load(tmp_path / "net.safetensors", nn.Sequential)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from defective.attacks.budget import cast_into_ball, check_counts, check_inputs, check_range, draw_per_image, project, upcast
 from defective.attacks.gradient import cross_entropy_gradient, differentiating
 from defective.errors import InputError
-from defective.inference import check_model
+from defective.machine import check_model
 
 # A point this far inside its level is still in it after rounding to 8 bits; a little over half a step, lest the rounding be a tie.
 INSIDE = 0.501 / 255
